@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is held to the same rules: language mode 6, explicit import visibility, no warning survives.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+
+let package = Package(
+    name: "sluice",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "AgentKit", targets: ["AgentKit"]),
+        .executable(name: "sluice-agent", targets: ["sluice-agent"]),
+        .executable(name: "sluice-gateway", targets: ["sluice-gateway"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+
+        .target(name: "WireProtocol", dependencies: [nioCore], swiftSettings: strict),
+        .target(name: "TransferCore", dependencies: ["WireProtocol"], swiftSettings: strict),
+        .target(
+            name: "SecureChannel", dependencies: ["WireProtocol", "COpenSSL", "CLZ4", nioCore], swiftSettings: strict),
+        .target(
+            name: "ObjectStore",
+            dependencies: [
+                "WireProtocol", "SecureChannel", nioCore, nioPosix, logging,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "GatewayKit",
+            dependencies: ["WireProtocol", "TransferCore", "SecureChannel", "ObjectStore", nioCore, nioPosix, logging, lifecycle],
+            swiftSettings: strict),
+        .target(
+            name: "AgentKit",
+            dependencies: [
+                "WireProtocol", "TransferCore", "SecureChannel", nioCore, nioPosix, logging, lifecycle,
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "CommandSupport",
+            dependencies: [
+                arguments, configuration, logging, .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "sluice-gateway",
+            dependencies: ["GatewayKit", "CommandSupport", "SecureChannel", arguments, lifecycle, unixSignals, logging],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "sluice-agent",
+            dependencies: [
+                "AgentKit", "CommandSupport", "SecureChannel", "TransferCore", "WireProtocol", arguments, lifecycle, unixSignals,
+                logging,
+            ],
+            swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,606 @@
+#!/usr/bin/env python3
+"""Writes the golden vectors beside it from specification.md alone, so that they and a codec check each other.
+
+    python3 generate.py            writes frames.txt, tolerated.txt, malformed.txt, root.txt and token.txt
+    python3 generate.py --check    writes nothing; exits 1 if a file is not what it would write
+
+token.txt needs the package `cryptography`; everything else the standard library only.
+"""
+
+import hashlib
+import json
+import pathlib
+import struct
+import sys
+
+FOLDER = pathlib.Path(__file__).parent
+UP, DOWN, BOTH = "A→G", "G→A", "both"
+U64_MAX = 2**64 - 1
+U32_MAX = 2**32 - 1
+
+# Specification §4: type, way.
+TYPES = {
+    "HELLO": (0x01, UP), "WELCOME": (0x02, DOWN), "PING": (0x03, BOTH), "PONG": (0x04, BOTH),
+    "GO AWAY": (0x05, DOWN), "ERROR": (0x06, BOTH), "SESSION OPEN": (0x10, UP), "SESSION OPENED": (0x11, DOWN),
+    "SESSION EXISTS": (0x12, DOWN), "SESSION REFUSED": (0x13, DOWN), "PART OFFER": (0x20, UP),
+    "PART DECISION": (0x21, DOWN), "PART DATA": (0x22, UP), "RECEIVED": (0x23, DOWN), "STORED": (0x24, DOWN),
+    "RESUME QUERY": (0x30, UP), "RESUME STATE": (0x31, DOWN), "PART LIST": (0x32, BOTH), "COMPLETE": (0x40, UP),
+    "PARTS WANTED": (0x41, DOWN), "COMPLETED": (0x42, DOWN), "ABORT": (0x43, UP), "ABORTED": (0x44, DOWN),
+}
+
+
+def digest(seed):
+    return hashlib.sha256(seed.encode()).digest()
+
+
+def md5(seed):
+    return hashlib.md5(seed.encode()).digest()
+
+
+def identifier(seed):
+    return digest(seed)[:16]
+
+
+def json_text(text):
+    return json.dumps(text, ensure_ascii=True).replace("|", "\\u007c").replace(";", "\\u003b")
+
+
+class Body:
+    """The fields of one frame: each call appends its bytes (§2) and the words that describe it (§14)."""
+
+    def __init__(self):
+        self.data = b""
+        self.fields = []
+
+    def number(self, form, name, value):
+        self.data += struct.pack(form, value)
+        self.fields.append(f"{name}={value}")
+        return self
+
+    def u8(self, name, value):
+        return self.number(">B", name, value)
+
+    def u16(self, name, value):
+        return self.number(">H", name, value)
+
+    def u32(self, name, value):
+        return self.number(">I", name, value)
+
+    def u64(self, name, value):
+        return self.number(">Q", name, value)
+
+    def i64(self, name, value):
+        return self.number(">q", name, value)
+
+    def fixed(self, name, value):
+        self.data += value
+        self.fields.append(f"{name}={value.hex() or '-'}")
+        return self
+
+    def bytes16(self, name, value):
+        self.data += struct.pack(">H", len(value))
+        return self.fixed(name, value)
+
+    def text(self, form, name, value):
+        encoded = value.encode()
+        self.data += struct.pack(form, len(encoded)) + encoded
+        self.fields.append(f"{name}={json_text(value)}")
+        return self
+
+    def text8(self, name, value):
+        return self.text(">B", name, value)
+
+    def text16(self, name, value):
+        return self.text(">H", name, value)
+
+
+# The frames of §4, field by field.
+
+
+def hello(low=1, high=1, capabilities=1, software="sluice-agent/1.0", magic=0x534C5543):
+    body = Body().u32("magic", magic).u16("versionMin", low).u16("versionMax", high)
+    body.u32("capabilities", capabilities).fixed("fingerprint", digest("device")).fixed("run", identifier("run"))
+    return body.text8("software", software)
+
+
+WELCOME = dict(
+    version=1, capabilities=1, slotsMax=64, chunkBytesMax=262144, initialCreditBytes=1048576, partBytesMin=5242880,
+    partBytesMax=5368709120, partBytesDefault=8388608, partsMax=10000, objectBytesMax=5497558138880,
+    putLimitMilliseconds=300000, idleLimitMilliseconds=90000, serverTime=1767225600000, software="sluice-gateway/1.0")
+
+
+def welcome(**changes):
+    value = {**WELCOME, **changes}
+    body = Body().u16("version", value["version"]).u32("capabilities", value["capabilities"])
+    body.u16("slotsMax", value["slotsMax"]).u32("chunkBytesMax", value["chunkBytesMax"])
+    body.u32("initialCreditBytes", value["initialCreditBytes"])
+    for name in ("partBytesMin", "partBytesMax", "partBytesDefault"):
+        body.u64(name, value[name])
+    body.u32("partsMax", value["partsMax"]).u64("objectBytesMax", value["objectBytesMax"])
+    body.u32("putLimitMilliseconds", value["putLimitMilliseconds"])
+    body.u32("idleLimitMilliseconds", value["idleLimitMilliseconds"])
+    return body.i64("serverTime", value["serverTime"]).text8("software", value["software"])
+
+
+def ping(nonce=7):
+    return Body().u64("nonce", nonce)
+
+
+def go_away(deadline, message):
+    return Body().u32("deadlineMilliseconds", deadline).text16("message", message)
+
+
+def error(scope, code, part=0, retry=0, message=""):
+    body = Body().u8("scope", scope).u16("code", code).u32("part", part).u32("retryAfterMilliseconds", retry)
+    return body.text16("message", message)
+
+
+def session_open(size=10485760, part_bytes=8388608, seconds=1767225600, nanoseconds=123456789, if_exists=0,
+                 key="camera/2026-01-01.mp4"):
+    body = Body().fixed("session", identifier("session")).u64("size", size).u64("partBytes", part_bytes)
+    body.i64("modificationSeconds", seconds).u32("modificationNanoseconds", nanoseconds)
+    return body.u8("ifExists", if_exists).text16("key", key)
+
+
+def session_opened(token, part_bytes=8388608, session="session"):
+    return Body().fixed("session", identifier(session)).u64("partBytes", part_bytes).bytes16("token", token)
+
+
+def session_exists(kind, evidence, size=10485760, part_bytes=8388608, etag='"0123abcd-2"', version="v1"):
+    body = Body().u64("size", size).u64("partBytes", part_bytes).u8("evidenceKind", kind)
+    return body.bytes16("evidence", evidence).text16("etag", etag).text16("version", version)
+
+
+def session_refused(code, retry=0, message=""):
+    return Body().u16("code", code).u32("retryAfterMilliseconds", retry).text16("message", message)
+
+
+def part_offer(part=1, size=8388608, with_md5=False):
+    body = Body().u32("part", part).u64("size", size).fixed("digest", digest("part"))
+    return body.fixed("md5", md5("part")) if with_md5 else body
+
+
+def part_decision(decision, part=1, offset=0, limit=0, code=0, retry=0, etag=""):
+    body = Body().u32("part", part).u8("decision", decision).u64("offset", offset).u64("limit", limit)
+    return body.u16("code", code).u32("retryAfterMilliseconds", retry).text16("etag", etag)
+
+
+def part_data(payload, part=1, offset=0, plain_bytes=None):
+    body = Body().u32("part", part).u64("offset", offset)
+    return body.u32("plainBytes", len(payload) if plain_bytes is None else plain_bytes).fixed("payload", payload)
+
+
+def received(part=1, count=262144, limit=1048576):
+    return Body().u32("part", part).u64("received", count).u64("limit", limit)
+
+
+def stored(part=1, etag='"d41d8cd98f00b204e9800998ecf8427e"'):
+    return Body().u32("part", part).text16("etag", etag)
+
+
+def resume_query(listed, token):
+    return Body().u32("listedParts", listed).bytes16("token", token)
+
+
+def resume_state(state, candidates=0, partials=(), wanted=(), token=b"", part_bytes=8388608):
+    body = Body().u8("state", state).u64("partBytes", part_bytes).u32("candidateParts", candidates)
+    body.u16("partials", len(partials))
+    for part, offset in partials:
+        body.u32("part", part).u64("offset", offset)
+    body.u32("wanted", len(wanted))
+    for part in wanted:
+        body.u32("part", part)
+    return body.bytes16("token", token)
+
+
+def part_list(*entries):
+    body = Body().u16("count", len(entries))
+    for part, size, part_digest, etag in entries:
+        body.u32("part", part).u64("size", size).u8("digestPresent", 0 if part_digest is None else 1)
+        body.fixed("digest", part_digest or bytes(32)).text16("etag", etag)
+    return body
+
+
+def complete(count=2, size=10485760):
+    return Body().fixed("root", digest("root")).u32("partCount", count).u64("size", size)
+
+
+def parts_wanted(*parts):
+    body = Body().u32("count", len(parts))
+    for part in parts:
+        body.u32("parts", part)
+    return body
+
+
+def completed(kind, evidence, size=10485760, part_bytes=8388608, etag='"0123abcd-2"', version="v1",
+              location="camera/2026-01-01.mp4"):
+    body = Body().u64("size", size).u8("evidenceKind", kind).bytes16("evidence", evidence)
+    body.u64("partBytes", part_bytes)
+    return body.text16("etag", etag).text16("version", version).text16("location", location)
+
+
+def abort(token):
+    return Body().bytes16("token", token)
+
+
+# Frames as bytes.
+
+
+def header(length, number, flags, slot):
+    return struct.pack(">IBBH", length, number, flags, slot)
+
+
+def frame(kind, body, slot=0, flags=0):
+    return header(len(body.data), TYPES[kind][0], flags, slot) + body.data
+
+
+def extension(tag, value=b""):
+    return struct.pack(">HH", tag, len(value)) + value
+
+
+def raw(kind, data, slot=0, flags=0):
+    return header(len(data), TYPES[kind][0], flags, slot) + data
+
+
+def line(name, kind, body, slot=0, flags=0, data=None):
+    fields = "; ".join([f"slot={slot}", f"flags={flags}"] + body.fields)
+    data = frame(kind, body, slot, flags) if data is None else data
+    return f"{kind}: {name} | {TYPES[kind][1]} | {data.hex()} | {fields}"
+
+
+TOKEN = bytes(range(64))
+# Two bytes, three bytes, four bytes of UTF-8; a letter and a combining mark; what separates vectors; what JSON escapes.
+TEXT = "é‖🜁 e\u0301 | ; = \\ \" \t"
+ETAG_MAX = "e" * 1024
+# A literal, a match of 58 bytes at distance 1, the five literals that end a block.
+LZ4_BLOCK = bytes.fromhex("1f61010027506161616161")
+MD5_ETAG = b"9b2cf535f27731c974343645a3985328-2"
+
+
+def frames():
+    yield line("one version", "HELLO", hello())
+    yield line("several versions, no capability, no software", "HELLO", hello(1, 65535, 0, ""))
+    yield line("all capabilities, longest software", "HELLO", hello(0, 0, U32_MAX, "s" * 255))
+    yield line("usual", "WELCOME", welcome())
+    yield line(
+        "lowest", "WELCOME",
+        welcome(version=0, capabilities=0, slotsMax=1, chunkBytesMax=1, initialCreditBytes=0, partBytesMin=1,
+                partBytesMax=1, partBytesDefault=1, partsMax=1, objectBytesMax=0, putLimitMilliseconds=0,
+                idleLimitMilliseconds=0, serverTime=-2**63, software=""))
+    yield line(
+        "highest", "WELCOME",
+        welcome(version=65535, capabilities=U32_MAX, slotsMax=65535, initialCreditBytes=U32_MAX,
+                partBytesMin=U64_MAX, partBytesMax=U64_MAX, partBytesDefault=U64_MAX, objectBytesMax=U64_MAX,
+                putLimitMilliseconds=U32_MAX, idleLimitMilliseconds=U32_MAX, serverTime=2**63 - 1,
+                software="é" * 127))
+    for kind in ("PING", "PONG"):
+        yield line("zero", kind, ping(0))
+        yield line("byte order", kind, ping(0x0102030405060708))
+        yield line("highest", kind, ping(U64_MAX))
+    yield line("at once, no message", "GO AWAY", go_away(0, ""))
+    yield line("a minute", "GO AWAY", go_away(60000, "restarting for an update"))
+    yield line("longest message", "GO AWAY", go_away(U32_MAX, "m" * 512))
+    yield line("part", "ERROR", error(1, 0x0050, part=3, message="digest of part 3"), slot=2)
+    yield line("session", "ERROR", error(2, 0x003D, retry=5000, message=TEXT), slot=65535)
+    yield line("connection", "ERROR", error(3, 0x0022))
+    yield line("code of a later version", "ERROR", error(1, 0xFFFF, U32_MAX, U32_MAX, "m" * 512), slot=1)
+    yield line("verify", "SESSION OPEN", session_open(), slot=1)
+    yield line("replace, a stream", "SESSION OPEN", session_open(size=U64_MAX, if_exists=1), slot=2)
+    yield line("fail, before 1970", "SESSION OPEN", session_open(0, 1, -1, 999999999, 2, TEXT), slot=3)
+    yield line("overwrite, largest", "SESSION OPEN",
+               session_open(U64_MAX - 1, U64_MAX, 2**63 - 1, 0, 3, "k" * 1024), slot=65535)
+    yield line("empty key, for the gateway to refuse", "SESSION OPEN", session_open(key="", seconds=-2**63), slot=1)
+    yield line("part size 0, key too long, both for the gateway to refuse", "SESSION OPEN",
+               session_open(part_bytes=0, key="k" * 1025), slot=1)
+    yield line("new", "SESSION OPENED", session_opened(TOKEN), slot=1)
+    yield line("adopted", "SESSION OPENED", session_opened(TOKEN, session="adopted"), slot=1, flags=1)
+    yield line("no token", "SESSION OPENED", session_opened(b"", 0), slot=65535)
+    yield line("longest token", "SESSION OPENED", session_opened(bytes(4096), U64_MAX), slot=1, flags=1)
+    yield line("no evidence", "SESSION EXISTS", session_exists(0, b"", 0, 0, "", ""), slot=1)
+    yield line("root digest", "SESSION EXISTS", session_exists(1, digest("root")), slot=1)
+    yield line("digest of the whole", "SESSION EXISTS", session_exists(2, digest("whole"), part_bytes=0), slot=1)
+    yield line("composite MD5", "SESSION EXISTS",
+               session_exists(3, MD5_ETAG, U64_MAX, U64_MAX, TEXT, "v" * 1024), slot=1)
+    yield line("key taken", "SESSION REFUSED", session_refused(0x0031, message="other content"), slot=1)
+    yield line("busy", "SESSION REFUSED", session_refused(0x0035, 30000), slot=65535)
+    yield line("highest", "SESSION REFUSED", session_refused(0xFFFF, U32_MAX, "m" * 512), slot=1)
+    yield line("first", "PART OFFER", part_offer(), slot=1)
+    yield line("last", "PART OFFER", part_offer(2, 2097152), slot=1, flags=1)
+    yield line("with MD5", "PART OFFER", part_offer(with_md5=True), slot=1, flags=2)
+    yield line("last, with MD5, highest", "PART OFFER", part_offer(U32_MAX, U64_MAX, True), slot=65535, flags=3)
+    yield line("of an empty file", "PART OFFER", part_offer(1, 0), slot=1, flags=1)
+    yield line("send", "PART DECISION", part_decision(0, offset=262144, limit=1310720), slot=1)
+    yield line("send, highest", "PART DECISION", part_decision(0, U32_MAX, U64_MAX, U64_MAX), slot=65535)
+    yield line("send, nothing yet", "PART DECISION", part_decision(0), slot=1)
+    yield line("have", "PART DECISION", part_decision(1, etag='"abc"'), slot=1)
+    yield line("have, longest ETag", "PART DECISION", part_decision(1, etag=ETAG_MAX), slot=1)
+    yield line("later", "PART DECISION", part_decision(2, code=0x0035, retry=2000), slot=1)
+    yield line("later, no advice", "PART DECISION", part_decision(2, code=0x003D), slot=1)
+    yield line("no", "PART DECISION", part_decision(3, part=9, code=0x003E), slot=1)
+    yield line("plain", "PART DATA", part_data(b"edge bytes"), slot=1)
+    yield line("one byte, highest", "PART DATA", part_data(b"\xff", U32_MAX, U64_MAX - 1), slot=65535)
+    yield line("compressed, 64 times the letter a", "PART DATA", part_data(LZ4_BLOCK, 2, 262144, 64), slot=1, flags=1)
+    yield line("compressed to one byte", "PART DATA", part_data(b"\x00", plain_bytes=2), slot=1, flags=1)
+    yield line("many bytes", "PART DATA", part_data(bytes(i % 251 for i in range(1024)), 3, 4096), slot=7)
+    yield line("some", "RECEIVED", received(), slot=1)
+    yield line("nothing", "RECEIVED", received(1, 0, 0), slot=1)
+    yield line("highest", "RECEIVED", received(U32_MAX, U64_MAX, U64_MAX), slot=65535)
+    yield line("usual", "STORED", stored(), slot=1)
+    yield line("shortest", "STORED", stored(U32_MAX, "e"), slot=65535)
+    yield line("longest", "STORED", stored(2, ETAG_MAX), slot=1)
+    yield line("with a list to follow", "RESUME QUERY", resume_query(10000, TOKEN), slot=1)
+    yield line("joining", "RESUME QUERY", resume_query(0, TOKEN), slot=1)
+    yield line("empty token", "RESUME QUERY", resume_query(U32_MAX, b""), slot=65535)
+    yield line("ongoing", "RESUME STATE",
+               resume_state(0, 3, [(4, 262144), (2, 1)], [1, 10000], TOKEN), slot=1)
+    yield line("ongoing, nothing to tell", "RESUME STATE", resume_state(0, token=b"t"), slot=1)
+    yield line("ongoing, much", "RESUME STATE",
+               resume_state(0, U32_MAX, [(n, U64_MAX) for n in range(1, 33)], range(1, 65), TOKEN * 4, U64_MAX), slot=1)
+    yield line("completing", "RESUME STATE", resume_state(1), slot=1)
+    yield line("lost", "RESUME STATE", resume_state(2, part_bytes=0), slot=65535)
+    yield line("one of more pages", "PART LIST",
+               part_list((1, 8388608, digest("1"), '"a"'), (2, 8388608, digest("2"), "b")), slot=1)
+    yield line("last page", "PART LIST", part_list((3, 2097152, digest("3"), TEXT)), slot=1, flags=1)
+    yield line("no digest", "PART LIST",
+               part_list((1, 0, None, "e"), (U32_MAX, U64_MAX, None, ETAG_MAX)), slot=65535, flags=1)
+    yield line("empty page", "PART LIST", part_list(), slot=1, flags=1)
+    yield line("usual", "COMPLETE", complete(), slot=1)
+    yield line("an empty file", "COMPLETE", complete(1, 0), slot=1)
+    yield line("highest", "COMPLETE", complete(U32_MAX, U64_MAX), slot=65535)
+    yield line("one", "PARTS WANTED", parts_wanted(1), slot=1)
+    yield line("some", "PARTS WANTED", parts_wanted(1, 2, 7, 10000, U32_MAX), slot=65535)
+    yield line("root digest", "COMPLETED", completed(1, digest("root")), slot=1)
+    yield line("digest of the whole", "COMPLETED", completed(2, digest("whole"), 0, 0, "", "", ""), slot=65535)
+    yield line("composite MD5", "COMPLETED",
+               completed(3, MD5_ETAG, U64_MAX, U64_MAX, TEXT, "v" * 1024, "l" * 1024), slot=1)
+    yield line("no evidence", "COMPLETED", completed(0, b""), slot=1)
+    yield line("open here", "ABORT", abort(b""), slot=1)
+    yield line("by token", "ABORT", abort(TOKEN), slot=65535)
+    yield line("long token", "ABORT", abort(b"\xff" * 512), slot=1)
+    yield line("usual", "ABORTED", Body(), slot=1)
+    yield line("highest slot", "ABORTED", Body(), slot=65535)
+
+
+def extended(name, kind, body, extensions, slot=0, flags=0):
+    return line(name, kind, body, slot, flags, raw(kind, body.data + extensions, slot, flags))
+
+
+def tolerated():
+    yield extended("one extension field", "PING", ping(), extension(1, b"\x2a"))
+    yield extended("an empty extension field of tag 0", "PONG", ping(), extension(0))
+    yield extended("sixteen extension fields", "HELLO", hello(), b"".join(extension(n, b"x" * n) for n in range(16)))
+    yield extended("highest optional tag", "ABORTED", Body(), extension(0x7FFF, b"xyz"), slot=1)
+    yield extended("the same tag twice", "COMPLETE", complete(), extension(5, b"a") + extension(5, b"b"), slot=1)
+    yield extended("fields behind a list", "PART LIST", part_list((1, 1, None, "e")), extension(1, bytes(70)), 1, 1)
+    yield extended("fields behind an MD5", "PART OFFER", part_offer(with_md5=True), extension(2, bytes(16)), 1, 2)
+    yield extended("to the maximum body", "PING", ping(), extension(3, bytes(52)))
+    for name, unknown in (
+            ("an empty unknown frame before", header(0, 0x7F, 0x80, 0)),
+            ("an unknown frame with every flag in a slot before", header(5, 0xFF, 0xFF, 9) + b"12345"),
+            ("two unknown frames before", header(1, 0x00, 0x80, 0) + b"x" + header(2, 0x14, 0x80, 1) + b"yz")):
+        yield line(name, "PING", ping(), data=unknown + frame("PING", ping()))
+    yield line("a long unknown frame before", "ABORT", abort(b""), slot=1,
+               data=header(2048, 0x50, 0x80, 0) + bytes(2048) + frame("ABORT", abort(b""), slot=1))
+
+
+def malformed_headers():
+    yield "PING of 65 bytes", BOTH, header(65, 0x03, 0, 0), "frame_too_large"
+    yield "HELLO of 1,025 bytes", UP, header(1025, 0x01, 0, 0), "frame_too_large"
+    yield "PART DATA of 262,161 bytes", UP, header(262161, 0x22, 0, 1), "frame_too_large"
+    yield "ABORTED of the largest length", DOWN, header(U32_MAX, 0x44, 0, 1), "frame_too_large"
+    yield "unknown frame too long to skip", BOTH, header(65537, 0x50, 0x80, 0), "frame_too_large"
+    yield "type 0", BOTH, header(0, 0x00, 0, 0), "unknown_type"
+    yield "type between two", BOTH, header(0, 0x07, 0, 0), "unknown_type"
+    yield "type 255, all flags but bit 7", BOTH, header(0, 0xFF, 0x7F, 0), "unknown_type"
+    yield "an HTTP request", UP, b"GET / HTTP/1.1\r\n", "unknown_type"
+    yield "flag of PING", BOTH, header(8, 0x03, 0x01, 0) + bytes(8), "reserved_bits"
+    yield "bit 7 of a known type", UP, header(86, 0x01, 0x80, 0), "reserved_bits"
+    yield "third flag of PART OFFER", UP, header(44, 0x20, 0x04, 1), "reserved_bits"
+    yield "second flag of SESSION OPENED", DOWN, header(26, 0x11, 0x02, 1), "reserved_bits"
+    yield "second flag of PART DATA", UP, header(17, 0x22, 0x03, 1), "reserved_bits"
+    yield "second flag of PART LIST", BOTH, header(2, 0x32, 0x02, 1), "reserved_bits"
+    yield "PING in a slot", BOTH, header(8, 0x03, 0, 1), "bad_slot"
+    yield "HELLO in a slot", UP, header(86, 0x01, 0, 65535), "bad_slot"
+    yield "COMPLETE in slot 0", UP, header(44, 0x40, 0, 0), "bad_slot"
+    yield "PART DATA in slot 0", UP, header(17, 0x22, 0, 0), "bad_slot"
+    yield "ERROR of the connection in a slot", BOTH, frame("ERROR", error(3, 1), slot=1), "bad_slot"
+    yield "ERROR of a session in slot 0", BOTH, frame("ERROR", error(2, 1)), "bad_slot"
+    yield "ERROR of a part in slot 0", BOTH, frame("ERROR", error(1, 1, 1)), "bad_slot"
+    for kind, (number, way) in TYPES.items():
+        if way != BOTH:
+            slot = 0 if number < 0x10 else 1
+            yield f"{kind} to its sender", DOWN if way == UP else UP, header(0, number, 0, slot), "wrong_direction"
+
+
+def malformed_bodies():
+    yield "PING of 7 bytes", BOTH, raw("PING", bytes(7)), "body_too_short"
+    yield "empty HELLO", UP, raw("HELLO", b""), "body_too_short"
+    yield "HELLO without software", UP, raw("HELLO", hello(software="").data[:-1]), "body_too_short"
+    yield "software beyond the body", UP, raw("HELLO", hello(software="").data[:-1] + b"\x01"), "body_too_short"
+    yield "key beyond the body", UP, raw("SESSION OPEN", session_open().data[:-1], 1), "body_too_short"
+    yield "MD5 flag without MD5", UP, raw("PART OFFER", part_offer().data, 1, 2), "body_too_short"
+    yield "PART DATA of 15 bytes", UP, header(15, 0x22, 0, 1), "body_too_short"
+    yield "PART DATA without payload", UP, raw("PART DATA", part_data(b"", plain_bytes=1).data, 1), "body_too_short"
+    yield "payload one byte short", UP, raw("PART DATA", part_data(b"abc", plain_bytes=4).data, 1), "body_too_short"
+    yield "more entries than there are", BOTH, raw("PART LIST", b"\xff\xff", 1), "body_too_short"
+    yield "more wanted than there are", DOWN, raw("PARTS WANTED", struct.pack(">II", 10000, 1), 1), "body_too_short"
+    yield "extension field beyond the body", BOTH, raw("PING", bytes(8) + b"\x00\x01\x00\x02x"), "body_too_short"
+    for count in (1, 2, 3):
+        yield f"PING and {count} more", BOTH, raw("PING", bytes(8 + count)), "trailing_bytes"
+    yield "a byte behind an extension field", BOTH, raw(
+        "PING", bytes(8) + extension(1, b"x") + b"\x00"), "trailing_bytes"
+    yield "ABORTED of one byte", DOWN, raw("ABORTED", b"\x00", 1), "trailing_bytes"
+    yield "MD5 without its flag", UP, raw("PART OFFER", part_offer(with_md5=True).data[:47], 1), "trailing_bytes"
+    yield "payload one byte long", UP, raw("PART DATA", part_data(b"abcde", plain_bytes=4).data, 1), "trailing_bytes"
+    yield "required extension field", BOTH, raw("PING", bytes(8) + extension(0x8000)), "unknown_required_field"
+    yield "required field behind an optional one", DOWN, raw(
+        "ABORTED", extension(1, b"x") + extension(0xFFFF, b"y"), 1), "unknown_required_field"
+    yield "seventeen extension fields", UP, raw("HELLO", hello().data + extension(1) * 17), "too_many_fields"
+    yield "HTTP in a HELLO", UP, frame("HELLO", hello(magic=0x47455420)), "bad_magic"
+    yield "magic in the wrong order", UP, frame("HELLO", hello(magic=0x43554C53)), "bad_magic"
+    yield "compressed to nothing", UP, raw("PART DATA", part_data(b"", plain_bytes=1).data, 1, 1), "bad_compression"
+    yield "compressed to as many bytes", UP, raw(
+        "PART DATA", part_data(b"abcd", plain_bytes=4).data, 1, 1), "bad_compression"
+    yield "compressed to more bytes", UP, raw(
+        "PART DATA", part_data(b"abcde", plain_bytes=4).data, 1, 1), "bad_compression"
+
+
+def malformed_texts():
+    for name, text in (
+            ("a byte that never begins", b"\xff"), ("a lone continuation", b"\x80"), ("a cut character", b"\xe2\x82"),
+            ("an overlong slash", b"\xc0\xaf"), ("a surrogate", b"\xed\xa0\x80"),
+            ("beyond Unicode", b"\xf4\x90\x80\x80")):
+        prefix = session_open(key="").data[:-2]
+        yield f"key with {name}", UP, raw("SESSION OPEN", prefix + struct.pack(">H", len(text)) + text, 1), "bad_text"
+    yield "software", UP, raw("HELLO", hello(software="").data[:-1] + b"\x01\xfe"), "bad_text"
+    yield "message", BOTH, raw("ERROR", error(3, 1).data[:-2] + b"\x00\x01\x80"), "bad_text"
+    yield "ETag", DOWN, raw("STORED", struct.pack(">IH", 1, 1) + b"\x80", 1), "bad_text"
+    yield "composite MD5", DOWN, frame("SESSION EXISTS", session_exists(3, b"\xff"), 1), "bad_text"
+
+
+def malformed_values():
+    def bad(name, kind, body, slot=1, flags=0):
+        return f"{kind}: {name}", TYPES[kind][1], frame(kind, body, slot, flags), "bad_value"
+
+    yield bad("versions the wrong way round", "HELLO", hello(2, 1), 0)
+    for name, changes in (
+            ("no slot", dict(slotsMax=0)), ("chunk of 0", dict(chunkBytesMax=0)),
+            ("chunk of 262,145", dict(chunkBytesMax=262145)),
+            ("part size of 0", dict(partBytesMin=0)), ("bounds the wrong way round", dict(partBytesMax=1)),
+            ("choice below", dict(partBytesDefault=1)), ("choice above", dict(partBytesDefault=U64_MAX)),
+            ("no parts", dict(partsMax=0)), ("10,001 parts", dict(partsMax=10001))):
+        yield bad(name, "WELCOME", welcome(**changes), 0)
+    yield bad("message of 513 bytes", "GO AWAY", go_away(0, "m" * 513), 0)
+    yield bad("message of 513 bytes", "ERROR", error(3, 1, message="m" * 513), 0)
+    yield bad("message of 513 bytes", "SESSION REFUSED", session_refused(1, 0, "m" * 513))
+    yield bad("scope 0", "ERROR", error(0, 1))
+    yield bad("scope 4", "ERROR", error(4, 1))
+    yield bad("part 0", "ERROR", error(1, 1, 0))
+    yield bad("part of a session", "ERROR", error(2, 1, 1))
+    yield bad("part of a connection", "ERROR", error(3, 1, 1), 0)
+    yield bad("a second of nanoseconds", "SESSION OPEN", session_open(nanoseconds=1000000000))
+    yield bad("ifExists 4", "SESSION OPEN", session_open(if_exists=4))
+    yield bad("token of 4,097 bytes", "SESSION OPENED", session_opened(bytes(4097)))
+    for kind, make in (("SESSION EXISTS", session_exists), ("COMPLETED", completed)):
+        yield bad("evidence kind 4", kind, make(4, b""))
+        yield bad("evidence of kind 0", kind, make(0, b"x"))
+        yield bad("root of 31 bytes", kind, make(1, bytes(31)))
+        yield bad("whole digest of 33 bytes", kind, make(2, bytes(33)))
+    yield bad("part 0", "PART OFFER", part_offer(0))
+    yield bad("part 0", "PART DECISION", part_decision(0, part=0))
+    yield bad("decision 4", "PART DECISION", part_decision(4))
+    yield bad("have with offset", "PART DECISION", part_decision(1, offset=1, etag="e"))
+    yield bad("have with limit", "PART DECISION", part_decision(1, limit=1, etag="e"))
+    yield bad("have with code", "PART DECISION", part_decision(1, code=1, etag="e"))
+    yield bad("have with retryAfter", "PART DECISION", part_decision(1, retry=1, etag="e"))
+    yield bad("have without ETag", "PART DECISION", part_decision(1))
+    yield bad("have with an ETag of 1,025 bytes", "PART DECISION", part_decision(1, etag="e" * 1025))
+    yield bad("send with code", "PART DECISION", part_decision(0, code=1))
+    yield bad("send with ETag", "PART DECISION", part_decision(0, etag="e"))
+    yield bad("later with ETag", "PART DECISION", part_decision(2, code=1, etag="e"))
+    yield bad("no with retryAfter", "PART DECISION", part_decision(3, code=1, retry=1))
+    yield bad("part 0", "PART DATA", part_data(b"x", 0))
+    yield bad("no plain bytes", "PART DATA", part_data(b""))
+    yield bad("262,145 plain bytes", "PART DATA", part_data(b"x", plain_bytes=262145), 1, 1)
+    yield bad("end beyond 64 bits", "PART DATA", part_data(b"x", offset=U64_MAX))
+    yield bad("part 0", "RECEIVED", received(0))
+    yield bad("part 0", "STORED", stored(0))
+    yield bad("no ETag", "STORED", stored(1, ""))
+    yield bad("ETag of 1,025 bytes", "STORED", stored(1, "e" * 1025))
+    yield bad("token of 4,097 bytes", "RESUME QUERY", resume_query(0, bytes(4097)))
+    yield bad("state 3", "RESUME STATE", resume_state(3))
+    yield bad("token while completing", "RESUME STATE", resume_state(1, token=b"t"))
+    yield bad("token of a lost session", "RESUME STATE", resume_state(2, token=b"t"))
+    yield bad("token of 4,097 bytes", "RESUME STATE", resume_state(0, token=bytes(4097)))
+    yield bad("partial part 0", "RESUME STATE", resume_state(0, partials=[(0, 1)]))
+    yield bad("wanted part 0", "RESUME STATE", resume_state(0, wanted=[0]))
+    prefix = resume_state(0).data[:13]
+    yield "RESUME STATE: 1,025 partial parts", DOWN, raw(
+        "RESUME STATE", prefix + struct.pack(">H", 1025), 1), "bad_value"
+    yield "RESUME STATE: 10,001 wanted", DOWN, raw(
+        "RESUME STATE", prefix + struct.pack(">HI", 0, 10001), 1), "bad_value"
+    yield bad("part 0", "PART LIST", part_list((0, 1, None, "e")))
+    yield bad("a part twice", "PART LIST", part_list((1, 1, None, "e"), (1, 1, None, "e")))
+    yield bad("parts the wrong way round", "PART LIST", part_list((2, 1, None, "e"), (1, 1, None, "e")))
+    yield bad("no ETag", "PART LIST", part_list((1, 1, None, "")))
+    entry = struct.pack(">HIQ", 1, 1, 1)
+    yield "PART LIST: digestPresent 2", BOTH, raw(
+        "PART LIST", entry + b"\x02" + bytes(32) + b"\x00\x01e", 1), "bad_value"
+    yield "PART LIST: absent digest not zero", BOTH, raw(
+        "PART LIST", entry + bytes(32) + b"\x01\x00\x01e", 1), "bad_value"
+    yield bad("no parts", "COMPLETE", complete(0))
+    yield bad("none", "PARTS WANTED", parts_wanted())
+    yield "PARTS WANTED: 10,001", DOWN, raw("PARTS WANTED", struct.pack(">I", 10001), 1), "bad_value"
+    yield bad("part 0", "PARTS WANTED", parts_wanted(0, 1))
+    yield bad("a part twice", "PARTS WANTED", parts_wanted(1, 1))
+    yield bad("parts the wrong way round", "PARTS WANTED", parts_wanted(2, 1))
+    yield bad("token of 4,097 bytes", "ABORT", abort(bytes(4097)))
+
+
+def malformed():
+    for source in (malformed_headers, malformed_bodies, malformed_texts, malformed_values):
+        for name, way, data, code in source():
+            yield f"{name} | {way} | {data.hex()} | {code}"
+
+
+def roots():
+    for name, part_bytes, content in (
+            ("empty file, one empty part", 4, b""),
+            ("one short part", 4, b"abc"),
+            ("one whole part", 4, b"abcd"),
+            ("the same file in two parts", 2, b"abcd"),
+            ("a last part of one byte", 4, b"abcdefghi"),
+            ("many parts", 3, bytes(i % 251 for i in range(100)))):
+        parts = [content[i:i + part_bytes] for i in range(0, len(content), part_bytes)] or [b""]
+        digests = [hashlib.sha256(part).digest() for part in parts]
+        root = hashlib.sha256(b"".join(digests)).hexdigest()
+        yield f"{name} | {part_bytes} | {content.hex() or '-'} | {','.join(d.hex() for d in digests)} | {root}"
+
+
+def token():
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    sealing_key, key_id, nonce = bytes(range(32)), 0x01020304, bytes(range(0xA0, 0xAC))
+    body = Body().u8("format", 1).text8("device", "camera-7").fixed("session", identifier("session"))
+    body.u64("size", 10485760).u64("partBytes", 8388608)
+    body.i64("modificationSeconds", 1767225600).u32("modificationNanoseconds", 123456789)
+    body.i64("issued", 1767225660000).text16("key", "site-a/camera/2026-01-01.mp4")
+    body.text16("upload", "2~kPqL0bYw.upload-id_example")
+    front = struct.pack(">BI", 1, key_id)
+    associated = front + b"sluice session token"
+    sealed = front + nonce + AESGCM(sealing_key).encrypt(nonce, body.data, associated)
+    yield f"sealingKeyID | {key_id}"
+    yield f"sealingKey | {sealing_key.hex()}"
+    yield f"nonce | {nonce.hex()}"
+    for field in body.fields:
+        name, value = field.split("=", 1)
+        yield f"{name} | {value}"
+    yield f"plainText | {body.data.hex()}"
+    yield f"associatedData | {associated.hex()}"
+    yield f"sealed | {sealed.hex()}"
+
+
+FILES = {
+    "frames.txt": ("name | way | bytes | fields: encode to and decode from each other exactly (§14)", frames),
+    "tolerated.txt": ("name | way | bytes | fields: the bytes decode to the fields, never the reverse (§14)", tolerated),
+    "malformed.txt": ("name | way | bytes | code: the bytes are refused with the code (§12, §14)", malformed),
+    "root.txt": ("name | part size | the file's bytes | part digests | root digest (§1, §14)", roots),
+    "token.txt": ("name | value: one session token (§11, §14)", token),
+}
+
+
+def main():
+    stale = []
+    for name, (comment, source) in FILES.items():
+        text = f"# {comment}\n# Written by generate.py.\n" + "".join(f"{entry}\n" for entry in source())
+        path = FOLDER / name
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+    if stale:
+        sys.exit(f"not as generate.py writes them: {', '.join(stale)}")
+
+
+if __name__ == "__main__":
+    main()

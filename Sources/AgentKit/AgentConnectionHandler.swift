@@ -1,0 +1,42 @@
+import NIOCore
+import TransferCore
+import WireProtocol
+
+/// One connection's bytes at the agent: decoded into frames for the core.
+final class AgentConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let core: AgentCore
+    private let id: ConnectionID
+    private var decoder = FrameDecoder(receiver: .agent)
+    private var isEnded = false
+
+    init(core: AgentCore, id: ConnectionID) {
+        self.core = core
+        self.id = id
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        isEnded = true
+        core.assumeIsolated { [id] in $0.connectionLost(id) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isEnded else { return }
+        decoder.append(unwrapInboundIn(data))
+        do throws(WireError) {
+            while !isEnded, let inbound = try decoder.next() {
+                // PART DATA does not come this way: the decoder refuses it.
+                guard case .frame(let slot, let frame) = inbound else { continue }
+                core.assumeIsolated { [id] in $0.receivedFrame(frame, slot: slot, from: id) }
+            }
+        } catch {
+            isEnded = true
+            core.assumeIsolated { [id] in $0.receivedMalformed(error.code, from: id) }
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}

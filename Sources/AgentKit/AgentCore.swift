@@ -1,0 +1,383 @@
+import Logging
+import NIOCore
+import NIOPosix
+import TransferCore
+import WireProtocol
+
+/// Performs what the agent's machine decides: the one place where frames, files and journal rows meet.
+///
+/// It lives on one event loop, which is also the loop of its connections. Reading, hashing and compressing run on a
+/// thread pool and come back to it.
+actor AgentCore {
+    struct Configuration: Sendable {
+        var host: String
+        var port: Int
+        var compression: CompressionChoice
+        /// Parts up to this size stay in memory between hashing and sending; larger ones are read twice.
+        var keptPartBytesMax: UInt64
+    }
+
+    private struct PartKey: Hashable {
+        var upload: UploadID
+        var part: PartNumber
+    }
+
+    /// An upload's file and what goes with it.
+    private struct Source {
+        var file: SourceFile?
+        var encoder: ChunkEncoder
+        var request: UploadRequest
+    }
+
+    private nonisolated let eventLoop: any EventLoop
+    private let threads: NIOThreadPool
+    private let configuration: Configuration
+    private let journal: JournalWriter
+    private let events: AsyncStream<CoreEvent>.Continuation
+    private let logger: Logger
+    private let compressors = CompressorPool()
+
+    private var machine: Agent
+    private var channels: [ConnectionID: any Channel] = [:]
+    private var sources: [UploadID: Source] = [:]
+    private var partStarts: [PartKey: UInt64] = [:]
+    private var kept: [PartKey: ByteBuffer] = [:]
+    private var outbound: [ConnectionID: ByteBuffer] = [:]
+    /// The last chunk's write on each connection: chunks go in order, though they are made on several threads.
+    private var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
+    /// What went to sockets in all, frames and data.
+    private(set) var wireBytes: UInt64 = 0
+    private var roomWaiters: [CheckedContinuation<Void, Never>] = []
+    private var ticker: RepeatedTask?
+    private let clock = ContinuousClock()
+    private let startedAt: ContinuousClock.Instant
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    init(
+        machine: @Sendable (Instant) -> Agent, configuration: Configuration, journal: JournalWriter,
+        events: AsyncStream<CoreEvent>.Continuation, eventLoop: any EventLoop, threads: NIOThreadPool, logger: Logger
+    ) {
+        self.machine = machine(Instant(nanoseconds: 0))
+        self.configuration = configuration
+        self.journal = journal
+        self.events = events
+        self.eventLoop = eventLoop
+        self.threads = threads
+        self.logger = logger
+        self.startedAt = clock.now
+    }
+
+    // MARK: Commands
+
+    /// Starts the clock.
+    func start() {
+        ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(10), delay: .milliseconds(10)) {
+            [weak self] _ in self?.assumeIsolated { $0.tick() }
+        }
+    }
+
+    /// Returns when there is room for one more upload.
+    func waitForRoom() async {
+        while machine.room == 0 {
+            await withCheckedContinuation { roomWaiters.append($0) }
+        }
+    }
+
+    /// - Parameter file: open already; `nil` for an upload that is only to be dropped.
+    func submit(_ request: UploadRequest, file: SourceFile?) {
+        let encoder = ChunkEncoder(choice: configuration.compression, compressors: compressors)
+        sources[request.id] = Source(file: file, encoder: encoder, request: request)
+        machine.submit(request, now: now)
+        perform()
+    }
+
+    /// Everything stops where it is, and is kept.
+    func stop() {
+        machine.stop(now: now)
+        perform()
+    }
+
+    var isIdle: Bool { machine.isIdle }
+
+    func progress(of id: UploadID) -> UploadProgress? { machine.progress(of: id) }
+
+    /// Closes what is left.
+    func finish() async {
+        ticker?.cancel()
+        for channel in channels.values {
+            // Closed is what is wanted; a channel that is so already says so.
+            try? await channel.close()
+        }
+    }
+
+    // MARK: Connections, called on the loop
+
+    func connectionLost(_ id: ConnectionID) {
+        channels[id] = nil
+        outbound[id] = nil
+        lastWrites[id] = nil
+        machine.connectionLost(id, now: now)
+        perform()
+    }
+
+    func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
+        machine.receivedFrame(frame, slot: slot, from: id, now: now)
+        perform()
+    }
+
+    func receivedMalformed(_ code: ErrorCode, from id: ConnectionID) {
+        machine.receivedMalformed(code, from: id, now: now)
+        perform()
+    }
+
+    // MARK: Journal
+
+    func journalCommitted(through sequence: JournalSequence) {
+        machine.journalCommitted(through: sequence, now: now)
+        perform()
+    }
+
+    func journalFailed(_ failure: UploadFailure) {
+        machine.journalFailed(failure, now: now)
+        perform()
+    }
+
+    // MARK: Performing
+
+    private var now: Instant {
+        let (seconds, attoseconds) = (clock.now - startedAt).components
+        return Instant(
+            nanoseconds: UInt64(clamping: seconds) &* 1_000_000_000
+                &+ UInt64(clamping: attoseconds / 1_000_000_000))
+    }
+
+    private func tick() {
+        machine.tick(now: now)
+        perform()
+    }
+
+    private func perform() {
+        var actions = machine.takeActions()
+        while !actions.isEmpty {
+            for action in actions { perform(action) }
+            flush()
+            actions = machine.takeActions()
+        }
+        guard machine.room > 0, !roomWaiters.isEmpty else { return }
+        let waiters = roomWaiters
+        roomWaiters = []
+        for waiter in waiters { waiter.resume() }
+    }
+
+    private func flush() {
+        for (id, buffer) in outbound {
+            wireBytes += UInt64(buffer.readableBytes)
+            channels[id]?.writeAndFlush(buffer, promise: nil)
+        }
+        outbound.removeAll(keepingCapacity: true)
+    }
+
+    private func perform(_ action: AgentAction) {
+        switch action {
+        case .connect(let id): connect(id)
+        case .send(let id, let slot, let frame): send(frame, slot: slot, on: id)
+        case .sendChunk(let id, let slot, let upload, let part, let offset, let plainBytes):
+            sendChunk(Chunk(connection: id, slot: slot, upload: upload, part: part, offset: offset, plainBytes: plainBytes))
+        case .close(let id): close(id)
+        case .readPart(let upload, let part, let start, let bytes, let withMD5, let keep):
+            readPart(PartKey(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)
+        case .releasePart(let upload, let part):
+            kept[PartKey(upload: upload, part: part)] = nil
+            partStarts[PartKey(upload: upload, part: part)] = nil
+        case .computeEvidence(let upload, let partBytes, let kind):
+            computeEvidence(upload, partBytes: partBytes, like: kind)
+        case .checkFile(let upload): checkFile(upload)
+        case .journal(let sequence, let write): journal.enqueue(sequence, write)
+        case .report(let upload, let report): events.yield(.report(upload, report, machine.progress(of: upload)))
+        case .finish(let upload, let outcome, let figures): finish(upload, outcome, figures)
+        }
+    }
+
+    private func finish(_ id: UploadID, _ outcome: UploadOutcome, _ figures: UploadProgress) {
+        guard sources.removeValue(forKey: id) != nil else { return }
+        journal.forget(id)
+        events.yield(.finished(id, outcome, figures))
+    }
+
+    // MARK: Connecting and sending
+
+    private func connect(_ id: ConnectionID) {
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(.seconds(20))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AgentConnectionHandler(core: self, id: id))
+                }
+            }
+        bootstrap.connect(host: configuration.host, port: configuration.port).whenComplete { result in
+            self.assumeIsolated { core in
+                switch result {
+                case .success(let channel):
+                    core.channels[id] = channel
+                    core.machine.connected(id, now: core.now)
+                    core.perform()
+                case .failure(let error):
+                    core.logger.info("Could not connect", metadata: ["error": "\(error)"])
+                    core.connectionLost(id)
+                }
+            }
+        }
+    }
+
+    private func send(_ frame: Frame, slot: Slot, on id: ConnectionID) {
+        guard channels[id] != nil else { return }
+        var buffer = outbound[id] ?? ByteBuffer()
+        do {
+            try frame.encode(slot: slot, into: &buffer)
+        } catch {
+            logger.error("Could not encode a frame", metadata: ["frame.type": "\(frame.type)", "error": "\(error)"])
+        }
+        outbound[id] = buffer
+    }
+
+    private func close(_ id: ConnectionID) {
+        guard let channel = channels.removeValue(forKey: id) else { return }
+        channel.writeAndFlush(outbound.removeValue(forKey: id) ?? ByteBuffer()).whenComplete { _ in
+            channel.close(promise: nil)
+        }
+    }
+
+    private struct Chunk: Sendable {
+        var connection: ConnectionID
+        var slot: Slot
+        var upload: UploadID
+        var part: PartNumber
+        var offset: ByteOffset
+        var plainBytes: UInt32
+
+        var end: ByteOffset { offset &+ UInt64(plainBytes) }
+    }
+
+    private typealias Pieces = (head: ByteBuffer, payload: ByteBuffer)
+
+    /// The frame is made where it costs least (here for held plain bytes, else on a thread) and written in its turn.
+    private func sendChunk(_ chunk: Chunk) {
+        guard let source = sources[chunk.upload], let channel = channels[chunk.connection] else { return }
+        flush()
+        let key = PartKey(upload: chunk.upload, part: chunk.part)
+        let start = partStarts[key] ?? 0
+        let held = kept[key]
+        let encoder = source.encoder
+        let made: EventLoopFuture<Pieces>
+        if let held, !encoder.compressesNext {
+            made = eventLoop.makeCompletedFuture { try Self.pieces(of: chunk, held: held, encoder) }
+        } else {
+            made = threads.runIfActive(eventLoop: eventLoop) {
+                if let held { return try Self.pieces(of: chunk, held: held, encoder) }
+                guard let file = source.file,
+                    let plain = try file.read(from: start &+ chunk.offset, count: Int(chunk.plainBytes))
+                else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
+                return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
+            }
+        }
+        let previous = lastWrites[chunk.connection] ?? eventLoop.makeSucceededVoidFuture()
+        let turn = previous.flatMap { made }.map { pieces in
+            self.assumeIsolated { $0.write(pieces, of: chunk, on: channel) }
+        }
+        turn.whenFailure { error in self.assumeIsolated { $0.chunkFailed(chunk, error) } }
+        // A chunk that failed must not hold up those behind it: their parts are dropped by the machine.
+        lastWrites[chunk.connection] = turn.recover { _ in }
+    }
+
+    private static func pieces(of chunk: Chunk, held: ByteBuffer, _ encoder: ChunkEncoder) throws -> Pieces {
+        guard let plain = held.getSlice(at: held.readerIndex + Int(clamping: chunk.offset), length: Int(chunk.plainBytes))
+        else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
+        return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
+    }
+
+    private func write(_ pieces: Pieces, of chunk: Chunk, on channel: any Channel) {
+        let wireBytes = UInt64(pieces.head.readableBytes + pieces.payload.readableBytes)
+        self.wireBytes += wireBytes
+        machine.chunkEncoded(wireBytes: wireBytes, now: now)
+        channel.write(pieces.head, promise: nil)
+        channel.writeAndFlush(pieces.payload).whenComplete { _ in
+            // A write that failed is followed by the connection's end, which says all.
+            self.assumeIsolated { core in
+                core.machine.chunkSent(
+                    chunk.connection, upload: chunk.upload, part: chunk.part, end: chunk.end,
+                    plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: core.now)
+                core.perform()
+            }
+        }
+    }
+
+    private func chunkFailed(_ chunk: Chunk, _ error: any Error) {
+        let failure = error as? UploadFailure ?? UploadFailure(.unreadable, "\(error)")
+        machine.chunkFailed(
+            chunk.connection, upload: chunk.upload, plainBytes: chunk.plainBytes, failure: failure, now: now)
+        perform()
+    }
+
+    // MARK: Files
+
+    private func readPart(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
+        guard let file = sources[key.upload]?.file else { return }
+        let keeps = keep && bytes <= configuration.keptPartBytesMax
+        partStarts[key] = start
+        threads.runIfActive(eventLoop: eventLoop) {
+            PartReader(file: file).read(start: start, bytes: bytes, withMD5: withMD5, keep: keeps)
+        }.whenComplete { result in
+            self.assumeIsolated { core in
+                var reading = PartReading.failed(UploadFailure(.stopped, "stopped"))
+                if case .success(let outcome) = result {
+                    reading = outcome.reading
+                    if core.sources[key.upload] != nil { core.kept[key] = outcome.kept }
+                }
+                core.machine.partRead(key.part, of: key.upload, reading, now: core.now)
+                core.perform()
+            }
+        }
+    }
+
+    private func computeEvidence(_ id: UploadID, partBytes: UInt64, like kind: ContentEvidence) {
+        guard let source = sources[id], let file = source.file else { return }
+        let fileBytes = source.request.stamp?.size ?? 0
+        threads.runIfActive(eventLoop: eventLoop) {
+            PartReader(file: file).evidence(fileBytes: fileBytes, partBytes: partBytes, like: kind)
+        }.whenComplete { result in
+            self.assumeIsolated { core in
+                let reading =
+                    switch result {
+                    case .success(let reading): reading
+                    case .failure: EvidenceReading.failed(UploadFailure(.stopped, "stopped"))
+                    }
+                core.machine.evidenceComputed(reading, of: id, now: core.now)
+                core.perform()
+            }
+        }
+    }
+
+    private func checkFile(_ id: UploadID) {
+        guard let file = sources[id]?.file else { return }
+        threads.runIfActive(eventLoop: eventLoop) { try file.stamp() }.whenComplete { result in
+            let checked = result.mapError { $0 as? UploadFailure ?? UploadFailure(.stopped, "stopped") }
+            self.assumeIsolated { core in
+                core.machine.fileChecked(checked, of: id, now: core.now)
+                core.perform()
+            }
+        }
+    }
+}
+
+/// What the core tells whoever watches.
+enum CoreEvent: Sendable {
+    case submitted(UploadID, path: String, key: String)
+    case report(UploadID, AgentReport, UploadProgress?)
+    case finished(UploadID, UploadOutcome, UploadProgress)
+    /// A file that never became an upload.
+    case refused(path: String, key: String, UploadFailure)
+    /// All files were handed in, so many of them to the core.
+    case allSubmitted(count: Int)
+}

@@ -1,0 +1,243 @@
+import Foundation
+import GRDB
+import TransferCore
+import WireProtocol
+
+/// The agent's journal: which uploads were begun, what is stored of them, and receipts of what was finished.
+///
+/// One SQLite file. A transaction is durable when it has been committed (WAL, synchronous FULL); a power cut takes
+/// whole transactions or nothing. Calls block and belong on a thread of their own (`JournalWriter`).
+struct Journal: Sendable {
+    /// An upload as the journal has it.
+    struct Row: Equatable, Sendable {
+        var id: UploadID
+        var path: String
+        var key: String
+        var policy: ExistingKeyPolicy
+        var isDropping: Bool
+        var saved: SavedSession
+        /// Milliseconds since 1970 by the device's clock: for people to read, compared with nothing.
+        var createdMilliseconds: Int64
+        /// What stopped it last; empty where nothing did.
+        var trouble: String
+    }
+
+    private let queue: DatabaseQueue
+
+    /// Opens the journal, or makes an empty one.
+    ///
+    /// - Throws: GRDB's errors; a damaged file is the caller's to set aside.
+    static func open(_ path: String) throws -> Journal {
+        var configuration = GRDB.Configuration()
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+        }
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { database in try database.execute(sql: schema) }
+        try migrator.migrate(queue)
+        let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
+        guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
+        return Journal(queue: queue)
+    }
+
+    private static let schema = """
+        CREATE TABLE uploads (
+            id INTEGER PRIMARY KEY, path TEXT NOT NULL, key TEXT NOT NULL UNIQUE, policy INTEGER NOT NULL,
+            is_dropping INTEGER NOT NULL DEFAULT 0, session BLOB NOT NULL, token BLOB NOT NULL,
+            part_bytes INTEGER NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
+            modified_seconds INTEGER NOT NULL, modified_nanoseconds INTEGER NOT NULL,
+            changed_seconds INTEGER NOT NULL, changed_nanoseconds INTEGER NOT NULL,
+            losses INTEGER NOT NULL, created INTEGER NOT NULL, trouble TEXT NOT NULL DEFAULT ''
+        );
+        CREATE TABLE parts (
+            upload INTEGER NOT NULL REFERENCES uploads(id) ON DELETE CASCADE, number INTEGER NOT NULL,
+            size INTEGER NOT NULL, digest BLOB NOT NULL, etag TEXT NOT NULL, PRIMARY KEY (upload, number)
+        ) WITHOUT ROWID;
+        CREATE TABLE receipts (
+            key TEXT PRIMARY KEY, path TEXT NOT NULL, size INTEGER NOT NULL, part_bytes INTEGER NOT NULL,
+            root BLOB, evidence TEXT NOT NULL, etag TEXT NOT NULL, version TEXT NOT NULL, finished INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """
+
+    // MARK: Reading
+
+    /// The highest number that an upload has ever had here.
+    func lastUpload() throws -> Int64 {
+        try queue.read { try Int64.fetchOne($0, sql: "SELECT max(id) FROM uploads") ?? 0 }
+    }
+
+    func upload(key: String) throws -> Row? {
+        try queue.read { try Self.rows($0, "WHERE key = ?", [key]).first }
+    }
+
+    func upload(_ id: UploadID) throws -> Row? {
+        try queue.read { try Self.rows($0, "WHERE id = ?", [id.value]).first }
+    }
+
+    /// Every unfinished upload, oldest first, without its parts: `storedBytes` tells how far each is.
+    func unfinished() throws -> [(row: Row, storedBytes: UInt64)] {
+        try queue.read { database in
+            try Self.rows(database, "ORDER BY id", [], withParts: false).map { row in
+                let bytes = try Int64.fetchOne(
+                    database, sql: "SELECT total(size) FROM parts WHERE upload = ?", arguments: [row.id.value])
+                return (row, UInt64(clamping: bytes ?? 0))
+            }
+        }
+    }
+
+    func hasReceipt(key: String) throws -> Bool {
+        try queue.read { try Bool.fetchOne($0, sql: "SELECT 1 FROM receipts WHERE key = ?", arguments: [key]) ?? false }
+    }
+
+    private static func rows(
+        _ database: Database, _ condition: String, _ arguments: StatementArguments, withParts: Bool = true
+    ) throws -> [Row] {
+        try GRDB.Row.fetchAll(database, sql: "SELECT * FROM uploads \(condition)", arguments: arguments).compactMap {
+            try row($0, parts: withParts ? parts(database, upload: $0["id"]) : [])
+        }
+    }
+
+    private static func parts(_ database: Database, upload: Int64) throws -> [PartListEntry] {
+        try GRDB.Row.fetchAll(
+            database, sql: "SELECT * FROM parts WHERE upload = ? ORDER BY number", arguments: [upload]
+        ).compactMap { row in
+            guard let number = PartNumber(UInt32(clamping: row["number"] as Int64)) else { return nil }
+            let digest: Data = row["digest"]
+            return PartListEntry(
+                part: number, size: UInt64(clamping: row["size"] as Int64), digest: SHA256Digest(bytes: digest),
+                etag: row["etag"])
+        }
+    }
+
+    private static func row(_ row: GRDB.Row, parts: [PartListEntry]) throws -> Row? {
+        let session: Data = row["session"]
+        guard let session = SessionID(hexadecimal(session)) else { return nil }
+        let token: Data = row["token"]
+        let stamp = FileStamp(
+            device: UInt64(bitPattern: row["device"]), inode: UInt64(bitPattern: row["inode"]),
+            size: UInt64(bitPattern: row["size"]),
+            modification: ModificationTime(
+                seconds: row["modified_seconds"], nanoseconds: UInt32(clamping: row["modified_nanoseconds"] as Int64)),
+            change: ModificationTime(
+                seconds: row["changed_seconds"], nanoseconds: UInt32(clamping: row["changed_nanoseconds"] as Int64)))
+        let saved = SavedSession(
+            session: session, token: Array(token), partBytes: UInt64(bitPattern: row["part_bytes"]), stamp: stamp,
+            parts: parts, losses: Int(row["losses"] as Int64))
+        return Row(
+            id: UploadID(row["id"]), path: row["path"], key: row["key"],
+            policy: ExistingKeyPolicy(rawValue: UInt8(clamping: row["policy"] as Int64)) ?? .verify,
+            isDropping: row["is_dropping"], saved: saved, createdMilliseconds: row["created"], trouble: row["trouble"])
+    }
+
+    // MARK: Writing
+
+    /// What a row needs that the machine does not know.
+    struct Subject: Equatable, Sendable {
+        var path: String
+        var key: String
+        var policy: ExistingKeyPolicy
+    }
+
+    /// Applies changes in one transaction, in order.
+    ///
+    /// - Parameter subject: the subject of an upload.
+    func apply(_ writes: [JournalWrite], nowMilliseconds: Int64, subject: (UploadID) -> Subject?) throws {
+        try queue.write { database in
+            for write in writes {
+                try Self.apply(write, database, nowMilliseconds: nowMilliseconds, subject: subject)
+            }
+        }
+    }
+
+    private static func apply(
+        _ write: JournalWrite, _ database: Database, nowMilliseconds: Int64, subject: (UploadID) -> Subject?
+    ) throws {
+        switch write {
+        case .began(let id, let saved):
+            guard let subject = subject(id) else { return }
+            try begin(id, saved, subject, database, nowMilliseconds: nowMilliseconds)
+        case .token(let id, let token):
+            try database.execute(
+                sql: "UPDATE uploads SET token = ? WHERE id = ?", arguments: [Data(token), id.value])
+        case .stored(let id, let entry):
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO parts SELECT id, ?, ?, ?, ? FROM uploads WHERE id = ?",
+                arguments: [
+                    Int64(entry.part.value), Int64(bitPattern: entry.size), Data(entry.digest?.bytes ?? []), entry.etag,
+                    id.value,
+                ])
+        case .unstored(let id, let parts):
+            for part in parts {
+                try database.execute(
+                    sql: "DELETE FROM parts WHERE upload = ? AND number = ?", arguments: [id.value, Int64(part.value)])
+            }
+        case .restamped(let id, let stamp):
+            try restamp(id, stamp, database)
+        case .lost(let id, let losses):
+            try database.execute(sql: "DELETE FROM parts WHERE upload = ?", arguments: [id.value])
+            try database.execute(
+                sql: "UPDATE uploads SET losses = ?, token = x'' WHERE id = ?", arguments: [losses, id.value])
+        case .dropping(let id):
+            try database.execute(sql: "UPDATE uploads SET is_dropping = 1 WHERE id = ?", arguments: [id.value])
+        case .finished(let id, let outcome):
+            try finish(id, outcome, subject(id), database, nowMilliseconds: nowMilliseconds)
+        }
+    }
+
+    private static func begin(
+        _ id: UploadID, _ saved: SavedSession, _ subject: Subject, _ database: Database, nowMilliseconds: Int64
+    ) throws {
+        // A key has one unfinished upload: what was begun there before is gone on with, or superseded by this.
+        try database.execute(
+            sql: "DELETE FROM uploads WHERE id = ? OR key = ?", arguments: [id.value, subject.key])
+        try database.execute(
+            sql: """
+                INSERT INTO uploads (id, path, key, policy, session, token, part_bytes, device, inode, size,
+                    modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds, losses, created)
+                VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?)
+                """,
+            arguments: [
+                id.value, subject.path, subject.key, Int64(subject.policy.rawValue), Data(saved.session.bytes),
+                Data(saved.token), Int64(bitPattern: saved.partBytes), saved.losses, nowMilliseconds,
+            ])
+        try restamp(id, saved.stamp, database)
+    }
+
+    private static func restamp(_ id: UploadID, _ stamp: FileStamp, _ database: Database) throws {
+        try database.execute(
+            sql: """
+                UPDATE uploads SET device = ?, inode = ?, size = ?, modified_seconds = ?, modified_nanoseconds = ?,
+                    changed_seconds = ?, changed_nanoseconds = ? WHERE id = ?
+                """,
+            arguments: [
+                Int64(bitPattern: stamp.device), Int64(bitPattern: stamp.inode), Int64(bitPattern: stamp.size),
+                stamp.modification.seconds, Int64(stamp.modification.nanoseconds), stamp.change.seconds,
+                Int64(stamp.change.nanoseconds), id.value,
+            ])
+    }
+
+    private static func finish(
+        _ id: UploadID, _ outcome: UploadOutcome, _ subject: Subject?, _ database: Database, nowMilliseconds: Int64
+    ) throws {
+        switch outcome {
+        case .stored(let receipt, _):
+            try database.execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+            guard let subject else { return }
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                arguments: [
+                    subject.key, subject.path, Int64(bitPattern: receipt.size), Int64(bitPattern: receipt.partBytes),
+                    receipt.root.map { Data($0.bytes) }, "\(receipt.evidence)", receipt.etag, receipt.version,
+                    nowMilliseconds,
+                ])
+        case .dropped:
+            try database.execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+        case .failed(let failure) where failure.isKept:
+            try database.execute(
+                sql: "UPDATE uploads SET trouble = ? WHERE id = ?", arguments: [failure.message, id.value])
+        case .failed:
+            try database.execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+        }
+    }
+}

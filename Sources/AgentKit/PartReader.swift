@@ -1,0 +1,75 @@
+import NIOCore
+import SecureChannel
+import TransferCore
+import WireProtocol
+
+/// Reads and hashes parts and whole files. Everything here blocks and belongs on a thread pool.
+struct PartReader: Sendable {
+    /// Read and hashed at a time: in the processor's cache for the hash, large enough for the disk.
+    static let stepBytes = 1 << 20
+
+    let file: SourceFile
+
+    /// The part's digest, and its bytes where they are to be kept.
+    ///
+    /// - Parameter keep: whether the bytes are given back; else nothing of them stays in memory.
+    func read(start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> (reading: PartReading, kept: ByteBuffer?) {
+        do {
+            var kept = keep ? ByteBufferAllocator().buffer(capacity: Int(clamping: bytes)) : nil
+            var sha256 = try SHA256Hasher()
+            var md5 = try withMD5 ? MD5Hasher() : nil
+            var done: UInt64 = 0
+            while done < bytes {
+                let step = Int(min(bytes - done, UInt64(Self.stepBytes)))
+                guard let piece = try file.read(from: start + done, count: step) else { return (.truncated, nil) }
+                sha256.update(piece)
+                if md5 != nil { md5?.update(piece) }
+                kept?.writeImmutableBuffer(piece)
+                done += UInt64(step)
+            }
+            let digest = try sha256.finalize()
+            let md5Digest = try md5.take()?.finalize()
+            return (.read(digest: digest, md5: md5Digest, stamp: try file.stamp()), kept)
+        } catch let failure as UploadFailure {
+            return (.failed(failure), nil)
+        } catch {
+            return (.failed(UploadFailure(.unreadable, "it cannot be hashed: \(error)")), nil)
+        }
+    }
+
+    /// Reads the whole file and computes evidence of the kind that a store has (specification §4.8).
+    func evidence(fileBytes: UInt64, partBytes: UInt64, like kind: ContentEvidence) -> EvidenceReading {
+        do {
+            var digests: [SHA256Digest] = []
+            var md5s = try MD5Hasher()
+            let needsMD5 = if case .compositeMD5 = kind { true } else { false }
+            guard let plan = PartPlan(fileBytes: fileBytes, partBytes: partBytes), let count = plan.partCount else {
+                return .failed(UploadFailure(.protocolViolation, "the gateway named an impossible part size"))
+            }
+            for value in 1...count {
+                guard let number = PartNumber(value), let bytes = plan.bytes(of: number) else { break }
+                let (reading, _) = read(start: plan.start(of: number), bytes: bytes, withMD5: needsMD5, keep: false)
+                switch reading {
+                case .read(let digest, let md5, _):
+                    digests.append(digest)
+                    if let md5 { md5.bytes.withUnsafeBytes { md5s.update($0) } }
+                case .truncated:
+                    return .failed(UploadFailure(.changed, "the file was cut short while it was being read"))
+                case .failed(let failure):
+                    return .failed(failure)
+                }
+            }
+            let stamp = try file.stamp()
+            switch kind {
+            case .none: return .computed(.none, stamp: stamp)
+            case .root: return .computed(.root(try RootDigest.of(digests)), stamp: stamp)
+            case .wholeDigest: return .computed(digests.count == 1 ? .wholeDigest(digests[0]) : .none, stamp: stamp)
+            case .compositeMD5: return .computed(.compositeMD5("\(try md5s.finalize())-\(count)"), stamp: stamp)
+            }
+        } catch let failure as UploadFailure {
+            return .failed(failure)
+        } catch {
+            return .failed(UploadFailure(.unreadable, "it cannot be hashed: \(error)"))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+import NIOCore
+import SecureChannel
+import TransferCore
+import WireProtocol
+
+/// One open file that is being uploaded, read where it lies.
+///
+/// It stays open from the first look to the end, so that a rename or an unlink in between changes nothing of what is
+/// read. All calls block: they belong on a thread pool.
+final class SourceFile: Sendable {
+    private let descriptor: Int32
+
+    private init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// - Throws: `missing`, or `unreadable` for what is no regular file or may not be read.
+    static func open(_ path: String) throws(UploadFailure) -> SourceFile {
+        // Without O_NONBLOCK, opening a pipe would wait for a writer.
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else {
+            switch errno {
+            case ENOENT, ENOTDIR: throw UploadFailure(.missing, "there is no such file")
+            case ELOOP: throw UploadFailure(.unreadable, "symbolic links lead in a circle")
+            default: throw UploadFailure(.unreadable, "it cannot be opened: \(systemMessage(errno))")
+            }
+        }
+        let file = SourceFile(descriptor: descriptor)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw UploadFailure(.unreadable, "it is no regular file")
+        }
+        return file
+    }
+
+    /// What tells this version of the file from others.
+    func stamp() throws(UploadFailure) -> FileStamp {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw UploadFailure(.unreadable, "it cannot be looked at: \(systemMessage(errno))")
+        }
+        return FileStamp(
+            device: UInt64(status.st_dev), inode: UInt64(status.st_ino), size: UInt64(clamping: status.st_size),
+            modification: ModificationTime(status.st_mtim), change: ModificationTime(status.st_ctim))
+    }
+
+    /// Reads exactly `count` bytes, or `nil` where the file ends before.
+    func read(from start: UInt64, count: Int) throws(UploadFailure) -> ByteBuffer? {
+        var buffer = ByteBufferAllocator().buffer(capacity: count)
+        while buffer.readableBytes < count {
+            let position = start + UInt64(buffer.readableBytes)
+            var problem: Int32 = 0
+            let missing = count - buffer.readableBytes
+            let got = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: missing) { space in
+                while true {
+                    let got = pread(descriptor, space.baseAddress, missing, off_t(clamping: position))
+                    if got >= 0 { return got }
+                    if errno == EINTR { continue }
+                    problem = errno
+                    return 0
+                }
+            }
+            guard problem == 0 else { throw UploadFailure(.unreadable, "it cannot be read: \(systemMessage(problem))") }
+            guard got > 0 else { return nil }
+        }
+        return buffer
+    }
+
+    /// Tells the kernel that a range will be read soon and in order.
+    func willRead(from start: UInt64, count: UInt64) {
+        posix_fadvise(descriptor, off_t(clamping: start), off_t(clamping: count), POSIX_FADV_WILLNEED)
+    }
+}
+
+func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
+
+extension ModificationTime {
+    fileprivate init(_ time: timespec) {
+        self.init(seconds: Int64(time.tv_sec), nanoseconds: UInt32(clamping: time.tv_nsec))
+    }
+}

@@ -1,0 +1,59 @@
+package import TransferCore
+package import WireProtocol
+
+/// What an uploader tells whoever watches it.
+package enum UploadEvent: Sendable {
+    /// A part moved on: plain bytes sent of its size, and whether the store has it.
+    case part(key: String, number: PartNumber, sent: UInt64, size: UInt64, isStored: Bool)
+    /// A file moved on.
+    case file(key: String, UploadProgress)
+    /// Something that the user may want to know; the upload goes on by itself.
+    case note(key: String, String)
+    case finished(path: String, key: String, UploadOutcome, UploadProgress)
+}
+
+/// What a push, resume or abort came to.
+package struct UploadSummary: Equatable, Sendable {
+    package struct Failure: Equatable, Sendable {
+        package var path: String
+        package var key: String
+        package var failure: UploadFailure
+    }
+
+    package var files = 0
+    package var failures: [Failure] = []
+    /// Of the files that are stored.
+    package var bytes: UInt64 = 0
+    /// Plain bytes put on the wire in this run, resends included.
+    package var bytesSent: UInt64 = 0
+    /// Plain bytes found stored already.
+    package var bytesResumed: UInt64 = 0
+    /// All bytes given to sockets, frames included.
+    package var wireBytes: UInt64 = 0
+    package var seconds: Double = 0
+
+    package init() {}
+
+    /// 0 where everything is stored; the failures' own code where they have one in common; else 1.
+    package var exitCode: Int32 {
+        let codes = Set(failures.map(\.failure.kind.exitCode))
+        return codes.count > 1 ? 1 : codes.first ?? 0
+    }
+}
+
+extension UploadFailure.Kind {
+    /// The exit code of a program that ends because of this (after sysexits).
+    package var exitCode: Int32 {
+        switch self {
+        case .keyTaken, .sessionLost, .superseded: 1
+        case .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported: 64
+        case .changed, .wrongFile: 65
+        case .missing, .unreadable: 66
+        case .storeRefuses, .bucketMissing, .contentRefused: 69
+        case .journalFull: 74
+        case .unreachable, .storeUnavailable, .storeFull, .busy, .fenced, .stopped, .outcomeUnknown: 75
+        case .versionUnsupported, .protocolViolation: 76
+        case .notAuthorised: 77
+        }
+    }
+}

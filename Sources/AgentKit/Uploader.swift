@@ -1,0 +1,207 @@
+import FoundationEssentials
+package import Logging
+import NIOCore
+import NIOPosix
+import SecureChannel
+import ServiceLifecycle
+import Synchronization
+package import TransferCore
+package import WireProtocol
+
+/// Uploads files through a gateway: takes up what the journal holds of them, and leaves nothing half known behind.
+package struct Uploader: Sendable {
+    package struct Configuration: Sendable {
+        package var host: String
+        package var port: Int
+        package var limits = AgentLimits()
+        package var compression = CompressionChoice.auto
+        package var policy = ExistingKeyPolicy.verify
+        package var partBytesWish: UInt64?
+        /// Name and version, for HELLO.
+        package var software: String
+
+        package init(host: String, port: Int, software: String) {
+            self.host = host
+            self.port = port
+            self.software = software
+        }
+    }
+
+    /// What is to be done.
+    package enum Work: Sendable {
+        /// - Parameters:
+        ///   - key: the key of the one file that `paths` names; `nil` for keys by name.
+        ///   - prefix: put before every key.
+        case push(paths: [String], key: String?, prefix: String)
+        /// Unfinished uploads, by number; `nil` for all. `path`: where the file is now, for one of them.
+        case resume([UploadID]?, path: String?)
+        case abort(UploadID)
+    }
+
+    /// Parts that together stay below this are held in memory between hashing and sending.
+    private static let keptBytesMax: UInt64 = 64 << 20
+
+    let home: AgentHome
+    let configuration: Configuration
+    let logger: Logger
+
+    package init(home: AgentHome, configuration: Configuration, logger: Logger) {
+        self.home = home
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Does the work to its end, or until graceful shutdown; then everything unfinished is kept.
+    ///
+    /// - Parameter observe: told what happens, in order.
+    package func run(
+        _ work: Work, observe: @Sendable @escaping (UploadEvent) -> Void
+    ) async throws -> UploadSummary {
+        let lock = try home.lock()
+        let identity = try home.identity()
+        let journal = try AgentJournal.open(home, logger: logger)
+        let writer = JournalWriter(journal: journal)
+        let (events, continuation) = AsyncStream.makeStream(of: CoreEvent.self)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
+        threads.start()
+        let core = makeCore(identity, writer, continuation, group, threads)
+        await core.start()
+        let summary = await withGracefulShutdownHandler {
+            await withTaskGroup(of: Void.self) { tasks in
+                tasks.addTask {
+                    await writer.run(
+                        committed: { await core.journalCommitted(through: $0) },
+                        failed: { await core.journalFailed($0) })
+                }
+                tasks.addTask {
+                    let feeder = UploadFeeder(
+                        core: core, journal: journal, writer: writer, configuration: configuration, threads: threads)
+                    await feeder.feed(work, events: continuation)
+                }
+                let summary = await addUp(events, observe)
+                writer.finish()
+                await tasks.waitForAll()
+                return summary
+            }
+        } onGracefulShutdown: {
+            // Not awaited: the uploads' ends are, by the loop over their events.
+            Task { await core.stop() }
+        }
+        var finished = summary
+        finished.wireBytes = await core.wireBytes
+        await core.finish()
+        try await threads.shutdownGracefully()
+        try await group.shutdownGracefully()
+        withExtendedLifetime(lock) {}
+        return finished
+    }
+
+    private func makeCore(
+        _ identity: Identity, _ writer: JournalWriter, _ events: AsyncStream<CoreEvent>.Continuation,
+        _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
+    ) -> AgentCore {
+        var generator = SystemRandomNumberGenerator()
+        let run = RunID.random(using: &generator)
+        let who = AgentIdentity(
+            fingerprint: identity.fingerprint.digest, run: run,
+            capabilities: configuration.compression == .never ? [] : .lz4, software: configuration.software)
+        let limits = configuration.limits
+        return AgentCore(
+            machine: { now in
+                Agent(
+                    limits: limits, identity: who, cryptography: FileCryptography(),
+                    generator: SystemRandomNumberGenerator(), now: now)
+            },
+            configuration: .init(
+                host: configuration.host, port: configuration.port, compression: configuration.compression,
+                keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1))),
+            journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
+    }
+
+    /// Passes events on and adds up what they say, until every upload has ended.
+    private func addUp(
+        _ events: AsyncStream<CoreEvent>, _ observe: @Sendable (UploadEvent) -> Void
+    ) async -> UploadSummary {
+        var summary = UploadSummary()
+        var names: [UploadID: (path: String, key: String)] = [:]
+        var submitted: Int?
+        var ended = 0
+        let start = ContinuousClock.now
+        for await event in events {
+            switch event {
+            case .submitted(let id, let path, let key):
+                names[id] = (path, key)
+            case .allSubmitted(let count):
+                submitted = count
+            case .refused(let path, let key, let failure):
+                summary.files += 1
+                summary.failures.append(.init(path: path, key: key, failure: failure))
+                let figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+                observe(.finished(path: path, key: key, .failed(failure), figures))
+            case .report(let id, let report, let progress):
+                guard let key = names[id]?.key else { continue }
+                report.events(key: key, progress).forEach(observe)
+            case .finished(let id, let outcome, let figures):
+                guard let (path, key) = names.removeValue(forKey: id) else { continue }
+                ended += 1
+                summary.add(outcome, figures, path: path, key: key)
+                observe(.finished(path: path, key: key, outcome, figures))
+            }
+            if ended == submitted { break }
+        }
+        summary.seconds = (ContinuousClock.now - start).inSeconds
+        return summary
+    }
+}
+
+extension UploadSummary {
+    mutating func add(_ outcome: UploadOutcome, _ figures: UploadProgress, path: String, key: String) {
+        files += 1
+        bytesSent += figures.bytesSent
+        bytesResumed += figures.bytesResumed
+        switch outcome {
+        case .stored(let receipt, _): bytes += receipt.size
+        case .dropped: break
+        case .failed(let failure): failures.append(Failure(path: path, key: key, failure: failure))
+        }
+    }
+}
+
+extension AgentReport {
+    func events(key: String, _ progress: UploadProgress?) -> [UploadEvent] {
+        var events: [UploadEvent] = []
+        switch self {
+        case .partProgress(let number, let sent, let size, let isStored):
+            events.append(.part(key: key, number: number, sent: sent, size: size, isStored: isStored))
+        case .opened(_, let resumedBytes):
+            if resumedBytes > 0 { events.append(.note(key: key, "goes on; \(resumedBytes) bytes are stored already")) }
+        case .comparing:
+            events.append(.note(key: key, "an object of this size is there already: comparing"))
+        case .adopted:
+            events.append(.note(key: key, "goes on with an unfinished upload that the gateway knows of"))
+        case .lost:
+            events.append(.note(key: key, "the store has lost what was sent: beginning again"))
+        case .waiting(let code, let message):
+            events.append(.note(key: key, "waiting: \(message.isEmpty ? code.name : message)"))
+        }
+        if let progress { events.append(.file(key: key, progress)) }
+        return events
+    }
+}
+
+extension Duration {
+    /// The duration in seconds, for people and rates.
+    var inSeconds: Double {
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+}
+
+/// The machine's cryptography, by the system's OpenSSL.
+struct FileCryptography: RootDigesting {
+    func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? {
+        // The machine reports a defect where the library fails; there is no better word for it.
+        try? RootDigest.of(partDigests)
+    }
+}

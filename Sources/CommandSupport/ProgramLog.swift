@@ -1,0 +1,17 @@
+package import Logging
+
+/// A program's log: lines on standard error, what is said by `--quiet` and `--verbose`.
+package enum ProgramLog {
+    /// - Parameter label: the program's name.
+    package static func make(label: String, level: Logger.Level) -> Logger {
+        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = level
+        return logger
+    }
+
+    /// For libraries that would tell the whole configuration at start.
+    package static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// The version that both programs tell, to people and on the wire.
+package let sluiceVersion = "0.1.0"

@@ -1,0 +1,35 @@
+package import ArgumentParser
+import Configuration
+import Foundation
+import SystemPackage
+
+/// Where a program's settings come from: a flag, else its environment variable, else the configuration file.
+///
+/// Every flag has a variable and a key of the same name: `--limit-rate`, `SLUICE_LIMIT_RATE`, `"limit-rate"`.
+package struct Settings: Sendable {
+    private let reader: ConfigReader
+
+    /// - Parameter file: the home's configuration, JSON; it need not be there.
+    package init(file: String) async throws {
+        let environment = EnvironmentVariablesProvider().prefixKeys(with: "sluice")
+        do {
+            let file = try await FileProvider<JSONSnapshot>(filePath: FilePath(file), allowMissing: true)
+            reader = ConfigReader(providers: [environment, file])
+        } catch {
+            throw ValidationError("The configuration file \(file) cannot be read: \(error)")
+        }
+    }
+
+    /// The setting, or `nil` where nobody has said anything.
+    ///
+    /// - Parameter name: as the flag is called, without the dashes.
+    /// - Throws: where a variable or key has a value that the flag would not take.
+    package func value<Value: ExpressibleByArgument>(_ flag: Value?, _ name: String) throws -> Value? {
+        if let flag { return flag }
+        guard let text = reader.string(forKey: ConfigKey([name])) else { return nil }
+        guard let value = Value(argument: text) else {
+            throw ValidationError("The setting \(name) has a value that makes no sense: \(text)")
+        }
+        return value
+    }
+}

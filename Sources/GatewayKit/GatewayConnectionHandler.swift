@@ -1,0 +1,125 @@
+import NIOCore
+import SecureChannel
+import TransferCore
+import WireProtocol
+
+/// One connection's bytes: decoded into frames for the core, payload handed on to where the core says.
+final class GatewayConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    /// Where the payload of the PART DATA that is arriving goes.
+    private enum Payload {
+        case discard
+        /// Plain bytes, handed on as they come, without the first `skip`.
+        case plain(FlowID, skip: UInt64)
+        /// One LZ4 block, collected: it can only be decoded whole.
+        case compressed(FlowID, skip: UInt64, plainBytes: Int, block: ByteBuffer)
+    }
+
+    private let core: GatewayCore
+    private var id: ConnectionID?
+    private var decoder = FrameDecoder(receiver: .gateway)
+    private var payload = Payload.discard
+    private var isEnded = false
+
+    init(core: GatewayCore) {
+        self.core = core
+        decoder.bodyBytesMax = WireLimits.bodyBytesBeforeHelloMax
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let channel = context.channel
+        id = core.assumeIsolated { $0.accepted(channel) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        isEnded = true
+        guard let id else { return }
+        core.assumeIsolated { $0.connectionLost(id) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard let id, !isEnded else { return }
+        decoder.append(unwrapInboundIn(data))
+        do throws(WireError) {
+            while !isEnded, let inbound = try decoder.next() { receive(inbound, id: id) }
+        } catch {
+            isEnded = true
+            core.assumeIsolated { $0.receivedMalformed(error.code, from: id) }
+        }
+    }
+
+    /// A peer that does not read what it is told is not read from either: what waits for it stays bounded.
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        let channel = context.channel
+        channel.setOption(.autoRead, value: channel.isWritable).whenFailure { _ in channel.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    private func receive(_ inbound: Inbound, id: ConnectionID) {
+        switch inbound {
+        case .frame(let slot, let frame):
+            decoder.bodyBytesMax = nil
+            core.assumeIsolated { $0.receivedFrame(frame, slot: slot, from: id) }
+        case .dataBegan(let slot, let header):
+            begin(header, verdict: core.assumeIsolated { $0.receivedData(header, slot: slot, from: id) })
+        case .dataBytes(let bytes):
+            receive(bytes, id: id)
+        case .dataEnded:
+            end(id: id)
+        }
+    }
+
+    private func begin(_ header: PartDataHeader, verdict: OnPartData) {
+        switch verdict {
+        case .discard:
+            payload = .discard
+        case .violation:
+            payload = .discard
+            isEnded = true
+        case .accept(let flow, let skip):
+            payload =
+                header.isCompressed
+                ? .compressed(flow, skip: skip, plainBytes: Int(header.plainBytes), block: ByteBuffer())
+                : .plain(flow, skip: skip)
+        }
+    }
+
+    private func receive(_ bytes: ByteBuffer, id: ConnectionID) {
+        switch payload {
+        case .discard:
+            break
+        case .plain(let flow, let skip):
+            var wanted = bytes
+            let skipped = min(skip, UInt64(bytes.readableBytes))
+            wanted.moveReaderIndex(forwardBy: Int(skipped))
+            payload = .plain(flow, skip: skip - skipped)
+            deliver(wanted, flow: flow, id: id)
+        case .compressed(let flow, let skip, let plainBytes, var block):
+            payload = .discard  // So that `block` is not shared while it grows.
+            block.writeImmutableBuffer(bytes)
+            payload = .compressed(flow, skip: skip, plainBytes: plainBytes, block: block)
+        }
+    }
+
+    private func end(id: ConnectionID) {
+        defer { payload = .discard }
+        guard case .compressed(let flow, let skip, let plainBytes, let block) = payload else { return }
+        do throws(LZ4Error) {
+            var plain = try LZ4Block.decompress(block, plainByteCount: plainBytes)
+            plain.moveReaderIndex(forwardBy: Int(min(skip, UInt64(plain.readableBytes))))
+            deliver(plain, flow: flow, id: id)
+        } catch {
+            isEnded = true
+            core.assumeIsolated { $0.receivedMalformed(.badCompression, from: id) }
+        }
+    }
+
+    private func deliver(_ bytes: ByteBuffer, flow: FlowID, id: ConnectionID) {
+        guard bytes.readableBytes > 0 else { return }
+        if !core.assumeIsolated({ $0.receivedBytes(bytes, flow: flow, from: id) }) { payload = .discard }
+    }
+}

@@ -1,0 +1,215 @@
+import FoundationEssentials
+import Logging
+import NIOCore
+import ObjectStore
+import TransferCore
+import WireProtocol
+
+/// Performs what the gateway's machine decides: the one place where frames, flows and store calls meet.
+///
+/// It lives on one event loop, which is also the loop of its connections, so that a frame is decided and answered
+/// without a hop; the store's calls run elsewhere and come back to it.
+actor GatewayCore {
+    private nonisolated let eventLoop: any EventLoop
+    private let calls: StoreCalls
+    private let logger: Logger
+    private var machine: Gateway
+    private var channels: [ConnectionID: any Channel] = [:]
+    private var flows: [FlowID: PartFlow] = [:]
+    /// Calls to the store under way. They are no children of another task since each may be cancelled by itself;
+    /// `finishCalls` waits for all of them.
+    private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
+    private var outbound: [ConnectionID: ByteBuffer] = [:]
+    private var lastConnection: UInt64 = 0
+    private let clock = ContinuousClock()
+    private let startedAt: ContinuousClock.Instant
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    init(machine: Gateway, store: any ObjectStore, eventLoop: any EventLoop, logger: Logger) {
+        self.machine = machine
+        self.calls = StoreCalls(store: store)
+        self.eventLoop = eventLoop
+        self.logger = logger
+        self.startedAt = clock.now
+    }
+
+    // MARK: Connections, called on the loop
+
+    /// A connection is there; the number is its name from here on.
+    func accepted(_ channel: any Channel) -> ConnectionID {
+        lastConnection += 1
+        let id = ConnectionID(lastConnection)
+        channels[id] = channel
+        machine.accepted(id, now: now)
+        perform()
+        return id
+    }
+
+    func connectionLost(_ id: ConnectionID) {
+        channels[id] = nil
+        outbound[id] = nil
+        machine.connectionLost(id, now: now)
+        perform()
+    }
+
+    func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
+        machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
+        perform()
+    }
+
+    func receivedMalformed(_ code: ErrorCode, from id: ConnectionID) {
+        machine.receivedMalformed(code, from: id, now: now)
+        perform()
+    }
+
+    func receivedData(_ header: PartDataHeader, slot: Slot, from id: ConnectionID) -> OnPartData {
+        let verdict = machine.receivedData(header, slot: slot, from: id, now: now)
+        perform()
+        return verdict
+    }
+
+    /// - Returns: whether the bytes were wanted.
+    func receivedBytes(_ bytes: ByteBuffer, flow: FlowID, from id: ConnectionID) -> Bool {
+        let isWanted = machine.receivedBytes(UInt64(bytes.readableBytes), flow: flow, from: id, now: now)
+        if isWanted { flows[flow]?.append(bytes) }
+        perform()
+        return isWanted
+    }
+
+    // MARK: Time and devices
+
+    func tick() {
+        let now = now
+        guard let deadline = machine.nextDeadline, deadline <= now else { return }
+        machine.tick(now: now)
+        perform()
+    }
+
+    func devicesChanged(_ devices: [AuthorisedDevice]) {
+        machine.devicesChanged(devices, now: now)
+        perform()
+    }
+
+    // MARK: Stopping
+
+    /// Tells agents to go away; parts under way are finished until the deadline.
+    func drain(within duration: Duration) {
+        machine.drain(within: duration, now: now)
+        perform()
+    }
+
+    var isDrained: Bool { machine.isDrained }
+
+    /// Closes what is left and waits for the calls to the store, which end as soon as they notice.
+    func finish() async {
+        for channel in channels.values { channel.close(promise: nil) }
+        let rest = Array(tasks.values)
+        for flow in flows.values { flow.drop() }
+        for task in rest { task.cancel() }
+        for task in rest { await task.value }
+    }
+
+    // MARK: Performing
+
+    private var now: Instant {
+        let (seconds, attoseconds) = (clock.now - startedAt).components
+        return Instant(nanoseconds: UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000))
+    }
+
+    private var wallMilliseconds: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
+
+    private func perform() {
+        for action in machine.takeActions() { perform(action) }
+        for (id, buffer) in outbound { channels[id]?.writeAndFlush(buffer, promise: nil) }
+        outbound.removeAll(keepingCapacity: true)
+    }
+
+    private func perform(_ action: GatewayAction) {
+        switch action {
+        case .send(let id, let slot, let frame):
+            guard channels[id] != nil else { return }
+            var buffer = outbound[id] ?? ByteBuffer()
+            do {
+                try frame.encode(slot: slot, into: &buffer)
+            } catch {
+                logger.error("Could not encode a frame", metadata: ["frame.type": "\(frame.type)", "error": "\(error)"])
+            }
+            outbound[id] = buffer
+        case .close(let id):
+            guard let channel = channels.removeValue(forKey: id) else { return }
+            channel.writeAndFlush(outbound.removeValue(forKey: id) ?? ByteBuffer()).whenComplete { _ in
+                channel.close(promise: nil)
+            }
+        case .store(let id, let request):
+            call(id, request)
+        case .cancel(let id):
+            tasks[id]?.cancel()
+        case .openFlow(let id, let size, let holdsLast):
+            flows[id] = PartFlow(size: size, holdsLast: holdsLast) { [self] total in
+                eventLoop.execute { self.assumeIsolated { $0.consumed(total, flow: id) } }
+            }
+        case .releaseFlow(let id):
+            flows[id]?.release()
+        case .dropFlow(let id):
+            flows.removeValue(forKey: id)?.drop()
+        case .note(let note):
+            log(note)
+        }
+    }
+
+    private func consumed(_ total: UInt64, flow: FlowID) {
+        machine.consumed(total, flow: flow, now: now)
+        perform()
+    }
+
+    private func call(_ id: StoreRequestID, _ request: StoreRequest) {
+        let flow = request.flow.flatMap { flows[$0] }
+        tasks[id] = Task { [calls] in
+            let answer = await calls.answer(request, flow: flow)
+            self.storeAnswered(id, answer)
+        }
+    }
+
+    private func storeAnswered(_ id: StoreRequestID, _ answer: StoreAnswer) {
+        tasks[id] = nil
+        if case .failed(let failure) = answer, failure != .cancelled {
+            logger.info("The store failed", metadata: ["store.failure": "\(failure)"])
+        }
+        machine.storeAnswered(id, answer, now: now, wallMilliseconds: wallMilliseconds)
+        perform()
+    }
+
+    private func log(_ note: GatewayNote) {
+        switch note {
+        case .welcomed(let id, let device, _):
+            logger.info("Welcomed", metadata: ["connection": "\(id.value)", "device": "\(device)"])
+        case .fenced(let id, let device):
+            logger.notice("Fenced an older run", metadata: ["connection": "\(id.value)", "device": "\(device)"])
+        case .refused(let id, let code):
+            logger.notice("Refused", metadata: ["connection": "\(id.value)", "code": "\(code.name)"])
+        case .opened(let session, let device, _):
+            logger.info("Opened", metadata: ["session": "\(session)", "device": "\(device)"])
+        case .resumed(let session, let device, _):
+            logger.info("Resumed", metadata: ["session": "\(session)", "device": "\(device)"])
+        case .completed(let session, _, let bytes):
+            logger.info("Completed", metadata: ["session": "\(session)", "bytes": "\(bytes)"])
+        case .aborted(let session, _):
+            logger.info("Aborted", metadata: ["session": "\(session)"])
+        case .lost(let session, _):
+            logger.warning("The store lost a session", metadata: ["session": "\(session)"])
+        case .failed(let session, _, let code):
+            logger.notice("A session failed", metadata: ["session": "\(session)", "code": "\(code.name)"])
+        }
+    }
+}
+
+extension StoreRequest {
+    /// The flow whose bytes the request carries.
+    var flow: FlowID? {
+        switch self {
+        case .storePart(_, _, _, let bytes), .storeObject(_, _, let bytes, _): bytes.flow
+        default: nil
+        }
+    }
+}

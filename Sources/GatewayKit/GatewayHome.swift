@@ -1,0 +1,105 @@
+import FoundationEssentials
+package import SecureChannel
+
+/// The files of a gateway: its identity, the site's key ring and device list, its configuration.
+///
+/// Gateways of one site share `keys` and `devices`, and stand for one another by them; each may keep its own home with
+/// links or copies of the two.
+package struct GatewayHome: Sendable {
+    package let path: String
+
+    package init(path: String) {
+        self.path = path
+    }
+
+    package var keysPath: String { path + "/keys" }
+    package var devicesPath: String { path + "/devices" }
+    package var configurationPath: String { path + "/gateway.json" }
+
+    /// Makes a home. What is there already is never touched.
+    ///
+    /// - Returns: the gateway's fingerprint, for agents to pin.
+    package func create(name: String) throws(GatewayHomeError) -> Fingerprint {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw GatewayHomeError("cannot make the directory \(path)", cause: error)
+        }
+        do {
+            let identity = try Identity.create(in: path, name: name)
+            _ = try KeyRing.create(at: keysPath)
+            try AtomicFile.writeNew(Array(DeviceList().text.utf8), to: devicesPath, mode: .ownerOnly)
+            try AtomicFile.writeNew(Array(Self.configuration.utf8), to: configurationPath, mode: .ownerOnly)
+            return identity.fingerprint
+        } catch {
+            throw GatewayHomeError("cannot make a gateway's home in \(path)", cause: error)
+        }
+    }
+
+    private static let configuration = """
+        {
+            "listen": "127.0.0.1:7420"
+        }
+
+        """
+
+    package func identity() throws(GatewayHomeError) -> Identity {
+        do {
+            return try Identity.load(from: path)
+        } catch {
+            throw GatewayHomeError("cannot read the gateway's identity; sluice-gateway init makes one", cause: error)
+        }
+    }
+
+    package func keyRing() throws(GatewayHomeError) -> KeyRing {
+        do {
+            return try KeyRing.load(from: keysPath)
+        } catch {
+            throw GatewayHomeError("cannot read the site's key ring", cause: error)
+        }
+    }
+
+    package func devices() throws(GatewayHomeError) -> DeviceList {
+        do {
+            let bytes = try BoundedFile.read(devicesPath, bytesMax: DeviceList.fileBytesMax, access: .anyone)
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw DeviceListError("it is not UTF-8")
+            }
+            return try DeviceList(parsing: text)
+        } catch {
+            throw GatewayHomeError("cannot read the device list \(devicesPath)", cause: error)
+        }
+    }
+
+    /// Replaces the device list as a whole: a gateway that reads it meanwhile sees the old one or the new one.
+    package func write(_ devices: DeviceList) throws(GatewayHomeError) {
+        do {
+            try AtomicFile.write(Array(devices.text.utf8), to: devicesPath, mode: .ownerOnly)
+        } catch {
+            throw GatewayHomeError("cannot write the device list \(devicesPath)", cause: error)
+        }
+    }
+
+    /// Changes whenever the device list does.
+    func devicesStamp() -> Date? {
+        // A list that cannot be looked at now is looked at again a second later.
+        let attributes = try? FileManager.default.attributesOfItem(atPath: devicesPath)
+        return attributes?[.modificationDate] as? Date
+    }
+}
+
+/// Why a home could not be made or used: a sentence, and what lies behind it.
+package struct GatewayHomeError: Error, CustomStringConvertible {
+    package let message: String
+    package let cause: (any Error)?
+
+    init(_ message: String, cause: (any Error)? = nil) {
+        self.message = message
+        self.cause = cause
+    }
+
+    package var description: String {
+        cause.map { "\(message): \($0)" } ?? message
+    }
+}

@@ -1,0 +1,145 @@
+package import Logging
+import NIOCore
+import NIOPosix
+package import ObjectStore
+import ServiceLifecycle
+package import TransferCore
+
+/// The gateway as a service: listens, serves until it is told to stop, and then lets parts under way finish.
+package struct GatewayServer: Service {
+    package struct Configuration: Sendable {
+        package var host: String
+        /// 0 for one that is free.
+        package var port: Int
+        package var limits: GatewayLimits
+        /// How long agents have to finish after SIGTERM.
+        package var drainLimit = Duration.seconds(25)
+        /// Name and version, for WELCOME.
+        package var software: String
+
+        package init(host: String, port: Int, limits: GatewayLimits, software: String) {
+            self.host = host
+            self.port = port
+            self.limits = limits
+            self.software = software
+        }
+    }
+
+    /// The limits of a gateway on this store.
+    ///
+    /// - Parameter budgetBytes: memory for parts under way; `nil` for the default.
+    package static func limits(for store: any ObjectStore, budgetBytes: UInt64?) -> GatewayLimits {
+        var limits = GatewayLimits(parts: SiteStore.partRule(of: store))
+        guard let budgetBytes else { return limits }
+        limits.budgetBytes = budgetBytes
+        limits.budgetBytesPerDevice = budgetBytes / 4 * 3
+        limits.windowBytes = min(limits.windowBytes, budgetBytes / 4)
+        limits.initialCreditBytes = UInt32(clamping: min(UInt64(limits.initialCreditBytes), budgetBytes / 8))
+        return limits
+    }
+
+    private let configuration: Configuration
+    private let home: GatewayHome
+    private let store: any ObjectStore
+    private let logger: Logger
+    private let announce: @Sendable (String) -> Void
+
+    /// - Parameter announce: told where the gateway listens, as `ADDRESS:PORT`, once it does.
+    package init(
+        configuration: Configuration, home: GatewayHome, store: any ObjectStore, logger: Logger,
+        announce: @escaping @Sendable (String) -> Void
+    ) {
+        self.configuration = configuration
+        self.home = home
+        self.store = store
+        self.logger = logger
+        self.announce = announce
+    }
+
+    package func run() async throws {
+        // A home that is not whole does not serve: identity, keys and devices are read before anything listens.
+        _ = try home.identity()
+        let keys = try home.keyRing()
+        let devices = try home.devices()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let machine = Gateway(
+            limits: configuration.limits, cryptography: SiteCryptography(keys: keys), software: configuration.software)
+        let core = GatewayCore(machine: machine, store: store, eventLoop: group.next(), logger: logger)
+        await core.devicesChanged(devices.devices)
+        let listener = try await listen(group, core)
+        announce(Self.text(listener.localAddress))
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await keepTime(core) }
+            tasks.addTask { await followDevices(core) }
+            try? await gracefulShutdown()  // Thrown only where the task is cancelled, which means the same: stop.
+            // Nobody new from here on; a listener that is gone already is closed enough.
+            try? await listener.close()
+            await drain(core)
+            tasks.cancelAll()
+        }
+        await core.finish()
+        try await group.shutdownGracefully()
+    }
+
+    private func listen(_ group: MultiThreadedEventLoopGroup, _ core: GatewayCore) async throws -> any Channel {
+        // Fixed large buffers: a connection in full flight fills them, and adapting costs more than it saves.
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 << 10))
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(GatewayConnectionHandler(core: core))
+                }
+            }
+        return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+    }
+
+    private func keepTime(_ core: GatewayCore) async {
+        while await Self.sleeps(for: .milliseconds(50)) { await core.tick() }
+    }
+
+    /// - Returns: whether the time has passed; not, where the task was cancelled.
+    private static func sleeps(for duration: Duration) async -> Bool {
+        do {
+            try await Task.sleep(for: duration)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// The device list is read again when it changes: adding and revoking need no restart.
+    private func followDevices(_ core: GatewayCore) async {
+        var stamp = home.devicesStamp()
+        while await Self.sleeps(for: .seconds(1)) {
+            let newest = home.devicesStamp()
+            guard newest != stamp else { continue }
+            stamp = newest
+            do {
+                await core.devicesChanged(try home.devices().devices)
+                logger.info("Read the device list again")
+            } catch {
+                // The list that was understood last goes on: a slip of the pen must not cut off a fleet.
+                logger.error("The device list could not be read", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func drain(_ core: GatewayCore) async {
+        logger.info("Draining", metadata: ["limit": "\(configuration.drainLimit)"])
+        await core.drain(within: configuration.drainLimit)
+        let deadline = ContinuousClock.now + configuration.drainLimit
+        while ContinuousClock.now < deadline {
+            guard await !core.isDrained else { return }
+            // Cancelled or not, the loop ends by the deadline.
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    private static func text(_ address: SocketAddress?) -> String {
+        guard let address, let host = address.ipAddress, let port = address.port else { return "" }
+        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+}

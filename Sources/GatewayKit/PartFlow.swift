@@ -1,0 +1,130 @@
+import NIOCore
+import Synchronization
+
+/// The bytes of one part between a connection and a call to the store.
+///
+/// The connection's loop appends, one consumer iterates. How much may be appended is the machine's business (credit):
+/// what the consumer has finished with is reported as *consumed*, and only then may more come. Where the flow holds its
+/// last piece back, the consumer gets it only after `release` (specification §9.2).
+final class PartFlow: Sendable {
+    /// Why a consumer gets no more: the flow was dropped before its end.
+    struct Dropped: Error {}
+
+    private struct State {
+        var pieces = CircularBuffer<ByteBuffer>()
+        var bytesAppended: UInt64 = 0
+        /// Bytes given to the consumer; those before its newest call are consumed.
+        var bytesGiven: UInt64 = 0
+        var isReleased: Bool
+        var isDropped = false
+        var waiting: CheckedContinuation<ByteBuffer?, any Error>?
+    }
+
+    /// What a call changes for a consumer that waits.
+    private enum Answer {
+        case wait
+        case piece(ByteBuffer)
+        case end
+        case failure
+    }
+
+    let size: UInt64
+    private let state: Mutex<State>
+    private let reportConsumed: @Sendable (UInt64) -> Void
+
+    /// - Parameters:
+    ///   - size: plain bytes of the part.
+    ///   - holdsLast: the last piece waits for `release`.
+    ///   - reportConsumed: called from the consumer with the bytes that it has finished with, counted from the start.
+    init(size: UInt64, holdsLast: Bool, reportConsumed: @escaping @Sendable (UInt64) -> Void) {
+        self.size = size
+        self.state = Mutex(State(isReleased: !holdsLast))
+        self.reportConsumed = reportConsumed
+    }
+
+    /// Called on the connection's loop with the next plain bytes; never more than `size` in all.
+    func append(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0 else { return }
+        change { state in
+            state.pieces.append(bytes)
+            state.bytesAppended += UInt64(bytes.readableBytes)
+        }
+    }
+
+    /// COMPLETE is there: the last piece may go.
+    func release() {
+        change { $0.isReleased = true }
+    }
+
+    /// No more will come: a consumer that is not at the end fails.
+    func drop() {
+        change { state in
+            state.isDropped = true
+            state.pieces.removeAll()
+        }
+    }
+
+    private func change(_ body: (inout State) -> Void) {
+        let (continuation, answer) = state.withLock { state in
+            body(&state)
+            guard let waiting = state.waiting else { return (CheckedContinuation<ByteBuffer?, any Error>?.none, Answer.wait) }
+            let answer = Self.answer(&state, size: size)
+            if case .wait = answer { return (nil, .wait) }
+            state.waiting = nil
+            return (waiting, answer)
+        }
+        // Resumed outside of the lock: the consumer runs on at once.
+        if let continuation { Self.resume(continuation, answer) }
+    }
+
+    private static func answer(_ state: inout State, size: UInt64) -> Answer {
+        if state.isDropped { return .failure }
+        if let piece = state.pieces.first {
+            let isLast = state.bytesGiven + UInt64(piece.readableBytes) == size
+            guard state.isReleased || !isLast else { return .wait }
+            state.pieces.removeFirst()
+            state.bytesGiven += UInt64(piece.readableBytes)
+            return .piece(piece)
+        }
+        return state.bytesGiven == size && state.isReleased ? .end : .wait
+    }
+
+    private static func resume(_ continuation: CheckedContinuation<ByteBuffer?, any Error>, _ answer: Answer) {
+        switch answer {
+        case .wait: break
+        case .piece(let piece): continuation.resume(returning: piece)
+        case .end: continuation.resume(returning: nil)
+        case .failure: continuation.resume(throwing: Dropped())
+        }
+    }
+
+    fileprivate func next() async throws -> ByteBuffer? {
+        let consumed = state.withLock { $0.bytesGiven }
+        if consumed > 0 { reportConsumed(consumed) }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let answer = state.withLock { state in
+                    let answer = Self.answer(&state, size: size)
+                    if case .wait = answer { state.waiting = continuation }
+                    return answer
+                }
+                Self.resume(continuation, answer)
+            }
+        } onCancel: {
+            drop()
+        }
+    }
+}
+
+extension PartFlow: AsyncSequence {
+    typealias Element = ByteBuffer
+    typealias Failure = any Error
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let flow: PartFlow
+
+        mutating func next() async throws -> ByteBuffer? { try await flow.next() }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(flow: self) }
+}

@@ -1,0 +1,154 @@
+import FoundationEssentials
+import ObjectStore
+import TransferCore
+import WireProtocol
+
+/// Does what the gateway's machine asks of the store, and says what came of it in the machine's words.
+struct StoreCalls: Sendable {
+    let store: any ObjectStore
+    private let records: SessionRecords
+
+    init(store: any ObjectStore) {
+        self.store = store
+        self.records = SessionRecords(store: store)
+    }
+
+    /// - Parameter flow: the bytes of a part, for the requests that carry any.
+    func answer(_ request: StoreRequest, flow: PartFlow?) async -> StoreAnswer {
+        do throws(StoreError) {
+            return try await perform(request, flow: flow)
+        } catch {
+            return .failed(StoreFailure(error))
+        }
+    }
+
+    private func perform(_ request: StoreRequest, flow: PartFlow?) async throws(StoreError) -> StoreAnswer {
+        switch request {
+        case .lookUpObject(let key):
+            return .object(try await store.object(key: key).map(ObjectFacts.init))
+        case .findRecords(let key):
+            return .records(try await records.sessions(key: key).compactMap { $0.record.map(SessionRecordFacts.init) })
+        case .writeRecord(let facts):
+            try await records.write(SessionRecord(facts))
+            return .done
+        case .removeRecord(let key, let session):
+            try await records.remove(key: key, session: session)
+            return .done
+        case .createUpload(let key, let label):
+            return .uploadCreated(upload: try await store.createUpload(key: key, metadata: ObjectMetadata(label)))
+        case .listParts(let key, let upload):
+            return .parts(try await store.allParts(key: key, upload: upload).map(PartListEntry.init))
+        case .storePart(let key, let upload, let part, let bytes):
+            guard let flow else { throw StoreError(.bodyFailed) }
+            let body = ObjectBody(byteCount: bytes.size, digest: bytes.digest, md5: bytes.md5, bytes: flow)
+            return .partStored(
+                etag: try await store.uploadPart(key: key, upload: upload, number: part, body: body))
+        case .storeObject(let key, let label, let bytes, let onlyIfAbsent):
+            guard let flow else { throw StoreError(.bodyFailed) }
+            let body = ObjectBody(byteCount: bytes.size, digest: bytes.digest, md5: bytes.md5, bytes: flow)
+            var metadata = ObjectMetadata(label)
+            metadata.partDigest = bytes.digest
+            return .objectStored(
+                StoreReceipt(
+                    try await store.putObject(key: key, body: body, metadata: metadata, ifAbsent: onlyIfAbsent)))
+        case .complete(let key, let upload, let parts, let size, let onlyIfAbsent):
+            let named = parts.compactMap(CompletedPart.init)
+            return .objectStored(
+                StoreReceipt(
+                    try await store.completeUpload(
+                        key: key, upload: upload, parts: named, size: size, ifAbsent: onlyIfAbsent)))
+        case .abort(let key, let upload):
+            do throws(StoreError) {
+                try await store.abortUpload(key: key, upload: upload)
+            } catch where error.reason == .noSuchUpload {
+                // Gone is what was wanted.
+            }
+            return .done
+        }
+    }
+}
+
+extension StoreFailure {
+    init(_ error: StoreError) {
+        switch error.reason {
+        case .noSuchUpload: self = .uploadUnknown
+        case .noSuchBucket: self = .bucketMissing
+        case .denied: self = .denied
+        case .full: self = .full
+        case .unavailable, .completionInProgress: self = .unavailable(retryAfter: .zero)
+        case .throttled(let retryAfter): self = .unavailable(retryAfter: retryAfter ?? .seconds(1))
+        case .digestMismatch, .sizeMismatch: self = .digestMismatch
+        case .invalidParts(let parts): self = .partsInvalid(parts)
+        case .alreadyExists: self = .keyTaken
+        case .keyUnsupported: self = .keyUnsupported(message: error.sentence)
+        case .tooLarge, .unsupported, .damaged: self = .refused(message: error.sentence)
+        case .bodyFailed, .cancelled: self = .cancelled
+        case .outcomeUnknown: self = .outcomeUnknown
+        }
+    }
+}
+
+extension ObjectFacts {
+    init(_ summary: ObjectSummary) {
+        let (evidence, partBytes) = ContentEvidence.from(summary.evidence)
+        self.init(
+            size: summary.size, partBytes: partBytes, evidence: evidence, etag: summary.etag ?? "",
+            version: summary.version ?? "", session: summary.metadata?.sessionID)
+    }
+}
+
+extension StoreReceipt {
+    init(_ receipt: ObjectReceipt) {
+        self.init(
+            evidence: ContentEvidence.from(receipt.evidence).evidence, etag: receipt.etag ?? "",
+            version: receipt.version ?? "")
+    }
+}
+
+extension ContentEvidence {
+    static func from(_ evidence: ObjectEvidence) -> (evidence: ContentEvidence, partBytes: UInt64) {
+        switch evidence {
+        case .compositeSHA256(let root, let partBytes, _): (.root(root), partBytes)
+        case .partDigest(let digest): (.wholeDigest(digest), 0)
+        case .compositeMD5(let etag, let partBytes): (.compositeMD5(etag), partBytes)
+        case .none: (.none, 0)
+        }
+    }
+}
+
+extension ObjectMetadata {
+    init(_ label: ObjectLabel) {
+        self.init(sessionID: label.session, partBytes: label.partBytes, modificationTime: label.modification)
+    }
+}
+
+extension PartListEntry {
+    init(_ part: ListedPart) {
+        self.init(part: part.number, size: part.size, digest: part.digest, etag: part.etag)
+    }
+}
+
+extension CompletedPart {
+    init?(_ entry: PartListEntry) {
+        guard let digest = entry.digest else { return nil }
+        self.init(number: entry.part, size: entry.size, digest: digest, etag: entry.etag)
+    }
+}
+
+extension SessionRecordFacts {
+    init(_ record: SessionRecord) {
+        self.init(
+            device: record.device, key: record.key, fileBytes: record.size,
+            label: ObjectLabel(
+                session: record.sessionID, partBytes: record.partBytes, modification: record.modificationTime),
+            upload: record.upload)
+    }
+}
+
+extension SessionRecord {
+    init(_ facts: SessionRecordFacts) {
+        self.init(
+            device: facts.device, key: facts.key, size: facts.fileBytes, modificationTime: facts.label.modification,
+            partBytes: facts.label.partBytes, sessionID: facts.label.session, upload: facts.upload)
+    }
+}

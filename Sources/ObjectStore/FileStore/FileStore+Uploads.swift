@@ -1,0 +1,77 @@
+package import WireProtocol
+
+extension FileStore {
+    package func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+        let key = try self.key(key)
+        let directory = directory
+        return try await threads.run { try directory.createUpload(of: key, metadata: metadata) }
+    }
+
+    package func uploadPart(
+        key: String, upload: String, number: PartNumber, body: ObjectBody
+    ) async throws(StoreError) -> String {
+        let key = try self.key(key)
+        guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
+        guard number.value <= limits.partsMax else {
+            throw StoreError(.invalidParts([number]), "The store takes no part of so high a number.")
+        }
+        let directory = directory
+        let staged = try await threads.run {
+            _ = try directory.openUpload(upload, of: key)
+            return try StagedFile(directory.files.create(directory.instance.makeStagingPath()))
+        }
+        do {
+            let finished = try await receive(body, into: staged, hasFooter: true)
+            try await threads.run { try directory.placePart(finished, as: number, of: upload) }
+            return ObjectEvidence.fileStoreETag(of: body.digest)
+        } catch {
+            await discard(staged)
+            throw error
+        }
+    }
+
+    package func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
+        let key = try self.key(key)
+        let (directory, pageCountMax) = (directory, pageCountMax)
+        return try await threads.run {
+            _ = try directory.openUpload(upload, of: key)
+            return try directory.parts(of: upload, after: after, countMax: pageCountMax)
+        }
+    }
+
+    package func completeUpload(
+        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        let key = try self.key(key)
+        guard parts.count <= Int(limits.partsMax), size <= limits.objectBytesMax else { throw StoreError(.tooLarge) }
+        let directory = directory
+        let completion = try await threads.run {
+            try UploadCompletion.begin(
+                directory, key: key, upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
+        }
+        do throws(StoreError) {
+            var isJoined = false
+            while !isJoined {
+                if Task.isCancelled { throw StoreError(.cancelled) }
+                isJoined = try await threads.run { try completion.joinMore() }
+            }
+            return try await threads.run { try completion.publish(ifAbsent: ifAbsent) }
+        } catch {
+            // Not where the object may be there: what is left then says so to whoever looks next.
+            if error.reason != .outcomeUnknown { try await threads.run { completion.giveUp() } }
+            throw error
+        }
+    }
+
+    package func abortUpload(key: String, upload: String) async throws(StoreError) {
+        let key = try self.key(key)
+        let directory = directory
+        try await threads.run { try directory.abortUpload(upload, of: key) }
+    }
+
+    package func uploads(key: String) async throws(StoreError) -> [UploadSummary] {
+        let key = try self.key(key)
+        let directory = directory
+        return try await threads.run { try directory.uploads(of: key) }
+    }
+}

@@ -1,0 +1,257 @@
+import FoundationEssentials
+import Logging
+import WireProtocol
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+extension StoreDirectory {
+    /// Makes an upload's folder with its description in it: whole or not at all, and durable.
+    func createUpload(of key: FileStoreKey, metadata: ObjectMetadata) throws -> String {
+        _ = try checkPlace(key)
+        let id = FileStoreLayout.makeUploadID(for: key)
+        let staged = instance.makeStagingPath()
+        try files.makeFolder(staged)
+        do {
+            let description = UploadDescription(key: key.text, metadata: EncodedMetadata(metadata))
+            let file = try files.create("\(staged)/description")
+            try encodedJSON(description).withUnsafeBytes { try file.write($0, at: 0) }
+            try file.sync()
+            try files.syncFolder(staged)
+            try files.rename(staged, to: layout.upload(id))
+        } catch {
+            removeStaged(staged)
+            throw error
+        }
+        try files.syncFolder(layout.uploads)
+        return id
+    }
+
+    /// What an unfinished upload was created with.
+    ///
+    /// - Throws: `.noSuchUpload`, also for one that has become an object but for which a crash left the folder;
+    ///   `.completionInProgress` where it is becoming one at this moment.
+    func openUpload(_ id: String, of key: FileStoreKey) throws -> ObjectMetadata {
+        let metadata = try description(of: id, of: key)
+        if try files.status(layout.completing(of: id)) != nil {
+            guard let lock = try lockUpload(id) else { throw StoreError(.completionInProgress) }
+            try withExtendedLifetime(lock) {
+                if try isPublished(id, of: key) { throw StoreError(.noSuchUpload) }
+            }
+        }
+        return metadata
+    }
+
+    /// Reads `description`, without regard to how far a completion has come.
+    func description(of id: String, of key: FileStoreKey) throws -> ObjectMetadata {
+        guard FileStoreLayout.isUploadID(id, of: key) else { throw StoreError(.noSuchUpload) }
+        let bytes: [UInt8]
+        do {
+            bytes = try files.open(layout.description(of: id)).read(Self.descriptionBytesMax, at: 0)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            try confirmPresent()
+            throw StoreError(.noSuchUpload, cause: error)
+        }
+        guard let description: UploadDescription = decodedJSON(bytes),
+            description.version == UploadDescription.currentVersion, let metadata = description.metadata.metadata
+        else { throw StoreError(.damaged, "The description of an upload cannot be read.") }
+        guard isSame(description.key, key.text) else { throw StoreError(.noSuchUpload) }
+        return metadata
+    }
+
+    /// Locks an upload against being completed or dropped by anybody else, for as long as the result lives.
+    ///
+    /// - Returns: `nil` where somebody else has it.
+    /// - Throws: `.noSuchUpload` where its folder is gone.
+    func lockUpload(_ id: String) throws -> OpenFile? {
+        do {
+            let folder = try files.openFolder(layout.upload(id))
+            guard try folder.lock() else { return nil }
+            // Whoever had the lock before may have removed the folder.
+            guard let named = try files.status(layout.upload(id)), named.isSameFile(as: try folder.status()) else {
+                throw StoreError(.noSuchUpload)
+            }
+            return folder
+        } catch let error as FileError where error.code == ENOENT {
+            try confirmPresent()
+            throw StoreError(.noSuchUpload, cause: error)
+        }
+    }
+
+    /// Whether a locked upload has become the object already and only its folder was left by a crash.
+    ///
+    /// `completing` is durable before `joined` becomes the object and is removed before `joined` is. So `completing`
+    /// without `joined` means that it has become the object. Where it was linked, both names may be there.
+    func isPublished(_ id: String, of key: FileStoreKey) throws -> Bool {
+        guard try files.status(layout.completing(of: id)) != nil else { return false }
+        guard let joined = try files.status(layout.joined(of: id)) else { return true }
+        return try files.status(layout.object(key))?.isSameFile(as: joined) ?? false
+    }
+
+    /// Removes a locked upload: first out of sight, in one durable step, then file by file.
+    func removeUpload(_ id: String) throws {
+        let staged = instance.makeStagingPath()
+        do {
+            try files.rename(layout.upload(id), to: staged)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            try confirmPresent()
+            throw StoreError(.noSuchUpload, cause: error)
+        }
+        try files.syncFolder(layout.uploads)
+        removeStaged(staged)
+    }
+
+    /// Drops an upload for good.
+    func abortUpload(_ id: String, of key: FileStoreKey) throws {
+        _ = try description(of: id, of: key)
+        guard let lock = try lockUpload(id) else { throw StoreError(.completionInProgress) }
+        try withExtendedLifetime(lock) {
+            let isPublished = try isPublished(id, of: key)
+            try removeUpload(id)
+            if isPublished { throw StoreError(.noSuchUpload) }
+        }
+    }
+
+    /// The unfinished uploads of a key, the oldest first.
+    func uploads(of key: FileStoreKey) throws -> [UploadSummary] {
+        var ids: [String] = []
+        try files.list(layout.uploads) { name in
+            if FileStoreLayout.isUploadID(name, of: key) { ids.append(name) }
+            return true
+        }
+        var found: [UploadSummary] = []
+        for id in ids {
+            do {
+                let metadata = try openUpload(id, of: key)
+                guard let status = try files.status(layout.description(of: id)) else { continue }
+                found.append(UploadSummary(upload: id, created: status.modified, sessionID: metadata.sessionID))
+            } catch let error as StoreError where error.reason == .noSuchUpload {
+                continue  // Gone since it was listed, or only left over.
+            } catch let error as StoreError where error.reason == .completionInProgress || error.reason == .damaged {
+                logger.debug("Passed over an upload", metadata: ["store.error": "\(error.shortDescription)"])
+            }
+        }
+        return found.sorted { ($0.created, $0.upload) < ($1.created, $1.upload) }
+    }
+
+    /// One page of an upload's parts. What it says is durable.
+    func parts(of id: String, after: PartNumber?, countMax: Int) throws -> PartPage {
+        var numbers: [PartNumber] = []
+        do {
+            // Another gateway may have ended between giving a part its name and syncing it.
+            try files.syncFolder(layout.upload(id))
+            try files.list(layout.upload(id)) { name in
+                if let number = FileStoreLayout.partNumber(ofFile: name), after.map({ number > $0 }) ?? true {
+                    numbers.append(number)
+                }
+                return true
+            }
+        } catch let error as FileError where error.code == ENOENT {
+            try confirmPresent()
+            throw StoreError(.noSuchUpload, cause: error)
+        }
+        numbers.sort()
+        let page = numbers.prefix(countMax)
+        return PartPage(
+            parts: try page.compactMap { try part($0, of: id)?.listed },
+            next: page.count < numbers.count ? page.last : nil)
+    }
+
+    /// An open part and what its footer says. `nil` where there is none, or none that can be read.
+    func part(_ number: PartNumber, of id: String) throws -> StoredPart? {
+        let file: OpenFile
+        do {
+            file = try files.open(layout.part(number, of: id))
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            return nil
+        }
+        let status = try file.status()
+        let footerBytes = UInt64(PartFooter.byteCount)
+        let bytes = try file.read(PartFooter.byteCount, at: status.size - min(status.size, footerBytes))
+        guard let footer = PartFooter(bytes, fileSize: status.size) else {
+            // To the agent it is a part that the store lacks, and so it is sent again.
+            logger.warning("A stored part is damaged", metadata: ["part.number": "\(number)"])
+            return nil
+        }
+        let listed = ListedPart(
+            number: number, size: footer.size, etag: ObjectEvidence.fileStoreETag(of: footer.digest),
+            digest: footer.digest, modified: status.modified)
+        return StoredPart(listed: listed, file: file)
+    }
+
+    /// Gives a finished file its place among an upload's parts, instead of an earlier one.
+    func placePart(_ file: FinishedFile, as number: PartNumber, of id: String) throws {
+        do {
+            try files.rename(file.path, to: layout.part(number, of: id))
+            try files.syncFolder(layout.upload(id))
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            try confirmPresent()
+            throw StoreError(.noSuchUpload, cause: error)
+        }
+    }
+
+    /// Frees the space of joined files whose completion was cut short, and removes uploads that have become objects.
+    /// Called at start; one that is being completed by a live gateway is locked and left alone.
+    func removeInterruptedCompletions() throws {
+        var ids: [String] = []
+        try files.list(layout.uploads) { name in
+            ids.append(name)
+            return true
+        }
+        for id in ids {
+            guard try files.status(layout.joined(of: id)) != nil || files.status(layout.completing(of: id)) != nil,
+                let bytes = try? files.open(layout.description(of: id)).read(Self.descriptionBytesMax, at: 0),
+                let description: UploadDescription = decodedJSON(bytes),
+                let key = try? FileStoreKey(description.key, bytesMax: layout.keyBytesMax)
+            else { continue }  // Vanished meanwhile, or damaged: its own calls say so.
+            do {
+                guard let lock = try lockUpload(id) else { continue }
+                try withExtendedLifetime(lock) { try undoCompletion(of: id, of: key) }
+            } catch let error as StoreError where error.reason == .noSuchUpload {
+                continue
+            }
+        }
+    }
+
+    /// Brings a locked upload back to where no completion has begun.
+    ///
+    /// - Throws: `.noSuchUpload` where it has become the object; its folder is removed then.
+    func undoCompletion(of id: String, of key: FileStoreKey) throws {
+        if try isPublished(id, of: key) {
+            try syncParent(of: key)
+            try removeUpload(id)
+            throw StoreError(.noSuchUpload)
+        }
+        if try files.status(layout.completing(of: id)) != nil {
+            try files.removeFile(layout.completing(of: id))
+            try files.syncFolder(layout.upload(id))
+        }
+        if try files.status(layout.joined(of: id)) != nil {
+            try files.removeFile(layout.joined(of: id))
+        }
+    }
+
+    /// Removes a file or folder of this instance's staging. What cannot be removed now goes when the instance is dead.
+    func removeStaged(_ path: String) {
+        do {
+            try files.removeTree(path)
+        } catch let error as FileError where error.code == ENOTDIR {
+            discard(path)
+        } catch {
+            logger.warning("Could not remove a folder from staging", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+/// A part as it lies in an upload's folder. Replacing it does not touch the open file.
+struct StoredPart: ~Copyable {
+    let listed: ListedPart
+    let file: OpenFile
+}

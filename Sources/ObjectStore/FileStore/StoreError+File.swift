@@ -1,0 +1,52 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+extension StoreError {
+    /// What a failed system call means where the step itself does not know better.
+    init(_ error: FileError) {
+        switch error.code {
+        case ENOSPC, EDQUOT:
+            self.init(.full, cause: error)
+        case EACCES, EPERM:
+            self.init(.denied, "The gateway may not do this in the store's directory.", cause: error)
+        case EROFS:
+            self.init(.denied, "The store's directory is read-only.", cause: error)
+        case ENOENT:
+            // Only FileStore's own folders are met here; where something may be missing, the step knows.
+            self.init(.noSuchBucket, "Something is missing in the store's directory.", cause: error)
+        case ENAMETOOLONG, ENOTDIR, EISDIR, ELOOP, EILSEQ:
+            self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
+        case EXDEV:
+            self.init(.keyUnsupported, "The key's folder lies on another file system than the store.", cause: error)
+        case EINVAL where [.rename, .link, .makeFolder].contains(error.call.operation):
+            self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
+        case EFBIG:
+            self.init(.tooLarge, "The file system takes no file so large.", cause: error)
+        case EEXIST, ENOTEMPTY:
+            self.init(.damaged, "Something is in a place that only the gateway uses.", cause: error)
+        case EIO:
+            self.init(.unavailable, "The disk reported an error.", cause: error)
+        default:
+            self.init(.unavailable, "The file system could not do this now.", cause: error)
+        }
+    }
+
+    /// Any error that the steps on the directory throw.
+    init(anyFrom error: any Error) {
+        switch error {
+        case let error as StoreError: self = error
+        case let error as FileError: self.init(error)
+        case is CancellationError: self.init(.cancelled, cause: error)
+        default: self.init(.unavailable, cause: error)
+        }
+    }
+}
+
+extension FileError: CustomDebugStringConvertible {
+    package var debugDescription: String {
+        "\(call.operation) \(call.path)\(call.target.map { " to \($0)" } ?? ""): error \(code)"
+    }
+}

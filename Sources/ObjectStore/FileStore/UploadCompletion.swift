@@ -1,0 +1,191 @@
+import Logging
+import SecureChannel
+import Synchronization
+import WireProtocol
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// One attempt to make an object out of an upload's parts. Holds the upload's lock as long as it lives.
+///
+/// The calls, in order, each short enough for a thread that others wait for: `begin`, `joinMore` until it says that
+/// all is joined, `publish`. After an error, or instead of going on: `giveUp`. One task at a time uses it.
+final class UploadCompletion: Sendable {
+    private struct State: ~Copyable {
+        let lock: OpenFile
+        let joined: OpenFile
+        /// How many of `parts` are in `joined`.
+        var joinedParts = 0
+        /// Of the next part, how much is in `joined`.
+        var joinedBytesOfPart: UInt64 = 0
+        var joinedBytes: UInt64 = 0
+        var canClone = true
+    }
+
+    /// So much is copied and synced before other work has its turn.
+    private static let stepBytes: UInt64 = 64 << 20
+    private static let copyBytes = 1 << 20
+
+    private let directory: StoreDirectory
+    private let key: FileStoreKey
+    private let upload: String
+    private let parts: [CompletedPart]
+    private let metadata: ObjectMetadata
+    private let state: Mutex<State>
+
+    private init(
+        directory: StoreDirectory, key: FileStoreKey, upload: String, parts: [CompletedPart], metadata: ObjectMetadata,
+        lock: consuming OpenFile, joined: consuming OpenFile
+    ) {
+        self.directory = directory
+        self.key = key
+        self.upload = upload
+        self.parts = parts
+        self.metadata = metadata
+        self.state = Mutex(State(lock: lock, joined: joined))
+    }
+
+    /// Locks the upload and checks every part before anything is written.
+    static func begin(
+        _ directory: StoreDirectory, key: FileStoreKey, upload: String, parts: [CompletedPart], size: UInt64,
+        ifAbsent: Bool
+    ) throws -> UploadCompletion {
+        let metadata = try directory.description(of: upload, of: key)
+        guard let lock = try directory.lockUpload(upload) else { throw StoreError(.completionInProgress) }
+        try directory.undoCompletion(of: upload, of: key)
+        try check(parts, size: size, partBytes: metadata.partBytes)
+        var invalid: [PartNumber] = []
+        for part in parts {
+            guard let stored = try directory.part(part.number, of: upload), part.isSame(as: stored.listed) else {
+                invalid.append(part.number)
+                continue
+            }
+        }
+        guard invalid.isEmpty else { throw StoreError(.invalidParts(invalid)) }
+        if try directory.checkPlace(key) != nil, ifAbsent { throw StoreError(.alreadyExists) }
+        let joined = try directory.files.create(directory.layout.joined(of: upload))
+        return UploadCompletion(
+            directory: directory, key: key, upload: upload, parts: parts, metadata: metadata, lock: lock, joined: joined)
+    }
+
+    /// The numbers follow one another from 1, and all sizes but the last are the upload's part size. The evidence that
+    /// the object is given says so, so it must be true.
+    private static func check(_ parts: [CompletedPart], size: UInt64, partBytes: UInt64) throws {
+        var invalid: [PartNumber] = []
+        var expected: UInt32 = 1
+        var sum: UInt64 = 0
+        for (index, part) in parts.enumerated() {
+            if part.number.value != expected, let missing = PartNumber(expected) { invalid.append(missing) }
+            let isLast = index == parts.count - 1
+            if isLast ? part.size > partBytes : part.size != partBytes { invalid.append(part.number) }
+            guard part.number.value < UInt32.max else { break }
+            expected = part.number.value + 1
+            sum = sum.addingReportingOverflow(part.size).partialValue
+        }
+        if parts.isEmpty, let first = PartNumber(1) { invalid.append(first) }
+        guard invalid.isEmpty else { throw StoreError(.invalidParts(invalid)) }
+        guard sum == size else { throw StoreError(.sizeMismatch, "The parts do not add up to the object's size.") }
+    }
+
+    /// Adds some of what is missing to the joined file.
+    ///
+    /// - Returns: whether all is joined and durable.
+    func joinMore() throws -> Bool {
+        try state.withLock { state in
+            var budget = Self.stepBytes
+            while budget > 0, state.joinedParts < parts.count {
+                let part = parts[state.joinedParts]
+                guard let stored = try directory.part(part.number, of: upload), part.isSame(as: stored.listed) else {
+                    throw StoreError(.invalidParts([part.number]))
+                }
+                let count = min(part.size - state.joinedBytesOfPart, budget)
+                try Self.join(count, of: stored.file, isWholePart: count == part.size, into: &state)
+                budget -= count
+                guard state.joinedBytesOfPart == part.size else { continue }
+                state.joinedParts += 1
+                state.joinedBytesOfPart = 0
+            }
+            // Each step by itself, so that the last one does not have to wait for all of a large object.
+            try state.joined.sync()
+            return state.joinedParts == parts.count
+        }
+    }
+
+    private static func join(
+        _ count: UInt64, of source: borrowing OpenFile, isWholePart: Bool, into state: inout State
+    ) throws {
+        if state.canClone, isWholePart, count > 0 {
+            do {
+                try state.joined.clone(count, of: source, at: state.joinedBytes)
+                state.joinedBytesOfPart += count
+                state.joinedBytes += count
+                return
+            } catch {
+                // EINVAL: this part does not end on a block boundary; any other: the file system cannot do it at all.
+                guard error.code != ENOSPC, error.code != EDQUOT, error.code != EIO else { throw error }
+                if error.code != EINVAL { state.canClone = false }
+            }
+        }
+        var left = count
+        try withUnsafeTemporaryAllocation(byteCount: copyBytes, alignment: 16) { buffer in
+            while left > 0 {
+                let wanted = Int(min(left, UInt64(buffer.count)))
+                let got = try source.read(
+                    into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: state.joinedBytesOfPart)
+                guard got > 0 else { throw StoreError(.damaged, "A stored part is shorter than it says.") }
+                try state.joined.write(UnsafeRawBufferPointer(rebasing: buffer[..<got]), at: state.joinedBytes)
+                state.joinedBytesOfPart += UInt64(got)
+                state.joinedBytes += UInt64(got)
+                left -= UInt64(got)
+            }
+        }
+    }
+
+    /// Makes the joined file the object, and drops the upload.
+    func publish(ifAbsent: Bool) throws -> ObjectReceipt {
+        let root: SHA256Digest
+        do {
+            root = try RootDigest.of(parts.map(\.digest))
+        } catch {
+            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+        }
+        let evidence = ObjectEvidence.compositeSHA256(
+            root: root, partBytes: metadata.partBytes, partCount: UInt32(clamping: parts.count))
+        let finished = try state.withLock { state in
+            FinishedFile(
+                path: directory.layout.joined(of: upload), status: try state.joined.status(),
+                generation: state.joined.generation())
+        }
+        // Durable before the object has its name: from then on `completing` without `joined` says that it has.
+        _ = try directory.files.create(directory.layout.completing(of: upload))
+        try directory.files.syncFolder(directory.layout.upload(upload))
+        try directory.publish(finished, under: key, metadata: metadata, evidence: evidence, ifAbsent: ifAbsent)
+        do {
+            try directory.removeUpload(upload)
+        } catch {
+            // The object is there and durable. What is left of the upload is known for a remainder by every later call.
+            directory.logger.warning("Could not remove a completed upload", metadata: ["error": "\(error)"])
+        }
+        return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
+    }
+
+    /// Leaves the upload as if this attempt had not been, unless it has succeeded.
+    func giveUp() {
+        do {
+            try directory.undoCompletion(of: upload, of: key)
+        } catch {
+            // The next attempt or the next start of a gateway does it.
+            directory.logger.debug("Could not undo a completion", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+extension CompletedPart {
+    /// What is stored is what was named. The digest is compared too: the ETag is the store's word, the digest the agent's.
+    fileprivate func isSame(as stored: ListedPart) -> Bool {
+        stored.size == size && stored.etag == etag && stored.digest == digest
+    }
+}

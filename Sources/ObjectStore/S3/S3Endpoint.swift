@@ -1,0 +1,141 @@
+import WireProtocol
+
+/// Where a store's interface is: a host, or AWS, whose hosts follow from the region.
+package struct S3Endpoint: Hashable, Sendable {
+    private enum Host: Hashable {
+        case fixed(String)
+        /// `s3.<region>.<suffix>`
+        case aws(suffix: String)
+    }
+
+    private let isSecure: Bool
+    private let host: Host
+    /// `nil` where it is the scheme's own.
+    private let port: UInt16?
+    /// The region that the host names, which the operator then need not.
+    package let region: String?
+
+    /// AWS itself.
+    package static func aws(region: String) -> S3Endpoint {
+        S3Endpoint(isSecure: true, host: .aws(suffix: awsSuffix(of: region)), port: nil, region: nil)
+    }
+
+    private init(isSecure: Bool, host: Host, port: UInt16?, region: String?) {
+        self.isSecure = isSecure
+        self.host = host
+        self.port = port
+        self.region = region
+    }
+
+    /// Reads `http://host:port` or `https://host`. A path, a query or a user is refused rather than ignored.
+    package init(parsing text: String) throws(S3ConfigurationError) {
+        let rest: Substring
+        if text.hasPrefix("https://") {
+            rest = text.dropFirst("https://".count)
+            self.isSecure = true
+        } else if text.hasPrefix("http://") {
+            rest = text.dropFirst("http://".count)
+            self.isSecure = false
+        } else {
+            throw S3ConfigurationError("the endpoint begins neither with http:// nor with https://")
+        }
+        let authority = rest.hasSuffix("/") ? rest.dropLast() : rest
+        guard authority.utf8.allSatisfy({ Self.isHostByte($0) || $0 == UInt8(ascii: ":") }) else {
+            throw S3ConfigurationError("the endpoint is more than a host and a port")
+        }
+        // An address of IPv6 stands in brackets and holds colons itself.
+        let hostEnd = authority.lastIndex(of: "]") ?? authority.startIndex
+        let colon = authority[hostEnd...].firstIndex(of: ":")
+        let name = String(authority[..<(colon ?? authority.endIndex)]).lowercased()
+        guard !name.isEmpty else { throw S3ConfigurationError("the endpoint names no host") }
+        if let colon {
+            guard let port = UInt16(authority[authority.index(after: colon)...]), port > 0 else {
+                throw S3ConfigurationError("the endpoint's port is no number from 1 to 65535")
+            }
+            self.port = port
+        } else {
+            self.port = nil
+        }
+        if isSecure, port == nil, let (region, suffix) = Self.partsOfAWS(name) {
+            self.host = .aws(suffix: suffix)
+            self.region = region
+        } else {
+            self.host = .fixed(name)
+            self.region = nil
+        }
+    }
+
+    /// The host without a bucket before it.
+    package func hostName(region: String) -> String {
+        switch host {
+        case .fixed(let name): name
+        case .aws(let suffix): "s3.\(region).\(suffix)"
+        }
+    }
+
+    /// Where requests for a bucket go.
+    func target(bucket: String, addressing: S3Addressing, region: String) -> S3Target {
+        let host = hostName(region: region)
+        // A certificate for *.host does not cover a bucket's name with a dot in it.
+        let isVirtual = addressing == .virtual && !(isSecure && bucket.contains("."))
+        let authority = (isVirtual ? "\(bucket).\(host)" : host) + (port.map { ":\($0)" } ?? "")
+        return S3Target(
+            origin: (isSecure ? "https://" : "http://") + authority, authority: authority,
+            pathPrefix: isVirtual ? "" : "/" + S3Signature.percentEncoded(bucket))
+    }
+
+    /// Only such a word becomes part of a host's name, whoever says that it is a region.
+    static func isRegion(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+
+    private static func awsSuffix(of region: String) -> String {
+        region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
+    }
+
+    /// The region, if any, and the rest of AWS's `s3.amazonaws.com` and `s3.<region>.amazonaws.com`.
+    private static func partsOfAWS(_ host: String) -> (region: String?, suffix: String)? {
+        for suffix in ["amazonaws.com", "amazonaws.com.cn"] where host.hasSuffix("." + suffix) {
+            let labels = host.dropLast(suffix.count + 1).split(separator: ".", omittingEmptySubsequences: false)
+            if labels == ["s3"] { return (nil, suffix) }
+            if labels.count == 2, labels[0] == "s3", isRegion(String(labels[1])) { return (String(labels[1]), suffix) }
+        }
+        return nil
+    }
+
+    private static func isHostByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"),
+            UInt8(ascii: "["), UInt8(ascii: "]"):
+            true
+        default: false
+        }
+    }
+}
+
+/// A bucket's place on the wire.
+struct S3Target: Hashable {
+    /// Scheme, host and port.
+    var origin: String
+    /// The value of the header `Host`.
+    var authority: String
+    /// What stands before a key's slash: nothing, or a slash and the bucket.
+    var pathPrefix: String
+}
+
+/// Why a store cannot be set up as asked. The description is a sentence for the operator.
+package struct S3ConfigurationError: Error, Hashable, CustomStringConvertible {
+    package let description: String
+
+    init(_ why: String) {
+        self.description = "The S3 store cannot be set up so: \(why)."
+    }
+}

@@ -1,0 +1,189 @@
+import WireProtocol
+
+/// A store's answer that says no: the cause beneath a `StoreError`, with the server's own words.
+struct S3Refusal: Error, CustomDebugStringConvertible {
+    var status: Int
+    /// Empty where the body has none, as after HEAD.
+    var code: String
+    var message: String
+    /// The region in which the bucket is, where the store says so.
+    var region: String?
+    var retryAfter: Duration?
+
+    var debugDescription: String {
+        "status \(status) \(code): \(message.prefix(300))"
+    }
+}
+
+/// What a code means to us.
+struct S3Meaning: Hashable, Sendable {
+    /// What has to happen before the same request is worth another attempt.
+    enum Remedy: Hashable, Sendable {
+        /// Nothing helps.
+        case none
+        /// Some time.
+        case time
+        case newCredentials
+        /// Our clock is out; the answer has the store's.
+        case otherClock
+        /// The bucket is elsewhere; the answer says where.
+        case otherRegion
+    }
+
+    var reason: StoreError.Reason
+    var remedy: Remedy
+    /// The store has surely done nothing. Where this is false it may have done it all the same.
+    var isDecided: Bool
+
+    init(_ reason: StoreError.Reason, after remedy: Remedy = .none, isDecided: Bool = true) {
+        self.reason = reason
+        self.remedy = remedy
+        self.isDecided = isDecided
+    }
+}
+
+extension S3Refusal {
+    /// By the code, else by the status.
+    var meaning: S3Meaning {
+        if region != nil, [301, 307, 400, 403].contains(status), ![.other].contains(codeKind) {
+            return S3Meaning(.unavailable, after: .otherRegion)
+        }
+        // Ceph's way to say that somebody else is at it.
+        if code == "InternalError", message.contains("multipart completion is already in progress") {
+            return S3Meaning(.completionInProgress)
+        }
+        guard var meaning = Self.meanings[code] ?? Self.meaning(status: status) else {
+            return S3Meaning(.unsupported)
+        }
+        if case .throttled = meaning.reason { meaning.reason = .throttled(retryAfter: retryAfter) }
+        return meaning
+    }
+
+    private enum CodeKind {
+        case regional
+        case none
+        case other
+    }
+
+    /// A store may name its region with any refusal; only some of them are about it.
+    private var codeKind: CodeKind {
+        switch code {
+        case "": .none
+        case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "Redirect",
+            "IllegalLocationConstraintException":
+            .regional
+        default: .other
+        }
+    }
+
+    var error: StoreError {
+        StoreError(meaning.reason, sentence, cause: self)
+    }
+
+    private var sentence: String? {
+        switch code {
+        case "EntityTooSmall": "The store does not take parts so small."
+        case "RequestTimeTooSkewed": "The gateway's clock differs too much from the store's."
+        case "SignatureDoesNotMatch", "InvalidAccessKeyId": "The store does not know the gateway's access key."
+        case "ExpiredToken", "TokenRefreshRequired": "The gateway's credentials for the store have expired."
+        case "PermanentRedirect", "TemporaryRedirect": "The bucket is in another place than the endpoint."
+        default: nil
+        }
+    }
+
+    private static func meaning(status: Int) -> S3Meaning? {
+        switch status {
+        case 300..<400: S3Meaning(.denied)
+        case 401, 403: S3Meaning(.denied)
+        case 404: S3Meaning(.noSuchUpload)
+        case 408: S3Meaning(.unavailable, after: .time)
+        case 409: S3Meaning(.unavailable, after: .time)
+        case 411: S3Meaning(.sizeMismatch)
+        case 412: S3Meaning(.alreadyExists)
+        case 413: S3Meaning(.tooLarge)
+        case 429: S3Meaning(.throttled(retryAfter: nil), after: .time)
+        case 499, 520: S3Meaning(.unavailable, after: .time, isDecided: false)
+        case 501: S3Meaning(.unsupported)
+        case 507: S3Meaning(.full)
+        case 500..<600: S3Meaning(.unavailable, after: .time, isDecided: false)
+        default: nil
+        }
+    }
+
+    /// One line a code. What a store invents besides is understood by its status.
+    static let meanings: [String: S3Meaning] = [
+        "NoSuchBucket": S3Meaning(.noSuchBucket),
+        "NoSuchUpload": S3Meaning(.noSuchUpload),
+        // Some say so of an upload, too. Calls that look for an object never come here with it.
+        "NoSuchKey": S3Meaning(.noSuchUpload),
+
+        "AccessDenied": S3Meaning(.denied),
+        "AccountProblem": S3Meaning(.denied),
+        "AllAccessDisabled": S3Meaning(.denied),
+        "InvalidSecurity": S3Meaning(.denied),
+        "NotSignedUp": S3Meaning(.denied),
+        "InvalidAccessKeyId": S3Meaning(.denied, after: .newCredentials),
+        "SignatureDoesNotMatch": S3Meaning(.denied, after: .newCredentials),
+        "ExpiredToken": S3Meaning(.denied, after: .newCredentials),
+        "InvalidToken": S3Meaning(.denied, after: .newCredentials),
+        "TokenRefreshRequired": S3Meaning(.denied, after: .newCredentials),
+        "RequestTimeTooSkewed": S3Meaning(.unavailable, after: .otherClock),
+        "RequestExpired": S3Meaning(.unavailable, after: .otherClock),
+
+        "QuotaExceeded": S3Meaning(.full),
+        "InsufficientStorage": S3Meaning(.full),
+        "XMinioStorageFull": S3Meaning(.full),
+        "XMinioAdminBucketQuotaExceeded": S3Meaning(.full),
+
+        "SlowDown": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "SlowDownRead": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "SlowDownWrite": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "Throttling": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "ThrottlingException": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "RequestLimitExceeded": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "RequestThrottled": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "TooManyRequests": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "BandwidthLimitExceeded": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "Busy": S3Meaning(.throttled(retryAfter: nil), after: .time),
+        "ServiceUnavailable": S3Meaning(.throttled(retryAfter: nil), after: .time),
+
+        "InternalError": S3Meaning(.unavailable, after: .time, isDecided: false),
+        "InternalFailure": S3Meaning(.unavailable, after: .time, isDecided: false),
+        "RequestTimeout": S3Meaning(.unavailable, after: .time),
+        "OperationAborted": S3Meaning(.unavailable, after: .time),
+        "XMinioServerNotInitialized": S3Meaning(.unavailable, after: .time),
+
+        "XAmzContentSHA256Mismatch": S3Meaning(.digestMismatch),
+        "XAmzContentChecksumMismatch": S3Meaning(.digestMismatch),
+        "BadDigest": S3Meaning(.digestMismatch),
+        "InvalidDigest": S3Meaning(.digestMismatch),
+        "IncompleteBody": S3Meaning(.sizeMismatch),
+        "MissingContentLength": S3Meaning(.sizeMismatch),
+
+        // Which parts they are is found by listing.
+        "InvalidPart": S3Meaning(.invalidParts([])),
+        "InvalidPartOrder": S3Meaning(.invalidParts([])),
+
+        "PreconditionFailed": S3Meaning(.alreadyExists),
+        // For an upload AWS says: begin a new one and send all parts again, as after one that has vanished.
+        "ConditionalRequestConflict": S3Meaning(.noSuchUpload),
+
+        "KeyTooLongError": S3Meaning(.keyUnsupported),
+        "InvalidObjectName": S3Meaning(.keyUnsupported),
+        "InvalidURI": S3Meaning(.keyUnsupported),
+        "XMinioInvalidObjectName": S3Meaning(.keyUnsupported),
+        "XMinioObjectExistsAsDirectory": S3Meaning(.keyUnsupported),
+        "XMinioParentIsObject": S3Meaning(.keyUnsupported),
+
+        "EntityTooLarge": S3Meaning(.tooLarge),
+        "EntityTooSmall": S3Meaning(.unsupported),
+        "MetadataTooLarge": S3Meaning(.unsupported),
+        "NotImplemented": S3Meaning(.unsupported),
+        "MethodNotAllowed": S3Meaning(.unsupported),
+        "InvalidRequest": S3Meaning(.unsupported),
+        "InvalidArgument": S3Meaning(.unsupported),
+        "MalformedXML": S3Meaning(.unsupported),
+        "PermanentRedirect": S3Meaning(.denied),
+        "TemporaryRedirect": S3Meaning(.unavailable),
+    ]
+}

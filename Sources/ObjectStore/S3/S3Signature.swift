@@ -1,0 +1,141 @@
+package import SecureChannel
+import WireProtocol
+
+/// Signature version 4 as pure functions of a request, as "Signature Calculations for the Authorization Header" in
+/// AWS's S3 reference has it. What is particular to S3: the path is encoded once and never normalised.
+package enum S3Signature {
+    /// What is signed of a request.
+    package struct Subject: Sendable {
+        package var method: String
+        /// Encoded as it goes over the wire, beginning with a slash.
+        package var path: String
+        /// Not encoded yet, in any order. A parameter without a value has an empty one.
+        package var query: [(name: String, value: String)]
+        /// All of those that are signed, in any order and case.
+        package var headers: [(name: String, value: String)]
+        /// The body's SHA-256 in hexadecimal digits, or one of the words that stand for it.
+        package var payload: String
+
+        package init(
+            method: String, path: String, query: [(name: String, value: String)],
+            headers: [(name: String, value: String)], payload: String
+        ) {
+            self.method = method
+            self.path = path
+            self.query = query
+            self.headers = headers
+            self.payload = payload
+        }
+    }
+
+    /// The request in the one form that both sides can rebuild.
+    package static func canonicalRequest(_ subject: Subject) -> String {
+        let headers = canonicalHeaders(subject.headers)
+        return [
+            subject.method,
+            subject.path,
+            canonicalQuery(subject.query),
+            headers.map { "\($0.name):\($0.value)\n" }.joined(),
+            headers.map(\.name).joined(separator: ";"),
+            subject.payload,
+        ].joined(separator: "\n")
+    }
+
+    /// What the key signs.
+    ///
+    /// - Parameter timestamp: as in `x-amz-date`, `20130524T000000Z`.
+    package static func stringToSign(
+        _ canonicalRequest: String, timestamp: String, scope: String
+    ) throws(CryptographyError) -> String {
+        let digest = try SHA256Digest.of(canonicalRequest.utf8)
+        return ["AWS4-HMAC-SHA256", timestamp, scope, String(describing: digest)].joined(separator: "\n")
+    }
+
+    /// The value of the `Authorization` header.
+    package static func authorization(
+        of subject: Subject, timestamp: String, accessKeyID: String, key: S3SigningKey
+    ) throws(CryptographyError) -> String {
+        let text = try stringToSign(canonicalRequest(subject), timestamp: timestamp, scope: key.scope)
+        let signed = canonicalHeaders(subject.headers).map(\.name).joined(separator: ";")
+        let signature = try key.signature(of: text)
+        return "AWS4-HMAC-SHA256 Credential=\(accessKeyID)/\(key.scope), SignedHeaders=\(signed), Signature=\(signature)"
+    }
+
+    /// The parameters encoded, in the order of their bytes, with an equals sign each.
+    package static func canonicalQuery(_ query: [(name: String, value: String)]) -> String {
+        let encoded = query.map { (name: percentEncoded($0.name), value: percentEncoded($0.value)) }
+        let ordered = encoded.sorted { left, right in
+            left.name == right.name
+                ? left.value.utf8.lexicographicallyPrecedes(right.value.utf8)
+                : left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
+        }
+        return ordered.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+    }
+
+    /// Every byte but `A-Z a-z 0-9 - . _ ~` as a per cent sign and two digits.
+    ///
+    /// - Parameter keepingSlashes: for paths, whose slashes stand for themselves.
+    package static func percentEncoded(_ text: String, keepingSlashes: Bool = false) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count)
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                bytes.append(byte)
+            case UInt8(ascii: "/") where keepingSlashes:
+                bytes.append(byte)
+            default:
+                bytes.append(UInt8(ascii: "%"))
+                bytes.append(contentsOf: hexadecimal([byte]).uppercased().utf8)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Names in lower case and in order; values trimmed, with single spaces, those of one name joined by commas.
+    private static func canonicalHeaders(
+        _ headers: [(name: String, value: String)]
+    ) -> [(name: String, value: String)] {
+        var values: [String: [String]] = [:]
+        for header in headers {
+            let words = header.value.split(whereSeparator: { $0 == " " || $0 == "\t" })
+            values[header.name.lowercased(), default: []].append(words.joined(separator: " "))
+        }
+        return values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+            .map { (name: $0.key, value: $0.value.joined(separator: ",")) }
+    }
+}
+
+/// The key that signs the requests of one day in one region. Making it takes four hashes, so it is kept for the day.
+package struct S3SigningKey: Sendable {
+    /// `<day>/<region>/<service>/aws4_request`: what the key is good for, as signatures name it.
+    package let scope: String
+    private let bytes: [UInt8]
+
+    /// - Parameters:
+    ///   - day: as in `x-amz-date`, `20130524`.
+    ///   - service: anything but `s3` is for AWS's general test vectors.
+    package init(
+        secretAccessKey: String, day: String, region: String, service: String = "s3"
+    ) throws(CryptographyError) {
+        var bytes = Array("AWS4\(secretAccessKey)".utf8)
+        for word in [day, region, service, "aws4_request"] {
+            bytes = try HMACSHA256.code(key: bytes, message: word.utf8)
+        }
+        self.bytes = bytes
+        self.scope = "\(day)/\(region)/\(service)/aws4_request"
+    }
+
+    /// In hexadecimal digits.
+    package func signature(of stringToSign: String) throws(CryptographyError) -> String {
+        hexadecimal(try HMACSHA256.code(key: bytes, message: stringToSign.utf8))
+    }
+}
+
+extension S3SigningKey: CustomStringConvertible, CustomReflectable {
+    /// The scope only: who has the bytes can sign.
+    package var description: String { "S3SigningKey(\(scope))" }
+    package var customMirror: Mirror { Mirror(self, children: ["scope": scope]) }
+}

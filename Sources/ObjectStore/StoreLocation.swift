@@ -1,0 +1,102 @@
+/// Where a site's objects lie, as an operator writes it: `file:///directory` or `s3://bucket/prefix`.
+package enum StoreLocation: Hashable, Sendable {
+    /// An absolute path without a slash at its end.
+    case file(directory: String)
+    /// `prefix` is empty or ends in a slash, so that it is put before a key as it is.
+    case s3(bucket: String, prefix: String)
+
+    /// Reads a location and repairs nothing but a slash too many or too few at its end.
+    package init(parsing text: String) throws(StoreLocationError) {
+        guard !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
+            throw StoreLocationError("it contains a control character")
+        }
+        if let rest = text.removing(prefix: "file:") {
+            self = .file(directory: try Self.directory(afterScheme: rest))
+        } else if let rest = text.removing(prefix: "s3://") {
+            self = try Self.bucket(afterScheme: rest)
+        } else {
+            throw StoreLocationError("it begins neither with file:/// nor with s3://")
+        }
+    }
+
+    private static func directory(afterScheme text: String) throws(StoreLocationError) -> String {
+        guard let path = text.removing(prefix: "//") else {
+            throw StoreLocationError("a directory is written with three slashes, as in file:///var/lib/sluice")
+        }
+        guard path.hasPrefix("/") else {
+            throw StoreLocationError("the directory must be absolute, with three slashes, as in file:///var/lib/sluice")
+        }
+        guard !path.contains(where: { $0 == "?" || $0 == "#" }) else {
+            throw StoreLocationError("a question mark or number sign in a directory is written %3F or %23")
+        }
+        guard let decoded = decodingPercents(path) else {
+            throw StoreLocationError("a per cent sign must be followed by two hexadecimal digits; itself it is %25")
+        }
+        guard !decoded.utf8.contains(0) else { throw StoreLocationError("a path cannot contain a zero byte") }
+        let directory = removingSlashesAtEnd(decoded)
+        guard !directory.isEmpty else { throw StoreLocationError("it names no directory") }
+        return directory
+    }
+
+    private static func bucket(afterScheme text: String) throws(StoreLocationError) -> StoreLocation {
+        guard !text.contains(where: { $0 == "?" || $0 == "#" }) else {
+            throw StoreLocationError("options of an S3 store have flags of their own, nothing follows the prefix")
+        }
+        let end = text.firstIndex(of: "/") ?? text.endIndex
+        let bucket = String(text[..<end])
+        guard !bucket.isEmpty else { throw StoreLocationError("it names no bucket") }
+        let isBucketName = bucket.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        guard isBucketName, bucket.utf8.count <= 255, bucket != ".", bucket != ".." else {
+            throw StoreLocationError("a bucket's name has letters, digits, dots, hyphens and underscores only")
+        }
+        let prefix = removingSlashesAtEnd(String(text[end...].dropFirst()))
+        guard !prefix.isEmpty else { return .s3(bucket: bucket, prefix: "") }
+        let isClean = prefix.split(separator: "/", omittingEmptySubsequences: false)
+            .allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
+        guard isClean else { throw StoreLocationError("the prefix has an empty, . or .. segment") }
+        return .s3(bucket: bucket, prefix: prefix + "/")
+    }
+
+    private static func removingSlashesAtEnd(_ text: String) -> String {
+        String(text.reversed().drop { $0 == "/" }.reversed())
+    }
+
+    /// `nil` where a per cent sign is not followed by two digits, or the bytes are not UTF-8.
+    private static func decodingPercents(_ text: String) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+            guard rest.count >= 2, let value = UInt8(digits, radix: 16), !digits.hasPrefix("+") else { return nil }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}
+
+/// Why a text is no store location. The description is a sentence for the operator that does not repeat the text.
+package struct StoreLocationError: Error, Hashable, CustomStringConvertible {
+    package let description: String
+
+    fileprivate init(_ why: String) {
+        self.description = "This is not the location of a store: \(why)."
+    }
+}
+
+extension String {
+    fileprivate func removing(prefix: String) -> String? {
+        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
+    }
+}

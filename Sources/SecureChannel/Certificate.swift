@@ -1,0 +1,95 @@
+import COpenSSL
+import WireProtocol
+
+/// The one owner of an `X509`.
+///
+/// `@unchecked Sendable` because the certificate is never changed once made, and OpenSSL guards what it caches inside.
+struct Certificate: ~Copyable, @unchecked Sendable {
+    /// Lent to OpenSSL calls only; those that keep it take a reference of their own.
+    let certificate: OpaquePointer
+
+    /// Validity is of no use to peers that know each other by fingerprint, and a device's clock may say anything: it
+    /// begins in the past, and ends at the date that RFC 5280 (4.1.2.5) sets aside for *never*.
+    private static let notBefore = "20200101000000Z"
+    private static let notAfter = "99991231235959Z"
+
+    /// Version 3, signed by the key itself.
+    /// - Parameter name: the common name of subject and issuer, at most 64 characters.
+    init(selfSignedBy key: borrowing PrivateKey, name: String) throws(CryptographyError) {
+        let serialNumber = try SecureRandom.publicBytes(count: 8).reduce(0) { $0 << 8 | UInt64($1) }
+        guard let certificate = X509_new() else { throw CryptographyError(takingReasonFor: .makeCertificate) }
+        guard Self.fill(certificate, serialNumber: serialNumber, name: Array(name.utf8)),
+            X509_set_pubkey(certificate, key.key) == 1,
+            // No digest is named, because Ed25519 brings its own. The result is the signature's size.
+            X509_sign(certificate, key.key, nil) > 0
+        else {
+            X509_free(certificate)
+            throw CryptographyError(takingReasonFor: .makeCertificate)
+        }
+        self.certificate = certificate
+    }
+
+    /// - Parameter pem: the first certificate in it is taken. `nil` where there is none.
+    init?(pem: [UInt8]) {
+        defer { OpenSSLErrorQueue.clear() }
+        guard let stream = MemoryStream(pem), let certificate = PEM_read_bio_X509(stream.stream, nil, nil, nil) else {
+            return nil
+        }
+        self.certificate = certificate
+    }
+
+    func pem() throws(CryptographyError) -> [UInt8] {
+        guard let stream = MemoryStream(), PEM_write_bio_X509(stream.stream, certificate) == 1,
+            let pem = stream.contents()
+        else { throw CryptographyError(takingReasonFor: .encodeCertificate) }
+        return pem
+    }
+
+    /// Of the public key exactly as it stands in the certificate.
+    func fingerprint() throws(CryptographyError) -> Fingerprint {
+        var encoding: UnsafeMutablePointer<UInt8>?
+        let length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoding)
+        guard length > 0, let encoding else { throw CryptographyError(takingReasonFor: .readPublicKey) }
+        defer { CRYPTO_free(encoding, #fileID, #line) }
+        return Fingerprint(try SHA256Digest.of(UnsafeBufferPointer(start: encoding, count: Int(length))))
+    }
+
+    /// Whether the certificate's public key is this key's.
+    func belongs(to key: borrowing PrivateKey) -> Bool {
+        defer { OpenSSLErrorQueue.clear() }
+        return X509_check_private_key(certificate, key.key) == 1
+    }
+
+    /// The subject's first common name, or `nil` where it has none that is text.
+    func commonName() -> String? {
+        guard let subject = X509_get_subject_name(certificate) else { return nil }
+        let index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
+        guard index >= 0, let entry = X509_NAME_get_entry(subject, index) else { return nil }
+        var text: UnsafeMutablePointer<UInt8>?
+        let length = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(entry))
+        guard length >= 0, let text else {
+            OpenSSLErrorQueue.clear()
+            return nil
+        }
+        defer { CRYPTO_free(text, #fileID, #line) }
+        return String(validating: UnsafeBufferPointer(start: text, count: Int(length)), as: UTF8.self)
+    }
+
+    /// All but the public key and the signature. Whether each step succeeded; the caller still owns the certificate.
+    private static func fill(_ certificate: OpaquePointer, serialNumber: UInt64, name: [UInt8]) -> Bool {
+        guard let nameLength = Int32(exactly: name.count), let subject = X509_get_subject_name(certificate) else {
+            return false
+        }
+        // RFC 5280 (4.1.2.2) wants a positive number.
+        return X509_set_version(certificate, Int(X509_VERSION_3)) == 1
+            && ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), max(1, serialNumber)) == 1
+            && ASN1_TIME_set_string_X509(X509_getm_notBefore(certificate), notBefore) == 1
+            && ASN1_TIME_set_string_X509(X509_getm_notAfter(certificate), notAfter) == 1
+            && X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, name, nameLength, -1, 0) == 1
+            && X509_set_issuer_name(certificate, subject) == 1
+    }
+
+    deinit {
+        X509_free(certificate)
+    }
+}

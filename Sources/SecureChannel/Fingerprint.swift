@@ -1,0 +1,25 @@
+package import WireProtocol
+
+/// What a peer is known by: the SHA-256 of its public key (DER, SubjectPublicKeyInfo). A certificate renewed for the
+/// same key has the same fingerprint.
+package struct Fingerprint: Hashable, Sendable {
+    package let digest: SHA256Digest
+
+    package init(_ digest: SHA256Digest) {
+        self.digest = digest
+    }
+}
+
+extension Fingerprint: LosslessStringConvertible {
+    private static let prefix = "sha256:"
+
+    /// - Parameter description: `sha256:` and 64 hexadecimal digits of either case, and nothing around them.
+    package init?(_ description: String) {
+        guard description.hasPrefix(Self.prefix),
+            let digest = SHA256Digest(String(description.dropFirst(Self.prefix.count)))
+        else { return nil }
+        self.init(digest)
+    }
+
+    package var description: String { Self.prefix + digest.description }
+}

@@ -1,0 +1,89 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// The one owner of a file descriptor: it is closed exactly once, at the end of the scope that holds this.
+///
+/// Closing reports nothing. Whoever writes must have called `synchronize` before, which does.
+struct OpenFile: ~Copyable {
+    let descriptor: Int32
+
+    /// - Parameter descriptor: as a system call returned it; a negative one throws what `errno` says.
+    init(_ descriptor: Int32, path: String, operation: FileError.Operation) throws(FileError) {
+        guard descriptor >= 0 else { throw FileError(path: path, failed: operation, errno: errno) }
+        self.descriptor = descriptor
+    }
+
+    /// The directory of a path, to name files relative to it however it may be moved meanwhile.
+    init(directoryOf path: String) throws(FileError) {
+        let directory =
+            switch path.lastIndex(of: "/") {
+            case nil: "."
+            case path.startIndex: "/"
+            case .some(let slash): String(path[..<slash])
+            }
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try self.init(descriptor, path: path, operation: .openDirectory)
+    }
+
+    func status(path: String) throws(FileError) -> stat {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, failed: .inspect, errno: errno) }
+        return status
+    }
+
+    /// Writes all bytes, in as many calls as the system wants.
+    func write(_ bytes: [UInt8], path: String) throws(FileError) {
+        var start = 0
+        while start < bytes.count {
+            let (written, code) = bytes[start...].withUnsafeBytes { rest in
+                let written = writeToSystem(descriptor, rest.baseAddress, rest.count)
+                return (written, errno)
+            }
+            if written >= 0 {
+                start += written
+            } else if code != EINTR {
+                throw FileError(path: path, failed: .write, errno: code)
+            }
+        }
+    }
+
+    /// Reads to the end of the file, but never more than `bytesMax` bytes; a longer file throws.
+    func readAll(bytesMax: Int, path: String) throws(FileError) -> [UInt8] {
+        // One byte more than allowed shows that there is more.
+        var bytes = [UInt8](repeating: 0, count: bytesMax + 1)
+        var end = 0
+        while end < bytes.count {
+            let (count, code) = bytes[end...].withUnsafeMutableBytes { rest in
+                let count = read(descriptor, rest.baseAddress, rest.count)
+                return (count, errno)
+            }
+            if count == 0 { break }
+            if count > 0 {
+                end += count
+            } else if code != EINTR {
+                throw FileError(path: path, failed: .read, errno: code)
+            }
+        }
+        guard end <= bytesMax else { throw FileError(path: path, cause: .tooLong(bytesMax: bytesMax)) }
+        return Array(bytes[..<end])
+    }
+
+    /// Returns when the disk has it.
+    func synchronize(path: String, operation: FileError.Operation) throws(FileError) {
+        guard fsync(descriptor) == 0 else { throw FileError(path: path, failed: operation, errno: errno) }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+}
+
+/// `write` of the system, by a name that the method of this name does not hide.
+private func writeToSystem(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ byteCount: Int) -> Int {
+    write(descriptor, bytes, byteCount)
+}

@@ -1,0 +1,25 @@
+import COpenSSL
+
+/// Bytes that nobody can guess, from OpenSSL's generators.
+enum SecureRandom {
+    /// For values that others will see, such as nonces and serial numbers.
+    static func publicBytes(count: Int) throws(CryptographyError) -> [UInt8] {
+        try bytes(count: count, from: RAND_bytes)
+    }
+
+    /// For keys, from a generator of their own: what the public one gives away says nothing about them.
+    static func secretBytes(count: Int) throws(CryptographyError) -> [UInt8] {
+        try bytes(count: count, from: RAND_priv_bytes)
+    }
+
+    private static func bytes(
+        count: Int, from generator: (UnsafeMutablePointer<UInt8>?, Int32) -> Int32
+    ) throws(CryptographyError) -> [UInt8] {
+        guard let length = Int32(exactly: count) else {
+            throw CryptographyError(operation: .random, reason: "too many bytes at once")
+        }
+        var bytes = [UInt8](repeating: 0, count: count)
+        guard generator(&bytes, length) == 1 else { throw CryptographyError(takingReasonFor: .random) }
+        return bytes
+    }
+}

@@ -1,0 +1,371 @@
+package import WireProtocol
+
+// The whole agent but its sockets, files, journal and clocks: connections, uploads, what is read and sent next.
+//
+// How to use it: hand it one event, with the time; then take `takeActions()` and do them in order; only then hand it
+// the next. It never waits and never asks for the time; randomness is handed in at the start.
+
+/// The agent's machine.
+package struct Agent {
+    var context: AgentContext
+    var uploads: [UploadID: AgentUpload] = [:]
+    /// Uploads in the order they were handed in.
+    var order: [UploadID] = []
+    var limiter: RateLimiter
+    private let identity: AgentIdentity
+    private var lastConnection: UInt64 = 0
+    /// Why no gateway will have us; every upload ends with it.
+    package private(set) var verdict: UploadFailure?
+
+    package init(
+        limits: AgentLimits, identity: AgentIdentity, cryptography: any RootDigesting,
+        generator: any RandomNumberGenerator & Sendable, now: Instant
+    ) {
+        self.context = AgentContext(limits: limits, cryptography: cryptography, generator: generator, now: now)
+        self.limiter = RateLimiter(bytesPerSecond: limits.bytesPerSecond, now: now)
+        self.identity = identity
+        for _ in 0..<max(limits.connections, 1) { addConnection() }
+    }
+
+    // MARK: Read-outs
+
+    package mutating func takeActions() -> [AgentAction] {
+        defer { context.actions = [] }
+        return context.actions
+    }
+
+    /// How many more uploads it can take up; the rest waits in the journal.
+    package var room: Int { max(context.limits.sessionsMax - uploads.count, 0) }
+
+    package var isIdle: Bool { uploads.isEmpty }
+
+    package var openConnections: Int { context.connections.values.count { $0.welcome != nil } }
+
+    /// An upload's figures; `nil` once it has ended.
+    package func progress(of id: UploadID) -> UploadProgress? {
+        uploads[id]?.progress
+    }
+
+    // MARK: Commands
+
+    /// A file to be taken up. The caller keeps within `room`.
+    package mutating func submit(_ request: UploadRequest, now: Instant) {
+        context.now = now
+        if uploads.isEmpty { context.progressAt = now }
+        var upload = AgentUpload(request: request)
+        if let verdict {
+            upload.end(.failed(verdict), &context)
+        } else {
+            upload.begin(&context)
+        }
+        uploads[request.id] = upload
+        order.append(request.id)
+        proceed()
+    }
+
+    /// The user drops an upload that is under way.
+    package mutating func drop(_ id: UploadID, now: Instant) {
+        context.now = now
+        uploads[id]?.dropNow(&context)
+        proceed()
+    }
+
+    /// Everything stops where it is, and is kept.
+    package mutating func stop(now: Instant) {
+        context.now = now
+        giveUp(UploadFailure(.stopped, "interrupted"))
+    }
+
+    // MARK: Connections
+
+    package mutating func connected(_ id: ConnectionID, now: Instant) {
+        context.now = now
+        guard case .connecting = context.connections[id]?.phase else { return }
+        let deadline = now + context.limits.connectLimit
+        context.connections[id]?.phase = .greeting(deadline: deadline)
+        context.connections[id]?.heardAt = now
+        let hello = Hello(
+            versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: identity.capabilities,
+            fingerprint: identity.fingerprint, run: identity.run, software: identity.software)
+        context.actions.append(.send(id, .connection, .hello(hello)))
+    }
+
+    /// The connection could not be made, or is gone.
+    package mutating func connectionLost(_ id: ConnectionID, now: Instant) {
+        context.now = now
+        lose(id, adviceMilliseconds: 0)
+        proceed()
+    }
+
+    /// The gateway sent something that is no frame of the protocol.
+    package mutating func receivedMalformed(_ code: ErrorCode, from id: ConnectionID, now: Instant) {
+        context.now = now
+        guard context.connections[id] != nil else { return }
+        let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: "")
+        context.actions.append(.send(id, .connection, .error(report)))
+        context.actions.append(.close(id))
+        giveUp(UploadFailure(.protocolViolation, "what answers at the gateway's address sent \(code.name)"))
+        proceed()
+    }
+
+    package mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID, now: Instant) {
+        context.now = now
+        guard context.connections[id] != nil else { return }
+        context.connections[id]?.heardAt = now
+        if slot == .connection {
+            receivedConnectionFrame(frame, from: id)
+        } else {
+            receivedSlotFrame(frame, at: Attachment(connection: id, slot: slot))
+        }
+        proceed()
+    }
+
+    private mutating func receivedConnectionFrame(_ frame: Frame, from id: ConnectionID) {
+        switch frame {
+        case .welcome(let welcome):
+            guard case .greeting = context.connections[id]?.phase else { return }
+            context.connections[id]?.phase = .open(welcome)
+            context.connections[id]?.failures = 0
+        case .ping(let ping):
+            context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
+        case .goAway(let away):
+            guard case .open(let welcome) = context.connections[id]?.phase else { return }
+            let deadline = context.now + .milliseconds(Int64(away.deadlineMilliseconds))
+            context.connections[id]?.phase = .leaving(welcome, deadline: deadline)
+            addConnection()
+        case .error(let report):
+            receivedConnectionError(report, from: id)
+        default:
+            break
+        }
+    }
+
+    private mutating func receivedConnectionError(_ report: ErrorReport, from id: ConnectionID) {
+        context.actions.append(.close(id))
+        switch report.code {
+        case .tooManyConnections, .idle, .draining, .internal:
+            lose(id, adviceMilliseconds: report.retryAfterMilliseconds)
+        case .fenced:
+            giveUp(UploadFailure(.fenced, "another agent with this device's identity has taken over"))
+        case .versionUnsupported:
+            giveUp(UploadFailure(.versionUnsupported, report.message))
+        case .notAuthorised:
+            giveUp(UploadFailure(.notAuthorised, "the gateway does not know this device"))
+        default:
+            giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection: \(report.code.name)"))
+        }
+    }
+
+    private mutating func receivedSlotFrame(_ frame: Frame, at attachment: Attachment) {
+        if case .sessionLeft = frame {
+            context.connections[attachment.connection]?.left(attachment.slot)
+            return
+        }
+        guard let id = context.connections[attachment.connection]?.slots[attachment.slot],
+            var upload = uploads[id], let stage = upload.stage(at: attachment)
+        else { return }
+        if frame.closesSlot {
+            context.connections[attachment.connection]?.giveBack(attachment.slot)
+            upload.links.removeAll { $0.attachment == attachment }
+            upload.interruptParts(at: attachment, &context)
+        }
+        upload.received(frame, at: attachment, stage: stage, &context)
+        uploads[id] = upload
+    }
+
+    private mutating func addConnection() {
+        lastConnection += 1
+        context.connections[ConnectionID(lastConnection)] = AgentConnection(now: context.now)
+    }
+
+    /// The one place where a connection's end is dealt with.
+    private mutating func lose(_ id: ConnectionID, adviceMilliseconds: UInt32) {
+        guard let connection = context.connections[id] else { return }
+        for upload in order { uploads[upload]?.connectionLost(id, &context) }
+        context.connections[id] = nil
+        if case .leaving = connection.phase { return }
+        // A number is used for one connection only: what arrives late for the old one finds nobody.
+        lastConnection += 1
+        var next = AgentConnection(now: context.now)
+        next.failures = connection.failures + 1
+        let delay = context.retryDelay(afterFailures: next.failures, adviceMilliseconds: adviceMilliseconds)
+        next.phase = .away(until: context.now + delay)
+        context.connections[ConnectionID(lastConnection)] = next
+    }
+
+    /// No gateway will have us: every upload ends with the reason, and what was begun is kept.
+    private mutating func giveUp(_ failure: UploadFailure) {
+        verdict = failure
+        for id in order { uploads[id]?.giveUp(failure, &context) }
+    }
+
+    // MARK: Answers of the shell
+
+    /// A connection's socket has taken a chunk.
+    ///
+    /// - Parameters:
+    ///   - end: the part's plain bytes up to the end of the chunk.
+    ///   - wireBytes: what the chunk took on the wire, header included.
+    package mutating func chunkSent(
+        _ id: ConnectionID, upload: UploadID, part: PartNumber, end: ByteOffset, plainBytes: UInt32, wireBytes: UInt64,
+        now: Instant
+    ) {
+        context.now = now
+        context.connections[id]?.took(plainBytes: UInt64(plainBytes), wireBytes: wireBytes, now: now)
+        uploads[upload]?.chunkTaken(part, on: id, end: end, &context)
+        proceed()
+    }
+
+    /// A chunk is on its way to the socket and its size on the wire is known: it counts against the rate from here.
+    package mutating func chunkEncoded(wireBytes: UInt64, now: Instant) {
+        limiter.spent(wireBytes, now: now)
+    }
+
+    package mutating func chunkFailed(
+        _ id: ConnectionID, upload: UploadID, plainBytes: UInt32, failure: UploadFailure, now: Instant
+    ) {
+        context.now = now
+        context.connections[id]?.took(plainBytes: UInt64(plainBytes), wireBytes: 0, now: now)
+        uploads[upload]?.chunkFailed(failure, &context)
+        proceed()
+    }
+
+    package mutating func partRead(_ part: PartNumber, of upload: UploadID, _ reading: PartReading, now: Instant) {
+        context.now = now
+        context.progressAt = now
+        uploads[upload]?.partRead(part, reading, &context)
+        proceed()
+    }
+
+    package mutating func evidenceComputed(_ reading: EvidenceReading, of upload: UploadID, now: Instant) {
+        context.now = now
+        context.progressAt = now
+        uploads[upload]?.evidenceComputed(reading, &context)
+        proceed()
+    }
+
+    package mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, of upload: UploadID, now: Instant) {
+        context.now = now
+        uploads[upload]?.fileChecked(result, &context)
+        proceed()
+    }
+
+    /// All journal writes up to this one are durable.
+    package mutating func journalCommitted(through sequence: JournalSequence, now: Instant) {
+        context.now = now
+        for id in order { uploads[id]?.journalCommitted(through: sequence, &context) }
+        order.removeAll { uploads[$0]?.phase == .ended }
+        uploads = uploads.filter { $0.value.phase != .ended }
+        proceed()
+    }
+
+    /// The journal cannot be written: nothing new may begin, everything stops where it is.
+    package mutating func journalFailed(_ failure: UploadFailure, now: Instant) {
+        context.now = now
+        verdict = failure
+        for id in order {
+            guard let upload = uploads[id] else { continue }
+            context.actions.append(.finish(id, .failed(failure), upload.progress))
+        }
+        order = []
+        uploads = [:]
+    }
+
+    // MARK: Time
+
+    /// Called at `nextDeadline`, or at any time.
+    package mutating func tick(now: Instant) {
+        context.now = now
+        for id in context.connections.keys.sorted() { tick(connection: id) }
+        giveUpIfStalled()
+        proceed()
+    }
+
+    private mutating func tick(connection id: ConnectionID) {
+        guard let connection = context.connections[id] else { return }
+        switch connection.phase {
+        case .away:
+            break  // `proceed` connects when there is something to do.
+        case .connecting(let deadline), .greeting(let deadline):
+            if deadline <= context.now { abandon(id) }
+        case .open(let welcome), .leaving(let welcome, _):
+            let idle = Duration.milliseconds(Int64(max(welcome.idleLimitMilliseconds, 3_000)))
+            if connection.heardAt + idle <= context.now { return abandon(id) }
+            if case .leaving(_, let deadline) = connection.phase, deadline <= context.now { return abandon(id) }
+            let quietSince = max(connection.heardAt, connection.pingedAt ?? connection.heardAt)
+            guard quietSince + idle / 3 <= context.now else { return }
+            context.connections[id]?.pingedAt = context.now
+            context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
+        }
+    }
+
+    private mutating func abandon(_ id: ConnectionID) {
+        context.actions.append(.close(id))
+        lose(id, adviceMilliseconds: 0)
+    }
+
+    private mutating func giveUpIfStalled() {
+        guard verdict == nil, !uploads.isEmpty, context.progressAt + context.limits.retryFor <= context.now,
+            !uploads.values.contains(where: \.isReading)
+        else { return }
+        let silent = UploadFailure(.unreachable, "the gateway could not be reached")
+        for id in order {
+            let trouble = uploads[id]?.trouble ?? silent
+            uploads[id]?.giveUp(trouble, &context)
+        }
+    }
+
+    /// The next moment at which `tick` has something to do.
+    package var nextDeadline: Instant? {
+        guard !uploads.isEmpty else { return nil }
+        var deadlines: [Instant] = [context.progressAt + context.limits.retryFor]
+        for connection in context.connections.values {
+            switch connection.phase {
+            case .away(let until): deadlines.append(until)
+            case .connecting(let deadline), .greeting(let deadline): deadlines.append(deadline)
+            case .open(let welcome), .leaving(let welcome, _):
+                let third = Duration.milliseconds(Int64(max(welcome.idleLimitMilliseconds, 3_000))) / 3
+                deadlines.append(max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + third)
+            }
+            if !connection.carried.isEmpty, limiter.bytesPerSecond != nil {
+                deadlines.append(limiter.readyAt(now: context.now))
+            }
+        }
+        deadlines += uploads.values.compactMap(\.nextDeadline)
+        return deadlines.min().map { max($0, context.now) }
+    }
+}
+
+/// Who the agent is to a gateway.
+package struct AgentIdentity: Equatable, Sendable {
+    package var fingerprint: SHA256Digest
+    package var run: RunID
+    package var capabilities: Capabilities
+    /// Name and version.
+    package var software: String
+
+    package init(fingerprint: SHA256Digest, run: RunID, capabilities: Capabilities, software: String) {
+        self.fingerprint = fingerprint
+        self.run = run
+        self.capabilities = capabilities
+        self.software = software
+    }
+}
+
+/// How far an upload is.
+package struct UploadProgress: Equatable, Sendable {
+    package var size: UInt64
+    /// Known to be in the store.
+    package var storedBytes: UInt64
+    /// Plain bytes put on the wire in this run, resends included.
+    package var bytesSent: UInt64
+    /// Found stored already.
+    package var bytesResumed: UInt64
+
+    package init(size: UInt64, storedBytes: UInt64, bytesSent: UInt64, bytesResumed: UInt64) {
+        self.size = size
+        self.storedBytes = storedBytes
+        self.bytesSent = bytesSent
+        self.bytesResumed = bytesResumed
+    }
+}

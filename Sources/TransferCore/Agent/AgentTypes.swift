@@ -1,0 +1,255 @@
+package import WireProtocol
+
+/// Names one file's way into the store for as long as the journal knows it; the number of its row there.
+package struct UploadID: Hashable, Comparable, Sendable {
+    package let value: Int64
+
+    package init(_ value: Int64) {
+        self.value = value
+    }
+
+    package static func < (left: UploadID, right: UploadID) -> Bool { left.value < right.value }
+}
+
+/// What tells one version of a file from another, as the file system has it.
+package struct FileStamp: Equatable, Sendable {
+    package var device: UInt64
+    package var inode: UInt64
+    package var size: UInt64
+    package var modification: ModificationTime
+    package var change: ModificationTime
+
+    package init(
+        device: UInt64, inode: UInt64, size: UInt64, modification: ModificationTime, change: ModificationTime
+    ) {
+        self.device = device
+        self.inode = inode
+        self.size = size
+        self.modification = modification
+        self.change = change
+    }
+
+    /// How a later look at the file compares.
+    package enum Difference: Equatable, Sendable {
+        case none
+        /// The same bytes as far as size goes; only digests can tell.
+        case touched
+        case changed
+    }
+
+    /// While a file is being read, only its change time may move (a rename, a new link, another mode): then its
+    /// digests decide. Any other difference is another version.
+    package func difference(whileReading later: FileStamp) -> Difference {
+        guard self != later else { return .none }
+        var same = later
+        same.change = change
+        return same == self ? .touched : .changed
+    }
+
+    /// Between two runs a file may also have been copied or restored: the same size is worth a comparison of digests.
+    package func difference(betweenRuns later: FileStamp) -> Difference {
+        guard self != later else { return .none }
+        return size == later.size ? .touched : .changed
+    }
+}
+
+/// What the journal holds of a session that was begun.
+package struct SavedSession: Equatable, Sendable {
+    package var session: SessionID
+    package var token: [UInt8]
+    package var partBytes: UInt64
+    package var stamp: FileStamp
+    package var parts: [PartListEntry]
+    /// How often the store has lost this file's session before.
+    package var losses: Int
+
+    package init(
+        session: SessionID, token: [UInt8], partBytes: UInt64, stamp: FileStamp, parts: [PartListEntry], losses: Int
+    ) {
+        self.session = session
+        self.token = token
+        self.partBytes = partBytes
+        self.stamp = stamp
+        self.parts = parts
+        self.losses = losses
+    }
+}
+
+/// One file to be uploaded, or one upload to be dropped.
+package struct UploadRequest: Equatable, Sendable {
+    package enum Purpose: Equatable, Sendable {
+        /// The file as it is now; an unfinished session of another version is dropped.
+        case push
+        /// The version that was begun, or nothing.
+        case resume
+        /// Drop what was begun.
+        case abort
+    }
+
+    package var id: UploadID
+    package var purpose: Purpose
+    package var key: String
+    /// The file as it was found; `nil` only for `abort`.
+    package var stamp: FileStamp?
+    package var policy: ExistingKeyPolicy
+    package var partBytesWish: UInt64?
+    package var saved: SavedSession?
+    /// The journal holds a receipt of this key: it is worth asking before anything is sent.
+    package var wasStoredBefore: Bool
+
+    package init(
+        id: UploadID, purpose: Purpose, key: String, stamp: FileStamp?, policy: ExistingKeyPolicy,
+        partBytesWish: UInt64?, saved: SavedSession?, wasStoredBefore: Bool
+    ) {
+        self.id = id
+        self.purpose = purpose
+        self.key = key
+        self.stamp = stamp
+        self.policy = policy
+        self.partBytesWish = partBytesWish
+        self.saved = saved
+        self.wasStoredBefore = wasStoredBefore
+    }
+}
+
+/// Proof of a finished upload, for the journal and the user.
+package struct UploadReceipt: Equatable, Sendable {
+    package var size: UInt64
+    package var partBytes: UInt64
+    /// `nil` where the file was found there by other evidence.
+    package var root: SHA256Digest?
+    package var evidence: ContentEvidence
+    package var etag: String
+    package var version: String
+
+    package init(
+        size: UInt64, partBytes: UInt64, root: SHA256Digest?, evidence: ContentEvidence, etag: String, version: String
+    ) {
+        self.size = size
+        self.partBytes = partBytes
+        self.root = root
+        self.evidence = evidence
+        self.etag = etag
+        self.version = version
+    }
+}
+
+/// Why an upload came to nothing, this time or for good.
+package struct UploadFailure: Error, Equatable, Sendable {
+    package enum Kind: String, Equatable, Sendable, CaseIterable {
+        case changed, wrongFile, missing, unreadable
+        case keyInvalid, keyTaken, keyUnsupported
+        case sizeUnsupported, partSizeUnsupported
+        case storeRefuses, bucketMissing, contentRefused
+        case unreachable, storeUnavailable, storeFull, busy, fenced, stopped, journalFull
+        case sessionLost, outcomeUnknown, superseded
+        case versionUnsupported, notAuthorised, protocolViolation
+    }
+
+    package var kind: Kind
+    /// A sentence, or empty where the kind says it all.
+    package var message: String
+
+    package init(_ kind: Kind, _ message: String = "") {
+        self.kind = kind
+        self.message = message
+    }
+
+    /// Whether the upload stays in the journal to be gone on with.
+    package var isKept: Bool {
+        switch kind {
+        case .changed, .wrongFile, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull, .busy, .fenced,
+            .stopped, .journalFull, .storeRefuses, .bucketMissing, .versionUnsupported, .notAuthorised,
+            .protocolViolation, .outcomeUnknown:
+            true
+        case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .contentRefused,
+            .sessionLost, .superseded:
+            false
+        }
+    }
+}
+
+/// How an upload ended in this run.
+package enum UploadOutcome: Equatable, Sendable {
+    case stored(UploadReceipt, wasThere: Bool)
+    case dropped
+    case failed(UploadFailure)
+}
+
+/// One change to the journal. Each is one row's worth; the shell may join several in one transaction, in order.
+package enum JournalWrite: Equatable, Sendable {
+    /// A session is about to be opened, or adopted. Must be durable before the gateway hears of it.
+    case began(UploadID, SavedSession)
+    case token(UploadID, [UInt8])
+    case stored(UploadID, PartListEntry)
+    /// Parts that the store turned out to hold in another form.
+    case unstored(UploadID, [PartNumber])
+    case restamped(UploadID, FileStamp)
+    /// The store lost the session; the next one begins anew.
+    case lost(UploadID, losses: Int)
+    /// The upload is to be dropped, whatever happens in between.
+    case dropping(UploadID)
+    case finished(UploadID, UploadOutcome)
+}
+
+/// Names a journal write for as long as it is not durable.
+package struct JournalSequence: Hashable, Comparable, Sendable {
+    package let value: UInt64
+
+    package init(_ value: UInt64) {
+        self.value = value
+    }
+
+    package static func < (left: JournalSequence, right: JournalSequence) -> Bool { left.value < right.value }
+}
+
+/// What came of reading a part.
+package enum PartReading: Equatable, Sendable {
+    /// - stamp: the file as it was right after the last byte was read.
+    case read(digest: SHA256Digest, md5: MD5Digest?, stamp: FileStamp)
+    /// The file ends before the part does.
+    case truncated
+    case failed(UploadFailure)
+}
+
+/// What came of reading a whole file for comparison.
+package enum EvidenceReading: Equatable, Sendable {
+    case computed(ContentEvidence, stamp: FileStamp)
+    case failed(UploadFailure)
+}
+
+/// What the agent's machine wants done. The shell does these in order.
+package enum AgentAction: Equatable, Sendable {
+    /// Connect to a gateway; answered by `connected` or `connectionLost`.
+    case connect(ConnectionID)
+    case send(ConnectionID, Slot, Frame)
+    /// Read the bytes if they are not held, compress them if it pays, and send them as one PART DATA frame. Chunks of
+    /// one connection go in order. Answered by `chunkSent` or `chunkFailed`.
+    case sendChunk(ConnectionID, Slot, UploadID, PartNumber, offset: ByteOffset, plainBytes: UInt32)
+    case close(ConnectionID)
+    /// Read and hash a part. Answered by `partRead`. With `keep`, its bytes will be asked for soon.
+    case readPart(UploadID, PartNumber, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool)
+    /// The part's bytes are needed no more.
+    case releasePart(UploadID, PartNumber)
+    /// Read the whole file and compute evidence of this kind. Answered by `evidenceComputed`.
+    case computeEvidence(UploadID, partBytes: UInt64, like: ContentEvidence)
+    /// Look at the file once more. Answered by `fileChecked`.
+    case checkFile(UploadID)
+    /// Answered by `journalCommitted` once durable; transactions are committed in order.
+    case journal(JournalSequence, JournalWrite)
+    case report(UploadID, AgentReport)
+    /// The upload has ended in this run, with these figures; its file can be closed.
+    case finish(UploadID, UploadOutcome, UploadProgress)
+}
+
+/// What is worth telling the user while an upload goes on.
+package enum AgentReport: Equatable, Sendable {
+    case opened(SessionID, resumedBytes: UInt64)
+    case partProgress(PartNumber, sent: UInt64, size: UInt64, isStored: Bool)
+    /// The same file is being compared with the object that is there.
+    case comparing
+    case adopted(SessionID)
+    case lost
+    /// Waiting because of this; tried again by itself.
+    case waiting(ErrorCode, message: String)
+}

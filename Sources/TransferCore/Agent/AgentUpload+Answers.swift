@@ -1,0 +1,314 @@
+import WireProtocol
+
+// What the gateway's frames mean to an upload (specification §6, §8, §9).
+
+extension AgentUpload {
+    /// Called by the agent with each frame in a slot of this upload. Where the frame closes the slot, the agent has
+    /// removed the link already.
+    ///
+    /// - Parameter stage: what the slot was doing.
+    mutating func received(
+        _ frame: Frame, at attachment: Attachment, stage: Stage, _ context: inout AgentContext
+    ) {
+        switch frame {
+        case .sessionOpened(let opened): received(opened, at: attachment, &context)
+        case .sessionExists(let exists): received(exists, &context)
+        case .sessionRefused(let refused): received(refused, stage: stage, &context)
+        case .partDecision(let decision): received(decision, at: attachment, &context)
+        case .received(let received): self.received(received, at: attachment, &context)
+        case .stored(let stored): received(stored, at: attachment, &context)
+        case .resumeState(let state): received(state, at: attachment, stage: stage, &context)
+        case .partList(let page): received(page, &context)
+        case .partsWanted(let wanted): received(wanted, &context)
+        case .completed(let completed): received(completed, &context)
+        case .aborted: receivedAborted(&context)
+        case .error(let report): received(report, stage: stage, &context)
+        default: break  // Frames of connection scope do not come here.
+        }
+    }
+
+    func stage(at attachment: Attachment) -> Stage? {
+        links.first { $0.attachment == attachment }?.stage
+    }
+
+    mutating func setStage(_ stage: Stage, of attachment: Attachment) {
+        guard let index = links.firstIndex(where: { $0.attachment == attachment }) else { return }
+        links[index].stage = stage
+    }
+
+    private mutating func received(
+        _ opened: SessionOpened, at attachment: Attachment, _ context: inout AgentContext
+    ) {
+        guard phase == .opening else { return }
+        context.progressAt = context.now
+        if opened.isAdopted { return adopt(opened, &context) }
+        guard opened.session == session, opened.partBytes == plan?.partBytes else {
+            return end(.failed(UploadFailure(.protocolViolation, "the gateway opened another session")), &context)
+        }
+        takeToken(opened.token, &context)
+        let isCompleting = stage(at: attachment) == .completing
+        if !isCompleting { setStage(.open, of: attachment) }
+        phase = isCompleting ? .completing : .transferring
+        if let session { context.actions.append(.report(id, .opened(session, resumedBytes: bytesResumed))) }
+        offerReadyParts(&context)
+        recheckIfWhole(&context)
+    }
+
+    private mutating func takeToken(_ token: [UInt8], _ context: inout AgentContext) {
+        guard !token.isEmpty else { return }
+        self.token = token
+        // A one-part file is opened again by its id: its token is not worth a write.
+        if plan?.isOnePart != true { context.journal(.token(id, token)) }
+    }
+
+    private mutating func received(_ exists: SessionExists, _ context: inout AgentContext) {
+        guard phase == .opening else { return }
+        context.progressAt = context.now
+        forgetParts(&context)
+        pending = []
+        nextFresh = 1
+        guard exists.evidence != .none else { return contentDiffers(isKnown: false, &context) }
+        phase = .comparing(exists)
+        context.actions.append(.report(id, .comparing))
+        let partBytes = exists.partBytes > 0 ? exists.partBytes : max(exists.size, 1)
+        context.actions.append(.computeEvidence(id, partBytes: partBytes, like: exists.evidence))
+    }
+
+    /// Called by the agent when the shell has read the whole file.
+    mutating func evidenceComputed(_ reading: EvidenceReading, _ context: inout AgentContext) {
+        guard case .comparing(let exists) = phase, let stamp else { return }
+        switch reading {
+        case .computed(let evidence, let later):
+            guard stamp.difference(whileReading: later) != .changed else {
+                return end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
+            }
+            guard evidence == exists.evidence else { return contentDiffers(isKnown: true, &context) }
+            bytesResumed = exists.size
+            var root: SHA256Digest?
+            if case .root(let digest) = evidence { root = digest }
+            let receipt = UploadReceipt(
+                size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
+                version: exists.version)
+            end(.stored(receipt, wasThere: true), &context)
+        case .failed(let failure):
+            end(.failed(failure), &context)
+        }
+    }
+
+    private mutating func contentDiffers(isKnown: Bool, _ context: inout AgentContext) {
+        if policy == .replace {
+            policy = .overwrite
+            phase = .waiting(.open, until: context.now)
+        } else {
+            let message =
+                isKnown
+                ? "the key holds other content of the same size"
+                : "the key holds an object of the same size, and the store keeps nothing to compare it by"
+            end(.failed(UploadFailure(.keyTaken, message)), &context)
+        }
+    }
+
+    private mutating func received(
+        _ state: ResumeState, at attachment: Attachment, stage: Stage, _ context: inout AgentContext
+    ) {
+        switch state.phase {
+        case .ongoing:
+            guard stage == .resuming else { return }
+            context.progressAt = context.now
+            failures = 0
+            takeToken(state.token, &context)
+            setStage(.open, of: attachment)
+            if !state.wanted.isEmpty { sendAgain(state.wanted, &context) }
+            pending = state.partials.map(\.part) + pending
+            if phase == .resuming {
+                phase = .transferring
+                if let session { context.actions.append(.report(id, .opened(session, resumedBytes: bytesResumed))) }
+            }
+            offerReadyParts(&context)
+            recheckIfWhole(&context)
+        case .completing:
+            context.progressAt = context.now
+            setStage(.completing, of: attachment)
+            phase = .completing
+        case .lost:
+            sessionLost(&context)
+        }
+    }
+
+    /// Parts that the store has and the journal does not: offered first, since they may be *have*.
+    private mutating func received(_ page: PartList, _ context: inout AgentContext) {
+        for entry in page.entries where stored[entry.part] == nil && parts[entry.part] == nil {
+            pending.append(entry.part)
+            if entry.digest == nil { needsMD5.insert(entry.part) }
+        }
+    }
+
+    private mutating func received(_ wanted: PartsWanted, _ context: inout AgentContext) {
+        guard phase == .completing else { return }
+        for index in links.indices where links[index].stage == .completing { links[index].stage = .open }
+        phase = .transferring
+        sendAgain(wanted.parts, &context)
+    }
+
+    private mutating func sendAgain(_ wanted: [PartNumber], _ context: inout AgentContext) {
+        let known = wanted.filter { stored[$0] != nil }
+        guard !known.isEmpty else { return }
+        for number in known {
+            if let entry = stored.removeValue(forKey: number) { bytesResumed -= min(bytesResumed, entry.size) }
+        }
+        context.journal(.unstored(id, known))
+        pending = known + pending
+    }
+
+    private mutating func received(_ completed: Completed, _ context: inout AgentContext) {
+        if case .ending = phase { return }
+        context.progressAt = context.now
+        let digests = stored.values.sorted { $0.part < $1.part }.compactMap(\.digest)
+        let onePartDigest = PartNumber(1).flatMap { parts[$0]?.digest }
+        let root = context.cryptography.rootDigest(of: onePartDigest.map { [$0] } ?? digests)
+        guard completed.size == stamp?.size else {
+            return end(.failed(UploadFailure(.protocolViolation, "the gateway completed another size")), &context)
+        }
+        let receipt = UploadReceipt(
+            size: completed.size, partBytes: completed.partBytes, root: root, evidence: completed.evidence,
+            etag: completed.etag, version: completed.version)
+        end(.stored(receipt, wasThere: false), &context)
+    }
+
+    private mutating func receivedAborted(_ context: inout AgentContext) {
+        guard phase == .aborting else { return }
+        dropped(&context)
+    }
+
+    /// What was begun is gone from the store: so goes the upload, or the new version of the file begins.
+    private mutating func dropped(_ context: inout AgentContext) {
+        if request.purpose == .abort || isDropping {
+            end(.dropped, &context)
+        } else {
+            startOver(&context)
+        }
+    }
+
+    // MARK: Completing
+
+    /// When every part is stored, the file is looked at once more before it is completed.
+    mutating func recheckIfWhole(_ context: inout AgentContext) {
+        guard phase == .transferring, let plan, !plan.isOnePart, parts.isEmpty, let count = plan.partCount,
+            stored.count == Int(count)
+        else { return }
+        phase = .rechecking
+        context.actions.append(.checkFile(id))
+    }
+
+    /// Called by the agent when the shell has looked at the file again.
+    mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, _ context: inout AgentContext) {
+        guard phase == .rechecking, let stamp else { return }
+        switch result {
+        case .success(let later):
+            switch stamp.difference(whileReading: later) {
+            case .none: sendComplete(&context)
+            case .touched: verify(stamp: later, completes: true, &context)
+            case .changed: end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)
+            }
+        case .failure(let failure):
+            end(.failed(failure), &context)
+        }
+    }
+
+    mutating func sendComplete(_ context: inout AgentContext) {
+        guard let link = links.first(where: { $0.stage == .open }) else {
+            phase = .waiting(errandAgain, until: context.now)
+            return
+        }
+        let entries = stored.values.sorted { $0.part < $1.part }
+        guard let root = context.cryptography.rootDigest(of: entries.compactMap(\.digest)) else {
+            return end(.failed(UploadFailure(.protocolViolation, "the digests could not be joined")), &context)
+        }
+        phase = .completing
+        setStage(.completing, of: link.attachment)
+        for page in PartList.pages(of: entries) { context.send(.partList(page), to: link.attachment) }
+        let complete = Complete(
+            root: root, partCount: UInt32(clamping: entries.count), size: entries.reduce(0) { $0 &+ $1.size })
+        context.send(.complete(complete), to: link.attachment)
+    }
+
+    // MARK: Refusals
+
+    private mutating func received(_ refused: SessionRefused, stage: Stage, _ context: inout AgentContext) {
+        received(
+            code: refused.code, message: refused.message, adviceMilliseconds: refused.retryAfterMilliseconds,
+            stage: stage, &context)
+    }
+
+    private mutating func received(_ report: ErrorReport, stage: Stage, _ context: inout AgentContext) {
+        guard case .part(let number) = report.scope else {
+            return received(
+                code: report.code, message: report.message, adviceMilliseconds: report.retryAfterMilliseconds,
+                stage: stage, &context)
+        }
+        guard let part = parts[number] else { return }
+        switch report.code {
+        case .digestMismatch where part.failures < 3:
+            readAgain(number, &context)
+        case .storeUnavailable, .partInterrupted, .busy, .storeFull, .internal:
+            putOff(number, code: report.code, adviceMilliseconds: report.retryAfterMilliseconds, &context)
+        default:
+            end(.failed(failure(of: report.code, message: report.message)), &context)
+        }
+    }
+
+    /// The bytes that arrived are not those that were hashed: the file is read again, which shows whether it changed.
+    private mutating func readAgain(_ number: PartNumber, _ context: inout AgentContext) {
+        let failures = parts[number]?.failures ?? 0
+        removePart(number, &context)
+        pending.insert(number, at: 0)
+        for index in links.indices where links[index].stage == .completing { links[index].stage = .open }
+        if phase == .completing { phase = .transferring }
+        if takeUpPart(&context) { parts[number]?.failures = failures + 1 }
+    }
+
+    private mutating func received(
+        code: ErrorCode, message: String, adviceMilliseconds: UInt32, stage: Stage, _ context: inout AgentContext
+    ) {
+        if stage == .resuming, phase != .resuming { return }  // Joining did not work out; the session goes on elsewhere.
+        switch code {
+        case .sessionLost where stage == .aborting:
+            dropped(&context)
+        case .sessionLost:
+            sessionLost(&context)
+        case .storeUnavailable, .busy, .tokenKeyUnknown, .draining, .storeFull, .internal:
+            retry(errandAgain, code: code, message: message, adviceMilliseconds: adviceMilliseconds, &context)
+        case .tokenInvalid where stage != .aborting:
+            // The site's keys were lost with all they sealed: what was sent cannot be gone on with.
+            sessionLost(&context)
+        default:
+            end(.failed(failure(of: code, message: message)), &context)
+        }
+    }
+
+    func failure(of code: ErrorCode, message: String) -> UploadFailure {
+        let kind: UploadFailure.Kind =
+            switch code {
+            case .keyInvalid: .keyInvalid
+            case .keyTaken: .keyTaken
+            case .keyUnsupported: .keyUnsupported
+            case .sizeUnsupported: .sizeUnsupported
+            case .partSizeUnsupported: .partSizeUnsupported
+            case .storeRefuses: .storeRefuses
+            case .bucketMissing: .bucketMissing
+            case .contentRefused: .contentRefused
+            case .storeUnavailable: .storeUnavailable
+            case .storeFull: .storeFull
+            case .busy: .busy
+            case .fenced: .fenced
+            case .sessionLost: .sessionLost
+            case .outcomeUnknown: .outcomeUnknown
+            case .superseded: .superseded
+            case .digestMismatch: .changed
+            case .tokenForeign, .notAuthorised: .notAuthorised
+            case .versionUnsupported: .versionUnsupported
+            default: .protocolViolation
+            }
+        return UploadFailure(kind, message.isEmpty ? code.name : message)
+    }
+}

@@ -1,0 +1,365 @@
+import WireProtocol
+
+/// One part on its way from the file to the gateway.
+struct AgentPart {
+    enum Stage: Equatable {
+        /// The shell reads and hashes it.
+        case reading
+        /// Hashed; to be offered, not before a moment.
+        case ready(notBefore: Instant)
+        /// Offered; data goes as credit allows.
+        case sending
+        /// All its bytes are with the socket; the store's word is awaited.
+        case sent
+    }
+
+    let size: UInt64
+    var stage: Stage
+    var digest: SHA256Digest?
+    var md5: MD5Digest?
+    /// Where it was offered.
+    var attachment: Attachment?
+    /// Plain bytes handed to the connection, and those that its socket has taken.
+    var handed: ByteOffset = 0
+    var taken: ByteOffset = 0
+    /// What the gateway lets us send up to; `nil` while it has not decided.
+    var limit: ByteOffset?
+    /// Bytes sent before a decision: they weigh on the connection's initial credit.
+    var earlyBytes: UInt64 = 0
+    var failures = 0
+}
+
+// Reading, offering and sending parts (specification §7).
+
+extension AgentUpload {
+    /// Called by the agent's scheduler while there is room for another part.
+    ///
+    /// - Returns: whether one was taken up.
+    mutating func takeUpPart(_ context: inout AgentContext) -> Bool {
+        if case .verifying(let verification) = phase { return readForVerification(verification, &context) }
+        guard phase == .transferring || mayOfferEarly(context), let number = nextPart(), let plan,
+            let size = plan.bytes(of: number)
+        else { return false }
+        parts[number] = AgentPart(size: size, stage: .reading)
+        if !isSmall(context) { context.partsUnderWay += 1 }
+        context.actions.append(
+            .readPart(
+                id, number, start: plan.start(of: number), bytes: size, withMD5: needsMD5.contains(number), keep: true))
+        return true
+    }
+
+    /// Parts that were interrupted or may be stored already come first, then fresh ones in order.
+    private mutating func nextPart() -> PartNumber? {
+        while let number = pending.first {
+            pending.removeFirst()
+            if stored[number] == nil, parts[number] == nil { return number }
+        }
+        while let number = PartNumber(nextFresh), let count = plan?.partCount, nextFresh <= count {
+            nextFresh += 1
+            if stored[number] == nil, parts[number] == nil { return number }
+        }
+        return nil
+    }
+
+    /// Called by the agent when the shell has read a part.
+    mutating func partRead(_ number: PartNumber, _ reading: PartReading, _ context: inout AgentContext) {
+        if case .verifying(let verification) = phase {
+            return partVerified(number, reading, verification, &context)
+        }
+        guard var part = parts[number], part.stage == .reading, let stamp else { return }
+        switch reading {
+        case .read(let digest, let md5, let later):
+            switch stamp.difference(whileReading: later) {
+            case .none:
+                break
+            case .touched where plan?.isOnePart == true && part.digest != digest:
+                // Only the change time moved: the same digest twice proves that the bytes did not.
+                self.stamp = later
+                part.digest = digest
+                parts[number] = part
+                context.actions.append(
+                    .readPart(id, number, start: 0, bytes: part.size, withMD5: part.md5 != nil, keep: true))
+                return
+            case .touched:
+                break  // Looked at again when all parts are stored.
+            case .changed:
+                return end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
+            }
+            part.digest = digest
+            part.md5 = md5
+            part.stage = .ready(notBefore: context.now)
+            parts[number] = part
+            offerReadyParts(&context)
+        case .truncated:
+            end(.failed(UploadFailure(.changed, "the file was cut short while it was being read")), &context)
+        case .failed(let failure):
+            end(.failed(failure), &context)
+        }
+    }
+
+    /// Offers what is ready, each part on the connection that carries the fewest.
+    mutating func offerReadyParts(_ context: inout AgentContext) {
+        for number in parts.keys.sorted() {
+            guard var part = parts[number], case .ready(let notBefore) = part.stage, notBefore <= context.now,
+                let digest = part.digest, let link = linkForOffer(context)
+            else { continue }
+            part.stage = .sending
+            part.attachment = link
+            part.handed = 0
+            part.taken = 0
+            part.limit = nil
+            part.earlyBytes = 0
+            parts[number] = part
+            let offer = PartOffer(
+                part: number, size: part.size, isLast: plan?.isLast(number) == true, digest: digest, md5: part.md5)
+            context.send(.partOffer(offer), to: link)
+            if part.size > 0 {
+                context.connections[link.connection]?.carry(.init(upload: id, part: number))
+            } else {
+                partTaken(number, &context)
+            }
+        }
+    }
+
+    private func linkForOffer(_ context: AgentContext) -> Attachment? {
+        let early = mayOfferEarly(context)
+        return links.filter { link in
+            (link.stage == .open || early && link.stage == .opening)
+                && context.connections[link.attachment.connection]?.isOpen == true
+        }
+        .min { left, right in
+            let carried = { (link: Link) in context.connections[link.attachment.connection]?.carried.count ?? 0 }
+            return (carried(left), left.attachment.connection) < (carried(right), right.attachment.connection)
+        }?.attachment
+    }
+
+    // MARK: Data
+
+    /// How many plain bytes of a part may go on a connection now.
+    func sendable(_ number: PartNumber, on connection: ConnectionID, _ context: AgentContext) -> UInt64 {
+        guard let part = parts[number], part.stage == .sending, part.attachment?.connection == connection,
+            let carrier = context.connections[connection]
+        else { return 0 }
+        if let limit = part.limit { return limit > part.handed ? limit - part.handed : 0 }
+        guard let credit = carrier.welcome?.initialCreditBytes, UInt64(credit) > carrier.undecidedBytes else { return 0 }
+        return min(part.size - min(part.handed, part.size), UInt64(credit) - carrier.undecidedBytes)
+    }
+
+    /// Called by the agent's scheduler: the next chunk of a part goes to its connection.
+    mutating func sendChunk(_ number: PartNumber, bytes: UInt64, _ context: inout AgentContext) {
+        guard var part = parts[number], let attachment = part.attachment else { return }
+        context.actions.append(
+            .sendChunk(
+                attachment.connection, attachment.slot, id, number, offset: part.handed,
+                plainBytes: UInt32(clamping: bytes)))
+        part.handed += bytes
+        bytesSent += bytes
+        if part.limit == nil {
+            part.earlyBytes += bytes
+            context.connections[attachment.connection]?.undecidedBytes += bytes
+        }
+        context.connections[attachment.connection]?.queuedBytes += bytes
+        parts[number] = part
+        if part.handed >= part.size {
+            context.connections[attachment.connection]?.drop(.init(upload: id, part: number))
+        }
+    }
+
+    /// Called by the agent when a connection's socket has taken a chunk of this upload.
+    mutating func chunkTaken(
+        _ number: PartNumber, on connection: ConnectionID, end: ByteOffset, _ context: inout AgentContext
+    ) {
+        guard var part = parts[number], part.attachment?.connection == connection, part.stage == .sending else { return }
+        part.taken = max(part.taken, end)
+        parts[number] = part
+        let progress = AgentReport.partProgress(number, sent: part.taken, size: part.size, isStored: false)
+        context.actions.append(.report(id, progress))
+        if part.taken >= part.size { partTaken(number, &context) }
+    }
+
+    /// The part is with the socket to its last byte.
+    private mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
+        parts[number]?.stage = .sent
+        guard plan?.isOnePart == true, let part = parts[number], let attachment = part.attachment,
+            let digest = part.digest, let root = context.cryptography.rootDigest(of: [digest])
+        else { return }
+        setStage(.completing, of: attachment)
+        context.send(.complete(Complete(root: root, partCount: 1, size: part.size)), to: attachment)
+        if phase == .transferring { phase = .completing }
+    }
+
+    /// Called by the agent when the shell could not read a chunk again.
+    mutating func chunkFailed(_ failure: UploadFailure, _ context: inout AgentContext) {
+        end(.failed(failure), &context)
+    }
+
+    // MARK: Answers
+
+    mutating func received(_ decision: PartDecision, at attachment: Attachment, _ context: inout AgentContext) {
+        let number = decision.part
+        guard var part = parts[number], part.attachment == attachment, part.limit == nil else { return }
+        giveBackEarlyCredit(&part, &context)
+        switch decision.decision {
+        case .send(let offset, let limit):
+            context.progressAt = context.now
+            part.limit = limit
+            part.handed = max(part.handed, min(offset, part.size))
+            part.taken = max(part.taken, min(offset, part.size))
+            parts[number] = part
+            if part.stage == .sending, part.taken >= part.size { partTaken(number, &context) }
+        case .have(let etag):
+            parts[number] = part
+            bytesResumed += part.size
+            bytesSent -= min(part.earlyBytes, bytesSent)
+            partStored(number, etag: etag, &context)
+        case .later(let code, let retryAfterMilliseconds):
+            parts[number] = part
+            putOff(number, code: code, adviceMilliseconds: retryAfterMilliseconds, &context)
+        case .no(let code):
+            parts[number] = part
+            end(.failed(failure(of: code, message: "")), &context)
+        }
+    }
+
+    private func giveBackEarlyCredit(_ part: inout AgentPart, _ context: inout AgentContext) {
+        guard part.limit == nil, let connection = part.attachment?.connection else { return }
+        let held = context.connections[connection]?.undecidedBytes ?? 0
+        context.connections[connection]?.undecidedBytes = held - min(part.earlyBytes, held)
+    }
+
+    mutating func received(_ received: Received, at attachment: Attachment, _ context: inout AgentContext) {
+        guard var part = parts[received.part], part.attachment == attachment, let limit = part.limit else { return }
+        context.progressAt = context.now
+        part.limit = max(limit, received.limit)
+        parts[received.part] = part
+    }
+
+    mutating func received(_ stored: Stored, at attachment: Attachment, _ context: inout AgentContext) {
+        guard parts[stored.part]?.attachment == attachment else { return }
+        partStored(stored.part, etag: stored.etag, &context)
+    }
+
+    private mutating func partStored(_ number: PartNumber, etag: String, _ context: inout AgentContext) {
+        guard let part = parts[number], let digest = part.digest else { return }
+        let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
+        stored[number] = entry
+        failures = 0
+        context.progressAt = context.now
+        context.journal(.stored(id, entry))
+        let progress = AgentReport.partProgress(number, sent: part.size, size: part.size, isStored: true)
+        context.actions.append(.report(id, progress))
+        removePart(number, &context)
+        recheckIfWhole(&context)
+    }
+
+    /// A part's failure that another attempt may mend: it is offered again after a while.
+    mutating func putOff(
+        _ number: PartNumber, code: ErrorCode, adviceMilliseconds: UInt32, _ context: inout AgentContext
+    ) {
+        guard var part = parts[number] else { return }
+        part.failures += 1
+        let delay = context.retryDelay(afterFailures: part.failures, adviceMilliseconds: adviceMilliseconds)
+        let connection = part.attachment?.connection
+        part.attachment = nil
+        part.stage = .ready(notBefore: context.now + delay)
+        parts[number] = part
+        if let connection { context.connections[connection]?.drop(.init(upload: id, part: number)) }
+        if plan?.isOnePart == true { reopenAfterCompletion() }
+        context.actions.append(.report(id, .waiting(code, message: "")))
+    }
+
+    /// COMPLETE of a one-part file came to nothing with its part: the session is open as before.
+    private mutating func reopenAfterCompletion() {
+        for index in links.indices where links[index].stage == .completing { links[index].stage = .open }
+        if phase == .completing { phase = .transferring }
+    }
+
+    // MARK: The end of a part
+
+    /// Parts whose connection is gone wait, hashed and held, to be offered on another.
+    mutating func interruptParts(on connection: ConnectionID? = nil, _ context: inout AgentContext) {
+        for number in parts.keys.sorted() {
+            guard var part = parts[number], let attachment = part.attachment,
+                connection == nil || attachment.connection == connection
+            else { continue }
+            giveBackEarlyCredit(&part, &context)
+            context.connections[attachment.connection]?.drop(.init(upload: id, part: number))
+            part.attachment = nil
+            part.stage = .ready(notBefore: context.now)
+            parts[number] = part
+        }
+    }
+
+    mutating func forgetParts(_ context: inout AgentContext) {
+        for number in parts.keys.sorted() { removePart(number, &context) }
+    }
+
+    /// The one place where a part's credit, room and bytes are given back.
+    mutating func removePart(_ number: PartNumber, _ context: inout AgentContext) {
+        guard var part = parts.removeValue(forKey: number) else { return }
+        giveBackEarlyCredit(&part, &context)
+        if let connection = part.attachment?.connection {
+            context.connections[connection]?.drop(.init(upload: id, part: number))
+        }
+        if !isSmall(context) { context.partsUnderWay -= 1 }
+        context.actions.append(.releasePart(id, number))
+    }
+
+    // MARK: A touched file
+
+    mutating func verify(stamp: FileStamp, completes: Bool, _ context: inout AgentContext) {
+        guard !stored.isEmpty else {
+            self.stamp = stamp
+            context.journal(.restamped(id, stamp))
+            phase = .waiting(errandAgain, until: context.now)
+            return
+        }
+        phase = .verifying(Verification(unread: stored.keys.sorted(), stamp: stamp, completes: completes))
+    }
+
+    private mutating func readForVerification(
+        _ verification: Verification, _ context: inout AgentContext
+    ) -> Bool {
+        var next = verification
+        guard let number = next.unread.first, next.beingRead.count < context.limits.concurrency, let plan,
+            let size = plan.bytes(of: number)
+        else { return false }
+        next.unread.removeFirst()
+        next.beingRead.insert(number)
+        phase = .verifying(next)
+        context.actions.append(
+            .readPart(id, number, start: plan.start(of: number), bytes: size, withMD5: false, keep: false))
+        return true
+    }
+
+    private mutating func partVerified(
+        _ number: PartNumber, _ reading: PartReading, _ verification: Verification, _ context: inout AgentContext
+    ) {
+        var next = verification
+        guard next.beingRead.remove(number) != nil else { return }
+        phase = .verifying(next)
+        switch reading {
+        case .read(let digest, _, let later):
+            guard verification.stamp == later else {
+                return end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
+            }
+            guard digest == stored[number]?.digest else {
+                guard verification.completes else { return versionChanged(&context) }
+                return end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)
+            }
+        case .truncated:
+            return end(.failed(UploadFailure(.changed, "the file was cut short while it was being read")), &context)
+        case .failed(let failure):
+            return end(.failed(failure), &context)
+        }
+        guard next.unread.isEmpty, next.beingRead.isEmpty else { return }
+        stamp = next.stamp
+        context.journal(.restamped(id, next.stamp))
+        if next.completes {
+            sendComplete(&context)
+        } else {
+            acceptStored(&context)
+            phase = .waiting(errandAgain, until: context.now)
+        }
+    }
+}

@@ -1,0 +1,413 @@
+import WireProtocol
+
+// One file's way into the store, as the agent sees it: through sessions, connections and cuts, to an outcome.
+//
+// Invariants
+// - A session's id is durable in the journal before the gateway hears of it.
+// - Only what STORED (or *have*) named counts as stored; every such part is in the journal with its digest and ETag.
+// - COMPLETE is sent only when the file is still the version that was begun.
+// - The outcome is durable in the journal before it is reported.
+//
+//   from           event                                     to
+//   beginning      a saved session, the file untouched       waiting(resume)
+//   beginning      a saved session, the file touched         verifying
+//   beginning      none                                      recording(session) → waiting(open)
+//   waiting        a connection is open, the time has come   opening, resuming, aborting
+//   opening        SESSION OPENED                            transferring
+//   opening        SESSION OPENED, adopted                   recording(session) → waiting(resume)
+//   opening        SESSION EXISTS                            comparing
+//   comparing      the same content                          ending(stored)
+//   comparing      other content                             waiting(open, overwrite), or ending(failed)
+//   resuming       RESUME STATE ongoing                      transferring
+//   transferring   every part stored                         rechecking
+//   rechecking     the file unchanged                        completing
+//   rechecking     only its change time moved                verifying → completing
+//   completing     PARTS WANTED                              transferring
+//   completing     COMPLETED                                 ending(stored)
+//   any            its last connection lost                  waiting
+//   any            the session lost                          recording(session) → waiting(open), or ending(failed)
+//   ending         the outcome is durable                    ended
+struct AgentUpload {
+    /// What to do as soon as a connection is open and the time has come.
+    enum Errand: Equatable {
+        case open
+        case resume
+        case abort
+    }
+
+    enum Phase: Equatable {
+        case waiting(Errand, until: Instant)
+        /// A journal row is on its way to the disk.
+        case recording(JournalSequence, then: Errand)
+        case opening
+        case resuming
+        case comparing(SessionExists)
+        case verifying(Verification)
+        case transferring
+        case rechecking
+        case completing
+        case aborting
+        case ending(JournalSequence, UploadOutcome)
+        case ended
+    }
+
+    /// Reading stored parts again, to see whether a touched file is the same.
+    struct Verification: Equatable {
+        var unread: [PartNumber]
+        var beingRead: Set<PartNumber> = []
+        /// The file's stamp as of now; every read must find it unchanged.
+        var stamp: FileStamp
+        /// Whether the file is to be completed afterwards, or else resumed.
+        var completes: Bool
+    }
+
+    enum Stage: Equatable {
+        case opening
+        case resuming
+        case open
+        case completing
+        case aborting
+    }
+
+    struct Link: Equatable {
+        var attachment: Attachment
+        var stage: Stage
+    }
+
+    let request: UploadRequest
+    var phase: Phase
+    var policy: ExistingKeyPolicy
+    var session: SessionID?
+    var token: [UInt8] = []
+    var plan: PartPlan?
+    var stamp: FileStamp?
+    var losses = 0
+    /// The user dropped it: nothing but aborting is left to do.
+    var isDropping = false
+    /// What the last trouble was, for the day the agent gives up.
+    var trouble: UploadFailure?
+    var links: [Link] = []
+    var failures = 0
+
+    /// Stored parts, by the gateway's word or the journal's.
+    var stored: [PartNumber: PartListEntry] = [:]
+    /// Parts under way.
+    var parts: [PartNumber: AgentPart] = [:]
+    /// Parts to be sent before fresh ones: interrupted, wanted again, or perhaps stored already.
+    var pending: [PartNumber] = []
+    /// The lowest number that has never been taken up.
+    var nextFresh: UInt32 = 1
+    /// Parts that the store lists without a digest: their offer carries an MD5.
+    var needsMD5: Set<PartNumber> = []
+
+    /// Plain bytes put on the wire in this run, and those found stored.
+    var bytesSent: UInt64 = 0
+    var bytesResumed: UInt64 = 0
+
+    init(request: UploadRequest) {
+        self.request = request
+        self.policy = request.policy
+        self.stamp = request.stamp
+        self.phase = .ended
+    }
+
+    var id: UploadID { request.id }
+
+    var progress: UploadProgress {
+        UploadProgress(
+            size: stamp?.size ?? 0, storedBytes: storedBytes, bytesSent: bytesSent, bytesResumed: bytesResumed)
+    }
+
+    var storedBytes: UInt64 {
+        if case .ending(_, .stored(let receipt, _)) = phase { return receipt.size }
+        return stored.values.reduce(0) { $0 &+ $1.size }
+    }
+
+    /// A part that is on its way at once, whatever the concurrency (`AgentLimits.smallPartBytes`).
+    func isSmall(_ context: AgentContext) -> Bool {
+        guard let plan, let fileBytes = plan.fileBytes else { return false }
+        return plan.isOnePart && fileBytes <= context.limits.smallPartBytes
+    }
+
+    // MARK: Beginning
+
+    /// Called by the agent once.
+    mutating func begin(_ context: inout AgentContext) {
+        if let saved = request.saved { return beginAgain(saved, &context) }
+        guard request.purpose != .abort else { return end(.dropped, &context) }
+        phase = .waiting(.open, until: context.now)
+    }
+
+    private mutating func beginAgain(_ saved: SavedSession, _ context: inout AgentContext) {
+        session = saved.session
+        token = saved.token
+        losses = saved.losses
+        guard request.purpose != .abort, let stamp = request.stamp else {
+            return drop(&context)
+        }
+        guard let plan = PartPlan(fileBytes: saved.stamp.size, partBytes: saved.partBytes) else {
+            return end(.failed(UploadFailure(.superseded, "the journal's row makes no sense")), &context)
+        }
+        self.plan = plan
+        for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { stored[entry.part] = entry }
+        switch saved.stamp.difference(betweenRuns: stamp) {
+        case .none:
+            acceptStored(&context)
+            phase = .waiting(token.isEmpty ? .open : .resume, until: context.now)
+        case .touched:
+            verify(stamp: stamp, completes: false, &context)
+        case .changed:
+            versionChanged(&context)
+        }
+    }
+
+    /// The file on disk is another version than the one that was begun.
+    mutating func versionChanged(_ context: inout AgentContext) {
+        guard request.purpose == .push else {
+            return end(.failed(UploadFailure(.wrongFile, "the file is not the one this upload was begun with")), &context)
+        }
+        // The old version's parts are dropped first; then the new one begins.
+        forgetParts(&context)
+        stored = [:]
+        bytesResumed = 0
+        stamp = request.stamp
+        if token.isEmpty {
+            startOver(&context)
+        } else {
+            phase = .waiting(.abort, until: context.now)
+        }
+    }
+
+    /// What the journal says is stored counts as found.
+    mutating func acceptStored(_ context: inout AgentContext) {
+        bytesResumed = stored.values.reduce(0) { $0 &+ $1.size }
+    }
+
+    /// Drops the upload: what was begun at the gateway, then the row.
+    mutating func drop(_ context: inout AgentContext) {
+        forgetParts(&context)
+        isDropping = true
+        context.journal(.dropping(id))
+        if token.isEmpty {
+            end(.dropped, &context)
+        } else {
+            leaveLinks(&context)
+            phase = .waiting(.abort, until: context.now)
+        }
+    }
+
+    /// A new session for the file as it is now; its id is written down before anyone hears of it.
+    mutating func startOver(_ context: inout AgentContext) {
+        forgetParts(&context)
+        stored = [:]
+        pending = []
+        needsMD5 = []
+        nextFresh = 1
+        token = []
+        session = nil
+        plan = nil
+        phase = .waiting(.open, until: context.now)
+    }
+
+    // MARK: Errands
+
+    /// Called by the agent when a connection may be free for this upload.
+    ///
+    /// - Returns: whether something was begun.
+    mutating func runErrand(_ context: inout AgentContext) -> Bool {
+        guard case .waiting(let errand, let until) = phase, until <= context.now else { return false }
+        if errand == .open, session == nil { return chooseSession(&context) }
+        guard let connection = context.leastUsedConnection(),
+            let slot = context.connections[connection]?.takeSlot(for: id)
+        else { return false }
+        let attachment = Attachment(connection: connection, slot: slot)
+        switch errand {
+        case .open:
+            links.append(Link(attachment: attachment, stage: .opening))
+            phase = .opening
+            sendOpen(to: attachment, &context)
+        case .resume:
+            links.append(Link(attachment: attachment, stage: .resuming))
+            phase = .resuming
+            sendResumeQuery(to: attachment, &context)
+        case .abort:
+            links.append(Link(attachment: attachment, stage: .aborting))
+            phase = .aborting
+            context.send(.abort(Abort(token: token)), to: attachment)
+        }
+        return true
+    }
+
+    /// Part size and session id, as soon as a gateway has said what it takes.
+    private mutating func chooseSession(_ context: inout AgentContext) -> Bool {
+        guard let stamp, let connection = context.leastUsedConnection(),
+            let welcome = context.connections[connection]?.welcome
+        else { return false }
+        let partBytes: UInt64
+        do {
+            partBytes = try welcome.rule.partBytes(fileBytes: stamp.size, wish: request.partBytesWish)
+        } catch {
+            end(.failed(error.failure), &context)
+            return true
+        }
+        plan = PartPlan(fileBytes: stamp.size, partBytes: partBytes)
+        beginSession(context.newSession(), partBytes: partBytes, &context)
+        return true
+    }
+
+    private mutating func beginSession(
+        _ session: SessionID, partBytes: UInt64, then errand: Errand = .open, _ context: inout AgentContext
+    ) {
+        guard let stamp else { return }
+        self.session = session
+        let row = SavedSession(
+            session: session, token: token, partBytes: partBytes, stamp: stamp, parts: [], losses: losses)
+        phase = .recording(context.journal(.began(id, row)), then: errand)
+    }
+
+    private func sendOpen(to attachment: Attachment, _ context: inout AgentContext) {
+        guard let session, let plan, let stamp else { return }
+        let open = SessionOpen(
+            session: session, size: plan.fileBytes, partBytes: plan.partBytes, modification: stamp.modification,
+            ifExists: policy, key: request.key)
+        context.send(.sessionOpen(open), to: attachment)
+    }
+
+    func sendResumeQuery(to attachment: Attachment, joining: Bool = false, _ context: inout AgentContext) {
+        let entries = joining ? [] : stored.values.sorted { $0.part < $1.part }
+        context.send(
+            .resumeQuery(ResumeQuery(listedParts: UInt32(clamping: entries.count), token: token)), to: attachment)
+        guard !entries.isEmpty else { return }
+        for page in PartList.pages(of: entries) { context.send(.partList(page), to: attachment) }
+    }
+
+    /// Whether parts may be offered before the gateway has answered SESSION OPEN: not where an object may be there that
+    /// is worth a comparison first.
+    func mayOfferEarly(_ context: AgentContext) -> Bool {
+        guard phase == .opening, let plan else { return false }
+        switch policy {
+        case .verify, .fail: return !request.wasStoredBefore && isSmall(context)
+        case .replace, .overwrite: return plan.isOnePart && !request.wasStoredBefore
+        }
+    }
+
+    // MARK: Journal and file
+
+    mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
+        switch phase {
+        case .recording(let awaited, let errand) where awaited <= sequence:
+            phase = .waiting(errand, until: context.now)
+        case .ending(let awaited, let outcome) where awaited <= sequence:
+            phase = .ended
+            context.actions.append(.finish(id, outcome, progress))
+        default:
+            break
+        }
+    }
+
+    /// The gateway named another session to go on with: the journal takes it before it is resumed.
+    mutating func adopt(_ opened: SessionOpened, _ context: inout AgentContext) {
+        guard let fileBytes = plan?.fileBytes, let plan = PartPlan(fileBytes: fileBytes, partBytes: opened.partBytes)
+        else { return end(.failed(UploadFailure(.protocolViolation)), &context) }
+        forgetParts(&context)
+        self.plan = plan
+        token = opened.token
+        nextFresh = 1
+        pending = []
+        context.actions.append(.report(id, .adopted(opened.session)))
+        beginSession(opened.session, partBytes: opened.partBytes, then: .resume, &context)
+    }
+
+    // MARK: Endings
+
+    /// The store has lost the session: once or twice the file begins anew, then that is told.
+    mutating func sessionLost(_ context: inout AgentContext) {
+        losses += 1
+        leaveLinks(&context)
+        forgetParts(&context)
+        context.actions.append(.report(id, .lost))
+        guard losses < context.limits.lossesMax else {
+            let message = "the store lost this upload \(losses) times; look at its expiry rules, then push again"
+            return end(.failed(UploadFailure(.sessionLost, message)), &context)
+        }
+        context.journal(.lost(id, losses: losses))
+        bytesResumed = 0
+        startOver(&context)
+    }
+
+    mutating func end(_ outcome: UploadOutcome, _ context: inout AgentContext) {
+        forgetParts(&context)
+        leaveLinks(&context)
+        phase = .ending(context.journal(.finished(id, outcome)), outcome)
+    }
+
+    /// Waits and does an errand again, because of what a gateway or store said.
+    mutating func retry(
+        _ errand: Errand, code: ErrorCode, message: String, adviceMilliseconds: UInt32, _ context: inout AgentContext
+    ) {
+        failures += 1
+        trouble = failure(of: code, message: message)
+        interruptParts(&context)
+        leaveLinks(&context)
+        let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
+        phase = .waiting(errand, until: context.now + delay)
+        context.actions.append(.report(id, .waiting(code, message: message)))
+    }
+
+    /// Turns away from every slot that is still in use: the gateway keeps what is stored. A slot can be used again when
+    /// SESSION LEFT has been read.
+    mutating func leaveLinks(_ context: inout AgentContext) {
+        for link in links {
+            context.connections[link.attachment.connection]?.leave(link.attachment.slot, of: id)
+            context.send(.sessionLeave(SessionLeave()), to: link.attachment)
+        }
+        links = []
+    }
+
+    /// What to do again when the last connection is gone.
+    var errandAgain: Errand {
+        if case .aborting = phase { return .abort }
+        return token.isEmpty || plan?.isOnePart == true ? .open : .resume
+    }
+
+    mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
+        guard links.contains(where: { $0.attachment.connection == connection }) else { return }
+        let wasCompleting = links.contains { $0.attachment.connection == connection && $0.stage == .completing }
+        links.removeAll { $0.attachment.connection == connection }
+        interruptParts(on: connection, &context)
+        switch phase {
+        case .transferring where !links.isEmpty, .rechecking where !links.isEmpty, .verifying, .comparing:
+            break
+        case .completing where !wasCompleting && !links.isEmpty:
+            break
+        case .opening, .resuming, .transferring, .rechecking, .completing, .aborting:
+            links = []
+            interruptParts(&context)
+            phase = .waiting(errandAgain, until: context.now)
+        case .waiting, .recording, .ending, .ended:
+            break
+        }
+    }
+}
+
+extension Welcome {
+    var rule: PartRule {
+        PartRule(
+            partBytesMin: partBytesMin, partBytesMax: partBytesMax, partBytesDefault: partBytesDefault,
+            partsMax: partsMax, objectBytesMax: objectBytesMax)
+    }
+}
+
+extension PartRule.Refusal {
+    var failure: UploadFailure {
+        switch self {
+        case .partSizeOutOfBounds(let wish):
+            UploadFailure(.partSizeUnsupported, "the gateway does not take parts of \(wish) bytes")
+        case .partSizeTooSmall(let wish, let needed):
+            UploadFailure(
+                .partSizeUnsupported, "parts of \(wish) bytes are too many for this file; at least \(needed) are needed")
+        case .fileTooLarge(let most):
+            UploadFailure(.sizeUnsupported, "the store takes files of at most \(most) bytes")
+        }
+    }
+}

@@ -1,0 +1,302 @@
+import WireProtocol
+
+// What frames mean in the slots of an open connection (specification §6).
+
+extension Gateway {
+    mutating func receivedFrame(_ frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
+        let id = attachment.connection
+        switch frame {
+        case .ping(let ping):
+            context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
+        case .pong:
+            break  // That it was heard is all it says.
+        case .error(let report):
+            if report.scope == .connection { connectionEnded(id) }
+        case .sessionOpen(let open):
+            guard isFresh(attachment) else { return end(id, .unexpectedFrame) }
+            receivedOpen(open, at: attachment, device: device)
+        case .resumeQuery(let query):
+            guard isFresh(attachment) else { return end(id, .unexpectedFrame) }
+            receivedResumeQuery(query, at: attachment, device: device)
+        case .sessionLeave:
+            leaveSession(at: attachment)
+            context.send(.sessionLeft(SessionLeft()), to: attachment)
+        case .abort(let abort):
+            guard isFresh(attachment) else { return end(id, .unexpectedFrame) }
+            receivedAbort(abort, at: attachment, device: device)
+        case .partOffer(let offer):
+            receivedOffer(offer, at: attachment)
+        case .partList(let page):
+            receivedPartList(page, at: attachment, device: device)
+        case .complete(let complete):
+            receivedComplete(complete, at: attachment, device: device)
+        default:
+            // HELLO twice, or a frame of the other direction that a decoder let through.
+            end(id, .unexpectedFrame)
+        }
+    }
+
+    /// The peer closes the connection with a reason; its code is for the log.
+    private mutating func connectionEnded(_ id: ConnectionID) {
+        context.actions.append(.close(id))
+        connectionLost(id, now: context.now)
+    }
+
+    private func use(_ attachment: Attachment) -> GatewayConnection.SlotUse? {
+        connections[attachment.connection]?.slots[attachment.slot]
+    }
+
+    private func isFresh(_ attachment: Attachment) -> Bool {
+        guard let connection = connections[attachment.connection] else { return false }
+        return connection.slots[attachment.slot] == nil
+    }
+
+    private mutating func turn(
+        _ attachment: Attachment, to session: SessionID, _ stage: GatewayConnection.SlotUse.Stage
+    ) {
+        connections[attachment.connection]?.slots[attachment.slot] = .init(session: session, stage: stage)
+    }
+
+    private mutating func refuse(
+        _ code: ErrorCode, message: String = "", retryAfter: Duration = .zero, at attachment: Attachment
+    ) {
+        closeSlot(attachment)
+        context.send(
+            .sessionRefused(SessionRefused(code, retryAfter: retryAfter, message: message)), to: attachment)
+        context.actions.append(.note(.refused(attachment.connection, code)))
+    }
+
+    // MARK: SESSION OPEN
+
+    private mutating func receivedOpen(_ open: SessionOpen, at attachment: Attachment, device: AuthorisedDevice) {
+        guard attachment.slot.value <= context.limits.slotsMax else { return end(attachment.connection, .badSlot) }
+        guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
+        let key: String
+        do {
+            key = try KeyRule.wholeKey(prefix: device.prefix, key: open.key)
+        } catch {
+            return refuse(.keyInvalid, message: error.message, at: attachment)
+        }
+        let rule = context.limits.parts
+        guard open.partBytes >= rule.partBytesMin, open.partBytes <= rule.partBytesMax else {
+            return refuse(.partSizeUnsupported, at: attachment)
+        }
+        guard rule.allows(fileBytes: open.size, partBytes: open.partBytes),
+            let plan = PartPlan(fileBytes: open.size, partBytes: open.partBytes)
+        else { return refuse(.sizeUnsupported, at: attachment) }
+        let facts = SessionRecordFacts(
+            device: device.name, key: key, fileBytes: open.size,
+            label: ObjectLabel(session: open.session, partBytes: open.partBytes, modification: open.modification),
+            upload: nil)
+        if let known = sessions[open.session] {
+            guard known.device.fingerprint == device.fingerprint, known.facts.isSameUpload(as: facts) else {
+                return refuse(.superseded, at: attachment)
+            }
+            return attach(attachment, to: open.session, stage: .opening, awaits: .opened)
+        }
+        guard hasRoom(for: device) else {
+            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+        }
+        sessions[open.session] = GatewaySession(device: device, facts: facts, plan: plan, policy: open.ifExists)
+        attach(attachment, to: open.session, stage: .opening, awaits: .opened, begin: { $0.beginOpening(&$1) })
+    }
+
+    private func hasRoom(for device: AuthorisedDevice) -> Bool {
+        sessions.count < context.limits.sessionsMax
+            && sessions.values.count { $0.device.fingerprint == device.fingerprint }
+                < context.limits.sessionsPerDeviceMax
+    }
+
+    private mutating func attach(
+        _ attachment: Attachment, to id: SessionID, stage: GatewayConnection.SlotUse.Stage,
+        awaits: GatewaySession.Awaits, begin: ((inout GatewaySession, inout GatewayContext) -> Void)? = nil
+    ) {
+        guard var session = sessions[id] else { return }
+        if let held = use(attachment), held.session == id {
+            connections[attachment.connection]?.slots[attachment.slot]?.stage = stage
+        } else {
+            turn(attachment, to: id, stage)
+        }
+        session.attach(attachment, awaits: awaits, &context)
+        begin?(&session, &context)
+        sessions[id] = session
+        settleSlots()
+        forgetIfEnded(id)
+    }
+
+    // MARK: RESUME QUERY
+
+    private mutating func receivedResumeQuery(
+        _ query: ResumeQuery, at attachment: Attachment, device: AuthorisedDevice
+    ) {
+        guard attachment.slot.value <= context.limits.slotsMax else { return end(attachment.connection, .badSlot) }
+        guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
+        guard query.listedParts <= context.limits.parts.partsMax else { return end(attachment.connection, .badValue) }
+        guard let token = opened(query.token, at: attachment, device: device) else { return }
+        guard reserveList(count: query.listedParts, device: device) else {
+            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+        }
+        turn(attachment, to: token.session, .listing(token: token, missing: query.listedParts))
+        let bytes = UInt64(query.listedParts) * GatewayConnection.listEntryBytes
+        connections[attachment.connection]?.slots[attachment.slot]?.listBytes = bytes
+        if query.listedParts == 0 { resume(token, listed: [], at: attachment, device: device) }
+    }
+
+    /// Opens a token and looks at all that it must agree with; answers the slot itself where it does not.
+    private mutating func opened(
+        _ sealed: [UInt8], at attachment: Attachment, device: AuthorisedDevice
+    ) -> SessionToken? {
+        switch context.cryptography.open(token: sealed) {
+        case .opened(let plain):
+            guard let token = SessionToken(encoded: plain) else {
+                refuse(.tokenInvalid, at: attachment)
+                return nil
+            }
+            guard token.device == device.name, token.key.hasPrefix(device.prefix),
+                sessions[token.session].map({ $0.device.fingerprint == device.fingerprint }) ?? true
+            else {
+                refuse(.tokenForeign, at: attachment)
+                return nil
+            }
+            return token
+        case .invalid: refuse(.tokenInvalid, at: attachment)
+        case .keyUnknown: refuse(.tokenKeyUnknown, retryAfter: .seconds(1), at: attachment)
+        }
+        return nil
+    }
+
+    private mutating func reserveList(count: UInt32, device: AuthorisedDevice) -> Bool {
+        context.budget.reserve(UInt64(count) * GatewayConnection.listEntryBytes, device: device.fingerprint)
+    }
+
+    private mutating func resume(
+        _ token: SessionToken, listed: [PartListEntry], at attachment: Attachment, device: AuthorisedDevice
+    ) {
+        connections[attachment.connection]?.slots[attachment.slot]?.listed = []
+        let awaits = GatewaySession.Awaits.resumeState(listed: listed)
+        if sessions[token.session] != nil {
+            return attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
+        }
+        guard hasRoom(for: device), let session = session(of: token, device: device) else {
+            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+        }
+        sessions[token.session] = session
+        attach(attachment, to: token.session, stage: .resuming, awaits: awaits, begin: { $0.beginResuming(&$1) })
+    }
+
+    private func session(of token: SessionToken, device: AuthorisedDevice) -> GatewaySession? {
+        guard let plan = PartPlan(fileBytes: token.fileBytes, partBytes: token.partBytes) else { return nil }
+        let facts = SessionRecordFacts(
+            device: device.name, key: token.key, fileBytes: token.fileBytes,
+            label: ObjectLabel(
+                session: token.session, partBytes: token.partBytes, modification: token.modification),
+            upload: token.upload.isEmpty ? nil : token.upload)
+        return GatewaySession(device: device, facts: facts, plan: plan, policy: nil)
+    }
+
+    // MARK: PART OFFER, PART LIST, COMPLETE
+
+    private mutating func receivedOffer(_ offer: PartOffer, at attachment: Attachment) {
+        guard let use = use(attachment), use.stage == .opening || use.stage == .open,
+            var session = sessions[use.session]
+        else { return }
+        let violation = session.receivedOffer(offer, from: attachment, &context)
+        sessions[use.session] = session
+        if let violation { end(attachment.connection, violation) }
+    }
+
+    private mutating func receivedPartList(_ page: PartList, at attachment: Attachment, device: AuthorisedDevice) {
+        guard var use = use(attachment) else { return }
+        switch use.stage {
+        case .listing(let token, let missing):
+            let count = UInt32(clamping: page.entries.count)
+            guard count <= missing, page.isLast == (count == missing) else {
+                return end(attachment.connection, .badValue)
+            }
+            use.listed += page.entries
+            use.stage = .listing(token: token, missing: missing - count)
+            connections[attachment.connection]?.slots[attachment.slot] = use
+            if page.isLast { resume(token, listed: use.listed, at: attachment, device: device) }
+        case .opening, .open:
+            if use.listIsWhole {
+                use.listed = []
+                use.listIsWhole = false
+            }
+            guard use.listed.count + page.entries.count <= Int(context.limits.parts.partsMax) else {
+                return end(attachment.connection, .badValue)
+            }
+            let needed = UInt64(use.listed.count + page.entries.count) * GatewayConnection.listEntryBytes
+            if needed > use.listBytes {
+                guard context.budget.reserve(needed - use.listBytes, device: device.fingerprint) else {
+                    return putOffCompletion(at: attachment)
+                }
+                use.listBytes = needed
+            }
+            use.listed += page.entries
+            use.listIsWhole = page.isLast
+            connections[attachment.connection]?.slots[attachment.slot] = use
+        case .resuming, .aborting:
+            break  // Sent before the agent knew what became of the slot.
+        }
+    }
+
+    /// There is no room for the list now: the agent resumes later and lists again.
+    private mutating func putOffCompletion(at attachment: Attachment) {
+        let report = ErrorReport(
+            scope: .session, code: .busy, retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds,
+            message: "")
+        context.send(.error(report), to: attachment)
+        leaveSession(at: attachment)
+    }
+
+    private mutating func receivedComplete(_ complete: Complete, at attachment: Attachment, device: AuthorisedDevice) {
+        guard let use = use(attachment), use.stage == .opening || use.stage == .open,
+            var session = sessions[use.session]
+        else { return }
+        session.receivedComplete(complete, list: use.listIsWhole ? use.listed : [], from: attachment, &context)
+        sessions[use.session] = session
+        connections[attachment.connection]?.slots[attachment.slot]?.listed = []
+        connections[attachment.connection]?.slots[attachment.slot]?.listIsWhole = false
+    }
+
+    private mutating func leaveSession(at attachment: Attachment) {
+        guard let use = use(attachment) else { return }
+        sessions[use.session]?.leave(attachment, &context)
+        closeSlot(attachment)
+    }
+
+    // MARK: ABORT
+
+    private mutating func receivedAbort(_ abort: Abort, at attachment: Attachment, device: AuthorisedDevice) {
+        guard attachment.slot.value <= context.limits.slotsMax else { return end(attachment.connection, .badSlot) }
+        guard let token = opened(abort.token, at: attachment, device: device) else { return }
+        if sessions[token.session] == nil, let session = session(of: token, device: device) {
+            sessions[token.session] = session
+            turn(attachment, to: token.session, .aborting)
+            sessions[token.session]?.beginAborting(for: attachment, &context)
+        } else {
+            turn(attachment, to: token.session, .aborting)
+            sessions[token.session]?.receivedAbort(from: attachment, &context)
+        }
+        settleSlots()
+        forgetIfEnded(token.session)
+    }
+}
+
+extension GatewaySession {
+    /// A slot turns away from the session while its connection goes on: the agent will not come back for its parts.
+    mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
+        attached.removeAll { $0.attachment == attachment }
+        if pendingCompletion?.from == attachment { pendingCompletion = nil }
+        for number in parts.keys.sorted() where parts[number]?.owner == attachment { dropPart(number, &context) }
+        if attached.isEmpty { detachedAt = context.now }
+    }
+}
+
+extension SessionRecordFacts {
+    /// Whether two openings mean the same upload.
+    func isSameUpload(as other: SessionRecordFacts) -> Bool {
+        device == other.device && key == other.key && fileBytes == other.fileBytes
+            && label.partBytes == other.label.partBytes
+    }
+}

@@ -1,0 +1,65 @@
+package import WireProtocol
+
+/// Names one connection for as long as it lasts; given by the shell, never used again.
+package struct ConnectionID: Hashable, Comparable, Sendable {
+    package let value: UInt64
+
+    package init(_ value: UInt64) {
+        self.value = value
+    }
+
+    package static func < (left: ConnectionID, right: ConnectionID) -> Bool { left.value < right.value }
+}
+
+/// A device that may use this site, as the device list has it.
+package struct AuthorisedDevice: Equatable, Sendable {
+    package var name: String
+    package var fingerprint: SHA256Digest
+    /// Empty, or ending in `/`.
+    package var prefix: String
+
+    package init(name: String, fingerprint: SHA256Digest, prefix: String) {
+        self.name = name
+        self.fingerprint = fingerprint
+        self.prefix = prefix
+    }
+}
+
+/// What the gateway's machine wants done. The shell does these in order.
+package enum GatewayAction: Equatable, Sendable {
+    case send(ConnectionID, Slot, Frame)
+    /// After what was sent has been flushed.
+    case close(ConnectionID)
+    /// Answered by `storeAnswered`, once, also after a cancellation.
+    case store(StoreRequestID, StoreRequest)
+    case cancel(StoreRequestID)
+    /// Bytes of this flow will come. Where `holdsLast`, the store gets the last of them only after `releaseFlow`.
+    case openFlow(FlowID, size: UInt64, holdsLast: Bool)
+    case releaseFlow(FlowID)
+    /// The flow ends here; a store call that reads from it fails.
+    case dropFlow(FlowID)
+    /// A line for the log; names and numbers only.
+    case note(GatewayNote)
+}
+
+/// What is worth a line in the gateway's log.
+package enum GatewayNote: Equatable, Sendable {
+    case welcomed(ConnectionID, device: String, run: RunID)
+    case fenced(ConnectionID, device: String)
+    case refused(ConnectionID, ErrorCode)
+    case opened(SessionID, device: String, key: String)
+    case resumed(SessionID, device: String, key: String)
+    case completed(SessionID, key: String, bytes: UInt64)
+    case aborted(SessionID, key: String)
+    case lost(SessionID, key: String)
+    case failed(SessionID, key: String, ErrorCode)
+}
+
+/// What to do with the payload of a PART DATA frame.
+package enum OnPartData: Equatable, Sendable {
+    /// Give the plain bytes to the flow, without the first `skip`.
+    case accept(FlowID, skip: UInt64)
+    case discard
+    /// The connection has been ended with a code.
+    case violation
+}

@@ -1,0 +1,55 @@
+import WireProtocol
+
+/// One connection as the gateway sees it: who is at its other end, and what its slots carry.
+struct GatewayConnection {
+    enum Phase: Equatable {
+        /// Nothing was said yet; closed at the deadline.
+        case silent(deadline: Instant)
+        case open(device: AuthorisedDevice, run: RunID)
+    }
+
+    /// What a slot carries. A slot that is not there is closed.
+    struct SlotUse {
+        enum Stage: Equatable {
+            case opening
+            /// RESUME QUERY is there; `missing` entries of its list are not.
+            case listing(token: SessionToken, missing: UInt32)
+            case resuming
+            case open
+            case aborting
+        }
+
+        var session: SessionID
+        var stage: Stage
+        /// The pages of PART LIST since the last query or completion.
+        var listed: [PartListEntry] = []
+        var listIsWhole = false
+        /// Budget held for `listed`.
+        var listBytes: UInt64 = 0
+    }
+
+    /// What an entry of a part list weighs in memory, generously.
+    static let listEntryBytes: UInt64 = 192
+
+    var phase: Phase
+    var slots: [Slot: SlotUse] = [:]
+    /// The initial credit that was granted, and is reserved.
+    var creditBytes: UInt32 = 0
+    var heardAt: Instant
+    var pingedAt: Instant?
+
+    init(now: Instant, limits: GatewayLimits) {
+        self.phase = .silent(deadline: now + limits.helloLimit)
+        self.heardAt = now
+    }
+
+    var device: AuthorisedDevice? {
+        guard case .open(let device, _) = phase else { return nil }
+        return device
+    }
+
+    var run: RunID? {
+        guard case .open(_, let run) = phase else { return nil }
+        return run
+    }
+}

@@ -1,0 +1,86 @@
+import WireProtocol
+
+/// What a session's machine may use while it handles one event: limits, budget, ids and the queue of actions.
+struct GatewayContext {
+    let limits: GatewayLimits
+    let cryptography: any TransferCryptography
+    var budget: ByteBudget
+    var now = Instant(nanoseconds: 0)
+    /// The gateway's wall clock, in milliseconds since 1970: a label, never compared.
+    var wallMilliseconds: Int64 = 0
+    var actions: [GatewayAction] = []
+    /// Whose answer each request to the store is.
+    private(set) var requestOwners: [StoreRequestID: SessionID] = [:]
+    /// The session whose bytes a flow carries.
+    private(set) var flowOwners: [FlowID: SessionID] = [:]
+    /// Undecided plain bytes of each connection, held against its initial credit.
+    var undecidedBytes: [ConnectionID: UInt64] = [:]
+    /// What became of slots; the gateway applies it after each event.
+    var slotChanges: [SlotChange] = []
+    private var lastRequest: UInt64 = 0
+    private var lastFlow: UInt64 = 0
+
+    init(limits: GatewayLimits, cryptography: any TransferCryptography) {
+        self.limits = limits
+        self.cryptography = cryptography
+        self.budget = ByteBudget(bytesMax: limits.budgetBytes, bytesPerDeviceMax: limits.budgetBytesPerDevice)
+    }
+
+    mutating func send(_ frame: Frame, to attachment: Attachment) {
+        actions.append(.send(attachment.connection, attachment.slot, frame))
+    }
+
+    mutating func request(_ request: StoreRequest, for session: SessionID) -> StoreRequestID {
+        lastRequest += 1
+        let id = StoreRequestID(lastRequest)
+        requestOwners[id] = session
+        actions.append(.store(id, request))
+        return id
+    }
+
+    mutating func ownerOfAnswered(_ request: StoreRequestID) -> SessionID? {
+        requestOwners.removeValue(forKey: request)
+    }
+
+    mutating func openFlow(size: UInt64, holdsLast: Bool, for session: SessionID) -> FlowID {
+        lastFlow += 1
+        let id = FlowID(lastFlow)
+        flowOwners[id] = session
+        actions.append(.openFlow(id, size: size, holdsLast: holdsLast))
+        return id
+    }
+
+    mutating func dropFlow(_ flow: FlowID) {
+        flowOwners[flow] = nil
+        actions.append(.dropFlow(flow))
+    }
+
+    /// A fresh token for a session; `nil` where it would not fit, or nothing seals.
+    func token(for facts: SessionRecordFacts, device: AuthorisedDevice) -> [UInt8]? {
+        let token = SessionToken(
+            device: device.name, session: facts.label.session, fileBytes: facts.fileBytes,
+            partBytes: facts.label.partBytes, modification: facts.label.modification,
+            issuedMilliseconds: wallMilliseconds, key: facts.key, upload: facts.upload ?? "")
+        guard let sealed = token.encoded.flatMap(cryptography.seal(token:)),
+            sealed.count <= SessionToken.sealedBytesMax
+        else { return nil }
+        return sealed
+    }
+
+    mutating func undecided(_ connection: ConnectionID, less bytes: UInt64) {
+        let held = undecidedBytes[connection] ?? 0
+        undecidedBytes[connection] = held - min(bytes, held)
+    }
+}
+
+/// Where a session is reached: a slot of a connection.
+struct Attachment: Hashable {
+    var connection: ConnectionID
+    var slot: Slot
+}
+
+/// What became of a slot.
+enum SlotChange: Equatable {
+    case open(Attachment)
+    case closed(Attachment)
+}

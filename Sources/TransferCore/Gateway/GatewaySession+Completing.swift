@@ -1,0 +1,230 @@
+import WireProtocol
+
+// Completing and aborting (specification §9). Both go on by themselves when the agent's connection ends.
+
+extension GatewaySession {
+    /// Completing several parts.
+    struct Completion: Equatable {
+        enum Step: Equatable {
+            /// The store's own list is being compared with the agent's.
+            case comparing
+            case completing
+            /// The answer was lost: is the object there?
+            case lookingForOutcome
+        }
+
+        var step: Step
+        var list: [PartListEntry]
+        var complete: Complete
+        var attempts = 0
+        var resumesAt: Instant?
+        /// Listed parts that the store's listing lacks: it may lag, or they may be gone.
+        var unlisted: [PartNumber] = []
+    }
+
+    struct Abortion: Equatable {
+        var attempts = 0
+        var resumesAt: Instant?
+        var isListing = false
+    }
+
+    /// Called by the gateway for COMPLETE in a slot that is opening or open.
+    ///
+    /// - Parameter list: the PART LIST pages before it.
+    mutating func receivedComplete(
+        _ complete: Complete, list: [PartListEntry], from attachment: Attachment, _ context: inout GatewayContext
+    ) {
+        if isOnePart {
+            pendingCompletion = (complete, attachment)
+            if case .open = phase { releaseIfComplete(&context) }
+            return
+        }
+        guard phase == .open else {
+            return refuseCompletion(.listInvalid, "the session is not open", to: attachment, &context)
+        }
+        if let objection = objection(to: list, complete, context) {
+            return refuseCompletion(objection, "the listed parts are no whole file of that root", to: attachment, &context)
+        }
+        guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
+        dropAllParts(&context)
+        phase = .completing(Completion(step: .comparing, list: list, complete: complete))
+        request = context.request(.listParts(key: facts.key, upload: upload), for: id)
+    }
+
+    private func refuseCompletion(
+        _ code: ErrorCode, _ message: String, to attachment: Attachment, _ context: inout GatewayContext
+    ) {
+        let report = ErrorReport(scope: .session, code: code, retryAfterMilliseconds: 0, message: message)
+        context.send(.error(report), to: attachment)
+        context.slotChanges.append(.closed(attachment))
+    }
+
+    /// Whether the list is one whole file of the root digest: numbers without a gap, sizes that fit, digests that agree.
+    private func objection(
+        to list: [PartListEntry], _ complete: Complete, _ context: GatewayContext
+    ) -> ErrorCode? {
+        guard list.count == Int(complete.partCount), plan.fileBytes == nil || plan.fileBytes == complete.size,
+            let whole = PartPlan(fileBytes: complete.size, partBytes: plan.partBytes),
+            whole.partCount == complete.partCount
+        else { return .listInvalid }
+        var digests: [SHA256Digest] = []
+        for (index, entry) in list.enumerated() {
+            guard Int(entry.part.value) == index + 1, entry.size == whole.bytes(of: entry.part), !entry.etag.isEmpty,
+                let digest = entry.digest
+            else { return .listInvalid }
+            digests.append(digest)
+        }
+        return context.cryptography.rootDigest(of: digests) == complete.root ? nil : .rootMismatch
+    }
+
+    mutating func receivedCompletionAnswer(
+        _ answer: StoreAnswer, _ completion: Completion, _ context: inout GatewayContext
+    ) {
+        switch (completion.step, answer) {
+        case (.comparing, .parts(let listing)):
+            compare(listing, completion, &context)
+        case (.completing, .objectStored(let receipt)):
+            settle(receipt, &context)
+        case (.completing, .failed(.partsInvalid(let named))):
+            let suspects = named.isEmpty ? completion.unlisted : named
+            want(suspects.isEmpty ? completion.list.map(\.part) : suspects, &context)
+        case (.lookingForOutcome, .object(let object)):
+            if let object, isOurs(object, root: completion.complete.root) { return settle(object.receipt, &context) }
+            completeInStore(completion, &context)
+        case (_, .failed(.uploadUnknown)):
+            search(root: completion.complete.root, &context)
+        case (.completing, .failed(.outcomeUnknown)):
+            var next = completion
+            next.step = .lookingForOutcome
+            phase = .completing(next)
+            request = context.request(.lookUpObject(key: facts.key), for: id)
+        case (_, .failed(.unavailable(let retryAfter))) where completion.attempts < context.limits.completionAttempts:
+            var next = completion
+            next.attempts += 1
+            next.resumesAt = context.now + max(retryAfter, .milliseconds(250 << min(next.attempts, 6)))
+            phase = .completing(next)
+        default:
+            // The upload is still there: the agent resumes and completes again when the store is back.
+            fail(answer.refusal, &context)
+        }
+    }
+
+    private mutating func compare(
+        _ listing: [PartListEntry], _ completion: Completion, _ context: inout GatewayContext
+    ) {
+        var listed: [PartNumber: PartListEntry] = [:]
+        for entry in listing { listed[entry.part] = entry }
+        let overwritten = completion.list.filter { entry in
+            guard let known = listed[entry.part] else { return false }
+            return known.etag != entry.etag || known.size != entry.size
+        }
+        guard overwritten.isEmpty else { return want(overwritten.map(\.part), &context) }
+        var next = completion
+        next.unlisted = completion.list.map(\.part).filter { listed[$0] == nil }
+        completeInStore(next, &context)
+    }
+
+    mutating func completeInStore(_ completion: Completion, _ context: inout GatewayContext) {
+        guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
+        guard completion.attempts < context.limits.completionAttempts else {
+            return fail(SessionRefused(.storeUnavailable, retryAfter: .seconds(1)), &context)
+        }
+        var next = completion
+        next.step = .completing
+        next.attempts += 1
+        next.resumesAt = nil
+        phase = .completing(next)
+        request = context.request(
+            .complete(
+                key: facts.key, upload: upload, parts: completion.list, size: completion.complete.size,
+                onlyIfAbsent: onlyIfAbsent),
+            for: id)
+    }
+
+    /// The store holds these parts in another form, or not at all: they are to be sent again.
+    private mutating func want(_ wanted: [PartNumber], _ context: inout GatewayContext) {
+        for part in wanted { stored[part] = nil }
+        phase = .open
+        for attached in attached where attached.awaits == .nothing {
+            context.send(.partsWanted(PartsWanted(parts: wanted.sorted())), to: attached.attachment)
+        }
+    }
+
+    // MARK: One part
+
+    /// Lets the last bytes of a one-part file go to the store, once all of it and COMPLETE are there.
+    mutating func releaseIfComplete(_ context: inout GatewayContext) {
+        guard let pending = pendingCompletion, let number = PartNumber(1) else { return }
+        guard let part = parts[number], part.owner == pending.from else {
+            // The part was put off, failed or moved meanwhile: the agent has been told so, and completes anew.
+            pendingCompletion = nil
+            return
+        }
+        guard part.isWhole else {
+            pendingCompletion = nil
+            return refuseCompletion(.listInvalid, "the part is not whole", to: pending.from, &context)
+        }
+        guard !part.isUndecided, !part.isReleased else { return }
+        guard pending.complete.partCount == 1, pending.complete.size == part.offer.size,
+            context.cryptography.rootDigest(of: [part.offer.digest]) == pending.complete.root
+        else {
+            pendingCompletion = nil
+            dropPart(number, &context)
+            return refuseCompletion(.rootMismatch, "", to: pending.from, &context)
+        }
+        parts[number]?.isReleased = true
+        context.actions.append(.releaseFlow(part.flow))
+    }
+
+    // MARK: Aborting
+
+    /// Called by the gateway for ABORT.
+    mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
+        dropAllParts(&context)
+        pendingCompletion = nil
+        attached.removeAll { $0.attachment == attachment }
+        attached.append(Attached(attachment: attachment, awaits: .nothing))
+        if case .settled = phase { return finishAborting(&context) }
+        guard !isOnePart, facts.upload != nil else { return finishAborting(&context) }
+        abortInStore(Abortion(), &context)
+    }
+
+    mutating func abortInStore(_ abortion: Abortion, _ context: inout GatewayContext) {
+        guard let upload = facts.upload else { return finishAborting(&context) }
+        var next = abortion
+        next.attempts += 1
+        next.isListing = false
+        next.resumesAt = nil
+        phase = .aborting(next)
+        request = context.request(.abort(key: facts.key, upload: upload), for: id)
+    }
+
+    mutating func receivedAbortAnswer(
+        _ answer: StoreAnswer, _ abortion: Abortion, _ context: inout GatewayContext
+    ) {
+        var next = abortion
+        switch answer {
+        case .done:
+            guard let upload = facts.upload else { return finishAborting(&context) }
+            next.isListing = true
+            phase = .aborting(next)
+            request = context.request(.listParts(key: facts.key, upload: upload), for: id)
+        case .failed(.uploadUnknown), .parts([]):
+            finishAborting(&context)
+        case .parts where abortion.attempts < 8, .failed(.unavailable) where abortion.attempts < 8,
+            .failed(.outcomeUnknown) where abortion.attempts < 8:
+            // Parts that were on their way may land after an abort: it is repeated until none is listed.
+            next.resumesAt = context.now + .milliseconds(100 << min(abortion.attempts, 5))
+            phase = .aborting(next)
+        default:
+            fail(answer.refusal, &context)
+        }
+    }
+
+    private mutating func finishAborting(_ context: inout GatewayContext) {
+        if !isOnePart { removeRecord(&context) }
+        phase = .ended
+        while !attached.isEmpty { answer(0, .aborted(Aborted()), &context) }
+        context.actions.append(.note(.aborted(id, key: facts.key)))
+    }
+}

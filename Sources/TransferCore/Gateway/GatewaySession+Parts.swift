@@ -1,0 +1,281 @@
+import WireProtocol
+
+/// One offered part on its way through the gateway.
+struct GatewayPart {
+    var offer: PartOffer
+    /// Whose data counts; `nil` while its connection is gone.
+    var owner: Attachment?
+    /// Since when it has had no owner.
+    var orphanedAt: Instant?
+    let flow: FlowID
+    /// The store call that takes the bytes; `nil` while the part is undecided.
+    var request: StoreRequestID?
+    /// Plain bytes that arrived, and those of them that the store's side has taken.
+    var received: ByteOffset = 0
+    var consumed: ByteOffset = 0
+    /// What the agent may send up to.
+    var limit: ByteOffset = 0
+    /// Budget held.
+    var reserved: UInt64 = 0
+    /// The store may have the last bytes (one-part files).
+    var isReleased = false
+
+    var isUndecided: Bool { request == nil }
+    var isWhole: Bool { received == offer.size }
+}
+
+// Offers, data and credit (specification §7).
+
+extension GatewaySession {
+    /// Called by the gateway for PART OFFER in a slot that is opening or open.
+    ///
+    /// - Returns: the violation that ends the connection, or `nil`.
+    mutating func receivedOffer(
+        _ offer: PartOffer, from attachment: Attachment, _ context: inout GatewayContext
+    ) -> ErrorCode? {
+        guard hasFittingSize(offer) else { return .partSizeWrong }
+        let number = offer.part
+        if let part = parts[number], part.offer.digest == offer.digest, part.offer.size == offer.size,
+            part.request != nil
+        {
+            takeOver(number, from: attachment, &context)
+            return nil
+        }
+        if parts[number] != nil { dropPart(number, &context) }
+        guard parts.count < context.limits.partsPerSessionMax else {
+            decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: attachment, &context)
+            return nil
+        }
+        if case .open = phase, let known = storedForm(of: offer) {
+            decide(number, .have(etag: known.etag), for: attachment, &context)
+            return nil
+        }
+        let flow = context.openFlow(size: offer.size, holdsLast: isOnePart, for: id)
+        parts[number] = GatewayPart(offer: offer, owner: attachment, flow: flow)
+        if case .open = phase { decideWaitingPart(number, &context) }
+        return nil
+    }
+
+    private func hasFittingSize(_ offer: PartOffer) -> Bool {
+        guard let partCount = plan.partCount else {
+            return offer.size == plan.partBytes
+                || offer.isLast && offer.size < plan.partBytes && (offer.size > 0 || offer.part.value == 1)
+        }
+        return plan.bytes(of: offer.part) == offer.size && offer.isLast == (offer.part.value == partCount)
+    }
+
+    /// The stored part that the offer names, by its digest, or by its MD5 where the store keeps nothing better.
+    private mutating func storedForm(of offer: PartOffer) -> PartListEntry? {
+        guard !isOnePart, let known = stored[offer.part], known.size == offer.size else { return nil }
+        if let digest = known.digest { return digest == offer.digest ? known : nil }
+        guard let md5 = offer.md5, known.etag.lowercased().filter({ $0 != "\"" }) == md5.description else { return nil }
+        let proven = PartListEntry(part: known.part, size: known.size, digest: offer.digest, etag: known.etag)
+        stored[offer.part] = proven
+        return proven
+    }
+
+    /// The part goes on where it is, for a connection that came later.
+    private mutating func takeOver(_ number: PartNumber, from attachment: Attachment, _ context: inout GatewayContext) {
+        guard var part = parts[number] else { return }
+        part.owner = attachment
+        part.orphanedAt = nil
+        parts[number] = part
+        decide(number, .send(offset: part.received, limit: part.limit), for: attachment, &context)
+    }
+
+    /// Decides the parts that were offered while the session was opening.
+    mutating func decideWaitingParts(_ context: inout GatewayContext) {
+        for number in parts.keys.sorted() where parts[number]?.isUndecided == true {
+            if let offer = parts[number]?.offer, let owner = parts[number]?.owner, let known = storedForm(of: offer) {
+                dropPart(number, &context)
+                decide(number, .have(etag: known.etag), for: owner, &context)
+            } else {
+                decideWaitingPart(number, &context)
+            }
+        }
+    }
+
+    private mutating func decideWaitingPart(_ number: PartNumber, _ context: inout GatewayContext) {
+        guard var part = parts[number], let owner = part.owner else { return }
+        let wanted = max(min(part.offer.size, context.limits.windowBytes), part.received)
+        guard context.budget.reserve(wanted, device: device.fingerprint) else {
+            dropPart(number, &context)
+            pendingCompletion = nil
+            decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: owner, &context)
+            return
+        }
+        context.undecided(owner.connection, less: part.received)
+        part.reserved = wanted
+        part.limit = min(part.offer.size, part.consumed + wanted)
+        let bytes = PartBytes(flow: part.flow, size: part.offer.size, digest: part.offer.digest, md5: part.offer.md5)
+        part.request = context.request(storeRequest(for: number, bytes), for: id)
+        parts[number] = part
+        decide(number, .send(offset: part.received, limit: part.limit), for: owner, &context)
+        releaseIfComplete(&context)
+    }
+
+    private func storeRequest(for number: PartNumber, _ bytes: PartBytes) -> StoreRequest {
+        guard let upload = facts.upload, !isOnePart else {
+            return .storeObject(key: facts.key, label: facts.label, bytes: bytes, onlyIfAbsent: onlyIfAbsent)
+        }
+        return .storePart(key: facts.key, upload: upload, part: number, bytes: bytes)
+    }
+
+    private enum Choice {
+        case send(offset: ByteOffset, limit: ByteOffset)
+        case have(etag: String)
+        case later(code: ErrorCode, after: Duration)
+    }
+
+    private func decide(
+        _ number: PartNumber, _ choice: Choice, for attachment: Attachment, _ context: inout GatewayContext
+    ) {
+        let decision: PartDecision.Decision =
+            switch choice {
+            case .send(let offset, let limit): .send(offset: offset, limit: limit)
+            case .have(let etag): .have(etag: etag)
+            case .later(let code, let after): .later(code: code, retryAfterMilliseconds: after.wireMilliseconds)
+            }
+        context.send(.partDecision(PartDecision(part: number, decision: decision)), to: attachment)
+    }
+
+    // MARK: Data
+
+    /// Called by the gateway for the header of PART DATA in a slot that is opening or open.
+    mutating func receivedData(
+        _ header: PartDataHeader, from attachment: Attachment, creditBytes: UInt32, _ context: inout GatewayContext
+    ) -> Result<OnPartData, DataViolation> {
+        guard let part = parts[header.part], part.owner == attachment else { return .success(.discard) }
+        let (end, overflow) = header.offset.addingReportingOverflow(UInt64(header.plainBytes))
+        guard !overflow, end <= part.offer.size else { return .failure(.creditExceeded) }
+        guard header.offset <= part.received else { return .failure(.offsetGap) }
+        guard end > part.received else { return .success(.discard) }
+        if part.isUndecided {
+            let held = context.undecidedBytes[attachment.connection] ?? 0
+            guard held + (end - part.received) <= UInt64(creditBytes) else { return .failure(.creditExceeded) }
+        } else {
+            guard end <= part.limit else { return .failure(.creditExceeded) }
+        }
+        return .success(.accept(part.flow, skip: part.received - header.offset))
+    }
+
+    enum DataViolation: Error {
+        case creditExceeded
+        case offsetGap
+
+        var code: ErrorCode { self == .creditExceeded ? .creditExceeded : .offsetGap }
+    }
+
+    /// Called by the gateway before plain bytes of an accepted chunk go to their flow.
+    ///
+    /// - Returns: whether they still may; not, where the part was taken over or dropped in the middle of the chunk.
+    mutating func receivedBytes(
+        _ count: UInt64, flow: FlowID, connection: ConnectionID, _ context: inout GatewayContext
+    ) -> Bool {
+        guard let number = parts.first(where: { $0.value.flow == flow })?.key, var part = parts[number],
+            let owner = part.owner, owner.connection == connection, count <= part.offer.size - part.received
+        else { return false }
+        part.received += count
+        if part.isUndecided { context.undecidedBytes[connection, default: 0] += count }
+        parts[number] = part
+        if part.isWhole, !part.isUndecided {
+            let received = Received(part: number, received: part.received, limit: part.limit)
+            context.send(.received(received), to: owner)
+        }
+        return true
+    }
+
+    /// Called by the gateway when the store's side has taken bytes of a flow; `total` counts from its beginning.
+    mutating func consumed(_ total: UInt64, flow: FlowID, _ context: inout GatewayContext) {
+        guard let number = parts.first(where: { $0.value.flow == flow })?.key, var part = parts[number],
+            total > part.consumed, total <= part.received
+        else { return }
+        part.consumed = total
+        let rest = part.offer.size - total
+        if part.reserved > rest {
+            context.budget.release(part.reserved - rest, device: device.fingerprint)
+            part.reserved = rest
+        }
+        let limit = min(part.offer.size, total + part.reserved)
+        let step = min(context.limits.windowBytes / 4, part.offer.size - part.limit)
+        if !part.isUndecided, limit > part.limit, limit - part.limit >= step {
+            part.limit = limit
+            if let owner = part.owner {
+                context.send(.received(Received(part: number, received: part.received, limit: limit)), to: owner)
+            }
+        }
+        parts[number] = part
+    }
+
+    // MARK: The store's answer
+
+    mutating func receivedPartAnswer(_ answer: StoreAnswer, part number: PartNumber, _ context: inout GatewayContext) {
+        guard let part = parts[number] else { return }
+        switch answer {
+        case .partStored(let etag):
+            stored[number] = PartListEntry(part: number, size: part.offer.size, digest: part.offer.digest, etag: etag)
+            removePart(number, &context)
+            if let owner = part.owner { context.send(.stored(Stored(part: number, etag: etag)), to: owner) }
+        case .objectStored(let receipt):
+            removePart(number, &context)
+            settle(receipt, &context)
+        case .failed(.uploadUnknown):
+            search(root: nil, &context)
+        case .failed(.outcomeUnknown) where isOnePart:
+            removePart(number, &context)
+            reportPart(number, StoreFailure.unavailable(retryAfter: .zero).refusal, to: part.owner, &context)
+        case .failed(let failure):
+            removePart(number, &context)
+            pendingCompletion = nil
+            if failure.endsSession {
+                fail(failure.refusal, &context)
+            } else {
+                reportPart(number, failure.refusal, to: part.owner, &context)
+            }
+        default:
+            removePart(number, &context)
+            reportPart(number, SessionRefused(.internal), to: part.owner, &context)
+        }
+    }
+
+    private func reportPart(
+        _ number: PartNumber, _ refusal: SessionRefused, to owner: Attachment?, _ context: inout GatewayContext
+    ) {
+        guard let owner else { return }
+        let report = ErrorReport(
+            scope: .part(number), code: refusal.code, retryAfterMilliseconds: refusal.retryAfterMilliseconds,
+            message: refusal.message)
+        context.send(.error(report), to: owner)
+    }
+
+    // MARK: The end of a part
+
+    /// Gives a part up: its flow ends, and with it the store call that reads from it.
+    mutating func dropPart(_ number: PartNumber, _ context: inout GatewayContext) {
+        guard let part = parts[number] else { return }
+        if let request = part.request { context.actions.append(.cancel(request)) }
+        removePart(number, &context)
+    }
+
+    mutating func dropAllParts(_ context: inout GatewayContext) {
+        for number in parts.keys.sorted() { dropPart(number, &context) }
+    }
+
+    /// The one place where a part's credit, budget and flow are given back.
+    private mutating func removePart(_ number: PartNumber, _ context: inout GatewayContext) {
+        guard let part = parts.removeValue(forKey: number) else { return }
+        if part.isUndecided, let owner = part.owner { context.undecided(owner.connection, less: part.received) }
+        context.budget.release(part.reserved, device: device.fingerprint)
+        context.dropFlow(part.flow)
+    }
+}
+
+extension StoreFailure {
+    /// Whether a part's failure is one that no repetition on this session would mend.
+    var endsSession: Bool {
+        switch self {
+        case .denied, .bucketMissing, .keyTaken, .keyUnsupported, .refused: true
+        case .uploadUnknown, .unavailable, .outcomeUnknown, .full, .digestMismatch, .partsInvalid, .cancelled: false
+        }
+    }
+}

@@ -1,0 +1,315 @@
+import WireProtocol
+
+// A session at one gateway: the machine that decides what the store is asked, what the agent is told, and when.
+//
+// Invariants
+// - *stored* is said of a part only after the store's own answer, and never taken back (`stored` only grows, but for
+//   parts that the store is seen to hold in another form).
+// - Completed are exactly the ETags that the agent listed, and only if they make one whole file.
+// - "The store does not know the upload" leads to a search for evidence, never to success or loss by itself.
+// - Every byte the agent may send is reserved in the budget before it is told so.
+//
+//   from              event                              to
+//   lookingUp         the store has nothing in the way   findingRecords (several parts), open (one part)
+//   findingRecords    none to go on with                 recording
+//   findingRecords    this session's own                 listing
+//   findingRecords    one to adopt                       ended (the agent resumes that one)
+//   recording         record written                     creating
+//   creating          upload created                     recordingUpload
+//   recordingUpload   record written                     open
+//   listing           parts listed                       open
+//   listing           upload unknown                     searching
+//   open              COMPLETE                           completing
+//   open, completing  upload unknown                     searching
+//   searching         an object of this session          settled
+//   searching         nothing, often enough              ended (lost)
+//   completing        parts wanted                       open
+//   completing        completed                          settled
+//   any but ended     ABORT                              aborting
+//   aborting          the store lists no part            ended
+//   any opening       the store fails                    ended (refused; the agent tries again)
+struct GatewaySession {
+    enum Phase: Equatable {
+        case lookingUp
+        case findingRecords
+        case recording
+        case creating
+        case recordingUpload
+        case listing
+        case searching(Search)
+        case open
+        case completing(Completion)
+        case aborting(Abortion)
+        /// The object is there. Remembered for a while, for an agent that lost the answer.
+        case settled(Completed)
+        case ended
+    }
+
+    /// What an attachment is waiting to hear before it counts as open.
+    enum Awaits: Equatable {
+        case opened
+        case resumeState(listed: [PartListEntry])
+        case nothing
+    }
+
+    /// Looking for the object of a session whose upload the store does not know.
+    struct Search: Equatable {
+        var checks = 0
+        /// When to look again; `nil` while the store is being asked.
+        var resumesAt: Instant?
+        /// The root digest, where completion was under way: equal content is evidence too.
+        var root: SHA256Digest?
+    }
+
+    /// A connection's standing with the session.
+    struct Attached: Equatable {
+        var attachment: Attachment
+        var awaits: Awaits
+    }
+
+    let device: AuthorisedDevice
+    var facts: SessionRecordFacts
+    let plan: PartPlan
+    /// What to do about an object under the key; `nil` for a session that was resumed by token.
+    var policy: ExistingKeyPolicy?
+    /// The policy when it was opened was *fail*: the store is told so too.
+    var onlyIfAbsent = false
+    var phase: Phase
+    var attached: [Attached] = []
+    /// The request whose answer the phase waits for.
+    var request: StoreRequestID?
+    /// The parts that the store is known to have, by its answers and listings.
+    var stored: [PartNumber: PartListEntry] = [:]
+    /// The parts under way.
+    var parts: [PartNumber: GatewayPart] = [:]
+    /// COMPLETE of a one-part file, and who sent it.
+    var pendingCompletion: (complete: Complete, from: Attachment)?
+    /// Since when no connection has been attached.
+    var detachedAt: Instant?
+
+    var id: SessionID { facts.label.session }
+    var isOnePart: Bool { plan.isOnePart }
+
+    init(device: AuthorisedDevice, facts: SessionRecordFacts, plan: PartPlan, policy: ExistingKeyPolicy?) {
+        self.device = device
+        self.facts = facts
+        self.plan = plan
+        self.policy = policy
+        self.onlyIfAbsent = policy == .fail
+        self.phase = .ended
+    }
+
+    // MARK: Beginning
+
+    /// Called by the gateway once, for SESSION OPEN of a session that is not known here.
+    mutating func beginOpening(_ context: inout GatewayContext) {
+        if policy == .overwrite, isOnePart {
+            becomeOpen(&context)
+        } else {
+            phase = .lookingUp
+            request = context.request(.lookUpObject(key: facts.key), for: id)
+        }
+    }
+
+    /// Called by the gateway once, for RESUME QUERY of a session that is not known here.
+    mutating func beginResuming(_ context: inout GatewayContext) {
+        if isOnePart {
+            phase = .lookingUp
+            request = context.request(.lookUpObject(key: facts.key), for: id)
+        } else {
+            beginListing(&context)
+        }
+    }
+
+    /// Called by the gateway once, for ABORT of a session that is not known here.
+    mutating func beginAborting(for attachment: Attachment, _ context: inout GatewayContext) {
+        phase = .open
+        receivedAbort(from: attachment, &context)
+    }
+
+    mutating func beginListing(_ context: inout GatewayContext) {
+        guard let upload = facts.upload else { return becomeOpen(&context) }
+        phase = .listing
+        request = context.request(.listParts(key: facts.key, upload: upload), for: id)
+    }
+
+    mutating func becomeOpen(_ context: inout GatewayContext) {
+        phase = .open
+        request = nil
+        for index in attached.indices { answerNowOpen(index, &context) }
+        decideWaitingParts(&context)
+    }
+
+    // MARK: Connections
+
+    /// Called by the gateway when a slot turns to this session.
+    mutating func attach(_ attachment: Attachment, awaits: Awaits, _ context: inout GatewayContext) {
+        attached.removeAll { $0.attachment == attachment }
+        attached.append(Attached(attachment: attachment, awaits: awaits))
+        detachedAt = nil
+        let index = attached.count - 1
+        switch phase {
+        case .open:
+            answerNowOpen(index, &context)
+        case .settled(let completed):
+            answer(index, .completed(completed), &context)
+        case .completing, .aborting, .searching:
+            if case .resumeState = awaits, case .completing = phase {
+                attached[index].awaits = .nothing
+                context.send(.resumeState(resumeState(.completing)), to: attachment)
+                context.slotChanges.append(.open(attachment))
+            }
+        case .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .listing, .ended:
+            break
+        }
+    }
+
+    /// Called by the gateway when a connection is gone: its parts wait for a while for the agent to come back.
+    mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
+        attached.removeAll { $0.attachment.connection == connection }
+        if attached.isEmpty, detachedAt == nil { detachedAt = context.now }
+        if pendingCompletion?.from.connection == connection {
+            pendingCompletion = nil
+            for number in parts.keys.sorted() where parts[number]?.isReleased == true { dropPart(number, &context) }
+        }
+        for number in parts.keys.sorted() where parts[number]?.owner?.connection == connection {
+            if parts[number]?.request == nil {
+                dropPart(number, &context)
+            } else {
+                parts[number]?.owner = nil
+                parts[number]?.orphanedAt = context.now
+            }
+        }
+    }
+
+    private mutating func answerNowOpen(_ index: Int, _ context: inout GatewayContext) {
+        let attachment = attached[index].attachment
+        let awaits = attached[index].awaits
+        guard awaits != .nothing else { return }
+        guard let token = context.token(for: facts, device: device) else {
+            return answer(index, .sessionRefused(.init(.internal)), &context)
+        }
+        attached[index].awaits = .nothing
+        context.slotChanges.append(.open(attachment))
+        switch awaits {
+        case .opened:
+            let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token, isAdopted: false)
+            context.send(.sessionOpened(opened), to: attachment)
+        case .resumeState(let listed):
+            sendResumeState(listed: listed, token: token, to: attachment, &context)
+        case .nothing:
+            break
+        }
+    }
+
+    /// Answers an attachment with the frame that closes its slot.
+    mutating func answer(_ index: Int, _ frame: Frame, _ context: inout GatewayContext) {
+        let attachment = attached[index].attachment
+        context.send(frame, to: attachment)
+        context.slotChanges.append(.closed(attachment))
+        attached.remove(at: index)
+        if attached.isEmpty { detachedAt = context.now }
+    }
+
+    // MARK: Endings
+
+    /// The object is there: every attachment is told, and the record goes.
+    mutating func settle(_ receipt: StoreReceipt, _ context: inout GatewayContext) {
+        let size = plan.fileBytes ?? stored.values.reduce(0) { $0 &+ $1.size }
+        let completed = Completed(
+            size: size, evidence: receipt.evidence, partBytes: plan.partBytes, etag: receipt.etag,
+            version: receipt.version, location: String(facts.key.dropFirst(device.prefix.count)))
+        dropAllParts(&context)
+        pendingCompletion = nil
+        request = nil
+        phase = .settled(completed)
+        while !attached.isEmpty { answer(0, .completed(completed), &context) }
+        detachedAt = context.now
+        if !isOnePart { removeRecord(&context) }
+        stored = [:]
+        context.actions.append(.note(.completed(id, key: facts.key, bytes: size)))
+    }
+
+    /// The session is of no more use: every attachment is told, in the form it waits for.
+    mutating func fail(_ refusal: SessionRefused, _ context: inout GatewayContext) {
+        dropAllParts(&context)
+        pendingCompletion = nil
+        request = nil
+        while let first = attached.first {
+            if first.awaits == .nothing {
+                answer(0, .error(refusal.asSessionError), &context)
+            } else if case .resumeState = first.awaits, refusal.code == .sessionLost {
+                answer(0, .resumeState(resumeState(.lost)), &context)
+            } else {
+                answer(0, .sessionRefused(refusal), &context)
+            }
+        }
+        phase = .ended
+        context.actions.append(.note(.failed(id, key: facts.key, refusal.code)))
+    }
+
+    mutating func becomeLost(_ context: inout GatewayContext) {
+        if !isOnePart { removeRecord(&context) }
+        context.actions.append(.note(.lost(id, key: facts.key)))
+        fail(SessionRefused(.sessionLost), &context)
+    }
+
+    func removeRecord(_ context: inout GatewayContext) {
+        _ = context.request(.removeRecord(key: facts.key, session: id), for: id)
+    }
+
+    // MARK: Time
+
+    /// The next moment at which `tick` has something to do.
+    func nextDeadline(_ limits: GatewayLimits) -> Instant? {
+        var deadlines = parts.values.compactMap { $0.orphanedAt.map { $0 + limits.partGrace } }
+        if let detachedAt { deadlines.append(detachedAt + limits.sessionGrace) }
+        if case .searching(let search) = phase, let resumesAt = search.resumesAt { deadlines.append(resumesAt) }
+        if case .completing(let completion) = phase, let resumesAt = completion.resumesAt { deadlines.append(resumesAt) }
+        if case .aborting(let abortion) = phase, let resumesAt = abortion.resumesAt { deadlines.append(resumesAt) }
+        return deadlines.min()
+    }
+
+    /// Called by the gateway when `nextDeadline` has passed.
+    mutating func tick(_ context: inout GatewayContext) {
+        for number in parts.keys.sorted() {
+            guard let orphanedAt = parts[number]?.orphanedAt else { continue }
+            if orphanedAt + context.limits.partGrace <= context.now, parts[number]?.isWhole != true {
+                dropPart(number, &context)
+            }
+        }
+        if case .searching(let search) = phase, let resumesAt = search.resumesAt, resumesAt <= context.now {
+            lookForObject(search, &context)
+        }
+        if case .completing(let completion) = phase, let resumesAt = completion.resumesAt, resumesAt <= context.now {
+            completeInStore(completion, &context)
+        }
+        if case .aborting(let abortion) = phase, let resumesAt = abortion.resumesAt, resumesAt <= context.now {
+            abortInStore(abortion, &context)
+        }
+    }
+
+    /// Whether nothing would be lost by forgetting the session: no connection, no bytes, nothing asked of the store.
+    func isForgettable(_ context: GatewayContext) -> Bool {
+        switch phase {
+        case .ended:
+            return true
+        case .open, .settled:
+            guard let detachedAt, parts.isEmpty else { return false }
+            return detachedAt + context.limits.sessionGrace <= context.now
+        default:
+            return false
+        }
+    }
+}
+
+extension SessionRefused {
+    init(_ code: ErrorCode, retryAfter: Duration = .zero, message: String = "") {
+        self.init(code: code, retryAfterMilliseconds: retryAfter.wireMilliseconds, message: message)
+    }
+
+    var asSessionError: ErrorReport {
+        ErrorReport(
+            scope: .session, code: code, retryAfterMilliseconds: retryAfterMilliseconds, message: message)
+    }
+}

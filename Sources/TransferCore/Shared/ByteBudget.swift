@@ -1,0 +1,38 @@
+package import WireProtocol
+
+/// The bytes of memory that parts under way may take, in all and for each device (specification §7.2).
+///
+/// Every byte that a peer may send and we must hold is reserved here first. A reservation is refused, never waited
+/// for: the peer is told to come again later.
+package struct ByteBudget: Equatable, Sendable {
+    package let bytesMax: UInt64
+    package let bytesPerDeviceMax: UInt64
+    package private(set) var bytesReserved: UInt64 = 0
+    private var byDevice: [SHA256Digest: UInt64] = [:]
+
+    package init(bytesMax: UInt64, bytesPerDeviceMax: UInt64) {
+        self.bytesMax = bytesMax
+        self.bytesPerDeviceMax = min(bytesPerDeviceMax, bytesMax)
+    }
+
+    /// Reserves all of `bytes` or nothing.
+    package mutating func reserve(_ bytes: UInt64, device: SHA256Digest) -> Bool {
+        let held = byDevice[device] ?? 0
+        guard bytes <= bytesMax - bytesReserved, held <= bytesPerDeviceMax, bytes <= bytesPerDeviceMax - held else {
+            return false
+        }
+        bytesReserved += bytes
+        byDevice[device] = held + bytes
+        return true
+    }
+
+    /// Gives back what was reserved. More than is held gives back what is held: an account never goes below zero.
+    package mutating func release(_ bytes: UInt64, device: SHA256Digest) {
+        let held = byDevice[device] ?? 0
+        let released = min(bytes, held)
+        bytesReserved -= released
+        byDevice[device] = held == released ? nil : held - released
+    }
+
+    package func bytesReserved(device: SHA256Digest) -> UInt64 { byDevice[device] ?? 0 }
+}

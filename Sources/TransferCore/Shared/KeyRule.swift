@@ -1,0 +1,79 @@
+/// Which keys a device may ask for (specification §6.2). A key is refused, never repaired: a repaired key is one that
+/// nobody asked for.
+package enum KeyRule {
+    package static let keyBytesMax = 1_024
+    /// Keys of the gateway's own; no device writes there.
+    package static let reservedPrefix = ".sluice/"
+
+    package enum Refusal: Error, Equatable, Sendable {
+        case empty
+        case tooLong(bytes: Int)
+        case slashAtEdge
+        case emptySegment
+        case dotSegment
+        case controlCharacter
+        case backslash
+        case encodedSeparator
+        case reserved
+
+        /// A sentence for the person who chose the key.
+        package var message: String {
+            switch self {
+            case .empty: "the key is empty"
+            case .tooLong(let bytes): "the key has \(bytes) bytes with the device's prefix; at most 1,024 are allowed"
+            case .slashAtEdge: "the key begins or ends with a slash"
+            case .emptySegment: "the key has two slashes in a row"
+            case .dotSegment: "the key has a segment that is . or .."
+            case .controlCharacter: "the key has a control character"
+            case .backslash: "the key has a backslash"
+            case .encodedSeparator: "the key has a percent-encoded slash, backslash or NUL"
+            case .reserved: "keys under .sluice/ are the gateway's own"
+            }
+        }
+    }
+
+    /// The whole key of an object: the device's prefix and the key that was asked for.
+    ///
+    /// - Parameters:
+    ///   - prefix: empty, or ending in `/`; as the device list has it.
+    ///   - key: as the agent sent it.
+    package static func wholeKey(prefix: String, key: String) throws(Refusal) -> String {
+        let bytes = Array(key.utf8)
+        guard !bytes.isEmpty else { throw .empty }
+        let whole = prefix + key
+        guard whole.utf8.count <= keyBytesMax else { throw .tooLong(bytes: whole.utf8.count) }
+        guard bytes.first != slash, bytes.last != slash else { throw .slashAtEdge }
+        guard !bytes.contains(UInt8(ascii: "\\")) else { throw .backslash }
+        guard !bytes.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { throw .controlCharacter }
+        for segment in bytes.split(separator: slash, omittingEmptySubsequences: false) {
+            guard !segment.isEmpty else { throw .emptySegment }
+            guard !segment.elementsEqual(".".utf8), !segment.elementsEqual("..".utf8) else { throw .dotSegment }
+        }
+        guard !hasEncodedSeparator(bytes) else { throw .encodedSeparator }
+        guard !(whole + "/").utf8.starts(with: reservedPrefix.utf8) else { throw .reserved }
+        return whole
+    }
+
+    /// Whether a prefix may stand in the device list: empty, or a clean key that ends in `/`.
+    package static func isPrefix(_ prefix: String) -> Bool {
+        guard !prefix.isEmpty else { return true }
+        guard prefix.utf8.last == slash else { return false }
+        do {
+            _ = try wholeKey(prefix: "", key: String(prefix.dropLast()))
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private static let slash = UInt8(ascii: "/")
+
+    private static func hasEncodedSeparator(_ bytes: [UInt8]) -> Bool {
+        let separators = ["2f", "5c", "00"].map { Array($0.utf8) }
+        return bytes.indices.contains { index in
+            guard bytes[index] == UInt8(ascii: "%"), bytes.count - index > 2 else { return false }
+            return separators.contains { $0[0] == bytes[index + 1] && $0[1] == bytes[index + 2] | 0x20 }
+                || separators.contains { $0[0] == bytes[index + 1] && $0[1] == bytes[index + 2] }
+        }
+    }
+}

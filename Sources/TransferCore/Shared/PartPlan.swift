@@ -1,0 +1,108 @@
+package import WireProtocol
+
+/// How a file is cut into parts: all of one size but the last (specification §1).
+///
+/// An empty file is one empty part. A stream, whose size is not known, has as many parts as it turns out to need.
+package struct PartPlan: Equatable, Sendable {
+    /// Bytes of the file; `nil` for a stream whose end has not been seen.
+    package let fileBytes: UInt64?
+    package let partBytes: UInt64
+
+    /// - Parameters:
+    ///   - fileBytes: bytes of the file, or `nil` where they are not known.
+    ///   - partBytes: from 1; 0 gives `nil`.
+    package init?(fileBytes: UInt64?, partBytes: UInt64) {
+        guard partBytes > 0 else { return nil }
+        if let fileBytes, fileBytes > 0, (fileBytes - 1) / partBytes >= UInt64(UInt32.max) { return nil }
+        self.fileBytes = fileBytes
+        self.partBytes = partBytes
+    }
+
+    /// How many parts there are, from 1; `nil` for a stream.
+    package var partCount: UInt32? {
+        guard let fileBytes else { return nil }
+        guard fileBytes > 0 else { return 1 }
+        return UInt32(clamping: (fileBytes - 1) / partBytes + 1)
+    }
+
+    /// Whether the whole file is one part, and so one request to the store.
+    package var isOnePart: Bool { partCount == 1 }
+
+    /// Whether the part is the last; never, for a stream.
+    package func isLast(_ part: PartNumber) -> Bool { part.value == partCount }
+
+    /// Bytes of the part, or `nil` where the file has no such part. For a stream, the size of all parts but the last.
+    package func bytes(of part: PartNumber) -> UInt64? {
+        guard let fileBytes, let partCount else { return partBytes }
+        guard part.value <= partCount else { return nil }
+        return part.value < partCount ? partBytes : fileBytes - UInt64(partCount - 1) * partBytes
+    }
+
+    /// Where the part begins within the file.
+    package func start(of part: PartNumber) -> UInt64 {
+        UInt64(part.value - 1).multipliedReportingOverflow(by: partBytes).partialValue
+    }
+}
+
+/// The bounds within which a part size is chosen (WELCOME, specification §4.2). A store's nature is data, not code.
+package struct PartRule: Equatable, Sendable {
+    package var partBytesMin: UInt64
+    package var partBytesMax: UInt64
+    package var partBytesDefault: UInt64
+    package var partsMax: UInt32
+    package var objectBytesMax: UInt64
+
+    package init(
+        partBytesMin: UInt64, partBytesMax: UInt64, partBytesDefault: UInt64, partsMax: UInt32, objectBytesMax: UInt64
+    ) {
+        self.partBytesMin = partBytesMin
+        self.partBytesMax = partBytesMax
+        self.partBytesDefault = partBytesDefault
+        self.partsMax = partsMax
+        self.objectBytesMax = objectBytesMax
+    }
+
+    package enum Refusal: Error, Equatable, Sendable {
+        /// The user's part size is outside the bounds.
+        case partSizeOutOfBounds(wish: UInt64)
+        /// The file needs larger parts than the user asked for.
+        case partSizeTooSmall(wish: UInt64, needed: UInt64)
+        /// No allowed part size holds the file.
+        case fileTooLarge(most: UInt64)
+    }
+
+    /// The part size for a file: the user's wish, or else the default, raised in whole MiB until the parts suffice.
+    ///
+    /// - Parameters:
+    ///   - fileBytes: `nil` for a stream, which gets the part size that it is given and ends where its parts do.
+    ///   - wish: the user's part size, which is kept to or refused, never changed.
+    package func partBytes(fileBytes: UInt64?, wish: UInt64?) throws(Refusal) -> UInt64 {
+        if let wish, wish < partBytesMin || wish > partBytesMax { throw .partSizeOutOfBounds(wish: wish) }
+        guard let fileBytes, fileBytes > 0 else { return wish ?? partBytesDefault }
+        let needed = (fileBytes - 1) / UInt64(max(partsMax, 1)) + 1
+        guard fileBytes <= objectBytesMax, needed <= partBytesMax else { throw .fileTooLarge(most: bytesMax) }
+        if let wish {
+            guard wish >= needed else { throw .partSizeTooSmall(wish: wish, needed: needed) }
+            return wish
+        }
+        guard needed > partBytesDefault else { return partBytesDefault }
+        let mebibyte: UInt64 = 1 << 20
+        let rounded = ((needed - 1) / mebibyte + 1).multipliedReportingOverflow(by: mebibyte)
+        return rounded.overflow ? partBytesMax : min(rounded.partialValue, partBytesMax)
+    }
+
+    /// Whether a session of this size and part size is within the bounds.
+    package func allows(fileBytes: UInt64?, partBytes: UInt64) -> Bool {
+        guard partBytes >= partBytesMin, partBytes <= partBytesMax else { return false }
+        guard let fileBytes else { return true }
+        guard fileBytes <= objectBytesMax, let plan = PartPlan(fileBytes: fileBytes, partBytes: partBytes) else {
+            return false
+        }
+        return (plan.partCount ?? .max) <= partsMax
+    }
+
+    private var bytesMax: UInt64 {
+        let product = partBytesMax.multipliedReportingOverflow(by: UInt64(partsMax))
+        return product.overflow ? objectBytesMax : min(product.partialValue, objectBytesMax)
+    }
+}

@@ -1,0 +1,167 @@
+package import WireProtocol
+
+// What the gateway's machine asks of the object store, one call each, so that whoever stands in for the store decides
+// what happens between any two of them.
+
+/// Names one request to the store for as long as its answer is awaited.
+package struct StoreRequestID: Hashable, Comparable, Sendable {
+    package let value: UInt64
+
+    package init(_ value: UInt64) {
+        self.value = value
+    }
+
+    package static func < (left: StoreRequestID, right: StoreRequestID) -> Bool { left.value < right.value }
+}
+
+/// Names the bytes of one offered part on their way from a connection to the store.
+package struct FlowID: Hashable, Comparable, Sendable {
+    package let value: UInt64
+
+    package init(_ value: UInt64) {
+        self.value = value
+    }
+
+    package static func < (left: FlowID, right: FlowID) -> Bool { left.value < right.value }
+}
+
+/// What is fixed about an object when its upload begins.
+package struct ObjectLabel: Equatable, Sendable {
+    package var session: SessionID
+    package var partBytes: UInt64
+    package var modification: ModificationTime
+
+    package init(session: SessionID, partBytes: UInt64, modification: ModificationTime) {
+        self.session = session
+        self.partBytes = partBytes
+        self.modification = modification
+    }
+}
+
+/// The bytes of one part on their way: announced by size and digest, carried by the flow.
+package struct PartBytes: Equatable, Sendable {
+    package var flow: FlowID
+    package var size: UInt64
+    package var digest: SHA256Digest
+    package var md5: MD5Digest?
+
+    package init(flow: FlowID, size: UInt64, digest: SHA256Digest, md5: MD5Digest?) {
+        self.flow = flow
+        self.size = size
+        self.digest = digest
+        self.md5 = md5
+    }
+}
+
+/// One call to the store. Answers: `StoreAnswer`, and for any of them `failed`.
+package enum StoreRequest: Equatable, Sendable {
+    /// What is under the key → `object`.
+    case lookUpObject(key: String)
+    /// The records of unfinished sessions of this key → `records`.
+    case findRecords(key: String)
+    /// Writes or replaces a session's record, durably → `done`.
+    case writeRecord(SessionRecordFacts)
+    /// → `done`, also where there is none.
+    case removeRecord(key: String, session: SessionID)
+    /// → `uploadCreated`.
+    case createUpload(key: String, label: ObjectLabel)
+    /// All parts that the store lists → `parts`.
+    case listParts(key: String, upload: String)
+    /// → `partStored`.
+    case storePart(key: String, upload: String, part: PartNumber, bytes: PartBytes)
+    /// A one-part file, whole. The flow gives its last bytes only once it is released → `objectStored`.
+    case storeObject(key: String, label: ObjectLabel, bytes: PartBytes, onlyIfAbsent: Bool)
+    /// Exactly these parts → `objectStored`.
+    case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, onlyIfAbsent: Bool)
+    /// → `done`, also where the upload is gone.
+    case abort(key: String, upload: String)
+}
+
+package enum StoreAnswer: Equatable, Sendable {
+    case done
+    case object(ObjectFacts?)
+    case records([SessionRecordFacts])
+    case uploadCreated(upload: String)
+    case parts([PartListEntry])
+    case partStored(etag: String)
+    case objectStored(StoreReceipt)
+    case failed(StoreFailure)
+}
+
+/// Why a call to the store came to nothing, as far as it decides what the machine does next.
+package enum StoreFailure: Equatable, Sendable {
+    /// The store does not know the upload. Not success, and not yet *lost*.
+    case uploadUnknown
+    /// Busy or away; nothing is known to be wrong with the request.
+    case unavailable(retryAfter: Duration)
+    /// The request may or may not have taken effect.
+    case outcomeUnknown
+    case full
+    case denied
+    case bucketMissing
+    /// The bytes are not those of the offered digest.
+    case digestMismatch
+    /// Completion named parts that the store does not have in that form; empty where it does not say which.
+    case partsInvalid([PartNumber])
+    /// Something is under the key already, and the request was for an absent one.
+    case keyTaken
+    case keyUnsupported(message: String)
+    /// The store refuses this content, its size or the request itself, and would again.
+    case refused(message: String)
+    /// We gave it up ourselves.
+    case cancelled
+}
+
+/// What the store says of an object.
+package struct ObjectFacts: Equatable, Sendable {
+    package var size: UInt64
+    /// The part size that `evidence` depends on; 0 where it depends on none.
+    package var partBytes: UInt64
+    package var evidence: ContentEvidence
+    package var etag: String
+    package var version: String
+    /// The session that made it, where the store keeps metadata.
+    package var session: SessionID?
+
+    package init(
+        size: UInt64, partBytes: UInt64, evidence: ContentEvidence, etag: String, version: String, session: SessionID?
+    ) {
+        self.size = size
+        self.partBytes = partBytes
+        self.evidence = evidence
+        self.etag = etag
+        self.version = version
+        self.session = session
+    }
+}
+
+/// What the store says when an object has come to be.
+package struct StoreReceipt: Equatable, Sendable {
+    package var evidence: ContentEvidence
+    package var etag: String
+    package var version: String
+
+    package init(evidence: ContentEvidence, etag: String, version: String) {
+        self.evidence = evidence
+        self.etag = etag
+        self.version = version
+    }
+}
+
+/// The record of an unfinished session, kept in the store where any gateway finds it (`.sluice/sessions/`).
+package struct SessionRecordFacts: Equatable, Sendable {
+    package var device: String
+    package var key: String
+    package var fileBytes: UInt64?
+    package var label: ObjectLabel
+    /// `nil` until the upload was created.
+    package var upload: String?
+
+    package init(device: String, key: String, fileBytes: UInt64?, label: ObjectLabel, upload: String?) {
+        self.device = device
+        self.key = key
+        self.fileBytes = fileBytes
+        self.label = label
+        self.upload = upload
+    }
+}

@@ -1,0 +1,26 @@
+package import WireProtocol
+
+/// What the agent's machine needs of cryptography, handed in so that it stays free of libraries.
+package protocol RootDigesting: Sendable {
+    /// SHA-256 over the digests' bytes, joined in order (the root digest, specification §1); `nil` where the library
+    /// fails.
+    func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest?
+}
+
+/// What the gateway's machine needs of cryptography, handed in so that it stays free of libraries and of randomness.
+package protocol TransferCryptography: RootDigesting {
+    /// Seals a token's plain text (specification §11); `nil` where the key ring has no key that seals.
+    func seal(token plain: [UInt8]) -> [UInt8]?
+
+    /// Opens a sealed token.
+    func open(token sealed: [UInt8]) -> TokenOpening
+}
+
+/// What came of opening a token.
+package enum TokenOpening: Equatable, Sendable {
+    case opened([UInt8])
+    /// Too short, too long, tampered with, or of an unknown form.
+    case invalid
+    /// Sealed by a key that is not on the ring (yet, or no longer): try again, never *lost*.
+    case keyUnknown
+}

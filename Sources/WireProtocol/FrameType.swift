@@ -1,0 +1,122 @@
+/// The types of version 1 and what a header of each may look like: the table of specification §4, in its order.
+package enum FrameType: UInt8, CaseIterable, Sendable {
+    case hello = 0x01
+    case welcome = 0x02
+    case ping = 0x03
+    case pong = 0x04
+    case goAway = 0x05
+    case error = 0x06
+    case sessionOpen = 0x10
+    case sessionOpened = 0x11
+    case sessionExists = 0x12
+    case sessionRefused = 0x13
+    case sessionLeave = 0x14
+    case sessionLeft = 0x15
+    case partOffer = 0x20
+    case partDecision = 0x21
+    case partData = 0x22
+    case received = 0x23
+    case stored = 0x24
+    case resumeQuery = 0x30
+    case resumeState = 0x31
+    case partList = 0x32
+    case complete = 0x40
+    case partsWanted = 0x41
+    case completed = 0x42
+    case abort = 0x43
+    case aborted = 0x44
+}
+
+/// The two ends of a connection.
+package enum Role: Sendable {
+    case agent
+    case gateway
+}
+
+/// Who sends frames of a type.
+package enum FrameDirection: Sendable {
+    case agentToGateway
+    case gatewayToAgent
+    case both
+
+    /// Whether `role` may be sent frames that go this way.
+    package func reaches(_ role: Role) -> Bool {
+        switch self {
+        case .agentToGateway: role == .gateway
+        case .gatewayToAgent: role == .agent
+        case .both: true
+        }
+    }
+}
+
+/// Which slots frames of a type are sent in.
+package enum FrameScope: Sendable {
+    /// Slot 0 only.
+    case connection
+    /// Any slot but 0.
+    case session
+    /// Any slot; the body says which it must be (ERROR).
+    case any
+
+    /// Whether a frame of this scope may stand in `slot`.
+    package func allows(_ slot: Slot) -> Bool {
+        switch self {
+        case .connection: slot == .connection
+        case .session: slot != .connection
+        case .any: true
+        }
+    }
+}
+
+extension FrameType {
+    /// The longest body, in bytes, header not counted.
+    package var bodyBytesMax: Int { rule.bodyBytesMax }
+
+    /// Who sends it.
+    package var direction: FrameDirection { rule.direction }
+
+    /// Which slots it is sent in.
+    package var scope: FrameScope { rule.scope }
+
+    /// The flag bits that mean something in this type; all others are zero.
+    package var definedFlags: UInt8 { rule.flags }
+
+    private typealias Rule = (
+        name: String, direction: FrameDirection, scope: FrameScope, bodyBytesMax: Int, flags: UInt8
+    )
+
+    private var rule: Rule {
+        switch self {
+        case .hello: ("HELLO", .agentToGateway, .connection, 1_024, 0)
+        case .welcome: ("WELCOME", .gatewayToAgent, .connection, 1_024, 0)
+        case .ping: ("PING", .both, .connection, 64, 0)
+        case .pong: ("PONG", .both, .connection, 64, 0)
+        case .goAway: ("GO AWAY", .gatewayToAgent, .connection, 1_024, 0)
+        case .error: ("ERROR", .both, .any, 1_024, 0)
+        case .sessionOpen: ("SESSION OPEN", .agentToGateway, .session, 4_096, 0)
+        case .sessionOpened: ("SESSION OPENED", .gatewayToAgent, .session, 8_192, SessionOpened.adoptedFlag)
+        case .sessionExists: ("SESSION EXISTS", .gatewayToAgent, .session, 8_192, 0)
+        case .sessionRefused: ("SESSION REFUSED", .gatewayToAgent, .session, 1_024, 0)
+        case .sessionLeave: ("SESSION LEAVE", .agentToGateway, .session, 64, 0)
+        case .sessionLeft: ("SESSION LEFT", .gatewayToAgent, .session, 64, 0)
+        case .partOffer: ("PART OFFER", .agentToGateway, .session, 256, PartOffer.lastFlag | PartOffer.md5Flag)
+        case .partDecision: ("PART DECISION", .gatewayToAgent, .session, 2_048, 0)
+        case .partData: ("PART DATA", .agentToGateway, .session, 262_160, PartDataHeader.compressedFlag)
+        case .received: ("RECEIVED", .gatewayToAgent, .session, 256, 0)
+        case .stored: ("STORED", .gatewayToAgent, .session, 2_048, 0)
+        case .resumeQuery: ("RESUME QUERY", .agentToGateway, .session, 8_192, 0)
+        case .resumeState: ("RESUME STATE", .gatewayToAgent, .session, 131_072, 0)
+        case .partList: ("PART LIST", .both, .session, 262_144, PartList.lastFlag)
+        case .complete: ("COMPLETE", .agentToGateway, .session, 256, 0)
+        case .partsWanted: ("PARTS WANTED", .gatewayToAgent, .session, 65_536, 0)
+        case .completed: ("COMPLETED", .gatewayToAgent, .session, 8_192, 0)
+        case .abort: ("ABORT", .agentToGateway, .session, 8_192, 0)
+        case .aborted: ("ABORTED", .gatewayToAgent, .session, 64, 0)
+        }
+    }
+}
+
+extension FrameType: CustomStringConvertible {
+    /// The frame's name in the specification, such as "SESSION OPEN".
+    package var description: String { rule.name }
+}

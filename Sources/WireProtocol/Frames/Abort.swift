@@ -1,0 +1,34 @@
+/// The agent drops a session (specification §4.21, §9.3).
+package struct Abort: Equatable, Sendable {
+    /// The newest token of the session, at most 4,096 bytes.
+    package let token: [UInt8]
+
+    package init(token: [UInt8]) {
+        self.token = token
+    }
+}
+
+/// The session is gone, as ABORT asked; an object that was there already stays (specification §4.22).
+package struct Aborted: Equatable, Sendable {
+    package init() {}
+}
+
+extension Abort: FrameBody {
+    static var type: FrameType { .abort }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {
+        try writer.token(token)
+    }
+
+    init(from reader: inout BodyReader) throws(WireError) {
+        token = try reader.token()
+    }
+}
+
+extension Aborted: FrameBody {
+    static var type: FrameType { .aborted }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {}
+
+    init(from reader: inout BodyReader) throws(WireError) {}
+}

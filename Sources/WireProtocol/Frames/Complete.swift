@@ -1,0 +1,33 @@
+/// The agent states the whole file; behind the PART LIST, or alone for a one-part file (specification §4.18, §9).
+package struct Complete: Equatable, Sendable {
+    /// The root digest over the session's part size.
+    package let root: SHA256Digest
+    /// From 1.
+    package let partCount: UInt32
+    /// Bytes of the file.
+    package let size: UInt64
+
+    package init(root: SHA256Digest, partCount: UInt32, size: UInt64) {
+        self.root = root
+        self.partCount = partCount
+        self.size = size
+    }
+}
+
+extension Complete: FrameBody {
+    static var type: FrameType { .complete }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {
+        guard partCount >= 1 else { throw writer.badValue("partCount") }
+        writer.sha256(root)
+        writer.integer(partCount)
+        writer.integer(size)
+    }
+
+    init(from reader: inout BodyReader) throws(WireError) {
+        root = try reader.sha256()
+        partCount = try reader.integer()
+        guard partCount >= 1 else { throw reader.badValue("partCount") }
+        size = try reader.integer()
+    }
+}

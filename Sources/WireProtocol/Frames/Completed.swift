@@ -1,0 +1,47 @@
+/// The object is there, whole (specification §4.20, §9).
+package struct Completed: Equatable, Sendable {
+    /// Bytes of the object.
+    package let size: UInt64
+    /// What a reader of the object can check it by.
+    package let evidence: ContentEvidence
+    package let partBytes: UInt64
+    /// As the store gave it; may be empty.
+    package let etag: String
+    /// The store's name for this version of the object; may be empty.
+    package let version: String
+    /// The key below the device's prefix; may be empty.
+    package let location: String
+
+    package init(
+        size: UInt64, evidence: ContentEvidence, partBytes: UInt64, etag: String, version: String, location: String
+    ) {
+        self.size = size
+        self.evidence = evidence
+        self.partBytes = partBytes
+        self.etag = etag
+        self.version = version
+        self.location = location
+    }
+}
+
+extension Completed: FrameBody {
+    static var type: FrameType { .completed }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {
+        writer.integer(size)
+        try evidence.encode(into: &writer)
+        writer.integer(partBytes)
+        try writer.text16(etag, "etag")
+        try writer.text16(version, "version")
+        try writer.text16(location, "location")
+    }
+
+    init(from reader: inout BodyReader) throws(WireError) {
+        size = try reader.integer()
+        evidence = try ContentEvidence(from: &reader)
+        partBytes = try reader.integer()
+        etag = try reader.text16("etag")
+        version = try reader.text16("version")
+        location = try reader.text16("location")
+    }
+}

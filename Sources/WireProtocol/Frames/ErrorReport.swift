@@ -1,0 +1,71 @@
+/// What an ERROR ends.
+package enum ErrorScope: Equatable, Sendable {
+    /// One part of the slot's session.
+    case part(PartNumber)
+    /// The slot's session.
+    case session
+    /// The connection; the frame stands in slot 0.
+    case connection
+}
+
+/// The frame ERROR (specification §4.5). It is never answered with another.
+package struct ErrorReport: Equatable, Sendable {
+    package let scope: ErrorScope
+    package let code: ErrorCode
+    /// 0: no advice.
+    package let retryAfterMilliseconds: UInt32
+    /// For people. Cut at 512 bytes when it is sent.
+    package let message: String
+
+    package init(scope: ErrorScope, code: ErrorCode, retryAfterMilliseconds: UInt32, message: String) {
+        self.scope = scope
+        self.code = code
+        self.retryAfterMilliseconds = retryAfterMilliseconds
+        self.message = message
+    }
+}
+
+extension ErrorReport: FrameBody {
+    private enum ScopeNumber: UInt8 {
+        case part = 1
+        case session = 2
+        case connection = 3
+    }
+
+    static var type: FrameType { .error }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {
+        let number: ScopeNumber
+        var partValue: UInt32 = 0
+        switch scope {
+        case .part(let part): (number, partValue) = (.part, part.value)
+        case .session: number = .session
+        case .connection: number = .connection
+        }
+        try Self.check(number, slot: writer.slot)
+        writer.choice(number)
+        writer.choice(code)
+        writer.integer(partValue)
+        writer.integer(retryAfterMilliseconds)
+        try writer.message(message)
+    }
+
+    init(from reader: inout BodyReader) throws(WireError) {
+        let number: ScopeNumber = try reader.choice("scope")
+        try Self.check(number, slot: reader.slot)
+        code = ErrorCode(rawValue: try reader.integer())
+        switch number {
+        case .part:
+            scope = .part(try reader.partNumber("part"))
+        case .session, .connection:
+            let _: UInt32 = try reader.integer("part", isMeant: false)
+            scope = number == .session ? .session : .connection
+        }
+        retryAfterMilliseconds = try reader.integer()
+        message = try reader.message()
+    }
+
+    private static func check(_ number: ScopeNumber, slot: Slot) throws(WireError) {
+        guard (number == .connection) == (slot == .connection) else { throw .badSlot(type: type, slot: slot) }
+    }
+}

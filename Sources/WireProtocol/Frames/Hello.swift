@@ -1,0 +1,65 @@
+/// The optional behaviours that HELLO offers and WELCOME takes up. Bits that are not known here are kept as they came.
+package struct Capabilities: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    /// The agent may send PART DATA whose payload is an LZ4 block (§7.3).
+    package static let lz4 = Capabilities(rawValue: 1 << 0)
+}
+
+/// The agent's first frame: who it is and what it speaks (specification §4.1).
+package struct Hello: Equatable, Sendable {
+    /// The lowest version that the agent speaks.
+    package let versionMin: UInt16
+    /// The highest version that the agent speaks; not below `versionMin`.
+    package let versionMax: UInt16
+    /// What the agent can do.
+    package let capabilities: Capabilities
+    /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo).
+    package let fingerprint: SHA256Digest
+    package let run: RunID
+    /// Name and version of the agent for logs, at most 255 bytes.
+    package let software: String
+
+    package init(
+        versionMin: UInt16, versionMax: UInt16, capabilities: Capabilities, fingerprint: SHA256Digest, run: RunID,
+        software: String
+    ) {
+        self.versionMin = versionMin
+        self.versionMax = versionMax
+        self.capabilities = capabilities
+        self.fingerprint = fingerprint
+        self.run = run
+        self.software = software
+    }
+}
+
+extension Hello: FrameBody {
+    static var type: FrameType { .hello }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {
+        guard versionMin <= versionMax else { throw writer.badValue("versionMax") }
+        writer.integer(WireLimits.magic)
+        writer.integer(versionMin)
+        writer.integer(versionMax)
+        writer.choice(capabilities)
+        writer.sha256(fingerprint)
+        writer.runID(run)
+        try writer.text8(software, "software")
+    }
+
+    init(from reader: inout BodyReader) throws(WireError) {
+        let magic: UInt32 = try reader.integer()
+        guard magic == WireLimits.magic else { throw .badMagic(magic) }
+        versionMin = try reader.integer()
+        versionMax = try reader.integer()
+        guard versionMin <= versionMax else { throw reader.badValue("versionMax") }
+        capabilities = Capabilities(rawValue: try reader.integer())
+        fingerprint = try reader.sha256()
+        run = try reader.runID()
+        software = try reader.text8("software")
+    }
+}

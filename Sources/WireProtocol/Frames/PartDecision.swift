@@ -1,0 +1,76 @@
+/// The gateway's one answer to an offer (specification §4.11, §7.1).
+package struct PartDecision: Equatable, Sendable {
+    /// What becomes of the part.
+    package enum Decision: Equatable, Sendable {
+        /// Bytes below `offset` are there already; bytes below `limit` may be sent.
+        case send(offset: ByteOffset, limit: ByteOffset)
+        /// The part is stored already, by this name.
+        case have(etag: String)
+        /// Budgets are exhausted: to be offered again.
+        case later(code: ErrorCode, retryAfterMilliseconds: UInt32)
+        /// The session is of no more use for this part.
+        case no(code: ErrorCode)
+    }
+
+    package let part: PartNumber
+    package let decision: Decision
+
+    package init(part: PartNumber, decision: Decision) {
+        self.part = part
+        self.decision = decision
+    }
+}
+
+extension PartDecision: FrameBody {
+    private enum Kind: UInt8 {
+        case send = 0
+        case have = 1
+        case later = 2
+        case no = 3
+
+        /// How long the ETag may be.
+        var etagByteCounts: ClosedRange<Int> {
+            self == .have ? 1...WireLimits.partETagBytesMax : 0...0
+        }
+    }
+
+    static var type: FrameType { .partDecision }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {
+        var (offset, limit): (ByteOffset, ByteOffset) = (0, 0)
+        var code = ErrorCode(rawValue: 0)
+        var retryAfterMilliseconds: UInt32 = 0
+        var etag = ""
+        let kind: Kind
+        switch decision {
+        case .send(let sendOffset, let sendLimit): (kind, offset, limit) = (.send, sendOffset, sendLimit)
+        case .have(let storedETag): (kind, etag) = (.have, storedETag)
+        case .later(let reason, let retryAfter): (kind, code, retryAfterMilliseconds) = (.later, reason, retryAfter)
+        case .no(let reason): (kind, code) = (.no, reason)
+        }
+        writer.partNumber(part)
+        writer.choice(kind)
+        writer.integer(offset)
+        writer.integer(limit)
+        writer.choice(code)
+        writer.integer(retryAfterMilliseconds)
+        try writer.text16(etag, "etag", kind.etagByteCounts)
+    }
+
+    init(from reader: inout BodyReader) throws(WireError) {
+        part = try reader.partNumber("part")
+        let kind: Kind = try reader.choice("decision")
+        let offset: ByteOffset = try reader.integer("offset", isMeant: kind == .send)
+        let limit: ByteOffset = try reader.integer("limit", isMeant: kind == .send)
+        let code = ErrorCode(rawValue: try reader.integer("code", isMeant: kind == .later || kind == .no))
+        let retryAfterMilliseconds: UInt32 = try reader.integer("retryAfterMilliseconds", isMeant: kind == .later)
+        let etag = try reader.text16("etag", kind.etagByteCounts)
+        decision =
+            switch kind {
+            case .send: .send(offset: offset, limit: limit)
+            case .have: .have(etag: etag)
+            case .later: .later(code: code, retryAfterMilliseconds: retryAfterMilliseconds)
+            case .no: .no(code: code)
+            }
+    }
+}

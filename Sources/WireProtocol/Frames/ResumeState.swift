@@ -1,0 +1,86 @@
+/// How a session stands that the agent asked to resume (`state` in the specification, §4.16).
+package enum ResumePhase: UInt8, Sendable {
+    /// The slot is open.
+    case ongoing = 0
+    /// A completion is under way; its outcome follows in this slot.
+    case completing = 1
+    /// The store has neither the upload nor an object of this session.
+    case lost = 2
+}
+
+/// A part of which the gateway holds the beginning.
+package struct PartialPart: Equatable, Sendable {
+    package let part: PartNumber
+    /// The gateway holds the bytes of the part below it.
+    package let offset: ByteOffset
+
+    package init(part: PartNumber, offset: ByteOffset) {
+        self.part = part
+        self.offset = offset
+    }
+}
+
+/// The gateway's answer to RESUME QUERY (specification §4.16, §8.1).
+package struct ResumeState: Equatable, Sendable {
+    package let phase: ResumePhase
+    package let partBytes: UInt64
+    /// How many parts the PART LIST frames that follow name; 0: none follow.
+    package let candidateParts: UInt32
+    /// At most 1,024.
+    package let partials: [PartialPart]
+    /// Parts that the agent listed as stored and that are to be sent again; at most 10,000.
+    package let wanted: [PartNumber]
+    /// A fresh one, at most 4,096 bytes; empty unless ongoing.
+    package let token: [UInt8]
+
+    package init(
+        phase: ResumePhase, partBytes: UInt64, candidateParts: UInt32, partials: [PartialPart], wanted: [PartNumber],
+        token: [UInt8]
+    ) {
+        self.phase = phase
+        self.partBytes = partBytes
+        self.candidateParts = candidateParts
+        self.partials = partials
+        self.wanted = wanted
+        self.token = token
+    }
+}
+
+extension ResumeState: FrameBody {
+    static var type: FrameType { .resumeState }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {
+        guard partials.count <= WireLimits.partialPartsMax else { throw writer.badValue("partials") }
+        guard wanted.count <= WireLimits.wantedPartsMax else { throw writer.badValue("wanted") }
+        writer.choice(phase)
+        writer.integer(partBytes)
+        writer.integer(candidateParts)
+        writer.integer(UInt16(partials.count))
+        for partial in partials {
+            writer.partNumber(partial.part)
+            writer.integer(partial.offset)
+        }
+        writer.integer(UInt32(wanted.count))
+        for part in wanted {
+            writer.partNumber(part)
+        }
+        try writer.token(token, isMeant: phase == .ongoing)
+    }
+
+    init(from reader: inout BodyReader) throws(WireError) {
+        phase = try reader.choice("state")
+        partBytes = try reader.integer()
+        candidateParts = try reader.integer()
+        let partialsCount: UInt16 = try reader.integer()
+        guard partialsCount <= WireLimits.partialPartsMax else { throw reader.badValue("partials") }
+        partials = try reader.list(count: Int(partialsCount)) { reader throws(WireError) in
+            PartialPart(part: try reader.partNumber("partials"), offset: try reader.integer())
+        }
+        let wantedCount: UInt32 = try reader.integer()
+        guard wantedCount <= WireLimits.wantedPartsMax else { throw reader.badValue("wanted") }
+        wanted = try reader.list(count: Int(wantedCount)) { reader throws(WireError) in
+            try reader.partNumber("wanted")
+        }
+        token = try reader.token(isMeant: phase == .ongoing)
+    }
+}

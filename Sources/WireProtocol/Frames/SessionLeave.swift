@@ -1,0 +1,25 @@
+/// The agent turns away from a slot's session without dropping it (specification §4.23, §6.1).
+package struct SessionLeave: Equatable, Sendable {
+    package init() {}
+}
+
+/// The answer to SESSION LEAVE, exactly one each: the slot can be used again (specification §4.23, §6.1).
+package struct SessionLeft: Equatable, Sendable {
+    package init() {}
+}
+
+extension SessionLeave: FrameBody {
+    static var type: FrameType { .sessionLeave }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {}
+
+    init(from reader: inout BodyReader) throws(WireError) {}
+}
+
+extension SessionLeft: FrameBody {
+    static var type: FrameType { .sessionLeft }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {}
+
+    init(from reader: inout BodyReader) throws(WireError) {}
+}

@@ -1,0 +1,15 @@
+/// The number by which the frames of one connection tell sessions apart. It means nothing beyond its connection.
+package struct Slot: Hashable, Sendable {
+    /// The slot of the connection itself, which carries no session.
+    package static let connection = Slot(0)
+
+    package let value: UInt16
+
+    package init(_ value: UInt16) {
+        self.value = value
+    }
+}
+
+extension Slot: CustomStringConvertible {
+    package var description: String { String(value) }
+}

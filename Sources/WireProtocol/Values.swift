@@ -1,0 +1,187 @@
+// The fixed-width values that frames carry (Protocol/specification.md §2). They are defined here, in the lowest room,
+// so that every other room speaks of the same thing by the same name.
+
+/// A number that the agent draws at random for each session before anything of it is sent (128 bits).
+package struct SessionID: Hashable, Sendable {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    package static func random(using generator: inout some RandomNumberGenerator) -> SessionID {
+        SessionID(high: generator.next(), low: generator.next())
+    }
+}
+
+/// One life of an agent process (128 random bits). Connections of one run belong together.
+package struct RunID: Hashable, Sendable {
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    package static func random(using generator: inout some RandomNumberGenerator) -> RunID {
+        RunID(high: generator.next(), low: generator.next())
+    }
+}
+
+/// SHA-256 of a part's plain bytes, of a file's part digests (the root digest), or of a public key (a fingerprint).
+package struct SHA256Digest: Hashable, Sendable {
+    package static let byteCount = 32
+
+    private let words: (UInt64, UInt64, UInt64, UInt64)
+
+    /// - Parameter bytes: exactly 32 bytes; any other count gives `nil`.
+    package init?(bytes: some Collection<UInt8>) {
+        guard let words = bigEndianWords(bytes, count: 4) else { return nil }
+        self.words = (words[0], words[1], words[2], words[3])
+    }
+
+    /// The 32 bytes, most significant first.
+    package var bytes: [UInt8] {
+        bigEndianBytes([words.0, words.1, words.2, words.3])
+    }
+
+    package static func == (left: SHA256Digest, right: SHA256Digest) -> Bool {
+        left.words == right.words
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.1)
+    }
+}
+
+/// MD5 of a part's plain bytes, for stores that keep nothing better. Evidence only, never a proof against an attacker.
+package struct MD5Digest: Hashable, Sendable {
+    package static let byteCount = 16
+
+    private let high: UInt64
+    private let low: UInt64
+
+    /// - Parameter bytes: exactly 16 bytes; any other count gives `nil`.
+    package init?(bytes: some Collection<UInt8>) {
+        guard let words = bigEndianWords(bytes, count: 2) else { return nil }
+        self.high = words[0]
+        self.low = words[1]
+    }
+
+    /// The 16 bytes, most significant first.
+    package var bytes: [UInt8] {
+        bigEndianBytes([high, low])
+    }
+}
+
+/// The number of a part within its file, from 1.
+package struct PartNumber: Hashable, Comparable, Sendable {
+    package let value: UInt32
+
+    /// - Parameter value: from 1; 0 gives `nil`.
+    package init?(_ value: UInt32) {
+        guard value >= 1 else { return nil }
+        self.value = value
+    }
+
+    package static func < (left: PartNumber, right: PartNumber) -> Bool {
+        left.value < right.value
+    }
+}
+
+/// A position within a part, in plain bytes from its start.
+package typealias ByteOffset = UInt64
+
+extension SessionID: LosslessStringConvertible {
+    /// - Parameter description: 32 hexadecimal digits.
+    package init?(_ description: String) {
+        guard let bytes = bytesOfHexadecimal(description), let words = bigEndianWords(bytes, count: 2) else {
+            return nil
+        }
+        self.init(high: words[0], low: words[1])
+    }
+
+    package var description: String { hexadecimal(bytes) }
+
+    package var bytes: [UInt8] { bigEndianBytes([high, low]) }
+}
+
+extension RunID: CustomStringConvertible {
+    package var description: String { hexadecimal(bigEndianBytes([high, low])) }
+}
+
+extension SHA256Digest: LosslessStringConvertible {
+    /// - Parameter description: 64 hexadecimal digits.
+    package init?(_ description: String) {
+        guard let bytes = bytesOfHexadecimal(description) else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    package var description: String { hexadecimal(bytes) }
+}
+
+extension MD5Digest: LosslessStringConvertible {
+    /// - Parameter description: 32 hexadecimal digits.
+    package init?(_ description: String) {
+        guard let bytes = bytesOfHexadecimal(description) else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    package var description: String { hexadecimal(bytes) }
+}
+
+extension PartNumber: CustomStringConvertible {
+    package var description: String { String(value) }
+}
+
+/// Lower-case hexadecimal digits, two a byte.
+package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = []
+    for byte in bytes {
+        text.append(digits[Int(byte >> 4)])
+        text.append(digits[Int(byte & 0x0F)])
+    }
+    return String(decoding: text, as: UTF8.self)
+}
+
+/// The bytes that hexadecimal digits of either case spell, or `nil` where the text is anything else.
+package func bytesOfHexadecimal(_ text: some StringProtocol) -> [UInt8]? {
+    let digits = Array(text.utf8)
+    guard digits.count.isMultiple(of: 2) else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(digits.count / 2)
+    for index in stride(from: 0, to: digits.count, by: 2) {
+        guard let high = hexadecimalValue(digits[index]), let low = hexadecimalValue(digits[index + 1]) else {
+            return nil
+        }
+        bytes.append(high << 4 | low)
+    }
+    return bytes
+}
+
+private func hexadecimalValue(_ digit: UInt8) -> UInt8? {
+    switch digit {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+    default: nil
+    }
+}
+
+private func bigEndianWords(_ bytes: some Collection<UInt8>, count: Int) -> [UInt64]? {
+    guard bytes.count == count * 8 else { return nil }
+    var words = [UInt64](repeating: 0, count: count)
+    for (index, byte) in bytes.enumerated() {
+        words[index / 8] = words[index / 8] << 8 | UInt64(byte)
+    }
+    return words
+}
+
+private func bigEndianBytes(_ words: [UInt64]) -> [UInt8] {
+    words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64($0))) } }
+}

@@ -1,0 +1,85 @@
+/// Every way in which bytes can fail to be a frame, or a value to become one. Each ends the connection with its `code`;
+/// the values are for the log. Whether a well-formed frame has a meaning now is not decided here.
+package enum WireError: Error, Equatable, Sendable {
+    /// A body longer than the type's maximum, or than the receiver's own for the time being (§5).
+    case frameTooLarge(type: UInt8, length: Int, maximum: Int)
+    /// The fields end beyond the body of `length` bytes.
+    case bodyTooShort(type: FrameType, length: Int)
+    /// The body of `length` bytes ends `unread` bytes beyond its fields.
+    case trailingBytes(type: FrameType, length: Int, unread: Int)
+    /// A type that this version does not know and must not skip.
+    case unknownType(UInt8)
+    /// An extension field with this tag, bit 15 included, that must not be skipped.
+    case unknownRequiredField(type: FrameType, tag: UInt16)
+    /// Flag bits are set that the type does not define.
+    case reservedBits(type: FrameType, flags: UInt8)
+    /// The field, by its name in the specification, is not UTF-8.
+    case badText(type: FrameType, field: String)
+    /// The field, by its name in the specification, is outside its range.
+    case badValue(type: FrameType, field: String)
+    /// Slot 0 where a session is meant, or the reverse.
+    case badSlot(type: FrameType, slot: Slot)
+    /// The receiver's role is never sent this type.
+    case wrongDirection(type: FrameType)
+    /// What a HELLO began with instead of "SLUC".
+    case badMagic(UInt32)
+    /// More extension fields than a frame may have.
+    case tooManyFields(type: FrameType)
+    /// A compressed payload that is empty, or no shorter than what it is said to hold.
+    case badCompression(payloadBytes: UInt32, plainBytes: UInt32)
+}
+
+extension WireError {
+    /// What the ERROR frame says that answers it (§12).
+    package var code: ErrorCode {
+        switch self {
+        case .frameTooLarge: .frameTooLarge
+        case .bodyTooShort: .bodyTooShort
+        case .trailingBytes: .trailingBytes
+        case .unknownType: .unknownType
+        case .unknownRequiredField: .unknownRequiredField
+        case .reservedBits: .reservedBits
+        case .badText: .badText
+        case .badValue: .badValue
+        case .badSlot: .badSlot
+        case .wrongDirection: .wrongDirection
+        case .badMagic: .badMagic
+        case .tooManyFields: .tooManyFields
+        case .badCompression: .badCompression
+        }
+    }
+}
+
+extension WireError: CustomStringConvertible {
+    /// One line for a log or an ERROR's message: numbers and names of the specification, never a peer's text.
+    package var description: String {
+        switch self {
+        case .frameTooLarge(let type, let length, let maximum):
+            "\(code.name): \(Self.name(of: type)) of \(length) bytes, at most \(maximum)"
+        case .bodyTooShort(let type, let length):
+            "\(code.name): \(type) of \(length) bytes"
+        case .trailingBytes(let type, let length, let unread):
+            "\(code.name): \(type) of \(length) bytes, \(unread) too many"
+        case .unknownType(let type):
+            "\(code.name): \(Self.name(of: type))"
+        case .unknownRequiredField(let type, let tag):
+            "\(code.name): \(type), tag \(tag)"
+        case .reservedBits(let type, let flags):
+            "\(code.name): \(type), flags 0x\(hexadecimal([flags]))"
+        case .badText(let type, let field), .badValue(let type, let field):
+            "\(code.name): \(type), \(field)"
+        case .badSlot(let type, let slot):
+            "\(code.name): \(type), slot \(slot)"
+        case .wrongDirection(let type), .tooManyFields(let type):
+            "\(code.name): \(type)"
+        case .badMagic(let magic):
+            "\(code.name): 0x\(hexadecimal([24, 16, 8, 0].map { UInt8(truncatingIfNeeded: magic >> UInt32($0)) }))"
+        case .badCompression(let payloadBytes, let plainBytes):
+            "\(code.name): \(payloadBytes) bytes for \(plainBytes) plain ones"
+        }
+    }
+
+    private static func name(of type: UInt8) -> String {
+        FrameType(rawValue: type)?.description ?? "type 0x\(hexadecimal([type]))"
+    }
+}

@@ -1,0 +1,133 @@
+import ArgumentParser
+import CommandSupport
+import Foundation
+import GatewayKit
+import Logging
+import SecureChannel
+import ServiceLifecycle
+import UnixSignals
+
+@main
+struct SluiceGateway: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sluice-gateway", abstract: "Relays files from edge machines into an object store.",
+        version: sluiceVersion, subcommands: [Init.self, Serve.self, Device.self, Uploads.self])
+}
+
+struct HomeOption: ParsableArguments {
+    @Option(help: "The gateway's home directory.") var home: String
+
+    var gateway: GatewayHome { GatewayHome(path: home) }
+}
+
+struct StoreOptions: ParsableArguments {
+    @Option(help: "Where objects go: file:///directory or s3://bucket/prefix.") var store: String?
+
+    func location(_ settings: Settings) throws -> String {
+        guard let location = try settings.value(store, "store") else {
+            throw ValidationError("Say where objects go: --store file:///directory or s3://bucket/prefix")
+        }
+        return location
+    }
+}
+
+struct Init: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Makes a gateway's home; its last line is the fingerprint.")
+    @Argument(help: "The directory to make.") var directory: String
+    @Option(help: "A name for the gateway's certificate.") var name = "sluice-gateway"
+
+    func run() throws {
+        let fingerprint = try GatewayHome(path: directory).create(name: name)
+        print("Made a gateway's home in \(directory). Agents pin this fingerprint:\n\(fingerprint)")
+    }
+}
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Serves agents until SIGTERM.")
+    @OptionGroup var home: HomeOption
+    @OptionGroup var store: StoreOptions
+    @Option(help: "Where to listen, ADDRESS:PORT; port 0 for any (default: 127.0.0.1:7420).") var listen: Endpoint?
+    @Option(help: "Memory for parts under way (default: 64MiB).") var budget: ByteSize?
+    @Option(help: "How long agents may finish after SIGTERM (default: 25s).") var drainLimit: TimeSpan?
+    @Flag(help: "Log more.") var verbose = false
+
+    func run() async throws {
+        let logger = ProgramLog.make(label: "sluice-gateway", level: verbose ? .debug : .notice)
+        let settings = try await Settings(file: home.gateway.configurationPath)
+        let location = try store.location(settings)
+        let endpoint = try settings.value(listen, "listen") ?? Endpoint(argument: "127.0.0.1:7420")
+        guard let endpoint, endpoint.isLoopback else {
+            throw ValidationError("This version has no TLS and listens on loopback addresses only.")
+        }
+        let objects = try await SiteStore.open(location, logger: logger)
+        let limits = GatewayServer.limits(
+            for: objects, budgetBytes: try settings.value(budget, "budget")?.bytes)
+        var configuration = GatewayServer.Configuration(
+            host: endpoint.host, port: endpoint.port, limits: limits, software: "sluice-gateway \(sluiceVersion)")
+        if let limit = try settings.value(drainLimit, "drain-limit") { configuration.drainLimit = limit.duration }
+        let server = GatewayServer(
+            configuration: configuration, home: home.gateway, store: objects, logger: logger
+        ) { address in
+            print("listening on \(address)")
+            fflush(nil)
+        }
+        let services = ServiceGroup(
+            services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: ProgramLog.silent)
+        try await services.run()
+    }
+}
+
+struct Device: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Says which devices may write.", subcommands: [Add.self, List.self])
+
+    struct Add: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Adds a device; a running gateway takes note.")
+        @Argument(help: "The device's name.") var name: String
+        @Option(help: "What sluice-agent init printed on the device.") var fingerprint: Fingerprint
+        @Option(help: "The keys it may write: all that begin with this, which ends in a slash.") var prefix = ""
+        @OptionGroup var home: HomeOption
+
+        func run() throws { try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: prefix) }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists the devices.")
+        @OptionGroup var home: HomeOption
+
+        func run() throws { print(try home.gateway.devices().text, terminator: "") }
+    }
+}
+
+struct Uploads: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Shows and clears away unfinished uploads.", subcommands: [List.self, Clean.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists unfinished uploads: age, bytes, device, key.")
+        @OptionGroup var home: HomeOption
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            let settings = try await Settings(file: home.gateway.configurationPath)
+            try await UploadAdministration(location: store.location(settings)).list { print($0) }
+        }
+    }
+
+    struct Clean: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Removes unfinished uploads that nobody goes on with.")
+        @Option(help: "Only those without a new part for this long (default: 7d).") var olderThan: TimeSpan?
+        @OptionGroup var home: HomeOption
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            let settings = try await Settings(file: home.gateway.configurationPath)
+            let age = olderThan?.duration ?? .seconds(7 * 86_400)
+            try await UploadAdministration(location: store.location(settings)).clean(olderThan: age) { print($0) }
+        }
+    }
+}
+
+extension Fingerprint: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
