@@ -40,7 +40,9 @@ actor AgentCore {
     private var machine: Agent
     private var channels: [ConnectionID: any Channel] = [:]
     private var sources: [UploadID: Source] = [:]
-    private var partStarts: [PartKey: UInt64] = [:]
+    /// Parts that are being read, or were and are still wanted: the read's number, and where the part begins.
+    private var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
+    private var lastRead: UInt64 = 0
     private var kept: [PartKey: ByteBuffer] = [:]
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     /// The last chunk's write on each connection: chunks go in order, though they are made on several threads.
@@ -48,6 +50,7 @@ actor AgentCore {
     /// What went to sockets in all, frames and data.
     private(set) var wireBytes: UInt64 = 0
     private var roomWaiters: [CheckedContinuation<Void, Never>] = []
+    private var isPerforming = false
     private var ticker: RepeatedTask?
     private let clock = ContinuousClock()
     private let startedAt: ContinuousClock.Instant
@@ -157,13 +160,18 @@ actor AgentCore {
         perform()
     }
 
+    /// Does what the machine has decided, in order. A write may complete at once and bring new decisions: these are
+    /// left to the loop that runs already, since nothing may overtake what was decided before.
     private func perform() {
+        guard !isPerforming else { return }
+        isPerforming = true
         var actions = machine.takeActions()
         while !actions.isEmpty {
             for action in actions { perform(action) }
             flush()
             actions = machine.takeActions()
         }
+        isPerforming = false
         guard machine.room > 0, !roomWaiters.isEmpty else { return }
         let waiters = roomWaiters
         roomWaiters = []
@@ -171,11 +179,12 @@ actor AgentCore {
     }
 
     private func flush() {
-        for (id, buffer) in outbound {
+        let frames = outbound
+        outbound.removeAll(keepingCapacity: true)
+        for (id, buffer) in frames {
             wireBytes += UInt64(buffer.readableBytes)
             channels[id]?.writeAndFlush(buffer, promise: nil)
         }
-        outbound.removeAll(keepingCapacity: true)
     }
 
     private func perform(_ action: AgentAction) {
@@ -189,7 +198,7 @@ actor AgentCore {
             readPart(PartKey(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)
         case .releasePart(let upload, let part):
             kept[PartKey(upload: upload, part: part)] = nil
-            partStarts[PartKey(upload: upload, part: part)] = nil
+            reads[PartKey(upload: upload, part: part)] = nil
         case .computeEvidence(let upload, let partBytes, let kind):
             computeEvidence(upload, partBytes: partBytes, like: kind)
         case .checkFile(let upload): checkFile(upload)
@@ -264,10 +273,12 @@ actor AgentCore {
 
     /// The frame is made where it costs least (here for held plain bytes, else on a thread) and written in its turn.
     private func sendChunk(_ chunk: Chunk) {
-        guard let source = sources[chunk.upload], let channel = channels[chunk.connection] else { return }
+        guard let channel = channels[chunk.connection] else { return }
         flush()
         let key = PartKey(upload: chunk.upload, part: chunk.part)
-        let start = partStarts[key] ?? 0
+        guard let source = sources[chunk.upload], let start = reads[key]?.start else {
+            return inTurn(chunk, eventLoop.makeFailedFuture(UploadFailure(.stopped)), on: channel)
+        }
         let held = kept[key]
         let encoder = source.encoder
         let made: EventLoopFuture<Pieces>
@@ -282,6 +293,11 @@ actor AgentCore {
                 return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
             }
         }
+        inTurn(chunk, made, on: channel)
+    }
+
+    /// Writes a chunk when those before it on its connection have been written, or failed.
+    private func inTurn(_ chunk: Chunk, _ made: EventLoopFuture<Pieces>, on channel: any Channel) {
         let previous = lastWrites[chunk.connection] ?? eventLoop.makeSucceededVoidFuture()
         let turn = previous.flatMap { made }.map { pieces in
             self.assumeIsolated { $0.write(pieces, of: chunk, on: channel) }
@@ -325,15 +341,19 @@ actor AgentCore {
     private func readPart(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
         guard let file = sources[key.upload]?.file else { return }
         let keeps = keep && bytes <= configuration.keptPartBytesMax
-        partStarts[key] = start
+        lastRead += 1
+        let number = lastRead
+        reads[key] = (number, start)
         threads.runIfActive(eventLoop: eventLoop) {
             PartReader(file: file).read(start: start, bytes: bytes, withMD5: withMD5, keep: keeps)
         }.whenComplete { result in
             self.assumeIsolated { core in
+                // Released meanwhile, or released and asked for again: this read is no longer the one awaited.
+                guard core.reads[key]?.number == number else { return }
                 var reading = PartReading.failed(UploadFailure(.stopped, "stopped"))
                 if case .success(let outcome) = result {
                     reading = outcome.reading
-                    if core.sources[key.upload] != nil { core.kept[key] = outcome.kept }
+                    core.kept[key] = outcome.kept
                 }
                 core.machine.partRead(key.part, of: key.upload, reading, now: core.now)
                 core.perform()

@@ -21,6 +21,7 @@ actor GatewayCore {
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     private var lastConnection: UInt64 = 0
+    private var isPerforming = false
     private let clock = ContinuousClock()
     private let startedAt: ContinuousClock.Instant
 
@@ -119,10 +120,20 @@ actor GatewayCore {
 
     private var wallMilliseconds: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
 
+    /// Does what the machine has decided, in order. A close or a write may bring new decisions at once: these are left
+    /// to the loop that runs already, since nothing may overtake what was decided before.
     private func perform() {
-        for action in machine.takeActions() { perform(action) }
-        for (id, buffer) in outbound { channels[id]?.writeAndFlush(buffer, promise: nil) }
-        outbound.removeAll(keepingCapacity: true)
+        guard !isPerforming else { return }
+        isPerforming = true
+        var actions = machine.takeActions()
+        while !actions.isEmpty {
+            for action in actions { perform(action) }
+            let frames = outbound
+            outbound.removeAll(keepingCapacity: true)
+            for (id, buffer) in frames { channels[id]?.writeAndFlush(buffer, promise: nil) }
+            actions = machine.takeActions()
+        }
+        isPerforming = false
     }
 
     private func perform(_ action: GatewayAction) {

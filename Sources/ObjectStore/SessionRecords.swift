@@ -108,8 +108,9 @@ package struct SessionRecordSequence: AsyncSequence, Sendable {
                 }
                 if isLastPage { return nil }
                 let page = try await records.names(prefix: prefix, after: after)
-                if let next = page.next, let previous = after, next.utf8.lexicographicallyPrecedes(previous.utf8)
-                    || isSame(next, previous)
+                if let next = page.next, let previous = after,
+                    next.utf8.lexicographicallyPrecedes(previous.utf8)
+                        || isSame(next, previous)
                 {
                     throw StoreError(.damaged, "The store's list of records does not advance.")
                 }

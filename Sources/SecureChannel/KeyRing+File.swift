@@ -67,9 +67,9 @@ extension KeyRing {
 extension KeyRing.Key {
     fileprivate init?(fields: [ArraySlice<UInt8>]) {
         guard fields.count == 3,
-            let id = bytesOfHexadecimal( String(decoding: fields[0], as: UTF8.self)), id.count == 4,
+            let id = bytesOfHexadecimal(String(decoding: fields[0], as: UTF8.self)), id.count == 4,
             let state = KeyRing.State(rawValue: String(decoding: fields[1], as: UTF8.self)),
-            let secret = bytesOfHexadecimal( String(decoding: fields[2], as: UTF8.self)),
+            let secret = bytesOfHexadecimal(String(decoding: fields[2], as: UTF8.self)),
             secret.count == AES256GCM.keyByteCount
         else { return nil }
         let value = id.reduce(0) { $0 << 8 | UInt32($1) }

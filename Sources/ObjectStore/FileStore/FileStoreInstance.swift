@@ -3,9 +3,9 @@ import Synchronization
 import WireProtocol
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// One life of a FileStore: a staging folder of its own, and a locked file that proves to others that it lives.
@@ -75,7 +75,8 @@ final class FileStoreInstance: Sendable {
                 guard try file.lock() else { continue }
                 try files.removeTree("\(layout.staging)/\(other)")
                 try files.removeFile(path)
-                logger.info("Removed what a gateway that ended had in staging", metadata: ["store.instance": "\(other)"])
+                logger.info(
+                    "Removed what a gateway that ended had in staging", metadata: ["store.instance": "\(other)"])
             } catch let error as FileError where error.code == ENOENT {
                 continue  // Another gateway was faster.
             }

@@ -1,9 +1,9 @@
 import WireProtocol
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// Which path means what below a FileStore's directory.

@@ -3,9 +3,9 @@ import Logging
 import WireProtocol
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 extension StoreDirectory {
@@ -102,8 +102,9 @@ extension StoreDirectory {
             try confirmPresent()
             throw StoreError(.noSuchUpload, cause: error)
         }
-        try files.syncFolder(layout.uploads)
+        let synced = Result { try files.syncFolder(layout.uploads) }
         removeStaged(staged)
+        try synced.get()
     }
 
     /// Drops an upload for good.

@@ -3,9 +3,9 @@ import Synchronization
 import WireProtocol
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// The steps that a FileStore takes on its directory. All of them block; `FileStore` runs them on its threads.
@@ -80,7 +80,8 @@ struct StoreDirectory: Sendable {
                 return nil
             }
             guard status.kind == .folder else {
-                throw StoreError(.keyUnsupported, "A directory cannot hold this key beside an object that it goes on from.")
+                throw StoreError(
+                    .keyUnsupported, "A directory cannot hold this key beside an object that it goes on from.")
             }
             guard !status.isSameFile(as: ownFolder), status.device == ownFolder.device else {
                 throw StoreError(.keyUnsupported, "The key's path leads out of the store.")
@@ -223,7 +224,8 @@ extension StoreDirectory {
             } catch let error as FileError {
                 if try isPlaced(file, at: path, after: error) { return nil }
                 if error.call.operation == .link, [EPERM, EOPNOTSUPP, ENOSYS].contains(error.code) {
-                    throw StoreError(.unsupported, "The file system cannot store an object only if absent.", cause: error)
+                    throw StoreError(
+                        .unsupported, "The file system cannot store an object only if absent.", cause: error)
                 }
                 if error.code == EEXIST, try checkPlace(key) != nil { throw StoreError(.alreadyExists, cause: error) }
                 // Another gateway may have removed an empty folder that was in its way, or put one in ours.

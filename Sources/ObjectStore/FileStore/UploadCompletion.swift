@@ -4,9 +4,9 @@ import Synchronization
 import WireProtocol
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// One attempt to make an object out of an upload's parts. Holds the upload's lock as long as it lives.
@@ -68,7 +68,8 @@ final class UploadCompletion: Sendable {
         if try directory.checkPlace(key) != nil, ifAbsent { throw StoreError(.alreadyExists) }
         let joined = try directory.files.create(directory.layout.joined(of: upload))
         return UploadCompletion(
-            directory: directory, key: key, upload: upload, parts: parts, metadata: metadata, lock: lock, joined: joined)
+            directory: directory, key: key, upload: upload, parts: parts, metadata: metadata, lock: lock, joined: joined
+        )
     }
 
     /// The numbers follow one another from 1, and all sizes but the last are the upload's part size. The evidence that

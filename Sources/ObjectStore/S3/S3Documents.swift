@@ -1,4 +1,5 @@
 import Foundation
+import WireProtocol
 import XMLCoder
 
 /// The XML that stores answer with, as far as it is read. All fields are texts that may be missing: a store that
@@ -7,14 +8,14 @@ enum S3Documents {
     /// The answer to CreateMultipartUpload.
     struct Created: Decodable {
         static let root = "InitiateMultipartUploadResult"
-        var UploadId: String?
+        var uploadId: String?
     }
 
     /// The answer to CompleteMultipartUpload.
     struct Completed: Decodable {
         static let root = "CompleteMultipartUploadResult"
-        var ETag: String?
-        var ChecksumSHA256: String?
+        var eTag: String?
+        var checksumSHA256: String?
     }
 
     /// The answer to ListParts.
@@ -22,16 +23,16 @@ enum S3Documents {
         static let root = "ListPartsResult"
 
         struct Part: Decodable {
-            var PartNumber: String?
-            var LastModified: String?
-            var ETag: String?
-            var Size: String?
-            var ChecksumSHA256: String?
+            var partNumber: String?
+            var lastModified: String?
+            var eTag: String?
+            var size: String?
+            var checksumSHA256: String?
         }
 
-        var IsTruncated: String?
-        var NextPartNumberMarker: String?
-        var Part: [Part]?
+        var isTruncated: String?
+        var nextPartNumberMarker: String?
+        var part: [Part]?
     }
 
     /// The answer to ListMultipartUploads.
@@ -39,16 +40,16 @@ enum S3Documents {
         static let root = "ListMultipartUploadsResult"
 
         struct Upload: Decodable {
-            var Key: String?
-            var UploadId: String?
-            var Initiated: String?
+            var key: String?
+            var uploadId: String?
+            var initiated: String?
         }
 
-        var EncodingType: String?
-        var IsTruncated: String?
-        var NextKeyMarker: String?
-        var NextUploadIdMarker: String?
-        var Upload: [Upload]?
+        var encodingType: String?
+        var isTruncated: String?
+        var nextKeyMarker: String?
+        var nextUploadIdMarker: String?
+        var upload: [Upload]?
     }
 
     /// The answer to ListObjectsV2.
@@ -56,20 +57,46 @@ enum S3Documents {
         static let root = "ListBucketResult"
 
         struct Object: Decodable {
-            var Key: String?
+            var key: String?
         }
 
-        var EncodingType: String?
-        var IsTruncated: String?
-        var Contents: [Object]?
+        var encodingType: String?
+        var isTruncated: String?
+        var contents: [Object]?
     }
 
     /// What goes wrong, with any status, 200 included.
     struct Failure: Decodable {
         static let root = "Error"
-        var Code: String?
-        var Message: String?
-        var Region: String?
+        var code: String?
+        var message: String?
+        var region: String?
+    }
+
+    static func isTrue(_ text: String?) -> Bool {
+        text == "true" || text == "True" || text == "1"
+    }
+
+    /// A key as `encoding-type=url` writes it: a plus sign is a space, whichever way the store writes its spaces.
+    ///
+    /// - Returns: `nil` where a per cent sign is not followed by two digits, or the bytes are not UTF-8.
+    static func decoded(_ text: String) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "+"):
+                bytes.append(UInt8(ascii: " "))
+            case UInt8(ascii: "%"):
+                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+                guard let value = bytesOfHexadecimal(digits)?.first else { return nil }
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            default:
+                bytes.append(byte)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
     }
 }
 
@@ -103,6 +130,7 @@ enum S3XML {
         guard self.root(of: bytes) == root else { return nil }
         let decoder = XMLDecoder()
         decoder.shouldProcessNamespaces = true
+        decoder.keyDecodingStrategy = .convertFromCapitalized
         // Whoever gets nil says that the answer makes no sense; the parser's error would add only its position.
         return try? decoder.decode(type, from: Data(trimmed(bytes)))
     }
@@ -127,7 +155,7 @@ enum S3XML {
         var rest = Array(bytes)[...]
         while let first = rest.first, isSpace(first) { rest = rest.dropFirst() }
         if rest.starts(with: [0xEF, 0xBB, 0xBF]) { rest = rest.dropFirst(3) }
-        while let last = rest.last, isSpace(last) || last == 0 { rest = rest.dropLast() }
+        while let last = rest.last, isSpace(last) { rest = rest.dropLast() }
         return rest
     }
 

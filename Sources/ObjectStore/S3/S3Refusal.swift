@@ -6,7 +6,7 @@ struct S3Refusal: Error, CustomDebugStringConvertible {
     /// Empty where the body has none, as after HEAD.
     var code: String
     var message: String
-    /// The region in which the bucket is, where the store says so.
+    /// The region in which the bucket is, where the store says so and it is not the one that was asked.
     var region: String?
     var retryAfter: Duration?
 
@@ -45,7 +45,7 @@ struct S3Meaning: Hashable, Sendable {
 extension S3Refusal {
     /// By the code, else by the status.
     var meaning: S3Meaning {
-        if region != nil, [301, 307, 400, 403].contains(status), ![.other].contains(codeKind) {
+        if region != nil, [301, 307, 400, 403].contains(status), isAboutRegion {
             return S3Meaning(.unavailable, after: .otherRegion)
         }
         // Ceph's way to say that somebody else is at it.
@@ -59,20 +59,13 @@ extension S3Refusal {
         return meaning
     }
 
-    private enum CodeKind {
-        case regional
-        case none
-        case other
-    }
-
-    /// A store may name its region with any refusal; only some of them are about it.
-    private var codeKind: CodeKind {
+    /// Stores name the bucket's region with any refusal; only some are about it. After HEAD there is no code to tell.
+    private var isAboutRegion: Bool {
         switch code {
-        case "": .none
-        case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "Redirect",
+        case "", "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
             "IllegalLocationConstraintException":
-            .regional
-        default: .other
+            true
+        default: false
         }
     }
 

@@ -39,6 +39,12 @@ package struct Agent {
 
     package var isIdle: Bool { uploads.isEmpty }
 
+    /// Parts that count against the concurrency.
+    package var partsUnderWay: Int { context.partsUnderWay }
+
+    /// Slots that carry an upload, or whose SESSION LEFT has not been read.
+    package var slotsInUse: Int { context.connections.values.reduce(0) { $0 + $1.slots.count + $1.leftSlots.count } }
+
     package var openConnections: Int { context.connections.values.count { $0.welcome != nil } }
 
     /// An upload's figures; `nil` once it has ended.

@@ -29,6 +29,10 @@ package struct Gateway {
     package var bytesReserved: UInt64 { context.budget.bytesReserved }
     package var connectionCount: Int { connections.count }
     package var sessionCount: Int { sessions.count }
+    /// Slots that carry a session, over all connections.
+    package var slotsInUse: Int { connections.values.reduce(0) { $0 + $1.slots.count } }
+    /// Requests to the store that have not been answered.
+    package var requestsUnderWay: Int { context.requestOwners.count }
     package var partsUnderWay: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
 
     /// Whether a draining gateway has nothing more to finish.

@@ -1,0 +1,71 @@
+import NIOCore
+import SecureChannel
+import WireProtocol
+
+/// Takes a body from its source to the HTTP client and sees to it that it never becomes whole unless it is right.
+///
+/// What makes it whole, its last buffer, is held back until the source has ended there, and, where the store is not
+/// known to check, until the digest agrees. A request that lacks bytes is nothing to a store.
+struct BodyPump: Sendable {
+    let body: ObjectBody
+    /// We check the digest ourselves.
+    let verifies: Bool
+    let handoff: BufferHandoff
+    let commitment: Commitment
+
+    /// Ends when the last buffer has been taken, when the body has turned out wrong, or when the handoff was closed,
+    /// which is no failure of the body's.
+    func run() async -> Result<Void, StoreError> {
+        let result = await Self.pump(body.bytes, with: self)
+        switch result {
+        case .success: handoff.finish()
+        case .failure(let error): handoff.fail(error)
+        }
+        return result
+    }
+
+    private static func pump(
+        _ bytes: some AsyncSequence<ByteBuffer, any Error>, with pump: BodyPump
+    ) async -> Result<Void, StoreError> {
+        do {
+            guard let last = try await pump.pass(bytes) else { return .success(()) }
+            guard pump.commitment.commit() else { throw StoreError(.cancelled) }
+            // An empty body needs nobody who takes it. A refusal means that the answer has come already.
+            if last.readableBytes > 0 { _ = await pump.handoff.offer(last) }
+            return .success(())
+        } catch let error as StoreError {
+            return .failure(error)
+        } catch let error as CryptographyError {
+            return .failure(StoreError(.unavailable, "The cryptographic library failed.", cause: error))
+        } catch {
+            return .failure(Task.isCancelled ? StoreError(.cancelled, cause: error) : StoreError(.bodyFailed, cause: error))
+        }
+    }
+
+    /// Passes on all but the last buffer, which it returns once everything is right.
+    ///
+    /// - Returns: `nil` where nobody wants the bytes any more. An empty body has an empty last buffer.
+    private func pass(_ bytes: some AsyncSequence<ByteBuffer, any Error>) async throws -> ByteBuffer? {
+        var hasher = verifies ? try SHA256Hasher() : nil
+        var remaining = body.byteCount
+        var last = ByteBuffer()
+        for try await buffer in bytes where buffer.readableBytes > 0 {
+            guard let byteCount = UInt64(exactly: buffer.readableBytes), byteCount <= remaining else {
+                throw StoreError(.sizeMismatch)
+            }
+            remaining -= byteCount
+            hasher?.update(buffer)
+            if remaining == 0 {
+                last = buffer
+            } else if await !handoff.offer(buffer) {
+                return nil
+            }
+        }
+        if Task.isCancelled { throw StoreError(.cancelled) }
+        guard remaining == 0 else { throw StoreError(.sizeMismatch) }
+        if let hasher = hasher.take() {
+            guard try hasher.finalize() == body.digest else { throw StoreError(.digestMismatch) }
+        }
+        return last
+    }
+}

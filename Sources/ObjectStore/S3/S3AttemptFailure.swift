@@ -1,0 +1,99 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOPosix
+import SecureChannel
+import Synchronization
+
+/// Why one attempt at a request failed, and what that says about another one.
+struct S3AttemptFailure: Error {
+    var error: StoreError
+    /// What has to happen before another attempt.
+    var remedy: S3Meaning.Remedy
+    /// The store has surely not done what was asked.
+    var isUndone: Bool
+
+    init(error: StoreError, remedy: S3Meaning.Remedy, isUndone: Bool) {
+        self.error = error
+        self.remedy = remedy
+        self.isUndone = isUndone
+    }
+
+    /// Nothing came back, or not all of it.
+    ///
+    /// - Parameter isBegun: enough has gone out for the store to do what was asked.
+    init(transport error: any Error, isBegun: Bool) {
+        let isUndone = !isBegun || Self.precedesConnection(error)
+        if Task.isCancelled || error is CancellationError {
+            self.init(error: StoreError(.cancelled, cause: error), remedy: .none, isUndone: isUndone)
+        } else if let error = error as? StoreError {
+            // The body's own.
+            self.init(error: error, remedy: .none, isUndone: true)
+        } else if error is NIOTooManyBytesError {
+            let damaged = StoreError(.damaged, "The store's answer is too long.", cause: error)
+            self.init(error: damaged, remedy: .none, isUndone: isUndone)
+        } else {
+            self.init(error: StoreError(.unavailable, cause: error), remedy: .time, isUndone: isUndone)
+        }
+    }
+
+    init(_ error: CryptographyError) {
+        let failure = StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+        self.init(error: failure, remedy: .none, isUndone: true)
+    }
+
+    /// The same where another attempt is out of the question.
+    var withoutRemedy: S3AttemptFailure {
+        S3AttemptFailure(error: error, remedy: .none, isUndone: isUndone)
+    }
+
+    /// What the caller is told.
+    func error(isIdempotent: Bool) -> StoreError {
+        isIdempotent || isUndone ? error : StoreError(.outcomeUnknown, cause: error)
+    }
+
+    private static func precedesConnection(_ error: any Error) -> Bool {
+        switch error {
+        case is NIOConnectionError: true
+        case let error as HTTPClientError:
+            error == .connectTimeout || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout
+        case let error as ChannelError:
+            if case .connectTimeout = error { true } else { false }
+        default: false
+        }
+    }
+}
+
+/// A body in memory that knows whether the HTTP client has asked for it.
+final class SmallBody: Sendable {
+    private let buffer: ByteBuffer
+    private let hasBegun: Mutex<Bool>
+
+    /// An empty body is never asked for: it counts as gone out with the request's head.
+    init(buffer: ByteBuffer) {
+        self.buffer = buffer
+        self.hasBegun = Mutex(buffer.readableBytes == 0)
+    }
+
+    var isBegun: Bool { hasBegun.withLock { $0 } }
+
+    /// `nil` where it is empty.
+    var requestBody: HTTPClientRequest.Body? {
+        buffer.readableBytes == 0 ? nil : .stream(self, length: .known(Int64(buffer.readableBytes)))
+    }
+}
+
+extension SmallBody: AsyncSequence {
+    struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate var rest: ByteBuffer?
+        fileprivate let body: SmallBody
+
+        mutating func next() async -> ByteBuffer? {
+            body.hasBegun.withLock { $0 = true }
+            return rest.take()
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(rest: buffer, body: self)
+    }
+}

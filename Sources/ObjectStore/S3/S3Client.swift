@@ -1,0 +1,376 @@
+import AsyncHTTPClient
+import FoundationEssentials
+import Logging
+import NIOCore
+import NIOHTTP1
+import SecureChannel
+import Synchronization
+import WireProtocol
+
+/// Signs requests, sends them, and understands refusals. Knows nothing of what the calls are for.
+///
+/// It keeps what it learns from refusals: the bucket's region, how far our clock is from the store's, renewed
+/// credentials. Redirects are not followed: only the region's name is taken from them, so that a signed request never
+/// goes to a host that somebody else chose.
+final class S3Client: Sendable {
+    /// Longer answers are not read. A page of 10,000 parts has about 4 MB.
+    static let answerBytesMax = 16 << 20
+    /// No answer is as long as this, and no clock as wrong, by chance.
+    private static let clockOffsetMax: TimeInterval = 86_400 * 366
+
+    let configuration: S3Configuration
+    private let source: any S3CredentialSource
+    private let quick: HTTPClient
+    /// Waits for answers as long as joining parts may take. The client's time limits are fixed when it is made.
+    private let patient: HTTPClient
+    private let logger: Logger
+    private let state: Mutex<State>
+
+    private struct State {
+        var region: String
+        /// What to add to our clock for the store's.
+        var clockOffset: TimeInterval = 0
+        var credentials: S3Credentials?
+        /// Those that the store would have no more.
+        var refused: S3Credentials?
+        var signingKey: SigningKey?
+        var hasSeenBucket = false
+    }
+
+    private struct SigningKey {
+        let day: String
+        let region: String
+        let secret: String
+        let key: S3SigningKey
+    }
+
+    init(configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger) {
+        self.configuration = configuration
+        self.source = credentials
+        self.logger = logger
+        self.state = Mutex(State(region: configuration.region))
+        let timeouts = configuration.timeouts
+        self.quick = Self.makeHTTPClient(timeouts, answer: timeouts.answer)
+        self.patient = Self.makeHTTPClient(timeouts, answer: timeouts.completion)
+    }
+
+    private static func makeHTTPClient(_ timeouts: S3Timeouts, answer: Duration) -> HTTPClient {
+        var settings = HTTPClient.Configuration()
+        settings.redirectConfiguration = .disallow
+        settings.httpVersion = .http1Only
+        settings.decompression = .disabled
+        settings.timeout = .init(
+            connect: TimeAmount(timeouts.connect), read: TimeAmount(answer), write: TimeAmount(timeouts.bodyPause))
+        // How many there are is decided by the budgets of those who call, and nobody should wait for another's part.
+        settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
+        settings.connectionPool.idleTimeout = .seconds(15)
+        // We repeat ourselves, and want to know at once.
+        settings.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
+    }
+
+    /// Closes all connections. Calls under way fail.
+    func shutdown() async {
+        for client in [quick, patient] {
+            do {
+                try await client.shutdown()
+            } catch {
+                logger.debug("An HTTP client did not shut down cleanly", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// The bucket has answered a call.
+    var hasSeenBucket: Bool { state.withLock { $0.hasSeenBucket } }
+}
+
+// MARK: - Requests with no body or a small one
+
+extension S3Client {
+    /// Sends a request and repeats it as far as that is allowed and of use.
+    ///
+    /// - Parameter body: kept in memory, so that it can be sent again.
+    func send(_ request: S3Request, body: ByteBuffer = ByteBuffer()) async throws(StoreError) -> S3Response {
+        try await repeating(request) { () async throws(S3AttemptFailure) -> S3Response in
+            let payload = SmallBody(buffer: body)
+            let signed = try await self.signed(request, digest: try self.digest(of: body), body: payload.requestBody)
+            return try await self.answer(to: signed, request, limit: Self.answerBytesMax) { payload.isBegun }
+        }
+    }
+
+    /// Sends a request for an object's bytes. The caller reads them, or drops the answer, which ends the connection.
+    func open(_ request: S3Request) async throws(StoreError) -> HTTPClientResponse {
+        try await repeating(request) { () async throws(S3AttemptFailure) -> HTTPClientResponse in
+            let signed = try await self.signed(request, digest: try self.digest(of: ByteBuffer()), body: nil)
+            let response = try await self.execute(signed, request) { true }
+            guard response.status.code < 300 else {
+                throw try await self.refusal(response, request, isBegun: true)
+            }
+            return response
+        }
+    }
+
+    private func repeating<Value>(
+        _ request: S3Request, _ attempt: () async throws(S3AttemptFailure) -> Value
+    ) async throws(StoreError) -> Value {
+        var remedies: Set<S3Meaning.Remedy> = []
+        var generator = SystemRandomNumberGenerator()
+        var count = 0
+        while true {
+            count += 1
+            do {
+                return try await attempt()
+            } catch {
+                let mayRepeat = request.isIdempotent || error.isUndone
+                // Everything but waiting can help only once.
+                let isNew = error.remedy == .time || remedies.insert(error.remedy).inserted
+                guard mayRepeat, isNew, error.remedy != .none, count < configuration.retries.attemptsMax else {
+                    throw error.error(isIdempotent: request.isIdempotent)
+                }
+                logger.debug(
+                    "Repeating a request to the store",
+                    metadata: [
+                        "s3.method": "\(request.method)", "s3.attempt": "\(count)",
+                        "store.error": "\(error.error.shortDescription)",
+                    ])
+                if error.remedy == .newCredentials {
+                    let (refused, new) = (state.withLock { $0.refused }, try await credentials())
+                    guard new != refused else { throw error.error }
+                }
+                guard error.remedy == .time else { continue }
+                var delay = configuration.retries.delay(afterAttempt: count, using: &generator)
+                if case .throttled(let asked?) = error.error.reason {
+                    guard asked <= configuration.retries.delayMax else { throw error.error }
+                    delay = max(delay, asked)
+                }
+                try await pause(delay)
+            }
+        }
+    }
+
+    private func pause(_ delay: Duration) async throws(StoreError) {
+        do {
+            try await Task.sleep(for: delay)
+        } catch {
+            throw StoreError(.cancelled, cause: error)
+        }
+    }
+}
+
+// MARK: - Requests with a streamed body
+
+extension S3Client {
+    /// Sends a body as it comes. It is repeated only where nobody has asked for a byte of it.
+    ///
+    /// - Parameters:
+    ///   - body: not empty; the source of `handoff`, which ends where this returns or throws.
+    ///   - commitment: tells whether the last byte has gone out.
+    func stream(
+        _ request: S3Request, body: ObjectBody, from handoff: BufferHandoff, commitment: Commitment
+    ) async throws(StoreError) -> S3Response {
+        guard let length = Int64(exactly: body.byteCount) else { throw StoreError(.tooLarge) }
+        return try await repeating(request) { () async throws(S3AttemptFailure) -> S3Response in
+            let requestBody = HTTPClientRequest.Body.stream(handoff, length: .known(length))
+            let signed = try await self.signed(request, digest: body.digest, body: requestBody)
+            do {
+                return try await self.answer(to: signed, request, limit: Self.answerBytesMax) { commitment.isCommitted }
+            } catch {
+                // What has been taken from the source cannot be sent again.
+                throw handoff.isBegun ? error.withoutRemedy : error
+            }
+        }
+    }
+}
+
+// MARK: - One attempt
+
+extension S3Client {
+    private func answer(
+        to signed: HTTPClientRequest, _ request: S3Request, limit: Int, isBegun: () -> Bool
+    ) async throws(S3AttemptFailure) -> S3Response {
+        let response = try await execute(signed, request, isBegun: isBegun)
+        guard response.status.code < 300 else { throw await refusal(response, isBegun: isBegun()) }
+        var body = ByteBuffer()
+        do {
+            body = try await response.body.collect(upTo: limit)
+        } catch {
+            throw S3AttemptFailure(transport: error, isBegun: true)
+        }
+        let bytes = Array(body.readableBytesView)
+        // Of the calls whose answer comes only after they have begun to say "200".
+        if S3XML.root(of: bytes) == S3Documents.Failure.root {
+            throw failure(read(bytes, response: response), response, isBegun: true)
+        }
+        state.withLock { $0.hasSeenBucket = true }
+        return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
+    }
+
+    private func execute(
+        _ signed: HTTPClientRequest, _ request: S3Request, isBegun: () -> Bool
+    ) async throws(S3AttemptFailure) -> HTTPClientResponse {
+        do {
+            // Time limits are those between two signs of life: how long a body takes is for others to judge.
+            return try await (request.isSlow ? patient : quick).execute(signed, deadline: .distantFuture)
+        } catch {
+            throw S3AttemptFailure(transport: error, isBegun: isBegun())
+        }
+    }
+
+    private func refusal(
+        _ response: HTTPClientResponse, isBegun: Bool
+    ) async -> S3AttemptFailure {
+        var bytes: [UInt8] = []
+        do {
+            bytes = Array(try await response.body.collect(upTo: 1 << 20).readableBytesView)
+        } catch {
+            // The status alone has to do.
+            logger.debug("A refusal's body could not be read", metadata: ["error": "\(error)"])
+        }
+        return failure(read(bytes, response: response), response, isBegun: isBegun)
+    }
+
+    private func read(_ bytes: [UInt8], response: HTTPClientResponse) -> S3Refusal {
+        let document = S3XML.decode(S3Documents.Failure.self, root: S3Documents.Failure.root, from: bytes)
+        let named = response.headers.value("x-amz-bucket-region") ?? document?.region
+        let asked = state.withLock { $0.region }
+        let region = named.flatMap { S3Endpoint.isRegion($0) && $0 != asked ? $0 : nil }
+        let seconds = response.headers.value("retry-after").flatMap { Int64($0) }
+        return S3Refusal(
+            status: Int(response.status.code), code: document?.code ?? "", message: document?.message ?? "",
+            region: region, retryAfter: seconds.map { .seconds(min(max($0, 0), 3600)) })
+    }
+
+    /// Learns from a refusal what can be learnt, and says whether another attempt is worth it.
+    private func failure(
+        _ refusal: S3Refusal, _ response: HTTPClientResponse, isBegun: Bool
+    ) -> S3AttemptFailure {
+        var meaning = refusal.meaning
+        let date = response.headers.value("date").flatMap { S3Time.date(header: $0) }
+        if refusal.status == 403, refusal.code.isEmpty, let date, abs(date.timeIntervalSince(now())) > 600 {
+            // HEAD has no body to say so.
+            meaning = S3Meaning(.unavailable, after: .otherClock)
+        }
+        let isLearnt: Bool
+        switch meaning.remedy {
+        case .none, .time:
+            isLearnt = true
+        case .newCredentials:
+            isLearnt = true
+            state.withLock { state in
+                state.refused = state.credentials
+                state.credentials = nil
+            }
+        case .otherClock:
+            isLearnt = date.map { setClock(to: $0) } ?? false
+        case .otherRegion:
+            isLearnt = refusal.region.map { setRegion($0) } ?? false
+        }
+        let error = StoreError(meaning.reason, refusal.error.sentence, cause: refusal)
+        return S3AttemptFailure(
+            error: error, remedy: isLearnt ? meaning.remedy : .none, isUndone: meaning.isDecided || !isBegun)
+    }
+}
+
+// MARK: - Signing
+
+extension S3Client {
+    /// The store's clock as far as we know it.
+    private func now() -> Date {
+        Date().addingTimeInterval(state.withLock { $0.clockOffset })
+    }
+
+    private func setClock(to date: Date) -> Bool {
+        let offset = date.timeIntervalSince(Date())
+        guard abs(offset) < Self.clockOffsetMax else { return false }
+        state.withLock { $0.clockOffset = offset }
+        logger.warning("The clock differs from the store's", metadata: ["s3.clock_offset_seconds": "\(offset)"])
+        return true
+    }
+
+    private func setRegion(_ region: String) -> Bool {
+        state.withLock { state in
+            state.region = region
+            state.signingKey = nil
+        }
+        logger.info("The bucket is in another region than was configured", metadata: ["s3.region": "\(region)"])
+        return true
+    }
+
+    private func digest(of body: ByteBuffer) throws(S3AttemptFailure) -> SHA256Digest {
+        do {
+            return try SHA256Digest.of(body.readableBytesView)
+        } catch {
+            throw S3AttemptFailure(error)
+        }
+    }
+
+    private func signed(
+        _ request: S3Request, digest: SHA256Digest, body: HTTPClientRequest.Body?
+    ) async throws(S3AttemptFailure) -> HTTPClientRequest {
+        let credentials: S3Credentials
+        do {
+            credentials = try await self.credentials()
+        } catch {
+            throw S3AttemptFailure(error: error, remedy: .none, isUndone: true)
+        }
+        let region = state.withLock { $0.region }
+        let timestamp = S3Time.timestamp(now())
+        let target = configuration.endpoint.target(
+            bucket: configuration.bucket, addressing: configuration.addressing, region: region)
+        let key = request.key.map { "/" + S3Signature.percentEncoded($0, keepingSlashes: true) } ?? ""
+        let path = target.pathPrefix + key
+        var headers = request.headers
+        headers.append(("host", target.authority))
+        headers.append(("x-amz-content-sha256", String(describing: digest)))
+        headers.append(("x-amz-date", timestamp))
+        if let token = credentials.sessionToken { headers.append(("x-amz-security-token", token)) }
+        let subject = S3Signature.Subject(
+            method: request.method.rawValue, path: path.isEmpty ? "/" : path, query: request.query,
+            headers: headers.filter { Self.isSigned($0.name) }, payload: String(describing: digest))
+        do {
+            let key = try signingKey(day: String(timestamp.prefix(8)), region: region, credentials: credentials)
+            let authorization = try S3Signature.authorization(
+                of: subject, timestamp: timestamp, accessKeyID: credentials.accessKeyID, key: key)
+            headers.append(("authorization", authorization))
+        } catch {
+            throw S3AttemptFailure(error)
+        }
+        let query = S3Signature.canonicalQuery(request.query)
+        var signed = HTTPClientRequest(url: target.origin + subject.path + (query.isEmpty ? "" : "?" + query))
+        signed.method = request.method
+        signed.headers = HTTPHeaders(headers.map { ($0.name, $0.value) })
+        signed.headers.add(name: "user-agent", value: "sluice")
+        signed.body = body
+        return signed
+    }
+
+    /// Proxies may change other headers on the way.
+    private static func isSigned(_ header: String) -> Bool {
+        header == "host" || header == "content-md5" || header.hasPrefix("x-amz-")
+    }
+
+    private func signingKey(
+        day: String, region: String, credentials: S3Credentials
+    ) throws(CryptographyError) -> S3SigningKey {
+        let kept = state.withLock { $0.signingKey }
+        if let kept, kept.day == day, kept.region == region, kept.secret == credentials.secretAccessKey {
+            return kept.key
+        }
+        let key = try S3SigningKey(secretAccessKey: credentials.secretAccessKey, day: day, region: region)
+        state.withLock { state in
+            state.signingKey = SigningKey(day: day, region: region, secret: credentials.secretAccessKey, key: key)
+        }
+        return key
+    }
+
+    /// Those in use, or new ones where they have been refused or expire shortly.
+    private func credentials() async throws(StoreError) -> S3Credentials {
+        let (kept, refused) = state.withLock { ($0.credentials, $0.refused) }
+        if let kept, kept.expiration.map({ $0.timeIntervalSinceNow > 600 }) ?? true { return kept }
+        guard let credentials = try await source.credentials(insteadOf: kept ?? refused) else {
+            throw StoreError(.denied, "No credentials for the S3 store were found.")
+        }
+        state.withLock { $0.credentials = credentials }
+        return credentials
+    }
+}

@@ -1,0 +1,111 @@
+import NIOCore
+package import WireProtocol
+
+extension S3Store {
+    package func completeUpload(
+        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        try Self.check(parts, size: size)
+        do {
+            return try await completeUpload(
+                at: try writableKey(key), upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
+        } catch {
+            guard case .invalidParts = error.reason else { throw error }
+            throw try await differing(parts, key: key, upload: upload, cause: error)
+        }
+    }
+
+    /// - Parameter key: in the bucket.
+    func completeUpload(
+        at key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        var request = try request(.POST, at: key, upload: upload)
+        request.isIdempotent = false
+        request.isSlow = true
+        request.headers.append(("content-type", "application/xml"))
+        if provider.checksObjectSize { request.headers.append(("x-amz-mp-object-size", String(size))) }
+        if ifAbsent, provider.conditionalComplete != .refused { request.headers.append(("if-none-match", "*")) }
+        let (sent, client, body) = (request, self.client, ByteBuffer(string: document(of: parts)))
+        let response = try await withCommitment { commitment in
+            // Once it is under way nobody can tell what it has done but its answer.
+            guard commitment.commit() else { return .failure(StoreError(.cancelled)) }
+            do {
+                return .success(try await client.send(sent, body: body))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let root = S3Documents.Completed.root
+        guard let document = S3XML.decode(S3Documents.Completed.self, root: root, from: response.body) else {
+            throw StoreError(.outcomeUnknown, "The store's answer breaks off before it says what has become of the upload.")
+        }
+        // Ceph's first answer has an empty one.
+        let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag")
+        return ObjectReceipt(
+            etag: etag, version: Self.version(of: response.headers),
+            evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256))
+    }
+
+    /// What is wrong with a list whatever the store holds.
+    private static func check(_ parts: [CompletedPart], size: UInt64) throws(StoreError) {
+        var sum: UInt64 = 0
+        for (index, part) in parts.enumerated() {
+            guard let number = PartNumber(UInt32(clamping: index + 1)) else { break }
+            // The missing one, where the list has a gap.
+            guard part.number == number else { throw StoreError(.invalidParts([number])) }
+            let isLast = index == parts.count - 1
+            guard part.size == parts[0].size || (isLast && part.size < parts[0].size) else {
+                throw StoreError(.invalidParts([number]))
+            }
+            let (total, isTooMuch) = sum.addingReportingOverflow(part.size)
+            guard !isTooMuch else { throw StoreError(.sizeMismatch) }
+            sum = total
+        }
+        guard !parts.isEmpty else { throw StoreError(.invalidParts([PartNumber(1)].compactMap { $0 })) }
+        guard sum == size else { throw StoreError(.sizeMismatch) }
+    }
+
+    private func document(of parts: [CompletedPart]) -> String {
+        var text = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+        for part in parts {
+            text += "<Part><PartNumber>\(part.number)</PartNumber><ETag>\(S3XML.escaped(part.etag))</ETag>"
+            if provider.keepsSHA256 {
+                text += "<ChecksumSHA256>\(Self.checksumHeader(part.digest).value)</ChecksumSHA256>"
+            }
+            text += "</Part>"
+        }
+        return text + "</CompleteMultipartUpload>"
+    }
+
+    /// The store says that parts are wrong, and not which.
+    private func differing(
+        _ parts: [CompletedPart], key: String, upload: String, cause: StoreError
+    ) async throws(StoreError) -> StoreError {
+        var listed: [PartNumber: ListedPart] = [:]
+        for part in try await allParts(key: key, upload: upload) { listed[part.number] = part }
+        let wrong = parts.filter { part in
+            guard let found = listed[part.number] else { return true }
+            return found.size != part.size || bare(found.etag) != bare(part.etag)
+        }
+        // Where all agree the store must mean another thing than it says. Then none can be relied on.
+        return StoreError(.invalidParts((wrong.isEmpty ? parts : wrong).map(\.number)), cause: cause.cause)
+    }
+
+    /// Some stores write ETags with quotes in one place and without in another.
+    private func bare(_ etag: String) -> [UInt8] {
+        etag.utf8.filter { $0 != UInt8(ascii: "\"") }
+    }
+
+    /// What the answer says about the content, as far as the object itself will say it later.
+    private func evidence(of parts: [CompletedPart], etag: String?, checksum: String?) -> ObjectEvidence {
+        guard let first = parts.first else { return .none }
+        if provider.keepsSHA256, let checksum, let (root, count) = Self.compositeSHA256(checksum) {
+            return .compositeSHA256(root: root, partBytes: first.size, partCount: count)
+        }
+        let count = etag.flatMap { Self.partCount(ofETag: $0) }
+        if provider.keepsCompositeMD5, provider.keepsMetadata, let etag, count == UInt32(exactly: parts.count) {
+            return .compositeMD5(etag: etag, partBytes: first.size)
+        }
+        return .none
+    }
+}

@@ -1,0 +1,213 @@
+import AsyncHTTPClient
+import FoundationEssentials
+package import NIOCore
+import NIOHTTP1
+import WireProtocol
+
+extension S3Store {
+    package func object(key: String) async throws(StoreError) -> ObjectSummary? {
+        guard let key = readableKey(key), let headers = try await head(at: key) else { return nil }
+        return try summary(of: headers)
+    }
+
+    /// - Parameter key: in the bucket.
+    /// - Returns: `nil` where there is no object.
+    func head(at key: String) async throws(StoreError) -> HTTPHeaders? {
+        var request = S3Request(.HEAD, key: key)
+        if provider.keepsSHA256 { request.headers.append(("x-amz-checksum-mode", "ENABLED")) }
+        do {
+            return try await client.send(request).headers
+        } catch {
+            guard error.isNotFound else { throw error }
+            // HEAD does not say what is missing. A bucket that has answered once is taken to be there.
+            if !client.hasSeenBucket { _ = try await client.send(S3Request(.HEAD, key: nil)) }
+            return nil
+        }
+    }
+
+    package func putObject(
+        key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        try await putObject(at: try writableKey(key), body: body, metadata: metadata, ifAbsent: ifAbsent)
+    }
+
+    /// - Parameter key: in the bucket.
+    func putObject(
+        at key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        var request = S3Request(.PUT, key: key)
+        request.isIdempotent = false
+        request.headers = Self.headers(of: metadata)
+        if provider.keepsSHA256 { request.headers.append(Self.checksumHeader(body.digest)) }
+        if ifAbsent, provider.conditionalPut != .refused { request.headers.append(("if-none-match", "*")) }
+        if let md5 = body.md5 { request.headers.append(Self.md5Header(md5)) }
+        let response = try await send(request, body: body, verifies: verifiesBodies)
+        let isTold = provider.keepsSHA256 || (provider.keepsMetadata && metadata.partDigest != nil)
+        return ObjectReceipt(
+            etag: response.headers.value("etag"), version: Self.version(of: response.headers),
+            evidence: isTold ? .partDigest(body.digest) : .none)
+    }
+
+    package func readObject(key: String) async throws(StoreError) -> ObjectReader? {
+        guard let key = readableKey(key) else { return nil }
+        var request = S3Request(.GET, key: key)
+        if provider.keepsSHA256 { request.headers.append(("x-amz-checksum-mode", "ENABLED")) }
+        do {
+            let response = try await client.open(request)
+            let summary = try summary(of: response.headers)
+            return ObjectReader(summary: summary, bytes: S3ObjectBytes(body: response.body, size: summary.size))
+        } catch {
+            guard error.isNotFound else { throw error }
+            return nil
+        }
+    }
+
+    // MARK: - Headers
+
+    static func headers(of metadata: ObjectMetadata) -> [(name: String, value: String)] {
+        let time = metadata.modificationTime
+        var headers = [
+            (name: "x-amz-meta-sluice-session", value: String(describing: metadata.sessionID)),
+            (name: "x-amz-meta-sluice-part-bytes", value: String(metadata.partBytes)),
+            (name: "x-amz-meta-sluice-modified", value: "\(time.seconds)s\(time.nanoseconds)ns"),
+        ]
+        if let digest = metadata.partDigest {
+            headers.append((name: "x-amz-meta-sluice-part-digest", value: String(describing: digest)))
+        }
+        return headers
+    }
+
+    static func metadata(of headers: HTTPHeaders) -> ObjectMetadata? {
+        guard let session = headers.value("x-amz-meta-sluice-session").flatMap({ SessionID($0) }),
+            let partBytes = headers.value("x-amz-meta-sluice-part-bytes").flatMap({ UInt64($0) }),
+            let time = headers.value("x-amz-meta-sluice-modified").flatMap({ modificationTime($0) })
+        else { return nil }
+        return ObjectMetadata(
+            sessionID: session, partBytes: partBytes, modificationTime: time,
+            partDigest: headers.value("x-amz-meta-sluice-part-digest").flatMap { SHA256Digest($0) })
+    }
+
+    private static func modificationTime(_ text: String) -> ModificationTime? {
+        let halves = text.split(separator: "s", maxSplits: 1)
+        guard halves.count == 2, halves[1].hasSuffix("ns"), let seconds = Int64(halves[0]),
+            let nanoseconds = UInt32(halves[1].dropLast(2)), nanoseconds < 1_000_000_000
+        else { return nil }
+        return ModificationTime(seconds: seconds, nanoseconds: nanoseconds)
+    }
+
+    static func checksumHeader(_ digest: SHA256Digest) -> (name: String, value: String) {
+        ("x-amz-checksum-sha256", Data(digest.bytes).base64EncodedString())
+    }
+
+    static func md5Header(_ md5: MD5Digest) -> (name: String, value: String) {
+        ("content-md5", Data(md5.bytes).base64EncodedString())
+    }
+
+    static func version(of headers: HTTPHeaders) -> String? {
+        // A bucket whose versions are suspended calls all of them so.
+        headers.value("x-amz-version-id").flatMap { $0 == "null" ? nil : $0 }
+    }
+
+    private func summary(of headers: HTTPHeaders) throws(StoreError) -> ObjectSummary {
+        guard let size = headers.value("content-length").flatMap({ UInt64($0) }),
+            let modified = headers.value("last-modified").flatMap({ S3Time.date(header: $0) })
+        else { throw StoreError(.damaged, "The store does not tell an object's size and date.") }
+        let metadata = Self.metadata(of: headers)
+        return ObjectSummary(
+            size: size, etag: headers.value("etag"), version: Self.version(of: headers), modified: modified,
+            metadata: metadata, evidence: evidence(of: headers, metadata: metadata))
+    }
+
+    /// What the headers say about the content: the strongest that this store is known to tell truly.
+    private func evidence(of headers: HTTPHeaders, metadata: ObjectMetadata?) -> ObjectEvidence {
+        if provider.keepsSHA256, let checksum = headers.value("x-amz-checksum-sha256") {
+            if let (root, count) = Self.compositeSHA256(checksum), let metadata {
+                return .compositeSHA256(root: root, partBytes: metadata.partBytes, partCount: count)
+            }
+            if let digest = Self.sha256(base64: checksum), headers.value("x-amz-checksum-type") != "COMPOSITE" {
+                return .partDigest(digest)
+            }
+        }
+        if let digest = metadata?.partDigest { return .partDigest(digest) }
+        // Encrypted under a key, an ETag has the same form and is no MD5.
+        let encryption = headers.value("x-amz-server-side-encryption")
+        let isPlain = encryption == nil || encryption == "AES256"
+        if provider.keepsCompositeMD5, isPlain, let metadata, let etag = headers.value("etag"),
+            headers.value("x-amz-server-side-encryption-customer-algorithm") == nil, Self.partCount(ofETag: etag) != nil
+        {
+            return .compositeMD5(etag: etag, partBytes: metadata.partBytes)
+        }
+        return .none
+    }
+
+    /// Reads `<base64>-<part count>`.
+    static func compositeSHA256(_ text: String) -> (root: SHA256Digest, partCount: UInt32)? {
+        guard let hyphen = text.lastIndex(of: "-"), let count = UInt32(text[text.index(after: hyphen)...]), count > 0,
+            let root = sha256(base64: String(text[..<hyphen]))
+        else { return nil }
+        return (root, count)
+    }
+
+    static func sha256(base64 text: String) -> SHA256Digest? {
+        Data(base64Encoded: text).flatMap { SHA256Digest(bytes: $0) }
+    }
+
+    /// The count in `"<32 hexadecimal digits>-<part count>"`, or `nil` where it is another ETag.
+    static func partCount(ofETag etag: String) -> UInt32? {
+        let bare = etag.filter { $0 != "\"" }
+        let halves = bare.split(separator: "-", omittingEmptySubsequences: false)
+        guard halves.count == 2, MD5Digest(String(halves[0])) != nil, let count = UInt32(halves[1]), count > 0 else {
+            return nil
+        }
+        return count
+    }
+}
+
+extension StoreError {
+    /// The store says of an object that there is none. After HEAD there is only the status.
+    var isNotFound: Bool {
+        guard let refusal = cause as? S3Refusal, refusal.status == 404 else { return false }
+        return ["", "NoSuchKey", "NotFound", "NoSuchVersion"].contains(refusal.code)
+    }
+}
+
+/// An object's bytes as they come, which end after as many as were announced or throw.
+struct S3ObjectBytes: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+    typealias Failure = StoreError
+
+    let body: HTTPClientResponse.Body
+    let size: UInt64
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate var base: HTTPClientResponse.Body.AsyncIterator
+        fileprivate var remaining: UInt64
+
+        mutating func next() async throws(StoreError) -> ByteBuffer? {
+            try await next(isolation: nil)
+        }
+
+        mutating func next(isolation actor: isolated (any Actor)?) async throws(StoreError) -> ByteBuffer? {
+            let buffer: ByteBuffer?
+            do {
+                buffer = try await base.next()
+            } catch {
+                if Task.isCancelled { throw StoreError(.cancelled, cause: error) }
+                throw StoreError(.unavailable, "The store broke off while it sent an object.", cause: error)
+            }
+            guard let buffer else {
+                guard remaining == 0 else { throw StoreError(.damaged, "The store sent less than the whole object.") }
+                return nil
+            }
+            guard let byteCount = UInt64(exactly: buffer.readableBytes), byteCount <= remaining else {
+                throw StoreError(.damaged, "The store sent more than the object.")
+            }
+            remaining -= byteCount
+            return buffer
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(base: body.makeAsyncIterator(), remaining: size)
+    }
+}

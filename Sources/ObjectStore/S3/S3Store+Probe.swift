@@ -1,0 +1,173 @@
+import NIOCore
+import NIOHTTP1
+import SecureChannel
+import WireProtocol
+
+extension S3Store {
+    /// Finds out what the store does, on an object of one byte below `.sluice/probe/` that is removed afterwards.
+    ///
+    /// What documents promise is not relied on: a store is trusted to check digests and conditions only where it has
+    /// been seen to refuse.
+    /// - Returns: the provider with what was seen in the place of what was assumed.
+    /// - Throws: what keeps anybody from uploading at all.
+    package func probe() async throws(StoreError) -> S3Provider {
+        var generator = SystemRandomNumberGenerator()
+        let session = SessionID.random(using: &generator)
+        let key = "\(configuration.prefix)\(Self.ownFolder)/probe/\(session)"
+        let probe: StoreProbe
+        do {
+            probe = try StoreProbe(store: self, session: session, key: key)
+        } catch {
+            throw StoreError(.unavailable, "The cryptographic library failed.", cause: error)
+        }
+        let result: Result<S3Provider, StoreError>
+        do {
+            result = .success(try await probe.run())
+        } catch {
+            result = .failure(error)
+        }
+        do {
+            try await delete(key: key)
+        } catch {
+            // Without the right to delete, a byte is left behind each time. Everything else works.
+            logger.warning(
+                "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
+        }
+        return try result.get()
+    }
+}
+
+/// One run of the probe.
+private struct StoreProbe {
+    private let store: S3Store
+    private let session: SessionID
+    /// In the bucket.
+    private let key: String
+    private let content = ByteBuffer(bytes: [0x2E])
+    private let digest: SHA256Digest
+    private let otherDigest: SHA256Digest
+    /// What an ETag made of MD5s has before its hyphen; `nil` where the library has no MD5.
+    private let compositeMD5: MD5Digest?
+
+    init(store: S3Store, session: SessionID, key: String) throws(CryptographyError) {
+        self.store = store
+        self.session = session
+        self.key = key
+        self.digest = try SHA256Digest.of(content.readableBytesView)
+        self.otherDigest = try SHA256Digest.of([])
+        self.compositeMD5 = Self.compositeMD5(of: content)
+    }
+
+    func run() async throws(StoreError) -> S3Provider {
+        var seen = store.provider
+        try await withUpload { upload throws(StoreError) in
+            seen.checksContentSHA256 = try await refusesWrongDigest(upload: upload)
+            _ = try await complete(upload, ifAbsent: false)
+        }
+        guard let headers = try await store.head(at: key) else {
+            throw StoreError(.damaged, "The store completed an upload and has no object.")
+        }
+        seen.keepsMetadata = S3Store.metadata(of: headers)?.sessionID == session
+        seen.keepsCompositeMD5 = isCompositeMD5(headers.value("etag"))
+        seen.keepsSHA256 = store.provider.keepsSHA256 && isCompositeSHA256(headers.value("x-amz-checksum-sha256"))
+        try await withUpload { upload throws(StoreError) in
+            seen.conditionalComplete = try await condition { () async throws(StoreError) in
+                _ = try await complete(upload, ifAbsent: true)
+            }
+        }
+        seen.conditionalPut = try await condition { () async throws(StoreError) in
+            let body = ObjectBody(buffers: [content], digest: digest)
+            _ = try await store.putObject(at: key, body: body, metadata: metadata, ifAbsent: true)
+        }
+        return seen
+    }
+
+    private var metadata: ObjectMetadata {
+        ObjectMetadata(
+            sessionID: session, partBytes: store.limits.partBytesMin,
+            modificationTime: ModificationTime(seconds: 0, nanoseconds: 0))
+    }
+
+    /// Leaves no upload behind, completed or not.
+    private func withUpload(_ body: (String) async throws(StoreError) -> Void) async throws(StoreError) {
+        let upload = try await store.createUpload(at: key, metadata: metadata)
+        let result: Result<Void, StoreError>
+        do {
+            result = .success(try await body(upload))
+        } catch {
+            result = .failure(error)
+        }
+        do {
+            try await store.abortUpload(at: key, upload: upload)
+        } catch {
+            // The usual case: it has been completed. Otherwise the store's own rule removes it.
+            store.logger.trace("A probe was not aborted", metadata: ["store.error": "\(error.shortDescription)"])
+        }
+        try result.get()
+    }
+
+    private func uploadPart(_ upload: String, offering digest: SHA256Digest) async throws(StoreError) -> CompletedPart {
+        guard let number = PartNumber(1) else { throw StoreError(.unsupported) }
+        let body = ObjectBody(buffers: [content], digest: digest)
+        let etag = try await store.uploadPart(at: key, upload: upload, number: number, body: body, verifies: false)
+        return CompletedPart(number: number, size: UInt64(content.readableBytes), digest: digest, etag: etag)
+    }
+
+    private func refusesWrongDigest(upload: String) async throws(StoreError) -> Bool {
+        do {
+            _ = try await uploadPart(upload, offering: otherDigest)
+            return false
+        } catch {
+            // Any refusal is one, whatever the store calls it; but it has to be the store's own word.
+            guard let refusal = error.cause as? S3Refusal, (400..<500).contains(refusal.status), !error.isRetryable,
+                error.reason != .denied, error.reason != .noSuchUpload, error.reason != .noSuchBucket
+            else { throw error }
+            return true
+        }
+    }
+
+    private func complete(_ upload: String, ifAbsent: Bool) async throws(StoreError) -> ObjectReceipt {
+        let part = try await uploadPart(upload, offering: digest)
+        return try await store.completeUpload(
+            at: key, upload: upload, parts: [part], size: part.size, ifAbsent: ifAbsent)
+    }
+
+    /// What becomes of a condition that does not hold, as the key has an object.
+    private func condition(
+        _ call: () async throws(StoreError) -> Void
+    ) async throws(StoreError) -> S3Provider.Condition {
+        do {
+            try await call()
+            return .ignored
+        } catch {
+            switch error.reason {
+            case .alreadyExists: return .honoured
+            case .unsupported: return .refused
+            default: throw error
+            }
+        }
+    }
+
+    private func isCompositeMD5(_ etag: String?) -> Bool {
+        guard let etag, let compositeMD5, S3Store.partCount(ofETag: etag) == 1 else { return false }
+        return etag.filter { $0 != "\"" }.lowercased() == "\(compositeMD5)-1"
+    }
+
+    private func isCompositeSHA256(_ checksum: String?) -> Bool {
+        guard let checksum, let (root, count) = S3Store.compositeSHA256(checksum) else { return false }
+        // A library that just made two digests makes a third; without it the store is taken to keep none.
+        return count == 1 && root == (try? RootDigest.of([digest]))
+    }
+
+    private static func compositeMD5(of content: ByteBuffer) -> MD5Digest? {
+        do {
+            var part = try MD5Hasher()
+            part.update(content)
+            var whole = try MD5Hasher()
+            whole.update(ByteBuffer(bytes: try part.finalize().bytes))
+            return try whole.finalize()
+        } catch {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import FoundationEssentials
+import NIOHTTP1
+package import WireProtocol
+
+extension S3Store {
+    package func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+        try await createUpload(at: try writableKey(key), metadata: metadata)
+    }
+
+    /// - Parameter key: in the bucket.
+    func createUpload(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+        var request = S3Request(.POST, key: key)
+        request.query = [("uploads", "")]
+        request.headers = Self.headers(of: metadata)
+        if provider.keepsSHA256 {
+            request.headers += [("x-amz-checksum-algorithm", "SHA256"), ("x-amz-checksum-type", "COMPOSITE")]
+        }
+        let response = try await client.send(request)
+        let created = S3XML.decode(S3Documents.Created.self, root: S3Documents.Created.root, from: response.body)
+        guard let upload = created?.uploadId, Self.isUploadID(upload) else {
+            throw StoreError(.damaged, "The store began an upload and did not tell its id.")
+        }
+        return upload
+    }
+
+    package func uploadPart(
+        key: String, upload: String, number: PartNumber, body: ObjectBody
+    ) async throws(StoreError) -> String {
+        try await uploadPart(
+            at: try writableKey(key), upload: upload, number: number, body: body, verifies: verifiesBodies)
+    }
+
+    /// - Parameters:
+    ///   - key: in the bucket.
+    ///   - verifies: we check the digest ourselves.
+    func uploadPart(
+        at key: String, upload: String, number: PartNumber, body: ObjectBody, verifies: Bool
+    ) async throws(StoreError) -> String {
+        guard number.value <= limits.partsMax else { throw StoreError(.tooLarge) }
+        var request = try self.request(.PUT, at: key, upload: upload)
+        request.query.append(("partNumber", String(number.value)))
+        if provider.keepsSHA256 { request.headers.append(Self.checksumHeader(body.digest)) }
+        if let md5 = body.md5 { request.headers.append(Self.md5Header(md5)) }
+        let response = try await send(request, body: body, verifies: verifies)
+        guard let etag = response.headers.value("etag") else {
+            throw StoreError(.damaged, "The store took a part and did not tell its ETag.")
+        }
+        return etag
+    }
+
+    package func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
+        var request = try self.request(.GET, at: try writableKey(key), upload: upload)
+        if let after { request.query.append(("part-number-marker", String(after.value))) }
+        let response = try await client.send(request)
+        guard let page = S3XML.decode(S3Documents.Parts.self, root: S3Documents.Parts.root, from: response.body) else {
+            throw StoreError(.damaged, "The store's list of parts cannot be read.")
+        }
+        var parts: [ListedPart] = []
+        for part in page.part ?? [] { parts.append(try Self.part(part)) }
+        // Some stores repeat the part that the marker names.
+        parts.removeAll { part in after.map { part.number <= $0 } ?? false }
+        parts.sort { $0.number < $1.number }
+        guard S3Documents.isTrue(page.isTruncated) else { return PartPage(parts: parts, next: nil) }
+        let marker = page.nextPartNumberMarker.flatMap { UInt32($0) }.flatMap { PartNumber($0) }
+        // A marker that does not lead on would keep us here for ever.
+        guard let next = max(marker, parts.last?.number), after.map({ next > $0 }) ?? true else {
+            throw StoreError(.damaged, "The store's list of parts does not advance.")
+        }
+        return PartPage(parts: parts, next: next)
+    }
+
+    package func abortUpload(key: String, upload: String) async throws(StoreError) {
+        try await abortUpload(at: try writableKey(key), upload: upload)
+    }
+
+    /// - Parameter key: in the bucket.
+    func abortUpload(at key: String, upload: String) async throws(StoreError) {
+        _ = try await client.send(try request(.DELETE, at: key, upload: upload))
+    }
+
+    package func uploads(key: String) async throws(StoreError) -> [UploadSummary] {
+        guard let wanted = readableKey(key) else { return [] }
+        var found: [UploadSummary] = []
+        var marker: (key: String, upload: String)?
+        for _ in 0..<Self.pagesMax {
+            let page = try await uploadPage(prefix: wanted, after: marker)
+            let isEncoded = page.encodingType == "url"
+            var lastKey: String?
+            for upload in page.upload ?? [] {
+                guard let key = upload.key.flatMap({ isEncoded ? S3Documents.decoded($0) : $0 }) else { continue }
+                lastKey = key
+                guard isSame(key, wanted), let id = upload.uploadId, Self.isUploadID(id) else { continue }
+                guard let created = upload.initiated.flatMap({ S3Time.date(xml: $0) }) else {
+                    throw StoreError(.damaged, "The store lists an upload without its date.")
+                }
+                found.append(UploadSummary(upload: id, created: created, sessionID: nil))
+            }
+            // Keys come in order, so the ones that only begin as this one does are all behind it.
+            let isPast = lastKey.map { wanted.utf8.lexicographicallyPrecedes($0.utf8) } ?? false
+            guard S3Documents.isTrue(page.isTruncated), !isPast else {
+                return found.sorted { $0.created < $1.created }
+            }
+            let nextKey = page.nextKeyMarker.flatMap { isEncoded ? S3Documents.decoded($0) : $0 } ?? lastKey
+            let next = (key: nextKey ?? "", upload: page.nextUploadIdMarker ?? "")
+            if let marker, isSame(marker.key, next.key), isSame(marker.upload, next.upload) { break }
+            marker = next
+        }
+        throw StoreError(.damaged, "The store's list of uploads does not end.")
+    }
+
+    private func uploadPage(
+        prefix: String, after marker: (key: String, upload: String)?
+    ) async throws(StoreError) -> S3Documents.Uploads {
+        var request = S3Request(.GET, key: nil)
+        request.query = [("uploads", ""), ("prefix", prefix), ("encoding-type", "url")]
+        if let marker {
+            request.query.append(("key-marker", marker.key))
+            if !marker.upload.isEmpty { request.query.append(("upload-id-marker", marker.upload)) }
+        }
+        let response = try await client.send(request)
+        let page = S3XML.decode(S3Documents.Uploads.self, root: S3Documents.Uploads.root, from: response.body)
+        guard let page else { throw StoreError(.damaged, "The store's list of uploads cannot be read.") }
+        return page
+    }
+
+    private static let pagesMax = 100
+
+    // MARK: - Details
+
+    /// A request about an upload. An id that cannot be one never reaches the store, where it might mean something else.
+    func request(_ method: HTTPMethod, at key: String, upload: String) throws(StoreError) -> S3Request {
+        guard Self.isUploadID(upload) else { throw StoreError(.noSuchUpload) }
+        var request = S3Request(method, key: key)
+        request.query = [("uploadId", upload)]
+        return request
+    }
+
+    private static func isUploadID(_ text: String) -> Bool {
+        (1...2048).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+            && !text.split(separator: "/", omittingEmptySubsequences: false).contains { $0 == "." || $0 == ".." }
+    }
+
+    private static func part(_ part: S3Documents.Parts.Part) throws(StoreError) -> ListedPart {
+        guard let number = part.partNumber.flatMap({ UInt32($0) }).flatMap({ PartNumber($0) }),
+            let size = part.size.flatMap({ UInt64($0) }), let etag = part.eTag, !etag.isEmpty,
+            let modified = part.lastModified.flatMap({ S3Time.date(xml: $0) })
+        else { throw StoreError(.damaged, "The store lists a part that makes no sense.") }
+        return ListedPart(
+            number: number, size: size, etag: etag, digest: part.checksumSHA256.flatMap { sha256(base64: $0) },
+            modified: modified)
+    }
+}
+
+/// The greater of those that are there.
+private func max(_ left: PartNumber?, _ right: PartNumber?) -> PartNumber? {
+    guard let left, let right else { return left ?? right }
+    return Swift.max(left, right)
+}

@@ -1,0 +1,153 @@
+package import Logging
+import SecureChannel
+import WireProtocol
+
+/// A bucket, or the part of one below a prefix.
+///
+/// ```
+/// PREFIX<key>                        objects, and uploads on their way
+/// PREFIX.sluice/sessions/<name>      session records
+/// PREFIX.sluice/probe/<random>       for a moment, when the store is opened
+/// ```
+///
+/// An object's `x-amz-meta-sluice-…` headers hold its `ObjectMetadata`. What a call may need of the bucket's rights:
+/// GetObject, PutObject, AbortMultipartUpload, ListMultipartUploadParts; ListBucket and ListBucketMultipartUploads;
+/// DeleteObject below `.sluice/`. Without ListBucket a key that holds nothing looks forbidden.
+package final class S3Store: ObjectStore {
+    package let limits: StoreLimits
+    /// What is known of the store: from the table, or as it was seen when the store was opened.
+    package let provider: S3Provider
+    let configuration: S3Configuration
+    let client: S3Client
+    let logger: Logger
+
+    /// A store of which only the table knows; `open` makes one that has been tried.
+    package convenience init(
+        configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger
+    ) {
+        let client = S3Client(configuration: configuration, credentials: credentials, logger: logger)
+        self.init(configuration: configuration, provider: configuration.provider, client: client, logger: logger)
+    }
+
+    private init(configuration: S3Configuration, provider: S3Provider, client: S3Client, logger: Logger) {
+        self.configuration = configuration
+        self.provider = provider
+        self.client = client
+        self.logger = logger
+        let prefixBytes = configuration.prefix.utf8.count
+        self.limits = StoreLimits(
+            partBytesMin: provider.partBytesMin, partBytesMax: provider.partBytesMax, partsMax: provider.partsMax,
+            objectBytesMax: provider.objectBytesMax, keyBytesMax: max(0, Self.keyBytesMax - prefixBytes),
+            recordBytesMax: Self.recordBytesMax,
+            checksPartDigests: Self.verifies(configuration, provider) || provider.checksContentSHA256,
+            wantsPartMD5: false,
+            honoursIfAbsent: provider.conditionalPut == .honoured && provider.conditionalComplete == .honoured,
+            completionTimeMax: provider.completionTimeMax)
+    }
+
+    /// Sets a store up and tries out what it does. `shutdown` it in the end.
+    ///
+    /// - Throws: what keeps a gateway from working with it at all: `.denied`, `.noSuchBucket`, `.unavailable`.
+    package static func open(
+        configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger
+    ) async throws(StoreError) -> S3Store {
+        let store = S3Store(configuration: configuration, credentials: credentials, logger: logger)
+        do {
+            let provider = try await store.probe()
+            return S3Store(configuration: configuration, provider: provider, client: store.client, logger: logger)
+        } catch {
+            await store.shutdown()
+            throw error
+        }
+    }
+
+    /// Closes the connections. No call may follow.
+    package func shutdown() async {
+        await client.shutdown()
+    }
+
+    /// S3's own limit, for the whole key.
+    private static let keyBytesMax = 1024
+    private static let recordBytesMax = 64 << 10
+
+    private static func verifies(_ configuration: S3Configuration, _ provider: S3Provider) -> Bool {
+        switch configuration.verification {
+        case .auto: !provider.checksContentSHA256
+        case .always: true
+        case .store: false
+        }
+    }
+
+    /// We check digests ourselves.
+    var verifiesBodies: Bool { Self.verifies(configuration, provider) }
+
+    // MARK: - Keys
+
+    static let ownFolder = ".sluice"
+
+    /// The key in the bucket, where it may be written to.
+    func writableKey(_ key: String) throws(StoreError) -> String {
+        guard !key.isEmpty, key.utf8.count <= limits.keyBytesMax, !isSame(key, Self.ownFolder),
+            !key.utf8.starts(with: "\(Self.ownFolder)/".utf8), !key.utf8.contains(0)
+        else { throw StoreError(.keyUnsupported) }
+        return configuration.prefix + key
+    }
+
+    /// The key in the bucket, or `nil` where it cannot hold anything.
+    func readableKey(_ key: String) -> String? {
+        key.isEmpty || key.utf8.count > limits.keyBytesMax ? nil : configuration.prefix + key
+    }
+
+    // MARK: - Bodies
+
+    /// Sends a request with a body as it comes.
+    ///
+    /// - Parameter verifies: we check the digest ourselves.
+    func send(_ request: S3Request, body: ObjectBody, verifies: Bool) async throws(StoreError) -> S3Response {
+        guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
+        let client = self.client
+        return try await withCommitment { commitment in
+            let handoff = BufferHandoff()
+            let pump = BodyPump(body: body, verifies: verifies, handoff: handoff, commitment: commitment)
+            if body.byteCount == 0 { return await Self.sendEmpty(request, through: client, pump: pump) }
+            return await Self.stream(request, through: client, pump: pump)
+        }
+    }
+
+    private static func stream(
+        _ request: S3Request, through client: S3Client, pump: BodyPump
+    ) async -> Result<S3Response, StoreError> {
+        await withTaskGroup(of: Result<Void, StoreError>.self) { group in
+            group.addTask { await pump.run() }
+            let answer: Result<S3Response, StoreError>
+            do {
+                answer = .success(
+                    try await client.stream(request, body: pump.body, from: pump.handoff, commitment: pump.commitment))
+            } catch {
+                answer = .failure(error)
+            }
+            // The source may have nothing to give for long, and nobody wants it any more. Where the body itself failed,
+            // that has broken the request off and is its error.
+            pump.handoff.close()
+            group.cancelAll()
+            return answer
+        }
+    }
+
+    /// An empty body has no last buffer to hold back, so its source has to end before the request begins.
+    private static func sendEmpty(
+        _ request: S3Request, through client: S3Client, pump: BodyPump
+    ) async -> Result<S3Response, StoreError> {
+        if case .failure(let error) = await pump.run() { return .failure(error) }
+        do {
+            guard try SHA256Digest.of([UInt8]()) == pump.body.digest else {
+                return .failure(StoreError(.digestMismatch))
+            }
+            return .success(try await client.send(request))
+        } catch let error as StoreError {
+            return .failure(error)
+        } catch {
+            return .failure(StoreError(.unavailable, "The cryptographic library failed.", cause: error))
+        }
+    }
+}
