@@ -36,6 +36,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/CoreOffice/XMLCoder", from: "0.18.2"),
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
@@ -50,7 +51,9 @@ let package = Package(
             dependencies: [
                 "WireProtocol", "SecureChannel", nioCore, nioPosix, logging,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "XMLCoder", package: "XMLCoder"),
             ],
+            exclude: ["S3"],
             swiftSettings: strict),
         .target(
             name: "GatewayKit",
@@ -80,5 +83,12 @@ let package = Package(
                 logging,
             ],
             swiftSettings: strict),
+
+        .target(
+            name: "TestSupport", dependencies: ["COpenSSL", "WireProtocol", nioCore, nioPosix],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["TestSupport", "sluice-agent", "sluice-gateway", nioCore], swiftSettings: strict),
     ]
 )

@@ -12,6 +12,7 @@ import WireProtocol
 actor GatewayCore {
     private nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
+    private let devices: DeviceFile
     private let logger: Logger
     private var machine: Gateway
     private var channels: [ConnectionID: any Channel] = [:]
@@ -27,8 +28,11 @@ actor GatewayCore {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
-    init(machine: Gateway, store: any ObjectStore, eventLoop: any EventLoop, logger: Logger) {
+    init(
+        machine: Gateway, store: any ObjectStore, devices: DeviceFile, eventLoop: any EventLoop, logger: Logger
+    ) {
         self.machine = machine
+        self.devices = devices
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
         self.logger = logger
@@ -55,6 +59,8 @@ actor GatewayCore {
     }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
+        // A device that was added a moment ago may come before the next look at the list.
+        if case .hello = frame, let newest = devices.changed() { machine.devicesChanged(newest, now: now) }
         machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
         perform()
     }

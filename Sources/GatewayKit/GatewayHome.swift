@@ -80,13 +80,6 @@ package struct GatewayHome: Sendable {
             throw GatewayHomeError("cannot write the device list \(devicesPath)", cause: error)
         }
     }
-
-    /// Changes whenever the device list does.
-    func devicesStamp() -> Date? {
-        // A list that cannot be looked at now is looked at again a second later.
-        let attributes = try? FileManager.default.attributesOfItem(atPath: devicesPath)
-        return attributes?[.modificationDate] as? Date
-    }
 }
 
 /// Why a home could not be made or used: a sentence, and what lies behind it.

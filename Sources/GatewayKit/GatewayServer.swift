@@ -60,17 +60,19 @@ package struct GatewayServer: Service {
         // A home that is not whole does not serve: identity, keys and devices are read before anything listens.
         _ = try home.identity()
         let keys = try home.keyRing()
-        let devices = try home.devices()
+        let deviceFile = DeviceFile(home: home, logger: logger)
+        let devices = try deviceFile.initial()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let machine = Gateway(
             limits: configuration.limits, cryptography: SiteCryptography(keys: keys), software: configuration.software)
-        let core = GatewayCore(machine: machine, store: store, eventLoop: group.next(), logger: logger)
-        await core.devicesChanged(devices.devices)
+        let core = GatewayCore(
+            machine: machine, store: store, devices: deviceFile, eventLoop: group.next(), logger: logger)
+        await core.devicesChanged(devices)
         let listener = try await listen(group, core)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await keepTime(core) }
-            tasks.addTask { await followDevices(core) }
+            tasks.addTask { await followDevices(deviceFile, core) }
             try? await gracefulShutdown()  // Thrown only where the task is cancelled, which means the same: stop.
             // Nobody new from here on; a listener that is gone already is closed enough.
             try? await listener.close()
@@ -111,19 +113,9 @@ package struct GatewayServer: Service {
     }
 
     /// The device list is read again when it changes: adding and revoking need no restart.
-    private func followDevices(_ core: GatewayCore) async {
-        var stamp = home.devicesStamp()
+    private func followDevices(_ file: DeviceFile, _ core: GatewayCore) async {
         while await Self.sleeps(for: .seconds(1)) {
-            let newest = home.devicesStamp()
-            guard newest != stamp else { continue }
-            stamp = newest
-            do {
-                await core.devicesChanged(try home.devices().devices)
-                logger.info("Read the device list again")
-            } catch {
-                // The list that was understood last goes on: a slip of the pen must not cut off a fleet.
-                logger.error("The device list could not be read", metadata: ["error": "\(error)"])
-            }
+            if let devices = file.changed() { await core.devicesChanged(devices) }
         }
     }
 

@@ -8,7 +8,7 @@ package struct ObjectMetadata: Hashable, Sendable {
     package var partBytes: UInt64
     /// The source file's, as the device reported it. Never used to decide anything but whether a file is the same.
     package var modificationTime: ModificationTime
-    /// SHA-256 of the whole object where it is put at once; `nil` for a multipart upload.
+    /// SHA-256 of the whole object where it was put at once; `nil` for a multipart upload. Stores fill it in.
     package var partDigest: SHA256Digest?
 
     package init(

@@ -26,7 +26,7 @@ package protocol ObjectStore: Sendable {
     /// Stores a whole object at once and replaces what the key held.
     ///
     /// - Parameters:
-    ///   - metadata: with the part's digest, which is the object's evidence later.
+    ///   - metadata: the store adds the body's digest as `partDigest`, which is the object's evidence later.
     ///   - ifAbsent: throws `.alreadyExists` instead of replacing. Stores that only pretend to check are listed in
     ///     `StoreLimits.honoursIfAbsent`.
     func putObject(

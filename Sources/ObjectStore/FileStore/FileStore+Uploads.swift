@@ -44,7 +44,7 @@ extension FileStore {
     ) async throws(StoreError) -> ObjectReceipt {
         let key = try self.key(key)
         guard parts.count <= Int(limits.partsMax), size <= limits.objectBytesMax else { throw StoreError(.tooLarge) }
-        let directory = directory
+        let (directory, joinStepBytes) = (directory, joinStepBytes)
         let completion = try await threads.run {
             try UploadCompletion.begin(
                 directory, key: key, upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
@@ -53,7 +53,7 @@ extension FileStore {
             var isJoined = false
             while !isJoined {
                 if Task.isCancelled { throw StoreError(.cancelled) }
-                isJoined = try await threads.run { try completion.joinMore() }
+                isJoined = try await threads.run { try completion.joinMore(joinStepBytes) }
             }
             return try await threads.run { try completion.publish(ifAbsent: ifAbsent) }
         } catch {

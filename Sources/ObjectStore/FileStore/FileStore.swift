@@ -53,6 +53,7 @@ package final class FileStore: ObjectStore {
     let directory: StoreDirectory
     let threads: NIOThreadPool
     let pageCountMax: Int
+    let joinStepBytes: UInt64
 
     /// So much of a body is gathered before it goes to a thread, so that small pieces do not cost one hop each.
     private static let writeBytes = 256 << 10
@@ -66,10 +67,11 @@ package final class FileStore: ObjectStore {
     ///     is how many go on at a time.
     ///   - partsMax: how many parts an upload may have. The default is S3's, so that agents see one rule.
     ///   - pageCountMax: the length of a page of parts or record names.
+    ///   - joinStepBytes: how much of an object is joined and synced before other work has its turn on the thread.
     ///   - fileSystem: another than the plain one only to watch it or to make it fail.
     package static func open(
         path: String, threads: NIOThreadPool, logger: Logger, partsMax: UInt32 = 10_000, pageCountMax: Int = 1000,
-        fileSystem: FileSystem = FileSystem()
+        joinStepBytes: UInt64 = 64 << 20, fileSystem: FileSystem = FileSystem()
     ) async throws(StoreError) -> FileStore {
         guard path.hasPrefix("/"), !path.utf8.contains(0) else {
             throw StoreError(.noSuchBucket, "The store's directory must be an absolute path.")
@@ -78,13 +80,18 @@ package final class FileStore: ObjectStore {
         let directory = try await threads.run {
             try StoreDirectory(root: root, files: fileSystem, logger: logger)
         }
-        return FileStore(directory: directory, threads: threads, partsMax: partsMax, pageCountMax: pageCountMax)
+        return FileStore(
+            directory: directory, threads: threads, partsMax: partsMax, pageCountMax: pageCountMax,
+            joinStepBytes: joinStepBytes)
     }
 
-    private init(directory: StoreDirectory, threads: NIOThreadPool, partsMax: UInt32, pageCountMax: Int) {
+    private init(
+        directory: StoreDirectory, threads: NIOThreadPool, partsMax: UInt32, pageCountMax: Int, joinStepBytes: UInt64
+    ) {
         self.directory = directory
         self.threads = threads
         self.pageCountMax = max(1, pageCountMax)
+        self.joinStepBytes = max(1, joinStepBytes)
         let partBytesMax: UInt64 = 5 << 30
         self.limits = StoreLimits(
             partBytesMin: 1, partBytesMax: partBytesMax, partsMax: partsMax,

@@ -45,6 +45,9 @@ struct StoreDirectory: Sendable {
         try files.syncFolder(root)
         guard let ownFolder = try files.status(layout.ownFolder), let uploadsFolder = try files.status(layout.uploads)
         else { throw StoreError(.noSuchBucket) }
+        guard ownFolder.kind == .folder, uploadsFolder.kind == .folder else {
+            throw StoreError(.damaged, "The folder .sluice in the store's directory is not one.")
+        }
 
         self.layout = layout
         self.files = files
@@ -214,7 +217,7 @@ extension StoreDirectory {
             do {
                 try makeFolders(for: key)
                 let replaced = try checkPlace(key)
-                if replaced == nil, try files.status(path) != nil { try removeEmptyFolders(path) }
+                if replaced == nil, try files.status(path)?.kind == .folder { try removeEmptyFolders(path) }
                 if ifAbsent {
                     try files.link(file.path, to: path)
                 } else {

@@ -25,8 +25,6 @@ final class UploadCompletion: Sendable {
         var canClone = true
     }
 
-    /// So much is copied and synced before other work has its turn.
-    private static let stepBytes: UInt64 = 64 << 20
     private static let copyBytes = 1 << 20
 
     private let directory: StoreDirectory
@@ -93,10 +91,11 @@ final class UploadCompletion: Sendable {
 
     /// Adds some of what is missing to the joined file.
     ///
+    /// - Parameter stepBytes: about as much.
     /// - Returns: whether all is joined and durable.
-    func joinMore() throws -> Bool {
+    func joinMore(_ stepBytes: UInt64) throws -> Bool {
         try state.withLock { state in
-            var budget = Self.stepBytes
+            var budget = stepBytes
             while budget > 0, state.joinedParts < parts.count {
                 let part = parts[state.joinedParts]
                 guard let stored = try directory.part(part.number, of: upload), part.isSame(as: stored.listed) else {

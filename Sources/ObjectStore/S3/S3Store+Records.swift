@@ -1,5 +1,6 @@
 package import FoundationEssentials
 import NIOCore
+import NIOHTTP1
 import WireProtocol
 
 extension S3Store {

@@ -6,16 +6,34 @@ extension Agent {
     mutating func proceed() {
         guard verdict == nil else { return }
         connectWhereDue()
-        for id in order {
-            guard var upload = uploads[id] else { continue }
-            while upload.runErrand(&context) {}
-            if upload.phase == .transferring { upload.joinConnections(&context) }
-            upload.offerReadyParts(&context)
-            takeUpParts(of: &upload)
-            uploads[id] = upload
+        attention.wakeDue(context.now)
+        while let id = attention.touched.popFirst() { look(at: id) }
+        while context.hasFreeSlot, let id = attention.awaitingSlot.popFirst() { look(at: id) }
+        while context.partsUnderWay < context.limits.concurrency, let id = attention.awaitingRoom.popFirst() {
+            look(at: id)
         }
         for id in context.connections.keys.sorted() { sendChunks(on: id) }
         closeWhereDone()
+    }
+
+    /// The next proceeding looks at the upload.
+    mutating func touch(_ id: UploadID) {
+        guard let rank = uploads[id]?.rank else { return }
+        attention.touched.insert(.init(rank: rank, upload: id))
+    }
+
+    /// Does all that an upload can do now, and files it under what it waits for.
+    private mutating func look(at id: UploadID) {
+        guard let rank = uploads[id]?.rank else { return }
+        while uploads[id]?.runErrand(&context) == true {}
+        uploads[id]?.joinConnections(&context)
+        uploads[id]?.offerReadyParts(&context)
+        takeUpParts(of: id)
+        guard let needs = uploads[id]?.needs(context) else { return }
+        let ranked = Attention.Ranked(rank: rank, upload: id)
+        if needs.slot { attention.awaitingSlot.insert(ranked) }
+        if needs.room { attention.awaitingRoom.insert(ranked) }
+        if let moment = needs.wakeAt { attention.wake(ranked, at: moment) }
     }
 
     private mutating func connectWhereDue() {
@@ -28,63 +46,115 @@ extension Agent {
         }
     }
 
-    private mutating func takeUpParts(of upload: inout AgentUpload) {
-        if upload.isSmall(context) {
-            while upload.takeUpPart(&context) {}
+    private mutating func takeUpParts(of id: UploadID) {
+        if uploads[id]?.isSmall(context) == true {
+            while uploads[id]?.takeUpPart(&context) == true {}
         } else {
-            while context.partsUnderWay < context.limits.concurrency, upload.takeUpPart(&context) {}
+            while context.partsUnderWay < context.limits.concurrency, uploads[id]?.takeUpPart(&context) == true {}
         }
     }
 
     /// Chunks of the parts on a connection, in turn, until its socket has enough or nothing may go.
     private mutating func sendChunks(on id: ConnectionID) {
-        guard let welcome = context.connections[id]?.welcome, welcome.chunkBytesMax > 0 else { return }
-        var idleTurns = 0
-        while let connection = context.connections[id], idleTurns < connection.carried.count,
-            connection.queuedBytes < context.limits.queuedBytesMax
-        {
-            guard limiter.readyAt(now: context.now) <= context.now else { return }
-            let next = connection.carried[0]
-            let sendable = uploads[next.upload]?.sendable(next.part, on: id, context) ?? 0
-            let bytes = min(sendable, connection.chunkBytes(context.limits))
+        guard let chunkBytesMax = context.connections[id]?.welcome?.chunkBytesMax, chunkBytesMax > 0 else { return }
+        while let queuedBytes = context.connections[id]?.queuedBytes, queuedBytes < context.limits.queuedBytesMax {
+            context.connections[id]?.carryWhatCreditAllows()
+            guard limiter.readyAt(now: context.now) <= context.now,
+                let next = context.connections[id]?.carried.first,
+                let bytesMax = context.connections[id]?.chunkBytes(context.limits)
+            else { return }
             context.connections[id]?.carried.removeFirst()
-            context.connections[id]?.carried.append(next)
+            let bytes = min(uploads[next.upload]?.sendable(next.part, on: id, context) ?? 0, bytesMax)
             guard bytes > 0 else {
-                idleTurns += 1
+                // With a limit, it comes back when that is raised; without one, when credit is given back.
+                if uploads[next.upload]?.isUndecided(next.part, on: id) == true {
+                    context.connections[id]?.awaitingCredit.append(next)
+                }
                 continue
             }
-            idleTurns = 0
+            context.connections[id]?.carried.append(next)
             uploads[next.upload]?.sendChunk(next.part, bytes: bytes, &context)
             // With a rate limit the next chunk waits until this one's size on the wire is known.
-            if limiter.bytesPerSecond != nil { limiter.spent(0, now: context.now) }
-            if context.limits.bytesPerSecond != nil, (context.connections[id]?.queuedBytes ?? 0) > 0 { return }
+            if limiter.bytesPerSecond != nil { return }
         }
     }
 
     /// A connection that was told to go away is closed when nothing is under way on it.
     private mutating func closeWhereDone() {
         for id in context.connections.keys.sorted() {
-            guard case .leaving = context.connections[id]?.phase else { continue }
-            let isUsed = uploads.values.contains { $0.isWorking(on: id) }
-            guard !isUsed else { continue }
+            guard case .leaving = context.connections[id]?.phase,
+                !uploadsOn(id).contains(where: { uploads[$0]?.isWorking(on: id) == true })
+            else { continue }
             context.actions.append(.close(id))
-            for upload in order { uploads[upload]?.connectionLost(id, &context) }
+            let left = uploadsOn(id)
+            for upload in left { uploads[upload]?.connectionLost(id, &context) }
             context.connections[id] = nil
+            for upload in left {
+                touch(upload)
+                look(at: upload)
+            }
         }
+    }
+
+    /// The uploads with a slot on a connection, in order.
+    func uploadsOn(_ id: ConnectionID) -> [UploadID] {
+        inOrder(Set((context.connections[id]?.slots ?? [:]).values))
+    }
+
+    /// In the order of being handed in.
+    func inOrder(_ ids: some Sequence<UploadID>) -> [UploadID] {
+        ids.compactMap { id in uploads[id].map { Attention.Ranked(rank: $0.rank, upload: id) } }.sorted().map(\.upload)
     }
 }
 
 extension AgentUpload {
+    /// What an upload waits for that no answer brings.
+    struct Needs: Equatable {
+        var slot = false
+        var room = false
+        var wakeAt: Instant?
+    }
+
+    func needs(_ context: AgentContext) -> Needs {
+        var needs = Needs()
+        var moments: [Instant] = []
+        if case .waiting(_, let until) = phase { moments.append(until) }
+        for part in parts.values {
+            if case .ready(let notBefore) = part.stage { moments.append(notBefore) }
+        }
+        if wantsToJoin(context) { moments.append(joinsAt) }
+        needs.wakeAt = moments.filter { $0 > context.now }.min()
+        if case .waiting(_, let until) = phase { needs.slot = until <= context.now }
+        needs.room = !isSmall(context) && wantsPart(context)
+        return needs
+    }
+
+    /// Whether another part would be read if there were room for it.
+    private func wantsPart(_ context: AgentContext) -> Bool {
+        if case .verifying(let verification) = phase {
+            return !verification.unread.isEmpty && verification.beingRead.count < context.limits.concurrency
+        }
+        guard phase == .transferring || mayOfferEarly(context), let count = plan?.partCount else { return false }
+        return !pending.isEmpty || nextFresh <= count
+    }
+
+    private func wantsToJoin(_ context: AgentContext) -> Bool {
+        phase == .transferring && context.limits.connections > 1 && !token.isEmpty && plan?.isOnePart == false
+            && hasUnsentParts
+    }
+
     /// Joins further connections to a session that has more than one part to send.
     mutating func joinConnections(_ context: inout AgentContext) {
-        guard context.limits.connections > 1, !token.isEmpty, let plan, !plan.isOnePart, hasUnsentParts else { return }
-        let taken = Set(links.map(\.attachment.connection))
-        guard let connection = context.leastUsedConnection(excluding: taken),
-            let slot = context.connections[connection]?.takeSlot(for: id)
-        else { return }
-        let attachment = Attachment(connection: connection, slot: slot)
-        links.append(Link(attachment: attachment, stage: .resuming))
-        sendResumeQuery(to: attachment, joining: true, &context)
+        guard wantsToJoin(context), joinsAt <= context.now else { return }
+        while true {
+            let taken = Set(links.map(\.attachment.connection))
+            guard let connection = context.leastUsedConnection(excluding: taken),
+                let slot = context.connections[connection]?.takeSlot(for: id)
+            else { return }
+            let attachment = Attachment(connection: connection, slot: slot)
+            links.append(Link(attachment: attachment, stage: .resuming))
+            sendResumeQuery(to: attachment, joining: true, &context)
+        }
     }
 
     private var hasUnsentParts: Bool {
@@ -110,32 +180,11 @@ extension AgentUpload {
         }
     }
 
-    var nextDeadline: Instant? {
-        if case .waiting(_, let until) = phase { return until }
-        return parts.values.compactMap {
-            if case .ready(let notBefore) = $0.stage { notBefore } else { nil }
-        }.min()
-    }
-
-    /// Parts offered in a slot that has been closed wait to be offered in another.
-    mutating func interruptParts(at attachment: Attachment, _ context: inout AgentContext) {
-        guard parts.values.contains(where: { $0.attachment == attachment }) else { return }
-        interruptParts(on: attachment.connection, &context)
-    }
-
     /// Ends with everything kept.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         switch phase {
         case .ending, .ended: break
         default: end(.failed(failure), &context)
-        }
-    }
-
-    /// The user drops it while it is under way.
-    mutating func dropNow(_ context: inout AgentContext) {
-        switch phase {
-        case .ending, .ended, .aborting: break
-        default: drop(&context)
         }
     }
 }

@@ -5,6 +5,9 @@ import WireProtocol
 ///     away ── due ──▶ connecting ── connected ──▶ greeting ── WELCOME ──▶ open ── GO AWAY ──▶ leaving
 ///      ▲                  │                          │                     │                    │
 ///      └──────────────────┴────────── lost ──────────┴─────────────────────┴────────────────────┘
+///
+/// Frames overtake chunks that wait for their turn. So that no chunk of an earlier use is taken for one of a later use, a
+/// slot is used again, and a part offered again, only when none of its chunks wait any more.
 struct AgentConnection {
     enum Phase: Equatable {
         /// Not connected; to be tried again at a moment.
@@ -23,23 +26,36 @@ struct AgentConnection {
         var part: PartNumber
     }
 
+    /// A chunk that was handed to the shell and not taken by the socket.
+    struct QueuedChunk: Equatable {
+        var slot: Slot
+        var carried: Carried
+        /// Which offer of the part it belongs to (`AgentPart.attempt`).
+        var attempt: UInt64
+    }
+
     var phase: Phase
     /// Failures in a row, for the backoff.
     var failures = 0
     var heardAt = Instant(nanoseconds: 0)
     var pingedAt: Instant?
     /// Which upload each slot in use belongs to.
-    var slots: [Slot: UploadID] = [:]
+    private(set) var slots: [Slot: UploadID] = [:]
     /// Slots that were left: whatever arrives there before SESSION LEFT was sent before the gateway knew.
     private(set) var leftSlots: Set<Slot> = []
+    /// Closed slots with chunks that wait to be sent; the gateway will discard them.
+    private var closedSlots: Set<Slot> = []
     private var freeSlots: [Slot] = []
     private var lastSlot: UInt16 = 0
-    /// Parts whose data is being sent, in turn.
+    /// Parts whose data may go on, in turn.
     var carried: [Carried] = []
+    /// Undecided parts that wait for others to give back initial credit.
+    var awaitingCredit: [Carried] = []
     /// Plain bytes sent of parts that are not decided (specification §7.2).
     var undecidedBytes: UInt64 = 0
-    /// Plain bytes handed to the socket and not taken by it.
-    var queuedBytes: UInt64 = 0
+    /// Plain bytes handed to the shell and not taken by the socket.
+    private(set) var queuedBytes: UInt64 = 0
+    private var queuedChunks: [QueuedChunk] = []
     /// What the socket takes, in bytes a second; 0 while unknown.
     private(set) var bytesPerSecond: Double = 0
     private var measuredBytes: UInt64 = 0
@@ -62,23 +78,20 @@ struct AgentConnection {
         return true
     }
 
-    /// The connection is gone: what it carried and measured goes with it, its failures are counted.
-    mutating func reset(until: Instant) {
-        let failures = failures
-        self = AgentConnection(now: until)
-        self.failures = failures
-    }
-
     // MARK: Slots
+
+    var hasFreeSlot: Bool {
+        guard let welcome else { return false }
+        return !freeSlots.isEmpty || lastSlot < welcome.slotsMax
+    }
 
     /// A closed slot, or `nil` where all are in use.
     mutating func takeSlot(for upload: UploadID) -> Slot? {
-        guard let welcome else { return nil }
+        guard hasFreeSlot else { return nil }
         let slot: Slot
         if let free = freeSlots.popLast() {
             slot = free
         } else {
-            guard lastSlot < welcome.slotsMax else { return nil }
             lastSlot += 1
             slot = Slot(lastSlot)
         }
@@ -89,35 +102,75 @@ struct AgentConnection {
     /// The frame that closed the slot has been read: it can be used again.
     mutating func giveBack(_ slot: Slot) {
         guard slots.removeValue(forKey: slot) != nil else { return }
-        freeSlots.append(slot)
+        free(slot)
     }
 
     /// SESSION LEAVE is being sent in the slot.
     mutating func leave(_ slot: Slot, of upload: UploadID) {
         carried.removeAll { $0.upload == upload }
-        slots[slot] = nil
+        awaitingCredit.removeAll { $0.upload == upload }
+        guard slots.removeValue(forKey: slot) != nil else { return }
         leftSlots.insert(slot)
     }
 
     /// SESSION LEFT has been read.
     mutating func left(_ slot: Slot) {
         guard leftSlots.remove(slot) != nil else { return }
-        freeSlots.append(slot)
+        free(slot)
+    }
+
+    private mutating func free(_ slot: Slot) {
+        if queuedChunks.contains(where: { $0.slot == slot }) {
+            closedSlots.insert(slot)
+        } else {
+            freeSlots.append(slot)
+        }
     }
 
     // MARK: Data
 
     mutating func carry(_ carried: Carried) {
+        awaitingCredit.removeAll { $0 == carried }
         if !self.carried.contains(carried) { self.carried.append(carried) }
     }
 
     mutating func drop(_ carried: Carried) {
         self.carried.removeAll { $0 == carried }
+        awaitingCredit.removeAll { $0 == carried }
+    }
+
+    /// Initial credit that is left lets one more undecided part go on.
+    mutating func carryWhatCreditAllows() {
+        guard !awaitingCredit.isEmpty, let credit = welcome?.initialCreditBytes, undecidedBytes < UInt64(credit) else {
+            return
+        }
+        carried.append(awaitingCredit.removeFirst())
+    }
+
+    mutating func queue(_ chunk: QueuedChunk, plainBytes: UInt64) {
+        queuedChunks.append(chunk)
+        queuedBytes += plainBytes
+    }
+
+    /// Whether chunks of the part wait to be sent.
+    func hasQueued(_ carried: Carried) -> Bool {
+        queuedChunks.contains { $0.carried == carried }
+    }
+
+    /// The first chunk of a part that waits is done with: its socket has taken it, or it will never be sent.
+    mutating func unqueue(_ carried: Carried, plainBytes: UInt64) -> QueuedChunk? {
+        queuedBytes -= min(plainBytes, queuedBytes)
+        guard let index = queuedChunks.firstIndex(where: { $0.carried == carried }) else { return nil }
+        let chunk = queuedChunks.remove(at: index)
+        if closedSlots.contains(chunk.slot), !queuedChunks.contains(where: { $0.slot == chunk.slot }) {
+            closedSlots.remove(chunk.slot)
+            freeSlots.append(chunk.slot)
+        }
+        return chunk
     }
 
     /// The socket has taken bytes.
-    mutating func took(plainBytes: UInt64, wireBytes: UInt64, now: Instant) {
-        queuedBytes -= min(plainBytes, queuedBytes)
+    mutating func measure(wireBytes: UInt64, now: Instant) {
         let since = measuredSince ?? now
         measuredSince = since
         measuredBytes += wireBytes

@@ -13,6 +13,9 @@ struct AgentContext {
     /// Parts that count against `concurrency`: being read, offered, sent, or awaiting the store.
     var partsUnderWay = 0
     private var lastSequence: UInt64 = 0
+    private var lastAttempt: UInt64 = 0
+    /// Whose next step waits for which write to be durable, in order of the writes.
+    private var awaited: [(sequence: JournalSequence, upload: UploadID)] = []
 
     init(
         limits: AgentLimits, cryptography: any RootDigesting, generator: any RandomNumberGenerator & Sendable,
@@ -37,6 +40,26 @@ struct AgentContext {
         return sequence
     }
 
+    /// Writes something that an upload's next step waits for.
+    mutating func journal(_ write: JournalWrite, awaitedBy upload: UploadID) -> JournalSequence {
+        let sequence = journal(write)
+        awaited.append((sequence, upload))
+        return sequence
+    }
+
+    /// The uploads whose writes have become durable, each once for each write.
+    mutating func committed(through sequence: JournalSequence) -> [UploadID] {
+        let count = awaited.prefix { $0.sequence <= sequence }.count
+        defer { awaited.removeFirst(count) }
+        return awaited.prefix(count).map(\.upload)
+    }
+
+    /// Tells one offer of a part from the next.
+    mutating func newAttempt() -> UInt64 {
+        lastAttempt += 1
+        return lastAttempt
+    }
+
     mutating func newSession() -> SessionID {
         SessionID(high: generator.next(), low: generator.next())
     }
@@ -49,13 +72,15 @@ struct AgentContext {
             afterFailures: failures, advice: .milliseconds(Int64(adviceMilliseconds)), using: &generator)
     }
 
-    /// The open connection with the fewest sessions, by number where several have as few.
+    /// Whether a session could be opened or resumed somewhere.
+    var hasFreeSlot: Bool { connections.values.contains { $0.isOpen && $0.hasFreeSlot } }
+
+    /// The open connection with a free slot and the fewest sessions, by number where several have as few.
     func leastUsedConnection(excluding taken: Set<ConnectionID> = []) -> ConnectionID? {
-        connections.filter { $0.value.isOpen && !taken.contains($0.key) }
+        connections.filter { $0.value.isOpen && $0.value.hasFreeSlot && !taken.contains($0.key) }
             .min { ($0.value.slots.count, $0.key) < ($1.value.slots.count, $1.key) }?.key
     }
 }
-
 
 private struct AnyGenerator: RandomNumberGenerator {
     var base: any RandomNumberGenerator & Sendable

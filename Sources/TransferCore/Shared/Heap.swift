@@ -1,0 +1,32 @@
+/// A queue that gives its least element first.
+struct Heap<Element: Comparable> {
+    private var elements: [Element] = []
+
+    var first: Element? { elements.first }
+    var isEmpty: Bool { elements.isEmpty }
+
+    mutating func push(_ element: Element) {
+        elements.append(element)
+        var index = elements.count - 1
+        while index > 0, elements[index] < elements[(index - 1) / 2] {
+            elements.swapAt(index, (index - 1) / 2)
+            index = (index - 1) / 2
+        }
+    }
+
+    mutating func popFirst() -> Element? {
+        guard let first = elements.first else { return nil }
+        elements.swapAt(0, elements.count - 1)
+        elements.removeLast()
+        var index = 0
+        while true {
+            var least = index
+            for child in [2 * index + 1, 2 * index + 2] where child < elements.count {
+                if elements[child] < elements[least] { least = child }
+            }
+            guard least != index else { return first }
+            elements.swapAt(index, least)
+            index = least
+        }
+    }
+}

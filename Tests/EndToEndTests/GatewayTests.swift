@@ -1,0 +1,117 @@
+import Foundation
+import NIOCore
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// What an operator sees of a gateway: who may write, how it stops, what it leaves behind.
+    @Suite
+    struct GatewayTests {
+        @Test func anUnknownDeviceIsNotServed() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port, gateways: [])
+                    let file = try site.makeFile("file", bytes: 10)
+                    let run = try await agent.run(["push", file.path(percentEncoded: false)], exits: 77)
+                    #expect(run.outcomes == ["notAuthorised"])
+                }
+            }
+        }
+
+        @Test func devicesAreListedAndTakenNoteOfWhileItServes() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent("cam1", port: gateway.port, prefix: "cam1/")
+                    let listed = try await site.gateway(["device", "list", "--home", site.path("gateway")])
+                    #expect(listed.contains { $0.hasPrefix("cam1  sha256:") && $0.hasSuffix("prefix=cam1/") })
+                    let file = try site.makeFile("file", bytes: 10)
+                    // Added after the gateway began to serve, and known at once.
+                    _ = try await agent.run(["push", file.path(percentEncoded: false)])
+                    try site.expectObject("cam1/file", equals: file)
+                }
+            }
+        }
+
+        @Test func terminationLetsPartsFinishAndExits0() async throws {
+            try await Site.with { site in
+                let file = try site.makeFile("file", bytes: 12 << 20)
+                try await withFaultProxy(upstreamPort: 1) { proxy in
+                    try await site.withGateway { gateway in
+                        try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: gateway.port))
+                        let agent = try await site.makeAgent(port: proxy.port)
+                        let arguments = [
+                            "push", file.path(percentEncoded: false), "--part-size", "1MiB", "--limit-rate", "3MB/s",
+                        ]
+                        try await agent.start(arguments) { program in
+                            try await program.waitForStoredParts(2)
+                            gateway.program.kill(SIGTERM)
+                            #expect(try await gateway.program.waitForExit(within: .seconds(30)) == .exited(0))
+                            try await site.withGateway { next in
+                                try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: next.port))
+                                #expect(try await program.waitForExit(within: Site.deadline) == .exited(0))
+                            }
+                            // Parts that were under way were finished, not cut: nothing was sent twice.
+                            #expect(try AgentRun(program).summary.bytes_sent == 12 << 20)
+                        }
+                        try site.expectObject("file", equals: file)
+                    }
+                }
+            }
+        }
+
+        @Test func unfinishedUploadsAreListedAndCleaned() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 8 << 20)
+                    let arguments = [
+                        "push", file.path(percentEncoded: false), "--part-size", "1MiB", "--limit-rate", "3MB/s",
+                    ]
+                    try await agent.start(arguments) { program in
+                        try await program.waitForStoredParts(3)
+                        program.kill(SIGKILL)
+                        try await program.waitForExit()
+                    }
+                    let place = ["--home", site.path("gateway"), "--store", site.store.absoluteString]
+                    let listed = try await site.gateway(["uploads", "list"] + place)
+                    #expect(listed.contains { $0.contains("agent  file") }, "\(listed)")
+                    let kept = try await site.gateway(["uploads", "clean", "--older-than", "1h"] + place)
+                    #expect(kept.contains("0 removed, 1 kept."), "\(kept)")
+                    let cleaned = try await site.gateway(["uploads", "clean", "--older-than", "0s"] + place)
+                    #expect(cleaned.contains("1 removed, 0 kept."), "\(cleaned)")
+                    try site.expectNothingUnfinished()
+                    // The agent is told that the store has lost it, begins again by itself and says so.
+                    let rest = try await agent.run(["push", file.path(percentEncoded: false), "--part-size", "1MiB"])
+                    #expect(rest.notes.contains { $0.contains("lost") })
+                    try site.expectObject("file", equals: file)
+                }
+            }
+        }
+
+        @Test func aSecondProcessInOneHomeIsRefusedWithASentence() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 8 << 20)
+                    let arguments = ["push", file.path(percentEncoded: false), "--limit-rate", "2MB/s"]
+                    try await agent.start(arguments) { program in
+                        try await program.waitForLine(of: .standardOutput) { $0.contains("\"part\"") }
+                        let second = try await agent.run(["push", file.path(percentEncoded: false)], exits: 75)
+                        #expect(second.events.isEmpty)
+                    }
+                }
+            }
+        }
+
+        @Test func memoryStaysBelow128MiBWhileALargeFilePasses() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 256 << 20)
+                    _ = try await agent.run(["push", file.path(percentEncoded: false)])
+                    #expect(gateway.program.peakMemoryBytes < 128 << 20)
+                }
+            }
+        }
+    }
+}

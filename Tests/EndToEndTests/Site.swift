@@ -1,0 +1,203 @@
+import Foundation
+import NIOCore
+import TestSupport
+import Testing
+
+/// A site of its own for one test: a store, gateways' homes that share keys and devices, agents' homes, files.
+///
+/// Everything runs as the built programs, on loopback, below one temporary directory.
+struct Site {
+    let directory: URL
+
+    static let deadline = Duration.seconds(60)
+
+    private var agentProgram: Executable { get throws { try .built("sluice-agent") } }
+    private var gatewayProgram: Executable { get throws { try .built("sluice-gateway") } }
+
+    /// Makes a site with one gateway's home, and removes it whatever happens.
+    static func with(_ body: (Site) async throws -> Void) async throws {
+        try await withTemporaryDirectory("site") { directory in
+            let site = Site(directory: directory)
+            try FileManager.default.createDirectory(at: site.store, withIntermediateDirectories: true)
+            try await site.gateway(["init", site.path("gateway")])
+            try await body(site)
+        }
+    }
+
+    func path(_ name: String) -> String { directory.appending(path: name).path(percentEncoded: false) }
+
+    var store: URL { directory.appending(path: "store") }
+
+    // MARK: Gateways
+
+    /// Runs a gateway's command to its end; the lines of its standard output.
+    @discardableResult
+    func gateway(_ arguments: [String], exits status: Int32 = 0) async throws -> [String] {
+        let program = try await run(try gatewayProgram, arguments, within: Self.deadline)
+        try #require(program.exitStatus == .exited(status), "\(program.transcript)")
+        return program.lines(of: .standardOutput)
+    }
+
+    /// A further home: the site's identity, keys and devices, in a directory of its own.
+    func makeGatewayHome(_ name: String) throws {
+        try FileManager.default.copyItem(atPath: path("gateway"), toPath: path(name))
+    }
+
+    /// Runs `body` beside a gateway that serves, and kills what is left of it.
+    func withGateway<Success>(
+        home: String = "gateway", _ options: [String] = [], _ body: (RunningGateway) async throws -> Success
+    ) async throws -> Success {
+        let arguments =
+            ["serve", "--home", path(home), "--listen", "127.0.0.1:0", "--store", store.absoluteString] + options
+        return try await withProgram(try gatewayProgram, arguments) { program in
+            let line = try await program.waitForLine(of: .standardOutput) { $0.hasPrefix("listening on ") }
+            let port = try #require(line.text.split(separator: ":").last.flatMap { Int($0) })
+            return try await body(RunningGateway(program: program, port: port))
+        }
+    }
+
+    // MARK: Agents
+
+    /// Makes an agent's home and puts its device on the site's list, in every gateway's home.
+    @discardableResult
+    func makeAgent(
+        _ name: String = "agent", port: Int, prefix: String = "", gateways: [String] = ["gateway"]
+    ) async throws -> AgentHandle {
+        let pin = "sha256:" + String(repeating: "0", count: 64)
+        let program = try await run(
+            try agentProgram,
+            ["init", "--home", path(name), "--gateway", "127.0.0.1:\(port)", "--pin", pin], within: Self.deadline)
+        try #require(program.exitStatus == .exited(0), "\(program.transcript)")
+        let fingerprint = try #require(program.lines(of: .standardOutput).last)
+        for home in gateways {
+            let prefixed = prefix.isEmpty ? [] : ["--prefix", prefix]
+            try await gateway(["device", "add", name, "--fingerprint", fingerprint, "--home", path(home)] + prefixed)
+        }
+        return AgentHandle(home: path(name), program: try agentProgram)
+    }
+
+    // MARK: Files and objects
+
+    /// Makes a file of seeded random bytes.
+    func makeFile(_ name: String, bytes: Int, seed: UInt64 = 1) throws -> URL {
+        let url = directory.appending(path: name)
+        try FileManager.default.createDirectory(
+            at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try SeededFile(seed: seed, byteCount: bytes).write(to: url)
+        return url
+    }
+
+    func object(_ key: String) -> URL { store.appending(path: key) }
+
+    /// The object under the key is, byte for byte, the file.
+    func expectObject(_ key: String, equals file: URL, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        #expect(
+            try fileDigest(object(key)) == fileDigest(file), "the object is not the file",
+            sourceLocation: sourceLocation)
+    }
+
+    /// Nothing unfinished is left in the store: no upload, no record, no staged file.
+    func expectNothingUnfinished(sourceLocation: SourceLocation = #_sourceLocation) throws {
+        for folder in ["uploads", "sessions"] {
+            let left = try FileManager.default.contentsOfDirectory(
+                atPath: store.appending(path: ".sluice/\(folder)").path(percentEncoded: false))
+            #expect(left == [], "left in \(folder)", sourceLocation: sourceLocation)
+        }
+    }
+}
+
+/// A gateway that serves.
+struct RunningGateway {
+    let program: Program
+    let port: Int
+}
+
+/// An agent's home and the program that works in it.
+struct AgentHandle {
+    let home: String
+    let program: Executable
+
+    /// Runs a command with `--json` to its end.
+    func run(
+        _ arguments: [String], exits status: Int32 = 0, within limit: Duration = Site.deadline,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> AgentRun {
+        try await start(arguments) { running in
+            let ended = try await running.waitForExit(within: limit)
+            #expect(ended == .exited(status), "\(running.transcript)", sourceLocation: sourceLocation)
+            return AgentRun(running)
+        }
+    }
+
+    /// Starts a command with `--json`; what is left of it is killed.
+    func start<Success>(_ arguments: [String], _ body: (Program) async throws -> Success) async throws -> Success {
+        try await withProgram(program, arguments + ["--home", home, "--json"], body)
+    }
+}
+
+/// What a run of the agent told in JSON.
+struct AgentRun {
+    struct Event: Decodable {
+        var event: String
+        var key: String?
+        var number: UInt32?
+        var sent: UInt64?
+        var stored: UInt64?
+        var size: UInt64?
+        var files: Int?
+        var failed: Int?
+        var bytes: UInt64?
+        var bytes_sent: UInt64?
+        var bytes_resumed: UInt64?
+        var wire_bytes: UInt64?
+        var outcome: String?
+        var message: String?
+        var text: String?
+    }
+
+    let events: [Event]
+
+    init(_ program: Program) {
+        events = program.lines(of: .standardOutput).compactMap { Self.event($0) }
+    }
+
+    static func event(_ line: String) -> Event? {
+        // Lines that are no event (a killed run's last one) are nobody's statement.
+        try? JSONDecoder().decode(Event.self, from: Data(line.utf8))
+    }
+
+    /// The last line, which is the summary.
+    var summary: Event {
+        get throws { try #require(events.last { $0.event == "summary" }) }
+    }
+
+    var outcomes: [String] { events.filter { $0.event == "finished" }.compactMap(\.outcome) }
+
+    /// Parts that were said to be stored in this run.
+    var storedParts: Set<UInt32> {
+        Set(events.filter { $0.event == "part" && ($0.stored ?? 0) > 0 }.compactMap(\.number))
+    }
+
+    /// Parts of which bytes were put on the wire in this run.
+    var sentParts: Set<UInt32> {
+        Set(events.filter { $0.event == "part" && $0.stored == 0 && ($0.sent ?? 0) > 0 }.compactMap(\.number))
+    }
+
+    var notes: [String] { events.filter { $0.event == "note" }.compactMap(\.text) }
+}
+
+extension Program {
+    /// Waits until the agent has said of so many parts that they are stored.
+    func waitForStoredParts(_ count: Int) async throws {
+        let seen = Watched(Set<UInt32>())
+        try await waitForLine(of: .standardOutput, within: Site.deadline) { line in
+            guard let event = AgentRun.event(line), event.event == "part", (event.stored ?? 0) > 0,
+                let number = event.number
+            else { return false }
+            return seen.update { numbers in
+                numbers.insert(number)
+                return numbers.count >= count
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Whole files through the real programs into the embedded store.
+    @Suite
+    struct TransferTests {
+        private static let partBytes = 1 << 20
+
+        @Test(
+            "files of every size around a part arrive whole",
+            arguments: [0, 1, partBytes - 1, partBytes, partBytes + 1, 10 * partBytes])
+        func arrivesWhole(bytes: Int) async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port, prefix: "cam1/")
+                    let file = try site.makeFile("file", bytes: bytes)
+                    let pushed = try await agent.run(["push", file.path(percentEncoded: false), "--part-size", "1MiB"])
+                    try site.expectObject("cam1/file", equals: file)
+                    #expect(try pushed.summary.bytes_sent == UInt64(bytes))
+                    try site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        @Test func sendsNoByteOfAFileThatIsThereWhole() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let first = try await site.makeAgent("first", port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 3 * Self.partBytes + 17)
+                    let small = try site.makeFile("small", bytes: 1_000)
+                    let paths = [file, small].map { $0.path(percentEncoded: false) }
+                    _ = try await first.run(["push"] + paths + ["--part-size", "1MiB"])
+                    // The same agent, and for the larger file one that has never heard of it, with another part size.
+                    let again = try await first.run(["push"] + paths)
+                    #expect(try again.summary.bytes_sent == 0)
+                    #expect(again.outcomes == ["there", "there"])
+                    let second = try await site.makeAgent("second", port: gateway.port)
+                    let other = try await second.run(["push", paths[0], "--part-size", "2MiB"])
+                    #expect(try other.summary.bytes_sent == 0)
+                    #expect(other.outcomes == ["there"])
+                }
+            }
+        }
+
+        @Test func refusesOtherContentUnlessToldToReplaceIt() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let old = try site.makeFile("old", bytes: 2 * Self.partBytes, seed: 1)
+                    let new = try site.makeFile("new", bytes: 2 * Self.partBytes, seed: 2)
+                    let longer = try site.makeFile("longer", bytes: 3 * Self.partBytes, seed: 3)
+                    func push(_ file: URL, _ options: [String] = [], exits status: Int32) async throws -> AgentRun {
+                        try await agent.run(
+                            ["push", file.path(percentEncoded: false), "--key", "key"] + options, exits: status)
+                    }
+                    _ = try await push(old, exits: 0)
+                    for file in [new, longer] { #expect(try await push(file, exits: 1).outcomes == ["keyTaken"]) }
+                    #expect(try await push(old, ["--if-exists", "fail"], exits: 1).outcomes == ["keyTaken"])
+                    try site.expectObject("key", equals: old)
+                    _ = try await push(new, ["--if-exists", "replace"], exits: 0)
+                    try site.expectObject("key", equals: new)
+                    try site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        @Test func sendsADirectoryUnderItsRelativePaths() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port, prefix: "lab/")
+                    let sizes = [0, 1, 4_096, 300_000, Self.partBytes * 3 + 5]
+                    var files: [String: URL] = [:]
+                    for index in 0..<60 {
+                        let name = "tree/\(index % 7)/deep/file-\(index)"
+                        files[name] = try site.makeFile(name, bytes: sizes[index % sizes.count], seed: UInt64(index))
+                    }
+                    let pushed = try await agent.run([
+                        "push", site.path("tree"), "--prefix", "in/", "--part-size", "1MiB",
+                    ])
+                    #expect(try pushed.summary.files == 60)
+                    for (name, file) in files {
+                        try site.expectObject("lab/in/" + name.dropFirst("tree/".count), equals: file)
+                    }
+                    try site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        @Test func goesOnWithOtherFilesAfterOneFails() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 1_000)
+                    let run = try await agent.run(
+                        ["push", site.path("no-such-file"), file.path(percentEncoded: false)], exits: 66)
+                    #expect(run.outcomes.sorted() == ["missing", "stored"])
+                    try site.expectObject("file", equals: file)
+                }
+            }
+        }
+
+        @Test(arguments: ["always", "never", "auto"])
+        func sendsTextSmallerWhereItIsCompressed(choice: String) async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let text = (0..<200_000).map { "line \($0) of a log that says little\n" }.joined()
+                    let file = site.directory.appending(path: "log")
+                    try Data(text.utf8).write(to: file)
+                    let run = try await agent.run(
+                        ["push", file.path(percentEncoded: false), "--part-size", "1MiB", "--compress", choice])
+                    try site.expectObject("log", equals: file)
+                    let wire = try #require(try run.summary.wire_bytes)
+                    #expect(choice == "never" ? wire > UInt64(text.utf8.count) : wire < UInt64(text.utf8.count) / 2)
+                }
+            }
+        }
+
+        @Test func splitsASessionOverSeveralConnections() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    try await withFaultProxy(upstreamPort: gateway.port) { proxy in
+                        let agent = try await site.makeAgent(port: proxy.port)
+                        let file = try site.makeFile("file", bytes: 24 * Self.partBytes)
+                        _ = try await agent.run(
+                            [
+                                "push", file.path(percentEncoded: false), "--part-size", "1MiB", "--connections", "3",
+                                "--limit-rate", "40MB/s",
+                            ])
+                        try site.expectObject("file", equals: file)
+                        #expect(proxy.counts.connectionsAccepted == 3)
+                        try site.expectNothingUnfinished()
+                    }
+                }
+            }
+        }
+
+        @Test func twoUploadsOfOneFileMayHaveOtherPartSizes() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 5 * Self.partBytes + 1)
+                    for (key, size) in [("a", "1MiB"), ("b", "3MiB")] {
+                        _ = try await agent.run(
+                            ["push", file.path(percentEncoded: false), "--key", key, "--part-size", size])
+                        try site.expectObject(key, equals: file)
+                    }
+                }
+            }
+        }
+
+        @Test func keepsToTheRateItIsGiven() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 6_000_000)
+                    let start = ContinuousClock.now
+                    _ = try await agent.run(
+                        ["push", file.path(percentEncoded: false), "--compress", "never", "--limit-rate", "2MB/s"])
+                    // Never faster than the limit; how much slower depends on the machine and is no matter here.
+                    #expect(ContinuousClock.now - start > .seconds(2.8))
+                }
+            }
+        }
+    }
+}
