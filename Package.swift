@@ -88,6 +88,17 @@ let package = Package(
             name: "TestSupport", dependencies: ["COpenSSL", "WireProtocol", nioCore, nioPosix],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
+            name: "GatewayKitTests",
+            dependencies: [
+                "GatewayKit", "ObjectStore", "SecureChannel", "TransferCore", "WireProtocol", "TestSupport", nioCore,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "AgentKitTests",
+            dependencies: [
+                "AgentKit", "SecureChannel", "TransferCore", "WireProtocol", "TestSupport", nioCore, logging,
+            ], swiftSettings: strict),
+        .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport"], swiftSettings: strict),
+        .testTarget(
             name: "EndToEndTests",
             dependencies: ["TestSupport", "sluice-agent", "sluice-gateway", nioCore], swiftSettings: strict),
     ]

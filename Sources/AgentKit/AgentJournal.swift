@@ -30,7 +30,7 @@ package enum AgentJournal {
 
     /// Opens the journal; one that is damaged is set aside, never a reason to stop: unfinished uploads are found again
     /// at the gateway (adoption, specification §8.3).
-    static func open(_ home: AgentHome, logger: Logger) throws -> Journal {
+    package static func open(_ home: AgentHome, logger: Logger) throws -> Journal {
         do {
             return try Journal.open(home.journalPath)
         } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {

@@ -1,7 +1,7 @@
-import NIOCore
+package import NIOCore
 import SecureChannel
 import Synchronization
-import WireProtocol
+package import WireProtocol
 
 /// When chunks are compressed.
 package enum CompressionChoice: String, Sendable, CaseIterable {
@@ -15,20 +15,20 @@ package enum CompressionChoice: String, Sendable, CaseIterable {
 ///
 /// In `auto`, chunks that did not shrink by a twentieth turn compression off for a while: media and random bytes then
 /// cost one attempt in `pauseChunks`.
-final class ChunkEncoder: Sendable {
+package final class ChunkEncoder: Sendable {
     private static let pauseChunks = 32
 
     private let choice: CompressionChoice
     private let compressors: CompressorPool
     private let chunksToSkip = Mutex(0)
 
-    init(choice: CompressionChoice, compressors: CompressorPool) {
+    package init(choice: CompressionChoice, compressors: CompressorPool) {
         self.choice = choice
         self.compressors = compressors
     }
 
     /// Whether the next chunk would be compressed: then encoding it belongs on a thread pool.
-    var compressesNext: Bool {
+    package var compressesNext: Bool {
         switch choice {
         case .never: false
         case .always: true
@@ -37,7 +37,7 @@ final class ChunkEncoder: Sendable {
     }
 
     /// The frame in two pieces, so that a plain payload is not copied: header and fields, then the payload.
-    func encode(
+    package func encode(
         _ plain: ByteBuffer, part: PartNumber, offset: ByteOffset, slot: Slot
     ) throws(WireError) -> (head: ByteBuffer, payload: ByteBuffer) {
         let payload = compressed(plain) ?? plain
@@ -70,7 +70,7 @@ final class ChunkEncoder: Sendable {
 }
 
 /// Compression states that are at rest, so that none is made per chunk.
-final class CompressorPool: Sendable {
+package final class CompressorPool: Sendable {
     private final class Compressor: Sendable {
         private let state = Mutex(LZ4Compressor())
 
@@ -83,6 +83,8 @@ final class CompressorPool: Sendable {
     }
 
     private let idle = Mutex<[Compressor]>([])
+
+    package init() {}
 
     /// The block, or `nil` where it would not fit into `blockBytesMax` bytes.
     func compress(_ plain: ByteBuffer, blockBytesMax: Int) -> ByteBuffer? {

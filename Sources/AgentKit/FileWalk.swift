@@ -3,20 +3,20 @@
 #else
     import Glibc
 #endif
-import TransferCore
+package import TransferCore
 
 /// The files below the paths that a push names, in a fixed order, a directory at a time.
 ///
 /// A path that names a file is that file, under its own name. A directory gives every regular file below it, hidden
 /// ones too, under its path relative to the directory. Links below a directory are not followed: a link is not a file,
 /// and following it could lead in circles.
-struct FileWalk: Sequence, IteratorProtocol {
+package struct FileWalk: Sequence, IteratorProtocol {
     /// A file and the key it is to have, or what could not be looked at.
-    struct Found: Equatable {
-        var path: String
+    package struct Found: Equatable {
+        package var path: String
         /// Relative; without the prefix of `push --prefix`.
-        var key: String
-        var failure: UploadFailure?
+        package var key: String
+        package var failure: UploadFailure?
     }
 
     private struct Pending {
@@ -29,11 +29,11 @@ struct FileWalk: Sequence, IteratorProtocol {
     private var pending: [Pending]
 
     /// - Parameter paths: as the user named them.
-    init(paths: [String]) {
+    package init(paths: [String]) {
         pending = paths.reversed().map { Pending(path: $0, key: Self.lastComponent(of: $0), isRoot: true) }
     }
 
-    mutating func next() -> Found? {
+    package mutating func next() -> Found? {
         while let next = pending.popLast() {
             var status = stat()
             let result = next.isRoot ? stat(next.path, &status) : lstat(next.path, &status)

@@ -1,25 +1,25 @@
 import Foundation
 import GRDB
-import TransferCore
-import WireProtocol
+package import TransferCore
+package import WireProtocol
 
 /// The agent's journal: which uploads were begun, what is stored of them, and receipts of what was finished.
 ///
 /// One SQLite file. A transaction is durable when it has been committed (WAL, synchronous FULL); a power cut takes
 /// whole transactions or nothing. Calls block and belong on a thread of their own (`JournalWriter`).
-struct Journal: Sendable {
+package struct Journal: Sendable {
     /// An upload as the journal has it.
-    struct Row: Equatable, Sendable {
-        var id: UploadID
-        var path: String
-        var key: String
-        var policy: ExistingKeyPolicy
-        var isDropping: Bool
-        var saved: SavedSession
+    package struct Row: Equatable, Sendable {
+        package var id: UploadID
+        package var path: String
+        package var key: String
+        package var policy: ExistingKeyPolicy
+        package var isDropping: Bool
+        package var saved: SavedSession
         /// Milliseconds since 1970 by the device's clock: for people to read, compared with nothing.
-        var createdMilliseconds: Int64
+        package var createdMilliseconds: Int64
         /// What stopped it last; empty where nothing did.
-        var trouble: String
+        package var trouble: String
     }
 
     private let queue: DatabaseQueue
@@ -27,7 +27,7 @@ struct Journal: Sendable {
     /// Opens the journal, or makes an empty one.
     ///
     /// - Throws: GRDB's errors; a damaged file is the caller's to set aside.
-    static func open(_ path: String) throws -> Journal {
+    package static func open(_ path: String) throws -> Journal {
         var configuration = GRDB.Configuration()
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
@@ -63,20 +63,20 @@ struct Journal: Sendable {
     // MARK: Reading
 
     /// The highest number that an upload has ever had here.
-    func lastUpload() throws -> Int64 {
+    package func lastUpload() throws -> Int64 {
         try queue.read { try Int64.fetchOne($0, sql: "SELECT max(id) FROM uploads") ?? 0 }
     }
 
-    func upload(key: String) throws -> Row? {
+    package func upload(key: String) throws -> Row? {
         try queue.read { try Self.rows($0, "WHERE key = ?", [key]).first }
     }
 
-    func upload(_ id: UploadID) throws -> Row? {
+    package func upload(_ id: UploadID) throws -> Row? {
         try queue.read { try Self.rows($0, "WHERE id = ?", [id.value]).first }
     }
 
     /// Every unfinished upload, oldest first, without its parts: `storedBytes` tells how far each is.
-    func unfinished() throws -> [(row: Row, storedBytes: UInt64)] {
+    package func unfinished() throws -> [(row: Row, storedBytes: UInt64)] {
         try queue.read { database in
             try Self.rows(database, "ORDER BY id", [], withParts: false).map { row in
                 let bytes = try Int64.fetchOne(
@@ -86,7 +86,7 @@ struct Journal: Sendable {
         }
     }
 
-    func hasReceipt(key: String) throws -> Bool {
+    package func hasReceipt(key: String) throws -> Bool {
         try queue.read { try Bool.fetchOne($0, sql: "SELECT 1 FROM receipts WHERE key = ?", arguments: [key]) ?? false }
     }
 
@@ -133,16 +133,22 @@ struct Journal: Sendable {
     // MARK: Writing
 
     /// What a row needs that the machine does not know.
-    struct Subject: Equatable, Sendable {
-        var path: String
-        var key: String
-        var policy: ExistingKeyPolicy
+    package struct Subject: Equatable, Sendable {
+        package var path: String
+        package var key: String
+        package var policy: ExistingKeyPolicy
+
+        package init(path: String, key: String, policy: ExistingKeyPolicy) {
+            self.path = path
+            self.key = key
+            self.policy = policy
+        }
     }
 
     /// Applies changes in one transaction, in order.
     ///
     /// - Parameter subject: the subject of an upload.
-    func apply(_ writes: [JournalWrite], nowMilliseconds: Int64, subject: (UploadID) -> Subject?) throws {
+    package func apply(_ writes: [JournalWrite], nowMilliseconds: Int64, subject: (UploadID) -> Subject?) throws {
         try queue.write { database in
             for write in writes {
                 try Self.apply(write, database, nowMilliseconds: nowMilliseconds, subject: subject)

@@ -1,19 +1,23 @@
-import NIOCore
+package import NIOCore
 import SecureChannel
-import TransferCore
-import WireProtocol
+package import TransferCore
+package import WireProtocol
 
 /// Reads and hashes parts and whole files. Everything here blocks and belongs on a thread pool.
-struct PartReader: Sendable {
+package struct PartReader: Sendable {
     /// Read and hashed at a time: in the processor's cache for the hash, large enough for the disk.
-    static let stepBytes = 1 << 20
+    package static let stepBytes = 1 << 20
 
     let file: SourceFile
+
+    package init(file: SourceFile) {
+        self.file = file
+    }
 
     /// The part's digest, and its bytes where they are to be kept.
     ///
     /// - Parameter keep: whether the bytes are given back; else nothing of them stays in memory.
-    func read(start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> (reading: PartReading, kept: ByteBuffer?) {
+    package func read(start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> (reading: PartReading, kept: ByteBuffer?) {
         do {
             var kept = keep ? ByteBufferAllocator().buffer(capacity: Int(clamping: bytes)) : nil
             var sha256 = try SHA256Hasher()
@@ -38,7 +42,7 @@ struct PartReader: Sendable {
     }
 
     /// Reads the whole file and computes evidence of the kind that a store has (specification §4.8).
-    func evidence(fileBytes: UInt64, partBytes: UInt64, like kind: ContentEvidence) -> EvidenceReading {
+    package func evidence(fileBytes: UInt64, partBytes: UInt64, like kind: ContentEvidence) -> EvidenceReading {
         do {
             var digests: [SHA256Digest] = []
             var md5s = try MD5Hasher()

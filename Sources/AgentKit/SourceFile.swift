@@ -5,14 +5,14 @@
 #endif
 import NIOCore
 import SecureChannel
-import TransferCore
+package import TransferCore
 import WireProtocol
 
 /// One open file that is being uploaded, read where it lies.
 ///
 /// It stays open from the first look to the end, so that a rename or an unlink in between changes nothing of what is
 /// read. All calls block: they belong on a thread pool.
-final class SourceFile: Sendable {
+package final class SourceFile: Sendable {
     private let descriptor: Int32
 
     private init(descriptor: Int32) {
@@ -24,7 +24,7 @@ final class SourceFile: Sendable {
     }
 
     /// - Throws: `missing`, or `unreadable` for what is no regular file or may not be read.
-    static func open(_ path: String) throws(UploadFailure) -> SourceFile {
+    package static func open(_ path: String) throws(UploadFailure) -> SourceFile {
         // Without O_NONBLOCK, opening a pipe would wait for a writer.
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else {

@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 import Synchronization
 
 /// The bytes of one part between a connection and a call to the store.
@@ -6,9 +6,9 @@ import Synchronization
 /// The connection's loop appends, one consumer iterates. How much may be appended is the machine's business (credit):
 /// what the consumer has finished with is reported as *consumed*, and only then may more come. Where the flow holds its
 /// last piece back, the consumer gets it only after `release` (specification §9.2).
-final class PartFlow: Sendable {
+package final class PartFlow: Sendable {
     /// Why a consumer gets no more: the flow was dropped before its end.
-    struct Dropped: Error {}
+    package struct Dropped: Error {}
 
     private struct State {
         var pieces = CircularBuffer<ByteBuffer>()
@@ -28,7 +28,7 @@ final class PartFlow: Sendable {
         case failure
     }
 
-    let size: UInt64
+    package let size: UInt64
     private let state: Mutex<State>
     private let reportConsumed: @Sendable (UInt64) -> Void
 
@@ -36,14 +36,14 @@ final class PartFlow: Sendable {
     ///   - size: plain bytes of the part.
     ///   - holdsLast: the last piece waits for `release`.
     ///   - reportConsumed: called from the consumer with the bytes that it has finished with, counted from the start.
-    init(size: UInt64, holdsLast: Bool, reportConsumed: @escaping @Sendable (UInt64) -> Void) {
+    package init(size: UInt64, holdsLast: Bool, reportConsumed: @escaping @Sendable (UInt64) -> Void) {
         self.size = size
         self.state = Mutex(State(isReleased: !holdsLast))
         self.reportConsumed = reportConsumed
     }
 
     /// Called on the connection's loop with the next plain bytes; never more than `size` in all.
-    func append(_ bytes: ByteBuffer) {
+    package func append(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         change { state in
             state.pieces.append(bytes)
@@ -52,12 +52,12 @@ final class PartFlow: Sendable {
     }
 
     /// COMPLETE is there: the last piece may go.
-    func release() {
+    package func release() {
         change { $0.isReleased = true }
     }
 
     /// No more will come: a consumer that is not at the end fails.
-    func drop() {
+    package func drop() {
         change { state in
             state.isDropped = true
             state.pieces.removeAll()
@@ -117,14 +117,14 @@ final class PartFlow: Sendable {
 }
 
 extension PartFlow: AsyncSequence {
-    typealias Element = ByteBuffer
-    typealias Failure = any Error
+    package typealias Element = ByteBuffer
+    package typealias Failure = any Error
 
-    struct AsyncIterator: AsyncIteratorProtocol {
+    package struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let flow: PartFlow
 
-        mutating func next() async throws -> ByteBuffer? { try await flow.next() }
+        package mutating func next() async throws -> ByteBuffer? { try await flow.next() }
     }
 
-    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(flow: self) }
+    package func makeAsyncIterator() -> AsyncIterator { AsyncIterator(flow: self) }
 }

@@ -104,7 +104,7 @@ extension S3Client {
             let signed = try await self.signed(request, digest: try self.digest(of: ByteBuffer()), body: nil)
             let response = try await self.execute(signed, request) { true }
             guard response.status.code < 300 else {
-                throw try await self.refusal(response, request, isBegun: true)
+                throw await self.refusal(response, isBegun: true)
             }
             return response
         }
@@ -172,7 +172,7 @@ extension S3Client {
         return try await repeating(request) { () async throws(S3AttemptFailure) -> S3Response in
             let requestBody = HTTPClientRequest.Body.stream(handoff, length: .known(length))
             let signed = try await self.signed(request, digest: body.digest, body: requestBody)
-            do {
+            do throws(S3AttemptFailure) {
                 return try await self.answer(to: signed, request, limit: Self.answerBytesMax) { commitment.isCommitted }
             } catch {
                 // What has been taken from the source cannot be sent again.
@@ -198,7 +198,7 @@ extension S3Client {
         }
         let bytes = Array(body.readableBytesView)
         // Of the calls whose answer comes only after they have begun to say "200".
-        if S3XML.root(of: bytes) == S3Documents.Failure.root {
+        if let root = S3XML.root(of: bytes), S3Documents.Failure.roots.contains(root) {
             throw failure(read(bytes, response: response), response, isBegun: true)
         }
         state.withLock { $0.hasSeenBucket = true }
@@ -230,7 +230,7 @@ extension S3Client {
     }
 
     private func read(_ bytes: [UInt8], response: HTTPClientResponse) -> S3Refusal {
-        let document = S3XML.decode(S3Documents.Failure.self, root: S3Documents.Failure.root, from: bytes)
+        let document = S3XML.decode(S3Documents.Failure.self, from: bytes)
         let named = response.headers.value("x-amz-bucket-region") ?? document?.region
         let asked = state.withLock { $0.region }
         let region = named.flatMap { S3Endpoint.isRegion($0) && $0 != asked ? $0 : nil }

@@ -6,21 +6,22 @@ import XMLCoder
 /// writes a number or a Boolean its own way is not thereby unreadable.
 enum S3Documents {
     /// The answer to CreateMultipartUpload.
-    struct Created: Decodable {
-        static let root = "InitiateMultipartUploadResult"
+    struct Created: S3Document {
+        static let roots = ["InitiateMultipartUploadResult"]
         var uploadId: String?
     }
 
     /// The answer to CompleteMultipartUpload.
-    struct Completed: Decodable {
-        static let root = "CompleteMultipartUploadResult"
+    struct Completed: S3Document {
+        static let roots = ["CompleteMultipartUploadResult"]
         var eTag: String?
         var checksumSHA256: String?
     }
 
     /// The answer to ListParts.
-    struct Parts: Decodable {
-        static let root = "ListPartsResult"
+    struct Parts: S3Document {
+        // moto uses the second name.
+        static let roots = ["ListPartsResult", "ListPartsResponse"]
 
         struct Part: Decodable {
             var partNumber: String?
@@ -36,8 +37,8 @@ enum S3Documents {
     }
 
     /// The answer to ListMultipartUploads.
-    struct Uploads: Decodable {
-        static let root = "ListMultipartUploadsResult"
+    struct Uploads: S3Document {
+        static let roots = ["ListMultipartUploadsResult"]
 
         struct Upload: Decodable {
             var key: String?
@@ -53,8 +54,8 @@ enum S3Documents {
     }
 
     /// The answer to ListObjectsV2.
-    struct Objects: Decodable {
-        static let root = "ListBucketResult"
+    struct Objects: S3Document {
+        static let roots = ["ListBucketResult"]
 
         struct Object: Decodable {
             var key: String?
@@ -66,8 +67,8 @@ enum S3Documents {
     }
 
     /// What goes wrong, with any status, 200 included.
-    struct Failure: Decodable {
-        static let root = "Error"
+    struct Failure: S3Document {
+        static let roots = ["Error"]
         var code: String?
         var message: String?
         var region: String?
@@ -100,6 +101,12 @@ enum S3Documents {
     }
 }
 
+/// An answer that is told by its outermost element.
+protocol S3Document: Decodable {
+    /// The names that the element may have.
+    static var roots: [String] { get }
+}
+
 /// Reads an answer's XML.
 enum S3XML {
     /// The name of the outermost element, without its prefix, or `nil` where there is none.
@@ -126,8 +133,8 @@ enum S3XML {
     }
 
     /// - Returns: `nil` where the bytes are not a whole document of this kind.
-    static func decode<Value: Decodable>(_ type: Value.Type, root: String, from bytes: [UInt8]) -> Value? {
-        guard self.root(of: bytes) == root else { return nil }
+    static func decode<Value: S3Document>(_ type: Value.Type, from bytes: [UInt8]) -> Value? {
+        guard let root = root(of: bytes), Value.roots.contains(root) else { return nil }
         let decoder = XMLDecoder()
         decoder.shouldProcessNamespaces = true
         decoder.keyDecodingStrategy = .convertFromCapitalized

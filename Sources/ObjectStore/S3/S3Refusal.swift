@@ -48,9 +48,8 @@ extension S3Refusal {
         if region != nil, [301, 307, 400, 403].contains(status), isAboutRegion {
             return S3Meaning(.unavailable, after: .otherRegion)
         }
-        // Ceph's way to say that somebody else is at it.
-        if code == "InternalError", message.contains("multipart completion is already in progress") {
-            return S3Meaning(.completionInProgress)
+        if let special = Self.messages.first(where: { code == $0.code && message.contains($0.fragment) }) {
+            return special.meaning
         }
         guard var meaning = Self.meanings[code] ?? Self.meaning(status: status) else {
             return S3Meaning(.unsupported)
@@ -102,6 +101,15 @@ extension S3Refusal {
         default: nil
         }
     }
+
+    /// Where a store hides what it means behind a general code.
+    private static let messages: [(code: String, fragment: String, meaning: S3Meaning)] = [
+        // Ceph.
+        ("InternalError", "multipart completion is already in progress", S3Meaning(.completionInProgress)),
+        // JuiceFS, whose keys are files and folders.
+        ("InternalError", "cause(not a directory)", S3Meaning(.keyUnsupported)),
+        ("InternalError", "cause(is a directory)", S3Meaning(.keyUnsupported)),
+    ]
 
     /// One line a code. What a store invents besides is understood by its status.
     static let meanings: [String: S3Meaning] = [

@@ -1,5 +1,6 @@
 import NIOCore
-package import WireProtocol
+import NIOHTTP1
+import WireProtocol
 
 extension S3Store {
     package func completeUpload(
@@ -26,17 +27,16 @@ extension S3Store {
         if provider.checksObjectSize { request.headers.append(("x-amz-mp-object-size", String(size))) }
         if ifAbsent, provider.conditionalComplete != .refused { request.headers.append(("if-none-match", "*")) }
         let (sent, client, body) = (request, self.client, ByteBuffer(string: document(of: parts)))
-        let response = try await withCommitment { commitment in
+        let response = try await withCommitment { (commitment) -> Result<S3Response, StoreError> in
             // Once it is under way nobody can tell what it has done but its answer.
             guard commitment.commit() else { return .failure(StoreError(.cancelled)) }
-            do {
+            do throws(StoreError) {
                 return .success(try await client.send(sent, body: body))
             } catch {
                 return .failure(error)
             }
         }
-        let root = S3Documents.Completed.root
-        guard let document = S3XML.decode(S3Documents.Completed.self, root: root, from: response.body) else {
+        guard let document = S3XML.decode(S3Documents.Completed.self, from: response.body) else {
             throw StoreError(.outcomeUnknown, "The store's answer breaks off before it says what has become of the upload.")
         }
         // Ceph's first answer has an empty one.

@@ -1,6 +1,6 @@
 import AsyncHTTPClient
 import FoundationEssentials
-package import NIOCore
+import NIOCore
 import NIOHTTP1
 import WireProtocol
 
@@ -35,6 +35,8 @@ extension S3Store {
     func putObject(
         at key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
     ) async throws(StoreError) -> ObjectReceipt {
+        var metadata = metadata
+        metadata.partDigest = body.digest
         var request = S3Request(.PUT, key: key)
         request.isIdempotent = false
         request.headers = Self.headers(of: metadata)
@@ -42,7 +44,7 @@ extension S3Store {
         if ifAbsent, provider.conditionalPut != .refused { request.headers.append(("if-none-match", "*")) }
         if let md5 = body.md5 { request.headers.append(Self.md5Header(md5)) }
         let response = try await send(request, body: body, verifies: verifiesBodies)
-        let isTold = provider.keepsSHA256 || (provider.keepsMetadata && metadata.partDigest != nil)
+        let isTold = provider.keepsSHA256 || provider.keepsMetadata
         return ObjectReceipt(
             etag: response.headers.value("etag"), version: Self.version(of: response.headers),
             evidence: isTold ? .partDigest(body.digest) : .none)
@@ -190,7 +192,7 @@ struct S3ObjectBytes: AsyncSequence, Sendable {
         mutating func next(isolation actor: isolated (any Actor)?) async throws(StoreError) -> ByteBuffer? {
             let buffer: ByteBuffer?
             do {
-                buffer = try await base.next()
+                buffer = try await base.next(isolation: actor)
             } catch {
                 if Task.isCancelled { throw StoreError(.cancelled, cause: error) }
                 throw StoreError(.unavailable, "The store broke off while it sent an object.", cause: error)

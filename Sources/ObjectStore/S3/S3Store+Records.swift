@@ -47,7 +47,7 @@ extension S3Store {
         ]
         if let after { request.query.append(("start-after", recordFolder + after)) }
         let response = try await client.send(request)
-        let page = S3XML.decode(S3Documents.Objects.self, root: S3Documents.Objects.root, from: response.body)
+        let page = S3XML.decode(S3Documents.Objects.self, from: response.body)
         guard let page else { throw StoreError(.damaged, "The store's list of records cannot be read.") }
         let isEncoded = page.encodingType == "url"
         let keys = (page.contents ?? []).compactMap { object in

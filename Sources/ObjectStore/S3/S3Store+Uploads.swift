@@ -16,7 +16,7 @@ extension S3Store {
             request.headers += [("x-amz-checksum-algorithm", "SHA256"), ("x-amz-checksum-type", "COMPOSITE")]
         }
         let response = try await client.send(request)
-        let created = S3XML.decode(S3Documents.Created.self, root: S3Documents.Created.root, from: response.body)
+        let created = S3XML.decode(S3Documents.Created.self, from: response.body)
         guard let upload = created?.uploadId, Self.isUploadID(upload) else {
             throw StoreError(.damaged, "The store began an upload and did not tell its id.")
         }
@@ -52,7 +52,7 @@ extension S3Store {
         var request = try self.request(.GET, at: try writableKey(key), upload: upload)
         if let after { request.query.append(("part-number-marker", String(after.value))) }
         let response = try await client.send(request)
-        guard let page = S3XML.decode(S3Documents.Parts.self, root: S3Documents.Parts.root, from: response.body) else {
+        guard let page = S3XML.decode(S3Documents.Parts.self, from: response.body) else {
             throw StoreError(.damaged, "The store's list of parts cannot be read.")
         }
         var parts: [ListedPart] = []
@@ -118,7 +118,7 @@ extension S3Store {
             if !marker.upload.isEmpty { request.query.append(("upload-id-marker", marker.upload)) }
         }
         let response = try await client.send(request)
-        let page = S3XML.decode(S3Documents.Uploads.self, root: S3Documents.Uploads.root, from: response.body)
+        let page = S3XML.decode(S3Documents.Uploads.self, from: response.body)
         guard let page else { throw StoreError(.damaged, "The store's list of uploads cannot be read.") }
         return page
     }

@@ -120,7 +120,7 @@ package final class S3Store: ObjectStore {
         await withTaskGroup(of: Result<Void, StoreError>.self) { group in
             group.addTask { await pump.run() }
             let answer: Result<S3Response, StoreError>
-            do {
+            do throws(StoreError) {
                 answer = .success(
                     try await client.stream(request, body: pump.body, from: pump.handoff, commitment: pump.commitment))
             } catch {

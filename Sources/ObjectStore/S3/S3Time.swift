@@ -35,7 +35,7 @@ package enum S3Time {
             let date = date(year: day[0], month: String(day[1]), day: day[2], time: clock)
         else { return nil }
         guard time.count == 2 else { return date }
-        guard time[1].utf8.count <= 9, let fraction = Double("0.\(time[1])") else { return nil }
+        guard number(time[1], max: 999_999_999) != nil, let fraction = Double("0.\(time[1])") else { return nil }
         return date.addingTimeInterval(fraction)
     }
 

@@ -59,7 +59,8 @@ extension Agent {
         guard let chunkBytesMax = context.connections[id]?.welcome?.chunkBytesMax, chunkBytesMax > 0 else { return }
         while let queuedBytes = context.connections[id]?.queuedBytes, queuedBytes < context.limits.queuedBytesMax {
             context.connections[id]?.carryWhatCreditAllows()
-            guard limiter.readyAt(now: context.now) <= context.now,
+            // With a rate limit the next chunk waits until this one's size on the wire is known.
+            guard limiter.bytesPerSecond == nil || queuedBytes == 0, limiter.readyAt(now: context.now) <= context.now,
                 let next = context.connections[id]?.carried.first,
                 let bytesMax = context.connections[id]?.chunkBytes(context.limits)
             else { return }
@@ -74,8 +75,6 @@ extension Agent {
             }
             context.connections[id]?.carried.append(next)
             uploads[next.upload]?.sendChunk(next.part, bytes: bytes, &context)
-            // With a rate limit the next chunk waits until this one's size on the wire is known.
-            if limiter.bytesPerSecond != nil { return }
         }
     }
 
@@ -185,6 +184,23 @@ extension AgentUpload {
         switch phase {
         case .ending, .ended: break
         default: end(.failed(failure), &context)
+        }
+    }
+}
+
+extension AgentUpload {
+    /// The user drops it while it is under way.
+    mutating func dropNow(_ context: inout AgentContext) {
+        guard !isDropping else { return }
+        switch phase {
+        case .ending, .ended:
+            break
+        case .aborting:
+            // An older version is being dropped already; now nothing follows it.
+            isDropping = true
+            context.journal(.dropping(id))
+        default:
+            drop(&context)
         }
     }
 }

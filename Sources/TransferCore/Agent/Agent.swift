@@ -9,13 +9,13 @@ package import WireProtocol
 package struct Agent {
     var context: AgentContext
     var uploads: [UploadID: AgentUpload] = [:]
-    /// Uploads in the order they were handed in.
-    var order: [UploadID] = []
+    var attention = Attention()
+    private var lastRank: UInt64 = 0
     var limiter: RateLimiter
     private let identity: AgentIdentity
     private var lastConnection: UInt64 = 0
     /// Why no gateway will have us; every upload ends with it.
-    package private(set) var verdict: UploadFailure?
+    package internal(set) var verdict: UploadFailure?
 
     package init(
         limits: AgentLimits, identity: AgentIdentity, cryptography: any RootDigesting,
@@ -58,14 +58,15 @@ package struct Agent {
     package mutating func submit(_ request: UploadRequest, now: Instant) {
         context.now = now
         if uploads.isEmpty { context.progressAt = now }
-        var upload = AgentUpload(request: request)
+        lastRank += 1
+        var upload = AgentUpload(request: request, rank: lastRank)
         if let verdict {
             upload.end(.failed(verdict), &context)
         } else {
             upload.begin(&context)
         }
         uploads[request.id] = upload
-        order.append(request.id)
+        touch(request.id)
         proceed()
     }
 
@@ -73,6 +74,7 @@ package struct Agent {
     package mutating func drop(_ id: UploadID, now: Instant) {
         context.now = now
         uploads[id]?.dropNow(&context)
+        touch(id)
         proceed()
     }
 
@@ -107,11 +109,8 @@ package struct Agent {
     package mutating func receivedMalformed(_ code: ErrorCode, from id: ConnectionID, now: Instant) {
         context.now = now
         guard context.connections[id] != nil else { return }
-        let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: "")
-        context.actions.append(.send(id, .connection, .error(report)))
-        context.actions.append(.close(id))
+        end(id, code)
         giveUp(UploadFailure(.protocolViolation, "what answers at the gateway's address sent \(code.name)"))
-        proceed()
     }
 
     package mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID, now: Instant) {
@@ -130,8 +129,14 @@ package struct Agent {
         switch frame {
         case .welcome(let welcome):
             guard case .greeting = context.connections[id]?.phase else { return }
+            guard welcome.version == WireLimits.version else {
+                end(id, .badValue)
+                return giveUp(UploadFailure(.protocolViolation, "the gateway picked version \(welcome.version)"))
+            }
             context.connections[id]?.phase = .open(welcome)
             context.connections[id]?.failures = 0
+            // Sessions may be joined here that have been going on elsewhere.
+            for upload in uploads.keys { touch(upload) }
         case .ping(let ping):
             context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
         case .goAway(let away):
@@ -146,20 +151,32 @@ package struct Agent {
         }
     }
 
+    /// A code that is not known, or that another attempt may mend, is a reason to connect anew (specification §12).
     private mutating func receivedConnectionError(_ report: ErrorReport, from id: ConnectionID) {
         context.actions.append(.close(id))
+        lose(id, adviceMilliseconds: report.retryAfterMilliseconds)
         switch report.code {
-        case .tooManyConnections, .idle, .draining, .internal:
-            lose(id, adviceMilliseconds: report.retryAfterMilliseconds)
         case .fenced:
             giveUp(UploadFailure(.fenced, "another agent with this device's identity has taken over"))
         case .versionUnsupported:
             giveUp(UploadFailure(.versionUnsupported, report.message))
         case .notAuthorised:
             giveUp(UploadFailure(.notAuthorised, "the gateway does not know this device"))
-        default:
+        case .partSizeWrong:
             giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection: \(report.code.name)"))
+        case let code where (ErrorCode.frameTooLarge.rawValue...ErrorCode.badCompression.rawValue).contains(code.rawValue):
+            giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection: \(code.name)"))
+        default:
+            break
         }
+    }
+
+    /// The gateway broke the protocol: it is told, and the connection closed.
+    private mutating func end(_ id: ConnectionID, _ code: ErrorCode) {
+        let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: "")
+        context.actions.append(.send(id, .connection, .error(report)))
+        context.actions.append(.close(id))
+        lose(id, adviceMilliseconds: 0)
     }
 
     private mutating func receivedSlotFrame(_ frame: Frame, at attachment: Attachment) {
@@ -167,16 +184,16 @@ package struct Agent {
             context.connections[attachment.connection]?.left(attachment.slot)
             return
         }
+        // In a slot that was left, or is closed, nothing means anything: it was sent before the gateway knew.
         guard let id = context.connections[attachment.connection]?.slots[attachment.slot],
-            var upload = uploads[id], let stage = upload.stage(at: attachment)
+            let stage = uploads[id]?.stage(at: attachment)
         else { return }
+        touch(id)
         if frame.closesSlot {
             context.connections[attachment.connection]?.giveBack(attachment.slot)
-            upload.links.removeAll { $0.attachment == attachment }
-            upload.interruptParts(at: attachment, &context)
+            uploads[id]?.linkClosed(attachment, &context)
         }
-        upload.received(frame, at: attachment, stage: stage, &context)
-        uploads[id] = upload
+        uploads[id]?.received(frame, at: attachment, stage: stage, &context)
     }
 
     private mutating func addConnection() {
@@ -187,8 +204,12 @@ package struct Agent {
     /// The one place where a connection's end is dealt with.
     private mutating func lose(_ id: ConnectionID, adviceMilliseconds: UInt32) {
         guard let connection = context.connections[id] else { return }
-        for upload in order { uploads[upload]?.connectionLost(id, &context) }
+        let left = uploadsOn(id)
         context.connections[id] = nil
+        for upload in left {
+            uploads[upload]?.connectionLost(id, &context)
+            touch(upload)
+        }
         if case .leaving = connection.phase { return }
         // A number is used for one connection only: what arrives late for the old one finds nobody.
         lastConnection += 1
@@ -200,81 +221,10 @@ package struct Agent {
     }
 
     /// No gateway will have us: every upload ends with the reason, and what was begun is kept.
-    private mutating func giveUp(_ failure: UploadFailure) {
+    mutating func giveUp(_ failure: UploadFailure) {
+        guard verdict == nil else { return }
         verdict = failure
-        for id in order { uploads[id]?.giveUp(failure, &context) }
-    }
-
-    // MARK: Answers of the shell
-
-    /// A connection's socket has taken a chunk.
-    ///
-    /// - Parameters:
-    ///   - end: the part's plain bytes up to the end of the chunk.
-    ///   - wireBytes: what the chunk took on the wire, header included.
-    package mutating func chunkSent(
-        _ id: ConnectionID, upload: UploadID, part: PartNumber, end: ByteOffset, plainBytes: UInt32, wireBytes: UInt64,
-        now: Instant
-    ) {
-        context.now = now
-        context.connections[id]?.took(plainBytes: UInt64(plainBytes), wireBytes: wireBytes, now: now)
-        uploads[upload]?.chunkTaken(part, on: id, end: end, &context)
-        proceed()
-    }
-
-    /// A chunk is on its way to the socket and its size on the wire is known: it counts against the rate from here.
-    package mutating func chunkEncoded(wireBytes: UInt64, now: Instant) {
-        limiter.spent(wireBytes, now: now)
-    }
-
-    package mutating func chunkFailed(
-        _ id: ConnectionID, upload: UploadID, plainBytes: UInt32, failure: UploadFailure, now: Instant
-    ) {
-        context.now = now
-        context.connections[id]?.took(plainBytes: UInt64(plainBytes), wireBytes: 0, now: now)
-        uploads[upload]?.chunkFailed(failure, &context)
-        proceed()
-    }
-
-    package mutating func partRead(_ part: PartNumber, of upload: UploadID, _ reading: PartReading, now: Instant) {
-        context.now = now
-        context.progressAt = now
-        uploads[upload]?.partRead(part, reading, &context)
-        proceed()
-    }
-
-    package mutating func evidenceComputed(_ reading: EvidenceReading, of upload: UploadID, now: Instant) {
-        context.now = now
-        context.progressAt = now
-        uploads[upload]?.evidenceComputed(reading, &context)
-        proceed()
-    }
-
-    package mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, of upload: UploadID, now: Instant) {
-        context.now = now
-        uploads[upload]?.fileChecked(result, &context)
-        proceed()
-    }
-
-    /// All journal writes up to this one are durable.
-    package mutating func journalCommitted(through sequence: JournalSequence, now: Instant) {
-        context.now = now
-        for id in order { uploads[id]?.journalCommitted(through: sequence, &context) }
-        order.removeAll { uploads[$0]?.phase == .ended }
-        uploads = uploads.filter { $0.value.phase != .ended }
-        proceed()
-    }
-
-    /// The journal cannot be written: nothing new may begin, everything stops where it is.
-    package mutating func journalFailed(_ failure: UploadFailure, now: Instant) {
-        context.now = now
-        verdict = failure
-        for id in order {
-            guard let upload = uploads[id] else { continue }
-            context.actions.append(.finish(id, .failed(failure), upload.progress))
-        }
-        order = []
-        uploads = [:]
+        for id in inOrder(uploads.keys) { uploads[id]?.giveUp(failure, &context) }
     }
 
     // MARK: Time
@@ -311,33 +261,37 @@ package struct Agent {
     }
 
     private mutating func giveUpIfStalled() {
-        guard verdict == nil, !uploads.isEmpty, context.progressAt + context.limits.retryFor <= context.now,
-            !uploads.values.contains(where: \.isReading)
-        else { return }
+        guard verdict == nil, !uploads.isEmpty, context.progressAt + context.limits.retryFor <= context.now else {
+            return
+        }
+        // Reading is progress that only the shell sees.
+        guard !uploads.values.contains(where: \.isReading) else { return context.progressAt = context.now }
         let silent = UploadFailure(.unreachable, "the gateway could not be reached")
-        for id in order {
+        for id in inOrder(uploads.keys) {
             let trouble = uploads[id]?.trouble ?? silent
             uploads[id]?.giveUp(trouble, &context)
         }
+        context.progressAt = context.now
     }
 
-    /// The next moment at which `tick` has something to do.
+    /// The next moment at which `tick` has something to do. What is due now and is not done waits for something else.
     package var nextDeadline: Instant? {
-        guard !uploads.isEmpty else { return nil }
+        guard !uploads.isEmpty, verdict == nil else { return nil }
         var deadlines: [Instant] = [context.progressAt + context.limits.retryFor]
+        if let wake = attention.nextWake { deadlines.append(wake) }
         for connection in context.connections.values {
             switch connection.phase {
-            case .away(let until): deadlines.append(until)
+            case .away(let until): if until > context.now { deadlines.append(until) }
             case .connecting(let deadline), .greeting(let deadline): deadlines.append(deadline)
             case .open(let welcome), .leaving(let welcome, _):
                 let third = Duration.milliseconds(Int64(max(welcome.idleLimitMilliseconds, 3_000))) / 3
                 deadlines.append(max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + third)
             }
-            if !connection.carried.isEmpty, limiter.bytesPerSecond != nil {
-                deadlines.append(limiter.readyAt(now: context.now))
-            }
+            if case .leaving(_, let deadline) = connection.phase { deadlines.append(deadline) }
+            guard !connection.carried.isEmpty, limiter.bytesPerSecond != nil else { continue }
+            let ready = limiter.readyAt(now: context.now)
+            if ready > context.now { deadlines.append(ready) }
         }
-        deadlines += uploads.values.compactMap(\.nextDeadline)
         return deadlines.min().map { max($0, context.now) }
     }
 }

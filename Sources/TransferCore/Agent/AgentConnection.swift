@@ -157,10 +157,12 @@ struct AgentConnection {
         queuedChunks.contains { $0.carried == carried }
     }
 
-    /// The first chunk of a part that waits is done with: its socket has taken it, or it will never be sent.
-    mutating func unqueue(_ carried: Carried, plainBytes: UInt64) -> QueuedChunk? {
+    /// The first chunk that waits of an upload, or of a part of it, is done with: its socket has taken it, or it will
+    /// never be sent.
+    mutating func unqueue(_ upload: UploadID, _ part: PartNumber?, plainBytes: UInt64) -> QueuedChunk? {
         queuedBytes -= min(plainBytes, queuedBytes)
-        guard let index = queuedChunks.firstIndex(where: { $0.carried == carried }) else { return nil }
+        let first = queuedChunks.firstIndex { $0.carried.upload == upload && (part == nil || $0.carried.part == part) }
+        guard let index = first else { return nil }
         let chunk = queuedChunks.remove(at: index)
         if closedSlots.contains(chunk.slot), !queuedChunks.contains(where: { $0.slot == chunk.slot }) {
             closedSlots.remove(chunk.slot)

@@ -40,18 +40,35 @@ extension AgentUpload {
         _ opened: SessionOpened, at attachment: Attachment, _ context: inout AgentContext
     ) {
         guard phase == .opening else { return }
-        context.progressAt = context.now
+        if isDropping { return dropOpened(opened, &context) }
+        if token.isEmpty { context.progressAt = context.now }
         if opened.isAdopted { return adopt(opened, &context) }
         guard opened.session == session, opened.partBytes == plan?.partBytes else {
             return end(.failed(UploadFailure(.protocolViolation, "the gateway opened another session")), &context)
         }
         takeToken(opened.token, &context)
+        restampIfTouched(&context)
         let isCompleting = stage(at: attachment) == .completing
         if !isCompleting { setStage(.open, of: attachment) }
         phase = isCompleting ? .completing : .transferring
         if let session { context.actions.append(.report(id, .opened(session, resumedBytes: bytesResumed))) }
         offerReadyParts(&context)
         recheckIfWhole(&context)
+    }
+
+    /// The user dropped it while it was being opened: now there is a token to drop it with.
+    private mutating func dropOpened(_ opened: SessionOpened, _ context: inout AgentContext) {
+        guard !opened.isAdopted else { return end(.dropped, &context) }
+        token = opened.token
+        leaveLinks(&context)
+        phase = .waiting(.abort, until: context.now)
+    }
+
+    /// The session was not completed before the file was touched, or this answer would say so.
+    private mutating func restampIfTouched(_ context: inout AgentContext) {
+        guard isTouched, let stamp else { return }
+        isTouched = false
+        context.journal(.restamped(id, stamp))
     }
 
     private mutating func takeToken(_ token: [UInt8], _ context: inout AgentContext) {
@@ -63,8 +80,15 @@ extension AgentUpload {
 
     private mutating func received(_ exists: SessionExists, _ context: inout AgentContext) {
         guard phase == .opening else { return }
+        if isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
+        compare(with: exists, &context)
+    }
+
+    /// Reads the file once, to see whether it is what is there already.
+    private mutating func compare(with exists: SessionExists, _ context: inout AgentContext) {
         forgetParts(&context)
+        leaveLinks(&context)
         pending = []
         nextFresh = 1
         guard exists.evidence != .none else { return contentDiffers(isKnown: false, &context) }
@@ -96,8 +120,10 @@ extension AgentUpload {
     }
 
     private mutating func contentDiffers(isKnown: Bool, _ context: inout AgentContext) {
-        if policy == .replace {
+        if policy == .replace || policy == .overwrite {
             policy = .overwrite
+            // A session that was completed with other content cannot be used again.
+            if isTouched { startOver(&context) }
             phase = .waiting(.open, until: context.now)
         } else {
             let message =
@@ -114,9 +140,8 @@ extension AgentUpload {
         switch state.phase {
         case .ongoing:
             guard stage == .resuming else { return }
-            context.progressAt = context.now
-            failures = 0
             takeToken(state.token, &context)
+            restampIfTouched(&context)
             setStage(.open, of: attachment)
             if !state.wanted.isEmpty { sendAgain(state.wanted, &context) }
             pending = state.partials.map(\.part) + pending
@@ -127,7 +152,7 @@ extension AgentUpload {
             offerReadyParts(&context)
             recheckIfWhole(&context)
         case .completing:
-            context.progressAt = context.now
+            guard stage == .resuming else { return }
             setStage(.completing, of: attachment)
             phase = .completing
         case .lost:
@@ -137,7 +162,9 @@ extension AgentUpload {
 
     /// Parts that the store has and the journal does not: offered first, since they may be *have*.
     private mutating func received(_ page: PartList, _ context: inout AgentContext) {
+        guard let plan, let count = plan.partCount else { return }
         for entry in page.entries where stored[entry.part] == nil && parts[entry.part] == nil {
+            guard plan.bytes(of: entry.part) == entry.size, pending.count <= Int(count) else { continue }
             pending.append(entry.part)
             if entry.digest == nil { needsMD5.insert(entry.part) }
         }
@@ -147,14 +174,18 @@ extension AgentUpload {
         guard phase == .completing else { return }
         for index in links.indices where links[index].stage == .completing { links[index].stage = .open }
         phase = .transferring
+        wantedRounds += 1
+        // A store that never has what it confirmed has lost the session, whatever it says.
+        guard wantedRounds <= 3 else { return sessionLost(&context) }
         sendAgain(wanted.parts, &context)
+        recheckIfWhole(&context)
     }
 
     private mutating func sendAgain(_ wanted: [PartNumber], _ context: inout AgentContext) {
         let known = wanted.filter { stored[$0] != nil }
         guard !known.isEmpty else { return }
         for number in known {
-            if let entry = stored.removeValue(forKey: number) { bytesResumed -= min(bytesResumed, entry.size) }
+            if let entry = unkeep(number) { bytesResumed -= min(bytesResumed, entry.size) }
         }
         context.journal(.unstored(id, known))
         pending = known + pending
@@ -162,17 +193,50 @@ extension AgentUpload {
 
     private mutating func received(_ completed: Completed, _ context: inout AgentContext) {
         if case .ending = phase { return }
+        if isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
-        let digests = stored.values.sorted { $0.part < $1.part }.compactMap(\.digest)
-        let onePartDigest = PartNumber(1).flatMap { parts[$0]?.digest }
-        let root = context.cryptography.rootDigest(of: onePartDigest.map { [$0] } ?? digests)
         guard completed.size == stamp?.size else {
             return end(.failed(UploadFailure(.protocolViolation, "the gateway completed another size")), &context)
         }
-        let receipt = UploadReceipt(
-            size: completed.size, partBytes: completed.partBytes, root: root, evidence: completed.evidence,
-            etag: completed.etag, version: completed.version)
-        end(.stored(receipt, wasThere: false), &context)
+        let root = ownRoot(context)
+        switch agreement(of: completed, root: root) {
+        case false?:
+            let message = "the key holds another version of this file, which was completed before"
+            end(.failed(UploadFailure(.keyTaken, message)), &context)
+        case nil where isTouched:
+            // It was completed with the file's content of before, which need not be that of now.
+            compare(
+                with: SessionExists(
+                    size: completed.size, partBytes: completed.partBytes, evidence: completed.evidence,
+                    etag: completed.etag, version: completed.version),
+                &context)
+        default:
+            let receipt = UploadReceipt(
+                size: completed.size, partBytes: completed.partBytes, root: root, evidence: completed.evidence,
+                etag: completed.etag, version: completed.version)
+            end(.stored(receipt, wasThere: false), &context)
+        }
+    }
+
+    /// The root digest, where the digest of every part is known.
+    private func ownRoot(_ context: AgentContext) -> SHA256Digest? {
+        guard let plan, let count = plan.partCount else { return nil }
+        if plan.isOnePart {
+            return onePartDigest.flatMap { context.cryptography.rootDigest(of: [$0]) }
+        }
+        let digests = stored.values.sorted { $0.part < $1.part }.compactMap(\.digest)
+        return digests.count == Int(count) ? context.cryptography.rootDigest(of: digests) : nil
+    }
+
+    private var onePartDigest: SHA256Digest? { PartNumber(1).flatMap { parts[$0]?.digest } }
+
+    /// Whether the object is this file, by its evidence; `nil` where that cannot be told.
+    private func agreement(of completed: Completed, root: SHA256Digest?) -> Bool? {
+        switch completed.evidence {
+        case .root(let there) where completed.partBytes == plan?.partBytes: root.map { $0 == there }
+        case .wholeDigest(let there) where plan?.isOnePart == true: onePartDigest.map { $0 == there }
+        case .root, .wholeDigest, .compositeMD5, .none: nil
+        }
     }
 
     private mutating func receivedAborted(_ context: inout AgentContext) {
@@ -250,10 +314,11 @@ extension AgentUpload {
         switch report.code {
         case .digestMismatch where part.failures < 3:
             readAgain(number, &context)
-        case .storeUnavailable, .partInterrupted, .busy, .storeFull, .internal:
-            putOff(number, code: report.code, adviceMilliseconds: report.retryAfterMilliseconds, &context)
-        default:
+        case .digestMismatch, .storeRefuses, .bucketMissing, .contentRefused:
             end(.failed(failure(of: report.code, message: report.message)), &context)
+        default:
+            // A code that is not known is a reason to offer the part again (specification §12).
+            putOff(number, code: report.code, adviceMilliseconds: report.retryAfterMilliseconds, &context)
         }
     }
 
@@ -270,20 +335,33 @@ extension AgentUpload {
     private mutating func received(
         code: ErrorCode, message: String, adviceMilliseconds: UInt32, stage: Stage, _ context: inout AgentContext
     ) {
-        if stage == .resuming, phase != .resuming { return }  // Joining did not work out; the session goes on elsewhere.
+        if isDropping, phase == .opening { return end(.dropped, &context) }
+        if stage == .resuming, phase != .resuming, code != .sessionLost {
+            return joiningFailed(adviceMilliseconds: adviceMilliseconds, &context)
+        }
         switch code {
         case .sessionLost where stage == .aborting:
             dropped(&context)
         case .sessionLost:
             sessionLost(&context)
         case .storeUnavailable, .busy, .tokenKeyUnknown, .draining, .storeFull, .internal:
-            retry(errandAgain, code: code, message: message, adviceMilliseconds: adviceMilliseconds, &context)
-        case .tokenInvalid where stage != .aborting:
+            retry(code: code, message: message, adviceMilliseconds: adviceMilliseconds, &context)
+        case .tokenInvalid where stage == .aborting:
+            dropped(&context)  // What cannot be named cannot be dropped; cleaning finds it.
+        case .tokenInvalid:
             // The site's keys were lost with all they sealed: what was sent cannot be gone on with.
             sessionLost(&context)
         default:
             end(.failed(failure(of: code, message: message)), &context)
         }
+    }
+
+    /// The session goes on where it is, or is resumed if that was its last connection.
+    private mutating func joiningFailed(adviceMilliseconds: UInt32, _ context: inout AgentContext) {
+        failures += 1
+        let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
+        joinsAt = context.now + delay
+        if links.isEmpty { goOnElsewhere(at: joinsAt, &context) }
     }
 
     func failure(of code: ErrorCode, message: String) -> UploadFailure {

@@ -17,8 +17,11 @@ struct AgentPart {
     var stage: Stage
     var digest: SHA256Digest?
     var md5: MD5Digest?
-    /// Where it was offered.
+    /// Whether it counts against the concurrency.
+    var isCounted: Bool
+    /// Where it was offered, and which of all offers that was.
     var attachment: Attachment?
+    var attempt: UInt64 = 0
     /// Plain bytes handed to the connection, and those that its socket has taken.
     var handed: ByteOffset = 0
     var taken: ByteOffset = 0
@@ -26,6 +29,8 @@ struct AgentPart {
     var limit: ByteOffset?
     /// Bytes sent before a decision: they weigh on the connection's initial credit.
     var earlyBytes: UInt64 = 0
+    /// The most that any attempt got rid of: what goes beyond it is progress.
+    var mostTaken: ByteOffset = 0
     var failures = 0
 }
 
@@ -40,8 +45,9 @@ extension AgentUpload {
         guard phase == .transferring || mayOfferEarly(context), let number = nextPart(), let plan,
             let size = plan.bytes(of: number)
         else { return false }
-        parts[number] = AgentPart(size: size, stage: .reading)
-        if !isSmall(context) { context.partsUnderWay += 1 }
+        let isCounted = !isSmall(context)
+        parts[number] = AgentPart(size: size, stage: .reading, isCounted: isCounted)
+        if isCounted { context.partsUnderWay += 1 }
         context.actions.append(
             .readPart(
                 id, number, start: plan.start(of: number), bytes: size, withMD5: needsMD5.contains(number), keep: true))
@@ -101,10 +107,11 @@ extension AgentUpload {
     mutating func offerReadyParts(_ context: inout AgentContext) {
         for number in parts.keys.sorted() {
             guard var part = parts[number], case .ready(let notBefore) = part.stage, notBefore <= context.now,
-                let digest = part.digest, let link = linkForOffer(context)
+                let digest = part.digest, let link = linkForOffer(of: number, context)
             else { continue }
             part.stage = .sending
             part.attachment = link
+            part.attempt = context.newAttempt()
             part.handed = 0
             part.taken = 0
             part.limit = nil
@@ -121,11 +128,14 @@ extension AgentUpload {
         }
     }
 
-    private func linkForOffer(_ context: AgentContext) -> Attachment? {
+    private func linkForOffer(of number: PartNumber, _ context: AgentContext) -> Attachment? {
         let early = mayOfferEarly(context)
         return links.filter { link in
-            (link.stage == .open || early && link.stage == .opening)
-                && context.connections[link.attachment.connection]?.isOpen == true
+            guard link.stage == .open || early && link.stage == .opening,
+                let connection = context.connections[link.attachment.connection], connection.isOpen
+            else { return false }
+            // Chunks of an earlier offer would be taken for this one's.
+            return !connection.hasQueued(.init(upload: id, part: number))
         }
         .min { left, right in
             let carried = { (link: Link) in context.connections[link.attachment.connection]?.carried.count ?? 0 }
@@ -145,6 +155,14 @@ extension AgentUpload {
         return min(part.size - min(part.handed, part.size), UInt64(credit) - carrier.undecidedBytes)
     }
 
+    /// Whether a part has been offered on a connection and not been decided.
+    func isUndecided(_ number: PartNumber, on connection: ConnectionID) -> Bool {
+        guard let part = parts[number], part.stage == .sending, part.attachment?.connection == connection else {
+            return false
+        }
+        return part.limit == nil
+    }
+
     /// Called by the agent's scheduler: the next chunk of a part goes to its connection.
     mutating func sendChunk(_ number: PartNumber, bytes: UInt64, _ context: inout AgentContext) {
         guard var part = parts[number], let attachment = part.attachment else { return }
@@ -158,19 +176,23 @@ extension AgentUpload {
             part.earlyBytes += bytes
             context.connections[attachment.connection]?.undecidedBytes += bytes
         }
-        context.connections[attachment.connection]?.queuedBytes += bytes
+        let carried = AgentConnection.Carried(upload: id, part: number)
+        context.connections[attachment.connection]?.queue(
+            .init(slot: attachment.slot, carried: carried, attempt: part.attempt), plainBytes: bytes)
         parts[number] = part
-        if part.handed >= part.size {
-            context.connections[attachment.connection]?.drop(.init(upload: id, part: number))
-        }
+        if part.handed >= part.size { context.connections[attachment.connection]?.drop(carried) }
     }
 
     /// Called by the agent when a connection's socket has taken a chunk of this upload.
     mutating func chunkTaken(
-        _ number: PartNumber, on connection: ConnectionID, end: ByteOffset, _ context: inout AgentContext
+        _ number: PartNumber, attempt: UInt64, end: ByteOffset, _ context: inout AgentContext
     ) {
-        guard var part = parts[number], part.attachment?.connection == connection, part.stage == .sending else { return }
+        guard var part = parts[number], part.attempt == attempt, part.stage == .sending else { return }
         part.taken = max(part.taken, end)
+        if part.taken > part.mostTaken {
+            part.mostTaken = part.taken
+            context.progressAt = context.now
+        }
         parts[number] = part
         let progress = AgentReport.partProgress(number, sent: part.taken, size: part.size, isStored: false)
         context.actions.append(.report(id, progress))
@@ -189,7 +211,10 @@ extension AgentUpload {
     }
 
     /// Called by the agent when the shell could not read a chunk again.
-    mutating func chunkFailed(_ failure: UploadFailure, _ context: inout AgentContext) {
+    mutating func chunkFailed(
+        _ number: PartNumber, attempt: UInt64, _ failure: UploadFailure, _ context: inout AgentContext
+    ) {
+        guard let part = parts[number], part.attempt == attempt, part.stage == .sending else { return }
         end(.failed(failure), &context)
     }
 
@@ -201,16 +226,19 @@ extension AgentUpload {
         giveBackEarlyCredit(&part, &context)
         switch decision.decision {
         case .send(let offset, let limit):
-            context.progressAt = context.now
             part.limit = limit
             part.handed = max(part.handed, min(offset, part.size))
             part.taken = max(part.taken, min(offset, part.size))
             parts[number] = part
-            if part.stage == .sending, part.taken >= part.size { partTaken(number, &context) }
+            guard part.stage == .sending else { return }
+            if part.taken >= part.size {
+                partTaken(number, &context)
+            } else if part.handed < part.size {
+                context.connections[attachment.connection]?.carry(.init(upload: id, part: number))
+            }
         case .have(let etag):
             parts[number] = part
             bytesResumed += part.size
-            bytesSent -= min(part.earlyBytes, bytesSent)
             partStored(number, etag: etag, &context)
         case .later(let code, let retryAfterMilliseconds):
             parts[number] = part
@@ -225,13 +253,16 @@ extension AgentUpload {
         guard part.limit == nil, let connection = part.attachment?.connection else { return }
         let held = context.connections[connection]?.undecidedBytes ?? 0
         context.connections[connection]?.undecidedBytes = held - min(part.earlyBytes, held)
+        part.earlyBytes = 0
     }
 
     mutating func received(_ received: Received, at attachment: Attachment, _ context: inout AgentContext) {
         guard var part = parts[received.part], part.attachment == attachment, let limit = part.limit else { return }
-        context.progressAt = context.now
         part.limit = max(limit, received.limit)
         parts[received.part] = part
+        if part.stage == .sending, part.handed < part.size {
+            context.connections[attachment.connection]?.carry(.init(upload: id, part: received.part))
+        }
     }
 
     mutating func received(_ stored: Stored, at attachment: Attachment, _ context: inout AgentContext) {
@@ -242,8 +273,9 @@ extension AgentUpload {
     private mutating func partStored(_ number: PartNumber, etag: String, _ context: inout AgentContext) {
         guard let part = parts[number], let digest = part.digest else { return }
         let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
-        stored[number] = entry
+        keep(entry)
         failures = 0
+        trouble = nil
         context.progressAt = context.now
         context.journal(.stored(id, entry))
         let progress = AgentReport.partProgress(number, sent: part.size, size: part.size, isStored: true)
@@ -258,6 +290,8 @@ extension AgentUpload {
     ) {
         guard var part = parts[number] else { return }
         part.failures += 1
+        trouble = failure(of: code, message: "")
+        giveBackEarlyCredit(&part, &context)
         let delay = context.retryDelay(afterFailures: part.failures, adviceMilliseconds: adviceMilliseconds)
         let connection = part.attachment?.connection
         part.attachment = nil
@@ -290,7 +324,17 @@ extension AgentUpload {
         }
     }
 
+    /// Parts offered in a slot that has been closed wait to be offered in another.
+    mutating func interruptParts(at attachment: Attachment, _ context: inout AgentContext) {
+        guard parts.values.contains(where: { $0.attachment == attachment }) else { return }
+        interruptParts(on: attachment.connection, &context)
+    }
+
+    /// Nothing of any part is needed any more; readings that are under way are given up.
     mutating func forgetParts(_ context: inout AgentContext) {
+        if case .verifying(let verification) = phase {
+            for number in verification.beingRead.sorted() { context.actions.append(.releasePart(id, number)) }
+        }
         for number in parts.keys.sorted() { removePart(number, &context) }
     }
 
@@ -301,7 +345,7 @@ extension AgentUpload {
         if let connection = part.attachment?.connection {
             context.connections[connection]?.drop(.init(upload: id, part: number))
         }
-        if !isSmall(context) { context.partsUnderWay -= 1 }
+        if part.isCounted { context.partsUnderWay -= 1 }
         context.actions.append(.releasePart(id, number))
     }
 
@@ -310,7 +354,6 @@ extension AgentUpload {
     mutating func verify(stamp: FileStamp, completes: Bool, _ context: inout AgentContext) {
         guard !stored.isEmpty else {
             self.stamp = stamp
-            context.journal(.restamped(id, stamp))
             phase = .waiting(errandAgain, until: context.now)
             return
         }
@@ -354,11 +397,11 @@ extension AgentUpload {
         }
         guard next.unread.isEmpty, next.beingRead.isEmpty else { return }
         stamp = next.stamp
-        context.journal(.restamped(id, next.stamp))
         if next.completes {
+            context.journal(.restamped(id, next.stamp))
             sendComplete(&context)
         } else {
-            acceptStored(&context)
+            acceptStored()
             phase = .waiting(errandAgain, until: context.now)
         }
     }

@@ -10,7 +10,7 @@ import WireProtocol
 //
 //   from           event                                     to
 //   beginning      a saved session, the file untouched       waiting(resume)
-//   beginning      a saved session, the file touched         verifying
+//   beginning      a saved session, the file touched         verifying (several parts), waiting(open) anew (one part)
 //   beginning      none                                      recording(session) → waiting(open)
 //   waiting        a connection is open, the time has come   opening, resuming, aborting
 //   opening        SESSION OPENED                            transferring
@@ -75,6 +75,8 @@ struct AgentUpload {
     }
 
     let request: UploadRequest
+    /// The order of being handed in.
+    let rank: UInt64
     var phase: Phase
     var policy: ExistingKeyPolicy
     var session: SessionID?
@@ -87,10 +89,22 @@ struct AgentUpload {
     /// What the last trouble was, for the day the agent gives up.
     var trouble: UploadFailure?
     var links: [Link] = []
+    /// Errands that failed since the last progress.
     var failures = 0
+    /// Further connections are joined from then on.
+    var joinsAt = Instant(nanoseconds: 0)
+    /// How often the store turned out to lack parts of this session when it was to be completed.
+    var wantedRounds = 0
+    /// The file has been touched since the session began, and the journal does not know: the session may have been
+    /// completed with the content of before.
+    var isTouched = false
+    /// A one-part file's earlier version may still appear under the key (specification §9.2).
+    var waitsForPutLimit = false
 
-    /// Stored parts, by the gateway's word or the journal's.
-    var stored: [PartNumber: PartListEntry] = [:]
+    /// Stored parts, by the gateway's word or the journal's; changed by `keep` and `unkeep` only.
+    private(set) var stored: [PartNumber: PartListEntry] = [:]
+    /// Bytes of `stored`.
+    private var storedSum: UInt64 = 0
     /// Parts under way.
     var parts: [PartNumber: AgentPart] = [:]
     /// Parts to be sent before fresh ones: interrupted, wanted again, or perhaps stored already.
@@ -104,8 +118,9 @@ struct AgentUpload {
     var bytesSent: UInt64 = 0
     var bytesResumed: UInt64 = 0
 
-    init(request: UploadRequest) {
+    init(request: UploadRequest, rank: UInt64) {
         self.request = request
+        self.rank = rank
         self.policy = request.policy
         self.stamp = request.stamp
         self.phase = .ended
@@ -120,7 +135,25 @@ struct AgentUpload {
 
     var storedBytes: UInt64 {
         if case .ending(_, .stored(let receipt, _)) = phase { return receipt.size }
-        return stored.values.reduce(0) { $0 &+ $1.size }
+        return storedSum
+    }
+
+    mutating func keep(_ entry: PartListEntry) {
+        unkeep(entry.part)
+        stored[entry.part] = entry
+        storedSum &+= entry.size
+    }
+
+    @discardableResult
+    mutating func unkeep(_ part: PartNumber) -> PartListEntry? {
+        guard let entry = stored.removeValue(forKey: part) else { return nil }
+        storedSum &-= entry.size
+        return entry
+    }
+
+    private mutating func unkeepAll() {
+        stored = [:]
+        storedSum = 0
     }
 
     /// A part that is on its way at once, whatever the concurrency (`AgentLimits.smallPartBytes`).
@@ -149,12 +182,17 @@ struct AgentUpload {
             return end(.failed(UploadFailure(.superseded, "the journal's row makes no sense")), &context)
         }
         self.plan = plan
-        for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { stored[entry.part] = entry }
+        for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { keep(entry) }
         switch saved.stamp.difference(betweenRuns: stamp) {
         case .none:
-            acceptStored(&context)
-            phase = .waiting(token.isEmpty ? .open : .resume, until: context.now)
+            acceptStored()
+            phase = .waiting(errandAgain, until: context.now)
+        case .touched where plan.isOnePart:
+            // Nothing tells whether it is the same content, and the old one may be there or on its way.
+            startOver(&context)
+            waitsForPutLimit = true
         case .touched:
+            isTouched = true
             verify(stamp: stamp, completes: false, &context)
         case .changed:
             versionChanged(&context)
@@ -168,19 +206,21 @@ struct AgentUpload {
         }
         // The old version's parts are dropped first; then the new one begins.
         forgetParts(&context)
-        stored = [:]
+        unkeepAll()
         bytesResumed = 0
         stamp = request.stamp
-        if token.isEmpty {
+        if token.isEmpty || plan?.isOnePart == true {
+            let isOnePart = plan?.isOnePart == true
             startOver(&context)
+            waitsForPutLimit = isOnePart
         } else {
             phase = .waiting(.abort, until: context.now)
         }
     }
 
     /// What the journal says is stored counts as found.
-    mutating func acceptStored(_ context: inout AgentContext) {
-        bytesResumed = stored.values.reduce(0) { $0 &+ $1.size }
+    mutating func acceptStored() {
+        bytesResumed = storedSum
     }
 
     /// Drops the upload: what was begun at the gateway, then the row.
@@ -188,6 +228,9 @@ struct AgentUpload {
         forgetParts(&context)
         isDropping = true
         context.journal(.dropping(id))
+        if phase == .opening, plan?.isOnePart == false {
+            return  // The answer brings the token that ABORT needs.
+        }
         if token.isEmpty {
             end(.dropped, &context)
         } else {
@@ -199,7 +242,10 @@ struct AgentUpload {
     /// A new session for the file as it is now; its id is written down before anyone hears of it.
     mutating func startOver(_ context: inout AgentContext) {
         forgetParts(&context)
-        stored = [:]
+        unkeepAll()
+        bytesResumed = 0
+        isTouched = false
+        wantedRounds = 0
         pending = []
         needsMD5 = []
         nextFresh = 1
@@ -243,6 +289,11 @@ struct AgentUpload {
         guard let stamp, let connection = context.leastUsedConnection(),
             let welcome = context.connections[connection]?.welcome
         else { return false }
+        if waitsForPutLimit {
+            waitsForPutLimit = false
+            phase = .waiting(.open, until: context.now + .milliseconds(Int64(welcome.putLimitMilliseconds)))
+            return true
+        }
         let partBytes: UInt64
         do {
             partBytes = try welcome.rule.partBytes(fileBytes: stamp.size, wish: request.partBytesWish)
@@ -262,7 +313,7 @@ struct AgentUpload {
         self.session = session
         let row = SavedSession(
             session: session, token: token, partBytes: partBytes, stamp: stamp, parts: [], losses: losses)
-        phase = .recording(context.journal(.began(id, row)), then: errand)
+        phase = .recording(context.journal(.began(id, row), awaitedBy: id), then: errand)
     }
 
     private func sendOpen(to attachment: Attachment, _ context: inout AgentContext) {
@@ -284,7 +335,7 @@ struct AgentUpload {
     /// Whether parts may be offered before the gateway has answered SESSION OPEN: not where an object may be there that
     /// is worth a comparison first.
     func mayOfferEarly(_ context: AgentContext) -> Bool {
-        guard phase == .opening, let plan else { return false }
+        guard phase == .opening, !isDropping, let plan else { return false }
         switch policy {
         case .verify, .fail: return !request.wasStoredBefore && isSmall(context)
         case .replace, .overwrite: return plan.isOnePart && !request.wasStoredBefore
@@ -310,6 +361,7 @@ struct AgentUpload {
         guard let fileBytes = plan?.fileBytes, let plan = PartPlan(fileBytes: fileBytes, partBytes: opened.partBytes)
         else { return end(.failed(UploadFailure(.protocolViolation)), &context) }
         forgetParts(&context)
+        unkeepAll()
         self.plan = plan
         token = opened.token
         nextFresh = 1
@@ -331,26 +383,23 @@ struct AgentUpload {
             return end(.failed(UploadFailure(.sessionLost, message)), &context)
         }
         context.journal(.lost(id, losses: losses))
-        bytesResumed = 0
         startOver(&context)
     }
 
     mutating func end(_ outcome: UploadOutcome, _ context: inout AgentContext) {
         forgetParts(&context)
         leaveLinks(&context)
-        phase = .ending(context.journal(.finished(id, outcome)), outcome)
+        phase = .ending(context.journal(.finished(id, outcome), awaitedBy: id), outcome)
     }
 
-    /// Waits and does an errand again, because of what a gateway or store said.
+    /// Waits and begins again, because of what a gateway or store said.
     mutating func retry(
-        _ errand: Errand, code: ErrorCode, message: String, adviceMilliseconds: UInt32, _ context: inout AgentContext
+        code: ErrorCode, message: String, adviceMilliseconds: UInt32, _ context: inout AgentContext
     ) {
         failures += 1
         trouble = failure(of: code, message: message)
-        interruptParts(&context)
-        leaveLinks(&context)
         let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
-        phase = .waiting(errand, until: context.now + delay)
+        goOnElsewhere(at: context.now + delay, &context)
         context.actions.append(.report(id, .waiting(code, message: message)))
     }
 
@@ -370,6 +419,20 @@ struct AgentUpload {
         return token.isEmpty || plan?.isOnePart == true ? .open : .resume
     }
 
+    /// The session is to be opened or resumed anew; whatever is left of it on other connections is left.
+    mutating func goOnElsewhere(at moment: Instant, _ context: inout AgentContext) {
+        let errand = errandAgain
+        interruptParts(&context)
+        leaveLinks(&context)
+        phase = .waiting(errand, until: moment)
+    }
+
+    /// The slot has been closed by the gateway's frame; the parts that were offered in it wait for another.
+    mutating func linkClosed(_ attachment: Attachment, _ context: inout AgentContext) {
+        links.removeAll { $0.attachment == attachment }
+        interruptParts(at: attachment, &context)
+    }
+
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
         guard links.contains(where: { $0.attachment.connection == connection }) else { return }
         let wasCompleting = links.contains { $0.attachment.connection == connection && $0.stage == .completing }
@@ -380,10 +443,10 @@ struct AgentUpload {
             break
         case .completing where !wasCompleting && !links.isEmpty:
             break
+        case .opening where isDropping && token.isEmpty:
+            end(.dropped, &context)
         case .opening, .resuming, .transferring, .rechecking, .completing, .aborting:
-            links = []
-            interruptParts(&context)
-            phase = .waiting(errandAgain, until: context.now)
+            goOnElsewhere(at: context.now, &context)
         case .waiting, .recording, .ending, .ended:
             break
         }

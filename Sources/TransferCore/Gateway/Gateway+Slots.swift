@@ -5,6 +5,7 @@ import WireProtocol
 extension Gateway {
     mutating func receivedFrame(_ frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
         let id = attachment.connection
+        guard attachment.slot.value <= context.limits.slotsMax else { return end(id, .badSlot) }
         switch frame {
         case .ping(let ping):
             context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
@@ -69,7 +70,6 @@ extension Gateway {
     // MARK: SESSION OPEN
 
     private mutating func receivedOpen(_ open: SessionOpen, at attachment: Attachment, device: AuthorisedDevice) {
-        guard attachment.slot.value <= context.limits.slotsMax else { return end(attachment.connection, .badSlot) }
         guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
         let key: String
         do {
@@ -97,31 +97,27 @@ extension Gateway {
         guard hasRoom(for: device) else {
             return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
         }
-        sessions[open.session] = GatewaySession(device: device, facts: facts, plan: plan, policy: open.ifExists)
-        attach(attachment, to: open.session, stage: .opening, awaits: .opened, begin: { $0.beginOpening(&$1) })
+        add(GatewaySession(device: device, facts: facts, plan: plan, policy: open.ifExists))
+        attach(attachment, to: open.session, stage: .opening, awaits: .opened)
     }
 
-    private func hasRoom(for device: AuthorisedDevice) -> Bool {
-        sessions.count < context.limits.sessionsMax
-            && sessions.values.count { $0.device.fingerprint == device.fingerprint }
-                < context.limits.sessionsPerDeviceMax
-    }
-
+    /// Turns a slot to a session; one that has only been made begins with it.
     private mutating func attach(
         _ attachment: Attachment, to id: SessionID, stage: GatewayConnection.SlotUse.Stage,
-        awaits: GatewaySession.Awaits, begin: ((inout GatewaySession, inout GatewayContext) -> Void)? = nil
+        awaits: GatewaySession.Awaits
     ) {
-        guard var session = sessions[id] else { return }
-        if let held = use(attachment), held.session == id {
+        if connections[attachment.connection]?.slots[attachment.slot]?.session == id {
             connections[attachment.connection]?.slots[attachment.slot]?.stage = stage
         } else {
             turn(attachment, to: id, stage)
         }
-        session.attach(attachment, awaits: awaits, &context)
-        begin?(&session, &context)
-        sessions[id] = session
+        let isNew = sessions[id]?.phase == .ended
+        sessions[id]?.attach(attachment, awaits: awaits, &context)
+        if isNew {
+            if stage == .opening { sessions[id]?.beginOpening(&context) } else { sessions[id]?.beginResuming(&context) }
+        }
         settleSlots()
-        forgetIfEnded(id)
+        tidy(id)
     }
 
     // MARK: RESUME QUERY
@@ -129,7 +125,6 @@ extension Gateway {
     private mutating func receivedResumeQuery(
         _ query: ResumeQuery, at attachment: Attachment, device: AuthorisedDevice
     ) {
-        guard attachment.slot.value <= context.limits.slotsMax else { return end(attachment.connection, .badSlot) }
         guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
         guard query.listedParts <= context.limits.parts.partsMax else { return end(attachment.connection, .badValue) }
         guard let token = opened(query.token, at: attachment, device: device) else { return }
@@ -152,7 +147,7 @@ extension Gateway {
                 refuse(.tokenInvalid, at: attachment)
                 return nil
             }
-            guard token.device == device.name, token.key.hasPrefix(device.prefix),
+            guard token.device == device.name, token.key.utf8.starts(with: device.prefix.utf8),
                 sessions[token.session].map({ $0.device.fingerprint == device.fingerprint }) ?? true
             else {
                 refuse(.tokenForeign, at: attachment)
@@ -180,8 +175,8 @@ extension Gateway {
         guard hasRoom(for: device), let session = session(of: token, device: device) else {
             return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
         }
-        sessions[token.session] = session
-        attach(attachment, to: token.session, stage: .resuming, awaits: awaits, begin: { $0.beginResuming(&$1) })
+        add(session)
+        attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
     }
 
     private func session(of token: SessionToken, device: AuthorisedDevice) -> GatewaySession? {
@@ -197,12 +192,10 @@ extension Gateway {
     // MARK: PART OFFER, PART LIST, COMPLETE
 
     private mutating func receivedOffer(_ offer: PartOffer, at attachment: Attachment) {
-        guard let use = use(attachment), use.stage == .opening || use.stage == .open,
-            var session = sessions[use.session]
-        else { return }
-        let violation = session.receivedOffer(offer, from: attachment, &context)
-        sessions[use.session] = session
-        if let violation { end(attachment.connection, violation) }
+        guard let session = connections[attachment.connection]?.slots[attachment.slot]?.takingParts else { return }
+        if let violation = sessions[session]?.receivedOffer(offer, from: attachment, &context) {
+            end(attachment.connection, violation)
+        }
     }
 
     private mutating func receivedPartList(_ page: PartList, at attachment: Attachment, device: AuthorisedDevice) {
@@ -213,6 +206,7 @@ extension Gateway {
             guard count <= missing, page.isLast == (count == missing) else {
                 return end(attachment.connection, .badValue)
             }
+            guard Self.continues(page, use.listed) else { return refuse(.listInvalid, at: attachment) }
             use.listed += page.entries
             use.stage = .listing(token: token, missing: missing - count)
             connections[attachment.connection]?.slots[attachment.slot] = use
@@ -240,6 +234,12 @@ extension Gateway {
         }
     }
 
+    /// Whether a page's parts come after those of the pages before.
+    private static func continues(_ page: PartList, _ listed: [PartListEntry]) -> Bool {
+        guard let last = listed.last, let first = page.entries.first else { return true }
+        return last.part < first.part
+    }
+
     /// There is no room for the list now: the agent resumes later and lists again.
     private mutating func putOffCompletion(at attachment: Attachment) {
         let report = ErrorReport(
@@ -250,36 +250,36 @@ extension Gateway {
     }
 
     private mutating func receivedComplete(_ complete: Complete, at attachment: Attachment, device: AuthorisedDevice) {
-        guard let use = use(attachment), use.stage == .opening || use.stage == .open,
-            var session = sessions[use.session]
-        else { return }
-        session.receivedComplete(complete, list: use.listIsWhole ? use.listed : [], from: attachment, &context)
-        sessions[use.session] = session
+        guard let use = use(attachment), let session = use.takingParts else { return }
         connections[attachment.connection]?.slots[attachment.slot]?.listed = []
         connections[attachment.connection]?.slots[attachment.slot]?.listIsWhole = false
+        sessions[session]?.receivedComplete(
+            complete, list: use.listIsWhole ? use.listed : [], from: attachment, &context)
+        settleSlots()
+        tidy(session)
     }
 
     private mutating func leaveSession(at attachment: Attachment) {
         guard let use = use(attachment) else { return }
         sessions[use.session]?.leave(attachment, &context)
         closeSlot(attachment)
+        tidy(use.session)
     }
 
     // MARK: ABORT
 
     private mutating func receivedAbort(_ abort: Abort, at attachment: Attachment, device: AuthorisedDevice) {
-        guard attachment.slot.value <= context.limits.slotsMax else { return end(attachment.connection, .badSlot) }
         guard let token = opened(abort.token, at: attachment, device: device) else { return }
-        if sessions[token.session] == nil, let session = session(of: token, device: device) {
-            sessions[token.session] = session
-            turn(attachment, to: token.session, .aborting)
-            sessions[token.session]?.beginAborting(for: attachment, &context)
-        } else {
-            turn(attachment, to: token.session, .aborting)
-            sessions[token.session]?.receivedAbort(from: attachment, &context)
+        if sessions[token.session] == nil {
+            guard hasRoom(for: device), let session = session(of: token, device: device) else {
+                return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+            }
+            add(session)
         }
+        turn(attachment, to: token.session, .aborting)
+        sessions[token.session]?.receivedAbort(from: attachment, &context)
         settleSlots()
-        forgetIfEnded(token.session)
+        tidy(token.session)
     }
 }
 
@@ -296,7 +296,7 @@ extension GatewaySession {
 extension SessionRecordFacts {
     /// Whether two openings mean the same upload.
     func isSameUpload(as other: SessionRecordFacts) -> Bool {
-        device == other.device && key == other.key && fileBytes == other.fileBytes
+        device == other.device && hasKey(of: other) && fileBytes == other.fileBytes
             && label.partBytes == other.label.partBytes
     }
 }

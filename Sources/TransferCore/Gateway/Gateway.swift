@@ -10,7 +10,14 @@ package import WireProtocol
 package struct Gateway {
     var context: GatewayContext
     var connections: [ConnectionID: GatewayConnection] = [:]
+    /// Changed by `add` and `tidy` only, but for what a session does to itself.
     var sessions: [SessionID: GatewaySession] = [:]
+    private var sessionCounts: [SHA256Digest: Int] = [:]
+    private var connectionsOfDevices: [SHA256Digest: Set<ConnectionID>] = [:]
+    /// When to look at sessions; some of it may have become pointless.
+    private var wakes = Heap<SessionWake>()
+    /// No connection has anything to do before that.
+    private var connectionsCheckedAt: Instant?
     /// The run whose HELLO came last, of each device.
     var currentRuns: [SHA256Digest: RunID] = [:]
     var devices: [SHA256Digest: AuthorisedDevice] = [:]
@@ -45,21 +52,25 @@ package struct Gateway {
 
     // MARK: Events
 
-    /// The device list was read, at start or again: devices that are gone lose their connections.
+    /// The device list was read, at start or again: devices that are gone lose their connections, and those that have
+    /// changed connect anew.
     package mutating func devicesChanged(_ list: [AuthorisedDevice], now: Instant) {
         context.now = now
         devices = [:]
         for device in list { devices[device.fingerprint] = device }
+        currentRuns = currentRuns.filter { devices[$0.key] != nil }
         for id in connections.keys.sorted() {
             guard let device = connections[id]?.device, devices[device.fingerprint] != device else { continue }
-            end(id, .notAuthorised)
+            end(id, devices[device.fingerprint] == nil ? .notAuthorised : .draining)
         }
+        settleSlots()
     }
 
     /// A peer has connected.
     package mutating func accepted(_ id: ConnectionID, now: Instant) {
         context.now = now
         connections[id] = GatewayConnection(now: now, limits: context.limits)
+        checkConnections(by: now + context.limits.helloLimit)
         if drainDeadline != nil {
             end(id, .draining)
         } else if connections.count > context.limits.connectionsMax {
@@ -91,6 +102,7 @@ package struct Gateway {
     package mutating func receivedMalformed(_ code: ErrorCode, from id: ConnectionID, now: Instant) {
         context.now = now
         end(id, code)
+        settleSlots()
     }
 
     /// The header of a PART DATA frame has arrived; its payload follows.
@@ -98,14 +110,15 @@ package struct Gateway {
         _ header: PartDataHeader, slot: Slot, from id: ConnectionID, now: Instant
     ) -> OnPartData {
         context.now = now
-        guard let connection = connections[id] else { return .discard }
+        guard let phase = connections[id]?.phase else { return .discard }
         connections[id]?.heardAt = now
-        guard case .open = connection.phase else { return violation(id, .unexpectedFrame) }
+        guard case .open = phase else { return violation(id, .unexpectedFrame) }
+        guard slot.value <= context.limits.slotsMax else { return violation(id, .badSlot) }
         guard header.plainBytes <= context.limits.chunkBytesMax else { return violation(id, .badValue) }
         let attachment = Attachment(connection: id, slot: slot)
-        guard let use = connection.slots[slot], use.stage == .opening || use.stage == .open,
-            let result = sessions[use.session]?.receivedData(
-                header, from: attachment, creditBytes: connection.creditBytes, &context)
+        guard let session = connections[id]?.slots[slot]?.takingParts,
+            let result = sessions[session]?.receivedData(
+                header, from: attachment, creditBytes: connections[id]?.creditBytes ?? 0, &context)
         else { return .discard }
         switch result {
         case .success(let verdict): return verdict
@@ -143,42 +156,41 @@ package struct Gateway {
     ) {
         context.now = now
         context.wallMilliseconds = wallMilliseconds
-        guard let id = context.ownerOfAnswered(request), let session = sessions[id] else { return }
+        guard let id = context.ownerOfAnswered(request) else { return }
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
             busy = Set(records.map(\.label.session).filter { sessions[$0]?.attached.isEmpty == false })
         }
-        var changed = session
-        changed.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
-        sessions[id] = changed
+        sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
         settleSlots()
-        forgetIfEnded(id)
+        tidy(id)
     }
 
     /// Called at `nextDeadline`, or at any time.
     package mutating func tick(now: Instant) {
         context.now = now
-        for id in connections.keys.sorted() { tick(connection: id) }
-        for id in sessions.keys.sorted(by: { ($0.high, $0.low) < ($1.high, $1.low) }) {
-            sessions[id]?.tick(&context)
-            if sessions[id]?.isForgettable(context) == true { sessions[id] = nil }
+        if let connectionsCheckedAt, connectionsCheckedAt <= now { tickConnections() }
+        while let wake = wakes.first, wake.at <= now {
+            _ = wakes.popFirst()
+            // One that was overtaken by an earlier one, or by the session's end, says nothing.
+            guard sessions[wake.session]?.wakesAt == wake.at else { continue }
+            sessions[wake.session]?.wakesAt = nil
+            sessions[wake.session]?.tick(&context)
+            settleSlots()
+            tidy(wake.session)
         }
-        settleSlots()
         if let drainDeadline, drainDeadline <= now {
             for id in connections.keys.sorted() { end(id, .draining) }
         }
+        settleSlots()
     }
 
-    /// The next moment at which `tick` has something to do.
+    /// The next moment at which `tick` may have something to do; cheap to ask.
     package var nextDeadline: Instant? {
-        var deadlines = sessions.values.compactMap { $0.nextDeadline(context.limits) }
-        for connection in connections.values {
-            switch connection.phase {
-            case .silent(let deadline): deadlines.append(deadline)
-            case .open: deadlines.append(max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + pingAfter)
-            }
-        }
-        if let drainDeadline { deadlines.append(drainDeadline) }
+        var deadlines: [Instant] = []
+        if let wake = wakes.first { deadlines.append(wake.at) }
+        if let connectionsCheckedAt { deadlines.append(connectionsCheckedAt) }
+        if let drainDeadline, !connections.isEmpty { deadlines.append(drainDeadline) }
         return deadlines.min()
     }
 
@@ -196,6 +208,23 @@ package struct Gateway {
     // MARK: Connections
 
     private var pingAfter: Duration { context.limits.idleLimit / 3 }
+
+    /// Looks at every connection, and notes when to do so again: what is heard meanwhile only makes that later.
+    private mutating func tickConnections() {
+        connectionsCheckedAt = nil
+        for id in connections.keys.sorted() {
+            tick(connection: id)
+            guard let connection = connections[id] else { continue }
+            switch connection.phase {
+            case .silent(let deadline): checkConnections(by: deadline)
+            case .open: checkConnections(by: max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + pingAfter)
+            }
+        }
+    }
+
+    private mutating func checkConnections(by moment: Instant) {
+        connectionsCheckedAt = min(connectionsCheckedAt ?? moment, moment)
+    }
 
     private mutating func tick(connection id: ConnectionID) {
         guard let connection = connections[id] else { return }
@@ -217,20 +246,35 @@ package struct Gateway {
         }
         guard let device = devices[hello.fingerprint] else { return end(id, .notAuthorised) }
         if let current = currentRuns[device.fingerprint], current != hello.run { fenceOlderRuns(of: device) }
-        let siblings = connections.values.count { $0.device?.fingerprint == device.fingerprint }
+        let siblings = connectionsOfDevices[device.fingerprint]?.count ?? 0
         guard siblings < context.limits.connectionsPerDeviceMax else { return end(id, .tooManyConnections) }
         currentRuns[device.fingerprint] = hello.run
-        let limits = context.limits
-        // Initial credit takes at most half of the budget: idle agents must not keep busy ones out.
-        let credit =
-            context.budget.bytesReserved + UInt64(limits.initialCreditBytes) <= limits.budgetBytes / 2
-            && context.budget.reserve(UInt64(limits.initialCreditBytes), device: device.fingerprint)
-            ? limits.initialCreditBytes : 0
+        connectionsOfDevices[device.fingerprint, default: []].insert(id)
+        let credit = reserveCredit(for: device)
         connections[id]?.phase = .open(device: device, run: hello.run)
         connections[id]?.creditBytes = credit
+        checkConnections(by: context.now + pingAfter)
+        welcome(hello, from: id, device: device, creditBytes: credit)
+    }
+
+    /// Initial credit takes at most half of the budgets: idle connections must not keep parts out.
+    private mutating func reserveCredit(for device: AuthorisedDevice) -> UInt32 {
+        let wanted = UInt64(context.limits.grantedCreditBytes)
+        let limits = context.limits
+        guard context.budget.bytesReserved + wanted <= limits.budgetBytes / 2,
+            context.budget.bytesReserved(device: device.fingerprint) + wanted <= limits.budgetBytesPerDevice / 2,
+            context.budget.reserve(wanted, device: device.fingerprint)
+        else { return 0 }
+        return limits.grantedCreditBytes
+    }
+
+    private mutating func welcome(
+        _ hello: Hello, from id: ConnectionID, device: AuthorisedDevice, creditBytes: UInt32
+    ) {
+        let limits = context.limits
         let welcome = Welcome(
             version: WireLimits.version, capabilities: hello.capabilities.intersection(.lz4), slotsMax: limits.slotsMax,
-            chunkBytesMax: limits.chunkBytesMax, initialCreditBytes: credit, partBytesMin: limits.parts.partBytesMin,
+            chunkBytesMax: limits.chunkBytesMax, initialCreditBytes: creditBytes, partBytesMin: limits.parts.partBytesMin,
             partBytesMax: limits.parts.partBytesMax, partBytesDefault: limits.parts.partBytesDefault,
             partsMax: limits.parts.partsMax, objectBytesMax: limits.parts.objectBytesMax,
             putLimitMilliseconds: limits.putLimit.wireMilliseconds,
@@ -242,7 +286,7 @@ package struct Gateway {
 
     /// The newer run has the device: nothing more is taken from the older ones, and nobody waits for them.
     private mutating func fenceOlderRuns(of device: AuthorisedDevice) {
-        for id in connections.keys.sorted() where connections[id]?.device?.fingerprint == device.fingerprint {
+        for id in (connectionsOfDevices[device.fingerprint] ?? []).sorted() {
             context.actions.append(.note(.fenced(id, device: device.name)))
             end(id, .fenced)
         }
@@ -266,22 +310,45 @@ package struct Gateway {
     /// The one place where a connection's slots, credit and budget are given back.
     private mutating func forget(_ id: ConnectionID) {
         guard let connection = connections.removeValue(forKey: id) else { return }
-        for use in connection.slots.values.sorted(by: { ($0.session.high, $0.session.low) < ($1.session.high, $1.session.low) }) {
+        for use in connection.slots.sorted(by: { $0.key.value < $1.key.value }).map(\.value) {
             sessions[use.session]?.connectionLost(id, &context)
-            forgetIfEnded(use.session)
+            tidy(use.session)
             guard let device = connection.device else { continue }
             context.budget.release(use.listBytes, device: device.fingerprint)
         }
-        if let device = connection.device {
-            context.budget.release(UInt64(connection.creditBytes), device: device.fingerprint)
-        }
         context.undecidedBytes[id] = nil
+        guard let device = connection.device else { return }
+        context.budget.release(UInt64(connection.creditBytes), device: device.fingerprint)
+        connectionsOfDevices[device.fingerprint]?.remove(id)
+        if connectionsOfDevices[device.fingerprint]?.isEmpty == true { connectionsOfDevices[device.fingerprint] = nil }
     }
 
-    func forgettable(_ id: SessionID) -> Bool { sessions[id]?.phase == .ended }
+    // MARK: Sessions
 
-    mutating func forgetIfEnded(_ id: SessionID) {
-        if forgettable(id) { sessions[id] = nil }
+    func hasRoom(for device: AuthorisedDevice) -> Bool {
+        sessions.count < context.limits.sessionsMax
+            && (sessionCounts[device.fingerprint] ?? 0) < context.limits.sessionsPerDeviceMax
+    }
+
+    mutating func add(_ session: GatewaySession) {
+        sessions[session.id] = session
+        sessionCounts[session.device.fingerprint, default: 0] += 1
+    }
+
+    /// After whatever may have changed a session: it is forgotten if there is nothing left to remember, or else looked at
+    /// again in time.
+    mutating func tidy(_ id: SessionID) {
+        guard let session = sessions[id] else { return }
+        guard !session.isForgettable(context) else {
+            sessions[id] = nil
+            let count = (sessionCounts[session.device.fingerprint] ?? 1) - 1
+            sessionCounts[session.device.fingerprint] = count > 0 ? count : nil
+            return
+        }
+        guard let deadline = session.nextDeadline(context.limits) else { return }
+        if let planned = session.wakesAt, planned <= deadline { return }
+        sessions[id]?.wakesAt = deadline
+        wakes.push(SessionWake(at: deadline, session: id))
     }
 
     /// Applies what sessions said of slots during the event.
@@ -290,6 +357,7 @@ package struct Gateway {
             switch change {
             case .open(let attachment):
                 connections[attachment.connection]?.slots[attachment.slot]?.stage = .open
+                releaseList(attachment)  // The list of RESUME QUERY has been compared.
             case .closed(let attachment):
                 closeSlot(attachment)
             }
@@ -298,10 +366,28 @@ package struct Gateway {
     }
 
     mutating func closeSlot(_ attachment: Attachment) {
-        guard let use = connections[attachment.connection]?.slots.removeValue(forKey: attachment.slot),
+        releaseList(attachment)
+        connections[attachment.connection]?.slots[attachment.slot] = nil
+    }
+
+    private mutating func releaseList(_ attachment: Attachment) {
+        guard let bytes = connections[attachment.connection]?.slots[attachment.slot]?.listBytes, bytes > 0,
             let device = connections[attachment.connection]?.device
         else { return }
-        context.budget.release(use.listBytes, device: device.fingerprint)
+        context.budget.release(bytes, device: device.fingerprint)
+        connections[attachment.connection]?.slots[attachment.slot]?.listed = []
+        connections[attachment.connection]?.slots[attachment.slot]?.listIsWhole = false
+        connections[attachment.connection]?.slots[attachment.slot]?.listBytes = 0
+    }
+}
+
+/// When a session has something to do.
+struct SessionWake: Comparable {
+    var at: Instant
+    var session: SessionID
+
+    static func < (left: SessionWake, right: SessionWake) -> Bool {
+        (left.at, left.session.high, left.session.low) < (right.at, right.session.high, right.session.low)
     }
 }
 

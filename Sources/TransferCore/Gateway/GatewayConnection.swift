@@ -26,6 +26,9 @@ struct GatewayConnection {
         var listIsWhole = false
         /// Budget held for `listed`.
         var listBytes: UInt64 = 0
+
+        /// The session, where the slot may carry parts now.
+        var takingParts: SessionID? { stage == .opening || stage == .open ? session : nil }
     }
 
     /// What an entry of a part list weighs in memory, generously.

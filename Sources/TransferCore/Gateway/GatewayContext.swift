@@ -68,8 +68,8 @@ struct GatewayContext {
     }
 
     mutating func undecided(_ connection: ConnectionID, less bytes: UInt64) {
-        let held = undecidedBytes[connection] ?? 0
-        undecidedBytes[connection] = held - min(bytes, held)
+        guard let held = undecidedBytes[connection] else { return }
+        undecidedBytes[connection] = held > bytes ? held - bytes : nil
     }
 }
 

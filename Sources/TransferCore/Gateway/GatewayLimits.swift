@@ -37,6 +37,13 @@ package struct GatewayLimits: Equatable, Sendable {
 
     package var parts: PartRule
 
+    /// The window that is granted: within half of the budgets, so that one part always finds room.
+    var partWindowBytes: UInt64 { max(min(windowBytes, budgetBytes / 2, budgetBytesPerDevice / 2), 1) }
+
+    /// The initial credit that is granted: within a part's window, so that what was sent before a decision is always
+    /// within what the decision allows.
+    var grantedCreditBytes: UInt32 { UInt32(clamping: min(UInt64(initialCreditBytes), partWindowBytes)) }
+
     package init(parts: PartRule) {
         self.parts = parts
     }

@@ -138,7 +138,7 @@ extension GatewaySession {
             context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         case .failed(.uploadUnknown):
-            search(root: nil, &context)
+            search(Search(), &context)
         default:
             fail(answer.refusal, &context)
         }
@@ -146,9 +146,9 @@ extension GatewaySession {
 
     // MARK: Searching for the object of an upload that the store does not know
 
-    mutating func search(root: SHA256Digest?, _ context: inout GatewayContext) {
+    mutating func search(_ search: Search, _ context: inout GatewayContext) {
         dropAllParts(&context)
-        lookForObject(Search(root: root), &context)
+        lookForObject(search, &context)
     }
 
     mutating func lookForObject(_ search: Search, _ context: inout GatewayContext) {
@@ -164,7 +164,10 @@ extension GatewaySession {
     ) {
         switch answer {
         case .object(let object):
-            if let object, isOurs(object, root: search.root) { return settle(object.receipt, &context) }
+            if let object, isOurs(object, root: search.root, onePartDigest: search.onePartDigest) {
+                return settle(object.receipt, &context)
+            }
+            if let refusal = search.otherwise { return fail(refusal, &context) }
             // Another gateway may be completing this very upload: its object appears a moment later.
             guard search.checks < context.limits.lossChecks else { return becomeLost(&context) }
             var next = search
@@ -176,11 +179,14 @@ extension GatewaySession {
     }
 
     /// Whether an object is this session's: by its session id, or by content where completion was under way.
-    func isOurs(_ object: ObjectFacts, root: SHA256Digest?) -> Bool {
+    func isOurs(_ object: ObjectFacts, root: SHA256Digest?, onePartDigest: SHA256Digest? = nil) -> Bool {
         guard plan.fileBytes == nil || object.size == plan.fileBytes else { return false }
         if let session = object.session { return session == id }
-        guard let root, object.partBytes == plan.partBytes else { return false }
-        return object.evidence == .root(root)
+        switch object.evidence {
+        case .root(let there): return there == root && object.partBytes == plan.partBytes
+        case .wholeDigest(let there): return there == onePartDigest
+        case .compositeMD5, .none: return false
+        }
     }
 
     // MARK: Resuming
@@ -194,7 +200,10 @@ extension GatewaySession {
         listed: [PartListEntry], token: [UInt8], to attachment: Attachment, _ context: inout GatewayContext
     ) {
         let named = Set(listed.map(\.part))
-        let candidates = stored.values.filter { !named.contains($0.part) }.sorted { $0.part < $1.part }
+        // A connection that joins knows all that was stored here, but for what an offer's digest cannot prove.
+        let joins = listed.isEmpty && attached.contains { $0.attachment != attachment && $0.awaits == .nothing }
+        let candidates = stored.values.filter { !named.contains($0.part) && !(joins && $0.digest != nil) }
+            .sorted { $0.part < $1.part }
         let wanted = listed.filter { entry in
             guard let known = stored[entry.part] else { return false }
             return known.etag != entry.etag || known.size != entry.size
@@ -214,9 +223,14 @@ extension GatewaySession {
 extension SessionRecordFacts {
     /// Whether two sessions are uploads of the same version of the same file, as far as a record can say.
     func isSameFile(as other: SessionRecordFacts) -> Bool {
-        device == other.device && key == other.key && fileBytes == other.fileBytes && fileBytes != nil
+        device == other.device && hasKey(of: other) && fileBytes == other.fileBytes && fileBytes != nil
             && label.modification == other.label.modification
     }
+}
+
+extension SessionRecordFacts {
+    /// Keys are bytes: texts that only look alike are two keys.
+    func hasKey(of other: SessionRecordFacts) -> Bool { key.utf8.elementsEqual(other.key.utf8) }
 }
 
 extension ObjectFacts {

@@ -39,7 +39,12 @@ extension GatewaySession {
             if case .open = phase { releaseIfComplete(&context) }
             return
         }
-        guard phase == .open else {
+        switch phase {
+        case .open:
+            break
+        case .completing, .searching:
+            return expect(.outcome, at: attachment)  // It is being decided already, and told to all who wait for it.
+        default:
             return refuseCompletion(.listInvalid, "the session is not open", to: attachment, &context)
         }
         if let objection = objection(to: list, complete, context) {
@@ -47,16 +52,22 @@ extension GatewaySession {
         }
         guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
         dropAllParts(&context)
+        expect(.outcome, at: attachment)
         phase = .completing(Completion(step: .comparing, list: list, complete: complete))
         request = context.request(.listParts(key: facts.key, upload: upload), for: id)
     }
 
-    private func refuseCompletion(
+    private mutating func refuseCompletion(
         _ code: ErrorCode, _ message: String, to attachment: Attachment, _ context: inout GatewayContext
     ) {
+        guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
         let report = ErrorReport(scope: .session, code: code, retryAfterMilliseconds: 0, message: message)
-        context.send(.error(report), to: attachment)
-        context.slotChanges.append(.closed(attachment))
+        answer(index, .error(report), &context)
+    }
+
+    private mutating func expect(_ awaits: Awaits, at attachment: Attachment) {
+        guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
+        attached[index].awaits = awaits
     }
 
     /// Whether the list is one whole file of the root digest: numbers without a gap, sizes that fit, digests that agree.
@@ -92,15 +103,18 @@ extension GatewaySession {
             if let object, isOurs(object, root: completion.complete.root) { return settle(object.receipt, &context) }
             completeInStore(completion, &context)
         case (_, .failed(.uploadUnknown)):
-            search(root: completion.complete.root, &context)
+            search(Search(root: completion.complete.root), &context)
+        case (.completing, .failed(.keyTaken)):
+            // Perhaps by an earlier attempt of this very session, whose answer was lost.
+            let taken = Search(root: completion.complete.root, otherwise: StoreFailure.keyTaken.refusal)
+            search(taken, &context)
         case (.completing, .failed(.outcomeUnknown)):
             var next = completion
             next.step = .lookingForOutcome
-            phase = .completing(next)
-            request = context.request(.lookUpObject(key: facts.key), for: id)
+            completeAgain(next, &context)
         case (_, .failed(.unavailable(let retryAfter))) where completion.attempts < context.limits.completionAttempts:
             var next = completion
-            next.attempts += 1
+            if next.step != .completing { next.attempts += 1 }
             next.resumesAt = context.now + max(retryAfter, .milliseconds(250 << min(next.attempts, 6)))
             phase = .completing(next)
         default:
@@ -124,6 +138,19 @@ extension GatewaySession {
         completeInStore(next, &context)
     }
 
+    /// Goes on at the step that is still to be answered.
+    mutating func completeAgain(_ completion: Completion, _ context: inout GatewayContext) {
+        guard let upload = facts.upload, completion.step != .completing else {
+            return completeInStore(completion, &context)
+        }
+        var next = completion
+        next.resumesAt = nil
+        phase = .completing(next)
+        let isComparing = next.step == .comparing
+        request = context.request(
+            isComparing ? .listParts(key: facts.key, upload: upload) : .lookUpObject(key: facts.key), for: id)
+    }
+
     mutating func completeInStore(_ completion: Completion, _ context: inout GatewayContext) {
         guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
         guard completion.attempts < context.limits.completionAttempts else {
@@ -145,9 +172,12 @@ extension GatewaySession {
     private mutating func want(_ wanted: [PartNumber], _ context: inout GatewayContext) {
         for part in wanted { stored[part] = nil }
         phase = .open
-        for attached in attached where attached.awaits == .nothing {
-            context.send(.partsWanted(PartsWanted(parts: wanted.sorted())), to: attached.attachment)
+        for index in attached.indices where attached[index].awaits == .outcome {
+            attached[index].awaits = .nothing
+            context.send(.partsWanted(PartsWanted(parts: wanted.sorted())), to: attached[index].attachment)
         }
+        answerAllNowOpen(&context)
+        decideWaitingParts(&context)
     }
 
     // MARK: One part
@@ -156,7 +186,7 @@ extension GatewaySession {
     mutating func releaseIfComplete(_ context: inout GatewayContext) {
         guard let pending = pendingCompletion, let number = PartNumber(1) else { return }
         guard let part = parts[number], part.owner == pending.from else {
-            // The part was put off, failed or moved meanwhile: the agent has been told so, and completes anew.
+            // The part was put off, failed or moved meanwhile: the agent knows, and completes anew (§9.2).
             pendingCompletion = nil
             return
         }
@@ -182,8 +212,12 @@ extension GatewaySession {
     mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
         dropAllParts(&context)
         pendingCompletion = nil
+        while let other = attached.firstIndex(where: { $0.awaits != .aborted && $0.attachment != attachment }) {
+            answer(other, attached[other].refusing(SessionRefused(.superseded)), &context)
+        }
         attached.removeAll { $0.attachment == attachment }
-        attached.append(Attached(attachment: attachment, awaits: .nothing))
+        attached.append(Attached(attachment: attachment, awaits: .aborted))
+        detachedAt = nil
         if case .settled = phase { return finishAborting(&context) }
         guard !isOnePart, facts.upload != nil else { return finishAborting(&context) }
         abortInStore(Abortion(), &context)

@@ -35,6 +35,7 @@ extension GatewaySession {
     ) -> ErrorCode? {
         guard hasFittingSize(offer) else { return .partSizeWrong }
         let number = offer.part
+        pendingCompletion = nil  // COMPLETE stands behind the offer that it completes.
         if let part = parts[number], part.offer.digest == offer.digest, part.offer.size == offer.size,
             part.request != nil
         {
@@ -97,7 +98,7 @@ extension GatewaySession {
 
     private mutating func decideWaitingPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard var part = parts[number], let owner = part.owner else { return }
-        let wanted = max(min(part.offer.size, context.limits.windowBytes), part.received)
+        let wanted = max(min(part.offer.size, context.limits.partWindowBytes), part.received)
         guard context.budget.reserve(wanted, device: device.fingerprint) else {
             dropPart(number, &context)
             pendingCompletion = nil
@@ -197,7 +198,7 @@ extension GatewaySession {
             part.reserved = rest
         }
         let limit = min(part.offer.size, total + part.reserved)
-        let step = min(context.limits.windowBytes / 4, part.offer.size - part.limit)
+        let step = min(context.limits.partWindowBytes / 4, part.offer.size - part.limit)
         if !part.isUndecided, limit > part.limit, limit - part.limit >= step {
             part.limit = limit
             if let owner = part.owner {
@@ -220,7 +221,13 @@ extension GatewaySession {
             removePart(number, &context)
             settle(receipt, &context)
         case .failed(.uploadUnknown):
-            search(root: nil, &context)
+            removePart(number, &context)
+            search(Search(), &context)
+        case .failed(.keyTaken) where isOnePart:
+            // Perhaps by an earlier request of this very session, whose answer was lost.
+            removePart(number, &context)
+            pendingCompletion = nil
+            search(Search(onePartDigest: part.offer.digest, otherwise: StoreFailure.keyTaken.refusal), &context)
         case .failed(.outcomeUnknown) where isOnePart:
             removePart(number, &context)
             reportPart(number, StoreFailure.unavailable(retryAfter: .zero).refusal, to: part.owner, &context)

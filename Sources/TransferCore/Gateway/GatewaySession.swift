@@ -49,6 +49,10 @@ struct GatewaySession {
     enum Awaits: Equatable {
         case opened
         case resumeState(listed: [PartListEntry])
+        /// The slot is completing.
+        case outcome
+        case aborted
+        /// The slot is open.
         case nothing
     }
 
@@ -57,14 +61,26 @@ struct GatewaySession {
         var checks = 0
         /// When to look again; `nil` while the store is being asked.
         var resumesAt: Instant?
-        /// The root digest, where completion was under way: equal content is evidence too.
+        /// The root digest of several parts, or the digest of one, where completion was under way: equal content is
+        /// evidence too.
         var root: SHA256Digest?
+        var onePartDigest: SHA256Digest?
+        /// What it comes to if the object is another's; `nil` where it comes to *lost*.
+        var otherwise: SessionRefused?
     }
 
     /// A connection's standing with the session.
     struct Attached: Equatable {
         var attachment: Attachment
         var awaits: Awaits
+
+        /// The frame that closes the slot with a reason, in the form that the slot's state has for it.
+        func refusing(_ refusal: SessionRefused) -> Frame {
+            switch awaits {
+            case .nothing, .outcome: .error(refusal.asSessionError)
+            case .opened, .resumeState, .aborted: .sessionRefused(refusal)
+            }
+        }
     }
 
     let device: AuthorisedDevice
@@ -86,6 +102,8 @@ struct GatewaySession {
     var pendingCompletion: (complete: Complete, from: Attachment)?
     /// Since when no connection has been attached.
     var detachedAt: Instant?
+    /// When the gateway looks at it next, by its own note.
+    var wakesAt: Instant?
 
     var id: SessionID { facts.label.session }
     var isOnePart: Bool { plan.isOnePart }
@@ -121,12 +139,6 @@ struct GatewaySession {
         }
     }
 
-    /// Called by the gateway once, for ABORT of a session that is not known here.
-    mutating func beginAborting(for attachment: Attachment, _ context: inout GatewayContext) {
-        phase = .open
-        receivedAbort(from: attachment, &context)
-    }
-
     mutating func beginListing(_ context: inout GatewayContext) {
         guard let upload = facts.upload else { return becomeOpen(&context) }
         phase = .listing
@@ -136,8 +148,9 @@ struct GatewaySession {
     mutating func becomeOpen(_ context: inout GatewayContext) {
         phase = .open
         request = nil
-        for index in attached.indices { answerNowOpen(index, &context) }
+        answerAllNowOpen(&context)
         decideWaitingParts(&context)
+        if isOnePart { releaseIfComplete(&context) }
     }
 
     // MARK: Connections
@@ -153,13 +166,14 @@ struct GatewaySession {
             answerNowOpen(index, &context)
         case .settled(let completed):
             answer(index, .completed(completed), &context)
-        case .completing, .aborting, .searching:
-            if case .resumeState = awaits, case .completing = phase {
-                attached[index].awaits = .nothing
-                context.send(.resumeState(resumeState(.completing)), to: attachment)
-                context.slotChanges.append(.open(attachment))
-            }
-        case .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .listing, .ended:
+        case .completing:
+            guard case .resumeState = awaits else { break }
+            attached[index].awaits = .outcome
+            context.send(.resumeState(resumeState(.completing)), to: attachment)
+            context.slotChanges.append(.open(attachment))
+        case .aborting:
+            answer(index, .sessionRefused(SessionRefused(.superseded)), &context)
+        case .searching, .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .listing, .ended:
             break
         }
     }
@@ -168,12 +182,10 @@ struct GatewaySession {
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
         attached.removeAll { $0.attachment.connection == connection }
         if attached.isEmpty, detachedAt == nil { detachedAt = context.now }
-        if pendingCompletion?.from.connection == connection {
-            pendingCompletion = nil
-            for number in parts.keys.sorted() where parts[number]?.isReleased == true { dropPart(number, &context) }
-        }
+        if pendingCompletion?.from.connection == connection { pendingCompletion = nil }
         for number in parts.keys.sorted() where parts[number]?.owner?.connection == connection {
-            if parts[number]?.request == nil {
+            // A one-part file that was let go must not appear long after its agent has gone (specification §9.2).
+            if parts[number]?.isUndecided == true || parts[number]?.isReleased == true {
                 dropPart(number, &context)
             } else {
                 parts[number]?.owner = nil
@@ -182,10 +194,19 @@ struct GatewaySession {
         }
     }
 
+    /// Tells every attachment that waits for it that the session is open.
+    mutating func answerAllNowOpen(_ context: inout GatewayContext) {
+        for attachment in attached.map(\.attachment) {
+            // An answer may close the slot, and so remove the attachment.
+            guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { continue }
+            answerNowOpen(index, &context)
+        }
+    }
+
     private mutating func answerNowOpen(_ index: Int, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
         let awaits = attached[index].awaits
-        guard awaits != .nothing else { return }
+        guard awaits != .nothing, awaits != .outcome, awaits != .aborted else { return }
         guard let token = context.token(for: facts, device: device) else {
             return answer(index, .sessionRefused(.init(.internal)), &context)
         }
@@ -197,7 +218,7 @@ struct GatewaySession {
             context.send(.sessionOpened(opened), to: attachment)
         case .resumeState(let listed):
             sendResumeState(listed: listed, token: token, to: attachment, &context)
-        case .nothing:
+        case .nothing, .outcome, .aborted:
             break
         }
     }
@@ -218,7 +239,7 @@ struct GatewaySession {
         let size = plan.fileBytes ?? stored.values.reduce(0) { $0 &+ $1.size }
         let completed = Completed(
             size: size, evidence: receipt.evidence, partBytes: plan.partBytes, etag: receipt.etag,
-            version: receipt.version, location: String(facts.key.dropFirst(device.prefix.count)))
+            version: receipt.version, location: location)
         dropAllParts(&context)
         pendingCompletion = nil
         request = nil
@@ -230,18 +251,21 @@ struct GatewaySession {
         context.actions.append(.note(.completed(id, key: facts.key, bytes: size)))
     }
 
+    /// The key below the device's prefix. Keys are bytes: characters may reach across the end of the prefix.
+    private var location: String {
+        String(decoding: facts.key.utf8.dropFirst(device.prefix.utf8.count), as: UTF8.self)
+    }
+
     /// The session is of no more use: every attachment is told, in the form it waits for.
     mutating func fail(_ refusal: SessionRefused, _ context: inout GatewayContext) {
         dropAllParts(&context)
         pendingCompletion = nil
         request = nil
         while let first = attached.first {
-            if first.awaits == .nothing {
-                answer(0, .error(refusal.asSessionError), &context)
-            } else if case .resumeState = first.awaits, refusal.code == .sessionLost {
+            if case .resumeState = first.awaits, refusal.code == .sessionLost {
                 answer(0, .resumeState(resumeState(.lost)), &context)
             } else {
-                answer(0, .sessionRefused(refusal), &context)
+                answer(0, first.refusing(refusal), &context)
             }
         }
         phase = .ended
@@ -262,8 +286,10 @@ struct GatewaySession {
 
     /// The next moment at which `tick` has something to do.
     func nextDeadline(_ limits: GatewayLimits) -> Instant? {
-        var deadlines = parts.values.compactMap { $0.orphanedAt.map { $0 + limits.partGrace } }
-        if let detachedAt { deadlines.append(detachedAt + limits.sessionGrace) }
+        var deadlines = parts.values.compactMap { part in
+            part.isWhole && !isOnePart ? nil : part.orphanedAt.map { $0 + limits.partGrace }
+        }
+        if let detachedAt, parts.isEmpty { deadlines.append(detachedAt + limits.sessionGrace) }
         if case .searching(let search) = phase, let resumesAt = search.resumesAt { deadlines.append(resumesAt) }
         if case .completing(let completion) = phase, let resumesAt = completion.resumesAt { deadlines.append(resumesAt) }
         if case .aborting(let abortion) = phase, let resumesAt = abortion.resumesAt { deadlines.append(resumesAt) }
@@ -274,15 +300,15 @@ struct GatewaySession {
     mutating func tick(_ context: inout GatewayContext) {
         for number in parts.keys.sorted() {
             guard let orphanedAt = parts[number]?.orphanedAt else { continue }
-            if orphanedAt + context.limits.partGrace <= context.now, parts[number]?.isWhole != true {
-                dropPart(number, &context)
-            }
+            // A whole part of several ends by itself, with the store's answer.
+            guard parts[number]?.isWhole != true || isOnePart else { continue }
+            if orphanedAt + context.limits.partGrace <= context.now { dropPart(number, &context) }
         }
         if case .searching(let search) = phase, let resumesAt = search.resumesAt, resumesAt <= context.now {
             lookForObject(search, &context)
         }
         if case .completing(let completion) = phase, let resumesAt = completion.resumesAt, resumesAt <= context.now {
-            completeInStore(completion, &context)
+            completeAgain(completion, &context)
         }
         if case .aborting(let abortion) = phase, let resumesAt = abortion.resumesAt, resumesAt <= context.now {
             abortInStore(abortion, &context)

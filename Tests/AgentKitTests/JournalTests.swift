@@ -1,0 +1,124 @@
+import Foundation
+import Logging
+import TestSupport
+import Testing
+import TransferCore
+import WireProtocol
+
+import AgentKit
+
+/// What the agent writes down, and what it reads after a restart.
+@Suite
+struct JournalTests {
+    private static let id = UploadID(7)
+    private static let subject = Journal.Subject(path: "/data/file", key: "file", policy: .replace)
+
+    private static func stamp(size: UInt64 = 100, inode: UInt64 = 5) -> FileStamp {
+        FileStamp(
+            device: .max, inode: inode, size: size, modification: ModificationTime(seconds: -3, nanoseconds: 999_999_999),
+            change: ModificationTime(seconds: 4, nanoseconds: 1))
+    }
+
+    private static func session(_ low: UInt64 = 1) -> SavedSession {
+        SavedSession(
+            session: SessionID(high: .max, low: low), token: [], partBytes: 1 << 23, stamp: stamp(), parts: [],
+            losses: 0)
+    }
+
+    private static func entry(_ number: UInt32) throws -> PartListEntry {
+        PartListEntry(
+            part: try #require(PartNumber(number)), size: 50, digest: SHA256Digest(bytes: [UInt8](repeating: 9, count: 32)),
+            etag: "\"e\(number)\"")
+    }
+
+    private func withJournal(_ body: (Journal, () throws -> Journal) throws -> Void) async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending(path: "journal").path(percentEncoded: false)
+            try body(try Journal.open(path), { try Journal.open(path) })
+        }
+    }
+
+    private func apply(_ writes: [JournalWrite], to journal: Journal) throws {
+        try journal.apply(writes, nowMilliseconds: 1_000) { $0 == Self.id ? Self.subject : nil }
+    }
+
+    @Test func readsBackWhatWasBegunAndStored() async throws {
+        try await withJournal { journal, reopen in
+            try apply(
+                [
+                    .began(Self.id, Self.session()), .token(Self.id, [1, 2, 3]), .stored(Self.id, try Self.entry(2)),
+                    .stored(Self.id, try Self.entry(1)),
+                ], to: journal)
+            let row = try #require(try reopen().upload(key: "file"))
+            #expect(row.id == Self.id)
+            #expect(row.path == "/data/file")
+            #expect(row.policy == .replace)
+            #expect(row.saved.session == Self.session().session)
+            #expect(row.saved.token == [1, 2, 3])
+            #expect(row.saved.stamp == Self.stamp())
+            #expect(row.saved.parts == [try Self.entry(1), try Self.entry(2)])
+            #expect(try reopen().unfinished().map(\.storedBytes) == [100])
+            #expect(try reopen().lastUpload() == 7)
+        }
+    }
+
+    @Test func aSessionThatBeginsAnewForgetsTheOldOnesParts() async throws {
+        try await withJournal { journal, _ in
+            try apply([.began(Self.id, Self.session()), .stored(Self.id, try Self.entry(1))], to: journal)
+            try apply([.lost(Self.id, losses: 1), .began(Self.id, Self.session(2))], to: journal)
+            let row = try #require(try journal.upload(Self.id))
+            #expect(row.saved.parts == [])
+            #expect(row.saved.session == SessionID(high: .max, low: 2))
+        }
+    }
+
+    @Test func aPartThatMustBeSentAgainIsNoLongerStored() async throws {
+        try await withJournal { journal, _ in
+            let entry = try Self.entry(1)
+            try apply(
+                [.began(Self.id, Self.session()), .stored(Self.id, entry), .unstored(Self.id, [entry.part])],
+                to: journal)
+            #expect(try journal.upload(Self.id)?.saved.parts == [])
+        }
+    }
+
+    @Test func whatIsFinishedLeavesAReceiptAndNoRow() async throws {
+        try await withJournal { journal, _ in
+            let receipt = UploadReceipt(
+                size: 100, partBytes: 50, root: nil, evidence: .none, etag: "\"x\"", version: "")
+            #expect(try !journal.hasReceipt(key: "file"))
+            try apply(
+                [.began(Self.id, Self.session()), .finished(Self.id, .stored(receipt, wasThere: false))], to: journal)
+            #expect(try journal.upload(Self.id) == nil)
+            #expect(try journal.hasReceipt(key: "file"))
+        }
+    }
+
+    @Test(arguments: [UploadFailure.Kind.unreachable, .changed, .keyTaken])
+    func whatFailedIsKeptWhereItCanBeGoneOnWith(kind: UploadFailure.Kind) async throws {
+        try await withJournal { journal, _ in
+            let failure = UploadFailure(kind, "because")
+            try apply([.began(Self.id, Self.session()), .finished(Self.id, .failed(failure))], to: journal)
+            #expect(try journal.upload(Self.id)?.trouble == (failure.isKept ? "because" : nil))
+        }
+    }
+
+    @Test func aKeyHasOneUnfinishedUpload() async throws {
+        try await withJournal { journal, _ in
+            try journal.apply([.began(UploadID(1), Self.session())], nowMilliseconds: 0) { _ in Self.subject }
+            try journal.apply([.began(UploadID(2), Self.session(2))], nowMilliseconds: 0) { _ in Self.subject }
+            #expect(try journal.unfinished().map(\.row.id) == [UploadID(2)])
+        }
+    }
+
+    @Test func aDamagedJournalIsSetAsideAndAnEmptyOneBegun() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = AgentHome(path: directory.path(percentEncoded: false))
+            try Data("this is no database, however one looks at it".utf8).write(to: URL(filePath: home.journalPath))
+            let journal = try AgentJournal.open(home, logger: Logger(label: "test"))
+            #expect(try journal.unfinished().isEmpty)
+            let names = try FileManager.default.contentsOfDirectory(atPath: home.path)
+            #expect(names.contains { $0.contains("damaged") }, "\(names)")
+        }
+    }
+}

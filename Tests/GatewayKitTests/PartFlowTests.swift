@@ -1,0 +1,86 @@
+import NIOCore
+import Synchronization
+import TestSupport
+import Testing
+
+import GatewayKit
+
+/// The bytes of a part between a connection and the store.
+@Suite(.timeLimit(.minutes(1)))
+struct PartFlowTests {
+    private func flow(size: UInt64, holdsLast: Bool = false) -> (flow: PartFlow, consumed: Watched<[UInt64]>) {
+        let consumed = Watched([UInt64]())
+        let flow = PartFlow(size: size, holdsLast: holdsLast) { total in consumed.update { $0.append(total) } }
+        return (flow, consumed)
+    }
+
+    private func collect(_ flow: PartFlow) async throws -> String {
+        var text = ""
+        for try await piece in flow { text += String(buffer: piece) }
+        return text
+    }
+
+    @Test func givesWhatWasAppendedAndEndsAtItsSize() async throws {
+        let (flow, consumed) = flow(size: 6)
+        async let text = collect(flow)
+        flow.append(ByteBuffer(string: "abc"))
+        flow.append(ByteBuffer(string: "def"))
+        #expect(try await text == "abcdef")
+        #expect(consumed.current.last == 6)
+    }
+
+    @Test func reportsAsConsumedOnlyWhatTheConsumerHasFinishedWith() async throws {
+        let (flow, consumed) = flow(size: 6)
+        flow.append(ByteBuffer(string: "abc"))
+        flow.append(ByteBuffer(string: "def"))
+        var iterator = flow.makeAsyncIterator()
+        #expect(try await iterator.next() == ByteBuffer(string: "abc"))
+        #expect(consumed.current == [])
+        #expect(try await iterator.next() == ByteBuffer(string: "def"))
+        #expect(consumed.current == [3])
+    }
+
+    @Test func holdsTheLastPieceBackUntilItIsReleased() async throws {
+        let (flow, _) = flow(size: 6, holdsLast: true)
+        flow.append(ByteBuffer(string: "abc"))
+        flow.append(ByteBuffer(string: "def"))
+        var iterator = flow.makeAsyncIterator()
+        #expect(try await iterator.next() == ByteBuffer(string: "abc"))
+        let last = Watched<ByteBuffer?>(nil)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                var iterator = flow.makeAsyncIterator()
+                let piece = try await iterator.next()
+                last.update { $0 = piece }
+            }
+            for _ in 0..<100 { await Task.yield() }
+            #expect(last.current == nil)
+            flow.release()
+            try await tasks.waitForAll()
+        }
+        #expect(last.current == ByteBuffer(string: "def"))
+    }
+
+    @Test func anEmptyPartEndsOnlyWhenItIsReleased() async throws {
+        let (flow, _) = flow(size: 0, holdsLast: true)
+        async let text = collect(flow)
+        for _ in 0..<100 { await Task.yield() }
+        flow.release()
+        #expect(try await text == "")
+    }
+
+    @Test func failsItsConsumerWhenItIsDropped() async throws {
+        let (flow, _) = flow(size: 6)
+        flow.append(ByteBuffer(string: "abc"))
+        flow.drop()
+        await #expect(throws: PartFlow.Dropped.self) { try await collect(flow) }
+    }
+
+    @Test func failsAConsumerThatIsCancelledWhileItWaits() async throws {
+        let (flow, _) = flow(size: 6)
+        let task = Task { try await collect(flow) }
+        for _ in 0..<100 { await Task.yield() }
+        task.cancel()
+        await #expect(throws: PartFlow.Dropped.self) { try await task.value }
+    }
+}

@@ -1,0 +1,49 @@
+package import Foundation
+
+/// A program that a test runs.
+package struct Executable: Sendable {
+    package let path: String
+
+    /// - Parameter path: absolute, since a test's working directory is nobody's business.
+    package init(path: String) {
+        self.path = path
+    }
+
+    /// A program of this package, as built together with the test that asks for it.
+    /// - Throws: ``ExecutableMissing``.
+    package static func built(_ name: String) throws -> Executable {
+        // The test bundle is the running program and stands beside the products of the same build.
+        let bundle = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+        let path = bundle.deletingLastPathComponent().appending(path: name).path(percentEncoded: false)
+        return try Executable(checking: path, remedy: "build it together with the tests: make build")
+    }
+
+    /// A program that is not ours and that `make deps-tools` puts into `.venv` at the root of the repository: a store,
+    /// or a client to compare with.
+    /// - Throws: ``ExecutableMissing``: a test that needs it fails and is not skipped.
+    package static func tool(_ name: String) throws -> Executable {
+        let path = repositoryRoot.appending(path: ".venv/bin/\(name)").path(percentEncoded: false)
+        return try Executable(checking: path, remedy: "make deps-tools")
+    }
+
+    private init(checking path: String, remedy: String) throws {
+        guard FileManager.default.isExecutableFile(atPath: path) else {
+            throw ExecutableMissing(path: path, remedy: remedy)
+        }
+        self.path = path
+    }
+}
+
+/// A program that a test needs is not there.
+package struct ExecutableMissing: Error, CustomStringConvertible {
+    package let path: String
+    package let remedy: String
+
+    package var description: String { "no program at \(path): \(remedy)" }
+}
+
+/// The folder that holds the manifest, for tests that read data files or sources of the repository.
+package var repositoryRoot: URL {
+    // This file is Tests/TestSupport/Executable.swift.
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+}

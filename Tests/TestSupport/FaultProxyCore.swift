@@ -1,0 +1,189 @@
+import Foundation
+import NIOCore
+import NIOPosix
+
+/// An order to cut all connections at one exact byte.
+struct ArrangedCut: Sendable {
+    let end: ProxyEnd
+    var bytesLeft: Int
+    let cut: Cut
+}
+
+/// What a ``FaultProxy`` is made of. Everything in here lives on one event loop and is called there only, so nothing
+/// needs a lock and every order takes effect between two events.
+final class FaultProxyCore {
+    let eventLoop: any EventLoop
+    let port: Int
+    let counts: Watched<ProxyCounts>
+    var upstream: SocketAddress
+    private(set) var faults = Faults()
+    private(set) var arrangedCut: ArrangedCut?
+
+    /// When the shared rate of each direction has room for the next byte.
+    private var rates: [ProxyEnd: SharedRate] = [:]
+    private var generator: SeededGenerator
+    private var links: [ObjectIdentifier: ProxyLink] = [:]
+    private var listener: (any Channel)?
+    private var cutTimer: Scheduled<Void>?
+    private var reservation: PortReservation?
+
+    init(
+        eventLoop: any EventLoop, upstream: SocketAddress, counts: Watched<ProxyCounts>,
+        reservation: consuming PortReservation, seed: UInt64
+    ) {
+        self.eventLoop = eventLoop
+        self.upstream = upstream
+        self.counts = counts
+        self.port = reservation.port
+        self.reservation = consume reservation
+        self.generator = SeededGenerator(seed: seed)
+    }
+
+    // MARK: - Orders
+
+    func change(_ change: (inout Faults) -> Void) -> EventLoopFuture<Void> {
+        let before = faults
+        change(&faults)
+        for end in ProxyEnd.allCases where faults[towards: end].bytesPerSecond != before[towards: end].bytesPerSecond {
+            rates[end] = faults[towards: end].bytesPerSecond.map { SharedRate(bytesPerSecond: $0, now: .now()) }
+        }
+        if faults.cutEvery != before.cutEvery {
+            cutTimer?.cancel()
+            scheduleCut()
+        }
+        for link in links.values {
+            link.faultsChanged()
+        }
+        return faults.refusesConnections ? stopListening() : startListening()
+    }
+
+    func cutAll(by cut: Cut) {
+        for link in links.values {
+            link.cut(by: cut)
+        }
+    }
+
+    func arrangeCut(_ order: ArrangedCut) {
+        if order.bytesLeft > 0 {
+            arrangedCut = order
+        } else {
+            cutAll(by: order.cut)
+        }
+    }
+
+    func stop() -> EventLoopFuture<Void> {
+        cutTimer?.cancel()
+        cutTimer = nil
+        for link in links.values {
+            link.cut(by: .reset)
+        }
+        let stopped = stopListening()
+        reservation = nil
+        return stopped
+    }
+
+    private func scheduleCut() {
+        guard let period = faults.cutEvery else { return }
+        cutTimer = eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(period)) { [weak self] in
+            guard let self else { return }
+            self.cutAll(by: self.faults.cut)
+            self.scheduleCut()
+        }
+    }
+
+    // MARK: - Listening
+
+    private func startListening() -> EventLoopFuture<Void> {
+        guard listener == nil else { return eventLoop.makeSucceededVoidFuture() }
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let listening = ServerBootstrap(group: eventLoop)
+            .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try bound.value.accept(channel) }
+            }
+            .bind(host: "127.0.0.1", port: port)
+        return listening.assumeIsolated().map { self.listener = $0 }.nonisolated()
+    }
+
+    private func stopListening() -> EventLoopFuture<Void> {
+        guard let listener else { return eventLoop.makeSucceededVoidFuture() }
+        self.listener = nil
+        return listener.close()
+    }
+
+    private func accept(_ client: any Channel) throws {
+        let link = ProxyLink(core: self, client: client)
+        try client.pipeline.syncOperations.addHandler(ProxyEndHandler(end: .client, link: link))
+        links[ObjectIdentifier(link)] = link
+        counts.update {
+            $0.connectionsAccepted += 1
+            $0.connectionsOpen += 1
+        }
+        link.connect(to: upstream)
+    }
+
+    // MARK: - What connections ask
+
+    func linkEnded(_ link: ProxyLink) {
+        if links.removeValue(forKey: ObjectIdentifier(link)) != nil {
+            counts.update { $0.connectionsOpen -= 1 }
+        }
+    }
+
+    /// The size of the next write of bytes that may leave now.
+    func sliceBytes(available: Int, towards end: ProxyEnd) -> Int {
+        let faults = faults[towards: end]
+        var bytes = available
+        if let sliceBytesMax = faults.sliceBytesMax {
+            bytes = min(bytes, Int.random(in: 1...max(1, sliceBytesMax), using: &generator))
+        }
+        if let rate = rates[end] {
+            bytes = min(bytes, rate.sliceBytes)
+        }
+        return bytes
+    }
+
+    /// Takes the bytes' share of the direction's rate and says when they may leave.
+    func reserveRate(bytes: Int, towards end: ProxyEnd) -> NIODeadline {
+        rates[end]?.reserve(bytes: bytes, now: .now()) ?? .uptimeNanoseconds(0)
+    }
+
+    /// Takes bytes that are about to leave off the arranged cut, if there is one.
+    /// - Returns: how many may leave, and how to cut all connections once they have left.
+    func chargeArrangedCut(bytes: Int, towards end: ProxyEnd) -> (bytes: Int, cutAll: Cut?) {
+        guard var order = arrangedCut, order.end == end else { return (bytes, nil) }
+        guard bytes >= order.bytesLeft else {
+            order.bytesLeft -= bytes
+            arrangedCut = order
+            return (bytes, nil)
+        }
+        arrangedCut = nil
+        return (order.bytesLeft, order.cut)
+    }
+}
+
+/// A rate that several connections use in the order in which they ask.
+private struct SharedRate {
+    private let bytesPerSecond: Int
+    private var next: NIODeadline
+
+    init(bytesPerSecond: Int, now: NIODeadline) {
+        self.bytesPerSecond = max(1, bytesPerSecond)
+        self.next = now
+    }
+
+    /// What passes in 20 ms: small enough that connections take turns and a change is felt at once.
+    var sliceBytes: Int {
+        max(1, bytesPerSecond / 50)
+    }
+
+    mutating func reserve(bytes: Int, now: NIODeadline) -> NIODeadline {
+        // Within a slice's time the past is made up for, or the time between two wake-ups would be lost for ever.
+        let departure = max(next, now - .milliseconds(20))
+        next = departure + .nanoseconds(Int64(Double(bytes) / Double(bytesPerSecond) * 1e9))
+        return departure
+    }
+}

@@ -1,0 +1,91 @@
+import Foundation
+
+/// How to start a child process.
+struct Launch: Sendable {
+    let path: String
+    let arguments: [String]
+    let environment: [String: String]
+    let workingDirectory: String?
+
+    /// The program and its arguments, behind the programs that arrange something and then become the next one.
+    private var command: [String] {
+        var command: [String] = []
+        #if os(Linux)
+            // A process that should die with its parent has to ask for it itself.
+            command += ["setpriv", "--pdeathsig", "KILL", "--"]
+        #endif
+        if let workingDirectory {
+            command += ["env", "--chdir=\(workingDirectory)"]
+        }
+        return command + [path] + arguments
+    }
+
+    /// Spawns the process in a group of its own, with an empty standard input, the two descriptors as its outputs and
+    /// no other descriptor, no blocked and no ignored signal. On Linux the system kills it when the calling thread
+    /// ends.
+    func spawn(standardOutput: CInt, standardError: CInt) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        try check("posix_spawn_file_actions_init", posix_spawn_file_actions_init(&actions))
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        try prepare(&actions, standardOutput: standardOutput, standardError: standardError)
+
+        var attributes = posix_spawnattr_t()
+        try check("posix_spawnattr_init", posix_spawnattr_init(&attributes))
+        defer { posix_spawnattr_destroy(&attributes) }
+        try prepare(&attributes)
+
+        var processID: pid_t = 0
+        let variables = environment.map { "\($0.key)=\($0.value)" }
+        let command = command
+        let result = withCStrings(command) { words in
+            withCStrings(variables) { variables in
+                posix_spawnp(&processID, command[0], &actions, &attributes, words, variables)
+            }
+        }
+        try check("posix_spawnp \(command[0])", result)
+        return processID
+    }
+
+    private func prepare(
+        _ actions: inout posix_spawn_file_actions_t, standardOutput: CInt, standardError: CInt
+    ) throws {
+        try check("addopen", posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0))
+        try check("adddup2", posix_spawn_file_actions_adddup2(&actions, standardOutput, 1))
+        try check("adddup2", posix_spawn_file_actions_adddup2(&actions, standardError, 2))
+        // Sockets do not close by themselves in a new program, and one that stays open there is never really closed
+        // here. Closing a number that is not in use does no harm.
+        for descriptor in 3..<max(256, try highestDescriptor() + 64) {
+            try check("addclose", posix_spawn_file_actions_addclose(&actions, descriptor))
+        }
+    }
+
+    private func highestDescriptor() throws -> CInt {
+        try FileManager.default.contentsOfDirectory(atPath: "/dev/fd").compactMap { CInt($0) }.max() ?? 2
+    }
+
+    private func prepare(_ attributes: inout posix_spawnattr_t) throws {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        try check("setsigmask", posix_spawnattr_setsigmask(&attributes, &signals))
+        sigfillset(&signals)
+        try check("setsigdefault", posix_spawnattr_setsigdefault(&attributes, &signals))
+        try check("setpgroup", posix_spawnattr_setpgroup(&attributes, 0))
+        let flags = Int16(POSIX_SPAWN_SETPGROUP) | Int16(POSIX_SPAWN_SETSIGMASK) | Int16(POSIX_SPAWN_SETSIGDEF)
+        try check("setflags", posix_spawnattr_setflags(&attributes, flags))
+    }
+}
+
+/// These calls return their error and leave `errno` alone.
+private func check(_ call: String, _ result: CInt) throws {
+    guard result == 0 else { throw SystemCallFailure(call, code: result) }
+}
+
+private func withCStrings<Result>(
+    _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
+) -> Result {
+    let copies = strings.map { strdup($0) }
+    defer {
+        for copy in copies { free(copy) }
+    }
+    return body(copies + [nil])
+}
