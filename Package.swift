@@ -57,7 +57,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "GatewayKit",
-            dependencies: ["WireProtocol", "TransferCore", "SecureChannel", "ObjectStore", nioCore, nioPosix, logging, lifecycle],
+            dependencies: [
+                "WireProtocol", "TransferCore", "SecureChannel", "ObjectStore", nioCore, nioPosix, logging, lifecycle,
+            ],
             swiftSettings: strict),
         .target(
             name: "AgentKit",
@@ -74,19 +76,32 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "sluice-gateway",
-            dependencies: ["GatewayKit", "CommandSupport", "SecureChannel", arguments, lifecycle, unixSignals, logging],
+            dependencies: [
+                "GatewayKit", "CommandSupport", "SecureChannel", arguments, lifecycle, unixSignals, logging,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "sluice-agent",
             dependencies: [
-                "AgentKit", "CommandSupport", "SecureChannel", "TransferCore", "WireProtocol", arguments, lifecycle, unixSignals,
+                "AgentKit", "CommandSupport", "SecureChannel", "TransferCore", "WireProtocol", arguments, lifecycle,
+                unixSignals,
                 logging,
             ],
             swiftSettings: strict),
 
-        .target(
-            name: "TestSupport", dependencies: ["COpenSSL", "WireProtocol", nioCore, nioPosix],
-            path: "Tests/TestSupport", swiftSettings: strict),
+        // MARK: Tests, by room; then what they share.
+        .testTarget(name: "WireProtocolTests", dependencies: ["WireProtocol", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "TransferCoreTests",
+            dependencies: ["TransferCore", "TransferCoreSupport", "WireProtocol", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "SecureChannelTests", dependencies: ["SecureChannel", "WireProtocol", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ObjectStoreTests",
+            dependencies: [
+                "ObjectStore", "ObjectStoreConformance", "SecureChannel", "WireProtocol", nioCore, nioPosix, logging,
+            ], swiftSettings: strict),
         .testTarget(
             name: "GatewayKitTests",
             dependencies: [
@@ -101,5 +116,18 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["TestSupport", "sluice-agent", "sluice-gateway", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "TestSupportTests",
+            dependencies: ["TestSupport", "WireProtocol", "sluice-gateway", nioCore, nioPosix], swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["COpenSSL", "WireProtocol", nioCore, nioPosix],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TransferCoreSupport", dependencies: ["TransferCore", "WireProtocol", nioCore],
+            path: "Tests/TransferCoreSupport", swiftSettings: strict),
+        .target(
+            name: "ObjectStoreConformance", dependencies: ["ObjectStore", "SecureChannel", "WireProtocol", nioCore],
+            path: "Tests/ObjectStoreConformance", swiftSettings: strict),
     ]
 )

@@ -22,7 +22,8 @@ U32_MAX = 2**32 - 1
 TYPES = {
     "HELLO": (0x01, UP), "WELCOME": (0x02, DOWN), "PING": (0x03, BOTH), "PONG": (0x04, BOTH),
     "GO AWAY": (0x05, DOWN), "ERROR": (0x06, BOTH), "SESSION OPEN": (0x10, UP), "SESSION OPENED": (0x11, DOWN),
-    "SESSION EXISTS": (0x12, DOWN), "SESSION REFUSED": (0x13, DOWN), "PART OFFER": (0x20, UP),
+    "SESSION EXISTS": (0x12, DOWN), "SESSION REFUSED": (0x13, DOWN),
+    "SESSION LEAVE": (0x14, UP), "SESSION LEFT": (0x15, DOWN), "PART OFFER": (0x20, UP),
     "PART DECISION": (0x21, DOWN), "PART DATA": (0x22, UP), "RECEIVED": (0x23, DOWN), "STORED": (0x24, DOWN),
     "RESUME QUERY": (0x30, UP), "RESUME STATE": (0x31, DOWN), "PART LIST": (0x32, BOTH), "COMPLETE": (0x40, UP),
     "PARTS WANTED": (0x41, DOWN), "COMPLETED": (0x42, DOWN), "ABORT": (0x43, UP), "ABORTED": (0x44, DOWN),
@@ -354,11 +355,12 @@ def frames():
     yield line("composite MD5", "COMPLETED",
                completed(3, MD5_ETAG, U64_MAX, U64_MAX, TEXT, "v" * 1024, "l" * 1024), slot=1)
     yield line("no evidence", "COMPLETED", completed(0, b""), slot=1)
-    yield line("open here", "ABORT", abort(b""), slot=1)
+    yield line("empty token, for the gateway to refuse", "ABORT", abort(b""), slot=1)
     yield line("by token", "ABORT", abort(TOKEN), slot=65535)
     yield line("long token", "ABORT", abort(b"\xff" * 512), slot=1)
-    yield line("usual", "ABORTED", Body(), slot=1)
-    yield line("highest slot", "ABORTED", Body(), slot=65535)
+    for kind in ("ABORTED", "SESSION LEAVE", "SESSION LEFT"):
+        yield line("usual", kind, Body(), slot=1)
+        yield line("highest slot", kind, Body(), slot=65535)
 
 
 def extended(name, kind, body, extensions, slot=0, flags=0):
@@ -377,7 +379,7 @@ def tolerated():
     for name, unknown in (
             ("an empty unknown frame before", header(0, 0x7F, 0x80, 0)),
             ("an unknown frame with every flag in a slot before", header(5, 0xFF, 0xFF, 9) + b"12345"),
-            ("two unknown frames before", header(1, 0x00, 0x80, 0) + b"x" + header(2, 0x14, 0x80, 1) + b"yz")):
+            ("two unknown frames before", header(1, 0x00, 0x80, 0) + b"x" + header(2, 0x16, 0x80, 1) + b"yz")):
         yield line(name, "PING", ping(), data=unknown + frame("PING", ping()))
     yield line("a long unknown frame before", "ABORT", abort(b""), slot=1,
                data=header(2048, 0x50, 0x80, 0) + bytes(2048) + frame("ABORT", abort(b""), slot=1))
@@ -537,8 +539,24 @@ def malformed_values():
     yield bad("token of 4,097 bytes", "ABORT", abort(bytes(4097)))
 
 
+def malformed_twice():
+    yield "type before length", BOTH, header(U32_MAX, 0x7F, 0x7F, 0), "unknown_type"
+    yield "direction before length", UP, header(U32_MAX, 0x02, 0, 0), "wrong_direction"
+    yield "direction before flags and slot", DOWN, header(0, 0x40, 0xFF, 0), "wrong_direction"
+    yield "length before flags", BOTH, header(65, 0x03, 0x01, 0), "frame_too_large"
+    yield "flags before slot", BOTH, header(8, 0x03, 0x01, 1), "reserved_bits"
+    yield "slot before body", BOTH, raw("PING", bytes(7), 1), "bad_slot"
+    yield "slot before a body that is not there", UP, header(15, 0x22, 0, 0), "bad_slot"
+    yield "magic before versions", UP, frame("HELLO", hello(2, 1, magic=0)), "bad_magic"
+    yield "a value before a short body", UP, raw("PART OFFER", bytes(5), 1), "bad_value"
+    yield "a value before a text", DOWN, raw("STORED", struct.pack(">IH", 0, 1) + b"\xff", 1), "bad_value"
+    yield "a text before the rest", DOWN, raw("STORED", struct.pack(">IH", 1, 1) + b"\xff\x00", 1), "bad_text"
+    yield "a required field before the rest", BOTH, raw(
+        "PING", bytes(8) + extension(0x8000) + b"\x00"), "unknown_required_field"
+
+
 def malformed():
-    for source in (malformed_headers, malformed_bodies, malformed_texts, malformed_values):
+    for source in (malformed_headers, malformed_bodies, malformed_texts, malformed_values, malformed_twice):
         for name, way, data, code in source():
             yield f"{name} | {way} | {data.hex()} | {code}"
 

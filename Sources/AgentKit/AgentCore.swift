@@ -192,7 +192,8 @@ actor AgentCore {
         case .connect(let id): connect(id)
         case .send(let id, let slot, let frame): send(frame, slot: slot, on: id)
         case .sendChunk(let id, let slot, let upload, let part, let offset, let plainBytes):
-            sendChunk(Chunk(connection: id, slot: slot, upload: upload, part: part, offset: offset, plainBytes: plainBytes))
+            sendChunk(
+                Chunk(connection: id, slot: slot, upload: upload, part: part, offset: offset, plainBytes: plainBytes))
         case .close(let id): close(id)
         case .readPart(let upload, let part, let start, let bytes, let withMD5, let keep):
             readPart(PartKey(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)
@@ -308,7 +309,8 @@ actor AgentCore {
     }
 
     private static func pieces(of chunk: Chunk, held: ByteBuffer, _ encoder: ChunkEncoder) throws -> Pieces {
-        guard let plain = held.getSlice(at: held.readerIndex + Int(clamping: chunk.offset), length: Int(chunk.plainBytes))
+        guard
+            let plain = held.getSlice(at: held.readerIndex + Int(clamping: chunk.offset), length: Int(chunk.plainBytes))
         else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
         return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
     }
@@ -332,7 +334,8 @@ actor AgentCore {
     private func chunkFailed(_ chunk: Chunk, _ error: any Error) {
         let failure = error as? UploadFailure ?? UploadFailure(.unreadable, "\(error)")
         machine.chunkFailed(
-            chunk.connection, upload: chunk.upload, plainBytes: chunk.plainBytes, failure: failure, now: now)
+            chunk.connection, upload: chunk.upload, part: chunk.part, plainBytes: chunk.plainBytes, failure: failure,
+            now: now)
         perform()
     }
 

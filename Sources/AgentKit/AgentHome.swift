@@ -1,10 +1,11 @@
+import FoundationEssentials
+package import SecureChannel
+
 #if canImport(Musl)
     import Musl
 #else
     import Glibc
 #endif
-import FoundationEssentials
-package import SecureChannel
 
 /// The files of an agent: its identity, its configuration, its journal. One process at a time.
 package struct AgentHome: Sendable {
@@ -32,7 +33,8 @@ package struct AgentHome: Sendable {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             let configuration = try encoder.encode(["gateway": gateway, "pin": pin.description])
-            try AtomicFile.writeNew(Array(configuration) + [UInt8(ascii: "\n")], to: configurationPath, mode: .ownerOnly)
+            try AtomicFile.writeNew(
+                Array(configuration) + [UInt8(ascii: "\n")], to: configurationPath, mode: .ownerOnly)
             return identity.fingerprint
         } catch {
             throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")

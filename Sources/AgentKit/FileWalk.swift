@@ -1,9 +1,10 @@
+package import TransferCore
+
 #if canImport(Musl)
     import Musl
 #else
     import Glibc
 #endif
-package import TransferCore
 
 /// The files below the paths that a push names, in a fixed order, a directory at a time.
 ///

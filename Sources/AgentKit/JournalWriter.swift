@@ -81,6 +81,8 @@ final class JournalWriter: Sendable {
         let isFull = (error as? DatabaseError)?.resultCode == .SQLITE_FULL
         return UploadFailure(
             .journalFull,
-            isFull ? "this machine's disk is full: the journal cannot be written" : "the journal cannot be written: \(error)")
+            isFull
+                ? "this machine's disk is full: the journal cannot be written"
+                : "the journal cannot be written: \(error)")
     }
 }

@@ -17,7 +17,9 @@ package struct PartReader: Sendable {
     /// The part's digest, and its bytes where they are to be kept.
     ///
     /// - Parameter keep: whether the bytes are given back; else nothing of them stays in memory.
-    package func read(start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> (reading: PartReading, kept: ByteBuffer?) {
+    package func read(start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> (
+        reading: PartReading, kept: ByteBuffer?
+    ) {
         do {
             var kept = keep ? ByteBufferAllocator().buffer(capacity: Int(clamping: bytes)) : nil
             var sha256 = try SHA256Hasher()

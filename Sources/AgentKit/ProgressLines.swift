@@ -103,7 +103,8 @@ package final class ProgressLines: Sendable {
 
     private func emit(_ fields: [String: Any]) {
         do {
-            let data = try JSONSerialization.data(withJSONObject: fields, options: [.sortedKeys, .withoutEscapingSlashes])
+            let data = try JSONSerialization.data(
+                withJSONObject: fields, options: [.sortedKeys, .withoutEscapingSlashes])
             output(String(decoding: data, as: UTF8.self) + "\n")
         } catch {
             output("{\"event\":\"defect\"}\n")

@@ -1,12 +1,13 @@
+import NIOCore
+import SecureChannel
+package import TransferCore
+import WireProtocol
+
 #if canImport(Musl)
     import Musl
 #else
     import Glibc
 #endif
-import NIOCore
-import SecureChannel
-package import TransferCore
-import WireProtocol
 
 /// One open file that is being uploaded, read where it lies.
 ///

@@ -121,7 +121,8 @@ actor GatewayCore {
 
     private var now: Instant {
         let (seconds, attoseconds) = (clock.now - startedAt).components
-        return Instant(nanoseconds: UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000))
+        return Instant(
+            nanoseconds: UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000))
     }
 
     private var wallMilliseconds: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
@@ -150,7 +151,8 @@ actor GatewayCore {
             do {
                 try frame.encode(slot: slot, into: &buffer)
             } catch {
-                logger.error("Could not encode a frame", metadata: ["frame.type": "\(frame.type)", "error": "\(error)"])
+                logger.error(
+                    "Could not encode a frame", metadata: ["frame.type": "\(frame.type)", "error": "\(error)"])
             }
             outbound[id] = buffer
         case .close(let id):

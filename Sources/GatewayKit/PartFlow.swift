@@ -67,7 +67,9 @@ package final class PartFlow: Sendable {
     private func change(_ body: (inout State) -> Void) {
         let (continuation, answer) = state.withLock { state in
             body(&state)
-            guard let waiting = state.waiting else { return (CheckedContinuation<ByteBuffer?, any Error>?.none, Answer.wait) }
+            guard let waiting = state.waiting else {
+                return (CheckedContinuation<ByteBuffer?, any Error>?.none, Answer.wait)
+            }
             let answer = Self.answer(&state, size: size)
             if case .wait = answer { return (nil, .wait) }
             state.waiting = nil

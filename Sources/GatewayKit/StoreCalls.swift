@@ -60,7 +60,7 @@ struct StoreCalls: Sendable {
         case .abort(let key, let upload):
             do throws(StoreError) {
                 try await store.abortUpload(key: key, upload: upload)
-            } catch where error.reason == .noSuchUpload {
+            } catch  where error.reason == .noSuchUpload {
                 // Gone is what was wanted.
             }
             return .done

@@ -1,16 +1,16 @@
 import COpenSSL
 
 /// Authenticated encryption with AES-256-GCM, 96-bit nonces and 128-bit tags (NIST SP 800-38D).
-enum AES256GCM {
-    static let keyByteCount = 32
-    static let nonceByteCount = 12
-    static let tagByteCount = 16
+package enum AES256GCM {
+    package static let keyByteCount = 32
+    package static let nonceByteCount = 12
+    package static let tagByteCount = 16
 
     /// - Parameters:
     ///   - nonce: 12 bytes that this key has never sealed with before.
     ///   - associated: authenticated with the plain bytes, but not part of the result.
     /// - Returns: as many bytes as `plain` has, and the tag.
-    static func seal(
+    package static func seal(
         _ plain: [UInt8], key: [UInt8], nonce: [UInt8], associated: [UInt8]
     ) throws(CryptographyError) -> [UInt8] {
         let context = try CipherContext(for: .seal, key: key, nonce: nonce)
@@ -23,7 +23,7 @@ enum AES256GCM {
 
     /// - Parameter sealed: what `seal` returned; at least a tag.
     /// - Returns: the plain bytes, or `nil` where key, nonce, associated bytes, text and tag do not belong together.
-    static func open(
+    package static func open(
         _ sealed: ArraySlice<UInt8>, key: [UInt8], nonce: [UInt8], associated: [UInt8]
     ) throws(CryptographyError) -> [UInt8]? {
         guard sealed.count >= tagByteCount else { return nil }
@@ -42,7 +42,7 @@ enum AES256GCM {
 /// The one owner of an `EVP_CIPHER_CTX` that seals or opens once, with the calls in the order in which they stand here.
 private struct CipherContext: ~Copyable {
     /// What the context was made for, and what an error says was attempted.
-    enum Direction: Int32 {
+    package enum Direction: Int32 {
         case open = 0
         case seal = 1
 
@@ -57,7 +57,7 @@ private struct CipherContext: ~Copyable {
     private let context: OpaquePointer
     private let direction: Direction
 
-    init(for direction: Direction, key: [UInt8], nonce: [UInt8]) throws(CryptographyError) {
+    package init(for direction: Direction, key: [UInt8], nonce: [UInt8]) throws(CryptographyError) {
         guard let cipher = FetchedCipher.aes256GCM.cipher else {
             throw CryptographyError(operation: .findCipher, reason: "no provider offers it")
         }
@@ -74,7 +74,7 @@ private struct CipherContext: ~Copyable {
         self.direction = direction
     }
 
-    func authenticate(_ associated: [UInt8]) throws(CryptographyError) {
+    package func authenticate(_ associated: [UInt8]) throws(CryptographyError) {
         guard !associated.isEmpty else { return }
         var written: Int32 = 0
         let length = try length(of: associated)
@@ -82,7 +82,7 @@ private struct CipherContext: ~Copyable {
     }
 
     /// - Returns: as many bytes as went in. When opening, they are worth nothing before `finish` agreed.
-    func transform(_ input: [UInt8]) throws(CryptographyError) -> [UInt8] {
+    package func transform(_ input: [UInt8]) throws(CryptographyError) -> [UInt8] {
         guard !input.isEmpty else { return [] }
         var output = [UInt8](repeating: 0, count: input.count)
         var written: Int32 = 0
@@ -94,7 +94,7 @@ private struct CipherContext: ~Copyable {
     }
 
     /// Opening only: the tag that `finish` compares with.
-    func expect(tag: [UInt8]) throws(CryptographyError) {
+    package func expect(tag: [UInt8]) throws(CryptographyError) {
         var tag = tag
         guard EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, Int32(AES256GCM.tagByteCount), &tag) == 1 else {
             throw failure()
@@ -102,7 +102,7 @@ private struct CipherContext: ~Copyable {
     }
 
     /// - Returns: when opening, whether the tag agrees.
-    func finish() -> Bool {
+    package func finish() -> Bool {
         // GCM is a stream mode and writes nothing here, but OpenSSL's contract allows one block.
         var rest = [UInt8](repeating: 0, count: Int(EVP_MAX_BLOCK_LENGTH))
         var written: Int32 = 0
@@ -110,7 +110,7 @@ private struct CipherContext: ~Copyable {
     }
 
     /// Sealing only, after `finish`.
-    func tag() throws(CryptographyError) -> [UInt8] {
+    package func tag() throws(CryptographyError) -> [UInt8] {
         var tag = [UInt8](repeating: 0, count: AES256GCM.tagByteCount)
         guard EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, Int32(tag.count), &tag) == 1 else { throw failure() }
         return tag
@@ -134,8 +134,8 @@ private struct CipherContext: ~Copyable {
 
 /// Fetched once a process and never freed; `@unchecked Sendable` because a fetched `EVP_CIPHER` never changes.
 private struct FetchedCipher: @unchecked Sendable {
-    static let aes256GCM = FetchedCipher(cipher: EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
+    package static let aes256GCM = FetchedCipher(cipher: EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
 
     /// `nil` where no provider has the cipher.
-    let cipher: OpaquePointer?
+    package let cipher: OpaquePointer?
 }

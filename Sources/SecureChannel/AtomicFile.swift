@@ -33,18 +33,18 @@ package enum AtomicFile {
     }
 
     /// Whether anything of this name is there, a dangling symbolic link included.
-    static func exists(_ path: String) -> Bool {
+    package static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
     }
 
     /// Takes back what `writeNew` made, after something else failed that the caller will hear of instead.
-    static func remove(_ path: String) {
+    package static func remove(_ path: String) {
         _ = unlink(path)
     }
 
     /// - Parameter temporaryName: in the directory of `path`; a file of this name makes the call fail.
-    static func write(
+    package static func write(
         _ bytes: [UInt8], to path: String, mode: Mode, temporaryName: String, mayReplace: Bool
     ) throws(FileError) {
         let directory = try OpenFile(directoryOf: path)

@@ -4,9 +4,9 @@ import WireProtocol
 /// The one owner of an `X509`.
 ///
 /// `@unchecked Sendable` because the certificate is never changed once made, and OpenSSL guards what it caches inside.
-struct Certificate: ~Copyable, @unchecked Sendable {
+package struct Certificate: ~Copyable, @unchecked Sendable {
     /// Lent to OpenSSL calls only; those that keep it take a reference of their own.
-    let certificate: OpaquePointer
+    package let certificate: OpaquePointer
 
     /// Validity is of no use to peers that know each other by fingerprint, and a device's clock may say anything: it
     /// begins in the past, and ends at the date that RFC 5280 (4.1.2.5) sets aside for *never*.
@@ -15,7 +15,7 @@ struct Certificate: ~Copyable, @unchecked Sendable {
 
     /// Version 3, signed by the key itself.
     /// - Parameter name: the common name of subject and issuer, at most 64 characters.
-    init(selfSignedBy key: borrowing PrivateKey, name: String) throws(CryptographyError) {
+    package init(selfSignedBy key: borrowing PrivateKey, name: String) throws(CryptographyError) {
         let serialNumber = try SecureRandom.publicBytes(count: 8).reduce(0) { $0 << 8 | UInt64($1) }
         guard let certificate = X509_new() else { throw CryptographyError(takingReasonFor: .makeCertificate) }
         guard Self.fill(certificate, serialNumber: serialNumber, name: Array(name.utf8)),
@@ -30,7 +30,7 @@ struct Certificate: ~Copyable, @unchecked Sendable {
     }
 
     /// - Parameter pem: the first certificate in it is taken. `nil` where there is none.
-    init?(pem: [UInt8]) {
+    package init?(pem: [UInt8]) {
         defer { OpenSSLErrorQueue.clear() }
         guard let stream = MemoryStream(pem), let certificate = PEM_read_bio_X509(stream.stream, nil, nil, nil) else {
             return nil
@@ -38,7 +38,7 @@ struct Certificate: ~Copyable, @unchecked Sendable {
         self.certificate = certificate
     }
 
-    func pem() throws(CryptographyError) -> [UInt8] {
+    package func pem() throws(CryptographyError) -> [UInt8] {
         guard let stream = MemoryStream(), PEM_write_bio_X509(stream.stream, certificate) == 1,
             let pem = stream.contents()
         else { throw CryptographyError(takingReasonFor: .encodeCertificate) }
@@ -46,7 +46,7 @@ struct Certificate: ~Copyable, @unchecked Sendable {
     }
 
     /// Of the public key exactly as it stands in the certificate.
-    func fingerprint() throws(CryptographyError) -> Fingerprint {
+    package func fingerprint() throws(CryptographyError) -> Fingerprint {
         var encoding: UnsafeMutablePointer<UInt8>?
         let length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoding)
         guard length > 0, let encoding else { throw CryptographyError(takingReasonFor: .readPublicKey) }
@@ -55,13 +55,13 @@ struct Certificate: ~Copyable, @unchecked Sendable {
     }
 
     /// Whether the certificate's public key is this key's.
-    func belongs(to key: borrowing PrivateKey) -> Bool {
+    package func belongs(to key: borrowing PrivateKey) -> Bool {
         defer { OpenSSLErrorQueue.clear() }
         return X509_check_private_key(certificate, key.key) == 1
     }
 
     /// The subject's first common name, or `nil` where it has none that is text.
-    func commonName() -> String? {
+    package func commonName() -> String? {
         guard let subject = X509_get_subject_name(certificate) else { return nil }
         let index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
         guard index >= 0, let entry = X509_NAME_get_entry(subject, index) else { return nil }

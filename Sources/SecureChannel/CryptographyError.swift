@@ -31,7 +31,7 @@ package struct CryptographyError: Error, Hashable {
     }
 
     /// Takes the cause from this thread's error queue, and so leaves the queue empty.
-    init(takingReasonFor operation: Operation) {
+    package init(takingReasonFor operation: Operation) {
         self.init(operation: operation, reason: OpenSSLErrorQueue.takeReason())
     }
 }
@@ -60,18 +60,18 @@ extension CryptographyError: CustomStringConvertible {
 ///
 /// Whoever sees an OpenSSL call fail empties it. What is left there would be read as the cause of the next failure on
 /// the thread, and `SSL_get_error` would take it for a failure of a healthy connection.
-enum OpenSSLErrorQueue {
-    static var isEmpty: Bool { ERR_peek_error() == 0 }
+package enum OpenSSLErrorQueue {
+    package static var isEmpty: Bool { ERR_peek_error() == 0 }
 
     /// The oldest entry's text, which stands nearest the cause. Empties the queue.
-    static func takeReason() -> String? {
+    package static func takeReason() -> String? {
         let code = ERR_get_error()
         clear()
         guard code != 0, let text = ERR_reason_error_string(code) else { return nil }
         return String(cString: text)
     }
 
-    static func clear() {
+    package static func clear() {
         ERR_clear_error()
     }
 }

@@ -5,14 +5,14 @@ import NIOCore
 ///
 /// Fetching walks the providers under a lock, so it happens once a process: the two constants are never freed.
 /// `@unchecked Sendable` because a fetched `EVP_MD` never changes and OpenSSL counts its references atomically.
-struct DigestAlgorithm: @unchecked Sendable {
-    static let sha256 = DigestAlgorithm(name: "SHA2-256")
-    static let md5 = DigestAlgorithm(name: "MD5")
+package struct DigestAlgorithm: @unchecked Sendable {
+    package static let sha256 = DigestAlgorithm(name: "SHA2-256")
+    package static let md5 = DigestAlgorithm(name: "MD5")
 
     /// `nil` where no provider has the algorithm.
     fileprivate let method: OpaquePointer?
 
-    init(name: String) {
+    package init(name: String) {
         self.method = EVP_MD_fetch(nil, name, nil)
         // What fetching left in the queue is lost for later callers anyway: they learn only that it is missing.
         if method == nil { OpenSSLErrorQueue.clear() }
@@ -23,11 +23,11 @@ struct DigestAlgorithm: @unchecked Sendable {
 ///
 /// `@unchecked Sendable` because it cannot be copied and `update` and `finalize` need exclusive access: whoever holds
 /// it is alone with the context, on whichever thread.
-struct DigestContext: ~Copyable, @unchecked Sendable {
+package struct DigestContext: ~Copyable, @unchecked Sendable {
     private let context: OpaquePointer
     private var hasFailed = false
 
-    init(_ algorithm: DigestAlgorithm) throws(CryptographyError) {
+    package init(_ algorithm: DigestAlgorithm) throws(CryptographyError) {
         guard let method = algorithm.method else {
             throw CryptographyError(operation: .findDigest, reason: "no provider offers it")
         }
@@ -40,7 +40,7 @@ struct DigestContext: ~Copyable, @unchecked Sendable {
     }
 
     /// A failure is kept and thrown by `finalize`, so that the many calls for one digest need no `try`.
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
         if EVP_DigestUpdate(context, start, bytes.count) != 1 { hasFailed = true }
     }
@@ -50,7 +50,7 @@ struct DigestContext: ~Copyable, @unchecked Sendable {
     }
 
     /// - Returns: as many bytes as the algorithm's digest has.
-    consuming func finalize() throws(CryptographyError) -> [UInt8] {
+    package consuming func finalize() throws(CryptographyError) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var byteCount: UInt32 = 0
         guard !hasFailed, EVP_DigestFinal_ex(context, &digest, &byteCount) == 1 else {

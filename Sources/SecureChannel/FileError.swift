@@ -45,7 +45,7 @@ package struct FileError: Error, Hashable {
         self.cause = cause
     }
 
-    init(path: String, failed operation: Operation, errno: Int32) {
+    package init(path: String, failed operation: Operation, errno: Int32) {
         self.init(path: path, cause: .system(operation, errno: errno))
     }
 

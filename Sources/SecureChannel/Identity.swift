@@ -13,8 +13,8 @@ package final class Identity: Sendable {
 
     package let fingerprint: Fingerprint
 
-    let privateKey: PrivateKey
-    let certificate: Certificate
+    package let privateKey: PrivateKey
+    package let certificate: Certificate
 
     private static let fileBytesMax = 16 * 1024
     private static let nameCharactersMax = 64

@@ -45,12 +45,12 @@ extension KeyRing {
         }
     }
 
-    var text: [UInt8] {
+    package var text: [UInt8] {
         let lines = keys.map { "\($0.id) \($0.state.rawValue) \(hexadecimal($0.secret))\n" }
         return Array((Self.comment + lines.joined()).utf8)
     }
 
-    init(text: [UInt8]) throws(KeyRingError) {
+    package init(text: [UInt8]) throws(KeyRingError) {
         var keys: [Key] = []
         let newline = UInt8(ascii: "\n")
         for (index, line) in text.split(separator: newline, omittingEmptySubsequences: false).enumerated() {

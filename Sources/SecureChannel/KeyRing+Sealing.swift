@@ -26,7 +26,7 @@ extension KeyRing {
 
     /// - Parameter nonce: never used with this key before. Two texts under one nonce give the key's secrecy away, so
     ///   only tests choose it.
-    func seal(_ plain: [UInt8], context: [UInt8], nonce: [UInt8]) throws(CryptographyError) -> [UInt8] {
+    package func seal(_ plain: [UInt8], context: [UInt8], nonce: [UInt8]) throws(CryptographyError) -> [UInt8] {
         let header = [Self.version] + sealingKey.id.bytes
         let sealed = try AES256GCM.seal(plain, key: sealingKey.secret, nonce: nonce, associated: header + context)
         return header + nonce + sealed

@@ -18,6 +18,10 @@ package struct KeyRing: Sendable {
     /// A key's name within the site, drawn at random: two rings rotated apart by mistake never give two keys one name.
     package struct KeyID: Hashable, Sendable {
         package let value: UInt32
+
+        package init(value: UInt32) {
+            self.value = value
+        }
     }
 
     package enum State: String, Hashable, Sendable {
@@ -35,21 +39,28 @@ package struct KeyRing: Sendable {
         package let state: State
     }
 
-    struct Key: Sendable {
-        let id: KeyID
-        let state: State
+    /// One key whole, secret included: for this room and its tests, nobody else has a use for it.
+    package struct Key: Sendable {
+        package let id: KeyID
+        package let state: State
         /// 32 bytes for AES-256-GCM.
-        let secret: [UInt8]
+        package let secret: [UInt8]
+
+        package init(id: KeyID, state: State, secret: [UInt8]) {
+            self.id = id
+            self.state = state
+            self.secret = secret
+        }
     }
 
     /// More rotations than a site makes in its life; it bounds the file and the search for a key.
-    static let keysMax = 128
+    package static let keysMax = 128
 
     /// Oldest first. At least one is sealing, and no two have one id.
-    let keys: [Key]
+    package let keys: [Key]
 
     /// The key that `seal` uses.
-    let sealingKey: Key
+    package let sealingKey: Key
 
     /// Oldest first, without the secrets.
     package var entries: [Entry] {
@@ -57,7 +68,7 @@ package struct KeyRing: Sendable {
     }
 
     /// - Parameter keys: oldest first.
-    init(keys: [Key]) throws(KeyRingError) {
+    package init(keys: [Key]) throws(KeyRingError) {
         guard keys.count <= Self.keysMax else { throw .tooManyKeys(keysMax: Self.keysMax) }
         var ids: Set<KeyID> = []
         for key in keys where !ids.insert(key.id).inserted { throw .duplicateKey(key.id) }
@@ -79,7 +90,7 @@ package struct KeyRing: Sendable {
         try rotated(adding: try Self.makeKey(.opening))
     }
 
-    func rotated(adding newKey: Key) throws(KeyRingError) -> KeyRing {
+    package func rotated(adding newKey: Key) throws(KeyRingError) -> KeyRing {
         guard let promoted = keys.first(where: { $0.state == .opening }) else {
             return try KeyRing(keys: keys + [newKey])
         }
@@ -110,7 +121,7 @@ extension KeyRing.KeyID: CustomStringConvertible {
     package var description: String { hexadecimal(bytes) }
 
     /// The 4 bytes, most significant first, that stand in a token and in associated data.
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * UInt32($0))) }
     }
 }
@@ -128,9 +139,9 @@ extension KeyRing: CustomStringConvertible, CustomDebugStringConvertible, Custom
 }
 
 extension KeyRing.Key: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    var description: String { "Key(\(id) \(state.rawValue))" }
+    package var description: String { "Key(\(id) \(state.rawValue))" }
 
-    var debugDescription: String { description }
+    package var debugDescription: String { description }
 
-    var customMirror: Mirror { Mirror(self, children: ["id": id, "state": state]) }
+    package var customMirror: Mirror { Mirror(self, children: ["id": id, "state": state]) }
 }

@@ -67,7 +67,7 @@ package enum LZ4Block {
     }
 
     /// Writes within `plain` only, and succeeds only where the block fills it.
-    static func decompress(
+    package static func decompress(
         _ block: UnsafeRawBufferPointer, filling plain: UnsafeMutableRawBufferPointer
     ) -> Result<Void, LZ4Error> {
         guard let blockByteCount = Int32(exactly: block.count), let capacity = Int32(exactly: plain.count) else {

@@ -9,17 +9,17 @@
 /// The one owner of a file descriptor: it is closed exactly once, at the end of the scope that holds this.
 ///
 /// Closing reports nothing. Whoever writes must have called `synchronize` before, which does.
-struct OpenFile: ~Copyable {
-    let descriptor: Int32
+package struct OpenFile: ~Copyable {
+    package let descriptor: Int32
 
     /// - Parameter descriptor: as a system call returned it; a negative one throws what `errno` says.
-    init(_ descriptor: Int32, path: String, operation: FileError.Operation) throws(FileError) {
+    package init(_ descriptor: Int32, path: String, operation: FileError.Operation) throws(FileError) {
         guard descriptor >= 0 else { throw FileError(path: path, failed: operation, errno: errno) }
         self.descriptor = descriptor
     }
 
     /// The directory of a path, to name files relative to it however it may be moved meanwhile.
-    init(directoryOf path: String) throws(FileError) {
+    package init(directoryOf path: String) throws(FileError) {
         let directory =
             switch path.lastIndex(of: "/") {
             case nil: "."
@@ -37,7 +37,7 @@ struct OpenFile: ~Copyable {
     }
 
     /// Writes all bytes, in as many calls as the system wants.
-    func write(_ bytes: [UInt8], path: String) throws(FileError) {
+    package func write(_ bytes: [UInt8], path: String) throws(FileError) {
         var start = 0
         while start < bytes.count {
             let (written, code) = bytes[start...].withUnsafeBytes { rest in
@@ -53,7 +53,7 @@ struct OpenFile: ~Copyable {
     }
 
     /// Reads to the end of the file, but never more than `bytesMax` bytes; a longer file throws.
-    func readAll(bytesMax: Int, path: String) throws(FileError) -> [UInt8] {
+    package func readAll(bytesMax: Int, path: String) throws(FileError) -> [UInt8] {
         // One byte more than allowed shows that there is more.
         var bytes = [UInt8](repeating: 0, count: bytesMax + 1)
         var end = 0
@@ -74,7 +74,7 @@ struct OpenFile: ~Copyable {
     }
 
     /// Returns when the disk has it.
-    func synchronize(path: String, operation: FileError.Operation) throws(FileError) {
+    package func synchronize(path: String, operation: FileError.Operation) throws(FileError) {
         guard fsync(descriptor) == 0 else { throw FileError(path: path, failed: operation, errno: errno) }
     }
 

@@ -3,13 +3,13 @@ import COpenSSL
 /// The one owner of an `EVP_PKEY` with an Ed25519 private key.
 ///
 /// `@unchecked Sendable` because the key never changes once made, and OpenSSL counts its references atomically.
-struct PrivateKey: ~Copyable, @unchecked Sendable {
+package struct PrivateKey: ~Copyable, @unchecked Sendable {
     /// Lent to OpenSSL calls only; those that keep it take a reference of their own.
-    let key: OpaquePointer
+    package let key: OpaquePointer
 
     private static let algorithm = "ED25519"
 
-    static func generate() throws(CryptographyError) -> PrivateKey {
+    package static func generate() throws(CryptographyError) -> PrivateKey {
         try PrivateKey()
     }
 
@@ -26,7 +26,7 @@ struct PrivateKey: ~Copyable, @unchecked Sendable {
     }
 
     /// - Parameter pem: PKCS#8 without a passphrase. `nil` for anything else, and for keys of other algorithms.
-    init?(pem: [UInt8]) {
+    package init?(pem: [UInt8]) {
         defer { OpenSSLErrorQueue.clear() }
         guard let stream = MemoryStream(pem) else { return nil }
         // OpenSSL would ask the terminal for a passphrase, and wait, if it were not told that there is none.
@@ -41,7 +41,7 @@ struct PrivateKey: ~Copyable, @unchecked Sendable {
     }
 
     /// PKCS#8, not encrypted: for a file that only its owner can read.
-    func pem() throws(CryptographyError) -> [UInt8] {
+    package func pem() throws(CryptographyError) -> [UInt8] {
         guard let stream = MemoryStream(),
             PEM_write_bio_PKCS8PrivateKey(stream.stream, key, nil, nil, 0, nil, nil) == 1,
             let pem = stream.contents()

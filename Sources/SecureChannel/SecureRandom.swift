@@ -1,14 +1,14 @@
 import COpenSSL
 
 /// Bytes that nobody can guess, from OpenSSL's generators.
-enum SecureRandom {
+package enum SecureRandom {
     /// For values that others will see, such as nonces and serial numbers.
-    static func publicBytes(count: Int) throws(CryptographyError) -> [UInt8] {
+    package static func publicBytes(count: Int) throws(CryptographyError) -> [UInt8] {
         try bytes(count: count, from: RAND_bytes)
     }
 
     /// For keys, from a generator of their own: what the public one gives away says nothing about them.
-    static func secretBytes(count: Int) throws(CryptographyError) -> [UInt8] {
+    package static func secretBytes(count: Int) throws(CryptographyError) -> [UInt8] {
         try bytes(count: count, from: RAND_priv_bytes)
     }
 

@@ -61,9 +61,12 @@ struct Status: AsyncParsableCommand {
 
     func run() throws {
         let home = AgentHome(path: home)
-        let rows = try AgentJournal.unfinished(in: home, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
+        let rows = try AgentJournal.unfinished(
+            in: home, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
         for row in rows { print(row.line) }
-        print(rows.isEmpty ? "No unfinished uploads." : "Go on with: sluice-agent resume ID…   Drop with: sluice-agent abort ID")
+        print(
+            rows.isEmpty
+                ? "No unfinished uploads." : "Go on with: sluice-agent resume ID…   Drop with: sluice-agent abort ID")
     }
 }
 

@@ -5,9 +5,9 @@ import Foundation
 import Logging
 import SecureChannel
 import ServiceLifecycle
-import UnixSignals
 import Synchronization
 import TransferCore
+import UnixSignals
 import WireProtocol
 
 /// The flags of every command that speaks with a gateway, and the one way in which they all run.
@@ -17,7 +17,8 @@ struct TransferOptions: ParsableArguments {
     @Option(help: "Parts under way at once (default: 4).") var concurrency: Int?
     @Option(help: "Connections at once (default: 1).") var connections: Int?
     @Option(help: "The most to send, for example 20MB/s or 10Mbit/s.") var limitRate: ByteRate?
-    @Option(help: "How long to go on without progress before giving up for now (default: 5min).") var retryFor: TimeSpan?
+    @Option(help: "How long to go on without progress before giving up for now (default: 5min).") var retryFor:
+        TimeSpan?
     @Option(help: "Compress: auto, always or never.") var compress: CompressionChoice?
     @Flag(help: "One JSON object a line.") var json = false
     @Flag(help: "Say only what failed.") var quiet = false

@@ -32,7 +32,8 @@ struct StoreOptions: ParsableArguments {
 }
 
 struct Init: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Makes a gateway's home; its last line is the fingerprint.")
+    static let configuration = CommandConfiguration(
+        abstract: "Makes a gateway's home; its last line is the fingerprint.")
     @Argument(help: "The directory to make.") var directory: String
     @Option(help: "A name for the gateway's certificate.") var name = "sluice-gateway"
 
@@ -115,7 +116,8 @@ struct Uploads: AsyncParsableCommand {
     }
 
     struct Clean: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Removes unfinished uploads that nobody goes on with.")
+        static let configuration = CommandConfiguration(
+            abstract: "Removes unfinished uploads that nobody goes on with.")
         @Option(help: "Only those without a new part for this long (default: 7d).") var olderThan: TimeSpan?
         @OptionGroup var home: HomeOption
         @OptionGroup var store: StoreOptions

@@ -51,7 +51,7 @@ extension EndToEndTests {
                                 #expect(try await program.waitForExit(within: Site.deadline) == .exited(0))
                             }
                             // Parts that were under way were finished, not cut: nothing was sent twice.
-                            #expect(try AgentRun(program).summary.bytes_sent == 12 << 20)
+                            #expect(try AgentRun(program).summary.bytesSent == 12 << 20)
                         }
                         try site.expectObject("file", equals: file)
                     }

@@ -21,7 +21,7 @@ extension EndToEndTests {
         private func expectLittleTwice(
             _ runs: [AgentRun], cuts: Int = 1, sourceLocation: SourceLocation = #_sourceLocation
         ) throws {
-            let sent = try runs.reduce(0) { $0 + (try $1.summary.bytes_sent ?? 0) }
+            let sent = try runs.reduce(0) { $0 + (try $1.summary.bytesSent ?? 0) }
             let bound = Self.fileBytes + cuts * Self.concurrency * Self.partBytes
             #expect(sent <= UInt64(bound), sourceLocation: sourceLocation)
         }
@@ -48,7 +48,7 @@ extension EndToEndTests {
                     // What the killed run was told of last may be missing in its journal: then it is *have*, not sent.
                     #expect(killed.storedParts.count >= 4)
                     #expect(rest.sentParts.isDisjoint(with: killed.storedParts.subtracting(rest.storedParts)))
-                    #expect(try rest.summary.bytes_resumed ?? 0 >= UInt64(4 * Self.partBytes))
+                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * Self.partBytes))
                     try expectLittleTwice([rest])
                     try site.expectNothingUnfinished()
                 }
@@ -126,7 +126,7 @@ extension EndToEndTests {
                         }
                         try site.expectObject("file", equals: file)
                         // The same gateway lives: what it has received it keeps, and only what was on the way goes again.
-                        let twice = Int(try run.summary.bytes_sent ?? 0) - Self.fileBytes
+                        let twice = Int(try run.summary.bytesSent ?? 0) - Self.fileBytes
                         #expect(twice <= cuts * 3 << 20, "sent twice: \(twice)")
                         try site.expectNothingUnfinished()
                     }
@@ -154,7 +154,7 @@ extension EndToEndTests {
                         let rest = try await agent.run(
                             pushArguments(file) + ["--gateway", "127.0.0.1:\(gateway.port)"])
                         try site.expectObject("file", equals: file)
-                        #expect(try rest.summary.bytes_resumed ?? 0 >= UInt64(4 * Self.partBytes))
+                        #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * Self.partBytes))
                         try site.expectNothingUnfinished()
                     }
                 }
@@ -173,7 +173,7 @@ extension EndToEndTests {
                     }
                     let rest = try await agent.run(pushArguments(file))
                     try site.expectObject("file", equals: file)
-                    #expect(try rest.summary.bytes_resumed ?? 0 >= UInt64(4 * Self.partBytes))
+                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * Self.partBytes))
                     #expect(rest.notes.contains { $0.contains("unfinished upload that the gateway knows of") })
                     try site.expectNothingUnfinished()
                 }
@@ -224,7 +224,7 @@ extension EndToEndTests {
                         [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)],
                         ofItemAtPath: file.path(percentEncoded: false))
                     let rest = try await agent.run(["resume", "1"])
-                    #expect(try rest.summary.bytes_resumed ?? 0 >= UInt64(3 * Self.partBytes))
+                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(3 * Self.partBytes))
                     try site.expectObject("file", equals: file)
                 }
             }
@@ -241,7 +241,7 @@ extension EndToEndTests {
                         #expect(try await program.waitForExit(within: .seconds(10)) == .exited(75))
                     }
                     let rest = try await agent.run(["resume"])
-                    #expect(try rest.summary.bytes_resumed ?? 0 >= UInt64(2 * Self.partBytes))
+                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(2 * Self.partBytes))
                     try site.expectObject("file", equals: file)
                 }
             }

@@ -147,9 +147,9 @@ struct AgentRun {
         var files: Int?
         var failed: Int?
         var bytes: UInt64?
-        var bytes_sent: UInt64?
-        var bytes_resumed: UInt64?
-        var wire_bytes: UInt64?
+        var bytesSent: UInt64?
+        var bytesResumed: UInt64?
+        var wireBytes: UInt64?
         var outcome: String?
         var message: String?
         var text: String?
@@ -162,8 +162,10 @@ struct AgentRun {
     }
 
     static func event(_ line: String) -> Event? {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
         // Lines that are no event (a killed run's last one) are nobody's statement.
-        try? JSONDecoder().decode(Event.self, from: Data(line.utf8))
+        return try? decoder.decode(Event.self, from: Data(line.utf8))
     }
 
     /// The last line, which is the summary.

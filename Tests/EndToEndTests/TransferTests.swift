@@ -18,7 +18,7 @@ extension EndToEndTests {
                     let file = try site.makeFile("file", bytes: bytes)
                     let pushed = try await agent.run(["push", file.path(percentEncoded: false), "--part-size", "1MiB"])
                     try site.expectObject("cam1/file", equals: file)
-                    #expect(try pushed.summary.bytes_sent == UInt64(bytes))
+                    #expect(try pushed.summary.bytesSent == UInt64(bytes))
                     try site.expectNothingUnfinished()
                 }
             }
@@ -34,11 +34,11 @@ extension EndToEndTests {
                     _ = try await first.run(["push"] + paths + ["--part-size", "1MiB"])
                     // The same agent, and for the larger file one that has never heard of it, with another part size.
                     let again = try await first.run(["push"] + paths)
-                    #expect(try again.summary.bytes_sent == 0)
+                    #expect(try again.summary.bytesSent == 0)
                     #expect(again.outcomes == ["there", "there"])
                     let second = try await site.makeAgent("second", port: gateway.port)
                     let other = try await second.run(["push", paths[0], "--part-size", "2MiB"])
-                    #expect(try other.summary.bytes_sent == 0)
+                    #expect(try other.summary.bytesSent == 0)
                     #expect(other.outcomes == ["there"])
                 }
             }
@@ -112,7 +112,7 @@ extension EndToEndTests {
                     let run = try await agent.run(
                         ["push", file.path(percentEncoded: false), "--part-size", "1MiB", "--compress", choice])
                     try site.expectObject("log", equals: file)
-                    let wire = try #require(try run.summary.wire_bytes)
+                    let wire = try #require(try run.summary.wireBytes)
                     #expect(choice == "never" ? wire > UInt64(text.utf8.count) : wire < UInt64(text.utf8.count) / 2)
                 }
             }

@@ -1,0 +1,47 @@
+# The workshop. `make test` is what has to pass; README.md is about the programs.
+
+CONFIGURATION ?= release
+
+# One build folder and one set of flags for everything, so that nothing is built twice and the programs under test are
+# the ones that are shipped. A release build for @testable imports would be another build of every module; no test here
+# needs one, because the targets of this package see each other's `package` declarations.
+SWIFT_FLAGS = --configuration $(CONFIGURATION) --scratch-path .build
+WITHOUT_TESTABLE_release = --disable-testable-imports
+TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
+
+.PHONY: help build check test lint format demo deps deps-system deps-tools
+
+help:
+	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
+	@echo 'make check    the same without the tests that run the programs end to end'
+	@echo 'make demo     kills an upload in the middle and resumes it; FILE=path or SIZE=64MiB of random bytes'
+	@echo 'make build    builds the programs'
+	@echo 'make lint     checks the form of the sources; make format mends most of it'
+	@echo 'make deps     installs what is missing: deps-system (as root, or it prints the command), deps-tools (in .venv)'
+	@echo 'CONFIGURATION=debug with any of them for a debug build'
+
+deps: deps-system deps-tools
+
+deps-system:
+	@Tests/Tools/deps system
+
+deps-tools: deps-system
+	@Tests/Tools/deps tools
+
+build: deps-system
+	swift build $(SWIFT_FLAGS)
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+format:
+	swift format --in-place --recursive Package.swift Sources Tests
+
+check: deps lint build
+	swift test $(TEST_FLAGS) --skip EndToEndTests
+
+test: deps lint build
+	swift test $(TEST_FLAGS)
+
+demo: build
+	@FILE='$(FILE)' SIZE='$(SIZE)' Tests/Tools/demo "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"

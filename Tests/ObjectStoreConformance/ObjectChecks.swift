@@ -1,0 +1,218 @@
+import NIOCore
+import ObjectStore
+import WireProtocol
+
+extension ConformanceCheck {
+    /// Whole objects: putting, looking, reading, keys.
+    static let objects: [ConformanceCheck] = [
+        ConformanceCheck("an object comes back as it was put, whatever its size") { subject in
+            for (index, byteCount) in [0, 1, 65_536, 1_000_001].enumerated() {
+                let content = SampleContent(byteCount: byteCount, seed: UInt64(index + 1))
+                let key = subject.key("round-trip-\(byteCount)")
+                try await subject.put(content, key: key)
+                try await subject.confirm(key, holds: content)
+            }
+        },
+        ConformanceCheck("a summary has the metadata and the part's digest") { subject in
+            let content = SampleContent(byteCount: 5000, seed: 11)
+            let key = subject.key("summary")
+            var metadata = subject.metadata()
+            let receipt = try await subject.store.putObject(
+                key: key, body: content.body(), metadata: metadata, ifAbsent: false)
+            metadata.partDigest = try content.digest
+            let summary = try require(try await subject.store.object(key: key), "a summary")
+            if subject.has(.metadataForgotten) {
+                try expect(summary.metadata == nil, "no metadata")
+            } else {
+                try expect(summary.metadata == metadata, "the metadata that was put, and the digest")
+            }
+            let evidence = subject.has(.partDigestForgotten) ? ObjectEvidence.none : .partDigest(try content.digest)
+            try expect(summary.evidence == evidence, "evidence \(evidence), not \(summary.evidence)")
+            try expect(receipt.evidence == evidence, "the receipt has the same evidence")
+        },
+        ConformanceCheck("a key without an object has no summary and no bytes") { subject in
+            let key = subject.key("absent")
+            try expect(try await subject.store.object(key: key) == nil, "no summary")
+            try expect(try await subject.store.readObject(key: key) == nil, "no reader")
+            let below = subject.key("absent/and/deeper")
+            try expect(try await subject.store.object(key: below) == nil, "no summary in a folder that is not there")
+        },
+        ConformanceCheck("putting replaces what the key held") { subject in
+            let key = subject.key("replaced")
+            let (old, new) = (SampleContent(byteCount: 3000, seed: 21), SampleContent(byteCount: 2000, seed: 22))
+            try await subject.put(old, key: key)
+            let session = try await subject.put(new, key: key)
+            try await subject.confirm(key, holds: new)
+            if !subject.has(.metadataForgotten) {
+                let summary = try await subject.store.object(key: key)
+                try expect(summary?.metadata?.sessionID == session, "the new object has its own metadata")
+            }
+        },
+        ConformanceCheck("putting only if absent never replaces") { subject in
+            let key = subject.key("put-if-absent")
+            let (old, new) = (SampleContent(byteCount: 3000, seed: 31), SampleContent(byteCount: 2000, seed: 32))
+            try await subject.put(old, key: key, ifAbsent: true)
+            try await subject.confirm(key, holds: old)
+            if subject.has(.putIgnoresIfAbsent) {
+                try expect(!subject.store.limits.honoursIfAbsent, "the limits say so")
+                try await subject.put(new, key: key, ifAbsent: true)
+                try await subject.confirm(key, holds: new)
+            } else {
+                try await expect(.alreadyExists) { try await subject.put(new, key: key, ifAbsent: true) }
+                try await subject.confirm(key, holds: old)
+            }
+        },
+        ConformanceCheck("reading goes on with the old object while the key is replaced") { subject in
+            let key = subject.key("replaced-while-read")
+            let (old, new) = (SampleContent(byteCount: 900_000, seed: 41), SampleContent(byteCount: 1000, seed: 42))
+            try await subject.put(old, key: key)
+            let reader = try require(try await subject.store.readObject(key: key), "a reader")
+            var bytes: [UInt8] = []
+            var isReplaced = false
+            for try await buffer in reader.bytes {
+                bytes.append(contentsOf: buffer.readableBytesView)
+                if !isReplaced { try await subject.put(new, key: key) }
+                isReplaced = true
+            }
+            try expect(bytes == old.bytes, "the old object to its end")
+            try await subject.confirm(key, holds: new)
+        },
+        ConformanceCheck("keys are bytes, and every clean key works") { subject in
+            // The first two look alike and are different bytes.
+            let names = [
+                "caf\u{E9}", "cafe\u{301}", "a b", "a%20b", "a+b", "q?x=1&y#z", "-dash", ".hidden", "名前", "tab\there",
+                "quote'\"", "back\\slash", "a=b;c", "deep/er/and/deeper/file.bin",
+                String(repeating: "n", count: 200),
+            ]
+            for (index, name) in names.enumerated() {
+                try await subject.put(SampleContent(byteCount: 100 + index, seed: 51), key: subject.key("keys/\(name)"))
+            }
+            for (index, name) in names.enumerated() {
+                let content = SampleContent(byteCount: 100 + index, seed: 51)
+                try await subject.confirm(subject.key("keys/\(name)"), holds: content)
+            }
+        },
+        ConformanceCheck("a key can stand beside one that goes on from it") { subject in
+            let content = SampleContent(byteCount: 10, seed: 61)
+            let (short, long) = (subject.key("nested"), subject.key("nested/inner"))
+            let (other, below) = (subject.key("nested-2/inner"), subject.key("nested-2"))
+            try await subject.put(content, key: short)
+            try await subject.put(content, key: other)
+            for key in [long, below] {
+                if subject.has(.keysCannotNest) {
+                    try await expect(.keyUnsupported) { try await subject.put(content, key: key) }
+                    guard subject.has(.nestedUploadsRefusedLate) else {
+                        try await expect(.keyUnsupported) { try await subject.begin([content], key: key) }
+                        continue
+                    }
+                    let (upload, parts) = try await subject.begin([content], key: key)
+                    try await expect(.keyUnsupported) {
+                        try await subject.store.completeUpload(
+                            key: key, upload: upload, parts: parts, size: 10, ifAbsent: false)
+                    }
+                } else {
+                    try await subject.put(content, key: key)
+                    try await subject.confirm(key, holds: content)
+                }
+            }
+            try await subject.confirm(short, holds: content)
+            try await subject.confirm(other, holds: content)
+        },
+        ConformanceCheck("the gateways' own keys are refused") { subject in
+            for key in [".sluice/sessions/x", ".sluice/x", ".sluice"] {
+                try await expect(.keyUnsupported) {
+                    try await subject.put(SampleContent(byteCount: 1, seed: 71), key: key)
+                }
+                try await expect(.keyUnsupported) {
+                    try await subject.store.createUpload(key: key, metadata: subject.metadata())
+                }
+            }
+        },
+    ]
+
+    /// Bodies that go wrong, in objects and parts alike.
+    package static let bodies: [ConformanceCheck] = [
+        ConformanceCheck("a body with another digest is refused and leaves the old object") { subject in
+            let key = subject.key("wrong-digest")
+            let (old, new) = (SampleContent(byteCount: 3000, seed: 101), SampleContent(byteCount: 3000, seed: 102))
+            try await subject.put(old, key: key)
+            if subject.has(.digestsUnchecked) {
+                try expect(!subject.store.limits.checksPartDigests, "the limits say so")
+                _ = try await subject.store.putObject(
+                    key: key, body: new.body(offering: old), metadata: subject.metadata(), ifAbsent: false)
+                try await subject.confirm(key, holds: new)
+            } else {
+                try await expect(.digestMismatch) {
+                    try await subject.store.putObject(
+                        key: key, body: new.body(offering: old), metadata: subject.metadata(), ifAbsent: false)
+                }
+                try await subject.confirm(key, holds: old)
+            }
+        },
+        ConformanceCheck("a body that breaks leaves the old object") { subject in
+            let key = subject.key("broken")
+            let (old, new) = (SampleContent(byteCount: 3000, seed: 111), SampleContent(byteCount: 600_000, seed: 112))
+            try await subject.put(old, key: key)
+            for (body, reason) in try brokenBodies(of: new) {
+                try await expect(reason) {
+                    try await subject.store.putObject(
+                        key: key, body: body, metadata: subject.metadata(), ifAbsent: false)
+                }
+                try await subject.confirm(key, holds: old)
+            }
+            try await expect(.cancelled) {
+                try await cancelled(new) { body in
+                    try await subject.store.putObject(
+                        key: key, body: body, metadata: subject.metadata(), ifAbsent: false)
+                }
+            }
+            try await subject.confirm(key, holds: old)
+        },
+        ConformanceCheck("a part whose body breaks leaves the old part") { subject in
+            if subject.has(.partsCannotBeReplaced) { return }
+            let key = subject.key("broken-part")
+            let (old, new) = (SampleContent(byteCount: 3000, seed: 121), SampleContent(byteCount: 600_000, seed: 122))
+            let (upload, parts) = try await subject.begin([old], key: key)
+            let second = try require(PartNumber(2), "a part number")
+            var bodies = try brokenBodies(of: new)
+            if !subject.has(.digestsUnchecked) { bodies.append((try new.body(offering: old), .digestMismatch)) }
+            for number in [parts[0].number, second] {
+                for (body, reason) in bodies {
+                    try await expect(reason) {
+                        try await subject.store.uploadPart(key: key, upload: upload, number: number, body: body)
+                    }
+                }
+                try await expect(.cancelled) {
+                    try await cancelled(new) { body in
+                        try await subject.store.uploadPart(key: key, upload: upload, number: number, body: body)
+                    }
+                }
+            }
+            let listed = try await subject.store.allParts(key: key, upload: upload)
+            try expect(listed.map(\.number) == [parts[0].number], "only the old part is listed")
+            try expect(listed.map(\.etag) == [parts[0].etag], "and it is the old one")
+            try await subject.store.abortUpload(key: key, upload: upload)
+        },
+        ConformanceCheck("a body larger than a part may be is refused before it is read") { subject in
+            let body = ObjectBody(
+                byteCount: subject.store.limits.partBytesMax + 1,
+                digest: try SampleContent(byteCount: 1, seed: 131).digest,
+                bytes: BrokenSource(buffers: [], end: .failure))
+            try await expect(.tooLarge) {
+                try await subject.store.putObject(
+                    key: subject.key("too-large"), body: body, metadata: subject.metadata(), ifAbsent: false)
+            }
+        },
+    ]
+
+    private static func brokenBodies(of content: SampleContent) throws -> [(ObjectBody, StoreError.Reason)] {
+        let byteCount = UInt64(content.bytes.count)
+        return [
+            (try content.half(then: .failure), .bodyFailed),
+            (try content.half(then: .normal), .sizeMismatch),
+            (try content.body(announcing: byteCount + 1), .sizeMismatch),
+            (try content.body(announcing: byteCount - 1), .sizeMismatch),
+            (try content.body(announcing: 0), .sizeMismatch),
+        ]
+    }
+}

@@ -1,0 +1,159 @@
+import ObjectStore
+import Testing
+import WireProtocol
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// How FileStore joins parts, and that it makes an object of them at most once.
+@Suite struct FileStoreCompletionTests {
+    /// Steps end within parts, between them, and after the last one.
+    @Test(arguments: [1, 7, 999, 1000, 1001, 2000, 2500, 1 << 20])
+    func joinsInStepsOfAnyLength(_ stepBytes: UInt64) async throws {
+        try await withTestDirectory { directory in
+            let store = try await directory.open(joinStepBytes: stepBytes)
+            let samples = [Sample(1000, seed: 1), Sample(1000, seed: 2), Sample(500, seed: 3)]
+            let (upload, parts) = try await store.begin(samples, key: "a")
+            try await store.complete(upload, parts, key: "a")
+            #expect(try await store.contents("a") == samples.flatMap(\.bytes))
+        }
+    }
+
+    @Test func joinsMorePartsThanAPageHolds() async throws {
+        try await withTestStore { store, _ in
+            let upload = try await store.createUpload(key: "a", metadata: metadata(partBytes: 3))
+            var parts: [CompletedPart] = []
+            for number in 1...1001 {
+                let sample = Sample(number == 1001 ? 1 : 3, seed: UInt8(truncatingIfNeeded: number))
+                parts.append(try await store.upload(sample, number: UInt32(number), key: "a", upload: upload))
+            }
+            let receipt = try await store.complete(upload, parts, key: "a")
+            #expect(try await store.contents("a")?.count == 3001)
+            guard case .compositeSHA256(_, 3, 1001) = receipt.evidence else {
+                Issue.record("not \(receipt.evidence)")
+                return
+            }
+        }
+    }
+
+    /// Where a file system can clone, the blocks are shared; where it cannot, or only some parts end on a block, the
+    /// bytes are copied. Either way a full disk is told as such.
+    @Test(
+        arguments: [
+            (EOPNOTSUPP, nil), (EINVAL, nil), (EXDEV, nil), (ENOTTY, nil), (ENOSPC, .full), (EIO, .unavailable),
+        ]
+            as [(CInt, StoreError.Reason?)])
+    func copiesWhatCannotBeCloned(_ code: CInt, _ reason: StoreError.Reason?) async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, _ in
+            let samples = [Sample(1000, seed: 1), Sample(500, seed: 3)]
+            let (upload, parts) = try await store.begin(samples, key: "a")
+            faults.fail(.clone, with: code)
+            if let reason {
+                await expectError(reason) { try await store.complete(upload, parts, key: "a") }
+            } else {
+                try await store.complete(upload, parts, key: "a")
+                #expect(try await store.contents("a") == samples.flatMap(\.bytes))
+            }
+        }
+    }
+
+    /// A gateway ends right after the object has appeared, a newer session replaces the object, and then the first
+    /// agent asks again: its older content must not come back.
+    @Test(arguments: [false, true])
+    func doesNotCompleteAgainWhatACrashLeft(_ ifAbsent: Bool) async throws {
+        let faults = FileFaults()
+        try await withTestDirectory { directory in
+            let survivor = try await directory.open()
+            let newer = Sample(77, seed: 9)
+            let (upload, parts) = try await survivor.begin([Sample(1000, seed: 1)], key: "a")
+            do {
+                let crashing = try await directory.open(faults)
+                let target = directory.path("a")
+                faults.set { [weak faults] call, _ in
+                    let hasAppeared = faults?.calls.dropLast().contains { $0.target == target } ?? false
+                    return hasAppeared ? EIO : 0
+                }
+                await expectError(.outcomeUnknown) {
+                    try await crashing.complete(upload, parts, key: "a", ifAbsent: ifAbsent)
+                }
+            }
+            #expect(try await survivor.object(key: "a")?.metadata?.sessionID == metadata().sessionID)
+            await expectError(.noSuchUpload) { try await survivor.listParts(key: "a", upload: upload, after: nil) }
+            try await survivor.put(newer, key: "a", session: 2)
+            // Where the object was linked, its other name may still be there. Then the key itself stands in the way.
+            await expectError(ifAbsent ? .alreadyExists : .noSuchUpload) {
+                try await survivor.complete(upload, parts, key: "a", ifAbsent: ifAbsent)
+            }
+            #expect(try await survivor.contents("a") == newer.bytes)
+        }
+    }
+
+    /// What is left of a completion that was cut short takes up space until the next start, and no longer.
+    @Test func freesWhatAnInterruptedCompletionJoined() async throws {
+        let faults = FileFaults()
+        try await withTestDirectory { directory in
+            let survivor = try await directory.open()
+            let (upload, parts) = try await survivor.begin([Sample(1000, seed: 1)], key: "a")
+            do {
+                let crashing = try await directory.open(faults)
+                faults.set { [weak faults] call, _ in
+                    let hasJoined = faults?.calls.contains { $0.operation == .syncFile } ?? false
+                    return hasJoined ? EIO : 0
+                }
+                await expectError(.unavailable) { try await crashing.complete(upload, parts, key: "a") }
+            }
+            #expect(directory.exists(".sluice/uploads/\(upload)/joined"))
+            let started = try await directory.open()
+            #expect(!directory.exists(".sluice/uploads/\(upload)/joined"))
+            try await started.complete(upload, parts, key: "a")
+        }
+    }
+
+    @Test func canBeCancelledWhileItJoins() async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, directory in
+            let (upload, parts) = try await store.begin([Sample(1000, seed: 1)], key: "a")
+            let gate = Gate()
+            faults.set { call, _ in
+                if call.operation == .createFile, call.path.hasSuffix("/joined") { gate.waitOnThread() }
+                return 0
+            }
+            let completion = Task { try await store.complete(upload, parts, key: "a") }
+            await gate.reached()
+            completion.cancel()
+            gate.open()
+            await expectError(.cancelled) { try await completion.value }
+            #expect(try await store.object(key: "a") == nil)
+            #expect(!directory.exists(".sluice/uploads/\(upload)/joined"))
+            faults.clear()
+            try await store.complete(upload, parts, key: "a")
+        }
+    }
+
+    /// The parts are checked first; one that is replaced after that is noticed when its turn comes.
+    @Test func noticesAPartThatIsReplacedWhileItJoins() async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, directory in
+            let other = try await directory.open()
+            let (upload, parts) = try await store.begin([Sample(1000, seed: 1)], key: "a")
+            let gate = Gate()
+            faults.set { call, _ in
+                if call.operation == .createFile, call.path.hasSuffix("/joined") { gate.waitOnThread() }
+                return 0
+            }
+            let completion = Task { try await store.complete(upload, parts, key: "a") }
+            await gate.reached()
+            let again = try await other.upload(Sample(1000, seed: 2), number: 1, key: "a", upload: upload)
+            gate.open()
+            await expectError(.invalidParts([parts[0].number])) { try await completion.value }
+            #expect(try await store.object(key: "a") == nil)
+            faults.clear()
+            try await store.complete(upload, [again], key: "a")
+            #expect(try await store.contents("a") == Sample(1000, seed: 2).bytes)
+        }
+    }
+}

@@ -1,0 +1,220 @@
+import ObjectStore
+import SecureChannel
+import Testing
+import WireProtocol
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// What is durable before what, and what a crash between leaves (the tables at `FileStore`).
+@Suite struct FileStoreDurabilityTests {
+    /// No file gets its place before its bytes are synced, and no call returns before the place is.
+    @Test(arguments: StoreOperation.all)
+    func syncsBeforeAndAfterEachRename(_ operation: StoreOperation) async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, directory in
+            let context = try await operation.prepare(store)
+            faults.clear()
+            try await operation.perform(store, context)
+            try checkOrder(of: faults.calls, in: directory)
+            #expect(faults.calls.contains { $0.operation == .rename || $0.operation == .link })
+        }
+    }
+
+    @Test func syncsRecordsBeforeAndAfterRenaming() async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, directory in
+            faults.clear()
+            try await store.writeRecord(name: "a-record", bytes: [1, 2, 3])
+            try checkOrder(of: faults.calls, in: directory)
+            faults.clear()
+            try await store.deleteRecord(name: "a-record")
+            let removed = try #require(faults.calls.firstIndex { $0.operation == .removeFile })
+            #expect(faults.calls[removed...].contains { $0.operation == .syncFolder })
+        }
+    }
+
+    /// What is known of an object is durable before the object has its name, and so are the folders it lies in.
+    @Test(arguments: StoreOperation.publishing)
+    func syncsDescriptionAndFoldersBeforeTheObjectAppears(_ operation: StoreOperation) async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, directory in
+            let context = try await operation.prepare(store)
+            faults.clear()
+            try await operation.perform(store, context)
+            let calls = faults.calls
+            let appears = try #require(calls.firstIndex { $0.target == directory.path(StoreOperation.key) })
+            let before = calls[..<appears]
+            let metadata = directory.path(".sluice/metadata/")
+            let described = try #require(before.lastIndex { $0.operation == .write && $0.path.hasPrefix(metadata) })
+            let synced = try #require(
+                before[described...].firstIndex { $0.operation == .syncFile && $0.path == calls[described].path })
+            #expect(before[synced...].contains { $0.operation == .syncFolder && $0.path.hasPrefix(metadata) })
+            if operation.before == nil {
+                for parent in [directory.path, directory.path("some")] {
+                    #expect(before.contains { $0.operation == .syncFolder && $0.path == parent })
+                }
+            }
+        }
+    }
+
+    /// A listing may come from a gateway that did not write what it lists.
+    @Test func syncsFoldersBeforeTellingOfWhatIsInThem() async throws {
+        try await withTestStore { writer, directory in
+            let (upload, _) = try await writer.begin([Sample(10, seed: 1)], key: "a/b")
+            try await writer.put(Sample(10, seed: 2), key: "a/b")
+            let faults = FileFaults()
+            let reader = try await directory.open(faults)
+            for (folder, call) in [
+                ("a", { _ = try await reader.object(key: "a/b") }),
+                (
+                    ".sluice/uploads/\(upload)",
+                    { _ = try await reader.listParts(key: "a/b", upload: upload, after: nil) }
+                ),
+            ] as [(String, () async throws -> Void)] {
+                faults.clear()
+                try await call()
+                #expect(faults.calls.contains { $0.operation == .syncFolder && $0.path == directory.path(folder) })
+                faults.fail(.syncFolder, with: EIO)
+                await expectError(.unavailable, from: call)
+            }
+        }
+    }
+
+    /// From the n-th change on nothing reaches the disk, for every n: the process has ended there. Then a new one opens
+    /// the store and finds the old state or the new one, and can go on to the new one.
+    @Test(.timeLimit(.minutes(1)), arguments: StoreOperation.all)
+    func survivesACrashAtEveryCall(_ operation: StoreOperation) async throws {
+        var crashes = 0
+        var isFinished = false
+        while !isFinished {
+            try await withTestDirectory { directory in
+                let context = try await prepareAndCrash(operation, in: directory, atCall: crashes) { isFinished = true }
+                let store = try await directory.open()
+                #expect(try directory.files(below: ".sluice/staging").isEmpty, "call \(crashes)")
+                try await checkState(of: store, after: operation, context, crash: crashes)
+                try await checkCanGoOn(store, operation, context, crash: crashes)
+                #expect(try directory.files(below: ".sluice/staging").isEmpty, "call \(crashes)")
+            }
+            crashes += 1
+        }
+        #expect(crashes > 2)
+    }
+
+    /// One change fails, for every one: the operation reports it and leaves nothing behind, or has happened.
+    @Test(.timeLimit(.minutes(1)), arguments: StoreOperation.all)
+    func cleansUpAfterAFailureOfAnyCall(_ operation: StoreOperation) async throws {
+        var failing = 0
+        var isFinished = false
+        while !isFinished {
+            let faults = FileFaults()
+            try await withTestStore(faults) { store, directory in
+                let context = try await operation.prepare(store)
+                let call = failing
+                let code = call.isMultiple(of: 2) ? ENOSPC : EIO
+                faults.set { next, index in next.operation.isChange && index == call ? code : 0 }
+                do {
+                    try await operation.perform(store, context)
+                    isFinished = faults.changeCount <= call
+                } catch let error as StoreError {
+                    #expect([.full, .unavailable, .outcomeUnknown].contains(error.reason), "call \(call): \(error)")
+                }
+                let changes = faults.calls.filter(\.operation.isChange)
+                let failed = changes.indices.contains(call) ? changes[call] : nil
+                faults.clear()
+                // Only what could not be removed is left, and that is the next start's.
+                if failed?.operation != .removeFile, failed?.operation != .removeFolder {
+                    #expect(try directory.files(below: ".sluice/staging").isEmpty, "\(String(describing: failed))")
+                }
+                try await checkState(of: store, after: operation, context, crash: call)
+                try await checkCanGoOn(store, operation, context, crash: call)
+            }
+            failing += 1
+        }
+    }
+
+    /// Bytes whose sync failed are never given a place, even if everything later succeeds.
+    @Test(arguments: StoreOperation.all)
+    func distrustsBytesThatFailedToSync(_ operation: StoreOperation) async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, _ in
+            let context = try await operation.prepare(store)
+            faults.fail(.syncFile, with: EIO)
+            if operation.testDescription == "abort" { return try await operation.perform(store, context) }
+            await expectError(.unavailable) { try await operation.perform(store, context) }
+            #expect(!faults.calls.contains { $0.operation == .rename && $0.target?.contains("staging") == false })
+            faults.clear()
+            #expect(try await store.contents(StoreOperation.key) == operation.before?.bytes)
+        }
+    }
+
+    private func prepareAndCrash(
+        _ operation: StoreOperation, in directory: TestDirectory, atCall crash: Int, unlessReached: () -> Void
+    ) async throws -> StoreOperation.Context {
+        let faults = FileFaults()
+        let store = try await directory.open(faults)
+        let context = try await operation.prepare(store)
+        faults.set { _, index in index >= crash ? EIO : 0 }
+        do {
+            try await operation.perform(store, context)
+            if faults.changeCount <= crash { unlessReached() }
+        } catch is StoreError {}
+        return context
+    }
+
+    /// The key holds the old object or the new one, and what is said of it is true.
+    private func checkState(
+        of store: FileStore, after operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
+    ) async throws {
+        let bytes = try await store.contents(StoreOperation.key)
+        #expect(bytes == operation.before?.bytes || bytes == operation.after?.bytes, "call \(crash)")
+        guard let summary = try await store.object(key: StoreOperation.key), let bytes else { return }
+        switch summary.evidence {
+        case .partDigest(let digest):
+            #expect(try digest == SHA256Digest.of(bytes), "call \(crash)")
+        case .compositeSHA256(let root, _, _):
+            let digests = try StoreOperation.parts.map { try $0.digest }
+            #expect(try root == RootDigest.of(digests) && bytes == StoreOperation.new.bytes, "call \(crash)")
+        case .compositeMD5, .none:
+            Issue.record("call \(crash): no evidence")
+        }
+        let session: UInt64 = bytes == StoreOperation.old.bytes ? 1 : 2
+        #expect(summary.metadata?.sessionID == SessionID(high: 0, low: session), "call \(crash)")
+    }
+
+    /// Doing it again works, or says in the right way that it is done.
+    private func checkCanGoOn(
+        _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
+    ) async throws {
+        let isDone = try await store.contents(StoreOperation.key) == operation.after?.bytes
+        do {
+            try await operation.perform(store, context)
+        } catch let error as StoreError {
+            let isExpected = [.noSuchUpload, .alreadyExists].contains(error.reason)
+            #expect(isExpected && isDone, "call \(crash): \(String(reflecting: error))")
+        }
+        #expect(try await store.contents(StoreOperation.key) == operation.after?.bytes, "call \(crash)")
+        if operation.after != nil, !context.upload.isEmpty {
+            #expect(try await store.uploads(key: StoreOperation.key).isEmpty, "call \(crash)")
+        }
+    }
+
+    /// The rule for every rename and link in a list of calls.
+    private func checkOrder(of calls: [FileCall], in directory: TestDirectory) throws {
+        for (index, call) in calls.enumerated() where call.operation == .rename || call.operation == .link {
+            let target = try #require(call.target)
+            // What is renamed into staging is on its way out.
+            if target.hasPrefix(directory.path(".sluice/staging")) { continue }
+            let synced = calls[..<index].lastIndex {
+                $0.path == call.path && ($0.operation == .syncFile || $0.operation == .syncFolder)
+            }
+            let written = calls[..<index].lastIndex { $0.path.hasPrefix(call.path) && $0.operation == .write }
+            #expect(try #require(synced) > (written ?? -1), "\(call)")
+            let parent = String(target[..<(try #require(target.lastIndex(of: "/")))])
+            #expect(calls[index...].contains { $0.operation == .syncFolder && $0.path == parent }, "\(call)")
+        }
+    }
+}

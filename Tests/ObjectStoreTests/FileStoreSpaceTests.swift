@@ -1,0 +1,76 @@
+import Foundation
+import ObjectStore
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A full disk: a small file system of its own where the tests may mount one, and errors put in its place elsewhere.
+@Suite(.serialized) struct FileStoreSpaceTests {
+    /// Puts and parts that do not fit are refused, what was there stays, and there is room again afterwards.
+    @Test func refusesWhatDoesNotFitAndGoesOn() async throws {
+        try await withFullDisk { store, directory, room in
+            try await store.put(Sample(10, seed: 1), key: "small")
+            let (upload, parts) = try await store.begin([Sample(1000, seed: 2)], key: "parts")
+            let large = Sample(room + 1, seed: 3)
+            await expectError(.full) { try await store.put(large, key: "large") }
+            await expectError(.full) { try await store.upload(large, number: 1, key: "parts", upload: upload) }
+            #expect(try await store.object(key: "large") == nil)
+            #expect(try directory.files(below: ".sluice/staging").isEmpty)
+            #expect(try await store.contents("small") == Sample(10, seed: 1).bytes)
+            #expect(try await store.allParts(key: "parts", upload: upload).map(\.etag) == parts.map(\.etag))
+            try await store.complete(upload, parts, key: "parts")
+            try await store.put(Sample(room / 4, seed: 4), key: "fits")
+        }
+    }
+
+    /// Joining needs the object's size once more. Where there is no room for it, the parts stay as they are.
+    @Test func keepsThePartsWhereTheObjectDoesNotFit() async throws {
+        try await withFullDisk { store, directory, room in
+            let part = Sample(room * 3 / 10, seed: 1)
+            let id = try await store.createUpload(key: "a", metadata: metadata(partBytes: UInt64(part.bytes.count)))
+            var parts = [try await store.upload(part, number: 1, key: "a", upload: id)]
+            parts.append(try await store.upload(part, number: 2, key: "a", upload: id))
+            await expectError(.full) { try await store.complete(id, parts, key: "a") }
+            #expect(try await store.object(key: "a") == nil)
+            #expect(!directory.exists(".sluice/uploads/\(id)/joined"))
+            #expect(try await store.allParts(key: "a", upload: id).map(\.etag) == parts.map(\.etag))
+            try await store.complete(id, [parts[0]], key: "a")
+            #expect(try await store.contents("a") == part.bytes)
+        }
+    }
+
+    private static let roomBytes = 2 << 20
+
+    /// - Parameter body: gets a store with room for about as many bytes as it is told.
+    private func withFullDisk(_ body: (FileStore, TestDirectory, Int) async throws -> Void) async throws {
+        try await withTestDirectory { directory in
+            let isMounted = mount("tmpfs", directory.path, "tmpfs", 0, "size=\(Self.roomBytes)") == 0
+            defer {
+                if isMounted { umount2(directory.path, CInt(MNT_DETACH)) }
+            }
+            if isMounted {
+                return try await body(try await directory.open(), directory, Self.roomBytes)
+            }
+            // Only root may mount. Everybody else gets the same error from the seam, after as many bytes.
+            let faults = FileFaults()
+            faults.set { call, _ in
+                guard call.operation == .write else { return 0 }
+                return usedBytes(below: directory.path) > Self.roomBytes - (1 << 18) ? ENOSPC : 0
+            }
+            try await body(try await directory.open(faults), directory, Self.roomBytes)
+        }
+    }
+}
+
+/// The sizes of all files below a folder, added up.
+private func usedBytes(below path: String) -> Int {
+    let names = FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []
+    return names.reduce(0) { sum, name in
+        let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/\(name)")  // Gone meanwhile.
+        return sum + (attributes?[.size] as? Int ?? 0)
+    }
+}

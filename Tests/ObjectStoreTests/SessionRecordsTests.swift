@@ -1,0 +1,112 @@
+import ObjectStore
+import Testing
+import WireProtocol
+
+@Suite struct SessionRecordsTests {
+    static func record(_ key: String, session: UInt64, upload: String? = nil) -> SessionRecord {
+        SessionRecord(
+            device: "camera-7", key: key, size: 12_345, modificationTime: ModificationTime(seconds: -1, nanoseconds: 9),
+            partBytes: 8 << 20, sessionID: SessionID(high: 0, low: session), upload: upload)
+    }
+
+    @Test func readsWhatWasWritten() async throws {
+        try await withTestStore { store, _ in
+            let records = SessionRecords(store: store)
+            var record = Self.record("a/b", session: 1)
+            record.size = nil
+            #expect(try await records.read(key: "a/b", session: record.sessionID) == nil)
+            try await records.write(record)
+            #expect(try await records.read(key: "a/b", session: record.sessionID) == record)
+            record.upload = "an upload"
+            try await records.write(record)
+            #expect(try await records.read(key: "a/b", session: record.sessionID) == record)
+            try await records.remove(key: "a/b", session: record.sessionID)
+            try await records.remove(key: "a/b", session: record.sessionID)
+            #expect(try await records.read(key: "a/b", session: record.sessionID) == nil)
+        }
+    }
+
+    /// Other programs and later versions read these bytes.
+    @Test func hasAFixedFormAndName() throws {
+        let record = Self.record("a/é", session: 0xAB, upload: "u-1")
+        #expect(
+            String(decoding: try record.encoded(), as: UTF8.self) == """
+                {"device":"camera-7","key":"a/é","modified":{"nanoseconds":9,"seconds":-1},"partBytes":8388608,\
+                "session":"000000000000000000000000000000ab","size":12345,"upload":"u-1","version":1}
+                """)
+        #expect(
+            try SessionRecord.name(key: "abc", session: record.sessionID)
+                == "ba7816bf8f01cfea414140de5dae2223-000000000000000000000000000000ab")
+    }
+
+    @Test func findsTheSessionsOfExactlyOneKey() async throws {
+        try await withTestStore { store, _ in
+            let records = SessionRecords(store: store)
+            // The last two look alike.
+            let keys = ["a", "a/b", "ab", "caf\u{E9}", "cafe\u{301}"]
+            for (index, key) in keys.enumerated() {
+                for session in 0..<3 { try await records.write(Self.record(key, session: UInt64(index * 3 + session))) }
+            }
+            for (index, key) in keys.enumerated() {
+                let found = try await records.sessions(key: key).compactMap(\.record?.sessionID.low)
+                #expect(found == (0..<3).map { UInt64(index * 3 + $0) })
+            }
+            #expect(try await records.sessions(key: "other").isEmpty)
+        }
+    }
+
+    /// A record of another key under this key's name is not this key's, whoever put it there.
+    @Test func believesTheRecordMoreThanItsName() async throws {
+        try await withTestStore { store, _ in
+            let records = SessionRecords(store: store)
+            let name = try SessionRecord.name(key: "a", session: SessionID(high: 0, low: 1))
+            try await store.writeRecord(name: name, bytes: try Self.record("other", session: 1).encoded())
+            #expect(try await records.sessions(key: "a").isEmpty)
+            await expectError(.damaged) { try await records.read(key: "a", session: SessionID(high: 0, low: 1)) }
+        }
+    }
+
+    @Test(arguments: [1, 2, 3, 1000])
+    func walksAllRecordsInPagesOfAnyLength(_ pageCountMax: Int) async throws {
+        try await withTestDirectory { directory in
+            let store = try await directory.open(pageCountMax: pageCountMax)
+            let records = SessionRecords(store: store)
+            var expected: Set<SessionRecord> = []
+            for session in 0..<6 {
+                let record = Self.record("key-\(session % 4)", session: UInt64(session))
+                expected.insert(record)
+                try await records.write(record)
+            }
+            var found: [SessionRecord] = []
+            for try await entry in records.all { found.append(try #require(entry.record)) }
+            #expect(found.count == 6 && Set(found) == expected)
+        }
+    }
+
+    @Test(arguments: ["", "{}", "nonsense", #"{"version":2}"#])
+    func reportsAnUnreadableRecordAndGoesOn(_ text: String) async throws {
+        try await withTestStore { store, _ in
+            let records = SessionRecords(store: store)
+            try await records.write(Self.record("a", session: 2))
+            let name = try SessionRecord.name(key: "a", session: SessionID(high: 0, low: 1))
+            try await store.writeRecord(name: name, bytes: Array(text.utf8))
+            let entries = try await records.sessions(key: "a")
+            #expect(entries.map(\.name).first == name)
+            #expect(entries.map(\.record) == [nil, Self.record("a", session: 2)])
+            await expectError(.damaged) { try await records.read(key: "a", session: SessionID(high: 0, low: 1)) }
+        }
+    }
+
+    /// Every field that a record needs is asked for, and none is believed that cannot be.
+    @Test(arguments: [
+        (#""version":1"#, #""version":2"#), (#""nanoseconds":9"#, #""nanoseconds":1000000000"#),
+        (#""session":"00"#, #""session":"xx"#), (#""partBytes":8388608"#, #""partBytes":-1"#),
+        (#""device":"camera-7","#, ""), (#""key":"a""#, #""key":1"#),
+    ])
+    func doesNotReadARecordThatIsNotQuiteOne(_ original: String, _ changed: String) throws {
+        let text = String(decoding: try Self.record("a", session: 1).encoded(), as: UTF8.self)
+        #expect(text.contains(original))
+        #expect(SessionRecord(decoding: Array(text.utf8)) != nil)
+        #expect(SessionRecord(decoding: Array(text.replacing(original, with: changed).utf8)) == nil)
+    }
+}

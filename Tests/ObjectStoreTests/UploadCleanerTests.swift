@@ -1,0 +1,294 @@
+import Foundation
+import ObjectStore
+import Synchronization
+import Testing
+import WireProtocol
+
+@Suite struct UploadCleanerTests {
+    private static let day: Duration = .seconds(86_400)
+
+    private func cleaner(_ store: any ObjectStore, _ directory: TestDirectory) -> UploadCleaner {
+        UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: directory.logger)
+    }
+
+    /// Begins a session as a gateway does: record, upload, record with upload, parts.
+    private func begin(
+        _ key: String, session: UInt64, parts: [Sample], in store: any ObjectStore
+    ) async throws -> SessionRecord {
+        let records = SessionRecords(store: store)
+        var record = SessionRecordsTests.record(key, session: session)
+        try await records.write(record)
+        record.upload = try await store.begin(parts, key: key, session: session).upload
+        try await records.write(record)
+        return record
+    }
+
+    private func age(_ directory: TestDirectory, days: Double) throws {
+        try directory.age(".sluice", by: days * 86_400)
+    }
+
+    @Test func removesWhatNobodyGoesOnWith() async throws {
+        try await withTestStore { store, directory in
+            let record = try await begin(
+                "a", session: 1, parts: [Sample(1000, seed: 1), Sample(10, seed: 2)], in: store)
+            try age(directory, days: 2)
+            let report = try await cleaner(store, directory).clean(olderThan: Self.day)
+            #expect(report.removed.map(\.sessionID) == [record.sessionID])
+            #expect(report.removed.first?.uploads == [try #require(record.upload)])
+            #expect(report.removed.first?.storedBytes == 1010)
+            #expect(report.keptCount == 0 && report.failed.isEmpty && report.unreadable.isEmpty)
+            #expect(try await store.uploads(key: "a").isEmpty)
+            #expect(try directory.files(below: ".sluice/sessions").isEmpty)
+            #expect(try directory.files(below: ".sluice/staging").isEmpty)
+        }
+    }
+
+    /// One new part keeps all the old ones, and so does a record that was just written.
+    @Test(arguments: ["part", "record"])
+    func keepsWhatIsAlive(_ sign: String) async throws {
+        try await withTestStore { store, directory in
+            let record = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
+            try age(directory, days: 30)
+            let upload = try #require(record.upload)
+            if sign == "part" {
+                _ = try await store.upload(Sample(10, seed: 2), number: 2, key: "a", upload: upload)
+            } else {
+                try await SessionRecords(store: store).write(record)
+            }
+            let report = try await cleaner(store, directory).clean(olderThan: Self.day)
+            #expect(report.removed.isEmpty && report.keptCount == 1)
+            #expect(try await store.uploads(key: "a").map(\.upload) == [upload])
+            #expect(try await SessionRecords(store: store).read(key: "a", session: record.sessionID) == record)
+        }
+    }
+
+    /// Uploads without a record are somebody else's.
+    @Test func neverTouchesAForeignUpload() async throws {
+        try await withTestStore { store, directory in
+            let record = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
+            let (foreign, _) = try await store.begin([Sample(10, seed: 1)], key: "a", session: 2)
+            let (other, _) = try await store.begin([Sample(10, seed: 1)], key: "b", session: 1)
+            try age(directory, days: 30)
+            let report = try await cleaner(store, directory).clean(olderThan: Self.day)
+            #expect(report.removed.map(\.sessionID) == [record.sessionID])
+            #expect(try await store.uploads(key: "a").map(\.upload) == [foreign])
+            #expect(try await store.uploads(key: "b").map(\.upload) == [other])
+        }
+    }
+
+    /// A crash between creating the upload and completing the record: the upload names its session.
+    @Test(arguments: [false, true])
+    func findsTheUploadOfARecordWithoutOne(_ storeTellsSessions: Bool) async throws {
+        try await withTestStore { store, directory in
+            let record = SessionRecordsTests.record("a", session: 1)
+            try await SessionRecords(store: store).write(record)
+            let (upload, _) = try await store.begin([Sample(10, seed: 1)], key: "a", session: 1)
+            let (foreign, _) = try await store.begin([Sample(10, seed: 1)], key: "a", session: 2)
+            var altered = AlteredStore(store)
+            altered.tellsSessions = storeTellsSessions
+
+            let young = try await cleaner(altered, directory).clean(olderThan: Self.day)
+            #expect(young.removed.isEmpty && young.keptCount == 1)
+            try age(directory, days: 2)
+            let report = try await cleaner(altered, directory).clean(olderThan: Self.day)
+            #expect(report.removed.map(\.uploads) == [storeTellsSessions ? [upload] : []])
+            let left = try await store.uploads(key: "a").map(\.upload)
+            #expect(Set(left) == (storeTellsSessions ? [foreign] : [foreign, upload]))
+            #expect(try directory.files(below: ".sluice/sessions").isEmpty)
+        }
+    }
+
+    /// The upload has vanished and the gateway may still be finding out why: its record stays while it is young.
+    @Test func keepsAYoungRecordWhoseUploadIsGone() async throws {
+        try await withTestStore { store, directory in
+            let record = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
+            try await store.abortUpload(key: "a", upload: try #require(record.upload))
+            #expect(try await cleaner(store, directory).clean(olderThan: Self.day).keptCount == 1)
+            try age(directory, days: 2)
+            let report = try await cleaner(store, directory).clean(olderThan: Self.day)
+            #expect(report.removed.map(\.uploads) == [[]])
+            #expect(try directory.files(below: ".sluice/sessions").isEmpty)
+        }
+    }
+
+    @Test func leavesObjectsAlone() async throws {
+        try await withTestStore { store, directory in
+            let record = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
+            let listed = try await store.allParts(key: "a", upload: try #require(record.upload))
+            let parts = try listed.map {
+                CompletedPart(number: $0.number, size: $0.size, digest: try #require($0.digest), etag: $0.etag)
+            }
+            try await store.complete(try #require(record.upload), parts, key: "a")
+            try age(directory, days: 2)
+            _ = try await cleaner(store, directory).clean(olderThan: Self.day)
+            #expect(try await store.contents("a") == Sample(1000, seed: 1).bytes)
+        }
+    }
+
+    @Test func abortsUntilNothingIsListed() async throws {
+        try await withTestStore { store, directory in
+            _ = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
+            try age(directory, days: 2)
+            var altered = AlteredStore(store)
+            altered.vainAborts = Counter(3)
+            let report = try await cleaner(altered, directory).clean(olderThan: Self.day)
+            #expect(report.removed.count == 1 && report.failed.isEmpty)
+            #expect(try await store.uploads(key: "a").isEmpty)
+        }
+    }
+
+    /// A failure is reported and the rest is done; the record stays, so that the next cleaning finds it.
+    @Test func goesOnAfterAFailure() async throws {
+        try await withTestStore { store, directory in
+            let stubborn = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
+            let other = try await begin("b", session: 2, parts: [Sample(1000, seed: 1)], in: store)
+            try await store.writeRecord(name: "not-a-record", bytes: [1])
+            try age(directory, days: 2)
+            var altered = AlteredStore(store)
+            altered.vainAborts = Counter(1000)
+            altered.vainAbortKey = "a"
+            let report = try await cleaner(altered, directory).clean(olderThan: Self.day)
+            #expect(report.removed.map(\.sessionID) == [other.sessionID])
+            #expect(report.failed.map(\.record) == [stubborn])
+            #expect(report.failed.first?.error.reason == .unavailable)
+            #expect(report.unreadable == ["not-a-record"])
+            let again = try await cleaner(store, directory).clean(olderThan: Self.day)
+            #expect(again.removed.map(\.sessionID) == [stubborn.sessionID])
+            #expect(try directory.files(below: ".sluice/sessions") == ["not-a-record"])
+        }
+    }
+
+    @Test func twoAtOnceDoNoHarm() async throws {
+        try await withTestStore { store, directory in
+            var sessions: Set<SessionID> = []
+            for session in 0..<20 {
+                let record = try await begin("key-\(session % 7)", session: UInt64(session), parts: [], in: store)
+                sessions.insert(record.sessionID)
+            }
+            try age(directory, days: 2)
+            let young = try await begin("key-1", session: 100, parts: [Sample(10, seed: 1)], in: store)
+            let second = try await directory.open()
+            async let left = cleaner(store, directory).clean(olderThan: Self.day)
+            async let right = cleaner(second, directory).clean(olderThan: Self.day)
+            let reports = try await [left, right]
+            let removed = reports.flatMap(\.removed).map(\.sessionID)
+            // Either may find the other just dropping an upload; what neither has removed is the next cleaning's.
+            let failed = reports.flatMap(\.failed)
+            #expect(failed.allSatisfy { $0.error.reason == .completionInProgress })
+            #expect(Set(removed).union(failed.map(\.record.sessionID)) == sessions)
+            _ = try await cleaner(store, directory).clean(olderThan: Self.day)
+            #expect(try directory.files(below: ".sluice/sessions").count == 1)
+            #expect(try await store.uploads(key: "key-1").map(\.upload) == [try #require(young.upload)])
+        }
+    }
+
+    @Test func listsWhatIsUnfinished() async throws {
+        try await withTestStore { store, directory in
+            let record = try await begin(
+                "a", session: 1, parts: [Sample(1000, seed: 1), Sample(10, seed: 2)], in: store)
+            try age(directory, days: 3)
+            try await store.writeRecord(name: "zzz", bytes: [1])
+            var entries: [UnfinishedEntry] = []
+            for try await entry in cleaner(store, directory).unfinished() { entries.append(entry) }
+            #expect(entries.count == 2)
+            guard case .upload(let upload, let age) = entries.first else { throw UnexpectedEntry() }
+            #expect(upload.device == "camera-7" && upload.key == "a" && upload.sessionID == record.sessionID)
+            #expect(upload.partCount == 2 && upload.storedBytes == 1010 && upload.size == 12_345)
+            #expect(upload.uploads == [try #require(record.upload)])
+            #expect(age > Self.day * 2 && age < Self.day * 4)
+            guard case .unreadable("zzz") = entries.last else { throw UnexpectedEntry() }
+        }
+    }
+
+    private struct UnexpectedEntry: Error {}
+}
+
+/// A number that counts down to nothing.
+final class Counter: Sendable {
+    private let value: Mutex<Int>
+
+    init(_ value: Int) {
+        self.value = Mutex(value)
+    }
+
+    /// Whether there was something left.
+    func takeOne() -> Bool {
+        value.withLock { value in
+            guard value > 0 else { return false }
+            value -= 1
+            return true
+        }
+    }
+}
+
+/// A store with the habits of S3 that a directory does not have.
+struct AlteredStore: ObjectStore {
+    private let base: FileStore
+    /// Lists of uploads name their sessions.
+    var tellsSessions = true
+    /// How many aborts do nothing, as if parts in flight had landed after them.
+    var vainAborts = Counter(0)
+    /// Only this key's aborts are in vain.
+    var vainAbortKey: String?
+
+    init(_ base: FileStore) {
+        self.base = base
+    }
+
+    var limits: StoreLimits { base.limits }
+
+    func abortUpload(key: String, upload: String) async throws(StoreError) {
+        if vainAbortKey == nil || vainAbortKey == key, vainAborts.takeOne() { return }
+        try await base.abortUpload(key: key, upload: upload)
+    }
+
+    func uploads(key: String) async throws(StoreError) -> [UploadSummary] {
+        var found = try await base.uploads(key: key)
+        if !tellsSessions { for index in found.indices { found[index].sessionID = nil } }
+        return found
+    }
+
+    func object(key: String) async throws(StoreError) -> ObjectSummary? { try await base.object(key: key) }
+
+    func putObject(
+        key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        try await base.putObject(key: key, body: body, metadata: metadata, ifAbsent: ifAbsent)
+    }
+
+    func readObject(key: String) async throws(StoreError) -> ObjectReader? { try await base.readObject(key: key) }
+
+    func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+        try await base.createUpload(key: key, metadata: metadata)
+    }
+
+    func uploadPart(
+        key: String, upload: String, number: PartNumber, body: ObjectBody
+    ) async throws(StoreError) -> String {
+        try await base.uploadPart(key: key, upload: upload, number: number, body: body)
+    }
+
+    func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
+        try await base.listParts(key: key, upload: upload, after: after)
+    }
+
+    func completeUpload(
+        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        try await base.completeUpload(key: key, upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
+    }
+
+    func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError) {
+        try await base.writeRecord(name: name, bytes: bytes)
+    }
+
+    func readRecord(name: String) async throws(StoreError) -> StoredRecord? { try await base.readRecord(name: name) }
+
+    func deleteRecord(name: String) async throws(StoreError) { try await base.deleteRecord(name: name) }
+
+    func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
+        try await base.recordNames(prefix: prefix, after: after)
+    }
+
+    func currentTime() async throws(StoreError) -> Date { try await base.currentTime() }
+}

@@ -1,0 +1,156 @@
+import NIOCore
+import Testing
+import WireProtocol
+
+/// Which end a vector's bytes are for (specification §14).
+enum Way: String, Sendable {
+    case up = "A→G"
+    case down = "G→A"
+    case both = "both"
+
+    /// The ends that must understand, or refuse, the bytes.
+    var receivers: [Role] {
+        switch self {
+        case .up: [.gateway]
+        case .down: [.agent]
+        case .both: [.agent, .gateway]
+        }
+    }
+
+    init(field: String) throws {
+        guard let way = Way(rawValue: field) else { throw VectorError(reason: "way \(field)") }
+        self = way
+    }
+}
+
+/// One line of frames.txt or tolerated.txt.
+struct FrameVector: Sendable, CustomTestStringConvertible {
+    let name: String
+    let way: Way
+    let type: FrameType
+    let bytes: [UInt8]
+    /// What the fields say that a decoder must make of the bytes, payload in one piece.
+    let inbound: [Inbound]
+
+    var testDescription: String { name }
+
+    /// A payload that its codec alone cannot judge by its length.
+    var isCompressedData: Bool {
+        if case .dataBegan(_, let header) = inbound.first { header.isCompressed } else { false }
+    }
+
+    static func load(_ file: String) throws -> [FrameVector] {
+        try Repository.vectors(file, fieldCount: 4).map { try FrameVector(fields: $0) }
+    }
+
+    /// All vectors of frames.txt that `receiver` may be sent.
+    static func frames(for receiver: Role) throws -> [FrameVector] {
+        try load("frames.txt").filter { $0.way.receivers.contains(receiver) }
+    }
+
+    private init(fields: [String]) throws {
+        name = fields[0]
+        way = try Way(field: fields[1])
+        guard let bytes = bytesOfHexadecimal(fields[2]) else { throw VectorError(reason: "bytes of \(fields[0])") }
+        self.bytes = bytes
+        let kind = Repository.columns(of: name, separatedBy: ": ")[0]
+        guard let type = FrameType.allCases.first(where: { $0.description == kind }) else {
+            throw VectorError(reason: "type of \(name)")
+        }
+        self.type = type
+        var words = VectorFields(fields[3])
+        inbound = try words.inbound(of: type)
+        guard words.isAtEnd else { throw VectorError(reason: "fields of \(name)") }
+    }
+}
+
+/// One line of malformed.txt.
+struct MalformedVector: Sendable, CustomTestStringConvertible {
+    let name: String
+    let way: Way
+    let bytes: [UInt8]
+    let codeName: String
+
+    var testDescription: String { name }
+
+    static func load() throws -> [MalformedVector] {
+        try Repository.vectors("malformed.txt", fieldCount: 4).map { fields in
+            guard let bytes = bytesOfHexadecimal(fields[2]) else { throw VectorError(reason: "bytes of \(fields[0])") }
+            return MalformedVector(
+                name: fields[0], way: try Way(field: fields[1]), bytes: bytes, codeName: fields[3])
+        }
+    }
+}
+
+/// All that a decoder made of some bytes. Payload that came in several pieces is joined: where it was cut is no matter.
+struct Outcome: Equatable {
+    var inbound: [Inbound] = []
+    var error: WireError?
+
+    /// Feeds `pieces` to `decoder` one after another, taking all that it has to say after each.
+    init(feeding pieces: [ByteBuffer], to decoder: inout FrameDecoder) {
+        for piece in pieces where error == nil {
+            decoder.append(piece)
+            drain(&decoder)
+        }
+    }
+
+    init(feeding pieces: [[UInt8]], receiver: Role) {
+        var decoder = FrameDecoder(receiver: receiver)
+        self.init(feeding: pieces.map { ByteBuffer(bytes: $0) }, to: &decoder)
+    }
+
+    init(feeding bytes: [UInt8], receiver: Role) {
+        self.init(feeding: [bytes], receiver: receiver)
+    }
+
+    private mutating func drain(_ decoder: inout FrameDecoder) {
+        do throws(WireError) {
+            while let next = try decoder.next() {
+                if case .dataBytes(let piece) = next, case .dataBytes(var joined) = inbound.last {
+                    joined.writeImmutableBuffer(piece)
+                    inbound[inbound.count - 1] = .dataBytes(joined)
+                } else {
+                    inbound.append(next)
+                }
+            }
+        } catch {
+            self.error = error
+        }
+    }
+}
+
+/// Random numbers that a seed repeats (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// `bytes` with the length in its header made to fit what follows it.
+func withLengthFixed(_ bytes: [UInt8]) -> [UInt8] {
+    let length = UInt32(bytes.count - WireLimits.headerBytes)
+    return (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32($0))) } + bytes[4...]
+}
+
+/// A frame as `Frame.encode` writes it.
+func encoded(_ frame: Frame, slot: Slot = Slot(1)) throws -> [UInt8] {
+    var buffer = ByteBuffer()
+    try frame.encode(slot: slot, into: &buffer)
+    return Array(buffer.readableBytesView)
+}
+
+/// A header and a body that no encoder would write.
+func rawFrame(type: UInt8, flags: UInt8 = 0, slot: UInt16 = 0, body: [UInt8] = []) -> [UInt8] {
+    withLengthFixed([0, 0, 0, 0, type, flags, UInt8(slot >> 8), UInt8(truncatingIfNeeded: slot)] + body)
+}
