@@ -64,7 +64,7 @@ let package = Package(
         .target(
             name: "AgentKit",
             dependencies: [
-                "WireProtocol", "TransferCore", "SecureChannel", nioCore, nioPosix, logging, lifecycle,
+                "WireProtocol", "TransferCore", "SecureChannel", nioCore, nioPosix, logging, lifecycle, unixSignals,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -105,7 +105,8 @@ let package = Package(
         .testTarget(
             name: "GatewayKitTests",
             dependencies: [
-                "GatewayKit", "ObjectStore", "SecureChannel", "TransferCore", "WireProtocol", "TestSupport", nioCore,
+                "GatewayKit", "AgentKit", "ObjectStore", "SecureChannel", "TransferCore", "WireProtocol", "TestSupport",
+                nioCore, nioPosix, logging,
             ], swiftSettings: strict),
         .testTarget(
             name: "AgentKitTests",

@@ -38,7 +38,7 @@ package final class ProgressLines: Sendable {
     }
 
     /// The last line of `--json`, and of a push for people.
-    package func conclude(_ summary: UploadSummary) {
+    package func conclude(_ summary: RunSummary) {
         switch style {
         case .json:
             emit([

@@ -13,7 +13,7 @@ package enum UploadEvent: Sendable {
 }
 
 /// What a push, resume or abort came to.
-package struct UploadSummary: Equatable, Sendable {
+package struct RunSummary: Equatable, Sendable {
     package struct Failure: Equatable, Sendable {
         package var path: String
         package var key: String

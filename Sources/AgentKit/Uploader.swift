@@ -56,7 +56,7 @@ package struct Uploader: Sendable {
     /// - Parameter observe: told what happens, in order.
     package func run(
         _ work: Work, observe: @Sendable @escaping (UploadEvent) -> Void
-    ) async throws -> UploadSummary {
+    ) async throws -> RunSummary {
         let lock = try home.lock()
         let identity = try home.identity()
         let journal = try AgentJournal.open(home, logger: logger)
@@ -122,8 +122,8 @@ package struct Uploader: Sendable {
     /// Passes events on and adds up what they say, until every upload has ended.
     private func addUp(
         _ events: AsyncStream<CoreEvent>, _ observe: @Sendable (UploadEvent) -> Void
-    ) async -> UploadSummary {
-        var summary = UploadSummary()
+    ) async -> RunSummary {
+        var summary = RunSummary()
         var names: [UploadID: (path: String, key: String)] = [:]
         var submitted: Int?
         var ended = 0
@@ -155,7 +155,7 @@ package struct Uploader: Sendable {
     }
 }
 
-extension UploadSummary {
+extension RunSummary {
     mutating func add(_ outcome: UploadOutcome, _ figures: UploadProgress, path: String, key: String) {
         files += 1
         bytesSent += figures.bytesSent

@@ -36,7 +36,7 @@ struct Push: AsyncParsableCommand {
     @Option(help: "The object's key, for one file.") var key: String?
     @Option(help: "Put before every key.") var prefix: String?
     @Option(help: "The size of parts, for example 8MiB.") var partSize: ByteSize?
-    @Option(help: "What to do about an object that is there: verify, replace or fail.") var ifExists: ExistingKeyOption?
+    @Option(help: "What to do about an object that is there: verify, replace or fail.") var ifExists: ExistingKeyPolicy?
     @OptionGroup var options: TransferOptions
 
     func validate() throws {
@@ -50,7 +50,7 @@ struct Push: AsyncParsableCommand {
             .push(paths: paths, key: key, prefix: try settings.value(prefix, "prefix") ?? ""), settings
         ) { configuration in
             configuration.partBytesWish = try settings.value(partSize, "part-size")?.bytes
-            configuration.policy = try settings.value(ifExists, "if-exists")?.policy ?? .verify
+            configuration.policy = try settings.value(ifExists, "if-exists") ?? .verify
         }
     }
 }

@@ -1,24 +1,19 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
-import Foundation
 import Logging
 import SecureChannel
-import ServiceLifecycle
-import Synchronization
 import TransferCore
-import UnixSignals
 import WireProtocol
 
-/// The flags of every command that speaks with a gateway, and the one way in which they all run.
+/// The flags of every command that speaks with a gateway.
 struct TransferOptions: ParsableArguments {
     @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
     @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
     @Option(help: "Parts under way at once (default: 4).") var concurrency: Int?
     @Option(help: "Connections at once (default: 1).") var connections: Int?
     @Option(help: "The most to send, for example 20MB/s or 10Mbit/s.") var limitRate: ByteRate?
-    @Option(help: "How long to go on without progress before giving up for now (default: 5min).") var retryFor:
-        TimeSpan?
+    @Option(help: "How long to go on without progress before giving up for now (default: 5min).") var retryFor: TimeSpan?
     @Option(help: "Compress: auto, always or never.") var compress: CompressionChoice?
     @Flag(help: "One JSON object a line.") var json = false
     @Flag(help: "Say only what failed.") var quiet = false
@@ -26,6 +21,7 @@ struct TransferOptions: ParsableArguments {
 
     func settings() async throws -> Settings { try await Settings(file: AgentHome(path: home).configurationPath) }
 
+    /// Does the work and exits with what came of it.
     func upload(
         _ work: Uploader.Work, _ settings: Settings, adjust: (inout Uploader.Configuration) throws -> Void = { _ in }
     ) async throws {
@@ -45,60 +41,7 @@ struct TransferOptions: ParsableArguments {
         try adjust(&configuration)
         let logger = ProgramLog.make(label: "sluice-agent", level: verbose ? .debug : .warning)
         let uploader = Uploader(home: AgentHome(path: home), configuration: configuration, logger: logger)
-        let isTerminal = isatty(STDOUT_FILENO) == 1
-        let lines = ProgressLines(style: json ? .json : quiet ? .quiet : .text(isTerminal: isTerminal)) {
-            FileHandle.standardOutput.write(Data($0.utf8))
-        }
-        let service = UploadService(uploader: uploader, work: work, lines: lines)
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [
-                    .init(
-                        service: service, successTerminationBehavior: .gracefullyShutdownGroup,
-                        failureTerminationBehavior: .gracefullyShutdownGroup)
-                ], gracefulShutdownSignals: [.sigint, .sigterm], logger: ProgramLog.silent))
-        do {
-            try await group.run()
-        } catch let error as AgentHomeError {
-            FileHandle.standardError.write(Data("sluice-agent: \(error)\n".utf8))
-            throw ExitCode(error.kind == .busy ? 75 : 66)
-        }
-        throw ExitCode(service.exitCode)
-    }
-}
-
-/// One piece of work as a service, so that signals stop it gracefully.
-private final class UploadService: Service {
-    private let uploader: Uploader
-    private let work: Uploader.Work
-    private let lines: ProgressLines
-    private let result = Mutex<Int32>(75)
-
-    var exitCode: Int32 { result.withLock { $0 } }
-
-    init(uploader: Uploader, work: Uploader.Work, lines: ProgressLines) {
-        self.uploader = uploader
-        self.work = work
-        self.lines = lines
-    }
-
-    func run() async throws {
-        let summary = try await uploader.run(work) { [lines] in lines.observe($0) }
-        lines.conclude(summary)
-        result.withLock { $0 = summary.exitCode }
-    }
-}
-
-/// `--if-exists`.
-enum ExistingKeyOption: String, ExpressibleByArgument, CaseIterable {
-    case verify, replace, fail
-
-    var policy: ExistingKeyPolicy {
-        switch self {
-        case .verify: .verify
-        case .replace: .replace
-        case .fail: .fail
-        }
+        throw ExitCode(try await AgentProgram(uploader: uploader, json: json, quiet: quiet).run(work))
     }
 }
 
@@ -106,4 +49,11 @@ extension CompressionChoice: ExpressibleByArgument {}
 
 extension Fingerprint: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
+}
+
+extension ExistingKeyPolicy: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let policy = ["verify": Self.verify, "replace": .replace, "fail": .fail][argument] else { return nil }
+        self = policy
+    }
 }

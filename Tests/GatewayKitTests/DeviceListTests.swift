@@ -1,9 +1,8 @@
-import SecureChannel
-import TransferCore
-import Testing
-import WireProtocol
-
 import GatewayKit
+import SecureChannel
+import Testing
+import TransferCore
+import WireProtocol
 
 /// The list of devices that may use a site.
 @Suite

@@ -1,9 +1,8 @@
+import GatewayKit
 import NIOCore
 import Synchronization
 import TestSupport
 import Testing
-
-import GatewayKit
 
 /// The bytes of a part between a connection and the store.
 @Suite(.timeLimit(.minutes(1)))
