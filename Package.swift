@@ -13,6 +13,7 @@ let strict: [SwiftSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -49,11 +50,10 @@ let package = Package(
         .target(
             name: "ObjectStore",
             dependencies: [
-                "WireProtocol", "SecureChannel", nioCore, nioPosix, logging,
+                "WireProtocol", "SecureChannel", nioCore, nioPosix, nioHTTP1, logging,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "XMLCoder", package: "XMLCoder"),
             ],
-            exclude: ["S3"],
             swiftSettings: strict),
         .target(
             name: "GatewayKit",
@@ -77,7 +77,7 @@ let package = Package(
         .executableTarget(
             name: "sluice-gateway",
             dependencies: [
-                "GatewayKit", "CommandSupport", "SecureChannel", arguments, lifecycle, unixSignals, logging,
+                "GatewayKit", "CommandSupport", "ObjectStore", "SecureChannel", arguments, lifecycle, unixSignals, logging,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -14,16 +14,38 @@ extension GatewayHome {
 
 /// What an operator may see and do of a store's unfinished uploads, with or without a gateway running on it.
 package struct UploadAdministration: Sendable {
-    private let location: String
+    private let site: SiteStore
     private let logger = Logger(label: "sluice-gateway") { _ in SwiftLogNoOpLogHandler() }
 
-    package init(location: String) {
-        self.location = location
+    package init(site: SiteStore) {
+        self.site = site
     }
+
+    /// Reads an object back and compares it with what the store has kept of it.
+    ///
+    /// - Parameter key: whole, prefix included.
+    /// - Returns: the exit code: 0 whole, 1 damaged or unproven, 66 missing.
+    package func verify(key: String, _ print: @Sendable (String) -> Void) async throws -> Int32 {
+        let (verdict, bytes, digest) = try await ObjectVerification(store: try await open()).verify(key: key)
+        if let digest { print("\(key): \(bytes) bytes, SHA-256 \(digest)") }
+        switch verdict {
+        case .missing: print("\(key): there is no such object")
+        case .whole(let evidence): print("whole: its bytes give the \(evidence)")
+        case .damaged(let evidence, let found): print("DAMAGED: the store has \(evidence), the bytes give \(found)")
+        case .unproven: print("unproven: the store keeps nothing to compare with; compare the SHA-256 with the file's")
+        }
+        switch verdict {
+        case .whole: return 0
+        case .missing: return 66
+        case .damaged, .unproven: return 1
+        }
+    }
+
+    private func open() async throws -> any ObjectStore { try await site.open(logger: logger) }
 
     /// One line an upload: session, age, parts, bytes stored, device, key.
     package func list(_ print: @Sendable (String) -> Void) async throws {
-        let cleaner = UploadCleaner(store: try await SiteStore.open(location, logger: logger), logger: logger)
+        let cleaner = UploadCleaner(store: try await open(), logger: logger)
         var count = 0
         for try await entry in cleaner.unfinished() {
             count += 1
@@ -43,7 +65,7 @@ package struct UploadAdministration: Sendable {
 
     /// Removes uploads without a new part for `age`.
     package func clean(olderThan age: Duration, _ print: @Sendable (String) -> Void) async throws {
-        let cleaner = UploadCleaner(store: try await SiteStore.open(location, logger: logger), logger: logger)
+        let cleaner = UploadCleaner(store: try await open(), logger: logger)
         let report = try await cleaner.clean(olderThan: age)
         for upload in report.removed { print("removed \(upload.sessionID)  \(upload.device)  \(upload.key)") }
         for failure in report.failed { print("kept \(failure.record.sessionID): \(failure.error)") }

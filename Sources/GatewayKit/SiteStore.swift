@@ -1,17 +1,36 @@
+import Foundation
 package import Logging
 import NIOPosix
 package import ObjectStore
 package import TransferCore
 
-/// The store of a site, opened from its location.
-package enum SiteStore {
-    /// - Parameter location: `file:///directory`, or `s3://bucket/prefix`.
-    package static func open(_ location: String, logger: Logger) async throws -> any ObjectStore {
+/// The store of a site, opened from what an operator says of it.
+package struct SiteStore: Sendable {
+    /// `file:///directory`, or `s3://bucket/prefix`.
+    package var location: String
+    /// `http://host:port`; `nil` for AWS.
+    package var endpoint: String?
+    /// `nil` for the endpoint's own.
+    package var region: String?
+    package var addressing: S3Addressing?
+    package var verification = PartVerification.auto
+
+    package init(location: String) {
+        self.location = location
+    }
+
+    /// Opens the store and tries out what it does, as far as its nature decides what the gateway does.
+    package func open(logger: Logger) async throws -> any ObjectStore {
         switch try StoreLocation(parsing: location) {
         case .file(let directory):
             return try await FileStore.open(path: directory, threads: .singleton, logger: logger)
-        case .s3:
-            throw SiteStoreError.notBuilt
+        case .s3(let bucket, let prefix):
+            let configuration = try S3Configuration(
+                bucket: bucket, prefix: prefix, endpoint: endpoint, region: region, addressing: addressing,
+                verification: verification)
+            return try await S3Store.open(
+                configuration: configuration,
+                credentials: CredentialChain.standard(environment: ProcessInfo.processInfo.environment), logger: logger)
         }
     }
 
@@ -25,11 +44,4 @@ package enum SiteStore {
             partBytesDefault: min(max(8 << 20, least), limits.partBytesMax), partsMax: limits.partsMax,
             objectBytesMax: limits.objectBytesMax)
     }
-}
-
-/// What cannot be opened yet.
-package enum SiteStoreError: Error, CustomStringConvertible {
-    case notBuilt
-
-    package var description: String { "stores on S3 are not built yet; use file:///directory" }
 }

@@ -3,6 +3,7 @@ import CommandSupport
 import Foundation
 import GatewayKit
 import Logging
+import ObjectStore
 import SecureChannel
 import ServiceLifecycle
 import UnixSignals
@@ -11,7 +12,7 @@ import UnixSignals
 struct SluiceGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice-gateway", abstract: "Relays files from edge machines into an object store.",
-        version: sluiceVersion, subcommands: [Init.self, Serve.self, Device.self, Uploads.self])
+        version: sluiceVersion, subcommands: [Init.self, Serve.self, Device.self, Uploads.self, Verify.self])
 }
 
 struct HomeOption: ParsableArguments {
@@ -22,12 +23,21 @@ struct HomeOption: ParsableArguments {
 
 struct StoreOptions: ParsableArguments {
     @Option(help: "Where objects go: file:///directory or s3://bucket/prefix.") var store: String?
+    @Option(name: .customLong("s3-endpoint"), help: "The S3 server, if not AWS: http://host:port.") var endpoint: String?
+    @Option(name: .customLong("s3-region"), help: "Its region, if it has one.") var region: String?
+    @Option(name: .customLong("s3-addressing"), help: "Buckets in the path or in the host name.") var addressing: S3Addressing?
+    @Option(help: "Who checks digests: auto tries the store, always, or store: its word.") var verify: PartVerification?
 
-    func location(_ settings: Settings) throws -> String {
+    func site(_ settings: Settings) throws -> SiteStore {
         guard let location = try settings.value(store, "store") else {
             throw ValidationError("Say where objects go: --store file:///directory or s3://bucket/prefix")
         }
-        return location
+        var site = SiteStore(location: location)
+        site.endpoint = try settings.value(endpoint, "s3-endpoint")
+        site.region = try settings.value(region, "s3-region")
+        site.addressing = try settings.value(addressing, "s3-addressing")
+        site.verification = try settings.value(verify, "verify") ?? .auto
+        return site
     }
 }
 
@@ -55,12 +65,12 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let logger = ProgramLog.make(label: "sluice-gateway", level: verbose ? .debug : .notice)
         let settings = try await Settings(file: home.gateway.configurationPath)
-        let location = try store.location(settings)
+        let site = try store.site(settings)
         let endpoint = try settings.value(listen, "listen") ?? Endpoint(argument: "127.0.0.1:7420")
         guard let endpoint, endpoint.isLoopback else {
             throw ValidationError("This version has no TLS and listens on loopback addresses only.")
         }
-        let objects = try await SiteStore.open(location, logger: logger)
+        let objects = try await site.open(logger: logger)
         let limits = GatewayServer.limits(
             for: objects, budgetBytes: try settings.value(budget, "budget")?.bytes)
         var configuration = GatewayServer.Configuration(
@@ -111,7 +121,7 @@ struct Uploads: AsyncParsableCommand {
 
         func run() async throws {
             let settings = try await Settings(file: home.gateway.configurationPath)
-            try await UploadAdministration(location: store.location(settings)).list { print($0) }
+            try await UploadAdministration(site: store.site(settings)).list { print($0) }
         }
     }
 
@@ -125,10 +135,25 @@ struct Uploads: AsyncParsableCommand {
         func run() async throws {
             let settings = try await Settings(file: home.gateway.configurationPath)
             let age = olderThan?.duration ?? .seconds(7 * 86_400)
-            try await UploadAdministration(location: store.location(settings)).clean(olderThan: age) { print($0) }
+            try await UploadAdministration(site: store.site(settings)).clean(olderThan: age) { print($0) }
         }
     }
 }
+
+struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Reads an object back and compares it with its evidence.")
+    @Argument(help: "The object's key, prefix included.") var key: String
+    @OptionGroup var home: HomeOption
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        let settings = try await Settings(file: home.gateway.configurationPath)
+        throw ExitCode(try await UploadAdministration(site: store.site(settings)).verify(key: key) { print($0) })
+    }
+}
+
+extension S3Addressing: ExpressibleByArgument {}
+extension PartVerification: ExpressibleByArgument {}
 
 extension Fingerprint: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }

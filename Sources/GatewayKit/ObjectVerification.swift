@@ -1,0 +1,119 @@
+import NIOCore
+package import ObjectStore
+import SecureChannel
+package import WireProtocol
+
+/// Reading an object back, and comparing it with what the store has kept as evidence of it.
+package struct ObjectVerification: Sendable {
+    /// What came of it.
+    package enum Verdict: Equatable, Sendable {
+        case missing
+        /// The object's bytes give the evidence.
+        case whole(evidence: String)
+        case damaged(evidence: String, found: String)
+        /// The store keeps nothing to compare with.
+        case unproven
+    }
+
+    private let store: any ObjectStore
+
+    package init(store: any ObjectStore) {
+        self.store = store
+    }
+
+    /// - Parameter key: whole, prefix included.
+    /// - Returns: the verdict, the bytes read, and their plain SHA-256.
+    package func verify(key: String) async throws -> (verdict: Verdict, bytes: UInt64, digest: SHA256Digest?) {
+        guard let object = try await store.readObject(key: key) else { return (.missing, 0, nil) }
+        var reading = try ObjectReading(partBytes: object.summary.evidence.partBytes)
+        for try await piece in object.bytes { try reading.update(piece) }
+        let found = try reading.finish()
+        let verdict: Verdict
+        switch object.summary.evidence {
+        case .compositeSHA256(let root, _, _): verdict = Self.compare("root \(root)", "root \(found.root)")
+        case .partDigest(let digest): verdict = Self.compare("SHA-256 \(digest)", "SHA-256 \(found.whole)")
+        case .compositeMD5(let etag, _): verdict = Self.compare("ETag \(etag)", "ETag \(found.compositeMD5)")
+        case .none: verdict = .unproven
+        }
+        return (found.bytes == object.summary.size ? verdict : .damaged(evidence: "size", found: "another"), found.bytes, found.whole)
+    }
+
+    private static func compare(_ kept: String, _ found: String) -> Verdict {
+        kept == found ? .whole(evidence: kept) : .damaged(evidence: kept, found: found)
+    }
+}
+
+extension ObjectEvidence {
+    /// The part size that the evidence depends on; `nil` where it depends on none.
+    var partBytes: UInt64? {
+        switch self {
+        case .compositeSHA256(_, let partBytes, _), .compositeMD5(_, let partBytes): partBytes
+        case .partDigest, .none: nil
+        }
+    }
+}
+
+/// Digests of an object's bytes as they pass: of the whole, and of its parts.
+struct ObjectReading: ~Copyable {
+    struct Result {
+        var bytes: UInt64
+        var whole: SHA256Digest
+        var root: SHA256Digest
+        /// As stores write it: hex of the MD5 over the parts' MD5s, and how many they are.
+        var compositeMD5: String
+    }
+
+    private let partBytes: UInt64
+    private var bytes: UInt64 = 0
+    private var whole: SHA256Hasher
+    private var part: SHA256Hasher
+    private var partMD5: MD5Hasher
+    private var partFilled: UInt64 = 0
+    private var digests: [SHA256Digest] = []
+    private var md5s: [UInt8] = []
+
+    init(partBytes: UInt64?) throws(CryptographyError) {
+        let whole = try SHA256Hasher()
+        let part = try SHA256Hasher()
+        let partMD5 = try MD5Hasher()
+        self.partBytes = max(partBytes ?? .max, 1)
+        self.whole = whole
+        self.part = part
+        self.partMD5 = partMD5
+    }
+
+    mutating func update(_ piece: ByteBuffer) throws(CryptographyError) {
+        var rest = piece
+        whole.update(piece)
+        bytes += UInt64(piece.readableBytes)
+        while rest.readableBytes > 0 {
+            let room = Int(clamping: partBytes - partFilled)
+            guard let slice = rest.readSlice(length: min(room, rest.readableBytes)) else { break }
+            part.update(slice)
+            partMD5.update(slice)
+            partFilled += UInt64(slice.readableBytes)
+            if partFilled == partBytes { try endPart() }
+        }
+    }
+
+    private mutating func endPart() throws(CryptographyError) {
+        var ended = try SHA256Hasher()
+        swap(&ended, &part)
+        digests.append(try ended.finalize())
+        var endedMD5 = try MD5Hasher()
+        swap(&endedMD5, &partMD5)
+        md5s += try endedMD5.finalize().bytes
+        partFilled = 0
+    }
+
+    mutating func finish() throws(CryptographyError) -> Result {
+        if partFilled > 0 || digests.isEmpty { try endPart() }
+        var joined = try MD5Hasher()
+        md5s.withUnsafeBytes { joined.update($0) }
+        let composite = "\(try joined.finalize())-\(digests.count)"
+        var ended = try SHA256Hasher()
+        swap(&ended, &whole)
+        return Result(
+            bytes: bytes, whole: try ended.finalize(), root: try RootDigest.of(digests), compositeMD5: composite)
+    }
+}
