@@ -59,6 +59,7 @@ let package = Package(
             name: "GatewayKit",
             dependencies: [
                 "WireProtocol", "TransferCore", "SecureChannel", "ObjectStore", nioCore, nioPosix, logging, lifecycle,
+                unixSignals,
             ],
             swiftSettings: strict),
         .target(
@@ -71,21 +72,20 @@ let package = Package(
         .target(
             name: "CommandSupport",
             dependencies: [
-                arguments, configuration, logging, .product(name: "SystemPackage", package: "swift-system"),
+                "SecureChannel", "WireProtocol", arguments, configuration, logging,
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "sluice-gateway",
             dependencies: [
-                "GatewayKit", "CommandSupport", "ObjectStore", "SecureChannel", arguments, lifecycle, unixSignals, logging,
+                "GatewayKit", "CommandSupport", "ObjectStore", "SecureChannel", arguments, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "sluice-agent",
             dependencies: [
-                "AgentKit", "CommandSupport", "SecureChannel", "TransferCore", "WireProtocol", arguments, lifecycle,
-                unixSignals,
-                logging,
+                "AgentKit", "CommandSupport", "SecureChannel", "TransferCore", "WireProtocol", arguments, logging,
             ],
             swiftSettings: strict),
 
@@ -101,6 +101,12 @@ let package = Package(
             name: "ObjectStoreTests",
             dependencies: [
                 "ObjectStore", "ObjectStoreConformance", "SecureChannel", "WireProtocol", nioCore, nioPosix, logging,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "S3StoreTests",
+            dependencies: [
+                "ObjectStore", "ObjectStoreConformance", "S3Servers", "SecureChannel", "TestSupport", "WireProtocol",
+                nioCore, nioPosix, nioHTTP1, logging,
             ], swiftSettings: strict),
         .testTarget(
             name: "GatewayKitTests",
@@ -124,6 +130,9 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["COpenSSL", "WireProtocol", nioCore, nioPosix],
             path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "S3Servers", dependencies: ["TestSupport", nioCore, nioPosix, nioHTTP1],
+            path: "Tests/S3Servers", swiftSettings: strict),
         .target(
             name: "TransferCoreSupport", dependencies: ["TransferCore", "WireProtocol", nioCore],
             path: "Tests/TransferCoreSupport", swiftSettings: strict),

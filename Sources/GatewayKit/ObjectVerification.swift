@@ -35,7 +35,10 @@ package struct ObjectVerification: Sendable {
         case .compositeMD5(let etag, _): verdict = Self.compare("ETag \(etag)", "ETag \(found.compositeMD5)")
         case .none: verdict = .unproven
         }
-        return (found.bytes == object.summary.size ? verdict : .damaged(evidence: "size", found: "another"), found.bytes, found.whole)
+        return (
+            found.bytes == object.summary.size ? verdict : .damaged(evidence: "size", found: "another"), found.bytes,
+            found.whole
+        )
     }
 
     private static func compare(_ kept: String, _ found: String) -> Verdict {

@@ -24,8 +24,8 @@ struct StoreCalls: Sendable {
 
     private func perform(_ request: StoreRequest, flow: PartFlow?) async throws(StoreError) -> StoreAnswer {
         switch request {
-        case .lookUpObject(let key):
-            return .object(try await store.object(key: key).map(ObjectFacts.init))
+        case .lookUpObject(let key, let plan):
+            return .object(try await lookUp(key, plan))
         case .findRecords(let key):
             return .records(try await records.sessions(key: key).compactMap { $0.record.map(SessionRecordFacts.init) })
         case .writeRecord(let facts):
@@ -64,6 +64,37 @@ struct StoreCalls: Sendable {
                 // Gone is what was wanted.
             }
             return .done
+        }
+    }
+}
+
+extension StoreCalls {
+    /// What is under the key, with evidence of its content wherever that can be had.
+    private func lookUp(_ key: String, _ plan: PartPlan) async throws(StoreError) -> ObjectFacts? {
+        guard let summary = try await store.object(key: key) else { return nil }
+        var facts = ObjectFacts(summary)
+        guard facts.evidence == .none, facts.size == plan.fileBytes else { return facts }
+        guard let root = try await rootDigest(of: key, size: facts.size, partBytes: plan.partBytes) else { return nil }
+        facts.evidence = .root(root)
+        facts.partBytes = plan.partBytes
+        return facts
+    }
+
+    /// Reads an object back; `nil` where it is gone or has become another one meanwhile.
+    private func rootDigest(
+        of key: String, size: UInt64, partBytes: UInt64
+    ) async throws(StoreError) -> SHA256Digest? {
+        guard let object = try await store.readObject(key: key) else { return nil }
+        do {
+            var reading = try ObjectReading(partBytes: partBytes)
+            var pieces = object.bytes.makeAsyncIterator()
+            while let piece = try await pieces.next(isolation: nil) { try reading.update(piece) }
+            let result = try reading.finish()
+            return result.bytes == size ? result.root : nil
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw StoreError(.unavailable, cause: error)
         }
     }
 }

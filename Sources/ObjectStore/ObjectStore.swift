@@ -33,7 +33,8 @@ package protocol ObjectStore: Sendable {
         key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
     ) async throws(StoreError) -> ObjectReceipt
 
-    /// The bytes of an object together with the summary that describes exactly these bytes, or `nil` where there is none.
+    /// The bytes of an object together with the summary that describes exactly these bytes, or `nil` where there is
+    /// none.
     func readObject(key: String) async throws(StoreError) -> ObjectReader?
 
     /// Begins a multipart upload. A key may have several at a time.

@@ -90,6 +90,7 @@ struct EncodedTime: Codable {
         self.nanoseconds = time.nanoseconds
     }
 
+    /// `nil` where the nanoseconds are none.
     var modificationTime: ModificationTime? {
         nanoseconds < 1_000_000_000 ? ModificationTime(seconds: seconds, nanoseconds: nanoseconds) : nil
     }

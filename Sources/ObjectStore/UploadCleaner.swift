@@ -13,7 +13,8 @@ package import WireProtocol
 /// | crash after                 | left                        | removed                                              |
 /// |-----------------------------|-----------------------------|------------------------------------------------------|
 /// | record written              | record without upload       | when old                                             |
-/// | upload created              | the same, and an upload     | when old, where the store names an upload's session; elsewhere the record only, and the upload by the store's own rule |
+/// | upload created              | the same, and an upload     | when old, where the store names an upload's session;
+/// elsewhere the record only, and the upload by the store's own rule |
 /// | record completed, any part  | record and upload           | when old                                             |
 /// | upload completed or aborted | record with a vanished upload | when old: a gateway may still be deciding          |
 package struct UploadCleaner: Sendable {
@@ -154,6 +155,7 @@ package struct UnfinishedUpload: Hashable, Sendable {
     package var size: UInt64?
     /// The upload ids found: none where the upload is gone or was never made, and hardly ever more than one.
     package var uploads: [String]
+    /// Stored parts of all of `uploads`.
     package var partCount: Int
     /// The sizes of the stored parts, added up.
     package var storedBytes: UInt64
@@ -179,6 +181,7 @@ package struct CleaningReport: Sendable {
         package var error: StoreError
     }
 
+    /// Sessions whose record is gone now, and with it every upload of theirs that could be found.
     package var removed: [UnfinishedUpload] = []
     /// How many were too young.
     package var keptCount = 0

@@ -42,7 +42,7 @@ package enum AES256GCM {
 /// The one owner of an `EVP_CIPHER_CTX` that seals or opens once, with the calls in the order in which they stand here.
 private struct CipherContext: ~Copyable {
     /// What the context was made for, and what an error says was attempted.
-    package enum Direction: Int32 {
+    enum Direction: Int32 {
         case open = 0
         case seal = 1
 
@@ -57,7 +57,7 @@ private struct CipherContext: ~Copyable {
     private let context: OpaquePointer
     private let direction: Direction
 
-    package init(for direction: Direction, key: [UInt8], nonce: [UInt8]) throws(CryptographyError) {
+    init(for direction: Direction, key: [UInt8], nonce: [UInt8]) throws(CryptographyError) {
         guard let cipher = FetchedCipher.aes256GCM.cipher else {
             throw CryptographyError(operation: .findCipher, reason: "no provider offers it")
         }
@@ -74,7 +74,7 @@ private struct CipherContext: ~Copyable {
         self.direction = direction
     }
 
-    package func authenticate(_ associated: [UInt8]) throws(CryptographyError) {
+    func authenticate(_ associated: [UInt8]) throws(CryptographyError) {
         guard !associated.isEmpty else { return }
         var written: Int32 = 0
         let length = try length(of: associated)
@@ -82,7 +82,7 @@ private struct CipherContext: ~Copyable {
     }
 
     /// - Returns: as many bytes as went in. When opening, they are worth nothing before `finish` agreed.
-    package func transform(_ input: [UInt8]) throws(CryptographyError) -> [UInt8] {
+    func transform(_ input: [UInt8]) throws(CryptographyError) -> [UInt8] {
         guard !input.isEmpty else { return [] }
         var output = [UInt8](repeating: 0, count: input.count)
         var written: Int32 = 0
@@ -94,7 +94,7 @@ private struct CipherContext: ~Copyable {
     }
 
     /// Opening only: the tag that `finish` compares with.
-    package func expect(tag: [UInt8]) throws(CryptographyError) {
+    func expect(tag: [UInt8]) throws(CryptographyError) {
         var tag = tag
         guard EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, Int32(AES256GCM.tagByteCount), &tag) == 1 else {
             throw failure()
@@ -102,7 +102,7 @@ private struct CipherContext: ~Copyable {
     }
 
     /// - Returns: when opening, whether the tag agrees.
-    package func finish() -> Bool {
+    func finish() -> Bool {
         // GCM is a stream mode and writes nothing here, but OpenSSL's contract allows one block.
         var rest = [UInt8](repeating: 0, count: Int(EVP_MAX_BLOCK_LENGTH))
         var written: Int32 = 0
@@ -110,7 +110,7 @@ private struct CipherContext: ~Copyable {
     }
 
     /// Sealing only, after `finish`.
-    package func tag() throws(CryptographyError) -> [UInt8] {
+    func tag() throws(CryptographyError) -> [UInt8] {
         var tag = [UInt8](repeating: 0, count: AES256GCM.tagByteCount)
         guard EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, Int32(tag.count), &tag) == 1 else { throw failure() }
         return tag
@@ -134,8 +134,8 @@ private struct CipherContext: ~Copyable {
 
 /// Fetched once a process and never freed; `@unchecked Sendable` because a fetched `EVP_CIPHER` never changes.
 private struct FetchedCipher: @unchecked Sendable {
-    package static let aes256GCM = FetchedCipher(cipher: EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
+    static let aes256GCM = FetchedCipher(cipher: EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
 
     /// `nil` where no provider has the cipher.
-    package let cipher: OpaquePointer?
+    let cipher: OpaquePointer?
 }

@@ -16,7 +16,8 @@ package enum Inbound: Equatable, Sendable {
 /// Append what arrives, then call `next()` until it gives `nil`: then nothing of what was appended is kept but the
 /// beginning of one frame, copied into a buffer of its own so that the network's buffers are free again.
 /// - The header is judged as soon as it is there, before any of the body is waited for.
-/// - The payload of PART DATA is passed on in the pieces that arrived, without a copy; skipped frames are dropped likewise.
+/// - The payload of PART DATA is passed on in the pieces that arrived, without a copy; skipped frames are dropped
+///   likewise.
 /// - The first error is the last thing that a decoder gives: `next()` throws it again for ever.
 package struct FrameDecoder: Sendable {
     private enum State {
@@ -29,7 +30,8 @@ package struct FrameDecoder: Sendable {
         case failed(WireError)
     }
 
-    /// A tighter maximum for every body than the types' own, such as before HELLO. It counts for headers read after it is set.
+    /// A tighter maximum for every body than the types' own, such as before HELLO. It counts for headers read after it
+    /// is set.
     package var bodyBytesMax: Int?
 
     private let receiver: Role
@@ -107,7 +109,8 @@ package struct FrameDecoder: Sendable {
         }
     }
 
-    /// Checks everything that a header can be judged by, in the specification's order, and says what is to be read next.
+    /// Checks everything that a header can be judged by, in the specification's order, and says what is to be read
+    /// next.
     private func judge(_ header: FrameHeader) throws(WireError) -> State {
         guard let type = FrameType(rawValue: header.type) else {
             guard header.flags & FrameHeader.skippableFlag != 0 else { throw .unknownType(header.type) }
@@ -132,8 +135,8 @@ package struct FrameDecoder: Sendable {
         }
     }
 
-    /// Exactly `byteCount` bytes in one piece: a slice where they arrived together, else a copy. Until they are all there
-    /// it is `nil`, and those that are have been copied aside.
+    /// Exactly `byteCount` bytes in one piece: a slice where they arrived together, else a copy. Until they are all
+    /// there it is `nil`, and those that are have been copied aside.
     private mutating func take(_ byteCount: Int) -> ByteBuffer? {
         if collected.readableBytes == 0, let first = arrived.first, first.readableBytes >= byteCount {
             return takePiece(byteCountMax: byteCount)

@@ -13,7 +13,8 @@ struct TransferOptions: ParsableArguments {
     @Option(help: "Parts under way at once (default: 4).") var concurrency: Int?
     @Option(help: "Connections at once (default: 1).") var connections: Int?
     @Option(help: "The most to send, for example 20MB/s or 10Mbit/s.") var limitRate: ByteRate?
-    @Option(help: "How long to go on without progress before giving up for now (default: 5min).") var retryFor: TimeSpan?
+    @Option(help: "How long to go on without progress before giving up for now (default: 5min).") var retryFor:
+        TimeSpan?
     @Option(help: "Compress: auto, always or never.") var compress: CompressionChoice?
     @Flag(help: "One JSON object a line.") var json = false
     @Flag(help: "Say only what failed.") var quiet = false
@@ -46,14 +47,3 @@ struct TransferOptions: ParsableArguments {
 }
 
 extension CompressionChoice: ExpressibleByArgument {}
-
-extension Fingerprint: ExpressibleByArgument {
-    public init?(argument: String) { self.init(argument) }
-}
-
-extension ExistingKeyPolicy: ExpressibleByArgument {
-    public init?(argument: String) {
-        guard let policy = ["verify": Self.verify, "replace": .replace, "fail": .fail][argument] else { return nil }
-        self = policy
-    }
-}

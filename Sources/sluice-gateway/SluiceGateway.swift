@@ -1,12 +1,9 @@
 import ArgumentParser
 import CommandSupport
-import Foundation
 import GatewayKit
 import Logging
 import ObjectStore
 import SecureChannel
-import ServiceLifecycle
-import UnixSignals
 
 @main
 struct SluiceGateway: AsyncParsableCommand {
@@ -23,9 +20,11 @@ struct HomeOption: ParsableArguments {
 
 struct StoreOptions: ParsableArguments {
     @Option(help: "Where objects go: file:///directory or s3://bucket/prefix.") var store: String?
-    @Option(name: .customLong("s3-endpoint"), help: "The S3 server, if not AWS: http://host:port.") var endpoint: String?
+    @Option(name: .customLong("s3-endpoint"), help: "The S3 server, if not AWS: http://host:port.") var endpoint:
+        String?
     @Option(name: .customLong("s3-region"), help: "Its region, if it has one.") var region: String?
-    @Option(name: .customLong("s3-addressing"), help: "Buckets in the path or in the host name.") var addressing: S3Addressing?
+    @Option(name: .customLong("s3-addressing"), help: "Buckets in the path or in the host name.") var addressing:
+        S3Addressing?
     @Option(help: "Who checks digests: auto tries the store, always, or store: its word.") var verify: PartVerification?
 
     func site(_ settings: Settings) throws -> SiteStore {
@@ -70,21 +69,12 @@ struct Serve: AsyncParsableCommand {
         guard let endpoint, endpoint.isLoopback else {
             throw ValidationError("This version has no TLS and listens on loopback addresses only.")
         }
-        let objects = try await site.open(logger: logger)
-        let limits = GatewayServer.limits(
-            for: objects, budgetBytes: try settings.value(budget, "budget")?.bytes)
-        var configuration = GatewayServer.Configuration(
-            host: endpoint.host, port: endpoint.port, limits: limits, software: "sluice-gateway \(sluiceVersion)")
-        if let limit = try settings.value(drainLimit, "drain-limit") { configuration.drainLimit = limit.duration }
-        let server = GatewayServer(
-            configuration: configuration, home: home.gateway, store: objects, logger: logger
-        ) { address in
-            print("listening on \(address)")
-            fflush(nil)
-        }
-        let services = ServiceGroup(
-            services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: ProgramLog.silent)
-        try await services.run()
+        var program = GatewayProgram(
+            home: home.gateway, site: site, host: endpoint.host, port: endpoint.port,
+            software: "sluice-gateway \(sluiceVersion)")
+        program.budgetBytes = try settings.value(budget, "budget")?.bytes
+        program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
+        try await program.run(logger: logger)
     }
 }
 
@@ -154,7 +144,3 @@ struct Verify: AsyncParsableCommand {
 
 extension S3Addressing: ExpressibleByArgument {}
 extension PartVerification: ExpressibleByArgument {}
-
-extension Fingerprint: ExpressibleByArgument {
-    public init?(argument: String) { self.init(argument) }
-}

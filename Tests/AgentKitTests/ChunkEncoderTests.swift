@@ -1,10 +1,9 @@
+import AgentKit
 import NIOCore
 import SecureChannel
 import TestSupport
 import Testing
 import WireProtocol
-
-import AgentKit
 
 /// Chunks as they go on the wire.
 @Suite
@@ -20,12 +19,14 @@ struct ChunkEncoderTests {
         var decoder = FrameDecoder(receiver: .gateway)
         decoder.append(head)
         decoder.append(payload)
-        guard case .dataBegan(let slot, let header) = try decoder.next(), case .dataBytes(let bytes) = try decoder.next(),
+        guard case .dataBegan(let slot, let header) = try decoder.next(),
+            case .dataBytes(let bytes) = try decoder.next(),
             case .dataEnded = try decoder.next()
         else { throw WireError.wrongDirection(type: .partData) }
         #expect(slot == Slot(5))
         #expect(header.offset == 77)
-        let whole = header.isCompressed
+        let whole =
+            header.isCompressed
             ? try LZ4Block.decompress(bytes, plainByteCount: Int(header.plainBytes)) : bytes
         return (header, whole)
     }

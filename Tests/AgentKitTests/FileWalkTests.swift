@@ -1,9 +1,8 @@
+import AgentKit
 import Foundation
 import TestSupport
 import Testing
 import TransferCore
-
-import AgentKit
 
 /// Which files a push finds, and the keys they get.
 @Suite

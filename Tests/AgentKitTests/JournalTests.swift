@@ -1,11 +1,10 @@
+import AgentKit
 import Foundation
 import Logging
 import TestSupport
 import Testing
 import TransferCore
 import WireProtocol
-
-import AgentKit
 
 /// What the agent writes down, and what it reads after a restart.
 @Suite
@@ -15,7 +14,8 @@ struct JournalTests {
 
     private static func stamp(size: UInt64 = 100, inode: UInt64 = 5) -> FileStamp {
         FileStamp(
-            device: .max, inode: inode, size: size, modification: ModificationTime(seconds: -3, nanoseconds: 999_999_999),
+            device: .max, inode: inode, size: size,
+            modification: ModificationTime(seconds: -3, nanoseconds: 999_999_999),
             change: ModificationTime(seconds: 4, nanoseconds: 1))
     }
 
@@ -27,7 +27,8 @@ struct JournalTests {
 
     private static func entry(_ number: UInt32) throws -> PartListEntry {
         PartListEntry(
-            part: try #require(PartNumber(number)), size: 50, digest: SHA256Digest(bytes: [UInt8](repeating: 9, count: 32)),
+            part: try #require(PartNumber(number)), size: 50,
+            digest: SHA256Digest(bytes: [UInt8](repeating: 9, count: 32)),
             etag: "\"e\(number)\"")
     }
 

@@ -1,3 +1,4 @@
+import AgentKit
 import Foundation
 import NIOCore
 import SecureChannel
@@ -5,8 +6,6 @@ import TestSupport
 import Testing
 import TransferCore
 import WireProtocol
-
-import AgentKit
 
 /// Reading and hashing files where they lie.
 @Suite
@@ -51,8 +50,9 @@ struct PartReaderTests {
             let root = try RootDigest.of(digests)
             let whole = try SHA256Digest.of(bytes)
             func evidence(_ partBytes: UInt64, _ kind: ContentEvidence) -> ContentEvidence? {
-                guard case .computed(let evidence, _) = reader.evidence(
-                    fileBytes: 2_500, partBytes: partBytes, like: kind)
+                guard
+                    case .computed(let evidence, _) = reader.evidence(
+                        fileBytes: 2_500, partBytes: partBytes, like: kind)
                 else { return nil }
                 return evidence
             }

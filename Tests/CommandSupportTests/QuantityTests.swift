@@ -35,7 +35,8 @@ struct QuantityTests {
     }
 
     @Test(arguments: [
-        ("127.0.0.1:7420", "127.0.0.1", 7_420, true), ("[::1]:1", "::1", 1, true), ("gate.example:80", "gate.example", 80, false),
+        ("127.0.0.1:7420", "127.0.0.1", 7_420, true), ("[::1]:1", "::1", 1, true),
+        ("gate.example:80", "gate.example", 80, false),
     ])
     func endpointsHaveAHostAndAPort(text: String, host: String, port: Int, isLoopback: Bool) throws {
         let endpoint = try #require(Endpoint(argument: text))

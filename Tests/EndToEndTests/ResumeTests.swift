@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Every way in which an upload is cut short, with real processes and sockets: afterwards the object is the file, no
-    /// part that was stored is sent again, and little else is.
+    /// Every way in which an upload is cut short, with real processes and sockets: afterwards the object is the file,
+    /// no part that was stored is sent again, and little else is.
     @Suite
     struct ResumeTests {
         private static let partBytes = 1 << 20
@@ -125,7 +125,8 @@ extension EndToEndTests {
                             return AgentRun(program)
                         }
                         try site.expectObject("file", equals: file)
-                        // The same gateway lives: what it has received it keeps, and only what was on the way goes again.
+                        // The same gateway lives: what it has received it keeps, and only what was on the way goes
+                        // again.
                         let twice = Int(try run.summary.bytesSent ?? 0) - Self.fileBytes
                         #expect(twice <= cuts * 3 << 20, "sent twice: \(twice)")
                         try site.expectNothingUnfinished()

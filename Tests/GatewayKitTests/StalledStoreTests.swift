@@ -35,7 +35,8 @@ struct StalledStoreTests {
                         try await proxy.wait(untilBytes: 4 * Int(limits.windowBytes), towards: .upstream)
                     }
                     // Another file goes through meanwhile.
-                    let summary = try await fast.run(.push(paths: [small.path()], key: "fast/small", prefix: "")) { _ in }
+                    let summary = try await fast.run(.push(paths: [small.path()], key: "fast/small", prefix: "")) { _ in
+                    }
                     #expect(summary.failures == [])
                     #expect(try fileDigest(URL(filePath: objects + "/fast/small")) == fileDigest(small))
                     // What the stalled parts were given credit for has come, and not a byte more.

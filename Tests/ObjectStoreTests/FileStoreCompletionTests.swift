@@ -22,6 +22,15 @@ import WireProtocol
         }
     }
 
+    /// A stream that turns out to be empty has one part without bytes.
+    @Test func makesAnEmptyObjectOfAnEmptyPart() async throws {
+        try await withTestStore { store, _ in
+            let (upload, parts) = try await store.begin([Sample(0, seed: 1)], key: "a")
+            try await store.complete(upload, parts, key: "a")
+            #expect(try await store.contents("a") == [])
+        }
+    }
+
     @Test func joinsMorePartsThanAPageHolds() async throws {
         try await withTestStore { store, _ in
             let upload = try await store.createUpload(key: "a", metadata: metadata(partBytes: 3))

@@ -105,8 +105,8 @@ final class FileFaults: Sendable {
     /// How many of them change something.
     var changeCount: Int { state.withLock { $0.changeCount } }
 
-    /// From now on, each call gets what `rule` says: 0, or the error it is to fail with. The rule is told how many calls
-    /// that change something came before.
+    /// From now on, each call gets what `rule` says: 0, or the error it is to fail with. The rule is told how many
+    /// calls that change something came before.
     func set(_ rule: @escaping @Sendable (FileCall, Int) -> CInt) {
         state.withLock { $0 = State(rule: rule) }
     }

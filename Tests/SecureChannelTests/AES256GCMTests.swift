@@ -1,7 +1,6 @@
+import SecureChannel
 import Testing
 import WireProtocol
-
-import SecureChannel
 
 /// Test cases 13 to 16 of McGrew and Viega, "The Galois/Counter Mode of Operation", those with a 256-bit key and a
 /// 96-bit nonce.

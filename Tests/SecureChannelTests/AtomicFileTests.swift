@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import SecureChannel
+import Testing
 
 @Suite struct AtomicFileTests {
     private static let old = Array("old content".utf8)

@@ -1,7 +1,6 @@
 import Foundation
-import Testing
-
 import SecureChannel
+import Testing
 
 @Suite struct BoundedFileTests {
     @Test func aFileOfTheGreatestLengthIsReadAndALongerOneIsNot() throws {

@@ -1,7 +1,6 @@
+import SecureChannel
 import Testing
 import WireProtocol
-
-import SecureChannel
 
 @Suite struct FingerprintTests {
     private static let digits = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

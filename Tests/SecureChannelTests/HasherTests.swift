@@ -1,8 +1,7 @@
 import NIOCore
+import SecureChannel
 import Testing
 import WireProtocol
-
-import SecureChannel
 
 @Suite struct HasherTests {
     /// FIPS 180-4's examples, from NIST's "Example Values" and "SHA Test Vectors".

@@ -1,8 +1,7 @@
 import Foundation
+import SecureChannel
 import Testing
 import WireProtocol
-
-import SecureChannel
 
 /// Identities as the `openssl` program sees them, and identities that it made.
 @Suite struct IdentityInteroperabilityTests {

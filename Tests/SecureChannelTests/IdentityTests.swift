@@ -1,8 +1,7 @@
 import Foundation
+import SecureChannel
 import Testing
 import WireProtocol
-
-import SecureChannel
 
 @Suite struct IdentityTests {
     @Test func aCreatedIdentityLoads() throws {

@@ -1,8 +1,7 @@
 import Foundation
+import SecureChannel
 import Testing
 import WireProtocol
-
-import SecureChannel
 
 @Suite struct KeyRingFileTests {
     private static let secret = String(repeating: "5e", count: 32)

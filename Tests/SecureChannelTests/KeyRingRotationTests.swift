@@ -1,6 +1,5 @@
-import Testing
-
 import SecureChannel
+import Testing
 
 @Suite struct KeyRingRotationTests {
     private let plain = Array("a session".utf8)

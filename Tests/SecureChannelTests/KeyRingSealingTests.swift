@@ -1,6 +1,5 @@
-import Testing
-
 import SecureChannel
+import Testing
 
 @Suite struct KeyRingSealingTests {
     private let ring: KeyRing

@@ -1,8 +1,7 @@
 import Foundation
 import NIOCore
-import Testing
-
 import SecureChannel
+import Testing
 
 @Suite struct LZ4BlockTests {
     /// Text that compresses, of any length.

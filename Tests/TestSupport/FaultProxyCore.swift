@@ -17,13 +17,16 @@ final class FaultProxyCore {
     let counts: Watched<ProxyCounts>
     var upstream: SocketAddress
     private(set) var faults = Faults()
-    private(set) var arrangedCut: ArrangedCut?
+    private var arrangedCut: ArrangedCut?
 
     /// When the shared rate of each direction has room for the next byte.
     private var rates: [ProxyEnd: SharedRate] = [:]
     private var generator: SeededGenerator
     private var links: [ObjectIdentifier: ProxyLink] = [:]
     private var listener: (any Channel)?
+
+    /// The last order to listen or not to. Each one waits for the one before.
+    private var listening: EventLoopFuture<Void>
     private var cutTimer: Scheduled<Void>?
     private var reservation: PortReservation?
 
@@ -36,6 +39,7 @@ final class FaultProxyCore {
         self.counts = counts
         self.port = reservation.port
         self.reservation = consume reservation
+        self.listening = eventLoop.makeSucceededVoidFuture()
         self.generator = SeededGenerator(seed: seed)
     }
 
@@ -54,7 +58,7 @@ final class FaultProxyCore {
         for link in links.values {
             link.faultsChanged()
         }
-        return faults.refusesConnections ? stopListening() : startListening()
+        return listen { self.faults.refusesConnections ? self.stopListening() : self.startListening() }
     }
 
     func cutAll(by cut: Cut) {
@@ -77,9 +81,10 @@ final class FaultProxyCore {
         for link in links.values {
             link.cut(by: .reset)
         }
-        let stopped = stopListening()
-        reservation = nil
-        return stopped
+        return listen {
+            self.reservation = nil
+            return self.stopListening()
+        }
     }
 
     private func scheduleCut() {
@@ -92,6 +97,13 @@ final class FaultProxyCore {
     }
 
     // MARK: - Listening
+
+    private func listen(_ order: @escaping () -> EventLoopFuture<Void>) -> EventLoopFuture<Void> {
+        let result = listening.assumeIsolated().flatMap(order).nonisolated()
+        // An order that failed is the concern of whoever gave it, not of the next.
+        listening = result.recover { _ in }
+        return result
+    }
 
     private func startListening() -> EventLoopFuture<Void> {
         guard listener == nil else { return eventLoop.makeSucceededVoidFuture() }

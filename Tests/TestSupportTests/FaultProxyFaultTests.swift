@@ -119,12 +119,7 @@ import Testing
         try await withPair { pair in
             try await pair.proxy.change { $0.towardsUpstream.passage = .stalled }
             async let sent: Void = pair.client.send([UInt8](repeating: 1, count: byteCount))
-            try await pair.wait("the proxy to fill up") {
-                $0.towardsUpstream.bytesHeldMax >= FaultProxy.heldBytesMax
-            }
-            try await pair.server.send([1])
-            _ = try await pair.client.waitForBytes(1)
-            #expect(pair.proxy.counts.towardsUpstream.bytesRead < FaultProxy.heldBytesMax + 2 << 20)
+            try await pair.waitUntilFull()
             try await pair.proxy.change { $0.towardsUpstream.passage = .forwarding }
             try await sent
             _ = try await pair.server.waitForBytes(byteCount)
@@ -197,13 +192,15 @@ import Testing
     }
 
     @Test func resetsClientsWhoseUpstreamIsDown() async throws {
-        let listener = try await PeerListener.start()
-        try await listener.stop()
-        try await withFaultProxy(upstreamPort: listener.port) { proxy in
-            let client = try await Peer.connect(toPort: proxy.port)
-            #expect(try await client.waitForEnding() == .reset)
-            #expect(proxy.counts.connectionsWithoutUpstream == 1)
-            #expect(proxy.counts.connectionsOpen == 0)
+        var down = Faults()
+        down.refusesConnections = true
+        try await withFaultProxy(upstreamPort: 1, faults: down) { upstream in
+            try await withFaultProxy(upstreamPort: upstream.port) { proxy in
+                let client = try await Peer.connect(toPort: proxy.port)
+                #expect(try await client.waitForEnding() == .reset)
+                #expect(proxy.counts.connectionsWithoutUpstream == 1)
+                #expect(proxy.counts.connectionsOpen == 0)
+            }
         }
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 import TestSupport
+import Testing
 
 /// One end of a real TCP connection that records what it gets.
 final class Peer: Sendable {
@@ -39,8 +40,12 @@ final class Peer: Sendable {
         return try await peer.wait { $0 }
     }
 
+    /// Returns when the kernel has taken everything.
     func send(_ bytes: [UInt8]) async throws {
-        try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
+        let channel = channel
+        try await withDeadline(.seconds(30), "\(bytes.count) bytes to be sent") {
+            try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
+        }
     }
 
     func sendEndOfFile() async throws {
@@ -163,6 +168,18 @@ struct Pair: Sendable {
         let proxy = proxy
         try await withDeadline(.seconds(30), awaited, detail: { "\(proxy.counts)" }) {
             try await proxy.wait(until: wanted)
+        }
+    }
+
+    /// Waits until the proxy holds as much as it may of what is sent upstream, and sees that it takes no more.
+    func waitUntilFull() async throws {
+        try await wait("the proxy to be full") { $0.towardsUpstream.bytesHeldMax >= FaultProxy.heldBytesMax }
+        let proxy = proxy
+        // One read from a socket may go beyond. Nothing tells that no other comes but time.
+        await #expect(throws: DeadlineExceeded.self) {
+            try await withDeadline(.milliseconds(500), "the proxy to hold too much") {
+                try await proxy.wait { $0.towardsUpstream.bytesHeldMax > FaultProxy.heldBytesMax + 2 << 20 }
+            }
         }
     }
 }

@@ -2,8 +2,8 @@ import NIOCore
 import Testing
 import WireProtocol
 
-/// Vectors with random damage. Whatever arrives gives frames or the error of the first violation, the same however it is
-/// cut; and what is accepted could have been sent.
+/// Vectors with random damage. Whatever arrives gives frames or the error of the first violation, the same however it
+/// is cut; and what is accepted could have been sent.
 @Suite struct FrameDecoderMutationTests {
     private static let executionsPerSeed = 25_000
 

@@ -46,6 +46,7 @@ extension FileStore {
 }
 
 extension StoreDirectory {
+    /// Writes a record in staging and gives it its name once it is durable.
     func writeRecord(_ name: String, _ bytes: [UInt8]) throws {
         let path = instance.makeStagingPath()
         do {
@@ -60,6 +61,7 @@ extension StoreDirectory {
         try files.syncFolder(layout.sessions)
     }
 
+    /// `nil` where there is none; `.damaged` where a file of that name cannot be a record.
     func record(_ name: String, bytesMax: Int) throws -> StoredRecord? {
         do {
             let file = try files.open(layout.record(name))
@@ -74,6 +76,7 @@ extension StoreDirectory {
         }
     }
 
+    /// Removes a record for good, or makes sure that its removal by another is durable.
     func removeRecord(_ name: String) throws {
         do {
             try files.removeFile(layout.record(name))
@@ -84,6 +87,7 @@ extension StoreDirectory {
         try files.syncFolder(layout.sessions)
     }
 
+    /// Reads the whole folder for each page; there are as many records as unfinished sessions.
     func recordNames(prefix: String, after: String?, countMax: Int) throws -> RecordNamePage {
         var names: [String] = []
         try files.list(layout.sessions) { name in

@@ -21,9 +21,9 @@ package import NIOPosix
 /// |-------------------------------------------|----------------------------------------------------------------------|
 /// | 1 bytes written to staging                | a staged file; removed when a gateway starts                         |
 /// | 2 digest right, file synced               | the same                                                             |
-/// | 3 description written, synced, folder synced | and a description of a file that is no object: void, a few hundred bytes |
+/// | 3 description written, synced, folder synced | and a description of a file that is no object: void |
 /// | 4 key's folders made, each synced         | and empty folders, which are in nobody's way                         |
-/// | 5 renamed, or linked if absent, to the key | the object, complete, with its description; after a power cut perhaps still the old one, with the old one's |
+/// | 5 renamed, or linked if absent, to the key | the object and its description; after a power cut perhaps the old |
 /// | 6 key's folder synced                     | the object                                                           |
 /// | 7 replaced object's description removed   | the same; before, a description of a file that is gone: void         |
 ///
@@ -36,10 +36,10 @@ package import NIOPosix
 ///
 /// | `completeUpload`                          | left behind                                                          |
 /// |-------------------------------------------|----------------------------------------------------------------------|
-/// | 1 parts copied or cloned into `joined`    | the upload as it was, and `joined`, which the next start or completion removes |
+/// | 1 parts copied or cloned into `joined` | the upload as it was, and `joined`, removed by the next start or completion |
 /// | 2 `joined` synced                         | the same                                                             |
 /// | 3 `completing` made, folder synced        | the same; `completing` with `joined` means that nothing has happened |
-/// | 4–6 as 3–5 of `putObject`                 | the object, and `completing` without `joined`: the upload counts as gone |
+/// | 4–6 as 3–5 of `putObject` | the object, and `completing` without `joined`: the upload counts as gone |
 /// | 7 key's folder synced                     | the same                                                             |
 /// | 8 upload renamed to staging, `uploads` synced | the object; the rest is removed when a gateway starts            |
 ///
@@ -50,6 +50,7 @@ package import NIOPosix
 package final class FileStore: ObjectStore {
     package let limits: StoreLimits
 
+    // The state is for the files of this type only.
     let directory: StoreDirectory
     let threads: NIOThreadPool
     let pageCountMax: Int
@@ -108,6 +109,7 @@ package final class FileStore: ObjectStore {
         try await threads.run { try directory.close() }
     }
 
+    /// A key that could be a path here.
     func key(_ text: String) throws(StoreError) -> FileStoreKey {
         try FileStoreKey(text, bytesMax: limits.keyBytesMax)
     }

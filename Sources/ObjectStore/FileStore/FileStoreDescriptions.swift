@@ -11,9 +11,11 @@ struct ObjectDescription: Codable {
     var version = currentVersion
     /// For a person who looks; found by its digest.
     var key: String
+    // What tells the file from every other.
     var inode: UInt64
     var generation: UInt32
     var size: UInt64
+    /// The file's own modification time. The source's is in `metadata`.
     var writtenSeconds: Int64
     var writtenNanoseconds: Int64
     var metadata: EncodedMetadata
@@ -124,7 +126,9 @@ struct PartFooter: Equatable {
 
     private static let magic = Array("sluicePt".utf8)
 
+    /// Of the part, without this footer.
     var size: UInt64
+    /// SHA-256 of the part's bytes, checked when they were written.
     var digest: SHA256Digest
 
     init(size: UInt64, digest: SHA256Digest) {
@@ -142,6 +146,7 @@ struct PartFooter: Equatable {
         self.init(size: size, digest: digest)
     }
 
+    /// What is written.
     var bytes: [UInt8] {
         Self.magic + (0..<8).map { UInt8(truncatingIfNeeded: size >> (56 - 8 * UInt64($0))) } + digest.bytes
     }

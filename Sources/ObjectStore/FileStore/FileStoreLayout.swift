@@ -26,7 +26,9 @@ struct FileStoreLayout: Sendable {
     /// The store's directory, absolute, without a slash at its end.
     let root: String
 
+    /// What is not an object.
     var ownFolder: String { "\(root)/\(Self.ownFolderName)" }
+    // The folders in it, and the files in those, as shown above.
     var uploads: String { "\(ownFolder)/uploads" }
     var metadata: String { "\(ownFolder)/metadata" }
     var sessions: String { "\(ownFolder)/sessions" }
@@ -40,6 +42,7 @@ struct FileStoreLayout: Sendable {
     func joined(of id: String) -> String { "\(upload(id))/joined" }
     func completing(of id: String) -> String { "\(upload(id))/completing" }
 
+    /// The number is written with five digits, so that a person sees the parts in order.
     func part(_ number: PartNumber, of id: String) -> String {
         let digits = String(number.value)
         return "\(upload(id))/\(Self.partPrefix)\(String(repeating: "0", count: max(0, 5 - digits.count)))\(digits)"

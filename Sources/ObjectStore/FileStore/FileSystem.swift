@@ -14,6 +14,7 @@ package struct FileError: Error, Hashable {
 
 /// A call on the file system: what it does and to which path.
 package struct FileCall: Hashable, Sendable {
+    /// What tests tell apart: what changes something, what makes it durable, and what only looks.
     package enum Operation: Hashable, Sendable {
         case openFile, openFolder, createFile
         case read, write, clone
@@ -47,7 +48,8 @@ package struct FileSystem: Sendable {
         self.intercept = intercept
     }
 
-    /// Opens an existing file for reading. A symbolic link at the path's end is not followed, and a pipe not waited for.
+    /// Opens an existing file for reading. A symbolic link at the path's end is not followed, and a pipe not waited
+    /// for.
     func open(_ path: String) throws(FileError) -> OpenFile {
         try openFile(.openFile, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     }
@@ -295,11 +297,14 @@ struct OpenFile: ~Copyable, Sendable {
 
 /// What `stat` tells of a file.
 struct FileStatus: Hashable, Sendable {
+    /// `other`: a symbolic link, pipe, socket or device.
     enum Kind: Hashable, Sendable { case file, folder, other }
 
     var kind: Kind
+    /// The file system. With `inode` it names a file among all.
     var device: UInt64
     var inode: UInt64
+    /// Bytes, as far as reading goes.
     var size: UInt64
     /// The modification time.
     var modifiedSeconds: Int64

@@ -155,7 +155,9 @@ struct StoreDirectory: Sendable {
 
 /// A file that is complete and synced, on its way to becoming an object.
 struct FinishedFile: Sendable {
+    /// In staging or in an upload's folder.
     var path: String
+    /// After the last sync.
     var status: FileStatus
     /// See `OpenFile.generation`.
     var generation: UInt32
@@ -332,10 +334,12 @@ private final class DurableFolders: Sendable {
     private static let countMax = 4096
     private let inodes = Mutex<[String: UInt64]>([:])
 
+    /// This very folder has been made durable by this store.
     func contains(_ path: String, _ status: FileStatus) -> Bool {
         inodes.withLock { $0[path] == status.inode }
     }
 
+    /// Forgets the others when there are too many: they are then synced once more.
     func insert(_ path: String, _ status: FileStatus) {
         inodes.withLock { inodes in
             if inodes.count >= Self.countMax { inodes.removeAll() }

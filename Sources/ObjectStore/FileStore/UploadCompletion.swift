@@ -184,7 +184,8 @@ final class UploadCompletion: Sendable {
 }
 
 extension CompletedPart {
-    /// What is stored is what was named. The digest is compared too: the ETag is the store's word, the digest the agent's.
+    /// What is stored is what was named. The digest is compared too: the ETag is the store's word, the digest the
+    /// agent's.
     fileprivate func isSame(as stored: ListedPart) -> Bool {
         stored.size == size && stored.etag == etag && stored.digest == digest
     }

@@ -29,16 +29,19 @@ struct BodyPump: Sendable {
     ) async -> Result<Void, StoreError> {
         do {
             guard let last = try await pump.pass(bytes) else { return .success(()) }
-            guard pump.commitment.commit() else { throw StoreError(.cancelled) }
-            // An empty body needs nobody who takes it. A refusal means that the answer has come already.
-            if last.readableBytes > 0 { _ = await pump.handoff.offer(last) }
+            if last.readableBytes > 0 {
+                // Refused where the answer has come already or the call was cancelled, which the answer will tell.
+                _ = await pump.handoff.offer(last, committing: pump.commitment)
+            } else if !pump.commitment.commit() {
+                throw StoreError(.cancelled)
+            }
             return .success(())
         } catch let error as StoreError {
             return .failure(error)
         } catch let error as CryptographyError {
             return .failure(StoreError(.unavailable, "The cryptographic library failed.", cause: error))
         } catch {
-            return .failure(Task.isCancelled ? StoreError(.cancelled, cause: error) : StoreError(.bodyFailed, cause: error))
+            return .failure(StoreError(Task.isCancelled ? .cancelled : .bodyFailed, cause: error))
         }
     }
 

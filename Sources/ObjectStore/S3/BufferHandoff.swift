@@ -14,7 +14,7 @@ import Synchronization
 final class BufferHandoff: Sendable {
     private enum State {
         case idle
-        case offered(ByteBuffer, CheckedContinuation<Bool, Never>)
+        case offered(ByteBuffer, Commitment?, CheckedContinuation<Bool, Never>)
         case awaited(CheckedContinuation<ByteBuffer?, any Error>)
         case ended((any Error)?)
         case closed
@@ -25,30 +25,36 @@ final class BufferHandoff: Sendable {
 
     private let state = Mutex(State.idle)
     private let hasBegun = Mutex(false)
+    /// Since when the present buffer has been waiting to be taken.
+    private let waitingSince = Mutex<ContinuousClock.Instant?>(nil)
 
     /// The consumer has asked for a buffer, so something of the request may have gone out.
     var isBegun: Bool { hasBegun.withLock { $0 } }
 
     /// Called by the producer only, one at a time.
     ///
+    /// - Parameter commitment: with the last buffer: made in the moment in which it is taken, which it prevents where
+    ///   the call has been cancelled before.
     /// - Returns: whether the buffer was taken. Otherwise nobody wants any more.
-    func offer(_ buffer: ByteBuffer) async -> Bool {
+    func offer(_ buffer: ByteBuffer, committing commitment: Commitment? = nil) async -> Bool {
         await withCheckedContinuation { continuation in
             let consumer: CheckedContinuation<ByteBuffer?, any Error>?
             let answer: Bool?
             (consumer, answer) = state.withLock { state in
                 switch state {
                 case .idle:
-                    state = .offered(buffer, continuation)
+                    state = .offered(buffer, commitment, continuation)
+                    waitingSince.withLock { $0 = .now }
                     return (nil, nil)
                 case .awaited(let consumer):
-                    state = .idle
-                    return (consumer, true)
+                    let mayGo = commitment?.commit() ?? true
+                    state = mayGo ? .idle : .closed
+                    return (consumer, mayGo)
                 case .offered, .ended, .closed:
                     return (nil, false)
                 }
             }
-            consumer?.resume(returning: buffer)
+            if answer == true { consumer?.resume(returning: buffer) } else { consumer?.resume(throwing: Closed()) }
             if let answer { continuation.resume(returning: answer) }
         }
     }
@@ -79,6 +85,18 @@ final class BufferHandoff: Sendable {
         if let error { consumer?.resume(throwing: error) } else { consumer?.resume(returning: nil) }
     }
 
+    /// Returns when a buffer has been waiting for so long, or when the task is cancelled.
+    ///
+    /// - Returns: whether it was the buffer.
+    func waitForStall(of limit: Duration) async -> Bool {
+        while !Task.isCancelled {
+            if let since = waitingSince.withLock({ $0 }), since.duration(to: .now) >= limit { return true }
+            // Cancelled, it returns at once, and that is looked at above.
+            try? await Task.sleep(for: limit / 4)
+        }
+        return false
+    }
+
     /// Called by whoever gave up on the request or has its answer. Lets both sides go.
     func close() {
         let consumer: CheckedContinuation<ByteBuffer?, any Error>?
@@ -87,7 +105,7 @@ final class BufferHandoff: Sendable {
             defer { state = .closed }
             return switch state {
             case .awaited(let consumer): (consumer, nil)
-            case .offered(_, let producer): (nil, producer)
+            case .offered(_, _, let producer): (nil, producer)
             case .idle, .ended, .closed: (nil, nil)
             }
         }
@@ -101,27 +119,31 @@ final class BufferHandoff: Sendable {
         return try await withCheckedThrowingContinuation { continuation in
             enum Answer {
                 case buffer(ByteBuffer?, CheckedContinuation<Bool, Never>?)
-                case failure(any Error)
+                case failure(any Error, CheckedContinuation<Bool, Never>?)
             }
             let answer: Answer? = state.withLock { state in
                 switch state {
                 case .idle:
                     state = .awaited(continuation)
                     return nil
-                case .offered(let buffer, let producer):
-                    state = .idle
-                    return .buffer(buffer, producer)
+                case .offered(let buffer, let commitment, let producer):
+                    let mayGo = commitment?.commit() ?? true
+                    state = mayGo ? .idle : .closed
+                    waitingSince.withLock { $0 = nil }
+                    return mayGo ? .buffer(buffer, producer) : .failure(Closed(), producer)
                 case .ended(let error):
-                    return error.map { .failure($0) } ?? .buffer(nil, nil)
+                    return error.map { .failure($0, nil) } ?? .buffer(nil, nil)
                 case .awaited, .closed:
-                    return .failure(Closed())
+                    return .failure(Closed(), nil)
                 }
             }
             switch answer {
             case .buffer(let buffer, let producer):
                 continuation.resume(returning: buffer)
                 producer?.resume(returning: true)
-            case .failure(let error): continuation.resume(throwing: error)
+            case .failure(let error, let producer):
+                continuation.resume(throwing: error)
+                producer?.resume(returning: false)
             case nil: break
             }
         }

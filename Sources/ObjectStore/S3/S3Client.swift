@@ -15,8 +15,6 @@ import WireProtocol
 final class S3Client: Sendable {
     /// Longer answers are not read. A page of 10,000 parts has about 4 MB.
     static let answerBytesMax = 16 << 20
-    /// No answer is as long as this, and no clock as wrong, by chance.
-    private static let clockOffsetMax: TimeInterval = 86_400 * 366
 
     let configuration: S3Configuration
     private let source: any S3CredentialSource
@@ -94,7 +92,7 @@ extension S3Client {
         try await repeating(request) { () async throws(S3AttemptFailure) -> S3Response in
             let payload = SmallBody(buffer: body)
             let signed = try await self.signed(request, digest: try self.digest(of: body), body: payload.requestBody)
-            return try await self.answer(to: signed, request, limit: Self.answerBytesMax) { payload.isBegun }
+            return try await self.answer(to: signed, request, deadline: self.deadline(of: request)) { payload.isBegun }
         }
     }
 
@@ -102,7 +100,7 @@ extension S3Client {
     func open(_ request: S3Request) async throws(StoreError) -> HTTPClientResponse {
         try await repeating(request) { () async throws(S3AttemptFailure) -> HTTPClientResponse in
             let signed = try await self.signed(request, digest: try self.digest(of: ByteBuffer()), body: nil)
-            let response = try await self.execute(signed, request) { true }
+            let response = try await self.execute(signed, request, deadline: self.deadline(of: request)) { true }
             guard response.status.code < 300 else {
                 throw await self.refusal(response, isBegun: true)
             }
@@ -148,6 +146,11 @@ extension S3Client {
         }
     }
 
+    private func deadline(of request: S3Request) -> NIODeadline {
+        let timeouts = configuration.timeouts
+        return .now() + TimeAmount(timeouts.connect + (request.isSlow ? timeouts.completion : timeouts.answer))
+    }
+
     private func pause(_ delay: Duration) async throws(StoreError) {
         do {
             try await Task.sleep(for: delay)
@@ -173,7 +176,9 @@ extension S3Client {
             let requestBody = HTTPClientRequest.Body.stream(handoff, length: .known(length))
             let signed = try await self.signed(request, digest: body.digest, body: requestBody)
             do throws(S3AttemptFailure) {
-                return try await self.answer(to: signed, request, limit: Self.answerBytesMax) { commitment.isCommitted }
+                return try await self.answer(to: signed, request, deadline: .distantFuture) {
+                    commitment.isCommitted
+                }
             } catch {
                 // What has been taken from the source cannot be sent again.
                 throw handoff.isBegun ? error.withoutRemedy : error
@@ -186,13 +191,13 @@ extension S3Client {
 
 extension S3Client {
     private func answer(
-        to signed: HTTPClientRequest, _ request: S3Request, limit: Int, isBegun: () -> Bool
+        to signed: HTTPClientRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> S3Response {
-        let response = try await execute(signed, request, isBegun: isBegun)
+        let response = try await execute(signed, request, deadline: deadline, isBegun: isBegun)
         guard response.status.code < 300 else { throw await refusal(response, isBegun: isBegun()) }
         var body = ByteBuffer()
         do {
-            body = try await response.body.collect(upTo: limit)
+            body = try await response.body.collect(upTo: Self.answerBytesMax)
         } catch {
             throw S3AttemptFailure(transport: error, isBegun: true)
         }
@@ -205,12 +210,12 @@ extension S3Client {
         return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
     }
 
+    /// - Parameter deadline: for the answer's head. How long a streamed body takes is for others to judge.
     private func execute(
-        _ signed: HTTPClientRequest, _ request: S3Request, isBegun: () -> Bool
+        _ signed: HTTPClientRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> HTTPClientResponse {
         do {
-            // Time limits are those between two signs of life: how long a body takes is for others to judge.
-            return try await (request.isSlow ? patient : quick).execute(signed, deadline: .distantFuture)
+            return try await (request.isSlow ? patient : quick).execute(signed, deadline: deadline)
         } catch {
             throw S3AttemptFailure(transport: error, isBegun: isBegun())
         }
@@ -250,24 +255,22 @@ extension S3Client {
             // HEAD has no body to say so.
             meaning = S3Meaning(.unavailable, after: .otherClock)
         }
-        let isLearnt: Bool
         switch meaning.remedy {
         case .none, .time:
-            isLearnt = true
+            break
         case .newCredentials:
-            isLearnt = true
             state.withLock { state in
                 state.refused = state.credentials
                 state.credentials = nil
             }
         case .otherClock:
-            isLearnt = date.map { setClock(to: $0) } ?? false
+            if let date { setClock(to: date) } else { meaning.remedy = .none }
         case .otherRegion:
-            isLearnt = refusal.region.map { setRegion($0) } ?? false
+            if let region = refusal.region { setRegion(region) } else { meaning.remedy = .none }
         }
         let error = StoreError(meaning.reason, refusal.error.sentence, cause: refusal)
         return S3AttemptFailure(
-            error: error, remedy: isLearnt ? meaning.remedy : .none, isUndone: meaning.isDecided || !isBegun)
+            error: error, remedy: meaning.remedy, isUndone: meaning.isDecided || !isBegun)
     }
 }
 
@@ -279,21 +282,18 @@ extension S3Client {
         Date().addingTimeInterval(state.withLock { $0.clockOffset })
     }
 
-    private func setClock(to date: Date) -> Bool {
+    private func setClock(to date: Date) {
         let offset = date.timeIntervalSince(Date())
-        guard abs(offset) < Self.clockOffsetMax else { return false }
         state.withLock { $0.clockOffset = offset }
         logger.warning("The clock differs from the store's", metadata: ["s3.clock_offset_seconds": "\(offset)"])
-        return true
     }
 
-    private func setRegion(_ region: String) -> Bool {
+    private func setRegion(_ region: String) {
         state.withLock { state in
             state.region = region
             state.signingKey = nil
         }
         logger.info("The bucket is in another region than was configured", metadata: ["s3.region": "\(region)"])
-        return true
     }
 
     private func digest(of body: ByteBuffer) throws(S3AttemptFailure) -> SHA256Digest {

@@ -61,7 +61,8 @@ package struct S3Timeouts: Hashable, Sendable {
     package var answer = Duration.seconds(60)
     /// The same for completing an upload, where stores join the parts before they say a word.
     package var completion = Duration.seconds(600)
-    /// Between two pieces of a body on its way to the store. Stores drop a request after about 20 seconds.
+    /// Between two pieces of a body on its way to the store, whichever side is at fault. Stores drop a request after
+    /// about 20 seconds without a byte.
     package var bodyPause = Duration.seconds(60)
 
     package init() {}

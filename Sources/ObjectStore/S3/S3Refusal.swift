@@ -87,7 +87,8 @@ extension S3Refusal {
         switch status {
         case 300..<400: S3Meaning(.denied)
         case 401, 403: S3Meaning(.denied)
-        case 404: S3Meaning(.noSuchUpload)
+        // Whoever says so without a code may be no store at all, and must not end a session.
+        case 404: S3Meaning(.noSuchBucket)
         case 408: S3Meaning(.unavailable, after: .time)
         case 409: S3Meaning(.unavailable, after: .time)
         case 411: S3Meaning(.sizeMismatch)

@@ -58,7 +58,8 @@ package enum S3Signature {
         let text = try stringToSign(canonicalRequest(subject), timestamp: timestamp, scope: key.scope)
         let signed = canonicalHeaders(subject.headers).map(\.name).joined(separator: ";")
         let signature = try key.signature(of: text)
-        return "AWS4-HMAC-SHA256 Credential=\(accessKeyID)/\(key.scope), SignedHeaders=\(signed), Signature=\(signature)"
+        return "AWS4-HMAC-SHA256 Credential=\(accessKeyID)/\(key.scope), SignedHeaders=\(signed), "
+            + "Signature=\(signature)"
     }
 
     /// The parameters encoded, in the order of their bytes, with an equals sign each.

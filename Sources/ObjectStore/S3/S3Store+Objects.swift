@@ -18,7 +18,7 @@ extension S3Store {
         do {
             return try await client.send(request).headers
         } catch {
-            guard error.isNotFound else { throw error }
+            guard error.isNotFound(afterHead: true) else { throw error }
             // HEAD does not say what is missing. A bucket that has answered once is taken to be there.
             if !client.hasSeenBucket { _ = try await client.send(S3Request(.HEAD, key: nil)) }
             return nil
@@ -59,7 +59,7 @@ extension S3Store {
             let summary = try summary(of: response.headers)
             return ObjectReader(summary: summary, bytes: S3ObjectBytes(body: response.body, size: summary.size))
         } catch {
-            guard error.isNotFound else { throw error }
+            guard error.isNotFound() else { throw error }
             return nil
         }
     }
@@ -166,10 +166,12 @@ extension S3Store {
 }
 
 extension StoreError {
-    /// The store says of an object that there is none. After HEAD there is only the status.
-    var isNotFound: Bool {
+    /// The store says of an object that there is none.
+    ///
+    /// - Parameter afterHead: there is only the status to tell. With any other call a bare 404 is not the store's word.
+    func isNotFound(afterHead: Bool = false) -> Bool {
         guard let refusal = cause as? S3Refusal, refusal.status == 404 else { return false }
-        return ["", "NoSuchKey", "NotFound", "NoSuchVersion"].contains(refusal.code)
+        return ["NoSuchKey", "NotFound", "NoSuchVersion"].contains(refusal.code) || (afterHead && refusal.code.isEmpty)
     }
 }
 

@@ -18,7 +18,7 @@ extension S3Store {
         do {
             response = try await client.send(request)
         } catch {
-            guard error.isNotFound else { throw error }
+            guard error.isNotFound() else { throw error }
             return nil
         }
         guard let modified = response.headers.value("last-modified").flatMap({ S3Time.date(header: $0) }) else {
@@ -36,7 +36,7 @@ extension S3Store {
         do {
             _ = try await client.send(S3Request(.DELETE, key: key))
         } catch {
-            guard error.isNotFound else { throw error }
+            guard error.isNotFound() else { throw error }
         }
     }
 
@@ -53,7 +53,8 @@ extension S3Store {
         let keys = (page.contents ?? []).compactMap { object in
             object.key.flatMap { isEncoded ? S3Documents.decoded($0) : $0 }
         }
-        let all = keys.filter { $0.utf8.starts(with: recordFolder.utf8) }.map { String($0.dropFirst(recordFolder.count)) }
+        let ours = keys.filter { $0.utf8.starts(with: recordFolder.utf8) }
+        let all = ours.map { String($0.dropFirst(recordFolder.count)) }
         // A folder's own entry, and what somebody else has put there, are no records.
         let names = all.filter { name in
             FileStoreLayout.isRecordName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true

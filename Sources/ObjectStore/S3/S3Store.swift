@@ -114,23 +114,52 @@ package final class S3Store: ObjectStore {
         }
     }
 
+    private enum StreamEvent {
+        case pumped
+        case answered(Result<S3Response, StoreError>)
+        case watched(isStalled: Bool)
+    }
+
     private static func stream(
         _ request: S3Request, through client: S3Client, pump: BodyPump
     ) async -> Result<S3Response, StoreError> {
-        await withTaskGroup(of: Result<Void, StoreError>.self) { group in
-            group.addTask { await pump.run() }
-            let answer: Result<S3Response, StoreError>
-            do throws(StoreError) {
-                answer = .success(
-                    try await client.stream(request, body: pump.body, from: pump.handoff, commitment: pump.commitment))
-            } catch {
-                answer = .failure(error)
+        let limit = client.configuration.timeouts.bodyPause
+        return await withTaskGroup(of: StreamEvent.self) { group in
+            group.addTask {
+                _ = await pump.run()
+                return .pumped
             }
-            // The source may have nothing to give for long, and nobody wants it any more. Where the body itself failed,
-            // that has broken the request off and is its error.
-            pump.handoff.close()
-            group.cancelAll()
-            return answer
+            // The HTTP client has a time limit for a source that gives nothing, and none for a server that takes
+            // nothing.
+            group.addTask { .watched(isStalled: await pump.handoff.waitForStall(of: limit)) }
+            group.addTask {
+                do throws(StoreError) {
+                    let (handoff, commitment) = (pump.handoff, pump.commitment)
+                    return .answered(
+                        .success(
+                            try await client.stream(request, body: pump.body, from: handoff, commitment: commitment)))
+                } catch {
+                    return .answered(.failure(error))
+                }
+            }
+            var isStalled = false
+            while let event = await group.next() {
+                switch event {
+                case .pumped:
+                    // Where the body itself failed, that breaks the request off and becomes its error.
+                    continue
+                case .watched(let hasStalled):
+                    isStalled = hasStalled
+                case .answered(let answer):
+                    // The source may have nothing to give for long, and nobody wants it any more.
+                    pump.handoff.close()
+                    group.cancelAll()
+                    guard isStalled, case .failure = answer else { return answer }
+                    return .failure(StoreError(.unavailable, "The store takes no more bytes."))
+                }
+                if isStalled { group.cancelAll() }
+            }
+            return .failure(StoreError(.cancelled))
         }
     }
 

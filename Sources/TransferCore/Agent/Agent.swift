@@ -164,7 +164,8 @@ package struct Agent {
             giveUp(UploadFailure(.notAuthorised, "the gateway does not know this device"))
         case .partSizeWrong:
             giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection: \(report.code.name)"))
-        case let code where (ErrorCode.frameTooLarge.rawValue...ErrorCode.badCompression.rawValue).contains(code.rawValue):
+        case let code
+        where (ErrorCode.frameTooLarge.rawValue...ErrorCode.badCompression.rawValue).contains(code.rawValue):
             giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection: \(code.name)"))
         default:
             break
@@ -265,7 +266,10 @@ package struct Agent {
             return
         }
         // Reading is progress that only the shell sees.
-        guard !uploads.values.contains(where: \.isReading) else { return context.progressAt = context.now }
+        guard !uploads.values.contains(where: \.isReading) else {
+            context.progressAt = context.now
+            return
+        }
         let silent = UploadFailure(.unreachable, "the gateway could not be reached")
         for id in inOrder(uploads.keys) {
             let trouble = uploads[id]?.trouble ?? silent

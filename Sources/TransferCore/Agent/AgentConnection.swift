@@ -6,8 +6,8 @@ import WireProtocol
 ///      ▲                  │                          │                     │                    │
 ///      └──────────────────┴────────── lost ──────────┴─────────────────────┴────────────────────┘
 ///
-/// Frames overtake chunks that wait for their turn. So that no chunk of an earlier use is taken for one of a later use, a
-/// slot is used again, and a part offered again, only when none of its chunks wait any more.
+/// Frames overtake chunks that wait for their turn. So that no chunk of an earlier use is taken for one of a later use,
+/// a slot is used again, and a part offered again, only when none of its chunks wait any more.
 struct AgentConnection {
     enum Phase: Equatable {
         /// Not connected; to be tried again at a moment.

@@ -151,7 +151,9 @@ extension AgentUpload {
             let carrier = context.connections[connection]
         else { return 0 }
         if let limit = part.limit { return limit > part.handed ? limit - part.handed : 0 }
-        guard let credit = carrier.welcome?.initialCreditBytes, UInt64(credit) > carrier.undecidedBytes else { return 0 }
+        guard let credit = carrier.welcome?.initialCreditBytes, UInt64(credit) > carrier.undecidedBytes else {
+            return 0
+        }
         return min(part.size - min(part.handed, part.size), UInt64(credit) - carrier.undecidedBytes)
     }
 

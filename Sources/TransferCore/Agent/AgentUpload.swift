@@ -202,7 +202,8 @@ struct AgentUpload {
     /// The file on disk is another version than the one that was begun.
     mutating func versionChanged(_ context: inout AgentContext) {
         guard request.purpose == .push else {
-            return end(.failed(UploadFailure(.wrongFile, "the file is not the one this upload was begun with")), &context)
+            return end(
+                .failed(UploadFailure(.wrongFile, "the file is not the one this upload was begun with")), &context)
         }
         // The old version's parts are dropped first; then the new one begins.
         forgetParts(&context)
@@ -468,7 +469,8 @@ extension PartRule.Refusal {
             UploadFailure(.partSizeUnsupported, "the gateway does not take parts of \(wish) bytes")
         case .partSizeTooSmall(let wish, let needed):
             UploadFailure(
-                .partSizeUnsupported, "parts of \(wish) bytes are too many for this file; at least \(needed) are needed")
+                .partSizeUnsupported, "parts of \(wish) bytes are too many for this file; at least \(needed) are needed"
+            )
         case .fileTooLarge(let most):
             UploadFailure(.sizeUnsupported, "the store takes files of at most \(most) bytes")
         }

@@ -77,7 +77,7 @@ extension Gateway {
         } catch {
             return refuse(.keyInvalid, message: error.message, at: attachment)
         }
-        let rule = context.limits.parts
+        let rule = context.limits.grantedParts
         guard open.partBytes >= rule.partBytesMin, open.partBytes <= rule.partBytesMax else {
             return refuse(.partSizeUnsupported, at: attachment)
         }

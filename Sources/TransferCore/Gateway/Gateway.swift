@@ -170,10 +170,11 @@ package struct Gateway {
     package mutating func tick(now: Instant) {
         context.now = now
         if let connectionsCheckedAt, connectionsCheckedAt <= now { tickConnections() }
-        while let wake = wakes.first, wake.at <= now {
-            _ = wakes.popFirst()
+        // Taken out before any is put in: each is looked at once.
+        var due: [SessionWake] = []
+        while let wake = wakes.first, wake.at <= now, let first = wakes.popFirst() { due.append(first) }
+        for wake in due where sessions[wake.session]?.wakesAt == wake.at {
             // One that was overtaken by an earlier one, or by the session's end, says nothing.
-            guard sessions[wake.session]?.wakesAt == wake.at else { continue }
             sessions[wake.session]?.wakesAt = nil
             sessions[wake.session]?.tick(&context)
             settleSlots()
@@ -217,7 +218,8 @@ package struct Gateway {
             guard let connection = connections[id] else { continue }
             switch connection.phase {
             case .silent(let deadline): checkConnections(by: deadline)
-            case .open: checkConnections(by: max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + pingAfter)
+            case .open:
+                checkConnections(by: max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + pingAfter)
             }
         }
     }
@@ -272,11 +274,12 @@ package struct Gateway {
         _ hello: Hello, from id: ConnectionID, device: AuthorisedDevice, creditBytes: UInt32
     ) {
         let limits = context.limits
+        let parts = limits.grantedParts
         let welcome = Welcome(
             version: WireLimits.version, capabilities: hello.capabilities.intersection(.lz4), slotsMax: limits.slotsMax,
-            chunkBytesMax: limits.chunkBytesMax, initialCreditBytes: creditBytes, partBytesMin: limits.parts.partBytesMin,
-            partBytesMax: limits.parts.partBytesMax, partBytesDefault: limits.parts.partBytesDefault,
-            partsMax: limits.parts.partsMax, objectBytesMax: limits.parts.objectBytesMax,
+            chunkBytesMax: limits.chunkBytesMax, initialCreditBytes: creditBytes, partBytesMin: parts.partBytesMin,
+            partBytesMax: parts.partBytesMax, partBytesDefault: parts.partBytesDefault,
+            partsMax: parts.partsMax, objectBytesMax: parts.objectBytesMax,
             putLimitMilliseconds: limits.putLimit.wireMilliseconds,
             idleLimitMilliseconds: limits.idleLimit.wireMilliseconds, serverTime: context.wallMilliseconds,
             software: software)
@@ -335,8 +338,8 @@ package struct Gateway {
         sessionCounts[session.device.fingerprint, default: 0] += 1
     }
 
-    /// After whatever may have changed a session: it is forgotten if there is nothing left to remember, or else looked at
-    /// again in time.
+    /// After whatever may have changed a session: it is forgotten if there is nothing left to remember, or else looked
+    /// at again in time.
     mutating func tidy(_ id: SessionID) {
         guard let session = sessions[id] else { return }
         guard !session.isForgettable(context) else {

@@ -40,6 +40,15 @@ package struct GatewayLimits: Equatable, Sendable {
     /// The window that is granted: within half of the budgets, so that one part always finds room.
     var partWindowBytes: UInt64 { max(min(windowBytes, budgetBytes / 2, budgetBytesPerDevice / 2), 1) }
 
+    /// The bounds that are told to agents: no session gets more parts than a quarter of the budgets can list, or it
+    /// could never be completed. Larger parts hold the same file.
+    var grantedParts: PartRule {
+        var rule = parts
+        let listable = min(budgetBytes, budgetBytesPerDevice) / 4 / GatewayConnection.listEntryBytes
+        rule.partsMax = min(rule.partsMax, UInt32(clamping: max(listable, 1)))
+        return rule
+    }
+
     /// The initial credit that is granted: within a part's window, so that what was sent before a decision is always
     /// within what the decision allows.
     var grantedCreditBytes: UInt32 { UInt32(clamping: min(UInt64(initialCreditBytes), partWindowBytes)) }

@@ -156,7 +156,7 @@ extension GatewaySession {
         search.checks += 1
         search.resumesAt = nil
         phase = .searching(search)
-        request = context.request(.lookUpObject(key: facts.key), for: id)
+        request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
     }
 
     private mutating func receivedSearchResult(

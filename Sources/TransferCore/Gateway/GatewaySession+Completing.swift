@@ -48,7 +48,8 @@ extension GatewaySession {
             return refuseCompletion(.listInvalid, "the session is not open", to: attachment, &context)
         }
         if let objection = objection(to: list, complete, context) {
-            return refuseCompletion(objection, "the listed parts are no whole file of that root", to: attachment, &context)
+            return refuseCompletion(
+                objection, "the listed parts are no whole file of that root", to: attachment, &context)
         }
         guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
         dropAllParts(&context)
@@ -70,7 +71,8 @@ extension GatewaySession {
         attached[index].awaits = awaits
     }
 
-    /// Whether the list is one whole file of the root digest: numbers without a gap, sizes that fit, digests that agree.
+    /// Whether the list is one whole file of the root digest: numbers without a gap, sizes that fit, digests that
+    /// agree.
     private func objection(
         to list: [PartListEntry], _ complete: Complete, _ context: GatewayContext
     ) -> ErrorCode? {
@@ -148,7 +150,8 @@ extension GatewaySession {
         phase = .completing(next)
         let isComparing = next.step == .comparing
         request = context.request(
-            isComparing ? .listParts(key: facts.key, upload: upload) : .lookUpObject(key: facts.key), for: id)
+            isComparing ? .listParts(key: facts.key, upload: upload) : .lookUpObject(key: facts.key, plan: plan),
+            for: id)
     }
 
     mutating func completeInStore(_ completion: Completion, _ context: inout GatewayContext) {

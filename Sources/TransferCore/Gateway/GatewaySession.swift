@@ -125,7 +125,7 @@ struct GatewaySession {
             becomeOpen(&context)
         } else {
             phase = .lookingUp
-            request = context.request(.lookUpObject(key: facts.key), for: id)
+            request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
         }
     }
 
@@ -133,7 +133,7 @@ struct GatewaySession {
     mutating func beginResuming(_ context: inout GatewayContext) {
         if isOnePart {
             phase = .lookingUp
-            request = context.request(.lookUpObject(key: facts.key), for: id)
+            request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
         } else {
             beginListing(&context)
         }
@@ -289,9 +289,11 @@ struct GatewaySession {
         var deadlines = parts.values.compactMap { part in
             part.isWhole && !isOnePart ? nil : part.orphanedAt.map { $0 + limits.partGrace }
         }
-        if let detachedAt, parts.isEmpty { deadlines.append(detachedAt + limits.sessionGrace) }
+        if let detachedAt, mayBeForgotten { deadlines.append(detachedAt + limits.sessionGrace) }
         if case .searching(let search) = phase, let resumesAt = search.resumesAt { deadlines.append(resumesAt) }
-        if case .completing(let completion) = phase, let resumesAt = completion.resumesAt { deadlines.append(resumesAt) }
+        if case .completing(let completion) = phase, let resumesAt = completion.resumesAt {
+            deadlines.append(resumesAt)
+        }
         if case .aborting(let abortion) = phase, let resumesAt = abortion.resumesAt { deadlines.append(resumesAt) }
         return deadlines.min()
     }
@@ -317,14 +319,16 @@ struct GatewaySession {
 
     /// Whether nothing would be lost by forgetting the session: no connection, no bytes, nothing asked of the store.
     func isForgettable(_ context: GatewayContext) -> Bool {
+        if phase == .ended { return true }
+        guard let detachedAt, mayBeForgotten else { return false }
+        return detachedAt + context.limits.sessionGrace <= context.now
+    }
+
+    /// Whether nothing is asked of the store, and no bytes are held: what is under way ends by itself first.
+    private var mayBeForgotten: Bool {
         switch phase {
-        case .ended:
-            return true
-        case .open, .settled:
-            guard let detachedAt, parts.isEmpty else { return false }
-            return detachedAt + context.limits.sessionGrace <= context.now
-        default:
-            return false
+        case .open, .settled: parts.isEmpty
+        default: false
         }
     }
 }

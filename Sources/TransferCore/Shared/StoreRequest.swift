@@ -55,8 +55,9 @@ package struct PartBytes: Equatable, Sendable {
 
 /// One call to the store. Answers: `StoreAnswer`, and for any of them `failed`.
 package enum StoreRequest: Equatable, Sendable {
-    /// What is under the key → `object`.
-    case lookUpObject(key: String)
+    /// What is under the key → `object`. Where an object has the plan's size and the store keeps nothing of its
+    /// content, it is read back, and its root digest by the plan's part size is the evidence.
+    case lookUpObject(key: String, plan: PartPlan)
     /// The records of unfinished sessions of this key → `records`.
     case findRecords(key: String)
     /// Writes or replaces a session's record, durably → `done`.

@@ -1,4 +1,5 @@
-/// What can be said of an object's content without reading it (`evidenceKind` and `evidence` in the specification, §4.8).
+/// What can be said of an object's content without reading it (`evidenceKind` and `evidence` in the specification,
+/// §4.8).
 package enum ContentEvidence: Equatable, Sendable {
     case none
     /// The root digest; it depends on the part size.

@@ -1,0 +1,45 @@
+import Foundation
+package import Logging
+import ObjectStore
+import ServiceLifecycle
+import UnixSignals
+
+/// `sluice-gateway serve`, from its start to SIGTERM.
+package struct GatewayProgram: Sendable {
+    package var home: GatewayHome
+    package var site: SiteStore
+    package var host: String
+    /// 0 for one that is free.
+    package var port: Int
+    /// Memory for parts under way; `nil` for the default.
+    package var budgetBytes: UInt64?
+    /// How long agents have to finish after SIGTERM; `nil` for the default.
+    package var drainLimit: Duration?
+    /// Name and version.
+    package var software: String
+
+    package init(home: GatewayHome, site: SiteStore, host: String, port: Int, software: String) {
+        self.home = home
+        self.site = site
+        self.host = host
+        self.port = port
+        self.software = software
+    }
+
+    /// Serves until SIGTERM or SIGINT. Prints `listening on ADDRESS:PORT` once agents may come.
+    package func run(logger: Logger) async throws {
+        let store = try await site.open(logger: logger)
+        var configuration = GatewayServer.Configuration(
+            host: host, port: port, limits: GatewayServer.limits(for: store, budgetBytes: budgetBytes),
+            software: software)
+        if let drainLimit { configuration.drainLimit = drainLimit }
+        let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
+            FileHandle.standardOutput.write(Data("listening on \(address)\n".utf8))
+        }
+        // The group's own logger would tell the whole configuration at start.
+        let services = ServiceGroup(
+            services: [server], gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() })
+        try await services.run()
+    }
+}

@@ -1,0 +1,32 @@
+import TestSupport
+
+/// moto, which imitates AWS in memory. It checks neither signatures nor digests, but knows conditions and checksums.
+package enum MotoServer {
+    private static let bucket = "bucket"
+
+    /// Runs a server with one bucket, and stops it for sure.
+    package static func withServer<Success>(_ body: (S3Server) async throws -> Success) async throws -> Success {
+        let moto = try Executable.tool("moto_server")
+        return try await withProgram(moto, ["--host", "127.0.0.1", "--port", "0"]) { program in
+            let line = try await program.waitForLine { $0.contains("Running on http://127.0.0.1:") }
+            guard let port = line.text.split(separator: ":").last.flatMap({ Int($0) }) else {
+                throw S3ServerFailure(description: "moto did not tell its port: \(line.text)")
+            }
+            let answer = try await exchange(bucketRequest(port: port), port: port)
+            guard answer.hasPrefix("HTTP/1.1 200") else { throw S3ServerFailure(description: "no bucket: \(answer)") }
+            return try await body(
+                S3Server(
+                    endpoint: "http://127.0.0.1:\(port)", accessKeyID: "moto", secretAccessKey: "moto",
+                    bucket: bucket, program: program))
+        }
+    }
+
+    /// It takes the region from the signature and verifies nothing.
+    private static func bucketRequest(port: Int) -> String {
+        [
+            "PUT /\(bucket) HTTP/1.1", "Host: 127.0.0.1:\(port)", "Content-Length: 0", "Connection: close",
+            "Authorization: AWS4-HMAC-SHA256 Credential=moto/20200101/us-east-1/s3/aws4_request, "
+                + "SignedHeaders=host, Signature=none",
+        ].joined(separator: "\r\n") + "\r\n\r\n"
+    }
+}

@@ -1,0 +1,165 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Synchronization
+
+/// A request as a scripted server received it.
+package struct ScriptedRequest: Sendable {
+    package let method: String
+    /// Path and query as they stood on the wire.
+    package let target: String
+    /// Names in lower case.
+    package let headers: [String: String]
+    /// Empty where the answer was given before the body came.
+    package let body: [UInt8]
+}
+
+/// What a scripted server does with a request.
+package enum ScriptedAnswer: Sendable {
+    /// A whole answer.
+    case answer(status: Int, headers: [(name: String, value: String)] = [], body: String = "")
+    /// Bytes as they are, and then the end of the connection: for answers that break off.
+    case bytes(String)
+    /// The end of the connection and nothing else.
+    case hangUp
+    /// Nothing, until the client gives up.
+    case silence
+    /// The same, and nothing more is read of the connection, so that what is sent stays with the client.
+    case stopReading
+}
+
+/// An HTTP server that answers what a test tells it to, for answers that no real server gives when it is asked.
+package final class ScriptedServer: Sendable {
+    /// Answers a whole request.
+    package typealias Script = @Sendable (ScriptedRequest) -> ScriptedAnswer
+    /// Answers a request without waiting for its body, or does not.
+    package typealias EarlyScript = @Sendable (ScriptedRequest) -> ScriptedAnswer?
+
+    /// `http://127.0.0.1:<port>`
+    package let endpoint: String
+    private let log: Mutex<[ScriptedRequest]>
+
+    /// All that have been answered, in that order.
+    package var requests: [ScriptedRequest] { log.withLock { $0 } }
+
+    private init(port: Int, log: consuming Mutex<[ScriptedRequest]>) {
+        self.endpoint = "http://127.0.0.1:\(port)"
+        self.log = log
+    }
+
+    fileprivate func record(_ request: ScriptedRequest) {
+        log.withLock { $0.append(request) }
+    }
+
+    /// Runs a server.
+    ///
+    /// - Parameters:
+    ///   - early: asked as soon as a request's headers have come; `nil` waits for the body.
+    ///   - script: asked otherwise, when the whole request has come.
+    package static func withServer<Success>(
+        early: @escaping EarlyScript = { _ in nil }, _ script: @escaping Script,
+        _ body: (ScriptedServer) async throws -> Success
+    ) async throws -> Success {
+        let holder = ServerHolder()
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 256)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let decoder = ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes))
+                    let handler = ScriptHandler(holder: holder, early: early, script: script)
+                    try channel.pipeline.syncOperations.addHandlers(decoder, handler)
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let server = ScriptedServer(port: channel.localAddress?.port ?? 0, log: Mutex([]))
+        holder.server.withLock { $0 = server }
+        let result: Result<Success, any Error>
+        do {
+            result = .success(try await body(server))
+        } catch {
+            result = .failure(error)
+        }
+        try await channel.close()
+        return try result.get()
+    }
+}
+
+/// Connections are made before there is a server to tell of.
+private final class ServerHolder: Sendable {
+    let server = Mutex<ScriptedServer?>(nil)
+}
+
+private final class ScriptHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = ByteBuffer
+
+    private let holder: ServerHolder
+    private let early: ScriptedServer.EarlyScript
+    private let script: ScriptedServer.Script
+    private var head: HTTPRequestHead?
+    private var body: [UInt8] = []
+
+    init(
+        holder: ServerHolder, early: @escaping ScriptedServer.EarlyScript, script: @escaping ScriptedServer.Script
+    ) {
+        self.holder = holder
+        self.early = early
+        self.script = script
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            self.head = head
+            body = []
+            let request = request(head)
+            if let answer = early(request) {
+                self.head = nil
+                respond(to: request, with: answer, context: context)
+            }
+        case .body(let buffer):
+            body.append(contentsOf: buffer.readableBytesView)
+        case .end:
+            guard let head else { return }
+            let request = request(head)
+            respond(to: request, with: script(request), context: context)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    private func request(_ head: HTTPRequestHead) -> ScriptedRequest {
+        let headers = Dictionary(
+            head.headers.map { ($0.name.lowercased(), $0.value) }, uniquingKeysWith: { "\($0),\($1)" })
+        return ScriptedRequest(method: head.method.rawValue, target: head.uri, headers: headers, body: body)
+    }
+
+    private func respond(
+        to request: ScriptedRequest, with answer: ScriptedAnswer, context: ChannelHandlerContext
+    ) {
+        holder.server.withLock { $0 }?.record(request)
+        switch answer {
+        case .answer(let status, let headers, let body):
+            var text = "HTTP/1.1 \(status) Scripted\r\n"
+            for header in headers { text += "\(header.name): \(header.value)\r\n" }
+            if !headers.contains(where: { $0.name.lowercased() == "content-length" }) {
+                text += "Content-Length: \(body.utf8.count)\r\n"
+            }
+            text += "\r\n" + (request.method == "HEAD" ? "" : body)
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+        case .bytes(let text):
+            let end = context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)))
+            end.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        case .hangUp:
+            context.close(promise: nil)
+        case .silence:
+            break
+        case .stopReading:
+            context.channel.setOption(.autoRead, value: false).assumeIsolated().whenFailure { _ in
+                context.close(promise: nil)
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import ObjectStore
+import TestSupport
+import Testing
+
+/// How a store is set up: endpoints, regions, providers, credentials.
+@Suite struct ConfigurationTests {
+    @Test(arguments: [
+        ("http://127.0.0.1:9000", "127.0.0.1", "generic", "us-east-1"),
+        ("https://Storage.Example.com/", "storage.example.com", "generic", "us-east-1"),
+        ("http://[::1]:9000", "[::1]", "generic", "us-east-1"),
+        ("https://s3.eu-west-1.amazonaws.com", "s3.eu-west-1.amazonaws.com", "aws", "eu-west-1"),
+        ("https://s3.cn-north-1.amazonaws.com.cn", "s3.cn-north-1.amazonaws.com.cn", "aws", "cn-north-1"),
+        ("https://abc.r2.cloudflarestorage.com", "abc.r2.cloudflarestorage.com", "r2", "auto"),
+        ("https://s3.fr-par.scw.cloud", "s3.fr-par.scw.cloud", "scaleway", "us-east-1"),
+    ])
+    func anEndpointTellsItsProviderAndRegion(text: String, host: String, provider: String, region: String) throws {
+        let configuration = try S3Configuration(bucket: "b", endpoint: text)
+        #expect(configuration.endpoint.hostName(region: configuration.region) == host)
+        #expect(configuration.provider.name == provider)
+        #expect(configuration.region == region)
+    }
+
+    @Test func withoutAnEndpointItIsAWS() throws {
+        let configuration = try S3Configuration(bucket: "b", region: "eu-central-1")
+        #expect(configuration.endpoint.hostName(region: "eu-central-1") == "s3.eu-central-1.amazonaws.com")
+        #expect(configuration.provider.name == "aws" && configuration.addressing == .virtual)
+    }
+
+    @Test func whatTheOperatorSaysWins() throws {
+        let configuration = try S3Configuration(
+            bucket: "b", endpoint: "https://s3.amazonaws.com", region: "eu-west-1", addressing: .path, provider: .ceph)
+        #expect(configuration.endpoint.hostName(region: "eu-west-1") == "s3.eu-west-1.amazonaws.com")
+        #expect(configuration.addressing == .path && configuration.provider.name == "ceph")
+    }
+
+    @Test(arguments: [
+        "", "s3.example.com", "ftp://host", "http://", "http://host/path", "http://user@host", "http://host?x",
+        "http://host:0", "http://host:99999", "http://host:x", "https://ho st",
+    ])
+    func whatIsNoEndpointIsRefused(text: String) {
+        #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", endpoint: text) }
+    }
+
+    @Test(arguments: ["EU-west", "a.b", "", "a/b"])
+    func whatIsNoRegionIsRefused(region: String) {
+        #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", region: region) }
+    }
+
+    @Test func providersHaveNamesOfTheirOwn() {
+        #expect(Set(S3Provider.all.map(\.name)).count == S3Provider.all.count)
+        for provider in S3Provider.all { #expect(S3Provider.named(provider.name) == provider) }
+        #expect(S3Provider.named("unheard-of") == nil)
+    }
+
+    // MARK: - Credentials
+
+    @Test func theEnvironmentComesFirst() async throws {
+        let environment = [
+            "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token",
+            "HOME": "/nonexistent",
+        ]
+        let found = try await CredentialChain.standard(environment: environment).credentials(insteadOf: nil)
+        #expect(found == S3Credentials(accessKeyID: "id", secretAccessKey: "secret", sessionToken: "token"))
+    }
+
+    @Test func halfAnEnvironmentIsRefusedAndNoneIsNone() async throws {
+        await expect(throwing: .denied) {
+            try await CredentialChain.standard(environment: ["AWS_ACCESS_KEY_ID": "id"]).credentials(insteadOf: nil)
+        }
+        let none = try await CredentialChain.standard(environment: ["HOME": "/nonexistent"]).credentials(insteadOf: nil)
+        #expect(none == nil)
+    }
+
+    @Test(arguments: [("default", "id1", nil), ("other", "id2", "token2")])
+    func theFileHasProfiles(profile: String, id: String, token: String?) async throws {
+        try await withTemporaryDirectory { directory in
+            let file = directory.appending(path: "credentials")
+            let text = """
+                # a comment
+                [default]
+                aws_access_key_id = id1
+                aws_secret_access_key=s1=with+equals/
+                [ other ]
+                  AWS_ACCESS_KEY_ID = id2
+                aws_secret_access_key = s2
+                aws_session_token = token2
+                [broken]
+                aws_access_key_id = id3
+                """
+            try Data(text.utf8).write(to: file)
+            let path = file.path(percentEncoded: false)
+            let environment = ["AWS_SHARED_CREDENTIALS_FILE": path, "AWS_PROFILE": profile]
+            let found = try await CredentialChain.standard(environment: environment).credentials(insteadOf: nil)
+            #expect(found?.accessKeyID == id && found?.sessionToken == token)
+            for missing in ["broken", "absent"] {
+                let environment = ["AWS_SHARED_CREDENTIALS_FILE": path, "AWS_PROFILE": missing]
+                await expect(throwing: .denied) {
+                    try await CredentialChain.standard(environment: environment).credentials(insteadOf: nil)
+                }
+            }
+        }
+    }
+
+    @Test func secretsAreNeverDescribed() throws {
+        let credentials = S3Credentials(accessKeyID: "id", secretAccessKey: "hidden", sessionToken: "hidden")
+        let key = try S3SigningKey(secretAccessKey: "hidden", day: "20130524", region: "r")
+        var dumped = ""
+        dump(credentials, to: &dumped)
+        dump(key, to: &dumped)
+        dump(FixedCredentials(credentials), to: &dumped)
+        let described = "\(credentials) \(String(reflecting: credentials)) \(key) \(String(reflecting: key))"
+        #expect(!(dumped + described).contains("hidden"))
+    }
+}

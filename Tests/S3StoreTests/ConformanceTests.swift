@@ -1,0 +1,62 @@
+import Logging
+import ObjectStore
+import ObjectStoreConformance
+import S3Servers
+import Testing
+
+/// The suite that every store passes, on the servers that can be had. What a server does otherwise is named, and the
+/// checks then assert that it really does.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ConformanceTests {
+    private static let moto: Set<StoreDeviation> = [.uploadsIgnoreTheirKey, .unknownUploadsFail, .uploadsMisdated]
+    private static let juiceFS: Set<StoreDeviation> = [
+        .keysCannotNest, .nestedUploadsRefusedLate, .putIgnoresIfAbsent, .completeIgnoresIfAbsent,
+        .uploadsIgnoreTheirKey,
+    ]
+    private static let forgetful: Set<StoreDeviation> = [
+        .metadataForgotten, .partDigestForgotten, .compositeEvidenceForgotten,
+    ]
+
+    @Test func motoPassesWithItsDeviations() async throws {
+        try await MotoServer.withServer { server in
+            try await withStore(on: server) { store in
+                try await expectConformance(of: store, deviations: Self.moto)
+            }
+        }
+    }
+
+    /// Where the operator says that the store checks and it does not, a wrong part gets in.
+    @Test func motoStoresWrongBytesWhereTheGatewayIsToldNotToCheck() async throws {
+        try await MotoServer.withServer { server in
+            try await withStore(on: server, verification: .store) { store in
+                let deviations = Self.moto.union([.digestsUnchecked])
+                try await expectConformance(of: store, deviations: deviations, checks: ConformanceCheck.bodies)
+            }
+        }
+    }
+
+    @Test func juiceFSThatForgetsPassesWithItsDeviations() async throws {
+        try await JuiceFSGateway.withServer(.none) { server in
+            try await withStore(on: server) { store in
+                try await expectConformance(of: store, deviations: Self.juiceFS.union(Self.forgetful))
+            }
+        }
+    }
+
+    @Test func juiceFSThatRemembersPassesWithItsDeviations() async throws {
+        try await JuiceFSGateway.withServer(.full) { server in
+            try await withStore(on: server) { store in
+                try await expectConformance(of: store, deviations: Self.juiceFS)
+            }
+        }
+    }
+
+    /// Runs all checks, so that one run tells all that is wrong.
+    private func expectConformance(
+        of store: S3Store, deviations: Set<StoreDeviation>, checks: [ConformanceCheck] = ConformanceCheck.all
+    ) async throws {
+        let subject = StoreUnderTest(store, deviations: deviations, keyPrefix: "conformance/")
+        for check in checks {
+            await #expect(throws: Never.self, "\(check)") { try await check.run(on: subject) }
+        }
+    }
+}

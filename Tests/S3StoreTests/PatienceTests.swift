@@ -1,0 +1,135 @@
+import NIOCore
+import ObjectStore
+import S3Servers
+import SecureChannel
+import Synchronization
+import Testing
+import WireProtocol
+
+/// How long a store is waited for, and what is held meanwhile.
+@Suite(.timeLimit(.minutes(1))) struct PatienceTests {
+    private func timeouts(_ change: (inout S3Timeouts) -> Void) -> S3Timeouts {
+        var timeouts = S3Timeouts()
+        change(&timeouts)
+        return timeouts
+    }
+
+    @Test func aSilentStoreIsUnavailable() async throws {
+        let timeouts = timeouts { $0.answer = .milliseconds(100) }
+        try await ScriptedServer.withServer({ _ in .silence }) { server in
+            try await withScriptedStore(server, timeouts: timeouts) { store in
+                await expect(throwing: .unavailable) { try await store.listParts(key: "k", upload: "u", after: nil) }
+                #expect(server.requests.count == 3)
+            }
+        }
+    }
+
+    /// Stores join the parts before they say a word: only then a longer silence is waited for.
+    @Test func completingHasATimeLimitOfItsOwn() async throws {
+        let timeouts = timeouts { $0.completion = .milliseconds(100) }
+        try await ScriptedServer.withServer({ _ in .silence }) { server in
+            try await withScriptedStore(server, timeouts: timeouts) { store in
+                let part = CompletedPart(
+                    number: try #require(PartNumber(1)), size: 1, digest: try SHA256Digest.of([]), etag: "e")
+                await expect(throwing: .outcomeUnknown) {
+                    try await store.completeUpload(key: "k", upload: "u", parts: [part], size: 1, ifAbsent: false)
+                }
+                #expect(server.requests.count == 1)
+            }
+        }
+    }
+
+    /// A store that takes nothing stops the source of the bytes: they wait there and not in our memory.
+    @Test func aStoreThatDoesNotReadStopsTheSource() async throws {
+        let timeouts = timeouts { $0.bodyPause = .milliseconds(500) }
+        let early: ScriptedServer.EarlyScript = { _ in .stopReading }
+        try await ScriptedServer.withServer(early: early, { _ in .silence }) { server in
+            try await withScriptedStore(server, timeouts: timeouts) { store in
+                let one = try #require(PartNumber(1))
+                let source = CountedSource(byteCount: 256 << 20)
+                let body = ObjectBody(byteCount: 256 << 20, digest: try SHA256Digest.of([]), bytes: source)
+                await expect(throwing: .unavailable) {
+                    try await store.uploadPart(key: "k", upload: "u", number: one, body: body)
+                }
+                // What the system's own buffers hold goes to many megabytes.
+                #expect(source.givenByteCount > 0)
+                #expect(source.givenByteCount < 64 << 20)
+            }
+        }
+    }
+
+    /// Once the last byte is out, cancelling is too late: the call ends as it would have.
+    @Test func cancellingAfterTheLastByteDoesNotHideTheOutcome() async throws {
+        let (arrived, signal) = AsyncStream.makeStream(of: Void.self)
+        let timeouts = timeouts { $0.answer = .milliseconds(300) }
+        let script: ScriptedServer.Script = { _ in
+            signal.finish()
+            return .silence
+        }
+        try await ScriptedServer.withServer(script) { server in
+            try await withScriptedStore(server, timeouts: timeouts) { store in
+                let body = try body(of: [10])
+                let call = Task {
+                    try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), ifAbsent: false)
+                }
+                for await _ in arrived {}
+                call.cancel()
+                await expect(throwing: .outcomeUnknown) { try await call.value }
+            }
+        }
+    }
+
+    @Test func cancellingBeforeEndsTheCallAtOnce() async throws {
+        try await ScriptedServer.withServer({ _ in .silence }) { server in
+            try await withScriptedStore(server) { store in
+                let source = GatedSource(first: ByteBuffer(repeating: 1, count: 10))
+                let body = ObjectBody(byteCount: 20, digest: try SHA256Digest.of([]), bytes: source)
+                let call = Task {
+                    try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), ifAbsent: false)
+                }
+                await source.waitUntilFirstIsTaken()
+                call.cancel()
+                await expect(throwing: .cancelled) { try await call.value }
+            }
+        }
+    }
+}
+
+/// Gives as many bytes as it is told and counts them.
+private final class CountedSource: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+
+    private let byteCount: Int
+    private let given = Mutex(0)
+
+    var givenByteCount: Int { given.withLock { $0 } }
+
+    init(byteCount: Int) {
+        self.byteCount = byteCount
+    }
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        let source: CountedSource
+        let piece = ByteBuffer(repeating: 0x61, count: 256 << 10)
+
+        mutating func next() async -> ByteBuffer? {
+            source.take(piece)
+        }
+
+        mutating func next(isolation actor: isolated (any Actor)?) async -> ByteBuffer? {
+            source.take(piece)
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(source: self)
+    }
+
+    private func take(_ piece: ByteBuffer) -> ByteBuffer? {
+        given.withLock { given in
+            guard given < byteCount else { return nil }
+            given += piece.readableBytes
+            return piece
+        }
+    }
+}

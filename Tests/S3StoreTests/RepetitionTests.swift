@@ -1,0 +1,236 @@
+import FoundationEssentials
+import NIOCore
+import ObjectStore
+import S3Servers
+import SecureChannel
+import Synchronization
+import Testing
+import WireProtocol
+
+/// What is repeated, what is learnt from refusals, and what is left to the caller.
+@Suite(.timeLimit(.minutes(1))) struct RepetitionTests {
+    /// Answers the first requests as listed, and all further ones with success.
+    private func script(_ answers: [ScriptedAnswer]) -> ScriptedServer.Script {
+        let rest = Mutex(answers[...])
+        return { _ in
+            rest.withLock { $0.popFirst() }
+                ?? .answer(
+                    status: 200,
+                    headers: [("ETag", "\"e\""), ("Date", "Sun, 06 Nov 1994 08:49:37 GMT")],
+                    body: "<ListPartsResult/>")
+        }
+    }
+
+    @Test(arguments: [
+        ScriptedAnswer.answer(status: 503, body: error("SlowDown")), .answer(status: 500, body: error("InternalError")),
+        .answer(status: 400, body: error("RequestTimeout")), .answer(status: 502), .hangUp,
+        .bytes("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n<ListPa"), .answer(status: 429),
+    ])
+    func aRequestWithoutABodyIsRepeatedAfterAPassingFault(answer: ScriptedAnswer) async throws {
+        try await ScriptedServer.withServer(script([answer, answer])) { server in
+            try await withScriptedStore(server) { store in
+                let page = try await store.listParts(key: "k", upload: "u", after: nil)
+                #expect(page.parts.isEmpty)
+                #expect(server.requests.count == 3)
+            }
+        }
+    }
+
+    @Test func repeatingEndsAndTheReasonStays() async throws {
+        let answer = ScriptedAnswer.answer(status: 503, headers: [("Retry-After", "1")], body: error("SlowDown"))
+        try await ScriptedServer.withServer({ _ in answer }) { server in
+            try await withScriptedStore(server) { store in
+                await expect(throwing: .throttled(retryAfter: .seconds(1))) {
+                    try await store.listParts(key: "k", upload: "u", after: nil)
+                }
+                #expect(server.requests.count == 3)
+            }
+        }
+    }
+
+    @Test func aLongPauseIsLeftToTheCaller() async throws {
+        let answer = ScriptedAnswer.answer(status: 503, headers: [("Retry-After", "120")], body: error("SlowDown"))
+        try await ScriptedServer.withServer({ _ in answer }) { server in
+            try await withScriptedStore(server) { store in
+                await expect(throwing: .throttled(retryAfter: .seconds(120))) {
+                    try await store.listParts(key: "k", upload: "u", after: nil)
+                }
+                #expect(server.requests.count == 1)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ScriptedAnswer.answer(status: 503, body: error("SlowDown")), .answer(status: 500), .hangUp,
+        .answer(status: 400, body: error("RequestTimeout")),
+    ])
+    func aStreamedPartIsNeverRepeated(answer: ScriptedAnswer) async throws {
+        try await ScriptedServer.withServer(script([answer])) { server in
+            try await withScriptedStore(server) { store in
+                let one = try #require(PartNumber(1))
+                let failure = await #expect(throws: StoreError.self) {
+                    try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10, 10]))
+                }
+                #expect(failure?.isRetryable == true, "the caller may offer it again")
+                #expect(server.requests.count == 1)
+                _ = try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10, 10]))
+            }
+        }
+    }
+
+    /// Whether a lost answer leaves it open what has happened.
+    @Test(arguments: [
+        (ScriptedAnswer.hangUp, StoreError.Reason.outcomeUnknown), (.answer(status: 500), .outcomeUnknown),
+        (.answer(status: 503, body: error("SlowDown")), .throttled(retryAfter: nil)),
+        (.answer(status: 412, body: error("PreconditionFailed")), .alreadyExists),
+        (.answer(status: 400, body: error("XAmzContentSHA256Mismatch")), .digestMismatch),
+    ])
+    func aPutObjectWithoutAnAnswerIsUnknown(answer: ScriptedAnswer, reason: StoreError.Reason) async throws {
+        try await ScriptedServer.withServer({ _ in answer }) { server in
+            try await withScriptedStore(server) { store in
+                for sizes in [[10, 10], []] {
+                    await expect(throwing: reason) {
+                        try await store.putObject(
+                            key: "k", body: body(of: sizes), metadata: sampleMetadata(), ifAbsent: true)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func aBodyThatBreaksIsNoUnknownOutcome() async throws {
+        try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { server in
+            try await withScriptedStore(server) { store in
+                let source = GatedSource(first: ByteBuffer(repeating: 1, count: 10))
+                source.finish(with: ByteBuffer(repeating: 1, count: 5))
+                let body = ObjectBody(byteCount: 20, digest: try SHA256Digest.of([]), bytes: source)
+                await expect(throwing: .sizeMismatch) {
+                    try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), ifAbsent: false)
+                }
+                #expect(server.requests.isEmpty, "no whole request arrived")
+            }
+        }
+    }
+
+    /// The store answers before it has the body, and nobody waits for the rest of it.
+    @Test func anEarlyRefusalEndsAPartWhoseSourceIsSilent() async throws {
+        let early: ScriptedServer.EarlyScript = { _ in .answer(status: 403, body: error("AccessDenied")) }
+        try await ScriptedServer.withServer(early: early, { _ in .silence }) { server in
+            try await withScriptedStore(server) { store in
+                let one = try #require(PartNumber(1))
+                let source = GatedSource(first: ByteBuffer(repeating: 1, count: 10))
+                let body = ObjectBody(byteCount: 20, digest: try SHA256Digest.of([]), bytes: source)
+                await expect(throwing: .denied) {
+                    try await store.uploadPart(key: "k", upload: "u", number: one, body: body)
+                }
+            }
+        }
+    }
+
+    // MARK: - What is learnt
+
+    @Test(arguments: [
+        ScriptedAnswer.answer(
+            status: 301, headers: [("x-amz-bucket-region", "eu-west-3"), ("Location", "http://127.0.0.1:1/stolen")],
+            body: error("PermanentRedirect")),
+        .answer(
+            status: 400, body: error("AuthorizationHeaderMalformed", extra: "<Region>eu-west-3</Region>")),
+        .answer(status: 307, headers: [("x-amz-bucket-region", "eu-west-3")], body: error("TemporaryRedirect")),
+    ])
+    func anotherRegionIsFollowedOnceAndKept(answer: ScriptedAnswer) async throws {
+        try await ScriptedServer.withServer(script([answer])) { server in
+            try await withScriptedStore(server) { store in
+                for _ in 1...2 { _ = try await store.listParts(key: "k", upload: "u", after: nil) }
+                let regions = server.requests.map { request in
+                    request.headers["authorization"]?.contains("/eu-west-3/s3/") ?? false
+                }
+                #expect(regions == [false, true, true])
+            }
+        }
+    }
+
+    @Test func aRegionThatIsNoWordOrLeadsInCirclesIsNotFollowed() async throws {
+        for region in ["evil.example.com/", "us-east-1", ""] {
+            let answer = ScriptedAnswer.answer(
+                status: 301, headers: [("x-amz-bucket-region", region)], body: error("PermanentRedirect"))
+            try await ScriptedServer.withServer({ _ in answer }) { server in
+                try await withScriptedStore(server) { store in
+                    await expect(throwing: .denied) { try await store.listParts(key: "k", upload: "u", after: nil) }
+                    #expect(server.requests.count == 1)
+                }
+            }
+        }
+    }
+
+    @Test func aClockThatIsOutIsCorrectedOnceByTheStores() async throws {
+        let skewed = ScriptedAnswer.answer(
+            status: 403, headers: [("Date", "Sun, 06 Nov 2044 08:49:37 GMT")], body: error("RequestTimeTooSkewed"))
+        try await ScriptedServer.withServer(script([skewed])) { server in
+            try await withScriptedStore(server) { store in
+                _ = try await store.listParts(key: "k", upload: "u", after: nil)
+                _ = try await store.listParts(key: "k", upload: "u", after: nil)
+                let days = server.requests.map { $0.headers["x-amz-date"]?.prefix(6) ?? "" }
+                #expect(days[0] != "204411" && days[1] == "204411" && days[2] == "204411")
+            }
+        }
+        try await ScriptedServer.withServer({ _ in skewed }) { server in
+            try await withScriptedStore(server) { store in
+                await expect(throwing: .unavailable) { try await store.listParts(key: "k", upload: "u", after: nil) }
+                #expect(server.requests.count == 2)
+            }
+        }
+    }
+
+    @Test func expiredCredentialsAreRenewedOnce() async throws {
+        let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))
+        try await ScriptedServer.withServer(script([expired])) { server in
+            try await withScriptedStore(server, credentials: CountingCredentials()) { store in
+                _ = try await store.listParts(key: "k", upload: "u", after: nil)
+                #expect(server.requests.map { $0.headers["x-amz-security-token"] } == ["token1", "token2"])
+            }
+        }
+        try await ScriptedServer.withServer({ _ in expired }) { server in
+            try await withScriptedStore(server) { store in
+                await expect(throwing: .denied) { try await store.listParts(key: "k", upload: "u", after: nil) }
+                #expect(server.requests.count == 1, "the source has no others")
+            }
+        }
+    }
+
+    /// A part cannot be repeated, but the next one goes out with what was learnt.
+    @Test func aPartLearnsForTheNextOne() async throws {
+        let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))
+        try await ScriptedServer.withServer(script([expired])) { server in
+            try await withScriptedStore(server, credentials: CountingCredentials()) { store in
+                let one = try #require(PartNumber(1))
+                await expect(throwing: .denied) {
+                    try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10]))
+                }
+                _ = try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10]))
+                #expect(server.requests.map { $0.headers["x-amz-security-token"] } == ["token1", "token2"])
+            }
+        }
+    }
+
+    @Test func theTimeIsTheStores() async throws {
+        try await ScriptedServer.withServer(script([])) { server in
+            try await withScriptedStore(server) { store in
+                let time = try await store.currentTime()
+                #expect(time == Date(timeIntervalSince1970: 784_111_777))
+            }
+        }
+    }
+}
+
+/// Gives others each time it is asked.
+private final class CountingCredentials: S3CredentialSource {
+    private let count = Mutex(0)
+
+    func credentials(insteadOf expired: S3Credentials?) -> S3Credentials? {
+        let count = self.count.withLock { count in
+            count += 1
+            return count
+        }
+        return S3Credentials(accessKeyID: "id", secretAccessKey: "secret", sessionToken: "token\(count)")
+    }
+}

@@ -1,0 +1,97 @@
+/// What can be told without a parser: types and functions that other targets see are documented. Whether the comment
+/// says something that the name does not is for a reader to judge.
+///
+/// Left out are nested types and methods that only their target sees, and what a protocol asks for, since it is
+/// documented there. A type may have the theory of its file, a comment with `//`, right above it instead.
+let documentationRule = Rule(
+    name: "Types, global functions, and members that other targets see have a documentation comment",
+    broken: [
+        sample("Sources/A/B.swift", "package struct Part {\n}"),
+        sample("Sources/A/B.swift", "enum Kind {\n}"),
+        sample("Sources/A/B.swift", "// MARK: Machine\nfinal class Machine {\n}"),
+        sample("Sources/A/B.swift", "/// Something else.\n\nfinal class Machine {\n}"),
+        sample("Sources/A/B.swift", "// Not for documentation.\nfunc send() {\n}"),
+        sample("Sources/A/B.swift", "func hexadecimal(_ x: Int) -> String {\n}"),
+        sample("Sources/A/B.swift", "/// A part.\nstruct Part {\n    package mutating func receive() {\n    }\n}"),
+        sample("Sources/A/B.swift", "/// A part.\nstruct Part {\n    package enum Kind {\n    }\n}"),
+    ],
+    followed: [
+        sample("Sources/A/B.swift", "/// A part.\n@frozen\npackage struct Part {\n}"),
+        sample("Sources/A/B.swift", "/** A part. */\npackage struct Part {\n}"),
+        sample("Sources/A/B.swift", "private struct Part {\n    func f() {\n    }\n}\nfileprivate enum Kind {\n}"),
+        sample("Sources/A/B.swift", "// The theory of operation.\nfinal class Machine {\n    enum Phase {\n    }\n}"),
+        sample("Sources/A/B.swift", "struct Push: AsyncParsableCommand {\n    // Has an abstract.\n}"),
+        sample("Sources/A/B.swift", "private struct Part {\n    struct Inner {\n    }\n}"),
+        sample(
+            "Sources/A/B.swift", "extension Part {\n    package static func == (a: Part, b: Part) -> Bool {\n    }\n}"),
+        sample("Sources/A/B.swift", "extension Part {\n    package func channelRead(context: Context) {\n    }\n}"),
+        sample("Tests/ATests/B.swift", "@Suite struct PartTests {\n    @Test func isSent() {\n    }\n}"),
+    ],
+    check: { file in
+        guard !file.isTest else { return [] }
+        var depthOfPrivate: Int?
+        return file.findings(in: file.lines(with: Declaration.keywords)) { line in
+            let code = file.code[line]
+            let depth = code.utf8.prefix { $0 == UInt8(ascii: " ") }.count
+            if let outer = depthOfPrivate, depth > outer { return nil }
+            depthOfPrivate = nil
+            guard let declaration = Declaration(code) else { return nil }
+            if declaration.isPrivate {
+                if declaration.isType { depthOfPrivate = depth }
+                return nil
+            }
+            guard depth == 0 || declaration.isPackageOrPublic, !declaration.isWitness,
+                !isDocumented(declaration, line: line, in: file)
+            else { return nil }
+            return "\(declaration.name) has no documentation comment: say with /// what its name does not "
+                + "(shapes, units, errors, who calls it when)"
+        }
+    })
+
+/// A type or a function, from the line on which its name stands.
+private struct Declaration {
+    let name: String
+    let isType: Bool
+    let isPrivate: Bool
+    let isPackageOrPublic: Bool
+
+    /// Whether a protocol from elsewhere asks for it: that is where it is documented. A command has its abstract.
+    let isWitness: Bool
+
+    static let keywords: Set<String> = ["struct", "class", "enum", "actor", "protocol", "func"]
+
+    init?(_ code: String) {
+        let attributes = /^\s*(?:@\w+(?:\([^)]*\))?\s+)*/
+        let pattern = /^((?:[a-z]+(?:\(\w+\))?\s+)*)(struct|class|enum|actor|protocol|func)\s+([^\s(<:]+)/
+        guard let match = code.trimmingPrefix(attributes).firstMatch(of: pattern) else { return nil }
+        let modifiers = match.1.split(separator: " ")
+        name = String(match.3)
+        isType = match.2 != "func"
+        isPrivate = modifiers.contains("private") || modifiers.contains("fileprivate")
+        isPackageOrPublic = modifiers.contains("package") || modifiers.contains("public")
+        isWitness =
+            name.first?.isLetter != true || Self.witnesses.contains(name) || protocolRequirements.contains(name)
+            || code.contains("Parsable")
+    }
+
+    private static let witnesses: Set<String> = [
+        "AsyncIterator", "Iterator", "hash", "encode", "next", "makeIterator", "makeAsyncIterator", "run", "validate",
+        "index",
+        "handlerAdded", "handlerRemoved", "channelRegistered", "channelUnregistered", "channelActive",
+        "channelInactive",
+        "channelRead", "channelReadComplete", "channelWritabilityChanged", "userInboundEventTriggered", "errorCaught",
+        "register", "bind", "connect", "write", "flush", "read", "close", "triggerUserOutboundEvent", "decode",
+        "decodeLast",
+    ]
+}
+
+/// Whether a comment ends right above a declaration and its attributes.
+private func isDocumented(_ declaration: Declaration, line: Int, in file: SourceFile) -> Bool {
+    var above = line - 1
+    while above >= 0, file.code[above].contains(/^\s*(@|#if )/) {
+        above -= 1
+    }
+    guard above >= 0, file.isOnlyComment(line: above) else { return false }
+    let comment = file.lines[above]
+    return comment.contains(/^\s*\/\/\/|\*\/\s*$/) || (declaration.isType && !comment.contains("MARK:"))
+}

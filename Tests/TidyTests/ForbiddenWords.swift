@@ -1,0 +1,157 @@
+/// Words that have no place in the code, each with what to write instead.
+struct ForbiddenWord: Sendable {
+    let name: String
+
+    /// One of these is on every line of code that has it.
+    let words: Set<String>
+
+    /// Whether a line of code with such a word really has it.
+    var pattern: @Sendable (String) -> Bool = { _ in true }
+    let instead: String
+
+    /// Where it is forbidden; everywhere, unless said.
+    var scope: @Sendable (SourceFile) -> Bool = { _ in true }
+
+    /// Allowed where a comment on the same line or right above gives the reason.
+    var isAllowedWithReason = false
+
+    let broken: [SourceFile]
+    let followed: [SourceFile]
+}
+
+private let inSources: @Sendable (SourceFile) -> Bool = { !$0.isTest }
+private let inCore: @Sendable (SourceFile) -> Bool = { $0.path.hasPrefix("Sources/TransferCore/") }
+
+/// Programs say what they do on their outputs; libraries have a logger or tell their caller. One that is handed a
+/// function called `print` may call it.
+private let inLibraries: @Sendable (SourceFile) -> Bool = { file in
+    !file.isTest && !file.target.hasPrefix("sluice-")
+        && !file.lines(with: ["print"]).contains { file.code[$0].contains(/\bprint:/) }
+}
+
+/// Tests wait for what they need to see. What waits on their behalf has to be able to.
+private let inTestsThatWait: @Sendable (SourceFile) -> Bool = {
+    $0.isTest && $0.path != "Tests/TestSupport/Deadline.swift"
+}
+
+private let forbiddenWords: [ForbiddenWord] = [
+    ForbiddenWord(
+        name: "try!", words: ["try"],
+        pattern: { $0.contains(/\btry!/) },
+        instead: "throw the error, or #require in tests: an error must not end the process",
+        broken: [sample("Sources/A/B.swift", "let x = try! f()"), sample("Tests/A/B.swift", "try! f()")],
+        followed: [sample("Sources/A/B.swift", "// Not try! f()\nlet x = try f()\nlet s = \"try!\"")]),
+    ForbiddenWord(
+        name: "as!", words: ["as"],
+        pattern: { $0.contains(/\bas!/) },
+        instead: "use as? and handle the other case",
+        broken: [sample("Sources/A/B.swift", "let x = y as! Int")],
+        followed: [sample("Sources/A/B.swift", "let x = y as? Int")]),
+    ForbiddenWord(
+        name: "fatalError", words: ["fatalError"],
+        instead: "throw an error with a code; for a mistake of our own that nobody outside can cause, use precondition",
+        broken: [
+            sample("Sources/A/B.swift", "default: fatalError()"), sample("Tests/A/B.swift", "fatalError(\"no\")"),
+        ],
+        followed: [sample("Sources/A/B.swift", "precondition(x > 0)\nlet fatalErrorCode = 1")]),
+    ForbiddenWord(
+        name: "print", words: ["print", "debugPrint", "dump", "NSLog"],
+        pattern: { $0.contains(/(^|[^.\w])(debugPrint|print|dump|NSLog)\(/) },
+        instead: "log with the logger that was handed in, or return the text to the program", scope: inLibraries,
+        broken: [
+            sample("Sources/AgentKit/B.swift", "print(x)"), sample("Sources/AgentKit/B.swift", "if a { dump(x) }"),
+        ],
+        followed: [
+            sample("Sources/sluice-agent/B.swift", "print(x)"), sample("Sources/AgentKit/B.swift", "printer.print(x)"),
+            sample("Sources/AgentKit/B.swift", "let fingerprint = footprint(x)"),
+            sample("Sources/AgentKit/B.swift", "func list(_ print: (String) -> Void) { print(x) }"),
+        ]),
+    ForbiddenWord(
+        name: "unchecked Sendable", words: ["unchecked", "nonisolated"],
+        pattern: { $0.contains(/@unchecked\s+Sendable|nonisolated\(unsafe\)/) },
+        instead: "use Mutex, an actor or a value; where it must be, name the invariant that makes it true right above",
+        isAllowedWithReason: true,
+        broken: [
+            sample("Sources/A/B.swift", "final class C: @unchecked Sendable {}"),
+            sample("Sources/A/B.swift", "// Old news.\n\nnonisolated(unsafe) var x = 1"),
+        ],
+        followed: [sample("Sources/A/B.swift", "/// Never changes once made.\nfinal class C: @unchecked Sendable {}")]),
+    ForbiddenWord(
+        name: "try?", words: ["try"],
+        pattern: { $0.contains(/\btry\?/) },
+        instead: "handle the error, or name in a comment the reason why it does not matter", isAllowedWithReason: true,
+        broken: [sample("Sources/A/B.swift", "try? f()"), sample("Tests/A/B.swift", "let a = 1\nlet x = try? f()")],
+        followed: [
+            sample("Sources/A/B.swift", "// The file may be gone already.\ntry? remove(file)"),
+            sample("Sources/A/B.swift", "try? remove(file)  // It may be gone already."),
+        ]),
+    ForbiddenWord(
+        name: "blocking", words: ["DispatchSemaphore", "DispatchGroup", "NSLock", "NSCondition", "NSRecursiveLock"],
+        instead: "use Mutex from Synchronization to guard, and async functions to wait",
+        broken: [
+            sample("Sources/A/B.swift", "let s = DispatchSemaphore(value: 0)"), sample("Tests/A/B.swift", "NSLock()"),
+        ],
+        followed: [sample("Sources/A/B.swift", "let m = Mutex(0)")]),
+    ForbiddenWord(
+        name: "blocking wait", words: ["wait"],
+        pattern: { $0.contains(/\.wait\(\)/) },
+        instead: "await the future's get(): a thread that waits is one less for everybody", scope: inSources,
+        broken: [sample("Sources/A/B.swift", "let c = try bootstrap.bind().wait()")],
+        followed: [sample("Sources/A/B.swift", "let c = try await bootstrap.bind().get()")]),
+    ForbiddenWord(
+        name: "clock in the core", words: ["now", "Date", "Clock"],
+        pattern: { $0.contains(/(^|[^\w)\]?])\.now\b|\b[A-Z]\w*\.now\b|\bDate\(|\bClock\b/) },
+        instead: "take the time as `now:` from the caller", scope: inCore,
+        broken: [
+            sample("Sources/TransferCore/A.swift", "let t = ContinuousClock.now"),
+            sample("Sources/TransferCore/A.swift", "f(now: .now)"), sample("Sources/TransferCore/A.swift", "Date()"),
+        ],
+        followed: [sample("Sources/TransferCore/A.swift", "deadline = context.now + delay")]),
+    ForbiddenWord(
+        name: "task in the core", words: ["Task", "async", "await", "actor"],
+        instead: "return an action for the shell to perform", scope: inCore,
+        broken: [
+            sample("Sources/TransferCore/A.swift", "Task { f() }"),
+            sample("Sources/TransferCore/A.swift", "func f() async {}"),
+        ],
+        followed: [sample("Sources/TransferCore/A.swift", "enum TaskKind { case task }")]),
+    ForbiddenWord(
+        name: "own randomness", words: ["SystemRandomNumberGenerator", "random", "shuffled", "randomElement"],
+        pattern: { code in
+            code.contains(/\bSystemRandomNumberGenerator\b/)
+                || code.contains(/\.(random\(in:|shuffled\(|randomElement\()/) && !code.contains(/using:/)
+        },
+        instead: "take a generator from the caller and pass it with `using:`", scope: inCore,
+        broken: [
+            sample("Sources/TransferCore/A.swift", "let x = Int.random(in: 0..<9)"),
+            sample("Sources/TransferCore/A.swift", "var g = SystemRandomNumberGenerator()"),
+        ],
+        followed: [sample("Sources/TransferCore/A.swift", "let x = Int.random(in: 0..<9, using: &generator)")]),
+    ForbiddenWord(
+        name: "sleeping in tests", words: ["sleep", "usleep", "nanosleep"],
+        pattern: { $0.contains(/\.sleep\(|\b(usleep|nanosleep)\(/) },
+        instead:
+            "wait for what you want to see (Watched, FaultProxy.wait, Program.waitForLine), or say why nothing tells",
+        scope: inTestsThatWait, isAllowedWithReason: true,
+        broken: [sample("Tests/AgentKitTests/A.swift", "try await Task.sleep(for: .seconds(1))")],
+        followed: [
+            sample("Sources/AgentKit/A.swift", "try await Task.sleep(for: .seconds(1))"),
+            sample("Tests/TestSupport/Deadline.swift", "try await Task.sleep(for: limit)"),
+            sample("Tests/ATests/A.swift", "// The server does not say when.\ntry await Task.sleep(for: pause)"),
+        ]),
+]
+
+let forbiddenWordRules: [Rule] = forbiddenWords.map { word in
+    Rule(
+        name: "No \(word.name)" + (word.isAllowedWithReason ? " without its reason" : ""),
+        broken: word.broken, followed: word.followed,
+        check: { file in
+            guard word.scope(file) else { return [] }
+            return file.findings(in: file.lines(with: word.words)) { line in
+                guard word.pattern(file.code[line]), !(word.isAllowedWithReason && file.isExplained(line: line)) else {
+                    return nil
+                }
+                return "\(word.name): \(word.instead)"
+            }
+        })
+}

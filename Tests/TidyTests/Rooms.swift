@@ -1,0 +1,101 @@
+/// Who may import whom (the design of the sources, as a table). A room may import what its row lists and nothing else.
+struct Room: Sendable {
+    let target: String
+    let imports: Set<String>
+
+    /// Of a module listed above: the one file that imports it, so that a C library stays behind one wrapper.
+    let onlyIn: [String: String]
+
+    init(_ target: String, imports: [Set<String>], onlyIn: [String: String] = [:]) {
+        self.target = target
+        self.imports = imports.reduce([]) { $0.union($1) }
+        self.onlyIn = onlyIn
+    }
+
+    static let foundation: Set<String> = ["Foundation", "FoundationEssentials"]
+    static let system: Set<String> = ["Glibc", "Musl", "Darwin", "Synchronization"]
+    static let sockets: Set<String> = ["NIOCore", "NIOPosix", "NIOConcurrencyHelpers"]
+    static let service: Set<String> = ["Logging", "Metrics", "ServiceLifecycle", "UnixSignals"]
+    static let command: Set<String> = ["ArgumentParser", "Configuration", "SystemPackage"]
+    static let core: Set<String> = ["WireProtocol", "TransferCore"]
+
+    static let all: [Room] = [
+        // Frames and limits: bytes and nothing else.
+        Room("WireProtocol", imports: [["NIOCore"]]),
+        // The deciding machines: no sockets, files, clocks, tasks or randomness, so that one seed replays everything.
+        Room("TransferCore", imports: [["WireProtocol"]]),
+        // TLS, identities, digests, sealing, and compression, which has one wrapper.
+        Room(
+            "SecureChannel", imports: [foundation, system, sockets, ["WireProtocol", "COpenSSL", "CLZ4"]],
+            onlyIn: ["CLZ4": "LZ4Block.swift"]),
+        // Knows stores and nothing of sessions, gateways or agents.
+        Room(
+            "ObjectStore",
+            imports: [
+                foundation, system, sockets, ["NIOHTTP1", "NIOFileSystem", "NIOFoundationCompat"],
+                ["WireProtocol", "SecureChannel", "AsyncHTTPClient", "XMLCoder", "Logging", "Metrics"],
+            ]),
+        // The two programs' insides know nothing of each other; what they share is below them.
+        Room("GatewayKit", imports: [foundation, system, sockets, service, core, ["SecureChannel", "ObjectStore"]]),
+        Room("AgentKit", imports: [foundation, system, sockets, service, core, ["SecureChannel", "GRDB"]]),
+        // What both programs' command lines need: flags, configuration, logging.
+        Room(
+            "CommandSupport",
+            imports: [foundation, system, service, command, ["SecureChannel", "WireProtocol"]]),
+        Room(
+            "sluice-gateway",
+            imports: [
+                foundation, system, service, command, core,
+                ["CommandSupport", "GatewayKit", "ObjectStore", "SecureChannel"],
+            ]),
+        Room(
+            "sluice-agent",
+            imports: [foundation, system, service, command, core, ["CommandSupport", "AgentKit", "SecureChannel"]]),
+    ]
+}
+
+let importRule = Rule(
+    name: "A room imports only what its row of the table allows",
+    broken: [
+        sample("Sources/WireProtocol/Frame.swift", "package import Foundation"),
+        sample("Sources/TransferCore/Agent.swift", "import NIOCore"),
+        sample("Sources/TransferCore/Agent.swift", "import Foundation"),
+        sample("Sources/SecureChannel/Other.swift", "import CLZ4"),
+        sample("Sources/ObjectStore/S3Store.swift", "import TransferCore"),
+        sample("Sources/GatewayKit/Relay.swift", "import AgentKit"),
+        sample("Sources/GatewayKit/Relay.swift", "@preconcurrency package import COpenSSL"),
+        sample("Sources/AgentKit/Uploader.swift", "import struct ObjectStore.Key"),
+        sample("Sources/AgentKit/Uploader.swift", "import AsyncHTTPClient"),
+        sample("Sources/sluice-agent/Main.swift", "import GatewayKit"),
+        sample("Sources/Helpers/Main.swift", "import WireProtocol"),
+        sample("Tests/AgentKitTests/UploaderTests.swift", "@testable import AgentKit"),
+    ],
+    followed: [
+        sample("Sources/WireProtocol/Frame.swift", "package import NIOCore"),
+        sample("Sources/SecureChannel/LZ4Block.swift", "import CLZ4"),
+        sample("Sources/AgentKit/Uploader.swift", "import Foundation // not import ObjectStore"),
+        sample("Tests/AgentKitTests/UploaderTests.swift", "import AgentKit\nimport ObjectStore"),
+    ],
+    check: { file in
+        file.imports.compactMap { module, line in
+            objection(to: module, line: line, in: file).map { Finding(path: file.path, line: line + 1, message: $0) }
+        }
+    })
+
+private func objection(to module: String, line: Int, in file: SourceFile) -> String? {
+    guard !file.isTest else {
+        return file.code[line].contains("@testable")
+            ? "@testable does not work in a release build: give what the test needs `package` access" : nil
+    }
+    guard let room = Room.all.first(where: { $0.target == file.target }) else {
+        return "\(file.target) is no room of the table in Tests/TidyTests/Rooms.swift: give it a row"
+    }
+    guard room.imports.contains(module) else {
+        return "\(room.target) does not import \(module): move the code to a room that does, "
+            + "or hand it in through a protocol"
+    }
+    if let wrapper = room.onlyIn[module], !file.path.hasSuffix("/\(wrapper)") {
+        return "only \(wrapper) imports \(module): call its wrapper"
+    }
+    return nil
+}

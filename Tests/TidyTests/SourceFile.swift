@@ -1,0 +1,182 @@
+import Foundation
+import Testing
+
+/// A Swift file as the rules see it: its text, and its code without comments and without what stands in strings.
+///
+/// This is a reader of characters, not a parser. It knows comments, nested ones too, and string literals of every kind;
+/// code inside an interpolation counts as string.
+struct SourceFile: Sendable, CustomTestStringConvertible {
+    /// From the root of the repository, with slashes.
+    let path: String
+
+    /// The lines as written.
+    let lines: [String]
+
+    /// The same lines, with a space for each character of a comment or of a string's content.
+    let code: [String]
+
+    /// The words of each line of code: its names, keywords and numbers. They tell cheaply where a closer look is due.
+    private let words: [Set<String>]
+
+    init(path: String, text: String) {
+        self.path = path
+        self.lines = text.components(separatedBy: "\n")
+        self.code = CodeReader.code(of: text).components(separatedBy: "\n")
+        self.words = code.map { line in
+            let words = line.utf8.split { byte in
+                !(UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte)
+                    && byte != UInt8(ascii: "_") && byte < 0x80
+            }
+            return Set(words.map { String(decoding: $0, as: UTF8.self) })
+        }
+    }
+
+    var testDescription: String { path }
+
+    /// The folder below `Sources` or `Tests` that the file belongs to.
+    var target: String {
+        path.split(separator: "/").dropFirst().first.map(String.init) ?? ""
+    }
+
+    var isTest: Bool { path.hasPrefix("Tests/") }
+
+    /// The modules that the file imports, each with its line from 0.
+    var imports: [(module: String, line: Int)] {
+        let pattern = /\bimport\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(\w+)/
+        return lines(with: ["import"]).compactMap { line in
+            code[line].firstMatch(of: pattern).map { (String($0.1), line) }
+        }
+    }
+
+    /// The lines, from 0, whose code has one of the words.
+    func lines(with wanted: Set<String>) -> [Int] {
+        words.indices.filter { !words[$0].isDisjoint(with: wanted) }
+    }
+
+    /// Whether someone explains a line: with a comment on it or in the one that ends right above.
+    func isExplained(line: Int) -> Bool {
+        hasComment(line: line) || (line > 0 && isOnlyComment(line: line - 1))
+    }
+
+    /// Whether a line holds nothing but a comment.
+    func isOnlyComment(line: Int) -> Bool {
+        hasComment(line: line) && code[line].allSatisfy(\.isWhitespace)
+    }
+
+    private func hasComment(line: Int) -> Bool {
+        // Only comments are blanked together with their opening; a string keeps its quotation marks.
+        zip(lines[line], code[line]).contains { $0 == "/" && $1 == " " } && lines[line].contains(/\/\/|\/\*|\*\//)
+    }
+}
+
+/// Blanks what is not code. Works on bytes: a character of several bytes becomes one space.
+private struct CodeReader {
+    private let text: [UInt8]
+    private var code: [UInt8] = []
+    private var position = 0
+
+    private init(text: String) {
+        self.text = Array(text.utf8)
+        code.reserveCapacity(self.text.count)
+    }
+
+    static func code(of text: String) -> String {
+        var reader = CodeReader(text: text)
+        reader.readAll()
+        return String(decoding: reader.code, as: UTF8.self)
+    }
+
+    private mutating func readAll() {
+        while position < text.count {
+            if isNext("//") {
+                while position < text.count, text[position] != UInt8(ascii: "\n") { blank(1) }
+            } else if isNext("/*") {
+                readBlockComment()
+            } else if let pounds = poundsOfString() {
+                readString(pounds: pounds)
+            } else {
+                keep(1)
+            }
+        }
+    }
+
+    private mutating func readBlockComment() {
+        var depth = 0
+        repeat {
+            if isNext("/*") {
+                depth += 1
+                blank(2)
+            } else if isNext("*/") {
+                depth -= 1
+                blank(2)
+            } else {
+                blank(1)
+            }
+        } while depth > 0 && position < text.count
+    }
+
+    /// How many `#` stand before the quotation mark where a string begins here, or `nil` where none does.
+    private func poundsOfString() -> Int? {
+        guard text[position] == UInt8(ascii: "#") || text[position] == UInt8(ascii: "\"") else { return nil }
+        let pounds = text[position...].prefix { $0 == UInt8(ascii: "#") }.count
+        return position + pounds < text.count && text[position + pounds] == UInt8(ascii: "\"") ? pounds : nil
+    }
+
+    private mutating func readString(pounds: Int) {
+        keep(pounds)
+        let isMultiline = isNext("\"\"\"")
+        let quotes = isMultiline ? "\"\"\"" : "\""
+        keep(quotes.utf8.count)
+        let closing = quotes + String(repeating: "#", count: pounds)
+        let escape = "\\" + String(repeating: "#", count: pounds)
+        while position < text.count, !isNext(closing) {
+            if isNext(escape + "(") {
+                blank(escape.utf8.count)
+                readInterpolation()
+            } else if isNext(escape) {
+                blank(escape.utf8.count + 1)
+            } else if !isMultiline, text[position] == UInt8(ascii: "\n") {
+                // Not a string after all, or one that does not compile: the next line begins afresh.
+                return
+            } else {
+                blank(1)
+            }
+        }
+        keep(closing.utf8.count)
+    }
+
+    private mutating func readInterpolation() {
+        var depth = 0
+        repeat {
+            if text[position] == UInt8(ascii: "\"") {
+                let start = code.count
+                readString(pounds: 0)
+                for index in start..<code.count where code[index] != UInt8(ascii: "\n") {
+                    code[index] = UInt8(ascii: " ")
+                }
+                continue
+            }
+            if text[position] == UInt8(ascii: "(") { depth += 1 }
+            if text[position] == UInt8(ascii: ")") { depth -= 1 }
+            blank(1)
+        } while depth > 0 && position < text.count
+    }
+
+    private func isNext(_ word: String) -> Bool {
+        text[position...].starts(with: word.utf8)
+    }
+
+    private mutating func keep(_ count: Int) {
+        let end = min(position + count, text.count)
+        code.append(contentsOf: text[position..<end])
+        position = end
+    }
+
+    private mutating func blank(_ count: Int) {
+        let end = min(position + count, text.count)
+        for byte in text[position..<end] where byte & 0xC0 != 0x80 {
+            code.append(byte == UInt8(ascii: "\n") ? byte : UInt8(ascii: " "))
+        }
+        position = end
+    }
+}

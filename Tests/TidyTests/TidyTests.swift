@@ -1,0 +1,87 @@
+import Testing
+
+/// The rules of form, held against every Swift file of the repository. A finding names what to write instead.
+@Suite struct TidyTests {
+    @Test(arguments: Rule.all) func everyFileFollows(_ rule: Rule) {
+        for finding in repositoryFiles.flatMap(rule.check) {
+            Issue.record("\(finding)")
+        }
+    }
+
+    /// A rule that cannot fail says nothing.
+    @Test(arguments: Rule.all) func noticesWhatBreaks(_ rule: Rule) {
+        #expect(!rule.broken.isEmpty)
+        for file in rule.broken {
+            #expect(rule.check(file).count >= 1, "\(file.path): \(file.lines.joined(separator: "\n").prefix(200))")
+        }
+    }
+
+    @Test(arguments: Rule.all) func letsPassWhatFollows(_ rule: Rule) {
+        #expect(!rule.followed.isEmpty)
+        for file in rule.followed {
+            #expect(rule.check(file) == [])
+        }
+    }
+
+    @Test func readsTheRepositoryItself() {
+        let paths = repositoryFiles.map(\.path)
+        #expect(paths.contains("Sources/WireProtocol/Values.swift"))
+        #expect(paths.contains("Tests/TidyTests/TidyTests.swift"))
+    }
+
+    @Test func programsAreShort() {
+        for program in ["sluice-agent", "sluice-gateway"] {
+            let files = repositoryFiles.filter { $0.path.hasPrefix("Sources/\(program)/") }
+            let count = programLineCount(files)
+            #expect(
+                count <= ShapeLimit.programLines,
+                "\(program) has \(count) lines, more than \(ShapeLimit.programLines): move what it does into its Kit")
+        }
+        #expect(
+            programLineCount([sample("Sources/sluice-agent/A.swift", String(repeating: "f()\n", count: 151))]) == 151)
+    }
+
+    @Test func theListOfLongFilesIsUpToDate() {
+        for (path, reason) in ShapeLimit.longFiles {
+            #expect(!reason.isEmpty)
+            let file = repositoryFiles.first { $0.path == path }
+            #expect((file?.lines.count ?? 0) > ShapeLimit.fileLines, "\(path) needs no place in the list any more")
+        }
+    }
+
+    private func programLineCount(_ files: [SourceFile]) -> Int {
+        files.reduce(0) { $0 + $1.lines.count - ($1.lines.last == "" ? 1 : 0) }
+    }
+}
+
+/// The reader that all rules rely on.
+@Suite struct SourceFileTests {
+    static let blanked: [(text: String, code: String)] = [
+        ("let x = 1 // try!", "let x = 1        "),
+        ("a /* b /* c */ d */ e", "a                   e"),
+        ("f(\"try! // x\") // y", "f(\"         \")     "),
+        ("f(#\"a\"b\"#)", "f(#\"   \"#)"),
+        ("f(\"\\(g(\"x)\")) y\")", "f(\"            \")"),
+        ("f(\"a\\\"b\")", "f(\"    \")"),
+        ("\"\"\"\nf() \" //\n\"\"\" g()", "\"\"\"\n        \n\"\"\" g()"),
+        ("/// \"\nlet x", "     \nlet x"),
+        ("let unfinished = \"a\nlet x", "let unfinished = \" \nlet x"),
+    ]
+
+    @Test(arguments: blanked) func blanksCommentsAndStrings(text: String, code: String) {
+        #expect(sample("A.swift", text).code.joined(separator: "\n") == code)
+    }
+
+    @Test func findsImports() {
+        let file = sample(
+            "Sources/A/B.swift",
+            "import A\npackage import B\n@testable import C\n  import struct D.E\n// import F\nlet s = \"import G\"")
+        #expect(file.imports.map(\.module) == ["A", "B", "C", "D"])
+        #expect(file.imports.map(\.line) == [0, 1, 2, 3])
+    }
+}
+
+/// A file that exists only in a test.
+func sample(_ path: String, _ text: String) -> SourceFile {
+    SourceFile(path: path, text: text)
+}

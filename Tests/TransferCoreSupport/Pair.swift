@@ -1,0 +1,317 @@
+package import TransferCore
+package import WireProtocol
+
+/// How a virtual world is made.
+package struct PairOptions: Sendable {
+    package var gateways = 1
+    package var seed: UInt64 = 1
+    package var latency = Duration.milliseconds(5)
+    package var readTime = Duration.milliseconds(1)
+    package var commitTime = Duration.milliseconds(3)
+    /// What the link takes in a second; `nil` for at once.
+    package var linkBytesPerSecond: UInt64?
+    package var gatewayLimits: GatewayLimits
+    package var agentLimits: AgentLimits
+
+    /// Small parts, small windows: a few thousand bytes are a large file.
+    package init() {
+        let rule = PartRule(
+            partBytesMin: 16, partBytesMax: 100_000, partBytesDefault: 1_000, partsMax: 10_000,
+            objectBytesMax: 1 << 40)
+        gatewayLimits = GatewayLimits(parts: rule)
+        gatewayLimits.budgetBytes = 64_000
+        gatewayLimits.budgetBytesPerDevice = 48_000
+        gatewayLimits.windowBytes = 600
+        gatewayLimits.initialCreditBytes = 500
+        gatewayLimits.chunkBytesMax = 256
+        agentLimits = AgentLimits()
+        agentLimits.smallPartBytes = 300
+    }
+}
+
+/// A place where a connection is cut: when the nth thing written in a direction is half delivered.
+package struct Cut: Equatable, Sendable {
+    package enum Direction: String, CaseIterable, Sendable {
+        case toGateway
+        case toAgent
+    }
+
+    package var direction: Direction
+    package var after: Int
+    /// The gateway does not notice.
+    package var leavesGateway = false
+
+    package init(_ direction: Direction, after: Int, leavesGateway: Bool = false) {
+        self.direction = direction
+        self.after = after
+        self.leavesGateway = leavesGateway
+    }
+}
+
+/// An agent and its gateways, a store, files and a journal, joined by a virtual wire under a virtual clock. Everything
+/// that happens is decided by the options and the seed; `violations` says what must never be and was.
+package final class Pair {
+    package static let device = AuthorisedDevice(
+        name: "device-1", fingerprint: ToyDigest.sha256([1]), prefix: "site/")
+
+    package let options: PairOptions
+    package let schedule = Schedule()
+    package let store: VirtualStore
+    package let journal = VirtualJournal()
+    package private(set) var gateways: [GatewayHost] = []
+    private var agentHost: AgentHost?
+    package var files: [UploadID: VirtualFile] = [:]
+    /// The gateway that the next connection reaches; `nil` where none does.
+    package var route: (() -> Int?) = { 0 }
+    package var cuts: [Cut] = []
+    /// Called after each action of the agent, and after each commit of its journal, with their count.
+    package var onAgentAction: ((Int) -> Void)?
+    package var onCommit: ((Int) -> Void)?
+    package var onFrame: ((Frame, Cut.Direction) -> Void)?
+    package private(set) var transcript: [String] = []
+    package private(set) var violations: [String] = []
+    package var partsRead = 0
+    /// Whether a gateway was left with connections that are gone.
+    var leavesStaleConnections = false
+    package private(set) var chunkTimes: [(at: Instant, wireBytes: UInt64)] = []
+    private var deliveries: [Wire.Direction: Int] = [:]
+    private var ticksAt: (moment: Instant, count: Int) = (Instant(nanoseconds: 0), 0)
+    private var lastUpload: Int64 = 0
+    package private(set) var steps = 0
+    private var generator: SeededGenerator
+
+    package init(_ options: PairOptions = PairOptions(), cryptography: ToyCryptography = ToyCryptography()) {
+        self.options = options
+        self.store = VirtualStore(schedule: schedule)
+        self.generator = SeededGenerator(seed: options.seed)
+        for _ in 0..<options.gateways {
+            gateways.append(
+                GatewayHost(pair: self) { [schedule] in
+                    var machine = Gateway(limits: options.gatewayLimits, cryptography: cryptography, software: "g")
+                    machine.devicesChanged([Pair.device], now: schedule.now)
+                    return machine
+                })
+        }
+        agentHost = AgentHost(pair: self) { [unowned self] now in self.makeAgent(now: now) }
+    }
+
+    package var agent: AgentHost {
+        guard let agentHost else { preconditionFailure("The agent is made with the pair.") }
+        return agentHost
+    }
+
+    package var gateway: GatewayHost { gateways[0] }
+
+    private func makeAgent(now: Instant) -> Agent {
+        let identity = AgentIdentity(
+            fingerprint: Pair.device.fingerprint, run: RunID.random(using: &generator), capabilities: [],
+            software: "a")
+        return Agent(
+            limits: options.agentLimits, identity: identity, cryptography: ToyCryptography(),
+            generator: SeededGenerator(seed: generator.next()), now: now)
+    }
+
+    // MARK: What a test does
+
+    /// A new file of random bytes is handed to the agent.
+    @discardableResult
+    package func push(
+        bytes count: Int, key: String = "file", policy: ExistingKeyPolicy = .verify, partBytes: UInt64? = nil
+    ) -> UploadID {
+        push(generator.bytes(count), key: key, policy: policy, partBytes: partBytes)
+    }
+
+    @discardableResult
+    package func push(
+        _ bytes: [UInt8], key: String = "file", policy: ExistingKeyPolicy = .verify, partBytes: UInt64? = nil
+    ) -> UploadID {
+        lastUpload += 1
+        let id = UploadID(lastUpload)
+        files[id] = VirtualFile(bytes: bytes, inode: UInt64(lastUpload))
+        journal.add(
+            VirtualJournal.Row(id: id, key: key, policy: policy, partBytesWish: partBytes, saved: nil))
+        submit(id)
+        return id
+    }
+
+    /// Hands a row of the journal to the agent as the file is now.
+    package func submit(_ id: UploadID, purpose: UploadRequest.Purpose = .push) {
+        guard let request = journal.request(for: id, stamp: files[id]?.stamp, purpose: purpose) else { return }
+        agent.submit(request)
+    }
+
+    /// The agent's process dies, and after a while another goes on from the journal.
+    package func restartAgent(leavingGateway: Bool = false, whileDead: () -> Void = {}) {
+        agent.kill(leavingGateway: leavingGateway)
+        whileDead()
+        schedule.after(.milliseconds(50)) { [unowned self] in
+            let requests = self.files.keys.sorted().compactMap { id in
+                self.journal.request(for: id, stamp: self.files[id]?.stamp)
+            }
+            self.agent.start(requests)
+        }
+    }
+
+    /// Lets the world go on until every upload has ended, or a condition is met.
+    ///
+    /// - Returns: whether it came to that within the steps.
+    @discardableResult
+    package func run(stepsMax: Int = 60_000, until condition: ((Pair) -> Bool)? = nil) -> Bool {
+        for _ in 0..<stepsMax {
+            if let condition { if condition(self) { return true } } else if isDone { return true }
+            steps += 1
+            guard schedule.step() else {
+                if condition == nil, isDone { return true }
+                violation("nothing is planned, and the uploads have not ended")
+                return false
+            }
+        }
+        violation("no end after \(stepsMax) steps")
+        return false
+    }
+
+    /// Every upload has ended at the agent.
+    package var isDone: Bool {
+        // An agent that died after its last commit never says so.
+        files.keys.allSatisfy { agent.outcomes[$0] != nil || journal.isFinished($0) } && agent.machine.isIdle
+    }
+
+    /// All connections end, and time passes until everything has come to rest: then nothing may be left of anything.
+    package func rest(stepsMax: Int = 60_000) {
+        if agent.machine.partsUnderWay != 0 { violation("the agent counts \(agent.machine.partsUnderWay) parts") }
+        if agent.heldParts != 0 { violation("the agent holds \(agent.heldParts) parts") }
+        schedule.after(.seconds(1)) { [unowned self] in
+            if self.agent.machine.slotsInUse != 0 { self.violation("slots of the agent are in use") }
+            if !self.leavesStaleConnections, self.gateways.contains(where: { $0.machine.slotsInUse != 0 }) {
+                self.violation("slots of a gateway are in use")
+            }
+            self.agent.cutAll()
+            for gateway in self.gateways { gateway.cutAll() }
+        }
+        for _ in 0..<stepsMax where schedule.step() {}
+        if !schedule.isEmpty { violation("no rest after \(stepsMax) steps") }
+        for gateway in gateways {
+            let machine = gateway.machine
+            if machine.bytesReserved != 0 { violation("\(machine.bytesReserved) bytes stay reserved") }
+            if machine.sessionCount != 0 { violation("\(machine.sessionCount) sessions stay") }
+            if machine.partsUnderWay != 0 { violation("\(machine.partsUnderWay) parts stay") }
+            if machine.connectionCount != 0 { violation("\(machine.connectionCount) connections stay") }
+            if gateway.flowCount != 0 { violation("\(gateway.flowCount) flows stay") }
+            if gateway.callCount != 0 { violation("\(gateway.callCount) calls stay") }
+            if machine.requestsUnderWay != 0 { violation("\(machine.requestsUnderWay) requests stay") }
+        }
+    }
+
+    /// Checks that an upload ended as stored, and that the object has the file's bytes.
+    package func checkStored(_ id: UploadID) {
+        guard let row = journal.rows[id], let file = files[id] else { return violation("no upload \(id.value)") }
+        guard journal.isFinished(id), case .stored = row.outcome else {
+            return violation("upload \(id.value) ended as \(String(describing: agent.outcomes[id]))")
+        }
+        guard let object = store.object(Pair.device.prefix + row.key) else { return violation("there is no object") }
+        if object.bytes != file.bytes { violation("the object is not the file") }
+    }
+
+    // MARK: What the hosts say
+
+    package func violation(_ text: String) { violations.append(text) }
+
+    func connect(_ id: ConnectionID) -> Wire? {
+        guard let index = route() else { return nil }
+        return gateways[index].accept { [unowned self] gatewayID in
+            Wire(id: id, gatewayID: gatewayID, gateway: self.gateways[index], agent: self.agent, pair: self)
+        }
+    }
+
+    func cutFalls(_ direction: Wire.Direction) -> Cut? {
+        deliveries[direction, default: 0] += 1
+        let count = deliveries[direction] ?? 0
+        let wanted: Cut.Direction = direction == .toGateway ? .toGateway : .toAgent
+        return cuts.first { $0.direction == wanted && $0.after == count }
+    }
+
+    package func deliveryCount(_ direction: Cut.Direction) -> Int {
+        deliveries[direction == .toGateway ? .toGateway : .toAgent] ?? 0
+    }
+
+    func ticked(_ who: String) {
+        if ticksAt.moment == schedule.now {
+            ticksAt.count += 1
+            if ticksAt.count == 200 { violation("the \(who) ticks without end") }
+        } else {
+            ticksAt = (schedule.now, 0)
+        }
+    }
+
+    func chunkWritten(_ wireBytes: UInt64) { chunkTimes.append((schedule.now, wireBytes)) }
+
+    func observe(_ frame: Frame, slot: Slot, on id: ConnectionID, _ direction: Wire.Direction) {
+        transcript.append("\(direction == .toGateway ? "A→G" : "G→A") \(id.value)/\(slot) \(frame.type)")
+        onFrame?(frame, direction == .toGateway ? .toGateway : .toAgent)
+    }
+
+    func agentActed(_ count: Int) { onAgentAction?(count) }
+
+    func agentCommitted(_ count: Int) { onCommit?(count) }
+
+    func requested(_ request: StoreRequest) { transcript.append("G→S \(request.kind.rawValue)") }
+
+    func answered(_ answer: StoreAnswer, to request: StoreRequest) {
+        switch (answer, request) {
+        case (.partStored(let etag), .storePart(_, _, let part, _)):
+            store.confirmed.insert(.init(part: part, etag: etag))
+        case (.parts(let entries), _):
+            for entry in entries { store.confirmed.insert(.init(part: entry.part, etag: entry.etag)) }
+        default:
+            break
+        }
+    }
+
+    /// Nothing is acknowledged before the store has confirmed it.
+    func check(_ frame: Frame, in gateway: GatewayHost) {
+        switch frame {
+        case .stored(let stored):
+            if !store.confirmed.contains(.init(part: stored.part, etag: stored.etag)) {
+                violation("part \(stored.part) was acknowledged unconfirmed")
+            }
+        case .partDecision(let decision):
+            guard case .have(let etag) = decision.decision else { return }
+            if !store.confirmed.contains(.init(part: decision.part, etag: etag)) {
+                violation("part \(decision.part) is said to be there unconfirmed")
+            }
+        case .completed(let completed):
+            guard let object = store.object(Pair.device.prefix + completed.location) else {
+                return violation("COMPLETED without an object")
+            }
+            if object.facts.size != completed.size { violation("COMPLETED with another size") }
+        default:
+            break
+        }
+    }
+
+    /// Called with each frame that the agent reads.
+    func delivered(_ frame: Frame) {
+        if case .completed = frame { store.known = [:] }
+    }
+
+    func committed(_ write: JournalWrite) {
+        journal.apply(write)
+        switch write {
+        case .stored(let id, let entry):
+            guard let session = journal.rows[id]?.saved?.session else { return }
+            store.known[session, default: [:]][entry.part] = entry.digest
+            if !store.confirmed.contains(.init(part: entry.part, etag: entry.etag)) {
+                violation("the journal holds part \(entry.part), which was not confirmed")
+            }
+        case .unstored(let id, let parts):
+            guard let session = journal.rows[id]?.saved?.session else { return }
+            for part in parts { store.known[session]?[part] = nil }
+        default:
+            break
+        }
+    }
+
+    func finished(_ id: UploadID, _ outcome: UploadOutcome) {
+        transcript.append("upload \(id.value) ended")
+    }
+}

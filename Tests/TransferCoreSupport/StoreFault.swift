@@ -1,0 +1,55 @@
+package import TransferCore
+
+/// The kinds of request that a store is asked.
+package enum StoreRequestKind: String, CaseIterable, Sendable {
+    case lookUpObject, findRecords, writeRecord, removeRecord, createUpload, listParts, storePart, storeObject,
+        complete,
+        abort
+}
+
+/// What goes wrong with one request.
+package enum StoreFault: Equatable, Sendable {
+    /// Nothing happens but this answer.
+    case fails(StoreFailure)
+    /// It happens, and this is answered.
+    case failsAfterEffect(StoreFailure)
+    case delayed(Duration)
+    /// The upload is gone when the request arrives.
+    case uploadVanishes
+    /// The listing knows of nothing yet.
+    case listsNothing
+}
+
+extension StoreRequest {
+    package var kind: StoreRequestKind {
+        switch self {
+        case .lookUpObject: .lookUpObject
+        case .findRecords: .findRecords
+        case .writeRecord: .writeRecord
+        case .removeRecord: .removeRecord
+        case .createUpload: .createUpload
+        case .listParts: .listParts
+        case .storePart: .storePart
+        case .storeObject: .storeObject
+        case .complete: .complete
+        case .abort: .abort
+        }
+    }
+
+    /// The bytes that the request carries, if any.
+    var bytes: PartBytes? {
+        switch self {
+        case .storePart(_, _, _, let bytes), .storeObject(_, _, let bytes, _): bytes
+        default: nil
+        }
+    }
+
+    var upload: String? {
+        switch self {
+        case .listParts(_, let upload), .storePart(_, let upload, _, _), .complete(_, let upload, _, _, _),
+            .abort(_, let upload):
+            upload
+        default: nil
+        }
+    }
+}

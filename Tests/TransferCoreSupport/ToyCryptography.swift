@@ -1,0 +1,60 @@
+package import TransferCore
+package import WireProtocol
+
+/// Digests for the virtual world: as good as SHA-256 at telling contents apart, as long as nobody attacks.
+package enum ToyDigest {
+    package static func sha256(_ bytes: some Sequence<UInt8>) -> SHA256Digest {
+        let words = (0..<4).map { mix(bytes, seed: $0) }
+        guard let digest = SHA256Digest(bytes: words.flatMap(bigEndian)) else { return sha256(CollectionOfOne(0)) }
+        return digest
+    }
+
+    package static func md5(_ bytes: some Sequence<UInt8>) -> MD5Digest {
+        let words = (4..<6).map { mix(bytes, seed: $0) }
+        guard let digest = MD5Digest(bytes: words.flatMap(bigEndian)) else { return md5(CollectionOfOne(0)) }
+        return digest
+    }
+
+    package static func root(_ digests: [SHA256Digest]) -> SHA256Digest {
+        sha256(digests.flatMap(\.bytes))
+    }
+
+    private static func mix(_ bytes: some Sequence<UInt8>, seed: UInt64) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 &+ seed &* 0x9E37_79B9_7F4A_7C15
+        for byte in bytes {
+            hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
+            hash ^= hash >> 29
+        }
+        return hash
+    }
+
+    private static func bigEndian(_ word: UInt64) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64($0))) }
+    }
+}
+
+/// Sealing for the virtual world: a key id and a check in front of the plain text.
+package struct ToyCryptography: TransferCryptography {
+    /// The key that seals; `nil` where the ring has none.
+    package var sealingKey: UInt8?
+    package var openingKeys: Set<UInt8>
+
+    package init(sealingKey: UInt8? = 1, openingKeys: Set<UInt8> = [1]) {
+        self.sealingKey = sealingKey
+        self.openingKeys = openingKeys
+    }
+
+    package func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? { ToyDigest.root(partDigests) }
+
+    package func seal(token plain: [UInt8]) -> [UInt8]? {
+        guard let sealingKey else { return nil }
+        return [sealingKey] + ToyDigest.md5(plain).bytes + plain
+    }
+
+    package func open(token sealed: [UInt8]) -> TokenOpening {
+        guard sealed.count > 17, let key = sealed.first else { return .invalid }
+        guard openingKeys.contains(key) else { return .keyUnknown }
+        let plain = Array(sealed.dropFirst(17))
+        return ToyDigest.md5(plain).bytes == Array(sealed[1..<17]) ? .opened(plain) : .invalid
+    }
+}

@@ -1,0 +1,20 @@
+import WireProtocol
+
+/// Evidence of a content as the agent's shell computes it.
+enum VirtualEvidence {
+    static func compute(_ bytes: [UInt8], partBytes: UInt64, like: ContentEvidence) -> ContentEvidence {
+        switch like {
+        case .none: .none
+        case .wholeDigest: .wholeDigest(ToyDigest.sha256(bytes))
+        case .root: .root(ToyDigest.root(parts(bytes, partBytes).map { ToyDigest.sha256($0) }))
+        case .compositeMD5: .compositeMD5(parts(bytes, partBytes).map { ToyDigest.md5($0).description }.joined())
+        }
+    }
+
+    private static func parts(_ bytes: [UInt8], _ partBytes: UInt64) -> [ArraySlice<UInt8>] {
+        guard !bytes.isEmpty, partBytes > 0 else { return [[]] }
+        return stride(from: 0, to: bytes.count, by: Int(partBytes)).map {
+            bytes[$0..<min($0 + Int(partBytes), bytes.count)]
+        }
+    }
+}

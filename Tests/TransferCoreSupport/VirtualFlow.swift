@@ -1,0 +1,44 @@
+/// The bytes of one part between a gateway's connection and its call to the store, as a gateway's shell carries them.
+final class VirtualFlow {
+    let size: UInt64
+    private var pieces: [[UInt8]] = []
+    private(set) var bytesGiven: UInt64 = 0
+    private(set) var bytesAppended: UInt64 = 0
+    private var isReleased: Bool
+    private(set) var isDropped = false
+    /// Called when there may be something to take.
+    var onChange: (() -> Void)?
+
+    init(size: UInt64, holdsLast: Bool) {
+        self.size = size
+        self.isReleased = !holdsLast
+    }
+
+    var isWhole: Bool { bytesGiven == size && isReleased }
+
+    func append(_ bytes: [UInt8]) {
+        pieces.append(bytes)
+        bytesAppended += UInt64(bytes.count)
+        onChange?()
+    }
+
+    func release() {
+        isReleased = true
+        onChange?()
+    }
+
+    func drop() {
+        isDropped = true
+        pieces = []
+        onChange?()
+    }
+
+    /// The next piece; `nil` where none may be given now.
+    func take() -> [UInt8]? {
+        guard let piece = pieces.first else { return nil }
+        guard isReleased || bytesGiven + UInt64(piece.count) < size else { return nil }
+        pieces.removeFirst()
+        bytesGiven += UInt64(piece.count)
+        return piece
+    }
+}

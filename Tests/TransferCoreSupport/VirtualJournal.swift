@@ -1,0 +1,67 @@
+package import TransferCore
+package import WireProtocol
+
+/// The agent's journal: what is durable of each upload, and so outlives the agent.
+package final class VirtualJournal {
+    package struct Row: Equatable {
+        package var id: UploadID
+        package var key: String
+        package var policy: ExistingKeyPolicy
+        package var partBytesWish: UInt64?
+        package var saved: SavedSession?
+        package var isDropping = false
+        package var outcome: UploadOutcome?
+    }
+
+    package private(set) var rows: [UploadID: Row] = [:]
+
+    package init() {}
+
+    package func add(_ row: Row) { rows[row.id] = row }
+
+    /// The journal is lost, such as with its disk: the rows stay, what was begun is forgotten.
+    package func forgetSessions() {
+        for id in rows.keys { rows[id]?.saved = nil }
+    }
+
+    package func forgetOutcome(of id: UploadID) { rows[id]?.outcome = nil }
+
+    package func apply(_ write: JournalWrite) {
+        switch write {
+        case .began(let id, let saved): rows[id]?.saved = saved
+        case .token(let id, let token): rows[id]?.saved?.token = token
+        case .stored(let id, let entry):
+            rows[id]?.saved?.parts.removeAll { $0.part == entry.part }
+            rows[id]?.saved?.parts.append(entry)
+        case .unstored(let id, let parts): rows[id]?.saved?.parts.removeAll { parts.contains($0.part) }
+        case .restamped(let id, let stamp): rows[id]?.saved?.stamp = stamp
+        case .lost(let id, _): rows[id]?.saved = nil
+        case .dropping(let id): rows[id]?.isDropping = true
+        case .finished(let id, let outcome):
+            rows[id]?.outcome = outcome
+            if case .failed(let failure) = outcome, failure.isKept { return }
+            rows[id]?.saved = nil
+        }
+    }
+
+    /// Whether the row is done for good.
+    package func isFinished(_ id: UploadID) -> Bool {
+        switch rows[id]?.outcome {
+        case .stored, .dropped: true
+        case .failed(let failure): !failure.isKept
+        case nil: false
+        }
+    }
+
+    /// The request with which an agent takes up a row; `nil` where it is done.
+    package func request(for id: UploadID, stamp: FileStamp?, purpose: UploadRequest.Purpose = .push) -> UploadRequest?
+    {
+        guard let row = rows[id] else { return nil }
+        if let outcome = row.outcome {
+            guard case .failed = outcome else { return nil }
+        }
+        return UploadRequest(
+            id: id, purpose: row.isDropping ? .abort : purpose, key: row.key, stamp: stamp, policy: row.policy,
+            partBytesWish: row.partBytesWish, saved: row.saved, wasStoredBefore: false)
+    }
+}

@@ -1,0 +1,169 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Hands events to a gateway's machine and keeps what it has asked for, so that a test can bring it to a named state.
+struct GatewayDriver {
+    static let device = Pair.device
+    static let connection = ConnectionID(1)
+    static let slot = Slot(1)
+    static let session = SessionID(high: 1, low: 1)
+    static let modification = ModificationTime(seconds: 5, nanoseconds: 0)
+
+    var machine: Gateway
+    var now = Instant(nanoseconds: 1_000_000_000)
+    /// Requests to the store that were not answered, in order.
+    var requests: [(id: StoreRequestID, request: StoreRequest)] = []
+    var flows: [FlowID] = []
+    var tokens: [[UInt8]] = []
+    private var lastConnection = connection.value
+    /// Actions since the last `take`.
+    private var actions: [GatewayAction] = []
+
+    init(change: (inout GatewayLimits) -> Void = { _ in }) {
+        var limits = PairOptions().gatewayLimits
+        change(&limits)
+        machine = Gateway(limits: limits, cryptography: ToyCryptography(), software: "g")
+        machine.devicesChanged([Self.device], now: now)
+    }
+
+    // MARK: Events
+
+    @discardableResult
+    mutating func frame(_ frame: Frame, slot: Slot = slot, from id: ConnectionID = connection) -> [GatewayAction] {
+        machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: 0)
+        return collect()
+    }
+
+    @discardableResult
+    mutating func connect(_ id: ConnectionID = connection, run: UInt64 = 1) -> [GatewayAction] {
+        machine.accepted(id, now: now)
+        return frame(.hello(Self.hello(run: run)), slot: .connection, from: id)
+    }
+
+    /// A number that no connection has had.
+    mutating func newConnection() -> ConnectionID {
+        lastConnection += 1
+        return ConnectionID(lastConnection)
+    }
+
+    /// The header of a chunk, and its bytes as far as they are wanted.
+    @discardableResult
+    mutating func data(
+        part: UInt32 = 1, offset: UInt64 = 0, bytes: UInt32, slot: Slot = slot, from id: ConnectionID = connection
+    ) -> OnPartData {
+        guard let number = PartNumber(part) else { return .discard }
+        let header = PartDataHeader(
+            part: number, offset: offset, plainBytes: bytes, isCompressed: false, payloadBytes: bytes)
+        let verdict = machine.receivedData(header, slot: slot, from: id, now: now)
+        if case .accept(let flow, let skip) = verdict {
+            _ = machine.receivedBytes(UInt64(bytes) - skip, flow: flow, from: id, now: now)
+        }
+        _ = collect()
+        return verdict
+    }
+
+    /// Answers the oldest request.
+    @discardableResult
+    mutating func answer(_ answer: StoreAnswer) -> [GatewayAction] {
+        guard !requests.isEmpty else { return [] }
+        machine.storeAnswered(requests.removeFirst().id, answer, now: now, wallMilliseconds: 0)
+        return collect()
+    }
+
+    @discardableResult
+    mutating func tick(after duration: Duration) -> [GatewayAction] {
+        now = now + duration
+        machine.tick(now: now)
+        return collect()
+    }
+
+    @discardableResult
+    mutating func change(_ body: (inout Gateway, Instant) -> Void) -> [GatewayAction] {
+        body(&machine, now)
+        return collect()
+    }
+
+    private mutating func collect() -> [GatewayAction] {
+        let taken = machine.takeActions()
+        for action in taken {
+            switch action {
+            case .store(let id, let request): requests.append((id, request))
+            case .openFlow(let id, _, _): flows.append(id)
+            case .dropFlow(let id): flows.removeAll { $0 == id }
+            case .send(_, _, .sessionOpened(let opened)): tokens.append(opened.token)
+            case .send(_, _, .resumeState(let state)) where !state.token.isEmpty: tokens.append(state.token)
+            default: break
+            }
+        }
+        return taken
+    }
+
+    /// Everybody goes, the store answers, time passes.
+    mutating func comeToRest() {
+        for id in 1...lastConnection { change { $0.connectionLost(ConnectionID(id), now: $1) } }
+        for _ in 0..<200 {
+            while !requests.isEmpty { answer(.failed(.cancelled)) }
+            guard let deadline = machine.nextDeadline else { return }
+            now = max(now, deadline)
+            tick(after: .zero)
+        }
+    }
+
+    // MARK: Values
+
+    static func hello(run: UInt64 = 1) -> Hello {
+        Hello(
+            versionMin: 1, versionMax: 1, capabilities: [], fingerprint: device.fingerprint,
+            run: RunID(high: run, low: run), software: "a")
+    }
+
+    static func open(size: UInt64, policy: ExistingKeyPolicy = .verify, session: SessionID = session) -> SessionOpen {
+        SessionOpen(
+            session: session, size: size, partBytes: 1_000, modification: modification, ifExists: policy, key: "file")
+    }
+
+    static func bytes(_ part: UInt32, of size: UInt64) -> [UInt8] {
+        let count = min(1_000, size - UInt64(part - 1) * 1_000)
+        return Array(repeating: UInt8(truncatingIfNeeded: part), count: Int(count))
+    }
+
+    static func offer(_ part: UInt32, of size: UInt64) -> PartOffer? {
+        let content = bytes(part, of: size)
+        return PartNumber(part).map {
+            PartOffer(
+                part: $0, size: UInt64(content.count), isLast: UInt64(part) * 1_000 >= size,
+                digest: ToyDigest.sha256(content), md5: nil)
+        }
+    }
+
+    static func entries(of size: UInt64) -> [PartListEntry] {
+        let count = UInt32(max((size + 999) / 1_000, 1))
+        return (1...count).compactMap { value in
+            PartNumber(value).map {
+                let content = bytes(value, of: size)
+                return PartListEntry(
+                    part: $0, size: UInt64(content.count), digest: ToyDigest.sha256(content), etag: "etag-\(value)")
+            }
+        }
+    }
+
+    static func complete(_ size: UInt64) -> Complete {
+        let entries = entries(of: size)
+        return Complete(
+            root: ToyDigest.root(entries.compactMap(\.digest)), partCount: UInt32(entries.count), size: size)
+    }
+
+    static func token(size: UInt64 = 2_500, upload: String = "upload-1") -> [UInt8] {
+        let token = SessionToken(
+            device: device.name, session: session, fileBytes: size, partBytes: 1_000, modification: modification,
+            issuedMilliseconds: 0, key: "site/file", upload: upload)
+        return token.encoded.flatMap { ToyCryptography().seal(token: $0) } ?? []
+    }
+
+    static func object(size: UInt64 = 2_500, session: SessionID? = session) -> ObjectFacts {
+        ObjectFacts(size: size, partBytes: 1_000, evidence: .none, etag: "e", version: "", session: session)
+    }
+
+    static let receipt = StoreReceipt(evidence: .none, etag: "e", version: "")
+}

@@ -1,0 +1,360 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Every state of a gateway with every event: each has a defined result, nothing traps, and nothing is left behind.
+@Suite struct GatewayTableTests {
+    /// A state of the connection, of slot 1 and of the session in it.
+    enum State: String, CaseIterable {
+        case noConnection, silent, closed
+        case lookingUp, findingRecords, recording, creating, recordingUpload
+        case openingWithPart, openingWithWholePartAndComplete
+        case open, openWithPart, openWithWholePart
+        case onePartOpen, onePartHeld, onePartReleased
+        case listing, resuming, searching, searchingLater
+        case comparing, completing, completingLater, lookingForOutcome
+        case aborting, abortingListing, abortingLater
+        case closedAfterCompletion, draining
+
+        /// What the slot's state is by the specification (§6.1).
+        var slot: SlotState {
+            switch self {
+            case .noConnection: .noConnection
+            case .silent: .silent
+            case .closed, .closedAfterCompletion, .draining: .closed
+            case .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .openingWithPart,
+                .openingWithWholePartAndComplete:
+                .opening
+            case .listing, .resuming, .searching, .searchingLater: .resuming
+            case .open, .openWithPart, .openWithWholePart, .onePartOpen, .onePartHeld: .open
+            case .onePartReleased, .comparing, .completing, .completingLater, .lookingForOutcome: .completing
+            case .aborting, .abortingListing, .abortingLater: .aborting
+            }
+        }
+    }
+
+    enum SlotState {
+        case noConnection, silent, closed, opening, resuming, open, completing, aborting
+    }
+
+    enum Event: CaseIterable, CustomStringConvertible {
+        case frame(Slot, Frame)
+        case data(offset: UInt64, bytes: UInt32)
+        case bytes, consumed
+        case answer(StoreAnswer)
+        case connectionLost, malformed
+        case tick(Duration)
+        case drain, revoke, change, newerRun, joins, accepted
+
+        static let allCases: [Event] =
+            frames.map { .frame($0.0, $0.1) } + answers.map { .answer($0) } + [
+                .data(offset: 0, bytes: 100), .data(offset: 50, bytes: 100), .data(offset: 900, bytes: 256),
+                .data(offset: .max - 300, bytes: 256), .data(offset: 0, bytes: 257), .bytes, .consumed, .connectionLost,
+                .malformed, .tick(.zero), .tick(.seconds(2)), .tick(.seconds(30)), .tick(.seconds(4_000)), .drain,
+                .revoke,
+                .change, .newerRun, .joins, .accepted,
+            ]
+
+        static let answers: [StoreAnswer] =
+            [
+                .done, .object(nil), .object(GatewayDriver.object()), .object(GatewayDriver.object(session: nil)),
+                .object(GatewayDriver.object(size: 9, session: nil)), .records([]), .records([record(1), record(2)]),
+                .records([record(3)]), .uploadCreated(upload: "upload-1"),
+                .uploadCreated(upload: String(repeating: "u", count: 5_000)), .parts([]),
+                .parts(GatewayDriver.entries(of: 2_500)), .partStored(etag: "etag-1"),
+                .objectStored(GatewayDriver.receipt),
+            ]
+            + [
+                .uploadUnknown, .unavailable(retryAfter: .seconds(1)), .outcomeUnknown, .full, .denied, .bucketMissing,
+                .digestMismatch, .partsInvalid([]), .partsInvalid([1, 2].compactMap { PartNumber($0) }), .keyTaken,
+                .keyUnsupported(message: "m"), .refused(message: "m"), .cancelled,
+            ].map { StoreAnswer.failed($0) }
+
+        static func record(_ session: UInt64) -> SessionRecordFacts {
+            SessionRecordFacts(
+                device: "device-1", key: "site/file", fileBytes: 2_500,
+                label: ObjectLabel(
+                    session: SessionID(high: session, low: session), partBytes: 1_000,
+                    modification: GatewayDriver.modification),
+                upload: "upload-\(session)")
+        }
+
+        static let frames: [(Slot, Frame)] = {
+            let slot = GatewayDriver.slot
+            var frames: [(Slot, Frame)] = [
+                (.connection, .hello(GatewayDriver.hello())), (.connection, .ping(Ping(nonce: 7))),
+                (.connection, .pong(Pong(nonce: 7))),
+                (
+                    .connection,
+                    .error(ErrorReport(scope: .connection, code: .internal, retryAfterMilliseconds: 0, message: ""))
+                ),
+                (slot, .error(ErrorReport(scope: .session, code: .internal, retryAfterMilliseconds: 0, message: ""))),
+                (slot, .sessionOpen(GatewayDriver.open(size: 2_500))),
+                (slot, .sessionOpen(GatewayDriver.open(size: 900))),
+                (slot, .resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token()))),
+                (slot, .resumeQuery(ResumeQuery(listedParts: 3, token: GatewayDriver.token()))),
+                (slot, .resumeQuery(ResumeQuery(listedParts: .max, token: GatewayDriver.token()))),
+                (slot, .resumeQuery(ResumeQuery(listedParts: 0, token: [1, 2, 3]))),
+                (slot, .abort(Abort(token: GatewayDriver.token()))), (slot, .abort(Abort(token: []))),
+                (slot, .sessionLeave(SessionLeave())),
+                (slot, .partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true))),
+                (slot, .partList(PartList(entries: Array(GatewayDriver.entries(of: 2_500).suffix(1)), isLast: false))),
+                (slot, .partList(PartList(entries: [], isLast: false))),
+                (slot, .complete(GatewayDriver.complete(2_500))), (slot, .complete(GatewayDriver.complete(900))),
+                (slot, .complete(Complete(root: ToyDigest.sha256([9]), partCount: .max, size: .max))),
+                // Frames of the other direction, as if the decoder let them through.
+                (.connection, .goAway(GoAway(deadlineMilliseconds: 0, message: ""))), (slot, .aborted(Aborted())),
+                (slot, .sessionLeft(SessionLeft())),
+                (Slot(9_999), .sessionLeave(SessionLeave())),
+            ]
+            for (part, size) in [(1, 2_500), (2, 2_500), (3, 2_500), (1, 900), (4, 9_500)] as [(UInt32, UInt64)] {
+                if let offer = GatewayDriver.offer(part, of: size) { frames.append((slot, .partOffer(offer))) }
+            }
+            return frames
+        }()
+
+        var description: String {
+            switch self {
+            case .frame(let slot, let frame): "\(frame.type) in \(slot)"
+            case .data(let offset, let bytes): "PART DATA \(offset) + \(bytes)"
+            case .bytes: "bytes"
+            case .consumed: "consumed"
+            case .answer(let answer): "\(answer)"
+            case .connectionLost: "connection lost"
+            case .malformed: "malformed"
+            case .tick(let duration): "tick after \(duration)"
+            case .drain: "drain"
+            case .revoke: "revoke"
+            case .change: "change of the device"
+            case .newerRun: "newer run"
+            case .joins: "another connection joins"
+            case .accepted: "another connection"
+            }
+        }
+    }
+
+    // MARK: States
+
+    static func driver(in state: State) throws -> GatewayDriver {
+        var driver = GatewayDriver()
+        switch state {
+        case .noConnection: return driver
+        case .silent:
+            driver.machine.accepted(GatewayDriver.connection, now: driver.now)
+            return driver
+        default: driver.connect()
+        }
+        switch state {
+        case .closed, .noConnection, .silent: break
+        case .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .open, .openWithPart,
+            .openWithWholePart, .openingWithPart, .comparing, .completing, .completingLater, .lookingForOutcome,
+            .closedAfterCompletion, .draining:
+            try bringUp(&driver, to: state)
+        case .openingWithWholePartAndComplete, .onePartOpen, .onePartHeld, .onePartReleased:
+            try bringUpOnePart(&driver, to: state)
+        case .listing: driver.frame(.resumeQuery(ResumeQuery(listedParts: 3, token: GatewayDriver.token())))
+        case .resuming, .searching, .searchingLater:
+            driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token())))
+            if state != .resuming { driver.answer(.failed(.uploadUnknown)) }
+            if state == .searchingLater { driver.answer(.object(nil)) }
+        case .aborting, .abortingListing, .abortingLater:
+            driver.frame(.abort(Abort(token: GatewayDriver.token())))
+            if state != .aborting { driver.answer(.done) }
+            if state == .abortingLater { driver.answer(.parts(GatewayDriver.entries(of: 2_500))) }
+        }
+        return driver
+    }
+
+    private static func bringUp(_ driver: inout GatewayDriver, to state: State) throws {
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
+        let offer = try #require(GatewayDriver.offer(1, of: 2_500))
+        if state == .openingWithPart {
+            driver.frame(.partOffer(offer))
+            driver.data(bytes: 200)
+        }
+        let answers: [(StoreAnswer, before: State)] = [
+            (.object(nil), .lookingUp), (.records([]), .findingRecords), (.done, .recording),
+            (.uploadCreated(upload: "upload-1"), .creating), (.done, .recordingUpload),
+        ]
+        for (answer, before) in answers {
+            if state == before || state == .openingWithPart { return }
+            driver.answer(answer)
+        }
+        switch state {
+        case .openWithPart, .openWithWholePart:
+            driver.frame(.partOffer(offer))
+            driver.data(bytes: 200)
+            guard state == .openWithWholePart else { return }
+            for offset in stride(from: UInt64(200), to: 1_000, by: 200) {
+                if let flow = driver.flows.last { driver.change { $0.consumed(offset, flow: flow, now: $1) } }
+                driver.data(offset: offset, bytes: 200)
+            }
+        case .comparing, .completing, .completingLater, .lookingForOutcome, .closedAfterCompletion:
+            driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+            driver.frame(.complete(GatewayDriver.complete(2_500)))
+            guard state != .comparing else { return }
+            driver.answer(.parts(GatewayDriver.entries(of: 2_500)))
+            if state == .completingLater { driver.answer(.failed(.unavailable(retryAfter: .zero))) }
+            if state == .lookingForOutcome { driver.answer(.failed(.outcomeUnknown)) }
+            if state == .closedAfterCompletion { driver.answer(.objectStored(GatewayDriver.receipt)) }
+        case .draining:
+            driver.frame(.sessionLeave(SessionLeave()))
+            driver.change { $0.drain(within: .seconds(10), now: $1) }
+        default:
+            break
+        }
+    }
+
+    private static func bringUpOnePart(_ driver: inout GatewayDriver, to state: State) throws {
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400)))
+        if state != .openingWithWholePartAndComplete { driver.answer(.object(nil)) }
+        guard state != .onePartOpen else { return }
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))))
+        driver.data(bytes: 200)
+        driver.data(offset: 200, bytes: 200)
+        if state != .onePartHeld { driver.frame(.complete(GatewayDriver.complete(400))) }
+    }
+
+    /// What came of an event that the peer's side may see.
+    private static func apply(_ event: Event, to driver: inout GatewayDriver) -> [GatewayAction] {
+        let id = GatewayDriver.connection
+        switch event {
+        case .frame(let slot, let frame): return driver.frame(frame, slot: slot)
+        case .data(let offset, let bytes):
+            let verdict = driver.data(offset: offset, bytes: bytes)
+            return verdict == .violation ? [.close(id)] : []
+        case .bytes:
+            guard let flow = driver.flows.last else { return [] }
+            return driver.change { _ = $0.receivedBytes(.max, flow: flow, from: id, now: $1) }
+        case .consumed:
+            guard let flow = driver.flows.last else { return [] }
+            return driver.change {
+                $0.consumed(150, flow: flow, now: $1)
+                $0.consumed(.max, flow: flow, now: $1)
+            }
+        case .answer(let answer): return driver.answer(answer)
+        case .connectionLost: return driver.change { $0.connectionLost(id, now: $1) }
+        case .malformed: return driver.change { $0.receivedMalformed(.badValue, from: id, now: $1) }
+        case .tick(let duration): return driver.tick(after: duration)
+        case .drain: return driver.change { $0.drain(within: .seconds(1), now: $1) }
+        case .revoke: return driver.change { $0.devicesChanged([], now: $1) }
+        case .change:
+            var device = GatewayDriver.device
+            device.prefix = "other/"
+            return driver.change { $0.devicesChanged([device], now: $1) }
+        case .newerRun:
+            let other = driver.newConnection()
+            return driver.connect(other, run: other.value)
+        case .joins:
+            let token = driver.tokens.last ?? GatewayDriver.token()
+            let other = driver.newConnection()
+            driver.connect(other)
+            return driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), from: other)
+        case .accepted:
+            let other = driver.newConnection()
+            return driver.change { $0.accepted(other, now: $1) }
+        }
+    }
+
+    // MARK: The table
+
+    @Test(arguments: State.allCases)
+    func everyEventHasADefinedResultAndNothingIsLeft(in state: State) throws {
+        for event in Event.allCases {
+            var driver = try Self.driver(in: state)
+            let actions = Self.apply(event, to: &driver)
+            Self.check(actions, "\(state), \(event)")
+            #expect(driver.machine.bytesReserved <= driver.machine.limits.budgetBytes)
+            if let violated = Self.contradiction(state, event, actions) {
+                Issue.record("\(state), \(event): \(violated)")
+            }
+            driver.comeToRest()
+            Self.checkNothingIsLeft(driver, "\(state), \(event)")
+        }
+    }
+
+    /// The same for a dozen events in a row.
+    @Test(arguments: State.allCases)
+    func anyEventsInARowLeaveNothing(in state: State) throws {
+        let number = State.allCases.firstIndex(of: state) ?? 0
+        var generator = SeededGenerator(seed: UInt64(number))
+        for _ in 0..<150 {
+            var driver = try Self.driver(in: state)
+            var story = "\(state)"
+            for _ in 0..<12 {
+                guard let event = Event.allCases.randomElement(using: &generator) else { return }
+                story += ", \(event)"
+                Self.check(Self.apply(event, to: &driver), story)
+            }
+            driver.comeToRest()
+            Self.checkNothingIsLeft(driver, story)
+        }
+    }
+
+    /// A store that takes longer to answer than a session without a connection is remembered.
+    @Test(arguments: State.allCases)
+    func aSessionThatIsStillAskingOutlivesItsConnection(in state: State) throws {
+        var driver = try Self.driver(in: state)
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        for _ in 0..<20 { driver.tick(after: .seconds(1_000)) }
+        if let deadline = driver.machine.nextDeadline { #expect(deadline > driver.now) }
+        driver.comeToRest()
+        Self.checkNothingIsLeft(driver, "\(state)")
+    }
+
+    /// Whatever is sent can be encoded.
+    private static func check(_ actions: [GatewayAction], _ comment: String) {
+        for action in actions {
+            guard case .send(_, let slot, let frame) = action else { continue }
+            #expect(frame.isEncodable(slot: slot), "\(comment): \(frame.type)")
+        }
+    }
+
+    private static func checkNothingIsLeft(_ driver: GatewayDriver, _ comment: String) {
+        let machine = driver.machine
+        let left = [
+            Int(machine.bytesReserved), machine.sessionCount, machine.connectionCount, machine.partsUnderWay,
+            machine.requestsUnderWay, machine.slotsInUse, driver.flows.count,
+        ]
+        if left != [0, 0, 0, 0, 0, 0, 0] { Issue.record("\(comment) leaves \(left)") }
+    }
+
+    /// What the specification says of a frame in a slot's state, where it says one thing (§6.1); `nil` if that is what
+    /// came.
+    private static func contradiction(_ state: State, _ event: Event, _ actions: [GatewayAction]) -> String? {
+        let code = actions.compactMap { action -> ErrorCode? in
+            if case .send(_, .connection, .error(let report)) = action { report.code } else { nil }
+        }.first
+        let isClosed = actions.contains(.close(GatewayDriver.connection))
+        switch (state.slot, event) {
+        case (.noConnection, .frame), (.noConnection, .data): return actions.isEmpty ? nil : "something came of it"
+        case (.silent, .frame(_, .hello)): return code == nil ? nil : "HELLO was refused"
+        case (.silent, .frame): return code == .unexpectedFrame && isClosed ? nil : "it was not ended"
+        case (_, .frame(_, .hello)): return code == .unexpectedFrame && isClosed ? nil : "HELLO twice was taken"
+        case (_, .frame(_, .goAway)), (_, .frame(_, .aborted)), (_, .frame(_, .sessionLeft)):
+            return code == .unexpectedFrame && isClosed ? nil : "the wrong direction was taken"
+        case (_, .frame(let slot, _)) where slot.value > 1_024:
+            return code == .badSlot && isClosed ? nil : "the slot was taken"
+        case (_, .frame(_, .ping)):
+            return actions == [.send(GatewayDriver.connection, .connection, .pong(Pong(nonce: 7)))] ? nil : "no PONG"
+        case (_, .frame(_, .pong)): return actions.isEmpty ? nil : "PONG was answered"
+        case (_, .frame(_, .sessionLeave)):
+            let count = actions.count { if case .send(_, _, .sessionLeft) = $0 { true } else { false } }
+            return count == 1 ? nil : "\(count) SESSION LEFT"
+        case (.closed, .frame(_, .partOffer)), (.closed, .frame(_, .partList)), (.closed, .frame(_, .complete)),
+            (.closed, .data(_, bytes: 100)), (.aborting, .frame(_, .partOffer)), (.aborting, .frame(_, .complete)),
+            (.aborting, .data(_, bytes: 100)), (.resuming, .frame(_, .partOffer)), (.resuming, .frame(_, .complete)),
+            (.resuming, .data(_, bytes: 100)):
+            return actions.isEmpty ? nil : "it was not discarded"
+        case (.closed, .frame(_, .sessionOpen)), (.closed, .frame(_, .abort)):
+            return code == nil && !actions.isEmpty ? nil : "it was not taken"
+        case (_, .frame(_, .sessionOpen)), (_, .frame(_, .abort)),
+            (.opening, .frame(_, .resumeQuery)), (.open, .frame(_, .resumeQuery)),
+            (.completing, .frame(_, .resumeQuery)):
+            return code == .unexpectedFrame && isClosed ? nil : "it was taken"
+        case (_, .data(_, bytes: 257)): return isClosed || state == .noConnection ? nil : "a large chunk was taken"
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,283 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What a gateway does in cases that a well-behaved agent seldom brings about, each of which went wrong once.
+@Suite struct GatewayTests {
+    static let slot = GatewayDriver.slot
+    static let first = GatewayDriver.connection
+
+    private func frames(_ actions: [GatewayAction], to id: ConnectionID = first) -> [Frame] {
+        actions.compactMap { if case .send(id, _, let frame) = $0 { frame } else { nil } }
+    }
+
+    private func openOnePart(_ driver: inout GatewayDriver, from id: ConnectionID = first) throws {
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400)), from: id)
+        driver.answer(.object(nil))
+    }
+
+    private func sendOnePart(_ driver: inout GatewayDriver, from id: ConnectionID = first) throws {
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))), from: id)
+        driver.data(bytes: 200, from: id)
+        driver.data(offset: 200, bytes: 200, from: id)
+    }
+
+    /// Specification §9.2: COMPLETE of a part that was put off is ignored, and counts no more when the part comes again.
+    @Test func completeOfAPartThatWasPutOffIsIgnored() throws {
+        var driver = GatewayDriver {
+            $0.budgetBytes = 1_000
+            $0.budgetBytesPerDevice = 1_000
+            $0.windowBytes = 500
+            $0.initialCreditBytes = 400
+        }
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400)))
+        // Something else holds the rest of the budget meanwhile.
+        let other = SessionID(high: 2, low: 2)
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 500, session: other)), slot: Slot(2))
+        driver.machine.storeAnswered(driver.requests.removeLast().id, .object(nil), now: driver.now, wallMilliseconds: 0)
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 500))), slot: Slot(2))
+        try sendOnePart(&driver)
+        driver.frame(.complete(GatewayDriver.complete(400)))
+        let storing = driver.requests.removeLast()
+        let opened = frames(driver.answer(.object(nil)))
+        #expect(opened.contains {
+            if case .partDecision(let decision) = $0, case .later = decision.decision { true } else { false }
+        })
+        driver.requests.append(storing)
+        driver.answer(.failed(.cancelled))
+        driver.frame(.sessionLeave(SessionLeave()), slot: Slot(2))
+        // Offered again, it is taken, but not let go before COMPLETE has come anew.
+        var released = driver.change { _, _ in }
+        let offer = try #require(GatewayDriver.offer(1, of: 400))
+        released += driver.frame(.partOffer(offer))
+        for offset in [0, 200] as [UInt64] { driver.data(offset: offset, bytes: 200) }
+        #expect(!released.contains { if case .releaseFlow = $0 { true } else { false } })
+        let completed = driver.frame(.complete(GatewayDriver.complete(400)))
+        #expect(completed.contains { if case .releaseFlow = $0 { true } else { false } })
+    }
+
+    /// The agent has lost a connection that the gateway still holds, and completes on another; then the first one dies.
+    @Test func aOnePartFileThatMovedOutlivesItsFirstConnection() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        try openOnePart(&driver)
+        try sendOnePart(&driver)
+        driver.frame(.complete(GatewayDriver.complete(400)))
+        let second = driver.newConnection()
+        driver.connect(second)
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400)), from: second)
+        let decided = driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))), from: second)
+        #expect(
+            frames(decided, to: second) == [
+                .partDecision(
+                    PartDecision(part: try #require(PartNumber(1)), decision: .send(offset: 400, limit: 400)))
+            ])
+        let lost = driver.change { $0.connectionLost(Self.first, now: $1) }
+        #expect(!lost.contains { if case .cancel = $0 { true } else { false } })
+        driver.frame(.complete(GatewayDriver.complete(400)), from: second)
+        let stored = frames(driver.answer(.objectStored(GatewayDriver.receipt)), to: second)
+        #expect(stored.contains { if case .completed = $0 { true } else { false } })
+    }
+
+    /// A one-part file that is whole but was never completed waits for an agent that does not come back.
+    @Test func aWholeOnePartFileWithoutAnAgentIsLetGo() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        try openOnePart(&driver)
+        try sendOnePart(&driver)
+        driver.change { $0.connectionLost(Self.first, now: $1) }
+        #expect(driver.machine.bytesReserved > 0)
+        let dropped = driver.tick(after: driver.machine.limits.partGrace)
+        #expect(dropped.contains { if case .cancel = $0 { true } else { false } })
+        #expect(driver.machine.bytesReserved == 0)
+    }
+
+    @Test(arguments: ["complete, root", "complete, list", "one part, root", "one part, not whole"])
+    func aSlotWhoseCompletionIsRefusedIsClosedForGood(what: String) throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        if what.hasPrefix("one part") {
+            try openOnePart(&driver)
+            driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))))
+            driver.data(bytes: 200)
+            if what.hasSuffix("root") { driver.data(offset: 200, bytes: 200) }
+            driver.frame(.complete(Complete(root: ToyDigest.sha256([7]), partCount: 1, size: 400)))
+        } else {
+            driver = try GatewayTableTests.driver(in: .open)
+            let entries = GatewayDriver.entries(of: 2_500)
+            driver.frame(.partList(PartList(entries: what.hasSuffix("root") ? entries : Array(entries.dropLast()), isLast: true)))
+            driver.frame(.complete(Complete(root: ToyDigest.sha256([7]), partCount: 3, size: 2_500)))
+        }
+        #expect(driver.machine.slotsInUse == 0)
+        // The slot carries another session; nothing of the old one is said in it.
+        let other = SessionID(high: 2, low: 2)
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_400, session: other)))
+        let later = driver.tick(after: driver.machine.limits.sessionGrace)
+        #expect(frames(later).allSatisfy { if case .ping = $0 { true } else { false } })
+        #expect(driver.machine.sessionCount == 1)
+    }
+
+    /// Nothing seals: both of two slots that wait for the session are refused.
+    @Test func aGatewayThatCannotSealRefusesEverySlot() throws {
+        var limits = PairOptions().gatewayLimits
+        limits.slotsMax = 4
+        var machine = Gateway(limits: limits, cryptography: ToyCryptography(sealingKey: nil), software: "g")
+        let now = Instant(nanoseconds: 1)
+        machine.devicesChanged([GatewayDriver.device], now: now)
+        machine.accepted(Self.first, now: now)
+        machine.receivedFrame(
+            .hello(GatewayDriver.hello()), slot: .connection, from: Self.first, now: now, wallMilliseconds: 0)
+        for slot in [1, 2, 3] as [UInt16] {
+            machine.receivedFrame(
+                .sessionOpen(GatewayDriver.open(size: 400)), slot: Slot(slot), from: Self.first, now: now,
+                wallMilliseconds: 0)
+        }
+        let requests = machine.takeActions().compactMap { action -> StoreRequestID? in
+            if case .store(let id, _) = action { id } else { nil }
+        }
+        machine.storeAnswered(try #require(requests.first), .object(nil), now: now, wallMilliseconds: 0)
+        let refused = frames(machine.takeActions())
+        #expect(refused.count == 3)
+        #expect(refused.allSatisfy { if case .sessionRefused(let refused) = $0 { refused.code == .internal } else { false } })
+        #expect(machine.slotsInUse == 0)
+    }
+
+    /// A token's key and prefix are compared as bytes, and COMPLETED names the key below the prefix.
+    @Test func keysAreBytes() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        let open = SessionOpen(
+            session: GatewayDriver.session, size: 400, partBytes: 1_000, modification: GatewayDriver.modification,
+            ifExists: .verify, key: "\u{301}a")
+        driver.frame(.sessionOpen(open))
+        let completed = frames(driver.answer(.object(GatewayDriver.object(size: 400)))).compactMap { frame -> String? in
+            if case .completed(let completed) = frame { completed.location } else { nil }
+        }
+        #expect(completed.map { Array($0.utf8) } == [Array("\u{301}a".utf8)])
+        let token = SessionToken(
+            device: GatewayDriver.device.name, session: GatewayDriver.session, fileBytes: 2_500, partBytes: 1_000,
+            modification: GatewayDriver.modification, issuedMilliseconds: 0, key: "site/\u{301}a", upload: "u")
+        let sealed = try #require(token.encoded.flatMap { ToyCryptography().seal(token: $0) })
+        let query = Frame.resumeQuery(ResumeQuery(listedParts: 0, token: sealed))
+        #expect(frames(driver.frame(query, slot: Slot(2))).isEmpty)
+        #expect(driver.requests.count == 1)
+    }
+
+    /// An upload that is dropped is dropped for everybody who has it open.
+    @Test func whoeverHasADroppedSessionOpenIsTold() throws {
+        var driver = try GatewayTableTests.driver(in: .open)
+        let token = try #require(driver.tokens.last)
+        let second = driver.newConnection()
+        driver.connect(second)
+        let actions = driver.frame(.abort(Abort(token: token)), from: second)
+        #expect(frames(actions).contains {
+            if case .error(let report) = $0 { report.code == .superseded } else { false }
+        })
+        // One that comes while it is being dropped is told at once.
+        let late = driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), slot: Slot(2))
+        #expect(frames(late).contains {
+            if case .sessionRefused(let refused) = $0 { refused.code == .superseded } else { false }
+        })
+        driver.answer(.done)
+        #expect(frames(driver.answer(.parts([])), to: second) == [.aborted(Aborted())])
+        #expect(driver.machine.slotsInUse == 0)
+    }
+
+    @Test func partsAreWantedOnlyWhereTheSessionIsBeingCompleted() throws {
+        var driver = try GatewayTableTests.driver(in: .open)
+        let second = driver.newConnection()
+        driver.connect(second)
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: try #require(driver.tokens.last))), from: second)
+        driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        driver.frame(.complete(GatewayDriver.complete(2_500)))
+        driver.answer(.parts([]))
+        let wanted = driver.answer(.failed(.partsInvalid([try #require(PartNumber(2))])))
+        #expect(frames(wanted) == [.partsWanted(PartsWanted(parts: [try #require(PartNumber(2))]))])
+        #expect(frames(wanted, to: second).isEmpty)
+    }
+
+    @Test func aCompletionIsTriedAsOftenAsItIsSaid() throws {
+        var driver = try GatewayTableTests.driver(in: .completing)
+        var tries = 0
+        while case .complete? = driver.requests.first?.request, tries < 100 {
+            tries += 1
+            driver.answer(.failed(.unavailable(retryAfter: .zero)))
+            driver.tick(after: .seconds(30))
+        }
+        #expect(tries == driver.machine.limits.completionAttempts)
+    }
+
+    @Test(arguments: [true, false])
+    func aDeviceThatChangedConnectsAnewAndOneThatIsGoneIsRefused(isGone: Bool) {
+        var driver = GatewayDriver()
+        driver.connect()
+        var device = GatewayDriver.device
+        device.prefix = "other/"
+        let ended = driver.change { $0.devicesChanged(isGone ? [] : [device], now: $1) }
+        #expect(frames(ended).contains {
+            if case .error(let report) = $0 { report.code == (isGone ? .notAuthorised : .draining) } else { false }
+        })
+    }
+
+    @Test func pagesOfAListThatDoNotAscendAreRefused() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        let entries = GatewayDriver.entries(of: 2_500)
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 3, token: GatewayDriver.token())))
+        driver.frame(.partList(PartList(entries: [entries[0], entries[2]], isLast: false)))
+        let refused = driver.frame(.partList(PartList(entries: [entries[1]], isLast: true)))
+        #expect(frames(refused).contains {
+            if case .sessionRefused(let refused) = $0 { refused.code == .listInvalid } else { false }
+        })
+        #expect(driver.machine.slotsInUse == 0)
+    }
+
+    /// The budget of a list is given back when it has been compared, not only when the slot is closed.
+    @Test func theListOfAQueryIsWeighedWhileItIsHeld() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        let before = driver.machine.bytesReserved
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 3, token: GatewayDriver.token())))
+        driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        #expect(driver.machine.bytesReserved > before)
+        driver.answer(.parts([]))
+        #expect(driver.machine.bytesReserved == before)
+    }
+
+    /// Bytes of the connection that had a part are not mixed with those of the one that has it now.
+    @Test func aChunkThatIsUnderWayWhenItsPartMovesIsDiscarded() throws {
+        var driver = try GatewayTableTests.driver(in: .open)
+        let offer = try #require(GatewayDriver.offer(1, of: 2_500))
+        driver.frame(.partOffer(offer))
+        let header = PartDataHeader(
+            part: offer.part, offset: 0, plainBytes: 200, isCompressed: false, payloadBytes: 200)
+        let verdict = driver.machine.receivedData(header, slot: Self.slot, from: Self.first, now: driver.now)
+        guard case .accept(let flow, skip: 0) = verdict else {
+            Issue.record("\(verdict)")
+            return
+        }
+        var isWanted = driver.machine.receivedBytes(80, flow: flow, from: Self.first, now: driver.now)
+        #expect(isWanted)
+        let second = driver.newConnection()
+        driver.connect(second)
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: try #require(driver.tokens.last))), from: second)
+        let decided = frames(driver.frame(.partOffer(offer), from: second), to: second)
+        #expect(decided == [.partDecision(PartDecision(part: offer.part, decision: .send(offset: 80, limit: 600)))])
+        isWanted = driver.machine.receivedBytes(120, flow: flow, from: Self.first, now: driver.now)
+        #expect(!isWanted)
+        #expect(driver.data(offset: 200, bytes: 200) == .discard)
+        #expect(driver.data(offset: 80, bytes: 200, from: second) == .accept(flow, skip: 0))
+        #expect(driver.data(offset: 200, bytes: 200, from: second) == .accept(flow, skip: 80))
+    }
+
+    @Test func aDrainedGatewayHasNoDeadlineOfThePast() {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.change { $0.drain(within: .seconds(1), now: $1) }
+        driver.tick(after: .seconds(2))
+        #expect(driver.machine.connectionCount == 0)
+        if let deadline = driver.machine.nextDeadline { #expect(deadline > driver.now) }
+    }
+}

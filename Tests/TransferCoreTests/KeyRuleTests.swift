@@ -1,0 +1,80 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+
+/// Which keys a device may ask for.
+@Suite struct KeyRuleTests {
+    static let refused: [(key: String, refusal: KeyRule.Refusal)] = [
+        ("", .empty), ("/a", .slashAtEdge), ("a/", .slashAtEdge), ("/", .slashAtEdge), ("a//b", .emptySegment),
+        (".", .dotSegment), ("..", .dotSegment), ("a/../b", .dotSegment), ("a/.", .dotSegment), ("./a", .dotSegment),
+        ("a\\b", .backslash), ("a\u{0}b", .controlCharacter), ("a\u{1F}", .controlCharacter),
+        ("\u{7F}", .controlCharacter),
+        ("a\nb", .controlCharacter), ("a%2Fb", .encodedSeparator), ("a%2fb", .encodedSeparator),
+        ("a%5Cb", .encodedSeparator), ("a%5cb", .encodedSeparator), ("%00", .encodedSeparator),
+        ("a%%2F", .encodedSeparator),
+        (String(repeating: "x", count: 1_025), .tooLong(bytes: 1_025)),
+        (String(repeating: "ä", count: 513), .tooLong(bytes: 1_026)),
+    ]
+
+    @Test(arguments: refused)
+    func anUncleanKeyIsRefused(key: String, refusal: KeyRule.Refusal) {
+        #expect(throws: refusal) { try KeyRule.wholeKey(prefix: "", key: key) }
+    }
+
+    @Test(arguments: [
+        "a", "a/b", ".a", "a.", "...", "a/...", "a b", "ä/文件", "a%2", "a%", "%2G", "%50", "a:b*?", "sluice", ".sluicer",
+        "a/.sluice/b", "~", "a\u{301}", "\u{301}a",
+    ])
+    func aCleanKeyIsTakenAsItIs(key: String) throws {
+        #expect(try Array(KeyRule.wholeKey(prefix: "", key: key).utf8) == Array(key.utf8))
+        #expect(try Array(KeyRule.wholeKey(prefix: "p/q/", key: key).utf8) == Array("p/q/\(key)".utf8))
+    }
+
+    @Test func theGatewaysOwnKeysAreRefused() {
+        for (prefix, key) in [("", ".sluice/sessions/x"), ("", ".sluice"), (".sluice/", "x"), ("", ".sluice/x")] {
+            #expect(throws: KeyRule.Refusal.reserved) { try KeyRule.wholeKey(prefix: prefix, key: key) }
+        }
+    }
+
+    @Test func thePrefixCountsTowardsTheLength() throws {
+        let key = String(repeating: "x", count: 1_022)
+        #expect(try KeyRule.wholeKey(prefix: "p/", key: key).utf8.count == 1_024)
+        #expect(throws: KeyRule.Refusal.tooLong(bytes: 1_025)) { try KeyRule.wholeKey(prefix: "pp/", key: key) }
+    }
+
+    @Test(arguments: [
+        ("", true), ("a/", true), ("a/b/", true), ("a", false), ("/", false), ("a//", false), ("../", false),
+        (".sluice/", false), ("a%2F/", false),
+    ])
+    func aPrefixIsEmptyOrACleanKeyBeforeASlash(prefix: String, isAllowed: Bool) {
+        #expect(KeyRule.isPrefix(prefix) == isAllowed)
+    }
+
+    /// Whatever is asked for, nothing outside of the prefix is reached, not even by a store that resolves segments or
+    /// decodes percent signs once.
+    @Test(arguments: 1...8 as ClosedRange<UInt64>)
+    func noInputReachesOutsideOfThePrefix(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let pieces = [
+            "..", ".", "/", "a", "%2F", "%2f", "%5C", "%2E", "%00", "\\", "\u{0}", "", "é", "e\u{301}", "%", "2F",
+            ".sluice",
+        ]
+        var taken = 0
+        for _ in 0..<20_000 {
+            let count = Int.random(in: 0...6, using: &generator)
+            let key = (0..<count).compactMap { _ in pieces.randomElement(using: &generator) }.joined()
+            guard let whole = try? KeyRule.wholeKey(prefix: "dev/", key: key) else { continue }  // Refused is safe.
+            taken += 1
+            #expect(whole.utf8.starts(with: "dev/".utf8))
+            var depth = 0
+            let decoded = whole.replacing("%2F", with: "/").replacing("%2f", with: "/")
+            for segment in decoded.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+                #expect(!segment.isEmpty)
+                depth += segment.elementsEqual("..".utf8) ? -1 : 1
+                #expect(depth >= 1)
+            }
+            #expect(!whole.utf8.contains(0) && !whole.utf8.contains(UInt8(ascii: "\\")))
+        }
+        #expect(taken > 500)
+    }
+}

@@ -1,0 +1,185 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Files that change while they are read, while they are sent, and between runs.
+@Suite struct SourceFileTests {
+    private func slowPair(seed: UInt64 = 1) -> Pair {
+        var options = PairOptions()
+        options.seed = seed
+        options.linkBytesPerSecond = 10_000
+        return Pair(options)
+    }
+
+    private func fails(_ pair: Pair, _ upload: UploadID, _ kind: UploadFailure.Kind) {
+        guard case .failed(let failure) = pair.agent.outcomes[upload] else {
+            Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
+            return
+        }
+        #expect(failure.kind == kind)
+        #expect(pair.store.object("site/file") == nil)
+        pair.rest()
+        #expect(pair.violations == [])
+    }
+
+    @Test(arguments: [900, 5_000])
+    func aFileThatChangesWhileItIsSentIsReportedAndNeverCompleted(size: Int) {
+        for chunks in 1...(size / 256) {
+            let pair = slowPair()
+            let upload = pair.push(bytes: size)
+            pair.run { $0.chunkTimes.count >= chunks }
+            guard let file = pair.files[upload] else { return }
+            file.rewrite(file.bytes.map { $0 ^ 1 })
+            pair.run()
+            if case .stored = pair.agent.outcomes[upload], size == 900 {
+                // All of it was read at once, before: that version is what arrives.
+                #expect(pair.store.object("site/file")?.bytes == file.bytes.map { $0 ^ 1 })
+                continue
+            }
+            fails(pair, upload, .changed)
+        }
+    }
+
+    @Test func aFileThatIsCutShortIsReported() {
+        let pair = slowPair()
+        let upload = pair.push(bytes: 9_000)
+        pair.run { $0.chunkTimes.count >= 2 }
+        pair.files[upload]?.rewrite([1, 2, 3])
+        pair.run()
+        fails(pair, upload, .changed)
+    }
+
+    @Test(arguments: [250, 900, 5_000])
+    func aFileWhoseChangeTimeOnlyMovesArrives(size: Int) {
+        for chunks in [1, 2, 5] where chunks * 256 < size + 256 {
+            let pair = slowPair()
+            let upload = pair.push(bytes: size)
+            pair.run { $0.chunkTimes.count >= chunks }
+            pair.files[upload]?.touchChangeTime()
+            pair.run()
+            pair.checkStored(upload)
+            pair.rest()
+            #expect(pair.violations == [])
+        }
+    }
+
+    @Test func contentThatChangesBehindTheFilesTimesIsFoundByItsDigests() {
+        let pair = slowPair()
+        let upload = pair.push(bytes: 5_000)
+        pair.run { $0.store.confirmed.count >= 2 }
+        pair.files[upload]?.touchChangeTime()
+        pair.files[upload]?.corrupt(at: 10)
+        pair.run()
+        fails(pair, upload, .changed)
+    }
+
+    @Test func bytesThatAreNotThoseOfTheDigestAreReadAgain() {
+        // The store finds that the bytes differ from the digest, as when a file is read twice and changed in between.
+        let pair = Pair()
+        pair.store.faults = [.storePart: [2: .fails(.digestMismatch)]]
+        let upload = pair.push(bytes: 5_000)
+        pair.run()
+        pair.checkStored(upload)
+        pair.rest()
+        #expect(pair.violations == [])
+        #expect(pair.partsRead == 6)
+    }
+
+    @Test(arguments: [900, 3_000])
+    func bytesThatNeverAreThoseOfTheDigestAreReportedAsChanged(size: Int) {
+        let pair = Pair()
+        pair.store.standingFaults = [.storePart: .fails(.digestMismatch), .storeObject: .fails(.digestMismatch)]
+        let upload = pair.push(bytes: size)
+        pair.run()
+        fails(pair, upload, .changed)
+    }
+
+    // MARK: Between two runs
+
+    enum Change: String, CaseIterable {
+        case none, changeTime, modificationTime, contentOfSameSize, contentOfOtherSize
+    }
+
+    @Test(arguments: Change.allCases, [250, 900, 5_000])
+    func whatIsPushedAgainIsTheFileAsItIsNow(change: Change, size: Int) {
+        for chunks in 1...8 {
+            let pair = slowPair(seed: UInt64(chunks))
+            let upload = pair.push(bytes: size)
+            pair.run { $0.chunkTimes.count >= chunks || $0.isDone }
+            guard !pair.isDone, let file = pair.files[upload] else { continue }
+            pair.restartAgent {
+                switch change {
+                case .none: break
+                case .changeTime: file.touchChangeTime()
+                case .modificationTime: file.touchModificationTime()
+                case .contentOfSameSize: file.rewrite(file.bytes.dropLast() + [file.bytes[size - 1] ^ 1])
+                case .contentOfOtherSize: file.rewrite(file.bytes + [1])
+                }
+            }
+            pair.run()
+            pair.checkStored(upload)
+            pair.rest()
+            #expect(pair.violations == [], "\(change) after \(chunks) chunks")
+            if change != .contentOfSameSize, change != .contentOfOtherSize {
+                #expect(pair.store.partsStoredAgain == [])
+            }
+        }
+    }
+
+    /// The agent dies after the store has completed and before it is told; meanwhile the file changes.
+    @Test(arguments: [250, 900, 5_000])
+    func whatWasCompletedBeforeTheFileChangedIsNotTakenForTheFileAsItIsNow(size: Int) {
+        let pair = Pair()
+        let upload = pair.push(bytes: size)
+        pair.run { $0.store.object("site/file") != nil }
+        guard let file = pair.files[upload] else { return }
+        pair.restartAgent { file.rewrite(file.bytes.dropLast() + [file.bytes[size - 1] ^ 1]) }
+        pair.run()
+        // The key holds other content of the same size: verify says so.
+        guard case .failed(let failure) = pair.agent.outcomes[upload] else {
+            Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
+            return
+        }
+        #expect(failure.kind == .keyTaken)
+        pair.rest()
+        #expect(pair.violations == [])
+    }
+
+    @Test(arguments: [250, 900, 5_000])
+    func whatWasCompletedBeforeTheFileWasTouchedIsFoundToBeTheSame(size: Int) {
+        let pair = Pair()
+        let upload = pair.push(bytes: size)
+        pair.run { $0.store.object("site/file") != nil }
+        pair.restartAgent { pair.files[upload]?.touchModificationTime() }
+        pair.run()
+        pair.checkStored(upload)
+        pair.rest()
+        #expect(pair.violations == [])
+    }
+
+    /// Nothing is written to a key while an earlier version of the file may still appear there (specification §9.2).
+    @Test(arguments: [Change.modificationTime, .contentOfSameSize, .contentOfOtherSize])
+    func anotherVersionOfAOnePartFileWaitsForThePutLimit(change: Change) {
+        var options = PairOptions()
+        options.gatewayLimits.putLimit = .seconds(30)
+        let pair = Pair(options)
+        // The old version is on its way for long after its connection has gone.
+        pair.store.faults = [.storeObject: [1: .delayed(.seconds(25))]]
+        let upload = pair.push(bytes: 900, policy: .replace)
+        pair.run { $0.transcript.contains { $0.hasSuffix("COMPLETE") } }
+        pair.run { [start = pair.schedule.now] in $0.schedule.now > start + .milliseconds(20) }
+        guard let file = pair.files[upload] else { return }
+        pair.restartAgent {
+            switch change {
+            case .contentOfSameSize: file.rewrite(file.bytes.map { $0 ^ 1 })
+            case .contentOfOtherSize: file.rewrite(file.bytes.dropLast())
+            default: file.touchModificationTime()
+            }
+        }
+        pair.run()
+        pair.rest()
+        pair.checkStored(upload)
+        #expect(pair.violations == [])
+    }
+}

@@ -1,0 +1,181 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Stores that fail, lag, forget, and lose answers.
+@Suite struct StoreFaultTests {
+    static let failures: [StoreFault] = [
+        .fails(.unavailable(retryAfter: .zero)), .fails(.outcomeUnknown), .failsAfterEffect(.outcomeUnknown),
+        .failsAfterEffect(.unavailable(retryAfter: .milliseconds(500))), .delayed(.seconds(2)), .fails(.full),
+        .fails(.cancelled),
+    ]
+
+    @Test(arguments: StoreRequestKind.allCases, failures)
+    func theFileArrivesThoughAnyRequestFailsOnce(kind: StoreRequestKind, fault: StoreFault) {
+        for (size, policy) in [(900, .verify), (900, .fail), (3_500, .verify), (3_500, .fail)]
+            as [(Int, ExistingKeyPolicy)]
+        {
+            let pair = Pair()
+            pair.store.faults = [kind: [1: fault]]
+            let upload = pair.push(bytes: size, policy: policy)
+            pair.run()
+            pair.checkStored(upload)
+            pair.rest()
+            #expect(pair.violations == [], "\(kind) \(fault) of \(size) bytes, \(policy)")
+            #expect(pair.store.partsStoredAgain == [])
+        }
+    }
+
+    @Test(arguments: StoreRequestKind.allCases)
+    func anAgentGivesUpWithEverythingKeptWhereARequestAlwaysFails(kind: StoreRequestKind) {
+        for size in [900, 3_500] where kind != .removeRecord && kind != .abort {
+            let pair = Pair()
+            pair.store.standingFaults = [kind: .fails(.unavailable(retryAfter: .zero))]
+            let upload = pair.push(bytes: size)
+            pair.run()
+            guard (pair.store.requestCounts[kind] ?? 0) > 0 else { continue }
+            guard case .failed(let failure) = pair.agent.outcomes[upload] else {
+                Issue.record("\(kind): \(String(describing: pair.agent.outcomes[upload]))")
+                continue
+            }
+            #expect(failure.kind == .storeUnavailable)
+            #expect(failure.isKept)
+            #expect((pair.store.requestCounts[kind] ?? 0) < 60, "\(kind), \(size)")
+            pair.rest()
+            #expect(pair.violations == [], "\(kind), \(size)")
+            // The next run goes on with it.
+            pair.store.standingFaults = [:]
+            pair.submit(upload)
+            pair.run()
+            pair.checkStored(upload)
+            #expect(pair.violations == [], "\(kind), \(size)")
+            #expect(pair.store.partsStoredAgain == [], "\(kind), \(size)")
+        }
+    }
+
+    @Test func anUploadThatTheStoreLosesOnceBeginsAnew() {
+        let pair = Pair()
+        pair.store.faults = [.storePart: [3: .uploadVanishes]]
+        let upload = pair.push(bytes: 5_000)
+        pair.run()
+        pair.checkStored(upload)
+        pair.rest()
+        #expect(pair.violations == [])
+        #expect(pair.agent.reports.contains(.lost))
+        #expect(pair.store.recordCount == 0)
+    }
+
+    @Test func anUploadThatTheStoreLosesTwiceIsReported() {
+        let pair = Pair()
+        pair.store.faults = [.storePart: [3: .uploadVanishes, 7: .uploadVanishes]]
+        let upload = pair.push(bytes: 5_000)
+        pair.run()
+        guard case .failed(let failure) = pair.agent.outcomes[upload] else {
+            Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
+            return
+        }
+        #expect(failure.kind == .sessionLost)
+        pair.rest()
+        #expect(pair.violations == [])
+    }
+
+    @Test func anUploadThatVanishesAtItsCompletionBeginsAnew() {
+        let pair = Pair()
+        pair.store.faults = [.complete: [1: .uploadVanishes]]
+        let upload = pair.push(bytes: 5_000)
+        pair.run()
+        pair.checkStored(upload)
+        pair.rest()
+        #expect(pair.violations == [])
+        #expect(pair.agent.reports.contains(.lost))
+    }
+
+    @Test(arguments: [true, false])
+    func anAnswerToCompletionThatIsLostIsMadeUpForByEvidence(keepsSession: Bool) {
+        for failure in [StoreFailure.outcomeUnknown, .unavailable(retryAfter: .zero)] {
+            let pair = Pair()
+            pair.store.keepsSession = keepsSession
+            pair.store.faults = [.complete: [1: .failsAfterEffect(failure)]]
+            let upload = pair.push(bytes: 5_000)
+            pair.run()
+            pair.checkStored(upload)
+            pair.rest()
+            #expect(pair.violations == [])
+            #expect(!pair.agent.reports.contains(.lost))
+        }
+    }
+
+    @Test func partsThatTheStoreHoldsInAnotherFormAreSentAgain() {
+        let pair = Pair()
+        let upload = pair.push(bytes: 5_000)
+        pair.run { ($0.store.requestCounts[.storePart] ?? 0) == 5 && $0.store.confirmed.count >= 4 }
+        guard let second = PartNumber(2) else { return }
+        pair.store.overwritePart(second)
+        pair.run()
+        pair.checkStored(upload)
+        pair.rest()
+        #expect(pair.violations == [])
+        #expect(pair.store.requestCounts[.storePart] == 6)
+    }
+
+    @Test func partsThatTheStoreLosesAreSentAgain() {
+        let pair = Pair()
+        let upload = pair.push(bytes: 5_000)
+        pair.run { $0.store.confirmed.count == 5 }
+        for number in [1, 4] { if let part = PartNumber(UInt32(number)) { pair.store.losePart(part) } }
+        pair.run()
+        pair.checkStored(upload)
+        pair.rest()
+        #expect(pair.violations == [])
+        #expect(pair.store.requestCounts[.storePart] == 7)
+        #expect(pair.store.requestCounts[.complete] == 2)
+    }
+
+    @Test func aStoreThatNeverHasWhatItConfirmedIsReported() {
+        let pair = Pair()
+        pair.store.standingFaults = [.complete: .fails(.partsInvalid([]))]
+        let upload = pair.push(bytes: 3_000)
+        pair.run()
+        guard case .failed(let failure) = pair.agent.outcomes[upload] else {
+            Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
+            return
+        }
+        #expect(failure.kind == .sessionLost)
+        pair.rest()
+        #expect(pair.violations == [])
+    }
+
+    @Test func aListingThatLagsIsNotBelieved() {
+        let pair = Pair()
+        pair.store.standingFaults = [.listParts: .listsNothing]
+        pair.cuts = [Cut(.toGateway, after: 25)]
+        let upload = pair.push(bytes: 9_000)
+        pair.run()
+        pair.checkStored(upload)
+        pair.rest()
+        #expect(pair.violations == [])
+        #expect(pair.store.partsStoredAgain == [])
+    }
+
+    @Test(arguments: [StoreFailure.denied, .bucketMissing, .refused(message: "no"), .keyUnsupported(message: "no")])
+    func aStoreThatRefusesIsReportedAtOnce(failure: StoreFailure) {
+        for kind in [StoreRequestKind.lookUpObject, .createUpload, .storePart, .storeObject, .complete] {
+            for size in [900, 3_500] {
+                let pair = Pair()
+                pair.store.standingFaults = [kind: .fails(failure)]
+                let upload = pair.push(bytes: size)
+                pair.run()
+                guard (pair.store.requestCounts[kind] ?? 0) > 0 else { continue }
+                guard case .failed(let reported) = pair.agent.outcomes[upload] else {
+                    Issue.record("\(kind): \(String(describing: pair.agent.outcomes[upload]))")
+                    continue
+                }
+                let kinds: [UploadFailure.Kind] = [.storeRefuses, .bucketMissing, .contentRefused, .keyUnsupported]
+                #expect(kinds.contains(reported.kind))
+                pair.rest()
+                #expect(pair.violations == [], "\(kind), \(size)")
+            }
+        }
+    }
+}
