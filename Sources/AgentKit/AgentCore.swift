@@ -17,33 +17,33 @@ actor AgentCore {
         var keptPartBytesMax: UInt64
     }
 
-    private struct PartKey: Hashable {
+    struct PartKey: Hashable {
         var upload: UploadID
         var part: PartNumber
     }
 
     /// An upload's file and what goes with it.
-    private struct Source {
+    struct Source {
         var file: SourceFile?
         var encoder: ChunkEncoder
         var request: UploadRequest
     }
 
-    private nonisolated let eventLoop: any EventLoop
-    private let threads: NIOThreadPool
-    private let configuration: Configuration
+    nonisolated let eventLoop: any EventLoop
+    let threads: NIOThreadPool
+    let configuration: Configuration
     private let journal: JournalWriter
     private let events: AsyncStream<CoreEvent>.Continuation
     private let logger: Logger
     private let compressors = CompressorPool()
 
-    private var machine: Agent
+    var machine: Agent
     private var channels: [ConnectionID: any Channel] = [:]
-    private var sources: [UploadID: Source] = [:]
+    var sources: [UploadID: Source] = [:]
     /// Parts that are being read, or were and are still wanted: the read's number, and where the part begins.
-    private var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
-    private var lastRead: UInt64 = 0
-    private var kept: [PartKey: ByteBuffer] = [:]
+    var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
+    var lastRead: UInt64 = 0
+    var kept: [PartKey: ByteBuffer] = [:]
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     /// The last chunk's write on each connection: chunks go in order, though they are made on several threads.
     private var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
@@ -148,7 +148,7 @@ actor AgentCore {
 
     // MARK: Performing
 
-    private var now: Instant {
+    var now: Instant {
         let (seconds, attoseconds) = (clock.now - startedAt).components
         return Instant(
             nanoseconds: UInt64(clamping: seconds) &* 1_000_000_000
@@ -162,7 +162,7 @@ actor AgentCore {
 
     /// Does what the machine has decided, in order. A write may complete at once and bring new decisions: these are
     /// left to the loop that runs already, since nothing may overtake what was decided before.
-    private func perform() {
+    func perform() {
         guard !isPerforming else { return }
         isPerforming = true
         var actions = machine.takeActions()
@@ -337,60 +337,6 @@ actor AgentCore {
             chunk.connection, upload: chunk.upload, part: chunk.part, plainBytes: chunk.plainBytes, failure: failure,
             now: now)
         perform()
-    }
-
-    // MARK: Files
-
-    private func readPart(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
-        guard let file = sources[key.upload]?.file else { return }
-        let keeps = keep && bytes <= configuration.keptPartBytesMax
-        lastRead += 1
-        let number = lastRead
-        reads[key] = (number, start)
-        threads.runIfActive(eventLoop: eventLoop) {
-            PartReader(file: file).read(start: start, bytes: bytes, withMD5: withMD5, keep: keeps)
-        }.whenComplete { result in
-            self.assumeIsolated { core in
-                // Released meanwhile, or released and asked for again: this read is no longer the one awaited.
-                guard core.reads[key]?.number == number else { return }
-                var reading = PartReading.failed(UploadFailure(.stopped, "stopped"))
-                if case .success(let outcome) = result {
-                    reading = outcome.reading
-                    core.kept[key] = outcome.kept
-                }
-                core.machine.partRead(key.part, of: key.upload, reading, now: core.now)
-                core.perform()
-            }
-        }
-    }
-
-    private func computeEvidence(_ id: UploadID, partBytes: UInt64, like kind: ContentEvidence) {
-        guard let source = sources[id], let file = source.file else { return }
-        let fileBytes = source.request.stamp?.size ?? 0
-        threads.runIfActive(eventLoop: eventLoop) {
-            PartReader(file: file).evidence(fileBytes: fileBytes, partBytes: partBytes, like: kind)
-        }.whenComplete { result in
-            self.assumeIsolated { core in
-                let reading =
-                    switch result {
-                    case .success(let reading): reading
-                    case .failure: EvidenceReading.failed(UploadFailure(.stopped, "stopped"))
-                    }
-                core.machine.evidenceComputed(reading, of: id, now: core.now)
-                core.perform()
-            }
-        }
-    }
-
-    private func checkFile(_ id: UploadID) {
-        guard let file = sources[id]?.file else { return }
-        threads.runIfActive(eventLoop: eventLoop) { try file.stamp() }.whenComplete { result in
-            let checked = result.mapError { $0 as? UploadFailure ?? UploadFailure(.stopped, "stopped") }
-            self.assumeIsolated { core in
-                core.machine.fileChecked(checked, of: id, now: core.now)
-                core.perform()
-            }
-        }
     }
 }
 

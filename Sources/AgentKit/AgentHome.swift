@@ -41,6 +41,7 @@ package struct AgentHome: Sendable {
         }
     }
 
+    /// The device's key and certificate, as `create` made them.
     package func identity() throws(AgentHomeError) -> Identity {
         do {
             return try Identity.load(from: path)
@@ -80,6 +81,7 @@ package struct AgentHome: Sendable {
 
 /// Why a home could not be made or used.
 package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
+    /// What a program does about it: another exit code for each.
     package enum Kind: Equatable, Sendable {
         case unusable
         case busy

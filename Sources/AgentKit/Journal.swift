@@ -67,10 +67,12 @@ package struct Journal: Sendable {
         try queue.read { try Int64.fetchOne($0, sql: "SELECT max(id) FROM uploads") ?? 0 }
     }
 
+    /// The unfinished upload of a key, with its stored parts; a key has one at most.
     package func upload(key: String) throws -> Row? {
         try queue.read { try Self.rows($0, "WHERE key = ?", [key]).first }
     }
 
+    /// An unfinished upload by its number, with its stored parts.
     package func upload(_ id: UploadID) throws -> Row? {
         try queue.read { try Self.rows($0, "WHERE id = ?", [id.value]).first }
     }
@@ -86,6 +88,7 @@ package struct Journal: Sendable {
         }
     }
 
+    /// Whether a file was ever finished under this key.
     package func hasReceipt(key: String) throws -> Bool {
         try queue.read { try Bool.fetchOne($0, sql: "SELECT 1 FROM receipts WHERE key = ?", arguments: [key]) ?? false }
     }

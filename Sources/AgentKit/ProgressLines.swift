@@ -5,6 +5,7 @@ import WireProtocol
 
 /// Tells what happens as lines of text: JSON for programs, or sentences and rates for people.
 package final class ProgressLines: Sendable {
+    /// Who reads the lines.
     package enum Style: Sendable {
         case json
         /// A line per file, and on a terminal one that is drawn anew while files are under way.
@@ -29,6 +30,7 @@ package final class ProgressLines: Sendable {
         self.output = output
     }
 
+    /// Called with every event, in order; prints what its style has a line for.
     package func observe(_ event: UploadEvent) {
         switch style {
         case .json: observeForPrograms(event)
@@ -186,6 +188,7 @@ package final class ProgressLines: Sendable {
         }
     }
 
+    /// Bytes as people read them, in binary units.
     package static func size(_ bytes: UInt64) -> String {
         for (unit, scale) in [("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1_024.0)]
         where Double(bytes) >= scale {

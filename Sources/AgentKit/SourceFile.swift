@@ -82,6 +82,7 @@ package final class SourceFile: Sendable {
     }
 }
 
+/// What the system says of an error number.
 func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
 
 extension ModificationTime {

@@ -14,6 +14,7 @@ package enum UploadEvent: Sendable {
 
 /// What a push, resume or abort came to.
 package struct RunSummary: Equatable, Sendable {
+    /// A file that is not stored, and why.
     package struct Failure: Equatable, Sendable {
         package var path: String
         package var key: String

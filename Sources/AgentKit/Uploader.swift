@@ -10,6 +10,7 @@ package import WireProtocol
 
 /// Uploads files through a gateway: takes up what the journal holds of them, and leaves nothing half known behind.
 package struct Uploader: Sendable {
+    /// What a user may choose; the defaults are the command line's.
     package struct Configuration: Sendable {
         package var host: String
         package var port: Int

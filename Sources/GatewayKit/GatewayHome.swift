@@ -44,6 +44,7 @@ package struct GatewayHome: Sendable {
 
         """
 
+    /// The gateway's key and certificate, as `create` made them.
     package func identity() throws(GatewayHomeError) -> Identity {
         do {
             return try Identity.load(from: path)
@@ -52,6 +53,7 @@ package struct GatewayHome: Sendable {
         }
     }
 
+    /// The site's key ring; a file that others may read is refused.
     package func keyRing() throws(GatewayHomeError) -> KeyRing {
         do {
             return try KeyRing.load(from: keysPath)
@@ -60,6 +62,7 @@ package struct GatewayHome: Sendable {
         }
     }
 
+    /// The site's device list; one that is not wholly understood is refused.
     package func devices() throws(GatewayHomeError) -> DeviceList {
         do {
             let bytes = try BoundedFile.read(devicesPath, bytesMax: DeviceList.fileBytesMax, access: .anyone)

@@ -7,6 +7,7 @@ package import TransferCore
 
 /// The gateway as a service: listens, serves until it is told to stop, and then lets parts under way finish.
 package struct GatewayServer: Service {
+    /// What an operator may choose, beyond the home and the store.
     package struct Configuration: Sendable {
         package var host: String
         /// 0 for one that is free.

@@ -38,6 +38,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         self.certificate = certificate
     }
 
+    /// The certificate as a PEM file holds it.
     package func pem() throws(CryptographyError) -> [UInt8] {
         guard let stream = MemoryStream(), PEM_write_bio_X509(stream.stream, certificate) == 1,
             let pem = stream.contents()

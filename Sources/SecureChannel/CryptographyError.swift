@@ -66,11 +66,13 @@ package enum OpenSSLErrorQueue {
     /// The oldest entry's text, which stands nearest the cause. Empties the queue.
     package static func takeReason() -> String? {
         let code = ERR_get_error()
+        /// Forgets what earlier calls left, so that the next reason read is the next call's own.
         clear()
         guard code != 0, let text = ERR_reason_error_string(code) else { return nil }
         return String(cString: text)
     }
 
+    /// Forgets what earlier calls left, so that the next reason read is the next call's own.
     package static func clear() {
         ERR_clear_error()
     }

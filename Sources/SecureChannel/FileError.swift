@@ -26,6 +26,7 @@ package struct FileError: Error, Hashable {
         case read
     }
 
+    /// What stood in the way: the system, or what the file turned out to be.
     package enum Cause: Hashable, Sendable {
         /// - Parameter errno: as the system call left it.
         case system(Operation, errno: Int32)

@@ -24,6 +24,7 @@ package struct KeyRing: Sendable {
         }
     }
 
+    /// What a key of the ring is used for; a rotation moves each one on.
     package enum State: String, Hashable, Sendable {
         /// New: opens only, until every gateway has it.
         case opening
@@ -90,6 +91,7 @@ package struct KeyRing: Sendable {
         try rotated(adding: try Self.makeKey(.opening))
     }
 
+    /// The same with a key that the caller has made.
     package func rotated(adding newKey: Key) throws(KeyRingError) -> KeyRing {
         guard let promoted = keys.first(where: { $0.state == .opening }) else {
             return try KeyRing(keys: keys + [newKey])

@@ -9,6 +9,7 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
 
     private static let algorithm = "ED25519"
 
+    /// A new Ed25519 key, from the library's own generator.
     package static func generate() throws(CryptographyError) -> PrivateKey {
         try PrivateKey()
     }

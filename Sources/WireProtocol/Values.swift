@@ -11,6 +11,7 @@ package struct SessionID: Hashable, Sendable {
         self.low = low
     }
 
+    /// Draws all 128 bits.
     package static func random(using generator: inout some RandomNumberGenerator) -> SessionID {
         SessionID(high: generator.next(), low: generator.next())
     }
@@ -26,6 +27,7 @@ package struct RunID: Hashable, Sendable {
         self.low = low
     }
 
+    /// Draws all 128 bits.
     package static func random(using generator: inout some RandomNumberGenerator) -> RunID {
         RunID(high: generator.next(), low: generator.next())
     }

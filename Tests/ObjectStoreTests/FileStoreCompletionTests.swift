@@ -122,6 +122,34 @@ import WireProtocol
         }
     }
 
+    /// A crash while what an earlier crash left is being undone: the upload is still one, or the object is there.
+    @Test func undoesAnInterruptedCompletionInAnOrderThatSurvivesACrash() async throws {
+        var crashes = 0
+        var isFinished = false
+        while !isFinished {
+            try await withTestDirectory { directory in
+                let faults = FileFaults()
+                let crash = crashes
+                let crashing = try await directory.open(faults)
+                let (upload, parts) = try await crashing.begin([Sample(1000, seed: 1)], key: "a")
+                try directory.write([1, 2, 3], to: ".sluice/uploads/\(upload)/joined")
+                try directory.write([], to: ".sluice/uploads/\(upload)/completing")
+                faults.set { _, index in index >= crash ? EIO : 0 }
+                do {
+                    try await crashing.complete(upload, parts, key: "a")
+                    isFinished = true
+                } catch is StoreError {}
+                let started = try await directory.open()
+                if try await started.object(key: "a") == nil {
+                    try await started.complete(upload, parts, key: "a")
+                }
+                #expect(try await started.contents("a") == Sample(1000, seed: 1).bytes, "change \(crash)")
+            }
+            crashes += 1
+        }
+        #expect(crashes > 5)
+    }
+
     @Test func canBeCancelledWhileItJoins() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

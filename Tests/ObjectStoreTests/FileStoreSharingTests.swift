@@ -171,7 +171,8 @@ import WireProtocol
 final class Gate: Sendable {
     private let arrival: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
     private let opening: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
-    private let semaphore = DispatchSemaphore(value: 0)
+    /// What a thread waits at: reading ends when the other end is closed.
+    private let pipe = Pipe()
 
     init() {
         self.arrival = AsyncStream.makeStream()
@@ -185,13 +186,13 @@ final class Gate: Sendable {
 
     func open() {
         opening.continuation.finish()
-        semaphore.signal()
+        pipe.fileHandleForWriting.closeFile()
     }
 
     /// Holds up a thread of a store.
     func waitOnThread() {
         arrival.continuation.finish()
-        semaphore.wait()
+        _ = pipe.fileHandleForReading.availableData
     }
 
     /// A body that is held up half-way.

@@ -37,6 +37,7 @@ struct TestDirectory: Sendable {
         let base = url.appendingPathComponent(folder)
         let enumerator = FileManager.default.enumerator(at: base, includingPropertiesForKeys: [.isRegularFileKey])
         return (enumerator?.allObjects ?? []).compactMap { $0 as? URL }
+            // A file that vanishes between being listed and looked at counts as none.
             .filter { (try? $0.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile) == true }
             .map { String($0.path.dropFirst(base.path.count + 1)) }
             .sorted()

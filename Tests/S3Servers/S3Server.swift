@@ -40,7 +40,7 @@ func waitUntilReachable(port: Int, program: Program) async throws {
                 let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                     .connect(host: "127.0.0.1", port: port).get()
                 return try await channel.close()
-            } catch  where error is NIOConnectionError || error is IOError {
+            } catch let error where error is NIOConnectionError || error is IOError {
                 // Not yet, and nothing tells when.
                 try await Task.sleep(for: .milliseconds(20))
             }

@@ -15,13 +15,15 @@ package struct ScriptedRequest: Sendable {
 }
 
 /// What a scripted server does with a request.
-package enum ScriptedAnswer: Sendable {
+package indirect enum ScriptedAnswer: Sendable {
     /// A whole answer.
     case answer(status: Int, headers: [(name: String, value: String)] = [], body: String = "")
     /// Bytes as they are, and then the end of the connection: for answers that break off.
     case bytes(String)
     /// The end of the connection and nothing else.
     case hangUp
+    /// Another one after a while.
+    case delayed(Duration, ScriptedAnswer)
     /// Nothing, until the client gives up.
     case silence
     /// The same, and nothing more is read of the connection, so that what is sent stays with the client.
@@ -140,7 +142,15 @@ private final class ScriptHandler: ChannelInboundHandler {
         to request: ScriptedRequest, with answer: ScriptedAnswer, context: ChannelHandlerContext
     ) {
         holder.server.withLock { $0 }?.record(request)
+        send(answer, to: request, context: context)
+    }
+
+    private func send(_ answer: ScriptedAnswer, to request: ScriptedRequest, context: ChannelHandlerContext) {
         switch answer {
+        case .delayed(let delay, let answer):
+            context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) {
+                self.send(answer, to: request, context: context)
+            }
         case .answer(let status, let headers, let body):
             var text = "HTTP/1.1 \(status) Scripted\r\n"
             for header in headers { text += "\(header.name): \(header.value)\r\n" }

@@ -273,7 +273,8 @@ private let evidenceCases: [EvidenceCase] = {
 
 /// The body of a refusal.
 func error(_ code: String, _ message: String = "m", extra: String = "") -> String {
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>\(code)</Code><Message>\(message)</Message>\(extra)</Error>"
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        + "<Error><Code>\(code)</Code><Message>\(message)</Message>\(extra)</Error>"
 }
 
 private func part(_ number: Int, etag: String? = nil) -> String {
@@ -282,7 +283,8 @@ private func part(_ number: Int, etag: String? = nil) -> String {
 }
 
 private func upload(_ key: String, _ id: String, minute: Int = 0) -> String {
-    "<Upload><Key>\(key)</Key><UploadId>\(id)</UploadId><Initiated>2026-01-01T00:0\(minute):00.000Z</Initiated></Upload>"
+    "<Upload><Key>\(key)</Key><UploadId>\(id)</UploadId>"
+        + "<Initiated>2026-01-01T00:0\(minute):00.000Z</Initiated></Upload>"
 }
 
 /// A store that has not been tried, with little patience.

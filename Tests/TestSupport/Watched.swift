@@ -52,6 +52,7 @@ package final class Watched<Value: Sendable>: Sendable {
     ///
     /// There is no time limit here: put ``withDeadline(_:_:detail:_:)`` around it.
     /// - Throws: what `wanted` throws, and `CancellationError` when the task is cancelled.
+    @discardableResult
     package func wait<Result: Sendable>(for wanted: @escaping @Sendable (Value) throws -> Result?) async throws
         -> Result
     {

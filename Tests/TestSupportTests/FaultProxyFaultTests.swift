@@ -161,12 +161,13 @@ import Testing
         let listener = try await PeerListener.start()
         try await withFaultProxy(upstreamPort: listener.port) { proxy in
             let before = try await Peer.connect(toPort: proxy.port)
+            let server = try await listener.peer()
             try await proxy.change { $0.refusesConnections = true }
             let error = await #expect(throws: NIOConnectionError.self) { try await Peer.connect(toPort: proxy.port) }
             let reason = try #require(error?.connectionErrors.first?.error as? IOError)
             #expect(reason.errnoCode == ECONNREFUSED)
             try await before.send([1])
-            #expect(try await listener.peer().waitForBytes(1) == [1])
+            #expect(try await server.waitForBytes(1) == [1])
             try await proxy.change { $0.refusesConnections = false }
             let after = try await Peer.connect(toPort: proxy.port)
             try await after.send([2])

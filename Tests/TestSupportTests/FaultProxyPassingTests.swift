@@ -54,7 +54,7 @@ import Testing
         let bytesPerSecond = 200_000
         let listener = try await PeerListener.start()
         let faults = Faults(bothWays: DirectionFaults { $0.bytesPerSecond = bytesPerSecond })
-        try await withFaultProxy(upstreamPort: listener.port, faults: faults) { proxy in
+        let sending = try await withFaultProxy(upstreamPort: listener.port, faults: faults) { proxy in
             let started = ContinuousClock.now
             let sending = Task {
                 try await withThrowingTaskGroup(of: Void.self) { group in
@@ -72,9 +72,10 @@ import Testing
             let allowed = Int(Double(bytesPerSecond) * (started.duration(to: .now) / .seconds(1)))
             // Each connection may have one slice of 20 ms ahead.
             #expect(passed <= allowed + (connections + 1) * bytesPerSecond / 50)
-            try await proxy.cutAll(by: .reset)
-            await #expect(throws: (any Error).self) { try await sending.value }
+            return sending
         }
+        // The proxy has stopped, so nobody can send any more.
+        await #expect(throws: (any Error).self) { try await sending.value }
         try await listener.stop()
     }
 

@@ -45,11 +45,24 @@ import Testing
         await #expect(throws: Thrown.self) { try await watched.wait { _ -> Int? in throw Thrown() } }
     }
 
-    @Test func endsWhenCancelledBeforeOrWhileWaiting() async throws {
+    @Test func endsWhenCancelled() async throws {
         let watched = Watched(0)
         let task = Task { try await watched.wait { _ -> Int? in nil } }
         task.cancel()
-        await #expect(throws: CancellationError.self) { try await task.value }
+        try await withDeadline(.seconds(30), "the wait to end") {
+            await #expect(throws: CancellationError.self) { try await task.value }
+        }
+    }
+
+    @Test func endsAWaitThatBeginsCancelled() async throws {
+        try await withDeadline(.seconds(30), "the wait to end") {
+            await #expect(throws: CancellationError.self) {
+                try await Task {
+                    withUnsafeCurrentTask { $0?.cancel() }
+                    try await Watched(0).wait { _ -> Int? in nil }
+                }.value
+            }
+        }
     }
 
     @Test func givesTheResultOfABodyInTime() async throws {

@@ -23,7 +23,7 @@ import WireProtocol
         driver.data(offset: 200, bytes: 200, from: id)
     }
 
-    /// Specification §9.2: COMPLETE of a part that was put off is ignored, and counts no more when the part comes again.
+    /// Specification §9.2: COMPLETE of a part that was put off is ignored, and counts no more when it comes again.
     @Test func completeOfAPartThatWasPutOffIsIgnored() throws {
         var driver = GatewayDriver {
             $0.budgetBytes = 1_000
@@ -36,15 +36,17 @@ import WireProtocol
         // Something else holds the rest of the budget meanwhile.
         let other = SessionID(high: 2, low: 2)
         driver.frame(.sessionOpen(GatewayDriver.open(size: 500, session: other)), slot: Slot(2))
-        driver.machine.storeAnswered(driver.requests.removeLast().id, .object(nil), now: driver.now, wallMilliseconds: 0)
+        driver.machine.storeAnswered(
+            driver.requests.removeLast().id, .object(nil), now: driver.now, wallMilliseconds: 0)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 500))), slot: Slot(2))
         try sendOnePart(&driver)
         driver.frame(.complete(GatewayDriver.complete(400)))
         let storing = driver.requests.removeLast()
         let opened = frames(driver.answer(.object(nil)))
-        #expect(opened.contains {
-            if case .partDecision(let decision) = $0, case .later = decision.decision { true } else { false }
-        })
+        #expect(
+            opened.contains {
+                if case .partDecision(let decision) = $0, case .later = decision.decision { true } else { false }
+            })
         driver.requests.append(storing)
         driver.answer(.failed(.cancelled))
         driver.frame(.sessionLeave(SessionLeave()), slot: Slot(2))
@@ -107,14 +109,20 @@ import WireProtocol
         } else {
             driver = try GatewayTableTests.driver(in: .open)
             let entries = GatewayDriver.entries(of: 2_500)
-            driver.frame(.partList(PartList(entries: what.hasSuffix("root") ? entries : Array(entries.dropLast()), isLast: true)))
+            driver.frame(
+                .partList(PartList(entries: what.hasSuffix("root") ? entries : Array(entries.dropLast()), isLast: true))
+            )
             driver.frame(.complete(Complete(root: ToyDigest.sha256([7]), partCount: 3, size: 2_500)))
         }
         #expect(driver.machine.slotsInUse == 0)
         // The slot carries another session; nothing of the old one is said in it.
         let other = SessionID(high: 2, low: 2)
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_400, session: other)))
-        let later = driver.tick(after: driver.machine.limits.sessionGrace)
+        var later: [GatewayAction] = []
+        for _ in 0..<8 {
+            later += driver.tick(after: driver.machine.limits.sessionGrace / 6)
+            driver.frame(.pong(Pong(nonce: 0)), slot: .connection)
+        }
         #expect(frames(later).allSatisfy { if case .ping = $0 { true } else { false } })
         #expect(driver.machine.sessionCount == 1)
     }
@@ -140,7 +148,10 @@ import WireProtocol
         machine.storeAnswered(try #require(requests.first), .object(nil), now: now, wallMilliseconds: 0)
         let refused = frames(machine.takeActions())
         #expect(refused.count == 3)
-        #expect(refused.allSatisfy { if case .sessionRefused(let refused) = $0 { refused.code == .internal } else { false } })
+        #expect(
+            refused.allSatisfy {
+                if case .sessionRefused(let refused) = $0 { refused.code == .internal } else { false }
+            })
         #expect(machine.slotsInUse == 0)
     }
 
@@ -157,8 +168,9 @@ import WireProtocol
         }
         #expect(completed.map { Array($0.utf8) } == [Array("\u{301}a".utf8)])
         let token = SessionToken(
-            device: GatewayDriver.device.name, session: GatewayDriver.session, fileBytes: 2_500, partBytes: 1_000,
-            modification: GatewayDriver.modification, issuedMilliseconds: 0, key: "site/\u{301}a", upload: "u")
+            device: GatewayDriver.device.name, session: SessionID(high: 2, low: 2), fileBytes: 2_500,
+            partBytes: 1_000, modification: GatewayDriver.modification, issuedMilliseconds: 0, key: "site/\u{301}a",
+            upload: "u")
         let sealed = try #require(token.encoded.flatMap { ToyCryptography().seal(token: $0) })
         let query = Frame.resumeQuery(ResumeQuery(listedParts: 0, token: sealed))
         #expect(frames(driver.frame(query, slot: Slot(2))).isEmpty)
@@ -172,14 +184,16 @@ import WireProtocol
         let second = driver.newConnection()
         driver.connect(second)
         let actions = driver.frame(.abort(Abort(token: token)), from: second)
-        #expect(frames(actions).contains {
-            if case .error(let report) = $0 { report.code == .superseded } else { false }
-        })
+        #expect(
+            frames(actions).contains {
+                if case .error(let report) = $0 { report.code == .superseded } else { false }
+            })
         // One that comes while it is being dropped is told at once.
         let late = driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), slot: Slot(2))
-        #expect(frames(late).contains {
-            if case .sessionRefused(let refused) = $0 { refused.code == .superseded } else { false }
-        })
+        #expect(
+            frames(late).contains {
+                if case .sessionRefused(let refused) = $0 { refused.code == .superseded } else { false }
+            })
         driver.answer(.done)
         #expect(frames(driver.answer(.parts([])), to: second) == [.aborted(Aborted())])
         #expect(driver.machine.slotsInUse == 0)
@@ -216,9 +230,10 @@ import WireProtocol
         var device = GatewayDriver.device
         device.prefix = "other/"
         let ended = driver.change { $0.devicesChanged(isGone ? [] : [device], now: $1) }
-        #expect(frames(ended).contains {
-            if case .error(let report) = $0 { report.code == (isGone ? .notAuthorised : .draining) } else { false }
-        })
+        #expect(
+            frames(ended).contains {
+                if case .error(let report) = $0 { report.code == (isGone ? .notAuthorised : .draining) } else { false }
+            })
     }
 
     @Test func pagesOfAListThatDoNotAscendAreRefused() throws {
@@ -228,9 +243,10 @@ import WireProtocol
         driver.frame(.resumeQuery(ResumeQuery(listedParts: 3, token: GatewayDriver.token())))
         driver.frame(.partList(PartList(entries: [entries[0], entries[2]], isLast: false)))
         let refused = driver.frame(.partList(PartList(entries: [entries[1]], isLast: true)))
-        #expect(frames(refused).contains {
-            if case .sessionRefused(let refused) = $0 { refused.code == .listInvalid } else { false }
-        })
+        #expect(
+            frames(refused).contains {
+                if case .sessionRefused(let refused) = $0 { refused.code == .listInvalid } else { false }
+            })
         #expect(driver.machine.slotsInUse == 0)
     }
 

@@ -198,6 +198,7 @@ import WireProtocol
         let hello = Hello(
             versionMin: 1, versionMax: 1, capabilities: [], fingerprint: .zero, run: RunID(high: 1, low: 2),
             software: "")
+        // That it cannot be encoded is the failure that is recorded.
         guard let bytes = try? encoded(.hello(hello), slot: .connection) else {
             Issue.record("HELLO was not encoded")
             return

@@ -105,6 +105,8 @@ import WireProtocol
         #expect(PartList.pages(of: []).isEmpty)
     }
 
+    private func wrong(_ type: FrameType, _ field: String) -> WireError { .badValue(type: type, field: field) }
+
     /// Programmers' errors: values that the types allow and the specification does not.
     private func unsendable() throws -> [(Frame, Slot, WireError)] {
         let one = try #require(PartNumber(1))
@@ -134,7 +136,6 @@ import WireProtocol
                     partials: Array(repeating: PartialPart(part: one, offset: 0), count: partials),
                     wanted: Array(repeating: one, count: wanted), token: token))
         }
-        func wrong(_ type: FrameType, _ field: String) -> WireError { .badValue(type: type, field: field) }
         return [
             (.ping(Ping(nonce: 0)), Slot(1), .badSlot(type: .ping, slot: Slot(1))),
             (.aborted(Aborted()), .connection, .badSlot(type: .aborted, slot: .connection)),

@@ -36,7 +36,7 @@ package import NIOPosix
 ///
 /// | `completeUpload`                          | left behind                                                          |
 /// |-------------------------------------------|----------------------------------------------------------------------|
-/// | 1 parts copied or cloned into `joined` | the upload as it was, and `joined`, removed by the next start or completion |
+/// | 1 parts copied or cloned into `joined` | the upload as it was, and `joined`, removed by the next start |
 /// | 2 `joined` synced                         | the same                                                             |
 /// | 3 `completing` made, folder synced        | the same; `completing` with `joined` means that nothing has happened |
 /// | 4–6 as 3–5 of `putObject` | the object, and `completing` without `joined`: the upload counts as gone |

@@ -207,11 +207,14 @@ extension StoreDirectory {
             return true
         }
         for id in ids {
+            // What vanished meanwhile, or is damaged, is passed over: its own calls say so.
             guard try files.status(layout.joined(of: id)) != nil || files.status(layout.completing(of: id)) != nil,
+                // try?: as above.
                 let bytes = try? files.open(layout.description(of: id)).read(Self.descriptionBytesMax, at: 0),
                 let description: UploadDescription = decodedJSON(bytes),
+                // try?: as above.
                 let key = try? FileStoreKey(description.key, bytesMax: layout.keyBytesMax)
-            else { continue }  // Vanished meanwhile, or damaged: its own calls say so.
+            else { continue }
             do {
                 guard let lock = try lockUpload(id) else { continue }
                 try withExtendedLifetime(lock) { try undoCompletion(of: id, of: key) }

@@ -7,10 +7,13 @@ extension Agent {
         guard verdict == nil else { return }
         connectWhereDue()
         attention.wakeDue(context.now)
-        while let id = attention.touched.popFirst() { look(at: id) }
-        while context.hasFreeSlot, let id = attention.awaitingSlot.popFirst() { look(at: id) }
+        while let id = attention.touched.popFirst() { _ = look(at: id) }
+        // What is there and is not taken would be offered for ever.
+        while context.hasFreeSlot, let id = attention.awaitingSlot.popFirst() {
+            if look(at: id)?.slot == true { break }
+        }
         while context.partsUnderWay < context.limits.concurrency, let id = attention.awaitingRoom.popFirst() {
-            look(at: id)
+            if look(at: id)?.room == true, context.partsUnderWay < context.limits.concurrency { break }
         }
         for id in context.connections.keys.sorted() { sendChunks(on: id) }
         closeWhereDone()
@@ -22,18 +25,19 @@ extension Agent {
         attention.touched.insert(.init(rank: rank, upload: id))
     }
 
-    /// Does all that an upload can do now, and files it under what it waits for.
-    private mutating func look(at id: UploadID) {
-        guard let rank = uploads[id]?.rank else { return }
+    /// Does all that an upload can do now, and files it under what it still waits for.
+    private mutating func look(at id: UploadID) -> AgentUpload.Needs? {
+        guard let rank = uploads[id]?.rank else { return nil }
         while uploads[id]?.runErrand(&context) == true {}
         uploads[id]?.joinConnections(&context)
         uploads[id]?.offerReadyParts(&context)
         takeUpParts(of: id)
-        guard let needs = uploads[id]?.needs(context) else { return }
+        guard let needs = uploads[id]?.needs(context) else { return nil }
         let ranked = Attention.Ranked(rank: rank, upload: id)
         if needs.slot { attention.awaitingSlot.insert(ranked) }
         if needs.room { attention.awaitingRoom.insert(ranked) }
         if let moment = needs.wakeAt { attention.wake(ranked, at: moment) }
+        return needs
     }
 
     private mutating func connectWhereDue() {
@@ -89,8 +93,7 @@ extension Agent {
             for upload in left { uploads[upload]?.connectionLost(id, &context) }
             context.connections[id] = nil
             for upload in left {
-                touch(upload)
-                look(at: upload)
+                _ = look(at: upload)
             }
         }
     }

@@ -40,6 +40,7 @@ extension Agent {
         proceed()
     }
 
+    /// The shell has read and hashed a part, or could not.
     package mutating func partRead(_ part: PartNumber, of upload: UploadID, _ reading: PartReading, now: Instant) {
         context.now = now
         uploads[upload]?.partRead(part, reading, &context)
@@ -47,6 +48,7 @@ extension Agent {
         proceed()
     }
 
+    /// The shell has read the whole file for comparison, or could not.
     package mutating func evidenceComputed(_ reading: EvidenceReading, of upload: UploadID, now: Instant) {
         context.now = now
         context.progressAt = now
@@ -55,6 +57,7 @@ extension Agent {
         proceed()
     }
 
+    /// The shell has looked at the file again, or could not.
     package mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, of upload: UploadID, now: Instant) {
         context.now = now
         uploads[upload]?.fileChecked(result, &context)
@@ -78,6 +81,8 @@ extension Agent {
         context.now = now
         verdict = failure
         for id in inOrder(uploads.keys) {
+            uploads[id]?.forgetParts(&context)
+            uploads[id]?.leaveLinks(&context)
             guard let upload = uploads[id] else { continue }
             context.actions.append(.finish(id, .failed(failure), upload.progress))
         }

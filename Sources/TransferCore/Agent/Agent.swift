@@ -29,6 +29,7 @@ package struct Agent {
 
     // MARK: Read-outs
 
+    /// What is to be done, in order; taken after every event.
     package mutating func takeActions() -> [AgentAction] {
         defer { context.actions = [] }
         return context.actions
@@ -86,6 +87,7 @@ package struct Agent {
 
     // MARK: Connections
 
+    /// A connection that was asked for is there: HELLO goes first.
     package mutating func connected(_ id: ConnectionID, now: Instant) {
         context.now = now
         guard case .connecting = context.connections[id]?.phase else { return }
@@ -113,6 +115,7 @@ package struct Agent {
         giveUp(UploadFailure(.protocolViolation, "what answers at the gateway's address sent \(code.name)"))
     }
 
+    /// A frame has arrived. Frames of connections that are gone are ignored: their bytes were under way.
     package mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID, now: Instant) {
         context.now = now
         guard context.connections[id] != nil else { return }
@@ -195,6 +198,7 @@ package struct Agent {
             uploads[id]?.linkClosed(attachment, &context)
         }
         uploads[id]?.received(frame, at: attachment, stage: stage, &context)
+        uploads[id]?.goOnIfStranded(&context)
     }
 
     private mutating func addConnection() {

@@ -77,6 +77,7 @@ package struct SavedSession: Equatable, Sendable {
 
 /// One file to be uploaded, or one upload to be dropped.
 package struct UploadRequest: Equatable, Sendable {
+    /// What the user wants of the upload.
     package enum Purpose: Equatable, Sendable {
         /// The file as it is now; an unfinished session of another version is dropped.
         case push
@@ -136,6 +137,7 @@ package struct UploadReceipt: Equatable, Sendable {
 
 /// Why an upload came to nothing, this time or for good.
 package struct UploadFailure: Error, Equatable, Sendable {
+    /// One word for each cause; programs read it in `--json`.
     package enum Kind: String, Equatable, Sendable, CaseIterable {
         case changed, wrongFile, missing, unreadable
         case keyInvalid, keyTaken, keyUnsupported

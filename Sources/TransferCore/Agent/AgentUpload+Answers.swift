@@ -137,9 +137,9 @@ extension AgentUpload {
     private mutating func received(
         _ state: ResumeState, at attachment: Attachment, stage: Stage, _ context: inout AgentContext
     ) {
+        guard stage == .resuming else { return }
         switch state.phase {
         case .ongoing:
-            guard stage == .resuming else { return }
             takeToken(state.token, &context)
             restampIfTouched(&context)
             setStage(.open, of: attachment)
@@ -152,7 +152,6 @@ extension AgentUpload {
             offerReadyParts(&context)
             recheckIfWhole(&context)
         case .completing:
-            guard stage == .resuming else { return }
             setStage(.completing, of: attachment)
             phase = .completing
         case .lost:
@@ -192,7 +191,10 @@ extension AgentUpload {
     }
 
     private mutating func received(_ completed: Completed, _ context: inout AgentContext) {
-        if case .ending = phase { return }
+        switch phase {
+        case .opening, .resuming, .transferring, .rechecking, .completing: break
+        default: return  // It was not asked for: of an older version, or after the end.
+        }
         if isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
         guard completed.size == stamp?.size else {

@@ -45,6 +45,7 @@ package struct Gateway {
     /// Whether a draining gateway has nothing more to finish.
     package var isDrained: Bool { drainDeadline != nil && !sessions.values.contains { $0.isBusy } }
 
+    /// What is to be done, in order; taken after every event.
     package mutating func takeActions() -> [GatewayAction] {
         defer { context.actions = [] }
         return context.actions
@@ -391,16 +392,5 @@ struct SessionWake: Comparable {
 
     static func < (left: SessionWake, right: SessionWake) -> Bool {
         (left.at, left.session.high, left.session.low) < (right.at, right.session.high, right.session.low)
-    }
-}
-
-extension GatewaySession {
-    /// Whether stopping now would cut something short that is worth waiting for.
-    var isBusy: Bool {
-        switch phase {
-        case .ended, .settled: false
-        case .open: parts.values.contains { $0.request != nil && $0.owner != nil }
-        default: true
-        }
     }
 }

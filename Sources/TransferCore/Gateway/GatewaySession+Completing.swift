@@ -62,6 +62,7 @@ extension GatewaySession {
         _ code: ErrorCode, _ message: String, to attachment: Attachment, _ context: inout GatewayContext
     ) {
         guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
+        for number in parts.keys.sorted() where parts[number]?.owner == attachment { dropPart(number, &context) }
         let report = ErrorReport(scope: .session, code: code, retryAfterMilliseconds: 0, message: message)
         answer(index, .error(report), &context)
     }
@@ -202,7 +203,6 @@ extension GatewaySession {
             context.cryptography.rootDigest(of: [part.offer.digest]) == pending.complete.root
         else {
             pendingCompletion = nil
-            dropPart(number, &context)
             return refuseCompletion(.rootMismatch, "", to: pending.from, &context)
         }
         parts[number]?.isReleased = true

@@ -343,3 +343,14 @@ extension SessionRefused {
             scope: .session, code: code, retryAfterMilliseconds: retryAfterMilliseconds, message: message)
     }
 }
+
+extension GatewaySession {
+    /// Whether stopping now would cut something short that is worth waiting for.
+    var isBusy: Bool {
+        switch phase {
+        case .ended, .settled: false
+        case .open: parts.values.contains { $0.request != nil && $0.owner != nil }
+        default: true
+        }
+    }
+}

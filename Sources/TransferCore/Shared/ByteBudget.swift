@@ -34,5 +34,6 @@ package struct ByteBudget: Equatable, Sendable {
         byDevice[device] = held == released ? nil : held - released
     }
 
+    /// What one device holds of the budget.
     package func bytesReserved(device: SHA256Digest) -> UInt64 { byDevice[device] ?? 0 }
 }

@@ -5,6 +5,7 @@ package enum KeyRule {
     /// Keys of the gateway's own; no device writes there.
     package static let reservedPrefix = ".sluice/"
 
+    /// What is wrong with a key; `message` says it to people.
     package enum Refusal: Error, Equatable, Sendable {
         case empty
         case tooLong(bytes: Int)

@@ -62,6 +62,7 @@ package struct PartRule: Equatable, Sendable {
         self.objectBytesMax = objectBytesMax
     }
 
+    /// Why no part size will do.
     package enum Refusal: Error, Equatable, Sendable {
         /// The user's part size is outside the bounds.
         case partSizeOutOfBounds(wish: UInt64)

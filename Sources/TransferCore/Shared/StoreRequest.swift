@@ -78,6 +78,7 @@ package enum StoreRequest: Equatable, Sendable {
     case abort(key: String, upload: String)
 }
 
+/// What came of one call to the store; which case fits which request is said there.
 package enum StoreAnswer: Equatable, Sendable {
     case done
     case object(ObjectFacts?)

@@ -1,0 +1,121 @@
+import WireProtocol
+
+// How an upload waits, loses its session or connection, and ends.
+
+extension AgentUpload {
+    /// The store has lost the session: once or twice the file begins anew, then that is told.
+    mutating func sessionLost(_ context: inout AgentContext) {
+        losses += 1
+        leaveLinks(&context)
+        forgetParts(&context)
+        context.actions.append(.report(id, .lost))
+        guard losses < context.limits.lossesMax else {
+            let message = "the store lost this upload \(losses) times; look at its expiry rules, then push again"
+            return end(.failed(UploadFailure(.sessionLost, message)), &context)
+        }
+        context.journal(.lost(id, losses: losses))
+        startOver(&context)
+    }
+
+    mutating func end(_ outcome: UploadOutcome, _ context: inout AgentContext) {
+        forgetParts(&context)
+        leaveLinks(&context)
+        phase = .ending(context.journal(.finished(id, outcome), awaitedBy: id), outcome)
+    }
+
+    /// Waits and begins again, because of what a gateway or store said.
+    mutating func retry(
+        code: ErrorCode, message: String, adviceMilliseconds: UInt32, _ context: inout AgentContext
+    ) {
+        failures += 1
+        trouble = failure(of: code, message: message)
+        let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
+        goOnElsewhere(at: context.now + delay, &context)
+        context.actions.append(.report(id, .waiting(code, message: message)))
+    }
+
+    /// Turns away from every slot that is still in use: the gateway keeps what is stored. A slot can be used again when
+    /// SESSION LEFT has been read.
+    mutating func leaveLinks(_ context: inout AgentContext) {
+        for link in links {
+            context.connections[link.attachment.connection]?.leave(link.attachment.slot, of: id)
+            context.send(.sessionLeave(SessionLeave()), to: link.attachment)
+        }
+        links = []
+    }
+
+    /// What to do again when the last connection is gone.
+    var errandAgain: Errand {
+        if case .aborting = phase { return .abort }
+        return token.isEmpty || plan?.isOnePart == true ? .open : .resume
+    }
+
+    /// The session is to be opened or resumed anew; whatever is left of it on other connections is left.
+    mutating func goOnElsewhere(at moment: Instant, _ context: inout AgentContext) {
+        let errand = errandAgain
+        interruptParts(&context)
+        leaveLinks(&context)
+        phase = .waiting(errand, until: moment)
+    }
+
+    /// Called by the agent after each frame. A frame that closes the last slot and is no answer to what was asked
+    /// leaves nothing to wait for: the errand is done again, after a while.
+    mutating func goOnIfStranded(_ context: inout AgentContext) {
+        guard links.isEmpty else { return }
+        switch phase {
+        case .opening, .resuming, .transferring, .completing, .aborting:
+            failures += 1
+            goOnElsewhere(at: context.now + context.retryDelay(afterFailures: failures), &context)
+        case .waiting, .recording, .comparing, .verifying, .rechecking, .ending, .ended:
+            break
+        }
+    }
+
+    /// The slot has been closed by the gateway's frame; the parts that were offered in it wait for another.
+    mutating func linkClosed(_ attachment: Attachment, _ context: inout AgentContext) {
+        links.removeAll { $0.attachment == attachment }
+        interruptParts(at: attachment, &context)
+    }
+
+    mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
+        guard links.contains(where: { $0.attachment.connection == connection }) else { return }
+        let wasCompleting = links.contains { $0.attachment.connection == connection && $0.stage == .completing }
+        links.removeAll { $0.attachment.connection == connection }
+        interruptParts(on: connection, &context)
+        switch phase {
+        case .transferring where !links.isEmpty, .rechecking where !links.isEmpty, .verifying, .comparing:
+            break
+        case .completing where !wasCompleting && !links.isEmpty:
+            break
+        case .opening where isDropping && token.isEmpty:
+            end(.dropped, &context)
+        case .opening, .resuming, .transferring, .rechecking, .completing, .aborting:
+            goOnElsewhere(at: context.now, &context)
+        case .waiting, .recording, .ending, .ended:
+            break
+        }
+    }
+}
+
+extension Welcome {
+    var rule: PartRule {
+        PartRule(
+            partBytesMin: partBytesMin, partBytesMax: partBytesMax, partBytesDefault: partBytesDefault,
+            partsMax: partsMax, objectBytesMax: objectBytesMax)
+    }
+}
+
+extension PartRule.Refusal {
+    var failure: UploadFailure {
+        switch self {
+        case .partSizeOutOfBounds(let wish):
+            UploadFailure(.partSizeUnsupported, "the gateway does not take parts of \(wish) bytes")
+        case .partSizeTooSmall(let wish, let needed):
+            UploadFailure(
+                .partSizeUnsupported, "parts of \(wish) bytes are too many for this file; at least \(needed) are needed"
+            )
+        case .fileTooLarge(let most):
+            UploadFailure(.sizeUnsupported, "the store takes files of at most \(most) bytes")
+        }
+    }
+}

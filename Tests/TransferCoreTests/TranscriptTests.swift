@@ -1,0 +1,298 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// The normal course, told event by event: what comes in, and what is done about it.
+@Suite struct TranscriptTests {
+    // MARK: The gateway
+
+    private func part(_ value: UInt32) throws -> PartNumber { try #require(PartNumber(value)) }
+
+    @Test func aGatewayTakesAFileOfSeveralParts() throws {
+        var gateway = GatewayDriver()
+        let id = GatewayDriver.connection
+        let slot = GatewayDriver.slot
+        let first = StoreRequestID(1)
+        gateway.connect()
+
+        // SESSION OPEN: is anything under the key? Is there a session to go on with?
+        #expect(gateway.frame(.sessionOpen(GatewayDriver.open(size: 1_500))) == [.store(first, .lookUpObject(key: "site/file"))])
+        #expect(gateway.answer(.object(nil)) == [.store(StoreRequestID(2), .findRecords(key: "site/file"))])
+
+        // No: the session is written down, then the upload is created, then it is written down whole.
+        var facts = SessionRecordFacts(
+            device: "device-1", key: "site/file", fileBytes: 1_500,
+            label: ObjectLabel(
+                session: GatewayDriver.session, partBytes: 1_000, modification: GatewayDriver.modification),
+            upload: nil)
+        #expect(gateway.answer(.records([])) == [.store(StoreRequestID(3), .writeRecord(facts))])
+        #expect(gateway.answer(.done) == [.store(StoreRequestID(4), .createUpload(key: "site/file", label: facts.label))])
+        facts.upload = "upload-1"
+        #expect(gateway.answer(.uploadCreated(upload: "upload-1")) == [.store(StoreRequestID(5), .writeRecord(facts))])
+        let opened = gateway.answer(.done)
+        let token = try #require(gateway.tokens.last)
+        #expect(
+            opened == [
+                .note(.opened(GatewayDriver.session, device: "device-1", key: "site/file")),
+                .send(
+                    id, slot,
+                    .sessionOpened(
+                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token, isAdopted: false))),
+            ])
+
+        // A part is offered: it gets a window of the budget, and the store a request that its bytes will feed.
+        let offer = try #require(GatewayDriver.offer(1, of: 1_500))
+        let flow = FlowID(1)
+        let bytes = PartBytes(flow: flow, size: 1_000, digest: offer.digest, md5: nil)
+        #expect(
+            gateway.frame(.partOffer(offer)) == [
+                .openFlow(flow, size: 1_000, holdsLast: false),
+                .store(StoreRequestID(6), .storePart(key: "site/file", upload: "upload-1", part: offer.part, bytes: bytes)),
+                .send(id, slot, .partDecision(PartDecision(part: offer.part, decision: .send(offset: 0, limit: 600)))),
+            ])
+        #expect(gateway.data(bytes: 256) == .accept(flow, skip: 0))
+
+        // What the store's side has taken makes room for more.
+        #expect(
+            gateway.change { $0.consumed(256, flow: flow, now: $1) } == [
+                .send(id, slot, .received(Received(part: offer.part, received: 256, limit: 856)))
+            ])
+        for offset in [256, 512] as [UInt64] { gateway.data(offset: offset, bytes: 256) }
+        gateway.change { $0.consumed(768, flow: flow, now: $1) }
+        gateway.data(offset: 768, bytes: 232)
+
+        // STORED follows the store's word, and nothing else.
+        #expect(
+            gateway.answer(.partStored(etag: "etag-1")) == [
+                .dropFlow(flow), .send(id, slot, .stored(Stored(part: offer.part, etag: "etag-1"))),
+            ])
+
+        // COMPLETE: the list is compared with the store's, then exactly its ETags are completed.
+        let entries = GatewayDriver.entries(of: 1_500)
+        #expect(gateway.frame(.partList(PartList(entries: entries, isLast: true))) == [])
+        #expect(
+            gateway.frame(.complete(GatewayDriver.complete(1_500))) == [
+                .store(StoreRequestID(7), .listParts(key: "site/file", upload: "upload-1"))
+            ])
+        #expect(
+            gateway.answer(.parts(entries)) == [
+                .store(
+                    StoreRequestID(8),
+                    .complete(key: "site/file", upload: "upload-1", parts: entries, size: 1_500, onlyIfAbsent: false))
+            ])
+        let completed = Completed(size: 1_500, evidence: .none, partBytes: 1_000, etag: "e", version: "", location: "file")
+        #expect(
+            gateway.answer(.objectStored(GatewayDriver.receipt)) == [
+                .send(id, slot, .completed(completed)),
+                .store(StoreRequestID(9), .removeRecord(key: "site/file", session: GatewayDriver.session)),
+                .note(.completed(GatewayDriver.session, key: "site/file", bytes: 1_500)),
+            ])
+        #expect(gateway.machine.slotsInUse == 0)
+    }
+
+    @Test func aGatewayTakesASmallFileInOneFlight() throws {
+        var gateway = GatewayDriver()
+        let id = GatewayDriver.connection
+        let slot = GatewayDriver.slot
+        gateway.connect()
+
+        // SESSION OPEN, PART OFFER, PART DATA and COMPLETE arrive together, before anything is answered.
+        gateway.frame(.sessionOpen(GatewayDriver.open(size: 400)))
+        let offer = try #require(GatewayDriver.offer(1, of: 400))
+        let flow = FlowID(1)
+        #expect(gateway.frame(.partOffer(offer)) == [.openFlow(flow, size: 400, holdsLast: true)])
+        for offset in [0, 200] as [UInt64] { #expect(gateway.data(offset: offset, bytes: 200) == .accept(flow, skip: 0)) }
+        #expect(gateway.frame(.complete(GatewayDriver.complete(400))) == [])
+
+        // Nothing is in the way: all is decided at once, and the last bytes may go.
+        let actions = gateway.answer(.object(nil))
+        let token = try #require(gateway.tokens.last)
+        let label = ObjectLabel(
+            session: GatewayDriver.session, partBytes: 1_000, modification: GatewayDriver.modification)
+        #expect(
+            actions == [
+                .send(
+                    id, slot,
+                    .sessionOpened(
+                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token, isAdopted: false))),
+                .store(
+                    StoreRequestID(2),
+                    .storeObject(
+                        key: "site/file", label: label,
+                        bytes: PartBytes(flow: flow, size: 400, digest: offer.digest, md5: nil), onlyIfAbsent: false)),
+                .send(id, slot, .partDecision(PartDecision(part: offer.part, decision: .send(offset: 400, limit: 400)))),
+                .releaseFlow(flow),
+            ])
+        let completed = Completed(size: 400, evidence: .none, partBytes: 1_000, etag: "e", version: "", location: "file")
+        #expect(
+            gateway.answer(.objectStored(GatewayDriver.receipt)) == [
+                .dropFlow(flow), .send(id, slot, .completed(completed)),
+                .note(.completed(GatewayDriver.session, key: "site/file", bytes: 400)),
+            ])
+    }
+
+    @Test func aGatewayGoesOnWithASessionThatItHasNeverSeen() throws {
+        var gateway = GatewayDriver()
+        let entries = GatewayDriver.entries(of: 2_500)
+        gateway.connect()
+
+        // RESUME QUERY and its list: the store is asked when the list is whole.
+        #expect(gateway.frame(.resumeQuery(ResumeQuery(listedParts: 2, token: GatewayDriver.token()))) == [])
+        let stale = PartListEntry(part: entries[1].part, size: 1_000, digest: entries[1].digest, etag: "stale")
+        #expect(
+            gateway.frame(.partList(PartList(entries: [entries[0], stale], isLast: true))) == [
+                .store(StoreRequestID(1), .listParts(key: "site/file", upload: "upload-1"))
+            ])
+
+        // What is stored in another form is wanted; what the agent did not list is a candidate.
+        let actions = gateway.answer(.parts(entries))
+        let state = ResumeState(
+            phase: .ongoing, partBytes: 1_000, candidateParts: 1, partials: [], wanted: [entries[1].part],
+            token: try #require(gateway.tokens.last))
+        #expect(
+            actions == [
+                .note(.resumed(GatewayDriver.session, device: "device-1", key: "site/file")),
+                .send(GatewayDriver.connection, GatewayDriver.slot, .resumeState(state)),
+                .send(
+                    GatewayDriver.connection, GatewayDriver.slot,
+                    .partList(PartList(entries: [entries[2]], isLast: true))),
+            ])
+
+        // The candidate is proven by its digest: nothing of it is sent.
+        let offer = try #require(GatewayDriver.offer(3, of: 2_500))
+        #expect(
+            gateway.frame(.partOffer(offer)) == [
+                .send(
+                    GatewayDriver.connection, GatewayDriver.slot,
+                    .partDecision(PartDecision(part: offer.part, decision: .have(etag: "etag-3"))))
+            ])
+    }
+
+    // MARK: The agent
+
+    @Test func anAgentSendsAFileOfSeveralParts() throws {
+        var agent = AgentDriver { $0.concurrency = 1 }
+        let upload = AgentDriver.upload
+        let id = ConnectionID(1)
+        let slot = Slot(1)
+        let first = try part(1)
+
+        #expect(agent.submit(size: 1_500) == [.connect(id)])
+
+        // WELCOME names the part sizes: the session is written down before the gateway hears of it.
+        let welcomed = agent.welcome()
+        let saved = SavedSession(
+            session: agent.session, token: [], partBytes: 1_000, stamp: AgentDriver.stamp(size: 1_500), parts: [],
+            losses: 0)
+        #expect(welcomed.last == .journal(JournalSequence(1), .began(upload, saved)))
+        let open = SessionOpen(
+            session: agent.session, size: 1_500, partBytes: 1_000, modification: GatewayDriver.modification,
+            ifExists: .verify, key: "file")
+        #expect(agent.commit() == [.send(id, slot, .sessionOpen(open))])
+
+        // SESSION OPENED: the first part is read, offered, and sent within the initial credit.
+        #expect(
+            agent.frame(AgentDriver.opened(agent.session)) == [
+                .journal(JournalSequence(2), .token(upload, [4])),
+                .report(upload, .opened(agent.session, resumedBytes: 0)),
+                .readPart(upload, first, start: 0, bytes: 1_000, withMD5: false, keep: true),
+            ])
+        let offer = try #require(GatewayDriver.offer(1, of: 1_500))
+        #expect(
+            agent.read(size: 1_500) == [
+                .send(id, slot, .partOffer(offer)),
+                .sendChunk(id, slot, upload, first, offset: 0, plainBytes: 256),
+                .sendChunk(id, slot, upload, first, offset: 256, plainBytes: 244),
+            ])
+
+        // *send*: up to the limit.
+        #expect(
+            agent.frame(.partDecision(PartDecision(part: first, decision: .send(offset: 0, limit: 600)))) == [
+                .sendChunk(id, slot, upload, first, offset: 500, plainBytes: 100)
+            ])
+        #expect(
+            agent.frame(.received(Received(part: first, received: 500, limit: 1_000))) == [
+                .sendChunk(id, slot, upload, first, offset: 600, plainBytes: 256),
+                .sendChunk(id, slot, upload, first, offset: 856, plainBytes: 144),
+            ])
+        while !agent.chunks.isEmpty { agent.chunkSent() }
+
+        // STORED: into the journal, and on to the next part.
+        let entries = GatewayDriver.entries(of: 1_500)
+        #expect(
+            agent.frame(.stored(Stored(part: first, etag: "etag-1"))) == [
+                .journal(JournalSequence(3), .stored(upload, entries[0])),
+                .report(upload, .partProgress(first, sent: 1_000, size: 1_000, isStored: true)),
+                .releasePart(upload, first),
+                .readPart(upload, try part(2), start: 1_000, bytes: 500, withMD5: false, keep: true),
+            ])
+        agent.read(size: 1_500)
+        let last = agent.frame(.partDecision(PartDecision(part: try part(2), decision: .have(etag: "etag-2"))))
+        #expect(last.last == .checkFile(upload))
+
+        // Every part is stored, and the file is the one that was begun: all of it is listed, and completed.
+        #expect(
+            agent.change { $0.fileChecked(.success(AgentDriver.stamp(size: 1_500)), of: upload, now: $1) } == [
+                .send(id, slot, .partList(PartList(entries: entries, isLast: true))),
+                .send(id, slot, .complete(GatewayDriver.complete(1_500))),
+            ])
+        let receipt = UploadReceipt(
+            size: 1_500, partBytes: 1_000, root: GatewayDriver.complete(1_500).root, evidence: .none, etag: "e",
+            version: "")
+        #expect(
+            agent.frame(AgentDriver.completed(size: 1_500)) == [
+                .journal(JournalSequence(5), .finished(upload, .stored(receipt, wasThere: false)))
+            ])
+
+        // The outcome is durable before anybody is told.
+        let figures = UploadProgress(size: 1_500, storedBytes: 1_500, bytesSent: 1_500, bytesResumed: 500)
+        #expect(agent.commit() == [.finish(upload, .stored(receipt, wasThere: false), figures)])
+        #expect(agent.machine.isIdle)
+    }
+
+    @Test func anAgentSendsASmallFileInOneFlight() throws {
+        var agent = AgentDriver()
+        let id = ConnectionID(1)
+        let slot = Slot(1)
+        let first = try part(1)
+        agent.submit(size: 200)
+        agent.welcome()
+        let begun = agent.commit()
+        #expect(
+            begun.last == .readPart(AgentDriver.upload, first, start: 0, bytes: 200, withMD5: false, keep: true))
+        #expect(
+            agent.read(size: 200) == [
+                .send(id, slot, .partOffer(try #require(GatewayDriver.offer(1, of: 200)))),
+                .sendChunk(id, slot, AgentDriver.upload, first, offset: 0, plainBytes: 200),
+            ])
+        #expect(agent.chunkSent().last == .send(id, slot, .complete(GatewayDriver.complete(200))))
+        agent.frame(AgentDriver.opened(agent.session))
+        agent.frame(.partDecision(PartDecision(part: first, decision: .send(offset: 200, limit: 200))))
+        agent.frame(AgentDriver.completed(size: 200))
+        agent.commit()
+        guard case .stored(let receipt, wasThere: false)? = agent.outcomes.first else {
+            Issue.record("\(agent.outcomes)")
+            return
+        }
+        #expect(receipt.root == GatewayDriver.complete(200).root)
+    }
+
+    @Test func anAgentGoesOnFromItsJournal() throws {
+        var agent = AgentDriver()
+        let saved = AgentDriver.saved(stored: 2)
+        agent.submit(size: 2_500, saved: saved)
+        let resumed = agent.welcome()
+        #expect(
+            resumed.suffix(2) == [
+                .send(ConnectionID(1), Slot(1), .resumeQuery(ResumeQuery(listedParts: 2, token: saved.token))),
+                .send(ConnectionID(1), Slot(1), .partList(PartList(entries: saved.parts, isLast: true))),
+            ])
+        #expect(
+            agent.frame(AgentDriver.resumeState()) == [
+                .journal(JournalSequence(1), .token(AgentDriver.upload, [4, 5])),
+                .report(AgentDriver.upload, .opened(saved.session, resumedBytes: 2_000)),
+                .readPart(AgentDriver.upload, try part(3), start: 2_000, bytes: 500, withMD5: false, keep: true),
+            ])
+    }
+}
