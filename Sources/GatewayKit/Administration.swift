@@ -26,7 +26,9 @@ package struct UploadAdministration: Sendable {
     /// - Parameter key: whole, prefix included.
     /// - Returns: the exit code: 0 whole, 1 damaged or unproven, 66 missing.
     package func verify(key: String, _ print: @Sendable (String) -> Void) async throws -> Int32 {
-        let (verdict, bytes, digest) = try await ObjectVerification(store: try await open()).verify(key: key)
+        let store = try await open()
+        let (verdict, bytes, digest) = try await ObjectVerification(store: store).verify(key: key)
+        await SiteStore.close(store)
         if let digest { print("\(key): \(bytes) bytes, SHA-256 \(digest)") }
         switch verdict {
         case .missing: print("\(key): there is no such object")
@@ -45,7 +47,8 @@ package struct UploadAdministration: Sendable {
 
     /// One line an upload: session, age, parts, bytes stored, device, key.
     package func list(_ print: @Sendable (String) -> Void) async throws {
-        let cleaner = UploadCleaner(store: try await open(), logger: logger)
+        let store = try await open()
+        let cleaner = UploadCleaner(store: store, logger: logger)
         var count = 0
         for try await entry in cleaner.unfinished() {
             count += 1
@@ -61,12 +64,14 @@ package struct UploadAdministration: Sendable {
             }
         }
         print(count == 0 ? "No unfinished uploads." : "\(count) unfinished.")
+        await SiteStore.close(store)
     }
 
     /// Removes uploads without a new part for `age`.
     package func clean(olderThan age: Duration, _ print: @Sendable (String) -> Void) async throws {
-        let cleaner = UploadCleaner(store: try await open(), logger: logger)
-        let report = try await cleaner.clean(olderThan: age)
+        let store = try await open()
+        let report = try await UploadCleaner(store: store, logger: logger).clean(olderThan: age)
+        await SiteStore.close(store)
         for upload in report.removed { print("removed \(upload.sessionID)  \(upload.device)  \(upload.key)") }
         for failure in report.failed { print("kept \(failure.record.sessionID): \(failure.error)") }
         for name in report.unreadable { print("the record \(name) cannot be read") }

@@ -41,5 +41,6 @@ package struct GatewayProgram: Sendable {
             services: [server], gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() })
         try await services.run()
+        await SiteStore.close(store)
     }
 }

@@ -34,6 +34,11 @@ package struct SiteStore: Sendable {
         }
     }
 
+    /// Ends what an open store keeps going. No call may follow.
+    package static func close(_ store: any ObjectStore) async {
+        if let store = store as? S3Store { await store.shutdown() }
+    }
+
     /// What the store allows, as the rule that agents are told.
     package static func partRule(of store: any ObjectStore, partBytesMin: UInt64 = 64 << 10) -> PartRule {
         let limits = store.limits

@@ -126,8 +126,8 @@ package final class Program: Sendable {
 
     // MARK: - What it uses
 
-    /// The most memory that was ever resident at once. After the end it is the last value that was read, at most
-    /// a twentieth of a second before.
+    /// The most memory that was ever resident at once. It is read every twentieth of a second; after the end it is the
+    /// last value. A program that becomes another one (`exec`) begins anew.
     package var peakMemoryBytes: Int { child.peakMemoryBytes }
 
     /// Time spent on processors in user and kernel mode; after the end, that of its children which it waited for, too.

@@ -152,7 +152,7 @@ private let shell = Executable(path: "/bin/sh")
         // Doubles a string to 32 MiB and computes for a while, then waits to be looked at.
         let script = """
             s=0123456789abcdef; i=0; while [ $i -lt 21 ]; do s=$s$s; i=$((i + 1)); done
-            i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; echo ready; read -r _ <&-; exec sleep 600
+            i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; echo ready; sleep 600 & wait
             """
         try await withProgram(shell, ["-c", script]) { program in
             try await program.waitForLine { $0 == "ready" }

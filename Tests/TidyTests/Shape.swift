@@ -12,6 +12,11 @@ enum ShapeLimit {
 
     /// Files that may be longer than `fileLines`, each with its reason.
     static let longFiles: [String: String] = [:]
+
+    /// Files whose functions may be longer than `functionLines`, each with its reason.
+    static let longFunctions = [
+        "Tests/TransferCoreTests/TranscriptTests.swift": "a transcript is one course of events, read from top to bottom"
+    ]
 }
 
 let tabRule = Rule(
@@ -82,7 +87,9 @@ let functionLengthRule = Rule(
     ],
     check: { file in
         functions(in: file).compactMap { function in
-            guard function.lineCount > ShapeLimit.functionLines else { return nil }
+            guard function.lineCount > ShapeLimit.functionLines, ShapeLimit.longFunctions[file.path] == nil else {
+                return nil
+            }
             return Finding(
                 path: file.path, line: function.line + 1,
                 message: "a function of \(function.lineCount) lines, more than \(ShapeLimit.functionLines): "

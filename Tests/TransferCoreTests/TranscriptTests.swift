@@ -14,10 +14,14 @@ import WireProtocol
         let id = GatewayDriver.connection
         let slot = GatewayDriver.slot
         let first = StoreRequestID(1)
+        let plan = try #require(PartPlan(fileBytes: 1_500, partBytes: 1_000))
         gateway.connect()
 
         // SESSION OPEN: is anything under the key? Is there a session to go on with?
-        #expect(gateway.frame(.sessionOpen(GatewayDriver.open(size: 1_500))) == [.store(first, .lookUpObject(key: "site/file"))])
+        #expect(
+            gateway.frame(.sessionOpen(GatewayDriver.open(size: 1_500))) == [
+                .store(first, .lookUpObject(key: "site/file", plan: plan))
+            ])
         #expect(gateway.answer(.object(nil)) == [.store(StoreRequestID(2), .findRecords(key: "site/file"))])
 
         // No: the session is written down, then the upload is created, then it is written down whole.
@@ -27,7 +31,8 @@ import WireProtocol
                 session: GatewayDriver.session, partBytes: 1_000, modification: GatewayDriver.modification),
             upload: nil)
         #expect(gateway.answer(.records([])) == [.store(StoreRequestID(3), .writeRecord(facts))])
-        #expect(gateway.answer(.done) == [.store(StoreRequestID(4), .createUpload(key: "site/file", label: facts.label))])
+        #expect(
+            gateway.answer(.done) == [.store(StoreRequestID(4), .createUpload(key: "site/file", label: facts.label))])
         facts.upload = "upload-1"
         #expect(gateway.answer(.uploadCreated(upload: "upload-1")) == [.store(StoreRequestID(5), .writeRecord(facts))])
         let opened = gateway.answer(.done)
@@ -38,7 +43,8 @@ import WireProtocol
                 .send(
                     id, slot,
                     .sessionOpened(
-                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token, isAdopted: false))),
+                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token, isAdopted: false))
+                ),
             ])
 
         // A part is offered: it gets a window of the budget, and the store a request that its bytes will feed.
@@ -48,7 +54,9 @@ import WireProtocol
         #expect(
             gateway.frame(.partOffer(offer)) == [
                 .openFlow(flow, size: 1_000, holdsLast: false),
-                .store(StoreRequestID(6), .storePart(key: "site/file", upload: "upload-1", part: offer.part, bytes: bytes)),
+                .store(
+                    StoreRequestID(6),
+                    .storePart(key: "site/file", upload: "upload-1", part: offer.part, bytes: bytes)),
                 .send(id, slot, .partDecision(PartDecision(part: offer.part, decision: .send(offset: 0, limit: 600)))),
             ])
         #expect(gateway.data(bytes: 256) == .accept(flow, skip: 0))
@@ -81,7 +89,8 @@ import WireProtocol
                     StoreRequestID(8),
                     .complete(key: "site/file", upload: "upload-1", parts: entries, size: 1_500, onlyIfAbsent: false))
             ])
-        let completed = Completed(size: 1_500, evidence: .none, partBytes: 1_000, etag: "e", version: "", location: "file")
+        let completed = Completed(
+            size: 1_500, evidence: .none, partBytes: 1_000, etag: "e", version: "", location: "file")
         #expect(
             gateway.answer(.objectStored(GatewayDriver.receipt)) == [
                 .send(id, slot, .completed(completed)),
@@ -102,7 +111,9 @@ import WireProtocol
         let offer = try #require(GatewayDriver.offer(1, of: 400))
         let flow = FlowID(1)
         #expect(gateway.frame(.partOffer(offer)) == [.openFlow(flow, size: 400, holdsLast: true)])
-        for offset in [0, 200] as [UInt64] { #expect(gateway.data(offset: offset, bytes: 200) == .accept(flow, skip: 0)) }
+        for offset in [0, 200] as [UInt64] {
+            #expect(gateway.data(offset: offset, bytes: 200) == .accept(flow, skip: 0))
+        }
         #expect(gateway.frame(.complete(GatewayDriver.complete(400))) == [])
 
         // Nothing is in the way: all is decided at once, and the last bytes may go.
@@ -115,16 +126,19 @@ import WireProtocol
                 .send(
                     id, slot,
                     .sessionOpened(
-                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token, isAdopted: false))),
+                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token, isAdopted: false))
+                ),
                 .store(
                     StoreRequestID(2),
                     .storeObject(
                         key: "site/file", label: label,
                         bytes: PartBytes(flow: flow, size: 400, digest: offer.digest, md5: nil), onlyIfAbsent: false)),
-                .send(id, slot, .partDecision(PartDecision(part: offer.part, decision: .send(offset: 400, limit: 400)))),
+                .send(
+                    id, slot, .partDecision(PartDecision(part: offer.part, decision: .send(offset: 400, limit: 400)))),
                 .releaseFlow(flow),
             ])
-        let completed = Completed(size: 400, evidence: .none, partBytes: 1_000, etag: "e", version: "", location: "file")
+        let completed = Completed(
+            size: 400, evidence: .none, partBytes: 1_000, etag: "e", version: "", location: "file")
         #expect(
             gateway.answer(.objectStored(GatewayDriver.receipt)) == [
                 .dropFlow(flow), .send(id, slot, .completed(completed)),

@@ -1,0 +1,212 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Hands events to an agent's machine and keeps what it has asked for, so that a test can bring it to a named state.
+struct AgentDriver {
+    static let upload = UploadID(1)
+    static let stamp = stamp(size: 2_500)
+
+    var machine: Agent
+    var now = Instant(nanoseconds: 1_000_000_000)
+    /// Connections that were asked for and not closed.
+    private(set) var connections: [ConnectionID] = []
+    private(set) var chunks: [(connection: ConnectionID, part: PartNumber, offset: UInt64, bytes: UInt32)] = []
+    /// Readings that were asked for and not released.
+    private(set) var reads: [PartNumber] = []
+    private(set) var lastWrite: JournalSequence?
+    private(set) var outcomes: [UploadOutcome] = []
+    /// The slots in use, newest last.
+    private(set) var slots: [(connection: ConnectionID, slot: Slot)] = []
+    private(set) var session = SessionID(high: 0, low: 0)
+    private var left: [(connection: ConnectionID, slot: Slot)] = []
+
+    init(change: (inout AgentLimits) -> Void = { _ in }) {
+        var limits = PairOptions().agentLimits
+        change(&limits)
+        let identity = AgentIdentity(
+            fingerprint: Pair.device.fingerprint, run: RunID(high: 1, low: 1), capabilities: [], software: "a")
+        machine = Agent(
+            limits: limits, identity: identity, cryptography: ToyCryptography(), generator: SeededGenerator(seed: 1),
+            now: now)
+    }
+
+    // MARK: Events
+
+    @discardableResult
+    mutating func change(_ body: (inout Agent, Instant) -> Void) -> [AgentAction] {
+        body(&machine, now)
+        let taken = machine.takeActions()
+        for action in taken { note(action) }
+        return taken
+    }
+
+    /// A frame in the newest slot, or the first connection's slot 0.
+    @discardableResult
+    mutating func frame(_ frame: Frame, slot: Slot? = nil) -> [AgentAction] {
+        let place = slots.last ?? (connections.last ?? ConnectionID(1), Slot(1))
+        let isOfConnection = !frame.type.scope.allows(Slot(1)) || frame.isConnectionError
+        let slot = slot ?? (isOfConnection ? .connection : place.slot)
+        return change { $0.receivedFrame(frame, slot: slot, from: place.connection, now: $1) }
+    }
+
+    @discardableResult
+    mutating func submit(
+        size: UInt64, policy: ExistingKeyPolicy = .verify, saved: SavedSession? = nil,
+        purpose: UploadRequest.Purpose = .push, stamp: FileStamp? = nil, id: UploadID = upload
+    ) -> [AgentAction] {
+        let request = UploadRequest(
+            id: id, purpose: purpose, key: "file", stamp: purpose == .abort ? nil : stamp ?? Self.stamp(size: size),
+            policy: policy, partBytesWish: nil, saved: saved, wasStoredBefore: false)
+        return change { $0.submit(request, now: $1) }
+    }
+
+    @discardableResult
+    mutating func welcome(initialCredit: UInt32 = 500) -> [AgentAction] {
+        guard let id = connections.last else { return [] }
+        let actions = change { $0.connected(id, now: $1) }
+        return actions
+            + change {
+                $0.receivedFrame(.welcome(Self.welcome(initialCredit)), slot: .connection, from: id, now: $1)
+            }
+    }
+
+    @discardableResult
+    mutating func commit() -> [AgentAction] {
+        guard let lastWrite else { return [] }
+        return change { $0.journalCommitted(through: lastWrite, now: $1) }
+    }
+
+    /// The oldest reading is done.
+    @discardableResult
+    mutating func read(size: UInt64 = 2_500, stamp: FileStamp? = nil) -> [AgentAction] {
+        guard let part = reads.first else { return [] }
+        reads.removeFirst()
+        let reading = PartReading.read(
+            digest: ToyDigest.sha256(GatewayDriver.bytes(part.value, of: size)), md5: nil,
+            stamp: stamp ?? Self.stamp(size: size))
+        return change { $0.partRead(part, of: Self.upload, reading, now: $1) }
+    }
+
+    /// The oldest chunk is taken by its socket.
+    @discardableResult
+    mutating func chunkSent() -> [AgentAction] {
+        guard !chunks.isEmpty else { return [] }
+        let chunk = chunks.removeFirst()
+        return change {
+            $0.chunkEncoded(wireBytes: UInt64(chunk.bytes) + 24, now: $1)
+            $0.chunkSent(
+                chunk.connection, upload: Self.upload, part: chunk.part, end: chunk.offset + UInt64(chunk.bytes),
+                plainBytes: chunk.bytes, wireBytes: UInt64(chunk.bytes) + 24, now: $1)
+        }
+    }
+
+    @discardableResult
+    mutating func chunkFailed() -> [AgentAction] {
+        guard !chunks.isEmpty else { return [] }
+        let chunk = chunks.removeFirst()
+        return change {
+            $0.chunkFailed(
+                chunk.connection, upload: Self.upload, part: chunk.part, plainBytes: chunk.bytes,
+                failure: UploadFailure(.unreadable), now: $1)
+        }
+    }
+
+    @discardableResult
+    mutating func tick(after duration: Duration) -> [AgentAction] {
+        now = now + duration
+        return change { $0.tick(now: $1) }
+    }
+
+    /// The gateway answers what it must, the shell stops the agent and commits.
+    mutating func comeToRest() {
+        change { $0.stop(now: $1) }
+        for _ in 0..<3 {
+            while !chunks.isEmpty { chunkSent() }
+            while !reads.isEmpty { read() }
+            for place in left {
+                change {
+                    $0.receivedFrame(.sessionLeft(SessionLeft()), slot: place.slot, from: place.connection, now: $1)
+                }
+            }
+            left = []
+            commit()
+        }
+    }
+
+    private mutating func note(_ action: AgentAction) {
+        switch action {
+        case .connect(let id): connections.append(id)
+        case .close(let id):
+            connections.removeAll { $0 == id }
+            chunks.removeAll { $0.connection == id }
+        case .sendChunk(let id, _, _, let part, let offset, let plainBytes):
+            chunks.append((id, part, offset, plainBytes))
+        case .readPart(_, let part, _, _, _, _): reads.append(part)
+        case .releasePart(_, let part): reads.removeAll { $0 == part }
+        case .journal(let sequence, let write):
+            lastWrite = sequence
+            if case .began(_, let saved) = write { session = saved.session }
+        case .finish(_, let outcome, _): outcomes.append(outcome)
+        case .send(let id, let slot, let frame):
+            switch frame {
+            case .sessionOpen, .resumeQuery, .abort: slots.append((id, slot))
+            case .sessionLeave: left.append((id, slot))
+            default: break
+            }
+        case .computeEvidence, .checkFile, .report: break
+        }
+    }
+
+    mutating func connectionLost() -> [AgentAction] {
+        guard let id = connections.last else { return [] }
+        connections.removeAll { $0 == id }
+        chunks.removeAll { $0.connection == id }
+        return change { $0.connectionLost(id, now: $1) }
+    }
+
+    // MARK: Values
+
+    static func stamp(size: UInt64) -> FileStamp {
+        FileStamp(
+            device: 1, inode: 1, size: size, modification: GatewayDriver.modification,
+            change: GatewayDriver.modification)
+    }
+
+    static func welcome(_ initialCredit: UInt32) -> Welcome {
+        Welcome(
+            version: 1, capabilities: [], slotsMax: 8, chunkBytesMax: 256, initialCreditBytes: initialCredit,
+            partBytesMin: 16, partBytesMax: 100_000, partBytesDefault: 1_000, partsMax: 10_000,
+            objectBytesMax: 1 << 40, putLimitMilliseconds: 30_000, idleLimitMilliseconds: 60_000, serverTime: 0,
+            software: "g")
+    }
+
+    static func saved(size: UInt64 = 2_500, stored: Int = 2, token: [UInt8] = [1, 2, 3]) -> SavedSession {
+        SavedSession(
+            session: SessionID(high: 7, low: 7), token: token, partBytes: 1_000, stamp: stamp(size: size),
+            parts: Array(GatewayDriver.entries(of: size).prefix(stored)), losses: 0)
+    }
+
+    static func resumeState(_ phase: ResumePhase = .ongoing, candidates: UInt32 = 0, wanted: [PartNumber] = []) -> Frame
+    {
+        .resumeState(
+            ResumeState(
+                phase: phase, partBytes: 1_000, candidateParts: candidates, partials: [], wanted: wanted,
+                token: phase == .ongoing ? [4, 5] : []))
+    }
+
+    static func opened(_ session: SessionID, isAdopted: Bool = false) -> Frame {
+        .sessionOpened(SessionOpened(session: session, partBytes: 1_000, token: [4], isAdopted: isAdopted))
+    }
+
+    static func completed(size: UInt64 = 2_500, evidence: ContentEvidence = .none) -> Frame {
+        .completed(
+            Completed(size: size, evidence: evidence, partBytes: 1_000, etag: "e", version: "", location: "file"))
+    }
+}
+
+extension Frame {
+    var isConnectionError: Bool {
+        if case .error(let report) = self { report.scope == .connection } else { false }
+    }
+}
