@@ -233,7 +233,7 @@ package final class AgentHost {
         guard let content = held[key], chunk.offset + UInt64(chunk.plainBytes) <= UInt64(content.count) else {
             ends[id]?.isPumping = false
             machine.chunkFailed(
-                id, upload: chunk.upload, plainBytes: chunk.plainBytes,
+                id, upload: chunk.upload, part: chunk.part, plainBytes: chunk.plainBytes,
                 failure: UploadFailure(.unreadable, "the part is not held"), now: now)
             return pump(id)
         }

@@ -129,7 +129,7 @@ package final class Pair {
         let id = UploadID(lastUpload)
         files[id] = VirtualFile(bytes: bytes, inode: UInt64(lastUpload))
         journal.add(
-            VirtualJournal.Row(id: id, key: key, policy: policy, partBytesWish: partBytes, saved: nil))
+            VirtualJournal.Row(id: id, key: key, policy: policy, partBytesWish: partBytes))
         submit(id)
         return id
     }

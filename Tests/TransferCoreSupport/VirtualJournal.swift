@@ -8,9 +8,18 @@ package final class VirtualJournal {
         package var key: String
         package var policy: ExistingKeyPolicy
         package var partBytesWish: UInt64?
+        /// Without its parts, which are beside it.
         package var saved: SavedSession?
+        package var parts: [PartNumber: PartListEntry] = [:]
         package var isDropping = false
         package var outcome: UploadOutcome?
+
+        package init(id: UploadID, key: String, policy: ExistingKeyPolicy, partBytesWish: UInt64?) {
+            self.id = id
+            self.key = key
+            self.policy = policy
+            self.partBytesWish = partBytesWish
+        }
     }
 
     package private(set) var rows: [UploadID: Row] = [:]
@@ -28,12 +37,12 @@ package final class VirtualJournal {
 
     package func apply(_ write: JournalWrite) {
         switch write {
-        case .began(let id, let saved): rows[id]?.saved = saved
+        case .began(let id, let saved):
+            rows[id]?.saved = saved
+            rows[id]?.parts = [:]
         case .token(let id, let token): rows[id]?.saved?.token = token
-        case .stored(let id, let entry):
-            rows[id]?.saved?.parts.removeAll { $0.part == entry.part }
-            rows[id]?.saved?.parts.append(entry)
-        case .unstored(let id, let parts): rows[id]?.saved?.parts.removeAll { parts.contains($0.part) }
+        case .stored(let id, let entry): rows[id]?.parts[entry.part] = entry
+        case .unstored(let id, let parts): for part in parts { rows[id]?.parts[part] = nil }
         case .restamped(let id, let stamp): rows[id]?.saved?.stamp = stamp
         case .lost(let id, _): rows[id]?.saved = nil
         case .dropping(let id): rows[id]?.isDropping = true
@@ -60,8 +69,10 @@ package final class VirtualJournal {
         if let outcome = row.outcome {
             guard case .failed = outcome else { return nil }
         }
+        var saved = row.saved
+        saved?.parts = row.parts.values.sorted { $0.part < $1.part }
         return UploadRequest(
             id: id, purpose: row.isDropping ? .abort : purpose, key: row.key, stamp: stamp, policy: row.policy,
-            partBytesWish: row.partBytesWish, saved: row.saved, wasStoredBefore: false)
+            partBytesWish: row.partBytesWish, saved: saved, wasStoredBefore: false)
     }
 }

@@ -71,9 +71,9 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    private func driverWithTwoConnections() -> AgentDriver {
+    private func driverWithTwoConnections(size: UInt64 = 2_500) -> AgentDriver {
         var driver = AgentDriver { $0.connections = 2 }
-        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 0))
+        driver.submit(size: size, saved: AgentDriver.saved(size: size, stored: 0))
         for id in driver.connections {
             driver.change { $0.connected(id, now: $1) }
             driver.change {
@@ -86,7 +86,7 @@ import WireProtocol
     }
 
     @Test func aConnectionThatMayNotJoinWaitsBeforeItAsksAgain() {
-        var driver = driverWithTwoConnections()
+        var driver = driverWithTwoConnections(size: 9_500)
         #expect(driver.slots.count == 2)
         for _ in 0..<5 {
             driver.frame(.sessionRefused(SessionRefused(code: .busy, retryAfterMilliseconds: 0, message: "")))

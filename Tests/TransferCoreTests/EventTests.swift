@@ -118,7 +118,7 @@ import WireProtocol
         }
         #expect(failure.kind == .fenced)
         #expect(failure.isKept)
-        #expect(pair.journal.rows[upload]?.saved?.parts.isEmpty == false)
+        #expect(pair.journal.rows[upload]?.parts.isEmpty == false)
         pair.gateway.change { $0.connectionLost(ConnectionID(99), now: pair.schedule.now) }
         pair.rest()
         #expect(pair.violations == [])
