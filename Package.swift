@@ -122,7 +122,9 @@ let package = Package(
         .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport"], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["TestSupport", "sluice-agent", "sluice-gateway", nioCore], swiftSettings: strict),
+            dependencies: [
+                "S3Servers", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway", nioCore,
+            ], swiftSettings: strict),
         .testTarget(
             name: "TestSupportTests",
             dependencies: ["TestSupport", "WireProtocol", "sluice-gateway", nioCore, nioPosix], swiftSettings: strict),

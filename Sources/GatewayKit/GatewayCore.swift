@@ -60,7 +60,7 @@ actor GatewayCore {
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         // A device that was added a moment ago may come before the next look at the list.
-        if case .hello = frame, let newest = devices.changed() { machine.devicesChanged(newest, now: now) }
+        if case .hello = frame { lookAtDevices() }
         machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
         perform()
     }
@@ -96,6 +96,11 @@ actor GatewayCore {
     func devicesChanged(_ devices: [AuthorisedDevice]) {
         machine.devicesChanged(devices, now: now)
         perform()
+    }
+
+    /// Takes note of a device list that has changed. Nobody else looks: a change is seen once.
+    func lookAtDevices() {
+        if let newest = devices.changed() { devicesChanged(newest) }
     }
 
     // MARK: Stopping

@@ -73,7 +73,7 @@ package struct GatewayServer: Service {
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await keepTime(core) }
-            tasks.addTask { await followDevices(deviceFile, core) }
+            tasks.addTask { await followDevices(core) }
             try? await gracefulShutdown()  // Thrown only where the task is cancelled, which means the same: stop.
             // Nobody new from here on; a listener that is gone already is closed enough.
             try? await listener.close()
@@ -114,10 +114,8 @@ package struct GatewayServer: Service {
     }
 
     /// The device list is read again when it changes: adding and revoking need no restart.
-    private func followDevices(_ file: DeviceFile, _ core: GatewayCore) async {
-        while await Self.sleeps(for: .seconds(1)) {
-            if let devices = file.changed() { await core.devicesChanged(devices) }
-        }
+    private func followDevices(_ core: GatewayCore) async {
+        while await Self.sleeps(for: .seconds(1)) { await core.lookAtDevices() }
     }
 
     private func drain(_ core: GatewayCore) async {

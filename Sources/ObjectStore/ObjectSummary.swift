@@ -35,7 +35,7 @@ package enum ObjectEvidence: Hashable, Sendable {
     case compositeSHA256(root: SHA256Digest, partBytes: UInt64, partCount: UInt32)
     /// SHA-256 of the whole object.
     case partDigest(SHA256Digest)
-    /// S3's own ETag, `"<MD5 of the parts' MD5s>-<count>"`, as the store gives it.
+    /// S3's own ETag, `<MD5 of the parts' MD5s>-<count>`, in lower case and without quotes, however it is written.
     case compositeMD5(etag: String, partBytes: UInt64)
     /// Nothing that can be relied on. Only reading the object tells.
     case none

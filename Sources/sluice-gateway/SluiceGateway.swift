@@ -10,6 +10,10 @@ struct SluiceGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice-gateway", abstract: "Relays files from edge machines into an object store.",
         version: sluiceVersion, subcommands: [Init.self, Serve.self, Device.self, Uploads.self, Verify.self])
+
+    static func main() async {
+        await runProcess { GatewayFailure($0).map { ($0.exitCode, $0.sentence) } }
+    }
 }
 
 struct HomeOption: ParsableArguments {

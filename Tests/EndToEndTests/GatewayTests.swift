@@ -27,7 +27,7 @@ extension EndToEndTests {
                     let file = try site.makeFile("file", bytes: 10)
                     // Added after the gateway began to serve, and known at once.
                     _ = try await agent.run(["push", file.path(percentEncoded: false)])
-                    try site.expectObject("cam1/file", equals: file)
+                    try await site.expectObject("cam1/file", equals: file)
                 }
             }
         }
@@ -53,7 +53,7 @@ extension EndToEndTests {
                             // Parts that were under way were finished, not cut: nothing was sent twice.
                             #expect(try AgentRun(program).summary.bytesSent == 12 << 20)
                         }
-                        try site.expectObject("file", equals: file)
+                        try await site.expectObject("file", equals: file)
                     }
                 }
             }
@@ -72,18 +72,17 @@ extension EndToEndTests {
                         program.kill(SIGKILL)
                         try await program.waitForExit()
                     }
-                    let place = ["--home", site.path("gateway"), "--store", site.store.absoluteString]
-                    let listed = try await site.gateway(["uploads", "list"] + place)
+                    let listed = try await site.administer(["uploads", "list"])
                     #expect(listed.contains { $0.contains("agent  file") }, "\(listed)")
-                    let kept = try await site.gateway(["uploads", "clean", "--older-than", "1h"] + place)
+                    let kept = try await site.administer(["uploads", "clean", "--older-than", "1h"])
                     #expect(kept.contains("0 removed, 1 kept."), "\(kept)")
-                    let cleaned = try await site.gateway(["uploads", "clean", "--older-than", "0s"] + place)
+                    let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
                     #expect(cleaned.contains("1 removed, 0 kept."), "\(cleaned)")
-                    try site.expectNothingUnfinished()
+                    try await site.expectNothingUnfinished()
                     // The agent is told that the store has lost it, begins again by itself and says so.
                     let rest = try await agent.run(["push", file.path(percentEncoded: false), "--part-size", "1MiB"])
                     #expect(rest.notes.contains { $0.contains("lost") })
-                    try site.expectObject("file", equals: file)
+                    try await site.expectObject("file", equals: file)
                 }
             }
         }

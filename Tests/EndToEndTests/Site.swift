@@ -8,34 +8,48 @@ import Testing
 /// Everything runs as the built programs, on loopback, below one temporary directory.
 struct Site {
     let directory: URL
+    let storage: any Storage
 
     static let deadline = Duration.seconds(60)
+
+    /// The smallest part of the site's store.
+    var partBytes: Int { storage.partBytes }
+    var partSize: String { "\(partBytes >> 20)MiB" }
 
     private var agentProgram: Executable { get throws { try .built("sluice-agent") } }
     private var gatewayProgram: Executable { get throws { try .built("sluice-gateway") } }
 
     /// Makes a site with one gateway's home, and removes it whatever happens.
-    static func with(_ body: (Site) async throws -> Void) async throws {
+    static func with(
+        _ kind: StorageKind = .directory, _ body: (Site) async throws -> Void
+    ) async throws {
         try await withTemporaryDirectory("site") { directory in
-            let site = Site(directory: directory)
-            try FileManager.default.createDirectory(at: site.store, withIntermediateDirectories: true)
-            try await site.gateway(["init", site.path("gateway")])
-            try await body(site)
+            try await kind.with(in: directory) { storage in
+                let site = Site(directory: directory, storage: storage)
+                try await site.gateway(["init", site.path("gateway")])
+                try await body(site)
+            }
         }
     }
 
     func path(_ name: String) -> String { directory.appending(path: name).path(percentEncoded: false) }
-
-    var store: URL { directory.appending(path: "store") }
 
     // MARK: Gateways
 
     /// Runs a gateway's command to its end; the lines of its standard output.
     @discardableResult
     func gateway(_ arguments: [String], exits status: Int32 = 0) async throws -> [String] {
-        let program = try await run(try gatewayProgram, arguments, within: Self.deadline)
+        let program = try await run(
+            try gatewayProgram, arguments, environment: Program.environment(adding: storage.environment),
+            within: Self.deadline)
         try #require(program.exitStatus == .exited(status), "\(program.transcript)")
         return program.lines(of: .standardOutput)
+    }
+
+    /// Runs a command that looks into the store beside the gateway, such as `uploads list`.
+    @discardableResult
+    func administer(_ arguments: [String], exits status: Int32 = 0) async throws -> [String] {
+        try await gateway(arguments + ["--home", path("gateway")] + storage.options, exits: status)
     }
 
     /// A further home: the site's identity, keys and devices, in a directory of its own.
@@ -47,9 +61,9 @@ struct Site {
     func withGateway<Success>(
         home: String = "gateway", _ options: [String] = [], _ body: (RunningGateway) async throws -> Success
     ) async throws -> Success {
-        let arguments =
-            ["serve", "--home", path(home), "--listen", "127.0.0.1:0", "--store", store.absoluteString] + options
-        return try await withProgram(try gatewayProgram, arguments) { program in
+        let arguments = ["serve", "--home", path(home), "--listen", "127.0.0.1:0"] + storage.options + options
+        let environment = Program.environment(adding: storage.environment)
+        return try await withProgram(try gatewayProgram, arguments, environment: environment) { program in
             let line = try await program.waitForLine(of: .standardOutput) { $0.hasPrefix("listening on ") }
             let port = try #require(line.text.split(separator: ":").last.flatMap { Int($0) })
             return try await body(RunningGateway(program: program, port: port))
@@ -87,22 +101,22 @@ struct Site {
         return url
     }
 
-    func object(_ key: String) -> URL { store.appending(path: key) }
-
     /// The object under the key is, byte for byte, the file.
-    func expectObject(_ key: String, equals file: URL, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func expectObject(
+        _ key: String, equals file: URL, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
         #expect(
-            try fileDigest(object(key)) == fileDigest(file), "the object is not the file",
+            try await storage.digest(of: key) == fileDigest(file), "the object is not the file",
             sourceLocation: sourceLocation)
     }
 
+    func expectNoObject(_ key: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        #expect(try await storage.digest(of: key) == nil, sourceLocation: sourceLocation)
+    }
+
     /// Nothing unfinished is left in the store: no upload, no record, no staged file.
-    func expectNothingUnfinished(sourceLocation: SourceLocation = #_sourceLocation) throws {
-        for folder in ["uploads", "sessions"] {
-            let left = try FileManager.default.contentsOfDirectory(
-                atPath: store.appending(path: ".sluice/\(folder)").path(percentEncoded: false))
-            #expect(left == [], "left in \(folder)", sourceLocation: sourceLocation)
-        }
+    func expectNothingUnfinished(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        #expect(try await storage.unfinished() == [], "left in the store", sourceLocation: sourceLocation)
     }
 }
 

@@ -55,9 +55,11 @@ package final class FaultProxy: Sendable {
         try await eventLoop.flatSubmit { self.core.value.change(change) }.get()
     }
 
-    /// Sends new connections elsewhere. Existing ones stay where they are: cut them to move them.
-    package func redirect(to upstream: SocketAddress) async throws {
-        try await eventLoop.submit { self.core.value.upstream = upstream }.get()
+    /// Sends new connections elsewhere, to each of several in turn. Existing ones stay where they are: cut them to
+    /// move them.
+    package func redirect(to upstream: SocketAddress, _ others: SocketAddress...) async throws {
+        let upstreams = [upstream] + others
+        try await eventLoop.submit { self.core.value.upstreams = upstreams }.get()
     }
 
     /// Cuts all connections now, in the middle of whatever is passing.

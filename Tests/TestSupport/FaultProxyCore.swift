@@ -15,7 +15,8 @@ final class FaultProxyCore {
     let eventLoop: any EventLoop
     let port: Int
     let counts: Watched<ProxyCounts>
-    var upstream: SocketAddress
+    /// Connections go to each in turn.
+    var upstreams: [SocketAddress]
     private(set) var faults = Faults()
     private var arrangedCut: ArrangedCut?
 
@@ -35,7 +36,7 @@ final class FaultProxyCore {
         reservation: consuming PortReservation, seed: UInt64
     ) {
         self.eventLoop = eventLoop
-        self.upstream = upstream
+        self.upstreams = [upstream]
         self.counts = counts
         self.port = reservation.port
         self.reservation = consume reservation
@@ -134,6 +135,8 @@ final class FaultProxyCore {
             $0.connectionsAccepted += 1
             $0.connectionsOpen += 1
         }
+        let upstream = upstreams.removeFirst()
+        upstreams.append(upstream)
         link.connect(to: upstream)
     }
 

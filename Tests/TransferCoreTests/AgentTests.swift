@@ -176,20 +176,51 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
-    @Test func aReceiptHasTheRootOfTheWholeFileOrNone() {
+    /// What was completed before is taken for the file where its root is the one that the journal's digests give.
+    @Test func aResumedFileIsDoneWhereTheRootAgrees() {
         let root = GatewayDriver.complete(2_500).root
-        for (stored, expected) in [(3, root), (1, nil)] as [(Int, SHA256Digest?)] {
-            var driver = AgentDriver()
-            driver.submit(size: 2_500, saved: AgentDriver.saved(stored: stored))
-            driver.welcome()
-            driver.frame(AgentDriver.completed())
-            driver.commit()
-            guard case .stored(let receipt, wasThere: false)? = driver.outcomes.first else {
-                Issue.record("\(driver.outcomes)")
-                continue
-            }
-            #expect(receipt.root == expected)
+        var driver = AgentDriver()
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 3))
+        driver.welcome()
+        driver.frame(AgentDriver.completed(evidence: .root(root)))
+        driver.commit()
+        guard case .stored(let receipt, wasThere: false)? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
         }
+        #expect(receipt.root == root)
+    }
+
+    /// An agent with the same identity may have completed the session with another file: what is not proven by digests
+    /// is read and compared.
+    @Test(arguments: [
+        (1, ContentEvidence.root(GatewayDriver.complete(2_500).root)), (3, .compositeMD5("etag-3")),
+        (3, .wholeDigest(ToyDigest.sha256([1]))),
+    ])
+    func aResumedFileIsComparedWhereNothingProvesIt(stored: Int, evidence: ContentEvidence) {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: stored))
+        driver.welcome()
+        let actions = driver.frame(AgentDriver.completed(evidence: evidence))
+        #expect(
+            actions.contains { action in
+                if case .computeEvidence(_, _, like: evidence) = action { true } else { false }
+            })
+        #expect(driver.outcomes.isEmpty)
+    }
+
+    /// There is nothing to compare with, and so no success.
+    @Test func aResumedFileWithoutEvidenceIsNotTakenForDone() {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 3))
+        driver.welcome()
+        driver.frame(AgentDriver.completed(evidence: .none))
+        driver.commit()
+        guard case .failed(let failure)? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+        #expect(failure.kind == .keyTaken)
     }
 
     /// The user drops the new version while the old one is being dropped.

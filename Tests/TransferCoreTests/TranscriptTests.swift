@@ -90,7 +90,8 @@ import WireProtocol
                     .complete(key: "site/file", upload: "upload-1", parts: entries, size: 1_500, onlyIfAbsent: false))
             ])
         let completed = Completed(
-            size: 1_500, evidence: .none, partBytes: 1_000, etag: "e", version: "", location: "file")
+            size: 1_500, evidence: .root(GatewayDriver.complete(1_500).root), partBytes: 1_000, etag: "e", version: "",
+            location: "file")
         #expect(
             gateway.answer(.objectStored(GatewayDriver.receipt)) == [
                 .send(id, slot, .completed(completed)),
@@ -138,7 +139,7 @@ import WireProtocol
                 .releaseFlow(flow),
             ])
         let completed = Completed(
-            size: 400, evidence: .none, partBytes: 1_000, etag: "e", version: "", location: "file")
+            size: 400, evidence: .wholeDigest(offer.digest), partBytes: 1_000, etag: "e", version: "", location: "file")
         #expect(
             gateway.answer(.objectStored(GatewayDriver.receipt)) == [
                 .dropFlow(flow), .send(id, slot, .completed(completed)),

@@ -102,8 +102,9 @@ extension S3Store {
         if provider.keepsSHA256, let checksum, let (root, count) = Self.compositeSHA256(checksum) {
             return .compositeSHA256(root: root, partBytes: first.size, partCount: count)
         }
-        let count = etag.flatMap { Self.partCount(ofETag: $0) }
-        if provider.keepsCompositeMD5, provider.keepsMetadata, let etag, count == UInt32(exactly: parts.count) {
+        if provider.keepsCompositeMD5, provider.keepsMetadata,
+            let (etag, count) = etag.flatMap({ Self.compositeMD5(etag: $0) }), count == UInt32(exactly: parts.count)
+        {
             return .compositeMD5(etag: etag, partBytes: first.size)
         }
         return .none

@@ -134,8 +134,9 @@ extension S3Store {
         // Encrypted under a key, an ETag has the same form and is no MD5.
         let encryption = headers.value("x-amz-server-side-encryption")
         let isPlain = encryption == nil || encryption == "AES256"
-        if provider.keepsCompositeMD5, isPlain, let metadata, let etag = headers.value("etag"),
-            headers.value("x-amz-server-side-encryption-customer-algorithm") == nil, Self.partCount(ofETag: etag) != nil
+        if provider.keepsCompositeMD5, isPlain, let metadata,
+            headers.value("x-amz-server-side-encryption-customer-algorithm") == nil,
+            let (etag, _) = headers.value("etag").flatMap({ Self.compositeMD5(etag: $0) })
         {
             return .compositeMD5(etag: etag, partBytes: metadata.partBytes)
         }
@@ -154,14 +155,16 @@ extension S3Store {
         Data(base64Encoded: text).flatMap { SHA256Digest(bytes: $0) }
     }
 
-    /// The count in `"<32 hexadecimal digits>-<part count>"`, or `nil` where it is another ETag.
-    static func partCount(ofETag etag: String) -> UInt32? {
-        let bare = etag.filter { $0 != "\"" }
+    /// Reads `"<32 hexadecimal digits>-<part count>"`; `nil` where it is another ETag.
+    ///
+    /// - Returns: the ETag without quotes and in lower case, and the count.
+    static func compositeMD5(etag: String) -> (etag: String, partCount: UInt32)? {
+        let bare = etag.filter { $0 != "\"" }.lowercased()
         let halves = bare.split(separator: "-", omittingEmptySubsequences: false)
         guard halves.count == 2, MD5Digest(String(halves[0])) != nil, let count = UInt32(halves[1]), count > 0 else {
             return nil
         }
-        return count
+        return (bare, count)
     }
 }
 

@@ -30,6 +30,8 @@ extension S3Store {
         do {
             try await delete(key: key)
         } catch {
+            // Why the probe failed matters more.
+            guard case .success = result else { return try result.get() }
             // Without the right to delete, a byte is left behind each time. Everything else works.
             logger.warning(
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
@@ -150,8 +152,8 @@ private struct StoreProbe {
     }
 
     private func isCompositeMD5(_ etag: String?) -> Bool {
-        guard let etag, let compositeMD5, S3Store.partCount(ofETag: etag) == 1 else { return false }
-        return etag.filter { $0 != "\"" }.lowercased() == "\(compositeMD5)-1"
+        guard let compositeMD5, let (etag, _) = etag.flatMap({ S3Store.compositeMD5(etag: $0) }) else { return false }
+        return etag == "\(compositeMD5)-1"
     }
 
     private func isCompositeSHA256(_ checksum: String?) -> Bool {

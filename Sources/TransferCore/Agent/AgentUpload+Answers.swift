@@ -20,7 +20,7 @@ extension AgentUpload {
         case .resumeState(let state): received(state, at: attachment, stage: stage, &context)
         case .partList(let page): received(page, &context)
         case .partsWanted(let wanted): received(wanted, &context)
-        case .completed(let completed): received(completed, &context)
+        case .completed(let completed): received(completed, stage: stage, &context)
         case .aborted: receivedAborted(&context)
         case .error(let report): received(report, stage: stage, &context)
         default: break  // Frames of connection scope do not come here.
@@ -82,17 +82,17 @@ extension AgentUpload {
         guard phase == .opening else { return }
         if isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
-        compare(with: exists, &context)
+        compare(with: exists, isSpent: false, &context)
     }
 
     /// Reads the file once, to see whether it is what is there already.
-    private mutating func compare(with exists: SessionExists, _ context: inout AgentContext) {
+    private mutating func compare(with exists: SessionExists, isSpent: Bool, _ context: inout AgentContext) {
         forgetParts(&context)
         leaveLinks(&context)
         pending = []
         nextFresh = 1
-        guard exists.evidence != .none else { return contentDiffers(isKnown: false, &context) }
-        phase = .comparing(exists)
+        guard exists.evidence != .none else { return contentDiffers(isKnown: false, isSpent: isSpent, &context) }
+        phase = .comparing(exists, isSpent: isSpent)
         context.actions.append(.report(id, .comparing))
         let partBytes = exists.partBytes > 0 ? exists.partBytes : max(exists.size, 1)
         context.actions.append(.computeEvidence(id, partBytes: partBytes, like: exists.evidence))
@@ -100,13 +100,15 @@ extension AgentUpload {
 
     /// Called by the agent when the shell has read the whole file.
     mutating func evidenceComputed(_ reading: EvidenceReading, _ context: inout AgentContext) {
-        guard case .comparing(let exists) = phase, let stamp else { return }
+        guard case .comparing(let exists, let isSpent) = phase, let stamp else { return }
         switch reading {
         case .computed(let evidence, let later):
             guard stamp.difference(whileReading: later) != .changed else {
                 return end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
             }
-            guard evidence == exists.evidence else { return contentDiffers(isKnown: true, &context) }
+            guard evidence == exists.evidence else {
+                return contentDiffers(isKnown: true, isSpent: isSpent, &context)
+            }
             bytesResumed = exists.size
             var root: SHA256Digest?
             if case .root(let digest) = evidence { root = digest }
@@ -119,11 +121,10 @@ extension AgentUpload {
         }
     }
 
-    private mutating func contentDiffers(isKnown: Bool, _ context: inout AgentContext) {
+    private mutating func contentDiffers(isKnown: Bool, isSpent: Bool, _ context: inout AgentContext) {
         if policy == .replace || policy == .overwrite {
             policy = .overwrite
-            // A session that was completed with other content cannot be used again.
-            if isTouched { startOver(&context) }
+            if isSpent { startOver(&context) }
             phase = .waiting(.open, until: context.now)
         } else {
             let message =
@@ -190,7 +191,7 @@ extension AgentUpload {
         pending = known + pending
     }
 
-    private mutating func received(_ completed: Completed, _ context: inout AgentContext) {
+    private mutating func received(_ completed: Completed, stage: Stage, _ context: inout AgentContext) {
         switch phase {
         case .opening, .resuming, .transferring, .rechecking, .completing: break
         default: return  // It was not asked for: of an older version, or after the end.
@@ -205,13 +206,14 @@ extension AgentUpload {
         case false?:
             let message = "the key holds another version of this file, which was completed before"
             end(.failed(UploadFailure(.keyTaken, message)), &context)
-        case nil where isTouched:
-            // It was completed with the file's content of before, which need not be that of now.
+        case nil where completed.evidence != .none || stage != .completing || isTouched:
+            // It was completed with the file's content of before, which need not be that of now; or by another agent
+            // with this one's identity, of another file.
             compare(
                 with: SessionExists(
                     size: completed.size, partBytes: completed.partBytes, evidence: completed.evidence,
                     etag: completed.etag, version: completed.version),
-                &context)
+                isSpent: true, &context)
         default:
             let receipt = UploadReceipt(
                 size: completed.size, partBytes: completed.partBytes, root: root, evidence: completed.evidence,

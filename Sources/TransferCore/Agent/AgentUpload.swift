@@ -41,7 +41,8 @@ struct AgentUpload {
         case recording(JournalSequence, then: Errand)
         case opening
         case resuming
-        case comparing(SessionExists)
+        /// - isSpent: the session itself was completed, with whatever content: it is of no use for another.
+        case comparing(SessionExists, isSpent: Bool)
         case verifying(Verification)
         case transferring
         case rechecking

@@ -181,12 +181,15 @@ extension GatewaySession {
     /// Whether an object is this session's: by its session id, or by content where completion was under way.
     func isOurs(_ object: ObjectFacts, root: SHA256Digest?, onePartDigest: SHA256Digest? = nil) -> Bool {
         guard plan.fileBytes == nil || object.size == plan.fileBytes else { return false }
-        if let session = object.session { return session == id }
-        switch object.evidence {
-        case .root(let there): return there == root && object.partBytes == plan.partBytes
-        case .wholeDigest(let there): return there == onePartDigest
-        case .compositeMD5, .none: return false
-        }
+        let isSameContent: Bool? =
+            switch object.evidence {
+            case .root(let there) where object.partBytes == plan.partBytes: root.map { $0 == there }
+            case .wholeDigest(let there): onePartDigest.map { $0 == there }
+            case .root, .compositeMD5, .none: nil
+            }
+        // An agent with the same identity may have completed this very session with other content.
+        guard isSameContent != false else { return false }
+        return object.session.map { $0 == id } ?? (isSameContent == true)
     }
 
     // MARK: Resuming
@@ -231,6 +234,15 @@ extension SessionRecordFacts {
 extension SessionRecordFacts {
     /// Keys are bytes: texts that only look alike are two keys.
     func hasKey(of other: SessionRecordFacts) -> Bool { key.utf8.elementsEqual(other.key.utf8) }
+}
+
+extension StoreReceipt {
+    /// What was completed from these very parts has their digest, whatever the store itself keeps of it.
+    func proven(by evidence: ContentEvidence) -> StoreReceipt {
+        var proven = self
+        proven.evidence = evidence
+        return proven
+    }
 }
 
 extension ObjectFacts {

@@ -98,7 +98,7 @@ extension GatewaySession {
         case (.comparing, .parts(let listing)):
             compare(listing, completion, &context)
         case (.completing, .objectStored(let receipt)):
-            settle(receipt, &context)
+            settle(receipt.proven(by: .root(completion.complete.root)), &context)
         case (.completing, .failed(.partsInvalid(let named))):
             let suspects = named.isEmpty ? completion.unlisted : named
             want(suspects.isEmpty ? completion.list.map(\.part) : suspects, &context)

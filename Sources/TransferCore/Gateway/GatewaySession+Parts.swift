@@ -219,7 +219,7 @@ extension GatewaySession {
             if let owner = part.owner { context.send(.stored(Stored(part: number, etag: etag)), to: owner) }
         case .objectStored(let receipt):
             removePart(number, &context)
-            settle(receipt, &context)
+            settle(receipt.proven(by: .wholeDigest(part.offer.digest)), &context)
         case .failed(.uploadUnknown):
             removePart(number, &context)
             search(Search(), &context)

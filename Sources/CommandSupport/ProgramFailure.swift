@@ -1,0 +1,26 @@
+package import ArgumentParser
+import Foundation
+
+extension AsyncParsableCommand {
+    /// Parses the process's arguments, runs the command that they name and ends the process.
+    ///
+    /// - Parameter explain: the exit code and the sentence for a person that an error of the program's own rooms
+    ///   amounts to; `nil` for errors that are told as they are.
+    package static func runProcess(
+        explain: (any Error) -> (exitCode: Int32, sentence: String)?
+    ) async -> Never {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+            exit(withError: nil)
+        } catch {
+            guard let (exitCode, sentence) = explain(error) else { exit(withError: error) }
+            FileHandle.standardError.write(Data("\(_commandName): \(sentence)\n".utf8))
+            exit(withError: ExitCode(exitCode))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import NIOCore
+import ObjectStore
+
+/// What an error that ends a command of the gateway means to an operator, and what to do about it.
+package struct GatewayFailure: Equatable, Sendable {
+    /// 64: what was asked makes no sense · 66: the home is missing or damaged · 69: the store refuses the gateway, or
+    /// its bucket is missing · 75: it may be different in a while.
+    package let exitCode: Int32
+    /// One sentence, or two.
+    package let sentence: String
+
+    private init(_ exitCode: Int32, _ sentence: String) {
+        self.exitCode = exitCode
+        self.sentence = sentence
+    }
+
+    /// - Returns: `nil` for an error that says nothing an operator could act on.
+    package init?(_ error: any Error) {
+        switch error {
+        case let error as StoreError: self.init(error)
+        case let error as StoreLocationError: self.init(64, "--store: \(error)")
+        case let error as S3ConfigurationError: self.init(64, "\(error)")
+        case let error as GatewayHomeError: self.init(66, "\(error)")
+        case let error as DeviceListError: self.init(66, "\(error)")
+        case let error as IOError: self.init(75, "cannot listen: \(error)")
+        default: return nil
+        }
+    }
+
+    private init(_ error: StoreError) {
+        let told = error.sentence
+        switch error.reason {
+        case .noSuchBucket:
+            self.init(69, "\(told) Create it, or name another with --store.")
+        case .denied:
+            self.init(
+                69,
+                "\(told) Check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in "
+                    + "~/.aws/credentials) and the bucket's rights, which the README lists.")
+        case .unavailable, .throttled, .outcomeUnknown, .completionInProgress:
+            self.init(75, "\(told) Check --s3-endpoint, and that the store runs; then start again.")
+        case .full:
+            self.init(75, "\(told) Make room, or name another with --store.")
+        default:
+            self.init(69, told)
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Files that are there already, on each kind of evidence that stores keep of what is in an object.
+    @Suite
+    struct EvidenceTests {
+        /// Root digests, ETags made of MD5s, and nothing at all, where the gateway reads the object back.
+        @Test(arguments: StorageKind.allCases)
+        func sendsNoByteOfAFileThatIsThereWhole(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try await site.withGateway { gateway in
+                    let first = try await site.makeAgent("first", port: gateway.port)
+                    let file = try site.makeFile("file", bytes: 3 * site.partBytes + 17)
+                    let small = try site.makeFile("small", bytes: 1_000)
+                    let paths = [file, small].map { $0.path(percentEncoded: false) }
+                    _ = try await first.run(["push"] + paths + ["--part-size", site.partSize])
+                    // The same agent, and one that has never heard of the files, with another part size.
+                    let again = try await first.run(["push"] + paths)
+                    #expect(try again.summary.bytesSent == 0)
+                    #expect(again.outcomes == ["there", "there"])
+                    let second = try await site.makeAgent("second", port: gateway.port)
+                    let other = try await second.run(["push", paths[0], "--part-size", "6MiB"])
+                    #expect(try other.summary.bytesSent == 0)
+                    #expect(other.outcomes == ["there"])
+                    // A small file's bytes are on their way before anybody could say that it is there.
+                    #expect(try await second.run(["push", paths[1]]).outcomes == ["there"])
+                }
+            }
+        }
+
+        @Test(arguments: StorageKind.allCases)
+        func doesNotTakeAFileOfTheSameSizeForTheSameFile(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    for (name, bytes) in [("large", 3 * site.partBytes + 17), ("small", 1_000)] {
+                        let file = try site.makeFile(name, bytes: bytes, seed: 1)
+                        let other = try site.makeFile("other/\(name)", bytes: bytes, seed: 2)
+                        _ = try await agent.run(site.push(file))
+                        let refused = try await agent.run(site.push(other), exits: 1)
+                        #expect(refused.outcomes == ["keyTaken"])
+                        try await site.expectObject(name, equals: file)
+                        _ = try await agent.run(site.push(other) + ["--if-exists", "replace"])
+                        try await site.expectObject(name, equals: other)
+                    }
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+    }
+}

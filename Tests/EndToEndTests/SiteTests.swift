@@ -1,0 +1,132 @@
+import Foundation
+import NIOCore
+import S3Servers
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Several gateways of one site, and several agents that write to one key.
+    @Suite
+    struct SiteTests {
+        @Test(arguments: StorageKind.usual)
+        func anotherGatewayTakesOverInMidPart(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                let file = try site.makeLargeFile()
+                try await site.withGateway { first in
+                    try await withFaultProxy(upstreamPort: first.port) { proxy in
+                        let agent = try await site.makeAgent(port: proxy.port)
+                        try site.makeGatewayHome("second")
+                        let run = try await site.withGateway(home: "second") { second in
+                            try await agent.start(site.slowPush(file)) { program in
+                                try await program.waitForStoredParts(4)
+                                try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: second.port))
+                                try await proxy.cutAll(by: .reset)
+                                #expect(try await program.waitForExit(within: Site.deadline) == .exited(0))
+                                return AgentRun(program)
+                            }
+                        }
+                        // The first gateway lives, and still holds parts that it was receiving.
+                        try await site.expectObject("file", equals: file)
+                        try site.expectLittleTwice([run])
+                        try await site.expectNothingUnfinished()
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: StorageKind.usual)
+        func hopsBetweenThreeGatewaysAtACutEverySecond(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try site.makeGatewayHome("second")
+                try site.makeGatewayHome("third")
+                try await site.withGateway { first in
+                    try await site.withGateway(home: "second") { second in
+                        try await site.withGateway(home: "third") { third in
+                            let ports = [first.port, second.port, third.port]
+                            try await push(through: ports, of: site)
+                        }
+                    }
+                }
+            }
+        }
+
+        private func push(through ports: [Int], of site: Site) async throws {
+            let addresses = try ports.map { try SocketAddress(ipAddress: "127.0.0.1", port: $0) }
+            try await withFaultProxy(upstreamPort: ports[0]) { proxy in
+                try await proxy.redirect(to: addresses[0], addresses[1], addresses[2])
+                let agent = try await site.makeAgent(
+                    port: proxy.port, gateways: ["gateway", "second", "third"])
+                let file = try site.makeLargeFile()
+                try await proxy.change { $0.cutEvery = .seconds(1) }
+                let run = try await agent.run(site.slowPush(file))
+                try await site.expectObject("file", equals: file)
+                let cuts = proxy.counts.connectionsCut
+                #expect(cuts >= 3, "of \(cuts) cuts each moved the session to another gateway")
+                // Each part is on its way for less than a second, unless a cut is in its way.
+                let twice = Int(try run.summary.bytesSent ?? 0) - site.largeFileBytes
+                #expect(twice <= cuts * 4 * site.partBytes, "sent twice: \(twice) after \(cuts) cuts")
+                try await site.expectNothingUnfinished()
+            }
+        }
+
+        /// Two devices that may write the same keys, and the same file on both: the object is the file, both are told
+        /// so, and neither's upload is left behind.
+        @Test(arguments: StorageKind.usual)
+        func twoDevicesPushTheSameFileToOneKeyAtOnce(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try await site.withGateway { gateway in
+                    let file = try site.makeLargeFile()
+                    let agents = [
+                        try await site.makeAgent("left", port: gateway.port),
+                        try await site.makeAgent("right", port: gateway.port),
+                    ]
+                    try await pushAtOnce(agents, [file, file], of: site)
+                    try await site.expectObject("file", equals: file)
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        /// One identity on two machines, each with a journal of its own: they are one device, and the bytes of two
+        /// files never mix in one object.
+        @Test(arguments: StorageKind.usual)
+        func twoAgentsWithOneIdentityNeverMixTheirBytes(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    try FileManager.default.copyItem(atPath: agent.home, toPath: site.path("copy"))
+                    let copy = AgentHandle(home: site.path("copy"), program: agent.program)
+                    let files = [
+                        try site.makeLargeFile("one/file", seed: 1), try site.makeLargeFile("two/file", seed: 2),
+                    ]
+                    for file in files {
+                        try FileManager.default.setAttributes(
+                            [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)],
+                            ofItemAtPath: file.path(percentEncoded: false))
+                    }
+                    try await pushAtOnce([agent, copy], files, of: site, first: 75)
+                    // The last to come has fenced the other, which has kept everything and goes on when it is told to.
+                    try await site.expectObject("file", equals: files[1])
+                    _ = try await agent.run(site.push(files[0]) + ["--if-exists", "replace"])
+                    try await site.expectObject("file", equals: files[0])
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        /// Runs both to their ends; the second begins when the first has parts in the store.
+        private func pushAtOnce(
+            _ agents: [AgentHandle], _ files: [URL], of site: Site, first status: Int32 = 0
+        ) async throws {
+            try await agents[0].start(site.slowPush(files[0])) { first in
+                try await first.waitForStoredParts(2)
+                try await agents[1].start(site.slowPush(files[1])) { second in
+                    for (program, status) in [(first, status), (second, 0)] {
+                        let ended = try await program.waitForExit(within: Site.deadline)
+                        #expect(ended == .exited(status), "\(program.transcript)")
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+import Foundation
+import S3Servers
+import TestSupport
+import Testing
+import WireProtocol
+
+/// What a site's objects are kept in.
+enum StorageKind: String, CaseIterable, CustomTestStringConvertible {
+    /// The embedded store.
+    case directory
+    /// An S3 server that forgets ETag and metadata of a finished object.
+    case juiceFS
+    /// One that remembers both.
+    case juiceFSWithETags
+    /// One that knows conditions and metadata, and checks nothing.
+    case moto
+
+    /// The two that every way of being cut short is tried on.
+    static let usual: [StorageKind] = [.directory, .juiceFS]
+    static let s3: [StorageKind] = [.juiceFS, .juiceFSWithETags, .moto]
+
+    var testDescription: String { rawValue }
+
+    /// Runs `body` with an empty one of this kind below a directory, and stops its server, if it has one.
+    func with(in directory: URL, _ body: (any Storage) async throws -> Void) async throws {
+        switch self {
+        case .directory:
+            let objects = directory.appending(path: "store")
+            try FileManager.default.createDirectory(at: objects, withIntermediateDirectories: true)
+            try await body(DirectoryStorage(directory: objects))
+        case .juiceFS:
+            try await JuiceFSGateway.withServer(.none) { try await body(S3Storage(server: $0, directory: directory)) }
+        case .juiceFSWithETags:
+            try await JuiceFSGateway.withServer(.full) { try await body(S3Storage(server: $0, directory: directory)) }
+        case .moto:
+            try await MotoServer.withServer { try await body(S3Storage(server: $0, directory: directory)) }
+        }
+    }
+}
+
+/// Where a site's objects are, looked at without Sluice.
+protocol Storage: Sendable {
+    /// The smallest part that it takes, which is what tests use.
+    var partBytes: Int { get }
+
+    /// What tells a gateway's command of it.
+    var options: [String] { get }
+
+    /// What a gateway finds in its environment.
+    var environment: [String: String] { get }
+
+    /// The digest of the object under the key, or `nil` where there is none.
+    func digest(of key: String) async throws -> SHA256Digest?
+
+    /// What is left of unfinished uploads: the uploads themselves, records, staged files.
+    func unfinished() async throws -> [String]
+
+    /// Removes all unfinished uploads, as an operator or a rule of the store does behind a gateway's back.
+    func purgeUploads() async throws
+}
+
+/// A directory that the embedded store keeps.
+struct DirectoryStorage: Storage {
+    let directory: URL
+
+    let partBytes = 1 << 20
+    var options: [String] { ["--store", directory.absoluteString] }
+    let environment: [String: String] = [:]
+
+    func digest(of key: String) throws -> SHA256Digest? {
+        let object = directory.appending(path: key)
+        guard FileManager.default.fileExists(atPath: object.path(percentEncoded: false)) else { return nil }
+        return try fileDigest(object)
+    }
+
+    func unfinished() throws -> [String] {
+        try ["uploads", "sessions"].flatMap { folder in
+            let path = directory.appending(path: ".sluice/\(folder)").path(percentEncoded: false)
+            return try FileManager.default.contentsOfDirectory(atPath: path).map { "\(folder)/\($0)" }
+        }
+    }
+
+    func purgeUploads() throws {
+        let uploads = directory.appending(path: ".sluice/uploads")
+        for upload in try FileManager.default.contentsOfDirectory(at: uploads, includingPropertiesForKeys: nil) {
+            try FileManager.default.removeItem(at: upload)
+        }
+    }
+}
+
+/// A bucket, looked at with other people's clients.
+struct S3Storage: Storage {
+    let server: S3Server
+    /// Where objects are fetched to.
+    let directory: URL
+
+    private static let prefix = "site"
+    let partBytes = 5 << 20
+
+    var options: [String] { options(endpoint: server.endpoint) }
+
+    /// - Parameter endpoint: the server's, or that of something in front of it.
+    func options(endpoint: String) -> [String] {
+        ["--store", "s3://\(server.bucket)/\(Self.prefix)", "--s3-endpoint", endpoint]
+    }
+
+    var environment: [String: String] {
+        [
+            "AWS_ACCESS_KEY_ID": server.accessKeyID, "AWS_SECRET_ACCESS_KEY": server.secretAccessKey,
+            "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+        ]
+    }
+
+    func digest(of key: String) async throws -> SHA256Digest? {
+        let copy = directory.appending(path: "fetched-\(UUID().uuidString)")
+        let fetched = try await tool(
+            "s5cmd", ["cp", "\(address)/\(key)", copy.path(percentEncoded: false)])
+        guard fetched.exitStatus == .exited(0) else {
+            guard fetched.transcript.contains("404") || fetched.transcript.contains("no object found") else {
+                throw S3StorageFailure(description: fetched.transcript)
+            }
+            return nil
+        }
+        let digest = try fileDigest(copy)
+        try FileManager.default.removeItem(at: copy)
+        return digest
+    }
+
+    func unfinished() async throws -> [String] {
+        let records = try await tool("s5cmd", ["ls", "\(address)/.sluice/sessions/*"])
+        // It says of an empty folder that it found nothing, and fails.
+        let left = records.exitStatus == .exited(0) ? records.lines(of: .standardOutput) : []
+        return try await uploads().map { "upload of \($0.key)" } + left
+    }
+
+    func purgeUploads() async throws {
+        for upload in try await uploads() {
+            let aborted = try await tool(
+                "aws",
+                [
+                    "s3api", "abort-multipart-upload", "--bucket", server.bucket, "--key", upload.key, "--upload-id",
+                    upload.uploadId,
+                ])
+            guard aborted.exitStatus == .exited(0) else { throw S3StorageFailure(description: aborted.transcript) }
+        }
+    }
+
+    /// An upload that somebody else began, which is none of a gateway's business.
+    func beginForeignUpload(key: String) async throws {
+        let created = try await tool(
+            "aws", ["s3api", "create-multipart-upload", "--bucket", server.bucket, "--key", key])
+        guard created.exitStatus == .exited(0) else { throw S3StorageFailure(description: created.transcript) }
+    }
+
+    private struct Upload: Decodable {
+        var key: String
+        var uploadId: String
+
+        enum CodingKeys: String, CodingKey {
+            case key = "Key"
+            case uploadId = "UploadId"
+        }
+    }
+
+    private struct Listing: Decodable {
+        var uploads: [Upload]?
+
+        enum CodingKeys: String, CodingKey {
+            case uploads = "Uploads"
+        }
+    }
+
+    private func uploads() async throws -> [Upload] {
+        let listed = try await tool("aws", ["s3api", "list-multipart-uploads", "--bucket", server.bucket])
+        guard listed.exitStatus == .exited(0) else { throw S3StorageFailure(description: listed.transcript) }
+        let text = listed.lines(of: .standardOutput).joined(separator: "\n")
+        guard !text.isEmpty else { return [] }
+        return try JSONDecoder().decode(Listing.self, from: Data(text.utf8)).uploads ?? []
+    }
+
+    private var address: String { "s3://\(server.bucket)/\(Self.prefix)" }
+
+    private func tool(_ name: String, _ arguments: [String]) async throws -> Program {
+        try await run(
+            try .tool(name), ["--endpoint-url", server.endpoint] + arguments,
+            environment: Program.environment(adding: environment), within: Site.deadline)
+    }
+}
+
+/// A client that looks into the store did not get what it asked for.
+struct S3StorageFailure: Error, CustomStringConvertible {
+    let description: String
+}

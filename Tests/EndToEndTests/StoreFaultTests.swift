@@ -1,0 +1,123 @@
+import Foundation
+import S3Servers
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// What a store does behind a gateway's back, and a gateway that may not or cannot use its store.
+    @Suite
+    struct StoreFaultTests {
+        @Test(arguments: StorageKind.usual)
+        func beginsAgainAndSaysSoWhereTheUploadWasAbortedBehindItsBack(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeLargeFile()
+                    let run = try await agent.start(site.slowPush(file)) { program in
+                        try await program.waitForStoredParts(3)
+                        try await site.storage.purgeUploads()
+                        #expect(
+                            try await program.waitForExit(within: Site.deadline) == .exited(0), "\(program.transcript)")
+                        return AgentRun(program)
+                    }
+                    #expect(run.notes.contains { $0.contains("lost what was sent: beginning again") })
+                    try await site.expectObject("file", equals: file)
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        /// The object is there and the store has forgotten the upload: that it is this file is proven by the session
+        /// in its metadata, or by reading it back where a store keeps none.
+        @Test(arguments: StorageKind.s3)
+        func completesWhereTheAnswerToCompleteWasLost(kind: StorageKind) async throws {
+            try await loseAnswer(of: kind, bytes: { $0.largeFileBytes }) {
+                // Not of the probe that a gateway begins with.
+                $0.hasPrefix("POST ") && $0.contains("/file?uploadId=")
+            }
+        }
+
+        @Test(arguments: StorageKind.s3)
+        func completesWhereTheAnswerToAPartWasLost(kind: StorageKind) async throws {
+            try await loseAnswer(of: kind, bytes: { $0.largeFileBytes }) { $0.contains("partNumber=3&") }
+        }
+
+        @Test(arguments: StorageKind.s3)
+        func completesWhereTheAnswerToASmallFileWasLost(kind: StorageKind) async throws {
+            try await loseAnswer(of: kind, bytes: { _ in 12_345 }) { $0.hasPrefix("PUT ") && $0.contains("/file ") }
+        }
+
+        private func loseAnswer(
+            of kind: StorageKind, bytes: (Site) -> Int, to loses: @escaping @Sendable (Substring) -> Bool
+        ) async throws {
+            try await Site.with(kind) { site in
+                let storage = try #require(site.storage as? S3Storage)
+                let port = try #require(Int(storage.server.endpoint.split(separator: ":").last ?? ""))
+                try await AnswerLosingProxy.withProxy(upstreamPort: port, loses: loses) { proxy in
+                    try await site.withGateway(["--s3-endpoint", proxy.endpoint]) { gateway in
+                        let agent = try await site.makeAgent(port: gateway.port)
+                        let file = try site.makeFile("file", bytes: bytes(site))
+                        _ = try await agent.run(site.push(file))
+                        #expect(proxy.lostCount == 1)
+                        try await site.expectObject("file", equals: file)
+                        try await site.expectNothingUnfinished()
+                    }
+                }
+            }
+        }
+
+        @Test func foreignUploadsAreNeitherListedNorCleaned() async throws {
+            try await Site.with(.juiceFS) { site in
+                try await site.withGateway { gateway in
+                    let storage = try #require(site.storage as? S3Storage)
+                    try await storage.beginForeignUpload(key: "site/file")
+                    try await storage.beginForeignUpload(key: "elsewhere/file")
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    _ = try await site.pushAndKill(agent, site.makeLargeFile())
+                    #expect(try await site.administer(["uploads", "list"]).last == "1 unfinished.")
+                    let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
+                    #expect(cleaned.last == "1 removed, 0 kept.")
+                    let left = try await storage.unfinished()
+                    #expect(left.sorted() == ["upload of elsewhere/file", "upload of site/file"])
+                }
+            }
+        }
+
+        @Test(arguments: StorageKind.allCases)
+        func verifyReadsAnObjectBack(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeLargeFile()
+                    _ = try await agent.run(site.push(file))
+                    let isProvable = kind != .juiceFS
+                    let verified = try await site.administer(["verify", "file"], exits: isProvable ? 0 : 1)
+                    let digest = "SHA-256 \(try fileDigest(file))"
+                    #expect(verified.contains { $0.hasSuffix(digest) }, "\(verified)")
+                    #expect(verified.contains { $0.hasPrefix(isProvable ? "whole: " : "unproven: ") }, "\(verified)")
+                    try await site.administer(["verify", "nothing"], exits: 66)
+                }
+            }
+        }
+
+        @Test func aGatewayThatMayNotUseItsStoreSaysSoInASentenceAndEnds() async throws {
+            try await Site.with(.juiceFS) { site in
+                let storage = try #require(site.storage as? S3Storage)
+                let cases: [(options: [String], environment: [String: String], word: String)] = [
+                    (["--store", "s3://elsewhere/x"], [:], "bucket"),
+                    ([], ["AWS_SECRET_ACCESS_KEY": "wrong"], "credentials"),
+                ]
+                for (options, environment, word) in cases {
+                    let program = try await run(
+                        try .built("sluice-gateway"),
+                        ["serve", "--home", site.path("gateway"), "--listen", "127.0.0.1:0"] + storage.options
+                            + options,
+                        environment: Program.environment(adding: storage.environment.merging(environment) { $1 }))
+                    #expect(program.exitStatus == .exited(69), "\(program.transcript)")
+                    let told = program.lines(of: .standardError)
+                    #expect(told.count == 1 && told[0].contains(word), "\(told)")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A proxy before an HTTP server that carries requests out and loses the answers to some of them: the server has done
+/// what it was asked, and the client's connection ends instead of saying so.
+package final class AnswerLosingProxy: Sendable {
+    /// `http://127.0.0.1:<port>`
+    package let endpoint: String
+    fileprivate let state: ProxyState
+
+    /// Answers that were lost.
+    package var lostCount: Int { state.lost.withLock { $0 } }
+
+    fileprivate init(port: Int, state: ProxyState) {
+        self.endpoint = "http://127.0.0.1:\(port)"
+        self.state = state
+    }
+
+    /// Runs a proxy.
+    ///
+    /// - Parameters:
+    ///   - upstreamPort: the server's, on this machine.
+    ///   - countMax: how many answers are lost at the most.
+    ///   - loses: told a request's first line, such as `POST /bucket/key?uploadId=1 HTTP/1.1`.
+    package static func withProxy<Success>(
+        upstreamPort: Int, countMax: Int = 1, loses: @escaping @Sendable (Substring) -> Bool,
+        _ body: (AnswerLosingProxy) async throws -> Success
+    ) async throws -> Success {
+        let state = ProxyState(upstreamPort: upstreamPort, countMax: countMax, loses: loses)
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 256)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ClientSide(state: state))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let proxy = AnswerLosingProxy(port: channel.localAddress?.port ?? 0, state: state)
+        let result: Result<Success, any Error>
+        do {
+            result = .success(try await body(proxy))
+        } catch {
+            result = .failure(error)
+        }
+        try await channel.close()
+        return try result.get()
+    }
+}
+
+private final class ProxyState: Sendable {
+    let upstreamPort: Int
+    let countMax: Int
+    let loses: @Sendable (Substring) -> Bool
+    let lost = Mutex(0)
+
+    init(upstreamPort: Int, countMax: Int, loses: @escaping @Sendable (Substring) -> Bool) {
+        self.upstreamPort = upstreamPort
+        self.countMax = countMax
+        self.loses = loses
+    }
+
+    /// Whether the answer to what begins with these bytes is to be lost. Clients write a request's head at once, so a
+    /// request line never begins in the middle of a read.
+    func takes(_ buffer: ByteBuffer) -> Bool {
+        guard let head = buffer.getString(at: buffer.readerIndex, length: min(buffer.readableBytes, 2_048)),
+            let line = head.split(separator: "\r\n", maxSplits: 1).first, line.hasSuffix(" HTTP/1.1"), loses(line)
+        else { return false }
+        return lost.withLock { count in
+            guard count < countMax else { return false }
+            count += 1
+            return true
+        }
+    }
+}
+
+/// The client's end of one connection.
+private final class ClientSide: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let state: ProxyState
+    private var server: (any Channel)?
+    private var isLosing = false
+
+    init(state: ProxyState) {
+        self.state = state
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let side = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let client = context.channel
+        ClientBootstrap(group: context.eventLoop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ServerSide(client: client, side: side))
+                }
+            }
+            .connect(host: "127.0.0.1", port: state.upstreamPort)
+            .assumeIsolated()
+            .whenComplete { result in
+                switch result {
+                case .success(let channel):
+                    self.server = channel
+                    client.setOption(.autoRead, value: true).assumeIsolated().whenFailure { _ in
+                        client.close(promise: nil)
+                    }
+                case .failure:
+                    client.close(promise: nil)
+                }
+            }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        if state.takes(buffer) { isLosing = true }
+        server?.writeAndFlush(buffer, promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        server?.close(promise: nil)
+    }
+
+    /// Called with what the server answers.
+    func answered(_ buffer: ByteBuffer, to client: any Channel) {
+        if isLosing {
+            client.close(promise: nil)
+        } else {
+            client.writeAndFlush(buffer, promise: nil)
+        }
+    }
+}
+
+/// The server's end.
+private final class ServerSide: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let client: any Channel
+    private let side: NIOLoopBound<ClientSide>
+
+    init(client: any Channel, side: NIOLoopBound<ClientSide>) {
+        self.client = client
+        self.side = side
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        side.value.answered(unwrapInboundIn(data), to: client)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        client.close(promise: nil)
+    }
+}
