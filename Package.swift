@@ -123,7 +123,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "S3Servers", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway", nioCore,
+                "S3Servers", "SecureChannel", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway", nioCore,
             ], swiftSettings: strict),
         .testTarget(
             name: "TestSupportTests",

@@ -13,6 +13,8 @@ package struct SiteStore: Sendable {
     /// `nil` for the endpoint's own.
     package var region: String?
     package var addressing: S3Addressing?
+    /// `nil` for the one that the endpoint's host tells.
+    package var provider: S3Provider?
     package var verification = PartVerification.auto
 
     package init(location: String) {
@@ -27,7 +29,7 @@ package struct SiteStore: Sendable {
         case .s3(let bucket, let prefix):
             let configuration = try S3Configuration(
                 bucket: bucket, prefix: prefix, endpoint: endpoint, region: region, addressing: addressing,
-                verification: verification)
+                verification: verification, provider: provider)
             return try await S3Store.open(
                 configuration: configuration,
                 credentials: CredentialChain.standard(environment: ProcessInfo.processInfo.environment), logger: logger)

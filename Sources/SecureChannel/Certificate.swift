@@ -38,6 +38,12 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         self.certificate = certificate
     }
 
+    /// - Parameter certificate: OpenSSL's; a reference of our own is taken.
+    package init(sharing certificate: OpaquePointer) {
+        X509_up_ref(certificate)
+        self.certificate = certificate
+    }
+
     /// The certificate as a PEM file holds it.
     package func pem() throws(CryptographyError) -> [UInt8] {
         guard let stream = MemoryStream(), PEM_write_bio_X509(stream.stream, certificate) == 1,

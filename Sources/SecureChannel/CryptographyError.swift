@@ -2,7 +2,7 @@ import COpenSSL
 
 /// The cryptographic library could not do what it was asked: it lacks the algorithm, memory or randomness.
 ///
-/// Never the fault of a peer's bytes: those have errors of their own (`TokenOpeningError`, `IdentityError`).
+/// Never the fault of a peer's bytes: those have errors of their own (`TokenOpeningError`, `IdentityError`, `TLSError`).
 package struct CryptographyError: Error, Hashable {
     /// What was attempted.
     package enum Operation: Hashable, Sendable {
@@ -18,6 +18,10 @@ package struct CryptographyError: Error, Hashable {
         case makeCertificate
         case encodeCertificate
         case readPublicKey
+        case makeTLSContext
+        case makeTLSConnection
+        /// Reading the certificates of a private CA.
+        case loadAuthority
     }
 
     package let operation: Operation
@@ -51,6 +55,9 @@ extension CryptographyError: CustomStringConvertible {
             case .makeCertificate: "make a certificate"
             case .encodeCertificate: "encode a certificate"
             case .readPublicKey: "read a certificate's public key"
+            case .makeTLSContext: "prepare TLS"
+            case .makeTLSConnection: "prepare a TLS connection"
+            case .loadAuthority: "read the authority's certificates"
             }
         return "The cryptographic library could not \(attempt): \(reason ?? "it gave no reason")."
     }

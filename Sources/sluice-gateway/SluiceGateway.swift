@@ -16,34 +16,6 @@ struct SluiceGateway: AsyncParsableCommand {
     }
 }
 
-struct HomeOption: ParsableArguments {
-    @Option(help: "The gateway's home directory.") var home: String
-
-    var gateway: GatewayHome { GatewayHome(path: home) }
-}
-
-struct StoreOptions: ParsableArguments {
-    @Option(help: "Where objects go: file:///directory or s3://bucket/prefix.") var store: String?
-    @Option(name: .customLong("s3-endpoint"), help: "The S3 server, if not AWS: http://host:port.") var endpoint:
-        String?
-    @Option(name: .customLong("s3-region"), help: "Its region, if it has one.") var region: String?
-    @Option(name: .customLong("s3-addressing"), help: "Buckets in the path or in the host name.") var addressing:
-        S3Addressing?
-    @Option(help: "Who checks digests: auto tries the store, always, or store: its word.") var verify: PartVerification?
-
-    func site(_ settings: Settings) throws -> SiteStore {
-        guard let location = try settings.value(store, "store") else {
-            throw ValidationError("Say where objects go: --store file:///directory or s3://bucket/prefix")
-        }
-        var site = SiteStore(location: location)
-        site.endpoint = try settings.value(endpoint, "s3-endpoint")
-        site.region = try settings.value(region, "s3-region")
-        site.addressing = try settings.value(addressing, "s3-addressing")
-        site.verification = try settings.value(verify, "verify") ?? .auto
-        return site
-    }
-}
-
 struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Makes a gateway's home; its last line is the fingerprint.")
@@ -145,6 +117,3 @@ struct Verify: AsyncParsableCommand {
         throw ExitCode(try await UploadAdministration(site: store.site(settings)).verify(key: key) { print($0) })
     }
 }
-
-extension S3Addressing: ExpressibleByArgument {}
-extension PartVerification: ExpressibleByArgument {}

@@ -1,4 +1,5 @@
 import Foundation
+import S3Servers
 import TestSupport
 import Testing
 
@@ -26,6 +27,27 @@ extension EndToEndTests {
                     #expect(other.outcomes == ["there"])
                     // A small file's bytes are on their way before anybody could say that it is there.
                     #expect(try await second.run(["push", paths[1]]).outcomes == ["there"])
+                }
+            }
+        }
+
+        /// The kind of evidence that AWS keeps, which no server that can run here does: a scripted one tells it.
+        @Test func sendsNoByteWhereAStoreTellsTheCompositeSHA256() async throws {
+            try await Site.with(.motoAsAWS) { site in
+                let file = try site.makeFile("file", bytes: 3 * site.partBytes + 17)
+                let other = try site.makeFile("other/file", bytes: 3 * site.partBytes + 17, seed: 2)
+                let store = try ChecksumStore(key: "site/file", file: file, partBytes: site.partBytes)
+                let script: ScriptedServer.Script = { store.answer($0) }
+                try await ScriptedServer.withServer(script) { server in
+                    try await site.withGateway(["--s3-endpoint", server.endpoint]) { gateway in
+                        let agent = try await site.makeAgent(port: gateway.port)
+                        let run = try await agent.run(site.push(file) + ["--part-size", "7MiB"])
+                        #expect(try run.summary.bytesSent == 0)
+                        #expect(run.outcomes == ["there"])
+                        let refused = try await agent.run(site.push(other), exits: 1)
+                        #expect(refused.outcomes == ["keyTaken"])
+                        #expect(!server.requests.contains { $0.method == "PUT" && $0.target.contains("/site/file") })
+                    }
                 }
             }
         }

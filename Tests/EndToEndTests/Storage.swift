@@ -14,10 +14,12 @@ enum StorageKind: String, CaseIterable, CustomTestStringConvertible {
     case juiceFSWithETags
     /// One that knows conditions and metadata, and checks nothing.
     case moto
+    /// The same, taken for AWS, and so asked to keep the SHA-256 of every part and of the whole.
+    case motoAsAWS
 
     /// The two that every way of being cut short is tried on.
     static let usual: [StorageKind] = [.directory, .juiceFS]
-    static let s3: [StorageKind] = [.juiceFS, .juiceFSWithETags, .moto]
+    static let s3: [StorageKind] = [.juiceFS, .juiceFSWithETags, .moto, .motoAsAWS]
 
     var testDescription: String { rawValue }
 
@@ -34,6 +36,10 @@ enum StorageKind: String, CaseIterable, CustomTestStringConvertible {
             try await JuiceFSGateway.withServer(.full) { try await body(S3Storage(server: $0, directory: directory)) }
         case .moto:
             try await MotoServer.withServer { try await body(S3Storage(server: $0, directory: directory)) }
+        case .motoAsAWS:
+            try await MotoServer.withServer {
+                try await body(S3Storage(server: $0, directory: directory, provider: "aws"))
+            }
         }
     }
 }
@@ -93,6 +99,8 @@ struct S3Storage: Storage {
     let server: S3Server
     /// Where objects are fetched to.
     let directory: URL
+    /// What a gateway is to take the server for; `nil` for what it finds out itself.
+    var provider: String?
 
     private static let prefix = "site"
     let partBytes = 5 << 20
@@ -102,6 +110,7 @@ struct S3Storage: Storage {
     /// - Parameter endpoint: the server's, or that of something in front of it.
     func options(endpoint: String) -> [String] {
         ["--store", "s3://\(server.bucket)/\(Self.prefix)", "--s3-endpoint", endpoint]
+            + (provider.map { ["--s3-provider", $0, "--s3-addressing", "path"] } ?? [])
     }
 
     var environment: [String: String] {

@@ -7,7 +7,7 @@ enum ShapeLimit {
     /// What no list of exceptions lifts.
     static let listedFileLines = 800
 
-    /// Each program's own files together: they parse arguments and hand over to its Kit.
+    /// Each of a program's own files: they parse arguments and hand over to its Kit.
     static let programLines = 150
 
     /// Files that may be longer than `fileLines`, each with its reason.

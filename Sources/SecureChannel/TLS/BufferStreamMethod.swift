@@ -1,0 +1,34 @@
+import COpenSSL
+
+/// The one owner of a `BIO_METHOD`: what a `BufferStream` does when OpenSSL reads from it and writes to it.
+///
+/// `@unchecked Sendable` because the method never changes once made.
+struct BufferStreamMethod: ~Copyable, @unchecked Sendable {
+    /// Made once a process: the method has to outlive every stream.
+    static let shared = BufferStreamMethod()
+
+    /// `nil` where there was no memory for it.
+    let method: OpaquePointer?
+
+    private init() {
+        self.method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "ByteBuffer")
+        guard let method else { return }
+        BIO_meth_set_read_ex(method) { stream, space, byteCountMax, byteCount in
+            guard let stream, let space, let byteCount else { return 0 }
+            return BufferStream.read(from: stream, into: space, byteCountMax: byteCountMax, byteCount: byteCount)
+        }
+        BIO_meth_set_write_ex(method) { stream, bytes, bytesCount, byteCount in
+            guard let stream, let bytes, let byteCount else { return 0 }
+            byteCount.pointee = bytesCount
+            return BufferStream.write(UnsafeRawBufferPointer(start: bytes, count: bytesCount), to: stream)
+        }
+        BIO_meth_set_ctrl(method) { _, command, _, _ in
+            // Nothing is held back, so a flush has nothing to do; whatever else could be asked for, this is not.
+            command == BIO_CTRL_FLUSH ? 1 : 0
+        }
+    }
+
+    deinit {
+        BIO_meth_free(method)
+    }
+}

@@ -1,0 +1,114 @@
+import COpenSSL
+
+/// Decides in the middle of a handshake whether the peer's certificate is the right one.
+///
+/// That the peer has the certificate's key is for OpenSSL to find out, right after.
+final class PeerVerifier: Sendable {
+    /// What speaks for a certificate.
+    enum Trust: Sendable {
+        /// Nothing but its key: name and dates mean nothing.
+        case key
+        /// A chain of signatures from the authority.
+        /// - Parameter checksDates: not on agents, whose clocks are not to be trusted.
+        case authority(checksDates: Bool)
+    }
+
+    /// What the certificate has to be, once it is trusted.
+    enum Expectation: Sendable {
+        case gatewayWithKey(Set<Fingerprint>)
+        case gatewayNamed(String)
+        case device(@Sendable (TLSPeer) -> Bool)
+    }
+
+    /// What became of it, kept with the connection because OpenSSL hands on no more than yes or no.
+    struct Finding {
+        var peer: TLSPeer?
+        var refusal: TLSError.Code?
+
+        /// OpenSSL's text for what is wrong with the chain.
+        var reason: String?
+    }
+
+    let trust: Trust
+    private let expectation: Expectation
+
+    init(trust: Trust, expectation: Expectation) {
+        self.trust = trust
+        self.expectation = expectation
+    }
+
+    /// - Parameter store: the `X509_STORE_CTX` with the peer's certificate; an error put there decides which alert the
+    ///   peer gets.
+    func verify(_ store: OpaquePointer) -> Finding {
+        guard let certificate = X509_STORE_CTX_get0_cert(store).map({ Certificate(sharing: $0) }) else {
+            return Finding(refusal: .noCertificate)
+        }
+        var name: String?
+        if case .authority(let checksDates) = trust {
+            if !checksDates { X509_STORE_CTX_set_flags(store, UInt(X509_V_FLAG_NO_CHECK_TIME)) }
+            guard X509_verify_cert(store) == 1 else { return refuseChain(store) }
+            name = certificate.commonName() ?? certificate.firstDNSName()
+        }
+        let fingerprint: Fingerprint
+        do {
+            fingerprint = try certificate.fingerprint()
+        } catch {
+            return refuse(.untrustedCertificate, store, X509_V_ERR_CERT_REJECTED)
+        }
+        let peer = TLSPeer(fingerprint: fingerprint, name: name)
+        switch expectation {
+        case .gatewayWithKey(let pins) where !pins.contains(fingerprint):
+            return refuse(.unexpectedGateway(fingerprint), store, X509_V_ERR_CERT_REJECTED)
+        case .gatewayNamed(let name) where !certificate.isFor(name):
+            return refuse(.unexpectedName, store, X509_V_ERR_HOSTNAME_MISMATCH)
+        case .device(let accepts) where !accepts(peer):
+            return refuse(.unknownDevice(fingerprint), store, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
+        case .gatewayWithKey, .gatewayNamed, .device:
+            X509_STORE_CTX_set_error(store, X509_V_OK)
+            return Finding(peer: peer)
+        }
+    }
+
+    /// The peer learns whether it is its dates; which other link of the chain is weak is nobody's business.
+    private func refuseChain(_ store: OpaquePointer) -> Finding {
+        let error = X509_STORE_CTX_get_error(store)
+        if error != X509_V_ERR_CERT_HAS_EXPIRED, error != X509_V_ERR_CERT_NOT_YET_VALID {
+            X509_STORE_CTX_set_error(store, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
+        }
+        let reason = X509_verify_cert_error_string(Int(error)).map { String(cString: $0) }
+        return Finding(refusal: .untrustedCertificate, reason: reason)
+    }
+
+    private func refuse(_ code: TLSError.Code, _ store: OpaquePointer, _ error: Int32) -> Finding {
+        X509_STORE_CTX_set_error(store, error)
+        return Finding(refusal: code)
+    }
+}
+
+extension Certificate {
+    /// Whether the certificate is for a host of this name or address, by its alternative names or, where it has none,
+    /// by its common name.
+    fileprivate func isFor(_ name: String) -> Bool {
+        defer { OpenSSLErrorQueue.clear() }
+        return X509_check_host(certificate, name, name.utf8.count, 0, nil) == 1
+            || X509_check_ip_asc(certificate, name, 0) == 1
+    }
+
+    /// `nil` where there is none that is text.
+    fileprivate func firstDNSName() -> String? {
+        defer { OpenSSLErrorQueue.clear() }
+        guard let extensionValue = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return nil }
+        let names = OpaquePointer(extensionValue)
+        defer { GENERAL_NAMES_free(names) }
+        for index in 0..<max(0, OPENSSL_sk_num(names)) {
+            guard let name = OPENSSL_sk_value(names, index) else { continue }
+            var type: Int32 = 0
+            let value = GENERAL_NAME_get0_value(name.assumingMemoryBound(to: GENERAL_NAME.self), &type)
+            guard type == GEN_DNS, let value else { continue }
+            let text = UnsafePointer<ASN1_STRING>(value.assumingMemoryBound(to: ASN1_STRING.self))
+            let bytes = UnsafeBufferPointer(start: ASN1_STRING_get0_data(text), count: Int(ASN1_STRING_length(text)))
+            return String(validating: bytes, as: UTF8.self)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,149 @@
+import COpenSSL
+
+/// The one owner of an `SSL_CTX`: what all connections of a gateway or an agent have in common.
+///
+/// TLS 1.3 and nothing older, ALPN on both sides, certificates on both sides, no tickets, no early data, no
+/// renegotiation, no compression. `@unchecked Sendable` because it never changes once made, and OpenSSL counts its
+/// references atomically.
+struct SSLContext: ~Copyable, @unchecked Sendable {
+    /// Lent to OpenSSL calls only; those that keep it take a reference of their own.
+    let context: OpaquePointer
+
+    /// Which end of the connection this is.
+    enum Side: Sendable {
+        case client
+        case server
+    }
+
+    let side: Side
+
+    /// A device's and a gateway's chains are short, and nothing of a peer is trusted while this is read.
+    private static let certificateBytesMax = 32 * 1024
+
+    /// The shortest key first: without a weakness known in any, the fastest wins. ChaCha20 is for machines without
+    /// instructions for AES; a FIPS provider has none.
+    private static let ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
+    /// - Parameters:
+    ///   - verifier: has to outlive the context, which knows only its address.
+    ///   - authorityPath: a file of PEM certificates, where chains are to be verified.
+    static func make(
+        side: Side, identity: Identity, verifier: PeerVerifier, authorityPath: String?
+    ) throws(CryptographyError) -> SSLContext {
+        let context = try SSLContext(side: side)
+        try context.configure()
+        try context.use(identity)
+        context.verify(with: verifier)
+        if let authorityPath { try context.load(authorityPath) }
+        try context.agreeOnApplicationProtocol()
+        return context
+    }
+
+    private init(side: Side) throws(CryptographyError) {
+        OpenSSLErrorQueue.clear()
+        guard let context = SSL_CTX_new(side == .server ? TLS_server_method() : TLS_client_method()) else {
+            throw CryptographyError(takingReasonFor: .makeTLSContext)
+        }
+        self.context = context
+        self.side = side
+    }
+
+    private func configure() throws(CryptographyError) {
+        guard SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_3_VERSION), nil) == 1,
+            SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_3_VERSION), nil) == 1,
+            SSL_CTX_set_ciphersuites(context, Self.ciphers) == 1,
+            SSL_CTX_set_num_tickets(context, 0) == 1,
+            SSL_CTX_set_max_early_data(context, 0) == 1
+        else { throw CryptographyError(takingReasonFor: .makeTLSContext) }
+        SSL_CTX_set_options(context, sluice_SSL_OP_nothing_optional())
+        SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
+        SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_CERT_LIST, Self.certificateBytesMax, nil)
+        // A connection that is quiet holds no record buffers: many may be.
+        SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS), nil)
+    }
+
+    private func use(_ identity: Identity) throws(CryptographyError) {
+        guard SSL_CTX_use_certificate(context, identity.certificate.certificate) == 1,
+            SSL_CTX_use_PrivateKey(context, identity.privateKey.key) == 1,
+            SSL_CTX_check_private_key(context) == 1
+        else { throw CryptographyError(takingReasonFor: .makeTLSContext) }
+    }
+
+    private func load(_ authorityPath: String) throws(CryptographyError) {
+        guard SSL_CTX_load_verify_file(context, authorityPath) == 1 else {
+            throw CryptographyError(takingReasonFor: .loadAuthority)
+        }
+    }
+
+    /// Replaces OpenSSL's own look at the chain, which for a certificate that nobody signed makes no sense.
+    private func verify(with verifier: PeerVerifier) {
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+        SSL_CTX_set_cert_verify_callback(
+            context,
+            { store, verifier in
+                guard let store, let verifier,
+                    let connection = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
+                else { return 0 }
+                let peerVerifier = Unmanaged<PeerVerifier>.fromOpaque(verifier).takeUnretainedValue()
+                return SSLConnection.verify(OpaquePointer(connection), store: store, with: peerVerifier) ? 1 : 0
+            }, Unmanaged.passUnretained(verifier).toOpaque())
+    }
+
+    private func agreeOnApplicationProtocol() throws(CryptographyError) {
+        switch side {
+        case .client:
+            let list = ApplicationProtocol.list
+            // Unlike everything else in the library, this answers 0 for success.
+            guard SSL_CTX_set_alpn_protos(context, list, UInt32(list.count)) == 0 else {
+                throw CryptographyError(takingReasonFor: .makeTLSContext)
+            }
+        case .server:
+            SSL_CTX_set_options(context, sluice_SSL_OP_server_chooses_cipher())
+            SSL_CTX_set_alpn_select_cb(
+                context,
+                { _, chosen, chosenByteCount, offered, offeredByteCount, _ in
+                    guard let chosen, let chosenByteCount, let offered,
+                        let range = ApplicationProtocol.find(
+                            in: UnsafeBufferPointer(start: offered, count: Int(offeredByteCount)))
+                    else { return SSL_TLSEXT_ERR_ALERT_FATAL }
+                    chosen.pointee = offered + range.lowerBound
+                    chosenByteCount.pointee = UInt8(range.count)
+                    return SSL_TLSEXT_ERR_OK
+                }, nil)
+            // The callback above is not called where a client asks for no protocol at all.
+            SSL_CTX_set_client_hello_cb(
+                context,
+                { connection, alert, _ in
+                    guard let connection, !SSLConnection.isWithoutProtocol(connection) else {
+                        alert?.pointee = SSL_AD_NO_APPLICATION_PROTOCOL
+                        return SSL_CLIENT_HELLO_ERROR
+                    }
+                    return SSL_CLIENT_HELLO_SUCCESS
+                }, nil)
+        }
+    }
+
+    deinit {
+        SSL_CTX_free(context)
+    }
+}
+
+/// The one protocol that the two sides agree on within TLS (ALPN, RFC 7301).
+enum ApplicationProtocol {
+    static let name = Array(TLSContext.applicationProtocol.utf8)
+
+    /// As a client offers it: each name behind its length.
+    static let list = [UInt8(name.count)] + name
+
+    /// Where in a client's list of names the one is.
+    static func find(in offered: UnsafeBufferPointer<UInt8>) -> Range<Int>? {
+        var start = 0
+        while start < offered.count {
+            let end = start + 1 + Int(offered[start])
+            guard end <= offered.count else { return nil }
+            if offered[(start + 1)..<end].elementsEqual(name) { return (start + 1)..<end }
+            start = end
+        }
+        return nil
+    }
+}

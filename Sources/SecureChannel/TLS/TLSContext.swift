@@ -1,0 +1,88 @@
+/// What a gateway, or an agent, needs to speak TLS: its identity, and whom it trusts. One serves all its connections.
+///
+/// ```swift
+/// let context = try TLSContext.gateway(identity: identity, devices: .pinnedKeys { list.knows($0.fingerprint) })
+/// try channel.pipeline.syncOperations.addHandler(try context.makeHandler(), position: .first)
+/// ```
+///
+/// ## Clocks
+///
+/// With pinned keys the dates in certificates are ignored on both sides: a key is good until it is taken off the list,
+/// and a device's clock may say anything. With an authority the gateway, whose clock is kept right, refuses
+/// certificates that have expired or are not valid yet; agents ignore the dates, because a device with a wrong clock
+/// could not tell it from a wrong certificate and would be locked out for good.
+package final class TLSContext: Sendable {
+    /// The version of what is spoken inside TLS; a peer that does not ask for it is refused in the handshake.
+    package static let applicationProtocol = "sluice/1"
+
+    /// How a gateway knows devices. `accepts` is asked in the midst of the handshake, on the connection's event loop: it
+    /// must answer at once. Who is refused there learns so by the alert `unknown_ca`.
+    package enum DeviceTrust: Sendable {
+        /// By their keys; any certificate will do.
+        case pinnedKeys(accepts: @Sendable (TLSPeer) -> Bool)
+        /// By the name in a certificate that the authority signed.
+        /// - Parameter path: its certificates, PEM.
+        case authority(path: String, accepts: @Sendable (TLSPeer) -> Bool)
+    }
+
+    /// How an agent knows its gateway.
+    package enum GatewayTrust: Sendable {
+        /// Several while the gateway's key is being replaced.
+        case pinnedKeys(Set<Fingerprint>)
+        /// By a certificate that the authority signed for this host name or address. Without the name any device of
+        /// the authority could pose as the gateway.
+        case authority(path: String, gatewayName: String)
+    }
+
+    private let context: SSLContext
+    private let limits: TLSLimits
+
+    /// OpenSSL knows it by its address only.
+    private let verifier: PeerVerifier
+
+    private init(
+        side: SSLContext.Side, identity: Identity, verifier: PeerVerifier, authorityPath: String?, limits: TLSLimits
+    ) throws(CryptographyError) {
+        self.context = try SSLContext.make(
+            side: side, identity: identity, verifier: verifier, authorityPath: authorityPath)
+        self.verifier = verifier
+        self.limits = limits
+    }
+
+    /// The server's side.
+    package static func gateway(
+        identity: Identity, devices: DeviceTrust, limits: TLSLimits = TLSLimits()
+    ) throws(CryptographyError) -> TLSContext {
+        switch devices {
+        case .pinnedKeys(let accepts):
+            let verifier = PeerVerifier(trust: .key, expectation: .device(accepts))
+            return try TLSContext(
+                side: .server, identity: identity, verifier: verifier, authorityPath: nil, limits: limits)
+        case .authority(let path, let accepts):
+            let verifier = PeerVerifier(trust: .authority(checksDates: true), expectation: .device(accepts))
+            return try TLSContext(
+                side: .server, identity: identity, verifier: verifier, authorityPath: path, limits: limits)
+        }
+    }
+
+    /// The client's side.
+    package static func agent(
+        identity: Identity, gateway: GatewayTrust, limits: TLSLimits = TLSLimits()
+    ) throws(CryptographyError) -> TLSContext {
+        switch gateway {
+        case .pinnedKeys(let pins):
+            let verifier = PeerVerifier(trust: .key, expectation: .gatewayWithKey(pins))
+            return try TLSContext(
+                side: .client, identity: identity, verifier: verifier, authorityPath: nil, limits: limits)
+        case .authority(let path, let gatewayName):
+            let verifier = PeerVerifier(trust: .authority(checksDates: false), expectation: .gatewayNamed(gatewayName))
+            return try TLSContext(
+                side: .client, identity: identity, verifier: verifier, authorityPath: path, limits: limits)
+        }
+    }
+
+    /// For one connection: the first handler of its pipeline, before the channel is active.
+    package func makeHandler() throws(CryptographyError) -> TLSHandler {
+        TLSHandler(connection: try SSLConnection(context), context: self, limits: limits)
+    }
+}

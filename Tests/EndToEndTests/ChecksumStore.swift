@@ -1,0 +1,83 @@
+import Foundation
+import S3Servers
+import SecureChannel
+import WireProtocol
+
+/// What an S3 store says that keeps the SHA-256 of parts and tells an object's composite: AWS as documented, which no
+/// server that runs here does. It holds one object and takes nothing but what a gateway tries it out with.
+struct ChecksumStore: Sendable {
+    /// In the bucket.
+    let key: String
+    let size: Int
+    let partBytes: Int
+    let partDigests: [SHA256Digest]
+    /// Of the byte that a gateway tries it out with.
+    private let probeDigest: SHA256Digest
+
+    /// - Parameter file: what the object was made of.
+    init(key: String, file: URL, partBytes: Int) throws {
+        let bytes = [UInt8](try Data(contentsOf: file))
+        self.key = key
+        self.size = bytes.count
+        self.partBytes = partBytes
+        self.probeDigest = try SHA256Digest.of([0x2E])
+        self.partDigests = try stride(from: 0, to: bytes.count, by: partBytes).map {
+            try SHA256Digest.of(bytes[$0..<min($0 + partBytes, bytes.count)])
+        }
+    }
+
+    func answer(_ request: ScriptedRequest) -> ScriptedAnswer {
+        let path = request.target.split(separator: "?").first.map(String.init) ?? ""
+        let isUpload = request.target.contains("uploadId=")
+        switch request.method {
+        case "HEAD" where path.hasSuffix("/" + key):
+            return object(size: size, digests: partDigests)
+        case "HEAD" where path.contains("/.sluice/probe/"):
+            return object(size: 1, digests: [probeDigest])
+        case "POST" where isUpload:
+            return xml("CompleteMultipartUploadResult", "<ETag>\"e-1\"</ETag>")
+        case "POST":
+            return xml("InitiateMultipartUploadResult", "<UploadId>upload</UploadId>")
+        case "PUT" where isUpload:
+            guard isRight(request) else {
+                return .answer(status: 400, body: "<Error><Code>XAmzContentSHA256Mismatch</Code></Error>")
+            }
+            return .answer(status: 200, headers: [("ETag", "\"e\"")])
+        case "PUT" where request.headers["if-none-match"] != nil:
+            return .answer(status: 412, body: "<Error><Code>PreconditionFailed</Code></Error>")
+        case "DELETE":
+            return .answer(status: 204)
+        case "GET" where request.target.contains("list-type"):
+            return xml("ListBucketResult", "<KeyCount>0</KeyCount><IsTruncated>false</IsTruncated>")
+        default:
+            return .answer(status: 404, body: "<Error><Code>NoSuchKey</Code></Error>")
+        }
+    }
+
+    private func isRight(_ request: ScriptedRequest) -> Bool {
+        // A library that made the other digests makes one more.
+        guard let digest = try? SHA256Digest.of(request.body) else { return false }
+        return request.headers["x-amz-content-sha256"] == String(describing: digest)
+    }
+
+    private func object(size: Int, digests: [SHA256Digest]) -> ScriptedAnswer {
+        // The same goes for this one.
+        guard let root = try? SHA256Digest.of(digests.flatMap(\.bytes)) else { return .answer(status: 500) }
+        return .answer(
+            status: 200,
+            headers: [
+                ("Content-Length", "\(size)"), ("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT"), ("ETag", "\"e-1\""),
+                ("x-amz-checksum-sha256", "\(Data(root.bytes).base64EncodedString())-\(digests.count)"),
+                ("x-amz-checksum-type", "COMPOSITE"),
+                ("x-amz-meta-sluice-session", String(repeating: "5", count: 32)),
+                ("x-amz-meta-sluice-part-bytes", "\(partBytes)"), ("x-amz-meta-sluice-modified", "1s0ns"),
+            ])
+    }
+
+    private func xml(_ element: String, _ content: String) -> ScriptedAnswer {
+        .answer(
+            status: 200, headers: [("Content-Type", "application/xml")],
+            body: "<?xml version=\"1.0\"?><\(element) xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                + "\(content)</\(element)>")
+    }
+}
