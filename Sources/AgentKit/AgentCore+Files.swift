@@ -7,13 +7,17 @@ import WireProtocol
 
 extension AgentCore {
     func readPart(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
-        guard let file = sources[key.upload]?.file else { return }
+        guard let source = sources[key.upload] else { return }
         let keeps = keep && bytes <= configuration.keptPartBytesMax
         lastRead += 1
         let number = lastRead
         reads[key] = (number, start)
         threads.runIfActive(eventLoop: eventLoop) {
-            PartReader(file: file).read(start: start, bytes: bytes, withMD5: withMD5, keep: keeps)
+            if let file = source.file {
+                return PartReader(file: file).read(start: start, bytes: bytes, withMD5: withMD5, keep: keeps)
+            }
+            guard let stream = source.stream else { return (.failed(UploadFailure(.stopped, "stopped")), nil) }
+            return stream.read(start: start, bytesMax: bytes, withMD5: withMD5)
         }.whenComplete { result in
             self.assumeIsolated { core in
                 // Released meanwhile, or released and asked for again: this read is no longer the one awaited.
@@ -48,8 +52,14 @@ extension AgentCore {
     }
 
     func checkFile(_ id: UploadID) {
-        guard let file = sources[id]?.file else { return }
-        threads.runIfActive(eventLoop: eventLoop) { try file.stamp() }.whenComplete { result in
+        guard let source = sources[id] else { return }
+        threads.runIfActive(eventLoop: eventLoop) {
+            // A stream's stamp tells nothing and stays.
+            guard let stamp = try source.file?.stamp() ?? source.request.stamp else {
+                throw UploadFailure(.stopped, "stopped")
+            }
+            return stamp
+        }.whenComplete { result in
             let checked = result.mapError { $0 as? UploadFailure ?? UploadFailure(.stopped, "stopped") }
             self.assumeIsolated { core in
                 core.machine.fileChecked(checked, of: id, now: core.now)

@@ -25,6 +25,7 @@ actor AgentCore {
     /// An upload's file and what goes with it.
     struct Source {
         var file: SourceFile?
+        var stream: SourceStream?
         var encoder: ChunkEncoder
         var request: UploadRequest
     }
@@ -50,6 +51,7 @@ actor AgentCore {
     /// What went to sockets in all, frames and data.
     private(set) var wireBytes: UInt64 = 0
     private var roomWaiters: [CheckedContinuation<Void, Never>] = []
+    private var endWaiters: [CheckedContinuation<Void, Never>] = []
     private var isPerforming = false
     private var ticker: RepeatedTask?
     private let clock = ContinuousClock()
@@ -87,16 +89,31 @@ actor AgentCore {
         }
     }
 
-    /// - Parameter file: open already; `nil` for an upload that is only to be dropped.
-    func submit(_ request: UploadRequest, file: SourceFile?) {
+    /// Returns when an upload is not under way, or no longer.
+    func waitForEnd(of id: UploadID) async {
+        while sources[id] != nil {
+            await withCheckedContinuation { endWaiters.append($0) }
+        }
+    }
+
+    /// - Parameter source: open already; `nil` for an upload that is only to be dropped.
+    func submit(_ request: UploadRequest, from source: UploadSource?) {
         let encoder = ChunkEncoder(choice: configuration.compression, compressors: compressors)
-        sources[request.id] = Source(file: file, encoder: encoder, request: request)
+        sources[request.id] = Source(
+            file: source?.file, stream: source?.stream, encoder: encoder, request: request)
         machine.submit(request, now: now)
+        perform()
+    }
+
+    /// The user drops an upload; one that has ended is none.
+    func drop(_ id: UploadID) {
+        machine.drop(id, now: now)
         perform()
     }
 
     /// Everything stops where it is, and is kept.
     func stop() {
+        for source in sources.values { source.stream?.stop() }
         machine.stop(now: now)
         perform()
     }
@@ -210,9 +227,13 @@ actor AgentCore {
     }
 
     private func finish(_ id: UploadID, _ outcome: UploadOutcome, _ figures: UploadProgress) {
-        guard sources.removeValue(forKey: id) != nil else { return }
+        guard let source = sources.removeValue(forKey: id) else { return }
+        source.stream?.stop()
         journal.forget(id)
         events.yield(.finished(id, outcome, figures))
+        let waiters = endWaiters
+        endWaiters = []
+        for waiter in waiters { waiter.resume() }
     }
 
     // MARK: Connecting and sending

@@ -64,12 +64,41 @@ package struct AgentHome: Sendable {
         }
     }
 
+    /// Whether a process works in the home now.
+    package var isBusy: Bool {
+        do {
+            _ = try lock()
+            return false
+        } catch {
+            return error.kind == .busy
+        }
+    }
+
+    /// - Throws: where there is no home, as before `create`.
+    package func check() throws(AgentHomeError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw unusable(errno, path) }
+    }
+
+    /// What it means that a file of the home cannot be used.
+    private func unusable(_ number: Int32, _ file: String) -> AgentHomeError {
+        switch number {
+        case ENOENT, ENOTDIR:
+            AgentHomeError(.unusable, "there is no agent's home in \(path); make one with sluice-agent init")
+        case ENOSPC, EDQUOT:
+            AgentHomeError(
+                .full, "this machine's disk is full: \(file) cannot be written; make room, then run it again")
+        default:
+            AgentHomeError(
+                .unusable,
+                "cannot use \(file) (\(systemMessage(number))); run sluice-agent as the user who made the home")
+        }
+    }
+
     /// - Throws: `busy` where another process has it.
     package func lock() throws(AgentHomeError) -> Lock {
         let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw AgentHomeError(.unusable, "cannot open \(lockPath): \(systemMessage(errno))")
-        }
+        guard descriptor >= 0 else { throw unusable(errno, lockPath) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
             throw AgentHomeError(
@@ -85,10 +114,21 @@ package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
     package enum Kind: Equatable, Sendable {
         case unusable
         case busy
+        /// The disk that it is on is full.
+        case full
     }
 
     package let kind: Kind
     package let description: String
+
+    /// Of a program that ends because of this (after sysexits).
+    package var exitCode: Int32 {
+        switch kind {
+        case .unusable: 66
+        case .busy: 75
+        case .full: 74
+        }
+    }
 
     init(_ kind: Kind, _ description: String) {
         self.kind = kind

@@ -3,6 +3,12 @@ import GRDB
 package import Logging
 package import TransferCore
 
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// Opening a home's journal, and what people are shown of it.
 package enum AgentJournal {
     /// An unfinished upload, as `status` shows it.
@@ -31,25 +37,67 @@ package enum AgentJournal {
     /// Opens the journal; one that is damaged is set aside, never a reason to stop: unfinished uploads are found again
     /// at the gateway (adoption, specification §8.3).
     package static func open(_ home: AgentHome, logger: Logger) throws -> Journal {
+        try home.check()
+        do {
+            return try openOrSetAside(home, logger: logger)
+        } catch let error as DatabaseError {
+            throw AgentHomeError(opening: home.journalPath, error)
+        }
+    }
+
+    private static func openOrSetAside(_ home: AgentHome, logger: Logger) throws -> Journal {
         do {
             return try Journal.open(home.journalPath)
         } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
-            let aside = home.journalPath + ".damaged-\(Int64(Date().timeIntervalSince1970))"
+            // Two may be damaged within one second.
+            let aside =
+                home.journalPath + ".damaged-\(Int64(Date().timeIntervalSince1970))-\(UUID().uuidString.prefix(8))"
             for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: home.journalPath + suffix) {
                 try FileManager.default.moveItem(atPath: home.journalPath + suffix, toPath: aside + suffix)
             }
-            logger.warning("The journal is damaged and was set aside", metadata: ["journal.aside": "\(aside)"])
+            logger.warning(
+                "The journal is damaged and was set aside; push again what was unfinished, and it goes on",
+                metadata: ["journal.aside": "\(aside)"])
             return try Journal.open(home.journalPath)
         }
     }
 }
 
+extension AgentHomeError {
+    fileprivate init(opening journal: String, _ error: DatabaseError) {
+        // SQLite tells some of its files' troubles as failed input and output, whatever the cause.
+        let isFull = error.resultCode == .SQLITE_FULL || (error.resultCode == .SQLITE_IOERR && hasNoSpace(journal))
+        if isFull {
+            self.init(.full, "this machine's disk is full: \(journal) cannot be opened; make room, then run it again")
+        } else {
+            self.init(
+                .unusable,
+                "cannot open \(journal) (\(error.message ?? "SQLite says no more")); see that it is this user's and "
+                    + "that its disk is well")
+        }
+    }
+}
+
+private func hasNoSpace(_ path: String) -> Bool {
+    var status = statvfs()
+    return statvfs(path, &status) == 0 && (status.f_bavail == 0 || (status.f_files > 0 && status.f_favail == 0))
+}
+
 extension AgentJournal.Unfinished {
-    /// The upload in one line: number, how far it is, key, file, and what stopped it.
+    /// The upload in one line: number, key, how far it is, its age, its file, and what it waits for.
     package var line: String {
-        let far = "\(ProgressLines.size(storedBytes)) of \(ProgressLines.size(size)) stored"
-        let state = isDropping ? "being dropped" : trouble.isEmpty ? "" : "stopped: \(trouble)"
-        return "\(id.value)  \(far)  \(key)  \(path)" + (state.isEmpty ? "" : "  (\(state))")
+        let far =
+            path == SourceStream.path
+            ? "\(ProgressLines.size(storedBytes)) of a stream stored"
+            : "\(ProgressLines.size(storedBytes)) of \(ProgressLines.size(size)) stored"
+        let age = Int64(Date().timeIntervalSince1970) - createdMilliseconds / 1_000
+        return "\(id.value)  \(key)  \(far)  \(ProgressLines.time(Double(max(age, 0)))) old  \(path)  (\(waitsFor))"
+    }
+
+    private var waitsFor: String {
+        if isDropping { return "to be dropped as soon as the gateway can be reached" }
+        if path == SourceStream.path { return "a stream cannot be gone on with: drop it" }
+        return trouble.isEmpty ? "waits for push or resume" : "stopped: \(trouble)"
     }
 }
 

@@ -12,12 +12,20 @@ package struct AgentProgram: Sendable {
     /// - Parameters:
     ///   - json: whether programs read the output.
     ///   - quiet: only failures are told.
-    package init(uploader: Uploader, json: Bool, quiet: Bool) {
-        let text = ProgressLines.Style.text(isTerminal: isatty(STDOUT_FILENO) == 1)
+    ///   - verbose: parts are told, too.
+    package init(uploader: Uploader, json: Bool, quiet: Bool, verbose: Bool) {
+        let text = ProgressLines.Style.text(isTerminal: isatty(STDOUT_FILENO) == 1, isVerbose: verbose)
         self.uploader = uploader
-        self.lines = ProgressLines(style: json ? .json : quiet ? .quiet : text) {
+        self.lines = ProgressLines(style: json ? .json : quiet ? .quiet : text, columns: Self.columns) {
             FileHandle.standardOutput.write(Data($0.utf8))
         }
+    }
+
+    /// The terminal's width; 80 where it does not tell.
+    private static let columns: @Sendable () -> Int = {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
     }
 
     /// Does the work until its end, SIGINT or SIGTERM; whatever is unfinished then is kept.
@@ -35,12 +43,7 @@ package struct AgentProgram: Sendable {
                 gracefulShutdownSignals: [.sigint, .sigterm],
                 // It would tell the whole configuration at start.
                 logger: Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }))
-        do {
-            try await group.run()
-        } catch let error as AgentHomeError {
-            FileHandle.standardError.write(Data("sluice-agent: \(error)\n".utf8))
-            return error.kind == .busy ? 75 : 66
-        }
+        try await group.run()
         return service.exitCode
     }
 }

@@ -8,9 +8,9 @@ package import TransferCore
 
 /// The files below the paths that a push names, in a fixed order, a directory at a time.
 ///
-/// A path that names a file is that file, under its own name. A directory gives every regular file below it, hidden
-/// ones too, under its path relative to the directory. Links below a directory are not followed: a link is not a file,
-/// and following it could lead in circles.
+/// A path that names a file is that file, under its own name. A directory gives every regular file below it that its
+/// filter lets through, hidden ones too, under its path relative to the directory. Links below a directory are not
+/// followed: a link is not a file, and following it could lead in circles.
 package struct FileWalk: Sequence, IteratorProtocol {
     /// A file and the key it is to have, or what could not be looked at.
     package struct Found: Equatable {
@@ -28,10 +28,18 @@ package struct FileWalk: Sequence, IteratorProtocol {
 
     /// What is still to be looked at; the next one last.
     private var pending: [Pending]
+    private let filter: FileFilter
 
     /// - Parameter paths: as the user named them.
-    package init(paths: [String]) {
+    package init(paths: [String], filter: FileFilter = FileFilter()) {
+        self.filter = filter
         pending = paths.reversed().map { Pending(path: $0, key: Self.lastComponent(of: $0), isRoot: true) }
+    }
+
+    /// Whether a path names a directory, or a link to one.
+    package static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     package mutating func next() -> Found? {
@@ -41,8 +49,9 @@ package struct FileWalk: Sequence, IteratorProtocol {
             guard result == 0 else { return Found(path: next.path, key: next.key, failure: Self.failure(errno)) }
             switch status.st_mode & S_IFMT {
             case S_IFREG:
-                return Found(path: next.path, key: next.key)
+                if next.isRoot || filter.sendsFile(next.key) { return Found(path: next.path, key: next.key) }
             case S_IFDIR:
+                guard next.isRoot || filter.entersDirectory(next.key) else { continue }
                 if let failure = descend(next) { return Found(path: next.path, key: next.key, failure: failure) }
             default:
                 if next.isRoot {

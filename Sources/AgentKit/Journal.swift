@@ -29,6 +29,8 @@ package struct Journal: Sendable {
     /// - Throws: GRDB's errors; a damaged file is the caller's to set aside.
     package static func open(_ path: String) throws -> Journal {
         var configuration = GRDB.Configuration()
+        // `abort` writes its mark beside a push that runs.
+        configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
         }
@@ -86,6 +88,18 @@ package struct Journal: Sendable {
                 return (row, UInt64(clamping: bytes ?? 0))
             }
         }
+    }
+
+    /// Uploads that are to be dropped, by the word of this or another process.
+    package func dropping() throws -> [UploadID] {
+        try queue.read { database in
+            try Int64.fetchAll(database, sql: "SELECT id FROM uploads WHERE is_dropping ORDER BY id").map(UploadID.init)
+        }
+    }
+
+    /// How many uploads are unfinished.
+    package func unfinishedCount() throws -> Int {
+        try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM uploads") ?? 0 }
     }
 
     /// Whether a file was ever finished under this key.

@@ -59,7 +59,7 @@ package struct PartReader: Sendable {
                 case .read(let digest, let md5, _):
                     digests.append(digest)
                     if let md5 { md5.bytes.withUnsafeBytes { md5s.update($0) } }
-                case .truncated:
+                case .truncated, .readOfStream:
                     return .failed(UploadFailure(.changed, "the file was cut short while it was being read"))
                 case .failed(let failure):
                     return .failed(failure)

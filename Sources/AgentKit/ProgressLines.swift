@@ -3,30 +3,43 @@ import Synchronization
 import TransferCore
 import WireProtocol
 
-/// Tells what happens as lines of text: JSON for programs, or sentences and rates for people.
+/// Tells what happens as lines of text: JSON for programs, or sentences, bars and rates for people.
 package final class ProgressLines: Sendable {
     /// Who reads the lines.
     package enum Style: Sendable {
         case json
-        /// A line per file, and on a terminal one that is drawn anew while files are under way.
-        case text(isTerminal: Bool)
+        /// A line per file when it ends. On a terminal a board below them that is drawn anew, with a bar for each file
+        /// under way; else a line of sums every few seconds. With `isVerbose` also a line per part.
+        case text(isTerminal: Bool, isVerbose: Bool)
         case quiet
     }
 
     private struct State {
+        var board = ProgressBoard()
+        /// Lines of the board on the terminal now.
+        var drawnLines = 0
+        var drawnAt: ContinuousClock.Instant?
         var figures: [String: UploadProgress] = [:]
         var lastLine: ContinuousClock.Instant?
-        var isLineOpen = false
         var lastBytes: UInt64 = 0
     }
 
+    private static let drawInterval = Duration.milliseconds(100)
+    private static let lineInterval = Duration.seconds(5)
+
     private let style: Style
+    private let columns: @Sendable () -> Int
     private let output: @Sendable (String) -> Void
     private let state = Mutex(State())
 
-    /// - Parameter output: where text goes, line ends included.
-    package init(style: Style, output: @escaping @Sendable (String) -> Void) {
+    /// - Parameters:
+    ///   - columns: the terminal's width now.
+    ///   - output: where text goes, line ends included.
+    package init(
+        style: Style, columns: @escaping @Sendable () -> Int = { 80 }, output: @escaping @Sendable (String) -> Void
+    ) {
         self.style = style
+        self.columns = columns
         self.output = output
     }
 
@@ -34,7 +47,8 @@ package final class ProgressLines: Sendable {
     package func observe(_ event: UploadEvent) {
         switch style {
         case .json: observeForPrograms(event)
-        case .text(let isTerminal): observeForPeople(event, isTerminal: isTerminal)
+        case .text(let isTerminal, let isVerbose):
+            observeForPeople(event, isTerminal: isTerminal, isVerbose: isVerbose)
         case .quiet: observeFailure(event)
         }
     }
@@ -46,14 +60,11 @@ package final class ProgressLines: Sendable {
             emit([
                 "event": "summary", "files": summary.files, "failed": summary.failures.count,
                 "bytes": summary.bytes, "bytes_sent": summary.bytesSent, "bytes_resumed": summary.bytesResumed,
-                "wire_bytes": summary.wireBytes, "seconds": (summary.seconds * 1_000).rounded() / 1_000,
+                "wire_bytes": summary.wireBytes, "unfinished": summary.unfinished,
+                "seconds": (summary.seconds * 1_000).rounded() / 1_000,
             ])
         case .text:
-            let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
-            output(
-                "\(summary.files) files, \(summary.failures.count) failed; \(Self.size(summary.bytes)) stored, "
-                    + "\(Self.size(summary.bytesSent)) sent, \(Self.size(summary.bytesResumed)) were there; "
-                    + "\(String(format: "%.1f", summary.seconds)) s, \(Self.size(UInt64(rate)))/s\n")
+            for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
         case .quiet:
             break
         }
@@ -115,29 +126,48 @@ package final class ProgressLines: Sendable {
 
     // MARK: For people
 
-    private func observeForPeople(_ event: UploadEvent, isTerminal: Bool) {
-        switch event {
-        case .part:
-            break
-        case .file(let key, let figures):
-            guard let rate = rate(of: figures, key: key) else { return }
-            let percent = figures.size > 0 ? figures.storedBytes * 100 / figures.size : 100
-            let line =
-                "\(key): \(percent) %, \(Self.size(figures.storedBytes)) of \(Self.size(figures.size)) stored, "
-                + "\(Self.size(rate))/s"
-            if isTerminal {
-                state.withLock { $0.isLineOpen = true }
-                output("\r\u{1B}[K\(line)")
-            } else {
-                output(line + "\n")
+    private func observeForPeople(_ event: UploadEvent, isTerminal: Bool, isVerbose: Bool) {
+        let now = ContinuousClock.now
+        let lines = state.withLock { state in
+            state.board.observe(event, at: now)
+            var texts: [String] = []
+            switch event {
+            case .part(let key, let number, _, let size, isStored: true) where isVerbose:
+                texts = ["\(key): part \(number.value) stored, \(Self.size(size))\n"]
+            case .note(let key, let text):
+                texts = ["\(key): \(text)\n"]
+            case .finished(_, let key, let outcome, let figures):
+                texts = ["\(key): \(Self.sentence(outcome, figures))\n"]
+            case .part, .file:
+                break
             }
-        case .note(let key, let text):
-            closeLine()
-            output("\(key): \(text)\n")
-        case .finished(_, let key, let outcome, let figures):
-            closeLine()
-            output("\(key): \(Self.sentence(outcome, figures))\n")
+            guard isTerminal else { return texts + Self.sums(&state, now: now) }
+            let isDue = state.drawnAt.map { now - $0 >= Self.drawInterval } ?? true
+            guard isDue || !texts.isEmpty else { return [] }
+            return Self.erased(&state) + texts + Self.drawn(&state, columns: columns(), now: now)
         }
+        for line in lines { output(line) }
+    }
+
+    /// A line of sums, where it is time for one.
+    private static func sums(_ state: inout State, now: ContinuousClock.Instant) -> [String] {
+        let last = state.drawnAt ?? now
+        if state.drawnAt == nil { state.drawnAt = now }
+        guard now - last >= lineInterval, state.board.isActive else { return [] }
+        state.drawnAt = now
+        return [state.board.sums(at: now) + "\n"]
+    }
+
+    private static func erased(_ state: inout State) -> [String] {
+        defer { state.drawnLines = 0 }
+        return state.drawnLines > 0 ? ["\u{1B}[\(state.drawnLines)A\r\u{1B}[J"] : []
+    }
+
+    private static func drawn(_ state: inout State, columns: Int, now: ContinuousClock.Instant) -> [String] {
+        let lines = state.board.lines(columns: columns, at: now)
+        state.drawnLines = lines.count
+        state.drawnAt = now
+        return lines.map { $0 + "\n" }
     }
 
     private func observeFailure(_ event: UploadEvent) {
@@ -145,12 +175,32 @@ package final class ProgressLines: Sendable {
         output("\(key): \(Self.sentence(.failed(failure), figures))\n")
     }
 
-    private func closeLine() {
-        let wasOpen = state.withLock { state in
-            defer { state.isLineOpen = false }
-            return state.isLineOpen
+    /// What a push ends with: failures again, together, and what is to be done.
+    private static func conclusion(of summary: RunSummary) -> [String] {
+        var lines: [String] = []
+        if summary.files > 1, !summary.failures.isEmpty {
+            lines.append("\nNot stored:\n")
+            let width = summary.failures.map(\.path.count).max() ?? 0
+            for failure in summary.failures {
+                let path = failure.path.padding(toLength: min(width, 60), withPad: " ", startingAt: 0)
+                lines.append("  \(failure.path.count > 60 ? failure.path : path)  \(text(of: failure.failure))\n")
+            }
+            lines.append("\n")
         }
-        if wasOpen { output("\n") }
+        if summary.files > 0 {
+            let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
+            lines.append(
+                "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed; "
+                    + "\(size(summary.bytes)) stored, \(size(summary.bytesSent)) sent, "
+                    + "\(size(summary.bytesResumed)) were there; \(time(summary.seconds)), "
+                    + "\(size(UInt64(rate)))/s\n")
+        }
+        if summary.unfinished > 0 {
+            lines.append(
+                "\(summary.unfinished) upload\(summary.unfinished == 1 ? " is" : "s are") unfinished and kept: "
+                    + "sluice-agent resume goes on, sluice-agent abort ID drops, sluice-agent status lists.\n")
+        }
+        return lines
     }
 
     /// Bytes a second since the last line, or `nil` where it is too early for another one.
@@ -184,7 +234,22 @@ package final class ProgressLines: Sendable {
             return "dropped"
         case .failed(let failure):
             let kept = failure.isKept && figures.storedBytes > 0 ? "; what is stored is kept: push or resume again" : ""
-            return "failed: \(failure.message.isEmpty ? failure.kind.rawValue : failure.message)\(kept)"
+            return "failed: \(text(of: failure))\(kept)"
+        }
+    }
+
+    private static func text(of failure: UploadFailure) -> String {
+        failure.message.isEmpty ? failure.kind.rawValue : failure.message
+    }
+
+    /// A span as people say it: `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`.
+    package static func time(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<10: String(format: "%.1f s", max(seconds, 0))
+        case ..<120: "\(Int(seconds)) s"
+        case ..<7_200: "\(Int(seconds / 60)) min"
+        case ..<172_800: "\(Int(seconds / 3_600)) h"
+        default: "\(Int(min(seconds / 86_400, 99_999))) d"
         }
     }
 

@@ -29,16 +29,12 @@ package final class SourceFile: Sendable {
         // Without O_NONBLOCK, opening a pipe would wait for a writer.
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else {
-            switch errno {
-            case ENOENT, ENOTDIR: throw UploadFailure(.missing, "there is no such file")
-            case ELOOP: throw UploadFailure(.unreadable, "symbolic links lead in a circle")
-            default: throw UploadFailure(.unreadable, "it cannot be opened: \(systemMessage(errno))")
-            }
+            throw UploadFailure(lookingAt: path, errno: errno)
         }
         let file = SourceFile(descriptor: descriptor)
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw UploadFailure(.unreadable, "it is no regular file")
+            throw .noRegularFile
         }
         return file
     }
@@ -80,6 +76,32 @@ package final class SourceFile: Sendable {
     func willRead(from start: UInt64, count: UInt64) {
         posix_fadvise(descriptor, off_t(clamping: start), off_t(clamping: count), POSIX_FADV_WILLNEED)
     }
+}
+
+extension UploadFailure {
+    /// A path that cannot be opened, looked at or listed, and what its user can do about it.
+    ///
+    /// - Parameter number: `errno` as the system call left it.
+    init(lookingAt path: String, errno number: Int32) {
+        switch number {
+        case ENOENT where path.unicodeScalars.contains("\u{FFFD}"), EILSEQ:
+            // What the shell handed over was no UTF-8, and has been repaired on its way here.
+            self.init(.unreadable, "its name is not UTF-8, as keys have to be; rename it")
+        case ENOENT, ENOTDIR:
+            self.init(.missing, "there is no such file; check its path")
+        case ELOOP:
+            self.init(.unreadable, "symbolic links lead in a circle; name the file itself")
+        case EACCES, EPERM:
+            self.init(
+                .unreadable,
+                "\(systemMessage(number)): let the user that sluice-agent runs as read it, or run it as another one")
+        default:
+            self.init(.unreadable, "it cannot be read (\(systemMessage(number))); mend that, then push it again")
+        }
+    }
+
+    /// A pipe, a socket, a device, or a directory where a file was named.
+    static let noRegularFile = UploadFailure(.unreadable, "it is no regular file; only those can be sent")
 }
 
 /// What the system says of an error number.

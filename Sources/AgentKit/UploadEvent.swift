@@ -29,16 +29,20 @@ package struct RunSummary: Equatable, Sendable {
     package var bytesSent: UInt64 = 0
     /// Plain bytes found stored already.
     package var bytesResumed: UInt64 = 0
+    /// What the journal has of uploads that are not finished, these and others.
+    package var unfinished = 0
     /// All bytes given to sockets, frames included.
     package var wireBytes: UInt64 = 0
     package var seconds: Double = 0
 
     package init() {}
 
-    /// 0 where everything is stored; the failures' own code where they have one in common; else 1.
+    /// 0 where everything is stored; the failures' own code where they have one in common; else 1. That code is 1 too
+    /// where only some files have something wrong with them and the others are stored.
     package var exitCode: Int32 {
         let codes = Set(failures.map(\.failure.kind.exitCode))
-        return codes.count > 1 ? 1 : codes.first ?? 0
+        guard codes.count == 1, let code = codes.first else { return codes.isEmpty ? 0 : 1 }
+        return (64...66).contains(code) && failures.count < files ? 1 : code
     }
 }
 

@@ -31,13 +31,27 @@ package struct Uploader: Sendable {
     /// What is to be done.
     package enum Work: Sendable {
         /// - Parameters:
+        ///   - paths: `-` for standard input, which needs a key.
         ///   - key: the key of the one file that `paths` names; `nil` for keys by name.
         ///   - prefix: put before every key.
-        case push(paths: [String], key: String?, prefix: String)
-        /// Unfinished uploads, by number; `nil` for all. `path`: where the file is now, for one of them.
-        case resume([UploadID]?, path: String?)
-        case abort(UploadID)
+        case push(paths: [String], key: String?, prefix: String, filter: FileFilter)
+        /// Unfinished uploads.
+        ///
+        /// - Parameters:
+        ///   - resume: by number; `nil` for all.
+        ///   - path: where the file is now, for one of them.
+        ///   - drop: by number.
+        case unfinished(resume: [UploadID]?, path: String?, drop: [UploadID])
+
+        /// What is to be dropped, where nothing else is to be done.
+        fileprivate var idsIfOnlyDropped: [UploadID]? {
+            guard case .unfinished(let resumed, _, let dropped) = self, let resumed, resumed.isEmpty else { return nil }
+            return dropped
+        }
     }
+
+    /// How often a run looks whether another process wants something dropped.
+    private static let markInterval = Duration.milliseconds(500)
 
     /// Parts that together stay below this are held in memory between hashing and sending.
     private static let keptBytesMax: UInt64 = 64 << 20
@@ -58,6 +72,9 @@ package struct Uploader: Sendable {
     package func run(
         _ work: Work, observe: @Sendable @escaping (UploadEvent) -> Void
     ) async throws -> RunSummary {
+        if let ids = work.idsIfOnlyDropped, home.isBusy {
+            return try await DropMark(home: home, logger: logger).drop(ids, observe: observe)
+        }
         let lock = try home.lock()
         let identity = try home.identity()
         let journal = try AgentJournal.open(home, logger: logger)
@@ -80,7 +97,9 @@ package struct Uploader: Sendable {
                         core: core, journal: journal, writer: writer, configuration: configuration, threads: threads)
                     await feeder.feed(work, events: continuation)
                 }
+                let watch = Task { await dropWhatIsMarked(journal, core) }
                 let summary = await addUp(events, observe)
+                watch.cancel()
                 writer.finish()
                 await tasks.waitForAll()
                 return summary
@@ -91,11 +110,24 @@ package struct Uploader: Sendable {
         }
         var finished = summary
         finished.wireBytes = await core.wireBytes
+        // A journal that cannot be read now has failed before, and been told.
+        finished.unfinished = (try? journal.unfinishedCount()) ?? 0
         await core.finish()
         try await threads.shutdownGracefully()
         try await group.shutdownGracefully()
         withExtendedLifetime(lock) {}
         return finished
+    }
+
+    /// Another process may mark an upload that is under way here.
+    private func dropWhatIsMarked(_ journal: Journal, _ core: AgentCore) async {
+        var told: Set<UploadID> = []
+        while !Task.isCancelled {
+            // A journal that cannot be read now ends the run by its next write.
+            for id in (try? journal.dropping()) ?? [] where told.insert(id).inserted { await core.drop(id) }
+            // Cancelled while asleep: the loop ends.
+            try? await Task.sleep(for: Self.markInterval)
+        }
     }
 
     private func makeCore(
@@ -163,7 +195,7 @@ extension RunSummary {
         bytesResumed += figures.bytesResumed
         switch outcome {
         case .stored(let receipt, _): bytes += receipt.size
-        case .dropped: break
+        case .dropped: files -= 1
         case .failed(let failure): failures.append(Failure(path: path, key: key, failure: failure))
         }
     }

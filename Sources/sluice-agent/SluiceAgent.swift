@@ -1,18 +1,28 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
-import Foundation
-import Logging
 import SecureChannel
-import TransferCore
-import WireProtocol
 
 @main
 struct SluiceAgent: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sluice-agent", abstract: "Sends files through a gateway into an object store.",
+        commandName: "sluice-agent",
+        abstract: "Sends files through a gateway into an object store.",
+        discussion: """
+            First time: run sluice-agent init with what the gateway's operator gave you, and give the operator the \
+            fingerprint that it prints. Then sluice-agent push FILE; whatever interrupts it, run the same again.
+
+            Exit codes: 0 all stored; 1 several causes, or the key holds other content; 64 wrong usage; 65 a file \
+            changed or is another one; 66 a file is missing or unreadable; 69 the store refuses; 74 this machine's \
+            disk is full; 75 try again later, everything is kept; 76 the gateway speaks another protocol; 77 this \
+            device is not authorised.
+            """,
         version: sluiceVersion,
-        subcommands: [Init.self, Push.self, Status.self, Resume.self, Abort.self])
+        subcommands: [Init.self, Push.self, Status.self, Resume.self, Abort.self, Digest.self])
+
+    static func main() async {
+        await runProcess { AgentFailure($0).map { ($0.exitCode, $0.sentence) } }
+    }
 }
 
 struct Init: AsyncParsableCommand {
@@ -29,70 +39,16 @@ struct Init: AsyncParsableCommand {
     }
 }
 
-struct Push: AsyncParsableCommand {
+struct Digest: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Sends files, and directories with all that is in them. Run again, it goes on where it was.")
-    @Argument(help: "Files and directories.") var paths: [String]
-    @Option(help: "The object's key, for one file.") var key: String?
-    @Option(help: "Put before every key.") var prefix: String?
-    @Option(help: "The size of parts, for example 8MiB.") var partSize: ByteSize?
-    @Option(help: "What to do about an object that is there: verify, replace or fail.") var ifExists: ExistingKeyPolicy?
-    @OptionGroup var options: TransferOptions
-
-    func validate() throws {
-        guard !paths.isEmpty else { throw ValidationError("Name the files to send.") }
-        guard key == nil || paths.count == 1 else { throw ValidationError("--key is for one file; use --prefix.") }
-    }
-
-    func run() async throws {
-        let settings = try await options.settings()
-        try await options.upload(
-            .push(paths: paths, key: key, prefix: try settings.value(prefix, "prefix") ?? ""), settings
-        ) { configuration in
-            configuration.partBytesWish = try settings.value(partSize, "part-size")?.bytes
-            configuration.policy = try settings.value(ifExists, "if-exists") ?? .verify
-        }
-    }
-}
-
-struct Status: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Lists unfinished uploads.")
-    @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+        abstract: "Prints a file's digests: what receipts and stores can be compared with.",
+        discussion: "The root digest is SHA-256 over the digests of the file's parts, so it goes with a part size.")
+    @Argument(help: "The file.") var path: String
+    @Option(help: "The size of parts, for the root digest (default: 8MiB).") var partSize: ByteSize?
 
     func run() throws {
-        let home = AgentHome(path: home)
-        let rows = try AgentJournal.unfinished(
-            in: home, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
-        for row in rows { print(row.line) }
-        print(
-            rows.isEmpty
-                ? "No unfinished uploads." : "Go on with: sluice-agent resume ID…   Drop with: sluice-agent abort ID")
-    }
-}
-
-struct Resume: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Goes on with unfinished uploads.")
-    @Argument(help: "Their numbers, as status lists them; none for all.") var ids: [Int64] = []
-    @Flag(help: "All of them.") var all = false
-    @Option(help: "Where the file is now; with one ID.") var file: String?
-    @OptionGroup var options: TransferOptions
-
-    func validate() throws {
-        guard file == nil || ids.count == 1 else { throw ValidationError("--file goes with one ID.") }
-    }
-
-    func run() async throws {
-        let chosen = all || ids.isEmpty ? nil : ids.map(UploadID.init)
-        try await options.upload(.resume(chosen, path: file), try await options.settings())
-    }
-}
-
-struct Abort: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Drops an unfinished upload, here and in the store.")
-    @Argument(help: "Its number, as status lists it.") var id: Int64
-    @OptionGroup var options: TransferOptions
-
-    func run() async throws {
-        try await options.upload(.abort(UploadID(id)), try await options.settings())
+        let digests = try FileDigests(path: path, partBytes: partSize?.bytes ?? 8 << 20)
+        print("sha256  \(digests.whole)  \(path)")
+        print("root    \(digests.root)  in parts of \(ByteSize(bytes: digests.partBytes).defaultValueDescription)")
     }
 }

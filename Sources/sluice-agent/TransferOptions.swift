@@ -18,7 +18,7 @@ struct TransferOptions: ParsableArguments {
     @Option(help: "Compress: auto, always or never.") var compress: CompressionChoice?
     @Flag(help: "One JSON object a line.") var json = false
     @Flag(help: "Say only what failed.") var quiet = false
-    @Flag(help: "Log more.") var verbose = false
+    @Flag(help: "A line per part, and more in the log.") var verbose = false
 
     func settings() async throws -> Settings { try await Settings(file: AgentHome(path: home).configurationPath) }
 
@@ -40,9 +40,9 @@ struct TransferOptions: ParsableArguments {
         try settings.value(retryFor, "retry-for").map { configuration.limits.retryFor = $0.duration }
         try settings.value(compress, "compress").map { configuration.compression = $0 }
         try adjust(&configuration)
-        let logger = ProgramLog.make(label: "sluice-agent", level: verbose ? .debug : .warning)
+        let logger = ProgramLog.make(label: "sluice-agent", level: verbose ? .info : .warning)
         let uploader = Uploader(home: AgentHome(path: home), configuration: configuration, logger: logger)
-        throw ExitCode(try await AgentProgram(uploader: uploader, json: json, quiet: quiet).run(work))
+        throw ExitCode(try await AgentProgram(uploader: uploader, json: json, quiet: quiet, verbose: verbose).run(work))
     }
 }
 

@@ -68,8 +68,10 @@ struct PartReaderTests {
     }
 
     @Test func opensOnlyRegularFiles() {
-        #expect(throws: UploadFailure(.missing, "there is no such file")) { try SourceFile.open("/no/such/file") }
-        #expect(throws: UploadFailure(.unreadable, "it is no regular file")) { try SourceFile.open("/dev/null") }
-        #expect(throws: UploadFailure(.unreadable, "it is no regular file")) { try SourceFile.open("/") }
+        let missing = UploadFailure(.missing, "there is no such file; check its path")
+        let special = UploadFailure(.unreadable, "it is no regular file; only those can be sent")
+        #expect(throws: missing) { try SourceFile.open("/no/such/file") }
+        #expect(throws: special) { try SourceFile.open("/dev/null") }
+        #expect(throws: special) { try SourceFile.open("/") }
     }
 }

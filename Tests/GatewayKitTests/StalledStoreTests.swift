@@ -29,13 +29,17 @@ struct StalledStoreTests {
                     try SeededFile(seed: 2, byteCount: 3 << 20).write(to: small)
                     let slow = try uploader("slow", gatewayHome: home, port: proxy.port, in: directory)
                     let fast = try uploader("fast", gatewayHome: home, port: port, in: directory)
-                    async let stalled = slow.run(.push(paths: [large.path()], key: "slow/large", prefix: "")) { _ in }
+                    async let stalled = slow.run(
+                        .push(paths: [large.path()], key: "slow/large", prefix: "", filter: .init())
+                    ) { _ in }
                     try await withDeadline(.seconds(30), "parts to stall") {
                         try await store.stalls.wait { $0 >= 4 ? () : nil }
                         try await proxy.wait(untilBytes: 4 * Int(limits.windowBytes), towards: .upstream)
                     }
                     // Another file goes through meanwhile.
-                    let summary = try await fast.run(.push(paths: [small.path()], key: "fast/small", prefix: "")) { _ in
+                    let summary = try await fast.run(
+                        .push(paths: [small.path()], key: "fast/small", prefix: "", filter: .init())
+                    ) { _ in
                     }
                     #expect(summary.failures == [])
                     #expect(try fileDigest(URL(filePath: objects + "/fast/small")) == fileDigest(small))

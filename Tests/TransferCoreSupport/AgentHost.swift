@@ -25,46 +25,89 @@ package final class AgentHost {
     }
 
     package private(set) var machine: Agent
+    /// Tells the agents of one world apart.
+    package let number: Int
     private let makeMachine: (Instant) -> Agent
-    private unowned let pair: Pair
+    private unowned let world: any HostWorld
     private var ends: [ConnectionID: End] = [:]
-    private var held: [PartKey: [UInt8]] = [:]
+    /// Where each part that will be sent begins in its file, and its bytes where they are kept.
+    private var held: [PartKey: (start: UInt64, bytes: [UInt8]?)] = [:]
     private var reads: [PartKey: Int] = [:]
     private var lastRead = 0
     private var uncommitted: [(JournalSequence, JournalWrite)] = []
+    /// The writes of the transaction that is being made durable.
+    private var committing: [(JournalSequence, JournalWrite)] = []
     private var isCommitPlanned = false
     private var timerAt: Instant?
-    private var life = 0
-    private var isDead = false
+    /// Counts processes: what was planned for an earlier one finds nobody.
+    package private(set) var life = 0
+    package private(set) var isDead = false
+    /// Whether the bytes of parts are kept in memory; else they are read again for each chunk.
+    package var keepsParts = true
+    /// Stands between the disk and the machine: the stamp before a reading, and what the reading found.
+    package var tamperReading: ((FileStamp, PartReading) -> PartReading)?
+    /// Whether the machine is told that writes are durable before they are.
+    package var claimsCommits = false
     package private(set) var outcomes: [UploadID: UploadOutcome] = [:]
     package private(set) var reports: [AgentReport] = []
     package private(set) var actionCount = 0
     package private(set) var commitCount = 0
+    package private(set) var readCount = 0
 
-    init(pair: Pair, makeMachine: @escaping (Instant) -> Agent) {
-        self.pair = pair
+    /// - Parameter makeMachine: called at each start of the process, with the time.
+    package init(world: any HostWorld, number: Int = 0, makeMachine: @escaping (Instant) -> Agent) {
+        self.world = world
+        self.number = number
         self.makeMachine = makeMachine
-        self.machine = makeMachine(pair.schedule.now)
+        self.machine = makeMachine(world.schedule.now)
     }
 
     package var heldParts: Int { held.count }
 
-    private var now: Instant { pair.schedule.now }
+    private var now: Instant { world.schedule.now }
 
     // MARK: Life
 
     /// The process dies: what was not committed is lost, its connections break.
-    package func kill(leavingGateway: Bool = false) {
+    ///
+    /// - Parameters:
+    ///   - leavingGateway: the gateway does not notice, and what was on its way to it is lost.
+    ///   - landingCommit: the transaction that was being made durable is, though nobody was told.
+    ///   - landingBytes: what was written to connections arrives at the gateways all the same.
+    package func kill(leavingGateway: Bool = false, landingCommit: Bool = false, landingBytes: Bool = false) {
+        guard !isDead else { return }
         isDead = true
         life += 1
         let wires = ends.sorted { $0.key < $1.key }.compactMap(\.value.wire)
+        if landingCommit, !committing.isEmpty { _ = world.commit(committing.map(\.1), of: self) }
+        forget()
+        for wire in wires {
+            switch (landingBytes, leavingGateway) {
+            case (true, true): wire.abandonAgent()
+            case (true, false): wire.close(from: .toGateway)
+            case (false, true): wire.end(.cutAtAgent)
+            case (false, false): wire.end(.cut)
+            }
+        }
+    }
+
+    /// The process ends in order.
+    package func exit() {
+        isDead = true
+        life += 1
+        let wires = ends.sorted { $0.key < $1.key }.compactMap(\.value.wire)
+        forget()
+        for wire in wires { wire.close(from: .toGateway) }
+    }
+
+    private func forget() {
         ends = [:]
         held = [:]
         reads = [:]
         uncommitted = []
+        committing = []
         isCommitPlanned = false
         timerAt = nil
-        for wire in wires { wire.cut(leavingGateway: leavingGateway) }
     }
 
     /// Another process takes up what the journal holds.
@@ -98,31 +141,33 @@ package final class AgentHost {
         do throws(WireError) {
             while !isDead, let inbound = try ends[id]?.decoder.next() {
                 guard case .frame(let slot, let frame) = inbound else { continue }
-                pair.delivered(frame)
+                world.delivered(frame, to: self)
                 machine.receivedFrame(frame, slot: slot, from: id, now: now)
                 perform()
             }
         } catch {
-            pair.violation("the gateway sent \(error.code.name)")
+            world.violation("the gateway sent \(error.code.name)")
             machine.receivedMalformed(error.code, from: id, now: now)
             perform()
         }
     }
 
-    func cutAll() {
-        for end in ends.sorted(by: { $0.key < $1.key }) { end.value.wire?.cut() }
+    /// Every connection ends, as with a broken network.
+    package func cutAll() {
+        for end in ends.sorted(by: { $0.key < $1.key }) { end.value.wire?.end(.cut) }
     }
 
     // MARK: Performing
 
     private func perform() {
+        guard !isDead else { return }
+        let life = life
         for action in machine.takeActions() {
-            guard !isDead else { return }
             perform(action)
             actionCount += 1
-            pair.agentActed(actionCount)
+            world.acted(self)
+            guard life == self.life, !isDead else { return }
         }
-        guard !isDead else { return }
         arm()
     }
 
@@ -142,10 +187,13 @@ package final class AgentHost {
             held[PartKey(upload: upload, part: part)] = nil
             reads[PartKey(upload: upload, part: part)] = nil
         case .computeEvidence(let upload, let partBytes, let like):
-            later(pair.options.readTime) { $0.compute(upload, partBytes: partBytes, like: like) }
+            compute(upload, partBytes: partBytes, like: like)
         case .checkFile(let upload):
-            later(pair.options.readTime) { host in
-                guard let stamp = host.pair.files[upload]?.stamp else { return }
+            later(.reading) { host in
+                if let failure = host.world.reading(upload, reaches: .end, at: host) {
+                    return host.machine.fileChecked(.failure(failure), of: upload, now: host.now)
+                }
+                guard let stamp = host.world.file(of: upload, at: host)?.stamp else { return }
                 host.machine.fileChecked(.success(stamp), of: upload, now: host.now)
             }
         case .journal(let sequence, let write):
@@ -154,14 +202,18 @@ package final class AgentHost {
         case .report(_, let report): reports.append(report)
         case .finish(let upload, let outcome, _):
             outcomes[upload] = outcome
-            pair.finished(upload, outcome)
+            world.finished(upload, outcome, at: self)
         }
     }
 
     /// Does something after a while, if the process still lives then.
+    private func later(_ work: AgentWork, _ body: @escaping (AgentHost) -> Void) {
+        later(world.duration(of: work, at: self), body)
+    }
+
     private func later(_ delay: Duration, _ body: @escaping (AgentHost) -> Void) {
         let life = life
-        pair.schedule.after(delay) { [weak self] in
+        world.schedule.after(delay) { [weak self] in
             guard let self, life == self.life, !self.isDead else { return }
             body(self)
             self.perform()
@@ -170,9 +222,9 @@ package final class AgentHost {
 
     private func connect(_ id: ConnectionID) {
         ends[id] = End()
-        later(pair.options.latency * 2) { host in
+        later(.connecting) { host in
             guard host.ends[id] != nil else { return }
-            guard let wire = host.pair.connect(id) else {
+            guard let wire = host.world.connect(id, from: host) else {
                 host.ends[id] = nil
                 host.machine.connectionLost(id, now: host.now)
                 return
@@ -184,37 +236,55 @@ package final class AgentHost {
 
     private func send(_ frame: Frame, slot: Slot, to id: ConnectionID) {
         guard let wire = ends[id]?.wire else { return }
+        world.sends(frame, slot: slot, on: id, from: self)
         var buffer = ByteBuffer()
         do throws(WireError) {
             try frame.encode(slot: slot, into: &buffer)
             wire.write(buffer, .toGateway)
         } catch {
-            pair.violation("the agent cannot encode \(frame.type): \(error.code.name)")
+            world.violation("the agent cannot encode \(frame.type): \(error.code.name)")
         }
     }
 
     private func read(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
         lastRead += 1
+        readCount += 1
         let number = lastRead
         reads[key] = number
-        pair.partsRead += 1
-        later(pair.options.readTime) { host in
-            guard host.reads[key] == number, let file = host.pair.files[key.upload] else { return }
+        let before = world.file(of: key.upload, at: self)?.stamp
+        var failure = world.reading(key.upload, reaches: .start, at: self)
+        var content = world.file(of: key.upload, at: self)?.read(start: start, count: bytes / 2)
+        later(.reading) { host in
+            guard host.reads[key] == number else { return }
             host.reads[key] = nil
-            guard let content = file.read(start: start, count: bytes) else {
-                return host.machine.partRead(key.part, of: key.upload, .truncated, now: host.now)
+            failure = failure ?? host.world.reading(key.upload, reaches: .middle, at: host)
+            let half = host.world.file(of: key.upload, at: host)?
+                .read(start: start + bytes / 2, count: bytes - bytes / 2)
+            content = half.flatMap { half in content.map { $0 + half } }
+            failure = failure ?? host.world.reading(key.upload, reaches: .end, at: host)
+            guard let file = host.world.file(of: key.upload, at: host), let before else { return }
+            var reading = PartReading.truncated
+            if let failure {
+                reading = .failed(failure)
+            } else if let content {
+                if keep { host.held[key] = (start, host.keepsParts ? content : nil) }
+                reading = .read(
+                    digest: ToyDigest.sha256(content), md5: withMD5 ? ToyDigest.md5(content) : nil, stamp: file.stamp)
             }
-            if keep { host.held[key] = content }
-            let reading = PartReading.read(
-                digest: ToyDigest.sha256(content), md5: withMD5 ? ToyDigest.md5(content) : nil, stamp: file.stamp)
+            if let tamper = host.tamperReading { reading = tamper(before, reading) }
             host.machine.partRead(key.part, of: key.upload, reading, now: host.now)
         }
     }
 
     private func compute(_ upload: UploadID, partBytes: UInt64, like: ContentEvidence) {
-        guard let file = pair.files[upload] else { return }
-        let evidence = VirtualEvidence.compute(file.bytes, partBytes: partBytes, like: like)
-        machine.evidenceComputed(.computed(evidence, stamp: file.stamp), of: upload, now: now)
+        var failure = world.reading(upload, reaches: .start, at: self)
+        later(.reading) { host in
+            guard let file = host.world.file(of: upload, at: host) else { return }
+            let evidence = VirtualEvidence.compute(file.bytes, partBytes: partBytes, like: like)
+            failure = failure ?? host.world.reading(upload, reaches: .end, at: host)
+            host.machine.evidenceComputed(
+                failure.map { .failed($0) } ?? .computed(evidence, stamp: file.stamp), of: upload, now: host.now)
+        }
     }
 
     // MARK: Chunks
@@ -230,14 +300,13 @@ package final class AgentHost {
         guard let wire = ends[id]?.wire, let chunk = ends[id]?.chunks.first else { return }
         ends[id]?.chunks.removeFirst()
         let key = PartKey(upload: chunk.upload, part: chunk.part)
-        guard let content = held[key], chunk.offset + UInt64(chunk.plainBytes) <= UInt64(content.count) else {
+        guard let payload = payload(of: chunk, key) else {
             ends[id]?.isPumping = false
             machine.chunkFailed(
                 id, upload: chunk.upload, part: chunk.part, plainBytes: chunk.plainBytes,
-                failure: UploadFailure(.unreadable, "the part is not held"), now: now)
+                failure: UploadFailure(.changed, "the part cannot be read"), now: now)
             return pump(id)
         }
-        let payload = content[Int(chunk.offset)..<Int(chunk.offset) + Int(chunk.plainBytes)]
         let header = PartDataHeader(
             part: chunk.part, offset: chunk.offset, plainBytes: chunk.plainBytes, isCompressed: false,
             payloadBytes: chunk.plainBytes)
@@ -245,15 +314,14 @@ package final class AgentHost {
         do throws(WireError) {
             try header.encode(slot: chunk.slot, into: &buffer)
         } catch {
-            pair.violation("the agent cannot encode PART DATA: \(error.code.name)")
+            world.violation("the agent cannot encode PART DATA: \(error.code.name)")
         }
         buffer.writeBytes(payload)
         let wireBytes = UInt64(buffer.readableBytes)
         machine.chunkEncoded(wireBytes: wireBytes, now: now)
         wire.write(buffer, .toGateway)
-        pair.chunkWritten(wireBytes)
-        let time = pair.options.linkBytesPerSecond.map { Duration.nanoseconds(Int64(wireBytes * 1_000_000_000 / $0)) }
-        later(time ?? .microseconds(1)) { host in
+        world.sendsChunk(header, of: chunk.upload, wireBytes: wireBytes, from: self)
+        later(.sending(wireBytes: wireBytes)) { host in
             guard host.ends[id] != nil else { return }
             host.ends[id]?.isPumping = false
             host.machine.chunkSent(
@@ -263,19 +331,38 @@ package final class AgentHost {
         }
     }
 
+    private func payload(of chunk: Chunk, _ key: PartKey) -> [UInt8]? {
+        guard let part = held[key] else { return nil }
+        guard let content = part.bytes else {
+            return world.file(of: chunk.upload, at: self)?
+                .read(start: part.start + chunk.offset, count: UInt64(chunk.plainBytes))
+        }
+        guard chunk.offset + UInt64(chunk.plainBytes) <= UInt64(content.count) else { return nil }
+        return Array(content[Int(chunk.offset)..<Int(chunk.offset) + Int(chunk.plainBytes)])
+    }
+
     // MARK: Journal and time
 
+    /// What is asked for while a transaction is being made durable goes into the next.
     private func planCommit() {
-        guard !isCommitPlanned else { return }
+        guard !isCommitPlanned, let last = uncommitted.last?.0 else { return }
         isCommitPlanned = true
-        later(pair.options.commitTime) { host in
+        committing = uncommitted
+        uncommitted = []
+        if claimsCommits {
+            later(.microseconds(1)) { $0.machine.journalCommitted(through: last, now: $0.now) }
+        }
+        later(.committing) { host in
             host.isCommitPlanned = false
-            guard let last = host.uncommitted.last else { return }
-            for (_, write) in host.uncommitted { host.pair.committed(write) }
-            host.uncommitted = []
+            let writes = host.committing.map(\.1)
+            host.committing = []
+            if let failure = host.world.commit(writes, of: host) {
+                return host.machine.journalFailed(failure, now: host.now)
+            }
             host.commitCount += 1
-            host.machine.journalCommitted(through: last.0, now: host.now)
-            host.pair.agentCommitted(host.commitCount)
+            host.machine.journalCommitted(through: last, now: host.now)
+            host.world.committed(host)
+            host.planCommit()
         }
     }
 
@@ -284,10 +371,10 @@ package final class AgentHost {
         guard timerAt.map({ deadline < $0 }) ?? true else { return }
         timerAt = deadline
         let life = life
-        pair.schedule.at(deadline) { [weak self] in
+        world.schedule.at(deadline) { [weak self] in
             guard let self, life == self.life, !self.isDead, self.timerAt == deadline else { return }
             self.timerAt = nil
-            self.pair.ticked("agent")
+            self.world.ticked("agent")
             self.machine.tick(now: self.now)
             self.perform()
         }

@@ -1,6 +1,6 @@
 import NIOCore
 package import TransferCore
-import WireProtocol
+package import WireProtocol
 
 /// A gateway's shell without sockets: performs what the machine decides, in the virtual world.
 package final class GatewayHost {
@@ -12,8 +12,11 @@ package final class GatewayHost {
     }
 
     package private(set) var machine: Gateway
+    /// Tells the gateways of one world apart.
+    package let number: Int
     private let makeMachine: () -> Gateway
-    private unowned let pair: Pair
+    unowned let world: any HostWorld
+    private let store: VirtualStore
     private var ends: [ConnectionID: End] = [:]
     private var flows: [FlowID: VirtualFlow] = [:]
     private var calls: [StoreRequestID: StoreCall] = [:]
@@ -22,24 +25,47 @@ package final class GatewayHost {
     /// Counts restarts: what was planned for an earlier life finds nobody.
     private var life = 0
     package private(set) var notes: [GatewayNote] = []
+    /// The process is gone, and no other has taken its place yet.
+    package private(set) var isDown = false
+    /// How far its wall clock is off.
+    package var clockOffsetMilliseconds: Int64 = 0
+    /// Stand between the machine and the world.
+    package var tamperInbound: ((Frame) -> Frame)?
+    package var tamperRequest: ((StoreRequest) -> StoreRequest?)?
+    package var tamperAnswer: ((StoreAnswer, StoreRequest) -> StoreAnswer?)?
+    /// What the machine is told as soon as all bytes of a request are there, before anything comes of them.
+    package var foreseesAnswer: ((StoreRequest, [UInt8]) -> StoreAnswer?)?
 
-    init(pair: Pair, makeMachine: @escaping () -> Gateway) {
-        self.pair = pair
+    package init(world: any HostWorld, store: VirtualStore, number: Int = 0, makeMachine: @escaping () -> Gateway) {
+        self.world = world
+        self.store = store
+        self.number = number
         self.makeMachine = makeMachine
         self.machine = makeMachine()
     }
+
+    /// Plain bytes that arrived and that the store has not taken yet.
+    package var bytesHeld: UInt64 { flows.values.reduce(0) { $0 + $1.bytesAppended - $1.bytesGiven } }
 
     package var flowCount: Int { flows.count }
     package var callCount: Int { calls.count }
     package var connectionCount: Int { ends.count }
 
-    private var now: Instant { pair.schedule.now }
-    private var wallMilliseconds: Int64 { Int64(now.nanoseconds / 1_000_000) }
+    private var now: Instant { world.schedule.now }
+    private var wallMilliseconds: Int64 { Int64(now.nanoseconds / 1_000_000) + clockOffsetMilliseconds }
 
     // MARK: Life
 
     /// The process dies and another takes its place: nothing is remembered, the store finishes what it has whole.
     package func restart() {
+        kill()
+        start()
+    }
+
+    /// The process dies.
+    package func kill() {
+        guard !isDown else { return }
+        isDown = true
         life += 1
         let wires = ends.sorted { $0.key < $1.key }.map(\.value.wire)
         ends = [:]
@@ -47,9 +73,15 @@ package final class GatewayHost {
         calls = [:]
         flows = [:]
         timerAt = nil
+        for wire in wires { wire.end(.cut) }
+    }
+
+    /// A process begins where there is none.
+    package func start() {
+        guard isDown else { return }
+        isDown = false
         machine = makeMachine()
         perform()
-        for wire in wires { wire.cut() }
     }
 
     package func change(_ body: (inout Gateway) -> Void) {
@@ -58,13 +90,13 @@ package final class GatewayHost {
     }
 
     /// Every connection ends, as with a broken network.
-    func cutAll() {
-        for end in ends.sorted(by: { $0.key < $1.key }) { end.value.wire.cut() }
+    package func cutAll() {
+        for end in ends.sorted(by: { $0.key < $1.key }) { end.value.wire.end(.cut) }
     }
 
     // MARK: The wire
 
-    func accept(_ make: (ConnectionID) -> Wire) -> Wire {
+    package func accept(_ make: (ConnectionID) -> Wire) -> Wire {
         lastConnection += 1
         let id = ConnectionID(lastConnection + UInt64(life) * 1_000_000)
         let wire = make(id)
@@ -75,7 +107,7 @@ package final class GatewayHost {
     }
 
     func connectionLost(_ id: ConnectionID) {
-        guard ends.removeValue(forKey: id) != nil else { return }
+        guard !isDown, ends.removeValue(forKey: id) != nil else { return }
         machine.connectionLost(id, now: now)
         perform()
     }
@@ -86,7 +118,7 @@ package final class GatewayHost {
             while ends[id]?.isEnded == false, let inbound = try ends[id]?.decoder.next() { receive(inbound, from: id) }
         } catch {
             ends[id]?.isEnded = true
-            pair.violation("the agent sent \(error.code.name)")
+            world.violation("the agent sent \(error.code.name)")
             machine.receivedMalformed(error.code, from: id, now: now)
             perform()
         }
@@ -95,11 +127,16 @@ package final class GatewayHost {
     private func receive(_ inbound: Inbound, from id: ConnectionID) {
         switch inbound {
         case .frame(let slot, let frame):
-            pair.observe(frame, slot: slot, on: id, .toGateway)
-            machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
+            world.received(frame, slot: slot, on: id, at: self)
+            // The world may have killed the process.
+            guard ends[id] != nil else { return }
+            machine.receivedFrame(
+                tamperInbound?(frame) ?? frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
         case .dataBegan(let slot, let header):
             switch machine.receivedData(header, slot: slot, from: id, now: now) {
-            case .accept(let flow, let skip): ends[id]?.flow = (flow, skip)
+            case .accept(let flow, let skip):
+                ends[id]?.flow = (flow, skip)
+                world.tookData(from: id, at: self)
             case .discard: ends[id]?.flow = nil
             case .violation: ends[id]?.isEnded = true
             }
@@ -118,7 +155,7 @@ package final class GatewayHost {
         let wanted = Array(bytes.dropFirst(Int(skipped)))
         guard !wanted.isEmpty else { return }
         if machine.receivedBytes(UInt64(wanted.count), flow: flow, from: id, now: now) {
-            if flows[flow] == nil { pair.violation("bytes were wanted for a flow that is not there") }
+            if flows[flow] == nil { world.violation("bytes were wanted for a flow that is not there") }
             flows[flow]?.append(wanted)
         } else {
             ends[id]?.flow = nil
@@ -128,9 +165,15 @@ package final class GatewayHost {
     // MARK: Performing
 
     private func perform() {
-        for action in machine.takeActions() { perform(action) }
+        let life = life
+        for action in machine.takeActions() {
+            perform(action)
+            world.acted(self)
+            guard life == self.life, !isDown else { return }
+        }
         arm()
-        if machine.bytesReserved > machine.limits.budgetBytes { pair.violation("the budget is exceeded") }
+        if bytesHeld > machine.bytesReserved { world.violation("more bytes are held than are reserved") }
+        if machine.bytesReserved > machine.limits.budgetBytes { world.violation("the budget is exceeded") }
     }
 
     private func perform(_ action: GatewayAction) {
@@ -147,7 +190,7 @@ package final class GatewayHost {
         case .openFlow(let id, let size, let holdsLast):
             flows[id] = VirtualFlow(size: size, holdsLast: holdsLast)
         case .releaseFlow(let id):
-            if flows[id] == nil { pair.violation("a flow was released that is not there") }
+            if flows[id] == nil { world.violation("a flow was released that is not there") }
             flows[id]?.release()
         case .dropFlow(let id):
             flows.removeValue(forKey: id)?.drop()
@@ -158,22 +201,28 @@ package final class GatewayHost {
 
     private func send(_ frame: Frame, slot: Slot, to id: ConnectionID) {
         guard let end = ends[id] else { return }
-        pair.check(frame, in: self)
-        pair.observe(frame, slot: slot, on: id, .toAgent)
+        world.sends(frame, slot: slot, on: id, from: self)
         var buffer = ByteBuffer()
         do throws(WireError) {
             try frame.encode(slot: slot, into: &buffer)
             end.wire.write(buffer, .toAgent)
         } catch {
-            pair.violation("the gateway cannot encode \(frame.type): \(error.code.name)")
+            world.violation("the gateway cannot encode \(frame.type): \(error.code.name)")
         }
     }
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
-        pair.requested(request)
+        world.requests(request, at: self)
         let life = life
+        var isTold = false
+        guard let asked = tamperRequest?(request) ?? (tamperRequest == nil ? request : nil) else {
+            return world.schedule.after(.milliseconds(1)) { [weak self] in
+                guard let self, life == self.life else { return }
+                self.tell(id, .done, request)
+            }
+        }
         let call = StoreCall(
-            request, store: pair.store, flow: request.bytes.flatMap { flows[$0.flow] },
+            asked, store: store, flow: request.bytes.flatMap { flows[$0.flow] },
             reportConsumed: { [weak self] total in
                 guard let self, life == self.life, let flow = request.bytes?.flow else { return }
                 self.machine.consumed(total, flow: flow, now: self.now)
@@ -182,23 +231,39 @@ package final class GatewayHost {
             reportAnswer: { [weak self] answer in
                 guard let self, life == self.life else { return }
                 self.calls[id] = nil
-                self.pair.answered(answer, to: request)
-                self.machine.storeAnswered(id, answer, now: self.now, wallMilliseconds: self.wallMilliseconds)
-                self.perform()
+                self.world.answered(answer, to: request, at: self)
+                guard life == self.life, !isTold else { return }
+                let told = self.tamperAnswer.map { $0(answer, request) } ?? answer
+                if let told { self.tell(id, told, request) }
             })
         calls[id] = call
+        call.onBody = foreseesAnswer.map { foresees in
+            { [weak self] body in
+                guard let foreseen = foresees(request, body) else { return }
+                isTold = true
+                self?.world.schedule.after(.zero) { [weak self] in
+                    guard let self, life == self.life else { return }
+                    self.tell(id, foreseen, request)
+                }
+            }
+        }
         call.begin()
+    }
+
+    private func tell(_ id: StoreRequestID, _ answer: StoreAnswer, _ request: StoreRequest) {
+        machine.storeAnswered(id, answer, now: now, wallMilliseconds: wallMilliseconds)
+        perform()
     }
 
     private func arm() {
         guard let deadline = machine.nextDeadline, timerAt.map({ deadline < $0 }) ?? true else { return }
         timerAt = deadline
         let life = life
-        pair.schedule.at(deadline) { [weak self] in
+        world.schedule.at(deadline) { [weak self] in
             guard let self, life == self.life, self.timerAt == deadline else { return }
             self.timerAt = nil
             if let due = self.machine.nextDeadline, due <= self.now {
-                self.pair.ticked("gateway")
+                self.world.ticked("gateway")
                 self.machine.tick(now: self.now)
             }
             self.perform()

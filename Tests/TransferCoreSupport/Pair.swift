@@ -50,7 +50,7 @@ package struct Cut: Equatable, Sendable {
 
 /// An agent and its gateways, a store, files and a journal, joined by a virtual wire under a virtual clock. Everything
 /// that happens is decided by the options and the seed; `violations` says what must never be and was.
-package final class Pair {
+package final class Pair: HostWorld {
     package static let device = AuthorisedDevice(
         name: "device-1", fingerprint: ToyDigest.sha256([1]), prefix: "site/")
 
@@ -70,7 +70,6 @@ package final class Pair {
     package var onFrame: ((Frame, Cut.Direction) -> Void)?
     package private(set) var transcript: [String] = []
     package private(set) var violations: [String] = []
-    package var partsRead = 0
     /// Whether a gateway was left with connections that are gone.
     var leavesStaleConnections = false
     package private(set) var chunkTimes: [(at: Instant, wireBytes: UInt64)] = []
@@ -78,6 +77,7 @@ package final class Pair {
     private var ticksAt: (moment: Instant, count: Int) = (Instant(nanoseconds: 0), 0)
     private var lastUpload: Int64 = 0
     package private(set) var steps = 0
+    package var partsRead: Int { agent.readCount }
     private var generator: SeededGenerator
 
     package init(_ options: PairOptions = PairOptions(), cryptography: ToyCryptography = ToyCryptography()) {
@@ -86,13 +86,13 @@ package final class Pair {
         self.generator = SeededGenerator(seed: options.seed)
         for _ in 0..<options.gateways {
             gateways.append(
-                GatewayHost(pair: self) { [schedule] in
+                GatewayHost(world: self, store: store) { [schedule] in
                     var machine = Gateway(limits: options.gatewayLimits, cryptography: cryptography, software: "g")
                     machine.devicesChanged([Pair.device], now: schedule.now)
                     return machine
                 })
         }
-        agentHost = AgentHost(pair: self) { [unowned self] now in self.makeAgent(now: now) }
+        agentHost = AgentHost(world: self) { [unowned self] now in self.makeAgent(now: now) }
     }
 
     package var agent: AgentHost {
@@ -142,6 +142,7 @@ package final class Pair {
 
     /// The agent's process dies, and after a while another goes on from the journal.
     package func restartAgent(leavingGateway: Bool = false, whileDead: () -> Void = {}) {
+        if leavingGateway { leavesStaleConnections = true }
         agent.kill(leavingGateway: leavingGateway)
         whileDead()
         schedule.after(.milliseconds(50)) { [unowned self] in
@@ -216,25 +217,43 @@ package final class Pair {
 
     package func violation(_ text: String) { violations.append(text) }
 
-    func connect(_ id: ConnectionID) -> Wire? {
-        guard let index = route() else { return nil }
-        return gateways[index].accept { [unowned self] gatewayID in
-            Wire(id: id, gatewayID: gatewayID, gateway: self.gateways[index], agent: self.agent, pair: self)
+    package func duration(of work: AgentWork, at agent: AgentHost) -> Duration {
+        switch work {
+        case .connecting: options.latency * 2
+        case .reading: options.readTime
+        case .committing: options.commitTime
+        case .sending(let wireBytes):
+            options.linkBytesPerSecond.map { .nanoseconds(Int64(wireBytes * 1_000_000_000 / $0)) } ?? .microseconds(1)
         }
     }
 
-    func cutFalls(_ direction: Wire.Direction) -> Cut? {
+    package func file(of upload: UploadID, at agent: AgentHost) -> VirtualFile? { files[upload] }
+
+    package func latency(of wire: Wire, _ direction: Wire.Direction) -> Duration { options.latency }
+
+    package func connect(_ id: ConnectionID, from agent: AgentHost) -> Wire? {
+        guard let index = route() else { return nil }
+        return gateways[index].accept { [unowned self] gatewayID in
+            Wire(id: id, gatewayID: gatewayID, gateway: self.gateways[index], agent: agent)
+        }
+    }
+
+    package func arrival(of byteCount: Int, on wire: Wire, _ direction: Wire.Direction) -> Arrival {
         deliveries[direction, default: 0] += 1
         let count = deliveries[direction] ?? 0
         let wanted: Cut.Direction = direction == .toGateway ? .toGateway : .toAgent
-        return cuts.first { $0.direction == wanted && $0.after == count }
+        guard let cut = cuts.first(where: { $0.direction == wanted && $0.after == count }) else {
+            return Arrival(pieces: [byteCount])
+        }
+        if cut.leavesGateway { leavesStaleConnections = true }
+        return Arrival(pieces: [byteCount / 2], ending: cut.leavesGateway ? .cutAtAgent : .cut)
     }
 
     package func deliveryCount(_ direction: Cut.Direction) -> Int {
         deliveries[direction == .toGateway ? .toGateway : .toAgent] ?? 0
     }
 
-    func ticked(_ who: String) {
+    package func ticked(_ who: String) {
         if ticksAt.moment == schedule.now {
             ticksAt.count += 1
             if ticksAt.count == 200 { violation("the \(who) ticks without end") }
@@ -243,20 +262,32 @@ package final class Pair {
         }
     }
 
-    func chunkWritten(_ wireBytes: UInt64) { chunkTimes.append((schedule.now, wireBytes)) }
-
-    func observe(_ frame: Frame, slot: Slot, on id: ConnectionID, _ direction: Wire.Direction) {
-        transcript.append("\(direction == .toGateway ? "A→G" : "G→A") \(id.value)/\(slot) \(frame.type)")
-        onFrame?(frame, direction == .toGateway ? .toGateway : .toAgent)
+    package func sendsChunk(
+        _ header: PartDataHeader, of upload: UploadID, wireBytes: UInt64, from agent: AgentHost
+    ) {
+        chunkTimes.append((schedule.now, wireBytes))
     }
 
-    func agentActed(_ count: Int) { onAgentAction?(count) }
+    package func received(_ frame: Frame, slot: Slot, on id: ConnectionID, at gateway: GatewayHost) {
+        transcript.append("A→G \(id.value)/\(slot) \(frame.type)")
+        onFrame?(frame, .toGateway)
+    }
 
-    func agentCommitted(_ count: Int) { onCommit?(count) }
+    package func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from gateway: GatewayHost) {
+        check(frame)
+        transcript.append("G→A \(id.value)/\(slot) \(frame.type)")
+        onFrame?(frame, .toAgent)
+    }
 
-    func requested(_ request: StoreRequest) { transcript.append("G→S \(request.kind.rawValue)") }
+    package func acted(_ agent: AgentHost) { onAgentAction?(agent.actionCount) }
 
-    func answered(_ answer: StoreAnswer, to request: StoreRequest) {
+    package func committed(_ agent: AgentHost) { onCommit?(agent.commitCount) }
+
+    package func requests(_ request: StoreRequest, at gateway: GatewayHost) {
+        transcript.append("G→S \(request.kind.rawValue)")
+    }
+
+    package func answered(_ answer: StoreAnswer, to request: StoreRequest, at gateway: GatewayHost) {
         switch (answer, request) {
         case (.partStored(let etag), .storePart(_, _, let part, _)):
             store.confirmed.insert(.init(part: part, etag: etag))
@@ -268,7 +299,7 @@ package final class Pair {
     }
 
     /// Nothing is acknowledged before the store has confirmed it.
-    func check(_ frame: Frame, in gateway: GatewayHost) {
+    private func check(_ frame: Frame) {
         switch frame {
         case .stored(let stored):
             if !store.confirmed.contains(.init(part: stored.part, etag: stored.etag)) {
@@ -289,12 +320,16 @@ package final class Pair {
         }
     }
 
-    /// Called with each frame that the agent reads.
-    func delivered(_ frame: Frame) {
+    package func delivered(_ frame: Frame, to agent: AgentHost) {
         if case .completed = frame { store.known = [:] }
     }
 
-    func committed(_ write: JournalWrite) {
+    package func commit(_ writes: [JournalWrite], of agent: AgentHost) -> UploadFailure? {
+        for write in writes { commit(write) }
+        return nil
+    }
+
+    private func commit(_ write: JournalWrite) {
         journal.apply(write)
         switch write {
         case .stored(let id, let entry):
@@ -311,7 +346,7 @@ package final class Pair {
         }
     }
 
-    func finished(_ id: UploadID, _ outcome: UploadOutcome) {
+    package func finished(_ id: UploadID, _ outcome: UploadOutcome, at agent: AgentHost) {
         transcript.append("upload \(id.value) ended")
     }
 }

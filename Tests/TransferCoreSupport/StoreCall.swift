@@ -1,4 +1,5 @@
 import TransferCore
+import WireProtocol
 
 /// One request on its way through the store: its bytes taken from their flow, its effect, its answer.
 final class StoreCall {
@@ -7,6 +8,8 @@ final class StoreCall {
     private let flow: VirtualFlow?
     private let reportConsumed: (UInt64) -> Void
     private let reportAnswer: (StoreAnswer) -> Void
+    /// Called when all bytes are there, before anything comes of them.
+    var onBody: (([UInt8]) -> Void)?
     private var fault: StoreFault?
     private var body: [UInt8] = []
     private var isBodyWhole = false
@@ -27,11 +30,15 @@ final class StoreCall {
     }
 
     func begin() {
-        fault = store.fault(for: request.kind)
-        if case .uploadVanishes = fault, let upload = request.upload { store.uploads[upload] = nil }
-        if case .fails(let failure) = fault {
-            store.schedule.after(store.latency) { self.answer(.failed(failure)) }
-            return
+        fault = store.fault(for: request)
+        if case .uploadVanishes = fault, let upload = request.upload { store.loseUpload(upload) }
+        switch fault {
+        case .fails(let failure):
+            return store.schedule.after(store.latency) { self.answer(.failed(failure)) }
+        case .deniesParts where request.kind == .complete:
+            return store.schedule.after(store.latency) { self.answer(.failed(.partsInvalid([]))) }
+        default:
+            break
         }
         guard request.bytes != nil else { return bodyIsWhole() }
         guard let flow else { return answer(.failed(.cancelled)) }
@@ -61,15 +68,38 @@ final class StoreCall {
 
     private func bodyIsWhole() {
         isBodyWhole = true
-        var delay = store.latency
-        if case .delayed(let more) = fault { delay += more }
-        store.schedule.after(delay / 2) {
-            guard !self.isAnswered else { return }
-            var answer = self.store.perform(self.request, body: self.body)
-            if case .failsAfterEffect(let failure) = self.fault { answer = .failed(failure) }
-            if case .listsNothing = self.fault, case .parts = answer { answer = .parts([]) }
-            self.store.schedule.after(delay / 2) { self.answer(answer) }
+        onBody?(body)
+        var (before, after) = (store.latency / 2, store.latency / 2)
+        switch fault {
+        case .delayed(let more): (before, after) = (before + more / 2, after + more / 2)
+        case .slow(let effect, let answer): (before, after) = (before + effect, after + answer)
+        default: break
         }
+        store.schedule.after(before) {
+            guard !self.isAnswered else { return }
+            if case .completesInSteps(let gap) = self.fault, case .complete(_, let upload, _, _, _) = self.request {
+                guard self.store.hide(upload) else { return self.takeEffect(answerAfter: after) }
+                return self.store.schedule.after(gap) {
+                    self.store.reveal(upload)
+                    self.takeEffect(answerAfter: after)
+                }
+            }
+            self.takeEffect(answerAfter: after)
+        }
+    }
+
+    private func takeEffect(answerAfter delay: Duration) {
+        var answer = store.perform(request, body: body)
+        switch fault {
+        case .failsAfterEffect(let failure): answer = .failed(failure)
+        case .listsNothing:
+            if case .parts = answer { answer = .parts([]) }
+        case .listsWithout(let mask):
+            guard case .parts(let entries) = answer else { break }
+            answer = .parts(entries.filter { mask >> UInt64(min($0.part.value - 1, 63)) & 1 == 0 })
+        default: break
+        }
+        store.schedule.after(delay) { self.answer(answer) }
     }
 
     private func answer(_ answer: StoreAnswer) {

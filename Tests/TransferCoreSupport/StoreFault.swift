@@ -14,6 +14,14 @@ package enum StoreFault: Equatable, Sendable {
     /// It happens, and this is answered.
     case failsAfterEffect(StoreFailure)
     case delayed(Duration)
+    /// It happens so late, and the answer comes so late after it.
+    case slow(effect: Duration, answer: Duration)
+    /// A completion takes the upload away first, and the object appears so much later.
+    case completesInSteps(Duration)
+    /// The listing knows of all parts but those with a 1 in the mask, counted from part 1.
+    case listsWithout(mask: UInt64)
+    /// Completion is said to have named parts that are not there.
+    case deniesParts
     /// The upload is gone when the request arrives.
     case uploadVanishes
     /// The listing knows of nothing yet.
@@ -21,6 +29,7 @@ package enum StoreFault: Equatable, Sendable {
 }
 
 extension StoreRequest {
+    /// What kind of request it is.
     package var kind: StoreRequestKind {
         switch self {
         case .lookUpObject: .lookUpObject
@@ -44,7 +53,7 @@ extension StoreRequest {
         }
     }
 
-    var upload: String? {
+    package var upload: String? {
         switch self {
         case .listParts(_, let upload), .storePart(_, let upload, _, _), .complete(_, let upload, _, _, _),
             .abort(_, let upload):

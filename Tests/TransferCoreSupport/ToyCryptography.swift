@@ -4,13 +4,13 @@ package import WireProtocol
 /// Digests for the virtual world: as good as SHA-256 at telling contents apart, as long as nobody attacks.
 package enum ToyDigest {
     package static func sha256(_ bytes: some Sequence<UInt8>) -> SHA256Digest {
-        let words = (0..<4).map { mix(bytes, seed: $0) }
+        let words = mix(bytes, seeds: 0..<4)
         guard let digest = SHA256Digest(bytes: words.flatMap(bigEndian)) else { return sha256(CollectionOfOne(0)) }
         return digest
     }
 
     package static func md5(_ bytes: some Sequence<UInt8>) -> MD5Digest {
-        let words = (4..<6).map { mix(bytes, seed: $0) }
+        let words = mix(bytes, seeds: 4..<6)
         guard let digest = MD5Digest(bytes: words.flatMap(bigEndian)) else { return md5(CollectionOfOne(0)) }
         return digest
     }
@@ -19,8 +19,18 @@ package enum ToyDigest {
         sha256(digests.flatMap(\.bytes))
     }
 
-    private static func mix(_ bytes: some Sequence<UInt8>, seed: UInt64) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 &+ seed &* 0x9E37_79B9_7F4A_7C15
+    private static func mix(_ bytes: some Sequence<UInt8>, seeds: Range<UInt64>) -> [UInt64] {
+        var hashes = seeds.map { 0xCBF2_9CE4_8422_2325 &+ $0 &* 0x9E37_79B9_7F4A_7C15 }
+        // A loop over memory, where there is one: the virtual world spends its time here.
+        let isMixed: Void? = bytes.withContiguousStorageIfAvailable { bytes in
+            for index in hashes.indices { hashes[index] = mix(bytes, hashes[index]) }
+        }
+        if isMixed == nil { return mix(Array(bytes), seeds: seeds) }
+        return hashes
+    }
+
+    private static func mix(_ bytes: UnsafeBufferPointer<UInt8>, _ start: UInt64) -> UInt64 {
+        var hash = start
         for byte in bytes {
             hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
             hash ^= hash >> 29

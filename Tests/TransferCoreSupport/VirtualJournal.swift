@@ -1,7 +1,8 @@
 package import TransferCore
 package import WireProtocol
 
-/// The agent's journal: what is durable of each upload, and so outlives the agent.
+/// The agent's journal: what is durable of each upload, and so outlives the agent. Rows are there from the start, for
+/// the virtual world; in the shipped journal a row is there from `began` on, here that is where `saved` is.
 package final class VirtualJournal {
     package struct Row: Equatable {
         package var id: UploadID
@@ -13,6 +14,8 @@ package final class VirtualJournal {
         package var parts: [PartNumber: PartListEntry] = [:]
         package var isDropping = false
         package var outcome: UploadOutcome?
+        /// A file was stored under the key before.
+        package var hasReceipt = false
 
         package init(id: UploadID, key: String, policy: ExistingKeyPolicy, partBytesWish: UInt64?) {
             self.id = id
@@ -30,7 +33,18 @@ package final class VirtualJournal {
 
     /// The journal is lost, such as with its disk: the rows stay, what was begun is forgotten.
     package func forgetSessions() {
-        for id in rows.keys { rows[id]?.saved = nil }
+        for id in rows.keys {
+            rows[id]?.saved = nil
+            rows[id]?.parts = [:]
+            rows[id]?.hasReceipt = false
+        }
+    }
+
+    /// The user wants the row's key uploaded again, whatever came of it before.
+    package func reopen(_ id: UploadID, policy: ExistingKeyPolicy) {
+        rows[id]?.policy = policy
+        rows[id]?.outcome = nil
+        rows[id]?.isDropping = false
     }
 
     package func forgetOutcome(of id: UploadID) { rows[id]?.outcome = nil }
@@ -41,15 +55,22 @@ package final class VirtualJournal {
             rows[id]?.saved = saved
             rows[id]?.parts = [:]
         case .token(let id, let token): rows[id]?.saved?.token = token
-        case .stored(let id, let entry): rows[id]?.parts[entry.part] = entry
+        case .stored(let id, let entry):
+            guard rows[id]?.saved != nil else { return }
+            rows[id]?.parts[entry.part] = entry
         case .unstored(let id, let parts): for part in parts { rows[id]?.parts[part] = nil }
         case .restamped(let id, let stamp): rows[id]?.saved?.stamp = stamp
-        case .lost(let id, _): rows[id]?.saved = nil
+        case .lost(let id, let losses):
+            rows[id]?.parts = [:]
+            rows[id]?.saved?.token = []
+            rows[id]?.saved?.losses = losses
         case .dropping(let id): rows[id]?.isDropping = true
         case .finished(let id, let outcome):
             rows[id]?.outcome = outcome
             if case .failed(let failure) = outcome, failure.isKept { return }
+            if case .stored = outcome { rows[id]?.hasReceipt = true }
             rows[id]?.saved = nil
+            rows[id]?.parts = [:]
         }
     }
 
@@ -73,6 +94,6 @@ package final class VirtualJournal {
         saved?.parts = row.parts.values.sorted { $0.part < $1.part }
         return UploadRequest(
             id: id, purpose: row.isDropping ? .abort : purpose, key: row.key, stamp: stamp, policy: row.policy,
-            partBytesWish: row.partBytesWish, saved: saved, wasStoredBefore: false)
+            partBytesWish: row.partBytesWish, saved: saved, wasStoredBefore: row.hasReceipt)
     }
 }

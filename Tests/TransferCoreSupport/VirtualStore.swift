@@ -14,15 +14,31 @@ package final class VirtualStore {
         var etag: String
     }
 
-    struct Upload {
-        var key: String
-        var label: ObjectLabel
+    /// An upload that was created and has not been completed or aborted.
+    package struct Upload {
+        package var key: String
+        package var label: ObjectLabel
         var parts: [PartNumber: StoredPart] = [:]
+        /// Every name that a part has ever had here.
+        var names: [PartNumber: Set<String>] = [:]
+        /// It is being completed, and cannot be found until it is.
+        var isHidden = false
     }
 
-    struct RecordKey: Hashable {
+    /// What the store keeps of an object's content.
+    package enum Keeping: Sendable, CaseIterable {
+        /// Digests of parts, in listings too.
+        case digests
+        /// MD5 of parts, as ETags.
+        case md5
+        /// Nothing; objects are read back where that would be asked for.
+        case nothingButReadsBack
+        case nothing
+    }
+
+    package struct RecordKey: Hashable {
         var key: [UInt8]
-        var session: SessionID
+        package var session: SessionID
     }
 
     /// A part as it was confirmed to a gateway.
@@ -33,17 +49,26 @@ package final class VirtualStore {
 
     let schedule: Schedule
     package var latency = Duration.milliseconds(4)
-    /// Whether objects keep their session id, and listings the digests.
+    /// Whether objects keep their session id.
     package var keepsSession = true
-    package var keepsDigests = true
+    package var keeping = Keeping.digests
+    /// Whether listings have the digests; without them, objects have no evidence.
+    package var keepsDigests: Bool {
+        get { keeping == .digests }
+        set { keeping = newValue ? .digests : .nothing }
+    }
+    /// Decides what goes wrong with a request, before the tables do.
+    package var chooseFault: ((StoreRequest) -> StoreFault?)?
+    /// Called after everything that changes the store; with the object that came to be, if one did.
+    package var onChange: ((_ key: String, _ object: Object?) -> Void)?
     /// What goes wrong with the nth request of a kind, from 1.
     package var faults: [StoreRequestKind: [Int: StoreFault]] = [:]
     /// Goes wrong with every request of a kind for as long as it is there.
     package var standingFaults: [StoreRequestKind: StoreFault] = [:]
 
     var objects: [[UInt8]: Object] = [:]
-    var uploads: [String: Upload] = [:]
-    var records: [RecordKey: SessionRecordFacts] = [:]
+    package private(set) var uploads: [String: Upload] = [:]
+    package private(set) var records: [RecordKey: SessionRecordFacts] = [:]
     private var lastUpload = 0
     private var lastVersion = 0
     package private(set) var requestCounts: [StoreRequestKind: Int] = [:]
@@ -68,13 +93,55 @@ package final class VirtualStore {
         let facts = ObjectFacts(
             size: UInt64(bytes.count), partBytes: partBytes, evidence: evidence, etag: "foreign", version: "",
             session: nil)
-        objects[Array(key.utf8)] = Object(bytes: bytes, facts: facts)
+        let object = Object(bytes: bytes, facts: facts)
+        objects[Array(key.utf8)] = object
+        onChange?(key, object)
     }
 
     package func removeObject(_ key: String) { objects[Array(key.utf8)] = nil }
 
     /// All unfinished uploads are gone, such as by an expiry rule.
-    package func loseUploads() { uploads = [:] }
+    package func loseUploads() { uploads = uploads.filter { $0.value.isHidden } }
+
+    func loseUpload(_ id: String) { uploads[id] = nil }
+
+    /// The upload is not found for a while.
+    ///
+    /// - Returns: whether it was there.
+    func hide(_ id: String) -> Bool {
+        guard uploads[id]?.isHidden == false else { return false }
+        uploads[id]?.isHidden = true
+        return true
+    }
+
+    func reveal(_ id: String) { uploads[id]?.isHidden = false }
+
+    private func find(_ id: String) -> Upload? { uploads[id].flatMap { $0.isHidden ? nil : $0 } }
+
+    /// What cleaning does, to all that is unfinished: walks the records and looks up by exact key.
+    package func clean() {
+        for (name, record) in records {
+            for (id, upload) in uploads where upload.key == record.key {
+                if record.upload == id || record.upload == nil && upload.label.session == record.label.session {
+                    uploads[id] = nil
+                }
+            }
+            records[name] = nil
+        }
+    }
+
+    /// Uploads that cleaning would not find.
+    package var uploadsWithoutRecord: [String] {
+        uploads.filter { id, upload in
+            let record = records[RecordKey(key: Array(upload.key.utf8), session: upload.label.session)]
+            return record.map { $0.upload != nil && $0.upload != id } ?? true
+        }.keys.sorted()
+    }
+
+    /// Whether a part of a session's upload has only ever had one name.
+    package func hasOneName(_ part: PartNumber, of session: SessionID) -> Bool {
+        uploads.values.allSatisfy { $0.label.session != session || ($0.names[part]?.count ?? 0) <= 1 }
+    }
 
     /// A part is gone from the uploads that hold it.
     package func losePart(_ part: PartNumber) {
@@ -97,24 +164,25 @@ package final class VirtualStore {
         uploads.values.contains { $0.label.session == session && $0.parts[entry.part]?.etag == entry.etag }
     }
 
-    func fault(for kind: StoreRequestKind) -> StoreFault? {
+    func fault(for request: StoreRequest) -> StoreFault? {
+        let kind = request.kind
         requestCounts[kind, default: 0] += 1
-        return standingFaults[kind] ?? faults[kind]?[requestCounts[kind] ?? 0]
+        return chooseFault?(request) ?? standingFaults[kind] ?? faults[kind]?[requestCounts[kind] ?? 0]
     }
 
-    func newUpload(key: String, label: ObjectLabel) -> String {
+    private func newUpload(key: String, label: ObjectLabel) -> String {
         lastUpload += 1
         let id = "upload-\(lastUpload)"
         uploads[id] = Upload(key: key, label: label)
         return id
     }
 
-    func newVersion() -> String {
+    private func newVersion() -> String {
         lastVersion += 1
         return "v\(lastVersion)"
     }
 
-    func noteStored(_ part: PartNumber, digest: SHA256Digest, session: SessionID) {
+    private func noteStored(_ part: PartNumber, digest: SHA256Digest, session: SessionID) {
         if known[session]?[part] == digest { partsStoredAgain.append(part) }
     }
 }
@@ -123,33 +191,61 @@ extension VirtualStore {
     /// What a request does, once all of its bytes are there. The answer is what the gateway hears.
     func perform(_ request: StoreRequest, body: [UInt8]) -> StoreAnswer {
         switch request {
-        case .lookUpObject(let key, _):
-            return .object(objects[Array(key.utf8)]?.facts)
+        case .lookUpObject(let key, let plan):
+            return .object(objects[Array(key.utf8)].map { facts(of: $0, plan: plan) })
         case .findRecords(let key):
             let found = records.filter { $0.key.key == Array(key.utf8) }.values
-            return .records(found.sorted { $0.label.session.low < $1.label.session.low })
+            return .records(
+                found.sorted {
+                    ($0.label.session.high, $0.label.session.low)
+                        < ($1.label.session.high, $1.label.session.low)
+                })
         case .writeRecord(let facts):
             records[RecordKey(key: Array(facts.key.utf8), session: facts.label.session)] = facts
+            onChange?(facts.key, nil)
             return .done
         case .removeRecord(let key, let session):
             records[RecordKey(key: Array(key.utf8), session: session)] = nil
+            onChange?(key, nil)
             return .done
         case .createUpload(let key, let label):
-            return .uploadCreated(upload: newUpload(key: key, label: label))
+            let upload = newUpload(key: key, label: label)
+            onChange?(key, nil)
+            return .uploadCreated(upload: upload)
         case .listParts(_, let upload):
-            guard let found = uploads[upload] else { return .failed(.uploadUnknown) }
+            guard let found = find(upload) else { return .failed(.uploadUnknown) }
             return .parts(entries(of: found))
         case .storePart(_, let upload, let part, let bytes):
             return storePart(part, upload: upload, bytes: bytes, body: body)
         case .storeObject(let key, let label, let bytes, let onlyIfAbsent):
             guard ToyDigest.sha256(body) == bytes.digest else { return .failed(.digestMismatch) }
             guard !onlyIfAbsent || objects[Array(key.utf8)] == nil else { return .failed(.keyTaken) }
-            return putObject(body, key: key, label: label, evidence: .wholeDigest(bytes.digest), partBytes: 0)
+            return putObject(body, key: key, label: label, evidence: onePartEvidence(body, bytes.digest), partBytes: 0)
         case .complete(let key, let upload, let parts, let size, let onlyIfAbsent):
             return complete(key: key, upload: upload, parts: parts, size: size, onlyIfAbsent: onlyIfAbsent)
-        case .abort(_, let upload):
-            uploads[upload] = nil
+        case .abort(let key, let upload):
+            if find(upload) != nil { uploads[upload] = nil }
+            onChange?(key, nil)
             return .done
+        }
+    }
+
+    /// Where nothing of the content is kept, it may be read back.
+    private func facts(of object: Object, plan: PartPlan) -> ObjectFacts {
+        var facts = object.facts
+        guard keeping == .nothingButReadsBack, facts.evidence == .none, facts.size == plan.fileBytes else {
+            return facts
+        }
+        facts.evidence = VirtualEvidence.compute(
+            object.bytes, partBytes: plan.partBytes, like: .root(ToyDigest.root([])))
+        facts.partBytes = plan.partBytes
+        return facts
+    }
+
+    private func onePartEvidence(_ body: [UInt8], _ digest: SHA256Digest) -> ContentEvidence {
+        switch keeping {
+        case .digests: .wholeDigest(digest)
+        case .md5, .nothingButReadsBack, .nothing: .none
         }
     }
 
@@ -162,37 +258,45 @@ extension VirtualStore {
     }
 
     private func storePart(_ part: PartNumber, upload: String, bytes: PartBytes, body: [UInt8]) -> StoreAnswer {
-        guard let found = uploads[upload] else { return .failed(.uploadUnknown) }
+        guard let found = find(upload) else { return .failed(.uploadUnknown) }
         guard ToyDigest.sha256(body) == bytes.digest else { return .failed(.digestMismatch) }
         noteStored(part, digest: bytes.digest, session: found.label.session)
         let etag = ToyDigest.md5(body).description
         uploads[upload]?.parts[part] = StoredPart(bytes: body, digest: bytes.digest, etag: etag)
+        uploads[upload]?.names[part, default: []].insert(etag)
         return .partStored(etag: etag)
     }
 
     private func complete(
         key: String, upload: String, parts: [PartListEntry], size: UInt64, onlyIfAbsent: Bool
     ) -> StoreAnswer {
-        guard let found = uploads[upload] else { return .failed(.uploadUnknown) }
+        guard let found = find(upload) else { return .failed(.uploadUnknown) }
         let missing = parts.filter { found.parts[$0.part]?.etag != $0.etag }
         guard missing.isEmpty else { return .failed(.partsInvalid(missing.map(\.part))) }
         guard !onlyIfAbsent || objects[Array(key.utf8)] == nil else { return .failed(.keyTaken) }
         let bytes = parts.flatMap { found.parts[$0.part]?.bytes ?? [] }
         guard UInt64(bytes.count) == size else { return .failed(.refused(message: "sizes differ")) }
         uploads[upload] = nil
-        let digests = parts.compactMap { found.parts[$0.part]?.digest }
-        return putObject(
-            bytes, key: key, label: found.label, evidence: keepsDigests ? .root(ToyDigest.root(digests)) : .none,
-            partBytes: found.label.partBytes)
+        let stored = parts.compactMap { found.parts[$0.part] }
+        let evidence: ContentEvidence =
+            switch keeping {
+            case .digests: .root(ToyDigest.root(stored.map(\.digest)))
+            case .md5: .compositeMD5(stored.map(\.etag).joined())
+            case .nothingButReadsBack, .nothing: .none
+            }
+        return putObject(bytes, key: key, label: found.label, evidence: evidence, partBytes: found.label.partBytes)
     }
 
     private func putObject(
         _ bytes: [UInt8], key: String, label: ObjectLabel, evidence: ContentEvidence, partBytes: UInt64
     ) -> StoreAnswer {
         let facts = ObjectFacts(
-            size: UInt64(bytes.count), partBytes: partBytes, evidence: evidence, etag: ToyDigest.md5(bytes).description,
-            version: newVersion(), session: keepsSession ? label.session : nil)
-        objects[Array(key.utf8)] = Object(bytes: bytes, facts: facts)
+            size: UInt64(bytes.count), partBytes: evidence == .none ? 0 : partBytes, evidence: evidence,
+            etag: ToyDigest.md5(bytes).description, version: newVersion(),
+            session: keepsSession ? label.session : nil)
+        let object = Object(bytes: bytes, facts: facts)
+        objects[Array(key.utf8)] = object
+        onChange?(key, object)
         return .objectStored(StoreReceipt(evidence: evidence, etag: facts.etag, version: facts.version))
     }
 }

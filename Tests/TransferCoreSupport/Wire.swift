@@ -1,45 +1,69 @@
 import NIOCore
-import TransferCore
+package import TransferCore
 import WireProtocol
 
 /// One connection between an agent and a gateway: two streams of bytes, each in order, with a delay; and its cuts.
-final class Wire {
-    enum Direction {
+package final class Wire {
+    package enum Direction: Sendable {
         case toGateway
         case toAgent
     }
 
     private let schedule: Schedule
-    private let latency: Duration
-    let id: ConnectionID
-    let gateway: GatewayHost
+    /// The number by which the agent knows it.
+    package let id: ConnectionID
+    package let gateway: GatewayHost
     /// The number by which the gateway knows it.
-    let gatewayID: ConnectionID
-    private weak var agent: AgentHost?
-    private weak var pair: Pair?
-    private(set) var isCutAtAgent = false
-    private(set) var isCutAtGateway = false
-    /// What is under way is lost.
+    package let gatewayID: ConnectionID
+    package private(set) weak var agent: AgentHost?
+    /// Which of the agent's processes it belongs to.
+    private let agentLife: Int
+    private unowned let world: any HostWorld
+    package private(set) var isCutAtAgent = false
+    package private(set) var isCutAtGateway = false
+    /// What is under way is lost, and so is what is written from now on.
     private var isBroken = false
+    /// When the last bytes of each direction arrive: nothing overtakes them.
+    private var lastArrivals: (toGateway: Instant, toAgent: Instant)
 
-    init(id: ConnectionID, gatewayID: ConnectionID, gateway: GatewayHost, agent: AgentHost, pair: Pair) {
+    package init(id: ConnectionID, gatewayID: ConnectionID, gateway: GatewayHost, agent: AgentHost) {
         self.id = id
         self.gatewayID = gatewayID
         self.gateway = gateway
         self.agent = agent
-        self.pair = pair
-        self.schedule = pair.schedule
-        self.latency = pair.options.latency
+        self.agentLife = agent.life
+        self.world = gateway.world
+        self.schedule = gateway.world.schedule
+        self.lastArrivals = (schedule.now, schedule.now)
     }
 
-    /// Bytes that were written together arrive together, or half of them where the cut falls into them.
+    private func arrivalTime(_ direction: Direction) -> Instant {
+        let moment = schedule.now + world.latency(of: self, direction)
+        switch direction {
+        case .toGateway:
+            lastArrivals.toGateway = max(lastArrivals.toGateway, moment)
+            return lastArrivals.toGateway
+        case .toAgent:
+            lastArrivals.toAgent = max(lastArrivals.toAgent, moment)
+            return lastArrivals.toAgent
+        }
+    }
+
+    /// Bytes that were written together arrive together, unless the world has it otherwise.
     func write(_ bytes: ByteBuffer, _ direction: Direction) {
-        schedule.after(latency) { self.deliver(bytes, direction) }
+        schedule.at(arrivalTime(direction)) { self.deliver(bytes, direction) }
+    }
+
+    /// Whatever is written from now on arrives only after a while.
+    package func stall(_ duration: Duration) {
+        lastArrivals.toGateway = max(lastArrivals.toGateway, schedule.now + duration)
+        lastArrivals.toAgent = max(lastArrivals.toAgent, schedule.now + duration)
     }
 
     /// One side closes in order: what it wrote arrives first.
     func close(from direction: Direction) {
-        schedule.after(latency) {
+        schedule.at(arrivalTime(direction)) {
+            guard !self.isBroken else { return }
             switch direction {
             case .toGateway: self.cutAtGateway()
             case .toAgent: self.cutAtAgent()
@@ -51,36 +75,47 @@ final class Wire {
         }
     }
 
-    /// The connection is gone at both ends, or first at the agent's only.
-    func cut(leavingGateway: Bool = false) {
+    /// The connection is gone at both ends, or at one of them only.
+    package func end(_ ending: Arrival.Ending) {
         isBroken = true
-        if leavingGateway { pair?.leavesStaleConnections = true }
-        cutAtAgent()
-        if !leavingGateway { cutAtGateway() }
+        if ending == .cut || ending == .cutAtAgent { cutAtAgent() }
+        if ending == .cut || ending == .cutAtGateway { cutAtGateway() }
     }
 
-    func cutAtGateway() {
+    /// The agent's process is gone, and its machine stays: what it wrote arrives, and nothing is heard of it after.
+    func abandonAgent() {
+        isCutAtAgent = true
+    }
+
+    private func cutAtGateway() {
         guard !isCutAtGateway else { return }
         isCutAtGateway = true
-        gateway.connectionLost(gatewayID)
+        // Whoever is doing something now finishes that first.
+        schedule.after(.zero) { self.gateway.connectionLost(self.gatewayID) }
     }
 
     private func cutAtAgent() {
         guard !isCutAtAgent else { return }
         isCutAtAgent = true
-        agent?.connectionLost(id)
+        schedule.after(.zero) {
+            guard let agent = self.agent, agent.life == self.agentLife else { return }
+            agent.connectionLost(self.id)
+        }
     }
 
     private func deliver(_ bytes: ByteBuffer, _ direction: Direction) {
         let isGone = direction == .toGateway ? isCutAtGateway : isCutAtAgent
         guard !isGone, !isBroken else { return }
-        let cut = pair?.cutFalls(direction) ?? nil
+        let arrival = world.arrival(of: bytes.readableBytes, on: self, direction)
         var bytes = bytes
-        if cut != nil { bytes = bytes.getSlice(at: bytes.readerIndex, length: bytes.readableBytes / 2) ?? ByteBuffer() }
-        switch direction {
-        case .toGateway: gateway.received(bytes, from: gatewayID)
-        case .toAgent: agent?.received(bytes, from: id)
+        for count in arrival.pieces {
+            // What arrived may have ended the connection.
+            guard let piece = bytes.readSlice(length: count), !isBroken else { break }
+            switch direction {
+            case .toGateway: gateway.received(piece, from: gatewayID)
+            case .toAgent: agent?.received(piece, from: id)
+            }
         }
-        if let cut { self.cut(leavingGateway: cut.leavesGateway) }
+        if let ending = arrival.ending { end(ending) }
     }
 }

@@ -12,6 +12,7 @@ extension Agent {
         while context.hasFreeSlot, let id = attention.awaitingSlot.popFirst() {
             if look(at: id)?.slot == true { break }
         }
+        if context.isRoomToBeLookedAt { freeHeldRoom() }
         while context.partsUnderWay < context.limits.concurrency, let id = attention.awaitingRoom.popFirst() {
             if look(at: id)?.room == true, context.partsUnderWay < context.limits.concurrency { break }
         }
@@ -35,9 +36,22 @@ extension Agent {
         guard let needs = uploads[id]?.needs(context) else { return nil }
         let ranked = Attention.Ranked(rank: rank, upload: id)
         if needs.slot { attention.awaitingSlot.insert(ranked) }
-        if needs.room { attention.awaitingRoom.insert(ranked) }
+        if needs.room {
+            attention.awaitingRoom.insert(ranked)
+            if uploads[id]?.parts.isEmpty == true { context.isRoomToBeLookedAt = true }
+        }
         if let moment = needs.wakeAt { attention.wake(ranked, at: moment) }
         return needs
+    }
+
+    /// Uploads that wait for a slot, or for their next attempt, keep the parts that they have read. Where they have all
+    /// the room, those that have a slot could never give it up: then the waiting ones let go.
+    private mutating func freeHeldRoom() {
+        context.isRoomToBeLookedAt = false
+        guard context.partsUnderWay >= context.limits.concurrency, !attention.awaitingRoom.isEmpty else { return }
+        let holding = uploads.values.filter { upload in upload.parts.values.contains(where: \.isCounted) }
+        guard holding.allSatisfy(\.isWaiting) else { return }
+        for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
     }
 
     private mutating func connectWhereDue() {
@@ -136,8 +150,15 @@ extension AgentUpload {
         if case .verifying(let verification) = phase {
             return !verification.unread.isEmpty && verification.beingRead.count < context.limits.concurrency
         }
-        guard phase == .transferring || mayOfferEarly(context), let count = plan?.partCount else { return false }
-        return !pending.isEmpty || nextFresh <= count
+        guard phase == .transferring || mayOfferEarly(context) else { return false }
+        return !pending.isEmpty || hasFreshParts
+    }
+
+    /// Whether there are parts that were never taken up, as far as can be known now.
+    private var hasFreshParts: Bool {
+        guard let plan else { return false }
+        guard let count = plan.partCount else { return !parts.values.contains { $0.stage == .reading } }
+        return nextFresh <= count
     }
 
     private func wantsToJoin(_ context: AgentContext) -> Bool {
@@ -160,8 +181,7 @@ extension AgentUpload {
     }
 
     private var hasUnsentParts: Bool {
-        guard let count = plan?.partCount else { return false }
-        return !pending.isEmpty || nextFresh <= count
+        !pending.isEmpty || hasFreshParts
             || parts.values.contains {
                 if case .ready = $0.stage { true } else { false }
             }
@@ -171,6 +191,11 @@ extension AgentUpload {
     func isWorking(on connection: ConnectionID) -> Bool {
         links.contains { $0.attachment.connection == connection && $0.stage != .open }
             || parts.values.contains { $0.attachment?.connection == connection }
+    }
+
+    var isWaiting: Bool {
+        guard case .waiting = phase else { return false }
+        return true
     }
 
     /// Whether the shell is reading for it; that is progress which only the shell sees.

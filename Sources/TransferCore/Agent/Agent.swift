@@ -269,8 +269,8 @@ package struct Agent {
         guard verdict == nil, !uploads.isEmpty, context.progressAt + context.limits.retryFor <= context.now else {
             return
         }
-        // Reading is progress that only the shell sees.
-        guard !uploads.values.contains(where: \.isReading) else {
+        // Reading is progress that only the shell sees, and the put limit may be longer than the patience.
+        guard !uploads.values.contains(where: { $0.isReading || $0.putLimitEndsAt > context.now }) else {
             context.progressAt = context.now
             return
         }
@@ -329,6 +329,8 @@ package struct UploadProgress: Equatable, Sendable {
     package var bytesSent: UInt64
     /// Found stored already.
     package var bytesResumed: UInt64
+    /// `size` is all that a stream has had so far.
+    package var isGrowing = false
 
     package init(size: UInt64, storedBytes: UInt64, bytesSent: UInt64, bytesResumed: UInt64) {
         self.size = size

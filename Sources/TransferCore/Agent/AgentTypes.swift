@@ -97,6 +97,8 @@ package struct UploadRequest: Equatable, Sendable {
     package var saved: SavedSession?
     /// The journal holds a receipt of this key: it is worth asking before anything is sent.
     package var wasStoredBefore: Bool
+    /// It is read once, in order, and ends where it ends. Its stamp has no size and never changes.
+    package var isStream = false
 
     package init(
         id: UploadID, purpose: Purpose, key: String, stamp: FileStamp?, policy: ExistingKeyPolicy,
@@ -209,6 +211,9 @@ package struct JournalSequence: Hashable, Comparable, Sendable {
 package enum PartReading: Equatable, Sendable {
     /// - stamp: the file as it was right after the last byte was read.
     case read(digest: SHA256Digest, md5: MD5Digest?, stamp: FileStamp)
+    /// - bytes: fewer than were asked for only where the stream ends.
+    /// - isLast: nothing follows.
+    case readOfStream(digest: SHA256Digest, md5: MD5Digest?, bytes: UInt64, isLast: Bool)
     /// The file ends before the part does.
     case truncated
     case failed(UploadFailure)

@@ -87,6 +87,10 @@ extension AgentUpload {
 
     /// Reads the file once, to see whether it is what is there already.
     private mutating func compare(with exists: SessionExists, isSpent: Bool, _ context: inout AgentContext) {
+        guard !request.isStream else {
+            let message = "the key holds an object already, with which a stream cannot be compared"
+            return end(.failed(UploadFailure(.keyTaken, message)), &context)
+        }
         forgetParts(&context)
         leaveLinks(&context)
         pending = []
@@ -124,8 +128,12 @@ extension AgentUpload {
     private mutating func contentDiffers(isKnown: Bool, isSpent: Bool, _ context: inout AgentContext) {
         if policy == .replace || policy == .overwrite {
             policy = .overwrite
-            if isSpent { startOver(&context) }
-            phase = .waiting(.open, until: context.now)
+            if isSpent {
+                startOver(&context)
+                failures += 1
+            }
+            let delay = isSpent ? context.retryDelay(afterFailures: failures) : .zero
+            phase = .waiting(.open, until: context.now + delay)
         } else {
             let message =
                 isKnown
@@ -198,15 +206,18 @@ extension AgentUpload {
         }
         if isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
-        guard completed.size == stamp?.size else {
+        guard completed.size == fileBytes else {
             return end(.failed(UploadFailure(.protocolViolation, "the gateway completed another size")), &context)
         }
         let root = ownRoot(context)
         switch agreement(of: completed, root: root) {
         case false?:
-            let message = "the key holds another version of this file, which was completed before"
-            end(.failed(UploadFailure(.keyTaken, message)), &context)
-        case nil where completed.evidence != .none || stage != .completing || isTouched:
+            guard !request.isStream, policy == .replace || policy == .overwrite else {
+                let message = "the key holds another version of this file, which was completed before"
+                return end(.failed(UploadFailure(.keyTaken, message)), &context)
+            }
+            contentDiffers(isKnown: true, isSpent: true, &context)
+        case nil where !request.isStream && (completed.evidence != .none || stage != .completing || isTouched):
             // It was completed with the file's content of before, which need not be that of now; or by another agent
             // with this one's identity, of another file.
             compare(
@@ -366,31 +377,5 @@ extension AgentUpload {
         let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
         joinsAt = context.now + delay
         if links.isEmpty { goOnElsewhere(at: joinsAt, &context) }
-    }
-
-    func failure(of code: ErrorCode, message: String) -> UploadFailure {
-        let kind: UploadFailure.Kind =
-            switch code {
-            case .keyInvalid: .keyInvalid
-            case .keyTaken: .keyTaken
-            case .keyUnsupported: .keyUnsupported
-            case .sizeUnsupported: .sizeUnsupported
-            case .partSizeUnsupported: .partSizeUnsupported
-            case .storeRefuses: .storeRefuses
-            case .bucketMissing: .bucketMissing
-            case .contentRefused: .contentRefused
-            case .storeUnavailable: .storeUnavailable
-            case .storeFull: .storeFull
-            case .busy: .busy
-            case .fenced: .fenced
-            case .sessionLost: .sessionLost
-            case .outcomeUnknown: .outcomeUnknown
-            case .superseded: .superseded
-            case .digestMismatch: .changed
-            case .tokenForeign, .notAuthorised: .notAuthorised
-            case .versionUnsupported: .versionUnsupported
-            default: .protocolViolation
-            }
-        return UploadFailure(kind, message.isEmpty ? code.name : message)
     }
 }

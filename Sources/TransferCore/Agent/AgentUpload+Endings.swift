@@ -13,6 +13,10 @@ extension AgentUpload {
             let message = "the store lost this upload \(losses) times; look at its expiry rules, then push again"
             return end(.failed(UploadFailure(.sessionLost, message)), &context)
         }
+        guard !request.isStream else {
+            let message = "the store lost what was sent of the stream, which cannot be read again"
+            return end(.failed(UploadFailure(.sessionLost, message)), &context)
+        }
         context.journal(.lost(id, losses: losses))
         startOver(&context)
     }
@@ -56,6 +60,7 @@ extension AgentUpload {
         interruptParts(&context)
         leaveLinks(&context)
         phase = .waiting(errand, until: moment)
+        context.isRoomToBeLookedAt = true
     }
 
     /// Called by the agent after each frame. A frame that closes the last slot and is no answer to what was asked
@@ -75,6 +80,33 @@ extension AgentUpload {
     mutating func linkClosed(_ attachment: Attachment, _ context: inout AgentContext) {
         links.removeAll { $0.attachment == attachment }
         interruptParts(at: attachment, &context)
+    }
+
+    func failure(of code: ErrorCode, message: String) -> UploadFailure {
+        let kind: UploadFailure.Kind =
+            switch code {
+            case .keyInvalid: .keyInvalid
+            case .keyTaken: .keyTaken
+            case .keyUnsupported: .keyUnsupported
+            case .sizeUnsupported: .sizeUnsupported
+            case .partSizeUnsupported: .partSizeUnsupported
+            case .storeRefuses: .storeRefuses
+            case .bucketMissing: .bucketMissing
+            case .contentRefused: .contentRefused
+            case .storeUnavailable: .storeUnavailable
+            case .storeFull: .storeFull
+            case .busy: .busy
+            case .draining, .tokenKeyUnknown, .partInterrupted: .unreachable
+            case .fenced: .fenced
+            case .sessionLost: .sessionLost
+            case .outcomeUnknown: .outcomeUnknown
+            case .superseded: .superseded
+            case .digestMismatch: .changed
+            case .tokenForeign, .notAuthorised: .notAuthorised
+            case .versionUnsupported: .versionUnsupported
+            default: .protocolViolation
+            }
+        return UploadFailure(kind, message.isEmpty ? code.name : message)
     }
 
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {

@@ -13,7 +13,8 @@ struct AgentPart {
         case sent
     }
 
-    let size: UInt64
+    /// Of a stream, what was asked for until it has been read.
+    var size: UInt64
     var stage: Stage
     var digest: SHA256Digest?
     var md5: MD5Digest?
@@ -60,11 +61,37 @@ extension AgentUpload {
             pending.removeFirst()
             if stored[number] == nil, parts[number] == nil { return number }
         }
+        if let plan, plan.isStream, plan.fileBytes == nil { return nextPartOfStream() }
         while let number = PartNumber(nextFresh), let count = plan?.partCount, nextFresh <= count {
             nextFresh += 1
             if stored[number] == nil, parts[number] == nil { return number }
         }
         return nil
+    }
+
+    /// A stream is read in order, and only what has been read tells whether more follows.
+    private mutating func nextPartOfStream() -> PartNumber? {
+        guard !parts.values.contains(where: { $0.stage == .reading }) else { return nil }
+        defer { nextFresh += 1 }
+        return PartNumber(nextFresh)
+    }
+
+    private mutating func partOfStreamRead(
+        _ number: PartNumber, digest: SHA256Digest, md5: MD5Digest?, bytes: UInt64, isLast: Bool,
+        _ context: inout AgentContext
+    ) {
+        guard isLast || number.value < streamPartsMax else {
+            let message =
+                "the stream is longer than the \(streamPartsMax) parts that the store takes: give a larger --part-size"
+            return end(.failed(UploadFailure(.sizeUnsupported, message)), &context)
+        }
+        streamBytes += bytes
+        if isLast { plan?.ended(after: streamBytes) }
+        parts[number]?.size = bytes
+        parts[number]?.digest = digest
+        parts[number]?.md5 = md5
+        parts[number]?.stage = .ready(notBefore: context.now)
+        offerReadyParts(&context)
     }
 
     /// Called by the agent when the shell has read a part.
@@ -96,6 +123,8 @@ extension AgentUpload {
             part.stage = .ready(notBefore: context.now)
             parts[number] = part
             offerReadyParts(&context)
+        case .readOfStream(let digest, let md5, let bytes, let isLast):
+            partOfStreamRead(number, digest: digest, md5: md5, bytes: bytes, isLast: isLast, &context)
         case .truncated:
             end(.failed(UploadFailure(.changed, "the file was cut short while it was being read")), &context)
         case .failed(let failure):
@@ -347,7 +376,18 @@ extension AgentUpload {
         if let connection = part.attachment?.connection {
             context.connections[connection]?.drop(.init(upload: id, part: number))
         }
-        if part.isCounted { context.partsUnderWay -= 1 }
+        if part.isCounted {
+            context.partsUnderWay -= 1
+            context.isRoomToBeLookedAt = true
+        }
         context.actions.append(.releasePart(id, number))
+    }
+
+    /// While it waits, its parts are read again later rather than keep others from theirs; a stream's cannot be.
+    mutating func yieldRoom(_ context: inout AgentContext) {
+        guard case .waiting = phase, !request.isStream else { return }
+        let held = parts.keys.sorted()
+        for number in held { removePart(number, &context) }
+        pending = held + pending
     }
 }

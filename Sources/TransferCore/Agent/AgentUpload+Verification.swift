@@ -42,7 +42,7 @@ extension AgentUpload {
                 guard verification.completes else { return versionChanged(&context) }
                 return end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)
             }
-        case .truncated:
+        case .truncated, .readOfStream:
             return end(.failed(UploadFailure(.changed, "the file was cut short while it was being read")), &context)
         case .failed(let failure):
             return end(.failed(failure), &context)

@@ -101,6 +101,10 @@ struct AgentUpload {
     var isTouched = false
     /// A one-part file's earlier version may still appear under the key (specification §9.2).
     var waitsForPutLimit = false
+    /// Until then it waits for that, which is no standstill.
+    private(set) var putLimitEndsAt = Instant(nanoseconds: 0)
+    /// A gateway may have heard of the session, and have begun something in the store that nobody can name.
+    private var isSessionTold = false
 
     /// Stored parts, by the gateway's word or the journal's; changed by `keep` and `unkeep` only.
     private(set) var stored: [PartNumber: PartListEntry] = [:]
@@ -114,6 +118,10 @@ struct AgentUpload {
     var nextFresh: UInt32 = 1
     /// Parts that the store lists without a digest: their offer carries an MD5.
     var needsMD5: Set<PartNumber> = []
+
+    /// Read of a stream so far, and the most parts that the store takes of it.
+    var streamBytes: UInt64 = 0
+    var streamPartsMax: UInt32 = 1
 
     /// Plain bytes put on the wire in this run, and those found stored.
     var bytesSent: UInt64 = 0
@@ -130,9 +138,14 @@ struct AgentUpload {
     var id: UploadID { request.id }
 
     var progress: UploadProgress {
-        UploadProgress(
-            size: stamp?.size ?? 0, storedBytes: storedBytes, bytesSent: bytesSent, bytesResumed: bytesResumed)
+        var progress = UploadProgress(
+            size: fileBytes ?? streamBytes, storedBytes: storedBytes, bytesSent: bytesSent, bytesResumed: bytesResumed)
+        progress.isGrowing = fileBytes == nil
+        return progress
     }
+
+    /// Bytes of the file; `nil` for a stream whose end has not been seen.
+    var fileBytes: UInt64? { request.isStream ? plan?.fileBytes : stamp?.size ?? 0 }
 
     var storedBytes: UInt64 {
         if case .ending(_, .stored(let receipt, _)) = phase { return receipt.size }
@@ -174,11 +187,14 @@ struct AgentUpload {
 
     private mutating func beginAgain(_ saved: SavedSession, _ context: inout AgentContext) {
         session = saved.session
+        isSessionTold = true
         token = saved.token
         losses = saved.losses
         guard request.purpose != .abort, let stamp = request.stamp else {
             return drop(&context)
         }
+        // What another run read of a stream is gone.
+        if request.isStream { return versionChanged(&context) }
         guard let plan = PartPlan(fileBytes: saved.stamp.size, partBytes: saved.partBytes) else {
             return end(.failed(UploadFailure(.superseded, "the journal's row makes no sense")), &context)
         }
@@ -264,7 +280,7 @@ struct AgentUpload {
     /// - Returns: whether something was begun.
     mutating func runErrand(_ context: inout AgentContext) -> Bool {
         guard case .waiting(let errand, let until) = phase, until <= context.now else { return false }
-        if errand == .open, session == nil { return chooseSession(&context) }
+        if errand == .open, session == nil || mayHaveLeftUpload { return chooseSession(&context) }
         guard let connection = context.leastUsedConnection(),
             let slot = context.connections[connection]?.takeSlot(for: id)
         else { return false }
@@ -273,6 +289,7 @@ struct AgentUpload {
         case .open:
             links.append(Link(attachment: attachment, stage: .opening))
             phase = .opening
+            isSessionTold = true
             sendOpen(to: attachment, &context)
         case .resume:
             links.append(Link(attachment: attachment, stage: .resuming))
@@ -286,6 +303,10 @@ struct AgentUpload {
         return true
     }
 
+    /// An id is opened once where that makes an upload: two gateways with the same one would make two uploads, and the
+    /// session's record names but one. What was made is adopted by the next id, or found by cleaning.
+    private var mayHaveLeftUpload: Bool { isSessionTold && token.isEmpty && plan?.isOnePart == false }
+
     /// Part size and session id, as soon as a gateway has said what it takes.
     private mutating func chooseSession(_ context: inout AgentContext) -> Bool {
         guard let stamp, let connection = context.leastUsedConnection(),
@@ -293,17 +314,20 @@ struct AgentUpload {
         else { return false }
         if waitsForPutLimit {
             waitsForPutLimit = false
-            phase = .waiting(.open, until: context.now + .milliseconds(Int64(welcome.putLimitMilliseconds)))
+            putLimitEndsAt = context.now + .milliseconds(Int64(welcome.putLimitMilliseconds))
+            phase = .waiting(.open, until: putLimitEndsAt)
             return true
         }
         let partBytes: UInt64
         do {
-            partBytes = try welcome.rule.partBytes(fileBytes: stamp.size, wish: request.partBytesWish)
+            let known = request.isStream ? nil : stamp.size
+            partBytes = try welcome.rule.partBytes(fileBytes: known, wish: request.partBytesWish)
         } catch {
             end(.failed(error.failure), &context)
             return true
         }
-        plan = PartPlan(fileBytes: stamp.size, partBytes: partBytes)
+        plan = PartPlan(fileBytes: request.isStream ? nil : stamp.size, partBytes: partBytes)
+        streamPartsMax = welcome.rule.partsMax
         beginSession(context.newSession(), partBytes: partBytes, &context)
         return true
     }
@@ -313,6 +337,7 @@ struct AgentUpload {
     ) {
         guard let stamp else { return }
         self.session = session
+        isSessionTold = false
         let row = SavedSession(
             session: session, token: token, partBytes: partBytes, stamp: stamp, parts: [], losses: losses)
         phase = .recording(context.journal(.began(id, row), awaitedBy: id), then: errand)

@@ -23,6 +23,8 @@ struct Attention {
         private var heap = Heap<Ranked>()
         private var members: Set<UploadID> = []
 
+        var isEmpty: Bool { members.isEmpty }
+
         mutating func insert(_ ranked: Ranked) {
             if members.insert(ranked.upload).inserted { heap.push(ranked) }
         }

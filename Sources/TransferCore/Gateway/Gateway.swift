@@ -18,8 +18,8 @@ package struct Gateway {
     private var wakes = Heap<SessionWake>()
     /// No connection has anything to do before that.
     private var connectionsCheckedAt: Instant?
-    /// The run whose HELLO came last, of each device.
-    var currentRuns: [SHA256Digest: RunID] = [:]
+    /// The run whose connections came last, of each device, and the first connection on which it said HELLO.
+    private var currentRuns: [SHA256Digest: (run: RunID, first: ConnectionID)] = [:]
     var devices: [SHA256Digest: AuthorisedDevice] = [:]
     /// When the gateway goes away; `nil` while it stays.
     package private(set) var drainDeadline: Instant?
@@ -160,7 +160,7 @@ package struct Gateway {
         guard let id = context.ownerOfAnswered(request) else { return }
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
-            busy = Set(records.map(\.label.session).filter { sessions[$0]?.attached.isEmpty == false })
+            busy = Set(records.map(\.label.session).filter { sessions[$0]?.isOfNoUseToOthers == true })
         }
         sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
         settleSlots()
@@ -248,10 +248,14 @@ package struct Gateway {
             return end(id, .versionUnsupported, message: "this gateway speaks version \(WireLimits.version)")
         }
         guard let device = devices[hello.fingerprint] else { return end(id, .notAuthorised) }
-        if let current = currentRuns[device.fingerprint], current != hello.run { fenceOlderRuns(of: device) }
+        if let current = currentRuns[device.fingerprint], current.run != hello.run {
+            // A HELLO that was long on its way, of a connection from before, takes nothing over.
+            guard id > current.first else { return end(id, .fenced) }
+            fenceOlderRuns(of: device)
+        }
         let siblings = connectionsOfDevices[device.fingerprint]?.count ?? 0
         guard siblings < context.limits.connectionsPerDeviceMax else { return end(id, .tooManyConnections) }
-        currentRuns[device.fingerprint] = hello.run
+        if currentRuns[device.fingerprint]?.run != hello.run { currentRuns[device.fingerprint] = (hello.run, id) }
         connectionsOfDevices[device.fingerprint, default: []].insert(id)
         let credit = reserveCredit(for: device)
         connections[id]?.phase = .open(device: device, run: hello.run)

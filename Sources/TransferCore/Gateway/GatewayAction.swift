@@ -1,6 +1,6 @@
 package import WireProtocol
 
-/// Names one connection for as long as it lasts; given by the shell, never used again.
+/// Names one connection for as long as it lasts; given by the shell in the order of accepting, never used again.
 package struct ConnectionID: Hashable, Comparable, Sendable {
     package let value: UInt64
 

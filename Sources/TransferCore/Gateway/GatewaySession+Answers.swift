@@ -5,7 +5,7 @@ import WireProtocol
 extension GatewaySession {
     /// Called by the gateway with each answer to a request of this session, once.
     ///
-    /// - Parameter isBusy: whether another session is in use on a connection, and so not to be adopted.
+    /// - Parameter isBusy: whether another session is in use or at its end, and so not to be adopted.
     mutating func receivedAnswer(
         _ answer: StoreAnswer, to request: StoreRequestID, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
     ) {
@@ -38,6 +38,7 @@ extension GatewaySession {
             if let object, object.session == id, plan.fileBytes == nil || object.size == plan.fileBytes {
                 return settle(object.receipt, &context)
             }
+            objectSession = object?.session
             if let object, let refusal = objection(to: object) { return answerExisting(object, refusal, &context) }
             if isOnePart {
                 becomeOpen(&context)
@@ -86,9 +87,11 @@ extension GatewaySession {
         _ answer: StoreAnswer, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
     ) {
         guard case .records(let records) = answer else { return fail(answer.refusal, &context) }
-        if let own = records.first(where: { $0.label.session == id && $0.upload != nil }), own.isSameFile(as: facts),
-            own.label.partBytes == plan.partBytes
-        {
+        if let own = records.first(where: { $0.label.session == id }) {
+            // Without an upload id, an upload may be there that only cleaning finds, as long as its record says so.
+            guard own.upload != nil, own.isSameFile(as: facts), own.label.partBytes == plan.partBytes else {
+                return fail(SessionRefused(.sessionLost), &context)
+            }
             facts.upload = own.upload
             return beginListing(&context)
         }
@@ -100,7 +103,9 @@ extension GatewaySession {
     }
 
     private func adoptable(_ record: SessionRecordFacts) -> Bool {
-        record.upload != nil && record.label.session != id && record.isSameFile(as: facts)
+        // A record may outlast its session where removing it failed.
+        record.upload != nil && record.label.session != id && record.label.session != objectSession
+            && record.isSameFile(as: facts)
     }
 
     private mutating func offerAdoption(of record: SessionRecordFacts, _ context: inout GatewayContext) {
@@ -165,7 +170,8 @@ extension GatewaySession {
         switch answer {
         case .object(let object):
             if let object, isOurs(object, root: search.root, onePartDigest: search.onePartDigest) {
-                return settle(object.receipt, &context)
+                let leavesUpload = search.otherwise != nil && object.session == nil
+                return settle(object.receipt, leavesUpload: leavesUpload, &context)
             }
             if let refusal = search.otherwise { return fail(refusal, &context) }
             // Another gateway may be completing this very upload: its object appears a moment later.

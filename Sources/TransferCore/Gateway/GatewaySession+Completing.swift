@@ -103,7 +103,9 @@ extension GatewaySession {
             let suspects = named.isEmpty ? completion.unlisted : named
             want(suspects.isEmpty ? completion.list.map(\.part) : suspects, &context)
         case (.lookingForOutcome, .object(let object)):
-            if let object, isOurs(object, root: completion.complete.root) { return settle(object.receipt, &context) }
+            if let object, isOurs(object, root: completion.complete.root) {
+                return settle(object.receipt, leavesUpload: object.session == nil, &context)
+            }
             completeInStore(completion, &context)
         case (_, .failed(.uploadUnknown)):
             search(Search(root: completion.complete.root), &context)

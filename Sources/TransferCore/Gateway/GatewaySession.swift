@@ -100,6 +100,8 @@ struct GatewaySession {
     var parts: [PartNumber: GatewayPart] = [:]
     /// COMPLETE of a one-part file, and who sent it.
     var pendingCompletion: (complete: Complete, from: Attachment)?
+    /// The session that made the object under the key, where that is known.
+    var objectSession: SessionID?
     /// Since when no connection has been attached.
     var detachedAt: Instant?
     /// When the gateway looks at it next, by its own note.
@@ -235,7 +237,12 @@ struct GatewaySession {
     // MARK: Endings
 
     /// The object is there: every attachment is told, and the record goes.
-    mutating func settle(_ receipt: StoreReceipt, _ context: inout GatewayContext) {
+    ///
+    /// - Parameter leavesUpload: the object may be of another upload, and this one still be there. Then it goes, and
+    ///   its record stays for cleaning to look after it.
+    mutating func settle(
+        _ receipt: StoreReceipt, leavesUpload: Bool = false, _ context: inout GatewayContext
+    ) {
         let size = plan.fileBytes ?? stored.values.reduce(0) { $0 &+ $1.size }
         let completed = Completed(
             size: size, evidence: receipt.evidence, partBytes: plan.partBytes, etag: receipt.etag,
@@ -246,7 +253,11 @@ struct GatewaySession {
         phase = .settled(completed)
         while !attached.isEmpty { answer(0, .completed(completed), &context) }
         detachedAt = context.now
-        if !isOnePart { removeRecord(&context) }
+        if leavesUpload, let upload = facts.upload {
+            _ = context.request(.abort(key: facts.key, upload: upload), for: id)
+        } else if !isOnePart {
+            removeRecord(&context)
+        }
         stored = [:]
         context.actions.append(.note(.completed(id, key: facts.key, bytes: size)))
     }
@@ -345,6 +356,14 @@ extension SessionRefused {
 }
 
 extension GatewaySession {
+    /// Whether somebody is at work on it, or it has come to its end: then it is not to be adopted.
+    var isOfNoUseToOthers: Bool {
+        switch phase {
+        case .settled, .aborting: true
+        default: !attached.isEmpty
+        }
+    }
+
     /// Whether stopping now would cut something short that is worth waiting for.
     var isBusy: Bool {
         switch phase {

@@ -5,8 +5,10 @@ package import WireProtocol
 /// An empty file is one empty part. A stream, whose size is not known, has as many parts as it turns out to need.
 package struct PartPlan: Equatable, Sendable {
     /// Bytes of the file; `nil` for a stream whose end has not been seen.
-    package let fileBytes: UInt64?
+    package private(set) var fileBytes: UInt64?
     package let partBytes: UInt64
+    /// Its size was not known when it began: it is a session of several parts, however few they turn out to be.
+    package let isStream: Bool
 
     /// - Parameters:
     ///   - fileBytes: bytes of the file, or `nil` where they are not known.
@@ -16,6 +18,12 @@ package struct PartPlan: Equatable, Sendable {
         if let fileBytes, fileBytes > 0, (fileBytes - 1) / partBytes >= UInt64(UInt32.max) { return nil }
         self.fileBytes = fileBytes
         self.partBytes = partBytes
+        self.isStream = fileBytes == nil
+    }
+
+    /// The end of a stream has been seen, after so many bytes.
+    package mutating func ended(after bytes: UInt64) {
+        if isStream { fileBytes = bytes }
     }
 
     /// How many parts there are, from 1; `nil` for a stream.
@@ -26,7 +34,7 @@ package struct PartPlan: Equatable, Sendable {
     }
 
     /// Whether the whole file is one part, and so one request to the store.
-    package var isOnePart: Bool { partCount == 1 }
+    package var isOnePart: Bool { !isStream && partCount == 1 }
 
     /// Whether the part is the last; never, for a stream.
     package func isLast(_ part: PartNumber) -> Bool { part.value == partCount }

@@ -1,0 +1,40 @@
+import Foundation
+import Logging
+import TransferCore
+
+/// Dropping uploads of a home in which another process is at work: they are marked in the journal, and that process
+/// does it.
+struct DropMark {
+    private static let patience = Duration.seconds(30)
+    private static let interval = Duration.milliseconds(100)
+
+    let home: AgentHome
+    let logger: Logger
+
+    /// Returns when they are gone, or after a while.
+    func drop(_ ids: [UploadID], observe: (UploadEvent) -> Void) async throws -> RunSummary {
+        let journal = try AgentJournal.open(home, logger: logger)
+        var summary = RunSummary()
+        for id in ids {
+            let figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+            let row = try journal.upload(id)
+            let outcome = try await drop(id, row, in: journal)
+            summary.add(outcome, figures, path: row?.path ?? "", key: row?.key ?? "\(id.value)")
+            observe(.finished(path: row?.path ?? "", key: row?.key ?? "\(id.value)", outcome, figures))
+        }
+        return summary
+    }
+
+    private func drop(_ id: UploadID, _ row: Journal.Row?, in journal: Journal) async throws -> UploadOutcome {
+        guard let row else { return .failed(UploadFailure(.missing, "there is no unfinished upload \(id.value)")) }
+        try journal.apply([.dropping(id)], nowMilliseconds: 0) { _ in nil }
+        let deadline = ContinuousClock.now + Self.patience
+        while ContinuousClock.now < deadline {
+            // The same number may have been given to another file's upload since.
+            guard try journal.upload(id)?.saved.session == row.saved.session else { return .dropped }
+            try await Task.sleep(for: Self.interval)
+        }
+        return .failed(
+            UploadFailure(.busy, "marked; the sluice-agent at work here drops it when it reaches the gateway"))
+    }
+}

@@ -1,0 +1,129 @@
+import TransferCore
+import WireProtocol
+
+/// What a terminal shows of files under way: a bar for each, and a line of sums. It only adds up and writes; it knows
+/// no terminal.
+///
+/// What is *stored* is in the store; what is *sent* is on its way there. Neither bar nor percentage ever goes back in
+/// one run, and none is above 100 %.
+struct ProgressBoard {
+    private struct File {
+        var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+        /// Bytes of parts that are sent and not yet stored.
+        var underWay: [PartNumber: UInt64] = [:]
+        var percentShown: UInt64 = 0
+    }
+
+    /// Files with a line of their own; the rest are in the sums.
+    private static let filesShownMax = 6
+    private static let barColumns = 24
+    /// How far back the rate looks.
+    private static let rateSpan = Duration.seconds(5)
+
+    private var files: [String: File] = [:]
+    private var order: [String] = []
+    private var finishedCount = 0
+    private var finishedBytes: UInt64 = 0
+    private var finishedSent: UInt64 = 0
+    private var samples: [(at: ContinuousClock.Instant, sent: UInt64)] = []
+
+    var isActive: Bool { !files.isEmpty }
+
+    mutating func observe(_ event: UploadEvent, at now: ContinuousClock.Instant) {
+        switch event {
+        case .part(let key, let number, let sent, _, let isStored):
+            change(key) { $0.underWay[number] = isStored ? nil : sent }
+        case .file(let key, let figures):
+            change(key) { $0.figures = figures }
+        case .note(let key, _):
+            change(key) { _ in }
+        case .finished(_, let key, _, let figures):
+            finishedCount += 1
+            finishedBytes &+= figures.storedBytes
+            finishedSent &+= figures.bytesSent
+            files[key] = nil
+            order.removeAll { $0 == key }
+        }
+        sample(at: now)
+    }
+
+    private mutating func change(_ key: String, _ change: (inout File) -> Void) {
+        if files[key] == nil { order.append(key) }
+        change(&files[key, default: File()])
+    }
+
+    // MARK: Lines
+
+    /// - Parameter columns: no line is longer.
+    mutating func lines(columns: Int, at now: ContinuousClock.Instant) -> [String] {
+        let shown = order.prefix(Self.filesShownMax)
+        var lines = shown.map { line(of: $0, columns: columns) }
+        guard !lines.isEmpty else { return [] }
+        lines.append(Self.cut(sums(at: now), columns))
+        return lines
+    }
+
+    private mutating func line(of key: String, columns: Int) -> String {
+        guard var file = files[key] else { return "" }
+        let figures = file.figures
+        if figures.isGrowing { return Self.cut("\(key)  \(ProgressLines.size(figures.storedBytes)) stored", columns) }
+        file.percentShown = max(file.percentShown, Self.percent(figures.storedBytes, of: figures.size))
+        files[key] = file
+        let sent = figures.storedBytes + file.underWay.values.reduce(0, +)
+        let bar = Self.bar(stored: file.percentShown, sent: Self.percent(sent, of: figures.size))
+        let tail =
+            "  [\(bar)] \(file.percentShown) %  \(ProgressLines.size(figures.storedBytes)) stored of "
+            + ProgressLines.size(figures.size)
+        return Self.cut(Self.shortened(key, to: max(columns - tail.count, 12)) + tail, columns)
+    }
+
+    /// All files together: how many, bytes stored and on their way, the rate, and the time left at it.
+    func sums(at now: ContinuousClock.Instant) -> String {
+        let stored = files.values.reduce(finishedBytes) { $0 &+ $1.figures.storedBytes }
+        let underWay = files.values.reduce(0) { $0 &+ $1.underWay.values.reduce(0, +) }
+        let size = files.values.reduce(finishedBytes) { $0 &+ $1.figures.size }
+        var text =
+            "\(finishedCount) of \(finishedCount + files.count) files: \(ProgressLines.size(stored)) stored, "
+            + "\(ProgressLines.size(underWay)) on the way"
+        guard let rate = rate(at: now), rate > 0 else { return text }
+        text += ", \(ProgressLines.size(UInt64(rate)))/s"
+        let left = size > stored &+ underWay ? size - stored - underWay : 0
+        guard !files.values.contains(where: \.figures.isGrowing) else { return text }
+        return text + ", \(ProgressLines.time(Double(left) / rate)) left"
+    }
+
+    private mutating func sample(at now: ContinuousClock.Instant) {
+        let sent = files.values.reduce(finishedSent) { $0 &+ $1.figures.bytesSent }
+        if let last = samples.last, now - last.at < .milliseconds(200) { return }
+        samples.append((now, sent))
+        // One sample before the span stays, to measure from.
+        while samples.count > 2, now - samples[1].at > Self.rateSpan { samples.removeFirst() }
+    }
+
+    private func rate(at now: ContinuousClock.Instant) -> Double? {
+        guard let first = samples.first, let last = samples.last, now - first.at > .milliseconds(500) else {
+            return nil
+        }
+        return Double(last.sent &- first.sent) / (now - first.at).inSeconds
+    }
+
+    private static func percent(_ part: UInt64, of whole: UInt64) -> UInt64 {
+        guard whole > 0 else { return 0 }
+        return UInt64(min(Double(part) / Double(whole), 1) * 100)
+    }
+
+    /// `#` is stored, `=` on its way, `-` to come.
+    private static func bar(stored: UInt64, sent: UInt64) -> String {
+        let full = Int(stored) * barColumns / 100
+        let half = max(Int(sent) * barColumns / 100 - full, 0)
+        return String(repeating: "#", count: full) + String(repeating: "=", count: half)
+            + String(repeating: "-", count: max(barColumns - full - half, 0))
+    }
+
+    /// The end of a key tells more than its beginning.
+    private static func shortened(_ key: String, to columns: Int) -> String {
+        key.count <= columns ? key : "…" + key.suffix(columns - 1)
+    }
+
+    private static func cut(_ line: String, _ columns: Int) -> String { String(line.prefix(max(columns - 1, 20))) }
+}

@@ -1,0 +1,70 @@
+import AgentKit
+import ArgumentParser
+import CommandSupport
+import Foundation
+import Logging
+import TransferCore
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Lists unfinished uploads: number, key, how far, age, file, and what each waits for.")
+    @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+
+    func run() throws {
+        let home = AgentHome(path: home)
+        let rows = try AgentJournal.unfinished(
+            in: home, logger: ProgramLog.make(label: "sluice-agent", level: .warning))
+        for row in rows { print(row.line) }
+        if home.isBusy { print("A sluice-agent is at work in this home.") }
+        print(
+            rows.isEmpty
+                ? "No unfinished uploads." : "Go on with: sluice-agent resume ID…   Drop with: sluice-agent abort ID")
+    }
+}
+
+struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Goes on with unfinished uploads; on a terminal, asks for each: now, later, or drop.")
+    @Argument(help: "Their numbers, as status lists them; none for all.") var ids: [Int64] = []
+    @Flag(help: "All of them, without asking.") var all = false
+    @Option(help: "Where the file is now; with one ID.") var file: String?
+    @OptionGroup var options: TransferOptions
+
+    func validate() throws {
+        guard file == nil || ids.count == 1 else { throw ValidationError("--file goes with one ID.") }
+        guard !all || ids.isEmpty else { throw ValidationError("Give numbers or --all, not both.") }
+    }
+
+    func run() async throws {
+        let settings = try await options.settings()
+        var resumed: [UploadID]? = ids.isEmpty ? nil : ids.map(UploadID.init)
+        var dropped: [UploadID] = []
+        if ids.isEmpty, !all, !options.json, isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 {
+            let rows = try AgentJournal.unfinished(
+                in: AgentHome(path: options.home), logger: ProgramLog.make(label: "sluice-agent", level: .warning))
+            guard !rows.isEmpty else { return print("No unfinished uploads.") }
+            let dialogue = ResumeDialogue(
+                read: { readLine() }, write: { FileHandle.standardOutput.write(Data($0.utf8)) })
+            let decision = dialogue.ask(rows.filter { !$0.isDropping })
+            guard decision != .init() else { return }
+            (resumed, dropped) = (decision.now, decision.drop)
+        }
+        try await options.upload(.unfinished(resume: resumed, path: file, drop: dropped), settings)
+    }
+}
+
+struct Abort: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Drops an unfinished upload, here and in the store, also while a push is at it.",
+        discussion: "If the gateway cannot be reached, it is remembered: the next push or resume drops it.")
+    @Argument(help: "Its number, as status lists it.") var id: Int64
+    @OptionGroup var options: TransferOptions
+
+    func run() async throws {
+        try await options.upload(
+            .unfinished(resume: [], path: nil, drop: [UploadID(id)]), try await options.settings()
+        ) { configuration in
+            if options.retryFor == nil { configuration.limits.retryFor = .seconds(15) }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What a refusal has to look like: an exit code, one word for programs, and one sentence for people.
+struct Refusal: Sendable {
+    /// The exit code.
+    let status: Int32
+    /// The `outcome` in `--json`.
+    let outcome: String
+    /// A pattern of what the sentence says has happened.
+    let cause: String
+    /// A pattern of what it says is to be done.
+    let remedy: String
+
+    init(_ status: Int32, _ outcome: String, _ cause: String, do remedy: String) {
+        self.status = status
+        self.outcome = outcome
+        self.cause = cause
+        self.remedy = remedy
+    }
+
+    /// The text is one readable sentence that says what has happened and what to do.
+    func expect(_ text: String, sourceLocation: SourceLocation) throws {
+        #expect(
+            text.contains(try Regex(cause)), "does not say \(cause): \(text)", sourceLocation: sourceLocation)
+        #expect(
+            text.contains(try Regex(remedy)), "does not say what to do, \(remedy): \(text)",
+            sourceLocation: sourceLocation)
+        expectReadable(text, sourceLocation: sourceLocation)
+    }
+}
+
+/// A line that a person can read: no name of a type, no code where words belong.
+func expectReadable(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) {
+    let noise = ["UploadFailure", "Error Domain", "Optional(", "SQLite error", "NSError", "errno", "UserInfo"]
+    let found = noise.filter { text.contains($0) }
+    #expect(found.isEmpty, "not for people, \(found): \(text)", sourceLocation: sourceLocation)
+    let codes = text.matches(of: /\b[a-z]+_[a-z_]+\b/).map { String($0.output) }
+    #expect(codes.isEmpty, "a code where words belong, \(codes): \(text)", sourceLocation: sourceLocation)
+}
+
+extension AgentRun {
+    /// The files that were not stored.
+    var refusals: [Event] { events.filter { $0.event == "finished" && $0.message != nil } }
+
+    /// Exactly one file was refused, as said.
+    func expectRefusal(_ refusal: Refusal, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        try #require(refusals.count == 1, "\(refusals)", sourceLocation: sourceLocation)
+        #expect(refusals[0].outcome == refusal.outcome, sourceLocation: sourceLocation)
+        try refusal.expect(try #require(refusals[0].message), sourceLocation: sourceLocation)
+        #expect(try summary.failed == 1, sourceLocation: sourceLocation)
+    }
+}
+
+extension AgentHandle {
+    /// Runs a command for programs and again for people: both times it refuses one file, and says so once.
+    func expectRefusal(
+        _ arguments: [String], _ refusal: Refusal, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let told = try await run(arguments, exits: refusal.status, sourceLocation: sourceLocation)
+        try told.expectRefusal(refusal, sourceLocation: sourceLocation)
+        try await expectRefusalForPeople(arguments, refusal, sourceLocation: sourceLocation)
+    }
+
+    /// Runs a command for people: it refuses one file, and says so in one readable line.
+    func expectRefusalForPeople(
+        _ arguments: [String], _ refusal: Refusal, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let read = try await runForPeople(arguments)
+        #expect(read.exitStatus == .exited(refusal.status), "\(read.transcript)", sourceLocation: sourceLocation)
+        for line in read.lines { expectReadable(line.text, sourceLocation: sourceLocation) }
+        let cause = try Regex(refusal.cause)
+        let sentences = read.lines.map(\.text).filter { $0.contains(cause) }
+        try #require(sentences.count == 1, "\(read.transcript)", sourceLocation: sourceLocation)
+        try refusal.expect(sentences[0], sourceLocation: sourceLocation)
+    }
+
+    /// Runs a command that ends before it looks at any file: one readable line on standard error and nothing else.
+    func expectRefusalAtOnce(
+        _ arguments: [String], _ refusal: Refusal, sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let read = try await runForPeople(arguments)
+        #expect(read.exitStatus == .exited(refusal.status), "\(read.transcript)", sourceLocation: sourceLocation)
+        try #require(read.lines.count == 1, "\(read.transcript)", sourceLocation: sourceLocation)
+        #expect(read.lines[0].output == .standardError, sourceLocation: sourceLocation)
+        try refusal.expect(read.lines[0].text, sourceLocation: sourceLocation)
+    }
+
+    /// Runs a command without `--json` to its end.
+    func runForPeople(_ arguments: [String]) async throws -> Program {
+        try await TestSupport.run(program, arguments + ["--home", home], within: Site.deadline)
+    }
+
+    /// The files of unfinished uploads that `status` lists, one a line.
+    func unfinished() async throws -> [String] {
+        let status = try await runForPeople(["status"])
+        #expect(status.exitStatus == .exited(0), "\(status.transcript)")
+        return status.lines(of: .standardOutput).filter { $0.first?.isNumber == true }
+    }
+}
+
+extension Site {
+    /// A program that runs another one's arguments behind a command of its own, as a script.
+    func script(_ name: String, running command: String) throws -> Executable {
+        let url = directory.appending(path: name)
+        try Data("#!/bin/sh\n\(command) \"$@\"\n".utf8).write(to: url)
+        let path = url.path(percentEncoded: false)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        return Executable(path: path)
+    }
+
+    /// Runs a line of shell below the site's directory.
+    func shell(_ line: String) async throws {
+        let program = try await run(
+            Executable(path: "/bin/sh"), ["-c", line], workingDirectory: directory, within: Self.deadline)
+        try #require(program.exitStatus == .exited(0), "\(program.transcript)")
+    }
+}

@@ -1,0 +1,174 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Paths that name nothing that can be sent, and keys that nothing may be sent to.
+    @Suite
+    struct RefusalPathTests {
+        @Test func aPathThatNamesNothingIsMissing() async throws {
+            try await withAgent { site, agent in
+                let missing = Refusal(66, "missing", "no such file", do: "path")
+                try await agent.expectRefusal(["push", site.path("nothing")], missing)
+                try FileManager.default.createSymbolicLink(
+                    atPath: site.path("dangling"), withDestinationPath: site.path("nothing"))
+                try await agent.expectRefusal(["push", site.path("dangling")], missing)
+                let file = try site.makeFile("file", bytes: 10)
+                try await agent.expectRefusal(["push", file.path(percentEncoded: false) + "/below"], missing)
+            }
+        }
+
+        @Test func whatAnotherUserMayNotReadIsUnreadable() async throws {
+            try await withAgent { site, agent in
+                let stranger = try await self.stranger(agent, of: site)
+                let file = try site.makeFile("open", bytes: 1_000)
+                let closed = try site.makeFile("closed", bytes: 1_000)
+                _ = try site.makeFile("folder/below", bytes: 1_000)
+                try FileManager.default.setAttributes(
+                    [.posixPermissions: 0o644], ofItemAtPath: file.path(percentEncoded: false))
+                for name in ["closed", "folder"] {
+                    try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: site.path(name))
+                }
+                let unreadable = Refusal(66, "unreadable", "[Pp]ermission denied", do: "user")
+                for name in ["closed", "folder", "folder/below"] {
+                    try await stranger.expectRefusal(["push", site.path(name)], unreadable)
+                }
+                let both = try await stranger.run(["push", site.path("closed"), site.path("open")], exits: 66)
+                try both.expectRefusal(unreadable)
+                try await site.expectObject("open", equals: file)
+                try await site.expectNoObject("closed")
+                try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: site.path("closed"))
+                _ = try await stranger.run(["push", site.path("closed")])
+                try await site.expectObject("closed", equals: closed)
+            }
+        }
+
+        /// The agent as it is run by a user to whom nothing is open that is not open to all.
+        private func stranger(_ agent: AgentHandle, of site: Site) async throws -> AgentHandle {
+            // Whoever is no root is stranger enough.
+            guard geteuid() == 0 else { return agent }
+            try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: site.path(""))
+            // The built one may lie where only its builder may look.
+            let program = site.path("program")
+            try FileManager.default.copyItem(atPath: agent.program.path, toPath: program)
+            try await site.shell("chown -R 65534:65534 '\(agent.home)'")
+            let command = "exec setpriv --reuid=65534 --regid=65534 --clear-groups '\(program)'"
+            return AgentHandle(home: agent.home, program: try site.script("as a stranger", running: command))
+        }
+
+        @Test func linksThatLeadInACircleAreNamed() async throws {
+            try await withAgent { site, agent in
+                for (link, target) in [("a", "b"), ("b", "a")] {
+                    try FileManager.default.createSymbolicLink(
+                        atPath: site.path(link), withDestinationPath: site.path(target))
+                }
+                let loop = Refusal(66, "unreadable", "in a circle", do: "name the file")
+                try await agent.expectRefusal(["push", site.path("a")], loop)
+                // Below a directory, links are not followed: one that leads back to it is no trouble.
+                let file = try site.makeFile("tree/file", bytes: 1_000)
+                try FileManager.default.createSymbolicLink(
+                    atPath: site.path("tree/back"), withDestinationPath: site.path("tree"))
+                let run = try await agent.run(["push", site.path("tree")])
+                #expect(run.outcomes == ["stored"])
+                try await site.expectObject("file", equals: file)
+            }
+        }
+
+        @Test func pipesSocketsAndDevicesAreNoFiles() async throws {
+            try await withAgent { site, agent in
+                let file = try site.makeFile("tree/file", bytes: 1_000)
+                // Binding makes a socket; nobody needs to listen on it.
+                try await site.shell(
+                    """
+                    mkfifo pipe tree/pipe && python3 -c 'import socket
+                    socket.socket(socket.AF_UNIX).bind("socket")'
+                    """)
+                let special = Refusal(66, "unreadable", "no regular file", do: "only")
+                for path in [site.path("pipe"), site.path("socket"), "/dev/null", "/dev/zero"] {
+                    try await agent.expectRefusal(["push", path], special)
+                }
+                // Nobody ever writes to the pipe below the directory: it is passed over, and not waited for.
+                _ = try await agent.run(["push", site.path("tree")])
+                try await site.expectObject("file", equals: file)
+            }
+        }
+
+        @Test func namesThatAreNotUTF8AreNamedAsSuch() async throws {
+            try await withAgent { site, agent in
+                let file = try site.makeFile("tree/file", bytes: 1_000)
+                try await site.shell("printf x > \"$(printf 'tree/a\\377b')\" && printf y > \"$(printf 'c\\377d')\"")
+                let refusal = Refusal(66, "unreadable", "not UTF-8", do: "rename")
+                let told = try await agent.run(["push", site.path("tree")], exits: 66)
+                try told.expectRefusal(refusal)
+                try await site.expectObject("file", equals: file)
+                try await agent.expectRefusalForPeople(["push", site.path("tree")], refusal)
+                let command = "cd '\(site.path(""))' && exec '\(agent.program.path)' push \"$(printf 'c\\377d')\""
+                let shell = AgentHandle(home: agent.home, program: try site.script("by shell", running: command))
+                try await shell.expectRefusal([], refusal)
+                // Names that Foundation could not remove.
+                try await site.shell("rm tree/a* c*d")
+            }
+        }
+
+        @Test func keysThatAreNotCleanAreRefused() async throws {
+            try await withAgent { site, agent in
+                let file = try site.makeFile("file", bytes: 1_000)
+                let before = try site.objects()
+                let cases = [
+                    ("../x", "\\.\\."), ("a/./b", "segment"), ("a//b", "two slashes"), (".sluice/x", "gateway's own"),
+                    ("/x", "slash"), ("x/", "slash"), ("", "empty"), ("a\\b", "backslash"), ("a%2Fb", "percent"),
+                    ("a\u{7}b", "control"), (String(repeating: "k", count: 1_025), "1,024"),
+                ]
+                for (key, cause) in cases {
+                    let refusal = Refusal(64, "keyInvalid", cause, do: "choose another")
+                    try await agent.expectRefusal(["push", file.path(percentEncoded: false), "--key", key], refusal)
+                }
+                #expect(try site.objects() == before)
+                #expect(try await agent.unfinished().isEmpty)
+                try await site.expectNothingUnfinished()
+                _ = try await agent.run(["push", file.path(percentEncoded: false), "--key", "x/y"])
+                try await site.expectObject("x/y", equals: file)
+            }
+        }
+
+        @Test func aKeyThatIsTakenIsLeftAlone() async throws {
+            try await withAgent { site, agent in
+                let old = try site.makeFile("old", bytes: site.partBytes + 1, seed: 1)
+                let same = try site.makeFile("same", bytes: site.partBytes + 1, seed: 1)
+                let other = try site.makeFile("other", bytes: site.partBytes + 1, seed: 2)
+                let longer = try site.makeFile("longer", bytes: 2 * site.partBytes, seed: 3)
+                func push(_ file: URL, _ policy: String) -> [String] {
+                    site.push(file) + ["--key", "key", "--if-exists", policy]
+                }
+                _ = try await agent.run(push(old, "verify"))
+                #expect(try await agent.run(push(same, "verify")).outcomes == ["there"])
+                let taken = Refusal(1, "keyTaken", "holds", do: "--if-exists replace")
+                for (file, policy) in [
+                    (other, "verify"), (longer, "verify"), (same, "fail"), (other, "fail"), (longer, "fail"),
+                ] {
+                    try await agent.expectRefusal(push(file, policy), taken)
+                    try await site.expectObject("key", equals: old)
+                }
+                #expect(try await agent.unfinished().isEmpty)
+                _ = try await agent.run(push(other, "replace"))
+                try await site.expectObject("key", equals: other)
+                try await site.expectNothingUnfinished()
+            }
+        }
+
+        private func withAgent(_ body: (Site, AgentHandle) async throws -> Void) async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    try await body(site, try await site.makeAgent(port: gateway.port))
+                }
+            }
+        }
+    }
+}
+
+extension Site {
+    /// Every file in the embedded store that is no bookkeeping of its own.
+    fileprivate func objects() throws -> [String] {
+        try FileManager.default.subpathsOfDirectory(atPath: path("store")).filter { !$0.hasPrefix(".sluice") }.sorted()
+    }
+}

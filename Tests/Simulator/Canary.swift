@@ -1,0 +1,99 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// A defect that is put into the world on purpose, between the machines and what they act on: the checks must find it.
+package enum Canary: String, CaseIterable, Sendable {
+    /// The gateway says *stored* before the store has confirmed.
+    case acknowledgesEarly
+    /// Completion leaves out a part.
+    case completesWithGap
+    /// A listing that lacks parts takes *stored* back.
+    case trustsLaggingList
+    /// A gateway does not tell runs apart, and so fences nobody.
+    case oldConnectionWrites
+    /// An upload that the store does not know counts as completed.
+    case takesUnknownUploadForSuccess
+    /// The agent goes on before its journal is durable.
+    case goesOnBeforeJournal
+    /// The agent does not look at the file after reading it.
+    case overlooksChange
+    /// Session records are not written.
+    case writesNoRecord
+    /// Some answers of the store are lost on the way to the machine, and nobody ever asks again.
+    case losesAnswers
+    /// The agent's journal does not remember what is stored.
+    case sendsStoredPartsAgain
+
+    func install(on gateway: GatewayHost, in simulation: Simulation) {
+        switch self {
+        case .acknowledgesEarly:
+            gateway.foreseesAnswer = { request, body in
+                guard case .storePart = request else { return nil }
+                return .partStored(etag: ToyDigest.md5(body).description)
+            }
+        case .completesWithGap:
+            gateway.tamperRequest = { request in
+                guard case .complete(let key, let upload, var parts, let size, let onlyIfAbsent) = request else {
+                    return request
+                }
+                let left = parts.popLast()
+                return .complete(
+                    key: key, upload: upload, parts: parts, size: size - (left?.size ?? 0), onlyIfAbsent: onlyIfAbsent)
+            }
+        case .trustsLaggingList:
+            gateway.tamperAnswer = { [unowned simulation] answer, request in
+                guard case .parts(let entries) = answer, case .listParts(_, let upload) = request else { return answer }
+                let listed = Set(entries.map(\.part))
+                let lacking = simulation.monitor.confirmedParts(of: upload).filter { !listed.contains($0.part) }
+                return .parts(
+                    (entries + lacking.map { PartListEntry(part: $0.part, size: 0, digest: nil, etag: "lacking") })
+                        .sorted { $0.part < $1.part })
+            }
+        case .oldConnectionWrites:
+            gateway.tamperInbound = { frame in
+                guard case .hello(let hello) = frame else { return frame }
+                return .hello(
+                    Hello(
+                        versionMin: hello.versionMin, versionMax: hello.versionMax, capabilities: hello.capabilities,
+                        fingerprint: hello.fingerprint, run: RunID(high: 0, low: 0), software: hello.software))
+            }
+        case .takesUnknownUploadForSuccess:
+            gateway.tamperAnswer = { answer, request in
+                guard case .failed(.uploadUnknown) = answer, case .complete = request else { return answer }
+                return .objectStored(StoreReceipt(evidence: .none, etag: "", version: ""))
+            }
+        case .writesNoRecord:
+            gateway.tamperRequest = { request in
+                guard case .writeRecord = request else { return request }
+                return nil
+            }
+        case .losesAnswers:
+            gateway.tamperAnswer = { answer, request in
+                guard case .failed = answer, case .complete = request else { return answer }
+                return nil
+            }
+        case .sendsStoredPartsAgain:
+            gateway.tamperAnswer = { answer, request in
+                guard case .parts = answer else { return answer }
+                return .parts([])
+            }
+        case .goesOnBeforeJournal, .overlooksChange:
+            break
+        }
+    }
+
+    func install(on agent: AgentHost) {
+        switch self {
+        case .goesOnBeforeJournal:
+            agent.claimsCommits = true
+        case .overlooksChange:
+            agent.tamperReading = { before, reading in
+                guard case .read(let digest, let md5, _) = reading else { return reading }
+                return .read(digest: digest, md5: md5, stamp: before)
+            }
+        default:
+            break
+        }
+    }
+}

@@ -1,0 +1,131 @@
+package import TransferCoreSupport
+
+/// One thing that goes wrong, or that people do at a bad moment.
+package enum Fault: Equatable, Sendable {
+    /// How an agent's process ends.
+    package struct Death: Equatable, Sendable {
+        package var leavesGateway = false
+        package var landsCommit = false
+        package var landsBytes = false
+        package var downMilliseconds = 50
+
+        package init(
+            leavesGateway: Bool = false, landsCommit: Bool = false, landsBytes: Bool = false, downMilliseconds: Int = 50
+        ) {
+            self.leavesGateway = leavesGateway
+            self.landsCommit = landsCommit
+            self.landsBytes = landsBytes
+            self.downMilliseconds = downMilliseconds
+        }
+    }
+
+    /// What happens to a file behind the agent's back.
+    package enum FileChange: String, CaseIterable, Sendable {
+        case rewritten, replaced, grown, shortened, emptied, rewrittenKeepingTime, touched, renamed, clockSetBack,
+            vanishes
+    }
+
+    // The network.
+    case ends(Arrival.Ending, keepingPercent: Int)
+    case stalls(milliseconds: Int)
+    case outage(milliseconds: Int)
+
+    // Processes.
+    case agentDies(Int, Death)
+    case gatewayDies(Int, downMilliseconds: Int)
+    /// Agent and gateway at once, such as by a power cut.
+    case bothDie(agent: Int, gateway: Int, Death)
+    case gatewayDrains(Int)
+    case gatewayClockJumps(Int, seconds: Int)
+    /// A gateway's device list is empty for a while.
+    case devicesAreRevoked(Int, milliseconds: Int)
+    /// A gateway seals with a new key that the others do not know yet.
+    case keysRotate(Int)
+
+    // The agent's disk.
+    case journalFails
+    case journalIsLost(Int)
+    case readFails
+    case fileChanges(job: Int, FileChange)
+
+    // The store.
+    case store(StoreFault)
+    case storeIsAway(milliseconds: Int)
+    case storeIsFull(milliseconds: Int)
+    case uploadsArePurged
+    case foreignObject(job: Int)
+
+    // People.
+    case userDrops(job: Int)
+    case userPushesAgain(job: Int, changed: Bool)
+    case userStops(Int)
+
+    /// One word for the figures.
+    package var kind: String {
+        switch self {
+        case .ends(.cut, _): "cut"
+        case .ends(.cutAtAgent, _), .ends(.cutAtGateway, _): "half-open"
+        case .ends(.silence, _): "silence"
+        case .stalls: "stall"
+        case .outage: "outage"
+        case .agentDies: "agent dies"
+        case .gatewayDies: "gateway dies"
+        case .bothDie: "both die"
+        case .gatewayDrains: "gateway drains"
+        case .gatewayClockJumps: "clock jumps"
+        case .devicesAreRevoked: "devices revoked"
+        case .keysRotate: "keys rotate"
+        case .journalFails: "journal fails"
+        case .journalIsLost: "journal is lost"
+        case .readFails: "read fails"
+        case .fileChanges(_, let change): "file " + change.rawValue
+        case .store(.fails): "store fails"
+        case .store(.failsAfterEffect): "store answer is lost"
+        case .store(.delayed), .store(.slow): "store is slow"
+        case .store(.uploadVanishes): "upload vanishes"
+        case .store(.listsNothing), .store(.listsWithout): "listing lags"
+        case .store(.completesInSteps): "completion in steps"
+        case .store(.deniesParts): "parts denied"
+        case .storeIsAway: "store is away"
+        case .storeIsFull: "store is full"
+        case .uploadsArePurged: "uploads purged"
+        case .foreignObject: "foreign object"
+        case .userDrops: "user drops"
+        case .userPushesAgain: "user pushes again"
+        case .userStops: "user stops"
+        }
+    }
+}
+
+/// When a fault falls.
+package enum Trigger: Equatable, Hashable, Sendable {
+    case at(milliseconds: Int)
+    /// After the nth action of a process, over all its lives.
+    case agentAction(Int, Int)
+    case gatewayAction(Int, Int)
+    /// After the nth of all actions of all processes, commits, and changes of the store.
+    case operation(Int)
+    case request(StoreRequestKind, Int)
+    /// Every request of a kind.
+    case everyRequest(StoreRequestKind)
+    /// When the nth bytes of all connections arrive.
+    case arrival(Int)
+    /// At the nth point of all readings.
+    case readMoment(Int)
+    case everyRead
+    case commit(Int)
+    case everyCommit
+}
+
+/// A fault and when it falls; the unit that the shrinker takes away.
+package struct PlannedFault: Equatable, Sendable, CustomStringConvertible {
+    package var trigger: Trigger
+    package var fault: Fault
+
+    package init(_ trigger: Trigger, _ fault: Fault) {
+        self.trigger = trigger
+        self.fault = fault
+    }
+
+    package var description: String { "\(trigger): \(fault)" }
+}

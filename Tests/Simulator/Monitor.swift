@@ -1,0 +1,260 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Looks at everything that passes between the machines, the store and the journals, and says what must not be. It
+/// never asks the machines: what they believe is what is in question.
+final class Monitor {
+    /// A slot of a gateway's connection, as the frames on it tell.
+    private struct SlotView {
+        var session: SessionID
+        /// Entries of RESUME QUERY that have not come.
+        var missing: UInt32 = 0
+        var resumeList: [PartListEntry] = []
+        var completeList: [PartListEntry] = []
+        var completeListIsWhole = false
+    }
+
+    private struct ConnectionKey: Hashable {
+        var gateway: Int
+        var connection: ConnectionID
+    }
+
+    private struct ConnectionView {
+        var device: SHA256Digest?
+        var run: RunID?
+        var slots: [Slot: SlotView] = [:]
+    }
+
+    private struct DeviceKey: Hashable {
+        var gateway: Int
+        var device: SHA256Digest
+    }
+
+    private struct JobPart: Hashable {
+        var upload: UploadID
+        var part: PartNumber
+    }
+
+    private let scenario: Scenario
+    private let store: VirtualStore
+    private let report: (String) -> Void
+    private var connections: [ConnectionKey: ConnectionView] = [:]
+    private var currentRuns: [DeviceKey: (run: RunID, first: ConnectionID)] = [:]
+    private var sessionsOfUploads: [String: SessionID] = [:]
+    /// What the store confirmed, by session.
+    private var confirmed: [SessionID: [PartNumber: Set<String>]] = [:]
+    /// Sizes and names of what was confirmed in uploads.
+    private var confirmedInUploads: [String: [PartNumber: PartListEntry]] = [:]
+    /// The lists with which agents asked for completion.
+    private var listed: [SessionID: [[PartListEntry]]] = [:]
+    /// Completion was said to lack parts, by a fault.
+    var partsWereDenied = false
+    /// Parts that an agent's journal holds as stored, by agent.
+    private var known: [Int: Set<JobPart>] = [:]
+    /// Parts that are wanted again, where the journal may still be about to say that they are stored.
+    private var wanted: [Int: Set<PartNumber>] = [:]
+    /// How many parts each agent was asked for again.
+    private(set) var wantedCounts: [Int: Int] = [:]
+
+    init(_ scenario: Scenario, store: VirtualStore, report: @escaping (String) -> Void) {
+        self.scenario = scenario
+        self.store = store
+        self.report = report
+    }
+
+    // MARK: At the gateways
+
+    func gatewayDied(_ gateway: Int) {
+        connections = connections.filter { $0.key.gateway != gateway }
+        currentRuns = currentRuns.filter { $0.key.gateway != gateway }
+    }
+
+    func received(_ frame: Frame, slot: Slot, on id: ConnectionID, gateway: Int) {
+        let key = ConnectionKey(gateway: gateway, connection: id)
+        switch frame {
+        case .hello(let hello):
+            connections[key, default: ConnectionView()].device = hello.fingerprint
+            connections[key]?.run = hello.run
+            // The run whose connections were accepted last is the device's.
+            let device = DeviceKey(gateway: gateway, device: hello.fingerprint)
+            let current = currentRuns[device]
+            if current.map({ $0.run != hello.run && id > $0.first }) ?? true { currentRuns[device] = (hello.run, id) }
+        case .sessionOpen(let open):
+            connections[key]?.slots[slot] = SlotView(session: open.session)
+        case .resumeQuery(let query):
+            guard let session = session(of: query.token) else { return }
+            connections[key]?.slots[slot] = SlotView(session: session, missing: query.listedParts)
+        case .abort(let abort):
+            guard let session = session(of: abort.token) else { return }
+            connections[key]?.slots[slot] = SlotView(session: session)
+        case .partList(let page):
+            guard let missing = connections[key]?.slots[slot]?.missing else { return }
+            if missing > 0 {
+                connections[key]?.slots[slot]?.missing -= min(missing, UInt32(page.entries.count))
+                connections[key]?.slots[slot]?.resumeList += page.entries
+            } else {
+                if connections[key]?.slots[slot]?.completeListIsWhole == true {
+                    connections[key]?.slots[slot]?.completeList = []
+                }
+                connections[key]?.slots[slot]?.completeList += page.entries
+                connections[key]?.slots[slot]?.completeListIsWhole = page.isLast
+            }
+        case .complete:
+            guard let view = connections[key]?.slots[slot] else { return }
+            listed[view.session, default: []].append(view.completeList)
+            connections[key]?.slots[slot]?.completeListIsWhole = true
+        default:
+            break
+        }
+    }
+
+    private func session(of token: [UInt8]) -> SessionID? {
+        guard case .opened(let plain) = ToyCryptography(openingKeys: Set(0...255)).open(token: token) else {
+            return nil
+        }
+        return SessionToken(encoded: plain)?.session
+    }
+
+    /// Only the current run may write at a gateway (d).
+    func tookData(from id: ConnectionID, gateway: Int) {
+        guard isFenced(ConnectionKey(gateway: gateway, connection: id)) else { return }
+        report("gateway \(gateway) took data of an older run")
+    }
+
+    private func isFenced(_ key: ConnectionKey) -> Bool {
+        guard let view = connections[key], let device = view.device, let run = view.run else { return false }
+        return currentRuns[DeviceKey(gateway: key.gateway, device: device)].map { $0.run != run } ?? false
+    }
+
+    func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, gateway: Int) {
+        let key = ConnectionKey(gateway: gateway, connection: id)
+        if isFenced(key) {
+            guard case .error = frame else {
+                return report("gateway \(gateway) serves an older run with \(frame.type)")
+            }
+        }
+        guard let view = connections[key]?.slots[slot] else { return }
+        switch frame {
+        case .stored(let stored):
+            checkConfirmed(stored.part, etag: stored.etag, view.session)
+        case .partDecision(let decision):
+            guard case .have(let etag) = decision.decision else { return }
+            checkConfirmed(decision.part, etag: etag, view.session)
+        case .resumeState(let state):
+            checkWanted(state.wanted, of: view.resumeList, view.session)
+        case .partsWanted(let wanted):
+            if !partsWereDenied { checkWanted(wanted.parts, of: view.completeList, view.session) }
+        default:
+            break
+        }
+    }
+
+    /// A part is said to be stored only after the store confirmed it (b).
+    private func checkConfirmed(_ part: PartNumber, etag: String, _ session: SessionID) {
+        guard confirmed[session]?[part]?.contains(etag) != true else { return }
+        report("part \(part) is said to be stored, and the store has not confirmed it")
+    }
+
+    /// What was said to be stored, and is, is never taken back (b).
+    private func checkWanted(_ wanted: [PartNumber], of list: [PartListEntry], _ session: SessionID) {
+        for entry in list where wanted.contains(entry.part) {
+            guard store.holds(entry, of: session), store.hasOneName(entry.part, of: session) else { continue }
+            report("part \(entry.part) is stored as it was listed, and is wanted again")
+        }
+    }
+
+    // MARK: At the store
+
+    func requests(_ request: StoreRequest) {
+        if let upload = request.upload, sessionsOfUploads[upload] == nil {
+            sessionsOfUploads[upload] = store.uploads[upload]?.label.session
+        }
+        // Exactly what an agent listed is completed (d).
+        guard case .complete(_, let upload, let parts, _, _) = request, let session = sessionsOfUploads[upload] else {
+            return
+        }
+        if listed[session]?.contains(parts) != true { report("what is being completed is not what an agent listed") }
+    }
+
+    func answered(_ answer: StoreAnswer, to request: StoreRequest) {
+        guard let upload = request.upload, let session = sessionsOfUploads[upload] else { return }
+        switch (answer, request) {
+        case (.partStored(let etag), .storePart(_, _, let part, let bytes)):
+            confirm(part, size: bytes.size, etag: etag, upload, session)
+        case (.parts(let entries), _):
+            for entry in entries { confirm(entry.part, size: entry.size, etag: entry.etag, upload, session) }
+        default:
+            break
+        }
+    }
+
+    private func confirm(_ part: PartNumber, size: UInt64, etag: String, _ upload: String, _ session: SessionID) {
+        confirmed[session, default: [:]][part, default: []].insert(etag)
+        confirmedInUploads[upload, default: [:]][part] = PartListEntry(part: part, size: size, digest: nil, etag: etag)
+    }
+
+    /// What the store has ever confirmed in an upload.
+    func confirmedParts(of upload: String) -> [PartListEntry] {
+        (confirmedInUploads[upload] ?? [:]).values.sorted { $0.part < $1.part }
+    }
+
+    // MARK: At the agents
+
+    /// A session is durable in the journal before a gateway hears of it.
+    func sends(_ frame: Frame, agent: Int, journal: VirtualJournal) {
+        let session: SessionID?
+        switch frame {
+        case .sessionOpen(let open): session = open.session
+        case .resumeQuery(let query): session = self.session(of: query.token)
+        default: return
+        }
+        guard let session, !journal.rows.values.contains(where: { $0.saved?.session == session }) else { return }
+        report("agent \(agent) tells of a session that its journal does not hold")
+    }
+
+    /// What the agent knows to be stored is not sent again (f).
+    func sendsChunk(_ part: PartNumber, of upload: UploadID, agent: Int) {
+        guard known[agent]?.contains(JobPart(upload: upload, part: part)) == true else { return }
+        report("agent \(agent) sends part \(part), which it knows to be stored")
+    }
+
+    func delivered(_ frame: Frame, agent: Int) {
+        switch frame {
+        case .partsWanted(let wanted): forget(wanted.parts, agent: agent)
+        case .resumeState(let state):
+            if state.phase == .lost { known[agent] = [] } else { forget(state.wanted, agent: agent) }
+        case .error, .sessionRefused: known[agent] = []  // The session may be lost.
+        default: break
+        }
+    }
+
+    private func forget(_ parts: [PartNumber], agent: Int) {
+        known[agent] = known[agent]?.filter { !parts.contains($0.part) }
+        wanted[agent, default: []].formUnion(parts)
+        wantedCounts[agent, default: 0] += parts.count
+    }
+
+    func agentDied(_ agent: Int, journal: VirtualJournal) {
+        known[agent] = []
+        wanted[agent] = []
+        for row in journal.rows.values {
+            for part in row.parts.keys { known[agent]?.insert(JobPart(upload: row.id, part: part)) }
+        }
+    }
+
+    func committed(_ write: JournalWrite, agent: Int) {
+        switch write {
+        case .stored(let id, let entry):
+            guard wanted[agent]?.contains(entry.part) != true else { return }
+            known[agent, default: []].insert(JobPart(upload: id, part: entry.part))
+        case .unstored(let id, let parts):
+            for part in parts { known[agent]?.remove(JobPart(upload: id, part: part)) }
+            wanted[agent]?.subtract(parts)
+        case .began(let id, _), .lost(let id, _), .finished(let id, _):
+            known[agent] = known[agent]?.filter { $0.upload != id }
+        case .token, .restamped, .dropping:
+            break
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import TransferCore
+import TransferCoreSupport
+
+/// What came of many runs.
+package struct Report: Sendable {
+    package private(set) var seeds = 0
+    package private(set) var virtualSeconds = 0.0
+    package private(set) var faultCounts: [String: Int] = [:]
+    package private(set) var steps = 0
+    package private(set) var bytesOfFiles: UInt64 = 0
+    package private(set) var bytesSent: UInt64 = 0
+    /// The seeds that failed, each with the first thing that was wrong.
+    package private(set) var failures: [(seed: UInt64, violation: String)] = []
+
+    package init() {}
+
+    package mutating func add(_ simulation: Simulation) {
+        seeds += 1
+        steps += simulation.steps
+        if let end = simulation.endedAt { virtualSeconds += Double(end.nanoseconds) / 1e9 - 1 }
+        for (kind, count) in simulation.faultCounts { faultCounts[kind, default: 0] += count }
+        for job in simulation.jobs {
+            bytesOfFiles += UInt64(job.file.bytes.count)
+            bytesSent += job.bytesSent
+        }
+        if let first = simulation.violations.first { failures.append((simulation.scenario.seed, first)) }
+    }
+}
+
+/// Takes faults away from a scenario that fails, for as long as it still fails in the same way.
+package enum Shrinker {
+    package static func shrunk(_ scenario: Scenario) -> Scenario {
+        var smallest = scenario
+        let kind = failure(of: scenario)
+        guard kind != nil else { return scenario }
+        var chunk = max(smallest.faults.count / 2, 1)
+        while true {
+            var start = 0
+            var hasShrunk = false
+            while start < smallest.faults.count {
+                var candidate = smallest
+                candidate.faults.removeSubrange(start..<min(start + chunk, candidate.faults.count))
+                if failure(of: candidate) == kind {
+                    smallest = candidate
+                    hasShrunk = true
+                } else {
+                    start += chunk
+                }
+            }
+            if chunk == 1, !hasShrunk { break }
+            chunk = max(chunk / 2, 1)
+        }
+        return withoutIdleJobs(smallest, kind)
+    }
+
+    /// Files that have no part in it are made empty, one by one.
+    private static func withoutIdleJobs(_ scenario: Scenario, _ kind: String?) -> Scenario {
+        var smallest = scenario
+        for index in smallest.jobs.indices where !smallest.jobs[index].bytes.isEmpty {
+            var candidate = smallest
+            candidate.jobs[index].bytes = []
+            if failure(of: candidate) == kind { smallest = candidate }
+        }
+        return smallest
+    }
+
+    /// The first violation without its numbers: what makes two failures the same.
+    private static func failure(of scenario: Scenario) -> String? {
+        let simulation = Simulation(scenario)
+        simulation.run()
+        return simulation.violations.first?.filter { !$0.isNumber }
+    }
+}

@@ -1,0 +1,128 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+// What a seed makes of the world. The draws are in one order, so that a seed means the same for as long as this file
+// is not changed.
+
+extension Scenario {
+    /// The world of a seed, with all its faults.
+    package static func drawn(seed: UInt64, canary: Canary? = nil) -> Scenario {
+        var dice = Dice(seed: seed)
+        var scenario = Scenario(seed: seed)
+        scenario.canary = canary
+        scenario.drawWho(&dice)
+        scenario.drawLimits(&dice)
+        scenario.drawNature(&dice)
+        scenario.drawFaults(&dice)
+        return scenario
+    }
+
+    private mutating func drawWho(_ dice: inout Dice) {
+        gatewayCount = dice.pick([1, 1, 2, 2, 3])
+        hasOnePrefix = dice.percent(70)
+        switch dice.number(0...9) {
+        case 0...4: devices = [0]
+        case 5, 6: devices = [0, 1]
+        case 7: devices = [0, 0]
+        case 8: devices = [0, 0, 1]
+        default: devices = [0, 1, 2]
+        }
+        let partBytes = gatewayLimits.parts.partBytesDefault
+        for agent in devices.indices {
+            let original = devices[..<agent].firstIndex(of: devices[agent])
+            if let original, dice.percent(80) {
+                // A copy of the machine has the same files.
+                for job in jobs where job.agent == original {
+                    jobs.append(
+                        Job(
+                            agent: agent, key: job.key, bytes: job.bytes, policy: job.policy, partBytes: job.partBytes))
+                }
+                continue
+            }
+            for number in 0..<dice.number(1...3) {
+                let isShared = dice.percent(10)
+                let bytes = dice.bytes(Self.size(partBytes: Int(partBytes), &dice))
+                let policy: ExistingKeyPolicy = dice.pick([.verify, .verify, .verify, .replace, .replace, .fail])
+                let wish: UInt64? = dice.percent(15) ? UInt64(dice.number(16...200)) : nil
+                jobs.append(
+                    Job(
+                        agent: agent, key: isShared ? "shared" : "a\(agent)-\(number)", bytes: bytes, policy: policy,
+                        partBytes: wish))
+            }
+        }
+    }
+
+    private static func size(partBytes: Int, _ dice: inout Dice) -> Int {
+        switch dice.number(0...9) {
+        case 0: 0
+        case 1: dice.number(1...20)
+        case 2: partBytes - 1
+        case 3: partBytes
+        case 4: partBytes + 1
+        case 5: partBytes * 2
+        case 6: partBytes * 5 + dice.number(-1...1)
+        case 7: dice.number(20...200)
+        default: dice.number(200...1_200)
+        }
+    }
+
+    private mutating func drawLimits(_ dice: inout Dice) {
+        gatewayLimits.windowBytes = UInt64(dice.pick([20, 80, 80, 300]))
+        gatewayLimits.initialCreditBytes = UInt32(dice.pick([0, 30, 60, 60, 300]))
+        gatewayLimits.chunkBytesMax = UInt32(dice.pick([16, 40, 40, 200]))
+        gatewayLimits.budgetBytes = UInt64(dice.pick([16_000, 64_000, 64_000]))
+        gatewayLimits.budgetBytesPerDevice = UInt64(dice.pick([12_000, 16_000, 48_000]))
+        gatewayLimits.slotsMax = UInt16(dice.pick([1, 2, 16, 16]))
+        gatewayLimits.partsPerSessionMax = dice.pick([1, 2, 64, 64])
+        gatewayLimits.sessionsPerDeviceMax = dice.pick([2, 2_048, 2_048])
+        gatewayLimits.idleLimit = .seconds(dice.pick([6, 20, 60]))
+        gatewayLimits.partGrace = .seconds(dice.pick([1, 10]))
+        gatewayLimits.sessionGrace = .seconds(dice.pick([1, 60]))
+        gatewayLimits.putLimit = .seconds(30)
+        agentLimits.concurrency = dice.number(1...4)
+        agentLimits.connections = dice.pick([1, 1, 2, 3])
+        agentLimits.smallPartBytes = UInt64(dice.pick([0, 30, 120]))
+        agentLimits.queuedBytesMax = UInt64(dice.pick([30, 200, 1 << 20]))
+        agentLimits.chunkBytesMax = UInt32(dice.pick([16, 64, 4_096]))
+        agentLimits.retryFor = .seconds(dice.pick([20, 300]))
+        agentLimits.retry.longest = .seconds(dice.pick([5, 60]))
+        if dice.percent(10) { agentLimits.bytesPerSecond = UInt64(dice.number(500...5_000)) }
+    }
+
+    private mutating func drawNature(_ dice: inout Dice) {
+        nature.latencyMilliseconds = dice.pick([1, 5, 5, 40, 300])
+        nature.jitterMilliseconds = dice.pick([0, 2, 20])
+        nature.splitPercent = dice.pick([0, 10, 100])
+        nature.linkBytesPerSecond = dice.pick([nil, nil, 1_000, 10_000])
+        nature.isSticky = dice.percent(50)
+        nature.keepsParts = dice.percent(70)
+        nature.keeping = dice.pick([.digests, .digests, .digests, .md5, .md5, .nothingButReadsBack, .nothing])
+        nature.keepsSession = dice.percent(80)
+    }
+}
+
+/// Draws of one seed.
+struct Dice {
+    var generator: SeededGenerator
+
+    init(seed: UInt64) {
+        generator = SeededGenerator(seed: seed)
+    }
+
+    mutating func number(_ range: ClosedRange<Int>) -> Int {
+        range.lowerBound + Int(generator.next() % UInt64(range.count))
+    }
+
+    mutating func percent(_ chance: Int) -> Bool { number(0...99) < chance }
+
+    mutating func pick<Value>(_ values: [Value]) -> Value { values[number(0...values.count - 1)] }
+
+    mutating func bytes(_ count: Int) -> [UInt8] { generator.bytes(count) }
+
+    /// Milliseconds between 1 and about a minute, short ones as likely as long ones.
+    mutating func moment() -> Int {
+        let scale = 1 << number(0...15)
+        return scale + number(0...scale)
+    }
+}

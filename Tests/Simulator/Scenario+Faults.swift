@@ -1,0 +1,130 @@
+import TransferCore
+import TransferCoreSupport
+
+extension Scenario {
+    mutating func drawFaults(_ dice: inout Dice) {
+        let count = dice.pick([0, 1, 2, 3, 3, 5, 5, 8, 12, 20])
+        for _ in 0..<count { faults.append(drawFault(&dice)) }
+        let gateway = dice.number(0...gatewayCount - 1)
+        if dice.percent(6) {
+            faults.append(
+                PlannedFault(
+                    .gatewayAction(gateway, dice.number(1...80)),
+                    .devicesAreRevoked(gateway, milliseconds: dice.moment())))
+        }
+        if dice.percent(8) {
+            faults.append(PlannedFault(.gatewayAction(gateway, dice.number(1...80)), .keysRotate(gateway)))
+        }
+    }
+
+    private func drawFault(_ dice: inout Dice) -> PlannedFault {
+        switch dice.number(0...99) {
+        case 0..<30: drawNetworkFault(&dice)
+        case 30..<50: drawProcessFault(&dice)
+        case 50..<64: drawDiskFault(&dice)
+        case 64..<90: drawStoreFault(&dice)
+        default: drawUser(&dice)
+        }
+    }
+
+    private func drawNetworkFault(_ dice: inout Dice) -> PlannedFault {
+        if dice.percent(8) {
+            return PlannedFault(.at(milliseconds: dice.moment()), .outage(milliseconds: dice.moment()))
+        }
+        let trigger = Trigger.arrival(dice.number(1...dice.pick([20, 60, 200])))
+        if dice.percent(25) { return PlannedFault(trigger, .stalls(milliseconds: dice.moment())) }
+        let ending: Arrival.Ending = dice.pick([.cut, .cut, .cutAtAgent, .cutAtGateway, .silence])
+        return PlannedFault(trigger, .ends(ending, keepingPercent: dice.number(0...100)))
+    }
+
+    private func drawDeath(_ dice: inout Dice) -> Fault.Death {
+        Fault.Death(
+            leavesGateway: dice.percent(50), landsCommit: dice.percent(50), landsBytes: dice.percent(50),
+            downMilliseconds: dice.moment())
+    }
+
+    private func drawProcessFault(_ dice: inout Dice) -> PlannedFault {
+        let agent = dice.number(0...devices.count - 1)
+        let gateway = dice.number(0...gatewayCount - 1)
+        let count = dice.number(1...dice.pick([20, 60, 200]))
+        switch dice.number(0...9) {
+        case 0...3: return PlannedFault(.agentAction(agent, count), .agentDies(agent, drawDeath(&dice)))
+        case 4...6:
+            return PlannedFault(
+                .gatewayAction(gateway, count), .gatewayDies(gateway, downMilliseconds: dice.pick([0, dice.moment()])))
+        case 7:
+            return PlannedFault(
+                .operation(count), .bothDie(agent: agent, gateway: gateway, drawDeath(&dice)))
+        case 8: return PlannedFault(.gatewayAction(gateway, count), .gatewayDrains(gateway))
+        default:
+            return PlannedFault(
+                .at(milliseconds: dice.moment()),
+                .gatewayClockJumps(gateway, seconds: dice.number(-1_000_000...1_000_000)))
+        }
+    }
+
+    private func drawDiskFault(_ dice: inout Dice) -> PlannedFault {
+        let job = dice.number(0...jobs.count - 1)
+        switch dice.number(0...9) {
+        case 0: return PlannedFault(.commit(dice.number(1...15)), .journalFails)
+        case 1, 2:
+            // Lost while nobody has it open: with the death of its process.
+            let agent = dice.number(0...devices.count - 1)
+            return PlannedFault(.agentAction(agent, dice.number(1...120)), .journalIsLost(agent))
+        case 3: return PlannedFault(.readMoment(dice.number(1...40)), .readFails)
+        default:
+            let change = dice.pick(Fault.FileChange.allCases)
+            let trigger: Trigger =
+                dice.percent(70)
+                ? .readMoment(dice.number(1...dice.pick([6, 40]))) : .at(milliseconds: dice.moment())
+            return PlannedFault(trigger, .fileChanges(job: job, change))
+        }
+    }
+
+    private func drawStoreFault(_ dice: inout Dice) -> PlannedFault {
+        switch dice.number(0...19) {
+        case 0: return PlannedFault(.at(milliseconds: dice.moment()), .storeIsAway(milliseconds: dice.moment()))
+        case 1: return PlannedFault(.at(milliseconds: dice.moment()), .storeIsFull(milliseconds: dice.moment()))
+        case 2: return PlannedFault(.at(milliseconds: dice.moment()), .uploadsArePurged)
+        case 3:
+            return PlannedFault(.at(milliseconds: dice.moment()), .foreignObject(job: dice.number(0...jobs.count - 1)))
+        default: break
+        }
+        let kind = dice.pick(
+            StoreRequestKind.allCases + [.complete, .complete, .storePart, .storeObject, .createUpload])
+        let trigger = Trigger.request(kind, dice.number(1...dice.pick([2, 4, 12])))
+        return PlannedFault(trigger, .store(drawRequestFault(kind, &dice)))
+    }
+
+    private func drawRequestFault(_ kind: StoreRequestKind, _ dice: inout Dice) -> StoreFault {
+        let unavailable = StoreFailure.unavailable(retryAfter: .milliseconds(dice.pick([0, 500, 5_000])))
+        switch dice.number(0...11) {
+        case 0, 1: return .fails(unavailable)
+        case 2: return .fails(.outcomeUnknown)
+        case 3, 4: return .failsAfterEffect(.outcomeUnknown)
+        case 5: return .failsAfterEffect(unavailable)
+        case 6: return .fails(dice.pick([.full, .denied, .cancelled]))
+        case 7 where kind == .listParts: return .listsNothing
+        case 8 where kind == .listParts, 9 where kind == .listParts:
+            return .listsWithout(mask: dice.generator.next())
+        case 7 where kind == .complete: return .deniesParts
+        case 8 where kind == .complete: return .completesInSteps(.milliseconds(dice.number(10...1_500)))
+        case 10: return .uploadVanishes
+        default:
+            // A one-part request that takes effect after the put limit is beyond what is promised.
+            return .slow(
+                effect: .milliseconds(min(dice.moment(), 25_000)), answer: .milliseconds(min(dice.moment(), 25_000)))
+        }
+    }
+
+    private func drawUser(_ dice: inout Dice) -> PlannedFault {
+        let job = dice.number(0...jobs.count - 1)
+        switch dice.number(0...4) {
+        case 0: return PlannedFault(.at(milliseconds: dice.moment()), .userDrops(job: job))
+        case 1: return PlannedFault(.operation(dice.number(1...150)), .userStops(jobs[job].agent))
+        default:
+            return PlannedFault(
+                .at(milliseconds: dice.moment()), .userPushesAgain(job: job, changed: dice.percent(70)))
+        }
+    }
+}

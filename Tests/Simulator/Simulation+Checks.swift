@@ -1,0 +1,94 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+// What must always hold of the whole world. What passes between its members is looked at by the monitor.
+
+extension Simulation {
+    /// Called after every change of the store.
+    func storeChanged(key: String, object: VirtualStore.Object?) {
+        operations += 1
+        for upload in store.uploadsWithoutRecord where orphansReported.insert(upload).inserted {
+            violation("\(upload) has no record by which cleaning would find it")
+        }
+        guard let object else { return }
+        let digest = ToyDigest.sha256(object.bytes)
+        note(
+            15, UInt64(object.bytes.count), digest.bytes.reduce(0) { $0 &* 31 &+ UInt64($1) }, "an object is at \(key)")
+        keys.puts[key, default: []].append(KeyHistory.Put(digest: digest, at: schedule.now))
+        let writers = jobs.indices.filter { jobs[$0].key == key }
+        guard keys.foreign[key]?.contains(digest) != true else { return }
+        guard writers.contains(where: { jobs[$0].file.versions.contains(digest) }) else {
+            return violation("the object at \(key) is no version of its file")
+        }
+        for number in writers where jobs[number].isSoleWriter { checkOrder(of: number, digest) }
+    }
+
+    /// No earlier version of a file comes after a later one.
+    private func checkOrder(of number: Int, _ digest: SHA256Digest) {
+        let state = jobs[number]
+        guard !state.hasForgotten, let version = state.file.versions.lastIndex(of: digest) else { return }
+        for put in (keys.puts[state.key] ?? []).dropLast() {
+            guard let earlier = state.file.versions.firstIndex(of: put.digest), earlier > version else { continue }
+            return violation("job \(number): version \(version) is put over version \(earlier)")
+        }
+    }
+
+    /// An agent says that a file is stored (c).
+    func checkReport(of number: Int) {
+        let state = jobs[number]
+        let puts = keys.puts[state.key] ?? []
+        let eligible = Set(state.file.versions[state.submittedVersion...])
+        let isThere = puts.indices.contains { index in
+            // It was under the key at some time since the file was handed to the agent, or others write there too.
+            let wasReplacedAt = index + 1 < puts.count ? puts[index + 1].at : schedule.now
+            return eligible.contains(puts[index].digest)
+                && (!state.isSoleWriter || wasReplacedAt >= state.submittedAt)
+        }
+        // Where the store keeps no digests, two copies with one identity, one session and different files of one size
+        // and time cannot be told apart.
+        let isUndecidable = scenario.hasCopies && store.keeping != .digests
+        guard isThere || isUndecidable else {
+            return violation("job \(number) is reported as stored, and its file is not there")
+        }
+        guard state.isSoleWriter, let last = puts.last else { return }
+        jobs[number].reportedVersion = state.file.versions.lastIndex(of: last.digest)
+    }
+
+    /// An agent says that the key is taken: there must be something else, or nothing to tell by.
+    func checkRefusal(of number: Int, _ failure: UploadFailure) {
+        let state = jobs[number]
+        guard state.policy != .fail, state.isSoleWriter else { return }
+        guard let object = store.object(state.key) else {
+            return violation("job \(number): the key is said to be taken, and nothing is there")
+        }
+        guard object.facts.evidence != .none || store.keeping == .nothingButReadsBack else { return }
+        let versions = state.file.versions[state.submittedVersion...]
+        if state.policy == .replace || Set(versions) == [ToyDigest.sha256(object.bytes)] {
+            violation("job \(number): the key is said to be taken by other content: \(failure.message)")
+        }
+    }
+
+    /// When everybody is content.
+    func checkEnd() {
+        for (number, state) in jobs.enumerated() {
+            if let version = state.reportedVersion, !state.hasForgotten, state.isSoleWriter,
+                let object = store.object(state.key),
+                let there = state.file.versions.lastIndex(of: ToyDigest.sha256(object.bytes)), there < version
+            {
+                violation("job \(number): version \(version) was stored, and version \(there) is there")
+            }
+            let size = UInt64(state.sizeMost)
+            let underWay = UInt64(scenario.agentLimits.concurrency + 1) * max(state.partBytesMost, 1)
+            let wanted = UInt64(monitor.wantedCounts[state.agent] ?? 0) * state.partBytesMost
+            let allowed =
+                size * UInt64(max(state.sessionsBegun, 1)) + wanted
+                + UInt64(disturbances[state.agent]) * min(underWay, size)
+            if state.bytesSent > allowed {
+                violation("job \(number) sent \(state.bytesSent) bytes of \(size); \(allowed) are allowed")
+            }
+        }
+        guard scenario.faults.isEmpty, !scenario.hasCopies, jobs.allSatisfy(\.isSoleWriter) else { return }
+        if store.uploadCount + store.recordCount > 0 { violation("nothing went wrong, and something is left") }
+    }
+}

@@ -1,0 +1,139 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+// How faults fall.
+
+extension Simulation {
+    func planFaultsByTime() {
+        for planned in scenario.faults {
+            guard case .at(let milliseconds) = planned.trigger else { continue }
+            if case .userPushesAgain(let job, _) = planned.fault {
+                people[jobs[job].agent].plannedPushes += 1
+            }
+            schedule.after(.milliseconds(milliseconds)) { [unowned self] in
+                if case .userPushesAgain = planned.fault {} else if self.isHealed { return }
+                self.count(planned.fault)
+                self.apply(planned.fault)
+            }
+        }
+    }
+
+    /// What a request to the store meets.
+    func fault(for request: StoreRequest) -> StoreFault? {
+        requestCounts[request.kind, default: 0] += 1
+        let away = StoreFault.fails(.unavailable(retryAfter: .milliseconds(500)))
+        if schedule.now < awayUntil { return away }
+        if schedule.now < fullUntil {
+            switch request.kind {
+            case .storePart, .storeObject, .createUpload, .writeRecord: return .fails(.full)
+            default: break
+            }
+        }
+        let number = requestCounts[request.kind] ?? 0
+        for fault in take(.request(request.kind, number)) + take(.everyRequest(request.kind)) {
+            guard case .store(let storeFault) = fault else {
+                apply(fault)
+                continue
+            }
+            if storeFault == .deniesParts { monitor.partsWereDenied = true }
+            return storeFault
+        }
+        return nil
+    }
+
+    func apply(_ fault: Fault) {
+        guard !isResting else { return }
+        switch fault {
+        case .ends, .stalls, .journalFails, .readFails, .store:
+            break  // They fall where they are asked for.
+        case .outage(let milliseconds):
+            outageUntil = max(outageUntil, schedule.now + .milliseconds(milliseconds))
+            schedule.after(.zero) { [unowned self] in
+                for agent in self.agents { agent.cutAll() }
+                for gateway in self.gateways { gateway.cutAll() }
+            }
+        case .agentDies(let agent, let death):
+            kill(agent, death)
+        case .gatewayDies(let gateway, let downMilliseconds):
+            kill(gateway: gateway, downMilliseconds: downMilliseconds)
+        case .bothDie(let agent, let gateway, let death):
+            kill(gateway: gateway, downMilliseconds: death.downMilliseconds)
+            kill(agent, death)
+        case .gatewayDrains(let number):
+            schedule.after(.zero) { [unowned self] in self.drain(number) }
+        case .gatewayClockJumps(let gateway, let seconds):
+            gateways[gateway].clockOffsetMilliseconds = Int64(seconds) * 1_000
+        case .devicesAreRevoked(let number, let milliseconds):
+            schedule.after(.zero) { [unowned self] in self.reload([], at: number) }
+            schedule.after(.milliseconds(milliseconds)) { [unowned self] in self.reload(self.devices, at: number) }
+        case .keysRotate(let number):
+            sealingKeys[number] = (sealingKeys.max() ?? 1) + 1
+            kill(gateway: number, downMilliseconds: 10)
+        case .journalIsLost(let agent):
+            kill(agent, Fault.Death(downMilliseconds: 200))
+            journals[agent].forgetSessions()
+            monitor.agentDied(agent, journal: journals[agent])
+            for number in jobs.indices where jobs[number].agent == agent { jobs[number].hasForgotten = true }
+        case .fileChanges(let job, let change):
+            self.change(job, change)
+        case .storeIsAway(let milliseconds):
+            awayUntil = schedule.now + .milliseconds(milliseconds)
+        case .storeIsFull(let milliseconds):
+            fullUntil = schedule.now + .milliseconds(milliseconds)
+        case .uploadsArePurged:
+            store.loseUploads()
+        case .foreignObject(let job):
+            putForeignObject(job)
+        case .userDrops(let job):
+            schedule.after(.zero) { [unowned self] in self.drop(job) }
+        case .userPushesAgain(let job, let changed):
+            pushAgain(job, changed: changed)
+        case .userStops(let agent):
+            // A signal waits until what is being done is done.
+            schedule.after(.zero) { [unowned self] in
+                guard !self.agents[agent].isDead else { return }
+                self.agents[agent].change { $0.stop(now: self.schedule.now) }
+            }
+        }
+    }
+
+    private func kill(_ agent: Int, _ death: Fault.Death) {
+        guard !agents[agent].isDead else { return }
+        note(13, UInt64(agent), 0, "agent \(agent) dies")
+        agents[agent].kill(
+            leavingGateway: death.leavesGateway, landingCommit: death.landsCommit, landingBytes: death.landsBytes)
+        monitor.agentDied(agent, journal: journals[agent])
+        people[agent].submitted = []
+        planStart(of: agent, after: .milliseconds(death.downMilliseconds))
+    }
+
+    private func kill(gateway number: Int, downMilliseconds: Int) {
+        guard !gateways[number].isDown else { return }
+        note(14, UInt64(number), 0, "gateway \(number) dies")
+        monitor.gatewayDied(number)
+        gateways[number].kill()
+        schedule.after(.milliseconds(downMilliseconds)) { [unowned self] in self.gateways[number].start() }
+    }
+
+    private func reload(_ devices: [AuthorisedDevice], at number: Int) {
+        guard !gateways[number].isDown, !isHealed || !devices.isEmpty else { return }
+        gateways[number].change { $0.devicesChanged(devices, now: self.schedule.now) }
+    }
+
+    private func drain(_ number: Int) {
+        guard !gateways[number].isDown else { return }
+        gateways[number].change { $0.drain(within: .seconds(2), now: self.schedule.now) }
+        schedule.after(.milliseconds(2_500)) { [unowned self] in
+            guard self.gateways[number].machine.drainDeadline != nil else { return }
+            self.kill(gateway: number, downMilliseconds: 10)
+        }
+    }
+
+    private func putForeignObject(_ job: Int) {
+        let key = jobs[job].key
+        let bytes = dice.people.percent(50) ? dice.people.bytes(jobs[job].file.bytes.count) : dice.people.bytes(7)
+        keys.foreign[key, default: []].insert(ToyDigest.sha256(bytes))
+        store.put(bytes, key: key, evidence: .none)
+    }
+}

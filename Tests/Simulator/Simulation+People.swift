@@ -1,0 +1,149 @@
+import TransferCore
+import TransferCoreSupport
+
+// Who starts agents, and starts them again: a person or a supervisor who wants every file to arrive.
+
+extension Simulation {
+    func planStart(of agent: Int, after delay: Duration) {
+        let moment = schedule.now + delay
+        if let planned = people[agent].startsAt, planned <= moment { return }
+        people[agent].startsAt = moment
+        schedule.at(moment) { [unowned self] in
+            guard self.people[agent].startsAt == moment else { return }
+            self.people[agent].startsAt = nil
+            self.start(agent)
+        }
+    }
+
+    private func start(_ agent: Int) {
+        guard !isResting, agents[agent].isDead else { return }
+        var requests: [UploadRequest] = []
+        for number in jobs.indices where jobs[number].agent == agent && !jobs[number].isDone {
+            if let request = request(number) { requests.append(request) }
+        }
+        guard !requests.isEmpty else {
+            if jobs.contains(where: { $0.agent == agent && !$0.isDone }) { planStart(of: agent, after: .seconds(5)) }
+            return
+        }
+        disturbances[agent] += 1
+        people[agent].submitted = Set(requests.map(\.id))
+        note(11, UInt64(agent), UInt64(requests.count), "agent \(agent) starts with \(requests.map(\.id.value))")
+        agents[agent].start(requests)
+    }
+
+    private func request(_ number: Int) -> UploadRequest? {
+        let state = jobs[number]
+        guard !state.file.isMissing || state.isWantedDropped else { return nil }
+        let journal = journals[state.agent]
+        if journal.isFinished(state.upload) { journal.reopen(state.upload, policy: state.policy) }
+        jobs[number].submittedVersion = state.file.versions.count - 1
+        jobs[number].submittedAt = schedule.now
+        jobs[number].sizeMost = max(state.sizeMost, state.file.bytes.count)
+        var purpose = UploadRequest.Purpose.push
+        if journal.rows[state.upload]?.saved != nil, dice.people.percent(15) { purpose = .resume }
+        if state.isWantedDropped { purpose = .abort }
+        var request = journal.request(for: state.upload, stamp: state.file.stamp, purpose: purpose)
+        if scenario.canary == .sendsStoredPartsAgain { request?.saved?.parts = [] }
+        return request
+    }
+
+    /// Called when a process has ended with an upload.
+    func uploadEnded(_ upload: UploadID, _ outcome: UploadOutcome, agent: Int) {
+        let number = job(upload)
+        people[agent].submitted.remove(upload)
+        jobs[number].lastOutcome = brief(outcome)
+        switch outcome {
+        case .stored:
+            checkReport(of: number)
+            jobs[number].isDone = true
+            people[agent].failures = 0
+        case .dropped:
+            if !jobs[number].isWantedDropped, journals[agent].rows[upload]?.isDropping != true {
+                violation("job \(number) was dropped, and nobody wanted that")
+            }
+            jobs[number].isDone = true
+        case .failed(let failure):
+            failed(number, failure)
+        }
+        guard people[agent].submitted.isEmpty else { return }
+        // The process ends when it has nothing more to do.
+        schedule.after(.milliseconds(1)) { [unowned self] in
+            guard !self.agents[agent].isDead, self.people[agent].submitted.isEmpty else { return }
+            self.agents[agent].exit()
+            self.goOn(agent)
+        }
+    }
+
+    private func goOn(_ agent: Int) {
+        guard jobs.contains(where: { $0.agent == agent && !$0.isDone }) else { return }
+        people[agent].failures += 1
+        let ceiling = 500 << min(people[agent].failures, 7)
+        planStart(of: agent, after: .milliseconds(ceiling / 2 + dice.people.number(0...ceiling / 2)))
+    }
+
+    /// Some failures are for good, and some must never be.
+    private func failed(_ number: Int, _ failure: UploadFailure) {
+        switch failure.kind {
+        case .keyTaken:
+            checkRefusal(of: number, failure)
+            jobs[number].isDone = true
+        case .partSizeUnsupported where scenario.jobs[number].partBytes != nil:
+            jobs[number].isDone = true  // The wish would make too many parts.
+        case .fenced:
+            if !scenario.hasCopies { violation("job \(number): fenced, and there is no copy of the agent") }
+        case .notAuthorised where (faultCounts["devices revoked"] ?? 0) > 0:
+            break
+        case .changed, .wrongFile, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull, .busy, .stopped,
+            .journalFull, .storeRefuses, .sessionLost, .superseded, .outcomeUnknown:
+            if isHealed, failure.kind == .unreadable || failure.kind == .journalFull {
+                violation("job \(number): \(failure.kind), and nothing goes wrong any more")
+            }
+        case .bucketMissing, .contentRefused, .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported,
+            .versionUnsupported, .notAuthorised, .protocolViolation:
+            violation("job \(number) failed: \(failure.kind) \(failure.message)")
+        }
+    }
+
+    // MARK: What people do at a bad moment
+
+    func pushAgain(_ number: Int, changed: Bool) {
+        let agent = jobs[number].agent
+        people[agent].plannedPushes -= 1
+        guard !isResting else { return }
+        if changed { change(number, .rewritten) }
+        guard jobs[number].isDone else { return }
+        jobs[number].isDone = false
+        jobs[number].isWantedDropped = false
+        if agents[agent].isDead { planStart(of: agent, after: .milliseconds(1)) }
+    }
+
+    func drop(_ number: Int) {
+        guard !jobs[number].isDone else { return }
+        jobs[number].isWantedDropped = true
+        let state = jobs[number]
+        if !agents[state.agent].isDead, people[state.agent].submitted.contains(state.upload) {
+            agents[state.agent].change { $0.drop(state.upload, now: self.schedule.now) }
+        }
+    }
+
+    /// Something happens to a file, whoever reads it.
+    func change(_ number: Int, _ change: Fault.FileChange) {
+        let file = jobs[number].file
+        let count = file.bytes.count
+        switch change {
+        case .rewritten: file.rewrite(dice.disk.bytes(count))
+        case .replaced: file.replace(dice.disk.bytes(count), inode: UInt64(dice.disk.number(1_000...1_000_000)))
+        case .grown: file.rewrite(file.bytes + dice.disk.bytes(dice.disk.number(1...150)))
+        case .shortened: file.rewrite(Array(file.bytes.prefix(count - min(count, dice.disk.number(1...150)))))
+        case .emptied: file.rewrite([])
+        case .rewrittenKeepingTime: file.rewriteKeepingTime(dice.disk.bytes(count))
+        case .touched: file.touchModificationTime()
+        case .renamed: file.touchChangeTime()
+        case .clockSetBack: file.setClock(seconds: Int64(dice.disk.number(0...999)))
+        case .vanishes:
+            file.isMissing = true
+            schedule.after(.milliseconds(dice.disk.moment())) { file.isMissing = false }
+        }
+        note(12, UInt64(number), UInt64(file.versions.count), "the file of job \(number): \(change)")
+    }
+}

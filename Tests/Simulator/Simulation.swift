@@ -1,0 +1,276 @@
+package import TransferCore
+package import TransferCoreSupport
+import WireProtocol
+
+/// One world under one scenario: agents, gateways, store, network, disks and people, in one thread and one virtual
+/// time. The machines are the shipped ones; everything around them is virtual. `run()` lets it go on until everything
+/// has come to rest; `violations` says what must never be and was.
+package final class Simulation {
+    /// From then on nothing goes wrong any more, and all that is unfinished must finish.
+    static let healsAfter = Duration.seconds(120)
+    /// How long after that the last upload may end.
+    static let finishesWithin = Duration.seconds(3_600)
+    private static let stepsMax = 600_000
+
+    package let scenario: Scenario
+    package let schedule = Schedule()
+    package let store: VirtualStore
+    package internal(set) var trace: Trace
+    package private(set) var violations: [String] = []
+    /// How often each kind of fault has fallen.
+    package private(set) var faultCounts: [String: Int] = [:]
+    package internal(set) var agents: [AgentHost] = []
+    package internal(set) var gateways: [GatewayHost] = []
+    package let journals: [VirtualJournal]
+    package internal(set) var jobs: [JobState] = []
+    package internal(set) var operations = 0
+    package private(set) var steps = 0
+    /// When the last upload had ended.
+    package private(set) var endedAt: Instant?
+    /// How many actions, commits and changes there had been by then.
+    package private(set) var operationsUntilEnd = 0
+
+    private(set) lazy var monitor = Monitor(scenario, store: store) { [unowned self] in self.violation($0) }
+    var dice: (network: Dice, disk: Dice, people: Dice, identities: Dice)
+    private var faultsByTrigger: [Trigger: [Fault]] = [:]
+    var counts: (arrivals: Int, readMoments: Int, commits: Int) = (0, 0, 0)
+    var gatewayActions: [Int]
+    /// Of each gateway; it opens with all before.
+    var sealingKeys: [UInt8]
+    var requestCounts: [StoreRequestKind: Int] = [:]
+    var isHealed = false
+    var isResting = false
+    var outageUntil = Instant(nanoseconds: 0)
+    var awayUntil = Instant(nanoseconds: 0)
+    var fullUntil = Instant(nanoseconds: 0)
+    var people: [Person]
+    var keys = KeyHistory()
+    var orphansReported: Set<String> = []
+    var disturbances: [Int]
+    private var ticks: (at: Instant, count: Int) = (Instant(nanoseconds: 0), 0)
+
+    package init(_ scenario: Scenario, keepsLines: Bool = false) {
+        self.scenario = scenario
+        trace = Trace(keepsLines: keepsLines)
+        store = VirtualStore(schedule: schedule)
+        store.keeping = scenario.nature.keeping
+        store.keepsSession = scenario.nature.keepsSession
+        journals = scenario.devices.map { _ in VirtualJournal() }
+        people = scenario.devices.map { _ in Person() }
+        disturbances = scenario.devices.map { _ in 0 }
+        gatewayActions = Array(repeating: 0, count: scenario.gatewayCount)
+        sealingKeys = Array(repeating: 1, count: scenario.gatewayCount)
+        dice = (
+            Dice(seed: scenario.seed ^ 0x11), Dice(seed: scenario.seed ^ 0x22), Dice(seed: scenario.seed ^ 0x33),
+            Dice(seed: scenario.seed ^ 0x44)
+        )
+        for planned in scenario.faults { faultsByTrigger[planned.trigger, default: []].append(planned.fault) }
+        makeHosts()
+        makeJobs()
+        store.chooseFault = { [unowned self] in self.fault(for: $0) }
+        store.onChange = { [unowned self] in self.storeChanged(key: $0, object: $1) }
+    }
+
+    var devices: [AuthorisedDevice] {
+        Set(scenario.devices).sorted().map { device in
+            AuthorisedDevice(
+                name: "device-\(device)", fingerprint: ToyDigest.sha256([UInt8(device)]),
+                prefix: scenario.prefix(ofDevice: device))
+        }
+    }
+
+    private func makeGateway(_ number: Int) -> Gateway {
+        let key = sealingKeys[number]
+        let ring = ToyCryptography(sealingKey: key, openingKeys: Set(0...key))
+        var machine = Gateway(limits: scenario.gatewayLimits, cryptography: ring, software: "g")
+        machine.devicesChanged(devices, now: schedule.now)
+        return machine
+    }
+
+    private func makeHosts() {
+        for number in 0..<scenario.gatewayCount {
+            let host = GatewayHost(world: self, store: store, number: number) { [unowned self] in
+                self.makeGateway(number)
+            }
+            scenario.canary?.install(on: host, in: self)
+            gateways.append(host)
+        }
+        for (number, device) in scenario.devices.enumerated() {
+            let host = AgentHost(world: self, number: number) { [unowned self] now in
+                self.makeAgent(device: device, now: now)
+            }
+            host.keepsParts = scenario.nature.keepsParts
+            host.exit()
+            scenario.canary?.install(on: host)
+            agents.append(host)
+        }
+    }
+
+    private func makeAgent(device: Int, now: Instant) -> Agent {
+        let identity = AgentIdentity(
+            fingerprint: ToyDigest.sha256([UInt8(device)]), run: RunID.random(using: &dice.identities.generator),
+            capabilities: [], software: "a")
+        return Agent(
+            limits: scenario.agentLimits, identity: identity, cryptography: ToyCryptography(),
+            generator: SeededGenerator(seed: dice.identities.generator.next()), now: now)
+    }
+
+    private func makeJobs() {
+        for (number, job) in scenario.jobs.enumerated() {
+            let id = UploadID(Int64(number + 1))
+            jobs.append(
+                JobState(
+                    upload: id, key: scenario.wholeKey(number), agent: job.agent, policy: job.policy,
+                    isSoleWriter: scenario.isSoleWriter(number),
+                    file: VirtualFile(bytes: job.bytes, inode: UInt64(number + 1))))
+            journals[job.agent].add(
+                VirtualJournal.Row(id: id, key: job.key, policy: job.policy, partBytesWish: job.partBytes))
+        }
+    }
+
+    func job(_ upload: UploadID) -> Int { Int(upload.value) - 1 }
+
+    // MARK: Running
+
+    /// Lets everything happen.
+    package func run() {
+        planFaultsByTime()
+        for agent in agents.indices {
+            planStart(of: agent, after: .milliseconds(agent == 0 ? 0 : dice.people.moment()))
+        }
+        schedule.after(Self.healsAfter) { [unowned self] in self.heal() }
+        let deadline = schedule.now + Self.healsAfter + Self.finishesWithin
+        while !isOver {
+            guard steps < Self.stepsMax, schedule.now < deadline, violations.isEmpty, schedule.step() else { break }
+            steps += 1
+        }
+        endedAt = schedule.now
+        operationsUntilEnd = operations
+        guard violations.isEmpty else { return }
+        guard isOver else {
+            for (number, job) in jobs.enumerated() where !job.isDone {
+                violation(
+                    "job \(number) has not ended \(steps < Self.stepsMax ? "in time" : "after \(steps) steps"); "
+                        + "last it \(job.lastOutcome)")
+            }
+            return
+        }
+        checkEnd()
+        rest()
+    }
+
+    private var isOver: Bool { jobs.allSatisfy(\.isDone) && people.allSatisfy { $0.plannedPushes == 0 } }
+
+    /// Processes end, and time passes until nothing is planned any more: then nothing may be left of anything.
+    private func rest() {
+        isResting = true
+        heal()
+        for agent in agents where !agent.isDead { agent.exit() }
+        var left = Self.stepsMax
+        while left > 0, violations.isEmpty, schedule.step() { left -= 1 }
+        guard violations.isEmpty else { return }
+        if !schedule.isEmpty { violation("no rest") }
+        for (number, gateway) in gateways.enumerated() {
+            let machine = gateway.machine
+            let leftovers = [
+                ("bytes reserved", Int(machine.bytesReserved)), ("sessions", machine.sessionCount),
+                ("parts", machine.partsUnderWay), ("connections", machine.connectionCount),
+                ("requests", machine.requestsUnderWay), ("flows", gateway.flowCount), ("calls", gateway.callCount),
+            ]
+            for (name, count) in leftovers where count != 0 && scenario.canary != .losesAnswers {
+                violation("gateway \(number) is left with \(count) \(name)")
+            }
+        }
+        store.clean()
+        if store.uploadCount + store.recordCount > 0 { violation("uploads are left after cleaning") }
+    }
+
+    func heal() {
+        isHealed = true
+        outageUntil = schedule.now
+        awayUntil = schedule.now
+        fullUntil = schedule.now
+        let newest = sealingKeys.max() ?? 1
+        for (number, gateway) in gateways.enumerated() {
+            if sealingKeys[number] < newest {
+                sealingKeys[number] = newest
+                monitor.gatewayDied(number)
+                gateway.kill()
+            }
+            gateway.start()
+            gateway.change { $0.devicesChanged(self.devices, now: self.schedule.now) }
+        }
+        for job in jobs { job.file.isMissing = false }
+    }
+
+    // MARK: Faults
+
+    /// Takes what falls at a trigger; counted as fallen.
+    func take(_ trigger: Trigger) -> [Fault] {
+        guard !isHealed, !faultsByTrigger.isEmpty, let faults = faultsByTrigger[trigger] else { return [] }
+        for fault in faults { count(fault) }
+        return faults
+    }
+
+    func count(_ fault: Fault) {
+        faultCounts[fault.kind, default: 0] += 1
+        trace.note(schedule.now, 1, text: "FAULT \(fault)")
+    }
+
+    package func violation(_ text: String) {
+        trace.note(schedule.now, 2, text: "VIOLATION \(text)")
+        if violations.count < 10 { violations.append(text) }
+    }
+
+    package func ticked(_ who: String) {
+        ticks = ticks.at == schedule.now ? (ticks.at, ticks.count + 1) : (schedule.now, 0)
+        if ticks.count == 400 { violation("the \(who) ticks without end") }
+    }
+}
+
+/// A file's way to its key, as its user sees it.
+package struct JobState {
+    let upload: UploadID
+    /// Whole, prefix included.
+    let key: String
+    let agent: Int
+    let policy: ExistingKeyPolicy
+    let isSoleWriter: Bool
+    package let file: VirtualFile
+    package var isDone = false
+    var isWantedDropped = false
+    /// The file's version when the agent last took it up, by index.
+    var submittedVersion = 0
+    var submittedAt = Instant(nanoseconds: 0)
+    /// The version that was last reported as stored.
+    var reportedVersion: Int?
+    /// The journal was lost: nobody knows any more what was begun before.
+    var hasForgotten = false
+    var sessionsBegun = 0
+    package var bytesSent: UInt64 = 0
+    var partBytesMost: UInt64 = 0
+    /// The most bytes that the file ever had.
+    var sizeMost = 0
+    var lastOutcome = "was not taken up"
+}
+
+/// Who starts an agent's processes.
+struct Person {
+    var failures = 0
+    /// Pushes that are still to come.
+    var plannedPushes = 0
+    var startsAt: Instant?
+    /// The uploads that the process of now has not ended.
+    var submitted: Set<UploadID> = []
+}
+
+/// What was ever under each key.
+struct KeyHistory {
+    struct Put {
+        var digest: SHA256Digest
+        var at: Instant
+    }
+
+    var puts: [String: [Put]] = [:]
+    var foreign: [String: Set<SHA256Digest>] = [:]
+}

@@ -1,0 +1,26 @@
+import TransferCore
+
+/// What happened, in order: a hash of all of it, and the words for it where somebody wants to read them.
+package struct Trace {
+    /// FNV-1a over everything that was noted. The same for one seed in every process.
+    package private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    package private(set) var lines: [String] = []
+    private let keepsLines: Bool
+
+    init(keepsLines: Bool) {
+        self.keepsLines = keepsLines
+    }
+
+    mutating func note(_ now: Instant, _ numbers: UInt64..., text: @autoclosure () -> String) {
+        mix(now.nanoseconds)
+        for number in numbers { mix(number) }
+        guard keepsLines else { return }
+        let milliseconds = Double((now.nanoseconds - 1_000_000_000) / 1_000) / 1_000
+        lines.append("\(milliseconds) ms  \(text())")
+    }
+
+    private mutating func mix(_ number: UInt64) {
+        hash = (hash ^ number) &* 0x0000_0100_0000_01B3
+        hash ^= hash >> 29
+    }
+}

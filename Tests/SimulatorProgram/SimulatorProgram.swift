@@ -1,0 +1,38 @@
+import Simulator
+
+/// Runs seeds and says what came of them; exit status 1 where one failed.
+@main
+enum SimulatorProgram {
+    static let usage = """
+        usage: sluice-simulate [--seeds N] [--from SEED] [--canary NAME]   runs N seeds (1000) from SEED on (1)
+               sluice-simulate --seed S [--trace] [--shrink] [--canary NAME]   runs one seed
+        canaries: \(Canary.allCases.map(\.rawValue).joined(separator: ", "))
+        """
+
+    static func main() {
+        var (seeds, from, one): (UInt64, UInt64, UInt64?) = (1_000, 1, nil)
+        var (traces, shrinks): (Bool, Bool) = (false, false)
+        var canary: Canary?
+        var arguments = CommandLine.arguments.dropFirst().makeIterator()
+        while let flag = arguments.next() {
+            switch flag {
+            case "--trace": traces = true
+            case "--shrink": shrinks = true
+            case "--seeds": seeds = number(arguments.next(), seeds)
+            case "--from": from = number(arguments.next(), from)
+            case "--seed": one = number(arguments.next(), 1)
+            case "--canary": canary = arguments.next().flatMap(Canary.init(rawValue:))
+            default: return finish(usage, status: 64)
+            }
+        }
+        if let one {
+            replay(one, canary, traces: traces, shrinks: shrinks)
+        } else {
+            runMany(from: from, count: seeds, canary)
+        }
+    }
+
+    private static func number(_ text: String?, _ otherwise: UInt64) -> UInt64 {
+        text.flatMap(UInt64.init) ?? otherwise
+    }
+}

@@ -1,0 +1,32 @@
+import Simulator
+import TestSupport
+import Testing
+
+/// The program that runs seeds by the thousand.
+@Suite(.timeLimit(.minutes(1)))
+struct ProgramTests {
+    private func hash(seed: UInt64) async throws -> String {
+        let program = try await run(.built("sluice-simulate"), ["--seed", "\(seed)"])
+        let lines = program.lines(of: .standardOutput)
+        return try #require(lines.last { $0.hasPrefix("trace hash") })
+    }
+
+    /// Every process hashes with a seed of its own: an order that depends on it would show here.
+    @Test(arguments: [3, 77, 961])
+    func oneSeedGivesOneCourseInEveryProcess(seed: UInt64) async throws {
+        let here = Simulation(.drawn(seed: seed))
+        here.run()
+        let first = try await hash(seed: seed)
+        #expect(try await hash(seed: seed) == first)
+        #expect(first == "trace hash \(String(here.trace.hash, radix: 16)), \(here.steps) steps")
+    }
+
+    @Test func aFailureIsToldWithWhatReplaysIt() async throws {
+        let program = try await run(
+            .built("sluice-simulate"), ["--seeds", "10", "--canary", Canary.acknowledgesEarly.rawValue])
+        #expect(program.exitStatus == .exited(1))
+        let lines = program.lines(of: .standardOutput)
+        #expect(lines.first?.hasPrefix("seed ") == true)
+        #expect(lines.contains { $0.contains("replay: sluice-simulate --seed") })
+    }
+}
