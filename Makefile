@@ -9,12 +9,16 @@ SWIFT_FLAGS = --configuration $(CONFIGURATION) --scratch-path .build
 WITHOUT_TESTABLE_release = --disable-testable-imports
 TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 
-.PHONY: help build check test lint format demo deps deps-system deps-tools
+SEEDS ?= 100000
+
+.PHONY: help build check test lint format demo simulate bench deps deps-system deps-tools
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
 	@echo 'make check    the same without the tests that run the programs end to end'
 	@echo 'make demo     kills an upload in the middle and resumes it; FILE=path or SIZE=64MiB of random bytes'
+	@echo 'make simulate transfers with every fault in them, a seed each; SEEDS=100000'
+	@echo 'make bench    1 GiB beside s5cmd, into a null S3 and into JuiceFS'
 	@echo 'make build    builds the programs'
 	@echo 'make lint     checks the form of the sources; make format mends most of it'
 	@echo 'make deps     installs what is missing: deps-system (as root, or it prints the command), deps-tools (in .venv)'
@@ -42,6 +46,12 @@ check: deps lint build
 
 test: deps lint build
 	swift test $(TEST_FLAGS)
+
+simulate:
+	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)
+
+bench: deps build
+	Tests/Tools/bench "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
 demo: build
 	@FILE='$(FILE)' SIZE='$(SIZE)' Tests/Tools/demo "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"

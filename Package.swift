@@ -13,6 +13,7 @@ let strict: [SwiftSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -95,8 +96,20 @@ let package = Package(
             name: "TransferCoreTests",
             dependencies: ["TransferCore", "TransferCoreSupport", "WireProtocol", nioCore], swiftSettings: strict),
         .testTarget(
-            name: "SecureChannelTests", dependencies: ["SecureChannel", "WireProtocol", nioCore],
+            name: "SecureChannelTests",
+            dependencies: ["SecureChannel", "TestSupport", "WireProtocol", nioCore, nioPosix, nioEmbedded],
             swiftSettings: strict),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: [
+                "Simulator", "TestSupport", "TransferCore", "TransferCoreSupport", "WireProtocol", "sluice-simulate",
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "sluice-simulate", dependencies: ["Simulator"], path: "Tests/SimulatorProgram",
+            swiftSettings: strict),
+        .target(
+            name: "Simulator", dependencies: ["TransferCore", "TransferCoreSupport", "WireProtocol"],
+            path: "Tests/Simulator", swiftSettings: strict),
         .testTarget(
             name: "ObjectStoreTests",
             dependencies: [
@@ -119,11 +132,16 @@ let package = Package(
             dependencies: [
                 "AgentKit", "SecureChannel", "TransferCore", "WireProtocol", "TestSupport", nioCore, logging,
             ], swiftSettings: strict),
+        .executableTarget(
+            name: "upload-sample", dependencies: ["AgentKit"], path: "Tests/Samples/upload-sample",
+            swiftSettings: strict),
         .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport"], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "S3Servers", "SecureChannel", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway", nioCore,
+                "S3Servers", "SecureChannel", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway",
+                "upload-sample",
+                nioCore,
             ], swiftSettings: strict),
         .testTarget(
             name: "TestSupportTests",

@@ -363,7 +363,7 @@ actor AgentCore {
 
 /// What the core tells whoever watches.
 enum CoreEvent: Sendable {
-    case submitted(UploadID, path: String, key: String)
+    case submitted(UploadID, path: String, key: String, UploadRequest.Purpose)
     case report(UploadID, AgentReport, UploadProgress?)
     case finished(UploadID, UploadOutcome, UploadProgress)
     /// A file that never became an upload.

@@ -41,6 +41,20 @@ package struct AgentHome: Sendable {
         }
     }
 
+    /// The gateway's host and port, as `create` was told.
+    func gateway() throws(AgentHomeError) -> (host: String, port: Int) {
+        do {
+            let bytes = try BoundedFile.read(configurationPath, bytesMax: 64 << 10, access: .anyone)
+            let configuration = try JSONDecoder().decode([String: String].self, from: Data(bytes))
+            guard let text = configuration["gateway"], let colon = text.lastIndex(of: ":"),
+                let port = Int(text[text.index(after: colon)...])
+            else { throw AgentHomeError(.unusable, "it names no gateway") }
+            return (text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
+        } catch {
+            throw AgentHomeError(.unusable, "cannot read \(configurationPath): \(error)")
+        }
+    }
+
     /// The device's key and certificate, as `create` made them.
     package func identity() throws(AgentHomeError) -> Identity {
         do {
@@ -74,10 +88,11 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// - Throws: where there is no home, as before `create`.
+    /// - Throws: where there is no home, as before `create`, or it is another user's.
     package func check() throws(AgentHomeError) {
         var status = stat()
         guard stat(path, &status) == 0 else { throw unusable(errno, path) }
+        guard access(configurationPath, R_OK) == 0 || errno == ENOENT else { throw unusable(errno, configurationPath) }
     }
 
     /// What it means that a file of the home cannot be used.

@@ -23,6 +23,20 @@ package enum AgentJournal {
         package var createdMilliseconds: Int64
         /// What stopped it last; empty where nothing did.
         package var trouble: String
+
+        package init(
+            id: UploadID, path: String, key: String, size: UInt64, storedBytes: UInt64, isDropping: Bool,
+            createdMilliseconds: Int64, trouble: String
+        ) {
+            self.id = id
+            self.path = path
+            self.key = key
+            self.size = size
+            self.storedBytes = storedBytes
+            self.isDropping = isDropping
+            self.createdMilliseconds = createdMilliseconds
+            self.trouble = trouble
+        }
     }
 
     /// - Parameter home: not necessarily locked: reading beside a running agent does no harm.

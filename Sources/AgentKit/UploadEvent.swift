@@ -19,6 +19,12 @@ package struct RunSummary: Equatable, Sendable {
         package var path: String
         package var key: String
         package var failure: UploadFailure
+
+        package init(path: String, key: String, failure: UploadFailure) {
+            self.path = path
+            self.key = key
+            self.failure = failure
+        }
     }
 
     package var files = 0

@@ -137,7 +137,7 @@ struct UploadFeeder {
     private func submit(_ request: UploadRequest, path: String, _ source: UploadSource?, _ events: Events) async {
         writer.register(
             request.id, Journal.Subject(path: Self.absolute(path), key: request.key, policy: request.policy))
-        events.yield(.submitted(request.id, path: path, key: request.key))
+        events.yield(.submitted(request.id, path: path, key: request.key, request.purpose))
         await core.submit(request, from: source)
     }
 

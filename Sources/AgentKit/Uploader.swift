@@ -72,6 +72,13 @@ package struct Uploader: Sendable {
     package func run(
         _ work: Work, observe: @Sendable @escaping (UploadEvent) -> Void
     ) async throws -> RunSummary {
+        try await run(work, control: UploadControl(), observe: observe)
+    }
+
+    /// The same, to be stopped by `control` too.
+    func run(
+        _ work: Work, control: UploadControl, observe: @Sendable @escaping (UploadEvent) -> Void
+    ) async throws -> RunSummary {
         if let ids = work.idsIfOnlyDropped, home.isBusy {
             return try await DropMark(home: home, logger: logger).drop(ids, observe: observe)
         }
@@ -85,6 +92,7 @@ package struct Uploader: Sendable {
         threads.start()
         let core = makeCore(identity, writer, continuation, group, threads)
         await core.start()
+        await control.attach(core)
         let summary = await withGracefulShutdownHandler {
             await withTaskGroup(of: Void.self) { tasks in
                 tasks.addTask {
@@ -106,7 +114,7 @@ package struct Uploader: Sendable {
             }
         } onGracefulShutdown: {
             // Not awaited: the uploads' ends are, by the loop over their events.
-            Task { await core.stop() }
+            Task { await control.stop() }
         }
         var finished = summary
         finished.wireBytes = await core.wireBytes
@@ -157,14 +165,14 @@ package struct Uploader: Sendable {
         _ events: AsyncStream<CoreEvent>, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
         var summary = RunSummary()
-        var names: [UploadID: (path: String, key: String)] = [:]
+        var names: [UploadID: (path: String, key: String, purpose: UploadRequest.Purpose)] = [:]
         var submitted: Int?
         var ended = 0
         let start = ContinuousClock.now
         for await event in events {
             switch event {
-            case .submitted(let id, let path, let key):
-                names[id] = (path, key)
+            case .submitted(let id, let path, let key, let purpose):
+                names[id] = (path, key, purpose)
             case .allSubmitted(let count):
                 submitted = count
             case .refused(let path, let key, let failure):
@@ -176,9 +184,15 @@ package struct Uploader: Sendable {
                 guard let key = names[id]?.key else { continue }
                 report.events(key: key, progress).forEach(observe)
             case .finished(let id, let outcome, let figures):
-                guard let (path, key) = names.removeValue(forKey: id) else { continue }
+                guard let (path, key, purpose) = names.removeValue(forKey: id) else { continue }
                 ended += 1
-                summary.add(outcome, figures, path: path, key: key)
+                if outcome == .dropped, purpose != .abort {
+                    // Another command dropped it: not everything that was asked for is stored.
+                    let failure = UploadFailure(.superseded, "it was dropped by another command")
+                    summary.add(.failed(failure), figures, path: path, key: key)
+                } else {
+                    summary.add(outcome, figures, path: path, key: key)
+                }
                 observe(.finished(path: path, key: key, outcome, figures))
             }
             if ended == submitted { break }

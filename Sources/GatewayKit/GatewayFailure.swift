@@ -1,6 +1,12 @@
 import NIOCore
 import ObjectStore
 
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// What an error that ends a command of the gateway means to an operator, and what to do about it.
 package struct GatewayFailure: Equatable, Sendable {
     /// 64: what was asked makes no sense · 66: the home is missing or damaged · 69: the store refuses the gateway, or
@@ -22,8 +28,16 @@ package struct GatewayFailure: Equatable, Sendable {
         case let error as S3ConfigurationError: self.init(64, "\(error)")
         case let error as GatewayHomeError: self.init(66, "\(error)")
         case let error as DeviceListError: self.init(66, "\(error)")
-        case let error as IOError: self.init(75, "cannot listen: \(error)")
+        case let error as IOError: self.init(75, Self.listening(error))
         default: return nil
+        }
+    }
+
+    private static func listening(_ error: IOError) -> String {
+        let reason = String(cString: strerror(error.errnoCode))
+        return switch error.errnoCode {
+        case EADDRINUSE: "cannot listen: another process does so there; stop it, or name another port with --listen."
+        default: "cannot listen: \(reason); name another address or port with --listen."
         }
     }
 

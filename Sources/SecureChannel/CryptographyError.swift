@@ -2,7 +2,8 @@ import COpenSSL
 
 /// The cryptographic library could not do what it was asked: it lacks the algorithm, memory or randomness.
 ///
-/// Never the fault of a peer's bytes: those have errors of their own (`TokenOpeningError`, `IdentityError`, `TLSError`).
+/// Never the fault of a peer's bytes: those have errors of their own (`TokenOpeningError`, `IdentityError`,
+/// `TLSError`).
 package struct CryptographyError: Error, Hashable {
     /// What was attempted.
     package enum Operation: Hashable, Sendable {

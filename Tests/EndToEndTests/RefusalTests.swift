@@ -103,7 +103,7 @@ extension EndToEndTests {
                         let file = try site.makeLargeFile(name)
                         let copy = try site.makeLargeFile("copy of \(name)")
                         let other = try site.makeFile("other", bytes: 1_000, seed: 5)
-                        try await agent.start(site.slowPush(file)) { program in
+                        try await agent.start(site.push(file) + ["--limit-rate", "6MB/s"]) { program in
                             try await program.waitForStoredParts(2)
                             try FileManager.default.removeItem(at: file)
                             if isReplaced { try FileManager.default.moveItem(at: other, to: file) }
@@ -143,14 +143,15 @@ extension EndToEndTests {
                 try await site.withGateway { gateway in
                     let agent = try await site.makeAgent(port: gateway.port)
                     let count = 400
-                    for index in 0..<count { _ = try site.makeFile("tree/\(1_000 + index)", bytes: 20_000) }
+                    for index in 0..<count { _ = try site.makeFile("tree/\(1_000 + index)", bytes: 10_000) }
                     let last = site.path("tree/\(1_000 + count - 1)")
-                    let arguments = ["push", site.path("tree"), "--limit-rate", "3MB/s", "--compress", "never"]
+                    let arguments = ["push", site.path("tree"), "--limit-rate", "2MB/s", "--compress", "never"]
                     let run = try await agent.start(arguments) { program in
                         try await program.waitForLine(of: .standardOutput) { $0.contains("\"part\"") }
                         try FileManager.default.removeItem(atPath: last)
                         let ended = try await program.waitForExit(within: Site.deadline)
-                        #expect(ended == .exited(66), "\(program.transcript)")
+                        // Only some are missing: others are stored.
+                        #expect(ended == .exited(1), "\(program.transcript)")
                         return AgentRun(program)
                     }
                     try run.expectRefusal(Refusal(66, "missing", "no such file", do: "path"))

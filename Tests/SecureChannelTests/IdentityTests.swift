@@ -1,132 +1,150 @@
 import Foundation
 import SecureChannel
+import TestSupport
 import Testing
 import WireProtocol
 
 @Suite struct IdentityTests {
-    @Test func aCreatedIdentityLoads() throws {
-        let directory = try TemporaryDirectory()
-        let created = try Identity.create(in: directory.path, name: "gateway")
-        let loaded = try Identity.load(from: directory.path)
-        #expect(loaded.fingerprint == created.fingerprint)
-        #expect(loaded.name == "gateway")
-        #expect(try directory.names() == ["identity.crt", "identity.key"])
-        #expect(OpenSSLErrorQueue.isEmpty)
+    @Test func aCreatedIdentityLoads() async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let created = try Identity.create(in: directory.directoryPath, name: "gateway")
+            let loaded = try Identity.load(from: directory.directoryPath)
+            #expect(loaded.fingerprint == created.fingerprint)
+            #expect(loaded.name == "gateway")
+            #expect(try directory.names() == ["identity.crt", "identity.key"])
+            #expect(OpenSSLErrorQueue.isEmpty)
+        }
     }
 
-    @Test func theKeyIsItsOwnersOnly() throws {
-        let directory = try TemporaryDirectory()
-        _ = try Identity.create(in: directory.path, name: "gateway")
-        #expect(try mode(of: directory.file("identity.key")) == 0o600)
-        #expect(try mode(of: directory.file("identity.crt")) == 0o644)
+    @Test func theKeyIsItsOwnersOnly() async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            _ = try Identity.create(in: directory.directoryPath, name: "gateway")
+            #expect(try mode(of: directory.file("identity.key")) == 0o600)
+            #expect(try mode(of: directory.file("identity.crt")) == 0o644)
+        }
     }
 
-    @Test func noTwoIdentitiesAreEqual() throws {
-        let first = try TemporaryDirectory()
-        let second = try TemporaryDirectory()
-        let fingerprints = (
-            try Identity.create(in: first.path, name: "same").fingerprint,
-            try Identity.create(in: second.path, name: "same").fingerprint
-        )
-        #expect(fingerprints.0 != fingerprints.1)
+    @Test func noTwoIdentitiesAreEqual() async throws {
+        try await withTemporaryDirectory("secure-channel") { first in
+            try await withTemporaryDirectory("secure-channel") { second in
+                let fingerprints = (
+                    try Identity.create(in: first.directoryPath, name: "same").fingerprint,
+                    try Identity.create(in: second.directoryPath, name: "same").fingerprint
+                )
+                #expect(fingerprints.0 != fingerprints.1)
+            }
+        }
     }
 
     @Test(arguments: ["a", "device 7", "Gerät-Nord", String(repeating: "ä", count: 64), "a=b,c/d+e\"f\\"])
-    func theNameIsKeptAsItIs(name: String) throws {
-        let directory = try TemporaryDirectory()
-        #expect(try Identity.create(in: directory.path, name: name).name == name)
-        #expect(try Identity.load(from: directory.path).name == name)
+    func theNameIsKeptAsItIs(name: String) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory throws in
+            #expect(try Identity.create(in: directory.directoryPath, name: name).name == name)
+            #expect(try Identity.load(from: directory.directoryPath).name == name)
+        }
     }
 
     @Test(arguments: ["", String(repeating: "a", count: 65), "a\nb", "a\0b", "\u{7F}", "a\u{85}"])
-    func anUnusableNameIsRefusedBeforeAnythingIsWritten(name: String) throws {
-        let directory = try TemporaryDirectory()
-        #expect(throws: IdentityError.nameUnusable) { try Identity.create(in: directory.path, name: name) }
-        #expect(try directory.names() == [])
+    func anUnusableNameIsRefusedBeforeAnythingIsWritten(name: String) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory throws in
+            #expect(throws: IdentityError.nameUnusable) { try Identity.create(in: directory.directoryPath, name: name) }
+            #expect(try directory.names() == [])
+        }
     }
 
     @Test(arguments: [["identity.key", "identity.crt"], ["identity.key"], ["identity.crt"]])
-    func whatIsThereIsNeverOverwritten(names: [String]) throws {
-        let directory = try TemporaryDirectory()
-        for name in names { try write("precious", to: directory.file(name)) }
-        let path = directory.file(names[0])
-        #expect(throws: IdentityError.exists(path: path)) { try Identity.create(in: directory.path, name: "gateway") }
-        #expect(try directory.names() == names.sorted())
-        for name in names { #expect(try contents(of: directory.file(name)) == Array("precious".utf8)) }
+    func whatIsThereIsNeverOverwritten(names: [String]) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            for name in names { try write("precious", to: directory.file(name)) }
+            let path = directory.file(names[0])
+            #expect(throws: IdentityError.exists(path: path)) {
+                try Identity.create(in: directory.directoryPath, name: "gateway")
+            }
+            #expect(try directory.names() == names.sorted())
+            for name in names { #expect(try contents(of: directory.file(name)) == Array("precious".utf8)) }
+        }
     }
 
-    @Test func aMissingDirectoryIsNotMade() throws {
-        let directory = try TemporaryDirectory()
-        let missing = directory.file("missing")
-        let path = missing + "/identity.crt"
-        let expected = IdentityError.file(FileError(path: path, failed: .openDirectory, errno: ENOENT))
-        #expect(throws: expected) { try Identity.create(in: missing, name: "gateway") }
+    @Test func aMissingDirectoryIsNotMade() async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let missing = directory.file("missing")
+            let path = missing + "/identity.crt"
+            let expected = IdentityError.file(FileError(path: path, failed: .openDirectory, errno: ENOENT))
+            #expect(throws: expected) { try Identity.create(in: missing, name: "gateway") }
+        }
     }
 
     @Test(arguments: ["identity.key", "identity.crt"])
-    func aMissingFileIsNamed(name: String) throws {
-        let directory = try TemporaryDirectory()
-        _ = try Identity.create(in: directory.path, name: "gateway")
-        try FileManager.default.removeItem(atPath: directory.file(name))
-        let expected = FileError(path: directory.file(name), failed: .open, errno: ENOENT)
-        #expect(throws: IdentityError.file(expected)) { try Identity.load(from: directory.path) }
-        #expect(expected.description.contains(name))
+    func aMissingFileIsNamed(name: String) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            _ = try Identity.create(in: directory.directoryPath, name: "gateway")
+            try FileManager.default.removeItem(atPath: directory.file(name))
+            let expected = FileError(path: directory.file(name), failed: .open, errno: ENOENT)
+            #expect(throws: IdentityError.file(expected)) { try Identity.load(from: directory.directoryPath) }
+            #expect(expected.description.contains(name))
+        }
     }
 
     @Test(arguments: [0o640, 0o604, 0o620, 0o644, 0o666])
-    func aKeyThatOthersMayUseIsRefused(mode: Int) throws {
-        let directory = try TemporaryDirectory()
-        _ = try Identity.create(in: directory.path, name: "gateway")
-        let path = directory.file("identity.key")
-        try setMode(mode, of: path)
-        let expected = FileError(path: path, cause: .openToOthers(mode: UInt32(mode)))
-        #expect(throws: IdentityError.file(expected)) { try Identity.load(from: directory.path) }
+    func aKeyThatOthersMayUseIsRefused(mode: Int) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            _ = try Identity.create(in: directory.directoryPath, name: "gateway")
+            let path = directory.file("identity.key")
+            try setMode(mode, of: path)
+            let expected = FileError(path: path, cause: .openToOthers(mode: UInt32(mode)))
+            #expect(throws: IdentityError.file(expected)) { try Identity.load(from: directory.directoryPath) }
+        }
     }
 
-    @Test func aCertificateForAnotherKeyIsRefused() throws {
-        let first = try TemporaryDirectory()
-        let second = try TemporaryDirectory()
-        _ = try Identity.create(in: first.path, name: "gateway")
-        _ = try Identity.create(in: second.path, name: "gateway")
-        let certificate = String(decoding: try contents(of: second.file("identity.crt")), as: UTF8.self)
-        try write(certificate, to: first.file("identity.crt"))
-        #expect(throws: IdentityError.mismatch) { try Identity.load(from: first.path) }
-        #expect(OpenSSLErrorQueue.isEmpty)
+    @Test func aCertificateForAnotherKeyIsRefused() async throws {
+        try await withTemporaryDirectory("secure-channel") { first in
+            try await withTemporaryDirectory("secure-channel") { second in
+                _ = try Identity.create(in: first.directoryPath, name: "gateway")
+                _ = try Identity.create(in: second.directoryPath, name: "gateway")
+                let certificate = String(decoding: try contents(of: second.file("identity.crt")), as: UTF8.self)
+                try write(certificate, to: first.file("identity.crt"))
+                #expect(throws: IdentityError.mismatch) { try Identity.load(from: first.directoryPath) }
+                #expect(OpenSSLErrorQueue.isEmpty)
+            }
+        }
     }
 
     @Test(arguments: ["", "\n", "not PEM", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
-    func filesThatHoldSomethingElseAreRefused(text: String) throws {
-        let directory = try TemporaryDirectory()
-        _ = try Identity.create(in: directory.path, name: "gateway")
-        let key = String(decoding: try contents(of: directory.file("identity.key")), as: UTF8.self)
-        try AtomicFile.write(Array(text.utf8), to: directory.file("identity.key"), mode: .ownerOnly)
-        #expect(throws: IdentityError.privateKeyUnreadable) { try Identity.load(from: directory.path) }
-        try AtomicFile.write(Array(key.utf8), to: directory.file("identity.key"), mode: .ownerOnly)
-        try write(text, to: directory.file("identity.crt"))
-        #expect(throws: IdentityError.certificateUnreadable) { try Identity.load(from: directory.path) }
-        #expect(OpenSSLErrorQueue.isEmpty)
+    func filesThatHoldSomethingElseAreRefused(text: String) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            _ = try Identity.create(in: directory.directoryPath, name: "gateway")
+            let key = String(decoding: try contents(of: directory.file("identity.key")), as: UTF8.self)
+            try AtomicFile.write(Array(text.utf8), to: directory.file("identity.key"), mode: .ownerOnly)
+            #expect(throws: IdentityError.privateKeyUnreadable) { try Identity.load(from: directory.directoryPath) }
+            try AtomicFile.write(Array(key.utf8), to: directory.file("identity.key"), mode: .ownerOnly)
+            try write(text, to: directory.file("identity.crt"))
+            #expect(throws: IdentityError.certificateUnreadable) { try Identity.load(from: directory.directoryPath) }
+            #expect(OpenSSLErrorQueue.isEmpty)
+        }
     }
 
-    @Test func filesCutOffAnywhereAreRefused() throws {
-        let directory = try TemporaryDirectory()
-        _ = try Identity.create(in: directory.path, name: "gateway")
-        let key = try contents(of: directory.file("identity.key"))
-        let certificate = try contents(of: directory.file("identity.crt"))
-        // Only the last newline may be missing.
-        for byteCount in 0..<(key.count - 1) { #expect(!isPrivateKey(Array(key[..<byteCount]))) }
-        for byteCount in 0..<(certificate.count - 1) { #expect(!isCertificate(Array(certificate[..<byteCount]))) }
-        #expect(isPrivateKey(key.dropLast()) && isCertificate(certificate.dropLast()))
+    @Test func filesCutOffAnywhereAreRefused() async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            _ = try Identity.create(in: directory.directoryPath, name: "gateway")
+            let key = try contents(of: directory.file("identity.key"))
+            let certificate = try contents(of: directory.file("identity.crt"))
+            // Only the last newline may be missing.
+            for byteCount in 0..<(key.count - 1) { #expect(!isPrivateKey(Array(key[..<byteCount]))) }
+            for byteCount in 0..<(certificate.count - 1) { #expect(!isCertificate(Array(certificate[..<byteCount]))) }
+            #expect(isPrivateKey(key.dropLast()) && isCertificate(certificate.dropLast()))
+        }
     }
 
-    @Test func nothingThatPrintsAnIdentityShowsItsKey() throws {
-        let directory = try TemporaryDirectory()
-        let identity = try Identity.create(in: directory.path, name: "gateway")
-        var dumped = ""
-        dump(identity, to: &dumped)
-        let shown = "Identity(gateway, \(identity.fingerprint))"
-        #expect("\(identity)" == shown)
-        #expect(String(reflecting: identity) == shown)
-        #expect(dumped.contains("gateway") && !dumped.contains("privateKey"))
+    @Test func nothingThatPrintsAnIdentityShowsItsKey() async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let identity = try Identity.create(in: directory.directoryPath, name: "gateway")
+            var dumped = ""
+            dump(identity, to: &dumped)
+            let shown = "Identity(gateway, \(identity.fingerprint))"
+            #expect("\(identity)" == shown)
+            #expect(String(reflecting: identity) == shown)
+            #expect(dumped.contains("gateway") && !dumped.contains("privateKey"))
+        }
     }
 
     private func isPrivateKey(_ pem: [UInt8]) -> Bool {

@@ -1,68 +1,75 @@
 import Foundation
 import SecureChannel
+import TestSupport
 import Testing
 import WireProtocol
 
 @Suite struct KeyRingFileTests {
     private static let secret = String(repeating: "5e", count: 32)
 
-    @Test func aCreatedRingLoadsAndOpensWhatTheFirstSealed() throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("keyring")
-        let created = try KeyRing.create(at: path)
-        let loaded = try KeyRing.load(from: path)
-        #expect(loaded.entries == created.entries)
-        #expect(try loaded.open(created.seal([1, 2, 3], context: [4]), context: [4]) == [1, 2, 3])
-        #expect(try mode(of: path) == 0o600)
-        #expect(try directory.names() == ["keyring"])
+    @Test func aCreatedRingLoadsAndOpensWhatTheFirstSealed() async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let path = directory.file("keyring")
+            let created = try KeyRing.create(at: path)
+            let loaded = try KeyRing.load(from: path)
+            #expect(loaded.entries == created.entries)
+            #expect(try loaded.open(created.seal([1, 2, 3], context: [4]), context: [4]) == [1, 2, 3])
+            #expect(try mode(of: path) == 0o600)
+            #expect(try directory.names() == ["keyring"])
+        }
     }
 
-    @Test func creatingLeavesARingThatIsThereAlone() throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("keyring")
-        _ = try KeyRing.create(at: path)
-        let before = try contents(of: path)
-        let error = #expect(throws: KeyRingError.self) { try KeyRing.create(at: path) }
-        guard case .file(let fileError) = error else { throw try #require(error) }
-        #expect(fileError.isExisting)
-        #expect(try contents(of: path) == before)
-        #expect(try directory.names() == ["keyring"])
+    @Test func creatingLeavesARingThatIsThereAlone() async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let path = directory.file("keyring")
+            _ = try KeyRing.create(at: path)
+            let before = try contents(of: path)
+            let error = #expect(throws: KeyRingError.self) { try KeyRing.create(at: path) }
+            guard case .file(let fileError) = error else { throw try #require(error) }
+            #expect(fileError.isExisting)
+            #expect(try contents(of: path) == before)
+            #expect(try directory.names() == ["keyring"])
+        }
     }
 
-    @Test func aSavedRotationReplacesTheRing() throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("keyring")
-        let rotated = try KeyRing.create(at: path).rotated()
-        try rotated.save(to: path)
-        #expect(try KeyRing.load(from: path).entries == rotated.entries)
-        #expect(try mode(of: path) == 0o600)
+    @Test func aSavedRotationReplacesTheRing() async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let path = directory.file("keyring")
+            let rotated = try KeyRing.create(at: path).rotated()
+            try rotated.save(to: path)
+            #expect(try KeyRing.load(from: path).entries == rotated.entries)
+            #expect(try mode(of: path) == 0o600)
+        }
     }
 
     @Test(arguments: [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777])
-    func aRingThatOthersMayUseIsRefused(mode: Int) throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("keyring")
-        _ = try KeyRing.create(at: path)
-        try setMode(mode, of: path)
-        let expected = FileError(path: path, cause: .openToOthers(mode: UInt32(mode)))
-        #expect(throws: KeyRingError.file(expected)) { try KeyRing.load(from: path) }
-        #expect(expected.description.contains("chmod 600"))
+    func aRingThatOthersMayUseIsRefused(mode: Int) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let path = directory.file("keyring")
+            _ = try KeyRing.create(at: path)
+            try setMode(mode, of: path)
+            let expected = FileError(path: path, cause: .openToOthers(mode: UInt32(mode)))
+            #expect(throws: KeyRingError.file(expected)) { try KeyRing.load(from: path) }
+            #expect(expected.description.contains("chmod 600"))
+        }
     }
 
     @Test(arguments: [0o600, 0o400])
-    func aRingOfItsOwnerOnlyIsLoaded(mode: Int) throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("keyring")
-        let ring = try KeyRing.create(at: path)
-        try setMode(mode, of: path)
-        #expect(try KeyRing.load(from: path).entries == ring.entries)
+    func aRingOfItsOwnerOnlyIsLoaded(mode: Int) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let path = directory.file("keyring")
+            let ring = try KeyRing.create(at: path)
+            try setMode(mode, of: path)
+            #expect(try KeyRing.load(from: path).entries == ring.entries)
+        }
     }
 
-    @Test func aMissingRingIsToldFromAnUnusableOne() throws {
-        let directory = try TemporaryDirectory()
-        let error = #expect(throws: KeyRingError.self) { try KeyRing.load(from: directory.file("keyring")) }
-        guard case .file(let fileError) = error else { throw try #require(error) }
-        #expect(fileError.isMissing)
+    @Test func aMissingRingIsToldFromAnUnusableOne() async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let error = #expect(throws: KeyRingError.self) { try KeyRing.load(from: directory.file("keyring")) }
+            guard case .file(let fileError) = error else { throw try #require(error) }
+            #expect(fileError.isMissing)
+        }
     }
 
     @Test func commentsEmptyLinesAndSpacingSayNothing() throws {

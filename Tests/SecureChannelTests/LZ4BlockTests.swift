@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import SecureChannel
+import TestSupport
 import Testing
 
 @Suite struct LZ4BlockTests {
@@ -165,20 +166,26 @@ import Testing
     }
 
     /// The program's older frame: a magic number, then each block behind its length.
-    @Test(.enabled(if: Program.exists("lz4"))) func theProgramReadsOurBlocksAndWeReadIts() throws {
-        let plain = Self.text(byteCount: 20_000)
-        let magic: UInt32 = 0x184C_2102
-        var frame = ByteBuffer()
-        let block = try Self.block(of: plain)
-        frame.writeMultipleIntegers(magic, UInt32(block.readableBytes), endianness: .little)
-        frame.writeImmutableBuffer(block)
-        #expect(try Program.run("lz4", "-dc", input: Array(frame.readableBytesView)) == plain)
+    @Test func theProgramReadsOurBlocksAndWeReadIts() async throws {
+        try await withTemporaryDirectory("lz4") { directory in
+            let plain = Self.text(byteCount: 20_000)
+            let magic: UInt32 = 0x184C_2102
+            var frame = ByteBuffer()
+            let block = try Self.block(of: plain)
+            frame.writeMultipleIntegers(magic, UInt32(block.readableBytes), endianness: .little)
+            frame.writeImmutableBuffer(block)
+            let (ours, theirs) = (directory.file("ours"), directory.file("theirs"))
+            try AtomicFile.write(Array(frame.readableBytesView), to: ours, mode: .ownerOnly)
+            _ = try await output(of: "lz4", "-d", "-f", ours, directory.file("plain"))
+            #expect(try contents(of: directory.file("plain")) == plain)
 
-        var theirs = ByteBuffer(bytes: try Program.run("lz4", "-lc", input: plain))
-        let header = theirs.readMultipleIntegers(endianness: .little, as: (UInt32, UInt32).self)
-        let (theirMagic, blockByteCount) = try #require(header)
-        #expect(theirMagic == magic)
-        #expect(theirs.readableBytes == Int(blockByteCount))
-        #expect(try Array(LZ4Block.decompress(theirs, plainByteCount: plain.count).readableBytesView) == plain)
+            _ = try await output(of: "lz4", "-l", "-f", directory.file("plain"), theirs)
+            var bytes = ByteBuffer(bytes: try contents(of: theirs))
+            let header = bytes.readMultipleIntegers(endianness: .little, as: (UInt32, UInt32).self)
+            let (theirMagic, blockByteCount) = try #require(header)
+            #expect(theirMagic == magic)
+            #expect(bytes.readableBytes == Int(blockByteCount))
+            #expect(try Array(LZ4Block.decompress(bytes, plainByteCount: plain.count).readableBytesView) == plain)
+        }
     }
 }

@@ -25,6 +25,7 @@ package enum Canary: String, CaseIterable, Sendable {
     /// The agent's journal does not remember what is stored.
     case sendsStoredPartsAgain
 
+    /// Puts the defect between a gateway's machine and its world, where it is the gateway's.
     func install(on gateway: GatewayHost, in simulation: Simulation) {
         switch self {
         case .acknowledgesEarly:
@@ -83,6 +84,7 @@ package enum Canary: String, CaseIterable, Sendable {
         }
     }
 
+    /// The same at an agent.
     func install(on agent: AgentHost) {
         switch self {
         case .goesOnBeforeJournal:

@@ -65,11 +65,13 @@ final class Monitor {
 
     // MARK: At the gateways
 
+    /// Its connections are gone, and what it knew of runs.
     func gatewayDied(_ gateway: Int) {
         connections = connections.filter { $0.key.gateway != gateway }
         currentRuns = currentRuns.filter { $0.key.gateway != gateway }
     }
 
+    /// Called with each frame that reaches a gateway whole.
     func received(_ frame: Frame, slot: Slot, on id: ConnectionID, gateway: Int) {
         let key = ConnectionKey(gateway: gateway, connection: id)
         switch frame {
@@ -127,6 +129,7 @@ final class Monitor {
         return currentRuns[DeviceKey(gateway: key.gateway, device: device)].map { $0.run != run } ?? false
     }
 
+    /// Called with each frame of a gateway before it is sent.
     func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, gateway: Int) {
         let key = ConnectionKey(gateway: gateway, connection: id)
         if isFenced(key) {
@@ -166,6 +169,7 @@ final class Monitor {
 
     // MARK: At the store
 
+    /// Called before a request goes to the store.
     func requests(_ request: StoreRequest) {
         if let upload = request.upload, sessionsOfUploads[upload] == nil {
             sessionsOfUploads[upload] = store.uploads[upload]?.label.session
@@ -177,6 +181,7 @@ final class Monitor {
         if listed[session]?.contains(parts) != true { report("what is being completed is not what an agent listed") }
     }
 
+    /// Called with what the store really answers, before any canary.
     func answered(_ answer: StoreAnswer, to request: StoreRequest) {
         guard let upload = request.upload, let session = sessionsOfUploads[upload] else { return }
         switch (answer, request) {
@@ -219,6 +224,7 @@ final class Monitor {
         report("agent \(agent) sends part \(part), which it knows to be stored")
     }
 
+    /// Called with each frame that an agent reads: what it hears may take back what it knows.
     func delivered(_ frame: Frame, agent: Int) {
         switch frame {
         case .partsWanted(let wanted): forget(wanted.parts, agent: agent)
@@ -235,6 +241,7 @@ final class Monitor {
         wantedCounts[agent, default: 0] += parts.count
     }
 
+    /// What the next process knows is what the journal holds.
     func agentDied(_ agent: Int, journal: VirtualJournal) {
         known[agent] = []
         wanted[agent] = []
@@ -243,6 +250,7 @@ final class Monitor {
         }
     }
 
+    /// Called with each write that has become durable.
     func committed(_ write: JournalWrite, agent: Int) {
         switch write {
         case .stored(let id, let entry):

@@ -14,6 +14,7 @@ package struct Report: Sendable {
 
     package init() {}
 
+    /// Counts a world that has been run.
     package mutating func add(_ simulation: Simulation) {
         seeds += 1
         steps += simulation.steps
@@ -29,6 +30,7 @@ package struct Report: Sendable {
 
 /// Takes faults away from a scenario that fails, for as long as it still fails in the same way.
 package enum Shrinker {
+    /// The smallest that was found; the scenario itself where it does not fail.
     package static func shrunk(_ scenario: Scenario) -> Scenario {
         var smallest = scenario
         let kind = failure(of: scenario)

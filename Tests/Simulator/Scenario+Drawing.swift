@@ -110,14 +110,18 @@ struct Dice {
         generator = SeededGenerator(seed: seed)
     }
 
+    /// Evenly drawn.
     mutating func number(_ range: ClosedRange<Int>) -> Int {
         range.lowerBound + Int(generator.next() % UInt64(range.count))
     }
 
+    /// True in so many of 100 draws.
     mutating func percent(_ chance: Int) -> Bool { number(0...99) < chance }
 
+    /// One of the values, each as likely; there must be one.
     mutating func pick<Value>(_ values: [Value]) -> Value { values[number(0...values.count - 1)] }
 
+    /// Random bytes, as many as asked for.
     mutating func bytes(_ count: Int) -> [UInt8] { generator.bytes(count) }
 
     /// Milliseconds between 1 and about a minute, short ones as likely as long ones.

@@ -2,6 +2,7 @@ import TransferCore
 import TransferCoreSupport
 
 extension Scenario {
+    /// Adds up to some twenty faults to a world whose members are drawn.
     mutating func drawFaults(_ dice: inout Dice) {
         let count = dice.pick([0, 1, 2, 3, 3, 5, 5, 8, 12, 20])
         for _ in 0..<count { faults.append(drawFault(&dice)) }

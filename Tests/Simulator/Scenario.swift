@@ -66,8 +66,10 @@ package struct Scenario: Sendable {
         agentLimits.chunkBytesMin = 8
     }
 
+    /// The key prefix that the device may write under.
     func prefix(ofDevice device: Int) -> String { hasOnePrefix ? "site/" : "d\(device)/" }
 
+    /// A job's key as the store has it.
     func wholeKey(_ job: Int) -> String { prefix(ofDevice: devices[jobs[job].agent]) + jobs[job].key }
 
     /// Whether nobody but the job itself writes to its key.

@@ -5,6 +5,7 @@ import WireProtocol
 // How faults fall.
 
 extension Simulation {
+    /// Called once, before anything happens.
     func planFaultsByTime() {
         for planned in scenario.faults {
             guard case .at(let milliseconds) = planned.trigger else { continue }
@@ -42,6 +43,7 @@ extension Simulation {
         return nil
     }
 
+    /// Lets a fault fall now, or as soon as what is being done is done.
     func apply(_ fault: Fault) {
         guard !isResting else { return }
         switch fault {

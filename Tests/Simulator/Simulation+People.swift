@@ -4,6 +4,7 @@ import TransferCoreSupport
 // Who starts agents, and starts them again: a person or a supervisor who wants every file to arrive.
 
 extension Simulation {
+    /// An agent's process is started then, if none runs and something is to be done.
     func planStart(of agent: Int, after delay: Duration) {
         let moment = schedule.now + delay
         if let planned = people[agent].startsAt, planned <= moment { return }
@@ -106,6 +107,7 @@ extension Simulation {
 
     // MARK: What people do at a bad moment
 
+    /// The user pushes a file once more, perhaps after changing it.
     func pushAgain(_ number: Int, changed: Bool) {
         let agent = jobs[number].agent
         people[agent].plannedPushes -= 1
@@ -117,6 +119,7 @@ extension Simulation {
         if agents[agent].isDead { planStart(of: agent, after: .milliseconds(1)) }
     }
 
+    /// The user wants an upload dropped: at once where it is under way, else with the next process.
     func drop(_ number: Int) {
         guard !jobs[number].isDone else { return }
         jobs[number].isWantedDropped = true

@@ -111,6 +111,7 @@ extension Simulation: HostWorld {
         }
     }
 
+    /// An outcome in a few words, for traces and messages.
     func brief(_ outcome: UploadOutcome) -> String {
         switch outcome {
         case .stored(_, let wasThere): wasThere ? "found there" : "stored"
@@ -186,6 +187,7 @@ extension Simulation: HostWorld {
 
     // MARK: Words
 
+    /// One line of the trace; the text is made only where it is kept.
     func note(_ code: UInt64, _ first: UInt64, _ second: UInt64, _ text: @autoclosure () -> String) {
         trace.note(schedule.now, code, first, second, text: text())
     }

@@ -128,6 +128,7 @@ package final class Simulation {
         }
     }
 
+    /// The job of an upload; their numbers go together.
     func job(_ upload: UploadID) -> Int { Int(upload.value) - 1 }
 
     // MARK: Running
@@ -185,6 +186,7 @@ package final class Simulation {
         if store.uploadCount + store.recordCount > 0 { violation("uploads are left after cleaning") }
     }
 
+    /// From now on nothing goes wrong, and what is wrong is mended.
     func heal() {
         isHealed = true
         outageUntil = schedule.now
@@ -212,6 +214,7 @@ package final class Simulation {
         return faults
     }
 
+    /// A fault falls.
     func count(_ fault: Fault) {
         faultCounts[fault.kind, default: 0] += 1
         trace.note(schedule.now, 1, text: "FAULT \(fault)")
@@ -266,6 +269,7 @@ struct Person {
 
 /// What was ever under each key.
 struct KeyHistory {
+    /// An object that came to be under a key.
     struct Put {
         var digest: SHA256Digest
         var at: Instant

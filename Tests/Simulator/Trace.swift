@@ -11,6 +11,7 @@ package struct Trace {
         self.keepsLines = keepsLines
     }
 
+    /// Adds one event; its numbers make the hash, its text the readable trace.
     mutating func note(_ now: Instant, _ numbers: UInt64..., text: @autoclosure () -> String) {
         mix(now.nanoseconds)
         for number in numbers { mix(number) }

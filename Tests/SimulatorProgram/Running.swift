@@ -1,11 +1,13 @@
 import Glibc
 import Simulator
 
+/// Prints a last text and ends the process with a status that is not 0.
 func finish(_ text: String, status: Int32) {
     print(text)
     if status != 0 { exit(status) }
 }
 
+/// Runs seeds one after another, tells those that fail, and prints figures of all.
 func runMany(from: UInt64, count: UInt64, _ canary: Canary?) {
     var report = Report()
     let clock = ContinuousClock()
@@ -29,6 +31,7 @@ func runMany(from: UInt64, count: UInt64, _ canary: Canary?) {
     finish("violations: \(report.failures.count)", status: report.failures.isEmpty ? 0 : 1)
 }
 
+/// Runs one seed and prints what its world is, what happened and what was wrong.
 func replay(_ seed: UInt64, _ canary: Canary?, traces: Bool, shrinks: Bool) {
     var scenario = Scenario.drawn(seed: seed, canary: canary)
     if shrinks { scenario = Shrinker.shrunk(scenario) }
@@ -43,4 +46,28 @@ func replay(_ seed: UInt64, _ canary: Canary?, traces: Bool, shrinks: Bool) {
     for violation in simulation.violations { print("violation: \(violation)") }
     let hash = String(simulation.trace.hash, radix: 16)
     finish("trace hash \(hash), \(simulation.steps) steps", status: simulation.violations.isEmpty ? 0 : 1)
+}
+
+/// Crashes one and the same upload after each operation, and then after each pair of operations.
+func crashEverywhere() {
+    var failures = 0
+    for size in [0, 90, 500] {
+        let calm = Scenario.upload(bytes: size)
+        let count = calm.calmOperations
+        for victim in CrashVictim.allCases {
+            var crashes = 0
+            for operation in 1...count {
+                for later in [nil] + (size == 500 ? (1...count).map(Optional.some) : []) {
+                    let simulation = Simulation(calm.crashing(victim, after: operation, againAfter: later))
+                    simulation.run()
+                    crashes += 1
+                    guard let violation = simulation.violations.first else { continue }
+                    failures += 1
+                    print("\(size) bytes, \(victim) after \(operation), again after \(later ?? 0): \(violation)")
+                }
+            }
+            print("\(size) bytes, \(count) operations, \(victim): \(crashes) courses")
+        }
+    }
+    finish("violations: \(failures)", status: failures == 0 ? 0 : 1)
 }

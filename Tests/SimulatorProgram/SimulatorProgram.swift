@@ -6,9 +6,11 @@ enum SimulatorProgram {
     static let usage = """
         usage: sluice-simulate [--seeds N] [--from SEED] [--canary NAME]   runs N seeds (1000) from SEED on (1)
                sluice-simulate --seed S [--trace] [--shrink] [--canary NAME]   runs one seed
+               sluice-simulate --crashes   a crash after every operation of an upload, and after every pair of them
         canaries: \(Canary.allCases.map(\.rawValue).joined(separator: ", "))
         """
 
+    /// Reads the flags and does what they ask for.
     static func main() {
         var (seeds, from, one): (UInt64, UInt64, UInt64?) = (1_000, 1, nil)
         var (traces, shrinks): (Bool, Bool) = (false, false)
@@ -21,6 +23,7 @@ enum SimulatorProgram {
             case "--seeds": seeds = number(arguments.next(), seeds)
             case "--from": from = number(arguments.next(), from)
             case "--seed": one = number(arguments.next(), 1)
+            case "--crashes": return crashEverywhere()
             case "--canary": canary = arguments.next().flatMap(Canary.init(rawValue:))
             default: return finish(usage, status: 64)
             }

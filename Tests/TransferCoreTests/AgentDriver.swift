@@ -62,12 +62,32 @@ struct AgentDriver {
     }
 
     @discardableResult
-    mutating func welcome(initialCredit: UInt32 = 500) -> [AgentAction] {
+    mutating func submitStream() -> [AgentAction] {
+        var request = UploadRequest(
+            id: Self.upload, purpose: .push, key: "file", stamp: Self.stamp(size: 0), policy: .verify,
+            partBytesWish: nil, saved: nil, wasStoredBefore: false)
+        request.isStream = true
+        return change { $0.submit(request, now: $1) }
+    }
+
+    /// The oldest reading of a stream is done.
+    @discardableResult
+    mutating func readStream(bytes: UInt64, isLast: Bool) -> [AgentAction] {
+        guard !reads.isEmpty else { return [] }
+        let part = reads.removeFirst()
+        let reading = PartReading.readOfStream(
+            digest: ToyDigest.sha256([UInt8(part.value)]), md5: nil, bytes: bytes, isLast: isLast)
+        return change { $0.partRead(part, of: Self.upload, reading, now: $1) }
+    }
+
+    @discardableResult
+    mutating func welcome(initialCredit: UInt32 = 500, partsMax: UInt32 = 10_000) -> [AgentAction] {
         guard let id = connections.last else { return [] }
         let actions = change { $0.connected(id, now: $1) }
         return actions
             + change {
-                $0.receivedFrame(.welcome(Self.welcome(initialCredit)), slot: .connection, from: id, now: $1)
+                $0.receivedFrame(
+                    .welcome(Self.welcome(initialCredit, partsMax: partsMax)), slot: .connection, from: id, now: $1)
             }
     }
 
@@ -173,10 +193,10 @@ struct AgentDriver {
             change: GatewayDriver.modification)
     }
 
-    static func welcome(_ initialCredit: UInt32) -> Welcome {
+    static func welcome(_ initialCredit: UInt32, partsMax: UInt32 = 10_000) -> Welcome {
         Welcome(
             version: 1, capabilities: [], slotsMax: 8, chunkBytesMax: 256, initialCreditBytes: initialCredit,
-            partBytesMin: 16, partBytesMax: 100_000, partBytesDefault: 1_000, partsMax: 10_000,
+            partBytesMin: 16, partBytesMax: 100_000, partBytesDefault: 1_000, partsMax: partsMax,
             objectBytesMax: 1 << 40, putLimitMilliseconds: 30_000, idleLimitMilliseconds: 60_000, serverTime: 0,
             software: "g")
     }

@@ -15,8 +15,8 @@ package final class TLSContext: Sendable {
     /// The version of what is spoken inside TLS; a peer that does not ask for it is refused in the handshake.
     package static let applicationProtocol = "sluice/1"
 
-    /// How a gateway knows devices. `accepts` is asked in the midst of the handshake, on the connection's event loop: it
-    /// must answer at once. Who is refused there learns so by the alert `unknown_ca`.
+    /// How a gateway knows devices. `accepts` is asked in the midst of the handshake, on the connection's event loop:
+    /// it must answer at once. Who is refused there learns so by the alert `unknown_ca`.
     package enum DeviceTrust: Sendable {
         /// By their keys; any certificate will do.
         case pinnedKeys(accepts: @Sendable (TLSPeer) -> Bool)

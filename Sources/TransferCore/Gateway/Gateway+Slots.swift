@@ -94,7 +94,7 @@ extension Gateway {
             }
             return attach(attachment, to: open.session, stage: .opening, awaits: .opened)
         }
-        guard hasRoom(for: device) else {
+        guard makeRoom(for: device) else {
             return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
         }
         add(GatewaySession(device: device, facts: facts, plan: plan, policy: open.ifExists))
@@ -172,7 +172,7 @@ extension Gateway {
         if sessions[token.session] != nil {
             return attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
         }
-        guard hasRoom(for: device), let session = session(of: token, device: device) else {
+        guard makeRoom(for: device), let session = session(of: token, device: device) else {
             return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
         }
         add(session)
@@ -271,7 +271,7 @@ extension Gateway {
     private mutating func receivedAbort(_ abort: Abort, at attachment: Attachment, device: AuthorisedDevice) {
         guard let token = opened(abort.token, at: attachment, device: device) else { return }
         if sessions[token.session] == nil {
-            guard hasRoom(for: device), let session = session(of: token, device: device) else {
+            guard makeRoom(for: device), let session = session(of: token, device: device) else {
                 return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
             }
             add(session)

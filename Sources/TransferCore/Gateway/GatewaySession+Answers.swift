@@ -12,9 +12,9 @@ extension GatewaySession {
         if let number = parts.first(where: { $0.value.request == request })?.key {
             return receivedPartAnswer(answer, part: number, &context)
         }
-        if isOnePart, case .objectStored(let receipt) = answer, phase == .open {
+        if let digest = givenUp.removeValue(forKey: request), case .objectStored(let receipt) = answer, phase == .open {
             // A request that was given up has taken effect all the same: the object holds this session's bytes.
-            return settle(receipt, &context)
+            return settle(receipt.proven(by: .wholeDigest(digest)), &context)
         }
         // What the phase does not wait for is the end of a request that was given up, or of removing a record:
         // cleaning finds what is left.

@@ -260,7 +260,10 @@ extension GatewaySession {
     /// Gives a part up: its flow ends, and with it the store call that reads from it.
     mutating func dropPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts[number] else { return }
-        if let request = part.request { context.actions.append(.cancel(request)) }
+        if let request = part.request {
+            context.actions.append(.cancel(request))
+            if isOnePart { givenUp[request] = part.offer.digest }
+        }
         removePart(number, &context)
     }
 

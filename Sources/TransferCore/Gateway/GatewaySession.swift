@@ -98,6 +98,8 @@ struct GatewaySession {
     var stored: [PartNumber: PartListEntry] = [:]
     /// The parts under way.
     var parts: [PartNumber: GatewayPart] = [:]
+    /// What the requests of a one-part file carried that were given up; they may take effect all the same.
+    var givenUp: [StoreRequestID: SHA256Digest] = [:]
     /// COMPLETE of a one-part file, and who sent it.
     var pendingCompletion: (complete: Complete, from: Attachment)?
     /// The session that made the object under the key, where that is known.
@@ -333,6 +335,17 @@ struct GatewaySession {
         if phase == .ended { return true }
         guard let detachedAt, mayBeForgotten else { return false }
         return detachedAt + context.limits.sessionGrace <= context.now
+    }
+
+    /// Whether it has ended and is kept only for an agent that may ask again.
+    var isOnlyRemembered: Bool {
+        if case .settled = phase, attached.isEmpty, parts.isEmpty { true } else { false }
+    }
+
+    /// The order in which remembered sessions give way; the id makes it one order everywhere.
+    static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
+        let never = Instant(nanoseconds: .max)
+        return (left.detachedAt ?? never, left.id.description) < (right.detachedAt ?? never, right.id.description)
     }
 
     /// Whether nothing is asked of the store, and no bytes are held: what is under way ends by itself first.

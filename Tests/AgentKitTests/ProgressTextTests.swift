@@ -1,0 +1,102 @@
+import AgentKit
+import Synchronization
+import Testing
+import TransferCore
+import WireProtocol
+
+/// What people see of a push, on a terminal and without one.
+@Suite struct ProgressTextTests {
+    private final class Screen: Sendable {
+        private let text = Mutex("")
+        var all: String { text.withLock { $0 } }
+        func write(_ piece: String) { text.withLock { $0 += piece } }
+
+        func lines(isTerminal: Bool, isVerbose: Bool = false, columns: Int = 80) -> ProgressLines {
+            ProgressLines(
+                style: .text(isTerminal: isTerminal, isVerbose: isVerbose), columns: { columns }
+            ) { self.write($0) }
+        }
+    }
+
+    private static func figures(_ stored: UInt64, of size: UInt64 = 1_000) -> UploadProgress {
+        UploadProgress(size: size, storedBytes: stored, bytesSent: stored, bytesResumed: 0)
+    }
+
+    private static func part(_ number: UInt32, sent: UInt64, isStored: Bool = false) throws -> UploadEvent {
+        .part(key: "k", number: try #require(PartNumber(number)), sent: sent, size: 500, isStored: isStored)
+    }
+
+    @Test func aTerminalShowsBarAndSumsAndTellsSentFromStored() throws {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: true)
+        lines.observe(.file(key: "k", Self.figures(250)))
+        #expect(screen.all.contains("k  [######------------------] 25 %  250 B stored of 1000 B"))
+        #expect(screen.all.contains("0 of 1 files: 250 B stored, 0 B on the way"))
+        lines.observe(try Self.part(1, sent: 500))
+        lines.observe(.note(key: "k", "a note, so that it is drawn now"))
+        #expect(screen.all.contains("k  [######============------] 25 %"), "\(screen.all)")
+    }
+
+    /// A store that turns out to lack a part takes back what was stored; the bar does not follow it down.
+    @Test func thePercentageNeverGoesBackAndIsNeverAboveAHundred() {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: true)
+        for stored in [500, 1_000, 300, 2_000] as [UInt64] {
+            lines.observe(.file(key: "k", Self.figures(stored)))
+            lines.observe(.note(key: "k", "drawn"))
+        }
+        let shown = screen.all.split(separator: "\n").compactMap { line in
+            line.split(separator: "] ").dropFirst().first.flatMap { Int($0.prefix { $0.isNumber }) }
+        }
+        #expect(shown == shown.sorted() && shown.last == 100, "\(shown)")
+    }
+
+    @Test(arguments: [30, 80, 200])
+    func noLineIsWiderThanTheTerminal(columns: Int) {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: true, columns: columns)
+        lines.observe(.file(key: String(repeating: "long/", count: 60) + "end", Self.figures(10)))
+        let widths = screen.all.split(separator: "\n").map(\.count)
+        #expect(widths.allSatisfy { $0 < columns }, "\(widths)")
+    }
+
+    @Test func verboseTellsEveryPartThatIsStored() throws {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: false, isVerbose: true)
+        lines.observe(try Self.part(1, sent: 500))
+        lines.observe(try Self.part(1, sent: 500, isStored: true))
+        #expect(screen.all == "k: part 1 stored, 500 B\n")
+    }
+
+    @Test func failuresAreToldAgainTogetherAndWhatToDo() {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: false)
+        var summary = RunSummary()
+        summary.files = 3
+        summary.unfinished = 1
+        summary.failures = [
+            .init(path: "/d/a", key: "a", failure: UploadFailure(.missing, "there is no such file")),
+            .init(path: "/d/long", key: "b", failure: UploadFailure(.unreachable, "the gateway could not be reached")),
+        ]
+        lines.conclude(summary)
+        #expect(screen.all.contains("Not stored:\n  /d/a     there is no such file\n  /d/long  the gateway"))
+        #expect(screen.all.contains("1 upload is unfinished and kept: sluice-agent resume goes on"))
+    }
+
+    @Test(arguments: [(0.04, "0.0 s"), (12, "12 s"), (200, "3 min"), (10_000, "2 h"), (1e9, "11574 d")])
+    func spansAreToldAsPeopleSayThem(seconds: Double, text: String) {
+        #expect(ProgressLines.time(seconds) == text)
+    }
+
+    /// One cause has its own code; a few bad files among good ones are 1; a cause that holds for all keeps its code.
+    @Test(arguments: [
+        (3, [UploadFailure.Kind.missing], 1 as Int32), (1, [.missing], 66), (3, [.missing, .changed], 1),
+        (3, [.unreachable], 75), (2, [.notAuthorised, .notAuthorised], 77), (2, [], 0),
+    ])
+    func exitCodes(files: Int, kinds: [UploadFailure.Kind], code: Int32) {
+        var summary = RunSummary()
+        summary.files = files
+        summary.failures = kinds.map { .init(path: "", key: "", failure: UploadFailure($0)) }
+        #expect(summary.exitCode == code)
+    }
+}

@@ -1,0 +1,37 @@
+import AgentKit
+import Testing
+import TransferCore
+
+@Suite struct ResumeDialogueTests {
+    private static let uploads = (1...4).map { number in
+        AgentJournal.Unfinished(
+            id: UploadID(Int64(number)), path: "/d/\(number)", key: "\(number)", size: 100, storedBytes: 50,
+            isDropping: false, createdMilliseconds: 0, trouble: "")
+    }
+
+    private static func ask(_ answers: [String]) -> (decision: ResumeDialogue.Decision, text: String) {
+        var rest = answers[...]
+        var text = ""
+        let dialogue = ResumeDialogue(read: { rest.popFirst() }, write: { text += $0 })
+        return (dialogue.ask(uploads), text)
+    }
+
+    @Test func eachIsGoneOnWithLeftOrDropped() {
+        let (decision, text) = Self.ask(["now", "l", " DROP ", ""])
+        #expect(decision.now == [UploadID(1), UploadID(4)])
+        #expect(decision.drop == [UploadID(3)])
+        #expect(text.contains("3  3  50 B of 100 B stored"))
+    }
+
+    @Test func asksAgainWhatItDoesNotUnderstand() {
+        let (decision, text) = Self.ask(["what?", "d", "later", "later", "later"])
+        #expect(decision.drop == [UploadID(1)] && decision.now.isEmpty)
+        #expect(text.contains("Please answer now, later or drop."))
+    }
+
+    /// Nothing is dropped, and nothing begun, because somebody went away.
+    @Test func theEndOfInputLeavesTheRestForLater() {
+        let (decision, _) = Self.ask(["now"])
+        #expect(decision.now == [UploadID(1)] && decision.drop.isEmpty)
+    }
+}

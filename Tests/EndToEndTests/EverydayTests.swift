@@ -1,0 +1,230 @@
+import Foundation
+import NIOCore
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// What a user does beside pushing: look, stop, drop, go on elsewhere, send streams and folders.
+    @Suite
+    struct EverydayTests {
+        private static let shell = Executable(path: "/bin/sh")
+
+        /// Standard input is the file, through a pipe; the link is cut three times on the way.
+        @Test(arguments: StorageKind.usual)
+        func aStreamSurvivesCuts(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try await site.withGateway { gateway in
+                    try await withFaultProxy(upstreamPort: gateway.port) { proxy in
+                        let agent = try await site.makeAgent(port: proxy.port)
+                        let file = try site.makeLargeFile()
+                        try await proxy.change { $0.cutEvery = .seconds(1) }
+                        let rate = 3 * site.partBytes / 1_000_000
+                        let command =
+                            "cat '\(file.path(percentEncoded: false))' | '\(agent.program.path)' push - --key stream "
+                            + "--part-size \(site.partSize) --limit-rate \(rate)MB/s --json --home '\(agent.home)'"
+                        let run = try await withProgram(Self.shell, ["-c", command]) { program in
+                            let ended = try await program.waitForExit(within: Site.deadline)
+                            #expect(ended == .exited(0), "\(program.transcript)")
+                            return AgentRun(program)
+                        }
+                        #expect(run.outcomes == ["stored"])
+                        #expect(proxy.counts.connectionsCut >= 2)
+                        try await site.expectObject("stream", equals: file)
+                        try await site.expectNothingUnfinished()
+                    }
+                }
+            }
+        }
+
+        @Test(arguments: [0, 1, 1 << 20, (1 << 20) + 1], StorageKind.usual)
+        func aStreamOfAnySizeArrives(bytes: Int, kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeFile("file", bytes: bytes)
+                    let command =
+                        "'\(agent.program.path)' push - --key stream --part-size \(site.partSize) "
+                        + "--home '\(agent.home)' < '\(file.path(percentEncoded: false))'"
+                    let program = try await run(Self.shell, ["-c", command])
+                    #expect(program.exitStatus == .exited(0), "\(program.transcript)")
+                    try await site.expectObject("stream", equals: file)
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        @Test func abortStopsAPushThatRuns() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeLargeFile()
+                    try await agent.start(site.slowPush(file)) { push in
+                        try await push.waitForStoredParts(2)
+                        let dropped = try await agent.run(["abort", "1"])
+                        #expect(dropped.outcomes == ["dropped"])
+                        // Not everything that it was to push is stored, and it says so.
+                        let ended = try await push.waitForExit(within: .seconds(10))
+                        #expect(ended == .exited(1), "\(push.transcript)")
+                        #expect(AgentRun(push).outcomes == ["dropped"])
+                    }
+                    try await site.expectNothingUnfinished()
+                    try await site.expectNoObject("file")
+                }
+            }
+        }
+
+        @Test func aDropIsRememberedUntilTheGatewayIsBack() async throws {
+            try await Site.with { site in
+                try await withFaultProxy(upstreamPort: 1) { proxy in
+                    let file = try site.makeLargeFile()
+                    let agent = try await site.withGateway { gateway in
+                        try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: gateway.port))
+                        let agent = try await site.makeAgent(port: proxy.port)
+                        _ = try await site.pushAndKill(agent, file)
+                        return agent
+                    }
+                    _ = try await agent.run(["abort", "1", "--retry-for", "1s"], exits: 75)
+                    let status = try await run(agent.program, ["status", "--home", agent.home])
+                    #expect(status.transcript.contains("to be dropped as soon as"), "\(status.transcript)")
+                    try await site.withGateway { gateway in
+                        try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: gateway.port))
+                        let other = try site.makeFile("other", bytes: 1_000)
+                        let pushed = try await agent.run(site.push(other))
+                        #expect(pushed.outcomes.sorted() == ["dropped", "stored"])
+                        try await site.expectNothingUnfinished()
+                    }
+                }
+            }
+        }
+
+        @Test func aMovedFileGoesOnWhereItsDigestsProveIt() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeLargeFile()
+                    _ = try await site.pushAndKill(agent, file)
+                    let moved = site.directory.appending(path: "moved")
+                    try FileManager.default.moveItem(at: file, to: moved)
+                    #expect(try await agent.run(["resume", "1"], exits: 66).outcomes == ["missing"])
+                    let wrong = try site.makeLargeFile("wrong", seed: 9)
+                    let refused = try await agent.run(
+                        ["resume", "1", "--file", wrong.path(percentEncoded: false)], exits: 65)
+                    #expect(refused.outcomes == ["wrongFile"])
+                    let rest = try await agent.run(["resume", "1", "--file", moved.path(percentEncoded: false)])
+                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(3 * site.partBytes))
+                    try await site.expectObject("file", equals: moved)
+                }
+            }
+        }
+
+        /// On a terminal, which `script` makes: the first is gone on with, the second dropped.
+        @Test func resumeAsksOnATerminal() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let files = [try site.makeLargeFile("first"), try site.makeLargeFile("second", seed: 2)]
+                    for file in files { _ = try await site.pushAndKill(agent, file) }
+                    let command =
+                        "(echo now; echo drop) | script -qec \"'\(agent.program.path)' resume --home '\(agent.home)'\" "
+                        + "/dev/null"
+                    let program = try await run(Self.shell, ["-c", command], within: Site.deadline)
+                    #expect(program.exitStatus == .exited(0), "\(program.transcript)")
+                    #expect(program.transcript.contains("go on now, later, or drop what is stored?"))
+                    try await site.expectObject("first", equals: files[0])
+                    try await site.expectNoObject("second")
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        @Test func interruptSaysHowToGoOnAndHowToDrop() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeLargeFile()
+                    let arguments = site.slowPush(file) + ["--home", agent.home]
+                    try await withProgram(agent.program, arguments + ["--verbose"]) { program in
+                        try await program.waitForLine { $0.contains("part 1 stored") || $0.contains("part 2 stored") }
+                        program.kill(SIGINT)
+                        #expect(try await program.waitForExit(within: .seconds(2)) == .exited(75))
+                        let told = program.transcript
+                        #expect(told.contains("sluice-agent resume goes on, sluice-agent abort ID drops"), "\(told)")
+                    }
+                }
+            }
+        }
+
+        @Test func aFolderEndsWithATableOfWhatFailed() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    for index in 0..<5 { _ = try site.makeFile("tree/file-\(index)", bytes: 1_000 + index) }
+                    _ = try site.makeFile("tree/left-out.tmp", bytes: 10)
+                    _ = try site.makeFile("other", bytes: 1_002, seed: 5)
+                    _ = try await agent.run(["push", site.path("other"), "--key", "file-2"])
+                    let arguments = ["push", site.path("tree"), "--exclude", "*.tmp", "--home", agent.home]
+                    let dry = try await run(agent.program, arguments + ["--dry-run"])
+                    #expect(dry.exitStatus == .exited(0) && dry.transcript.contains("5 files, 4.9 KiB in all"))
+                    let pushed = try await run(agent.program, arguments, within: Site.deadline)
+                    #expect(pushed.exitStatus == .exited(1), "\(pushed.transcript)")
+                    #expect(pushed.transcript.contains("Not stored:"))
+                    for index in [0, 1, 3, 4] {
+                        let file = site.directory.appending(path: "tree/file-\(index)")
+                        try await site.expectObject("file-\(index)", equals: file)
+                    }
+                    try await site.expectNoObject("left-out.tmp")
+                }
+            }
+        }
+
+        /// Files wait on the disk and not in memory, however many they are.
+        @Test func thousandsOfSmallFilesTakeLittleMemory() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let count = 3_000
+                    for index in 0..<count { _ = try site.makeFile("tree/\(index % 30)/\(index)", bytes: 100) }
+                    let pushed = try await agent.start(["push", site.path("tree")]) { program in
+                        let ended = try await program.waitForExit(within: Site.deadline)
+                        #expect(ended == .exited(0))
+                        #expect(program.peakMemoryBytes < 128 << 20)
+                        return AgentRun(program)
+                    }
+                    #expect(try pushed.summary.files == count)
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+
+        @Test func digestPrintsWhatOtherToolsPrint() async throws {
+            try await withTemporaryDirectory("digest") { directory in
+                let file = directory.appending(path: "file")
+                try SeededFile(seed: 3, byteCount: 3_000_000).write(to: file)
+                let path = file.path(percentEncoded: false)
+                let program = try await run(try .built("sluice-agent"), ["digest", path, "--part-size", "1MiB"])
+                #expect(program.exitStatus == .exited(0))
+                let lines = program.lines(of: .standardOutput)
+                #expect(lines.first == "sha256  \(try fileDigest(file))  \(path)")
+                #expect(lines.last?.hasPrefix("root    ") == true && lines.last?.hasSuffix("in parts of 1MiB") == true)
+            }
+        }
+
+        /// A program that knows nothing but the library's public face, which pauses once and goes on.
+        @Test func theLibraryUploadsPausesAndGoesOn() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeLargeFile()
+                    let program = try await run(
+                        try .built("upload-sample"), [file.path(percentEncoded: false), "sample", agent.home],
+                        within: Site.deadline)
+                    #expect(program.exitStatus == .exited(0), "\(program.transcript)")
+                    #expect(program.transcript.contains("paused; going on"))
+                    #expect(program.transcript.contains("stored \(site.largeFileBytes) bytes, root "))
+                    try await site.expectObject("sample", equals: file)
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import NIOCore
+import TestSupport
+import Testing
+import WireProtocol
+
+extension EndToEndTests {
+    /// No gateway, or something else at its address.
+    @Suite
+    struct RefusalGatewayTests {
+        @Test func anUnreachableGatewayIsWaitedForAndThenToldOf() async throws {
+            try await Site.with { site in
+                var faults = Faults()
+                faults.refusesConnections = true
+                try await withFaultProxy(upstreamPort: 1, faults: faults) { proxy in
+                    let agent = try await site.makeAgent(port: proxy.port)
+                    let file = try site.makeLargeFile()
+                    let impatient = site.push(file) + ["--retry-for", "2s"]
+                    let start = ContinuousClock.now
+                    try await agent.expectRefusal(
+                        impatient, Refusal(75, "unreachable", "could not be reached", do: "again"))
+                    let waited = ContinuousClock.now - start
+                    #expect(waited > .seconds(3.8) && waited < .seconds(20), "twice 2 s, and not much more: \(waited)")
+                    try await site.withGateway { gateway in
+                        try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: gateway.port))
+                        try await proxy.change { $0.refusesConnections = false }
+                        _ = try await agent.run(impatient)
+                        try await site.expectObject("file", equals: file)
+                        try await site.expectNothingUnfinished()
+                    }
+                }
+            }
+        }
+
+        @Test func aGatewayThatGoesAwayInMidPushLeavesEverythingKept() async throws {
+            try await Site.with { site in
+                try await withFaultProxy(upstreamPort: 1) { proxy in
+                    let agent = try await site.makeAgent(port: proxy.port)
+                    let file = try site.makeLargeFile()
+                    let run = try await site.withGateway { gateway in
+                        try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: gateway.port))
+                        return try await agent.start(site.slowPush(file) + ["--retry-for", "2s"]) { program in
+                            try await program.waitForStoredParts(3)
+                            gateway.program.kill(SIGKILL)
+                            let ended = try await program.waitForExit(within: Site.deadline)
+                            #expect(ended == .exited(75), "\(program.transcript)")
+                            return AgentRun(program)
+                        }
+                    }
+                    try run.expectRefusal(Refusal(75, "unreachable", "could not be reached", do: "again"))
+                    #expect(try await agent.unfinished().count == 1)
+                    try await site.withGateway { gateway in
+                        try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: gateway.port))
+                        let rest = try await agent.run(site.push(file))
+                        #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(3 * site.partBytes))
+                        try await site.expectObject("file", equals: file)
+                        try await site.expectNothingUnfinished()
+                    }
+                }
+            }
+        }
+
+        /// What may listen at a wrong address.
+        enum Garbage: String, CaseIterable {
+            case randomBytes
+            case zeros
+            case webServer
+            case sshServer
+
+            var bytes: [UInt8] {
+                switch self {
+                case .randomBytes: SeededFile(seed: 3, byteCount: 4_096).bytes
+                case .zeros: [UInt8](repeating: 0, count: 4_096)
+                case .webServer:
+                    Array("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8)
+                case .sshServer: Array("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n".utf8)
+                }
+            }
+        }
+
+        @Test(arguments: Garbage.allCases)
+        func whatIsNoGatewayIsToldApartAtOnce(garbage: Garbage) async throws {
+            try await Site.with { site in
+                try await CannedServer.withServer(answering: garbage.bytes) { port in
+                    let agent = try await site.makeAgent(port: port)
+                    let file = try site.makeFile("file", bytes: 1_000)
+                    try await agent.expectRefusal(
+                        ["push", file.path(percentEncoded: false), "--retry-for", "30s"],
+                        Refusal(76, "protocolViolation", "gateway's address", do: "--gateway"))
+                    #expect(try fileDigest(file) == fileDigest(site.makeFile("same", bytes: 1_000)))
+                }
+            }
+        }
+
+        @Test func aGatewayThatSpeaksNoVersionOfOursIsToldOf() async throws {
+            let report = ErrorReport(
+                scope: .connection, code: .versionUnsupported, retryAfterMilliseconds: 0,
+                message: "this gateway speaks versions 7 to 9")
+            try await expectVersionRefused(.error(report))
+            let silent = ErrorReport(
+                scope: .connection, code: .versionUnsupported, retryAfterMilliseconds: 0, message: "")
+            try await expectVersionRefused(.error(silent))
+        }
+
+        @Test func aGatewayThatPicksAVersionThatWasNotOfferedIsToldOf() async throws {
+            let welcome = Welcome(
+                version: WireLimits.version + 8, capabilities: [], slotsMax: 16, chunkBytesMax: 65_536,
+                initialCreditBytes: 0, partBytesMin: 1, partBytesMax: 1 << 30, partBytesDefault: 1 << 20,
+                partsMax: 10_000, objectBytesMax: 1 << 40, putLimitMilliseconds: 1_000,
+                idleLimitMilliseconds: 30_000, serverTime: 0, software: "a gateway of tomorrow")
+            try await expectVersionRefused(.welcome(welcome))
+        }
+
+        private func expectVersionRefused(_ frame: Frame) async throws {
+            try await Site.with { site in
+                try await CannedServer.withServer(answering: frame) { port in
+                    let agent = try await site.makeAgent(port: port)
+                    let file = try site.makeFile("file", bytes: 1_000)
+                    try await agent.expectRefusal(
+                        ["push", file.path(percentEncoded: false), "--retry-for", "30s"],
+                        Refusal(76, "versionUnsupported", "version", do: "update"))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import NIOCore
+import NIOPosix
+import SecureChannel
+import TestSupport
+
+/// What became of one connection, as its application saw it.
+struct Conversation: Sendable {
+    var peer: TLSPeer?
+    var received: [UInt8] = []
+    var error: TLSError?
+    var isOver = false
+}
+
+/// An application on a real socket that keeps what it is told, and answers once.
+final class Interlocutor: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let conversation: Watched<Conversation>
+    private let opening: ByteBuffer?
+    private let answer: (_ received: [UInt8]) -> ByteBuffer?
+    private var received: [UInt8] = []
+
+    /// - Parameters:
+    ///   - opening: said when the handshake is over.
+    ///   - answer: asked whenever something has arrived. After the first answer the connection is closed.
+    init(
+        _ conversation: Watched<Conversation>, opening: ByteBuffer? = nil,
+        answer: @escaping (_ received: [UInt8]) -> ByteBuffer?
+    ) {
+        self.conversation = conversation
+        self.opening = opening
+        self.answer = answer
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let handshake = event as? TLSHandshakeCompleted else { return }
+        conversation.update { $0.peer = handshake.peer }
+        if let opening { context.writeAndFlush(wrapOutboundOut(opening), promise: nil) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        received += bytes.readableBytesView
+        conversation.update { $0.received += bytes.readableBytesView }
+        guard let answer = answer(received) else { return }
+        context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+        context.close(promise: nil)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // What came first is the cause; a reset may follow.
+        if let error = error as? TLSError { conversation.update { $0.error = $0.error ?? error } }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        conversation.update { $0.isOver = true }
+    }
+}
+
+/// Runs `body` with a gateway's end of TLS that listens on a free loopback port.
+func withLoopbackServer(
+    _ context: TLSContext, conversation: Watched<Conversation>,
+    answer: @escaping @Sendable (_ received: [UInt8]) -> ByteBuffer?, _ body: (_ port: Int) async throws -> Void
+) async throws {
+    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .childChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandlers([
+                    try context.makeHandler(), Interlocutor(conversation, answer: answer),
+                ])
+            }
+        }
+        .bind(host: "127.0.0.1", port: 0).get()
+    let result: Result<Void, any Error>
+    do {
+        result = .success(try await body(listener.localAddress?.port ?? 0))
+    } catch {
+        result = .failure(error)
+    }
+    try await listener.close()
+    try result.get()
+}
+
+/// Connects an agent's end of TLS to a loopback port.
+func connectToLoopback(
+    _ port: Int, _ context: TLSContext, conversation: Watched<Conversation>, opening: ByteBuffer? = nil,
+    answer: @escaping @Sendable (_ received: [UInt8]) -> ByteBuffer? = { _ in nil }
+) async throws {
+    _ = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandlers([
+                    try context.makeHandler(), Interlocutor(conversation, opening: opening, answer: answer),
+                ])
+            }
+        }
+        .connect(host: "127.0.0.1", port: port).get()
+}
+
+extension Watched<Conversation> {
+    /// Waits for the connection's end.
+    func end() async throws -> Conversation {
+        try await withDeadline(.seconds(20), "the connection to end") { try await self.wait { $0.isOver ? $0 : nil } }
+    }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import NIOCore
+import SecureChannel
+import TestSupport
+import Testing
+
+/// The agent's end against `openssl s_server`.
+@Suite struct OpenSSLServerTests {
+    private static let proper = ["-tls1_3", "-alpn", "sluice/1"]
+
+    /// Runs the program with an identity of ours, and connects an agent that pins it.
+    /// - Returns: how the connection looked from the agent, and what the program printed.
+    private func connect(
+        _ arguments: [String], opening: ByteBuffer? = nil,
+        answer: @escaping @Sendable ([UInt8]) -> ByteBuffer? = { _ in nil }, _ stop: (Program) async throws -> Void
+    ) async throws -> (Conversation, Program) {
+        try await withTemporaryDirectory("s-server") { directory in
+            let path = directory.path(percentEncoded: false)
+            let identity = try Identity.create(in: path, name: "gateway")
+            let agent = try TLSContext.agent(
+                identity: Site.deviceIdentity.get(), gateway: .pinnedKeys([identity.fingerprint]))
+            let conversation = Watched(Conversation())
+            let program = try await withProgram(
+                Executable.inSearchPath("openssl"),
+                ["s_server", "-accept", "127.0.0.1:0", "-naccept", "1", "-Verify", "1"] + arguments
+                    + ["-cert", "\(path)/identity.crt", "-key", "\(path)/identity.key"],
+                { program in
+                    let line = try await program.waitForLine { $0.hasPrefix("ACCEPT 127.0.0.1:") }
+                    let port = try #require(line.text.split(separator: ":").last.flatMap { Int($0) })
+                    try await connectToLoopback(
+                        port, agent, conversation: conversation, opening: opening, answer: answer)
+                    try await stop(program)
+                    _ = try await conversation.end()
+                    try await program.waitForExit()
+                    return program
+                })
+            return (conversation.current, program)
+        }
+    }
+
+    /// The program's `-rev` answers with each line turned around.
+    @Test func aLineGoesThereAndBack() async throws {
+        let (conversation, program) = try await connect(
+            Self.proper + ["-rev"], opening: ByteBuffer(string: "there and back\n"),
+            answer: { $0.last == UInt8(ascii: "\n") ? ByteBuffer() : nil }, { _ in })
+        #expect(conversation.error == nil, "\(program.transcript)")
+        #expect(String(decoding: conversation.received, as: UTF8.self) == "kcab dna ereht\n")
+        #expect(program.transcript.contains("ALPN protocols selected: sluice/1"), "\(program.transcript)")
+    }
+
+    @Test func tls12IsRefused() async throws {
+        let (conversation, program) = try await connect(["-tls1_2", "-alpn", "sluice/1", "-rev"]) { _ in }
+        #expect(conversation.error?.code == .refusedByPeer(.protocolVersion), "\(program.transcript)")
+        #expect(conversation.peer == nil)
+    }
+
+    @Test func aServerThatChoosesNoApplicationProtocolIsRefused() async throws {
+        let (conversation, program) = try await connect(["-tls1_3", "-rev"]) { _ in }
+        #expect(conversation.error?.code == .applicationProtocol, "\(program.transcript)")
+        #expect(conversation.peer == nil)
+        #expect(program.transcript.contains("alert handshake failure"), "\(program.transcript)")
+    }
+
+    @Test func aServerThatWantsAnotherApplicationProtocolRefuses() async throws {
+        let (conversation, program) = try await connect(["-tls1_3", "-alpn", "h2", "-rev"]) { _ in }
+        #expect(conversation.error?.code == .refusedByPeer(.noApplicationProtocol), "\(program.transcript)")
+    }
+
+    /// The program cannot verify a device's certificate, and with this flag minds.
+    @Test func aServerThatDoesNotKnowTheDeviceRefuses() async throws {
+        let (conversation, program) = try await connect(Self.proper + ["-verify_return_error", "-rev"]) { _ in }
+        guard case .refusedByPeer(let alert) = conversation.error?.code else {
+            Issue.record("\(String(describing: conversation.error))")
+            return
+        }
+        #expect(alert == .unknownAuthority || alert == TLSAlert(rawValue: 46), "\(alert) \(program.transcript)")
+    }
+
+    /// A server killed says no goodbye.
+    @Test func aServerThatDiesTruncates() async throws {
+        let (conversation, _) = try await connect(
+            Self.proper + ["-rev"], opening: ByteBuffer(string: "one line\n"),
+            { program in
+                program.kill(SIGKILL)
+            })
+        #expect(conversation.error?.fault == .connection)
+    }
+}

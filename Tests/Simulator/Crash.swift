@@ -1,0 +1,53 @@
+import TransferCore
+package import WireProtocol
+
+/// Who dies after an operation, and what becomes of what was under way.
+package enum CrashVictim: String, CaseIterable, Sendable {
+    case agent, agentAfterItsCommit, agentUnnoticed, agentWhoseBytesArrive, gateway, both, bothAfterTheCommit
+
+    /// The death as a fault of a world with one agent.
+    package func fault(downMilliseconds: Int) -> Fault {
+        switch self {
+        case .agent: .agentDies(0, .init(downMilliseconds: downMilliseconds))
+        case .agentAfterItsCommit: .agentDies(0, .init(landsCommit: true, downMilliseconds: downMilliseconds))
+        case .agentUnnoticed: .agentDies(0, .init(leavesGateway: true, downMilliseconds: downMilliseconds))
+        case .agentWhoseBytesArrive:
+            .agentDies(0, .init(leavesGateway: true, landsBytes: true, downMilliseconds: downMilliseconds))
+        case .gateway: .gatewayDies(0, downMilliseconds: downMilliseconds)
+        case .both: .bothDie(agent: 0, gateway: 0, .init(downMilliseconds: downMilliseconds))
+        case .bothAfterTheCommit:
+            .bothDie(agent: 0, gateway: 0, .init(landsCommit: true, downMilliseconds: downMilliseconds))
+        }
+    }
+}
+
+extension Scenario {
+    /// One file on its way through one of two gateways, with nothing going wrong; five parts for 500 bytes.
+    package static func upload(bytes count: Int, policy: ExistingKeyPolicy = .verify) -> Scenario {
+        var scenario = Scenario(seed: 5)
+        scenario.gatewayCount = 2
+        scenario.nature.isSticky = true
+        scenario.agentLimits.concurrency = 2
+        let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 3) }
+        scenario.jobs = [Job(agent: 0, key: "file", bytes: bytes, policy: policy)]
+        return scenario
+    }
+
+    /// How many operations it takes while nothing goes wrong.
+    package var calmOperations: Int {
+        var calm = self
+        calm.faults = []
+        let simulation = Simulation(calm)
+        simulation.run()
+        return simulation.operationsUntilEnd
+    }
+
+    /// The scenario with a crash after an operation, and another so many operations later, if any.
+    package func crashing(_ victim: CrashVictim, after operation: Int, againAfter later: Int? = nil) -> Scenario {
+        var scenario = self
+        let death = victim.fault(downMilliseconds: 20)
+        scenario.faults = [PlannedFault(.operation(operation), death)]
+        if let later { scenario.faults.append(PlannedFault(.operation(operation + later), death)) }
+        return scenario
+    }
+}

@@ -1,0 +1,119 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Uploads whose size is not known when they begin.
+@Suite struct StreamTests {
+    private static func driver() -> AgentDriver {
+        var driver = AgentDriver()
+        driver.submitStream()
+        driver.welcome()
+        driver.commit()
+        driver.frame(AgentDriver.opened(driver.session))
+        return driver
+    }
+
+    private static func offers(_ actions: [AgentAction]) -> [PartOffer] {
+        actions.compactMap { action in
+            if case .send(_, _, .partOffer(let offer)) = action { offer } else { nil }
+        }
+    }
+
+    @Test func opensWithoutASize() {
+        var driver = AgentDriver()
+        driver.submitStream()
+        driver.welcome()
+        let sizes = driver.commit().compactMap { action -> UInt64?? in
+            if case .send(_, _, .sessionOpen(let open)) = action { .some(open.size) } else { nil }
+        }
+        #expect(sizes == [nil])
+    }
+
+    /// However much room there is, what comes next is known only when the part before has been read.
+    @Test func readsOnePartAfterAnother() {
+        var driver = Self.driver()
+        #expect(driver.reads.map(\.value) == [1])
+        driver.readStream(bytes: 1_000, isLast: false)
+        #expect(driver.reads.map(\.value) == [2])
+        driver.readStream(bytes: 10, isLast: true)
+        #expect(driver.reads.isEmpty)
+    }
+
+    /// The end is told with the part that turned out to be the last; then the parts make one whole file.
+    @Test(arguments: [(2, 1_000), (2, 10), (1, 400), (1, 0)])
+    func completesWhatItTurnedOutToBe(count: Int, lastBytes: UInt64) throws {
+        var driver = Self.driver()
+        var offered: [PartOffer] = []
+        for number in 1...count {
+            let isLast = number == count
+            offered += Self.offers(driver.readStream(bytes: isLast ? lastBytes : 1_000, isLast: isLast))
+        }
+        #expect(offered.map(\.isLast) == (1...count).map { $0 == count })
+        for offer in offered {
+            driver.frame(.partDecision(PartDecision(part: offer.part, decision: .have(etag: "e\(offer.part.value)"))))
+        }
+        driver.commit()
+        let last = driver.change {
+            $0.fileChecked(.success(AgentDriver.stamp(size: 0)), of: AgentDriver.upload, now: $1)
+        }
+        let completes = last.compactMap { action -> Complete? in
+            if case .send(_, _, .complete(let complete)) = action { complete } else { nil }
+        }
+        let complete = try #require(completes.first)
+        let size = UInt64(count - 1) * 1_000 + lastBytes
+        #expect(complete.partCount == UInt32(count) && complete.size == size)
+        driver.frame(AgentDriver.completed(size: size, evidence: .root(complete.root)))
+        driver.commit()
+        guard case .stored(let receipt, wasThere: false)? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+        #expect(receipt.size == size && receipt.root == complete.root)
+    }
+
+    /// What was lost cannot be read again.
+    @Test func failsWhereTheStoreHasLostIt() {
+        var driver = Self.driver()
+        driver.readStream(bytes: 1_000, isLast: false)
+        driver.frame(
+            .error(ErrorReport(scope: .session, code: .sessionLost, retryAfterMilliseconds: 0, message: "")))
+        driver.commit()
+        guard case .failed(let failure)? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+        #expect(failure.kind == .sessionLost)
+    }
+
+    @Test func failsWhereTheKeyHoldsAnObject() {
+        var driver = AgentDriver()
+        driver.submitStream()
+        driver.welcome()
+        driver.commit()
+        driver.frame(
+            .sessionExists(SessionExists(size: 5, partBytes: 0, evidence: .none, etag: "e", version: "")))
+        driver.commit()
+        guard case .failed(let failure)? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+        #expect(failure.kind == .keyTaken)
+    }
+
+    @Test func endsWhereTheStoreTakesNoMoreParts() {
+        var driver = AgentDriver()
+        driver.submitStream()
+        driver.welcome(partsMax: 2)
+        driver.commit()
+        driver.frame(AgentDriver.opened(driver.session))
+        driver.readStream(bytes: 1_000, isLast: false)
+        driver.readStream(bytes: 1_000, isLast: false)
+        driver.commit()
+        guard case .failed(let failure)? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+        #expect(failure.kind == .sizeUnsupported)
+    }
+}
