@@ -140,8 +140,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "S3Servers", "SecureChannel", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway",
-                "upload-sample",
-                nioCore,
+                "upload-sample", nioCore, nioPosix,
             ], swiftSettings: strict),
         .testTarget(
             name: "TestSupportTests",

@@ -1,4 +1,5 @@
 import NIOCore
+import SecureChannel
 import TransferCore
 import WireProtocol
 
@@ -36,7 +37,14 @@ final class AgentConnectionHandler: ChannelInboundHandler {
         }
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is TLSHandshakeCompleted { core.assumeIsolated { [id] in $0.connected(id) } }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
+        // TLS closes by itself, once the gateway has been told why.
+        guard let error = error as? TLSError else { return context.close(promise: nil) }
+        core.assumeIsolated { [id] in $0.receivedTLSError(error, from: id) }
     }
 }

@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import NIOPosix
+import SecureChannel
 import TransferCore
 import WireProtocol
 
@@ -12,6 +13,8 @@ actor AgentCore {
     struct Configuration: Sendable {
         var host: String
         var port: Int
+        /// `nil` for plain TCP.
+        var tls: TLSContext?
         var compression: CompressionChoice
         /// Parts up to this size stay in memory between hashing and sending; larger ones are read twice.
         var keptPartBytesMax: UInt64
@@ -141,6 +144,20 @@ actor AgentCore {
         perform()
     }
 
+    /// The gateway has proved who it is, or there is nothing to prove.
+    func connected(_ id: ConnectionID) {
+        machine.connected(id, now: now)
+        perform()
+    }
+
+    /// The connection could not be made secure.
+    func receivedTLSError(_ error: TLSError, from id: ConnectionID) {
+        logger.info("TLS failed", metadata: ["tls.error": "\(error.shortDescription)"])
+        guard let failure = UploadFailure(error) else { return }
+        machine.rejected(failure, by: id, now: now)
+        perform()
+    }
+
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         machine.receivedFrame(frame, slot: slot, from: id, now: now)
         perform()
@@ -239,12 +256,15 @@ actor AgentCore {
     // MARK: Connecting and sending
 
     private func connect(_ id: ConnectionID) {
+        let tls = configuration.tls
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.seconds(20))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AgentConnectionHandler(core: self, id: id))
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls { try pipeline.addHandler(tls.makeHandler()) }
+                    try pipeline.addHandler(AgentConnectionHandler(core: self, id: id))
                 }
             }
         bootstrap.connect(host: configuration.host, port: configuration.port).whenComplete { result in
@@ -252,8 +272,7 @@ actor AgentCore {
                 switch result {
                 case .success(let channel):
                     core.channels[id] = channel
-                    core.machine.connected(id, now: core.now)
-                    core.perform()
+                    if tls == nil { core.connected(id) }
                 case .failure(let error):
                     core.logger.info("Could not connect", metadata: ["error": "\(error)"])
                     core.connectionLost(id)

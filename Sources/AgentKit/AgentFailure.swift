@@ -10,11 +10,11 @@ package struct AgentFailure: Equatable, Sendable {
     package init?(_ error: any Error) {
         switch error {
         case let error as AgentHomeError:
-            exitCode = error.kind == .busy ? 75 : 66
+            exitCode = error.exitCode
             sentence = error.description
         case let error as UploadFailure:
             exitCode = error.kind.exitCode
-            sentence = error.message
+            sentence = error.sentence
         default:
             return nil
         }

@@ -41,18 +41,29 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// The gateway's host and port, as `create` was told.
-    func gateway() throws(AgentHomeError) -> (host: String, port: Int) {
+    /// The fingerprint of the gateway's key, as `create` was told.
+    func pin() throws(AgentHomeError) -> Fingerprint {
+        guard let pin = try configuration()["pin"].flatMap({ Fingerprint($0) }) else {
+            throw AgentHomeError(.unusable, "\(configurationPath) has no pin, the gateway's fingerprint")
+        }
+        return pin
+    }
+
+    private func configuration() throws(AgentHomeError) -> [String: String] {
         do {
             let bytes = try BoundedFile.read(configurationPath, bytesMax: 64 << 10, access: .anyone)
-            let configuration = try JSONDecoder().decode([String: String].self, from: Data(bytes))
-            guard let text = configuration["gateway"], let colon = text.lastIndex(of: ":"),
-                let port = Int(text[text.index(after: colon)...])
-            else { throw AgentHomeError(.unusable, "it names no gateway") }
-            return (text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
+            return try JSONDecoder().decode([String: String].self, from: Data(bytes))
         } catch {
             throw AgentHomeError(.unusable, "cannot read \(configurationPath): \(error)")
         }
+    }
+
+    /// The gateway's host and port, as `create` was told.
+    func gateway() throws(AgentHomeError) -> (host: String, port: Int) {
+        guard let text = try configuration()["gateway"], let colon = text.lastIndex(of: ":"),
+            let port = Int(text[text.index(after: colon)...])
+        else { throw AgentHomeError(.unusable, "\(configurationPath) names no gateway") }
+        return (text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
     }
 
     /// The device's key and certificate, as `create` made them.

@@ -1,4 +1,5 @@
 package import TransferCore
+import WireProtocol
 
 #if canImport(Musl)
     import Musl
@@ -46,7 +47,9 @@ package struct FileWalk: Sequence, IteratorProtocol {
         while let next = pending.popLast() {
             var status = stat()
             let result = next.isRoot ? stat(next.path, &status) : lstat(next.path, &status)
-            guard result == 0 else { return Found(path: next.path, key: next.key, failure: Self.failure(errno)) }
+            guard result == 0 else {
+                return Found(path: next.path, key: next.key, failure: UploadFailure(lookingAt: next.path, errno: errno))
+            }
             switch status.st_mode & S_IFMT {
             case S_IFREG:
                 if next.isRoot || filter.sendsFile(next.key) { return Found(path: next.path, key: next.key) }
@@ -55,8 +58,7 @@ package struct FileWalk: Sequence, IteratorProtocol {
                 if let failure = descend(next) { return Found(path: next.path, key: next.key, failure: failure) }
             default:
                 if next.isRoot {
-                    return Found(
-                        path: next.path, key: next.key, failure: UploadFailure(.unreadable, "it is no regular file"))
+                    return Found(path: next.path, key: next.key, failure: .noRegularFile)
                 }
             }
         }
@@ -64,16 +66,20 @@ package struct FileWalk: Sequence, IteratorProtocol {
     }
 
     private mutating func descend(_ directory: Pending) -> UploadFailure? {
-        guard let stream = opendir(directory.path) else { return Self.failure(errno) }
+        guard let stream = opendir(directory.path) else {
+            return UploadFailure(lookingAt: directory.path, errno: errno)
+        }
         defer { closedir(stream) }
         var names: [String] = []
         var failure: UploadFailure?
         while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            guard let name else {
-                failure = UploadFailure(.unreadable, "it has an entry whose name is not UTF-8")
+            let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            guard let name = String(validating: bytes, as: UTF8.self) else {
+                let shown = bytes.map {
+                    (0x20..<0x7F).contains($0) ? String(UnicodeScalar($0)) : "\\x" + hexadecimal([$0])
+                }
+                failure = UploadFailure(
+                    .unreadable, "a name in it is not UTF-8, as keys have to be; rename \(shown.joined())")
                 continue
             }
             if name != ".", name != ".." { names.append(name) }
@@ -88,13 +94,5 @@ package struct FileWalk: Sequence, IteratorProtocol {
 
     private static func lastComponent(of path: String) -> String {
         path.split(separator: "/").last.map(String.init) ?? path
-    }
-
-    private static func failure(_ number: Int32) -> UploadFailure {
-        switch number {
-        case ENOENT, ENOTDIR: UploadFailure(.missing, "there is no such file")
-        case ELOOP: UploadFailure(.unreadable, "symbolic links lead in a circle")
-        default: UploadFailure(.unreadable, "it cannot be looked at: \(systemMessage(number))")
-        }
     }
 }

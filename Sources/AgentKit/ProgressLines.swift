@@ -108,7 +108,7 @@ package final class ProgressLines: Sendable {
             line["outcome"] = "dropped"
         case .failed(let failure):
             line["outcome"] = failure.kind.rawValue
-            line["message"] = failure.message
+            line["message"] = failure.sentence
             line["kept"] = failure.isKept
         }
         return line
@@ -183,7 +183,7 @@ package final class ProgressLines: Sendable {
             let width = summary.failures.map(\.path.count).max() ?? 0
             for failure in summary.failures {
                 let path = failure.path.padding(toLength: min(width, 60), withPad: " ", startingAt: 0)
-                lines.append("  \(failure.path.count > 60 ? failure.path : path)  \(text(of: failure.failure))\n")
+                lines.append("  \(failure.path.count > 60 ? failure.path : path)  \(failure.failure.sentence)\n")
             }
             lines.append("\n")
         }
@@ -233,13 +233,9 @@ package final class ProgressLines: Sendable {
         case .dropped:
             return "dropped"
         case .failed(let failure):
-            let kept = failure.isKept && figures.storedBytes > 0 ? "; what is stored is kept: push or resume again" : ""
-            return "failed: \(text(of: failure))\(kept)"
+            let kept = failure.isKept && figures.storedBytes > 0 ? "; what is stored is kept" : ""
+            return "failed: \(failure.sentence)\(kept)"
         }
-    }
-
-    private static func text(of failure: UploadFailure) -> String {
-        failure.message.isEmpty ? failure.kind.rawValue : failure.message
     }
 
     /// A span as people say it: `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`.

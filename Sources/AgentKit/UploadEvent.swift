@@ -64,7 +64,7 @@ extension UploadFailure.Kind {
         case .journalFull: 74
         case .unreachable, .storeUnavailable, .storeFull, .busy, .fenced, .stopped, .outcomeUnknown: 75
         case .versionUnsupported, .protocolViolation: 76
-        case .notAuthorised: 77
+        case .notAuthorised, .gatewayUntrusted: 77
         }
     }
 }

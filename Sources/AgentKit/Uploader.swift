@@ -18,6 +18,8 @@ package struct Uploader: Sendable {
         package var compression = CompressionChoice.auto
         package var policy = ExistingKeyPolicy.verify
         package var partBytesWish: UInt64?
+        /// Without TLS, on loopback only.
+        package var isPlaintext = false
         /// Name and version, for HELLO.
         package var software: String
 
@@ -84,13 +86,16 @@ package struct Uploader: Sendable {
         }
         let lock = try home.lock()
         let identity = try home.identity()
+        let tls =
+            configuration.isPlaintext
+            ? nil : try TLSContext.agent(identity: identity, gateway: .pinnedKeys([home.pin()]))
         let journal = try AgentJournal.open(home, logger: logger)
         let writer = JournalWriter(journal: journal)
         let (events, continuation) = AsyncStream.makeStream(of: CoreEvent.self)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         threads.start()
-        let core = makeCore(identity, writer, continuation, group, threads)
+        let core = makeCore(identity, tls, writer, continuation, group, threads)
         await core.start()
         await control.attach(core)
         let summary = await withGracefulShutdownHandler {
@@ -139,7 +144,8 @@ package struct Uploader: Sendable {
     }
 
     private func makeCore(
-        _ identity: Identity, _ writer: JournalWriter, _ events: AsyncStream<CoreEvent>.Continuation,
+        _ identity: Identity, _ tls: TLSContext?, _ writer: JournalWriter,
+        _ events: AsyncStream<CoreEvent>.Continuation,
         _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
     ) -> AgentCore {
         var generator = SystemRandomNumberGenerator()
@@ -155,7 +161,7 @@ package struct Uploader: Sendable {
                     generator: SystemRandomNumberGenerator(), now: now)
             },
             configuration: .init(
-                host: configuration.host, port: configuration.port, compression: configuration.compression,
+                host: configuration.host, port: configuration.port, tls: tls, compression: configuration.compression,
                 keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1))),
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
     }
@@ -230,7 +236,7 @@ extension AgentReport {
         case .lost:
             events.append(.note(key: key, "the store has lost what was sent: beginning again"))
         case .waiting(let code, let message):
-            events.append(.note(key: key, "waiting: \(message.isEmpty ? code.name : message)"))
+            events.append(.note(key: key, "waiting: \(message.isEmpty ? code.words : message)"))
         }
         if let progress { events.append(.file(key: key, progress)) }
         return events

@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import SecureChannel
 import TransferCore
@@ -17,23 +18,55 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     private let core: GatewayCore
+    private let logger: Logger
+    private let isPlaintext: Bool
     private var id: ConnectionID?
+    /// Whom the handshake proved the peer to be.
+    private var peer: TLSPeer?
+    /// The peer's address, while it counts as a stranger.
+    private var strangerAddress: String?
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
 
-    init(core: GatewayCore) {
+    /// - Parameter isPlaintext: no handshake comes first.
+    init(core: GatewayCore, logger: Logger, isPlaintext: Bool) {
         self.core = core
+        self.logger = logger
+        self.isPlaintext = isPlaintext
         decoder.bodyBytesMax = WireLimits.bodyBytesBeforeHelloMax
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        let channel = context.channel
+        let address = context.remoteAddress?.ipAddress ?? ""
+        guard core.assumeIsolated({ $0.admits(address) }) else { return context.close(promise: nil) }
+        strangerAddress = address
+        if isPlaintext { begin(context.channel) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let completed = event as? TLSHandshakeCompleted {
+            peer = completed.peer
+            begin(context.channel)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    /// The peer may speak.
+    private func begin(_ channel: any Channel) {
         id = core.assumeIsolated { $0.accepted(channel) }
+    }
+
+    /// Nothing is held against the peer any more.
+    private func leaveDoorstep() {
+        guard let address = strangerAddress else { return }
+        strangerAddress = nil
+        core.assumeIsolated { $0.left(address) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         isEnded = true
+        leaveDoorstep()
         guard let id else { return }
         core.assumeIsolated { $0.connectionLost(id) }
     }
@@ -56,12 +89,24 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
+        // TLS closes by itself, once the peer has been told why.
+        guard let error = error as? TLSError else { return context.close(promise: nil) }
+        logger.info(
+            "TLS failed",
+            metadata: [
+                "tls.error": "\(error.shortDescription)", "address": "\(context.remoteAddress?.ipAddress ?? "")",
+            ])
     }
 
     private func receive(_ inbound: Inbound, id: ConnectionID) {
         switch inbound {
         case .frame(let slot, let frame):
+            if case .hello(let hello) = frame, let peer, hello.fingerprint != peer.fingerprint.digest {
+                // It says that it is another device than the one whose key it has.
+                isEnded = true
+                return core.assumeIsolated { $0.receivedMalformed(.notAuthorised, from: id) }
+            }
+            leaveDoorstep()
             decoder.bodyBytesMax = nil
             core.assumeIsolated { $0.receivedFrame(frame, slot: slot, from: id) }
         case .dataBegan(let slot, let header):

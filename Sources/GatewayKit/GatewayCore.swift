@@ -2,6 +2,7 @@ import FoundationEssentials
 import Logging
 import NIOCore
 import ObjectStore
+import SecureChannel
 import TransferCore
 import WireProtocol
 
@@ -23,6 +24,7 @@ actor GatewayCore {
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     private var lastConnection: UInt64 = 0
     private var isPerforming = false
+    private var doorstep = Doorstep()
     private let clock = ContinuousClock()
     private let startedAt: ContinuousClock.Instant
 
@@ -40,6 +42,18 @@ actor GatewayCore {
     }
 
     // MARK: Connections, called on the loop
+
+    /// - Returns: whether a peer that has proved nothing yet may stay.
+    func admits(_ address: String) -> Bool { doorstep.admits(address) }
+
+    /// A peer that was admitted has ended or said HELLO.
+    func left(_ address: String) { doorstep.left(address) }
+
+    /// Whether a device may connect; the list is as it is now.
+    func knows(_ device: Fingerprint) -> Bool {
+        lookAtDevices()
+        return machine.knows(device.digest)
+    }
 
     /// A connection is there; the number is its name from here on.
     func accepted(_ channel: any Channel) -> ConnectionID {

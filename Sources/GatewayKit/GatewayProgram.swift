@@ -11,6 +11,8 @@ package struct GatewayProgram: Sendable {
     package var host: String
     /// 0 for one that is free.
     package var port: Int
+    /// Without TLS, on loopback only.
+    package var isPlaintext = false
     /// Memory for parts under way; `nil` for the default.
     package var budgetBytes: UInt64?
     /// How long agents have to finish after SIGTERM; `nil` for the default.
@@ -32,6 +34,7 @@ package struct GatewayProgram: Sendable {
         var configuration = GatewayServer.Configuration(
             host: host, port: port, limits: GatewayServer.limits(for: store, budgetBytes: budgetBytes),
             software: software)
+        configuration.isPlaintext = isPlaintext
         if let drainLimit { configuration.drainLimit = drainLimit }
         let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
             FileHandle.standardOutput.write(Data("listening on \(address)\n".utf8))

@@ -2,6 +2,7 @@ package import Logging
 import NIOCore
 import NIOPosix
 package import ObjectStore
+import SecureChannel
 import ServiceLifecycle
 package import TransferCore
 
@@ -13,6 +14,8 @@ package struct GatewayServer: Service {
         /// 0 for one that is free.
         package var port: Int
         package var limits: GatewayLimits
+        /// Without TLS: for loopback, on both sides' word.
+        package var isPlaintext = false
         /// How long agents have to finish after SIGTERM.
         package var drainLimit = Duration.seconds(25)
         /// Name and version, for WELCOME.
@@ -59,7 +62,7 @@ package struct GatewayServer: Service {
 
     package func run() async throws {
         // A home that is not whole does not serve: identity, keys and devices are read before anything listens.
-        _ = try home.identity()
+        let identity = try home.identity()
         let keys = try home.keyRing()
         let deviceFile = DeviceFile(home: home, logger: logger)
         let devices = try deviceFile.initial()
@@ -69,7 +72,14 @@ package struct GatewayServer: Service {
         let core = GatewayCore(
             machine: machine, store: store, devices: deviceFile, eventLoop: group.next(), logger: logger)
         await core.devicesChanged(devices)
-        let listener = try await listen(group, core)
+        // Handshakes run on the core's loop, and so may ask it.
+        let tls =
+            configuration.isPlaintext
+            ? nil
+            : try TLSContext.gateway(
+                identity: identity,
+                devices: .pinnedKeys { peer in core.assumeIsolated { $0.knows(peer.fingerprint) } })
+        let listener = try await listen(group, core, tls)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await keepTime(core) }
@@ -84,7 +94,9 @@ package struct GatewayServer: Service {
         try await group.shutdownGracefully()
     }
 
-    private func listen(_ group: MultiThreadedEventLoopGroup, _ core: GatewayCore) async throws -> any Channel {
+    private func listen(
+        _ group: MultiThreadedEventLoopGroup, _ core: GatewayCore, _ tls: TLSContext?
+    ) async throws -> any Channel {
         // Fixed large buffers: a connection in full flight fills them, and adapting costs more than it saves.
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
@@ -93,7 +105,10 @@ package struct GatewayServer: Service {
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 << 10))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(GatewayConnectionHandler(core: core))
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls { try pipeline.addHandler(tls.makeHandler()) }
+                    try pipeline.addHandler(
+                        GatewayConnectionHandler(core: core, logger: logger, isPlaintext: tls == nil))
                 }
             }
         return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()

@@ -18,9 +18,14 @@ struct TransferOptions: ParsableArguments {
     @Option(help: "Compress: auto, always or never.") var compress: CompressionChoice?
     @Flag(help: "One JSON object a line.") var json = false
     @Flag(help: "Say only what failed.") var quiet = false
+    @Flag(help: "Without TLS, to a gateway on this machine that says the same.") var plaintext = false
     @Flag(help: "A line per part, and more in the log.") var verbose = false
 
-    func settings() async throws -> Settings { try await Settings(file: AgentHome(path: home).configurationPath) }
+    func settings() async throws -> Settings {
+        let home = AgentHome(path: home)
+        try home.check()
+        return try await Settings(file: home.configurationPath)
+    }
 
     /// Does the work and exits with what came of it.
     func upload(
@@ -29,8 +34,8 @@ struct TransferOptions: ParsableArguments {
         guard let endpoint = try settings.value(gateway, "gateway") else {
             throw ValidationError("No gateway is known: run sluice-agent init, or name one with --gateway HOST:PORT.")
         }
-        guard endpoint.isLoopback else {
-            throw ValidationError("This version has no TLS and speaks with gateways on loopback addresses only.")
+        guard !plaintext || endpoint.isLoopback else {
+            throw ValidationError("--plaintext is for gateways on this machine, such as 127.0.0.1:7420, only.")
         }
         var configuration = Uploader.Configuration(
             host: endpoint.host, port: endpoint.port, software: "sluice-agent \(sluiceVersion)")
@@ -39,6 +44,7 @@ struct TransferOptions: ParsableArguments {
         try settings.value(limitRate, "limit-rate").map { configuration.limits.bytesPerSecond = $0.bytesPerSecond }
         try settings.value(retryFor, "retry-for").map { configuration.limits.retryFor = $0.duration }
         try settings.value(compress, "compress").map { configuration.compression = $0 }
+        configuration.isPlaintext = plaintext
         try adjust(&configuration)
         let logger = ProgramLog.make(label: "sluice-agent", level: verbose ? .info : .warning)
         let uploader = Uploader(home: AgentHome(path: home), configuration: configuration, logger: logger)

@@ -35,6 +35,7 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Where to listen, ADDRESS:PORT; port 0 for any (default: 127.0.0.1:7420).") var listen: Endpoint?
     @Option(help: "Memory for parts under way (default: 64MiB).") var budget: ByteSize?
     @Option(help: "How long agents may finish after SIGTERM (default: 25s).") var drainLimit: TimeSpan?
+    @Flag(help: "Without TLS, for agents on this machine that say the same.") var plaintext = false
     @Flag(help: "Log more.") var verbose = false
 
     func run() async throws {
@@ -42,13 +43,14 @@ struct Serve: AsyncParsableCommand {
         let settings = try await Settings(file: home.gateway.configurationPath)
         let site = try store.site(settings)
         let endpoint = try settings.value(listen, "listen") ?? Endpoint(argument: "127.0.0.1:7420")
-        guard let endpoint, endpoint.isLoopback else {
-            throw ValidationError("This version has no TLS and listens on loopback addresses only.")
+        guard let endpoint, !plaintext || endpoint.isLoopback else {
+            throw ValidationError("--plaintext is for loopback addresses such as 127.0.0.1:7420 only.")
         }
         var program = GatewayProgram(
             home: home.gateway, site: site, host: endpoint.host, port: endpoint.port,
             software: "sluice-gateway \(sluiceVersion)")
         program.budgetBytes = try settings.value(budget, "budget")?.bytes
+        program.isPlaintext = plaintext
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
         try await program.run(logger: logger)
     }

@@ -78,14 +78,14 @@ extension EndToEndTests {
             }
         }
 
-        @Test(arguments: Garbage.allCases)
-        func whatIsNoGatewayIsToldApartAtOnce(garbage: Garbage) async throws {
+        @Test(arguments: Garbage.allCases, [[], ["--plaintext"]])
+        func whatIsNoGatewayIsToldApartAtOnce(garbage: Garbage, transport: [String]) async throws {
             try await Site.with { site in
                 try await CannedServer.withServer(answering: garbage.bytes) { port in
                     let agent = try await site.makeAgent(port: port)
                     let file = try site.makeFile("file", bytes: 1_000)
                     try await agent.expectRefusal(
-                        ["push", file.path(percentEncoded: false), "--retry-for", "30s"],
+                        ["push", file.path(percentEncoded: false), "--retry-for", "30s"] + transport,
                         Refusal(76, "protocolViolation", "gateway's address", do: "--gateway"))
                     #expect(try fileDigest(file) == fileDigest(site.makeFile("same", bytes: 1_000)))
                 }
@@ -117,7 +117,7 @@ extension EndToEndTests {
                     let agent = try await site.makeAgent(port: port)
                     let file = try site.makeFile("file", bytes: 1_000)
                     try await agent.expectRefusal(
-                        ["push", file.path(percentEncoded: false), "--retry-for", "30s"],
+                        ["push", file.path(percentEncoded: false), "--retry-for", "30s", "--plaintext"],
                         Refusal(76, "versionUnsupported", "version", do: "update"))
                 }
             }

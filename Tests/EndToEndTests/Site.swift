@@ -26,7 +26,8 @@ struct Site {
         try await withTemporaryDirectory("site") { directory in
             try await kind.with(in: directory) { storage in
                 let site = Site(directory: directory, storage: storage)
-                try await site.gateway(["init", site.path("gateway")])
+                let told = try await site.gateway(["init", site.path("gateway")])
+                try told.joined(separator: "\n").write(toFile: site.path("pin"), atomically: true, encoding: .utf8)
                 try await body(site)
             }
         }
@@ -77,10 +78,11 @@ struct Site {
     func makeAgent(
         _ name: String = "agent", port: Int, prefix: String = "", gateways: [String] = ["gateway"]
     ) async throws -> AgentHandle {
-        let pin = "sha256:" + String(repeating: "0", count: 64)
+        let pin = try #require(try String(contentsOfFile: path("pin"), encoding: .utf8).split(separator: "\n").last)
         let program = try await run(
             try agentProgram,
-            ["init", "--home", path(name), "--gateway", "127.0.0.1:\(port)", "--pin", pin], within: Self.deadline)
+            ["init", "--home", path(name), "--gateway", "127.0.0.1:\(port)", "--pin", String(pin)],
+            within: Self.deadline)
         try #require(program.exitStatus == .exited(0), "\(program.transcript)")
         let fingerprint = try #require(program.lines(of: .standardOutput).last)
         for home in gateways {

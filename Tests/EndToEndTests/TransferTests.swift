@@ -75,7 +75,7 @@ extension EndToEndTests {
                     let agent = try await site.makeAgent(port: gateway.port)
                     let file = try site.makeFile("file", bytes: 1_000)
                     let run = try await agent.run(
-                        ["push", site.path("no-such-file"), file.path(percentEncoded: false)], exits: 66)
+                        ["push", site.path("no-such-file"), file.path(percentEncoded: false)], exits: 1)
                     #expect(run.outcomes.sorted() == ["missing", "stored"])
                     try await site.expectObject("file", equals: file)
                 }

@@ -100,7 +100,7 @@ extension Simulation {
                 violation("job \(number): \(failure.kind), and nothing goes wrong any more")
             }
         case .bucketMissing, .contentRefused, .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported,
-            .versionUnsupported, .notAuthorised, .protocolViolation:
+            .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation:
             violation("job \(number) failed: \(failure.kind) \(failure.message)")
         }
     }

@@ -107,12 +107,22 @@ package struct Agent {
         proceed()
     }
 
+    /// The gateway, or what answers in its place, will not have us or cannot be trusted; no other attempt would help.
+    package mutating func rejected(_ failure: UploadFailure, by id: ConnectionID, now: Instant) {
+        context.now = now
+        guard context.connections[id] != nil else { return }
+        context.actions.append(.close(id))
+        lose(id, adviceMilliseconds: 0)
+        giveUp(failure)
+        proceed()
+    }
+
     /// The gateway sent something that is no frame of the protocol.
     package mutating func receivedMalformed(_ code: ErrorCode, from id: ConnectionID, now: Instant) {
         context.now = now
         guard context.connections[id] != nil else { return }
         end(id, code)
-        giveUp(UploadFailure(.protocolViolation, "what answers at the gateway's address sent \(code.name)"))
+        giveUp(UploadFailure(.protocolViolation, "what answers at the gateway's address is no gateway (\(code.words))"))
     }
 
     /// A frame has arrived. Frames of connections that are gone are ignored: their bytes were under way.
@@ -134,7 +144,9 @@ package struct Agent {
             guard case .greeting = context.connections[id]?.phase else { return }
             guard welcome.version == WireLimits.version else {
                 end(id, .badValue)
-                return giveUp(UploadFailure(.protocolViolation, "the gateway picked version \(welcome.version)"))
+                return giveUp(
+                    UploadFailure(
+                        .versionUnsupported, "the gateway picked version \(welcome.version), which was not offered"))
             }
             context.connections[id]?.phase = .open(welcome)
             context.connections[id]?.failures = 0
@@ -166,10 +178,10 @@ package struct Agent {
         case .notAuthorised:
             giveUp(UploadFailure(.notAuthorised, "the gateway does not know this device"))
         case .partSizeWrong:
-            giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection: \(report.code.name)"))
+            giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection (\(report.code.words))"))
         case let code
         where (ErrorCode.frameTooLarge.rawValue...ErrorCode.badCompression.rawValue).contains(code.rawValue):
-            giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection: \(code.name)"))
+            giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection (\(code.words))"))
         default:
             break
         }

@@ -147,7 +147,7 @@ package struct UploadFailure: Error, Equatable, Sendable {
         case storeRefuses, bucketMissing, contentRefused
         case unreachable, storeUnavailable, storeFull, busy, fenced, stopped, journalFull
         case sessionLost, outcomeUnknown, superseded
-        case versionUnsupported, notAuthorised, protocolViolation
+        case versionUnsupported, notAuthorised, gatewayUntrusted, protocolViolation
     }
 
     package var kind: Kind
@@ -164,7 +164,7 @@ package struct UploadFailure: Error, Equatable, Sendable {
         switch kind {
         case .changed, .wrongFile, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull, .busy, .fenced,
             .stopped, .journalFull, .storeRefuses, .bucketMissing, .versionUnsupported, .notAuthorised,
-            .protocolViolation, .outcomeUnknown:
+            .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
             true
         case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .contentRefused,
             .sessionLost, .superseded:

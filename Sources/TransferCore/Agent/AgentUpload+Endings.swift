@@ -106,7 +106,8 @@ extension AgentUpload {
             case .versionUnsupported: .versionUnsupported
             default: .protocolViolation
             }
-        return UploadFailure(kind, message.isEmpty ? code.name : message)
+        guard message.isEmpty, kind == .protocolViolation else { return UploadFailure(kind, message) }
+        return UploadFailure(kind, "the gateway refuses it (\(code.words))")
     }
 
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {

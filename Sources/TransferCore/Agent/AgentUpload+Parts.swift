@@ -306,7 +306,8 @@ extension AgentUpload {
         let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
         keep(entry)
         failures = 0
-        trouble = nil
+        // What holds up another part may be all that is left to tell.
+        if parts.allSatisfy({ $0.key == number || $0.value.failures == 0 }) { trouble = nil }
         context.progressAt = context.now
         context.journal(.stored(id, entry))
         let progress = AgentReport.partProgress(number, sent: part.size, size: part.size, isStored: true)

@@ -67,6 +67,9 @@ package struct Gateway {
         settleSlots()
     }
 
+    /// Whether a device is on the list.
+    package func knows(_ fingerprint: SHA256Digest) -> Bool { devices[fingerprint] != nil }
+
     /// A peer has connected.
     package mutating func accepted(_ id: ConnectionID, now: Instant) {
         context.now = now

@@ -1,0 +1,68 @@
+package import TransferCore
+
+extension UploadFailure {
+    /// What has happened and what is to be done about it, in one sentence.
+    package var sentence: String {
+        let cause = message.isEmpty ? kind.cause : message
+        return kind.remedy.map { "\(cause); \($0)" } ?? cause
+    }
+}
+
+extension UploadFailure.Kind {
+    /// What has happened, where nobody has said it better.
+    fileprivate var cause: String {
+        switch self {
+        case .changed: "the file changed while it was being sent"
+        case .wrongFile: "the file is not the one this upload was begun with"
+        case .missing: "there is no such file"
+        case .unreadable: "the file cannot be read"
+        case .keyInvalid: "the gateway does not take this key"
+        case .keyTaken: "the key holds other content"
+        case .keyUnsupported: "the store cannot hold an object under this key"
+        case .sizeUnsupported: "the store does not take files of this size"
+        case .partSizeUnsupported: "the gateway does not take parts of this size"
+        case .storeRefuses: "the store refuses the gateway's credentials or rights"
+        case .bucketMissing: "the gateway's bucket or directory is missing"
+        case .contentRefused: "the store refuses this file"
+        case .unreachable: "the gateway could not be reached"
+        case .storeUnavailable: "the store is not available"
+        case .storeFull: "the store is full"
+        case .busy: "the gateway has no room for it now"
+        case .fenced: "another agent with this device's identity has taken over"
+        case .stopped: "interrupted"
+        case .journalFull: "this machine's disk is full"
+        case .sessionLost: "the store has lost what was sent"
+        case .outcomeUnknown: "it is not known whether the store has finished the object"
+        case .superseded: "a newer upload of this file has taken its place"
+        case .versionUnsupported: "the gateway speaks no version of the protocol that this agent speaks"
+        case .notAuthorised: "the gateway does not know this device"
+        case .gatewayUntrusted: "the gateway could not prove who it is"
+        case .protocolViolation: "the gateway broke the protocol"
+        }
+    }
+
+    /// What is to be done; `nil` where the cause says it, since it depends on more than the kind.
+    fileprivate var remedy: String? {
+        switch self {
+        case .missing, .unreadable, .sizeUnsupported, .sessionLost: nil
+        case .changed: "push it again when nothing writes to it any more"
+        case .wrongFile: "name the right one with resume ID --file PATH, or push this one anew"
+        case .keyInvalid, .keyUnsupported: "choose another with --key or --prefix"
+        case .keyTaken: "choose another key, or write over it with --if-exists replace"
+        case .partSizeUnsupported: "choose another --part-size"
+        case .storeRefuses, .bucketMissing: "tell the gateway's operator, then push or resume again"
+        case .contentRefused: "tell the gateway's operator"
+        case .unreachable: "check --gateway and the network, then push or resume again"
+        case .storeFull: "tell the gateway's operator, and push or resume again when there is room"
+        case .storeUnavailable, .busy, .outcomeUnknown: "push or resume again in a while"
+        case .stopped, .superseded: "push or resume again"
+        case .fenced: "give each machine an identity of its own with sluice-agent init"
+        case .journalFull: "make room, then push or resume again"
+        case .versionUnsupported: "update the older of the two programs"
+        case .gatewayUntrusted:
+            "if its operator has replaced its key, make a new home with that --pin; else somebody is in between"
+        case .notAuthorised: "ask the gateway's operator to add it with sluice-gateway device add"
+        case .protocolViolation: "check --gateway: a sluice-gateway has to answer there"
+        }
+    }
+}

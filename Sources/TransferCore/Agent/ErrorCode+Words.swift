@@ -1,0 +1,14 @@
+package import WireProtocol
+
+extension ErrorCode {
+    /// The code for people to read: why something waits or ended.
+    package var words: String {
+        switch self {
+        case .storeUnavailable: "the store is not available"
+        case .storeFull: "the store is full"
+        case .busy: "the gateway has no room for it now"
+        case .draining: "the gateway is being stopped"
+        default: name.split(separator: "_").joined(separator: " ")
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// TLS between the real programs: who is let in, and what is said to those who are not.
+    @Suite
+    struct TransportTests {
+        @Test func aGatewayWithAnotherKeyThanThePinnedOneGetsNothing() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let configuration = agent.home + "/agent.json"
+                    let text = try String(contentsOfFile: configuration, encoding: .utf8)
+                    let pin = String(repeating: "0", count: 64)
+                    try text.replacing(/sha256:[0-9a-f]+/, with: "sha256:\(pin)")
+                        .write(toFile: configuration, atomically: true, encoding: .utf8)
+                    let file = try site.makeFile("file", bytes: 1_000)
+                    try await agent.expectRefusal(
+                        site.push(file), Refusal(77, "gatewayUntrusted", "not the pinned one", do: "--pin"))
+                    try await site.expectNoObject("file")
+                }
+            }
+        }
+
+        @Test func aDeviceThatIsNotOnTheListIsRefusedInTheHandshake() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port, gateways: [])
+                    let file = try site.makeFile("file", bytes: 1_000)
+                    try await agent.expectRefusal(
+                        site.push(file), Refusal(77, "notAuthorised", "does not know this device", do: "device add"))
+                }
+            }
+        }
+
+        /// Both sides have to say that they want no TLS.
+        @Test func oneSideAloneCannotDoWithoutTLS() async throws {
+            try await Site.with { site in
+                let file = try site.makeFile("file", bytes: 1_000)
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent("plain", port: gateway.port)
+                    let refused = try await agent.run(
+                        site.push(file) + ["--plaintext", "--retry-for", "1s"], exits: 75)
+                    #expect(refused.outcomes == ["unreachable"])
+                }
+                try await site.withGateway(["--plaintext"]) { gateway in
+                    let agent = try await site.makeAgent("secure", port: gateway.port)
+                    let refused = try await agent.run(site.push(file), exits: 76)
+                    #expect(refused.outcomes == ["protocolViolation"])
+                    _ = try await agent.run(site.push(file) + ["--plaintext"])
+                    try await site.expectObject("file", equals: file)
+                }
+            }
+        }
+
+        @Test func plainTextStaysOnThisMachine() async throws {
+            try await Site.with { site in
+                let arguments = ["serve", "--home", site.path("gateway"), "--listen", "192.0.2.1:7420", "--plaintext"]
+                try await site.gateway(arguments + site.storage.options, exits: 64)
+            }
+        }
+    }
+}
