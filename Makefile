@@ -11,12 +11,13 @@ TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 
 SEEDS ?= 100000
 
-.PHONY: help build check test lint format demo simulate bench deps deps-system deps-tools
+.PHONY: help build check test lint format test-links demo simulate bench deps deps-system deps-tools
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
 	@echo 'make check    the same without the tests that run the programs end to end'
 	@echo 'make demo     kills an upload in the middle and resumes it; FILE=path or SIZE=64MiB of random bytes'
+	@echo 'make test-links  files over satellite, lossy, slow and broken links, in network namespaces (as root)'
 	@echo 'make simulate transfers with every fault in them, a seed each; SEEDS=100000'
 	@echo 'make bench    1 GiB beside s5cmd, into a null S3 and into JuiceFS'
 	@echo 'make build    builds the programs'
@@ -46,6 +47,9 @@ check: deps lint build
 
 test: deps lint build
 	swift test $(TEST_FLAGS)
+
+test-links: deps build
+	Tests/Tools/links "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
 simulate:
 	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)

@@ -16,7 +16,10 @@ extension UploadFailure {
         case .protocolVersion, .applicationProtocol:
             self.init(.versionUnsupported)
         case .malformed:
-            self.init(.protocolViolation, "what answers at the gateway's address does not speak TLS")
+            self.init(
+                .protocolViolation,
+                "what answers at the gateway's address does not speak TLS (with --plaintext there, say the same here)"
+            )
         case .unknownDevice, .handshakeInterrupted, .handshakeTimedOut, .truncated, .tooMuchPending, .library:
             return nil
         }

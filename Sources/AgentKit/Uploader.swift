@@ -228,7 +228,9 @@ extension AgentReport {
         case .partProgress(let number, let sent, let size, let isStored):
             events.append(.part(key: key, number: number, sent: sent, size: size, isStored: isStored))
         case .opened(_, let resumedBytes):
-            if resumedBytes > 0 { events.append(.note(key: key, "goes on; \(resumedBytes) bytes are stored already")) }
+            if resumedBytes > 0 {
+                events.append(.note(key: key, "goes on; \(ProgressLines.size(resumedBytes)) are stored already"))
+            }
         case .comparing:
             events.append(.note(key: key, "an object of this size is there already: comparing"))
         case .adopted:

@@ -12,6 +12,17 @@ extension GatewayHome {
     }
 }
 
+extension GatewayHome {
+    /// Takes a device off the list; a gateway that runs ends its connections within seconds.
+    package func revokeDevice(name: String) throws {
+        var list = try devices()
+        guard list.remove(name: name) else {
+            throw DeviceListError("there is no device \(name); sluice-gateway device list shows them")
+        }
+        try write(list)
+    }
+}
+
 /// What an operator may see and do of a store's unfinished uploads, with or without a gateway running on it.
 package struct UploadAdministration: Sendable {
     private let site: SiteStore

@@ -48,13 +48,13 @@ package struct DeviceList: Equatable, Sendable {
             throw DeviceListError("a name has letters, digits, dots, underscores and hyphens, at most 64")
         }
         guard KeyRule.isPrefix(device.prefix) else {
-            throw DeviceListError("a prefix is empty, or a clean key that ends in a slash")
+            throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")
         }
         guard !device.prefix.contains(where: { $0.isWhitespace || $0 == "#" }) else {
             throw DeviceListError("a prefix has no spaces and no number signs")
         }
         guard !devices.contains(where: { $0.name == device.name }) else {
-            throw DeviceListError("the name \(device.name) is taken")
+            throw DeviceListError("the name \(device.name) is taken; sluice-gateway device list shows the devices")
         }
         guard !devices.contains(where: { $0.fingerprint == device.fingerprint }) else {
             throw DeviceListError("a device with this fingerprint is there already")

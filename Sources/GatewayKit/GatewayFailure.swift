@@ -27,7 +27,7 @@ package struct GatewayFailure: Equatable, Sendable {
         case let error as StoreLocationError: self.init(64, "--store: \(error)")
         case let error as S3ConfigurationError: self.init(64, "\(error)")
         case let error as GatewayHomeError: self.init(66, "\(error)")
-        case let error as DeviceListError: self.init(66, "\(error)")
+        case let error as DeviceListError: self.init(64, "\(error)")
         case let error as IOError: self.init(75, Self.listening(error))
         default: return nil
         }

@@ -46,6 +46,9 @@ package struct GatewayHome: Sendable {
 
     /// The gateway's key and certificate, as `create` made them.
     package func identity() throws(GatewayHomeError) -> Identity {
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
+        }
         do {
             return try Identity.load(from: path)
         } catch {
@@ -64,6 +67,9 @@ package struct GatewayHome: Sendable {
 
     /// The site's device list; one that is not wholly understood is refused.
     package func devices() throws(GatewayHomeError) -> DeviceList {
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
+        }
         do {
             let bytes = try BoundedFile.read(devicesPath, bytesMax: DeviceList.fileBytesMax, access: .anyone)
             guard let text = String(validating: bytes, as: UTF8.self) else {

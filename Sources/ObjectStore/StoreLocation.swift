@@ -91,7 +91,7 @@ package struct StoreLocationError: Error, Hashable, CustomStringConvertible {
     package let description: String
 
     fileprivate init(_ why: String) {
-        self.description = "This is not the location of a store: \(why)."
+        self.description = "This is no store: \(why). A directory is file:///srv/objects, a bucket s3://bucket/prefix."
     }
 }
 

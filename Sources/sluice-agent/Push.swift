@@ -21,8 +21,8 @@ struct Push: AsyncParsableCommand {
         []
     @Option(help: "Below directories, leave out what fits this pattern. May be repeated.") var exclude: [String] = []
     @Option(help: "The size of parts, for example 8MiB.") var partSize: ByteSize?
-    @Option(help: "If the key holds an object: verify that it is the file, replace it, or fail.") var ifExists:
-        ExistingKeyPolicy?
+    @Option(help: "If the key holds an object: verify that it is this file (the default), replace it, or fail.")
+    var ifExists: ExistingKeyPolicy?
     @Flag(help: "Say what would be sent, and send nothing.") var dryRun = false
     @OptionGroup var options: TransferOptions
 

@@ -29,8 +29,9 @@ struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Makes this device's home; its last line is the fingerprint for the gateway's device list.")
     @Option(help: "The directory to make.") var home: String = AgentHome.usualPath
-    @Option(help: "The gateway, HOST:PORT.") var gateway: Endpoint
-    @Option(help: "The gateway's fingerprint, as its init printed it.") var pin: Fingerprint
+    @Option(help: "The gateway, for example gateway.example.org:7420.") var gateway: Endpoint
+    @Option(help: "The gateway's fingerprint, sha256: and 64 digits, as the last line of its init.") var pin:
+        Fingerprint
     @Option(help: "A name for the device's certificate.") var name = "sluice-agent"
 
     func run() throws {

@@ -9,6 +9,14 @@ import SecureChannel
 struct SluiceGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice-gateway", abstract: "Relays files from edge machines into an object store.",
+        discussion: """
+            First time: sluice-gateway init DIRECTORY, and give the last line that it prints to the devices, for \
+            sluice-agent init --pin. Then sluice-gateway device add for each device, with the fingerprint that its \
+            init printed, and sluice-gateway serve.
+
+            Exit codes: 64 wrong usage; 66 the home is missing or damaged; 69 the store refuses, or the bucket is \
+            missing; 75 try again later.
+            """,
         version: sluiceVersion, subcommands: [Init.self, Serve.self, Device.self, Uploads.self, Verify.self])
 
     static func main() async {
@@ -32,8 +40,9 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Serves agents until SIGTERM.")
     @OptionGroup var home: HomeOption
     @OptionGroup var store: StoreOptions
-    @Option(help: "Where to listen, ADDRESS:PORT; port 0 for any (default: 127.0.0.1:7420).") var listen: Endpoint?
-    @Option(help: "Memory for parts under way (default: 64MiB).") var budget: ByteSize?
+    @Option(help: "Where to listen, for example 0.0.0.0:7420; port 0 for any (default: 127.0.0.1:7420).") var listen:
+        Endpoint?
+    @Option(help: "Memory for parts under way, with its unit (default: 64MiB).") var budget: ByteSize?
     @Option(help: "How long agents may finish after SIGTERM (default: 25s).") var drainLimit: TimeSpan?
     @Flag(help: "Without TLS, for agents on this machine that say the same.") var plaintext = false
     @Flag(help: "Log more.") var verbose = false
@@ -53,28 +62,6 @@ struct Serve: AsyncParsableCommand {
         program.isPlaintext = plaintext
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
         try await program.run(logger: logger)
-    }
-}
-
-struct Device: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "Says which devices may write.", subcommands: [Add.self, List.self])
-
-    struct Add: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Adds a device; a running gateway takes note.")
-        @Argument(help: "The device's name.") var name: String
-        @Option(help: "What sluice-agent init printed on the device.") var fingerprint: Fingerprint
-        @Option(help: "The keys it may write: all that begin with this, which ends in a slash.") var prefix = ""
-        @OptionGroup var home: HomeOption
-
-        func run() throws { try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: prefix) }
-    }
-
-    struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists the devices.")
-        @OptionGroup var home: HomeOption
-
-        func run() throws { print(try home.gateway.devices().text, terminator: "") }
     }
 }
 

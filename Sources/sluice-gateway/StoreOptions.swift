@@ -20,7 +20,8 @@ struct StoreOptions: ParsableArguments {
         name: .customLong("s3-provider"),
         help: "What kind of store it is, if its address does not tell: \(S3Provider.names).")
     var provider: S3Provider?
-    @Option(help: "Who checks digests: auto tries the store, always, or store: its word.") var verify: PartVerification?
+    @Option(help: "Who checks that parts have their digests: the gateway (always), the store, or whoever can (auto).")
+    var verify: PartVerification?
 
     func site(_ settings: Settings) throws -> SiteStore {
         guard let location = try settings.value(store, "store") else {

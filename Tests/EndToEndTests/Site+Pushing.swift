@@ -6,8 +6,8 @@ import Testing
 extension Site {
     private static let concurrency = 4
 
-    /// Twelve parts and a bit.
-    var largeFileBytes: Int { 12 * partBytes + 4_321 }
+    /// Ten parts and a bit.
+    var largeFileBytes: Int { 10 * partBytes + 4_321 }
 
     func makeLargeFile(_ name: String = "file", seed: UInt64 = 1) throws -> URL {
         try makeFile(name, bytes: largeFileBytes, seed: seed)
@@ -17,9 +17,8 @@ extension Site {
         ["push", file.path(percentEncoded: false), "--part-size", partSize]
     }
 
-    /// About three parts a second.
-    func slowPush(_ file: URL) -> [String] {
-        push(file) + ["--limit-rate", "\(3 * partBytes / 1_000_000)MB/s"]
+    func slowPush(_ file: URL, partsPerSecond: Int = 5) -> [String] {
+        push(file) + ["--limit-rate", "\(partsPerSecond * partBytes / 1_000_000)MB/s"]
     }
 
     /// Pushes until some parts are stored and kills the agent there.

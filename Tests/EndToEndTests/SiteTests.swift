@@ -58,7 +58,7 @@ extension EndToEndTests {
                     port: proxy.port, gateways: ["gateway", "second", "third"])
                 let file = try site.makeLargeFile()
                 try await proxy.change { $0.cutEvery = .seconds(1) }
-                let run = try await agent.run(site.slowPush(file))
+                let run = try await agent.run(site.slowPush(file, partsPerSecond: 2))
                 try await site.expectObject("file", equals: file)
                 let cuts = proxy.counts.connectionsCut
                 #expect(cuts >= 3, "of \(cuts) cuts each moved the session to another gateway")

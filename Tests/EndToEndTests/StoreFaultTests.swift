@@ -13,8 +13,8 @@ extension EndToEndTests {
                 try await site.withGateway { gateway in
                     let agent = try await site.makeAgent(port: gateway.port)
                     let file = try site.makeLargeFile()
-                    let run = try await agent.start(site.slowPush(file)) { program in
-                        try await program.waitForStoredParts(3)
+                    let run = try await agent.start(site.slowPush(file, partsPerSecond: 2)) { program in
+                        try await program.waitForStoredParts(2)
                         try await site.storage.purgeUploads()
                         #expect(
                             try await program.waitForExit(within: Site.deadline) == .exited(0), "\(program.transcript)")

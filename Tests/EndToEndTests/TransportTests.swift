@@ -34,6 +34,22 @@ extension EndToEndTests {
             }
         }
 
+        @Test func aRevokedDeviceIsCutOffWhileItSends() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    let file = try site.makeLargeFile()
+                    try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
+                        try await program.waitForStoredParts(1)
+                        try await site.gateway(["device", "revoke", "agent", "--home", site.path("gateway")])
+                        #expect(try await program.waitForExit(within: .seconds(10)) == .exited(77))
+                        #expect(AgentRun(program).outcomes == ["notAuthorised"])
+                    }
+                    try await site.gateway(["device", "revoke", "agent", "--home", site.path("gateway")], exits: 64)
+                }
+            }
+        }
+
         /// Both sides have to say that they want no TLS.
         @Test func oneSideAloneCannotDoWithoutTLS() async throws {
             try await Site.with { site in

@@ -12,10 +12,10 @@ package struct Gateway {
     var connections: [ConnectionID: GatewayConnection] = [:]
     /// Changed by `add` and `tidy` only, but for what a session does to itself.
     var sessions: [SessionID: GatewaySession] = [:]
-    private var sessionCounts: [SHA256Digest: Int] = [:]
+    var sessionCounts: [SHA256Digest: Int] = [:]
     private var connectionsOfDevices: [SHA256Digest: Set<ConnectionID>] = [:]
     /// When to look at sessions; some of it may have become pointless.
-    private var wakes = Heap<SessionWake>()
+    var wakes = Heap<SessionWake>()
     /// No connection has anything to do before that.
     private var connectionsCheckedAt: Instant?
     /// The run whose connections came last, of each device, and the first connection on which it said HELLO.
@@ -334,53 +334,7 @@ package struct Gateway {
         if connectionsOfDevices[device.fingerprint]?.isEmpty == true { connectionsOfDevices[device.fingerprint] = nil }
     }
 
-    // MARK: Sessions
-
-    /// Whether another session may begin. Those that have ended and are only remembered, for an agent that lost the
-    /// answer, give way, the oldest first: the store remembers too.
-    mutating func makeRoom(for device: AuthorisedDevice) -> Bool {
-        if !hasRoom(for: device) {
-            let isDeviceFull = (sessionCounts[device.fingerprint] ?? 0) >= context.limits.sessionsPerDeviceMax
-            let remembered = sessions.values.filter { session in
-                session.isOnlyRemembered && (!isDeviceFull || session.device.fingerprint == device.fingerprint)
-            }
-            // Half of them at once, so that this is not done for every file.
-            for session in remembered.sorted(by: GatewaySession.isOlder).prefix((remembered.count + 1) / 2) {
-                forget(session)
-            }
-        }
-        return hasRoom(for: device)
-    }
-
-    private func hasRoom(for device: AuthorisedDevice) -> Bool {
-        sessions.count < context.limits.sessionsMax
-            && (sessionCounts[device.fingerprint] ?? 0) < context.limits.sessionsPerDeviceMax
-    }
-
-    private mutating func forget(_ session: GatewaySession) {
-        sessions[session.id] = nil
-        let count = (sessionCounts[session.device.fingerprint] ?? 1) - 1
-        sessionCounts[session.device.fingerprint] = count > 0 ? count : nil
-    }
-
-    mutating func add(_ session: GatewaySession) {
-        sessions[session.id] = session
-        sessionCounts[session.device.fingerprint, default: 0] += 1
-    }
-
-    /// After whatever may have changed a session: it is forgotten if there is nothing left to remember, or else looked
-    /// at again in time.
-    mutating func tidy(_ id: SessionID) {
-        guard let session = sessions[id] else { return }
-        guard !session.isForgettable(context) else {
-            forget(session)
-            return
-        }
-        guard let deadline = session.nextDeadline(context.limits) else { return }
-        if let planned = session.wakesAt, planned <= deadline { return }
-        sessions[id]?.wakesAt = deadline
-        wakes.push(SessionWake(at: deadline, session: id))
-    }
+    // MARK: Slots
 
     /// Applies what sessions said of slots during the event.
     mutating func settleSlots() {

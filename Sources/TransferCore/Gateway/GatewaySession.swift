@@ -102,6 +102,8 @@ struct GatewaySession {
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
     /// COMPLETE of a one-part file, and who sent it.
     var pendingCompletion: (complete: Complete, from: Attachment)?
+    /// The request that drops an upload which may have been left beside the object; its record goes with it.
+    var leftover: StoreRequestID?
     /// The session that made the object under the key, where that is known.
     var objectSession: SessionID?
     /// Since when no connection has been attached.
@@ -241,7 +243,7 @@ struct GatewaySession {
     /// The object is there: every attachment is told, and the record goes.
     ///
     /// - Parameter leavesUpload: the object may be of another upload, and this one still be there. Then it goes, and
-    ///   its record stays for cleaning to look after it.
+    ///   its record after it; where that fails, cleaning finds both.
     mutating func settle(
         _ receipt: StoreReceipt, leavesUpload: Bool = false, _ context: inout GatewayContext
     ) {
@@ -256,7 +258,7 @@ struct GatewaySession {
         while !attached.isEmpty { answer(0, .completed(completed), &context) }
         detachedAt = context.now
         if leavesUpload, let upload = facts.upload {
-            _ = context.request(.abort(key: facts.key, upload: upload), for: id)
+            leftover = context.request(.abort(key: facts.key, upload: upload), for: id)
         } else if !isOnePart {
             removeRecord(&context)
         }
@@ -339,7 +341,7 @@ struct GatewaySession {
 
     /// Whether it has ended and is kept only for an agent that may ask again.
     var isOnlyRemembered: Bool {
-        if case .settled = phase, attached.isEmpty, parts.isEmpty { true } else { false }
+        if case .settled = phase, attached.isEmpty, parts.isEmpty, leftover == nil { true } else { false }
     }
 
     /// The order in which remembered sessions give way; the id makes it one order everywhere.
@@ -351,7 +353,7 @@ struct GatewaySession {
     /// Whether nothing is asked of the store, and no bytes are held: what is under way ends by itself first.
     private var mayBeForgotten: Bool {
         switch phase {
-        case .open, .settled: parts.isEmpty
+        case .open, .settled: parts.isEmpty && leftover == nil
         default: false
         }
     }
