@@ -135,7 +135,8 @@ let package = Package(
         .executableTarget(
             name: "upload-sample", dependencies: ["AgentKit"], path: "Tests/Samples/upload-sample",
             swiftSettings: strict),
-        .testTarget(name: "CommandSupportTests", dependencies: ["CommandSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "CommandSupportTests", dependencies: ["CommandSupport", arguments], swiftSettings: strict),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -258,7 +258,7 @@ package struct Journal: Sendable {
             try database.execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
         case .failed(let failure) where failure.isKept:
             try database.execute(
-                sql: "UPDATE uploads SET trouble = ? WHERE id = ?", arguments: [failure.sentence, id.value])
+                sql: "UPDATE uploads SET trouble = ? WHERE id = ?", arguments: [failure.cause, id.value])
         case .failed:
             try database.execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
         }

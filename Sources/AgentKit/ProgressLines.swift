@@ -178,7 +178,8 @@ package final class ProgressLines: Sendable {
     /// What a push ends with: failures again, together, and what is to be done.
     private static func conclusion(of summary: RunSummary) -> [String] {
         var lines: [String] = []
-        if summary.files > 1, !summary.failures.isEmpty {
+        // What was stopped by its user is no news to him.
+        if summary.files > 1, summary.failures.contains(where: { $0.failure.kind != .stopped }) {
             lines.append("\nNot stored:\n")
             let width = summary.failures.map(\.path.count).max() ?? 0
             for failure in summary.failures {
@@ -187,7 +188,7 @@ package final class ProgressLines: Sendable {
             }
             lines.append("\n")
         }
-        if summary.files > 0 {
+        if summary.files > summary.failures.count || summary.bytesSent > 0 {
             let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
             lines.append(
                 "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed; "
@@ -232,6 +233,8 @@ package final class ProgressLines: Sendable {
                     + (figures.bytesResumed > 0 ? ", \(size(figures.bytesResumed)) were there" : "")
         case .dropped:
             return "dropped"
+        case .failed(let failure) where failure.kind == .stopped:
+            return "stopped; \(size(figures.storedBytes)) of \(size(figures.size)) are stored"
         case .failed(let failure):
             let kept = failure.isKept && figures.storedBytes > 0 ? "; what is stored is kept" : ""
             return "failed: \(failure.sentence)\(kept)"

@@ -3,9 +3,11 @@ package import TransferCore
 extension UploadFailure {
     /// What has happened and what is to be done about it, in one sentence.
     package var sentence: String {
-        let cause = message.isEmpty ? kind.cause : message
-        return kind.remedy.map { "\(cause); \($0)" } ?? cause
+        kind.remedy.map { "\(cause); \($0)" } ?? cause
     }
+
+    /// What has happened.
+    package var cause: String { message.isEmpty ? kind.cause : message }
 }
 
 extension UploadFailure.Kind {

@@ -60,6 +60,7 @@ struct UploadFeeder {
             }
             await core.waitForRoom()
             do {
+                try Self.check(key)
                 var known = try journal.upload(key: key)
                 if let dropped = known, dropped.isDropping {
                     await core.waitForEnd(of: dropped.id)
@@ -145,6 +146,17 @@ struct UploadFeeder {
         try await threads.runIfActive {
             let file = try SourceFile.open(path)
             return (file, try file.stamp())
+        }
+    }
+
+    /// What no gateway takes is told before anything is sent. Which keys are its own is the gateway's to say.
+    private static func check(_ key: String) throws(UploadFailure) {
+        do {
+            _ = try KeyRule.wholeKey(prefix: "", key: key)
+        } catch  where error != .reserved {
+            throw UploadFailure(.keyInvalid, error.message)
+        } catch {
+            // With the device's prefix in front it may be any key.
         }
     }
 

@@ -172,6 +172,7 @@ package struct Uploader: Sendable {
     ) async -> RunSummary {
         var summary = RunSummary()
         var names: [UploadID: (path: String, key: String, purpose: UploadRequest.Purpose)] = [:]
+        var waits: [UploadID: String] = [:]
         var submitted: Int?
         var ended = 0
         let start = ContinuousClock.now
@@ -187,7 +188,7 @@ package struct Uploader: Sendable {
                 let figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
                 observe(.finished(path: path, key: key, .failed(failure), figures))
             case .report(let id, let report, let progress):
-                guard let key = names[id]?.key else { continue }
+                guard let key = names[id]?.key, report.isNews(after: &waits[id]) else { continue }
                 report.events(key: key, progress).forEach(observe)
             case .finished(let id, let outcome, let figures):
                 guard let (path, key, purpose) = names.removeValue(forKey: id) else { continue }
@@ -222,6 +223,21 @@ extension RunSummary {
 }
 
 extension AgentReport {
+    /// Whether it is worth telling: that it waits is told once, until something moves or it waits for something else.
+    fileprivate func isNews(after wait: inout String?) -> Bool {
+        switch self {
+        case .waiting(let code, let message):
+            let text = "\(code.rawValue) \(message)"
+            defer { wait = text }
+            return wait != text
+        case .partProgress(_, _, _, isStored: true), .lost:
+            wait = nil
+            return true
+        case .partProgress, .opened, .comparing, .adopted:
+            return true
+        }
+    }
+
     func events(key: String, _ progress: UploadProgress?) -> [UploadEvent] {
         var events: [UploadEvent] = []
         switch self {

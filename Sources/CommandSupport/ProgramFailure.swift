@@ -9,6 +9,10 @@ extension AsyncParsableCommand {
     package static func runProcess(
         explain: (any Error) -> (exitCode: Int32, sentence: String)?
     ) async -> Never {
+        if let typo = CommandTypo(arguments: CommandLine.arguments.dropFirst(), of: configuration) {
+            FileHandle.standardError.write(Data("\(_commandName): \(typo.sentence(program: _commandName))\n".utf8))
+            exit(withError: ExitCode(64))
+        }
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -100,7 +100,7 @@ struct JournalTests {
         try await withJournal { journal, _ in
             let failure = UploadFailure(kind, "because")
             try apply([.began(Self.id, Self.session()), .finished(Self.id, .failed(failure))], to: journal)
-            #expect(try journal.upload(Self.id)?.trouble == (failure.isKept ? failure.sentence : nil))
+            #expect(try journal.upload(Self.id)?.trouble == (failure.isKept ? failure.cause : nil))
         }
     }
 

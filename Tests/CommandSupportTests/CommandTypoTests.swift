@@ -1,0 +1,27 @@
+import ArgumentParser
+import CommandSupport
+import Testing
+
+/// Words that were meant to be commands.
+@Suite struct CommandTypoTests {
+    private struct Push: ParsableCommand {}
+    private struct Resume: ParsableCommand {}
+
+    private static let configuration = CommandConfiguration(
+        commandName: "program", subcommands: [Push.self, Resume.self])
+
+    @Test(
+        arguments: [
+            ("psuh", "push"), ("pus", "push"), ("push-", "push"), ("resmue", "resume"), ("frobnicate", nil),
+        ] as [(String, String?)])
+    func theNearestCommandIsNamed(word: String, suggestion: String?) {
+        let typo = CommandTypo(arguments: [word, "file"], of: Self.configuration)
+        #expect(typo?.suggestion == suggestion)
+        #expect(typo?.sentence(program: "program").hasPrefix("there is no command \(word)") == true)
+    }
+
+    @Test(arguments: [["push", "file"], ["--help"], [], ["help", "push"]])
+    func whatIsACommandIsNoTypo(arguments: [String]) {
+        #expect(CommandTypo(arguments: arguments[...], of: Self.configuration) == nil)
+    }
+}
