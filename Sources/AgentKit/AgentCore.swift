@@ -92,13 +92,6 @@ actor AgentCore {
         }
     }
 
-    /// Returns when an upload is not under way, or no longer.
-    func waitForEnd(of id: UploadID) async {
-        while sources[id] != nil {
-            await withCheckedContinuation { endWaiters.append($0) }
-        }
-    }
-
     /// - Parameter source: open already; `nil` for an upload that is only to be dropped.
     func submit(_ request: UploadRequest, from source: UploadSource?) {
         let encoder = ChunkEncoder(choice: configuration.compression, compressors: compressors)
@@ -108,10 +101,21 @@ actor AgentCore {
         perform()
     }
 
-    /// The user drops an upload; one that has ended is none.
-    func drop(_ id: UploadID) {
+    /// The user drops an upload.
+    ///
+    /// - Returns: whether it is under way here.
+    func drop(_ id: UploadID) -> Bool {
+        guard sources[id] != nil else { return false }
         machine.drop(id, now: now)
         perform()
+        return true
+    }
+
+    /// Returns when no upload to this key is under way: a second file for it meets what the first has left there.
+    func waitForEnd(ofKey key: String) async {
+        while sources.values.contains(where: { $0.request.key.utf8.elementsEqual(key.utf8) }) {
+            await withCheckedContinuation { endWaiters.append($0) }
+        }
     }
 
     /// Everything stops where it is, and is kept.

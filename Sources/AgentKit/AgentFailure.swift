@@ -1,3 +1,4 @@
+import GRDB
 import TransferCore
 
 /// What an error that ends a command of the agent means to its user, and what to do about it.
@@ -15,6 +16,10 @@ package struct AgentFailure: Equatable, Sendable {
         case let error as UploadFailure:
             exitCode = error.kind.exitCode
             sentence = error.sentence
+        case let error as DatabaseError:
+            let failure = JournalWriter.failure(error)
+            exitCode = failure.kind.exitCode
+            sentence = failure.sentence
         default:
             return nil
         }

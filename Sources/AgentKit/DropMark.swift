@@ -27,11 +27,17 @@ struct DropMark {
 
     private func drop(_ id: UploadID, _ row: Journal.Row?, in journal: Journal) async throws -> UploadOutcome {
         guard let row else { return .failed(UploadFailure(.missing, "there is no unfinished upload \(id.value)")) }
+        let finished = try journal.finishedMilliseconds(key: row.key)
         try journal.apply([.dropping(id)], nowMilliseconds: 0) { _ in nil }
         let deadline = ContinuousClock.now + Self.patience
         while ContinuousClock.now < deadline {
             // The same number may have been given to another file's upload since.
-            guard try journal.upload(id)?.saved.session == row.saved.session else { return .dropped }
+            guard let now = try journal.upload(id), now.key == row.key, now.isDropping else {
+                guard try journal.finishedMilliseconds(key: row.key) == finished else {
+                    return .failed(UploadFailure(.superseded, "it was stored before it could be dropped"))
+                }
+                return .dropped
+            }
             try await Task.sleep(for: Self.interval)
         }
         return .failed(

@@ -18,16 +18,16 @@ package struct DryRun {
     ///
     /// - Returns: the exit code: 0, or that of the files that could not be sent.
     package func run(_ print: (String) -> Void) -> Int32 {
+        if let key, walk.names(SourceStream.path) {
+            print("would send standard input → \(key)")
+            return 0
+        }
         var summary = RunSummary()
         for found in walk {
             let key = key ?? prefix + found.key
             do throws(UploadFailure) {
                 if let failure = found.failure { throw failure }
-                do {
-                    _ = try KeyRule.wholeKey(prefix: "", key: key)
-                } catch {
-                    throw UploadFailure(.keyInvalid, error.message)
-                }
+                try UploadFeeder.check(key)
                 let size = try SourceFile.open(found.path).stamp().size
                 summary.files += 1
                 summary.bytes += size

@@ -27,7 +27,7 @@ public final class FileUpload: Sendable {
     }
 
     /// What happens, in order: per part and per file. Ends when the file is stored, has failed or was cancelled; a
-    /// pause does not end it. For one reader.
+    /// pause does not end it. For one reader; who reads slowly misses the oldest of more than a thousand.
     public let events: AsyncStream<Event>
 
     private let path: String
@@ -46,7 +46,7 @@ public final class FileUpload: Sendable {
         self.key = key
         self.home = AgentHome(path: home)
         self.options = options
-        (events, continuation) = AsyncStream.makeStream()
+        (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1_024))
     }
 
     /// Begins, or goes on after a pause. Does nothing while it runs, and after its end.
@@ -81,7 +81,7 @@ public final class FileUpload: Sendable {
             let dropped = Uploader.Work.unfinished(resume: [], path: nil, drop: unfinished.map(\.id))
             if !unfinished.isEmpty {
                 let summary = try await uploader().run(dropped) { _ in }
-                if let failure = summary.failures.first { throw Failure(failure.failure) }
+                if let failure = summary.failures.first(where: { $0.key == key }) { throw Failure(failure.failure) }
             }
             finish(.failure(Failure(kind: .cancelled, message: "cancelled")))
         } catch {
@@ -126,7 +126,15 @@ public final class FileUpload: Sendable {
         var isPaused = false
         do {
             let summary = try await uploader().run(work, control: control) { self.observe($0) }
-            isPaused = summary.failures.first?.failure.kind == .stopped
+            // Dropped by another command, or never handed in: then only the summary tells.
+            let own = summary.failures.last { $0.key == key } ?? summary.failures.first
+            if state.withLock({ $0.result == nil }) {
+                if let own, own.failure.kind != .stopped {
+                    finish(.failure(Failure(own.failure)))
+                } else {
+                    isPaused = true
+                }
+            }
         } catch {
             finish(.failure(Failure(error)))
         }

@@ -37,6 +37,9 @@ package struct FileWalk: Sequence, IteratorProtocol {
         pending = paths.reversed().map { Pending(path: $0, key: Self.lastComponent(of: $0), isRoot: true) }
     }
 
+    /// Whether this is all that the user has named.
+    func names(_ path: String) -> Bool { pending.count == 1 && pending[0].path == path }
+
     /// Whether a path names a directory, or a link to one.
     package static func isDirectory(_ path: String) -> Bool {
         var status = stat()

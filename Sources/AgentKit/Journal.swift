@@ -97,6 +97,11 @@ package struct Journal: Sendable {
         }
     }
 
+    /// When a file was last finished under this key, by the device's clock; `nil` for never.
+    package func finishedMilliseconds(key: String) throws -> Int64? {
+        try queue.read { try Int64.fetchOne($0, sql: "SELECT finished FROM receipts WHERE key = ?", arguments: [key]) }
+    }
+
     /// How many uploads are unfinished.
     package func unfinishedCount() throws -> Int {
         try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM uploads") ?? 0 }
@@ -211,18 +216,24 @@ package struct Journal: Sendable {
     private static func begin(
         _ id: UploadID, _ saved: SavedSession, _ subject: Subject, _ database: Database, nowMilliseconds: Int64
     ) throws {
+        // Another process may have marked it meanwhile.
+        let isDropping =
+            try Bool.fetchOne(
+                database, sql: "SELECT is_dropping FROM uploads WHERE id = ?", arguments: [id.value]) ?? false
         // A key has one unfinished upload: what was begun there before is gone on with, or superseded by this.
         try database.execute(
             sql: "DELETE FROM uploads WHERE id = ? OR key = ?", arguments: [id.value, subject.key])
         try database.execute(
             sql: """
                 INSERT INTO uploads (id, path, key, policy, session, token, part_bytes, device, inode, size,
-                    modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds, losses, created)
-                VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?)
+                    modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds, losses, created,
+                    is_dropping)
+                VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?)
                 """,
             arguments: [
                 id.value, subject.path, subject.key, Int64(subject.policy.rawValue), Data(saved.session.bytes),
                 Data(saved.token), Int64(bitPattern: saved.partBytes), saved.losses, nowMilliseconds,
+                isDropping,
             ])
         try restamp(id, saved.stamp, database)
     }

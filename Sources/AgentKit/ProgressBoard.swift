@@ -101,10 +101,10 @@ struct ProgressBoard {
     }
 
     private func rate(at now: ContinuousClock.Instant) -> Double? {
-        guard let first = samples.first, let last = samples.last, now - first.at > .milliseconds(500) else {
-            return nil
-        }
-        return Double(last.sent &- first.sent) / (now - first.at).inSeconds
+        guard let first = samples.first, let last = samples.last, last.sent >= first.sent,
+            now - first.at > .milliseconds(500)
+        else { return nil }
+        return Double(last.sent - first.sent) / (now - first.at).inSeconds
     }
 
     private static func percent(_ part: UInt64, of whole: UInt64) -> UInt64 {

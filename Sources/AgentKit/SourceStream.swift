@@ -63,7 +63,7 @@ package final class SourceStream: Sendable {
                     throw UploadFailure(.sessionLost, "a part has to be sent again, and a stream cannot be read again")
                 }
                 let wanted = Int(clamping: bytesMax)
-                var part = ByteBufferAllocator().buffer(capacity: wanted)
+                var part = ByteBufferAllocator().buffer(capacity: min(wanted, Self.stepBytes))
                 part.writeBuffer(&state.ahead)
                 state.hasEnded = try !fill(&part, upTo: wanted)
                 if !state.hasEnded {
@@ -110,8 +110,10 @@ package final class SourceStream: Sendable {
 
     private func waitForBytes() throws(UploadFailure) {
         var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        repeat {
+        while true {
             guard !isStopped.load(ordering: .relaxed) else { throw UploadFailure(.stopped, "interrupted") }
-        } while poll(&polled, 1, Self.patienceMilliseconds) == 0
+            let ready = poll(&polled, 1, Self.patienceMilliseconds)
+            if ready > 0 || ready < 0 && errno != EINTR { return }
+        }
     }
 }

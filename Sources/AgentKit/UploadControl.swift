@@ -20,6 +20,11 @@ final class UploadControl: Sendable {
         if isStopped { await core.stop() }
     }
 
+    /// Called by the run when there is nothing left to stop.
+    func detach() {
+        state.withLock { $0 = .stopped }
+    }
+
     func stop() async {
         let core: AgentCore? = state.withLock { state in
             defer { state = .stopped }

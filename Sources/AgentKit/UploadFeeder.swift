@@ -31,7 +31,8 @@ struct UploadFeeder {
                 let marked = try journal.dropping().filter { !dropped.contains($0) }
                 count = await drop(dropped + marked, events)
                 let resumable = try journal.unfinished().map(\.row).filter { !$0.isDropping }.map(\.id)
-                for id in ids ?? resumable where !dropped.contains(id) {
+                var seen = Set(dropped + marked)
+                for id in ids ?? resumable where seen.insert(id).inserted {
                     guard !Task.isShuttingDownGracefully else { break }
                     count += await takeUp(id, at: path, abort: false, events)
                 }
@@ -61,9 +62,11 @@ struct UploadFeeder {
             await core.waitForRoom()
             do {
                 try Self.check(key)
+                await core.waitForEnd(ofKey: key)
                 var known = try journal.upload(key: key)
-                if let dropped = known, dropped.isDropping {
-                    await core.waitForEnd(of: dropped.id)
+                if let marked = known, marked.isDropping {
+                    count += await takeUp(marked.id, at: nil, abort: true, events)
+                    await core.waitForEnd(ofKey: key)
                     known = try journal.upload(key: key)
                 }
                 if known == nil { next = UploadID(next.value + 1) }
@@ -106,6 +109,7 @@ struct UploadFeeder {
                 return 0
             }
             let path = path ?? row.path
+            let abort = abort || row.isDropping
             await core.waitForRoom()
             do throws(UploadFailure) {
                 let file = abort ? nil : try await reopen(path)
@@ -150,7 +154,7 @@ struct UploadFeeder {
     }
 
     /// What no gateway takes is told before anything is sent. Which keys are its own is the gateway's to say.
-    private static func check(_ key: String) throws(UploadFailure) {
+    static func check(_ key: String) throws(UploadFailure) {
         do {
             _ = try KeyRule.wholeKey(prefix: "", key: key)
         } catch  where error != .reserved {

@@ -113,6 +113,7 @@ package struct Uploader: Sendable {
                 let watch = Task { await dropWhatIsMarked(journal, core) }
                 let summary = await addUp(events, observe)
                 watch.cancel()
+                await watch.value
                 writer.finish()
                 await tasks.waitForAll()
                 return summary
@@ -125,6 +126,7 @@ package struct Uploader: Sendable {
         finished.wireBytes = await core.wireBytes
         // A journal that cannot be read now has failed before, and been told.
         finished.unfinished = (try? journal.unfinishedCount()) ?? 0
+        control.detach()
         await core.finish()
         try await threads.shutdownGracefully()
         try await group.shutdownGracefully()
@@ -137,7 +139,10 @@ package struct Uploader: Sendable {
         var told: Set<UploadID> = []
         while !Task.isCancelled {
             // A journal that cannot be read now ends the run by its next write.
-            for id in (try? journal.dropping()) ?? [] where told.insert(id).inserted { await core.drop(id) }
+            for id in (try? journal.dropping()) ?? [] where !told.contains(id) {
+                // One that has not been reached yet is asked for again.
+                if await core.drop(id) { told.insert(id) }
+            }
             // Cancelled while asleep: the loop ends.
             try? await Task.sleep(for: Self.markInterval)
         }

@@ -17,6 +17,7 @@ package struct CommandTypo: Equatable {
         self.suggestion = Self.distance(word, nearest) <= 2 ? nearest : nil
     }
 
+    /// What to tell the person who typed it, with the way to the list of commands.
     package func sentence(program: String) -> String {
         let near = suggestion.map { "; did you mean \($0)?" } ?? "."
         return "there is no command \(word)\(near) \(program) --help lists them."

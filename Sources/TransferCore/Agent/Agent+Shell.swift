@@ -80,6 +80,7 @@ extension Agent {
     package mutating func journalFailed(_ failure: UploadFailure, now: Instant) {
         context.now = now
         verdict = failure
+        isJournalLost = true
         for id in inOrder(uploads.keys) {
             uploads[id]?.forgetParts(&context)
             uploads[id]?.leaveLinks(&context)

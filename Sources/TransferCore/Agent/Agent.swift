@@ -16,6 +16,8 @@ package struct Agent {
     private var lastConnection: UInt64 = 0
     /// Why no gateway will have us; every upload ends with it.
     package internal(set) var verdict: UploadFailure?
+    /// The journal takes nothing more.
+    var isJournalLost = false
 
     package init(
         limits: AgentLimits, identity: AgentIdentity, cryptography: any RootDigesting,
@@ -58,6 +60,12 @@ package struct Agent {
     /// A file to be taken up. The caller keeps within `room`.
     package mutating func submit(_ request: UploadRequest, now: Instant) {
         context.now = now
+        if isJournalLost, let verdict {
+            // Nothing can be written down any more, not even that it has failed.
+            let figures = UploadProgress(size: request.stamp?.size ?? 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+            context.actions.append(.finish(request.id, .failed(verdict), figures))
+            return
+        }
         if uploads.isEmpty { context.progressAt = now }
         lastRank += 1
         var upload = AgentUpload(request: request, rank: lastRank)
@@ -110,10 +118,11 @@ package struct Agent {
     /// The gateway, or what answers in its place, will not have us or cannot be trusted; no other attempt would help.
     package mutating func rejected(_ failure: UploadFailure, by id: ConnectionID, now: Instant) {
         context.now = now
-        guard context.connections[id] != nil else { return }
+        guard let connection = context.connections[id] else { return }
         context.actions.append(.close(id))
         lose(id, adviceMilliseconds: 0)
-        giveUp(failure)
+        // Where it had been open, bytes were damaged on the way: the next connection does better.
+        if connection.welcome == nil { giveUp(failure) }
         proceed()
     }
 

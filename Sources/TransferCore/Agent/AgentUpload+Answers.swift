@@ -91,6 +91,9 @@ extension AgentUpload {
             let message = "the key holds an object already, with which a stream cannot be compared"
             return end(.failed(UploadFailure(.keyTaken, message)), &context)
         }
+        guard exists.size == fileBytes else {
+            return end(.failed(UploadFailure(.protocolViolation, "the gateway compared another size")), &context)
+        }
         forgetParts(&context)
         leaveLinks(&context)
         pending = []

@@ -119,6 +119,8 @@ struct AgentUpload {
     /// Parts that the store lists without a digest: their offer carries an MD5.
     var needsMD5: Set<PartNumber> = []
 
+    private static let streamPartBytesMax: UInt64 = 1 << 30
+
     /// Read of a stream so far, and the most parts that the store takes of it.
     var streamBytes: UInt64 = 0
     var streamPartsMax: UInt32 = 1
@@ -165,7 +167,7 @@ struct AgentUpload {
         return entry
     }
 
-    private mutating func unkeepAll() {
+    mutating func unkeepAll() {
         stored = [:]
         storedSum = 0
     }
@@ -326,13 +328,18 @@ struct AgentUpload {
             end(.failed(error.failure), &context)
             return true
         }
+        guard !request.isStream || partBytes <= Self.streamPartBytesMax else {
+            let message = "parts of a stream wait in memory: give a --part-size of at most 1GiB"
+            end(.failed(UploadFailure(.partSizeUnsupported, message)), &context)
+            return true
+        }
         plan = PartPlan(fileBytes: request.isStream ? nil : stamp.size, partBytes: partBytes)
         streamPartsMax = welcome.rule.partsMax
         beginSession(context.newSession(), partBytes: partBytes, &context)
         return true
     }
 
-    private mutating func beginSession(
+    mutating func beginSession(
         _ session: SessionID, partBytes: UInt64, then errand: Errand = .open, _ context: inout AgentContext
     ) {
         guard let stamp else { return }
@@ -367,33 +374,5 @@ struct AgentUpload {
         case .verify, .fail: return !request.wasStoredBefore && isSmall(context)
         case .replace, .overwrite: return plan.isOnePart && !request.wasStoredBefore
         }
-    }
-
-    // MARK: Journal and file
-
-    mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
-        switch phase {
-        case .recording(let awaited, let errand) where awaited <= sequence:
-            phase = .waiting(errand, until: context.now)
-        case .ending(let awaited, let outcome) where awaited <= sequence:
-            phase = .ended
-            context.actions.append(.finish(id, outcome, progress))
-        default:
-            break
-        }
-    }
-
-    /// The gateway named another session to go on with: the journal takes it before it is resumed.
-    mutating func adopt(_ opened: SessionOpened, _ context: inout AgentContext) {
-        guard let fileBytes = plan?.fileBytes, let plan = PartPlan(fileBytes: fileBytes, partBytes: opened.partBytes)
-        else { return end(.failed(UploadFailure(.protocolViolation)), &context) }
-        forgetParts(&context)
-        unkeepAll()
-        self.plan = plan
-        token = opened.token
-        nextFresh = 1
-        pending = []
-        context.actions.append(.report(id, .adopted(opened.session)))
-        beginSession(opened.session, partBytes: opened.partBytes, then: .resume, &context)
     }
 }
