@@ -1,0 +1,70 @@
+package import FoundationEssentials
+package import ObjectStore
+package import WireProtocol
+
+/// A store that hands every call on to another: a test's own store says only what it does otherwise.
+package protocol ForwardingStore: ObjectStore {
+    /// The kind of the other store.
+    associatedtype Base: ObjectStore
+
+    /// The store that the calls go to.
+    var base: Base { get }
+}
+
+extension ForwardingStore {
+    package var limits: StoreLimits { base.limits }
+
+    package func object(key: String) async throws(StoreError) -> ObjectSummary? { try await base.object(key: key) }
+
+    package func putObject(
+        key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        try await base.putObject(key: key, body: body, metadata: metadata, ifAbsent: ifAbsent)
+    }
+
+    package func readObject(key: String) async throws(StoreError) -> ObjectReader? {
+        try await base.readObject(key: key)
+    }
+
+    package func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+        try await base.createUpload(key: key, metadata: metadata)
+    }
+
+    package func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
+        try await base.listParts(key: key, upload: upload, after: after)
+    }
+
+    package func completeUpload(
+        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        try await base.completeUpload(key: key, upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
+    }
+
+    package func abortUpload(key: String, upload: String) async throws(StoreError) {
+        try await base.abortUpload(key: key, upload: upload)
+    }
+
+    package func uploads(key: String) async throws(StoreError) -> [UploadSummary] { try await base.uploads(key: key) }
+
+    package func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError) {
+        try await base.writeRecord(name: name, bytes: bytes)
+    }
+
+    package func readRecord(name: String) async throws(StoreError) -> StoredRecord? {
+        try await base.readRecord(name: name)
+    }
+
+    package func deleteRecord(name: String) async throws(StoreError) { try await base.deleteRecord(name: name) }
+
+    package func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
+        try await base.recordNames(prefix: prefix, after: after)
+    }
+
+    package func currentTime() async throws(StoreError) -> Date { try await base.currentTime() }
+
+    package func uploadPart(
+        key: String, upload: String, number: PartNumber, body: ObjectBody
+    ) async throws(StoreError) -> String {
+        try await base.uploadPart(key: key, upload: upload, number: number, body: body)
+    }
+}
