@@ -125,10 +125,6 @@ actor AgentCore {
         perform()
     }
 
-    var isIdle: Bool { machine.isIdle }
-
-    func progress(of id: UploadID) -> UploadProgress? { machine.progress(of: id) }
-
     /// Closes what is left.
     func finish() async {
         ticker?.cancel()
@@ -186,12 +182,7 @@ actor AgentCore {
 
     // MARK: Performing
 
-    var now: Instant {
-        let (seconds, attoseconds) = (clock.now - startedAt).components
-        return Instant(
-            nanoseconds: UInt64(clamping: seconds) &* 1_000_000_000
-                &+ UInt64(clamping: attoseconds / 1_000_000_000))
-    }
+    var now: Instant { Instant(nanoseconds: 0) + (clock.now - startedAt) }
 
     private func tick() {
         machine.tick(now: now)

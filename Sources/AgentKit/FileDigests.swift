@@ -26,16 +26,11 @@ package struct FileDigests: Equatable, Sendable {
         for number in 1...count {
             guard let part = PartNumber(number), let bytes = plan.bytes(of: part) else { break }
             var hasher = try SHA256Hasher()
-            var done: UInt64 = 0
-            while done < bytes {
-                let step = Int(min(bytes - done, UInt64(PartReader.stepBytes)))
-                guard let piece = try file.read(from: plan.start(of: part) + done, count: step) else {
-                    throw UploadFailure(.changed, "the file was cut short while it was being read")
-                }
+            let isWhole = try file.readPieces(from: plan.start(of: part), count: bytes) { piece in
                 hasher.update(piece)
                 whole.update(piece)
-                done += UInt64(step)
             }
+            guard isWhole else { throw UploadFailure(.changed, "the file was cut short while it was being read") }
             digests.append(try hasher.finalize())
         }
         guard before.difference(whileReading: try file.stamp()) != .changed else {

@@ -5,9 +5,6 @@ package import WireProtocol
 
 /// Reads and hashes parts and whole files. Everything here blocks and belongs on a thread pool.
 package struct PartReader: Sendable {
-    /// Read and hashed at a time: in the processor's cache for the hash, large enough for the disk.
-    package static let stepBytes = 1 << 20
-
     let file: SourceFile
 
     package init(file: SourceFile) {
@@ -24,15 +21,12 @@ package struct PartReader: Sendable {
             var kept = keep ? ByteBufferAllocator().buffer(capacity: Int(clamping: bytes)) : nil
             var sha256 = try SHA256Hasher()
             var md5 = try withMD5 ? MD5Hasher() : nil
-            var done: UInt64 = 0
-            while done < bytes {
-                let step = Int(min(bytes - done, UInt64(Self.stepBytes)))
-                guard let piece = try file.read(from: start + done, count: step) else { return (.truncated, nil) }
+            let isWhole = try file.readPieces(from: start, count: bytes) { piece in
                 sha256.update(piece)
                 if md5 != nil { md5?.update(piece) }
                 kept?.writeImmutableBuffer(piece)
-                done += UInt64(step)
             }
+            guard isWhole else { return (.truncated, nil) }
             let digest = try sha256.finalize()
             let md5Digest = try md5.take()?.finalize()
             return (.read(digest: digest, md5: md5Digest, stamp: try file.stamp()), kept)

@@ -72,9 +72,21 @@ package final class SourceFile: Sendable {
         return buffer
     }
 
-    /// Tells the kernel that a range will be read soon and in order.
-    func willRead(from start: UInt64, count: UInt64) {
-        posix_fadvise(descriptor, off_t(clamping: start), off_t(clamping: count), POSIX_FADV_WILLNEED)
+    /// Read at a time by `readPieces`: in the processor's cache for a hash, large enough for the disk.
+    package static let pieceBytes = 1 << 20
+
+    /// Reads a range in order, piece by piece.
+    ///
+    /// - Returns: whether all of it was there; not, where the file ends before.
+    func readPieces(from start: UInt64, count: UInt64, _ body: (ByteBuffer) throws -> Void) throws -> Bool {
+        var done: UInt64 = 0
+        while done < count {
+            let step = Int(min(count - done, UInt64(Self.pieceBytes)))
+            guard let piece = try read(from: start + done, count: step) else { return false }
+            try body(piece)
+            done += UInt64(step)
+        }
+        return true
     }
 }
 

@@ -266,14 +266,6 @@ extension AgentReport {
     }
 }
 
-extension Duration {
-    /// The duration in seconds, for people and rates.
-    var inSeconds: Double {
-        let (seconds, attoseconds) = components
-        return Double(seconds) + Double(attoseconds) / 1e18
-    }
-}
-
 /// The machine's cryptography, by the system's OpenSSL.
 struct FileCryptography: RootDigesting {
     func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? {

@@ -8,9 +8,6 @@ package enum ProgramLog {
         logger.logLevel = level
         return logger
     }
-
-    /// For libraries that would tell the whole configuration at start.
-    package static let silent = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
 }
 
 /// The version that both programs tell, to people and on the wire.

@@ -37,7 +37,7 @@ package struct UploadAdministration: Sendable {
     /// - Parameter key: whole, prefix included.
     /// - Returns: the exit code: 0 whole, 1 damaged or unproven, 66 missing.
     package func verify(key: String, _ print: @Sendable (String) -> Void) async throws -> Int32 {
-        let store = try await open()
+        let store = try await site.open(logger: logger)
         let (verdict, bytes, digest) = try await ObjectVerification(store: store).verify(key: key)
         await SiteStore.close(store)
         if let digest { print("\(key): \(bytes) bytes, SHA-256 \(digest)") }
@@ -54,11 +54,14 @@ package struct UploadAdministration: Sendable {
         }
     }
 
-    private func open() async throws -> any ObjectStore { try await site.open(logger: logger) }
+    /// The store, for what only lists and removes.
+    private func openUntried() async throws -> any ObjectStore {
+        try await site.open(triesOut: false, logger: logger)
+    }
 
     /// One line an upload: session, age, parts, bytes stored, device, key.
     package func list(_ print: @Sendable (String) -> Void) async throws {
-        let store = try await open()
+        let store = try await openUntried()
         let cleaner = UploadCleaner(store: store, logger: logger)
         var count = 0
         for try await entry in cleaner.unfinished() {
@@ -80,7 +83,7 @@ package struct UploadAdministration: Sendable {
 
     /// Removes uploads without a new part for `age`.
     package func clean(olderThan age: Duration, _ print: @Sendable (String) -> Void) async throws {
-        let store = try await open()
+        let store = try await openUntried()
         let report = try await UploadCleaner(store: store, logger: logger).clean(olderThan: age)
         await SiteStore.close(store)
         for upload in report.removed { print("removed \(upload.sessionID)  \(upload.device)  \(upload.key)") }

@@ -138,11 +138,7 @@ actor GatewayCore {
 
     // MARK: Performing
 
-    private var now: Instant {
-        let (seconds, attoseconds) = (clock.now - startedAt).components
-        return Instant(
-            nanoseconds: UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000))
-    }
+    private var now: Instant { Instant(nanoseconds: 0) + (clock.now - startedAt) }
 
     private var wallMilliseconds: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
 

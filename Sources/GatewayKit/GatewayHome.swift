@@ -44,15 +44,20 @@ package struct GatewayHome: Sendable {
 
         """
 
+    /// Why one of the home's files cannot be read: often there is no home.
+    private func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
+        guard FileManager.default.fileExists(atPath: path) else {
+            return GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
+        }
+        return GatewayHomeError("cannot read \(what)", cause: cause)
+    }
+
     /// The gateway's key and certificate, as `create` made them.
     package func identity() throws(GatewayHomeError) -> Identity {
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
-        }
         do {
             return try Identity.load(from: path)
         } catch {
-            throw GatewayHomeError("cannot read the gateway's identity; sluice-gateway init makes one", cause: error)
+            throw unreadable("the gateway's identity", error)
         }
     }
 
@@ -61,15 +66,12 @@ package struct GatewayHome: Sendable {
         do {
             return try KeyRing.load(from: keysPath)
         } catch {
-            throw GatewayHomeError("cannot read the site's key ring", cause: error)
+            throw unreadable("the site's key ring", error)
         }
     }
 
     /// The site's device list; one that is not wholly understood is refused.
     package func devices() throws(GatewayHomeError) -> DeviceList {
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
-        }
         do {
             let bytes = try BoundedFile.read(devicesPath, bytesMax: DeviceList.fileBytesMax, access: .anyone)
             guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -77,7 +79,7 @@ package struct GatewayHome: Sendable {
             }
             return try DeviceList(parsing: text)
         } catch {
-            throw GatewayHomeError("cannot read the device list \(devicesPath)", cause: error)
+            throw unreadable("the device list \(devicesPath)", error)
         }
     }
 

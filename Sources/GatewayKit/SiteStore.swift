@@ -21,8 +21,11 @@ package struct SiteStore: Sendable {
         self.location = location
     }
 
-    /// Opens the store and tries out what it does, as far as its nature decides what the gateway does.
-    package func open(logger: Logger) async throws -> any ObjectStore {
+    /// Opens the store.
+    ///
+    /// - Parameter triesOut: whether an S3 store is asked first what it does, which writes to it. What it keeps as
+    ///   evidence and who has to check parts is known only then; listing and aborting need neither.
+    package func open(triesOut: Bool = true, logger: Logger) async throws -> any ObjectStore {
         switch try StoreLocation(parsing: location) {
         case .file(let directory):
             return try await FileStore.open(path: directory, threads: .singleton, logger: logger)
@@ -30,9 +33,11 @@ package struct SiteStore: Sendable {
             let configuration = try S3Configuration(
                 bucket: bucket, prefix: prefix, endpoint: endpoint, region: region, addressing: addressing,
                 verification: verification, provider: provider)
-            return try await S3Store.open(
-                configuration: configuration,
-                credentials: CredentialChain.standard(environment: ProcessInfo.processInfo.environment), logger: logger)
+            let credentials = CredentialChain.standard(environment: ProcessInfo.processInfo.environment)
+            guard triesOut else {
+                return S3Store(configuration: configuration, credentials: credentials, logger: logger)
+            }
+            return try await S3Store.open(configuration: configuration, credentials: credentials, logger: logger)
         }
     }
 

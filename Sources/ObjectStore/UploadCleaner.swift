@@ -54,7 +54,7 @@ package struct UploadCleaner: Sendable {
                 continue
             }
             do {
-                switch try await clean(record, of: entry, before: now.addingTimeInterval(-age.inSeconds)) {
+                switch try await clean(record, of: entry, before: now.addingTimeInterval(-(age / .seconds(1)))) {
                 case .kept: report.keptCount += 1
                 case .removed(let upload): report.removed.append(upload)
                 }
@@ -231,13 +231,5 @@ package struct UnfinishedUploads: AsyncSequence, Sendable {
 
     package func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(cleaner: self.cleaner, entries: cleaner.entries.makeAsyncIterator())
-    }
-}
-
-extension Duration {
-    /// For arithmetic with `Date`, where fractions of a microsecond do not matter.
-    fileprivate var inSeconds: Double {
-        let (seconds, attoseconds) = components
-        return Double(seconds) + Double(attoseconds) / 1e18
     }
 }

@@ -18,7 +18,7 @@ struct PartReaderTests {
         }
     }
 
-    @Test(arguments: [0, 1, PartReader.stepBytes - 1, PartReader.stepBytes, 3 * PartReader.stepBytes + 7])
+    @Test(arguments: [0, 1, SourceFile.pieceBytes - 1, SourceFile.pieceBytes, 3 * SourceFile.pieceBytes + 7])
     func hashesAWholePartAndKeepsItsBytes(bytes: Int) async throws {
         try await withFile(bytes) { reader, url throws in
             let (reading, kept) = reader.read(start: 0, bytes: UInt64(bytes), withMD5: true, keep: true)

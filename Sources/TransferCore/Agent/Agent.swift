@@ -48,8 +48,6 @@ package struct Agent {
     /// Slots that carry an upload, or whose SESSION LEFT has not been read.
     package var slotsInUse: Int { context.connections.values.reduce(0) { $0 + $1.slots.count + $1.leftSlots.count } }
 
-    package var openConnections: Int { context.connections.values.count { $0.welcome != nil } }
-
     /// An upload's figures; `nil` once it has ended.
     package func progress(of id: UploadID) -> UploadProgress? {
         uploads[id]?.progress

@@ -39,8 +39,8 @@ extension Duration {
         return UInt32(clamping: scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000_000).partialValue)
     }
 
-    /// The duration in seconds, for rates.
-    var inSeconds: Double {
+    /// The duration in seconds, for rates and for people.
+    package var inSeconds: Double {
         let (seconds, attoseconds) = components
         return Double(seconds) + Double(attoseconds) / 1e18
     }
