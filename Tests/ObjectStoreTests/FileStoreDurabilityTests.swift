@@ -93,6 +93,7 @@ import WireProtocol
         while !isFinished {
             try await withTestDirectory { directory in
                 let context = try await prepareAndCrash(operation, in: directory, atCall: crashes) { isFinished = true }
+                try await directory.waitForLocksOfTheDead()
                 let store = try await directory.open()
                 #expect(try directory.files(below: ".sluice/staging").isEmpty, "call \(crashes)")
                 try await checkState(of: store, after: operation, context, crash: crashes)

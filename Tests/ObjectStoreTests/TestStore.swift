@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -30,6 +31,20 @@ struct TestDirectory: Sendable {
         return try await FileStore.open(
             path: path, threads: threads, logger: logger, pageCountMax: pageCountMax, joinStepBytes: joinStepBytes,
             fileSystem: fileSystem)
+    }
+
+    /// Waits until no instance holds its lock any more. A process that ends lets go at once; an instance that is only
+    /// dropped does so with its last reference, which a thread may hold for a moment longer.
+    func waitForLocksOfTheDead() async throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: path(".sluice/instances")) {
+            let descriptor = Glibc.open(path(".sluice/instances/\(name)"), O_RDWR | O_CLOEXEC)
+            defer { close(descriptor) }
+            while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+                try #require(errno == EWOULDBLOCK, "the lock of \(name)")
+                // Nobody tells when it is free; the test's own time limit ends this.
+                try await Task.sleep(for: .milliseconds(1))
+            }
+        }
     }
 
     /// The relative paths of all files below a folder of the store, sorted.

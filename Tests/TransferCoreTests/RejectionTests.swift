@@ -1,0 +1,56 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What ends every upload, and what only a connection.
+@Suite struct RejectionTests {
+    private static let untrusted = UploadFailure(.gatewayUntrusted, "another key")
+
+    private static func kind(_ driver: AgentDriver) -> UploadFailure.Kind? {
+        guard case .failed(let failure)? = driver.outcomes.first else { return nil }
+        return failure.kind
+    }
+
+    @Test func aGatewayThatIsNotTrustedEndsEveryUpload() throws {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500)
+        let connection = try #require(driver.connections.last)
+        driver.change { $0.rejected(Self.untrusted, by: connection, now: $1) }
+        driver.commit()
+        #expect(Self.kind(driver) == .gatewayUntrusted)
+    }
+
+    /// There bytes were damaged on their way: the next connection does better.
+    @Test func anOpenConnectionIsMadeAnew() throws {
+        var driver = AgentTableTests.driver(in: .sendingDecided)
+        let connection = try #require(driver.connections.last)
+        driver.change { $0.rejected(Self.untrusted, by: connection, now: $1) }
+        #expect(!driver.connections.contains(connection))
+        driver.tick(after: .seconds(5))
+        #expect(driver.connections.count == 1, "it connects again")
+        #expect(driver.outcomes.isEmpty)
+    }
+
+    /// Nobody will ever say that the journal has taken anything.
+    @Test func whatIsHandedInAfterTheJournalHasFailedEndsAtOnce() {
+        var driver = AgentDriver()
+        driver.change { $0.journalFailed(UploadFailure(.journalFull), now: $1) }
+        driver.submit(size: 2_500)
+        #expect(Self.kind(driver) == .journalFull)
+        #expect(driver.machine.isIdle)
+    }
+
+    @Test func anObjectOfAnotherSizeIsNotCompared() {
+        var driver = AgentTableTests.driver(in: .opening)
+        let exists = SessionExists(
+            size: .max, partBytes: 1_000, evidence: .root(ToyDigest.sha256([1])), etag: "e", version: "")
+        let actions = driver.frame(.sessionExists(exists))
+        #expect(
+            !actions.contains { action in
+                if case .computeEvidence = action { true } else { false }
+            })
+        driver.commit()
+        #expect(Self.kind(driver) == .protocolViolation)
+    }
+}
