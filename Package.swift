@@ -91,13 +91,17 @@ let package = Package(
             swiftSettings: strict),
 
         // MARK: Tests, by room; then what they share.
-        .testTarget(name: "WireProtocolTests", dependencies: ["WireProtocol", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "WireProtocolTests", dependencies: ["SeededRandom", "WireProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "TransferCoreTests",
-            dependencies: ["TransferCore", "TransferCoreSupport", "WireProtocol", nioCore], swiftSettings: strict),
+            dependencies: ["SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol", nioCore],
+            swiftSettings: strict),
         .testTarget(
             name: "SecureChannelTests",
-            dependencies: ["SecureChannel", "TestSupport", "WireProtocol", nioCore, nioPosix, nioEmbedded],
+            dependencies: [
+                "SecureChannel", "SeededRandom", "TestSupport", "WireProtocol", nioCore, nioPosix, nioEmbedded,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests",
@@ -108,7 +112,7 @@ let package = Package(
             name: "sluice-simulate", dependencies: ["Simulator"], path: "Tests/SimulatorProgram",
             swiftSettings: strict),
         .target(
-            name: "Simulator", dependencies: ["TransferCore", "TransferCoreSupport", "WireProtocol"],
+            name: "Simulator", dependencies: ["SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol"],
             path: "Tests/Simulator", swiftSettings: strict),
         .testTarget(
             name: "ObjectStoreTests",
@@ -124,7 +128,8 @@ let package = Package(
         .testTarget(
             name: "GatewayKitTests",
             dependencies: [
-                "GatewayKit", "AgentKit", "ObjectStore", "SecureChannel", "TransferCore", "WireProtocol", "TestSupport",
+                "GatewayKit", "AgentKit", "ObjectStore", "ObjectStoreConformance", "SecureChannel", "TransferCore",
+                "WireProtocol", "TestSupport",
                 nioCore, nioPosix, logging,
             ], swiftSettings: strict),
         .testTarget(
@@ -148,13 +153,14 @@ let package = Package(
             dependencies: ["TestSupport", "WireProtocol", "sluice-gateway", nioCore, nioPosix], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["COpenSSL", "WireProtocol", nioCore, nioPosix],
+            name: "TestSupport", dependencies: ["COpenSSL", "SeededRandom", "WireProtocol", nioCore, nioPosix],
             path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
         .target(
             name: "S3Servers", dependencies: ["TestSupport", nioCore, nioPosix, nioHTTP1],
             path: "Tests/S3Servers", swiftSettings: strict),
         .target(
-            name: "TransferCoreSupport", dependencies: ["TransferCore", "WireProtocol", nioCore],
+            name: "TransferCoreSupport", dependencies: ["SeededRandom", "TransferCore", "WireProtocol", nioCore],
             path: "Tests/TransferCoreSupport", swiftSettings: strict),
         .target(
             name: "ObjectStoreConformance", dependencies: ["ObjectStore", "SecureChannel", "WireProtocol", nioCore],

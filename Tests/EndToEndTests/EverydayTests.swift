@@ -38,38 +38,32 @@ extension EndToEndTests {
 
         @Test(arguments: [0, 1, 1 << 20, (1 << 20) + 1], StorageKind.usual)
         func aStreamOfAnySizeArrives(bytes: Int, kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeFile("file", bytes: bytes)
-                    let command =
-                        "'\(agent.program.path)' push - --key stream --part-size \(site.partSize) "
-                        + "--home '\(agent.home)' < '\(file.path(percentEncoded: false))'"
-                    let program = try await run(Self.shell, ["-c", command])
-                    #expect(program.exitStatus == .exited(0), "\(program.transcript)")
-                    try await site.expectObject("stream", equals: file)
-                    try await site.expectNothingUnfinished()
-                }
+            try await Site.serving(kind) { site, agent in
+                let file = try site.makeFile("file", bytes: bytes)
+                let command =
+                    "'\(agent.program.path)' push - --key stream --part-size \(site.partSize) "
+                    + "--home '\(agent.home)' < '\(file.path(percentEncoded: false))'"
+                let program = try await run(Self.shell, ["-c", command])
+                #expect(program.exitStatus == .exited(0), "\(program.transcript)")
+                try await site.expectObject("stream", equals: file)
+                try await site.expectNothingUnfinished()
             }
         }
 
         @Test func abortStopsAPushThatRuns() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    try await agent.start(site.slowPush(file)) { push in
-                        try await push.waitForStoredParts(2)
-                        let dropped = try await agent.run(["abort", "1"])
-                        #expect(dropped.outcomes == ["dropped"])
-                        // Not everything that it was to push is stored, and it says so.
-                        let ended = try await push.waitForExit(within: .seconds(10))
-                        #expect(ended == .exited(1), "\(push.transcript)")
-                        #expect(AgentRun(push).outcomes == ["dropped"])
-                    }
-                    try await site.expectNothingUnfinished()
-                    try await site.expectNoObject("file")
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                try await agent.start(site.slowPush(file)) { push in
+                    try await push.waitForStoredParts(2)
+                    let dropped = try await agent.run(["abort", "1"])
+                    #expect(dropped.outcomes == ["dropped"])
+                    // Not everything that it was to push is stored, and it says so.
+                    let ended = try await push.waitForExit(within: .seconds(10))
+                    #expect(ended == .exited(1), "\(push.transcript)")
+                    #expect(AgentRun(push).outcomes == ["dropped"])
                 }
+                try await site.expectNothingUnfinished()
+                try await site.expectNoObject("file")
             }
         }
 
@@ -98,122 +92,104 @@ extension EndToEndTests {
         }
 
         @Test func aMovedFileGoesOnWhereItsDigestsProveIt() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    _ = try await site.pushAndKill(agent, file)
-                    let moved = site.directory.appending(path: "moved")
-                    try FileManager.default.moveItem(at: file, to: moved)
-                    #expect(try await agent.run(["resume", "1"], exits: 66).outcomes == ["missing"])
-                    let wrong = try site.makeLargeFile("wrong", seed: 9)
-                    let refused = try await agent.run(
-                        ["resume", "1", "--file", wrong.path(percentEncoded: false)], exits: 65)
-                    #expect(refused.outcomes == ["wrongFile"])
-                    let rest = try await agent.run(["resume", "1", "--file", moved.path(percentEncoded: false)])
-                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(3 * site.partBytes))
-                    try await site.expectObject("file", equals: moved)
-                }
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                _ = try await site.pushAndKill(agent, file)
+                let moved = site.directory.appending(path: "moved")
+                try FileManager.default.moveItem(at: file, to: moved)
+                #expect(try await agent.run(["resume", "1"], exits: 66).outcomes == ["missing"])
+                let wrong = try site.makeLargeFile("wrong", seed: 9)
+                let refused = try await agent.run(
+                    ["resume", "1", "--file", wrong.path(percentEncoded: false)], exits: 65)
+                #expect(refused.outcomes == ["wrongFile"])
+                let rest = try await agent.run(["resume", "1", "--file", moved.path(percentEncoded: false)])
+                #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(3 * site.partBytes))
+                try await site.expectObject("file", equals: moved)
             }
         }
 
         /// On a terminal, which `script` makes: the first is gone on with, the second dropped.
         @Test func resumeAsksOnATerminal() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let files = [try site.makeLargeFile("first"), try site.makeLargeFile("second", seed: 2)]
-                    for file in files { _ = try await site.pushAndKill(agent, file) }
-                    let command =
-                        "(echo now; echo drop) | script -qec \"'\(agent.program.path)' resume --home '\(agent.home)'\" "
-                        + "/dev/null"
-                    let program = try await run(Self.shell, ["-c", command], within: Site.deadline)
-                    #expect(program.exitStatus == .exited(0), "\(program.transcript)")
-                    #expect(program.transcript.contains("go on now, later, or drop what is stored?"))
-                    try await site.expectObject("first", equals: files[0])
-                    try await site.expectNoObject("second")
-                    try await site.expectNothingUnfinished()
-                }
+            try await Site.serving { site, agent in
+                let files = [try site.makeLargeFile("first"), try site.makeLargeFile("second", seed: 2)]
+                for file in files { _ = try await site.pushAndKill(agent, file) }
+                let command =
+                    "(echo now; echo drop) | script -qec \"'\(agent.program.path)' resume --home '\(agent.home)'\" "
+                    + "/dev/null"
+                let program = try await run(Self.shell, ["-c", command], within: Site.deadline)
+                #expect(program.exitStatus == .exited(0), "\(program.transcript)")
+                #expect(program.transcript.contains("go on now, later, or drop what is stored?"))
+                try await site.expectObject("first", equals: files[0])
+                try await site.expectNoObject("second")
+                try await site.expectNothingUnfinished()
             }
         }
 
         @Test func interruptSaysHowToGoOnAndHowToDrop() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    let arguments = site.slowPush(file) + ["--home", agent.home]
-                    try await withProgram(agent.program, arguments + ["--verbose"]) { program in
-                        try await program.waitForLine { $0.contains("part 1 stored") || $0.contains("part 2 stored") }
-                        program.kill(SIGINT)
-                        #expect(try await program.waitForExit(within: .seconds(2)) == .exited(75))
-                        let told = program.transcript
-                        #expect(told.contains("sluice-agent resume goes on, sluice-agent abort ID drops"), "\(told)")
-                    }
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                let arguments = site.slowPush(file) + ["--home", agent.home]
+                try await withProgram(agent.program, arguments + ["--verbose"]) { program in
+                    try await program.waitForLine { $0.contains("part 1 stored") || $0.contains("part 2 stored") }
+                    program.kill(SIGINT)
+                    #expect(try await program.waitForExit(within: .seconds(2)) == .exited(75))
+                    let told = program.transcript
+                    #expect(told.contains("sluice-agent resume goes on, sluice-agent abort ID drops"), "\(told)")
                 }
             }
         }
 
         @Test func aFolderEndsWithATableOfWhatFailed() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    for index in 0..<5 { _ = try site.makeFile("tree/file-\(index)", bytes: 1_000 + index) }
-                    _ = try site.makeFile("tree/left-out.tmp", bytes: 10)
-                    _ = try site.makeFile("other", bytes: 1_002, seed: 5)
-                    _ = try await agent.run(["push", site.path("other"), "--key", "file-2"])
-                    let arguments = ["push", site.path("tree"), "--exclude", "*.tmp", "--home", agent.home]
-                    let dry = try await run(agent.program, arguments + ["--dry-run"])
-                    #expect(dry.exitStatus == .exited(0) && dry.transcript.contains("5 files, 4.9 KiB in all"))
-                    let pushed = try await run(agent.program, arguments, within: Site.deadline)
-                    #expect(pushed.exitStatus == .exited(1), "\(pushed.transcript)")
-                    #expect(pushed.transcript.contains("Not stored:"))
-                    for index in [0, 1, 3, 4] {
-                        let file = site.directory.appending(path: "tree/file-\(index)")
-                        try await site.expectObject("file-\(index)", equals: file)
-                    }
-                    try await site.expectNoObject("left-out.tmp")
+            try await Site.serving { site, agent in
+                for index in 0..<5 { _ = try site.makeFile("tree/file-\(index)", bytes: 1_000 + index) }
+                _ = try site.makeFile("tree/left-out.tmp", bytes: 10)
+                _ = try site.makeFile("other", bytes: 1_002, seed: 5)
+                _ = try await agent.run(["push", site.path("other"), "--key", "file-2"])
+                let arguments = ["push", site.path("tree"), "--exclude", "*.tmp", "--home", agent.home]
+                let dry = try await run(agent.program, arguments + ["--dry-run"])
+                #expect(dry.exitStatus == .exited(0) && dry.transcript.contains("5 files, 4.9 KiB in all"))
+                let pushed = try await run(agent.program, arguments, within: Site.deadline)
+                #expect(pushed.exitStatus == .exited(1), "\(pushed.transcript)")
+                #expect(pushed.transcript.contains("Not stored:"))
+                for index in [0, 1, 3, 4] {
+                    let file = site.directory.appending(path: "tree/file-\(index)")
+                    try await site.expectObject("file-\(index)", equals: file)
                 }
+                try await site.expectNoObject("left-out.tmp")
             }
         }
 
         /// Files wait on the disk and not in memory, however many they are.
         @Test func thousandsOfSmallFilesTakeLittleMemory() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let count = 3_000
-                    for index in 0..<count { _ = try site.makeFile("tree/\(index % 30)/\(index)", bytes: 100) }
-                    let pushed = try await agent.start(["push", site.path("tree")]) { program in
-                        let ended = try await program.waitForExit(within: Site.deadline)
-                        #expect(ended == .exited(0))
-                        #expect(program.peakMemoryBytes < 128 << 20)
-                        return AgentRun(program)
-                    }
-                    #expect(try pushed.summary.files == count)
-                    try await site.expectNothingUnfinished()
+            try await Site.serving { site, agent in
+                let count = 3_000
+                for index in 0..<count { _ = try site.makeFile("tree/\(index % 30)/\(index)", bytes: 100) }
+                let pushed = try await agent.start(["push", site.path("tree")]) { program in
+                    let ended = try await program.waitForExit(within: Site.deadline)
+                    #expect(ended == .exited(0))
+                    #expect(program.peakMemoryBytes < 128 << 20)
+                    return AgentRun(program)
                 }
+                #expect(try pushed.summary.files == count)
+                try await site.expectNothingUnfinished()
             }
         }
 
         /// Two files of one name for one key: the second meets what the first has left there.
         @Test func twoFilesForOneKeyAreTakenOneAfterTheOther() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let files = [
-                        try site.makeFile("a/file", bytes: 2 * site.partBytes), try site.makeFile("b/file", bytes: 10),
-                    ]
-                    let pushed = try await agent.run(
-                        ["push"] + files.map { $0.path(percentEncoded: false) } + ["--part-size", site.partSize],
-                        exits: 1)
-                    #expect(pushed.outcomes == ["stored", "keyTaken"])
-                    try await site.expectObject("file", equals: files[0])
-                    // A number that is given twice is one upload.
-                    _ = try await site.pushAndKill(agent, site.makeLargeFile("large"))
-                    _ = try await agent.run(["resume", "1", "1"])
-                    try await site.expectNothingUnfinished()
-                }
+            try await Site.serving { site, agent in
+                let files = [
+                    try site.makeFile("a/file", bytes: 2 * site.partBytes), try site.makeFile("b/file", bytes: 10),
+                ]
+                let pushed = try await agent.run(
+                    ["push"] + files.map { $0.path(percentEncoded: false) } + ["--part-size", site.partSize],
+                    exits: 1)
+                #expect(pushed.outcomes == ["stored", "keyTaken"])
+                try await site.expectObject("file", equals: files[0])
+                // A number that is given twice is one upload.
+                _ = try await site.pushAndKill(agent, site.makeLargeFile("large"))
+                _ = try await agent.run(["resume", "1", "1"])
+                try await site.expectNothingUnfinished()
             }
         }
 
@@ -232,19 +208,16 @@ extension EndToEndTests {
 
         /// A program that knows nothing but the library's public face, which pauses once and goes on.
         @Test func theLibraryUploadsPausesAndGoesOn() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    let program = try await run(
-                        try .built("upload-sample"), [file.path(percentEncoded: false), "sample", agent.home],
-                        within: Site.deadline)
-                    #expect(program.exitStatus == .exited(0), "\(program.transcript)")
-                    #expect(program.transcript.contains("paused; going on"))
-                    #expect(program.transcript.contains("stored \(site.largeFileBytes) bytes, root "))
-                    try await site.expectObject("sample", equals: file)
-                    try await site.expectNothingUnfinished()
-                }
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                let program = try await run(
+                    try .built("upload-sample"), [file.path(percentEncoded: false), "sample", agent.home],
+                    within: Site.deadline)
+                #expect(program.exitStatus == .exited(0), "\(program.transcript)")
+                #expect(program.transcript.contains("paused; going on"))
+                #expect(program.transcript.contains("stored \(site.largeFileBytes) bytes, root "))
+                try await site.expectObject("sample", equals: file)
+                try await site.expectNothingUnfinished()
             }
         }
     }

@@ -54,21 +54,18 @@ extension EndToEndTests {
 
         @Test(arguments: StorageKind.allCases)
         func doesNotTakeAFileOfTheSameSizeForTheSameFile(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    for (name, bytes) in [("large", 3 * site.partBytes + 17), ("small", 1_000)] {
-                        let file = try site.makeFile(name, bytes: bytes, seed: 1)
-                        let other = try site.makeFile("other/\(name)", bytes: bytes, seed: 2)
-                        _ = try await agent.run(site.push(file))
-                        let refused = try await agent.run(site.push(other), exits: 1)
-                        #expect(refused.outcomes == ["keyTaken"])
-                        try await site.expectObject(name, equals: file)
-                        _ = try await agent.run(site.push(other) + ["--if-exists", "replace"])
-                        try await site.expectObject(name, equals: other)
-                    }
-                    try await site.expectNothingUnfinished()
+            try await Site.serving(kind) { site, agent in
+                for (name, bytes) in [("large", 3 * site.partBytes + 17), ("small", 1_000)] {
+                    let file = try site.makeFile(name, bytes: bytes, seed: 1)
+                    let other = try site.makeFile("other/\(name)", bytes: bytes, seed: 2)
+                    _ = try await agent.run(site.push(file))
+                    let refused = try await agent.run(site.push(other), exits: 1)
+                    #expect(refused.outcomes == ["keyTaken"])
+                    try await site.expectObject(name, equals: file)
+                    _ = try await agent.run(site.push(other) + ["--if-exists", "replace"])
+                    try await site.expectObject(name, equals: other)
                 }
+                try await site.expectNothingUnfinished()
             }
         }
     }

@@ -60,44 +60,31 @@ extension EndToEndTests {
         }
 
         @Test func unfinishedUploadsAreListedAndCleaned() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeFile("file", bytes: 8 << 20)
-                    let arguments = [
-                        "push", file.path(percentEncoded: false), "--part-size", "1MiB", "--limit-rate", "3MB/s",
-                    ]
-                    try await agent.start(arguments) { program in
-                        try await program.waitForStoredParts(3)
-                        program.kill(SIGKILL)
-                        try await program.waitForExit()
-                    }
-                    let listed = try await site.administer(["uploads", "list"])
-                    #expect(listed.contains { $0.contains("agent  file") }, "\(listed)")
-                    let kept = try await site.administer(["uploads", "clean", "--older-than", "1h"])
-                    #expect(kept.contains("0 removed, 1 kept."), "\(kept)")
-                    let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
-                    #expect(cleaned.contains("1 removed, 0 kept."), "\(cleaned)")
-                    try await site.expectNothingUnfinished()
-                    // The agent is told that the store has lost it, begins again by itself and says so.
-                    let rest = try await agent.run(["push", file.path(percentEncoded: false), "--part-size", "1MiB"])
-                    #expect(rest.notes.contains { $0.contains("lost") })
-                    try await site.expectObject("file", equals: file)
-                }
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                _ = try await site.pushAndKill(agent, file)
+                let listed = try await site.administer(["uploads", "list"])
+                #expect(listed.contains { $0.contains("agent  file") }, "\(listed)")
+                let kept = try await site.administer(["uploads", "clean", "--older-than", "1h"])
+                #expect(kept.contains("0 removed, 1 kept."), "\(kept)")
+                let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
+                #expect(cleaned.contains("1 removed, 0 kept."), "\(cleaned)")
+                try await site.expectNothingUnfinished()
+                // The agent is told that the store has lost it, begins again by itself and says so.
+                let rest = try await agent.run(site.push(file))
+                #expect(rest.notes.contains { $0.contains("lost") })
+                try await site.expectObject("file", equals: file)
             }
         }
 
         @Test func aSecondProcessInOneHomeIsRefusedWithASentence() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeFile("file", bytes: 8 << 20)
-                    let arguments = ["push", file.path(percentEncoded: false), "--limit-rate", "2MB/s"]
-                    try await agent.start(arguments) { program in
-                        try await program.waitForLine(of: .standardOutput) { $0.contains("\"part\"") }
-                        let second = try await agent.run(["push", file.path(percentEncoded: false)], exits: 75)
-                        #expect(second.events.isEmpty)
-                    }
+            try await Site.serving { site, agent in
+                let file = try site.makeFile("file", bytes: 8 << 20)
+                let arguments = ["push", file.path(percentEncoded: false), "--limit-rate", "2MB/s"]
+                try await agent.start(arguments) { program in
+                    try await program.waitForLine(of: .standardOutput) { $0.contains("\"part\"") }
+                    let second = try await agent.run(["push", file.path(percentEncoded: false)], exits: 75)
+                    #expect(second.events.isEmpty)
                 }
             }
         }

@@ -82,49 +82,43 @@ extension EndToEndTests {
         }
 
         @Test func aSecondProcessInOneHomeIsRefusedAndTheFirstGoesOn() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    let busy = Refusal(75, "", "another sluice-agent is at work", do: "wait for it")
-                    try await agent.start(site.slowPush(file)) { program in
-                        try await program.waitForStoredParts(1)
-                        try await agent.expectRefusalAtOnce(site.push(file), busy)
-                        try await agent.expectRefusalAtOnce(["resume", "--all"], busy)
-                        let ended = try await program.waitForExit(within: Site.deadline)
-                        #expect(ended == .exited(0), "\(program.transcript)")
-                    }
-                    try await site.expectObject("file", equals: file)
-                    try await site.expectNothingUnfinished()
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                let busy = Refusal(75, "", "another sluice-agent is at work", do: "wait for it")
+                try await agent.start(site.slowPush(file)) { program in
+                    try await program.waitForStoredParts(1)
+                    try await agent.expectRefusalAtOnce(site.push(file), busy)
+                    try await agent.expectRefusalAtOnce(["resume", "--all"], busy)
+                    let ended = try await program.waitForExit(within: Site.deadline)
+                    #expect(ended == .exited(0), "\(program.transcript)")
                 }
+                try await site.expectObject("file", equals: file)
+                try await site.expectNothingUnfinished()
             }
         }
 
         @Test func aDamagedJournalIsSetAsideWithASentence() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    _ = try await site.pushAndKill(agent, file)
-                    try damageJournal(of: agent, seed: 1)
-                    try await agent.start(site.push(file)) { program in
-                        let ended = try await program.waitForExit(within: Site.deadline)
-                        #expect(ended == .exited(0), "\(program.transcript)")
-                        let told = program.lines(of: .standardError)
-                        #expect(told.count == 1 && told[0].contains("damaged and was set aside"), "\(told)")
-                        #expect(try AgentRun(program).summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))
-                    }
-                    try await site.expectObject("file", equals: file)
-                    try await site.expectNothingUnfinished()
-                    // Again and again, however soon: what was set aside before stays.
-                    for seed in 2...4 {
-                        try damageJournal(of: agent, seed: UInt64(seed))
-                        let status = try await agent.runForPeople(["status"])
-                        #expect(status.exitStatus == .exited(0), "\(status.transcript)")
-                    }
-                    let kept = try FileManager.default.contentsOfDirectory(atPath: agent.home)
-                    #expect(kept.filter { $0.hasPrefix("journal.sqlite.damaged-") }.count >= 4, "\(kept)")
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                _ = try await site.pushAndKill(agent, file)
+                try damageJournal(of: agent, seed: 1)
+                try await agent.start(site.push(file)) { program in
+                    let ended = try await program.waitForExit(within: Site.deadline)
+                    #expect(ended == .exited(0), "\(program.transcript)")
+                    let told = program.lines(of: .standardError)
+                    #expect(told.count == 1 && told[0].contains("damaged and was set aside"), "\(told)")
+                    #expect(try AgentRun(program).summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))
                 }
+                try await site.expectObject("file", equals: file)
+                try await site.expectNothingUnfinished()
+                // Again and again, however soon: what was set aside before stays.
+                for seed in 2...4 {
+                    try damageJournal(of: agent, seed: UInt64(seed))
+                    let status = try await agent.runForPeople(["status"])
+                    #expect(status.exitStatus == .exited(0), "\(status.transcript)")
+                }
+                let kept = try FileManager.default.contentsOfDirectory(atPath: agent.home)
+                #expect(kept.filter { $0.hasPrefix("journal.sqlite.damaged-") }.count >= 4, "\(kept)")
             }
         }
 

@@ -10,20 +10,17 @@ extension EndToEndTests {
     struct ResumeTests {
         @Test(arguments: StorageKind.usual, ["push", "resume"])
         func goesOnAfterTheAgentWasKilled(kind: StorageKind, command: String) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    let killed = try await site.pushAndKill(agent, file)
-                    let rest = try await agent.run(command == "push" ? site.push(file) : ["resume", "--all"])
-                    try await site.expectObject("file", equals: file)
-                    // What the killed run was told of last may be missing in its journal: then it is *have*, not sent.
-                    #expect(killed.storedParts.count >= 4)
-                    #expect(rest.sentParts.isDisjoint(with: killed.storedParts.subtracting(rest.storedParts)))
-                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))
-                    try site.expectLittleTwice([rest])
-                    try await site.expectNothingUnfinished()
-                }
+            try await Site.serving(kind) { site, agent in
+                let file = try site.makeLargeFile()
+                let killed = try await site.pushAndKill(agent, file)
+                let rest = try await agent.run(command == "push" ? site.push(file) : ["resume", "--all"])
+                try await site.expectObject("file", equals: file)
+                // What the killed run was told of last may be missing in its journal: then it is *have*, not sent.
+                #expect(killed.storedParts.count >= 4)
+                #expect(rest.sentParts.isDisjoint(with: killed.storedParts.subtracting(rest.storedParts)))
+                #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))
+                try site.expectLittleTwice([rest])
+                try await site.expectNothingUnfinished()
             }
         }
 
@@ -115,93 +112,78 @@ extension EndToEndTests {
 
         @Test(arguments: StorageKind.allCases)
         func findsTheUnfinishedUploadAgainWhenTheJournalIsLost(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    _ = try await site.pushAndKill(agent, file)
-                    for name in try FileManager.default.contentsOfDirectory(atPath: agent.home)
-                    where name.hasPrefix("journal") {
-                        try FileManager.default.removeItem(atPath: agent.home + "/" + name)
-                    }
-                    let rest = try await agent.run(site.push(file))
-                    try await site.expectObject("file", equals: file)
-                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))
-                    #expect(rest.notes.contains { $0.contains("unfinished upload that the gateway knows of") })
-                    try await site.expectNothingUnfinished()
+            try await Site.serving(kind) { site, agent in
+                let file = try site.makeLargeFile()
+                _ = try await site.pushAndKill(agent, file)
+                for name in try FileManager.default.contentsOfDirectory(atPath: agent.home)
+                where name.hasPrefix("journal") {
+                    try FileManager.default.removeItem(atPath: agent.home + "/" + name)
                 }
+                let rest = try await agent.run(site.push(file))
+                try await site.expectObject("file", equals: file)
+                #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))
+                #expect(rest.notes.contains { $0.contains("unfinished upload that the gateway knows of") })
+                try await site.expectNothingUnfinished()
             }
         }
 
         @Test(arguments: StorageKind.usual)
         func statusListsWhatIsUnfinishedAndAbortDropsIt(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    _ = try await site.pushAndKill(agent, file)
-                    let status = try await run(agent.program, ["status", "--home", agent.home])
-                    let size = "MiB of \(site.largeFileBytes >> 20).0 MiB stored"
-                    #expect(status.transcript.contains(size), "\(status.transcript)")
-                    let dropped = try await agent.run(["abort", "1"])
-                    #expect(dropped.outcomes == ["dropped"])
-                    let after = try await run(agent.program, ["status", "--home", agent.home])
-                    #expect(after.transcript.contains("No unfinished uploads"))
-                    try await site.expectNothingUnfinished()
-                    try await site.expectNoObject("file")
-                }
+            try await Site.serving(kind) { site, agent in
+                let file = try site.makeLargeFile()
+                _ = try await site.pushAndKill(agent, file)
+                let status = try await run(agent.program, ["status", "--home", agent.home])
+                let size = "MiB of \(site.largeFileBytes >> 20).0 MiB stored"
+                #expect(status.transcript.contains(size), "\(status.transcript)")
+                let dropped = try await agent.run(["abort", "1"])
+                #expect(dropped.outcomes == ["dropped"])
+                let after = try await run(agent.program, ["status", "--home", agent.home])
+                #expect(after.transcript.contains("No unfinished uploads"))
+                try await site.expectNothingUnfinished()
+                try await site.expectNoObject("file")
             }
         }
 
         @Test(arguments: StorageKind.usual)
         func aChangedFileIsANewVersionForPushAndAWrongFileForResume(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    _ = try await site.pushAndKill(agent, file)
-                    try SeededFile(seed: 99, byteCount: site.largeFileBytes).write(to: file)
-                    let refused = try await agent.run(["resume", "1"], exits: 65)
-                    #expect(refused.outcomes == ["wrongFile"])
-                    _ = try await agent.run(site.push(file))
-                    try await site.expectObject("file", equals: file)
-                    try await site.expectNothingUnfinished()
-                }
+            try await Site.serving(kind) { site, agent in
+                let file = try site.makeLargeFile()
+                _ = try await site.pushAndKill(agent, file)
+                try SeededFile(seed: 99, byteCount: site.largeFileBytes).write(to: file)
+                let refused = try await agent.run(["resume", "1"], exits: 65)
+                #expect(refused.outcomes == ["wrongFile"])
+                _ = try await agent.run(site.push(file))
+                try await site.expectObject("file", equals: file)
+                try await site.expectNothingUnfinished()
             }
         }
 
         @Test(arguments: StorageKind.usual)
         func aTouchedButEqualFileGoesOn(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    _ = try await site.pushAndKill(agent, file)
-                    try FileManager.default.setAttributes(
-                        [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)],
-                        ofItemAtPath: file.path(percentEncoded: false))
-                    let rest = try await agent.run(["resume", "1"])
-                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(3 * site.partBytes))
-                    try await site.expectObject("file", equals: file)
-                }
+            try await Site.serving(kind) { site, agent in
+                let file = try site.makeLargeFile()
+                _ = try await site.pushAndKill(agent, file)
+                try FileManager.default.setAttributes(
+                    [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)],
+                    ofItemAtPath: file.path(percentEncoded: false))
+                let rest = try await agent.run(["resume", "1"])
+                #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(3 * site.partBytes))
+                try await site.expectObject("file", equals: file)
             }
         }
 
         @Test(arguments: StorageKind.usual)
         func interruptKeepsEverythingAndExits75(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    try await agent.start(site.slowPush(file)) { program in
-                        try await program.waitForStoredParts(2)
-                        program.kill(SIGINT)
-                        #expect(try await program.waitForExit(within: .seconds(10)) == .exited(75))
-                    }
-                    let rest = try await agent.run(["resume"])
-                    #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(2 * site.partBytes))
-                    try await site.expectObject("file", equals: file)
+            try await Site.serving(kind) { site, agent in
+                let file = try site.makeLargeFile()
+                try await agent.start(site.slowPush(file)) { program in
+                    try await program.waitForStoredParts(2)
+                    program.kill(SIGINT)
+                    #expect(try await program.waitForExit(within: .seconds(10)) == .exited(75))
                 }
+                let rest = try await agent.run(["resume"])
+                #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(2 * site.partBytes))
+                try await site.expectObject("file", equals: file)
             }
         }
     }

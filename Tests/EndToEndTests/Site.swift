@@ -33,6 +33,17 @@ struct Site {
         }
     }
 
+    /// Makes a site on which a gateway serves, with an agent that it knows: what most tests begin with.
+    static func serving(
+        _ kind: StorageKind = .directory, _ body: (Site, AgentHandle) async throws -> Void
+    ) async throws {
+        try await with(kind) { site in
+            try await site.withGateway { gateway in
+                try await body(site, site.makeAgent(port: gateway.port))
+            }
+        }
+    }
+
     func path(_ name: String) -> String { directory.appending(path: name).path(percentEncoded: false) }
 
     // MARK: Gateways

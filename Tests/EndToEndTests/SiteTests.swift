@@ -91,26 +91,23 @@ extension EndToEndTests {
         /// files never mix in one object.
         @Test(arguments: StorageKind.usual)
         func twoAgentsWithOneIdentityNeverMixTheirBytes(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    try FileManager.default.copyItem(atPath: agent.home, toPath: site.path("copy"))
-                    let copy = AgentHandle(home: site.path("copy"), program: agent.program)
-                    let files = [
-                        try site.makeLargeFile("one/file", seed: 1), try site.makeLargeFile("two/file", seed: 2),
-                    ]
-                    for file in files {
-                        try FileManager.default.setAttributes(
-                            [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)],
-                            ofItemAtPath: file.path(percentEncoded: false))
-                    }
-                    try await pushAtOnce([agent, copy], files, of: site, first: 75)
-                    // The last to come has fenced the other, which has kept everything and goes on when it is told to.
-                    try await site.expectObject("file", equals: files[1])
-                    _ = try await agent.run(site.push(files[0]) + ["--if-exists", "replace"])
-                    try await site.expectObject("file", equals: files[0])
-                    try await site.expectNothingUnfinished()
+            try await Site.serving(kind) { site, agent in
+                try FileManager.default.copyItem(atPath: agent.home, toPath: site.path("copy"))
+                let copy = AgentHandle(home: site.path("copy"), program: agent.program)
+                let files = [
+                    try site.makeLargeFile("one/file", seed: 1), try site.makeLargeFile("two/file", seed: 2),
+                ]
+                for file in files {
+                    try FileManager.default.setAttributes(
+                        [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)],
+                        ofItemAtPath: file.path(percentEncoded: false))
                 }
+                try await pushAtOnce([agent, copy], files, of: site, first: 75)
+                // The last to come has fenced the other, which has kept everything and goes on when it is told to.
+                try await site.expectObject("file", equals: files[1])
+                _ = try await agent.run(site.push(files[0]) + ["--if-exists", "replace"])
+                try await site.expectObject("file", equals: files[0])
+                try await site.expectNothingUnfinished()
             }
         }
 

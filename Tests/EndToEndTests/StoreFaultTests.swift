@@ -9,21 +9,18 @@ extension EndToEndTests {
     struct StoreFaultTests {
         @Test(arguments: StorageKind.usual)
         func beginsAgainAndSaysSoWhereTheUploadWasAbortedBehindItsBack(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    let run = try await agent.start(site.slowPush(file, partsPerSecond: 2)) { program in
-                        try await program.waitForStoredParts(2)
-                        try await site.storage.purgeUploads()
-                        #expect(
-                            try await program.waitForExit(within: Site.deadline) == .exited(0), "\(program.transcript)")
-                        return AgentRun(program)
-                    }
-                    #expect(run.notes.contains { $0.contains("lost what was sent: beginning again") })
-                    try await site.expectObject("file", equals: file)
-                    try await site.expectNothingUnfinished()
+            try await Site.serving(kind) { site, agent in
+                let file = try site.makeLargeFile()
+                let run = try await agent.start(site.slowPush(file, partsPerSecond: 2)) { program in
+                    try await program.waitForStoredParts(2)
+                    try await site.storage.purgeUploads()
+                    #expect(
+                        try await program.waitForExit(within: Site.deadline) == .exited(0), "\(program.transcript)")
+                    return AgentRun(program)
                 }
+                #expect(run.notes.contains { $0.contains("lost what was sent: beginning again") })
+                try await site.expectObject("file", equals: file)
+                try await site.expectNothingUnfinished()
             }
         }
 
@@ -85,18 +82,15 @@ extension EndToEndTests {
 
         @Test(arguments: StorageKind.allCases)
         func verifyReadsAnObjectBack(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    _ = try await agent.run(site.push(file))
-                    let isProvable = kind != .juiceFS
-                    let verified = try await site.administer(["verify", "file"], exits: isProvable ? 0 : 1)
-                    let digest = "SHA-256 \(try fileDigest(file))"
-                    #expect(verified.contains { $0.hasSuffix(digest) }, "\(verified)")
-                    #expect(verified.contains { $0.hasPrefix(isProvable ? "whole: " : "unproven: ") }, "\(verified)")
-                    try await site.administer(["verify", "nothing"], exits: 66)
-                }
+            try await Site.serving(kind) { site, agent in
+                let file = try site.makeLargeFile()
+                _ = try await agent.run(site.push(file))
+                let isProvable = kind != .juiceFS
+                let verified = try await site.administer(["verify", "file"], exits: isProvable ? 0 : 1)
+                let digest = "SHA-256 \(try fileDigest(file))"
+                #expect(verified.contains { $0.hasSuffix(digest) }, "\(verified)")
+                #expect(verified.contains { $0.hasPrefix(isProvable ? "whole: " : "unproven: ") }, "\(verified)")
+                try await site.administer(["verify", "nothing"], exits: 66)
             }
         }
 

@@ -26,24 +26,21 @@ extension EndToEndTests {
         }
 
         @Test func refusesOtherContentUnlessToldToReplaceIt() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let old = try site.makeFile("old", bytes: 2 * Self.partBytes, seed: 1)
-                    let new = try site.makeFile("new", bytes: 2 * Self.partBytes, seed: 2)
-                    let longer = try site.makeFile("longer", bytes: 3 * Self.partBytes, seed: 3)
-                    func push(_ file: URL, _ options: [String] = [], exits status: Int32) async throws -> AgentRun {
-                        try await agent.run(
-                            ["push", file.path(percentEncoded: false), "--key", "key"] + options, exits: status)
-                    }
-                    _ = try await push(old, exits: 0)
-                    for file in [new, longer] { #expect(try await push(file, exits: 1).outcomes == ["keyTaken"]) }
-                    #expect(try await push(old, ["--if-exists", "fail"], exits: 1).outcomes == ["keyTaken"])
-                    try await site.expectObject("key", equals: old)
-                    _ = try await push(new, ["--if-exists", "replace"], exits: 0)
-                    try await site.expectObject("key", equals: new)
-                    try await site.expectNothingUnfinished()
+            try await Site.serving { site, agent in
+                let old = try site.makeFile("old", bytes: 2 * Self.partBytes, seed: 1)
+                let new = try site.makeFile("new", bytes: 2 * Self.partBytes, seed: 2)
+                let longer = try site.makeFile("longer", bytes: 3 * Self.partBytes, seed: 3)
+                func push(_ file: URL, _ options: [String] = [], exits status: Int32) async throws -> AgentRun {
+                    try await agent.run(
+                        ["push", file.path(percentEncoded: false), "--key", "key"] + options, exits: status)
                 }
+                _ = try await push(old, exits: 0)
+                for file in [new, longer] { #expect(try await push(file, exits: 1).outcomes == ["keyTaken"]) }
+                #expect(try await push(old, ["--if-exists", "fail"], exits: 1).outcomes == ["keyTaken"])
+                try await site.expectObject("key", equals: old)
+                _ = try await push(new, ["--if-exists", "replace"], exits: 0)
+                try await site.expectObject("key", equals: new)
+                try await site.expectNothingUnfinished()
             }
         }
 
@@ -70,32 +67,26 @@ extension EndToEndTests {
         }
 
         @Test func goesOnWithOtherFilesAfterOneFails() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeFile("file", bytes: 1_000)
-                    let run = try await agent.run(
-                        ["push", site.path("no-such-file"), file.path(percentEncoded: false)], exits: 1)
-                    #expect(run.outcomes.sorted() == ["missing", "stored"])
-                    try await site.expectObject("file", equals: file)
-                }
+            try await Site.serving { site, agent in
+                let file = try site.makeFile("file", bytes: 1_000)
+                let run = try await agent.run(
+                    ["push", site.path("no-such-file"), file.path(percentEncoded: false)], exits: 1)
+                #expect(run.outcomes.sorted() == ["missing", "stored"])
+                try await site.expectObject("file", equals: file)
             }
         }
 
         @Test(arguments: ["always", "never", "auto"])
         func sendsTextSmallerWhereItIsCompressed(choice: String) async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let text = (0..<200_000).map { "line \($0) of a log that says little\n" }.joined()
-                    let file = site.directory.appending(path: "log")
-                    try Data(text.utf8).write(to: file)
-                    let run = try await agent.run(
-                        ["push", file.path(percentEncoded: false), "--part-size", "1MiB", "--compress", choice])
-                    try await site.expectObject("log", equals: file)
-                    let wire = try #require(try run.summary.wireBytes)
-                    #expect(choice == "never" ? wire > UInt64(text.utf8.count) : wire < UInt64(text.utf8.count) / 2)
-                }
+            try await Site.serving { site, agent in
+                let text = (0..<200_000).map { "line \($0) of a log that says little\n" }.joined()
+                let file = site.directory.appending(path: "log")
+                try Data(text.utf8).write(to: file)
+                let run = try await agent.run(
+                    ["push", file.path(percentEncoded: false), "--part-size", "1MiB", "--compress", choice])
+                try await site.expectObject("log", equals: file)
+                let wire = try #require(try run.summary.wireBytes)
+                #expect(choice == "never" ? wire > UInt64(text.utf8.count) : wire < UInt64(text.utf8.count) / 2)
             }
         }
 
@@ -119,30 +110,24 @@ extension EndToEndTests {
         }
 
         @Test func twoUploadsOfOneFileMayHaveOtherPartSizes() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeFile("file", bytes: 5 * Self.partBytes + 1)
-                    for (key, size) in [("a", "1MiB"), ("b", "3MiB")] {
-                        _ = try await agent.run(
-                            ["push", file.path(percentEncoded: false), "--key", key, "--part-size", size])
-                        try await site.expectObject(key, equals: file)
-                    }
+            try await Site.serving { site, agent in
+                let file = try site.makeFile("file", bytes: 5 * Self.partBytes + 1)
+                for (key, size) in [("a", "1MiB"), ("b", "3MiB")] {
+                    _ = try await agent.run(
+                        ["push", file.path(percentEncoded: false), "--key", key, "--part-size", size])
+                    try await site.expectObject(key, equals: file)
                 }
             }
         }
 
         @Test func keepsToTheRateItIsGiven() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeFile("file", bytes: 6_000_000)
-                    let start = ContinuousClock.now
-                    _ = try await agent.run(
-                        ["push", file.path(percentEncoded: false), "--compress", "never", "--limit-rate", "2MB/s"])
-                    // Never faster than the limit; how much slower depends on the machine and is no matter here.
-                    #expect(ContinuousClock.now - start > .seconds(2.8))
-                }
+            try await Site.serving { site, agent in
+                let file = try site.makeFile("file", bytes: 6_000_000)
+                let start = ContinuousClock.now
+                _ = try await agent.run(
+                    ["push", file.path(percentEncoded: false), "--compress", "never", "--limit-rate", "2MB/s"])
+                // Never faster than the limit; how much slower depends on the machine and is no matter here.
+                #expect(ContinuousClock.now - start > .seconds(2.8))
             }
         }
     }

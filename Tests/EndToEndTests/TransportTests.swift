@@ -7,19 +7,16 @@ extension EndToEndTests {
     @Suite
     struct TransportTests {
         @Test func aGatewayWithAnotherKeyThanThePinnedOneGetsNothing() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let configuration = agent.home + "/agent.json"
-                    let text = try String(contentsOfFile: configuration, encoding: .utf8)
-                    let pin = String(repeating: "0", count: 64)
-                    try text.replacing(/sha256:[0-9a-f]+/, with: "sha256:\(pin)")
-                        .write(toFile: configuration, atomically: true, encoding: .utf8)
-                    let file = try site.makeFile("file", bytes: 1_000)
-                    try await agent.expectRefusal(
-                        site.push(file), Refusal(77, "gatewayUntrusted", "not the pinned one", do: "--pin"))
-                    try await site.expectNoObject("file")
-                }
+            try await Site.serving { site, agent in
+                let configuration = agent.home + "/agent.json"
+                let text = try String(contentsOfFile: configuration, encoding: .utf8)
+                let pin = String(repeating: "0", count: 64)
+                try text.replacing(/sha256:[0-9a-f]+/, with: "sha256:\(pin)")
+                    .write(toFile: configuration, atomically: true, encoding: .utf8)
+                let file = try site.makeFile("file", bytes: 1_000)
+                try await agent.expectRefusal(
+                    site.push(file), Refusal(77, "gatewayUntrusted", "not the pinned one", do: "--pin"))
+                try await site.expectNoObject("file")
             }
         }
 
@@ -35,18 +32,15 @@ extension EndToEndTests {
         }
 
         @Test func aRevokedDeviceIsCutOffWhileItSends() async throws {
-            try await Site.with { site in
-                try await site.withGateway { gateway in
-                    let agent = try await site.makeAgent(port: gateway.port)
-                    let file = try site.makeLargeFile()
-                    try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
-                        try await program.waitForStoredParts(1)
-                        try await site.gateway(["device", "revoke", "agent", "--home", site.path("gateway")])
-                        #expect(try await program.waitForExit(within: .seconds(10)) == .exited(77))
-                        #expect(AgentRun(program).outcomes == ["notAuthorised"])
-                    }
-                    try await site.gateway(["device", "revoke", "agent", "--home", site.path("gateway")], exits: 64)
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
+                    try await program.waitForStoredParts(1)
+                    try await site.gateway(["device", "revoke", "agent", "--home", site.path("gateway")])
+                    #expect(try await program.waitForExit(within: .seconds(10)) == .exited(77))
+                    #expect(AgentRun(program).outcomes == ["notAuthorised"])
                 }
+                try await site.gateway(["device", "revoke", "agent", "--home", site.path("gateway")], exits: 64)
             }
         }
 

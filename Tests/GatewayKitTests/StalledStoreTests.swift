@@ -4,6 +4,7 @@ import GatewayKit
 import Logging
 import NIOPosix
 import ObjectStore
+import ObjectStoreConformance
 import SecureChannel
 import TestSupport
 import Testing
@@ -20,7 +21,7 @@ struct StalledStoreTests {
             let objects = directory.appending(path: "store").path(percentEncoded: false)
             try FileManager.default.createDirectory(atPath: objects, withIntermediateDirectories: true)
             let files = try await FileStore.open(path: objects, threads: .singleton, logger: Self.logger)
-            let store = StallingStore(store: files, stalledPrefix: "slow/")
+            let store = StallingStore(files, stalledPrefix: "slow/")
             try await withServer(store, in: directory) { home, port in
                 try await withFaultProxy(upstreamPort: port) { proxy in
                     let large = directory.appending(path: "large")
@@ -96,21 +97,19 @@ struct StalledStoreTests {
 }
 
 /// A store that takes no bytes of some keys' parts until it is told to go on.
-private final class StallingStore: ObjectStore {
-    let store: FileStore
+private final class StallingStore: ForwardingStore {
+    let base: FileStore
     let stalledPrefix: String
     /// How many parts have been stalled.
     let stalls = Watched(0)
     private let mayGoOn = Watched(false)
 
-    init(store: FileStore, stalledPrefix: String) {
-        self.store = store
+    init(_ base: FileStore, stalledPrefix: String) {
+        self.base = base
         self.stalledPrefix = stalledPrefix
     }
 
     func goOn() { mayGoOn.update { $0 = true } }
-
-    var limits: StoreLimits { store.limits }
 
     func uploadPart(
         key: String, upload: String, number: PartNumber, body: ObjectBody
@@ -123,50 +122,6 @@ private final class StallingStore: ObjectStore {
                 throw StoreError(.cancelled)
             }
         }
-        return try await store.uploadPart(key: key, upload: upload, number: number, body: body)
+        return try await base.uploadPart(key: key, upload: upload, number: number, body: body)
     }
-
-    func object(key: String) async throws(StoreError) -> ObjectSummary? { try await store.object(key: key) }
-
-    func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
-    ) async throws(StoreError) -> ObjectReceipt {
-        try await store.putObject(key: key, body: body, metadata: metadata, ifAbsent: ifAbsent)
-    }
-
-    func readObject(key: String) async throws(StoreError) -> ObjectReader? { try await store.readObject(key: key) }
-
-    func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
-        try await store.createUpload(key: key, metadata: metadata)
-    }
-
-    func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
-        try await store.listParts(key: key, upload: upload, after: after)
-    }
-
-    func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
-    ) async throws(StoreError) -> ObjectReceipt {
-        try await store.completeUpload(key: key, upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
-    }
-
-    func abortUpload(key: String, upload: String) async throws(StoreError) {
-        try await store.abortUpload(key: key, upload: upload)
-    }
-
-    func uploads(key: String) async throws(StoreError) -> [UploadSummary] { try await store.uploads(key: key) }
-
-    func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError) {
-        try await store.writeRecord(name: name, bytes: bytes)
-    }
-
-    func readRecord(name: String) async throws(StoreError) -> StoredRecord? { try await store.readRecord(name: name) }
-
-    func deleteRecord(name: String) async throws(StoreError) { try await store.deleteRecord(name: name) }
-
-    func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
-        try await store.recordNames(prefix: prefix, after: after)
-    }
-
-    func currentTime() async throws(StoreError) -> Date { try await store.currentTime() }
 }

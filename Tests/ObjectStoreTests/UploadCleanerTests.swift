@@ -1,5 +1,6 @@
 import Foundation
 import ObjectStore
+import ObjectStoreConformance
 import Synchronization
 import Testing
 import WireProtocol
@@ -222,8 +223,8 @@ final class Counter: Sendable {
 }
 
 /// A store with the habits of S3 that a directory does not have.
-struct AlteredStore: ObjectStore {
-    private let base: FileStore
+struct AlteredStore: ForwardingStore {
+    let base: FileStore
     /// Lists of uploads name their sessions.
     var tellsSessions = true
     /// How many aborts do nothing, as if parts in flight had landed after them.
@@ -235,8 +236,6 @@ struct AlteredStore: ObjectStore {
         self.base = base
     }
 
-    var limits: StoreLimits { base.limits }
-
     func abortUpload(key: String, upload: String) async throws(StoreError) {
         if vainAbortKey == nil || vainAbortKey == key, vainAborts.takeOne() { return }
         try await base.abortUpload(key: key, upload: upload)
@@ -247,48 +246,4 @@ struct AlteredStore: ObjectStore {
         if !tellsSessions { for index in found.indices { found[index].sessionID = nil } }
         return found
     }
-
-    func object(key: String) async throws(StoreError) -> ObjectSummary? { try await base.object(key: key) }
-
-    func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
-    ) async throws(StoreError) -> ObjectReceipt {
-        try await base.putObject(key: key, body: body, metadata: metadata, ifAbsent: ifAbsent)
-    }
-
-    func readObject(key: String) async throws(StoreError) -> ObjectReader? { try await base.readObject(key: key) }
-
-    func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
-        try await base.createUpload(key: key, metadata: metadata)
-    }
-
-    func uploadPart(
-        key: String, upload: String, number: PartNumber, body: ObjectBody
-    ) async throws(StoreError) -> String {
-        try await base.uploadPart(key: key, upload: upload, number: number, body: body)
-    }
-
-    func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
-        try await base.listParts(key: key, upload: upload, after: after)
-    }
-
-    func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
-    ) async throws(StoreError) -> ObjectReceipt {
-        try await base.completeUpload(key: key, upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
-    }
-
-    func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError) {
-        try await base.writeRecord(name: name, bytes: bytes)
-    }
-
-    func readRecord(name: String) async throws(StoreError) -> StoredRecord? { try await base.readRecord(name: name) }
-
-    func deleteRecord(name: String) async throws(StoreError) { try await base.deleteRecord(name: name) }
-
-    func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
-        try await base.recordNames(prefix: prefix, after: after)
-    }
-
-    func currentTime() async throws(StoreError) -> Date { try await base.currentTime() }
 }

@@ -3,7 +3,7 @@ import TestSupport
 
 /// JuiceFS's gateway, a MinIO of 2021 before a file system in a database and a folder. It checks signatures and
 /// digests as S3 does.
-package enum JuiceFSGateway {
+package struct JuiceFSGateway: Sendable {
     /// What it keeps of an object beside the bytes.
     package enum Memory: String, CaseIterable, Sendable {
         /// Neither ETag nor metadata.
@@ -11,6 +11,14 @@ package enum JuiceFSGateway {
         /// Both: `--keep-etag --object-meta`.
         case full
     }
+
+    private let program: Executable
+    /// Holds the volume.
+    private let directory: URL
+    private let memory: Memory
+    private let port: Int
+    /// What its one user has to know.
+    package var secretAccessKey: String
 
     private static let accessKeyID = "sluice-tests"
     private static let secretAccessKey = "a secret of these tests"
@@ -23,36 +31,47 @@ package enum JuiceFSGateway {
         let juicefs = try Executable.tool("juicefs")
         return try await withTemporaryDirectory("juicefs") { directory in
             let path = directory.path(percentEncoded: false)
-            let database = "sqlite3://\(path)/metadata.db"
-            let environment = Program.environment(adding: [
-                "HOME": path, "MINIO_ROOT_USER": accessKeyID, "MINIO_ROOT_PASSWORD": secretAccessKey,
-            ])
             let formatted = try await run(
-                juicefs, ["format", "--storage", "file", "--bucket", "\(path)/data/", database, bucket],
-                environment: environment)
+                juicefs, ["format", "--storage", "file", "--bucket", "\(path)/data/", database(in: path), bucket],
+                environment: Program.environment(adding: ["HOME": path]))
             guard formatted.exitStatus == .exited(0) else {
                 throw S3ServerFailure(description: "juicefs format failed\n\(formatted.transcript)")
             }
 
-            let port = try findFreePort()
-            var arguments = [
-                "gateway", "--no-usage-report", "--no-bgjob", "--backup-meta", "0", "--cache-dir", "\(path)/cache",
-                "--log", "\(path)/gateway.log", "--metrics", "127.0.0.1:0", "--attr-cache", "0",
-                "--dir-entry-cache", "0",
-            ]
-            if memory == .full { arguments += ["--keep-etag", "--object-meta"] }
-            arguments += [database, "127.0.0.1:\(port)"]
-            return try await withProgram(juicefs, arguments, environment: environment, workingDirectory: directory) {
-                program in
-                // Until then it refuses what it will accept later.
-                try await program.waitForLine { $0.contains("IAM initialization complete") }
-                try await waitUntilReachable(port: port, program: program)
-                return try await body(
-                    S3Server(
-                        endpoint: "http://127.0.0.1:\(port)", accessKeyID: accessKeyID,
-                        secretAccessKey: secretAccessKey,
-                        bucket: bucket, program: program))
-            }
+            let gateway = JuiceFSGateway(
+                program: juicefs, directory: directory, memory: memory, port: try findFreePort(),
+                secretAccessKey: secretAccessKey)
+            return try await gateway.withServer(body)
         }
     }
+
+    /// Runs the gateway on what its volume holds: the first time, or again after it was stopped or killed.
+    package func withServer<Success>(_ body: (S3Server) async throws -> Success) async throws -> Success {
+        let path = directory.path(percentEncoded: false)
+        var arguments = [
+            "gateway", "--no-usage-report", "--no-bgjob", "--backup-meta", "0", "--cache-dir", "\(path)/cache",
+            "--log", "\(path)/gateway.log", "--metrics", "127.0.0.1:0", "--attr-cache", "0", "--dir-entry-cache", "0",
+        ]
+        if memory == .full { arguments += ["--keep-etag", "--object-meta"] }
+        arguments += [Self.database(in: path), "127.0.0.1:\(port)"]
+        return try await withProgram(program, arguments, environment: environment, workingDirectory: directory) {
+            running in
+            // Until then it refuses what it will accept later.
+            try await running.waitForLine { $0.contains("IAM initialization complete") }
+            try await waitUntilReachable(port: port, program: running)
+            return try await body(
+                S3Server(
+                    endpoint: "http://127.0.0.1:\(port)", accessKeyID: Self.accessKeyID,
+                    secretAccessKey: secretAccessKey, bucket: Self.bucket, program: running, juiceFS: self))
+        }
+    }
+
+    private var environment: [String: String] {
+        Program.environment(adding: [
+            "HOME": directory.path(percentEncoded: false), "MINIO_ROOT_USER": Self.accessKeyID,
+            "MINIO_ROOT_PASSWORD": secretAccessKey,
+        ])
+    }
+
+    private static func database(in path: String) -> String { "sqlite3://\(path)/metadata.db" }
 }

@@ -14,13 +14,19 @@ package struct S3Server: Sendable {
     package let bucket: String
     /// For tests that stop or kill it.
     package let program: Program
+    /// To run it again on the same volume; `nil` where it is another kind of server.
+    package let juiceFS: JuiceFSGateway?
 
-    package init(endpoint: String, accessKeyID: String, secretAccessKey: String, bucket: String, program: Program) {
+    package init(
+        endpoint: String, accessKeyID: String, secretAccessKey: String, bucket: String, program: Program,
+        juiceFS: JuiceFSGateway? = nil
+    ) {
         self.endpoint = endpoint
         self.accessKeyID = accessKeyID
         self.secretAccessKey = secretAccessKey
         self.bucket = bucket
         self.program = program
+        self.juiceFS = juiceFS
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import SecureChannel
+import SeededRandom
 import TestSupport
 import Testing
 

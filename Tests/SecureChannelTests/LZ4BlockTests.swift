@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import SecureChannel
+import SeededRandom
 import TestSupport
 import Testing
 

@@ -1,3 +1,4 @@
+import SeededRandom
 package import TransferCore
 package import TransferCoreSupport
 import WireProtocol

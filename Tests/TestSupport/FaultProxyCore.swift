@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import SeededRandom
 
 /// An order to cut all connections at one exact byte.
 struct ArrangedCut: Sendable {

@@ -1,4 +1,5 @@
 package import Foundation
+import SeededRandom
 
 /// A file whose bytes a seed decides, made piece by piece so that its size is not bounded by memory.
 package struct SeededFile: Sendable {

@@ -1,3 +1,4 @@
+import SeededRandom
 import TransferCore
 import TransferCoreSupport
 import WireProtocol

@@ -54,10 +54,7 @@ import WireProtocol
         let upload = pair.push(bytes: 8_000)
         pair.run { ($0.store.requestCounts[.storePart] ?? 0) >= 5 }
         pair.restartAgent { pair.journal.forgetSessions() }
-        pair.run()
-        pair.checkStored(upload)
-        pair.rest()
-        #expect(pair.violations == [])
+        pair.expectStored(upload)
         #expect(pair.agent.reports.contains { if case .adopted = $0 { true } else { false } })
         #expect(pair.store.requestCounts[.createUpload] == 1)
         #expect((pair.store.requestCounts[.storePart] ?? 0) <= 8 + 4)

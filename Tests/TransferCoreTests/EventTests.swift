@@ -90,10 +90,7 @@ import WireProtocol
             pair.run { $0.chunkTimes.count >= chunks || $0.isDone }
             guard !pair.isDone else { break }
             pair.restartAgent(leavingGateway: true)
-            pair.run()
-            pair.checkStored(upload)
-            pair.rest()
-            #expect(pair.violations == [], "after \(chunks) chunks")
+            pair.expectStored(upload, "after \(chunks) chunks")
             #expect(pair.store.partsStoredAgain == [])
             #expect(pair.gateway.notes.contains { if case .fenced = $0 { true } else { false } })
         }
@@ -129,14 +126,7 @@ import WireProtocol
         let upload = pair.push(bytes: 6_000)
         pair.run { $0.store.confirmed.count >= 2 }
         pair.gateway.change { $0.devicesChanged([], now: pair.schedule.now) }
-        pair.run()
-        guard case .failed(let failure) = pair.agent.outcomes[upload] else {
-            Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
-            return
-        }
-        #expect(failure.kind == .notAuthorised)
-        pair.rest()
-        #expect(pair.violations == [])
+        #expect(pair.expectFailed(upload)?.kind == .notAuthorised)
     }
 
     @Test func anInterruptedPushIsGoneOnWithByTheNext() {
@@ -149,10 +139,7 @@ import WireProtocol
         #expect(failure.kind == .stopped)
         pair.restartAgent()
         pair.run { $0.agent.outcomes[upload] == nil }
-        pair.run()
-        pair.checkStored(upload)
-        pair.rest()
-        #expect(pair.violations == [])
+        pair.expectStored(upload)
         #expect(pair.store.partsStoredAgain == [])
     }
 

@@ -57,10 +57,7 @@ import WireProtocol
             let upload = pair.push(bytes: size)
             pair.run { $0.chunkTimes.count >= chunks }
             pair.files[upload]?.touchChangeTime()
-            pair.run()
-            pair.checkStored(upload)
-            pair.rest()
-            #expect(pair.violations == [])
+            pair.expectStored(upload)
         }
     }
 
@@ -79,10 +76,7 @@ import WireProtocol
         let pair = Pair()
         pair.store.faults = [.storePart: [2: .fails(.digestMismatch)]]
         let upload = pair.push(bytes: 5_000)
-        pair.run()
-        pair.checkStored(upload)
-        pair.rest()
-        #expect(pair.violations == [])
+        pair.expectStored(upload)
         #expect(pair.partsRead == 6)
     }
 
@@ -117,10 +111,7 @@ import WireProtocol
                 case .contentOfOtherSize: file.rewrite(file.bytes + [1])
                 }
             }
-            pair.run()
-            pair.checkStored(upload)
-            pair.rest()
-            #expect(pair.violations == [], "\(change) after \(chunks) chunks")
+            pair.expectStored(upload, "\(change) after \(chunks) chunks")
             if change != .contentOfSameSize, change != .contentOfOtherSize {
                 #expect(pair.store.partsStoredAgain == [])
             }
@@ -152,10 +143,7 @@ import WireProtocol
         let upload = pair.push(bytes: size)
         pair.run { $0.store.object("site/file") != nil }
         pair.restartAgent { pair.files[upload]?.touchModificationTime() }
-        pair.run()
-        pair.checkStored(upload)
-        pair.rest()
-        #expect(pair.violations == [])
+        pair.expectStored(upload)
     }
 
     /// Nothing is written to a key while an earlier version of the file may still appear there (specification §9.2).

@@ -19,10 +19,7 @@ import WireProtocol
             let pair = Pair()
             pair.store.faults = [kind: [1: fault]]
             let upload = pair.push(bytes: size, policy: policy)
-            pair.run()
-            pair.checkStored(upload)
-            pair.rest()
-            #expect(pair.violations == [], "\(kind) \(fault) of \(size) bytes, \(policy)")
+            pair.expectStored(upload, "\(kind) \(fault) of \(size) bytes, \(policy)")
             #expect(pair.store.partsStoredAgain == [])
         }
     }
@@ -58,10 +55,7 @@ import WireProtocol
         let pair = Pair()
         pair.store.faults = [.storePart: [3: .uploadVanishes]]
         let upload = pair.push(bytes: 5_000)
-        pair.run()
-        pair.checkStored(upload)
-        pair.rest()
-        #expect(pair.violations == [])
+        pair.expectStored(upload)
         #expect(pair.agent.reports.contains(.lost))
         #expect(pair.store.recordCount == 0)
     }
@@ -70,24 +64,14 @@ import WireProtocol
         let pair = Pair()
         pair.store.faults = [.storePart: [3: .uploadVanishes, 7: .uploadVanishes]]
         let upload = pair.push(bytes: 5_000)
-        pair.run()
-        guard case .failed(let failure) = pair.agent.outcomes[upload] else {
-            Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
-            return
-        }
-        #expect(failure.kind == .sessionLost)
-        pair.rest()
-        #expect(pair.violations == [])
+        #expect(pair.expectFailed(upload)?.kind == .sessionLost)
     }
 
     @Test func anUploadThatVanishesAtItsCompletionBeginsAnew() {
         let pair = Pair()
         pair.store.faults = [.complete: [1: .uploadVanishes]]
         let upload = pair.push(bytes: 5_000)
-        pair.run()
-        pair.checkStored(upload)
-        pair.rest()
-        #expect(pair.violations == [])
+        pair.expectStored(upload)
         #expect(pair.agent.reports.contains(.lost))
     }
 
@@ -98,10 +82,7 @@ import WireProtocol
             pair.store.keepsSession = keepsSession
             pair.store.faults = [.complete: [1: .failsAfterEffect(failure)]]
             let upload = pair.push(bytes: 5_000)
-            pair.run()
-            pair.checkStored(upload)
-            pair.rest()
-            #expect(pair.violations == [])
+            pair.expectStored(upload)
             #expect(!pair.agent.reports.contains(.lost))
         }
     }
@@ -112,10 +93,7 @@ import WireProtocol
         pair.run { ($0.store.requestCounts[.storePart] ?? 0) == 5 && $0.store.confirmed.count >= 4 }
         guard let second = PartNumber(2) else { return }
         pair.store.overwritePart(second)
-        pair.run()
-        pair.checkStored(upload)
-        pair.rest()
-        #expect(pair.violations == [])
+        pair.expectStored(upload)
         #expect(pair.store.requestCounts[.storePart] == 6)
     }
 
@@ -124,10 +102,7 @@ import WireProtocol
         let upload = pair.push(bytes: 5_000)
         pair.run { $0.store.confirmed.count == 5 }
         for number in [1, 4] { if let part = PartNumber(UInt32(number)) { pair.store.losePart(part) } }
-        pair.run()
-        pair.checkStored(upload)
-        pair.rest()
-        #expect(pair.violations == [])
+        pair.expectStored(upload)
         #expect(pair.store.requestCounts[.storePart] == 7)
         #expect(pair.store.requestCounts[.complete] == 2)
     }
@@ -136,14 +111,7 @@ import WireProtocol
         let pair = Pair()
         pair.store.standingFaults = [.complete: .fails(.partsInvalid([]))]
         let upload = pair.push(bytes: 3_000)
-        pair.run()
-        guard case .failed(let failure) = pair.agent.outcomes[upload] else {
-            Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
-            return
-        }
-        #expect(failure.kind == .sessionLost)
-        pair.rest()
-        #expect(pair.violations == [])
+        #expect(pair.expectFailed(upload)?.kind == .sessionLost)
     }
 
     @Test func aListingThatLagsIsNotBelieved() {
@@ -151,10 +119,7 @@ import WireProtocol
         pair.store.standingFaults = [.listParts: .listsNothing]
         pair.cuts = [Cut(.toGateway, after: 25)]
         let upload = pair.push(bytes: 9_000)
-        pair.run()
-        pair.checkStored(upload)
-        pair.rest()
-        #expect(pair.violations == [])
+        pair.expectStored(upload)
         #expect(pair.store.partsStoredAgain == [])
     }
 

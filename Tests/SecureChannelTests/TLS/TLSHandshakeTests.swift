@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import SecureChannel
+import SeededRandom
 import Synchronization
 import TestSupport
 import Testing

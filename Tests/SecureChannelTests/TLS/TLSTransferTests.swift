@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import SecureChannel
+import SeededRandom
 import TestSupport
 import Testing
 
