@@ -12,12 +12,15 @@ import Testing
     /// Runs the program against a gateway that echoes one line.
     /// - Parameters:
     ///   - input: what the program sends, put there by a shell because programs get no input of ours.
+    ///   - inputStaysOpen: whether the program finds no end of its input, so that only the gateway can end the
+    ///     connection: at the end of its input the program closes at once, and what the gateway still had to say
+    ///     would reset the connection before all of it was read. The input has to fit into a pipe (64 KiB).
     ///   - output: where its standard output goes, if that is too long for lines.
     ///   - answer: what the gateway says to as many bytes, instead of echoing a line.
     /// - Returns: how the connection looked from the gateway, and what the program printed.
     private func connect(
-        _ arguments: [String], showingCertificate: Bool, input: URL? = nil, output: URL? = nil,
-        answer: ByteBuffer? = nil,
+        _ arguments: [String], showingCertificate: Bool, input: URL? = nil, inputStaysOpen: Bool = false,
+        output: URL? = nil, answer: ByteBuffer? = nil,
         accepts: @escaping @Sendable (TLSPeer) -> Bool = { _ in true }
     ) async throws -> (Conversation, Program) {
         try await withTemporaryDirectory("s-client") { directory in
@@ -37,8 +40,12 @@ import Testing
                 { port in
                     let line = (command + ["-connect", "127.0.0.1:\(port)"]).joined(separator: " ")
                     let target = output.map { "> '\($0.path(percentEncoded: false))'" } ?? ""
-                    let ended = try await run(
-                        Executable(path: "/bin/sh"), ["-c", "exec \(line) < '\(source)' \(target)"])
+                    let script =
+                        inputStaysOpen
+                        ? "cd '\(directory.path(percentEncoded: false))' && mkfifo pipe && exec 3<>pipe && "
+                            + "cat '\(source)' >&3 && exec \(line) < pipe \(target)"
+                        : "exec \(line) < '\(source)' \(target)"
+                    let ended = try await run(Executable(path: "/bin/sh"), ["-c", script])
                     program.update { $0 = ended }
                     _ = try await conversation.end()
                 })
@@ -86,7 +93,8 @@ import Testing
             let input = directory.appending(path: "input")
             let wish = "K" + String(repeating: "-", count: 8191)
             try Data((wish + wish + "after the changes\n").utf8).write(to: input)
-            let (conversation, program) = try await connect(Self.proper, showingCertificate: true, input: input)
+            let (conversation, program) = try await connect(
+                Self.proper, showingCertificate: true, input: input, inputStaysOpen: true)
             #expect(conversation.error == nil)
             #expect(String(decoding: conversation.received, as: UTF8.self) == "after the changes\n")
             #expect(program.lines.filter { $0.text.contains("KEYUPDATE") }.count == 2, "\(program.transcript)")
