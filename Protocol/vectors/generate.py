@@ -21,7 +21,8 @@ U32_MAX = 2**32 - 1
 # Specification §4: type, way.
 TYPES = {
     "HELLO": (0x01, UP), "WELCOME": (0x02, DOWN), "PING": (0x03, BOTH), "PONG": (0x04, BOTH),
-    "GO AWAY": (0x05, DOWN), "ERROR": (0x06, BOTH), "SESSION OPEN": (0x10, UP), "SESSION OPENED": (0x11, DOWN),
+    "GO AWAY": (0x05, DOWN), "ERROR": (0x06, BOTH), "ENROL": (0x07, UP), "ENROLLED": (0x08, DOWN),
+    "SESSION OPEN": (0x10, UP), "SESSION OPENED": (0x11, DOWN),
     "SESSION EXISTS": (0x12, DOWN), "SESSION REFUSED": (0x13, DOWN),
     "SESSION LEAVE": (0x14, UP), "SESSION LEFT": (0x15, DOWN), "PART OFFER": (0x20, UP),
     "PART DECISION": (0x21, DOWN), "PART DATA": (0x22, UP), "RECEIVED": (0x23, DOWN), "STORED": (0x24, DOWN),
@@ -102,6 +103,15 @@ def hello(low=1, high=1, capabilities=1, software="sluice-agent/1.0", magic=0x53
     body = Body().u32("magic", magic).u16("versionMin", low).u16("versionMax", high)
     body.u32("capabilities", capabilities).fixed("fingerprint", digest("device")).fixed("run", identifier("run"))
     return body.text8("software", software)
+
+
+def enrol(software="sluice-agent/1.0", magic=0x534C5543):
+    body = Body().u32("magic", magic).fixed("fingerprint", digest("device")).fixed("secret", identifier("secret"))
+    return body.text8("software", software)
+
+
+def enrolled(name, prefix):
+    return Body().text8("name", name).text16("prefix", prefix)
 
 
 WELCOME = dict(
@@ -285,6 +295,12 @@ def frames():
     yield line("session", "ERROR", error(2, 0x003D, retry=5000, message=TEXT), slot=65535)
     yield line("connection", "ERROR", error(3, 0x0022))
     yield line("code of a later version", "ERROR", error(1, 0xFFFF, U32_MAX, U32_MAX, "m" * 512), slot=1)
+    yield line("usual", "ENROL", enrol())
+    yield line("no software", "ENROL", enrol(""))
+    yield line("longest software", "ENROL", enrol("s" * 255))
+    yield line("usual", "ENROLLED", enrolled("cam1", "cam1/"))
+    yield line("no prefix", "ENROLLED", enrolled("n", ""))
+    yield line("longest", "ENROLLED", enrolled("n" * 255, "p" * 1023 + "/"))
     yield line("verify", "SESSION OPEN", session_open(), slot=1)
     yield line("replace, a stream", "SESSION OPEN", session_open(size=U64_MAX, if_exists=1), slot=2)
     yield line("fail, before 1970", "SESSION OPEN", session_open(0, 1, -1, 999999999, 2, TEXT), slot=3)
@@ -392,7 +408,7 @@ def malformed_headers():
     yield "ABORTED of the largest length", DOWN, header(U32_MAX, 0x44, 0, 1), "frame_too_large"
     yield "unknown frame too long to skip", BOTH, header(65537, 0x50, 0x80, 0), "frame_too_large"
     yield "type 0", BOTH, header(0, 0x00, 0, 0), "unknown_type"
-    yield "type between two", BOTH, header(0, 0x07, 0, 0), "unknown_type"
+    yield "type between two", BOTH, header(0, 0x09, 0, 0), "unknown_type"
     yield "type 255, all flags but bit 7", BOTH, header(0, 0xFF, 0x7F, 0), "unknown_type"
     yield "an HTTP request", UP, b"GET / HTTP/1.1\r\n", "unknown_type"
     yield "flag of PING", BOTH, header(8, 0x03, 0x01, 0) + bytes(8), "reserved_bits"
@@ -547,6 +563,10 @@ def malformed_twice():
     yield "flags before slot", BOTH, header(8, 0x03, 0x01, 1), "reserved_bits"
     yield "slot before body", BOTH, raw("PING", bytes(7), 1), "bad_slot"
     yield "slot before a body that is not there", UP, header(15, 0x22, 0, 0), "bad_slot"
+    yield "another magic in ENROL", UP, frame("ENROL", enrol(magic=0x47455420)), "bad_magic"
+    yield "ENROL in a slot", UP, header(53, 0x07, 0, 1), "bad_slot"
+    yield "ENROL without a secret", UP, raw("ENROL", enrol("").data[:36]), "body_too_short"
+    yield "ENROLLED to its sender", UP, frame("ENROLLED", enrolled("n", "")), "wrong_direction"
     yield "magic before versions", UP, frame("HELLO", hello(2, 1, magic=0)), "bad_magic"
     yield "a value before a short body", UP, raw("PART OFFER", bytes(5), 1), "bad_value"
     yield "a value before a text", DOWN, raw("STORED", struct.pack(">IH", 0, 1) + b"\xff", 1), "bad_value"

@@ -16,6 +16,9 @@ package struct AgentFailure: Equatable, Sendable {
         case let error as UploadFailure:
             exitCode = error.kind.exitCode
             sentence = error.sentence
+        case let error as InvitationRefused:
+            exitCode = error.exitCode
+            sentence = error.sentence
         case let error as DatabaseError:
             let failure = JournalWriter.failure(error)
             exitCode = failure.kind.exitCode

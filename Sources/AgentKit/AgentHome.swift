@@ -27,18 +27,45 @@ package struct AgentHome: Sendable {
     /// - Returns: the device's fingerprint, for the gateway's device list.
     package func create(name: String, gateway: String, pin: Fingerprint) throws(AgentHomeError) -> Fingerprint {
         do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try makeDirectory()
             let identity = try Identity.create(in: path, name: name)
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            let configuration = try encoder.encode(["gateway": gateway, "pin": pin.description])
-            try AtomicFile.writeNew(
-                Array(configuration) + [UInt8(ascii: "\n")], to: configurationPath, mode: .ownerOnly)
+            try writeConfiguration(gateway: gateway, pin: pin)
             return identity.fingerprint
         } catch {
             throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
         }
+    }
+
+    /// The same for a device that was invited. A home that an earlier attempt left for the same gateway is used as it
+    /// is, key and all: the gateway may have that key on its list.
+    package func createOrGoOn(name: String, gateway: String, pin: Fingerprint) throws(AgentHomeError) {
+        do {
+            try makeDirectory()
+            if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
+                _ = try Identity.create(in: path, name: name)
+            }
+            guard AtomicFile.exists(configurationPath) else {
+                return try writeConfiguration(gateway: gateway, pin: pin)
+            }
+        } catch {
+            throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
+        }
+        guard try self.pin() == pin, try configuration()["gateway"] == gateway else {
+            throw AgentHomeError(
+                .unusable, "\(path) is a home for another gateway already; make another one with --home DIRECTORY")
+        }
+    }
+
+    private func makeDirectory() throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    private func writeConfiguration(gateway: String, pin: Fingerprint) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let configuration = try encoder.encode(["gateway": gateway, "pin": pin.description])
+        try AtomicFile.writeNew(Array(configuration) + [UInt8(ascii: "\n")], to: configurationPath, mode: .ownerOnly)
     }
 
     /// The fingerprint of the gateway's key, as `create` was told.

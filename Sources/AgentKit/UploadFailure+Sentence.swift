@@ -63,7 +63,7 @@ extension UploadFailure.Kind {
         case .versionUnsupported: "update the older of the two programs"
         case .gatewayUntrusted:
             "if its operator has replaced its key, make a new home with that --pin; else somebody is in between"
-        case .notAuthorised: "ask the gateway's operator to add it with sluice-gateway device add"
+        case .notAuthorised: "ask the gateway's operator to invite it, or to add it with sluice-gateway device add"
         case .protocolViolation: "check --gateway: a sluice-gateway has to answer there"
         }
     }

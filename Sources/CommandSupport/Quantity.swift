@@ -70,6 +70,9 @@ package struct Endpoint: Equatable, Sendable, ExpressibleByArgument, CustomStrin
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
+    /// Whether somebody can connect to it: not, where it means every address of a machine, or any port.
+    package var isReachable: Bool { !["0.0.0.0", "::", "*"].contains(host) && port != 0 }
+
     /// Whether it is reached without leaving this machine.
     package var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 }

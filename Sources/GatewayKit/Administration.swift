@@ -1,25 +1,64 @@
+import FoundationEssentials
 import Logging
 import ObjectStore
 package import SecureChannel
 import TransferCore
+import WireProtocol
 
 extension GatewayHome {
     /// Adds a device to the list; a gateway that runs takes note within seconds.
     package func addDevice(name: String, fingerprint: Fingerprint, prefix: String) throws {
-        var list = try devices()
-        try list.add(AuthorisedDevice(name: name, fingerprint: fingerprint.digest, prefix: prefix))
-        try write(list)
-    }
-}
-
-extension GatewayHome {
-    /// Takes a device off the list; a gateway that runs ends its connections within seconds.
-    package func revokeDevice(name: String) throws {
-        var list = try devices()
-        guard list.remove(name: name) else {
-            throw DeviceListError("there is no device \(name); sluice-gateway device list shows them")
+        try withListsLocked {
+            var list = try devices()
+            try list.add(AuthorisedDevice(name: name, fingerprint: fingerprint.digest, prefix: prefix))
+            try write(list)
         }
-        try write(list)
+    }
+
+    /// Takes a device off the list, its invitation too; a gateway that runs ends its connections within seconds.
+    package func revokeDevice(name: String) throws {
+        try withListsLocked {
+            var (list, invitations) = (try devices(), try invitations())
+            let (wasListed, wasInvited) = (list.remove(name: name), invitations.remove(name: name))
+            guard wasListed || wasInvited else {
+                throw DeviceListError("there is no device \(name); sluice-gateway device list shows them")
+            }
+            if wasInvited { try write(invitations) }
+            if wasListed { try write(list) }
+        }
+    }
+
+    /// Makes an invitation (specification §5.2); one that waits for the same name is void from here on.
+    ///
+    /// - Parameters:
+    ///   - gateway: `HOST:PORT`, as the device will reach it.
+    ///   - lifetime: how long the code is good, if nobody uses it.
+    /// - Returns: the code, a secret.
+    package func inviteDevice(name: String, prefix: String, gateway: String, lifetime: Duration) throws -> String {
+        let secret = try InvitationSecret.random()
+        let code = try InvitationCode(gateway: gateway, pin: identity().fingerprint, secret: secret).text()
+        let digest = try secret.digest()
+        let now = Date()
+        try withListsLocked {
+            var (list, invitations) = (try devices(), try invitations())
+            // What the device will be refused for then is better said now; the key stands for any.
+            try list.add(AuthorisedDevice(name: name, fingerprint: digest, prefix: prefix))
+            invitations.removeExpired(at: now)
+            let expires = now.addingTimeInterval(Double(lifetime.components.seconds))
+            invitations.add(.init(name: name, prefix: prefix, secretDigest: digest, expires: expires))
+            try write(invitations)
+        }
+        return code
+    }
+
+    /// The devices as their file has them, and who is invited.
+    package func deviceLines() throws -> String {
+        let now = Date()
+        let invited = try invitations().invitations.filter { $0.expires > now }.map { invitation in
+            let prefix = invitation.prefix.isEmpty ? "" : "  prefix=\(invitation.prefix)"
+            return "# invited until \(invitation.expires.formatted(.iso8601)): \(invitation.name)\(prefix)\n"
+        }
+        return try devices().text + invited.joined()
     }
 }
 

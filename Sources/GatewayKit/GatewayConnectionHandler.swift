@@ -101,13 +101,16 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private func receive(_ inbound: Inbound, id: ConnectionID) {
         switch inbound {
         case .frame(let slot, let frame):
-            if case .hello(let hello) = frame, let peer, hello.fingerprint != peer.fingerprint.digest {
-                // It says that it is another device than the one whose key it has.
+            if let refusal = refusal(of: frame) {
                 isEnded = true
-                return core.assumeIsolated { $0.receivedMalformed(.notAuthorised, from: id) }
+                return core.assumeIsolated { $0.receivedMalformed(refusal, from: id) }
             }
-            leaveDoorstep()
-            decoder.bodyBytesMax = nil
+            if case .enrol = frame {
+                // Whoever has an invitation is a stranger still.
+            } else {
+                leaveDoorstep()
+                decoder.bodyBytesMax = nil
+            }
             core.assumeIsolated { $0.receivedFrame(frame, slot: slot, from: id) }
         case .dataBegan(let slot, let header):
             begin(header, verdict: core.assumeIsolated { $0.receivedData(header, slot: slot, from: id) })
@@ -115,6 +118,16 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             receive(bytes, id: id)
         case .dataEnded:
             end(id: id)
+        }
+    }
+
+    /// What the transport has to say against a frame: it proved another key, or none.
+    private func refusal(of frame: Frame) -> ErrorCode? {
+        switch frame {
+        case .hello(let hello): peer.map { $0.fingerprint.digest != hello.fingerprint } == true ? .notAuthorised : nil
+        case .enrol where peer == nil: .unexpectedFrame
+        case .enrol(let enrol): enrol.fingerprint != peer?.fingerprint.digest ? .notAuthorised : nil
+        default: nil
         }
     }
 

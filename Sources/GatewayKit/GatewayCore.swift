@@ -11,9 +11,17 @@ import WireProtocol
 /// It lives on one event loop, which is also the loop of its connections, so that a frame is decided and answered
 /// without a hop; the store's calls run elsewhere and come back to it.
 actor GatewayCore {
+    /// What an operator may change while the gateway serves.
+    struct Files: Sendable {
+        let home: GatewayHome
+        let devices: WatchedFile<[AuthorisedDevice]>
+        let invitations: WatchedFile<InvitationList>
+    }
+
     private nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
-    private let devices: DeviceFile
+    private let files: Files
+    private let enrolment: Enrolment
     private let logger: Logger
     private var machine: Gateway
     private var channels: [ConnectionID: any Channel] = [:]
@@ -25,16 +33,18 @@ actor GatewayCore {
     private var lastConnection: UInt64 = 0
     private var isPerforming = false
     private var doorstep = Doorstep()
+    private var invitations = InvitationList()
     private let clock = ContinuousClock()
     private let startedAt: ContinuousClock.Instant
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
 
     init(
-        machine: Gateway, store: any ObjectStore, devices: DeviceFile, eventLoop: any EventLoop, logger: Logger
+        machine: Gateway, store: any ObjectStore, files: Files, eventLoop: any EventLoop, logger: Logger
     ) {
         self.machine = machine
-        self.devices = devices
+        self.files = files
+        self.enrolment = Enrolment(home: files.home)
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
         self.logger = logger
@@ -49,10 +59,13 @@ actor GatewayCore {
     /// A peer that was admitted has ended or said HELLO.
     func left(_ address: String) { doorstep.left(address) }
 
-    /// Whether a device may connect; the list is as it is now.
-    func knows(_ device: Fingerprint) -> Bool {
+    /// Whether whoever has this key may say something: a device on the list, as it is now, and anybody as long as an
+    /// invitation waits for somebody (specification §5.2).
+    func maySpeak(_ device: Fingerprint) -> Bool {
         lookAtDevices()
-        return machine.knows(device.digest)
+        if machine.knows(device.digest) { return true }
+        if let newest = files.invitations.changed() { invitationsChanged(newest) }
+        return invitations.hasLive(at: Date())
     }
 
     /// A connection is there; the number is its name from here on.
@@ -114,7 +127,28 @@ actor GatewayCore {
 
     /// Takes note of a device list that has changed. Nobody else looks: a change is seen once.
     func lookAtDevices() {
-        if let newest = devices.changed() { devicesChanged(newest) }
+        if let newest = files.devices.changed() { devicesChanged(newest) }
+    }
+
+    func invitationsChanged(_ invitations: InvitationList) { self.invitations = invitations }
+
+    /// Takes an invitation at its word, where the files are: that may wait for a disk, which the loop must not.
+    private func enrol(_ id: ConnectionID, _ fingerprint: Fingerprint, _ secret: InvitationSecret) {
+        Task { [enrolment, logger] in
+            var device: AuthorisedDevice?
+            do {
+                device = try await enrolment.redeem(secret, by: fingerprint, at: Date())
+            } catch {
+                logger.error("An invitation could not be used", metadata: ["error": "\(error)"])
+            }
+            self.enrolled(device, on: id)
+        }
+    }
+
+    private func enrolled(_ device: AuthorisedDevice?, on id: ConnectionID) {
+        lookAtDevices()
+        machine.enrolled(device, on: id, now: now)
+        perform()
     }
 
     // MARK: Stopping
@@ -187,6 +221,8 @@ actor GatewayCore {
             flows[id]?.release()
         case .dropFlow(let id):
             flows.removeValue(forKey: id)?.drop()
+        case .enrol(let id, let fingerprint, let secret):
+            enrol(id, Fingerprint(fingerprint), secret)
         case .note(let note):
             log(note)
         }
@@ -220,6 +256,8 @@ actor GatewayCore {
             logger.info("Welcomed", metadata: ["connection": "\(id.value)", "device": "\(device)"])
         case .fenced(let id, let device):
             logger.notice("Fenced an older run", metadata: ["connection": "\(id.value)", "device": "\(device)"])
+        case .enrolled(let id, let device):
+            logger.notice("Enrolled", metadata: ["connection": "\(id.value)", "device": "\(device)"])
         case .refused(let id, let code):
             logger.notice("Refused", metadata: ["connection": "\(id.value)", "code": "\(code.name)"])
         case .opened(let session, let device, _):

@@ -14,6 +14,7 @@ package struct GatewayHome: Sendable {
 
     package var keysPath: String { path + "/keys" }
     package var devicesPath: String { path + "/devices" }
+    package var invitationsPath: String { path + "/invitations" }
     package var configurationPath: String { path + "/gateway.json" }
 
     /// Makes a home. What is there already is never touched.
@@ -83,13 +84,65 @@ package struct GatewayHome: Sendable {
         }
     }
 
+    /// The invitations that wait for somebody; none, where there is no such file.
+    package func invitations() throws(GatewayHomeError) -> InvitationList {
+        do {
+            let bytes = try BoundedFile.read(
+                invitationsPath, bytesMax: InvitationList.fileBytesMax, access: .ownerOnly)
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw DeviceListError("it is not UTF-8")
+            }
+            return try InvitationList(parsing: text)
+        } catch let error as FileError where error.isMissing {
+            return InvitationList()
+        } catch {
+            throw unreadable("the invitations \(invitationsPath)", error)
+        }
+    }
+
     /// Replaces the device list as a whole: a gateway that reads it meanwhile sees the old one or the new one.
     package func write(_ devices: DeviceList) throws(GatewayHomeError) {
-        do {
-            try AtomicFile.write(Array(devices.text.utf8), to: devicesPath, mode: .ownerOnly)
-        } catch {
-            throw GatewayHomeError("cannot write the device list \(devicesPath)", cause: error)
+        try write(devices.text, to: devicesPath)
+    }
+
+    /// Replaces the invitations as a whole.
+    package func write(_ invitations: InvitationList) throws(GatewayHomeError) {
+        try write(invitations.text, to: invitationsPath)
+    }
+
+    /// Moves each key of the site's ring on by one state (`KeyRing`): a gateway that serves takes note within seconds.
+    package func rotateKeys() throws -> KeyRing {
+        try withLocked(Self.target(of: keysPath)) {
+            let ring = try keyRing().rotated()
+            try ring.save(to: Self.target(of: keysPath))
+            return ring
         }
+    }
+
+    /// Does something with the device list and the invitations that nobody else changes meanwhile.
+    func withListsLocked<Result>(_ body: () throws -> Result) throws -> Result {
+        try withLocked(Self.target(of: devicesPath), body)
+    }
+
+    private func withLocked<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try FileLock.holding(path + ".lock", body)
+        } catch let error as FileError {
+            throw unreadable(path, error)
+        }
+    }
+
+    private func write(_ text: String, to path: String) throws(GatewayHomeError) {
+        do {
+            try AtomicFile.write(Array(text.utf8), to: Self.target(of: path), mode: .ownerOnly)
+        } catch {
+            throw GatewayHomeError("cannot write \(path)", cause: error)
+        }
+    }
+
+    /// Gateways that share a file by a link go on sharing it: what is replaced is the file, not the link.
+    private static func target(of path: String) -> String {
+        URL(filePath: path).resolvingSymlinksInPath().path
     }
 }
 

@@ -63,27 +63,39 @@ package struct GatewayServer: Service {
     package func run() async throws {
         // A home that is not whole does not serve: identity, keys and devices are read before anything listens.
         let identity = try home.identity()
-        let keys = try home.keyRing()
-        let deviceFile = DeviceFile(home: home, logger: logger)
-        let devices = try deviceFile.initial()
+        let keyFile = WatchedFile(home.keysPath, "key ring", logger: logger) { () throws(GatewayHomeError) in
+            try home.keyRing()
+        }
+        let cryptography = SiteCryptography(keys: try keyFile.initial())
+        let files = GatewayCore.Files(
+            home: home,
+            devices: WatchedFile(home.devicesPath, "device list", logger: logger) { () throws(GatewayHomeError) in
+                try home.devices().devices
+            },
+            invitations: WatchedFile(home.invitationsPath, "invitations", logger: logger) {
+                () throws(GatewayHomeError) in try home.invitations()
+            })
+        let devices = try files.devices.initial()
+        let invitations = try files.invitations.initial()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let machine = Gateway(
-            limits: configuration.limits, cryptography: SiteCryptography(keys: keys), software: configuration.software)
-        let core = GatewayCore(
-            machine: machine, store: store, devices: deviceFile, eventLoop: group.next(), logger: logger)
+            limits: configuration.limits, cryptography: cryptography, software: configuration.software)
+        let core = GatewayCore(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
         await core.devicesChanged(devices)
+        await core.invitationsChanged(invitations)
         // Handshakes run on the core's loop, and so may ask it.
         let tls =
             configuration.isPlaintext
             ? nil
             : try TLSContext.gateway(
                 identity: identity,
-                devices: .pinnedKeys { peer in core.assumeIsolated { $0.knows(peer.fingerprint) } })
+                devices: .pinnedKeys { peer in core.assumeIsolated { $0.maySpeak(peer.fingerprint) } })
         let listener = try await listen(group, core, tls)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await keepTime(core) }
             tasks.addTask { await followDevices(core) }
+            tasks.addTask { await followKeys(keyFile, cryptography) }
             try? await gracefulShutdown()  // Thrown only where the task is cancelled, which means the same: stop.
             // Nobody new from here on; a listener that is gone already is closed enough.
             try? await listener.close()
@@ -131,6 +143,13 @@ package struct GatewayServer: Service {
     /// The device list is read again when it changes: adding and revoking need no restart.
     private func followDevices(_ core: GatewayCore) async {
         while await Self.sleeps(for: .seconds(1)) { await core.lookAtDevices() }
+    }
+
+    /// The key ring is read again when it changes: a rotation needs no restart.
+    private func followKeys(_ file: WatchedFile<KeyRing>, _ cryptography: SiteCryptography) async {
+        while await Self.sleeps(for: .seconds(1)) {
+            if let keys = file.changed() { cryptography.replaceKeys(by: keys) }
+        }
     }
 
     private func drain(_ core: GatewayCore) async {

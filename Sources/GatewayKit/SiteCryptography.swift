@@ -1,15 +1,25 @@
 package import SecureChannel
+import Synchronization
 package import TransferCore
 package import WireProtocol
 
 /// The machines' cryptography, by the system's OpenSSL and the site's key ring.
-package struct SiteCryptography: TransferCryptography {
+///
+/// A class, because the ring is replaced under the machine that uses it: a ring opens what the one before it sealed.
+package final class SiteCryptography: TransferCryptography {
     private static let context = Array("sluice session token".utf8)
 
-    private let keys: KeyRing
+    private let ring: Mutex<KeyRing>
 
     package init(keys: KeyRing) {
-        self.keys = keys
+        self.ring = Mutex(keys)
+    }
+
+    private var keys: KeyRing { ring.withLock { $0 } }
+
+    /// The ring was rotated.
+    package func replaceKeys(by keys: KeyRing) {
+        ring.withLock { $0 = keys }
     }
 
     package func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? {

@@ -23,6 +23,7 @@ package struct FileError: Error, Hashable {
         case synchronizeDirectory
         case open
         case inspect
+        case lock
         case read
     }
 
@@ -85,6 +86,7 @@ extension FileError: CustomStringConvertible, CustomDebugStringConvertible {
                 case .synchronizeDirectory: "bring the directory of \(file) to the disk"
                 case .open: "open \(file)"
                 case .inspect: "look at \(file)"
+                case .lock: "lock \(file)"
                 case .read: "read \(file)"
                 }
             return "Could not \(attempt): \(String(cString: strerror(code)))."

@@ -34,6 +34,7 @@ extension ErrorCode {
     package static let tooManyConnections = ErrorCode(rawValue: 0x0023)
     package static let idle = ErrorCode(rawValue: 0x0024)
     package static let draining = ErrorCode(rawValue: 0x0025)
+    package static let invitationInvalid = ErrorCode(rawValue: 0x0026)
 
     // The session.
     package static let keyInvalid = ErrorCode(rawValue: 0x0030)
@@ -102,6 +103,7 @@ extension ErrorCode: CustomStringConvertible {
         case .tooManyConnections: "too_many_connections"
         case .idle: "idle"
         case .draining: "draining"
+        case .invitationInvalid: "invitation_invalid"
         default: nil
         }
     }

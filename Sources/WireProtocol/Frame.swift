@@ -9,6 +9,8 @@ package enum Frame: Equatable, Sendable {
     case pong(Pong)
     case goAway(GoAway)
     case error(ErrorReport)
+    case enrol(Enrol)
+    case enrolled(Enrolled)
     case sessionOpen(SessionOpen)
     case sessionOpened(SessionOpened)
     case sessionExists(SessionExists)
@@ -58,6 +60,8 @@ extension Frame {
         case .pong(let body): body
         case .goAway(let body): body
         case .error(let body): body
+        case .enrol(let body): body
+        case .enrolled(let body): body
         case .sessionOpen(let body): body
         case .sessionOpened(let body): body
         case .sessionExists(let body): body
@@ -88,6 +92,8 @@ extension Frame {
         case .pong: self = .pong(try Pong(from: &reader))
         case .goAway: self = .goAway(try GoAway(from: &reader))
         case .error: self = .error(try ErrorReport(from: &reader))
+        case .enrol: self = .enrol(try Enrol(from: &reader))
+        case .enrolled: self = .enrolled(try Enrolled(from: &reader))
         case .sessionOpen: self = .sessionOpen(try SessionOpen(from: &reader))
         case .sessionOpened: self = .sessionOpened(try SessionOpened(from: &reader))
         case .sessionExists: self = .sessionExists(try SessionExists(from: &reader))

@@ -68,6 +68,10 @@ struct BodyReader {
         RunID(high: try integer(), low: try integer())
     }
 
+    mutating func invitationSecret() throws(WireError) -> InvitationSecret {
+        InvitationSecret(high: try integer(), low: try integer())
+    }
+
     mutating func sha256() throws(WireError) -> SHA256Digest {
         guard let digest = SHA256Digest(bytes: try bytes(count: SHA256Digest.byteCount)) else { throw tooShort }
         return digest
@@ -185,6 +189,10 @@ struct BodyWriter {
 
     mutating func runID(_ run: RunID) {
         body.writeMultipleIntegers(run.high, run.low)
+    }
+
+    mutating func invitationSecret(_ secret: InvitationSecret) {
+        body.writeBytes(secret.bytes)
     }
 
     mutating func sha256(_ digest: SHA256Digest) {

@@ -6,6 +6,8 @@ package enum FrameType: UInt8, CaseIterable, Sendable {
     case pong = 0x04
     case goAway = 0x05
     case error = 0x06
+    case enrol = 0x07
+    case enrolled = 0x08
     case sessionOpen = 0x10
     case sessionOpened = 0x11
     case sessionExists = 0x12
@@ -93,6 +95,8 @@ extension FrameType {
         case .pong: ("PONG", .both, .connection, 64, 0)
         case .goAway: ("GO AWAY", .gatewayToAgent, .connection, 1_024, 0)
         case .error: ("ERROR", .both, .any, 1_024, 0)
+        case .enrol: ("ENROL", .agentToGateway, .connection, 1_024, 0)
+        case .enrolled: ("ENROLLED", .gatewayToAgent, .connection, 2_048, 0)
         case .sessionOpen: ("SESSION OPEN", .agentToGateway, .session, 4_096, 0)
         case .sessionOpened: ("SESSION OPENED", .gatewayToAgent, .session, 8_192, SessionOpened.adoptedFlag)
         case .sessionExists: ("SESSION EXISTS", .gatewayToAgent, .session, 8_192, 0)

@@ -33,6 +33,36 @@ package struct RunID: Hashable, Sendable {
     }
 }
 
+/// What proves that a device was invited (128 random bits): good once. Nothing that prints it shows it.
+package struct InvitationSecret: Hashable, Sendable {
+    package static let byteCount = 16
+
+    private let high: UInt64
+    private let low: UInt64
+
+    package init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// - Parameter bytes: exactly 16 bytes; any other count gives `nil`.
+    package init?(bytes: some Collection<UInt8>) {
+        guard let words = bigEndianWords(bytes, count: 2) else { return nil }
+        self.init(high: words[0], low: words[1])
+    }
+
+    /// The 16 bytes, most significant first: for the wire, the code and its digest.
+    package var bytes: [UInt8] { bigEndianBytes([high, low]) }
+}
+
+extension InvitationSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    package var description: String { "(an invitation's secret)" }
+
+    package var debugDescription: String { description }
+
+    package var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
+}
+
 /// SHA-256 of a part's plain bytes, of a file's part digests (the root digest), or of a public key (a fingerprint).
 package struct SHA256Digest: Hashable, Sendable {
     package static let byteCount = 32

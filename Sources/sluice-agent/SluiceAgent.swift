@@ -9,8 +9,8 @@ struct SluiceAgent: AsyncParsableCommand {
         commandName: "sluice-agent",
         abstract: "Sends files through a gateway into an object store.",
         discussion: """
-            First time: run sluice-agent init with what the gateway's operator gave you, and give the operator the \
-            fingerprint that it prints. Then sluice-agent push FILE; whatever interrupts it, run the same again.
+            First time: run sluice-agent init --invite with the code that the gateway's operator gave you. Then \
+            sluice-agent push FILE; whatever interrupts it, run the same again.
 
             Exit codes: 0 all stored; 1 several causes, or the key holds other content; 64 wrong usage; 65 a file \
             changed or is another one; 66 a file is missing or unreadable; 69 the store refuses; 74 this machine's \
@@ -27,16 +27,42 @@ struct SluiceAgent: AsyncParsableCommand {
 
 struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Makes this device's home; its last line is the fingerprint for the gateway's device list.")
+        abstract: "Makes this device's home, and has the gateway know it.",
+        discussion: "Without an invitation the last line is the fingerprint for sluice-gateway device add.")
     @Option(help: "The directory to make.") var home: String = AgentHome.usualPath
-    @Option(help: "The gateway, for example gateway.example.org:7420.") var gateway: Endpoint
-    @Option(help: "The gateway's fingerprint, sha256: and 64 digits, as the last line of its init.") var pin:
-        Fingerprint
+    @Option(help: "What sluice-gateway device invite printed; - to read it from standard input.") var invite: String?
+    @Option(help: "Without an invitation: the gateway, for example gateway.example.org:7420.") var gateway: Endpoint?
+    @Option(help: "And its fingerprint, sha256: and 64 digits, as the last line of its init.") var pin: Fingerprint?
     @Option(help: "A name for the device's certificate.") var name = "sluice-agent"
 
-    func run() throws {
-        let fingerprint = try AgentHome(path: home).create(name: name, gateway: gateway.description, pin: pin)
-        print("Made this device's home in \(home). The gateway's device list needs this fingerprint:\n\(fingerprint)")
+    func run() async throws {
+        switch (invite, gateway, pin) {
+        case (let invite?, nil, nil):
+            try await enrol(try code(invite))
+        case (nil, let gateway?, let pin?):
+            let fingerprint = try AgentHome(path: home).create(name: name, gateway: gateway.description, pin: pin)
+            print(
+                "Made this device's home in \(home). The gateway's device list needs this fingerprint:\n\(fingerprint)")
+        default:
+            throw ValidationError("Say either --invite CODE, or both --gateway HOST:PORT and --pin FINGERPRINT.")
+        }
+    }
+
+    /// Arguments can be seen by other users of the machine for as long as the program runs; standard input cannot.
+    private func code(_ argument: String) throws -> InvitationCode {
+        let text = argument == "-" ? readLine() ?? "" : argument
+        guard let code = InvitationCode(text: text) else {
+            throw ValidationError(
+                "The invitation is not whole: copy the line that sluice-gateway device invite printed.")
+        }
+        return code
+    }
+
+    private func enrol(_ code: InvitationCode) async throws {
+        let enroller = Enroller(home: AgentHome(path: home), software: "sluice-agent \(sluiceVersion)")
+        let device = try await enroller.enrol(name: name, code: code)
+        let keys = device.prefix.isEmpty ? "any key" : "keys below \(device.prefix)"
+        print("Made this device's home in \(home). The gateway knows it as \(device.name); it may write \(keys).")
     }
 }
 

@@ -5,7 +5,33 @@ import SecureChannel
 
 struct Device: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Says which devices may write.", subcommands: [Add.self, List.self, Revoke.self])
+        abstract: "Says which devices may write.", subcommands: [Invite.self, Add.self, List.self, Revoke.self])
+
+    struct Invite: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Prints a code, good once, with which a new device puts itself on the list.",
+            discussion: "On the device: sluice-agent init --invite CODE. The code holds a secret: hand it over as one.")
+        @Argument(help: "The name that the device is to have.") var name: String
+        @Option(help: "The keys it may write: all that begin with this, which ends in a slash.") var prefix = ""
+        @Option(help: "This gateway, as the device reaches it: HOST:PORT (default: where it listens).") var gateway:
+            Endpoint?
+        @Option(help: "How long the code is good (default: 1h).") var validFor: TimeSpan?
+        @OptionGroup var home: HomeOption
+
+        func run() async throws {
+            let settings = try await Settings(file: home.gateway.configurationPath)
+            let listen = try settings.value(Endpoint?.none, "listen").flatMap { $0.isReachable ? $0 : nil }
+            guard let endpoint = try settings.value(gateway, "gateway") ?? listen else {
+                throw ValidationError("Say how the device reaches this gateway: --gateway HOST:PORT")
+            }
+            let lifetime = validFor?.duration ?? .seconds(3_600)
+            let code = try home.gateway.inviteDevice(
+                name: name, prefix: prefix, gateway: endpoint.description, lifetime: lifetime)
+            print(
+                "On the device, which has to reach this gateway at \(endpoint), within "
+                    + "\(lifetime.components.seconds / 60) minutes: sluice-agent init --invite CODE\n\(code)")
+        }
+    }
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Adds a device; a running gateway takes note.")
@@ -28,9 +54,39 @@ struct Device: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists the devices.")
+        static let configuration = CommandConfiguration(abstract: "Lists the devices, and who is invited.")
         @OptionGroup var home: HomeOption
 
-        func run() throws { print(try home.gateway.devices().text, terminator: "") }
+        func run() throws { print(try home.gateway.deviceLines(), terminator: "") }
+    }
+}
+
+struct Keys: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Shows and changes the keys that seal session tokens.", subcommands: [Rotate.self, List.self])
+
+    struct Rotate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Seals with the next key, and makes the one after it; running gateways take note.")
+        @OptionGroup var home: HomeOption
+
+        func run() throws {
+            print(try home.gateway.rotateKeys().lines)
+            print("Bring \(home.gateway.keysPath) to every gateway of the site before the next rotation.")
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists the keys, oldest first, without the secrets.")
+        @OptionGroup var home: HomeOption
+
+        func run() throws { print(try home.gateway.keyRing().lines) }
+    }
+}
+
+extension KeyRing {
+    /// What an operator may see, a line each.
+    fileprivate var lines: String {
+        entries.map { "\($0.id)  \($0.state.rawValue)" }.joined(separator: "\n")
     }
 }

@@ -10,14 +10,15 @@ struct SluiceGateway: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice-gateway", abstract: "Relays files from edge machines into an object store.",
         discussion: """
-            First time: sluice-gateway init DIRECTORY, and give the last line that it prints to the devices, for \
-            sluice-agent init --pin. Then sluice-gateway device add for each device, with the fingerprint that its \
-            init printed, and sluice-gateway serve.
+            First time: sluice-gateway init DIRECTORY, then sluice-gateway serve. For each device sluice-gateway \
+            device invite, and on the device sluice-agent init --invite with the code that it printed. Or by hand: \
+            the last line of a gateway's init is for sluice-agent init --pin, and the last line of that for \
+            sluice-gateway device add.
 
             Exit codes: 64 wrong usage; 66 the home is missing or damaged; 69 the store refuses, or the bucket is \
             missing; 75 try again later.
             """,
-        version: sluiceVersion, subcommands: [Init.self, Serve.self, Device.self, Uploads.self, Verify.self])
+        version: sluiceVersion, subcommands: [Init.self, Serve.self, Device.self, Keys.self, Uploads.self, Verify.self])
 
     static func main() async {
         await runProcess { GatewayFailure($0).map { ($0.exitCode, $0.sentence) } }

@@ -194,6 +194,9 @@ package final class GatewayHost {
             flows[id]?.release()
         case .dropFlow(let id):
             flows.removeValue(forKey: id)?.drop()
+        case .enrol(let id, _, _):
+            // Nobody is invited here.
+            machine.enrolled(nil, on: id, now: now)
         case .note(let note):
             notes.append(note)
         }

@@ -11,6 +11,8 @@ extension VectorFields {
         case .goAway:
             .goAway(GoAway(deadlineMilliseconds: try integer("deadlineMilliseconds"), message: try text("message")))
         case .error: .error(try errorReport())
+        case .enrol: .enrol(try enrol())
+        case .enrolled: .enrolled(Enrolled(name: try text("name"), prefix: try text("prefix")))
         case .sessionOpen: .sessionOpen(try sessionOpen())
         case .sessionOpened:
             .sessionOpened(
@@ -53,6 +55,15 @@ extension VectorFields {
             versionMin: try integer("versionMin"), versionMax: try integer("versionMax"),
             capabilities: Capabilities(rawValue: try integer("capabilities")), fingerprint: try digest("fingerprint"),
             run: try parse("run") { text in SessionID(text).map { RunID(high: $0.high, low: $0.low) } },
+            software: try text("software"))
+    }
+
+    private mutating func enrol() throws -> Enrol {
+        let magic: UInt32 = try integer("magic")
+        guard magic == 0x534C_5543 else { throw VectorError(reason: "magic") }
+        return Enrol(
+            fingerprint: try digest("fingerprint"),
+            secret: try parse("secret") { text in bytesOfHexadecimal(text).flatMap { InvitationSecret(bytes: $0) } },
             software: try text("software"))
     }
 

@@ -8,6 +8,7 @@ extension ErrorCode {
         case .storeFull: "the store is full"
         case .busy: "the gateway has no room for it now"
         case .draining: "the gateway is being stopped"
+        case .invitationInvalid: "the invitation is unknown, used or expired"
         default: name.split(separator: "_").joined(separator: " ")
         }
     }

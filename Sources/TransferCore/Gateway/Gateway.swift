@@ -94,8 +94,13 @@ package struct Gateway {
         connections[id]?.heardAt = now
         switch phase {
         case .silent:
-            guard case .hello(let hello) = frame else { return end(id, .unexpectedFrame) }
-            receivedHello(hello, from: id)
+            switch frame {
+            case .hello(let hello): receivedHello(hello, from: id)
+            case .enrol(let enrol): receivedEnrol(enrol, from: id)
+            default: return end(id, .unexpectedFrame)
+            }
+        case .enrolling:
+            return end(id, .unexpectedFrame)
         case .open(let device, _):
             receivedFrame(frame, at: Attachment(connection: id, slot: slot), device: device)
         }
@@ -221,21 +226,21 @@ package struct Gateway {
             tick(connection: id)
             guard let connection = connections[id] else { continue }
             switch connection.phase {
-            case .silent(let deadline): checkConnections(by: deadline)
+            case .silent(let deadline), .enrolling(let deadline): checkConnections(by: deadline)
             case .open:
                 checkConnections(by: max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + pingAfter)
             }
         }
     }
 
-    private mutating func checkConnections(by moment: Instant) {
+    mutating func checkConnections(by moment: Instant) {
         connectionsCheckedAt = min(connectionsCheckedAt ?? moment, moment)
     }
 
     private mutating func tick(connection id: ConnectionID) {
         guard let connection = connections[id] else { return }
         switch connection.phase {
-        case .silent(let deadline):
+        case .silent(let deadline), .enrolling(let deadline):
             if deadline <= context.now { end(id, .idle) }
         case .open:
             if connection.heardAt + context.limits.idleLimit <= context.now { return end(id, .idle) }
@@ -316,6 +321,12 @@ package struct Gateway {
     private mutating func violation(_ id: ConnectionID, _ code: ErrorCode) -> OnPartData {
         end(id, code)
         return .violation
+    }
+
+    /// Closes a connection that has served its purpose, once everything sent has been flushed.
+    mutating func close(_ id: ConnectionID) {
+        context.actions.append(.close(id))
+        forget(id)
     }
 
     /// The one place where a connection's slots, credit and budget are given back.

@@ -38,6 +38,8 @@ package enum GatewayAction: Equatable, Sendable {
     case releaseFlow(FlowID)
     /// The flow ends here; a store call that reads from it fails.
     case dropFlow(FlowID)
+    /// Somebody with this key has an invitation, it says. Answered by `enrolled`, once.
+    case enrol(ConnectionID, fingerprint: SHA256Digest, InvitationSecret)
     /// A line for the log; names and numbers only.
     case note(GatewayNote)
 }
@@ -46,6 +48,7 @@ package enum GatewayAction: Equatable, Sendable {
 package enum GatewayNote: Equatable, Sendable {
     case welcomed(ConnectionID, device: String, run: RunID)
     case fenced(ConnectionID, device: String)
+    case enrolled(ConnectionID, device: String)
     case refused(ConnectionID, ErrorCode)
     case opened(SessionID, device: String, key: String)
     case resumed(SessionID, device: String, key: String)

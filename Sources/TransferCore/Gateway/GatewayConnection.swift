@@ -5,6 +5,8 @@ struct GatewayConnection {
     enum Phase: Equatable {
         /// Nothing was said yet; closed at the deadline.
         case silent(deadline: Instant)
+        /// An invitation is being looked at; closed at the deadline.
+        case enrolling(deadline: Instant)
         case open(device: AuthorisedDevice, run: RunID)
     }
 

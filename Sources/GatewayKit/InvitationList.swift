@@ -1,0 +1,115 @@
+package import FoundationEssentials
+package import SecureChannel
+package import TransferCore
+package import WireProtocol
+
+/// The invitations of a site that nobody has taken up: a text file like the device list, one a line.
+///
+///     # name  SHA-256 of the secret  until  options
+///     cam2  9f86…0a08  2026-11-24T15:00:00Z  prefix=cam2/
+package struct InvitationList: Equatable, Sendable {
+    /// A name and a prefix that wait for a key.
+    package struct Invitation: Equatable, Sendable {
+        package let name: String
+        package let prefix: String
+        /// SHA-256 of the secret; the secret itself is in the code alone.
+        package let secretDigest: SHA256Digest
+        /// Whole seconds, by the gateway's clock.
+        package let expires: Date
+    }
+
+    package private(set) var invitations: [Invitation] = []
+
+    package static let fileBytesMax = 1 << 20
+
+    package init() {}
+
+    /// - Parameter text: the file's content.
+    /// - Throws: with the line's number; a list that is half understood is not used.
+    package init(parsing text: String) throws(DeviceListError) {
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let fields = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace).map(String.init)
+            guard !fields.isEmpty else { continue }
+            guard fields.count >= 3, let digest = SHA256Digest(fields[1]),
+                // A date that cannot be read makes the line one that cannot.
+                let expires = try? Date(fields[2], strategy: .iso8601)
+            else { throw DeviceListError(line: index + 1, problem: "it is no invitation") }
+            var prefix = ""
+            for option in fields.dropFirst(3) {
+                guard option.hasPrefix("prefix=") else {
+                    throw DeviceListError(line: index + 1, problem: "the option \(option) is not known")
+                }
+                prefix = String(option.dropFirst("prefix=".count))
+            }
+            add(Invitation(name: fields[0], prefix: prefix, secretDigest: digest, expires: expires))
+        }
+    }
+
+    /// Adds one; an earlier one of the same name is void.
+    package mutating func add(_ invitation: Invitation) {
+        _ = remove(name: invitation.name)
+        invitations.append(invitation)
+    }
+
+    /// - Returns: whether there was one of that name.
+    package mutating func remove(name: String) -> Bool {
+        let count = invitations.count
+        invitations.removeAll { $0.name == name }
+        return invitations.count < count
+    }
+
+    /// Forgets those that have expired.
+    package mutating func removeExpired(at now: Date) {
+        invitations.removeAll { $0.expires <= now }
+    }
+
+    /// The invitation with this secret, unless it has expired.
+    package func live(_ secretDigest: SHA256Digest, at now: Date) -> Invitation? {
+        invitations.first { $0.secretDigest == secretDigest && $0.expires > now }
+    }
+
+    /// Whether anybody may still take one up.
+    package func hasLive(at now: Date) -> Bool { invitations.contains { $0.expires > now } }
+
+    /// The file's content.
+    package var text: String {
+        let lines = invitations.map { invitation in
+            let prefix = invitation.prefix.isEmpty ? "" : "  prefix=\(invitation.prefix)"
+            return
+                "\(invitation.name)  \(invitation.secretDigest)  \(invitation.expires.formatted(.iso8601))\(prefix)\n"
+        }
+        return "# name  SHA-256 of the secret  until  options: prefix=KEYS/\n" + lines.joined()
+    }
+}
+
+/// Takes invitations at their word, one after the other.
+package actor Enrolment {
+    private let home: GatewayHome
+
+    package init(home: GatewayHome) {
+        self.home = home
+    }
+
+    /// Puts a device on the list that was invited.
+    ///
+    /// The list is written before the invitation is void: a crash in between leaves an invitation that its device no
+    /// longer needs and no other can use, since the name is taken.
+    /// - Returns: `nil` where no live invitation has this secret.
+    package func redeem(
+        _ secret: InvitationSecret, by fingerprint: Fingerprint, at now: Date
+    ) throws -> AuthorisedDevice? {
+        let digest = try secret.digest()
+        return try home.withListsLocked {
+            var invitations = try home.invitations()
+            guard let invitation = invitations.live(digest, at: now) else { return nil }
+            let device = AuthorisedDevice(
+                name: invitation.name, fingerprint: fingerprint.digest, prefix: invitation.prefix)
+            var devices = try home.devices()
+            try devices.add(device)
+            try home.write(devices)
+            _ = invitations.remove(name: invitation.name)
+            try home.write(invitations)
+            return device
+        }
+    }
+}

@@ -1,0 +1,174 @@
+import Foundation
+import GatewayKit
+import Logging
+import SecureChannel
+import TestSupport
+import Testing
+import TransferCore
+import WireProtocol
+
+/// Invitations in a gateway's home: who may take one up, and how often.
+@Suite
+struct InvitationTests {
+    private static func withHome(_ body: (GatewayHome) async throws -> Void) async throws {
+        try await withTemporaryDirectory { directory in
+            let home = GatewayHome(path: directory.appending(path: "home").path(percentEncoded: false))
+            _ = try home.create(name: "gate")
+            try await body(home)
+        }
+    }
+
+    private static func secret(_ home: GatewayHome, _ name: String, prefix: String = "", hours: Int = 1) throws
+        -> InvitationSecret
+    {
+        let code = try home.inviteDevice(
+            name: name, prefix: prefix, gateway: "g:1", lifetime: .seconds(hours * 3_600))
+        return try #require(InvitationCode(text: code)).secret
+    }
+
+    private static func key(_ byte: UInt8) throws -> Fingerprint { Fingerprint(try SHA256Digest.of([byte])) }
+
+    @Test func aCodeIsGoodOnce() async throws {
+        try await Self.withHome { home in
+            let secret = try Self.secret(home, "cam", prefix: "cam/")
+            let enrolment = Enrolment(home: home)
+            let device = try await enrolment.redeem(secret, by: Self.key(1), at: Date())
+            #expect(device == AuthorisedDevice(name: "cam", fingerprint: try Self.key(1).digest, prefix: "cam/"))
+            #expect(try home.devices().devices == [device])
+            #expect(try home.invitations() == InvitationList())
+            #expect(try await enrolment.redeem(secret, by: Self.key(2), at: Date()) == nil)
+            #expect(try home.devices().devices.count == 1)
+        }
+    }
+
+    @Test func oneOfManyAtOnceGetsIt() async throws {
+        try await Self.withHome { home in
+            let secret = try Self.secret(home, "cam")
+            let winners = try await withThrowingTaskGroup(of: Bool.self) { tasks in
+                for number in 0..<16 {
+                    // Each as another process would: nothing but the file's lock is between them.
+                    tasks.addTask {
+                        try await Enrolment(home: home).redeem(secret, by: Self.key(UInt8(number)), at: Date()) != nil
+                    }
+                }
+                return try await tasks.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+            }
+            #expect(winners == 1)
+            #expect(try home.devices().devices.count == 1)
+        }
+    }
+
+    @Test func itEndsWithItsTime() async throws {
+        try await Self.withHome { home in
+            let secret = try Self.secret(home, "cam", hours: 2)
+            let late = Date().addingTimeInterval(7_201)
+            #expect(try home.invitations().hasLive(at: Date()))
+            #expect(try !home.invitations().hasLive(at: late))
+            #expect(try await Enrolment(home: home).redeem(secret, by: Self.key(1), at: late) == nil)
+        }
+    }
+
+    @Test func anotherOneForTheSameNameEndsTheFirst() async throws {
+        try await Self.withHome { home in
+            let (first, second) = (try Self.secret(home, "cam"), try Self.secret(home, "cam"))
+            #expect(try await Enrolment(home: home).redeem(first, by: Self.key(1), at: Date()) == nil)
+            #expect(try await Enrolment(home: home).redeem(second, by: Self.key(1), at: Date()) != nil)
+        }
+    }
+
+    @Test func revokingTheNameEndsIt() async throws {
+        try await Self.withHome { home in
+            let secret = try Self.secret(home, "cam")
+            #expect(try home.deviceLines().contains("invited"))
+            try home.revokeDevice(name: "cam")
+            #expect(try !home.deviceLines().contains("invited"))
+            #expect(try await Enrolment(home: home).redeem(secret, by: Self.key(1), at: Date()) == nil)
+        }
+    }
+
+    @Test func aNameThatCannotBeListedIsNotInvited() async throws {
+        try await Self.withHome { home in
+            try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
+            for (name, prefix) in [("cam", ""), ("no spaces", ""), ("n", "no-slash"), ("n", "../")] {
+                #expect(throws: DeviceListError.self) { try Self.secret(home, name, prefix: prefix) }
+            }
+        }
+    }
+
+    @Test func theFileHoldsNoSecret() async throws {
+        try await Self.withHome { home in
+            let secret = try Self.secret(home, "cam")
+            let bytes = try Data(contentsOf: URL(filePath: home.invitationsPath))
+            let text = String(decoding: bytes, as: UTF8.self)
+            #expect(!text.contains(hexadecimal(secret.bytes)))
+            #expect(text.contains(try secret.digest().description))
+            let attributes = try FileManager.default.attributesOfItem(atPath: home.invitationsPath)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
+            #expect(try InvitationList(parsing: text).text == text)
+        }
+    }
+
+    @Test(arguments: [
+        "cam", "cam 00", "cam \(String(repeating: "0", count: 64)) tomorrow",
+        "cam \(String(repeating: "0", count: 64)) 2026-11-24T15:00:00Z path=x",
+    ])
+    func aDamagedFileIsSaidToBe(line: String) {
+        #expect(throws: DeviceListError.self) { try InvitationList(parsing: "# comment\n\n\(line)\n") }
+    }
+
+    /// Gateways of a site may share the list by a link.
+    @Test func aLinkStaysALink() async throws {
+        try await Self.withHome { home in
+            let shared = home.path + "/shared"
+            try FileManager.default.moveItem(atPath: home.devicesPath, toPath: shared)
+            try FileManager.default.createSymbolicLink(atPath: home.devicesPath, withDestinationPath: shared)
+            let watched = WatchedFile(home.devicesPath, "device list", logger: .init(label: "test")) {
+                () throws(GatewayHomeError) in try home.devices().devices
+            }
+            #expect(try watched.initial() == [])
+            try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
+            #expect(watched.changed()?.map(\.name) == ["cam"])
+            #expect(watched.changed() == nil)
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: home.devicesPath) == shared)
+        }
+    }
+}
+
+/// The site's key ring under a gateway that serves.
+@Suite
+struct KeyRotationTests {
+    @Test func aRingThatWasRotatedOpensWhatTheOneBeforeSealed() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = GatewayHome(path: directory.appending(path: "home").path(percentEncoded: false))
+            _ = try home.create(name: "gate")
+            let (running, lagging) = (
+                SiteCryptography(keys: try home.keyRing()), SiteCryptography(keys: try home.keyRing())
+            )
+            let before = try #require(running.seal(token: [1, 2, 3]))
+            let rotated = try home.rotateKeys()
+            #expect(try home.keyRing().entries == rotated.entries)
+            running.replaceKeys(by: rotated)
+            let after = try #require(running.seal(token: [4]))
+            #expect(running.open(token: before) == .opened([1, 2, 3]))
+            #expect(lagging.open(token: after) == .opened([4]), "a gateway one rotation behind")
+            running.replaceKeys(by: try home.rotateKeys())
+            #expect(running.open(token: before) == .opened([1, 2, 3]))
+            #expect(lagging.open(token: try #require(running.seal(token: [5]))) == .keyUnknown)
+        }
+    }
+
+    @Test func rotationsAtOnceFollowOneAnother() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = GatewayHome(path: directory.appending(path: "home").path(percentEncoded: false))
+            _ = try home.create(name: "gate")
+            let first = try home.keyRing().entries
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for _ in 0..<8 { tasks.addTask { _ = try home.rotateKeys() } }
+                try await tasks.waitForAll()
+            }
+            let last = try home.keyRing().entries
+            #expect(last.count == first.count + 8)
+            #expect(last.map(\.id).starts(with: first.map(\.id)), "nothing was lost")
+        }
+    }
+}

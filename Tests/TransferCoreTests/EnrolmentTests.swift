@@ -1,0 +1,87 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// How the gateway's machine takes somebody who is on no list (specification §5.2).
+@Suite
+struct EnrolmentTests {
+    private static let stranger = SHA256Digest(bytes: [UInt8](repeating: 9, count: 32))
+    private static let secret = InvitationSecret(high: 1, low: 2)
+
+    private func enrol(_ driver: inout GatewayDriver, key: SHA256Digest? = stranger) throws -> [GatewayAction] {
+        driver.machine.accepted(GatewayDriver.connection, now: driver.now)
+        let enrol = Enrol(fingerprint: try #require(key), secret: Self.secret, software: "a")
+        return driver.frame(.enrol(enrol), slot: .connection)
+    }
+
+    private func answer(_ driver: inout GatewayDriver, _ device: AuthorisedDevice?) -> [GatewayAction] {
+        driver.machine.enrolled(device, on: GatewayDriver.connection, now: driver.now)
+        return driver.machine.takeActions()
+    }
+
+    private func code(_ actions: [GatewayAction]) -> ErrorCode? {
+        for case .send(_, _, .error(let report)) in actions { return report.code }
+        return nil
+    }
+
+    @Test func anInvitationIsLookedAtAndItsDeviceToldItsName() throws {
+        var driver = GatewayDriver()
+        let asked = try enrol(&driver)
+        let stranger = try #require(Self.stranger)
+        #expect(asked == [.enrol(GatewayDriver.connection, fingerprint: stranger, Self.secret)])
+        let device = AuthorisedDevice(name: "cam", fingerprint: stranger, prefix: "cam/")
+        let answered = answer(&driver, device)
+        let id = GatewayDriver.connection
+        #expect(
+            answered == [
+                .send(id, .connection, .enrolled(Enrolled(name: "cam", prefix: "cam/"))),
+                .note(.enrolled(id, device: "cam")), .close(id),
+            ])
+        #expect(driver.machine.connectionCount == 0)
+    }
+
+    @Test func aSecretOfNoInvitationIsRefused() throws {
+        var driver = GatewayDriver()
+        _ = try enrol(&driver)
+        #expect(code(answer(&driver, nil)) == .invitationInvalid)
+        #expect(driver.machine.connectionCount == 0)
+    }
+
+    /// Its answer was lost: the invitation is used, but the device is on the list.
+    @Test func aDeviceOnTheListNeedsNoInvitation() throws {
+        var driver = GatewayDriver()
+        let actions = try enrol(&driver, key: GatewayDriver.device.fingerprint)
+        guard case .send(_, _, .enrolled(let enrolled)) = actions.first else {
+            Issue.record("\(actions)")
+            return
+        }
+        #expect(enrolled.name == GatewayDriver.device.name)
+    }
+
+    @Test func nothingElseMayBeSaidMeanwhile() throws {
+        let frames: [Frame] = [
+            .hello(GatewayDriver.hello()), .ping(Ping(nonce: 1)),
+            .enrol(Enrol(fingerprint: try #require(Self.stranger), secret: Self.secret, software: "")),
+        ]
+        for frame in frames {
+            var driver = GatewayDriver()
+            _ = try enrol(&driver)
+            #expect(code(driver.frame(frame, slot: .connection)) == .unexpectedFrame)
+            #expect(answer(&driver, GatewayDriver.device) == [], "an answer that comes after the end says nothing")
+        }
+    }
+
+    @Test func anInvitationThatIsNeverAnsweredEndsTheConnection() throws {
+        var driver = GatewayDriver()
+        _ = try enrol(&driver)
+        #expect(code(driver.tick(after: driver.machine.limits.helloLimit)) == .idle)
+    }
+
+    @Test func aWelcomedDeviceCannotEnrol() {
+        var driver = GatewayDriver()
+        driver.connect()
+        let enrol = Enrol(fingerprint: GatewayDriver.device.fingerprint, secret: Self.secret, software: "")
+        #expect(code(driver.frame(.enrol(enrol), slot: .connection)) == .unexpectedFrame)
+    }
+}
