@@ -267,6 +267,7 @@ actor AgentCore {
                 switch result {
                 case .success(let channel):
                     core.channels[id] = channel
+                    CongestionControl.choose(for: channel)
                     if tls == nil { core.connected(id) }
                 case .failure(let error):
                     core.logger.info("Could not connect", metadata: ["error": "\(error)"])

@@ -171,6 +171,14 @@ package struct Uploader: Sendable {
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
     }
 
+    /// A gateway with TLS says nothing that could be read without: the likeliest cause is named beside the usual ones.
+    private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
+        guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable else {
+            return outcome
+        }
+        return .failed(UploadFailure(.unreachable, "\(failure.cause), or it wants TLS (then leave out --plaintext)"))
+    }
+
     /// Passes events on and adds up what they say, until every upload has ended.
     private func addUp(
         _ events: AsyncStream<CoreEvent>, _ observe: @Sendable (UploadEvent) -> Void
@@ -195,7 +203,8 @@ package struct Uploader: Sendable {
             case .report(let id, let report, let progress):
                 guard let key = names[id]?.key, report.isNews(after: &waits[id]) else { continue }
                 report.events(key: key, progress).forEach(observe)
-            case .finished(let id, let outcome, let figures):
+            case .finished(let id, let end, let figures):
+                let outcome = explained(end)
                 guard let (path, key, purpose) = names.removeValue(forKey: id) else { continue }
                 ended += 1
                 if outcome == .dropped, purpose != .abort {

@@ -53,6 +53,7 @@ extension EndToEndTests {
                     let refused = try await agent.run(
                         site.push(file) + ["--plaintext", "--retry-for", "1s"], exits: 75)
                     #expect(refused.outcomes == ["unreachable"])
+                    #expect(refused.events.contains { $0.message?.contains("leave out --plaintext") == true })
                 }
                 try await site.withGateway(["--plaintext"]) { gateway in
                     let agent = try await site.makeAgent("secure", port: gateway.port)
