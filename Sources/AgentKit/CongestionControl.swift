@@ -1,3 +1,4 @@
+import FoundationEssentials
 import NIOCore
 
 #if canImport(Musl)
@@ -27,5 +28,20 @@ enum CongestionControl {
             _ = options.unsafeSetSocketOption(
                 level: .tcp, name: NIOBSDSocket.Option(rawValue: TCP_CONGESTION), value: bbr)
         }
+    }
+
+    /// The smoothed round trip of a connection, as the kernel has it now; `nil` where the channel has no socket.
+    static func roundTrip(of channel: any Channel) async throws -> Duration? {
+        guard let options = channel as? any SocketOptionProvider else { return nil }
+        return .microseconds(Int(try await options.getTCPInfo().get().tcpi_rtt))
+    }
+
+    /// Whether this process may have BBR, as the kernel's list of what any user may choose says, or root.
+    static var isOffered: Bool {
+        let list = getuid() == 0 ? "available" : "allowed"
+        let path = "/proc/sys/net/ipv4/tcp_\(list)_congestion_control"
+        // A system without the list offers nothing.
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return false }
+        return text.split(whereSeparator: \.isWhitespace).contains("bbr")
     }
 }

@@ -1,5 +1,4 @@
 import NIOCore
-import NIOPosix
 package import SecureChannel
 import TransferCore
 import WireProtocol
@@ -12,9 +11,6 @@ package struct Enroller: Sendable {
         /// What all its keys begin with; empty for any.
         package let prefix: String
     }
-
-    /// From the connection to the answer; the gateway looks at a file or two meanwhile.
-    private static let answerLimit = TimeAmount.seconds(30)
 
     /// How long it is tried again where nobody can be reached.
     private static let startLimit = Duration.seconds(5)
@@ -38,115 +34,31 @@ package struct Enroller: Sendable {
         let identity = try home.identity()
         let (host, port) = try home.gateway()
         let tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([code.pin]))
+        let question = GatewayQuestion(host: host, port: port, tls: tls)
         let enrol = Enrol(fingerprint: identity.fingerprint.digest, secret: code.secret, software: software)
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let result: Result<Registration, any Error>
-        do {
-            result = .success(try await askPatiently(enrol, host: host, port: port, tls: tls, on: group.next()))
-        } catch {
-            result = .failure(error)
+        let answer = try await withEventLoop { try await ask(question, .enrol(enrol), on: $0) }
+        switch answer {
+        case .enrolled(let enrolled): return Registration(name: enrolled.name, prefix: enrolled.prefix)
+        case .error(let report): throw refusal(report)
+        default: throw UploadFailure(.protocolViolation)
         }
-        try await group.shutdownGracefully()
-        return try result.get()
     }
 
     /// A gateway that is just being started is waited for.
-    private func askPatiently(
-        _ enrol: Enrol, host: String, port: Int, tls: TLSContext, on eventLoop: any EventLoop
-    ) async throws -> Registration {
+    private func ask(_ question: GatewayQuestion, _ frame: Frame, on eventLoop: any EventLoop) async throws -> Frame {
         let deadline = ContinuousClock.now + Self.startLimit
         while true {
             do {
-                return try await ask(enrol, host: host, port: port, tls: tls, on: eventLoop)
+                return try await question.ask(frame, on: eventLoop).frame
             } catch let failure as UploadFailure where failure.kind == .unreachable && .now < deadline {
                 try await Task.sleep(for: .milliseconds(250))
+            } catch let error as TLSError {
+                // Without a live invitation the gateway refuses an unknown key in the handshake.
+                let failure = UploadFailure(error) ?? UploadFailure(.unreachable)
+                if failure.kind == .notAuthorised { throw InvitationRefused() }
+                throw failure
             }
         }
-    }
-
-    private func ask(
-        _ enrol: Enrol, host: String, port: Int, tls: TLSContext, on eventLoop: any EventLoop
-    ) async throws -> Registration {
-        let answer = eventLoop.makePromise(of: Registration.self)
-        let bootstrap = ClientBootstrap(group: eventLoop)
-            .connectTimeout(Self.answerLimit)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(tls.makeHandler())
-                    try pipeline.addHandler(EnrolmentHandler(enrol: enrol, answer: answer))
-                }
-            }
-        let channel: any Channel
-        do {
-            channel = try await bootstrap.connect(host: host, port: port).get()
-        } catch {
-            let failure = UploadFailure(.unreachable, "the gateway at \(host):\(port) could not be reached")
-            answer.fail(failure)
-            throw failure
-        }
-        let timeout = eventLoop.scheduleTask(in: Self.answerLimit) {
-            answer.fail(UploadFailure(.unreachable, "the gateway does not answer"))
-        }
-        defer {
-            timeout.cancel()
-            channel.close(promise: nil)
-        }
-        return try await answer.futureResult.get()
-    }
-}
-
-/// The one question and its answer.
-private final class EnrolmentHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    private let enrol: Enrol
-    private let answer: EventLoopPromise<Enroller.Registration>
-    private var decoder = FrameDecoder(receiver: .agent)
-
-    init(enrol: Enrol, answer: EventLoopPromise<Enroller.Registration>) {
-        self.enrol = enrol
-        self.answer = answer
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard event is TLSHandshakeCompleted else { return context.fireUserInboundEventTriggered(event) }
-        var buffer = ByteBuffer()
-        do throws(WireError) {
-            try Frame.enrol(enrol).encode(slot: .connection, into: &buffer)
-        } catch {
-            answer.fail(error)
-        }
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        decoder.append(unwrapInboundIn(data))
-        do throws(WireError) {
-            guard case .frame(_, let frame) = try decoder.next() else { return }
-            switch frame {
-            case .enrolled(let enrolled):
-                answer.succeed(Enroller.Registration(name: enrolled.name, prefix: enrolled.prefix))
-            case .error(let report):
-                answer.fail(refusal(report))
-            default:
-                answer.fail(UploadFailure(.protocolViolation))
-            }
-        } catch {
-            answer.fail(UploadFailure(.protocolViolation))
-        }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        answer.fail(UploadFailure(.unreachable, "the connection to the gateway was cut"))
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? TLSError else { return context.close(promise: nil) }
-        // Without a live invitation the gateway refuses an unknown key in the handshake.
-        let failure = UploadFailure(error) ?? UploadFailure(.unreachable)
-        answer.fail(failure.kind == .notAuthorised ? InvitationRefused() : failure)
     }
 }
 

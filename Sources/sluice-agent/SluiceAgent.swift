@@ -18,7 +18,7 @@ struct SluiceAgent: AsyncParsableCommand {
             device is not authorised.
             """,
         version: sluiceVersion,
-        subcommands: [Init.self, Push.self, Status.self, Resume.self, Abort.self, Digest.self])
+        subcommands: [Init.self, Push.self, Status.self, Resume.self, Abort.self, Digest.self, Doctor.self])
 
     static func main() async {
         await runProcess { AgentFailure($0).map { ($0.exitCode, $0.sentence) } }
@@ -77,5 +77,25 @@ struct Digest: AsyncParsableCommand {
         let digests = try FileDigests(path: path, partBytes: partSize?.bytes ?? 8 << 20)
         print("sha256  \(digests.whole)  \(path)")
         print("root    \(digests.root)  in parts of \(ByteSize(bytes: digests.partBytes).defaultValueDescription)")
+    }
+}
+
+struct Doctor: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Tries everything that a push needs, and says what it finds.",
+        discussion: "The exit code is the one that a push would have ended with.")
+    @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+    @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
+
+    func run() async throws {
+        let home = AgentHome(path: home)
+        try home.check()
+        let settings = try await Settings(file: home.configurationPath)
+        guard let endpoint = try settings.value(gateway, "gateway") else {
+            throw ValidationError("No gateway is known: run sluice-agent init, or name one with --gateway HOST:PORT.")
+        }
+        let doctor = AgentKit.Doctor(
+            home: home, host: endpoint.host, port: endpoint.port, software: "sluice-agent \(sluiceVersion)")
+        try await doctor.examine { print($0) }
     }
 }

@@ -1,0 +1,82 @@
+import FoundationEssentials
+import Logging
+import SecureChannel
+import TransferCore
+import WireProtocol
+
+/// Looks at everything that a push needs, in the order in which it would fail, and says what it finds.
+package struct Doctor: Sendable {
+    private let home: AgentHome
+    private let host: String
+    private let port: Int
+    private let software: String
+
+    /// - Parameter software: name and version, for the gateway's log.
+    package init(home: AgentHome, host: String, port: Int, software: String) {
+        self.home = home
+        self.host = host
+        self.port = port
+        self.software = software
+    }
+
+    /// - Parameter print: told a line at a time, as things are found out.
+    /// - Throws: what the first thing is that would fail a push; everything before it was well.
+    package func examine(_ print: (String) -> Void) async throws {
+        try home.check()
+        let identity = try home.identity()
+        print("home      \(home.path)")
+        print("device    \(identity.fingerprint)")
+        let silent = Logger(label: "sluice-agent") { _ in SwiftLogNoOpLogHandler() }
+        let unfinished = try AgentJournal.unfinished(in: home, logger: silent)
+        print("journal   \(unfinished.isEmpty ? "nothing is unfinished" : "\(unfinished.count) unfinished")")
+        // A HELLO of ours would take the device over from a run that is under way.
+        guard !home.isBusy else { return print("gateway   not asked: a sluice-agent is at work in this home") }
+        let lock = try home.lock()
+        defer { withExtendedLifetime(lock) {} }
+        let answer = try await askGateway(identity)
+        let away = answer.roundTrip.map { ", \(Int(($0.inSeconds * 1_000).rounded(.up))) ms away" } ?? ""
+        print("gateway   \(answer.address)\(away); it proved the pinned key")
+        switch answer.frame {
+        case .welcome(let welcome):
+            print("welcome   by \(welcome.software), protocol version \(welcome.version); it knows this device")
+            print("clock     \(Self.clock(serverMilliseconds: welcome.serverTime))")
+        case .error(let report) where report.code == .notAuthorised:
+            throw UploadFailure(.notAuthorised)
+        case .error(let report):
+            throw UploadFailure(.busy, report.code.words)
+        default:
+            throw UploadFailure(.protocolViolation)
+        }
+        print("sending   \(Self.congestionControl)")
+    }
+
+    private func askGateway(_ identity: Identity) async throws -> GatewayQuestion.Answer {
+        let tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([home.pin()]))
+        var generator = SystemRandomNumberGenerator()
+        let hello = Hello(
+            versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: [],
+            fingerprint: identity.fingerprint.digest, run: .random(using: &generator), software: software)
+        do {
+            return try await withEventLoop {
+                try await GatewayQuestion(host: host, port: port, tls: tls).ask(.hello(hello), on: $0)
+            }
+        } catch let error as TLSError {
+            throw UploadFailure(error) ?? UploadFailure(.unreachable)
+        }
+    }
+
+    private static var congestionControl: String {
+        CongestionControl.isOffered
+            ? "with BBR where the gateway is far away"
+            : "with the system's congestion control: BBR, which fills lossy links, is not offered "
+                + "(modprobe tcp_bbr, and net.ipv4.tcp_allowed_congestion_control)"
+    }
+
+    private static func clock(serverMilliseconds: Int64) -> String {
+        let here = Date().timeIntervalSince1970
+        let difference = here - Double(serverMilliseconds) / 1_000
+        guard abs(difference) >= 1 else { return "as the gateway's" }
+        let side = difference > 0 ? "ahead of" : "behind"
+        return "\(ProgressLines.time(abs(difference))) \(side) the gateway's; nothing depends on it"
+    }
+}

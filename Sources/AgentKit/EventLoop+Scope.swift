@@ -1,0 +1,15 @@
+import NIOCore
+import NIOPosix
+
+/// Lends an event loop of its own to something short, and ends it whatever happens.
+func withEventLoop<Success: Sendable>(_ body: (any EventLoop) async throws -> Success) async throws -> Success {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let result: Result<Success, any Error>
+    do {
+        result = .success(try await body(group.next()))
+    } catch {
+        result = .failure(error)
+    }
+    try await group.shutdownGracefully()
+    return try result.get()
+}

@@ -1,0 +1,105 @@
+import NIOCore
+import NIOPosix
+import SecureChannel
+import TransferCore
+import WireProtocol
+
+/// One frame to a gateway and the one that answers it, on a connection of its own.
+struct GatewayQuestion {
+    /// How the connection looked meanwhile.
+    struct Answer: Sendable {
+        var frame: Frame
+        /// As the kernel measured it while it connected; `nil` where it does not tell.
+        var roundTrip: Duration?
+        /// `ADDRESS:PORT` that answered.
+        var address: String
+    }
+
+    /// From the connection to the answer.
+    private static let answerLimit = TimeAmount.seconds(30)
+
+    let host: String
+    let port: Int
+    let tls: TLSContext
+
+    /// - Parameter frame: what may be said first on a connection.
+    /// - Throws: `TLSError` as it came, `UploadFailure` for everything else. An ERROR is an answer.
+    func ask(_ frame: Frame, on eventLoop: any EventLoop) async throws -> Answer {
+        let answer = eventLoop.makePromise(of: Frame.self)
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(Self.answerLimit)
+            .channelInitializer { [tls] channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(tls.makeHandler())
+                    try pipeline.addHandler(QuestionHandler(question: frame, answer: answer))
+                }
+            }
+        let channel: any Channel
+        do {
+            channel = try await bootstrap.connect(host: host, port: port).get()
+        } catch {
+            let failure = UploadFailure(.unreachable, "the gateway at \(host):\(port) could not be reached")
+            answer.fail(failure)
+            throw failure
+        }
+        let timeout = eventLoop.scheduleTask(in: Self.answerLimit) {
+            answer.fail(UploadFailure(.unreachable, "the gateway does not answer"))
+        }
+        defer {
+            timeout.cancel()
+            channel.close(promise: nil)
+        }
+        let roundTrip = try? await CongestionControl.roundTrip(of: channel)  // Told where the kernel tells it.
+        let answered = try await answer.futureResult.get()
+        let address = channel.remoteAddress.flatMap { address in
+            address.ipAddress.map { "\($0):\(address.port ?? port)" }
+        }
+        return Answer(frame: answered, roundTrip: roundTrip, address: address ?? "\(host):\(port)")
+    }
+}
+
+private final class QuestionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let question: Frame
+    private let answer: EventLoopPromise<Frame>
+    private var decoder = FrameDecoder(receiver: .agent)
+
+    init(question: Frame, answer: EventLoopPromise<Frame>) {
+        self.question = question
+        self.answer = answer
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard event is TLSHandshakeCompleted else { return context.fireUserInboundEventTriggered(event) }
+        var buffer = ByteBuffer()
+        do throws(WireError) {
+            try question.encode(slot: .connection, into: &buffer)
+        } catch {
+            answer.fail(error)
+        }
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        decoder.append(unwrapInboundIn(data))
+        do throws(WireError) {
+            guard case .frame(_, let frame) = try decoder.next() else { return }
+            answer.succeed(frame)
+        } catch {
+            answer.fail(UploadFailure(.protocolViolation))
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        answer.fail(UploadFailure(.unreachable, "the connection to the gateway was cut"))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // TLS closes by itself, once the gateway has been told why.
+        guard error is TLSError else { return context.close(promise: nil) }
+        answer.fail(error)
+    }
+}

@@ -1,0 +1,52 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// `sluice-agent doctor`: it finds what would fail a push, with the same exit code.
+    @Suite
+    struct DoctorTests {
+        private func examine(_ agent: AgentHandle, exits status: Int32 = 0) async throws -> Program {
+            let program = try await run(agent.program, ["doctor", "--home", agent.home], within: Site.deadline)
+            #expect(program.exitStatus == .exited(status), "\(program.transcript)")
+            return program
+        }
+
+        @Test func findsThatAllIsWell() async throws {
+            try await Site.serving { site, agent in
+                let lines = try await examine(agent).lines(of: .standardOutput)
+                let subjects = lines.compactMap { $0.split(separator: " ").first }
+                #expect(subjects == ["home", "device", "journal", "gateway", "welcome", "clock", "sending"])
+                #expect(lines.contains { $0.hasPrefix("clock     as the gateway's") })
+                #expect(
+                    lines.contains { $0.hasPrefix("gateway   127.0.0.1:") && $0.hasSuffix("it proved the pinned key") })
+            }
+        }
+
+        @Test func findsWhatWouldFailAPush() async throws {
+            try await Site.with { site in
+                let missing = AgentHandle(home: site.path("nowhere"), program: try .built("sluice-agent"))
+                #expect(try await examine(missing, exits: 66).transcript.contains("sluice-agent init"))
+                let port = try await site.withGateway { gateway in
+                    let unknown = try await site.makeAgent("unknown", port: gateway.port, gateways: [])
+                    #expect(try await examine(unknown, exits: 77).transcript.contains("device add"))
+                    return gateway.port
+                }
+                let lonely = try await site.makeAgent("lonely", port: port)
+                #expect(try await examine(lonely, exits: 75).transcript.contains("could not be reached"))
+            }
+        }
+
+        /// Its HELLO would be a newer run's, which ends the connections of an older one.
+        @Test func leavesAPushAlone() async throws {
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                try await agent.start(site.slowPush(file)) { program in
+                    try await program.waitForStoredParts(1)
+                    #expect(try await examine(agent).transcript.contains("a sluice-agent is at work"))
+                    #expect(try await program.waitForExit(within: Site.deadline) == .exited(0))
+                }
+            }
+        }
+    }
+}
