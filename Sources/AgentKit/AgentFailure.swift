@@ -16,7 +16,7 @@ package struct AgentFailure: Equatable, Sendable {
         case let error as UploadFailure:
             exitCode = error.kind.exitCode
             sentence = error.sentence
-        case let error as InvitationRefused:
+        case let error as EnrolmentFailure:
             exitCode = error.exitCode
             sentence = error.sentence
         case let error as DatabaseError:

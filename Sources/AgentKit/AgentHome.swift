@@ -36,12 +36,14 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// The same for a device that was invited. A home that an earlier attempt left for the same gateway is used as it
-    /// is, key and all: the gateway may have that key on its list.
+    /// The same for a device that was invited. What an earlier attempt left for the same gateway is gone on with, the
+    /// key above all: the gateway may have it on its list. Its address may be another one by now.
     package func createOrGoOn(name: String, gateway: String, pin: Fingerprint) throws(AgentHomeError) {
         do {
             try makeDirectory()
             if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
+                // Of an attempt that ended between the two files.
+                AtomicFile.remove(path + "/" + Identity.certificateFileName)
                 _ = try Identity.create(in: path, name: name)
             }
             guard AtomicFile.exists(configurationPath) else {
@@ -50,9 +52,16 @@ package struct AgentHome: Sendable {
         } catch {
             throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
         }
-        guard try self.pin() == pin, try configuration()["gateway"] == gateway else {
+        var configuration = try configuration()
+        guard configuration["pin"] == pin.description else {
             throw AgentHomeError(
                 .unusable, "\(path) is a home for another gateway already; make another one with --home DIRECTORY")
+        }
+        guard configuration.updateValue(gateway, forKey: "gateway") != gateway else { return }
+        do {
+            try AtomicFile.write(Self.encoded(configuration), to: configurationPath, mode: .ownerOnly)
+        } catch {
+            throw AgentHomeError(.unusable, "cannot write \(configurationPath): \(error)")
         }
     }
 
@@ -62,10 +71,14 @@ package struct AgentHome: Sendable {
     }
 
     private func writeConfiguration(gateway: String, pin: Fingerprint) throws {
+        let bytes = try Self.encoded(["gateway": gateway, "pin": pin.description])
+        try AtomicFile.writeNew(bytes, to: configurationPath, mode: .ownerOnly)
+    }
+
+    private static func encoded(_ configuration: [String: String]) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let configuration = try encoder.encode(["gateway": gateway, "pin": pin.description])
-        try AtomicFile.writeNew(Array(configuration) + [UInt8(ascii: "\n")], to: configurationPath, mode: .ownerOnly)
+        return Array(try encoder.encode(configuration)) + [UInt8(ascii: "\n")]
     }
 
     /// The fingerprint of the gateway's key, as `create` was told.

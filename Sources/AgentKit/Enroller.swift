@@ -27,8 +27,8 @@ package struct Enroller: Sendable {
     /// - Parameters:
     ///   - name: for the device's certificate.
     ///   - code: from the gateway's operator; whatever happens, only the gateway that made it gets to see its secret.
-    /// - Throws: `AgentHomeError`, `InvitationRefused`, `UploadFailure`, `CryptographyError`. A home that was made
-    ///   stays: the same again, or another code of the same gateway, goes on with it.
+    /// - Throws: `AgentHomeError`, `EnrolmentFailure`, `CryptographyError`. A home that was made stays: the same again,
+    ///   or another code of the same gateway, goes on with it.
     package func enrol(name: String, code: InvitationCode) async throws -> Registration {
         try home.createOrGoOn(name: name, gateway: code.gateway, pin: code.pin)
         let identity = try home.identity()
@@ -39,8 +39,8 @@ package struct Enroller: Sendable {
         let answer = try await withEventLoop { try await ask(question, .enrol(enrol), on: $0) }
         switch answer {
         case .enrolled(let enrolled): return Registration(name: enrolled.name, prefix: enrolled.prefix)
-        case .error(let report): throw refusal(report)
-        default: throw UploadFailure(.protocolViolation)
+        case .error(let report): throw EnrolmentFailure(report)
+        default: throw EnrolmentFailure(UploadFailure(.protocolViolation))
         }
     }
 
@@ -52,33 +52,61 @@ package struct Enroller: Sendable {
                 return try await question.ask(frame, on: eventLoop).frame
             } catch let failure as UploadFailure where failure.kind == .unreachable && .now < deadline {
                 try await Task.sleep(for: .milliseconds(250))
+            } catch let failure as UploadFailure {
+                throw EnrolmentFailure(failure)
             } catch let error as TLSError {
-                // Without a live invitation the gateway refuses an unknown key in the handshake.
-                let failure = UploadFailure(error) ?? UploadFailure(.unreachable)
-                if failure.kind == .notAuthorised { throw InvitationRefused() }
-                throw failure
+                throw EnrolmentFailure(UploadFailure(error) ?? UploadFailure(.unreachable))
             }
         }
     }
 }
 
-/// The gateway does not take the invitation. It does not say why.
-package struct InvitationRefused: Error, Equatable, Sendable {
-    /// As for any device that is not authorised.
-    package var exitCode: Int32 { UploadFailure.Kind.notAuthorised.exitCode }
+/// Why an invitation could not be taken up: a sentence that says what to do, and an exit code.
+package struct EnrolmentFailure: Error, Equatable, Sendable {
+    /// As a push would have it.
+    package let exitCode: Int32
+    package let sentence: String
 
-    package var sentence: String {
-        "\(ErrorCode.invitationInvalid.words); "
-            + "ask the gateway's operator for a new one, made with sluice-gateway device invite"
+    fileprivate init(_ kind: UploadFailure.Kind, _ sentence: String) {
+        self.exitCode = kind.exitCode
+        self.sentence = sentence
     }
-}
 
-/// What the gateway's refusal of an ENROL means.
-private func refusal(_ report: ErrorReport) -> any Error {
-    switch report.code {
-    case .invitationInvalid, .notAuthorised: InvitationRefused()
-    case .tooManyConnections, .draining, .idle: UploadFailure(.unreachable, report.code.words)
-    case .unexpectedFrame, .unknownType: UploadFailure(.versionUnsupported)
-    default: UploadFailure(.protocolViolation, report.code.words)
+    /// What a connection's end means that has not brought an answer.
+    fileprivate init(_ failure: UploadFailure) {
+        switch failure.kind {
+        case .notAuthorised:
+            // Without a live invitation the gateway refuses an unknown key in the handshake.
+            self = .refused
+        case .gatewayUntrusted:
+            self.init(
+                failure.kind,
+                "what answers there is not the gateway that the code is from; ask its operator for a new one, "
+                    + "made with sluice-gateway device invite")
+        case .versionUnsupported:
+            self.init(failure.kind, failure.sentence)
+        case .protocolViolation:
+            self.init(failure.kind, "what answers there is no sluice-gateway; ask its operator which address is right")
+        default:
+            self.init(failure.kind, "\(failure.cause); run the same again with the same code")
+        }
     }
+
+    /// What the gateway's refusal means.
+    fileprivate init(_ report: ErrorReport) {
+        switch report.code {
+        case .invitationInvalid, .notAuthorised: self = .refused
+        case .tooManyConnections, .draining: self.init(UploadFailure(.busy, report.code.words))
+        case .idle: self.init(UploadFailure(.unreachable, "the gateway took too long"))
+        case .internal: self.init(UploadFailure(.busy, "the gateway has trouble of its own, which its log tells"))
+        case .unexpectedFrame, .unknownType: self.init(UploadFailure(.versionUnsupported))
+        default: self.init(UploadFailure(.protocolViolation))
+        }
+    }
+
+    /// The gateway does not say why.
+    private static let refused = EnrolmentFailure(
+        .notAuthorised,
+        "the invitation is unknown, used or expired; ask the gateway's operator for a new one, "
+            + "made with sluice-gateway device invite")
 }

@@ -105,13 +105,11 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
                 isEnded = true
                 return core.assumeIsolated { $0.receivedMalformed(refusal, from: id) }
             }
-            if case .enrol = frame {
-                // Whoever has an invitation is a stranger still.
-            } else {
+            let isOpen = core.assumeIsolated { $0.receivedFrame(frame, slot: slot, from: id) }
+            if isOpen, strangerAddress != nil {
                 leaveDoorstep()
                 decoder.bodyBytesMax = nil
             }
-            core.assumeIsolated { $0.receivedFrame(frame, slot: slot, from: id) }
         case .dataBegan(let slot, let header):
             begin(header, verdict: core.assumeIsolated { $0.receivedData(header, slot: slot, from: id) })
         case .dataBytes(let bytes):

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Logging
 import NIOCore
+import NIOPosix
 import ObjectStore
 import SecureChannel
 import TransferCore
@@ -21,7 +22,6 @@ actor GatewayCore {
     private nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
     private let files: Files
-    private let enrolment: Enrolment
     private let logger: Logger
     private var machine: Gateway
     private var channels: [ConnectionID: any Channel] = [:]
@@ -29,6 +29,8 @@ actor GatewayCore {
     /// Calls to the store under way. They are no children of another task since each may be cancelled by itself;
     /// `finishCalls` waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
+    /// Invitations that are being taken up; `finish` waits for these, too.
+    private var enrolments: [ConnectionID: Task<Void, Never>] = [:]
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     private var lastConnection: UInt64 = 0
     private var isPerforming = false
@@ -44,7 +46,6 @@ actor GatewayCore {
     ) {
         self.machine = machine
         self.files = files
-        self.enrolment = Enrolment(home: files.home)
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
         self.logger = logger
@@ -64,7 +65,7 @@ actor GatewayCore {
     func maySpeak(_ device: Fingerprint) -> Bool {
         lookAtDevices()
         if machine.knows(device.digest) { return true }
-        if let newest = files.invitations.changed() { invitationsChanged(newest) }
+        lookAtInvitations()
         return invitations.hasLive(at: Date())
     }
 
@@ -85,11 +86,22 @@ actor GatewayCore {
         perform()
     }
 
-    func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
-        // A device that was added a moment ago may come before the next look at the list.
-        if case .hello = frame { lookAtDevices() }
+    /// - Returns: whether the device is known now, and nothing is held against its connection any more.
+    func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) -> Bool {
+        switch frame {
+        case .hello:
+            // A device that was added a moment ago may come before the next look at the list.
+            lookAtDevices()
+        case .enrol:
+            // In the order opposite to that in which they are written: who is not invited any more is listed.
+            lookAtInvitations()
+            lookAtDevices()
+        default:
+            break
+        }
         machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
         perform()
+        return machine.isOpen(id)
     }
 
     func receivedMalformed(_ code: ErrorCode, from id: ConnectionID) {
@@ -132,22 +144,43 @@ actor GatewayCore {
 
     func invitationsChanged(_ invitations: InvitationList) { self.invitations = invitations }
 
-    /// Takes an invitation at its word, where the files are: that may wait for a disk, which the loop must not.
+    private func lookAtInvitations() {
+        if let newest = files.invitations.changed() { invitationsChanged(newest) }
+    }
+
+    /// Takes an invitation at its word. A secret of none is refused at once; else the files are changed on a thread
+    /// that may wait, which the loop must not.
     private func enrol(_ id: ConnectionID, _ fingerprint: Fingerprint, _ secret: InvitationSecret) {
-        Task { [enrolment, logger] in
-            var device: AuthorisedDevice?
+        do {
+            guard try invitations.live(secret.digest(), at: Date()) != nil else { return enrolled(.invalid, on: id) }
+        } catch {
+            return enrolled(.unavailable, on: id)
+        }
+        let voided: @Sendable (any Error) -> Void = { [logger] error in
+            logger.error("A used invitation is still in its file", metadata: ["error": "\(error)"])
+        }
+        // Secrets are good once, so there are no more of these than invitations.
+        enrolments[id] = Task { [home = files.home, logger] in
+            var outcome = EnrolmentOutcome.unavailable
             do {
-                device = try await enrolment.redeem(secret, by: fingerprint, at: Date())
+                let device = try await NIOThreadPool.singleton.runIfActive {
+                    try home.redeem(secret, by: fingerprint, voided: voided)
+                }
+                outcome = device.map { .registered($0) } ?? .invalid
             } catch {
                 logger.error("An invitation could not be used", metadata: ["error": "\(error)"])
             }
-            self.enrolled(device, on: id)
+            if case .registered(let device) = outcome {
+                logger.notice("Enrolled", metadata: ["device": "\(device.name)", "fingerprint": "\(fingerprint)"])
+            }
+            self.enrolled(outcome, on: id)
         }
     }
 
-    private func enrolled(_ device: AuthorisedDevice?, on id: ConnectionID) {
+    private func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID) {
+        enrolments[id] = nil
         lookAtDevices()
-        machine.enrolled(device, on: id, now: now)
+        machine.enrolled(outcome, on: id, now: now)
         perform()
     }
 
@@ -168,6 +201,7 @@ actor GatewayCore {
         for flow in flows.values { flow.drop() }
         for task in rest { task.cancel() }
         for task in rest { await task.value }
+        for task in Array(enrolments.values) { await task.value }
     }
 
     // MARK: Performing
@@ -256,8 +290,6 @@ actor GatewayCore {
             logger.info("Welcomed", metadata: ["connection": "\(id.value)", "device": "\(device)"])
         case .fenced(let id, let device):
             logger.notice("Fenced an older run", metadata: ["connection": "\(id.value)", "device": "\(device)"])
-        case .enrolled(let id, let device):
-            logger.notice("Enrolled", metadata: ["connection": "\(id.value)", "device": "\(device)"])
         case .refused(let id, let code):
             logger.notice("Refused", metadata: ["connection": "\(id.value)", "code": "\(code.name)"])
         case .opened(let session, let device, _):

@@ -3,8 +3,9 @@ package import SecureChannel
 
 /// The files of a gateway: its identity, the site's key ring and device list, its configuration.
 ///
-/// Gateways of one site share `keys` and `devices`, and stand for one another by them; each may keep its own home with
-/// links or copies of the two.
+/// Gateways of one site have the same identity, `keys` and `devices`, and stand for one another by them. Each may keep
+/// its own home, with copies of them, or with links into one directory. Invitations are good at any gateway of the site
+/// where both `devices` and `invitations` are such links, and else at the one that made them.
 package struct GatewayHome: Sendable {
     package let path: String
 
@@ -31,6 +32,8 @@ package struct GatewayHome: Sendable {
             let identity = try Identity.create(in: path, name: name)
             _ = try KeyRing.create(at: keysPath)
             try AtomicFile.writeNew(Array(DeviceList().text.utf8), to: devicesPath, mode: .ownerOnly)
+            // Made here, so that it is its owner's whoever adds the first line.
+            try AtomicFile.writeNew(Array(InvitationList().text.utf8), to: invitationsPath, mode: .ownerOnly)
             try AtomicFile.writeNew(Array(Self.configuration.utf8), to: configurationPath, mode: .ownerOnly)
             return identity.fingerprint
         } catch {
@@ -46,7 +49,7 @@ package struct GatewayHome: Sendable {
         """
 
     /// Why one of the home's files cannot be read: often there is no home.
-    private func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
+    func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
         guard FileManager.default.fileExists(atPath: path) else {
             return GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
         }
@@ -90,59 +93,14 @@ package struct GatewayHome: Sendable {
             let bytes = try BoundedFile.read(
                 invitationsPath, bytesMax: InvitationList.fileBytesMax, access: .ownerOnly)
             guard let text = String(validating: bytes, as: UTF8.self) else {
-                throw DeviceListError("it is not UTF-8")
+                throw InvitationListError(line: nil)
             }
             return try InvitationList(parsing: text)
         } catch let error as FileError where error.isMissing {
             return InvitationList()
         } catch {
-            throw unreadable("the invitations \(invitationsPath)", error)
+            throw unreadable("the invitations", error)
         }
-    }
-
-    /// Replaces the device list as a whole: a gateway that reads it meanwhile sees the old one or the new one.
-    package func write(_ devices: DeviceList) throws(GatewayHomeError) {
-        try write(devices.text, to: devicesPath)
-    }
-
-    /// Replaces the invitations as a whole.
-    package func write(_ invitations: InvitationList) throws(GatewayHomeError) {
-        try write(invitations.text, to: invitationsPath)
-    }
-
-    /// Moves each key of the site's ring on by one state (`KeyRing`): a gateway that serves takes note within seconds.
-    package func rotateKeys() throws -> KeyRing {
-        try withLocked(Self.target(of: keysPath)) {
-            let ring = try keyRing().rotated()
-            try ring.save(to: Self.target(of: keysPath))
-            return ring
-        }
-    }
-
-    /// Does something with the device list and the invitations that nobody else changes meanwhile.
-    func withListsLocked<Result>(_ body: () throws -> Result) throws -> Result {
-        try withLocked(Self.target(of: devicesPath), body)
-    }
-
-    private func withLocked<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-        do {
-            return try FileLock.holding(path + ".lock", body)
-        } catch let error as FileError {
-            throw unreadable(path, error)
-        }
-    }
-
-    private func write(_ text: String, to path: String) throws(GatewayHomeError) {
-        do {
-            try AtomicFile.write(Array(text.utf8), to: Self.target(of: path), mode: .ownerOnly)
-        } catch {
-            throw GatewayHomeError("cannot write \(path)", cause: error)
-        }
-    }
-
-    /// Gateways that share a file by a link go on sharing it: what is replaced is the file, not the link.
-    private static func target(of path: String) -> String {
-        URL(filePath: path).resolvingSymlinksInPath().path
     }
 }
 
@@ -151,12 +109,27 @@ package struct GatewayHomeError: Error, CustomStringConvertible {
     package let message: String
     package let cause: (any Error)?
 
-    init(_ message: String, cause: (any Error)? = nil) {
+    package init(_ message: String, cause: (any Error)? = nil) {
         self.message = message
         self.cause = cause
     }
 
+    /// Whether the system stood in the way, as against what a file says: it may be different in a moment.
+    var isOfSystem: Bool {
+        switch cause {
+        case is FileError: true
+        case .some(let error as KeyRingError): error.isOfSystem
+        default: false
+        }
+    }
+
     package var description: String {
         cause.map { "\(message): \($0)" } ?? message
+    }
+}
+
+extension KeyRingError {
+    fileprivate var isOfSystem: Bool {
+        if case .file = self { true } else { false }
     }
 }

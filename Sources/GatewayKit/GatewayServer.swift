@@ -76,7 +76,8 @@ package struct GatewayServer: Service {
                 () throws(GatewayHomeError) in try home.invitations()
             })
         let devices = try files.devices.initial()
-        let invitations = try files.invitations.initial()
+        // Nobody who is on the list depends on these: a gateway serves without them, and says so.
+        let invitations = files.invitations.changed() ?? InvitationList()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let machine = Gateway(
             limits: configuration.limits, cryptography: cryptography, software: configuration.software)

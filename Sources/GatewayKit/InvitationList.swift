@@ -1,6 +1,4 @@
 package import FoundationEssentials
-package import SecureChannel
-package import TransferCore
 package import WireProtocol
 
 /// The invitations of a site that nobody has taken up: a text file like the device list, one a line.
@@ -26,19 +24,17 @@ package struct InvitationList: Equatable, Sendable {
 
     /// - Parameter text: the file's content.
     /// - Throws: with the line's number; a list that is half understood is not used.
-    package init(parsing text: String) throws(DeviceListError) {
+    package init(parsing text: String) throws(InvitationListError) {
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let fields = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace).map(String.init)
             guard !fields.isEmpty else { continue }
             guard fields.count >= 3, let digest = SHA256Digest(fields[1]),
                 // A date that cannot be read makes the line one that cannot.
                 let expires = try? Date(fields[2], strategy: .iso8601)
-            else { throw DeviceListError(line: index + 1, problem: "it is no invitation") }
+            else { throw InvitationListError(line: index + 1) }
             var prefix = ""
             for option in fields.dropFirst(3) {
-                guard option.hasPrefix("prefix=") else {
-                    throw DeviceListError(line: index + 1, problem: "the option \(option) is not known")
-                }
+                guard option.hasPrefix("prefix=") else { throw InvitationListError(line: index + 1) }
                 prefix = String(option.dropFirst("prefix=".count))
             }
             add(Invitation(name: fields[0], prefix: prefix, secretDigest: digest, expires: expires))
@@ -82,34 +78,17 @@ package struct InvitationList: Equatable, Sendable {
     }
 }
 
-/// Takes invitations at their word, one after the other.
-package actor Enrolment {
-    private let home: GatewayHome
+/// The file of invitations cannot be understood.
+package struct InvitationListError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// `nil` where it is no text at all.
+    package let line: Int?
 
-    package init(home: GatewayHome) {
-        self.home = home
+    package init(line: Int?) {
+        self.line = line
     }
 
-    /// Puts a device on the list that was invited.
-    ///
-    /// The list is written before the invitation is void: a crash in between leaves an invitation that its device no
-    /// longer needs and no other can use, since the name is taken.
-    /// - Returns: `nil` where no live invitation has this secret.
-    package func redeem(
-        _ secret: InvitationSecret, by fingerprint: Fingerprint, at now: Date
-    ) throws -> AuthorisedDevice? {
-        let digest = try secret.digest()
-        return try home.withListsLocked {
-            var invitations = try home.invitations()
-            guard let invitation = invitations.live(digest, at: now) else { return nil }
-            let device = AuthorisedDevice(
-                name: invitation.name, fingerprint: fingerprint.digest, prefix: invitation.prefix)
-            var devices = try home.devices()
-            try devices.add(device)
-            try home.write(devices)
-            _ = invitations.remove(name: invitation.name)
-            try home.write(invitations)
-            return device
-        }
+    package var description: String {
+        let place = line.map { "line \($0)" } ?? "it"
+        return "\(place) of the file invitations is no invitation; remove it, and invite the device again"
     }
 }

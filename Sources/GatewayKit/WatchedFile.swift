@@ -15,13 +15,22 @@ package final class WatchedFile<Value: Sendable>: Sendable {
         var file: UInt64
         var size: Int64
         var modified: [Int]
+        /// A repair of its rights changes nothing but this.
+        var changed: [Int]
+    }
+
+    private struct State {
+        /// What was read last, or could not be understood.
+        var known: Stamp?
+        /// What could not be read, and was complained of: perhaps that there is no file.
+        var unreadable: Stamp??
     }
 
     private let path: String
     private let name: String
     private let logger: Logger
     private let read: @Sendable () throws(GatewayHomeError) -> Value
-    private let known = Mutex<Stamp?>(nil)
+    private let state = Mutex(State())
 
     /// - Parameters:
     ///   - path: of the file, or of a link to it.
@@ -42,25 +51,32 @@ package final class WatchedFile<Value: Sendable>: Sendable {
         // Looked at before it is read: a change in between is then seen as one.
         let stamp = stamp()
         let value = try read()
-        known.withLock { $0 = stamp }
+        state.withLock { $0.known = stamp }
         return value
     }
 
-    /// The content, if the file is not the one that was read last. One that cannot be understood is reported once, and
-    /// what was read before goes on: a slip of the pen must not cut off a fleet.
+    /// The content, if the file is not the one that was read last.
+    ///
+    /// What was read before goes on where the file cannot be understood: a slip of the pen must not cut off a fleet. It
+    /// is reported once, and so is a file that cannot be read, but that is tried again: a revocation must not be missed
+    /// because the system was short of something.
     package func changed() -> Value? {
         let newest = stamp()
-        let isNew = known.withLock { known in
-            defer { known = newest }
-            return known != newest
-        }
-        guard isNew else { return nil }
+        guard state.withLock({ $0.known != newest }) else { return nil }
         do {
             let value = try read()
+            state.withLock { $0 = State(known: newest) }
             logger.info("Read a file again", metadata: ["file": "\(name)"])
             return value
         } catch {
-            logger.error("A file cannot be read", metadata: ["file": "\(name)", "error": "\(error)"])
+            let isPassing = error.isOfSystem
+            let isNews = state.withLock { state in
+                defer { if isPassing { state.unreadable = newest } else { state = State(known: newest) } }
+                return !isPassing || state.unreadable != .some(newest)
+            }
+            if isNews {
+                logger.error("A file cannot be read", metadata: ["file": "\(name)", "error": "\(error)"])
+            }
             return nil
         }
     }
@@ -71,6 +87,7 @@ package final class WatchedFile<Value: Sendable>: Sendable {
         guard stat(path, &status) == 0 else { return nil }
         return Stamp(
             device: UInt64(status.st_dev), file: UInt64(status.st_ino), size: Int64(status.st_size),
-            modified: [status.st_mtim.tv_sec, status.st_mtim.tv_nsec])
+            modified: [status.st_mtim.tv_sec, status.st_mtim.tv_nsec],
+            changed: [status.st_ctim.tv_sec, status.st_ctim.tv_nsec])
     }
 }

@@ -20,7 +20,8 @@ package enum AtomicFile {
 
     /// Creates the file or replaces it; a symbolic link of this name is itself replaced.
     ///
-    /// A replaced file keeps its owner, so that an administrator's change leaves it readable to the service.
+    /// A replaced file keeps its owner, and one that root makes gets its directory's: an administrator's change leaves
+    /// it readable to the service.
     /// - Throws: with the old content in place, unless the directory's sync is what failed: then the new content is
     ///   in place, but may not survive a power cut.
     package static func write(_ bytes: [UInt8], to path: String, mode: Mode) throws(FileError) {
@@ -92,8 +93,10 @@ package enum AtomicFile {
         of name: String, in directory: borrowing OpenFile, for file: borrowing OpenFile, path: String
     ) throws(FileError) {
         var old = stat()
-        // Nothing to keep where there is no such file; any other trouble with the name shows when renaming.
-        guard fstatat(directory.descriptor, name, &old, AT_SYMLINK_NOFOLLOW) == 0 else { return }
+        // Where there is no such file the directory tells whose it is; other trouble with the name shows when renaming.
+        guard fstatat(directory.descriptor, name, &old, AT_SYMLINK_NOFOLLOW) == 0 else {
+            return try file.giveToOwner(ofDirectory: directory, path: path)
+        }
         guard old.st_uid != (try file.status(path: path)).st_uid else { return }
         guard fchown(file.descriptor, old.st_uid, old.st_gid) == 0 else {
             throw FileError(path: path, failed: .setOwner, errno: errno)

@@ -32,12 +32,12 @@ package struct InvitationCode: Equatable, Sendable {
         return Self.prefix + base64.replacing("+", with: "-").replacing("/", with: "_").filter { $0 != "=" }
     }
 
-    /// - Parameter text: what `text` gave, and nothing but white space around it.
+    /// - Parameter text: what `text` gave; white space in and around it, as a mail may add, does not count.
     /// - Returns: `nil` where it is anything else, such as a code that lacks its end.
     package init?(text: String) {
-        let trimmed = text.filter { !$0.isWhitespace }
-        guard trimmed.utf8.count <= Self.textBytesMax, trimmed.hasPrefix(Self.prefix) else { return nil }
-        var base64 = String(trimmed.dropFirst(Self.prefix.count))
+        let code = text.filter { !$0.isWhitespace }
+        guard code.utf8.count <= Self.textBytesMax, code.hasPrefix(Self.prefix) else { return nil }
+        var base64 = String(code.dropFirst(Self.prefix.count))
         base64 = base64.replacing("-", with: "+").replacing("_", with: "/")
         base64 += String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
         guard let bytes = Data(base64Encoded: base64).map({ Array($0) }), bytes.count > Self.checksumBytes else {
@@ -52,7 +52,7 @@ package struct InvitationCode: Equatable, Sendable {
         else { return nil }
         self.init(gateway: gateway, pin: Fingerprint(digest), secret: secret)
         // Each code has one text. A digest that cannot be computed now proves nothing either.
-        guard (try? self.text()) == trimmed else { return nil }
+        guard (try? self.text()) == code else { return nil }
     }
 
     /// Finds slips of the hand; it proves nothing.

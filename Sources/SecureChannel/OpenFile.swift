@@ -36,6 +36,15 @@ package struct OpenFile: ~Copyable {
         return status
     }
 
+    /// What an administrator makes in a service's directory has to be the service's.
+    func giveToOwner(ofDirectory directory: borrowing OpenFile, path: String) throws(FileError) {
+        let owner = try directory.status(path: path)
+        guard geteuid() == 0, owner.st_uid != (try status(path: path)).st_uid else { return }
+        guard fchown(descriptor, owner.st_uid, owner.st_gid) == 0 else {
+            throw FileError(path: path, failed: .setOwner, errno: errno)
+        }
+    }
+
     /// Writes all bytes, in as many calls as the system wants.
     package func write(_ bytes: [UInt8], path: String) throws(FileError) {
         var start = 0

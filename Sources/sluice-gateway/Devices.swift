@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandSupport
+import Foundation
 import GatewayKit
 import SecureChannel
 
@@ -13,9 +14,9 @@ struct Device: AsyncParsableCommand {
             discussion: "On the device: sluice-agent init --invite CODE. The code holds a secret: hand it over as one.")
         @Argument(help: "The name that the device is to have.") var name: String
         @Option(help: "The keys it may write: all that begin with this, which ends in a slash.") var prefix = ""
-        @Option(help: "This gateway, as the device reaches it: HOST:PORT (default: where it listens).") var gateway:
-            Endpoint?
-        @Option(help: "How long the code is good (default: 1h).") var validFor: TimeSpan?
+        @Option(help: "This gateway, as the device reaches it: HOST:PORT (default: \"listen\" in gateway.json).")
+        var gateway: Endpoint?
+        @Option(help: "How long the code is good, a minute to a year (default: 1h).") var validFor: TimeSpan?
         @OptionGroup var home: HomeOption
 
         func run() async throws {
@@ -25,6 +26,13 @@ struct Device: AsyncParsableCommand {
                 throw ValidationError("Say how the device reaches this gateway: --gateway HOST:PORT")
             }
             let lifetime = validFor?.duration ?? .seconds(3_600)
+            guard (.seconds(60)...(.seconds(366 * 86_400))).contains(lifetime) else {
+                throw ValidationError("A code is good for a minute at least, and for a year at most: --valid-for 1h")
+            }
+            if endpoint.isLoopback {
+                FileHandle.standardError.write(
+                    Data("Only devices on this machine reach \(endpoint); for others say --gateway HOST:PORT.\n".utf8))
+            }
             let code = try home.gateway.inviteDevice(
                 name: name, prefix: prefix, gateway: endpoint.description, lifetime: lifetime)
             print(

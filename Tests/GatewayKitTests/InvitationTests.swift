@@ -2,6 +2,7 @@ import Foundation
 import GatewayKit
 import Logging
 import SecureChannel
+import Synchronization
 import TestSupport
 import Testing
 import TransferCore
@@ -26,17 +27,23 @@ struct InvitationTests {
         return try #require(InvitationCode(text: code)).secret
     }
 
+    private static func redeem(_ secret: InvitationSecret, by key: UInt8, in home: GatewayHome) throws
+        -> AuthorisedDevice?
+    {
+        try home.redeem(secret, by: Self.key(key)) { Issue.record("\($0)") }
+    }
+
     private static func key(_ byte: UInt8) throws -> Fingerprint { Fingerprint(try SHA256Digest.of([byte])) }
 
     @Test func aCodeIsGoodOnce() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam", prefix: "cam/")
-            let enrolment = Enrolment(home: home)
-            let device = try await enrolment.redeem(secret, by: Self.key(1), at: Date())
+            let device = try Self.redeem(secret, by: 1, in: home)
             #expect(device == AuthorisedDevice(name: "cam", fingerprint: try Self.key(1).digest, prefix: "cam/"))
             #expect(try home.devices().devices == [device])
             #expect(try home.invitations() == InvitationList())
-            #expect(try await enrolment.redeem(secret, by: Self.key(2), at: Date()) == nil)
+            #expect(try Self.redeem(secret, by: 2, in: home) == nil)
+            #expect(try Self.redeem(secret, by: 1, in: home) == device, "its answer may have been lost")
             #expect(try home.devices().devices.count == 1)
         }
     }
@@ -48,7 +55,7 @@ struct InvitationTests {
                 for number in 0..<16 {
                     // Each as another process would: nothing but the file's lock is between them.
                     tasks.addTask {
-                        try await Enrolment(home: home).redeem(secret, by: Self.key(UInt8(number)), at: Date()) != nil
+                        try Self.redeem(secret, by: UInt8(number), in: home) != nil
                     }
                 }
                 return try await tasks.reduce(into: 0) { $0 += $1 ? 1 : 0 }
@@ -60,19 +67,19 @@ struct InvitationTests {
 
     @Test func itEndsWithItsTime() async throws {
         try await Self.withHome { home in
-            let secret = try Self.secret(home, "cam", hours: 2)
-            let late = Date().addingTimeInterval(7_201)
+            _ = try Self.secret(home, "cam", hours: 2)
             #expect(try home.invitations().hasLive(at: Date()))
-            #expect(try !home.invitations().hasLive(at: late))
-            #expect(try await Enrolment(home: home).redeem(secret, by: Self.key(1), at: late) == nil)
+            #expect(try !home.invitations().hasLive(at: Date().addingTimeInterval(7_201)))
+            let over = try Self.secret(home, "late", hours: 0)
+            #expect(try Self.redeem(over, by: 1, in: home) == nil)
         }
     }
 
     @Test func anotherOneForTheSameNameEndsTheFirst() async throws {
         try await Self.withHome { home in
             let (first, second) = (try Self.secret(home, "cam"), try Self.secret(home, "cam"))
-            #expect(try await Enrolment(home: home).redeem(first, by: Self.key(1), at: Date()) == nil)
-            #expect(try await Enrolment(home: home).redeem(second, by: Self.key(1), at: Date()) != nil)
+            #expect(try Self.redeem(first, by: 1, in: home) == nil)
+            #expect(try Self.redeem(second, by: 1, in: home) != nil)
         }
     }
 
@@ -82,7 +89,7 @@ struct InvitationTests {
             #expect(try home.deviceLines().contains("invited"))
             try home.revokeDevice(name: "cam")
             #expect(try !home.deviceLines().contains("invited"))
-            #expect(try await Enrolment(home: home).redeem(secret, by: Self.key(1), at: Date()) == nil)
+            #expect(try Self.redeem(secret, by: 1, in: home) == nil)
         }
     }
 
@@ -113,7 +120,37 @@ struct InvitationTests {
         "cam \(String(repeating: "0", count: 64)) 2026-11-24T15:00:00Z path=x",
     ])
     func aDamagedFileIsSaidToBe(line: String) {
-        #expect(throws: DeviceListError.self) { try InvitationList(parsing: "# comment\n\n\(line)\n") }
+        #expect(throws: InvitationListError(line: 3)) { try InvitationList(parsing: "# comment\n\n\(line)\n") }
+    }
+
+    @Test func addingTheDeviceByHandEndsIt() async throws {
+        try await Self.withHome { home in
+            let secret = try Self.secret(home, "cam")
+            try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
+            try home.revokeDevice(name: "cam")
+            #expect(try Self.redeem(secret, by: 2, in: home) == nil)
+        }
+    }
+
+    /// Whatever is wrong with the invitations, a device can be revoked.
+    @Test func aDamagedFileKeepsNobodyOnTheList() async throws {
+        try await Self.withHome { home in
+            try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
+            try "nonsense\n".write(toFile: home.invitationsPath, atomically: false, encoding: .utf8)
+            #expect(throws: GatewayHomeError.self) { try home.revokeDevice(name: "cam") }
+            #expect(try home.devices().devices == [])
+            #expect(try home.deviceLines().contains("no invitation"))
+        }
+    }
+
+    /// Asked again, the device is told what the list has, and no invitation is used up.
+    @Test func aDeviceOnTheListUsesNoInvitation() async throws {
+        try await Self.withHome { home in
+            try home.addDevice(name: "other", fingerprint: Self.key(1), prefix: "")
+            let secret = try Self.secret(home, "cam")
+            #expect(try Self.redeem(secret, by: 1, in: home)?.name == "other")
+            #expect(try Self.redeem(secret, by: 2, in: home)?.name == "cam")
+        }
     }
 
     /// Gateways of a site may share the list by a link.
@@ -130,6 +167,42 @@ struct InvitationTests {
             #expect(watched.changed()?.map(\.name) == ["cam"])
             #expect(watched.changed() == nil)
             #expect(try FileManager.default.destinationOfSymbolicLink(atPath: home.devicesPath) == shared)
+        }
+    }
+
+    @Test func aLinkThatLeadsNowhereYetStaysALink() async throws {
+        try await Self.withHome { home in
+            try FileManager.default.createDirectory(atPath: home.path + "/shared", withIntermediateDirectories: false)
+            try FileManager.default.removeItem(atPath: home.invitationsPath)
+            try FileManager.default.createSymbolicLink(
+                atPath: home.invitationsPath, withDestinationPath: "shared/invitations")
+            _ = try Self.secret(home, "cam")
+            #expect(
+                try FileManager.default.destinationOfSymbolicLink(atPath: home.invitationsPath) == "shared/invitations")
+            #expect(try home.invitations().invitations.map(\.name) == ["cam"])
+        }
+    }
+
+    /// What could not be read is tried again; what cannot be understood is not, until it changes.
+    @Test func aFileThatCouldNotBeReadIsReadLater() async throws {
+        try await Self.withHome { home in
+            let fails = Mutex(true)
+            let watched = WatchedFile(home.devicesPath, "device list", logger: .init(label: "test")) {
+                () throws(GatewayHomeError) -> [AuthorisedDevice] in
+                if fails.withLock({ $0 }) {
+                    let cause = FileError(path: home.devicesPath, failed: .open, errno: EMFILE)
+                    throw GatewayHomeError("cannot read", cause: cause)
+                }
+                return try home.devices().devices
+            }
+            #expect(watched.changed() == nil)
+            fails.withLock { $0 = false }
+            #expect(watched.changed() == [])
+            try "nonsense\n".write(toFile: home.devicesPath, atomically: false, encoding: .utf8)
+            #expect(watched.changed() == nil)
+            try DeviceList().text.write(toFile: home.devicesPath, atomically: true, encoding: .utf8)
+            try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
+            #expect(watched.changed()?.count == 1)
         }
     }
 }

@@ -196,7 +196,7 @@ package final class GatewayHost {
             flows.removeValue(forKey: id)?.drop()
         case .enrol(let id, _, _):
             // Nobody is invited here.
-            machine.enrolled(nil, on: id, now: now)
+            machine.enrolled(.invalid, on: id, now: now)
         case .note(let note):
             notes.append(note)
         }

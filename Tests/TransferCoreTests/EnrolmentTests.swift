@@ -15,8 +15,8 @@ struct EnrolmentTests {
         return driver.frame(.enrol(enrol), slot: .connection)
     }
 
-    private func answer(_ driver: inout GatewayDriver, _ device: AuthorisedDevice?) -> [GatewayAction] {
-        driver.machine.enrolled(device, on: GatewayDriver.connection, now: driver.now)
+    private func answer(_ driver: inout GatewayDriver, _ outcome: EnrolmentOutcome) -> [GatewayAction] {
+        driver.machine.enrolled(outcome, on: GatewayDriver.connection, now: driver.now)
         return driver.machine.takeActions()
     }
 
@@ -31,12 +31,12 @@ struct EnrolmentTests {
         let stranger = try #require(Self.stranger)
         #expect(asked == [.enrol(GatewayDriver.connection, fingerprint: stranger, Self.secret)])
         let device = AuthorisedDevice(name: "cam", fingerprint: stranger, prefix: "cam/")
-        let answered = answer(&driver, device)
+        let answered = answer(&driver, .registered(device))
         let id = GatewayDriver.connection
         #expect(
             answered == [
                 .send(id, .connection, .enrolled(Enrolled(name: "cam", prefix: "cam/"))),
-                .note(.enrolled(id, device: "cam")), .close(id),
+                .close(id),
             ])
         #expect(driver.machine.connectionCount == 0)
     }
@@ -44,8 +44,14 @@ struct EnrolmentTests {
     @Test func aSecretOfNoInvitationIsRefused() throws {
         var driver = GatewayDriver()
         _ = try enrol(&driver)
-        #expect(code(answer(&driver, nil)) == .invitationInvalid)
+        #expect(code(answer(&driver, .invalid)) == .invitationInvalid)
         #expect(driver.machine.connectionCount == 0)
+    }
+
+    @Test func aGatewayThatCannotLookSaysNothingOfTheInvitation() throws {
+        var driver = GatewayDriver()
+        _ = try enrol(&driver)
+        #expect(code(answer(&driver, .unavailable)) == .internal)
     }
 
     /// Its answer was lost: the invitation is used, but the device is on the list.
@@ -68,7 +74,9 @@ struct EnrolmentTests {
             var driver = GatewayDriver()
             _ = try enrol(&driver)
             #expect(code(driver.frame(frame, slot: .connection)) == .unexpectedFrame)
-            #expect(answer(&driver, GatewayDriver.device) == [], "an answer that comes after the end says nothing")
+            #expect(
+                answer(&driver, .registered(GatewayDriver.device)) == [],
+                "an answer that comes after the end says nothing")
         }
     }
 

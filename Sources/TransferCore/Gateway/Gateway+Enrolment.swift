@@ -2,6 +2,16 @@ import WireProtocol
 
 // How a device that is on no list yet gets onto it, by an invitation (specification §5.2).
 
+/// What came of an invitation.
+package enum EnrolmentOutcome: Equatable, Sendable {
+    /// The device is on the list now.
+    case registered(AuthorisedDevice)
+    /// No live invitation has the secret.
+    case invalid
+    /// The gateway could not look, or not write.
+    case unavailable
+}
+
 extension Gateway {
     /// ENROL in place of HELLO. A device that is on the list already asks again because an answer was lost.
     mutating func receivedEnrol(_ enrol: Enrol, from id: ConnectionID) {
@@ -13,19 +23,19 @@ extension Gateway {
     }
 
     /// The invitation was looked at.
-    ///
-    /// - Parameter device: as it stands on the list now; `nil` where there was no live invitation with that secret.
-    package mutating func enrolled(_ device: AuthorisedDevice?, on id: ConnectionID, now: Instant) {
+    package mutating func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID, now: Instant) {
         context.now = now
         guard case .enrolling = connections[id]?.phase else { return }
-        guard let device else { return end(id, .invitationInvalid) }
-        finishEnrolment(of: device, on: id)
+        switch outcome {
+        case .registered(let device): finishEnrolment(of: device, on: id)
+        case .invalid: end(id, .invitationInvalid)
+        case .unavailable: end(id, .internal)
+        }
     }
 
     private mutating func finishEnrolment(of device: AuthorisedDevice, on id: ConnectionID) {
         let enrolled = Enrolled(name: device.name, prefix: device.prefix)
         context.actions.append(.send(id, .connection, .enrolled(enrolled)))
-        context.actions.append(.note(.enrolled(id, device: device.name)))
         close(id)
     }
 }

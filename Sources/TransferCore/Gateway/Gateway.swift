@@ -67,6 +67,9 @@ package struct Gateway {
         settleSlots()
     }
 
+    /// Whether a connection's device was welcomed, and is still.
+    package func isOpen(_ id: ConnectionID) -> Bool { connections[id]?.device != nil }
+
     /// Whether a device is on the list.
     package func knows(_ fingerprint: SHA256Digest) -> Bool { devices[fingerprint] != nil }
 

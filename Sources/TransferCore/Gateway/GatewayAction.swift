@@ -48,7 +48,6 @@ package enum GatewayAction: Equatable, Sendable {
 package enum GatewayNote: Equatable, Sendable {
     case welcomed(ConnectionID, device: String, run: RunID)
     case fenced(ConnectionID, device: String)
-    case enrolled(ConnectionID, device: String)
     case refused(ConnectionID, ErrorCode)
     case opened(SessionID, device: String, key: String)
     case resumed(SessionID, device: String, key: String)
