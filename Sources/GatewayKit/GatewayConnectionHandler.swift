@@ -105,8 +105,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
                 isEnded = true
                 return core.assumeIsolated { $0.receivedMalformed(refusal, from: id) }
             }
-            let isOpen = core.assumeIsolated { $0.receivedFrame(frame, slot: slot, from: id) }
-            if isOpen, strangerAddress != nil {
+            core.assumeIsolated { $0.receivedFrame(frame, slot: slot, from: id) }
+            if strangerAddress != nil, core.assumeIsolated({ $0.isOpen(id) }) {
                 leaveDoorstep()
                 decoder.bodyBytesMax = nil
             }

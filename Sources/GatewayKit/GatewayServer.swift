@@ -76,14 +76,13 @@ package struct GatewayServer: Service {
                 () throws(GatewayHomeError) in try home.invitations()
             })
         let devices = try files.devices.initial()
-        // Nobody who is on the list depends on these: a gateway serves without them, and says so.
-        let invitations = files.invitations.changed() ?? InvitationList()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let machine = Gateway(
             limits: configuration.limits, cryptography: cryptography, software: configuration.software)
         let core = GatewayCore(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
         await core.devicesChanged(devices)
-        await core.invitationsChanged(invitations)
+        // Nobody who is on the list depends on these: a gateway serves without them, and says so.
+        await core.lookAtInvitations()
         // Handshakes run on the core's loop, and so may ask it.
         let tls =
             configuration.isPlaintext
@@ -95,8 +94,7 @@ package struct GatewayServer: Service {
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await keepTime(core) }
-            tasks.addTask { await followDevices(core) }
-            tasks.addTask { await followKeys(keyFile, cryptography) }
+            tasks.addTask { await followFiles(core, keyFile, cryptography) }
             try? await gracefulShutdown()  // Thrown only where the task is cancelled, which means the same: stop.
             // Nobody new from here on; a listener that is gone already is closed enough.
             try? await listener.close()
@@ -141,15 +139,13 @@ package struct GatewayServer: Service {
         }
     }
 
-    /// The device list is read again when it changes: adding and revoking need no restart.
-    private func followDevices(_ core: GatewayCore) async {
-        while await Self.sleeps(for: .seconds(1)) { await core.lookAtDevices() }
-    }
-
-    /// The key ring is read again when it changes: a rotation needs no restart.
-    private func followKeys(_ file: WatchedFile<KeyRing>, _ cryptography: SiteCryptography) async {
+    /// The device list and the key ring are read again when they change: adding, revoking and rotating need no restart.
+    private func followFiles(
+        _ core: GatewayCore, _ keys: WatchedFile<KeyRing>, _ cryptography: SiteCryptography
+    ) async {
         while await Self.sleeps(for: .seconds(1)) {
-            if let keys = file.changed() { cryptography.replaceKeys(by: keys) }
+            await core.lookAtDevices()
+            if let newest = keys.changed() { cryptography.replaceKeys(by: newest) }
         }
     }
 
