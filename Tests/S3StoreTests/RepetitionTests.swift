@@ -203,7 +203,7 @@ import WireProtocol
         try await ScriptedServer.withServer(script([expired])) { server in
             try await withScriptedStore(server, credentials: CountingCredentials()) { store in
                 let one = try #require(PartNumber(1))
-                await expect(throwing: .denied) {
+                await expect(throwing: .unavailable) {
                     try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10]))
                 }
                 _ = try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10]))

@@ -8,7 +8,8 @@ package struct S3Endpoint: Hashable, Sendable {
         case aws(suffix: String)
     }
 
-    private let isSecure: Bool
+    /// Over TLS.
+    let isSecure: Bool
     private let host: Host
     /// `nil` where it is the scheme's own.
     private let port: UInt16?
@@ -96,7 +97,8 @@ package struct S3Endpoint: Hashable, Sendable {
             }
     }
 
-    private static func awsSuffix(of region: String) -> String {
+    /// What the names of AWS's hosts in this region end with.
+    static func awsSuffix(of region: String) -> String {
         region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
     }
 

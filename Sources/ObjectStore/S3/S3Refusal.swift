@@ -45,6 +45,8 @@ struct S3Meaning: Hashable, Sendable {
 extension S3Refusal {
     /// By the code, else by the status.
     var meaning: S3Meaning {
+        // A temporary one, and the host that it names, are no more followed than others.
+        if isRedirect, region == nil || !isAboutRegion { return S3Meaning(.denied) }
         if region != nil, [301, 307, 400, 403].contains(status), isAboutRegion {
             return S3Meaning(.unavailable, after: .otherRegion)
         }
@@ -62,7 +64,7 @@ extension S3Refusal {
     private var isAboutRegion: Bool {
         switch code {
         case "", "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
-            "IllegalLocationConstraintException":
+            "IllegalLocationConstraint", "IllegalLocationConstraintException":
             true
         default: false
         }
@@ -72,13 +74,18 @@ extension S3Refusal {
         StoreError(meaning.reason, sentence, cause: self)
     }
 
+    /// The store sends us elsewhere, which is followed only where it names a region.
+    var isRedirect: Bool { (300..<400).contains(status) }
+
     private var sentence: String? {
-        switch code {
+        if isRedirect {
+            return "The store sends requests to another address, where the gateway does not go."
+        }
+        return switch code {
         case "EntityTooSmall": "The store does not take parts so small."
         case "RequestTimeTooSkewed": "The gateway's clock differs too much from the store's."
         case "SignatureDoesNotMatch", "InvalidAccessKeyId": "The store does not know the gateway's access key."
         case "ExpiredToken", "TokenRefreshRequired": "The gateway's credentials for the store have expired."
-        case "PermanentRedirect", "TemporaryRedirect": "The bucket is in another place than the endpoint."
         default: nil
         }
     }
@@ -186,6 +193,5 @@ extension S3Refusal {
         "InvalidArgument": S3Meaning(.unsupported),
         "MalformedXML": S3Meaning(.unsupported),
         "PermanentRedirect": S3Meaning(.denied),
-        "TemporaryRedirect": S3Meaning(.unavailable),
     ]
 }
