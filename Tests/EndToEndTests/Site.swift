@@ -71,10 +71,11 @@ struct Site {
 
     /// Runs `body` beside a gateway that serves, and kills what is left of it.
     func withGateway<Success>(
-        home: String = "gateway", _ options: [String] = [], _ body: (RunningGateway) async throws -> Success
+        home: String = "gateway", _ options: [String] = [], environment variables: [String: String] = [:],
+        _ body: (RunningGateway) async throws -> Success
     ) async throws -> Success {
         let arguments = ["serve", "--home", path(home), "--listen", "127.0.0.1:0"] + storage.options + options
-        let environment = Program.environment(adding: storage.environment)
+        let environment = Program.environment(adding: storage.environment.merging(variables) { $1 })
         return try await withProgram(try gatewayProgram, arguments, environment: environment) { program in
             let line = try await program.waitForLine(of: .standardOutput) { $0.hasPrefix("listening on ") }
             let port = try #require(line.text.split(separator: ":").last.flatMap { Int($0) })

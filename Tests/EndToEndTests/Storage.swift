@@ -16,6 +16,8 @@ enum StorageKind: String, CaseIterable, CustomTestStringConvertible {
     case moto
     /// The same, taken for AWS, and so asked to keep the SHA-256 of every part and of the whole.
     case motoAsAWS
+    /// The first moto, over TLS with an authority of its own.
+    case motoOverTLS
 
     /// The two that every way of being cut short is tried on.
     static let usual: [StorageKind] = [.directory, .juiceFS]
@@ -39,6 +41,14 @@ enum StorageKind: String, CaseIterable, CustomTestStringConvertible {
         case .motoAsAWS:
             try await MotoServer.withServer {
                 try await body(S3Storage(server: $0, directory: directory, provider: "aws"))
+            }
+        case .motoOverTLS:
+            let folder = directory.appending(path: "certificates")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let certificate = try await ServerCertificate.make(in: folder)
+            try await MotoServer.withServer(certificate: certificate) {
+                try await body(
+                    S3Storage(server: $0, directory: directory, authorities: certificate.authorityPath))
             }
         }
     }
@@ -101,6 +111,8 @@ struct S3Storage: Storage {
     let directory: URL
     /// What a gateway is to take the server for; `nil` for what it finds out itself.
     var provider: String?
+    /// A file with the authority that has signed its certificate, where it has one.
+    var authorities: String?
 
     private static let prefix = "site"
     let partBytes = 5 << 20
@@ -111,6 +123,7 @@ struct S3Storage: Storage {
     func options(endpoint: String) -> [String] {
         ["--store", "s3://\(server.bucket)/\(Self.prefix)", "--s3-endpoint", endpoint]
             + (provider.map { ["--s3-provider", $0, "--s3-addressing", "path"] } ?? [])
+            + (authorities.map { ["--s3-ca", $0] } ?? [])
     }
 
     var environment: [String: String] {
@@ -190,9 +203,11 @@ struct S3Storage: Storage {
     private var address: String { "s3://\(server.bucket)/\(Self.prefix)" }
 
     private func tool(_ name: String, _ arguments: [String]) async throws -> Program {
-        try await run(
+        // The names by which these clients are told of an authority.
+        let trust = authorities.map { ["AWS_CA_BUNDLE": $0, "SSL_CERT_FILE": $0] } ?? [:]
+        return try await run(
             try .tool(name), ["--endpoint-url", server.endpoint] + arguments,
-            environment: Program.environment(adding: environment), within: Site.deadline)
+            environment: Program.environment(adding: environment.merging(trust) { $1 }), within: Site.deadline)
     }
 }
 

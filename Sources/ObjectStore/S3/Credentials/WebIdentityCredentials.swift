@@ -32,14 +32,14 @@ package struct WebIdentityCredentials: S3CredentialSource {
 }
 
 /// AWS's security token service, and what speaks like it.
-struct SecurityTokenService: Sendable {
+package struct SecurityTokenService: Sendable {
     private static let tokenBytesMax = 64 << 10
 
     private let environment: AWSEnvironment
     private let region: String?
     private let http = CredentialHTTP(timeLimit: .seconds(10), name: "The security token service")
 
-    init(environment: AWSEnvironment, region: String?) {
+    package init(environment: AWSEnvironment, region: String?) {
         self.environment = environment
         self.region = region
     }
@@ -62,7 +62,7 @@ struct SecurityTokenService: Sendable {
     }
 
     /// `AWS_ENDPOINT_URL_STS`, else the service of the region, else the one that every region has.
-    var origin: String {
+    package var origin: String {
         if let endpoint = environment["AWS_ENDPOINT_URL_STS"] {
             return endpoint.hasSuffix("/") ? String(endpoint.dropLast()) : endpoint
         }
