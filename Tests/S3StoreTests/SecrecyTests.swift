@@ -59,7 +59,10 @@ import Testing
                     let failure = await #expect(throws: StoreError.self) {
                         try await shuttingDown(store) { try await $0.listParts(key: "k", upload: "u", after: nil) }
                     }
-                    #expect(server.requests.last?.headers["x-amz-security-token"]?.contains(Self.secret) == true)
+                    let isUsed = server.requests.contains { request in
+                        request.headers["x-amz-security-token"]?.contains(Self.secret) == true
+                    }
+                    #expect(isUsed)
                     expectNoSecret(in: failure, record, chain)
                 }
             }
@@ -91,6 +94,27 @@ import Testing
                     expectNoSecret(in: failure, record, chain)
                 }
             }
+        }
+    }
+
+    /// The HTTP client would tell the header that it cannot send.
+    @Test(arguments: ["-token\r\nx: y", "-token\n", "-t\u{F6}k", "\u{0}"])
+    func oddCharactersAreRefusedUnseen(end: String) async throws {
+        try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { server in
+            let record = LogRecord()
+            let chain = CredentialChain.standard(
+                environment: [
+                    "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "\(Self.secret)-key",
+                    "AWS_SESSION_TOKEN": Self.secret + end,
+                ], logger: record.logger)
+            let store = S3Store(
+                configuration: try S3Configuration(bucket: "b", endpoint: server.endpoint), credentials: chain,
+                logger: record.logger)
+            let failure = await #expect(throws: StoreError.self) {
+                try await shuttingDown(store) { try await $0.listParts(key: "k", upload: "u", after: nil) }
+            }
+            #expect(failure?.reason == .denied && server.requests.isEmpty)
+            expectNoSecret(in: failure, record, chain)
         }
     }
 

@@ -87,6 +87,9 @@ final class CredentialKeeper: Sendable {
             guard let new = try await source.credentials(insteadOf: old) else {
                 throw StoreError(.denied, "No credentials for the S3 store were found.")
             }
+            guard new.isPrintable else {
+                throw StoreError(.denied, "The credentials for the S3 store hold a line end or another odd character.")
+            }
             state.withLock { state in
                 state.renewal = nil
                 state.lease.received(new, now: clock.now, at: .now, jitter: jitter)

@@ -24,6 +24,14 @@ package struct S3Credentials: Hashable, Sendable {
             && sessionToken == other.sessionToken
     }
 
+    /// Nothing in them would end the line of a header: the HTTP client refuses such a request, and tells why with the
+    /// header's value.
+    var isPrintable: Bool {
+        [accessKeyID, secretAccessKey, sessionToken ?? ""].allSatisfy { text in
+            text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+        }
+    }
+
     /// A server's text without what signs, should it have been told back to us.
     func redacted(_ text: String) -> String {
         var text = text
