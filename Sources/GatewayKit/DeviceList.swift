@@ -5,10 +5,20 @@ package import TransferCore
 ///
 ///     # name  fingerprint  options
 ///     cam1  sha256:9f86…0a08  prefix=cam1/
+///     cam2  certificate       prefix=yard/
+///     cam3  revoked
 ///
 /// Names have letters, digits, `.`, `_` and `-`, at most 64. A device without a prefix may write any key.
+///
+/// The words in place of a fingerprint are for sites with an authority (`serve --ca`), whose devices need no line: who
+/// has a certificate with a name may write below `NAME/`. *certificate* gives it another prefix, *revoked* refuses it.
+/// A name stands on one line only, and one with a fingerprint is that key's: no certificate gives it to another.
 package struct DeviceList: Equatable, Sendable {
+    /// Those with a fingerprint.
     package private(set) var devices: [AuthorisedDevice] = []
+
+    /// What the list says of names in certificates.
+    package private(set) var certificateRules: [CertificateRule] = []
 
     package static let fileBytesMax = 16 << 20
 
@@ -22,7 +32,11 @@ package struct DeviceList: Equatable, Sendable {
             let fields = content.split(whereSeparator: \.isWhitespace).map(String.init)
             guard !fields.isEmpty else { continue }
             do {
-                try add(try Self.device(fields))
+                if let rule = try CertificateRule(fields) {
+                    try add(rule)
+                } else {
+                    try add(try Self.device(fields))
+                }
             } catch {
                 throw DeviceListError(line: index + 1, problem: error.problem)
             }
@@ -44,29 +58,49 @@ package struct DeviceList: Equatable, Sendable {
 
     /// Adds a device; one of the same name or fingerprint is refused.
     package mutating func add(_ device: AuthorisedDevice) throws(DeviceListError) {
-        guard Self.isName(device.name) else {
-            throw DeviceListError("a name has letters, digits, dots, underscores and hyphens, at most 64")
-        }
-        guard KeyRule.isPrefix(device.prefix) else {
-            throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")
-        }
-        guard !device.prefix.contains(where: { $0.isWhitespace || $0 == "#" }) else {
-            throw DeviceListError("a prefix has no spaces and no number signs")
-        }
-        guard !devices.contains(where: { $0.name == device.name }) else {
-            throw DeviceListError("the name \(device.name) is taken; sluice-gateway device list shows the devices")
-        }
+        try check(name: device.name, prefix: device.prefix)
         guard !devices.contains(where: { $0.fingerprint == device.fingerprint }) else {
             throw DeviceListError("a device with this fingerprint is there already")
         }
         devices.append(device)
     }
 
-    /// - Returns: whether there was one of that name.
+    /// Adds what the list shall say of a name in certificates; a name that is on it already is refused.
+    package mutating func add(_ rule: CertificateRule) throws(DeviceListError) {
+        try check(name: rule.name, prefix: rule.prefix ?? "")
+        certificateRules.append(rule)
+    }
+
+    private func check(name: String, prefix: String) throws(DeviceListError) {
+        guard DeviceName.isUsable(name) else { throw DeviceListError("a name has \(DeviceName.rule)") }
+        guard KeyRule.isPrefix(prefix) else {
+            throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")
+        }
+        guard !prefix.contains(where: { $0.isWhitespace || $0 == "#" }) else {
+            throw DeviceListError("a prefix has no spaces and no number signs")
+        }
+        guard !devices.contains(where: { $0.name == name }), !certificateRules.contains(where: { $0.name == name })
+        else {
+            throw DeviceListError("the name \(name) is taken; sluice-gateway device list shows the devices")
+        }
+    }
+
+    /// Whether a name is refused.
+    package func hasRevoked(_ name: String) -> Bool {
+        certificateRules.contains { $0.name == name && $0.prefix == nil }
+    }
+
+    /// A name that was refused may be used again.
+    package mutating func forgive(_ name: String) {
+        if hasRevoked(name) { _ = remove(name: name) }
+    }
+
+    /// - Returns: whether there was a line of that name.
     package mutating func remove(name: String) -> Bool {
-        let count = devices.count
+        let count = devices.count + certificateRules.count
         devices.removeAll { $0.name == name }
-        return devices.count < count
+        certificateRules.removeAll { $0.name == name }
+        return devices.count + certificateRules.count < count
     }
 
     /// The file's content.
@@ -75,19 +109,8 @@ package struct DeviceList: Equatable, Sendable {
             let prefix = device.prefix.isEmpty ? "" : "  prefix=\(device.prefix)"
             return "\(device.name)  \(Fingerprint(device.fingerprint))\(prefix)\n"
         }
-        return "# name  fingerprint  options: prefix=KEYS/\n" + lines.joined()
-    }
-
-    private static func isName(_ name: String) -> Bool {
-        (1...64).contains(name.utf8.count)
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                    true
-                default: false
-                }
-            }
+        return "# name  fingerprint  options: prefix=KEYS/\n"
+            + (lines + certificateRules.map { $0.line + "\n" }).joined()
     }
 }
 

@@ -54,7 +54,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     /// The peer may speak.
     private func begin(_ channel: any Channel) {
-        id = core.assumeIsolated { $0.accepted(channel) }
+        id = core.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
     }
 
     /// Nothing is held against the peer any more.
@@ -95,6 +95,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             "TLS failed",
             metadata: [
                 "tls.error": "\(error.shortDescription)", "address": "\(context.remoteAddress?.ipAddress ?? "")",
+                "tls.reason": "\(error.reason ?? "")",
             ])
     }
 
@@ -105,7 +106,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
                 isEnded = true
                 return core.assumeIsolated { $0.receivedMalformed(refusal, from: id) }
             }
-            let isOpen = core.assumeIsolated { $0.receivedFrame(frame, slot: slot, from: id) }
+            let told = named(frame)
+            let isOpen = core.assumeIsolated { $0.receivedFrame(told, slot: slot, from: id) }
             if isOpen, strangerAddress != nil {
                 leaveDoorstep()
                 decoder.bodyBytesMax = nil
@@ -117,6 +119,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         case .dataEnded:
             end(id: id)
         }
+    }
+
+    /// A HELLO with what its device is told apart by, where a certificate makes it known.
+    private func named(_ frame: Frame) -> Frame {
+        guard case .hello(var hello) = frame, let peer else { return frame }
+        hello.fingerprint = CertifiedDevices.identity(of: peer)
+        return .hello(hello)
     }
 
     /// What the transport has to say against a frame: it proved another key, or none.

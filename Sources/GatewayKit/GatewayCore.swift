@@ -15,7 +15,7 @@ actor GatewayCore {
     /// What an operator may change while the gateway serves.
     struct Files: Sendable {
         let home: GatewayHome
-        let devices: WatchedFile<[AuthorisedDevice]>
+        let devices: WatchedFile<DeviceList>
         let invitations: WatchedFile<InvitationList>
     }
 
@@ -36,6 +36,7 @@ actor GatewayCore {
     private var isPerforming = false
     private var doorstep = Doorstep()
     private var invitations = InvitationList()
+    private var certified = CertifiedDevices()
     private let clock = ContinuousClock()
     private let startedAt: ContinuousClock.Instant
 
@@ -60,20 +61,32 @@ actor GatewayCore {
     /// A peer that was admitted has ended or said HELLO.
     func left(_ address: String) { doorstep.left(address) }
 
-    /// Whether whoever has this key may say something: a device on the list, as it is now, and anybody as long as an
-    /// invitation waits for somebody (specification §5.2).
-    func maySpeak(_ device: Fingerprint) -> Bool {
+    /// Whether a device's key is on the list, as it is now.
+    func knows(_ device: Fingerprint) -> Bool {
         lookAtDevices()
-        if machine.knows(device.digest) { return true }
+        return machine.knows(device.digest)
+    }
+
+    /// Whether somebody is invited, so that strangers may say as much as their secret (specification §5.2).
+    var isAwaitingSomebody: Bool {
         lookAtInvitations()
         return invitations.hasLive(at: Date())
     }
 
+    /// Whether a device may connect that has a certificate with this name; the list is as it is now.
+    func knows(name: String) -> Bool {
+        lookAtDevices()
+        return certified.device(named: name) != nil
+    }
+
     /// A connection is there; the number is its name from here on.
-    func accepted(_ channel: any Channel) -> ConnectionID {
+    ///
+    /// - Parameter peer: `nil` where nothing was proved.
+    func accepted(_ channel: any Channel, peer: TLSPeer?) -> ConnectionID {
         lastConnection += 1
         let id = ConnectionID(lastConnection)
         channels[id] = channel
+        if let name = peer?.name, let device = certified.connected(id, name: name) { machine.deviceVouchedFor(device) }
         machine.accepted(id, now: now)
         perform()
         return id
@@ -83,6 +96,7 @@ actor GatewayCore {
         channels[id] = nil
         outbound[id] = nil
         machine.connectionLost(id, now: now)
+        if let device = certified.connectionLost(id) { machine.deviceLeft(device) }
         perform()
     }
 
@@ -132,8 +146,8 @@ actor GatewayCore {
         perform()
     }
 
-    func devicesChanged(_ devices: [AuthorisedDevice]) {
-        machine.devicesChanged(devices, now: now)
+    func devicesChanged(_ list: DeviceList) {
+        machine.devicesChanged(certified.listChanged(list), now: now)
         perform()
     }
 

@@ -13,6 +13,8 @@ package struct GatewayProgram: Sendable {
     package var port: Int
     /// Without TLS, on loopback only.
     package var isPlaintext = false
+    /// A file of the authority's certificates, where devices are known by theirs.
+    package var authorityPath: String?
     /// Memory for parts under way; `nil` for the default.
     package var budgetBytes: UInt64?
     /// How long agents have to finish after SIGTERM; `nil` for the default.
@@ -35,6 +37,7 @@ package struct GatewayProgram: Sendable {
             host: host, port: port, limits: GatewayServer.limits(for: store, budgetBytes: budgetBytes),
             software: software)
         configuration.isPlaintext = isPlaintext
+        configuration.authorityPath = authorityPath
         if let drainLimit { configuration.drainLimit = drainLimit }
         let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
             FileHandle.standardOutput.write(Data("listening on \(address)\n".utf8))

@@ -16,6 +16,8 @@ package struct GatewayServer: Service {
         package var limits: GatewayLimits
         /// Without TLS: for loopback, on both sides' word.
         package var isPlaintext = false
+        /// A file of the authority's certificates, where devices are known by theirs.
+        package var authorityPath: String?
         /// How long agents have to finish after SIGTERM.
         package var drainLimit = Duration.seconds(25)
         /// Name and version, for WELCOME.
@@ -63,6 +65,7 @@ package struct GatewayServer: Service {
     package func run() async throws {
         // A home that is not whole does not serve: identity, keys and devices are read before anything listens.
         let identity = try home.identity()
+        let authority = try configuration.authorityPath.map { try home.authority($0, for: identity) }
         let keyFile = WatchedFile(home.keysPath, "key ring", logger: logger) { () throws(GatewayHomeError) in
             try home.keyRing()
         }
@@ -70,7 +73,7 @@ package struct GatewayServer: Service {
         let files = GatewayCore.Files(
             home: home,
             devices: WatchedFile(home.devicesPath, "device list", logger: logger) { () throws(GatewayHomeError) in
-                try home.devices().devices
+                try home.devices()
             },
             invitations: WatchedFile(home.invitationsPath, "invitations", logger: logger) {
                 () throws(GatewayHomeError) in try home.invitations()
@@ -84,13 +87,9 @@ package struct GatewayServer: Service {
         let core = GatewayCore(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
         await core.devicesChanged(devices)
         await core.invitationsChanged(invitations)
-        // Handshakes run on the core's loop, and so may ask it.
         let tls =
             configuration.isPlaintext
-            ? nil
-            : try TLSContext.gateway(
-                identity: identity,
-                devices: .pinnedKeys { peer in core.assumeIsolated { $0.maySpeak(peer.fingerprint) } })
+            ? nil : try TLSContext.gateway(identity: identity, devices: Self.trust(of: core, authority))
         let listener = try await listen(group, core, tls)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
@@ -105,6 +104,16 @@ package struct GatewayServer: Service {
         }
         await core.finish()
         try await group.shutdownGracefully()
+    }
+
+    /// Handshakes run on the core's loop, and so may ask it.
+    private static func trust(of core: GatewayCore, _ authority: CertificateAuthority?) -> TLSContext.DeviceTrust {
+        let isPinned: @Sendable (Fingerprint) -> Bool = { key in core.assumeIsolated { $0.knows(key) } }
+        let isAwaited: @Sendable () -> Bool = { core.assumeIsolated { $0.isAwaitingSomebody } }
+        guard let authority else { return .pinnedKeys { isPinned($0.fingerprint) || isAwaited() } }
+        return .authority(authority, isPinned: isPinned, isAwaited: isAwaited) { peer in
+            core.assumeIsolated { $0.knows(name: peer.name ?? "") }
+        }
     }
 
     private func listen(

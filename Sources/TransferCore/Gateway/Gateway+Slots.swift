@@ -89,7 +89,7 @@ extension Gateway {
             label: ObjectLabel(session: open.session, partBytes: open.partBytes, modification: open.modification),
             upload: nil)
         if let known = sessions[open.session] {
-            guard known.device.fingerprint == device.fingerprint, known.facts.isSameUpload(as: facts) else {
+            guard known.device.name == device.name, known.facts.isSameUpload(as: facts) else {
                 return refuse(.superseded, at: attachment)
             }
             return attach(attachment, to: open.session, stage: .opening, awaits: .opened)
@@ -148,7 +148,7 @@ extension Gateway {
                 return nil
             }
             guard token.device == device.name, token.key.utf8.starts(with: device.prefix.utf8),
-                sessions[token.session].map({ $0.device.fingerprint == device.fingerprint }) ?? true
+                sessions[token.session].map({ $0.device.name == device.name }) ?? true
             else {
                 refuse(.tokenForeign, at: attachment)
                 return nil

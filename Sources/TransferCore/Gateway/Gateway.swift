@@ -19,7 +19,7 @@ package struct Gateway {
     /// No connection has anything to do before that.
     private var connectionsCheckedAt: Instant?
     /// The run whose connections came last, of each device, and the first connection on which it said HELLO.
-    private var currentRuns: [SHA256Digest: (run: RunID, first: ConnectionID)] = [:]
+    var currentRuns: [SHA256Digest: (run: RunID, first: ConnectionID)] = [:]
     var devices: [SHA256Digest: AuthorisedDevice] = [:]
     /// When the gateway goes away; `nil` while it stays.
     package private(set) var drainDeadline: Instant?
