@@ -11,7 +11,7 @@ TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 
 SEEDS ?= 100000
 
-.PHONY: help build check test lint format test-links demo simulate bench deps deps-system deps-tools
+.PHONY: help build check test lint format test-links demo simulate bench hostile deps deps-system deps-tools
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
@@ -19,6 +19,7 @@ help:
 	@echo 'make demo     kills an upload in the middle and resumes it; FILE=path or SIZE=64MiB of random bytes'
 	@echo 'make test-links  files over satellite, lossy, slow and broken links, in network namespaces (as root)'
 	@echo 'make simulate transfers with every fault in them, a seed each; SEEDS=100000'
+	@echo 'make hostile  what attackers do to a gateway, and what it serves and holds meanwhile, in figures'
 	@echo 'make bench    1 GiB beside s5cmd, into a null S3 and into JuiceFS'
 	@echo 'make build    builds the programs'
 	@echo 'make lint     checks the form of the sources; make format mends most of it'
@@ -53,6 +54,9 @@ test-links: deps build
 
 simulate:
 	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)
+
+hostile: deps build
+	swift test $(TEST_FLAGS) --filter HostileTests
 
 bench: deps build
 	Tests/Tools/bench "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"

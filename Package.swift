@@ -94,7 +94,8 @@ let package = Package(
 
         // MARK: Tests, by room; then what they share.
         .testTarget(
-            name: "WireProtocolTests", dependencies: ["SeededRandom", "WireProtocol", nioCore], swiftSettings: strict),
+            name: "WireProtocolTests", dependencies: ["SeededRandom", "TransferCore", "WireProtocol", nioCore],
+            swiftSettings: strict),
         .testTarget(
             name: "TransferCoreTests",
             dependencies: ["SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol", nioCore],
@@ -147,8 +148,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "S3Servers", "SecureChannel", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway",
-                "upload-sample", nioCore, nioPosix,
+                "S3Servers", "SecureChannel", "SeededRandom", "TestSupport", "WireProtocol", "sluice-agent",
+                "sluice-gateway", "upload-sample", nioCore, nioPosix,
             ], swiftSettings: strict),
         .testTarget(
             name: "TestSupportTests",

@@ -23,11 +23,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var id: ConnectionID?
     /// Whom the handshake proved the peer to be.
     private var peer: TLSPeer?
-    /// The peer's address, while it counts as a stranger.
-    private var strangerAddress: String?
+    /// While the peer counts as one.
+    private var stranger: Doorstep.Stranger?
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
+    /// The device has sent more frames than it may: what has arrived waits.
+    private var isPaused = false
 
     /// - Parameter isPlaintext: no handshake comes first.
     init(core: GatewayCore, logger: Logger, isPlaintext: Bool) {
@@ -38,9 +40,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        let address = context.remoteAddress?.ipAddress ?? ""
-        guard core.assumeIsolated({ $0.admits(address) }) else { return context.close(promise: nil) }
-        strangerAddress = address
+        let channel = context.channel
+        stranger = core.assumeIsolated { $0.strangerCame(channel) }
         if isPlaintext { begin(context.channel) }
     }
 
@@ -59,9 +60,9 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     /// Nothing is held against the peer any more.
     private func leaveDoorstep() {
-        guard let address = strangerAddress else { return }
-        strangerAddress = nil
-        core.assumeIsolated { $0.left(address) }
+        guard let stranger else { return }
+        self.stranger = nil
+        core.assumeIsolated { $0.strangerLeft(stranger) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -73,9 +74,20 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard let id, !isEnded else { return }
-        decoder.append(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
+        core.assumeIsolated { $0.heard(bytes.readableBytes, from: id) }
+        decoder.append(bytes)
+        receiveWhatArrived(id, context.channel)
+    }
+
+    private func receiveWhatArrived(_ id: ConnectionID, _ channel: any Channel) {
         do throws(WireError) {
-            while !isEnded, let inbound = try decoder.next() { receive(inbound, id: id) }
+            while !isEnded, !isPaused, let inbound = try decoder.next() {
+                receive(inbound, id: id)
+                if inbound.beginsFrame, let pause = core.assumeIsolated({ $0.pauseAfterFrame(from: id) }) {
+                    pauseReading(for: pause, id, channel)
+                }
+            }
         } catch {
             isEnded = true
             core.assumeIsolated { $0.receivedMalformed(error.code, from: id) }
@@ -84,8 +96,24 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     /// A peer that does not read what it is told is not read from either: what waits for it stays bounded.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        let channel = context.channel
-        channel.setOption(.autoRead, value: channel.isWritable).whenFailure { _ in channel.close(promise: nil) }
+        readIfWanted(context.channel)
+    }
+
+    private func readIfWanted(_ channel: any Channel) {
+        channel.setOption(.autoRead, value: channel.isWritable && !isPaused)
+            .whenFailure { _ in channel.close(promise: nil) }
+    }
+
+    /// What arrived stays in the decoder, and the rest in the socket and with the peer.
+    private func pauseReading(for pause: Duration, _ id: ConnectionID, _ channel: any Channel) {
+        isPaused = true
+        readIfWanted(channel)
+        channel.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) { [self] in
+            isPaused = false
+            guard !isEnded else { return }
+            receiveWhatArrived(id, channel)
+            if !isPaused { readIfWanted(channel) }
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -108,7 +136,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             }
             let told = named(frame)
             let isOpen = core.assumeIsolated { $0.receivedFrame(told, slot: slot, from: id) }
-            if isOpen, strangerAddress != nil {
+            if isOpen, stranger != nil {
                 leaveDoorstep()
                 decoder.bodyBytesMax = nil
             }
@@ -186,5 +214,15 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private func deliver(_ bytes: ByteBuffer, flow: FlowID, id: ConnectionID) {
         guard bytes.readableBytes > 0 else { return }
         if !core.assumeIsolated({ $0.receivedBytes(bytes, flow: flow, from: id) }) { payload = .discard }
+    }
+}
+
+extension Inbound {
+    /// Whether it is a frame, or the first that is heard of one.
+    fileprivate var beginsFrame: Bool {
+        switch self {
+        case .frame, .dataBegan: true
+        case .dataBytes, .dataEnded: false
+        }
     }
 }

@@ -34,9 +34,13 @@ actor GatewayCore {
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     private var lastConnection: UInt64 = 0
     private var isPerforming = false
-    private var doorstep = Doorstep()
     private var invitations = InvitationList()
     private var certified = CertifiedDevices()
+    private var doorstep: Doorstep
+    private var strangers: [Doorstep.Stranger: any Channel] = [:]
+    /// Lines that peers bring about, of which there may be too many.
+    private var notices = Allowance(atOnce: 200, perSecond: 10)
+    private var unwrittenNotices = 0
     private let clock = ContinuousClock()
     private let startedAt: ContinuousClock.Instant
 
@@ -46,6 +50,7 @@ actor GatewayCore {
         machine: Gateway, store: any ObjectStore, files: Files, eventLoop: any EventLoop, logger: Logger
     ) {
         self.machine = machine
+        self.doorstep = Doorstep(machine.limits)
         self.files = files
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
@@ -55,11 +60,19 @@ actor GatewayCore {
 
     // MARK: Connections, called on the loop
 
-    /// - Returns: whether a peer that has proved nothing yet may stay.
-    func admits(_ address: String) -> Bool { doorstep.admits(address) }
+    /// A peer that has proved nothing yet is there; another may have to go for it.
+    func strangerCame(_ channel: any Channel) -> Doorstep.Stranger {
+        let (newcomer, leaving) = doorstep.enter(Doorstep.address(of: channel.remoteAddress))
+        strangers[newcomer] = channel
+        if let leaving { strangers.removeValue(forKey: leaving)?.close(promise: nil) }
+        return newcomer
+    }
 
-    /// A peer that was admitted has ended or said HELLO.
-    func left(_ address: String) { doorstep.left(address) }
+    /// It has ended or said HELLO.
+    func strangerLeft(_ stranger: Doorstep.Stranger) {
+        strangers[stranger] = nil
+        doorstep.left(stranger)
+    }
 
     /// Whether a device's key is on the list, as it is now.
     func knows(_ device: Fingerprint) -> Bool {
@@ -117,6 +130,14 @@ actor GatewayCore {
         perform()
         return machine.isOpen(id)
     }
+
+    /// Bytes have arrived, whatever they are.
+    func heard(_ byteCount: Int, from id: ConnectionID) {
+        machine.heard(UInt64(byteCount), from: id, now: now)
+    }
+
+    /// - Returns: how long the connection is not to be read from; `nil` for on at once.
+    func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.pauseAfterFrame(from: id, now: now) }
 
     func receivedMalformed(_ code: ErrorCode, from id: ConnectionID) {
         machine.receivedMalformed(code, from: id, now: now)
@@ -303,9 +324,9 @@ actor GatewayCore {
         case .welcomed(let id, let device, _):
             logger.info("Welcomed", metadata: ["connection": "\(id.value)", "device": "\(device)"])
         case .fenced(let id, let device):
-            logger.notice("Fenced an older run", metadata: ["connection": "\(id.value)", "device": "\(device)"])
+            notice("Fenced an older run", ["connection": "\(id.value)", "device": "\(device)"])
         case .refused(let id, let code):
-            logger.notice("Refused", metadata: ["connection": "\(id.value)", "code": "\(code.name)"])
+            notice("Refused", ["connection": "\(id.value)", "code": "\(code.name)"])
         case .opened(let session, let device, _):
             logger.info("Opened", metadata: ["session": "\(session)", "device": "\(device)"])
         case .resumed(let session, let device, _):
@@ -317,8 +338,22 @@ actor GatewayCore {
         case .lost(let session, _):
             logger.warning("The store lost a session", metadata: ["session": "\(session)"])
         case .failed(let session, _, let code):
-            logger.notice("A session failed", metadata: ["session": "\(session)", "code": "\(code.name)"])
+            notice("A session failed", ["session": "\(session)", "code": "\(code.name)"])
+        case .letGo(let session, let part):
+            logger.info("Let a part go", metadata: ["session": "\(session)", "part": "\(part.value)"])
         }
+    }
+
+    /// A line that a peer can bring about at will: of too many, only how many they were is told.
+    private func notice(_ message: Logger.Message, _ metadata: Logger.Metadata) {
+        guard notices.take(now: now) == nil else {
+            unwrittenNotices += 1
+            return
+        }
+        var metadata = metadata
+        if unwrittenNotices > 0 { metadata["unwritten.before"] = "\(unwrittenNotices)" }
+        unwrittenNotices = 0
+        logger.notice(message, metadata: metadata)
     }
 }
 

@@ -32,6 +32,7 @@ package struct GatewayProgram: Sendable {
 
     /// Serves until SIGTERM or SIGINT. Prints `listening on ADDRESS:PORT` once agents may come.
     package func run(logger: Logger) async throws {
+        DescriptorLimit.raise()
         let store = try await site.open(logger: logger)
         var configuration = GatewayServer.Configuration(
             host: host, port: port, limits: GatewayServer.limits(for: store, budgetBytes: budgetBytes),

@@ -89,7 +89,10 @@ package struct GatewayServer: Service {
         await core.invitationsChanged(invitations)
         let tls =
             configuration.isPlaintext
-            ? nil : try TLSContext.gateway(identity: identity, devices: Self.trust(of: core, authority))
+            ? nil
+            : try TLSContext.gateway(
+                identity: identity, devices: Self.trust(of: core, authority),
+                limits: TLSLimits(handshake: TimeAmount(configuration.limits.handshakeLimit)))
         let listener = try await listen(group, core, tls)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in

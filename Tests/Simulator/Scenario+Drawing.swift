@@ -16,6 +16,7 @@ extension Scenario {
         scenario.drawLimits(&dice)
         scenario.drawNature(&dice)
         scenario.drawFaults(&dice)
+        scenario.drawPace(&dice)
         return scenario
     }
 
@@ -89,6 +90,16 @@ extension Scenario {
         agentLimits.retryFor = .seconds(dice.pick([20, 300]))
         agentLimits.retry.longest = .seconds(dice.pick([5, 60]))
         if dice.percent(10) { agentLimits.bytesPerSecond = UInt64(dice.number(500...5_000)) }
+    }
+
+    /// How patient a gateway is. Drawn last, so that seeds from before mean the same world otherwise.
+    private mutating func drawPace(_ dice: inout Dice) {
+        gatewayLimits.progressWindow = .seconds(dice.pick([2, 8, 60]))
+        gatewayLimits.progressBytesMin = UInt64(dice.pick([1, 10]))
+        gatewayLimits.undecidedPartsMax = dice.pick([1, 3, 512])
+        guard dice.percent(30) else { return }
+        gatewayLimits.fruitlessBeginningsAtOnce = UInt64(dice.pick([2, 8]))
+        gatewayLimits.fruitlessBeginningsPerSecond = UInt64(dice.pick([1, 5]))
     }
 
     private mutating func drawNature(_ dice: inout Dice) {

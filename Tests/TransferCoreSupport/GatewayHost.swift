@@ -113,6 +113,7 @@ package final class GatewayHost {
     }
 
     func received(_ bytes: ByteBuffer, from id: ConnectionID) {
+        machine.heard(UInt64(bytes.readableBytes), from: id, now: now)
         ends[id]?.decoder.append(bytes)
         do throws(WireError) {
             while ends[id]?.isEnded == false, let inbound = try ends[id]?.decoder.next() { receive(inbound, from: id) }

@@ -71,6 +71,7 @@ extension Gateway {
 
     private mutating func receivedOpen(_ open: SessionOpen, at attachment: Attachment, device: AuthorisedDevice) {
         guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
+        if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
         let key: String
         do {
             key = try KeyRule.wholeKey(prefix: device.prefix, key: open.key)
@@ -127,6 +128,7 @@ extension Gateway {
     ) {
         guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
         guard query.listedParts <= context.limits.parts.partsMax else { return end(attachment.connection, .badValue) }
+        if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
         guard let token = opened(query.token, at: attachment, device: device) else { return }
         guard reserveList(count: query.listedParts, device: device) else {
             return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
@@ -161,7 +163,7 @@ extension Gateway {
     }
 
     private mutating func reserveList(count: UInt32, device: AuthorisedDevice) -> Bool {
-        context.budget.reserve(UInt64(count) * GatewayConnection.listEntryBytes, device: device.fingerprint)
+        context.reserve(UInt64(count) * GatewayConnection.listEntryBytes, device: device.fingerprint)
     }
 
     private mutating func resume(
@@ -221,7 +223,7 @@ extension Gateway {
             }
             let needed = UInt64(use.listed.count + page.entries.count) * GatewayConnection.listEntryBytes
             if needed > use.listBytes {
-                guard context.budget.reserve(needed - use.listBytes, device: device.fingerprint) else {
+                guard context.reserve(needed - use.listBytes, device: device.fingerprint) else {
                     return putOffCompletion(at: attachment)
                 }
                 use.listBytes = needed
@@ -238,6 +240,15 @@ extension Gateway {
     private static func continues(_ page: PartList, _ listed: [PartListEntry]) -> Bool {
         guard let last = listed.last, let first = page.entries.first else { return true }
         return last.part < first.part
+    }
+
+    /// A list that holds budget and does not go on: the agent begins anew.
+    mutating func giveUpList(at attachment: Attachment) {
+        guard let use = use(attachment) else { return }
+        if case .listing = use.stage {
+            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+        }
+        putOffCompletion(at: attachment)
     }
 
     /// There is no room for the list now: the agent resumes later and lists again.
@@ -269,6 +280,7 @@ extension Gateway {
     // MARK: ABORT
 
     private mutating func receivedAbort(_ abort: Abort, at attachment: Attachment, device: AuthorisedDevice) {
+        if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
         guard let token = opened(abort.token, at: attachment, device: device) else { return }
         if sessions[token.session] == nil {
             guard makeRoom(for: device), let session = session(of: token, device: device) else {

@@ -21,6 +21,12 @@ package struct Gateway {
     /// The run whose connections came last, of each device, and the first connection on which it said HELLO.
     var currentRuns: [SHA256Digest: (run: RunID, first: ConnectionID)] = [:]
     var devices: [SHA256Digest: AuthorisedDevice] = [:]
+    /// Of devices on the list only.
+    var paces: [SHA256Digest: DevicePace] = [:]
+    /// When progress is judged next, as long as there are connections.
+    var judgesAt: Instant?
+    /// What makes room if there is none; the next one last.
+    var slowParts: [SlowPart] = []
     /// When the gateway goes away; `nil` while it stays.
     package private(set) var drainDeadline: Instant?
     private let software: String
@@ -60,6 +66,7 @@ package struct Gateway {
         devices = [:]
         for device in list { devices[device.fingerprint] = device }
         currentRuns = currentRuns.filter { devices[$0.key] != nil }
+        paces = paces.filter { devices[$0.key] != nil }
         for id in connections.keys.sorted() {
             guard let device = connections[id]?.device, devices[device.fingerprint] != device else { continue }
             end(id, devices[device.fingerprint] == nil ? .notAuthorised : .draining)
@@ -76,6 +83,7 @@ package struct Gateway {
     /// A peer has connected.
     package mutating func accepted(_ id: ConnectionID, now: Instant) {
         context.now = now
+        if connections.isEmpty { judgesAt = now + context.limits.progressWindow }
         connections[id] = GatewayConnection(now: now, limits: context.limits)
         checkConnections(by: now + context.limits.helloLimit)
         if drainDeadline != nil {
@@ -182,6 +190,7 @@ package struct Gateway {
     package mutating func tick(now: Instant) {
         context.now = now
         if let connectionsCheckedAt, connectionsCheckedAt <= now { tickConnections() }
+        if let judgesAt, judgesAt <= now { judgeProgress() }
         // Taken out before any is put in: each is looked at once.
         var due: [SessionWake] = []
         while let wake = wakes.first, wake.at <= now, let first = wakes.popFirst() { due.append(first) }
@@ -203,7 +212,7 @@ package struct Gateway {
         var deadlines: [Instant] = []
         if let wake = wakes.first { deadlines.append(wake.at) }
         if let connectionsCheckedAt { deadlines.append(connectionsCheckedAt) }
-        if let drainDeadline, !connections.isEmpty { deadlines.append(drainDeadline) }
+        if !connections.isEmpty { deadlines += [drainDeadline, judgesAt].compactMap { $0 } }
         return deadlines.min()
     }
 
@@ -357,11 +366,14 @@ package struct Gateway {
             case .open(let attachment):
                 connections[attachment.connection]?.slots[attachment.slot]?.stage = .open
                 releaseList(attachment)  // The list of RESUME QUERY has been compared.
-            case .closed(let attachment):
+            case .closed(let attachment, let isFruitful):
+                if isFruitful { giveBackBeginning(at: attachment) }
                 closeSlot(attachment)
             }
         }
         context.slotChanges = []
+        if context.isShort { makeRoomForParts() }
+        context.isShort = false
     }
 
     mutating func closeSlot(_ attachment: Attachment) {

@@ -58,6 +58,8 @@ package enum GatewayNote: Equatable, Sendable {
     case aborted(SessionID, key: String)
     case lost(SessionID, key: String)
     case failed(SessionID, key: String, ErrorCode)
+    /// A part that held memory and did not move.
+    case letGo(SessionID, PartNumber)
 }
 
 /// What to do with the payload of a PART DATA frame.

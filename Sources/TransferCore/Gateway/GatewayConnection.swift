@@ -28,6 +28,8 @@ struct GatewayConnection {
         var listIsWhole = false
         /// Budget held for `listed`.
         var listBytes: UInt64 = 0
+        /// How many were listed when progress was judged last.
+        var listMark: Int?
 
         /// The session, where the slot may carry parts now.
         var takingParts: SessionID? { stage == .opening || stage == .open ? session : nil }
@@ -42,6 +44,9 @@ struct GatewayConnection {
     var creditBytes: UInt32 = 0
     var heardAt: Instant
     var pingedAt: Instant?
+    /// Bytes that have arrived, and had when progress was judged last.
+    var heardBytes: UInt64 = 0
+    var heardBytesMark: UInt64 = 0
 
     init(now: Instant, limits: GatewayLimits) {
         self.phase = .silent(deadline: now + limits.helloLimit)

@@ -19,6 +19,14 @@ struct GatewayPart {
     var reserved: UInt64 = 0
     /// The store may have the last bytes (one-part files).
     var isReleased = false
+    /// Where the part stood when progress was judged last; `nil` where others than the agent were awaited since.
+    var progressMark: ProgressMark?
+
+    /// What had arrived, and how much more the agent might have sent.
+    struct ProgressMark {
+        var received: ByteOffset
+        var credit: UInt64
+    }
 
     var isUndecided: Bool { request == nil }
     var isWhole: Bool { received == offer.size }
@@ -47,12 +55,18 @@ extension GatewaySession {
             decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: attachment, &context)
             return nil
         }
+        let undecided = context.undecidedParts[attachment.connection] ?? 0
+        guard undecided < context.limits.undecidedPartsMax else {
+            decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: attachment, &context)
+            return nil
+        }
         if case .open = phase, let known = storedForm(of: offer) {
             decide(number, .have(etag: known.etag), for: attachment, &context)
             return nil
         }
         let flow = context.openFlow(size: offer.size, holdsLast: isOnePart, for: id)
         parts[number] = GatewayPart(offer: offer, owner: attachment, flow: flow)
+        context.partAwaitsDecision(attachment.connection)
         if case .open = phase { decideWaitingPart(number, &context) }
         return nil
     }
@@ -80,6 +94,7 @@ extension GatewaySession {
         guard var part = parts[number] else { return }
         part.owner = attachment
         part.orphanedAt = nil
+        part.progressMark = nil
         parts[number] = part
         decide(number, .send(offset: part.received, limit: part.limit), for: attachment, &context)
     }
@@ -99,13 +114,13 @@ extension GatewaySession {
     private mutating func decideWaitingPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard var part = parts[number], let owner = part.owner else { return }
         let wanted = max(min(part.offer.size, context.limits.partWindowBytes), part.received)
-        guard context.budget.reserve(wanted, device: device.fingerprint) else {
+        guard context.reserve(wanted, device: device.fingerprint) else {
             dropPart(number, &context)
             pendingCompletion = nil
             decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: owner, &context)
             return
         }
-        context.undecided(owner.connection, less: part.received)
+        context.partIsDecided(owner.connection, received: part.received)
         part.reserved = wanted
         part.limit = min(part.offer.size, part.consumed + wanted)
         let bytes = PartBytes(flow: part.flow, size: part.offer.size, digest: part.offer.digest, md5: part.offer.md5)
@@ -178,6 +193,7 @@ extension GatewaySession {
         else { return false }
         part.received += count
         if part.isUndecided { context.undecidedBytes[connection, default: 0] += count }
+        if part.received >= part.limit { part.progressMark = nil }
         parts[number] = part
         if part.isWhole, !part.isUndecided {
             let received = Received(part: number, received: part.received, limit: part.limit)
@@ -274,7 +290,9 @@ extension GatewaySession {
     /// The one place where a part's credit, budget and flow are given back.
     private mutating func removePart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts.removeValue(forKey: number) else { return }
-        if part.isUndecided, let owner = part.owner { context.undecided(owner.connection, less: part.received) }
+        if part.isUndecided, let owner = part.owner {
+            context.partIsDecided(owner.connection, received: part.received)
+        }
         context.budget.release(part.reserved, device: device.fingerprint)
         context.dropFlow(part.flow)
     }

@@ -233,7 +233,7 @@ struct GatewaySession {
     mutating func answer(_ index: Int, _ frame: Frame, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
         context.send(frame, to: attachment)
-        context.slotChanges.append(.closed(attachment))
+        context.slotChanges.append(.closed(attachment, isFruitful: frame.tellsOfObject))
         attached.remove(at: index)
         if attached.isEmpty { detachedAt = context.now }
     }
