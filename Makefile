@@ -11,13 +11,14 @@ TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 
 SEEDS ?= 100000
 
-.PHONY: help build check test lint format test-links demo simulate bench hostile deps deps-system deps-tools
+.PHONY: help build check test lint format test-links test-long demo simulate bench hostile deps deps-system deps-tools
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
 	@echo 'make check    the same without the tests that run the programs end to end'
 	@echo 'make demo     kills an upload in the middle and resumes it; FILE=path or SIZE=64MiB of random bytes'
 	@echo 'make test-links  files over satellite, lossy, slow and broken links, in network namespaces (as root)'
+	@echo 'make test-long   every pair of kills between the calls to S3; 1 GiB with a cut every second (an hour or so)'
 	@echo 'make simulate transfers with every fault in them, a seed each; SEEDS=100000'
 	@echo 'make hostile  what attackers do to a gateway, and what it serves and holds meanwhile, in figures'
 	@echo 'make bench    1 GiB beside s5cmd, into a null S3 and into JuiceFS'
@@ -51,6 +52,9 @@ test: deps lint build
 
 test-links: deps build
 	Tests/Tools/links "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
+
+test-long: deps build
+	SLUICE_LONG_TESTS=1 swift test $(TEST_FLAGS) --filter LongTests
 
 simulate:
 	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)

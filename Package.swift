@@ -125,15 +125,14 @@ let package = Package(
         .testTarget(
             name: "S3StoreTests",
             dependencies: [
-                "ObjectStore", "ObjectStoreConformance", "S3Servers", "SecureChannel", "TestSupport", "WireProtocol",
-                nioCore, nioPosix, nioHTTP1, logging,
+                "ObjectStore", "ObjectStoreConformance", "S3Servers", "ScriptedS3", "SecureChannel", "TestSupport",
+                "WireProtocol", nioCore, nioPosix, nioHTTP1, logging,
             ], swiftSettings: strict),
         .testTarget(
             name: "GatewayKitTests",
             dependencies: [
-                "GatewayKit", "AgentKit", "ObjectStore", "ObjectStoreConformance", "SecureChannel", "TransferCore",
-                "WireProtocol", "TestSupport",
-                nioCore, nioPosix, logging,
+                "GatewayKit", "AgentKit", "ObjectStore", "ObjectStoreConformance", "ScriptedS3", "SecureChannel",
+                "TransferCore", "WireProtocol", "TestSupport", nioCore, nioPosix, logging,
             ], swiftSettings: strict),
         .testTarget(
             name: "AgentKitTests",
@@ -148,7 +147,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "S3Servers", "SecureChannel", "SeededRandom", "TestSupport", "WireProtocol", "sluice-agent",
+                "S3Servers", "ScriptedS3", "SecureChannel", "SeededRandom", "TestSupport", "WireProtocol",
+                "sluice-agent",
                 "sluice-gateway", "upload-sample", nioCore, nioPosix,
             ], swiftSettings: strict),
         .testTarget(
@@ -162,6 +162,9 @@ let package = Package(
         .target(
             name: "S3Servers", dependencies: ["TestSupport", nioCore, nioPosix, nioHTTP1],
             path: "Tests/S3Servers", swiftSettings: strict),
+        .target(
+            name: "ScriptedS3", dependencies: ["S3Servers", "SecureChannel", "TestSupport", "WireProtocol", nioCore],
+            path: "Tests/ScriptedS3", swiftSettings: strict),
         .target(
             name: "TransferCoreSupport", dependencies: ["SeededRandom", "TransferCore", "WireProtocol", nioCore],
             path: "Tests/TransferCoreSupport", swiftSettings: strict),

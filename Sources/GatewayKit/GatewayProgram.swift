@@ -19,6 +19,8 @@ package struct GatewayProgram: Sendable {
     package var budgetBytes: UInt64?
     /// How long agents have to finish after SIGTERM; `nil` for the default.
     package var drainLimit: Duration?
+    /// How long an unfinished upload may be left alone.
+    package var unfinishedExpiry = Duration.seconds(7 * 86_400)
     /// Name and version.
     package var software: String
 
@@ -39,6 +41,8 @@ package struct GatewayProgram: Sendable {
             software: software)
         configuration.isPlaintext = isPlaintext
         configuration.authorityPath = authorityPath
+        configuration.unfinishedExpiry = unfinishedExpiry
+        tell(of: store, logger)
         if let drainLimit { configuration.drainLimit = drainLimit }
         let server = GatewayServer(configuration: configuration, home: home, store: store, logger: logger) { address in
             FileHandle.standardOutput.write(Data("listening on \(address)\n".utf8))
@@ -49,5 +53,13 @@ package struct GatewayProgram: Sendable {
             logger: Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() })
         try await services.run()
         await SiteStore.close(store)
+    }
+
+    /// A store that forgets sooner than we do decides for us.
+    private func tell(of store: any ObjectStore, _ logger: Logger) {
+        guard let theirs = (store as? S3Store)?.provider.uploadExpiry, theirs < unfinishedExpiry else { return }
+        logger.notice(
+            "The store itself removes unfinished uploads sooner than --unfinished-expiry",
+            metadata: ["uploads.expiry_seconds": "\(theirs.components.seconds)"])
     }
 }

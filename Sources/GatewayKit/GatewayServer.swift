@@ -18,6 +18,8 @@ package struct GatewayServer: Service {
         package var isPlaintext = false
         /// A file of the authority's certificates, where devices are known by theirs.
         package var authorityPath: String?
+        /// How long an unfinished upload may be left alone before it is removed; `nil` for ever.
+        package var unfinishedExpiry: Duration?
         /// How long agents have to finish after SIGTERM.
         package var drainLimit = Duration.seconds(25)
         /// Name and version, for WELCOME.
@@ -99,6 +101,9 @@ package struct GatewayServer: Service {
             tasks.addTask { await keepTime(core) }
             tasks.addTask { await followDevices(core) }
             tasks.addTask { await followKeys(keyFile, cryptography) }
+            if let expiry = configuration.unfinishedExpiry {
+                tasks.addTask { await ExpiryKeeper(store: store, expiry: expiry, logger: logger).run() }
+            }
             try? await gracefulShutdown()  // Thrown only where the task is cancelled, which means the same: stop.
             // Nobody new from here on; a listener that is gone already is closed enough.
             try? await listener.close()

@@ -58,7 +58,7 @@ package struct SiteStore: Sendable {
         let least = max(limits.partBytesMin, min(partBytesMin, limits.partBytesMax))
         return PartRule(
             partBytesMin: least, partBytesMax: limits.partBytesMax,
-            partBytesDefault: min(max(8 << 20, least), limits.partBytesMax), partsMax: limits.partsMax,
+            partBytesDefault: min(max(limits.partBytesAdvised, least), limits.partBytesMax), partsMax: limits.partsMax,
             objectBytesMax: limits.objectBytesMax)
     }
 }

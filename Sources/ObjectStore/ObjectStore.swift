@@ -39,6 +39,7 @@ package protocol ObjectStore: Sendable {
 
     /// Begins a multipart upload. A key may have several at a time.
     ///
+    /// Throws `.outcomeUnknown` where one may have been begun whose id was lost on the way.
     /// - Parameter metadata: fixed here; the completed object bears it. Its `partBytes` is the size of every part but
     ///   the last.
     /// - Returns: the upload id, which only this store can read.

@@ -4,6 +4,8 @@ package struct StoreLimits: Hashable, Sendable {
     package var partBytesMin: UInt64
     /// The greatest size of a part, and of an object that is put at once.
     package var partBytesMax: UInt64
+    /// The size of parts where nobody wishes for another one.
+    package var partBytesAdvised: UInt64 = 8 << 20
     /// Parts are numbered from 1 to this.
     package var partsMax: UInt32
     /// The greatest size of an object.

@@ -53,6 +53,8 @@ struct Serve: AsyncParsableCommand {
             a fingerprint stay known by their keys.
             """)
     var ca: String?
+    @Option(help: "Remove unfinished uploads that got no part for this long (default: 7d).") var unfinishedExpiry:
+        TimeSpan?
     @Flag(help: "Without TLS, for agents on this machine that say the same.") var plaintext = false
     @Flag(help: "Log more.") var verbose = false
 
@@ -75,6 +77,10 @@ struct Serve: AsyncParsableCommand {
         program.isPlaintext = plaintext
         program.authorityPath = authorityPath
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
+        if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
+            guard expiry >= .seconds(60) else { throw ValidationError("--unfinished-expiry is at least 1min.") }
+            program.unfinishedExpiry = expiry
+        }
         try await program.run(logger: logger)
     }
 }

@@ -24,13 +24,22 @@ struct Site {
         _ kind: StorageKind = .directory, _ body: (Site) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory("site") { directory in
-            try await kind.with(in: directory) { storage in
-                let site = Site(directory: directory, storage: storage)
-                let told = try await site.gateway(["init", site.path("gateway")])
-                try told.joined(separator: "\n").write(toFile: site.path("pin"), atomically: true, encoding: .utf8)
-                try await body(site)
-            }
+            try await kind.with(in: directory) { try await make(in: directory, on: $0, body) }
         }
+    }
+
+    /// The same on a storage that is there already.
+    static func with(_ storage: any Storage, _ body: (Site) async throws -> Void) async throws {
+        try await withTemporaryDirectory("site") { try await make(in: $0, on: storage, body) }
+    }
+
+    private static func make(
+        in directory: URL, on storage: any Storage, _ body: (Site) async throws -> Void
+    ) async throws {
+        let site = Site(directory: directory, storage: storage)
+        let told = try await site.gateway(["init", site.path("gateway")])
+        try told.joined(separator: "\n").write(toFile: site.path("pin"), atomically: true, encoding: .utf8)
+        try await body(site)
     }
 
     /// Makes a site on which a gateway serves, with an agent that it knows: what most tests begin with.

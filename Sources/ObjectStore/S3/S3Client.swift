@@ -29,6 +29,7 @@ final class S3Client: Sendable {
         var region: String
         var signingKey: SigningKey?
         var hasSeenBucket = false
+        var retryBudget: S3RetryBudget
     }
 
     private struct SigningKey {
@@ -50,7 +51,7 @@ final class S3Client: Sendable {
         self.configuration = configuration
         self.keeper = CredentialKeeper(source: credentials, clock: clock, logger: logger)
         self.logger = logger
-        self.state = Mutex(State(region: configuration.region))
+        self.state = Mutex(State(region: configuration.region, retryBudget: configuration.retries.budget))
         self.quick = Self.makeHTTPClient(configuration, answer: configuration.timeouts.answer)
         self.patient = Self.makeHTTPClient(configuration, answer: configuration.timeouts.completion)
     }
@@ -123,7 +124,9 @@ extension S3Client {
         while true {
             count += 1
             do {
-                return try await attempt()
+                let value = try await attempt()
+                state.withLock { $0.retryBudget.succeeded() }
+                return value
             } catch {
                 let mayRepeat = request.isIdempotent || error.isUndone
                 // Everything but waiting can help only once.
@@ -138,6 +141,9 @@ extension S3Client {
                         "store.error": "\(error.error.shortDescription)",
                     ])
                 guard error.remedy == .time else { continue }
+                guard state.withLock({ $0.retryBudget.take() }) else {
+                    throw error.error(isIdempotent: request.isIdempotent)
+                }
                 var delay = configuration.retries.delay(afterAttempt: count, using: &generator)
                 if case .throttled(let asked?) = error.error.reason {
                     guard asked <= configuration.retries.delayMax else { throw error.error }

@@ -87,6 +87,8 @@ package struct S3RetryPolicy: Hashable, Sendable {
     package var delayFirst = Duration.milliseconds(200)
     /// A store that asks for a longer pause gets it from the caller, not here.
     package var delayMax = Duration.seconds(3)
+    /// Shared by all calls.
+    var budget = S3RetryBudget()
 
     package init() {}
 

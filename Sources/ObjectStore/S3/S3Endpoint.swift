@@ -28,6 +28,13 @@ package struct S3Endpoint: Hashable, Sendable {
         self.region = region
     }
 
+    /// Whether bytes on their way there cannot be changed unseen: under TLS, or without leaving this machine.
+    var isProtected: Bool {
+        guard !isSecure, case .fixed(let name) = host else { return true }
+        let isAddress = name.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
+        return name == "localhost" || name == "[::1]" || (isAddress && name.hasPrefix("127."))
+    }
+
     /// Reads `http://host:port` or `https://host`. A path, a query or a user is refused rather than ignored.
     package init(parsing text: String) throws(S3ConfigurationError) {
         let rest: Substring

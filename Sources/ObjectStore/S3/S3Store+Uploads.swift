@@ -11,6 +11,8 @@ extension S3Store {
     func createUpload(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
         var request = S3Request(.POST, key: key)
         request.query = [("uploads", "")]
+        // A second upload would be one that nobody knows of.
+        request.isIdempotent = false
         request.headers = Self.headers(of: metadata)
         if provider.keepsSHA256 {
             request.headers += [("x-amz-checksum-algorithm", "SHA256"), ("x-amz-checksum-type", "COMPOSITE")]
@@ -18,7 +20,7 @@ extension S3Store {
         let response = try await client.send(request)
         let created = S3XML.decode(S3Documents.Created.self, from: response.body)
         guard let upload = created?.uploadId, Self.isUploadID(upload) else {
-            throw StoreError(.damaged, "The store began an upload and did not tell its id.")
+            throw StoreError(.outcomeUnknown, "The store began an upload and did not tell its id.")
         }
         return upload
     }
@@ -43,7 +45,7 @@ extension S3Store {
         if let md5 = body.md5 { request.headers.append(Self.md5Header(md5)) }
         let response = try await send(request, body: body, verifies: verifies)
         guard let etag = response.headers.value("etag") else {
-            throw StoreError(.damaged, "The store took a part and did not tell its ETag.")
+            throw StoreError(.unavailable, "The store took a part and did not tell its ETag.")
         }
         return etag
     }

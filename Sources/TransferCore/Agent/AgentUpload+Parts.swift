@@ -180,18 +180,19 @@ extension AgentUpload {
             let carrier = context.connections[connection]
         else { return 0 }
         if let limit = part.limit { return limit > part.handed ? limit - part.handed : 0 }
-        guard let credit = carrier.welcome?.initialCreditBytes, UInt64(credit) > carrier.undecidedBytes else {
-            return 0
-        }
+        // What was put off once is sent when it is wanted: until then it would go out for nothing, again and again.
+        guard part.failures == 0, let credit = carrier.welcome?.initialCreditBytes,
+            UInt64(credit) > carrier.undecidedBytes
+        else { return 0 }
         return min(part.size - min(part.handed, part.size), UInt64(credit) - carrier.undecidedBytes)
     }
 
-    /// Whether a part has been offered on a connection and not been decided.
-    func isUndecided(_ number: PartNumber, on connection: ConnectionID) -> Bool {
+    /// Whether a part that was offered on a connection may go on before it is decided, as soon as there is credit.
+    func waitsForCredit(_ number: PartNumber, on connection: ConnectionID) -> Bool {
         guard let part = parts[number], part.stage == .sending, part.attachment?.connection == connection else {
             return false
         }
-        return part.limit == nil
+        return part.limit == nil && part.failures == 0
     }
 
     /// Called by the agent's scheduler: the next chunk of a part goes to its connection.

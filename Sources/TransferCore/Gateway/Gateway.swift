@@ -40,6 +40,8 @@ package struct Gateway {
 
     package var limits: GatewayLimits { context.limits }
     package var bytesReserved: UInt64 { context.budget.bytesReserved }
+    /// How many parts may be on their way to the store at once, by what it has said.
+    package var partsAllowed: Int { context.pace.partsAllowed }
     package var connectionCount: Int { connections.count }
     package var sessionCount: Int { sessions.count }
     /// Slots that carry a session, over all connections.
@@ -176,6 +178,7 @@ package struct Gateway {
     ) {
         context.now = now
         context.wallMilliseconds = wallMilliseconds
+        context.pace.answered(request, answer, now: now)
         guard let id = context.ownerOfAnswered(request) else { return }
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
@@ -201,6 +204,10 @@ package struct Gateway {
             settleSlots()
             tidy(wake.session)
         }
+        if let slow = context.pace.takeSlow(now: now), let owner = context.requestOwners[slow] {
+            sessions[owner]?.repeatSlowPart(slow, &context)
+            tidy(owner)
+        }
         if let drainDeadline, drainDeadline <= now {
             for id in connections.keys.sorted() { end(id, .draining) }
         }
@@ -213,6 +220,7 @@ package struct Gateway {
         if let wake = wakes.first { deadlines.append(wake.at) }
         if let connectionsCheckedAt { deadlines.append(connectionsCheckedAt) }
         if !connections.isEmpty { deadlines += [drainDeadline, judgesAt].compactMap { $0 } }
+        if let slow = context.pace.nextDeadline { deadlines.append(slow) }
         return deadlines.min()
     }
 

@@ -5,6 +5,7 @@ struct GatewayContext {
     let limits: GatewayLimits
     let cryptography: any TransferCryptography
     var budget: ByteBudget
+    var pace: StorePace
     var now = Instant(nanoseconds: 0)
     /// The gateway's wall clock, in milliseconds since 1970: a label, never compared.
     var wallMilliseconds: Int64 = 0
@@ -28,6 +29,7 @@ struct GatewayContext {
         self.limits = limits
         self.cryptography = cryptography
         self.budget = ByteBudget(bytesMax: limits.budgetBytes, bytesPerDeviceMax: limits.budgetBytesPerDevice)
+        self.pace = StorePace(limits: limits.store)
     }
 
     mutating func send(_ frame: Frame, to attachment: Attachment) {

@@ -85,6 +85,9 @@ package struct GatewayLimits: Equatable, Sendable {
     /// What an agent is advised to wait when budgets are exhausted.
     package var laterAdvice = Duration.milliseconds(200)
 
+    /// How many parts are on their way to the store, and when an answer is too slow.
+    package var store = StorePaceLimits()
+
     /// The sizes that parts may have on this store.
     package var parts: PartRule
 

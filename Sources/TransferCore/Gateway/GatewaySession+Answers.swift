@@ -220,7 +220,7 @@ extension GatewaySession {
             .sorted { $0.part < $1.part }
         let wanted = listed.filter { entry in
             guard let known = stored[entry.part] else { return false }
-            return known.etag != entry.etag || known.size != entry.size
+            return !known.isSameAsStored(entry)
         }
         let partials = parts.sorted { $0.key < $1.key }.filter { $0.value.received > 0 }
             .prefix(1_024).map { PartialPart(part: $0.key, offset: $0.value.received) }
@@ -258,4 +258,12 @@ extension StoreReceipt {
 
 extension ObjectFacts {
     var receipt: StoreReceipt { StoreReceipt(evidence: evidence, etag: etag, version: version) }
+}
+
+extension PartListEntry {
+    /// Whether two statements are about the same stored part. Some stores write ETags with quotes in one place and
+    /// without in another.
+    func isSameAsStored(_ other: PartListEntry) -> Bool {
+        size == other.size && etag.utf8.filter { $0 != 0x22 } == other.etag.utf8.filter { $0 != 0x22 }
+    }
 }

@@ -135,7 +135,7 @@ extension GatewaySession {
         for entry in listing { listed[entry.part] = entry }
         let overwritten = completion.list.filter { entry in
             guard let known = listed[entry.part] else { return false }
-            return known.etag != entry.etag || known.size != entry.size
+            return !known.isSameAsStored(entry)
         }
         guard overwritten.isEmpty else { return want(overwritten.map(\.part), &context) }
         var next = completion

@@ -113,21 +113,34 @@ extension GatewaySession {
 
     private mutating func decideWaitingPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard var part = parts[number], let owner = part.owner else { return }
+        switch context.pace.admission(now: context.now) {
+        case .admitted: break
+        case .full(let delay): return putOff(number, .busy, after: delay, owner, &context)
+        case .paused(let delay): return putOff(number, .storeUnavailable, after: delay, owner, &context)
+        }
         let wanted = max(min(part.offer.size, context.limits.partWindowBytes), part.received)
         guard context.reserve(wanted, device: device.fingerprint) else {
-            dropPart(number, &context)
-            pendingCompletion = nil
-            decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: owner, &context)
-            return
+            return putOff(number, .busy, after: context.limits.laterAdvice, owner, &context)
         }
         context.partIsDecided(owner.connection, received: part.received)
         part.reserved = wanted
         part.limit = min(part.offer.size, part.consumed + wanted)
         let bytes = PartBytes(flow: part.flow, size: part.offer.size, digest: part.offer.digest, md5: part.offer.md5)
-        part.request = context.request(storeRequest(for: number, bytes), for: id)
+        let request = context.request(storeRequest(for: number, bytes), for: id)
+        context.pace.began(request, now: context.now)
+        part.request = request
         parts[number] = part
         decide(number, .send(offset: part.received, limit: part.limit), for: owner, &context)
         releaseIfComplete(&context)
+    }
+
+    private mutating func putOff(
+        _ number: PartNumber, _ code: ErrorCode, after delay: Duration, _ owner: Attachment,
+        _ context: inout GatewayContext
+    ) {
+        dropPart(number, &context)
+        pendingCompletion = nil
+        decide(number, .later(code: code, after: delay), for: owner, &context)
     }
 
     private func storeRequest(for number: PartNumber, _ bytes: PartBytes) -> StoreRequest {
@@ -208,6 +221,9 @@ extension GatewaySession {
             total > part.consumed, total <= part.received
         else { return }
         part.consumed = total
+        if total == part.offer.size, let request = part.request {
+            context.pace.handedOver(request, now: context.now)
+        }
         let rest = part.offer.size - total
         if part.reserved > rest {
             context.budget.release(part.reserved - rest, device: device.fingerprint)
@@ -269,6 +285,17 @@ extension GatewaySession {
             scope: .part(number), code: refusal.code, retryAfterMilliseconds: refusal.retryAfterMilliseconds,
             message: refusal.message)
         context.send(.error(report), to: owner)
+    }
+
+    /// Called by the gateway for a part whose answer takes far longer than others': the agent sends it again, on
+    /// another connection to the store. What becomes of the first request makes no difference, as it carried the same
+    /// bytes.
+    mutating func repeatSlowPart(_ request: StoreRequestID, _ context: inout GatewayContext) {
+        guard !isOnePart, let number = parts.first(where: { $0.value.request == request })?.key,
+            let owner = parts[number]?.owner
+        else { return }
+        dropPart(number, &context)
+        reportPart(number, SessionRefused(.partInterrupted, message: "the store is slow with it"), to: owner, &context)
     }
 
     // MARK: The end of a part

@@ -44,7 +44,8 @@ import Testing
         try await withMembers(keyType) { root, gateway, device in
             let context = try TLSContext.gateway(
                 identity: gateway.identity,
-                devices: .authority(root.trusted, isPinned: { _ in false }, isAwaited: { false }, accepts: { $0.name == "cam7" }))
+                devices: .authority(
+                    root.trusted, isPinned: { _ in false }, isAwaited: { false }, accepts: { $0.name == "cam7" }))
             let conversation = Watched(Conversation())
             let program = Watched<Program?>(nil)
             let arguments =

@@ -42,7 +42,8 @@ import Testing
                     identity: device, gateway: .authority(authority.trusted, gatewayName: gatewayName)),
                 gateway: .gateway(
                     identity: gateway,
-                    devices: .authority(authority.trusted, isPinned: isPinned, isAwaited: { isAwaited }, accepts: accepts)))
+                    devices: .authority(
+                        authority.trusted, isPinned: isPinned, isAwaited: { isAwaited }, accepts: accepts)))
             try pair.exchange()
             #expect(OpenSSLErrorQueue.isEmpty)
             return Outcome(
