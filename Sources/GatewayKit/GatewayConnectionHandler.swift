@@ -84,6 +84,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         do throws(WireError) {
             while !isEnded, !isPaused, let inbound = try decoder.next() {
                 receive(inbound, id: id)
+                if case .frame(_, .hello) = inbound, !isEnded { readMoreAtOnce(channel) }
                 if inbound.beginsFrame, let pause = core.assumeIsolated({ $0.pauseAfterFrame(from: id) }) {
                     pauseReading(for: pause, id, channel)
                 }
@@ -97,6 +98,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// A peer that does not read what it is told is not read from either: what waits for it stays bounded.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         readIfWanted(context.channel)
+    }
+
+    /// The device is known.
+    private func readMoreAtOnce(_ channel: any Channel) {
+        let readBytes = core.assumeIsolated { $0.readBytes }
+        channel.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: readBytes))
+            .whenFailure { _ in channel.close(promise: nil) }
     }
 
     private func readIfWanted(_ channel: any Channel) {

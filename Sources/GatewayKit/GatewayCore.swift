@@ -136,6 +136,9 @@ actor GatewayCore {
         machine.heard(UInt64(byteCount), from: id, now: now)
     }
 
+    /// What is read from a known device's socket at once.
+    var readBytes: Int { machine.limits.readBytes }
+
     /// - Returns: how long the connection is not to be read from; `nil` for on at once.
     func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.pauseAfterFrame(from: id, now: now) }
 

@@ -127,12 +127,13 @@ package struct GatewayServer: Service {
     private func listen(
         _ group: MultiThreadedEventLoopGroup, _ core: GatewayCore, _ tls: TLSContext?
     ) async throws -> any Channel {
-        // Fixed large buffers: a connection in full flight fills them, and adapting costs more than it saves.
+        // Fixed buffers, small ones until HELLO: adapting costs more than it saves.
+        let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 << 10))
+            .childChannelOption(.recvAllocator, value: buffers)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations

@@ -20,6 +20,7 @@ extension EndToEndTests.HostileTests {
             while !Task.isCancelled {
                 let client = try await villain.enter()
                 if how == "aborted" {
+                    // Beyond the rate it is refused, which ends the wait.
                     let token = try? await client.open(Self.session(number), size: 100 << 20, key: "f\(number)")
                     // Beyond the rate there is none.
                     if let token {
@@ -90,8 +91,8 @@ extension EndToEndTests.HostileTests {
                 for lie in lies {
                     let client = try await villain.enter()
                     number += 1
-                    try await client.open(Self.session(number), size: 8 << 20)
-                    try await client.offer(size: 8 << 20)
+                    try await client.open(Self.session(number), size: 300_000)
+                    try await client.offer(size: 300_000)
                     client.say(HostileClient.data(lie.block, offset: 0, plainBytes: lie.plainBytes))
                     #expect(try await client.end() == .badCompression)
                     await client.close()

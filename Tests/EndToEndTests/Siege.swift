@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import WireProtocol
 
-/// A gateway with little memory, an honest agent, and others that mean no good: the agent pushes before, while the
+/// A gateway with a bound on its memory, an honest agent, and others that mean no good: the agent pushes before, while the
 /// attack goes on, and after it.
 struct Siege {
     /// What an attack may know.
@@ -35,8 +35,8 @@ struct Siege {
 
     typealias Attack = @Sendable (Target) async throws -> Void
 
-    private static let budgetBytes = 16 << 20
-    /// What a gateway may use beside its budget.
+    private static let budgetBytes = 64 << 20
+    /// What a gateway may use beside its budget; an idle one that has served a file has most of it.
     private static let allowanceBytes = 64 << 20
     private static let fileBytes = 24 << 20
 
@@ -78,6 +78,7 @@ struct Siege {
         // An attack that has failed was none.
         do { try await attacking.value } catch is CancellationError {}
         try await withDeadline(Site.deadline, "descriptors to be closed") {
+            // Nothing tells when another process closes one.
             while gateway.program.openDescriptorCount > descriptors + 4 { try await Task.sleep(for: .milliseconds(20)) }
         }
         let after = try await pushes(file, 1, "after")

@@ -117,7 +117,9 @@ import WireProtocol
         for offset in [200, 400] as [UInt64] { driver.data(offset: offset, bytes: 200) }
         for _ in 0..<5 { #expect(passWindow(&driver) == []) }
         let flow = try #require(driver.flows.last)
+        driver.frame(.pong(Pong(nonce: 1)), slot: .connection)
         driver.tick(after: Self.window - .seconds(1))
+        driver.frame(.pong(Pong(nonce: 1)), slot: .connection)
         driver.change { $0.consumed(600, flow: flow, now: $1) }
         #expect(letGo(driver.tick(after: .seconds(1))) == [])
         #expect(passWindow(&driver) == [.partInterrupted])

@@ -21,6 +21,7 @@ import WireProtocol
             "handshake: \(seconds(limits.handshakeLimit))",
             "HELLO or ENROL after the handshake: \(seconds(limits.helloLimit))",
             "body before HELLO: \(grouped(WireLimits.bodyBytesBeforeHelloMax)) bytes",
+            "read at once before HELLO: \(size(UInt64(limits.readBytesBeforeHello)))",
             "connections: \(grouped(limits.connectionsMax))",
             "connections of a device: \(grouped(limits.connectionsPerDeviceMax))",
             "silence: \(seconds(limits.idleLimit))",
