@@ -45,7 +45,7 @@ format:
 	swift format --in-place --recursive Package.swift Sources Tests
 
 check: deps lint build
-	swift test $(TEST_FLAGS) --skip EndToEndTests
+	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay"
 
 test: deps lint build
 	swift test $(TEST_FLAGS)
@@ -54,7 +54,7 @@ test-links: deps build
 	Tests/Tools/links "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
 test-long: deps build
-	SLUICE_LONG_TESTS=1 swift test $(TEST_FLAGS) --filter LongTests
+	SLUICE_LONG_TESTS=1 swift test $(TEST_FLAGS) --filter "LongTests|RelayFaultTests"
 
 simulate:
 	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)

@@ -40,8 +40,8 @@ extension GatewayHome {
     ///
     /// A name that was on the list is refused from then on: whether a gateway knows devices by certificates, too, which
     /// might have this name, cannot be told here.
-    /// - Parameter hasAuthority: certificates make devices known that are on no list. A list that speaks of certificates
-    ///   says the same.
+    /// - Parameter hasAuthority: certificates make devices known that are on no list. A list that speaks of
+    ///   certificates says the same.
     package func revokeDevice(name: String, hasAuthority: Bool = false) throws {
         try withListsLocked {
             // The list first, whatever state the invitations are in.

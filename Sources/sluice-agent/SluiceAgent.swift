@@ -45,8 +45,8 @@ struct Init: AsyncParsableCommand {
         let isByHand = gateway != nil && (pin != nil) != (ca != nil)
         guard invite == nil ? isByHand : gateway == nil && pin == nil && ca == nil else {
             throw ValidationError(
-                "Say either --invite CODE, or --gateway HOST:PORT and how it is known: by its fingerprint, --pin, or by "
-                    + "its authority, --ca.")
+                "Say either --invite CODE, or --gateway HOST:PORT and how it is known: by its fingerprint, --pin, or "
+                    + "by its authority, --ca.")
         }
         guard ca != nil || gatewayName == nil else { throw ValidationError("--gateway-name goes with --ca.") }
         guard ca == nil || name.map(DeviceName.isUsable) == true else {

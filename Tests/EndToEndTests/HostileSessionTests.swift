@@ -20,9 +20,8 @@ extension EndToEndTests.HostileTests {
             while !Task.isCancelled {
                 let client = try await villain.enter()
                 if how == "aborted" {
-                    // Beyond the rate it is refused, which ends the wait.
+                    // Beyond the rate it is refused, which ends the wait: then there is none.
                     let token = try? await client.open(Self.session(number), size: 100 << 20, key: "f\(number)")
-                    // Beyond the rate there is none.
                     if let token {
                         try client.say(.sessionLeave(SessionLeave()), .abort(Abort(token: token)))
                         _ = try await client.answer("an answer to ABORT") { frame in

@@ -4,9 +4,6 @@ import ScriptedS3
 import TestSupport
 import Testing
 
-/// Set by `make test-long`.
-let areLongTestsWanted = ProcessInfo.processInfo.environment["SLUICE_LONG_TESTS"] != nil
-
 /// What takes too long to be run each time: `make test-long`. It tells its figures.
 @Suite(.serialized, .enabled(if: areLongTestsWanted), .timeLimit(.minutes(180)))
 struct LongTests {

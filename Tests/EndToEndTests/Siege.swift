@@ -78,8 +78,10 @@ struct Siege {
         // An attack that has failed was none.
         do { try await attacking.value } catch is CancellationError {}
         try await withDeadline(Site.deadline, "descriptors to be closed") {
-            // Nothing tells when another process closes one.
-            while gateway.program.openDescriptorCount > descriptors + 4 { try await Task.sleep(for: .milliseconds(20)) }
+            while gateway.program.openDescriptorCount > descriptors + 4 {
+                // Nothing tells when another process closes one.
+                try await Task.sleep(for: .milliseconds(20))
+            }
         }
         let after = try await pushes(file, 1, "after")
         expectWell()

@@ -29,7 +29,7 @@ package struct Gateway {
     var slowParts: [SlowPart] = []
     /// When the gateway goes away; `nil` while it stays.
     package private(set) var drainDeadline: Instant?
-    private let software: String
+    let software: String
 
     package init(limits: GatewayLimits, cryptography: any TransferCryptography, software: String) {
         self.context = GatewayContext(limits: limits, cryptography: cryptography)
@@ -290,34 +290,6 @@ package struct Gateway {
         connections[id]?.creditBytes = credit
         checkConnections(by: context.now + pingAfter)
         welcome(hello, from: id, device: device, creditBytes: credit)
-    }
-
-    /// Initial credit takes at most half of the budgets: idle connections must not keep parts out.
-    private mutating func reserveCredit(for device: AuthorisedDevice) -> UInt32 {
-        let wanted = UInt64(context.limits.grantedCreditBytes)
-        let limits = context.limits
-        guard context.budget.bytesReserved + wanted <= limits.budgetBytes / 2,
-            context.budget.bytesReserved(device: device.fingerprint) + wanted <= limits.budgetBytesPerDevice / 2,
-            context.budget.reserve(wanted, device: device.fingerprint)
-        else { return 0 }
-        return limits.grantedCreditBytes
-    }
-
-    private mutating func welcome(
-        _ hello: Hello, from id: ConnectionID, device: AuthorisedDevice, creditBytes: UInt32
-    ) {
-        let limits = context.limits
-        let parts = limits.grantedParts
-        let welcome = Welcome(
-            version: WireLimits.version, capabilities: hello.capabilities.intersection(.lz4), slotsMax: limits.slotsMax,
-            chunkBytesMax: limits.chunkBytesMax, initialCreditBytes: creditBytes, partBytesMin: parts.partBytesMin,
-            partBytesMax: parts.partBytesMax, partBytesDefault: parts.partBytesDefault,
-            partsMax: parts.partsMax, objectBytesMax: parts.objectBytesMax,
-            putLimitMilliseconds: limits.putLimit.wireMilliseconds,
-            idleLimitMilliseconds: limits.idleLimit.wireMilliseconds, serverTime: context.wallMilliseconds,
-            software: software)
-        context.actions.append(.send(id, .connection, .welcome(welcome)))
-        context.actions.append(.note(.welcomed(id, device: device.name, run: hello.run)))
     }
 
     /// The newer run has the device: nothing more is taken from the older ones, and nobody waits for them.
