@@ -10,8 +10,10 @@ WITHOUT_TESTABLE_release = --disable-testable-imports
 TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 
 SEEDS ?= 100000
+KILLS ?= 1000
 
-.PHONY: help build check test lint format test-links test-long demo simulate bench hostile deps deps-system deps-tools
+.PHONY: help build check test lint format test-links test-long demo simulate torture sanitize bench hostile deps \
+	deps-system deps-tools
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
@@ -21,6 +23,8 @@ help:
 	@echo 'make test-long   every pair of kills between the calls to S3; 1 GiB with a cut every second (an hour or so)'
 	@echo 'make simulate transfers with every fault in them, a seed each; SEEDS=100000'
 	@echo 'make hostile  what attackers do to a gateway, and what it serves and holds meanwhile, in figures'
+	@echo 'make torture  kills agents and gateways while they send a tree over a bad link; KILLS=1000'
+	@echo 'make sanitize runs the tests with the thread sanitizer, then with the address sanitizer (builds each anew)'
 	@echo 'make bench    1 GiB beside s5cmd, into a null S3 and into JuiceFS'
 	@echo 'make build    builds the programs'
 	@echo 'make lint     checks the form of the sources; make format mends most of it'
@@ -61,6 +65,13 @@ simulate:
 
 hostile: deps build
 	swift test $(TEST_FLAGS) --filter HostileTests
+
+torture: deps build
+	swift run $(SWIFT_FLAGS) sluice-torture --kills $(KILLS)
+
+sanitize: deps
+	Tests/Tools/sanitize thread
+	Tests/Tools/sanitize address
 
 bench: deps build
 	Tests/Tools/bench "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"

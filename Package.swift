@@ -148,9 +148,13 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "S3Servers", "ScriptedS3", "SecureChannel", "SeededRandom", "TestSupport", "WireProtocol",
-                "sluice-agent",
-                "sluice-gateway", "upload-sample", nioCore, nioPosix,
+                "sluice-agent", "sluice-gateway", "sluice-torture", "upload-sample", nioCore, nioPosix,
             ], swiftSettings: strict),
+        .executableTarget(
+            name: "sluice-torture",
+            dependencies: [
+                "S3Servers", "SeededRandom", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway", nioCore,
+            ], path: "Tests/Torture", swiftSettings: strict),
         .testTarget(
             name: "TestSupportTests",
             dependencies: ["TestSupport", "WireProtocol", "sluice-gateway", nioCore, nioPosix], swiftSettings: strict),
@@ -160,7 +164,7 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
         .target(
-            name: "S3Servers", dependencies: ["TestSupport", nioCore, nioPosix, nioHTTP1],
+            name: "S3Servers", dependencies: ["TestSupport", "WireProtocol", nioCore, nioPosix, nioHTTP1],
             path: "Tests/S3Servers", swiftSettings: strict),
         .target(
             name: "ScriptedS3", dependencies: ["S3Servers", "SecureChannel", "TestSupport", "WireProtocol", nioCore],

@@ -72,6 +72,7 @@ package struct UploadAdministration: Sendable {
         for upload in report.removed { print("removed \(upload.sessionID)  \(upload.device)  \(upload.key)") }
         for failure in report.failed { print("kept \(failure.record.sessionID): \(failure.error)") }
         for name in report.unreadable { print("the record \(name) cannot be read") }
+        if report.probeCount > 0 { print("removed \(report.probeCount) remains of starts that were cut short") }
         print(
             "\(report.removed.count) removed (\(report.removedBytes) B), "
                 + "\(report.keptCount + report.failed.count) kept.")

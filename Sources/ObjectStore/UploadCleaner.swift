@@ -4,9 +4,10 @@ package import WireProtocol
 
 /// Lists and removes multipart uploads that nobody goes on with.
 ///
-/// It walks the session records and nothing else, so an upload that is not Sluice's is never touched. What is alive is
-/// left alone: an upload is as old as its newest part, and its record as old as when it was last written, both by the
-/// store's own clock. Several cleaners may run at once; what one has removed the other finds gone.
+/// It walks the session records, and looks where stores are tried out, and nowhere else, so an upload that is not
+/// Sluice's is never touched. What is alive is left alone: an upload is as old as its newest part, and its record as
+/// old as when it was last written, both by the store's own clock. Several cleaners may run at once; what one has
+/// removed the other finds gone.
 ///
 /// What a crash leaves, and who removes it:
 ///
@@ -16,6 +17,7 @@ package import WireProtocol
 /// | upload created              | the same, and an upload     | when old: see below                                  |
 /// | record completed, any part  | record and upload           | when old                                             |
 /// | upload completed or aborted | record with a vanished upload | when old: a gateway may still be deciding          |
+/// | store being tried out       | an upload or object of ours | when old                                             |
 ///
 /// An upload whose id no record has is Sluice's where the store names its session. S3 does not. There it is one that
 /// - is for exactly the key of a record without an upload id,
@@ -62,6 +64,8 @@ package struct UploadCleaner: Sendable {
         var report = CleaningReport()
         // Taken once, at the start: what is written meanwhile is then younger than nothing, and stays.
         let now = try await store.currentTime()
+        let limit = now.addingTimeInterval(-(age / .seconds(1)))
+        report.probeCount = try await store.removeProbes(before: limit)
         var entries = records.all.makeAsyncIterator()
         while let entry = try await entries.next(isolation: #isolation) {
             if Task.isCancelled { throw StoreError(.cancelled) }
@@ -70,7 +74,7 @@ package struct UploadCleaner: Sendable {
                 continue
             }
             do {
-                switch try await clean(record, of: entry, before: now.addingTimeInterval(-(age / .seconds(1)))) {
+                switch try await clean(record, of: entry, before: limit) {
                 case .kept: report.keptCount += 1
                 case .removed(let upload): report.removed.append(upload)
                 }
@@ -244,6 +248,8 @@ package struct CleaningReport: Sendable {
     package var removed: [UnfinishedUpload] = []
     /// How long the oldest of them had been left alone.
     package var oldestAge: Duration?
+    /// How many remains of trying the store out were removed.
+    package var probeCount = 0
     /// How many were too young, or undecided.
     package var keptCount = 0
     package var failed: [Failure] = []

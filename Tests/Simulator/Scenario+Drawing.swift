@@ -17,6 +17,9 @@ extension Scenario {
         scenario.drawNature(&dice)
         scenario.drawFaults(&dice)
         scenario.drawPace(&dice)
+        // Of its own, so that what was drawn before this was thought of is drawn as ever.
+        var late = Dice(seed: seed ^ 0x55)
+        scenario.drawAborts(&late)
         return scenario
     }
 

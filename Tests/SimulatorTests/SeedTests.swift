@@ -82,6 +82,9 @@ struct RegressionSeed: CustomStringConvertible, Sendable {
         RegressionSeed(731, "a completion that found its key taken by the same content left its upload without record"),
         RegressionSeed(1606, "uploads without a slot held all the room that those with one needed"),
         RegressionSeed(1715, "the same, with one connection"),
+        RegressionSeed(85, "a part that landed after its upload was aborted was found by no record"),
+        RegressionSeed(371, "the same, long after"),
+        RegressionSeed(8117, "a file that had arrived before a cut was told as other content"),
         RegressionSeed(3773, "a record that outlasted its session was adopted again and again"),
     ]
 }

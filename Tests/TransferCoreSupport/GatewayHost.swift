@@ -227,6 +227,7 @@ package final class GatewayHost {
         }
         let call = StoreCall(
             asked, store: store, flow: request.bytes.flatMap { flows[$0.flow] },
+            origin: StoreOrigin(gateway: number, life: life),
             reportConsumed: { [weak self] total in
                 guard let self, life == self.life, let flow = request.bytes?.flow else { return }
                 self.machine.consumed(total, flow: flow, now: self.now)

@@ -1,3 +1,4 @@
+package import FoundationEssentials
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -14,7 +15,7 @@ extension S3Store {
     package func probe() async throws(StoreError) -> S3Provider {
         var generator = SystemRandomNumberGenerator()
         let session = SessionID.random(using: &generator)
-        let key = "\(configuration.prefix)\(Self.ownFolder)/probe/\(session)"
+        let key = probeFolder + String(describing: session)
         let probe: StoreProbe
         do {
             probe = try StoreProbe(store: self, session: session, key: key)
@@ -37,6 +38,37 @@ extension S3Store {
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
         }
         return try result.get()
+    }
+
+    private var probeFolder: String { "\(configuration.prefix)\(Self.ownFolder)/probe/" }
+
+    /// A gateway that dies while it tries the store out leaves an upload or an object behind that no record names.
+    package func removeProbes(before limit: Date) async throws(StoreError) -> Int {
+        let folder = probeFolder
+        var count = 0
+        for (key, upload) in try await uploads(prefix: folder, choosing: { _ in .wanted })
+        where upload.created <= limit && key.utf8.starts(with: folder.utf8) {
+            do {
+                try await abortUpload(at: key, upload: upload.upload)
+            } catch {
+                // Gone is what was wanted, whoever did it.
+                guard error.reason == .noSuchUpload else { throw error }
+            }
+            count += 1
+        }
+        var after: String?
+        repeat {
+            let page = try await names(in: folder, prefix: "", after: after)
+            for name in page.names {
+                guard let modified = try await head(at: folder + name)?.value("last-modified"),
+                    let date = S3Time.date(header: modified), date <= limit
+                else { continue }
+                try await delete(key: folder + name)
+                count += 1
+            }
+            after = page.next
+        } while after != nil
+        return count
     }
 }
 

@@ -16,11 +16,7 @@ extension GatewaySession {
             // A request that was given up has taken effect all the same: the object holds this session's bytes.
             return settle(receipt.proven(by: .wholeDigest(digest)), &context)
         }
-        if leftover == request {
-            leftover = nil
-            if case .done = answer { removeRecord(&context) }
-            return
-        }
+        if leftover == request { return receivedLeftoverAnswer(answer, &context) }
         // What the phase does not wait for is the end of a request that was given up, or of removing a record:
         // cleaning finds what is left.
         guard self.request == request else { return }

@@ -242,16 +242,20 @@ extension GatewaySession {
         _ answer: StoreAnswer, _ abortion: Abortion, _ context: inout GatewayContext
     ) {
         var next = abortion
+        // What is still on its way may land where nothing is now. Each request is answered at last, and until then the
+        // session has to be the one that knows of it.
+        let isRepeated = !givenUp.isEmpty
         switch answer {
         case .done:
             guard let upload = facts.upload else { return finishAborting(&context) }
             next.isListing = true
             phase = .aborting(next)
             request = context.request(.listParts(key: facts.key, upload: upload), for: id)
-        case .failed(.uploadUnknown), .parts([]):
+        case .failed(.uploadUnknown) where !isRepeated, .parts([]) where !isRepeated:
             finishAborting(&context)
-        case .parts where abortion.attempts < 8, .failed(.unavailable) where abortion.attempts < 8,
-            .failed(.outcomeUnknown) where abortion.attempts < 8:
+        case .failed(.uploadUnknown),
+            .parts where abortion.attempts < 8,
+            .failed(.unavailable) where abortion.attempts < 8, .failed(.outcomeUnknown) where abortion.attempts < 8:
             // Parts that were on their way may land after an abort: it is repeated until none is listed.
             next.resumesAt = context.now + .milliseconds(100 << min(abortion.attempts, 5))
             phase = .aborting(next)
@@ -260,8 +264,24 @@ extension GatewaySession {
         }
     }
 
+    /// An upload that may have been left beside its object has been aborted or listed. Whatever may still be there
+    /// keeps its record, by which cleaning finds it.
+    mutating func receivedLeftoverAnswer(_ answer: StoreAnswer, _ context: inout GatewayContext) {
+        leftover = nil
+        switch answer {
+        case .done:
+            guard let upload = facts.upload else { return }
+            leftover = context.request(.listParts(key: facts.key, upload: upload), for: id)
+        case .failed(.uploadUnknown), .parts([]):
+            if givenUp.isEmpty { removeRecord(&context) }
+        default:
+            break
+        }
+    }
+
     private mutating func finishAborting(_ context: inout GatewayContext) {
-        if !isOnePart { removeRecord(&context) }
+        // A part that is still on its way may land in the upload again: then its record is left for cleaning.
+        if !isOnePart, givenUp.isEmpty { removeRecord(&context) }
         phase = .ended
         while !attached.isEmpty { answer(0, .aborted(Aborted()), &context) }
         context.actions.append(.note(.aborted(id, key: facts.key)))

@@ -305,7 +305,7 @@ extension GatewaySession {
         guard let part = parts[number] else { return }
         if let request = part.request {
             context.actions.append(.cancel(request))
-            if isOnePart { givenUp[request] = part.offer.digest }
+            givenUp[request] = part.offer.digest
         }
         removePart(number, &context)
     }

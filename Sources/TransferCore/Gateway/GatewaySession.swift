@@ -98,7 +98,7 @@ struct GatewaySession {
     var stored: [PartNumber: PartListEntry] = [:]
     /// The parts under way.
     var parts: [PartNumber: GatewayPart] = [:]
-    /// What the requests of a one-part file carried that were given up; they may take effect all the same.
+    /// What the requests carried that were given up; they may take effect all the same, until they are answered.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
     /// COMPLETE of a one-part file, and who sent it.
     var pendingCompletion: (complete: Complete, from: Attachment)?
@@ -353,7 +353,7 @@ struct GatewaySession {
     /// Whether nothing is asked of the store, and no bytes are held: what is under way ends by itself first.
     private var mayBeForgotten: Bool {
         switch phase {
-        case .open, .settled: parts.isEmpty && leftover == nil
+        case .open, .settled: parts.isEmpty && leftover == nil && (isOnePart || givenUp.isEmpty)
         default: false
         }
     }
