@@ -11,9 +11,10 @@ TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 
 SEEDS ?= 100000
 KILLS ?= 1000
+SECONDS ?= 60
 
-.PHONY: help build check test lint format test-links test-long demo simulate torture sanitize bench hostile deps \
-	deps-system deps-tools
+.PHONY: help build check test lint format test-links test-long demo simulate torture sanitize fuzz fuzz-seeds bench \
+	hostile deps deps-system deps-tools
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
@@ -25,6 +26,7 @@ help:
 	@echo 'make hostile  what attackers do to a gateway, and what it serves and holds meanwhile, in figures'
 	@echo 'make torture  kills agents and gateways while they send a tree over a bad link; KILLS=1000'
 	@echo 'make sanitize runs the tests with the thread sanitizer, then with the address sanitizer (builds each anew)'
+	@echo 'make fuzz     libFuzzer with the address sanitizer on all that reads from outside; SECONDS=60 for each'
 	@echo 'make bench    1 GiB beside s5cmd, into a null S3 and into JuiceFS'
 	@echo 'make build    builds the programs'
 	@echo 'make lint     checks the form of the sources; make format mends most of it'
@@ -72,6 +74,13 @@ torture: deps build
 sanitize: deps
 	Tests/Tools/sanitize thread
 	Tests/Tools/sanitize address
+
+fuzz: deps
+	@Tests/Tools/fuzz $(SECONDS) $(TARGET)
+
+# Writes the seeds of the corpus again, after a change of the golden vectors or of a target's form.
+fuzz-seeds: deps-system
+	swift run $(SWIFT_FLAGS) sluice-fuzz seeds Protocol/vectors Tests/Fuzzing/Corpus
 
 bench: deps build
 	Tests/Tools/bench "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"

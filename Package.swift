@@ -138,6 +138,7 @@ let package = Package(
             name: "AgentKitTests",
             dependencies: [
                 "AgentKit", "SecureChannel", "TransferCore", "WireProtocol", "TestSupport", nioCore, logging,
+                .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "upload-sample", dependencies: ["AgentKit"], path: "Tests/Samples/upload-sample",
@@ -159,6 +160,16 @@ let package = Package(
             name: "TestSupportTests",
             dependencies: ["TestSupport", "WireProtocol", "sluice-gateway", nioCore, nioPosix], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
+        .executableTarget(
+            name: "sluice-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Program", swiftSettings: strict),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "AgentKit", "GatewayKit", "ObjectStore", "SecureChannel", "TransferCore", "TransferCoreSupport",
+                "WireProtocol", nioCore, logging, .product(name: "GRDB", package: "GRDB.swift"),
+            ], path: "Tests/Fuzzing/Targets", swiftSettings: strict),
+        .testTarget(
+            name: "FuzzingTests", dependencies: ["FuzzTargets", "SeededRandom", "sluice-fuzz"], swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["COpenSSL", "SeededRandom", "WireProtocol", nioCore, nioPosix],
             path: "Tests/TestSupport", swiftSettings: strict),
@@ -177,3 +188,11 @@ let package = Package(
             path: "Tests/ObjectStoreConformance", swiftSettings: strict),
     ]
 )
+
+// `make fuzz` builds with what libFuzzer is led by: which of our own branches an input takes.
+if Context.environment["SLUICE_FUZZ"] != nil {
+    let coverage = ["-sanitize=address", "-sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp"]
+    for target in package.targets where target.type != .system {
+        target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags(coverage)]
+    }
+}

@@ -27,9 +27,11 @@ package struct DeviceList: Equatable, Sendable {
     /// - Parameter text: the file's content.
     /// - Throws: with the line's number and what is wrong with it; a list that is half understood is not used.
     package init(parsing text: String) throws(DeviceListError) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        // By scalars: as characters, CR LF is no end of a line, and a mark behind a letter may swallow it.
+        let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() {
             let content = line.prefix { $0 != "#" }
-            let fields = content.split(whereSeparator: \.isWhitespace).map(String.init)
+            let fields = content.split(whereSeparator: \.properties.isWhitespace).map { String(Substring($0)) }
             guard !fields.isEmpty else { continue }
             do {
                 if let rule = try CertificateRule(fields) {
@@ -50,8 +52,9 @@ package struct DeviceList: Equatable, Sendable {
         }
         var prefix = ""
         for option in fields.dropFirst(2) {
-            guard option.hasPrefix("prefix=") else { throw DeviceListError("the option \(option) is not known") }
-            prefix = String(option.dropFirst("prefix=".count))
+            let word = "prefix=".utf8
+            guard option.utf8.starts(with: word) else { throw DeviceListError("the option \(option) is not known") }
+            prefix = String(decoding: option.utf8.dropFirst(word.count), as: UTF8.self)
         }
         return AuthorisedDevice(name: fields[0], fingerprint: fingerprint.digest, prefix: prefix)
     }
@@ -76,7 +79,7 @@ package struct DeviceList: Equatable, Sendable {
         guard KeyRule.isPrefix(prefix) else {
             throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")
         }
-        guard !prefix.contains(where: { $0.isWhitespace || $0 == "#" }) else {
+        guard !prefix.unicodeScalars.contains(where: { $0.properties.isWhitespace || $0 == "#" }) else {
             throw DeviceListError("a prefix has no spaces and no number signs")
         }
         guard !devices.contains(where: { $0.name == name }), !certificateRules.contains(where: { $0.name == name })

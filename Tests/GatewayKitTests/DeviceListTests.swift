@@ -26,6 +26,24 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/b/"])
     }
 
+    /// Where CR LF is one character and no end of a line, a comment would take all devices after it away.
+    @Test func readsLinesThatEndAsOnOtherSystems() throws {
+        let text = "# the fleet\r\ncam sha256:\(Self.one) prefix=a/\r\n# the yard\r\nyard sha256:\(Self.two)\r\n"
+        let list = try DeviceList(parsing: text)
+        #expect(list.devices.map(\.name) == ["cam", "yard"])
+        #expect(list.devices.map(\.prefix) == ["a/", ""])
+    }
+
+    /// A combining mark makes one character with what stands before it, the equals sign included.
+    @Test(arguments: ["\u{338}a/", "\u{301}/", "\u{600}/", "a\u{301}/"])
+    func readsThePrefixesThatItTakes(prefix: String) throws {
+        var list = DeviceList()
+        try list.add(
+            AuthorisedDevice(name: "cam", fingerprint: try #require(SHA256Digest(Self.one)), prefix: prefix))
+        let again = try DeviceList(parsing: list.text)
+        #expect(again.devices.map { Array($0.prefix.utf8) } == [Array(prefix.utf8)])
+    }
+
     @Test(arguments: [
         "cam", "cam sha256:12", "cam sha256:\(one) prefix=a", "cam sha256:\(one) prefix=/", "cam sha256:\(one) speed=9",
         "c/m sha256:\(one)", "cam sha256:\(one) prefix=../x/", "cam sha256:\(one) prefix=.sluice/",

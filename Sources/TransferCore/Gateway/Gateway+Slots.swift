@@ -145,7 +145,11 @@ extension Gateway {
     ) -> SessionToken? {
         switch context.cryptography.open(token: sealed) {
         case .opened(let plain):
-            guard let token = SessionToken(encoded: plain) else {
+            // Several parts without an upload could only be stored as if each were the file.
+            guard let token = SessionToken(encoded: plain),
+                let plan = PartPlan(fileBytes: token.fileBytes, partBytes: token.partBytes),
+                plan.isOnePart || !token.upload.isEmpty
+            else {
                 refuse(.tokenInvalid, at: attachment)
                 return nil
             }

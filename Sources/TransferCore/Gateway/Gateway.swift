@@ -180,6 +180,7 @@ package struct Gateway {
         context.wallMilliseconds = wallMilliseconds
         context.pace.answered(request, answer, now: now)
         guard let id = context.ownerOfAnswered(request) else { return }
+        let answer = answer.tellable
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
             busy = Set(records.map(\.label.session).filter { sessions[$0]?.isOfNoUseToOthers == true })

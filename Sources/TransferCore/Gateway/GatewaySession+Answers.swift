@@ -104,8 +104,9 @@ extension GatewaySession {
     }
 
     private func adoptable(_ record: SessionRecordFacts) -> Bool {
-        // A record may outlast its session where removing it failed.
-        record.upload != nil && record.label.session != id && record.label.session != objectSession
+        // A record may outlast its session where removing it failed. A damaged one names no plan: its token would be
+        // refused, and the agent be offered it again for ever.
+        record.upload != nil && record.hasPlan && record.label.session != id && record.label.session != objectSession
             && record.isSameFile(as: facts)
     }
 
@@ -239,6 +240,8 @@ extension SessionRecordFacts {
 }
 
 extension SessionRecordFacts {
+    fileprivate var hasPlan: Bool { PartPlan(fileBytes: fileBytes, partBytes: label.partBytes) != nil }
+
     /// Keys are bytes: texts that only look alike are two keys.
     func hasKey(of other: SessionRecordFacts) -> Bool { key.utf8.elementsEqual(other.key.utf8) }
 }

@@ -100,7 +100,10 @@ extension GatewaySession {
         case (.completing, .objectStored(let receipt)):
             settle(receipt.proven(by: .root(completion.complete.root)), &context)
         case (.completing, .failed(.partsInvalid(let named))):
-            let suspects = named.isEmpty ? completion.unlisted : named
+            // Only listed parts can be sent again, and each once, whatever the store names.
+            let named = Set(named)
+            let listed = completion.list.map(\.part).filter(named.contains)
+            let suspects = listed.isEmpty ? completion.unlisted : listed
             want(suspects.isEmpty ? completion.list.map(\.part) : suspects, &context)
         case (.lookingForOutcome, .object(let object)):
             if let object, isOurs(object, root: completion.complete.root) {
