@@ -3,6 +3,7 @@ import NIOCore
 import S3Servers
 import ScriptedS3
 import SecureChannel
+import TestSupport
 import WireProtocol
 
 /// A scripted store in this process, looked into directly.
@@ -29,6 +30,21 @@ struct ScriptedStorage: Storage {
 
     func digest(of key: String) throws -> SHA256Digest? {
         try s3.object("\(Self.prefix)/\(key)").map { try SHA256Digest.of($0.readableBytesView) }
+    }
+
+    func withObjects<Success>(
+        below prefix: String, _ body: ([String: URL]) throws -> Success
+    ) async throws -> Success {
+        try await withTemporaryDirectory("objects") { directory in
+            var files: [String: URL] = [:]
+            for key in s3.keys where key.hasPrefix("\(Self.prefix)/\(prefix)") && !records.contains(key) {
+                guard let object = s3.object(key) else { continue }
+                let file = directory.appending(path: "\(files.count)")
+                try Data(object.readableBytesView).write(to: file)
+                files[String(key.dropFirst(Self.prefix.count + 1))] = file
+            }
+            return try body(files)
+        }
     }
 
     func unfinished() -> [String] {

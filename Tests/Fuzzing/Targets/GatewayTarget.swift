@@ -112,6 +112,9 @@ struct GatewayCourse {
             try hold(flows[id] != nil, "a flow is released that is not there")
         case .dropFlow(let id):
             try hold(flows.removeValue(forKey: id) != nil, "a flow is dropped that is not there")
+        case .enrol:
+            // Nobody answers: the connection ends by its deadline.
+            break
         case .note(.welcomed(let id, let device, _)):
             try hold(living.contains(id), "a connection is welcomed that has ended")
             deviceNames[id] = device
