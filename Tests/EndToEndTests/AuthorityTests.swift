@@ -113,7 +113,11 @@ extension EndToEndTests {
                 try await pin("cam1", to: agent, of: site)
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
-                try await site.gateway(["device", "revoke", "cam1", "--home", site.path("gateway")])
+                let home = ["--home", site.path("gateway")]
+                try await site.gateway(["device", "revoke", "cam1"] + home)
+                try await agent.expectRefusal(
+                    site.push(file), Refusal(77, "notAuthorised", "does not know this device", do: "device add"))
+                try await site.gateway(["device", "add", "cam1", "--certificate"] + home)
                 let rest = try await agent.run(site.push(file))
                 #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(3 * site.partBytes))
                 try await site.expectObject("cam1/file", equals: file)

@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 import WireProtocol
 
-/// A gateway with a bound on its memory, an honest agent, and others that mean no good: the agent pushes before, while the
-/// attack goes on, and after it.
+/// A gateway with a bound on its memory, an honest agent, and others that mean no good: the agent pushes before, while
+/// the attack goes on, and after it.
 struct Siege {
     /// What an attack may know.
     struct Target: Sendable {

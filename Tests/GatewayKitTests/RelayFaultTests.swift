@@ -103,10 +103,13 @@ struct RelayFaultTests {
     private static let kinds = [S3Rules.aws, .minio, .generic]
 
     /// Every fault, with one kind of store after the other; with all of them where long tests are wanted.
-    private static let courses: [(fault: Case, rules: S3Rules)] = (parts + calls + completions).enumerated().flatMap {
-        index, fault in
-        areLongTestsWanted ? kinds.map { (fault, $0) } : [(fault, kinds[index % kinds.count])]
+    private static func courses(_ faults: [Case], _ kinds: [S3Rules]) -> [(fault: Case, rules: S3Rules)] {
+        faults.enumerated().flatMap { index, fault in
+            areLongTestsWanted ? kinds.map { (fault, $0) } : [(fault, kinds[index % kinds.count])]
+        }
     }
+
+    private static let courses = courses(parts + calls + completions, kinds)
 
     @Test(arguments: zip(courses.map(\.fault), courses.map(\.rules)))
     func theObjectIsTheFile(fault: Case, rules: S3Rules) async throws {
@@ -136,16 +139,18 @@ struct RelayFaultTests {
         }
     }
 
-    /// One part is one PutObject; its answer may be lost too.
-    @Test(
-        arguments: [
+    private static let ofSmallFiles = courses(
+        [
             Case("500", .putObject, away), Case("503", .putObject, times: 5, slowDown),
             Case("the answer is lost", .putObject, .loseAnswer), Case("the request is lost", .putObject, .loseRequest),
             Case("never answered", .putObject, .silence), Case("never taken", .putObject, .deafness),
             Case("a reset", .putObject, .reset(afterBytes: 10)),
             Case("a byte that arrives as another", .putObject, .flipByte(at: 5)),
             Case("a bad digest", .putObject, .refuse(status: 400, code: "XAmzContentSHA256Mismatch")),
-        ], [S3Rules.aws, .minio, .gcs, .generic])
+        ], [.aws, .minio, .gcs, .generic])
+
+    /// One part is one PutObject; its answer may be lost too.
+    @Test(arguments: zip(ofSmallFiles.map(\.fault), ofSmallFiles.map(\.rules)))
     func aSmallFileArrives(fault: Case, rules: S3Rules) async throws {
         if case .flipByte = fault.fault, rules.name == "generic" { return }
         try await Relay.with(rules, store: fault.patience) { relay in

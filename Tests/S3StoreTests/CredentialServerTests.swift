@@ -175,8 +175,12 @@ import Testing
 
     // MARK: - Instance metadata
 
-    private func metadata(_ server: ScriptedServer) -> [String: String] {
-        ["AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": server.endpoint]
+    /// - Parameter answers: then it is waited for as long as a busy machine may need.
+    private func metadata(_ server: ScriptedServer, answers: Bool = true) -> [String: String] {
+        [
+            "AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": server.endpoint,
+            "AWS_METADATA_SERVICE_TIMEOUT": answers ? "30" : "1",
+        ]
     }
 
     private static let folder = "/latest/meta-data/iam/security-credentials/"
@@ -211,8 +215,9 @@ import Testing
         .answer(status: 200, body: "a\u{1}b"),
     ])
     func aMachineWithoutMetadataHasNone(answer: ScriptedAnswer) async throws {
+        let answers = if case .silence = answer { false } else { true }
         try await ScriptedServer.withServer({ _ in answer }) { server in
-            let source = InstanceCredentials(environment: AWSEnvironment(metadata(server)))
+            let source = InstanceCredentials(environment: AWSEnvironment(metadata(server, answers: answers)))
             let none = try await source.credentials(insteadOf: nil)
             #expect(none == nil)
             #expect(server.requests.map(\.method) == ["PUT"], "the first version is not tried")

@@ -256,6 +256,9 @@ extension VirtualStore {
                 found.parts = [:]
                 aborted[upload] = Aborted(upload: found, by: origin)
                 uploads[upload] = nil
+            } else {
+                // Whoever aborts after a gateway that died knows nothing of what that one had on its way.
+                aborted[upload]?.by = origin
             }
             onChange?(key, nil)
             return .done

@@ -4,11 +4,17 @@ import NIOHTTP1
 /// for first. The first version, which answers anybody who makes us send a GET, is not spoken.
 package struct InstanceCredentials: S3CredentialSource {
     private let environment: AWSEnvironment
-    /// A machine that has the service answers at once; one that has none must not wait for it.
-    private let http = CredentialHTTP(timeLimit: .seconds(1), name: "The instance metadata service")
+    private static let name = "The instance metadata service"
+    /// Whether there is a service is found out fast: a machine that has one answers at once, and one that has none must
+    /// not wait for it.
+    private let first: CredentialHTTP
+    /// A service that is there may be busy.
+    private let http = CredentialHTTP(timeLimit: .seconds(10), name: name)
 
     package init(environment: AWSEnvironment) {
         self.environment = environment
+        let seconds = environment["AWS_METADATA_SERVICE_TIMEOUT"].flatMap { Int($0) } ?? 1
+        self.first = CredentialHTTP(timeLimit: .seconds(min(max(seconds, 1), 60)), name: Self.name)
     }
 
     package func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials? {
@@ -43,7 +49,7 @@ package struct InstanceCredentials: S3CredentialSource {
     private func token(at origin: String) async throws(StoreError) -> String? {
         let answer: CredentialHTTP.Answer
         do {
-            answer = try await http.send(
+            answer = try await first.send(
                 .PUT, "\(origin)/latest/api/token", headers: [("x-aws-ec2-metadata-token-ttl-seconds", "300")])
         } catch {
             return nil
