@@ -98,6 +98,46 @@ extension EndToEndTests {
             }
         }
 
+        /// Whoever passes the handshake because somebody is invited is asked whose key it is, as for HELLO: else it
+        /// could ask for a listed device's name and prefix.
+        @Test func nobodyEnrolsUnderAKeyThatWasNotProved() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let code = try #require(InvitationCode(text: try await invite(site, "cam", port: gateway.port)))
+                    let home = site.path("stranger")
+                    try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+                    let stranger = try Identity.create(in: home, name: "stranger")
+                    let tls = try TLSContext.agent(identity: stranger, gateway: .pinnedKeys([code.pin]))
+                    let frame = Enrol(fingerprint: try .of([1]), secret: code.secret, software: "")
+                    let answer = try await OneFrameClient.answer(to: .enrol(frame), port: gateway.port, tls: tls)
+                    #expect(Self.code(answer) == .notAuthorised)
+                    let ping = Frame.ping(Ping(nonce: 1))
+                    let other = try await OneFrameClient.answer(to: ping, port: gateway.port, tls: tls)
+                    #expect(Self.code(other) == .unexpectedFrame)
+                    // The invitation is as good as before.
+                    try await enrol(site, "cam", try code.text())
+                }
+            }
+        }
+
+        /// Without TLS no key is proved, so that none can be listed.
+        @Test func nobodyEnrolsWithoutTLS() async throws {
+            try await Site.with { site in
+                try await site.withGateway(["--plaintext"]) { gateway in
+                    let code = try #require(InvitationCode(text: try await invite(site, "cam", port: gateway.port)))
+                    let frame = Enrol(fingerprint: try .of([1]), secret: code.secret, software: "")
+                    let answer = try await OneFrameClient.answer(to: .enrol(frame), port: gateway.port, tls: nil)
+                    #expect(Self.code(answer) == .unexpectedFrame)
+                    let listed = try await site.gateway(["device", "list", "--home", site.path("gateway")])
+                    #expect(!listed.contains { $0.hasPrefix("cam ") })
+                }
+            }
+        }
+
+        private static func code(_ frame: Frame) -> ErrorCode? {
+            if case .error(let report) = frame { report.code } else { nil }
+        }
+
         /// The other gateway would let anybody in as far as the secret: somebody is invited there, too.
         @Test func theSecretIsForOneGatewayOnly() async throws {
             try await Site.with { site in
@@ -145,6 +185,32 @@ extension EndToEndTests {
                 let resumed = try await agent.run(site.push(file))
                 #expect(try (resumed.summary.bytesResumed ?? 0) > 0)
                 try await site.expectObject("file", equals: file)
+            }
+        }
+
+        /// Nothing but the new key opens what a gateway sealed that has taken the rotation over.
+        @Test func aRunningGatewaySealsWithTheNewKey() async throws {
+            try await Site.with { site in
+                let keys = site.path("gateway") + "/keys"
+                let file = try site.makeLargeFile()
+                let agent = try await site.withGateway(["--verbose"]) { gateway in
+                    let agent = try await site.makeAgent(port: gateway.port)
+                    try await site.gateway(["keys", "rotate", "--home", site.path("gateway")])
+                    try await gateway.program.waitForLine {
+                        $0.contains("Read a file again") && $0.contains("key ring")
+                    }
+                    _ = try await site.pushAndKill(agent, file)
+                    return agent
+                }
+                let ring = try String(contentsOfFile: keys, encoding: .utf8).split(separator: "\n")
+                #expect(ring.contains { $0.contains(" retired ") })
+                try ring.filter { !$0.contains(" retired ") }.joined(separator: "\n")
+                    .write(toFile: keys, atomically: false, encoding: .utf8)
+                try await site.withGateway { gateway in
+                    let resumed = try await agent.run(site.push(file) + ["--gateway", "127.0.0.1:\(gateway.port)"])
+                    #expect(try (resumed.summary.bytesResumed ?? 0) > 0)
+                    try await site.expectObject("file", equals: file)
+                }
             }
         }
     }
