@@ -42,7 +42,7 @@ package struct AgentProgram: Sendable {
                 ],
                 gracefulShutdownSignals: [.sigint, .sigterm],
                 // It would tell the whole configuration at start.
-                logger: Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }))
+                logger: .silent))
         try await group.run()
         return service.exitCode
     }

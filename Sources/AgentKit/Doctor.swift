@@ -26,8 +26,7 @@ package struct Doctor: Sendable {
         let identity = try home.identity()
         print("home      \(home.path)")
         print("device    \(identity.fingerprint)")
-        let silent = Logger(label: "sluice-agent") { _ in SwiftLogNoOpLogHandler() }
-        let unfinished = try AgentJournal.unfinished(in: home, logger: silent)
+        let unfinished = try AgentJournal.unfinished(in: home, logger: .silent)
         print("journal   \(unfinished.isEmpty ? "nothing is unfinished" : "\(unfinished.count) unfinished")")
         // A HELLO of ours would take the device over from a run that is under way.
         guard !home.isBusy else { return print("gateway   not asked: a sluice-agent is at work in this home") }

@@ -106,7 +106,7 @@ public final class FileUpload: Sendable {
 
     // MARK: Running
 
-    private static let logger = Logger(label: "sluice-agent") { _ in SwiftLogNoOpLogHandler() }
+    private static let logger = Logger.silent
 
     private func uploader() throws -> Uploader {
         let (host, port) = try options.gateway.map { ($0.host, $0.port) } ?? home.gateway()

@@ -4,7 +4,7 @@ import ObjectStore
 /// What an operator may see and do of a store's unfinished uploads, with or without a gateway running on it.
 package struct UploadAdministration: Sendable {
     private let site: SiteStore
-    private let logger = Logger(label: "sluice-gateway") { _ in SwiftLogNoOpLogHandler() }
+    private let logger = Logger.silent
 
     package init(site: SiteStore) {
         self.site = site

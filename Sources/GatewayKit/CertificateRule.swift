@@ -35,12 +35,10 @@ package struct CertificateRule: Equatable, Sendable {
             guard options.isEmpty else { throw DeviceListError("a revoked name has no options") }
             self.init(name: fields[0], prefix: nil)
         case Self.known:
-            var prefix = Self.usualPrefix(name: fields[0])
-            for option in options {
-                guard option.hasPrefix("prefix=") else { throw DeviceListError("the option \(option) is not known") }
-                prefix = String(option.dropFirst("prefix=".count))
+            switch PrefixOption.read(options, usual: Self.usualPrefix(name: fields[0])) {
+            case .success(let prefix): self.init(name: fields[0], prefix: prefix)
+            case .failure(let option): throw DeviceListError("the option \(option.text) is not known")
             }
-            self.init(name: fields[0], prefix: prefix)
         default:
             return nil
         }
@@ -48,7 +46,7 @@ package struct CertificateRule: Equatable, Sendable {
 
     /// As the list has it, without the line's end.
     var line: String {
-        prefix.map { "\(name)  \(Self.known)  prefix=\($0)" } ?? "\(name)  \(Self.revoked)"
+        prefix.map { "\(name)  \(Self.known)\(PrefixOption.text($0))" } ?? "\(name)  \(Self.revoked)"
     }
 
     /// Where a device may write of which the list says nothing.

@@ -50,13 +50,12 @@ package struct DeviceList: Equatable, Sendable {
         guard let fingerprint = Fingerprint(fields[1]) else {
             throw DeviceListError("the fingerprint is not sha256: and 64 hexadecimal digits")
         }
-        var prefix = ""
-        for option in fields.dropFirst(2) {
-            let word = "prefix=".utf8
-            guard option.utf8.starts(with: word) else { throw DeviceListError("the option \(option) is not known") }
-            prefix = String(decoding: option.utf8.dropFirst(word.count), as: UTF8.self)
+        switch PrefixOption.read(fields.dropFirst(2)) {
+        case .success(let prefix):
+            return AuthorisedDevice(name: fields[0], fingerprint: fingerprint.digest, prefix: prefix)
+        case .failure(let option):
+            throw DeviceListError("the option \(option.text) is not known")
         }
-        return AuthorisedDevice(name: fields[0], fingerprint: fingerprint.digest, prefix: prefix)
     }
 
     /// Adds a device; one of the same name or fingerprint is refused.
@@ -109,8 +108,7 @@ package struct DeviceList: Equatable, Sendable {
     /// The file's content.
     package var text: String {
         let lines = devices.map { device in
-            let prefix = device.prefix.isEmpty ? "" : "  prefix=\(device.prefix)"
-            return "\(device.name)  \(Fingerprint(device.fingerprint))\(prefix)\n"
+            "\(device.name)  \(Fingerprint(device.fingerprint))\(PrefixOption.text(device.prefix))\n"
         }
         return "# name  fingerprint  options: prefix=KEYS/\n"
             + (lines + certificateRules.map { $0.line + "\n" }).joined()

@@ -113,8 +113,10 @@ actor GatewayCore {
         perform()
     }
 
-    /// - Returns: whether the device is known now, and nothing is held against its connection any more.
-    func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) -> Bool {
+    /// Whether the device is known, and nothing is held against its connection any more.
+    func isOpen(_ id: ConnectionID) -> Bool { machine.isOpen(id) }
+
+    func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         switch frame {
         case .hello:
             // A device that was added a moment ago may come before the next look at the list.
@@ -128,7 +130,6 @@ actor GatewayCore {
         }
         machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
         perform()
-        return machine.isOpen(id)
     }
 
     /// Bytes have arrived, whatever they are.
@@ -180,10 +181,9 @@ actor GatewayCore {
         if let newest = files.devices.changed() { devicesChanged(newest) }
     }
 
-    func invitationsChanged(_ invitations: InvitationList) { self.invitations = invitations }
-
-    private func lookAtInvitations() {
-        if let newest = files.invitations.changed() { invitationsChanged(newest) }
+    /// Takes note of invitations that have changed.
+    func lookAtInvitations() {
+        if let newest = files.invitations.changed() { invitations = newest }
     }
 
     /// Takes an invitation at its word. A secret of none is refused at once; else the files are changed on a thread

@@ -68,8 +68,8 @@ extension GatewayHome {
         let invited: [String]
         do {
             invited = try invitations().invitations.filter { $0.expires > now }.map { invitation in
-                let prefix = invitation.prefix.isEmpty ? "" : "  prefix=\(invitation.prefix)"
-                return "# invited until \(invitation.expires.formatted(.iso8601)): \(invitation.name)\(prefix)\n"
+                "# invited until \(invitation.expires.formatted(.iso8601)): \(invitation.name)"
+                    + PrefixOption.text(invitation.prefix) + "\n"
             }
         } catch {
             invited = ["# \(error)\n"]

@@ -49,7 +49,7 @@ package struct GatewayHome: Sendable {
         """
 
     /// Why one of the home's files cannot be read: often there is no home.
-    func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
+    private func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
         guard FileManager.default.fileExists(atPath: path) else {
             return GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
         }

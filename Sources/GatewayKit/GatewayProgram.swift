@@ -50,7 +50,7 @@ package struct GatewayProgram: Sendable {
         // The group's own logger would tell the whole configuration at start.
         let services = ServiceGroup(
             services: [server], gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() })
+            logger: .silent)
         try await services.run()
         await SiteStore.close(store)
     }

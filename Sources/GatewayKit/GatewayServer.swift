@@ -81,14 +81,13 @@ package struct GatewayServer: Service {
                 () throws(GatewayHomeError) in try home.invitations()
             })
         let devices = try files.devices.initial()
-        // Nobody who is on the list depends on these: a gateway serves without them, and says so.
-        let invitations = files.invitations.changed() ?? InvitationList()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let machine = Gateway(
             limits: configuration.limits, cryptography: cryptography, software: configuration.software)
         let core = GatewayCore(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
         await core.devicesChanged(devices)
-        await core.invitationsChanged(invitations)
+        // Nobody who is on the list depends on these: a gateway serves without them, and says so.
+        await core.lookAtInvitations()
         let tls =
             configuration.isPlaintext
             ? nil
@@ -99,8 +98,7 @@ package struct GatewayServer: Service {
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await keepTime(core) }
-            tasks.addTask { await followDevices(core) }
-            tasks.addTask { await followKeys(keyFile, cryptography) }
+            tasks.addTask { await followFiles(core, keyFile, cryptography) }
             if let expiry = configuration.unfinishedExpiry {
                 tasks.addTask { await ExpiryKeeper(store: store, expiry: expiry, logger: logger).run() }
             }
@@ -159,15 +157,13 @@ package struct GatewayServer: Service {
         }
     }
 
-    /// The device list is read again when it changes: adding and revoking need no restart.
-    private func followDevices(_ core: GatewayCore) async {
-        while await Self.sleeps(for: .seconds(1)) { await core.lookAtDevices() }
-    }
-
-    /// The key ring is read again when it changes: a rotation needs no restart.
-    private func followKeys(_ file: WatchedFile<KeyRing>, _ cryptography: SiteCryptography) async {
+    /// The device list and the key ring are read again when they change: adding, revoking and rotating need no restart.
+    private func followFiles(
+        _ core: GatewayCore, _ keys: WatchedFile<KeyRing>, _ cryptography: SiteCryptography
+    ) async {
         while await Self.sleeps(for: .seconds(1)) {
-            if let keys = file.changed() { cryptography.replaceKeys(by: keys) }
+            await core.lookAtDevices()
+            if let newest = keys.changed() { cryptography.replaceKeys(by: newest) }
         }
     }
 

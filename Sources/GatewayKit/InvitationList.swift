@@ -33,13 +33,9 @@ package struct InvitationList: Equatable, Sendable {
             guard !fields.isEmpty else { continue }
             guard fields.count >= 3, let digest = SHA256Digest(fields[1]),
                 // A date that cannot be read makes the line one that cannot.
-                let expires = try? Date(fields[2], strategy: .iso8601)
+                let expires = try? Date(fields[2], strategy: .iso8601),
+                case .success(let prefix) = PrefixOption.read(fields.dropFirst(3))
             else { throw InvitationListError(line: index + 1) }
-            var prefix = ""
-            for option in fields.dropFirst(3) {
-                guard option.hasPrefix("prefix=") else { throw InvitationListError(line: index + 1) }
-                prefix = String(option.dropFirst("prefix=".count))
-            }
             add(Invitation(name: fields[0], prefix: prefix, secretDigest: digest, expires: expires))
         }
     }
@@ -73,9 +69,8 @@ package struct InvitationList: Equatable, Sendable {
     /// The file's content.
     package var text: String {
         let lines = invitations.map { invitation in
-            let prefix = invitation.prefix.isEmpty ? "" : "  prefix=\(invitation.prefix)"
-            return
-                "\(invitation.name)  \(invitation.secretDigest)  \(invitation.expires.formatted(.iso8601))\(prefix)\n"
+            "\(invitation.name)  \(invitation.secretDigest)  \(invitation.expires.formatted(.iso8601))"
+                + PrefixOption.text(invitation.prefix) + "\n"
         }
         return "# name  SHA-256 of the secret  until  options: prefix=KEYS/\n" + lines.joined()
     }

@@ -60,6 +60,12 @@ struct BodyReader {
         return part
     }
 
+    /// What the first frame of a connection begins with; anything else is no Sluice.
+    mutating func magic() throws(WireError) {
+        let magic: UInt32 = try integer()
+        guard magic == WireLimits.magic else { throw .badMagic(magic) }
+    }
+
     mutating func sessionID() throws(WireError) -> SessionID {
         SessionID(high: try integer(), low: try integer())
     }
@@ -181,6 +187,10 @@ struct BodyWriter {
 
     mutating func partNumber(_ part: PartNumber) {
         body.writeInteger(part.value)
+    }
+
+    mutating func magic() {
+        integer(WireLimits.magic)
     }
 
     mutating func sessionID(_ session: SessionID) {

@@ -118,11 +118,7 @@ struct Doctor: AsyncParsableCommand {
 
     func run() async throws {
         let home = AgentHome(path: home)
-        try home.check()
-        let settings = try await Settings(file: home.configurationPath)
-        guard let endpoint = try settings.value(gateway, "gateway") else {
-            throw ValidationError("No gateway is known: run sluice-agent init, or name one with --gateway HOST:PORT.")
-        }
+        let endpoint = try await home.settings().gateway(gateway)
         let doctor = AgentKit.Doctor(
             home: home, host: endpoint.host, port: endpoint.port, software: "sluice-agent \(sluiceVersion)")
         try await doctor.examine { print($0) }

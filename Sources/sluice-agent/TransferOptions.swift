@@ -22,18 +22,14 @@ struct TransferOptions: ParsableArguments {
     @Flag(help: "A line per part, and more in the log.") var verbose = false
 
     func settings() async throws -> Settings {
-        let home = AgentHome(path: home)
-        try home.check()
-        return try await Settings(file: home.configurationPath)
+        try await AgentHome(path: home).settings()
     }
 
     /// Does the work and exits with what came of it.
     func upload(
         _ work: Uploader.Work, _ settings: Settings, adjust: (inout Uploader.Configuration) throws -> Void = { _ in }
     ) async throws {
-        guard let endpoint = try settings.value(gateway, "gateway") else {
-            throw ValidationError("No gateway is known: run sluice-agent init, or name one with --gateway HOST:PORT.")
-        }
+        let endpoint = try settings.gateway(gateway)
         guard !plaintext || endpoint.isLoopback else {
             throw ValidationError("--plaintext is for gateways on this machine, such as 127.0.0.1:7420, only.")
         }
@@ -49,6 +45,24 @@ struct TransferOptions: ParsableArguments {
         let logger = ProgramLog.make(label: "sluice-agent", level: verbose ? .info : .warning)
         let uploader = Uploader(home: AgentHome(path: home), configuration: configuration, logger: logger)
         throw ExitCode(try await AgentProgram(uploader: uploader, json: json, quiet: quiet, verbose: verbose).run(work))
+    }
+}
+
+extension AgentHome {
+    /// The home's configuration, once it is sure that there is a home.
+    func settings() async throws -> Settings {
+        try check()
+        return try await Settings(file: configurationPath)
+    }
+}
+
+extension Settings {
+    /// The gateway that a command speaks with.
+    func gateway(_ flag: Endpoint?) throws -> Endpoint {
+        guard let endpoint = try value(flag, "gateway") else {
+            throw ValidationError("No gateway is known: run sluice-agent init, or name one with --gateway HOST:PORT.")
+        }
+        return endpoint
     }
 }
 

@@ -31,15 +31,14 @@ extension Enrol: FrameBody {
     static var type: FrameType { .enrol }
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
-        writer.integer(WireLimits.magic)
+        writer.magic()
         writer.sha256(fingerprint)
         writer.invitationSecret(secret)
         try writer.text8(software, "software")
     }
 
     init(from reader: inout BodyReader) throws(WireError) {
-        let magic: UInt32 = try reader.integer()
-        guard magic == WireLimits.magic else { throw .badMagic(magic) }
+        try reader.magic()
         fingerprint = try reader.sha256()
         secret = try reader.invitationSecret()
         software = try reader.text8("software")

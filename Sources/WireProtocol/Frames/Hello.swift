@@ -42,7 +42,7 @@ extension Hello: FrameBody {
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
         guard versionMin <= versionMax else { throw writer.badValue("versionMax") }
-        writer.integer(WireLimits.magic)
+        writer.magic()
         writer.integer(versionMin)
         writer.integer(versionMax)
         writer.choice(capabilities)
@@ -52,8 +52,7 @@ extension Hello: FrameBody {
     }
 
     init(from reader: inout BodyReader) throws(WireError) {
-        let magic: UInt32 = try reader.integer()
-        guard magic == WireLimits.magic else { throw .badMagic(magic) }
+        try reader.magic()
         versionMin = try reader.integer()
         versionMax = try reader.integer()
         guard versionMin <= versionMax else { throw reader.badValue("versionMax") }
