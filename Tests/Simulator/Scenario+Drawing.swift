@@ -20,6 +20,8 @@ extension Scenario {
         // Of its own, so that what was drawn before this was thought of is drawn as ever.
         var late = Dice(seed: seed ^ 0x55)
         scenario.drawAborts(&late)
+        var early = Dice(seed: seed ^ 0x66)
+        scenario.drawIncompleteAbort(&early)
         return scenario
     }
 

@@ -35,6 +35,14 @@ extension Scenario {
         }
     }
 
+    /// Somebody has an upload dropped in the middle, and the first abort does not remove all of it.
+    mutating func drawIncompleteAbort(_ dice: inout Dice) {
+        guard dice.percent(10) else { return }
+        let job = dice.number(0...jobs.count - 1)
+        faults.append(PlannedFault(.operation(dice.number(20...90)), .userDrops(job: job)))
+        faults.append(PlannedFault(.request(.abort, 1), .store(.leavesPart)))
+    }
+
     private func drawFault(_ dice: inout Dice) -> PlannedFault {
         switch dice.number(0...99) {
         case 0..<30: drawNetworkFault(&dice)

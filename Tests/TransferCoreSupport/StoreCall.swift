@@ -103,6 +103,8 @@ final class StoreCall {
         }
         var answer = store.perform(request, body: body, from: origin)
         switch fault {
+        case .listsNothing where store.isBeingAborted(request.upload): break
+        case .listsWithout where store.isBeingAborted(request.upload): break
         case .failsAfterEffect(let failure): answer = .failed(failure)
         case .listsNothing:
             if case .parts = answer { answer = .parts([]) }

@@ -23,6 +23,8 @@ package final class VirtualStore {
         var names: [PartNumber: Set<String>] = [:]
         /// It is being completed, and cannot be found until it is.
         var isHidden = false
+        /// An abort has left something of it: a listing that lacked that too would leave nobody anything to go by.
+        var isBeingAborted = false
     }
 
     /// What the store keeps of an object's content.
@@ -47,17 +49,14 @@ package final class VirtualStore {
         package var etag: String
     }
 
-    /// An upload that was aborted, as it was but without its parts.
-    private struct Aborted {
-        var upload: Upload
-        var by: StoreOrigin
-    }
-
     let schedule: Schedule
     /// Whether a part that was on its way when its upload was aborted lands all the same, and the upload is there again
-    /// with it. It does so where whoever aborted could know of it: while there is a record, or where it is his own.
+    /// with it. It does so while there is a record, or where it is a part of whoever removed that: he could know. What
+    /// other gateways had on their way, dead ones among them, nobody can know.
     package var landsAfterAbort = false
-    private var aborted: [String: Aborted] = [:]
+    /// Uploads that were aborted, as they were but without their parts.
+    private var aborted: [String: Upload] = [:]
+    private var recordRemovers: [RecordKey: StoreOrigin] = [:]
     package var latency = Duration.milliseconds(4)
     /// Whether objects keep their session id.
     package var keepsSession = true
@@ -119,17 +118,18 @@ package final class VirtualStore {
     func removeAllPartsButTheLast(of id: String) -> Bool {
         guard let found = find(id), let last = found.parts.keys.max() else { return false }
         uploads[id]?.parts = found.parts.filter { $0.key == last }
+        uploads[id]?.isBeingAborted = true
         onChange?(found.key, nil)
         return true
     }
 
     private func revive(_ id: String, for origin: StoreOrigin) -> Upload? {
-        guard landsAfterAbort, let aborted = aborted[id] else { return nil }
-        let name = RecordKey(key: Array(aborted.upload.key.utf8), session: aborted.upload.label.session)
-        guard aborted.by == origin || records[name] != nil else { return nil }
-        uploads[id] = aborted.upload
-        onChange?(aborted.upload.key, nil)
-        return aborted.upload
+        guard landsAfterAbort, let upload = aborted[id] else { return nil }
+        let name = RecordKey(key: Array(upload.key.utf8), session: upload.label.session)
+        guard records[name] != nil || recordRemovers[name] == origin else { return nil }
+        uploads[id] = upload
+        onChange?(upload.key, nil)
+        return upload
     }
 
     /// The upload is not found for a while.
@@ -142,6 +142,8 @@ package final class VirtualStore {
     }
 
     func reveal(_ id: String) { uploads[id]?.isHidden = false }
+
+    func isBeingAborted(_ id: String?) -> Bool { id.flatMap { uploads[$0] }?.isBeingAborted ?? false }
 
     private func find(_ id: String) -> Upload? { uploads[id].flatMap { $0.isHidden ? nil : $0 } }
 
@@ -233,7 +235,8 @@ extension VirtualStore {
             onChange?(facts.key, nil)
             return .done
         case .removeRecord(let key, let session):
-            records[RecordKey(key: Array(key.utf8), session: session)] = nil
+            let name = RecordKey(key: Array(key.utf8), session: session)
+            if records.removeValue(forKey: name) != nil { recordRemovers[name] = origin }
             onChange?(key, nil)
             return .done
         case .createUpload(let key, let label):
@@ -254,11 +257,8 @@ extension VirtualStore {
         case .abort(let key, let upload):
             if var found = find(upload) {
                 found.parts = [:]
-                aborted[upload] = Aborted(upload: found, by: origin)
+                aborted[upload] = found
                 uploads[upload] = nil
-            } else {
-                // Whoever aborts after a gateway that died knows nothing of what that one had on its way.
-                aborted[upload]?.by = origin
             }
             onChange?(key, nil)
             return .done

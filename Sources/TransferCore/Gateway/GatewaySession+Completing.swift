@@ -256,8 +256,7 @@ extension GatewaySession {
             request = context.request(.listParts(key: facts.key, upload: upload), for: id)
         case .failed(.uploadUnknown) where !isRepeated, .parts([]) where !isRepeated:
             finishAborting(&context)
-        case .failed(.uploadUnknown),
-            .parts where abortion.attempts < 8,
+        case .failed where isRepeated, .parts where isRepeated || abortion.attempts < 8,
             .failed(.unavailable) where abortion.attempts < 8, .failed(.outcomeUnknown) where abortion.attempts < 8:
             // Parts that were on their way may land after an abort: it is repeated until none is listed.
             next.resumesAt = context.now + .milliseconds(100 << min(abortion.attempts, 5))
