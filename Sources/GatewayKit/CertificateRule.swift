@@ -46,7 +46,8 @@ package struct CertificateRule: Equatable, Sendable {
 
     /// As the list has it, without the line's end.
     var line: String {
-        prefix.map { "\(name)  \(Self.known)\(PrefixOption.text($0))" } ?? "\(name)  \(Self.revoked)"
+        prefix.map { "\(name)  \(Self.known)\(PrefixOption.text($0, usual: Self.usualPrefix(name: name)))" }
+            ?? "\(name)  \(Self.revoked)"
     }
 
     /// Where a device may write of which the list says nothing.

@@ -142,7 +142,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
                 isEnded = true
                 return core.assumeIsolated { $0.receivedMalformed(refusal, from: id) }
             }
-            core.assumeIsolated { $0.receivedFrame(named(frame), slot: slot, from: id) }
+            let told = named(frame)
+            core.assumeIsolated { $0.receivedFrame(told, slot: slot, from: id) }
             if stranger != nil, core.assumeIsolated({ $0.isOpen(id) }) {
                 leaveDoorstep()
                 decoder.bodyBytesMax = nil

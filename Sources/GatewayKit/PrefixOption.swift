@@ -2,8 +2,10 @@
 enum PrefixOption {
     private static let name = "prefix="
 
-    /// What stands behind the other fields of a line; nothing, for any key.
-    static func text(_ prefix: String) -> String { prefix.isEmpty ? "" : "  \(name)\(prefix)" }
+    /// What stands behind the other fields of a line; nothing, where the prefix is what a line without it means.
+    static func text(_ prefix: String, usual: String = "") -> String {
+        prefix == usual ? "" : "  \(name)\(prefix)"
+    }
 
     /// - Parameter options: the fields of a line behind those that it must have. The last one counts.
     /// - Parameter usual: the prefix of a line without the option.

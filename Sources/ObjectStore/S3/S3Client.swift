@@ -125,7 +125,7 @@ extension S3Client {
             count += 1
             do {
                 let value = try await attempt()
-                state.withLock { $0.retryBudget.succeeded() }
+                state.withLock { $0.retryBudget.answered() }
                 return value
             } catch {
                 let mayRepeat = request.isIdempotent || error.isUndone
@@ -266,7 +266,10 @@ extension S3Client {
             meaning = S3Meaning(.unavailable, after: .otherClock)
         }
         switch meaning.remedy {
-        case .none, .time:
+        case .none:
+            // A plain no, such as for an object that is not there: the store is well.
+            state.withLock { $0.retryBudget.answered() }
+        case .time:
             break
         case .newCredentials:
             do throws(StoreError) {

@@ -2,7 +2,7 @@
 ///
 /// One call that fails is worth repeating. When most calls fail, repeating each of them several times only keeps a
 /// store down that is trying to get up: then the budget runs out, and calls fail at their first attempt until some have
-/// succeeded again.
+/// been answered again.
 struct S3RetryBudget: Hashable, Sendable {
     private let most: Int
     private let price: Int
@@ -10,7 +10,7 @@ struct S3RetryBudget: Hashable, Sendable {
 
     /// - Parameters:
     ///   - most: what is there at first, and never more.
-    ///   - price: of one repetition. A call that succeeds gives back one.
+    ///   - price: of one repetition. A call that is answered, even by a refusal, gives back one.
     init(most: Int = 500, price: Int = 5) {
         self.most = most
         self.price = price
@@ -24,7 +24,7 @@ struct S3RetryBudget: Hashable, Sendable {
         return true
     }
 
-    mutating func succeeded() {
+    mutating func answered() {
         left = min(most, left + 1)
     }
 }
