@@ -132,12 +132,15 @@ extension AgentUpload {
         }
     }
 
-    /// Offers what is ready, each part on the connection that carries the fewest.
+    /// Offers what is ready and the window admits, each part on the connection that carries the fewest.
     mutating func offerReadyParts(_ context: inout AgentContext) {
+        var sending = parts.values.count { $0.stage == .sending }
         for number in parts.keys.sorted() {
             guard var part = parts[number], case .ready(let notBefore) = part.stage, notBefore <= context.now,
+                window.admits(number, beside: sending),
                 let digest = part.digest, let link = linkForOffer(of: number, context)
             else { continue }
+            sending += 1
             part.stage = .sending
             part.attachment = link
             part.attempt = context.newAttempt()
@@ -234,7 +237,8 @@ extension AgentUpload {
     /// The part is with the socket to its last byte.
     private mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
         parts[number]?.stage = .sent
-        guard plan?.isOnePart == true, let part = parts[number], let attachment = part.attachment,
+        guard plan?.isOnePart == true else { return offerReadyParts(&context) }
+        guard let part = parts[number], let attachment = part.attachment,
             let digest = part.digest, let root = context.cryptography.rootDigest(of: [digest])
         else { return }
         setStage(.completing, of: attachment)
@@ -307,6 +311,7 @@ extension AgentUpload {
         let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
         keep(entry)
         failures = 0
+        window.grow(roomMax: context.limits.concurrency)
         // What holds up another part may be all that is left to tell.
         if parts.allSatisfy({ $0.key == number || $0.value.failures == 0 }) { trouble = nil }
         context.progressAt = context.now
