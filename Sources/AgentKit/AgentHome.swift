@@ -44,13 +44,10 @@ package struct AgentHome: Sendable {
     ) throws(AgentHomeError) -> Fingerprint {
         let authority = try readAuthority(authorityPath)
         let configuration = ["gateway": gateway, "ca": Self.authorityFileName, "gateway-name": gatewayName]
-        let fingerprint = try create(name: name, keyType: keyType, configuration: configuration)
-        do {
+        return try create(name: name, keyType: keyType, configuration: configuration) { () throws(FileError) in
+            // Ahead of the configuration that names it.
             try AtomicFile.writeNew(authority, to: path + "/" + Self.authorityFileName, mode: .ownerWritesAllRead)
-        } catch {
-            throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
         }
-        return fingerprint
     }
 
     /// - Returns: the file's content, which has been looked at.
@@ -64,11 +61,12 @@ package struct AgentHome: Sendable {
     }
 
     private func create(
-        name: String, keyType: KeyType, configuration: [String: String]
+        name: String, keyType: KeyType, configuration: [String: String], _ writeMore: () throws(FileError) -> Void = {}
     ) throws(AgentHomeError) -> Fingerprint {
         do {
             try makeDirectory()
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
+            try writeMore()
             try AtomicFile.writeNew(Self.encoded(configuration), to: configurationPath, mode: .ownerOnly)
             return identity.fingerprint
         } catch {
@@ -84,8 +82,9 @@ package struct AgentHome: Sendable {
         do {
             try makeDirectory()
             if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
-                // Of an attempt that ended between the two files.
+                // Of an attempt that ended before the key, which is written last.
                 AtomicFile.remove(path + "/" + Identity.certificateFileName)
+                AtomicFile.remove(path + "/" + Identity.requestFileName)
                 _ = try Identity.create(in: path, name: name, keyType: keyType)
             }
             guard AtomicFile.exists(configurationPath) else {

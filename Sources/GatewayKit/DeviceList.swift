@@ -1,5 +1,6 @@
 import SecureChannel
 package import TransferCore
+import WireProtocol
 
 /// The devices that may use a site: a text file in the spirit of `authorized_keys`, one device a line.
 ///
@@ -19,6 +20,9 @@ package struct DeviceList: Equatable, Sendable {
 
     /// What the list says of names in certificates.
     package private(set) var certificateRules: [CertificateRule] = []
+    /// Of all lines, so that a long list is read in one go.
+    private var names: Set<String> = []
+    private var fingerprints: Set<SHA256Digest> = []
 
     package static let fileBytesMax = 16 << 20
 
@@ -61,15 +65,17 @@ package struct DeviceList: Equatable, Sendable {
     /// Adds a device; one of the same name or fingerprint is refused.
     package mutating func add(_ device: AuthorisedDevice) throws(DeviceListError) {
         try check(name: device.name, prefix: device.prefix)
-        guard !devices.contains(where: { $0.fingerprint == device.fingerprint }) else {
+        guard fingerprints.insert(device.fingerprint).inserted else {
             throw DeviceListError("a device with this fingerprint is there already")
         }
+        names.insert(device.name)
         devices.append(device)
     }
 
     /// Adds what the list shall say of a name in certificates; a name that is on it already is refused.
     package mutating func add(_ rule: CertificateRule) throws(DeviceListError) {
         try check(name: rule.name, prefix: rule.prefix ?? "")
+        names.insert(rule.name)
         certificateRules.append(rule)
     }
 
@@ -81,11 +87,13 @@ package struct DeviceList: Equatable, Sendable {
         guard !prefix.unicodeScalars.contains(where: { $0.properties.isWhitespace || $0 == "#" }) else {
             throw DeviceListError("a prefix has no spaces and no number signs")
         }
-        guard !devices.contains(where: { $0.name == name }), !certificateRules.contains(where: { $0.name == name })
-        else {
+        guard !has(name) else {
             throw DeviceListError("the name \(name) is taken; sluice-gateway device list shows the devices")
         }
     }
+
+    /// Whether there is a line of that name.
+    package func has(_ name: String) -> Bool { names.contains(name) }
 
     /// Whether a name is refused.
     package func hasRevoked(_ name: String) -> Bool {
@@ -99,10 +107,11 @@ package struct DeviceList: Equatable, Sendable {
 
     /// - Returns: whether there was a line of that name.
     package mutating func remove(name: String) -> Bool {
-        let count = devices.count + certificateRules.count
+        guard names.remove(name) != nil else { return false }
+        for device in devices where device.name == name { fingerprints.remove(device.fingerprint) }
         devices.removeAll { $0.name == name }
         certificateRules.removeAll { $0.name == name }
-        return devices.count + certificateRules.count < count
+        return true
     }
 
     /// The file's content.

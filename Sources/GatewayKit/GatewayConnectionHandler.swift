@@ -83,8 +83,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private func receiveWhatArrived(_ id: ConnectionID, _ channel: any Channel) {
         do throws(WireError) {
             while !isEnded, !isPaused, let inbound = try decoder.next() {
-                receive(inbound, id: id)
-                if case .frame(_, .hello) = inbound, !isEnded { readMoreAtOnce(channel) }
+                receive(inbound, id: id, channel)
                 if inbound.beginsFrame, let pause = core.assumeIsolated({ $0.pauseAfterFrame(from: id) }) {
                     pauseReading(for: pause, id, channel)
                 }
@@ -135,7 +134,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             ])
     }
 
-    private func receive(_ inbound: Inbound, id: ConnectionID) {
+    private func receive(_ inbound: Inbound, id: ConnectionID, _ channel: any Channel) {
         switch inbound {
         case .frame(let slot, let frame):
             if let refusal = refusal(of: frame) {
@@ -147,6 +146,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             if stranger != nil, core.assumeIsolated({ $0.isOpen(id) }) {
                 leaveDoorstep()
                 decoder.bodyBytesMax = nil
+                readMoreAtOnce(channel)
             }
         case .dataBegan(let slot, let header):
             begin(header, verdict: core.assumeIsolated { $0.receivedData(header, slot: slot, from: id) })

@@ -46,9 +46,9 @@ extension GatewayHome {
         try withListsLocked {
             // The list first, whatever state the invitations are in.
             var list = try devices()
-            guard !list.hasRevoked(name) else { throw DeviceListError("\(name) is revoked already") }
+            let wasRevoked = list.hasRevoked(name)
             let mayBeCertified = hasAuthority || !list.certificateRules.isEmpty
-            let isKnown = list.remove(name: name) || mayBeCertified
+            let isKnown = !wasRevoked && (list.remove(name: name) || mayBeCertified)
             if isKnown {
                 try list.add(CertificateRule.revoked(name: name))
                 try write(list)
@@ -57,6 +57,7 @@ extension GatewayHome {
             let wasInvited = invitations.remove(name: name)
             if wasInvited { try write(invitations) }
             guard isKnown || wasInvited else {
+                if wasRevoked { throw DeviceListError("\(name) is revoked already") }
                 throw DeviceListError("there is no device \(name); sluice-gateway device list shows them")
             }
         }
@@ -118,11 +119,11 @@ extension GatewayHome {
             var invitations = try invitations()
             guard let invitation = invitations.live(digest, at: Date()) else { return nil }
             _ = invitations.remove(name: invitation.name)
-            guard !devices.devices.contains(where: { $0.name == invitation.name }) else {
+            devices.forgive(invitation.name)
+            guard !devices.has(invitation.name) else {
                 try write(invitations)
                 return nil
             }
-            devices.forgive(invitation.name)
             let device = AuthorisedDevice(
                 name: invitation.name, fingerprint: fingerprint.digest, prefix: invitation.prefix)
             try devices.add(device)

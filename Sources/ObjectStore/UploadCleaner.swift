@@ -65,7 +65,14 @@ package struct UploadCleaner: Sendable {
         // Taken once, at the start: what is written meanwhile is then younger than nothing, and stays.
         let now = try await store.currentTime()
         let limit = now.addingTimeInterval(-(age / .seconds(1)))
-        report.probeCount = try await store.removeProbes(before: limit)
+        do {
+            report.probeCount = try await store.removeProbes(before: limit)
+        } catch {
+            // Rights for them may be missing where those for uploads are not.
+            logger.info(
+                "Could not remove what trying the store out has left",
+                metadata: ["store.error": "\(error.shortDescription)", "store.reason": "\(error.sentence)"])
+        }
         var entries = records.all.makeAsyncIterator()
         while let entry = try await entries.next(isolation: #isolation) {
             if Task.isCancelled { throw StoreError(.cancelled) }

@@ -80,6 +80,42 @@ import WireProtocol
         }
     }
 
+    /// A refusal of HEAD has no body: AWS says 400 of a token that has expired, and nothing else.
+    @Test(arguments: [400, 401, 403])
+    func aRefusedHeadRenewsCredentialsOnce(status: Int) async throws {
+        let source = NumberedCredentials()
+        let script: ScriptedServer.Script = { request in
+            request.headers["x-amz-security-token"] == "token1" ? .answer(status: status) : .answer(status: 404)
+        }
+        try await ScriptedServer.withServer(script) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                // The bucket is not there either.
+                await expect(throwing: .noSuchBucket) { try await store.object(key: "k") }
+                #expect(source.count == 2)
+            }
+        }
+    }
+
+    @Test(arguments: [(400, StoreError.Reason.unavailable), (403, .denied)])
+    func aHeadThatIsRefusedAnywayIsNoEndlessRenewal(status: Int, reason: StoreError.Reason) async throws {
+        let source = NumberedCredentials()
+        try await ScriptedServer.withServer({ _ in .answer(status: status) }) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                await expect(throwing: reason) { try await store.object(key: "k") }
+                #expect(server.requests.count == 2 && source.count <= 3, "\(source.count)")
+            }
+        }
+    }
+
+    /// Whoever says 404 and not of what may be a proxy in front of a store that starts.
+    @Test func aBare404IsAnOutage() async throws {
+        try await ScriptedServer.withServer({ _ in .answer(status: 404, body: "<html/>") }) { server in
+            try await withScriptedStore(server) { store in
+                await expect(throwing: .unavailable) { try await list(store) }
+            }
+        }
+    }
+
     /// Whoever comes shortly before the end uses the old ones, and does not wait for the new.
     @Test func renewalAheadOfTheEndDelaysNobody() async throws {
         let (gate, opener) = AsyncStream.makeStream(of: Void.self)

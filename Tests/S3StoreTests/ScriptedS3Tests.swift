@@ -1,6 +1,7 @@
 import NIOCore
 import ObjectStore
 import ObjectStoreConformance
+import S3Servers
 import ScriptedS3
 import SecureChannel
 import Testing
@@ -100,6 +101,54 @@ struct ScriptedS3Tests {
                     key: "key", body: try body(of: [10]), metadata: sampleMetadata(), ifAbsent: false)
             }
             #expect(s3.object("key") == nil)
+        }
+    }
+
+    /// It cannot have what has not been sent, whatever it says.
+    @Test func whoeverAnswersBeforeItHasAllBytesHasNotStoredThem() async throws {
+        let early: ScriptedServer.EarlyScript = { _ in
+            .afterBodyBytes(64 << 10, .answer(status: 200, headers: [("ETag", "\"e\"")]))
+        }
+        try await ScriptedServer.withServer(early: early, { _ in .answer(status: 200) }) { server in
+            try await withScriptedStore(server) { store in
+                await expect(throwing: .unavailable) {
+                    try await store.putObject(
+                        key: "key", body: try body(of: Array(repeating: 1 << 20, count: 32)),
+                        metadata: sampleMetadata(), ifAbsent: false)
+                }
+            }
+        }
+    }
+
+    /// An error within a 200 that nobody knows says nothing of what was done.
+    @Test func anUnknownErrorInsideACompletionLeavesItsOutcomeOpen() async throws {
+        try await withStore(of: .minio) { store, s3 in
+            let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
+            let one = try #require(PartNumber(1))
+            let part = try body(of: [100])
+            let etag = try await store.uploadPart(key: "key", upload: upload, number: one, body: part)
+            s3.inject(.errorInside(code: "SomethingElse", spaces: 0), into: .completeUpload, times: .max)
+            let parts = [CompletedPart(number: one, size: 100, digest: part.digest, etag: etag)]
+            await expect(throwing: .outcomeUnknown) {
+                try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 100, ifAbsent: false)
+            }
+        }
+    }
+
+    /// Rights for what trying the store out leaves may be missing where those for uploads are not.
+    @Test func cleaningGoesOnWhereProbesCannotBeRemoved() async throws {
+        try await withStore(of: .minio) { store, s3 in
+            let upload = try await store.createUpload(key: "file", metadata: sampleMetadata())
+            let metadata = sampleMetadata()
+            try await SessionRecords(store: store).write(
+                SessionRecord(
+                    device: "cam", key: "file", size: 10, modificationTime: metadata.modificationTime,
+                    partBytes: 10,
+                    sessionID: metadata.sessionID, upload: upload))
+            s3.inject(.refuse(status: 403, code: "AccessDenied"), into: .listUploads, times: .max) { _ in true }
+            let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: quietLogger)
+            let report = try await cleaner.clean(olderThan: .seconds(-3_600))
+            #expect(report.removed.count == 1 && s3.uploads.isEmpty)
         }
     }
 

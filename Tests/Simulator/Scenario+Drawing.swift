@@ -87,6 +87,7 @@ extension Scenario {
         gatewayLimits.partGrace = .seconds(dice.pick([1, 10]))
         gatewayLimits.sessionGrace = .seconds(dice.pick([1, 60]))
         gatewayLimits.putLimit = .seconds(30)
+        gatewayLimits.completionTimeMax = .seconds(3)
         agentLimits.concurrency = dice.number(1...4)
         agentLimits.connections = dice.pick([1, 1, 2, 3])
         agentLimits.smallPartBytes = UInt64(dice.pick([0, 30, 120]))

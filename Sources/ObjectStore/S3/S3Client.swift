@@ -214,7 +214,10 @@ extension S3Client {
         let bytes = Array(body.readableBytesView)
         // Of the calls whose answer comes only after they have begun to say "200".
         if let root = S3XML.root(of: bytes), S3Documents.Failure.roots.contains(root) {
-            throw await failure(read(bytes, response, of: signed), response, of: signed, isBegun: true)
+            var refusal = read(bytes, response, of: signed)
+            // What an unknown code means is told by the status, and this one says nothing of it.
+            refusal.status = 500
+            throw await failure(refusal, response, of: signed, isBegun: true)
         }
         state.withLock { $0.hasSeenBucket = true }
         return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
@@ -261,9 +264,9 @@ extension S3Client {
     ) async -> S3AttemptFailure {
         var meaning = refusal.meaning
         let date = response.headers.value("date").flatMap { S3Time.date(header: $0) }
-        if refusal.status == 403, refusal.code.isEmpty, let date, abs(date.timeIntervalSince(signed.time)) > 600 {
-            // HEAD has no body to say so.
-            meaning = S3Meaning(.unavailable, after: .otherClock)
+        if refusal.code.isEmpty {
+            let isSkewed = date.map { abs($0.timeIntervalSince(signed.time)) > 600 } ?? false
+            meaning = refusal.bareMeaning(afterHead: signed.http.method == .HEAD, isSkewed: isSkewed)
         }
         switch meaning.remedy {
         case .none:

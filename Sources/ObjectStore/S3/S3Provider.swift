@@ -97,6 +97,8 @@ extension S3Provider {
 
     /// As started without `--keep-etag --object-meta`; with them more is found out by trying.
     package static let juicefs = S3Provider(name: "juicefs") {
+        // It removes an upload only when its object is there.
+        $0.completionTimeMax = .zero
         $0.checksContentSHA256 = true
     }
 

@@ -60,6 +60,23 @@ extension S3Refusal {
         return meaning
     }
 
+    /// What a refusal without a code means: after HEAD there is no body to say so, and else whoever answers may be no
+    /// store at all.
+    ///
+    /// - Parameter isSkewed: our clock is far from the store's.
+    func bareMeaning(afterHead: Bool, isSkewed: Bool) -> S3Meaning {
+        switch status {
+        case _ where region != nil: meaning
+        case 403 where isSkewed: S3Meaning(.unavailable, after: .otherClock)
+        // As AWS answers where a token has expired.
+        case 400 where afterHead: S3Meaning(.unavailable, after: .newCredentials)
+        case 401 where afterHead, 403 where afterHead: S3Meaning(.denied, after: .newCredentials)
+        // Not one that ends sessions: a proxy in front of a store that starts says so, too.
+        case 404 where !afterHead: S3Meaning(.unavailable, after: .time)
+        default: meaning
+        }
+    }
+
     /// Stores name the bucket's region with any refusal; only some are about it. After HEAD there is no code to tell.
     private var isAboutRegion: Bool {
         switch code {
@@ -94,7 +111,6 @@ extension S3Refusal {
         switch status {
         case 300..<400: S3Meaning(.denied)
         case 401, 403: S3Meaning(.denied)
-        // Whoever says so without a code may be no store at all, and must not end a session.
         case 404: S3Meaning(.noSuchBucket)
         case 408: S3Meaning(.unavailable, after: .time)
         case 409: S3Meaning(.unavailable, after: .time)

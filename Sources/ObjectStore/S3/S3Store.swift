@@ -40,7 +40,6 @@ package final class S3Store: ObjectStore {
             objectBytesMax: provider.objectBytesMax, keyBytesMax: max(0, Self.keyBytesMax - prefixBytes),
             recordBytesMax: Self.recordBytesMax,
             checksPartDigests: Self.verifies(configuration, provider) || provider.checksContentSHA256,
-            wantsPartMD5: false,
             honoursIfAbsent: provider.conditionalPut == .honoured && provider.conditionalComplete == .honoured,
             completionTimeMax: provider.completionTimeMax)
         limits.partBytesAdvised = provider.partBytesAdvised
@@ -184,8 +183,15 @@ package final class S3Store: ObjectStore {
                     // The source may have nothing to give for long, and nobody wants it any more.
                     pump.handoff.close()
                     group.cancelAll()
-                    guard isStalled, case .failure = answer else { return answer }
-                    return .failure(StoreError(.unavailable, "The store takes no more bytes."))
+                    switch answer {
+                    case .success where !pump.commitment.isCommitted:
+                        // Whoever answers before it has all of it has not kept it.
+                        return .failure(StoreError(.unavailable, "The store answered before it had all bytes."))
+                    case .failure where isStalled:
+                        return .failure(StoreError(.unavailable, "The store takes no more bytes."))
+                    default:
+                        return answer
+                    }
                 }
                 if isStalled { group.cancelAll() }
             }

@@ -213,6 +213,11 @@ extension Gateway {
                 return end(attachment.connection, .badValue)
             }
             guard Self.continues(page, use.listed) else { return refuse(.listInvalid, at: attachment) }
+            let excess = GatewayConnection.excessBytes(of: page.entries)
+            guard excess == 0 || context.reserve(excess, device: device.fingerprint) else {
+                return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+            }
+            use.listBytes += excess
             use.listed += page.entries
             use.stage = .listing(token: token, missing: missing - count)
             connections[attachment.connection]?.slots[attachment.slot] = use
@@ -225,7 +230,11 @@ extension Gateway {
             guard use.listed.count + page.entries.count <= Int(context.limits.parts.partsMax) else {
                 return end(attachment.connection, .badValue)
             }
-            let needed = UInt64(use.listed.count + page.entries.count) * GatewayConnection.listEntryBytes
+            // The parts of one that has a single part are not listed (specification §9.2).
+            guard sessions[use.session]?.isOnePart == false else { return }
+            let needed =
+                UInt64(use.listed.count + page.entries.count) * GatewayConnection.listEntryBytes
+                + GatewayConnection.excessBytes(of: use.listed) + GatewayConnection.excessBytes(of: page.entries)
             if needed > use.listBytes {
                 guard context.reserve(needed - use.listBytes, device: device.fingerprint) else {
                     return putOffCompletion(at: attachment)

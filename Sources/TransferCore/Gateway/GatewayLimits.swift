@@ -80,10 +80,15 @@ package struct GatewayLimits: Equatable, Sendable {
     // MARK: Patience with the store
 
     /// How long after the end of a connection a one-part file may still appear (specification §9.2).
-    package var putLimit = Duration.seconds(30)
-    /// How often, and how far apart, the store is asked again before a session is called lost.
+    /// Above the minute that a store is given for its answer.
+    package var putLimit = Duration.seconds(75)
+    /// How often, and how far apart, the store is asked again before a session is called lost; each time by as much
+    /// later.
     package var lossChecks = 3
     package var lossCheckInterval = Duration.seconds(1)
+    /// How long the store may take to complete an upload and hide it meanwhile: for so long another gateway may be at
+    /// it, and a session that had all its parts is not called lost.
+    package var completionTimeMax = Duration.zero
     /// How often one completion is tried before the agent is told that the store is away.
     package var completionAttempts = 4
     /// What an agent is advised to wait when budgets are exhausted.

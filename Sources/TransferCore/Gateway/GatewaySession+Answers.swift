@@ -145,7 +145,12 @@ extension GatewaySession {
             context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         case .failed(.uploadUnknown):
-            search(Search(), &context)
+            // Whoever has all parts stored may have had them completed elsewhere a moment ago.
+            let isWhole = attached.contains { attached in
+                guard case .resumeState(let listed) = attached.awaits else { return false }
+                return UInt32(clamping: listed.count) == plan.partCount
+            }
+            search(Search(patientUntil: isWhole ? context.patientUntil : nil), &context)
         default:
             fail(answer.refusal, &context)
         }
@@ -177,9 +182,12 @@ extension GatewaySession {
             }
             if let refusal = search.otherwise { return fail(refusal, &context) }
             // Another gateway may be completing this very upload: its object appears a moment later.
-            guard search.checks < context.limits.lossChecks else { return becomeLost(&context) }
+            let patientUntil = search.patientUntil ?? context.now
+            guard search.checks < context.limits.lossChecks || context.now < patientUntil else {
+                return becomeLost(&context)
+            }
             var next = search
-            next.resumesAt = context.now + context.limits.lossCheckInterval
+            next.resumesAt = context.now + context.limits.lossCheckInterval * min(search.checks, 10)
             phase = .searching(next)
         default:
             fail(answer.refusal, &context)

@@ -111,7 +111,7 @@ extension GatewaySession {
             }
             completeInStore(completion, &context)
         case (_, .failed(.uploadUnknown)):
-            search(Search(root: completion.complete.root), &context)
+            search(Search(patientUntil: context.patientUntil, root: completion.complete.root), &context)
         case (.completing, .failed(.keyTaken)):
             // Perhaps by an earlier attempt of this very session, whose answer was lost.
             let taken = Search(root: completion.complete.root, otherwise: StoreFailure.keyTaken.refusal)
@@ -183,6 +183,7 @@ extension GatewaySession {
         phase = .open
         for index in attached.indices where attached[index].awaits == .outcome {
             attached[index].awaits = .nothing
+            context.slotChanges.append(.open(attached[index].attachment))
             context.send(.partsWanted(PartsWanted(parts: wanted.sorted())), to: attached[index].attachment)
         }
         answerAllNowOpen(&context)
@@ -248,6 +249,8 @@ extension GatewaySession {
         // What is still on its way may land where nothing is now. Each request is answered at last, and until then the
         // session has to be the one that knows of it.
         let isRepeated = !givenUp.isEmpty
+        // Waiting for these is no failure, and uses no attempt up.
+        if isRepeated { next.attempts = min(next.attempts, 5) }
         switch answer {
         case .done:
             guard let upload = facts.upload else { return finishAborting(&context) }

@@ -59,6 +59,8 @@ struct GatewaySession {
     /// Looking for the object of a session whose upload the store does not know.
     struct Search: Equatable {
         var checks = 0
+        /// Until then another gateway may be completing the upload, and the store hide it meanwhile.
+        var patientUntil: Instant?
         /// When to look again; `nil` while the store is being asked.
         var resumesAt: Instant?
         /// The root digest of several parts, or the digest of one, where completion was under way: equal content is
