@@ -322,7 +322,7 @@ import WireProtocol
             answers += frames(driver.tick(after: .seconds(min(checks, 10))))
         }
         #expect(answers.contains { if case .resumeState(let state) = $0 { state.phase == .lost } else { false } })
-        let isPatient = driver.now >= began + .seconds(60) && driver.now < began + .seconds(80)
+        let isPatient = driver.now >= began + .seconds(60) && driver.now < began + .seconds(90)
         #expect(listed == 3 ? isPatient : checks == 3, "\(checks)")
         #expect(checks < 20)
     }
