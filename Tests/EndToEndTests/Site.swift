@@ -188,6 +188,7 @@ struct AgentRun {
         var bytesSent: UInt64?
         var bytesResumed: UInt64?
         var wireBytes: UInt64?
+        var checksumSha256: String?
         var outcome: String?
         var message: String?
         var text: String?
