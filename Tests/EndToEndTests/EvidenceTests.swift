@@ -73,6 +73,12 @@ extension EndToEndTests {
                         #expect(run.outcomes == [outcome])
                         let told = run.events.compactMap(\.checksumSha256)
                         #expect(told == [expected], "\(size) bytes, \(outcome)")
+                        let receipt = try #require(run.events.first { $0.event == "finished" })
+                        #expect(receipt.etag?.isEmpty == false && receipt.size == UInt64(size))
+                        // One part has no size of its own, and is recognised by its digest.
+                        guard parts.count > 1 else { continue }
+                        #expect(receipt.partSize == UInt64(site.partBytes))
+                        #expect(try receipt.root == "\(SHA256Digest.of(digests))")
                     }
                 }
             }

@@ -83,13 +83,24 @@ struct Siege {
                 try await Task.sleep(for: .milliseconds(20))
             }
         }
-        let after = try await pushes(file, 1, "after")
+        let after = try await pushesAfterwards(file, before)
         expectWell()
         let speeds = [before, during, after].map { "\(speed($0)) MB/s" }
         let memory = [memoryBytes, gateway.program.peakMemoryBytes].map { "\($0 >> 20) MiB" }
         print(
             "siege: \(name): before \(speeds[0]), during \(speeds[1]), after \(speeds[2]);",
             "memory \(memory[0]) before, \(memory[1]) at most")
+    }
+
+    /// Half as fast as before at the least. Others use the machine, too: one of several looks has to show it.
+    private func pushesAfterwards(_ file: URL, _ before: [Double]) async throws -> [Double] {
+        let longest = 2 * before.sorted()[before.count / 2]
+        var after: [Double] = []
+        while after.last.map({ $0 > longest }) ?? true, after.count < 5 {
+            after += try await pushes(file, 1, "after-\(after.count)")
+        }
+        #expect(after.contains { $0 <= longest }, "\(before) s before, \(after) s after")
+        return after
     }
 
     /// Of the push in the middle.

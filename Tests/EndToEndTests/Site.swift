@@ -189,6 +189,9 @@ struct AgentRun {
         var bytesResumed: UInt64?
         var wireBytes: UInt64?
         var checksumSha256: String?
+        var root: String?
+        var etag: String?
+        var partSize: UInt64?
         var outcome: String?
         var message: String?
         var text: String?

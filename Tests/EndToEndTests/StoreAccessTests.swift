@@ -1,5 +1,6 @@
 import Foundation
 import S3Servers
+import ScriptedS3
 import TestSupport
 import Testing
 
@@ -73,6 +74,37 @@ extension EndToEndTests {
                 try expect(
                     try await serve(site, storage.options, variables), exits: 69, saying: "No credentials",
                     "a web identity", "instance metadata")
+            }
+        }
+
+        /// As in a container: the store says in mid upload that the token has expired, and the next is asked for once.
+        @Test func credentialsThatExpireInMidUploadAreRenewed() async throws {
+            let script: ScriptedServer.Script = { _ in
+                .answer(
+                    status: 200,
+                    body: """
+                        {"AccessKeyId": "ASIA1", "SecretAccessKey": "s", "Token": "\(UUID().uuidString)",
+                        "Expiration": "2044-11-06T08:49:37Z"}
+                        """)
+            }
+            try await ScriptedServer.withServer(script) { server in
+                try await Site.scripted(.minio) { site, s3 in
+                    let variables = [
+                        "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": site.path("nowhere"),
+                        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "\(server.endpoint)/credentials",
+                    ]
+                    try await site.withGateway(environment: variables) { gateway in
+                        let agent = try await site.makeAgent(port: gateway.port)
+                        let file = try site.makeFile("file", bytes: 5 * site.partBytes)
+                        s3.inject(.refuse(status: 400, code: "ExpiredToken"), into: .uploadPart, part: 3)
+                        s3.inject(.refuse(status: 400, code: "ExpiredToken"), into: .completeUpload)
+                        let run = try await agent.run(site.push(file))
+                        #expect(run.outcomes == ["stored"])
+                        try await site.expectObject("file", equals: file)
+                        // At the start and after each of the two.
+                        #expect(server.requests.count == 3)
+                    }
+                }
             }
         }
 

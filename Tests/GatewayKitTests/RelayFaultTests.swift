@@ -20,6 +20,10 @@ struct RelayFaultTests {
         var part: Int?
         var times = 1
 
+        var isFlip: Bool {
+            if case .flipByte = fault { true } else { false }
+        }
+
         /// The client's patience where it is needed to get any further.
         func patience(_ configuration: inout S3Configuration) {
             switch fault {
@@ -105,7 +109,9 @@ struct RelayFaultTests {
     /// Every fault, with one kind of store after the other; with all of them where long tests are wanted.
     private static func courses(_ faults: [Case], _ kinds: [S3Rules]) -> [(fault: Case, rules: S3Rules)] {
         faults.enumerated().flatMap { index, fault in
-            areLongTestsWanted ? kinds.map { (fault, $0) } : [(fault, kinds[index % kinds.count])]
+            // What a store does not tell by refusal or ETag only TLS protects, and the start says so elsewhere.
+            let kinds = fault.isFlip ? kinds.filter { $0.name != S3Rules.generic.name } : kinds
+            return areLongTestsWanted ? kinds.map { (fault, $0) } : [(fault, kinds[index % kinds.count])]
         }
     }
 
@@ -113,8 +119,6 @@ struct RelayFaultTests {
 
     @Test(arguments: zip(courses.map(\.fault), courses.map(\.rules)))
     func theObjectIsTheFile(fault: Case, rules: S3Rules) async throws {
-        // What this store does not tell by refusal or ETag only TLS protects, and the start says so elsewhere.
-        if case .flipByte = fault.fault, rules.name == "generic" { return }
         try await Relay.with(rules, store: fault.patience) { relay in
             relay.s3.inject(fault.fault, into: fault.operation, part: fault.part, times: fault.times)
             try await relay.pushAndExpect(parts: 5)
@@ -152,7 +156,6 @@ struct RelayFaultTests {
     /// One part is one PutObject; its answer may be lost too.
     @Test(arguments: zip(ofSmallFiles.map(\.fault), ofSmallFiles.map(\.rules)))
     func aSmallFileArrives(fault: Case, rules: S3Rules) async throws {
-        if case .flipByte = fault.fault, rules.name == "generic" { return }
         try await Relay.with(rules, store: fault.patience) { relay in
             relay.s3.inject(fault.fault, into: fault.operation, times: fault.times)
             try await relay.pushAndExpect(parts: 0)

@@ -2,15 +2,22 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A proxy before an HTTP server that carries requests out and loses the answers to some of them: the server has done
-/// what it was asked, and the client's connection ends instead of saying so.
-package final class AnswerLosingProxy: Sendable {
+/// A proxy before an HTTP server that does some requests a harm.
+package final class MeddlingProxy: Sendable {
+    /// What is done to a request.
+    package enum Harm: Sendable {
+        /// It is carried out, and the client's connection ends instead of saying so.
+        case losesAnswer
+        /// A byte of its body arrives as another.
+        case flipsByte
+    }
+
     /// `http://127.0.0.1:<port>`
     package let endpoint: String
     fileprivate let state: ProxyState
 
-    /// Answers that were lost.
-    package var lostCount: Int { state.lost.withLock { $0 } }
+    /// Requests that came to harm.
+    package var harmCount: Int { state.count.withLock { $0 } }
 
     fileprivate init(port: Int, state: ProxyState) {
         self.endpoint = "http://127.0.0.1:\(port)"
@@ -21,13 +28,14 @@ package final class AnswerLosingProxy: Sendable {
     ///
     /// - Parameters:
     ///   - upstreamPort: the server's, on this machine.
-    ///   - countMax: how many answers are lost at the most.
-    ///   - loses: told a request's first line, such as `POST /bucket/key?uploadId=1 HTTP/1.1`.
+    ///   - countMax: how many requests come to harm at the most.
+    ///   - harms: told a request's first line, such as `POST /bucket/key?uploadId=1 HTTP/1.1`.
     package static func withProxy<Success>(
-        upstreamPort: Int, countMax: Int = 1, loses: @escaping @Sendable (Substring) -> Bool,
-        _ body: (AnswerLosingProxy) async throws -> Success
+        upstreamPort: Int, _ harm: Harm = .losesAnswer, countMax: Int = 1,
+        harms: @escaping @Sendable (Substring) -> Bool,
+        _ body: (MeddlingProxy) async throws -> Success
     ) async throws -> Success {
-        let state = ProxyState(upstreamPort: upstreamPort, countMax: countMax, loses: loses)
+        let state = ProxyState(upstreamPort: upstreamPort, harm: harm, countMax: countMax, harms: harms)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 256)
             .childChannelOption(.autoRead, value: false)
@@ -37,7 +45,7 @@ package final class AnswerLosingProxy: Sendable {
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        let proxy = AnswerLosingProxy(port: channel.localAddress?.port ?? 0, state: state)
+        let proxy = MeddlingProxy(port: channel.localAddress?.port ?? 0, state: state)
         let result: Result<Success, any Error>
         do {
             result = .success(try await body(proxy))
@@ -51,23 +59,27 @@ package final class AnswerLosingProxy: Sendable {
 
 private final class ProxyState: Sendable {
     let upstreamPort: Int
+    let harm: MeddlingProxy.Harm
     let countMax: Int
-    let loses: @Sendable (Substring) -> Bool
-    let lost = Mutex(0)
+    let harms: @Sendable (Substring) -> Bool
+    let count = Mutex(0)
 
-    init(upstreamPort: Int, countMax: Int, loses: @escaping @Sendable (Substring) -> Bool) {
+    init(
+        upstreamPort: Int, harm: MeddlingProxy.Harm, countMax: Int, harms: @escaping @Sendable (Substring) -> Bool
+    ) {
         self.upstreamPort = upstreamPort
+        self.harm = harm
         self.countMax = countMax
-        self.loses = loses
+        self.harms = harms
     }
 
-    /// Whether the answer to what begins with these bytes is to be lost. Clients write a request's head at once, so a
+    /// Whether what begins with these bytes is to come to harm. Clients write a request's head at once, so a
     /// request line never begins in the middle of a read.
     func takes(_ buffer: ByteBuffer) -> Bool {
         guard let head = buffer.getString(at: buffer.readerIndex, length: min(buffer.readableBytes, 2_048)),
-            let line = head.split(separator: "\r\n", maxSplits: 1).first, line.hasSuffix(" HTTP/1.1"), loses(line)
+            let line = head.split(separator: "\r\n", maxSplits: 1).first, line.hasSuffix(" HTTP/1.1"), harms(line)
         else { return false }
-        return lost.withLock { count in
+        return count.withLock { count in
             guard count < countMax else { return false }
             count += 1
             return true
@@ -83,6 +95,7 @@ private final class ClientSide: ChannelInboundHandler {
     private let state: ProxyState
     private var server: (any Channel)?
     private var isLosing = false
+    private var isFlipping = false
 
     init(state: ProxyState) {
         self.state = state
@@ -113,9 +126,25 @@ private final class ClientSide: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let buffer = unwrapInboundIn(data)
-        if state.takes(buffer) { isLosing = true }
+        var buffer = unwrapInboundIn(data)
+        var bodyBytes = buffer.readableBytes
+        if state.takes(buffer) {
+            switch state.harm {
+            case .losesAnswer: isLosing = true
+            case .flipsByte: isFlipping = true
+            }
+            bodyBytes = Self.bytesBehindHead(buffer)
+        }
+        if isFlipping, bodyBytes > 0, let last = buffer.getInteger(at: buffer.writerIndex - 1, as: UInt8.self) {
+            isFlipping = false
+            buffer.setInteger(last ^ 1, at: buffer.writerIndex - 1)
+        }
         server?.writeAndFlush(buffer, promise: nil)
+    }
+
+    private static func bytesBehindHead(_ buffer: ByteBuffer) -> Int {
+        guard let end = buffer.readableBytesView.firstRange(of: Array("\r\n\r\n".utf8)) else { return 0 }
+        return buffer.readableBytesView.endIndex - end.upperBound
     }
 
     func channelInactive(context: ChannelHandlerContext) {
