@@ -10,15 +10,23 @@ WITHOUT_TESTABLE_release = --disable-testable-imports
 TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 
 SEEDS ?= 100000
+KILLS ?= 1000
+SECONDS ?= 60
 
-.PHONY: help build check test lint format test-links demo simulate bench deps deps-system deps-tools
+.PHONY: help build check test lint format test-links test-long demo simulate torture sanitize fuzz fuzz-seeds bench \
+	hostile deps deps-system deps-tools
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
 	@echo 'make check    the same without the tests that run the programs end to end'
 	@echo 'make demo     kills an upload in the middle and resumes it; FILE=path or SIZE=64MiB of random bytes'
 	@echo 'make test-links  files over satellite, lossy, slow and broken links, in network namespaces (as root)'
+	@echo 'make test-long   every pair of kills between the calls to S3; 1 GiB with a cut every second (an hour or so)'
 	@echo 'make simulate transfers with every fault in them, a seed each; SEEDS=100000'
+	@echo 'make hostile  what attackers do to a gateway, and what it serves and holds meanwhile, in figures'
+	@echo 'make torture  kills agents and gateways while they send a tree over a bad link; KILLS=1000'
+	@echo 'make sanitize runs the tests with the thread sanitizer, then with the address sanitizer (builds each anew)'
+	@echo 'make fuzz     libFuzzer with the address sanitizer on all that reads from outside; SECONDS=60 for each'
 	@echo 'make bench    1 GiB beside s5cmd, into a null S3 and into JuiceFS'
 	@echo 'make build    builds the programs'
 	@echo 'make lint     checks the form of the sources; make format mends most of it'
@@ -43,16 +51,39 @@ format:
 	swift format --in-place --recursive Package.swift Sources Tests
 
 check: deps lint build
-	swift test $(TEST_FLAGS) --skip EndToEndTests
+	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay"
 
+# The relay's tests run a gateway, an agent and a store in one process each: by themselves, so that limits of time mean
+# something to the others.
 test: deps lint build
-	swift test $(TEST_FLAGS)
+	swift test $(TEST_FLAGS) --skip Relay
+	swift test $(TEST_FLAGS) --filter Relay
 
 test-links: deps build
 	Tests/Tools/links "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
+test-long: deps build
+	SLUICE_LONG_TESTS=1 swift test $(TEST_FLAGS) --filter "LongTests|RelayFaultTests"
+
 simulate:
 	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)
+
+hostile: deps build
+	swift test $(TEST_FLAGS) --filter HostileTests
+
+torture: deps build
+	swift run $(SWIFT_FLAGS) sluice-torture --kills $(KILLS)
+
+sanitize: deps
+	Tests/Tools/sanitize thread
+	Tests/Tools/sanitize address
+
+fuzz: deps
+	@Tests/Tools/fuzz $(SECONDS) $(TARGET)
+
+# Writes the seeds of the corpus again, after a change of the golden vectors or of a target's form.
+fuzz-seeds: deps-system
+	swift run $(SWIFT_FLAGS) sluice-fuzz seeds Protocol/vectors Tests/Fuzzing/Corpus
 
 bench: deps build
 	Tests/Tools/bench "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"

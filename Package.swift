@@ -15,6 +15,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -31,6 +32,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
@@ -51,7 +53,7 @@ let package = Package(
         .target(
             name: "ObjectStore",
             dependencies: [
-                "WireProtocol", "SecureChannel", nioCore, nioPosix, nioHTTP1, logging,
+                "WireProtocol", "SecureChannel", nioCore, nioPosix, nioHTTP1, nioSSL, logging,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "XMLCoder", package: "XMLCoder"),
             ],
@@ -92,7 +94,8 @@ let package = Package(
 
         // MARK: Tests, by room; then what they share.
         .testTarget(
-            name: "WireProtocolTests", dependencies: ["SeededRandom", "WireProtocol", nioCore], swiftSettings: strict),
+            name: "WireProtocolTests", dependencies: ["SeededRandom", "TransferCore", "WireProtocol", nioCore],
+            swiftSettings: strict),
         .testTarget(
             name: "TransferCoreTests",
             dependencies: ["SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol", nioCore],
@@ -122,20 +125,20 @@ let package = Package(
         .testTarget(
             name: "S3StoreTests",
             dependencies: [
-                "ObjectStore", "ObjectStoreConformance", "S3Servers", "SecureChannel", "TestSupport", "WireProtocol",
-                nioCore, nioPosix, nioHTTP1, logging,
+                "ObjectStore", "ObjectStoreConformance", "S3Servers", "ScriptedS3", "SecureChannel", "TestSupport",
+                "WireProtocol", nioCore, nioPosix, nioHTTP1, logging,
             ], swiftSettings: strict),
         .testTarget(
             name: "GatewayKitTests",
             dependencies: [
-                "GatewayKit", "AgentKit", "ObjectStore", "ObjectStoreConformance", "SecureChannel", "TransferCore",
-                "WireProtocol", "TestSupport",
-                nioCore, nioPosix, logging,
+                "GatewayKit", "AgentKit", "ObjectStore", "ObjectStoreConformance", "ScriptedS3", "SecureChannel",
+                "TransferCore", "WireProtocol", "TestSupport", nioCore, nioPosix, logging,
             ], swiftSettings: strict),
         .testTarget(
             name: "AgentKitTests",
             dependencies: [
                 "AgentKit", "SecureChannel", "TransferCore", "WireProtocol", "TestSupport", nioCore, logging,
+                .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "upload-sample", dependencies: ["AgentKit"], path: "Tests/Samples/upload-sample",
@@ -145,20 +148,38 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "S3Servers", "SecureChannel", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway",
-                "upload-sample", nioCore, nioPosix,
+                "S3Servers", "ScriptedS3", "SecureChannel", "SeededRandom", "TestSupport", "WireProtocol",
+                "sluice-agent", "sluice-gateway", "sluice-torture", "upload-sample", nioCore, nioPosix,
             ], swiftSettings: strict),
+        .executableTarget(
+            name: "sluice-torture",
+            dependencies: [
+                "S3Servers", "SeededRandom", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway", nioCore,
+            ], path: "Tests/Torture", swiftSettings: strict),
         .testTarget(
             name: "TestSupportTests",
             dependencies: ["TestSupport", "WireProtocol", "sluice-gateway", nioCore, nioPosix], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
+        .executableTarget(
+            name: "sluice-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Program", swiftSettings: strict),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "AgentKit", "GatewayKit", "ObjectStore", "SecureChannel", "TransferCore", "TransferCoreSupport",
+                "WireProtocol", nioCore, logging, .product(name: "GRDB", package: "GRDB.swift"),
+            ], path: "Tests/Fuzzing/Targets", swiftSettings: strict),
+        .testTarget(
+            name: "FuzzingTests", dependencies: ["FuzzTargets", "SeededRandom", "sluice-fuzz"], swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["COpenSSL", "SeededRandom", "WireProtocol", nioCore, nioPosix],
             path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
         .target(
-            name: "S3Servers", dependencies: ["TestSupport", nioCore, nioPosix, nioHTTP1],
+            name: "S3Servers", dependencies: ["TestSupport", "WireProtocol", nioCore, nioPosix, nioHTTP1],
             path: "Tests/S3Servers", swiftSettings: strict),
+        .target(
+            name: "ScriptedS3", dependencies: ["S3Servers", "SecureChannel", "TestSupport", "WireProtocol", nioCore],
+            path: "Tests/ScriptedS3", swiftSettings: strict),
         .target(
             name: "TransferCoreSupport", dependencies: ["SeededRandom", "TransferCore", "WireProtocol", nioCore],
             path: "Tests/TransferCoreSupport", swiftSettings: strict),
@@ -167,3 +188,11 @@ let package = Package(
             path: "Tests/ObjectStoreConformance", swiftSettings: strict),
     ]
 )
+
+// `make fuzz` builds with what libFuzzer is led by: which of our own branches an input takes.
+if Context.environment["SLUICE_FUZZ"] != nil {
+    let coverage = ["-sanitize=address", "-sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp"]
+    for target in package.targets where target.type != .system {
+        target.swiftSettings = (target.swiftSettings ?? []) + [.unsafeFlags(coverage)]
+    }
+}

@@ -19,17 +19,55 @@ package struct AgentHome: Sendable {
     package var journalPath: String { path + "/journal.sqlite" }
     private var lockPath: String { path + "/lock" }
 
+    private static let authorityFileName = "authority.crt"
+
     /// Makes a home. What is there already is never touched.
     ///
     /// - Parameters:
     ///   - gateway: `HOST:PORT`.
     ///   - pin: the gateway's fingerprint.
     /// - Returns: the device's fingerprint, for the gateway's device list.
-    package func create(name: String, gateway: String, pin: Fingerprint) throws(AgentHomeError) -> Fingerprint {
+    package func create(
+        name: String, gateway: String, pin: Fingerprint, keyType: KeyType = .ed25519
+    ) throws(AgentHomeError) -> Fingerprint {
+        try create(name: name, keyType: keyType, configuration: ["gateway": gateway, "pin": pin.description])
+    }
+
+    /// Makes a home whose gateway is known by its certificate. What is there already is never touched.
+    ///
+    /// - Parameters:
+    ///   - authorityPath: the authority's certificates, PEM; a copy is kept.
+    ///   - gatewayName: what the gateway's certificate is for.
+    /// - Returns: the device's fingerprint.
+    package func create(
+        name: String, gateway: String, authorityPath: String, gatewayName: String, keyType: KeyType
+    ) throws(AgentHomeError) -> Fingerprint {
+        let authority = try readAuthority(authorityPath)
+        let configuration = ["gateway": gateway, "ca": Self.authorityFileName, "gateway-name": gatewayName]
+        return try create(name: name, keyType: keyType, configuration: configuration) { () throws(FileError) in
+            // Ahead of the configuration that names it.
+            try AtomicFile.writeNew(authority, to: path + "/" + Self.authorityFileName, mode: .ownerWritesAllRead)
+        }
+    }
+
+    /// - Returns: the file's content, which has been looked at.
+    private func readAuthority(_ path: String) throws(AgentHomeError) -> [UInt8] {
+        do {
+            _ = try CertificateAuthority.load(from: path)
+            return try BoundedFile.read(path, bytesMax: CertificateAuthority.fileBytesMax, access: .anyone)
+        } catch {
+            throw AgentHomeError(.unusable, "the authority that --ca names cannot be used: \(error)")
+        }
+    }
+
+    private func create(
+        name: String, keyType: KeyType, configuration: [String: String], _ writeMore: () throws(FileError) -> Void = {}
+    ) throws(AgentHomeError) -> Fingerprint {
         do {
             try makeDirectory()
-            let identity = try Identity.create(in: path, name: name)
-            try writeConfiguration(gateway: gateway, pin: pin)
+            let identity = try Identity.create(in: path, name: name, keyType: keyType)
+            try writeMore()
+            try AtomicFile.writeNew(Self.encoded(configuration), to: configurationPath, mode: .ownerOnly)
             return identity.fingerprint
         } catch {
             throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
@@ -38,16 +76,20 @@ package struct AgentHome: Sendable {
 
     /// The same for a device that was invited. What an earlier attempt left for the same gateway is gone on with, the
     /// key above all: the gateway may have it on its list. Its address may be another one by now.
-    package func createOrGoOn(name: String, gateway: String, pin: Fingerprint) throws(AgentHomeError) {
+    package func createOrGoOn(
+        name: String, gateway: String, pin: Fingerprint, keyType: KeyType = .ed25519
+    ) throws(AgentHomeError) {
         do {
             try makeDirectory()
             if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
-                // Of an attempt that ended between the two files.
+                // Of an attempt that ended before the key, which is written last.
                 AtomicFile.remove(path + "/" + Identity.certificateFileName)
-                _ = try Identity.create(in: path, name: name)
+                AtomicFile.remove(path + "/" + Identity.requestFileName)
+                _ = try Identity.create(in: path, name: name, keyType: keyType)
             }
             guard AtomicFile.exists(configurationPath) else {
-                return try writeConfiguration(gateway: gateway, pin: pin)
+                let bytes = try Self.encoded(["gateway": gateway, "pin": pin.description])
+                return try AtomicFile.writeNew(bytes, to: configurationPath, mode: .ownerOnly)
             }
         } catch {
             throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
@@ -70,21 +112,34 @@ package struct AgentHome: Sendable {
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
 
-    private func writeConfiguration(gateway: String, pin: Fingerprint) throws {
-        let bytes = try Self.encoded(["gateway": gateway, "pin": pin.description])
-        try AtomicFile.writeNew(bytes, to: configurationPath, mode: .ownerOnly)
-    }
-
     private static func encoded(_ configuration: [String: String]) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(configuration)) + [UInt8(ascii: "\n")]
     }
 
-    /// The fingerprint of the gateway's key, as `create` was told.
-    func pin() throws(AgentHomeError) -> Fingerprint {
-        guard let pin = try configuration()["pin"].flatMap({ Fingerprint($0) }) else {
-            throw AgentHomeError(.unusable, "\(configurationPath) has no pin, the gateway's fingerprint")
+    /// How the gateway is known, as `create` was told.
+    func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
+        let configuration = try configuration()
+        guard let file = configuration["ca"] else { return .pinnedKeys([try pin(configuration)]) }
+        guard configuration["pin"] == nil else {
+            throw AgentHomeError(
+                .unusable, "\(configurationPath) has both pin and ca; remove the one that is not meant")
+        }
+        let host = try gateway().host
+        do {
+            let authority = try CertificateAuthority.load(from: file.hasPrefix("/") ? file : path + "/" + file)
+            return .authority(authority, gatewayName: configuration["gateway-name"] ?? host)
+        } catch {
+            throw AgentHomeError(.unusable, "the authority that \(configurationPath) names cannot be used: \(error)")
+        }
+    }
+
+    /// The fingerprint of the gateway's key.
+    private func pin(_ configuration: [String: String]) throws(AgentHomeError) -> Fingerprint {
+        guard let pin = configuration["pin"].flatMap({ Fingerprint($0) }) else {
+            throw AgentHomeError(
+                .unusable, "\(configurationPath) has neither a pin, the gateway's fingerprint, nor a ca")
         }
         return pin
     }
@@ -106,7 +161,7 @@ package struct AgentHome: Sendable {
         return (text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
     }
 
-    /// The device's key and certificate, as `create` made them.
+    /// The device's key and certificate, as `create` made them, or as an authority signed it.
     package func identity() throws(AgentHomeError) -> Identity {
         do {
             return try Identity.load(from: path)

@@ -59,10 +59,14 @@ package enum AgentJournal {
         }
     }
 
+    /// How SQLite tells that a file is not the database that the agent wrote; the last where tables are not as they
+    /// were made.
+    private static let damage: [ResultCode] = [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR]
+
     private static func openOrSetAside(_ home: AgentHome, logger: Logger) throws -> Journal {
         do {
             return try Journal.open(home.journalPath)
-        } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
+        } catch let error as DatabaseError where damage.contains(error.resultCode) {
             // Two may be damaged within one second.
             let aside =
                 home.journalPath + ".damaged-\(Int64(Date().timeIntervalSince1970))-\(UUID().uuidString.prefix(8))"

@@ -34,7 +34,7 @@ package struct Doctor: Sendable {
         defer { withExtendedLifetime(lock) {} }
         let answer = try await askGateway(identity)
         let away = answer.roundTrip.map { ", \(Int(($0.inSeconds * 1_000).rounded(.up))) ms away" } ?? ""
-        print("gateway   \(answer.address)\(away); it proved the pinned key")
+        print("gateway   \(answer.address)\(away); it proved who it is")
         switch answer.frame {
         case .welcome(let welcome):
             print("welcome   by \(welcome.software), protocol version \(welcome.version); it knows this device")
@@ -50,7 +50,7 @@ package struct Doctor: Sendable {
     }
 
     private func askGateway(_ identity: Identity) async throws -> GatewayQuestion.Answer {
-        let tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([home.pin()]))
+        let tls = try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
         var generator = SystemRandomNumberGenerator()
         let hello = Hello(
             versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: [],

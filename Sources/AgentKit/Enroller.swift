@@ -29,8 +29,8 @@ package struct Enroller: Sendable {
     ///   - code: from the gateway's operator; whatever happens, only the gateway that made it gets to see its secret.
     /// - Throws: `AgentHomeError`, `EnrolmentFailure`, `CryptographyError`. A home that was made stays: the same again,
     ///   or another code of the same gateway, goes on with it.
-    package func enrol(name: String, code: InvitationCode) async throws -> Registration {
-        try home.createOrGoOn(name: name, gateway: code.gateway, pin: code.pin)
+    package func enrol(name: String, keyType: KeyType, code: InvitationCode) async throws -> Registration {
+        try home.createOrGoOn(name: name, gateway: code.gateway, pin: code.pin, keyType: keyType)
         let identity = try home.identity()
         let (host, port) = try home.gateway()
         let tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([code.pin]))

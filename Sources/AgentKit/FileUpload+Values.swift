@@ -107,6 +107,9 @@ extension FileUpload {
         /// SHA-256 over the digests of the parts, in hexadecimal; `nil` where the object was found there by its ETag.
         public let rootDigest: String?
         public let etag: String
+        /// The object's SHA-256 as S3 writes it, in base64, with a hyphen and the number of parts where there are
+        /// several; `nil` where other evidence proved the object.
+        public let checksumSHA256: String?
         /// The object's version, where the bucket keeps versions; else empty.
         public let version: String
         /// The object was there already, and nothing was sent.
@@ -117,6 +120,7 @@ extension FileUpload {
             partBytes = receipt.partBytes
             rootDigest = receipt.root?.description
             etag = receipt.etag
+            checksumSHA256 = receipt.checksumSHA256
             version = receipt.version
             self.wasThere = wasThere
         }

@@ -40,6 +40,7 @@ package struct Journal: Sendable {
         try migrator.migrate(queue)
         let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
         guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
+        try queue.read(expectReadable)
         return Journal(queue: queue)
     }
 
@@ -61,6 +62,30 @@ package struct Journal: Sendable {
             root BLOB, evidence TEXT NOT NULL, etag TEXT NOT NULL, version TEXT NOT NULL, finished INTEGER NOT NULL
         ) WITHOUT ROWID;
         """
+
+    /// What a table's columns hold, by the names that SQLite has for it.
+    private static let kinds = [
+        "uploads": [
+            "integer": [
+                "id", "policy", "is_dropping", "part_bytes", "device", "inode", "size", "modified_seconds",
+                "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created",
+            ], "text": ["path", "key", "trouble"], "blob": ["session", "token"],
+        ],
+        "parts": ["integer": ["upload", "number", "size"], "text": ["etag"], "blob": ["digest"]],
+        "receipts": ["integer": ["size", "part_bytes", "finished"], "text": ["key", "path", "evidence"]],
+    ]
+
+    /// SQLite keeps any kind of value in any column. A file that something else has changed has them, and passes its
+    /// check of itself.
+    private static func expectReadable(_ database: Database) throws {
+        for (table, kinds) in kinds {
+            let tests = kinds.flatMap { kind, columns in columns.map { "typeof(\($0)) = '\(kind)'" } }
+            let strange = "SELECT EXISTS (SELECT 1 FROM \(table) WHERE NOT (\(tests.joined(separator: " AND "))))"
+            guard try Bool.fetchOne(database, sql: strange) == false else {
+                throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "values of another kind in \(table)")
+            }
+        }
+    }
 
     // MARK: Reading
 
@@ -116,7 +141,7 @@ package struct Journal: Sendable {
         _ database: Database, _ condition: String, _ arguments: StatementArguments, withParts: Bool = true
     ) throws -> [Row] {
         try GRDB.Row.fetchAll(database, sql: "SELECT * FROM uploads \(condition)", arguments: arguments).compactMap {
-            try row($0, parts: withParts ? parts(database, upload: $0["id"]) : [])
+            try row($0, parts: withParts ? parts(database, upload: $0.value("id")) : [])
         }
     }
 
@@ -124,32 +149,30 @@ package struct Journal: Sendable {
         try GRDB.Row.fetchAll(
             database, sql: "SELECT * FROM parts WHERE upload = ? ORDER BY number", arguments: [upload]
         ).compactMap { row in
-            guard let number = PartNumber(UInt32(clamping: row["number"] as Int64)) else { return nil }
-            let digest: Data = row["digest"]
+            guard let number = PartNumber(UInt32(clamping: try row.value("number") as Int64)) else { return nil }
+            let digest: Data = try row.value("digest")
             return PartListEntry(
-                part: number, size: UInt64(clamping: row["size"] as Int64), digest: SHA256Digest(bytes: digest),
-                etag: row["etag"])
+                part: number, size: UInt64(clamping: try row.value("size") as Int64),
+                digest: SHA256Digest(bytes: digest), etag: try row.value("etag"))
         }
     }
 
     private static func row(_ row: GRDB.Row, parts: [PartListEntry]) throws -> Row? {
-        let session: Data = row["session"]
+        let session: Data = try row.value("session")
         guard let session = SessionID(hexadecimal(session)) else { return nil }
-        let token: Data = row["token"]
+        let token: Data = try row.value("token")
         let stamp = FileStamp(
-            device: UInt64(bitPattern: row["device"]), inode: UInt64(bitPattern: row["inode"]),
-            size: UInt64(bitPattern: row["size"]),
-            modification: ModificationTime(
-                seconds: row["modified_seconds"], nanoseconds: UInt32(clamping: row["modified_nanoseconds"] as Int64)),
-            change: ModificationTime(
-                seconds: row["changed_seconds"], nanoseconds: UInt32(clamping: row["changed_nanoseconds"] as Int64)))
+            device: UInt64(bitPattern: try row.value("device")), inode: UInt64(bitPattern: try row.value("inode")),
+            size: UInt64(bitPattern: try row.value("size")), modification: try row.time("modified"),
+            change: try row.time("changed"))
         let saved = SavedSession(
-            session: session, token: Array(token), partBytes: UInt64(bitPattern: row["part_bytes"]), stamp: stamp,
-            parts: parts, losses: Int(row["losses"] as Int64))
+            session: session, token: Array(token), partBytes: UInt64(bitPattern: try row.value("part_bytes")),
+            stamp: stamp, parts: parts, losses: Int(clamping: try row.value("losses") as Int64))
         return Row(
-            id: UploadID(row["id"]), path: row["path"], key: row["key"],
-            policy: ExistingKeyPolicy(rawValue: UInt8(clamping: row["policy"] as Int64)) ?? .verify,
-            isDropping: row["is_dropping"], saved: saved, createdMilliseconds: row["created"], trouble: row["trouble"])
+            id: UploadID(try row.value("id")), path: try row.value("path"), key: try row.value("key"),
+            policy: ExistingKeyPolicy(rawValue: UInt8(clamping: try row.value("policy") as Int64)) ?? .verify,
+            isDropping: try row.value("is_dropping"), saved: saved,
+            createdMilliseconds: try row.value("created"), trouble: try row.value("trouble"))
     }
 
     // MARK: Writing
@@ -273,5 +296,23 @@ package struct Journal: Sendable {
         case .failed:
             try database.execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
         }
+    }
+}
+
+extension GRDB.Row {
+    /// GRDB's subscript ends the process where a column is not there or holds another kind of value; another program
+    /// may have come by since the journal was opened.
+    fileprivate func value<Value: DatabaseValueConvertible>(_ column: String) throws -> Value {
+        do {
+            return try decode(Value.self, forColumn: column)
+        } catch {
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(column): \(error)")
+        }
+    }
+
+    fileprivate func time(_ name: String) throws -> ModificationTime {
+        ModificationTime(
+            seconds: try value("\(name)_seconds"),
+            nanoseconds: UInt32(clamping: try value("\(name)_nanoseconds") as Int64))
     }
 }

@@ -104,6 +104,7 @@ package final class ProgressLines: Sendable {
             line["part_size"] = receipt.partBytes
             line["etag"] = receipt.etag
             if let root = receipt.root { line["root"] = root.description }
+            if let checksum = receipt.checksumSHA256 { line["checksum_sha256"] = checksum }
         case .dropped:
             line["outcome"] = "dropped"
         case .failed(let failure):

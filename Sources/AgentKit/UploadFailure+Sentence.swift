@@ -62,8 +62,11 @@ extension UploadFailure.Kind {
         case .journalFull: "make room, then push or resume again"
         case .versionUnsupported: "update the older of the two programs"
         case .gatewayUntrusted:
-            "if its operator has replaced its key, make a new home with that --pin; else somebody is in between"
-        case .notAuthorised: "ask the gateway's operator to invite it, or to add it with sluice-gateway device add"
+            "if its operator has replaced its key, authority or name, make a new home with that --pin, --ca or "
+                + "--gateway-name; else somebody is in between"
+        case .notAuthorised:
+            "ask the gateway's operator to invite it, to add it with sluice-gateway device add, or to have its "
+                + "identity.csr signed"
         case .protocolViolation: "check --gateway: a sluice-gateway has to answer there"
         }
     }

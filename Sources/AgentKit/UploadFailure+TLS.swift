@@ -7,10 +7,19 @@ extension UploadFailure {
         switch error.code {
         case .unexpectedGateway(let fingerprint):
             self.init(.gatewayUntrusted, "the gateway's key is not the pinned one but \(fingerprint)")
-        case .untrustedCertificate, .unexpectedName, .noCertificate:
+        case .untrustedCertificate:
+            self.init(.gatewayUntrusted, "the gateway's certificate is not one of the authority that the home names")
+        case .unexpectedName:
+            self.init(
+                .gatewayUntrusted, "the gateway's certificate is for another name than gateway-name in the home says")
+        case .noCertificate:
             self.init(.gatewayUntrusted)
         case .refusedByPeer(let alert) where alert.isOfVersion:
             self.init(.versionUnsupported)
+        case .refusedByPeer(.certificateExpired):
+            self.init(.notAuthorised, "this device's certificate has expired, by the gateway's clock")
+        case .refusedByPeer(.badCertificate):
+            self.init(.notAuthorised, "this device's certificate is not valid yet, by the gateway's clock")
         case .refusedByPeer:
             self.init(.notAuthorised)
         case .protocolVersion, .applicationProtocol:

@@ -88,7 +88,7 @@ package struct Uploader: Sendable {
         let identity = try home.identity()
         let tls =
             configuration.isPlaintext
-            ? nil : try TLSContext.agent(identity: identity, gateway: .pinnedKeys([home.pin()]))
+            ? nil : try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
         let journal = try AgentJournal.open(home, logger: logger)
         let writer = JournalWriter(journal: journal)
         let (events, continuation) = AsyncStream.makeStream(of: CoreEvent.self)

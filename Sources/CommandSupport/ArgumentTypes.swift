@@ -8,6 +8,8 @@ extension Fingerprint: ExpressibleByArgument {
     package init?(argument: String) { self.init(argument) }
 }
 
+extension KeyType: ExpressibleByArgument {}
+
 extension ExistingKeyPolicy: ExpressibleByArgument {
     /// - Parameter argument: `verify`, `replace` or `fail`; *overwrite* is nothing that a person says.
     package init?(argument: String) {

@@ -41,21 +41,26 @@ package struct UploadAdministration: Sendable {
     package func list(_ print: @Sendable (String) -> Void) async throws {
         let store = try await openUntried()
         let cleaner = UploadCleaner(store: store, logger: logger)
-        var count = 0
+        var (count, bytes, oldest) = (0, UInt64(0), Duration.zero)
         for try await entry in cleaner.unfinished() {
             count += 1
             switch entry {
             case .upload(let upload, let age):
+                bytes = bytes.addingReportingOverflow(upload.storedBytes).partialValue
+                oldest = max(oldest, age)
                 print(
                     "\(upload.sessionID)  \(Self.text(age))  \(upload.partCount) parts  \(upload.storedBytes) B  "
-                        + "\(upload.device)  \(upload.key)")
+                        + "\(upload.device)  \(upload.key)"
+                        + (upload.isUndecided ? "  (perhaps with an upload that is not Sluice's; not removed)" : ""))
             case .unreadable(let name):
                 print("the record \(name) cannot be read")
             case .failed(let record, let error):
                 print("\(record.sessionID)  \(record.device)  \(record.key): \(error)")
             }
         }
-        print(count == 0 ? "No unfinished uploads." : "\(count) unfinished.")
+        print(
+            count == 0
+                ? "No unfinished uploads." : "\(count) unfinished, \(bytes) B stored, the oldest \(Self.text(oldest)).")
         await SiteStore.close(store)
     }
 
@@ -67,7 +72,10 @@ package struct UploadAdministration: Sendable {
         for upload in report.removed { print("removed \(upload.sessionID)  \(upload.device)  \(upload.key)") }
         for failure in report.failed { print("kept \(failure.record.sessionID): \(failure.error)") }
         for name in report.unreadable { print("the record \(name) cannot be read") }
-        print("\(report.removed.count) removed, \(report.keptCount + report.failed.count) kept.")
+        if report.probeCount > 0 { print("removed \(report.probeCount) remains of starts that were cut short") }
+        print(
+            "\(report.removed.count) removed (\(report.removedBytes) B), "
+                + "\(report.keptCount + report.failed.count) kept.")
     }
 
     private static func text(_ age: Duration) -> String {

@@ -1,14 +1,28 @@
 import SecureChannel
 package import TransferCore
+import WireProtocol
 
 /// The devices that may use a site: a text file in the spirit of `authorized_keys`, one device a line.
 ///
 ///     # name  fingerprint  options
 ///     cam1  sha256:9f86…0a08  prefix=cam1/
+///     cam2  certificate       prefix=yard/
+///     cam3  revoked
 ///
 /// Names have letters, digits, `.`, `_` and `-`, at most 64. A device without a prefix may write any key.
+///
+/// The words in place of a fingerprint are for sites with an authority (`serve --ca`), whose devices need no line: who
+/// has a certificate with a name may write below `NAME/`. *certificate* gives it another prefix, *revoked* refuses it.
+/// A name stands on one line only, and one with a fingerprint is that key's: no certificate gives it to another.
 package struct DeviceList: Equatable, Sendable {
+    /// Those with a fingerprint.
     package private(set) var devices: [AuthorisedDevice] = []
+
+    /// What the list says of names in certificates.
+    package private(set) var certificateRules: [CertificateRule] = []
+    /// Of all lines, so that a long list is read in one go.
+    private var names: Set<String> = []
+    private var fingerprints: Set<SHA256Digest> = []
 
     package static let fileBytesMax = 16 << 20
 
@@ -17,12 +31,18 @@ package struct DeviceList: Equatable, Sendable {
     /// - Parameter text: the file's content.
     /// - Throws: with the line's number and what is wrong with it; a list that is half understood is not used.
     package init(parsing text: String) throws(DeviceListError) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        // By scalars: as characters, CR LF is no end of a line, and a mark behind a letter may swallow it.
+        let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() {
             let content = line.prefix { $0 != "#" }
-            let fields = content.split(whereSeparator: \.isWhitespace).map(String.init)
+            let fields = content.split(whereSeparator: \.properties.isWhitespace).map { String(Substring($0)) }
             guard !fields.isEmpty else { continue }
             do {
-                try add(try Self.device(fields))
+                if let rule = try CertificateRule(fields) {
+                    try add(rule)
+                } else {
+                    try add(try Self.device(fields))
+                }
             } catch {
                 throw DeviceListError(line: index + 1, problem: error.problem)
             }
@@ -44,29 +64,54 @@ package struct DeviceList: Equatable, Sendable {
 
     /// Adds a device; one of the same name or fingerprint is refused.
     package mutating func add(_ device: AuthorisedDevice) throws(DeviceListError) {
-        guard Self.isName(device.name) else {
-            throw DeviceListError("a name has letters, digits, dots, underscores and hyphens, at most 64")
-        }
-        guard KeyRule.isPrefix(device.prefix) else {
-            throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")
-        }
-        guard !device.prefix.contains(where: { $0.isWhitespace || $0 == "#" }) else {
-            throw DeviceListError("a prefix has no spaces and no number signs")
-        }
-        guard !devices.contains(where: { $0.name == device.name }) else {
-            throw DeviceListError("the name \(device.name) is taken; sluice-gateway device list shows the devices")
-        }
-        guard !devices.contains(where: { $0.fingerprint == device.fingerprint }) else {
+        try check(name: device.name, prefix: device.prefix)
+        guard fingerprints.insert(device.fingerprint).inserted else {
             throw DeviceListError("a device with this fingerprint is there already")
         }
+        names.insert(device.name)
         devices.append(device)
     }
 
-    /// - Returns: whether there was one of that name.
+    /// Adds what the list shall say of a name in certificates; a name that is on it already is refused.
+    package mutating func add(_ rule: CertificateRule) throws(DeviceListError) {
+        try check(name: rule.name, prefix: rule.prefix ?? "")
+        names.insert(rule.name)
+        certificateRules.append(rule)
+    }
+
+    private func check(name: String, prefix: String) throws(DeviceListError) {
+        guard DeviceName.isUsable(name) else { throw DeviceListError("a name has \(DeviceName.rule)") }
+        guard KeyRule.isPrefix(prefix) else {
+            throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")
+        }
+        guard !prefix.unicodeScalars.contains(where: { $0.properties.isWhitespace || $0 == "#" }) else {
+            throw DeviceListError("a prefix has no spaces and no number signs")
+        }
+        guard !has(name) else {
+            throw DeviceListError("the name \(name) is taken; sluice-gateway device list shows the devices")
+        }
+    }
+
+    /// Whether there is a line of that name.
+    package func has(_ name: String) -> Bool { names.contains(name) }
+
+    /// Whether a name is refused.
+    package func hasRevoked(_ name: String) -> Bool {
+        certificateRules.contains { $0.name == name && $0.prefix == nil }
+    }
+
+    /// A name that was refused may be used again.
+    package mutating func forgive(_ name: String) {
+        if hasRevoked(name) { _ = remove(name: name) }
+    }
+
+    /// - Returns: whether there was a line of that name.
     package mutating func remove(name: String) -> Bool {
-        let count = devices.count
+        guard names.remove(name) != nil else { return false }
+        for device in devices where device.name == name { fingerprints.remove(device.fingerprint) }
         devices.removeAll { $0.name == name }
-        return devices.count < count
+        certificateRules.removeAll { $0.name == name }
+        return true
     }
 
     /// The file's content.
@@ -74,19 +119,8 @@ package struct DeviceList: Equatable, Sendable {
         let lines = devices.map { device in
             "\(device.name)  \(Fingerprint(device.fingerprint))\(PrefixOption.text(device.prefix))\n"
         }
-        return "# name  fingerprint  options: prefix=KEYS/\n" + lines.joined()
-    }
-
-    private static func isName(_ name: String) -> Bool {
-        (1...64).contains(name.utf8.count)
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                    true
-                default: false
-                }
-            }
+        return "# name  fingerprint  options: prefix=KEYS/\n"
+            + (lines + certificateRules.map { $0.line + "\n" }).joined()
     }
 }
 

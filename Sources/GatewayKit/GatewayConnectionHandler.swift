@@ -23,11 +23,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var id: ConnectionID?
     /// Whom the handshake proved the peer to be.
     private var peer: TLSPeer?
-    /// The peer's address, while it counts as a stranger.
-    private var strangerAddress: String?
+    /// While the peer counts as one.
+    private var stranger: Doorstep.Stranger?
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
+    /// The device has sent more frames than it may: what has arrived waits.
+    private var isPaused = false
 
     /// - Parameter isPlaintext: no handshake comes first.
     init(core: GatewayCore, logger: Logger, isPlaintext: Bool) {
@@ -38,9 +40,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        let address = context.remoteAddress?.ipAddress ?? ""
-        guard core.assumeIsolated({ $0.admits(address) }) else { return context.close(promise: nil) }
-        strangerAddress = address
+        let channel = context.channel
+        stranger = core.assumeIsolated { $0.strangerCame(channel) }
         if isPlaintext { begin(context.channel) }
     }
 
@@ -54,14 +55,14 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     /// The peer may speak.
     private func begin(_ channel: any Channel) {
-        id = core.assumeIsolated { $0.accepted(channel) }
+        id = core.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
     }
 
     /// Nothing is held against the peer any more.
     private func leaveDoorstep() {
-        guard let address = strangerAddress else { return }
-        strangerAddress = nil
-        core.assumeIsolated { $0.left(address) }
+        guard let stranger else { return }
+        self.stranger = nil
+        core.assumeIsolated { $0.strangerLeft(stranger) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -73,9 +74,20 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard let id, !isEnded else { return }
-        decoder.append(unwrapInboundIn(data))
+        let bytes = unwrapInboundIn(data)
+        core.assumeIsolated { $0.heard(bytes.readableBytes, from: id) }
+        decoder.append(bytes)
+        receiveWhatArrived(id, context.channel)
+    }
+
+    private func receiveWhatArrived(_ id: ConnectionID, _ channel: any Channel) {
         do throws(WireError) {
-            while !isEnded, let inbound = try decoder.next() { receive(inbound, id: id) }
+            while !isEnded, !isPaused, let inbound = try decoder.next() {
+                receive(inbound, id: id, channel)
+                if inbound.beginsFrame, let pause = core.assumeIsolated({ $0.pauseAfterFrame(from: id) }) {
+                    pauseReading(for: pause, id, channel)
+                }
+            }
         } catch {
             isEnded = true
             core.assumeIsolated { $0.receivedMalformed(error.code, from: id) }
@@ -84,8 +96,31 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     /// A peer that does not read what it is told is not read from either: what waits for it stays bounded.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        let channel = context.channel
-        channel.setOption(.autoRead, value: channel.isWritable).whenFailure { _ in channel.close(promise: nil) }
+        readIfWanted(context.channel)
+    }
+
+    /// The device is known.
+    private func readMoreAtOnce(_ channel: any Channel) {
+        let readBytes = core.assumeIsolated { $0.readBytes }
+        channel.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: readBytes))
+            .whenFailure { _ in channel.close(promise: nil) }
+    }
+
+    private func readIfWanted(_ channel: any Channel) {
+        channel.setOption(.autoRead, value: channel.isWritable && !isPaused)
+            .whenFailure { _ in channel.close(promise: nil) }
+    }
+
+    /// What arrived stays in the decoder, and the rest in the socket and with the peer.
+    private func pauseReading(for pause: Duration, _ id: ConnectionID, _ channel: any Channel) {
+        isPaused = true
+        readIfWanted(channel)
+        channel.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) { [self] in
+            isPaused = false
+            guard !isEnded else { return }
+            receiveWhatArrived(id, channel)
+            if !isPaused { readIfWanted(channel) }
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -95,20 +130,23 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             "TLS failed",
             metadata: [
                 "tls.error": "\(error.shortDescription)", "address": "\(context.remoteAddress?.ipAddress ?? "")",
+                "tls.reason": "\(error.reason ?? "")",
             ])
     }
 
-    private func receive(_ inbound: Inbound, id: ConnectionID) {
+    private func receive(_ inbound: Inbound, id: ConnectionID, _ channel: any Channel) {
         switch inbound {
         case .frame(let slot, let frame):
             if let refusal = refusal(of: frame) {
                 isEnded = true
                 return core.assumeIsolated { $0.receivedMalformed(refusal, from: id) }
             }
-            core.assumeIsolated { $0.receivedFrame(frame, slot: slot, from: id) }
-            if strangerAddress != nil, core.assumeIsolated({ $0.isOpen(id) }) {
+            let told = named(frame)
+            core.assumeIsolated { $0.receivedFrame(told, slot: slot, from: id) }
+            if stranger != nil, core.assumeIsolated({ $0.isOpen(id) }) {
                 leaveDoorstep()
                 decoder.bodyBytesMax = nil
+                readMoreAtOnce(channel)
             }
         case .dataBegan(let slot, let header):
             begin(header, verdict: core.assumeIsolated { $0.receivedData(header, slot: slot, from: id) })
@@ -117,6 +155,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         case .dataEnded:
             end(id: id)
         }
+    }
+
+    /// A HELLO with what its device is told apart by, where a certificate makes it known.
+    private func named(_ frame: Frame) -> Frame {
+        guard case .hello(var hello) = frame, let peer else { return frame }
+        hello.fingerprint = CertifiedDevices.identity(of: peer)
+        return .hello(hello)
     }
 
     /// What the transport has to say against a frame: it proved another key, or none.
@@ -177,5 +222,15 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private func deliver(_ bytes: ByteBuffer, flow: FlowID, id: ConnectionID) {
         guard bytes.readableBytes > 0 else { return }
         if !core.assumeIsolated({ $0.receivedBytes(bytes, flow: flow, from: id) }) { payload = .discard }
+    }
+}
+
+extension Inbound {
+    /// Whether it is a frame, or the first that is heard of one.
+    fileprivate var beginsFrame: Bool {
+        switch self {
+        case .frame, .dataBegan: true
+        case .dataBytes, .dataEnded: false
+        }
     }
 }

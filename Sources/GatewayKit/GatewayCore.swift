@@ -15,7 +15,7 @@ actor GatewayCore {
     /// What an operator may change while the gateway serves.
     struct Files: Sendable {
         let home: GatewayHome
-        let devices: WatchedFile<[AuthorisedDevice]>
+        let devices: WatchedFile<DeviceList>
         let invitations: WatchedFile<InvitationList>
     }
 
@@ -34,8 +34,13 @@ actor GatewayCore {
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     private var lastConnection: UInt64 = 0
     private var isPerforming = false
-    private var doorstep = Doorstep()
     private var invitations = InvitationList()
+    private var certified = CertifiedDevices()
+    private var doorstep: Doorstep
+    private var strangers: [Doorstep.Stranger: any Channel] = [:]
+    /// Lines that peers bring about, of which there may be too many.
+    private var notices = Allowance(atOnce: 200, perSecond: 10)
+    private var unwrittenNotices = 0
     private let clock = ContinuousClock()
     private let startedAt: ContinuousClock.Instant
 
@@ -45,6 +50,7 @@ actor GatewayCore {
         machine: Gateway, store: any ObjectStore, files: Files, eventLoop: any EventLoop, logger: Logger
     ) {
         self.machine = machine
+        self.doorstep = Doorstep(machine.limits)
         self.files = files
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
@@ -54,26 +60,46 @@ actor GatewayCore {
 
     // MARK: Connections, called on the loop
 
-    /// - Returns: whether a peer that has proved nothing yet may stay.
-    func admits(_ address: String) -> Bool { doorstep.admits(address) }
+    /// A peer that has proved nothing yet is there; another may have to go for it.
+    func strangerCame(_ channel: any Channel) -> Doorstep.Stranger {
+        let (newcomer, leaving) = doorstep.enter(Doorstep.address(of: channel.remoteAddress))
+        strangers[newcomer] = channel
+        if let leaving { strangers.removeValue(forKey: leaving)?.close(promise: nil) }
+        return newcomer
+    }
 
-    /// A peer that was admitted has ended or said HELLO.
-    func left(_ address: String) { doorstep.left(address) }
+    /// It has ended or said HELLO.
+    func strangerLeft(_ stranger: Doorstep.Stranger) {
+        strangers[stranger] = nil
+        doorstep.left(stranger)
+    }
 
-    /// Whether whoever has this key may say something: a device on the list, as it is now, and anybody as long as an
-    /// invitation waits for somebody (specification §5.2).
-    func maySpeak(_ device: Fingerprint) -> Bool {
+    /// Whether a device's key is on the list, as it is now.
+    func knows(_ device: Fingerprint) -> Bool {
         lookAtDevices()
-        if machine.knows(device.digest) { return true }
+        return machine.knows(device.digest)
+    }
+
+    /// Whether somebody is invited, so that strangers may say as much as their secret (specification §5.2).
+    var isAwaitingSomebody: Bool {
         lookAtInvitations()
         return invitations.hasLive(at: Date())
     }
 
+    /// Whether a device may connect that has a certificate with this name; the list is as it is now.
+    func knows(name: String) -> Bool {
+        lookAtDevices()
+        return certified.device(named: name) != nil
+    }
+
     /// A connection is there; the number is its name from here on.
-    func accepted(_ channel: any Channel) -> ConnectionID {
+    ///
+    /// - Parameter peer: `nil` where nothing was proved.
+    func accepted(_ channel: any Channel, peer: TLSPeer?) -> ConnectionID {
         lastConnection += 1
         let id = ConnectionID(lastConnection)
         channels[id] = channel
+        if let name = peer?.name, let device = certified.connected(id, name: name) { machine.deviceVouchedFor(device) }
         machine.accepted(id, now: now)
         perform()
         return id
@@ -83,6 +109,7 @@ actor GatewayCore {
         channels[id] = nil
         outbound[id] = nil
         machine.connectionLost(id, now: now)
+        if let device = certified.connectionLost(id) { machine.deviceLeft(device) }
         perform()
     }
 
@@ -104,6 +131,17 @@ actor GatewayCore {
         machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
         perform()
     }
+
+    /// Bytes have arrived, whatever they are.
+    func heard(_ byteCount: Int, from id: ConnectionID) {
+        machine.heard(UInt64(byteCount), from: id, now: now)
+    }
+
+    /// What is read from a known device's socket at once.
+    var readBytes: Int { machine.limits.readBytes }
+
+    /// - Returns: how long the connection is not to be read from; `nil` for on at once.
+    func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.pauseAfterFrame(from: id, now: now) }
 
     func receivedMalformed(_ code: ErrorCode, from id: ConnectionID) {
         machine.receivedMalformed(code, from: id, now: now)
@@ -133,8 +171,8 @@ actor GatewayCore {
         perform()
     }
 
-    func devicesChanged(_ devices: [AuthorisedDevice]) {
-        machine.devicesChanged(devices, now: now)
+    func devicesChanged(_ list: DeviceList) {
+        machine.devicesChanged(certified.listChanged(list), now: now)
         perform()
     }
 
@@ -289,9 +327,9 @@ actor GatewayCore {
         case .welcomed(let id, let device, _):
             logger.info("Welcomed", metadata: ["connection": "\(id.value)", "device": "\(device)"])
         case .fenced(let id, let device):
-            logger.notice("Fenced an older run", metadata: ["connection": "\(id.value)", "device": "\(device)"])
+            notice("Fenced an older run", ["connection": "\(id.value)", "device": "\(device)"])
         case .refused(let id, let code):
-            logger.notice("Refused", metadata: ["connection": "\(id.value)", "code": "\(code.name)"])
+            notice("Refused", ["connection": "\(id.value)", "code": "\(code.name)"])
         case .opened(let session, let device, _):
             logger.info("Opened", metadata: ["session": "\(session)", "device": "\(device)"])
         case .resumed(let session, let device, _):
@@ -303,8 +341,22 @@ actor GatewayCore {
         case .lost(let session, _):
             logger.warning("The store lost a session", metadata: ["session": "\(session)"])
         case .failed(let session, _, let code):
-            logger.notice("A session failed", metadata: ["session": "\(session)", "code": "\(code.name)"])
+            notice("A session failed", ["session": "\(session)", "code": "\(code.name)"])
+        case .letGo(let session, let part):
+            logger.info("Let a part go", metadata: ["session": "\(session)", "part": "\(part.value)"])
         }
+    }
+
+    /// A line that a peer can bring about at will: of too many, only how many they were is told.
+    private func notice(_ message: Logger.Message, _ metadata: Logger.Metadata) {
+        guard notices.take(now: now) == nil else {
+            unwrittenNotices += 1
+            return
+        }
+        var metadata = metadata
+        if unwrittenNotices > 0 { metadata["unwritten.before"] = "\(unwrittenNotices)" }
+        unwrittenNotices = 0
+        logger.notice(message, metadata: metadata)
     }
 }
 

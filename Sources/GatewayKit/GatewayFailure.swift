@@ -45,20 +45,32 @@ package struct GatewayFailure: Equatable, Sendable {
 
     private init(_ error: StoreError) {
         let told = error.sentence
+        if let advice = error.advice {
+            self.init(69, "\(told) \(Self.told(advice))")
+            return
+        }
         switch error.reason {
         case .noSuchBucket:
             self.init(69, "\(told) Create it, or name another with --store.")
         case .denied:
             self.init(
                 69,
-                "\(told) Check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in "
-                    + "~/.aws/credentials) and the bucket's rights, which the README lists.")
+                "\(told) Check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile in "
+                    + "~/.aws/credentials, or the role of the machine or pod) and the bucket's rights, which the "
+                    + "README lists.")
         case .unavailable, .throttled, .outcomeUnknown, .completionInProgress:
             self.init(75, "\(told) Check --s3-endpoint, and that the store runs; then start again.")
         case .full:
             self.init(75, "\(told) Make room, or name another with --store.")
         default:
             self.init(69, told)
+        }
+    }
+    private static func told(_ advice: StoreError.Advice) -> String {
+        switch advice {
+        case .address: "Name the right one with --s3-endpoint, or the bucket's region with --s3-region."
+        case .authority: "Name the file of its authority's certificate with --s3-ca."
+        case .host: "Name the store in --s3-endpoint as its certificate does."
         }
     }
 }

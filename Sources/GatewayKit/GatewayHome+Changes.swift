@@ -9,9 +9,27 @@ package import WireProtocol
 extension GatewayHome {
     /// Adds a device to the list; a gateway that runs takes note within seconds. An invitation of this name is void.
     package func addDevice(name: String, fingerprint: Fingerprint, prefix: String) throws {
+        try changeDevices(of: name) { (list) throws(DeviceListError) in
+            try list.add(AuthorisedDevice(name: name, fingerprint: fingerprint.digest, prefix: prefix))
+        }
+    }
+
+    /// Says where a device may write that is known by its certificate; a name that was revoked may come in again.
+    ///
+    /// - Parameter prefix: `nil` for the name and a slash.
+    package func addCertifiedDevice(name: String, prefix: String?) throws {
+        try changeDevices(of: name) { (list) throws(DeviceListError) in
+            try list.add(CertificateRule.known(name: name, prefix: prefix))
+        }
+    }
+
+    private func changeDevices(
+        of name: String, _ change: (inout DeviceList) throws(DeviceListError) -> Void
+    ) throws {
         try withListsLocked {
             var list = try devices()
-            try list.add(AuthorisedDevice(name: name, fingerprint: fingerprint.digest, prefix: prefix))
+            list.forgive(name)
+            try change(&list)
             try write(list)
             var invitations = try invitations()
             if invitations.remove(name: name) { try write(invitations) }
@@ -19,16 +37,27 @@ extension GatewayHome {
     }
 
     /// Takes a device off the list, its invitation too; a gateway that runs ends its connections within seconds.
-    package func revokeDevice(name: String) throws {
+    ///
+    /// A name that was on the list is refused from then on: whether a gateway knows devices by certificates, too, which
+    /// might have this name, cannot be told here.
+    /// - Parameter hasAuthority: certificates make devices known that are on no list. A list that speaks of
+    ///   certificates says the same.
+    package func revokeDevice(name: String, hasAuthority: Bool = false) throws {
         try withListsLocked {
             // The list first, whatever state the invitations are in.
             var list = try devices()
-            let wasListed = list.remove(name: name)
-            if wasListed { try write(list) }
+            let wasRevoked = list.hasRevoked(name)
+            let mayBeCertified = hasAuthority || !list.certificateRules.isEmpty
+            let isKnown = !wasRevoked && (list.remove(name: name) || mayBeCertified)
+            if isKnown {
+                try list.add(CertificateRule.revoked(name: name))
+                try write(list)
+            }
             var invitations = try invitations()
             let wasInvited = invitations.remove(name: name)
             if wasInvited { try write(invitations) }
-            guard wasListed || wasInvited else {
+            guard isKnown || wasInvited else {
+                if wasRevoked { throw DeviceListError("\(name) is revoked already") }
                 throw DeviceListError("there is no device \(name); sluice-gateway device list shows them")
             }
         }
@@ -63,6 +92,7 @@ extension GatewayHome {
         try withListsLocked {
             var (list, invitations) = (try devices(), try invitations())
             // What the device will be refused for then is better said now; the key stands for any.
+            list.forgive(name)
             try list.add(AuthorisedDevice(name: name, fingerprint: digest, prefix: prefix))
             invitations.removeExpired(at: now)
             let expires = now.addingTimeInterval(Double(lifetime.components.seconds))
@@ -89,7 +119,8 @@ extension GatewayHome {
             var invitations = try invitations()
             guard let invitation = invitations.live(digest, at: Date()) else { return nil }
             _ = invitations.remove(name: invitation.name)
-            guard !devices.devices.contains(where: { $0.name == invitation.name }) else {
+            devices.forgive(invitation.name)
+            guard !devices.has(invitation.name) else {
                 try write(invitations)
                 return nil
             }

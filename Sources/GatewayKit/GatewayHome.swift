@@ -21,7 +21,7 @@ package struct GatewayHome: Sendable {
     /// Makes a home. What is there already is never touched.
     ///
     /// - Returns: the gateway's fingerprint, for agents to pin.
-    package func create(name: String) throws(GatewayHomeError) -> Fingerprint {
+    package func create(name: String, keyType: KeyType = .ed25519) throws(GatewayHomeError) -> Fingerprint {
         do {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -29,7 +29,7 @@ package struct GatewayHome: Sendable {
             throw GatewayHomeError("cannot make the directory \(path)", cause: error)
         }
         do {
-            let identity = try Identity.create(in: path, name: name)
+            let identity = try Identity.create(in: path, name: name, keyType: keyType)
             _ = try KeyRing.create(at: keysPath)
             try AtomicFile.writeNew(Array(DeviceList().text.utf8), to: devicesPath, mode: .ownerOnly)
             // Made here, so that it is its owner's whoever adds the first line.
@@ -56,12 +56,30 @@ package struct GatewayHome: Sendable {
         return GatewayHomeError("cannot read \(what)", cause: cause)
     }
 
-    /// The gateway's key and certificate, as `create` made them.
+    /// The gateway's key and certificate, as `create` made them, or as an authority signed it.
     package func identity() throws(GatewayHomeError) -> Identity {
         do {
             return try Identity.load(from: path)
         } catch {
-            throw unreadable("the gateway's identity", error)
+            let remedy = error.isMissing ? "; put the site's there, or make one with sluice-gateway init" : ""
+            throw unreadable("the gateway's identity" + remedy, error)
+        }
+    }
+
+    /// Whose certificates make a device known, where `serve --ca` says so.
+    ///
+    /// - Throws: also where the gateway's own certificate is still signed by nobody but itself. Agents that know their
+    ///   gateway by its authority would refuse it, each with a riddle of its own; here it can be told in time.
+    func authority(_ file: String, for identity: Identity) throws(GatewayHomeError) -> CertificateAuthority {
+        guard !identity.isSelfSigned else {
+            throw GatewayHomeError(
+                "no authority has signed the gateway's certificate yet; have it sign \(path)/identity.csr, put the "
+                    + "result in the place of \(path)/identity.crt, and start again")
+        }
+        do {
+            return try CertificateAuthority.load(from: file)
+        } catch {
+            throw GatewayHomeError("the authority that --ca names cannot be used", cause: error)
         }
     }
 

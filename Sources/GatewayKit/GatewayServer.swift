@@ -16,6 +16,10 @@ package struct GatewayServer: Service {
         package var limits: GatewayLimits
         /// Without TLS: for loopback, on both sides' word.
         package var isPlaintext = false
+        /// A file of the authority's certificates, where devices are known by theirs.
+        package var authorityPath: String?
+        /// How long an unfinished upload may be left alone before it is removed; `nil` for ever.
+        package var unfinishedExpiry: Duration?
         /// How long agents have to finish after SIGTERM.
         package var drainLimit = Duration.seconds(25)
         /// Name and version, for WELCOME.
@@ -34,6 +38,8 @@ package struct GatewayServer: Service {
     /// - Parameter budgetBytes: memory for parts under way; `nil` for the default.
     package static func limits(for store: any ObjectStore, budgetBytes: UInt64?) -> GatewayLimits {
         var limits = GatewayLimits(parts: SiteStore.partRule(of: store))
+        // Below the patience of an agent, which waits meanwhile.
+        limits.completionTimeMax = min(store.limits.completionTimeMax, .seconds(120))
         guard let budgetBytes else { return limits }
         limits.budgetBytes = budgetBytes
         limits.budgetBytesPerDevice = budgetBytes / 4 * 3
@@ -63,6 +69,7 @@ package struct GatewayServer: Service {
     package func run() async throws {
         // A home that is not whole does not serve: identity, keys and devices are read before anything listens.
         let identity = try home.identity()
+        let authority = try configuration.authorityPath.map { try home.authority($0, for: identity) }
         let keyFile = WatchedFile(home.keysPath, "key ring", logger: logger) { () throws(GatewayHomeError) in
             try home.keyRing()
         }
@@ -70,7 +77,7 @@ package struct GatewayServer: Service {
         let files = GatewayCore.Files(
             home: home,
             devices: WatchedFile(home.devicesPath, "device list", logger: logger) { () throws(GatewayHomeError) in
-                try home.devices().devices
+                try home.devices()
             },
             invitations: WatchedFile(home.invitationsPath, "invitations", logger: logger) {
                 () throws(GatewayHomeError) in try home.invitations()
@@ -83,18 +90,20 @@ package struct GatewayServer: Service {
         await core.devicesChanged(devices)
         // Nobody who is on the list depends on these: a gateway serves without them, and says so.
         await core.lookAtInvitations()
-        // Handshakes run on the core's loop, and so may ask it.
         let tls =
             configuration.isPlaintext
             ? nil
             : try TLSContext.gateway(
-                identity: identity,
-                devices: .pinnedKeys { peer in core.assumeIsolated { $0.maySpeak(peer.fingerprint) } })
+                identity: identity, devices: Self.trust(of: core, authority),
+                limits: TLSLimits(handshake: TimeAmount(configuration.limits.handshakeLimit)))
         let listener = try await listen(group, core, tls)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await keepTime(core) }
             tasks.addTask { await followFiles(core, keyFile, cryptography) }
+            if let expiry = configuration.unfinishedExpiry {
+                tasks.addTask { await ExpiryKeeper(store: store, expiry: expiry, logger: logger).run() }
+            }
             try? await gracefulShutdown()  // Thrown only where the task is cancelled, which means the same: stop.
             // Nobody new from here on; a listener that is gone already is closed enough.
             try? await listener.close()
@@ -105,15 +114,26 @@ package struct GatewayServer: Service {
         try await group.shutdownGracefully()
     }
 
+    /// Handshakes run on the core's loop, and so may ask it.
+    private static func trust(of core: GatewayCore, _ authority: CertificateAuthority?) -> TLSContext.DeviceTrust {
+        let isPinned: @Sendable (Fingerprint) -> Bool = { key in core.assumeIsolated { $0.knows(key) } }
+        let isAwaited: @Sendable () -> Bool = { core.assumeIsolated { $0.isAwaitingSomebody } }
+        guard let authority else { return .pinnedKeys { isPinned($0.fingerprint) || isAwaited() } }
+        return .authority(authority, isPinned: isPinned, isAwaited: isAwaited) { peer in
+            core.assumeIsolated { $0.knows(name: peer.name ?? "") }
+        }
+    }
+
     private func listen(
         _ group: MultiThreadedEventLoopGroup, _ core: GatewayCore, _ tls: TLSContext?
     ) async throws -> any Channel {
-        // Fixed large buffers: a connection in full flight fills them, and adapting costs more than it saves.
+        // Fixed buffers, small ones until HELLO: adapting costs more than it saves.
+        let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 << 10))
+            .childChannelOption(.recvAllocator, value: buffers)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations

@@ -25,8 +25,11 @@ package struct InvitationList: Equatable, Sendable {
     /// - Parameter text: the file's content.
     /// - Throws: with the line's number; a list that is half understood is not used.
     package init(parsing text: String) throws(InvitationListError) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let fields = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace).map(String.init)
+        // By scalars, as the device list.
+        let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() {
+            let content = line.prefix { $0 != "#" }
+            let fields = content.split(whereSeparator: \.properties.isWhitespace).map { String(Substring($0)) }
             guard !fields.isEmpty else { continue }
             guard fields.count >= 3, let digest = SHA256Digest(fields[1]),
                 // A date that cannot be read makes the line one that cannot.

@@ -10,8 +10,10 @@ package final class PartFlow: Sendable {
     /// Why a consumer gets no more: the flow was dropped before its end.
     package struct Dropped: Error {}
 
-    private struct State {
+    fileprivate struct State {
         var pieces = CircularBuffer<ByteBuffer>()
+        /// Small pieces behind these, copied together.
+        var gathered = ByteBuffer()
         var bytesAppended: UInt64 = 0
         /// Bytes given to the consumer; those before its newest call are consumed.
         var bytesGiven: UInt64 = 0
@@ -46,7 +48,7 @@ package final class PartFlow: Sendable {
     package func append(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         change { state in
-            state.pieces.append(bytes)
+            state.append(bytes)
             state.bytesAppended += UInt64(bytes.readableBytes)
         }
     }
@@ -61,6 +63,7 @@ package final class PartFlow: Sendable {
         change { state in
             state.isDropped = true
             state.pieces.removeAll()
+            state.gathered = ByteBuffer()
         }
     }
 
@@ -81,10 +84,10 @@ package final class PartFlow: Sendable {
 
     private static func answer(_ state: inout State, size: UInt64) -> Answer {
         if state.isDropped { return .failure }
-        if let piece = state.pieces.first {
+        if let piece = state.firstPiece {
             let isLast = state.bytesGiven + UInt64(piece.readableBytes) == size
             guard state.isReleased || !isLast else { return .wait }
-            state.pieces.removeFirst()
+            state.removeFirstPiece()
             state.bytesGiven += UInt64(piece.readableBytes)
             return .piece(piece)
         }
@@ -115,6 +118,34 @@ package final class PartFlow: Sendable {
         } onCancel: {
             drop()
         }
+    }
+}
+
+extension PartFlow.State {
+    /// Copies are put together into pieces of at most this.
+    private static var gatheredBytesMax: Int { 64 << 10 }
+
+    /// A buffer keeps all the memory alive that it is a slice of, and weighs something itself. Where that is much more
+    /// than its bytes it is copied: what a part holds stays within twice its credit, however it was cut.
+    fileprivate mutating func append(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes < bytes.storageCapacity / 2 else {
+            if gathered.readableBytes > 0 { pieces.append(gathered) }
+            gathered = ByteBuffer()
+            return pieces.append(bytes)
+        }
+        if gathered.readableBytes > 0, gathered.readableBytes + bytes.readableBytes > Self.gatheredBytesMax {
+            pieces.append(gathered)
+            gathered = ByteBuffer()
+        }
+        gathered.writeImmutableBuffer(bytes)
+    }
+
+    fileprivate var firstPiece: ByteBuffer? {
+        pieces.first ?? (gathered.readableBytes > 0 ? gathered : nil)
+    }
+
+    fileprivate mutating func removeFirstPiece() {
+        if pieces.popFirst() == nil { gathered = ByteBuffer() }
     }
 }
 

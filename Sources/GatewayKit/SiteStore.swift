@@ -12,6 +12,8 @@ package struct SiteStore: Sendable {
     package var endpoint: String?
     /// `nil` for the endpoint's own.
     package var region: String?
+    /// A file with the certificates, in PEM, that the store's must be signed with; `nil` for the system's.
+    package var authoritiesFile: String?
     package var addressing: S3Addressing?
     /// `nil` for the one that the endpoint's host tells.
     package var provider: S3Provider?
@@ -30,10 +32,13 @@ package struct SiteStore: Sendable {
         case .file(let directory):
             return try await FileStore.open(path: directory, threads: .singleton, logger: logger)
         case .s3(let bucket, let prefix):
+            let environment = ProcessInfo.processInfo.environment
             let configuration = try S3Configuration(
                 bucket: bucket, prefix: prefix, endpoint: endpoint, region: region, addressing: addressing,
-                verification: verification, provider: provider)
-            let credentials = CredentialChain.standard(environment: ProcessInfo.processInfo.environment)
+                verification: verification, provider: provider, usualRegion: SharedProfile.region(environment),
+                authorities: try authoritiesFile.map { try S3Authorities(file: $0) })
+            let credentials = CredentialChain.standard(
+                environment: environment, region: configuration.region, logger: logger)
             guard triesOut else {
                 return S3Store(configuration: configuration, credentials: credentials, logger: logger)
             }
@@ -53,7 +58,7 @@ package struct SiteStore: Sendable {
         let least = max(limits.partBytesMin, min(partBytesMin, limits.partBytesMax))
         return PartRule(
             partBytesMin: least, partBytesMax: limits.partBytesMax,
-            partBytesDefault: min(max(8 << 20, least), limits.partBytesMax), partsMax: limits.partsMax,
+            partBytesDefault: min(max(limits.partBytesAdvised, least), limits.partBytesMax), partsMax: limits.partsMax,
             objectBytesMax: limits.objectBytesMax)
     }
 }

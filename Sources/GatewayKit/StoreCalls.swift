@@ -106,13 +106,14 @@ extension StoreFailure {
         case .noSuchBucket: self = .bucketMissing
         case .denied: self = .denied
         case .full: self = .full
-        case .unavailable, .completionInProgress: self = .unavailable(retryAfter: .zero)
+        // An answer that makes no sense may be another one's, such as a proxy's, and the next one the store's.
+        case .unavailable, .completionInProgress, .damaged: self = .unavailable(retryAfter: .zero)
         case .throttled(let retryAfter): self = .unavailable(retryAfter: retryAfter ?? .seconds(1))
         case .digestMismatch, .sizeMismatch: self = .digestMismatch
         case .invalidParts(let parts): self = .partsInvalid(parts)
         case .alreadyExists: self = .keyTaken
         case .keyUnsupported: self = .keyUnsupported(message: error.sentence)
-        case .tooLarge, .unsupported, .damaged: self = .refused(message: error.sentence)
+        case .tooLarge, .unsupported: self = .refused(message: error.sentence)
         case .bodyFailed, .cancelled: self = .cancelled
         case .outcomeUnknown: self = .outcomeUnknown
         }

@@ -13,21 +13,18 @@ package struct ObjectBody: Sendable {
     package let byteCount: UInt64
     /// SHA-256 of exactly these bytes.
     package let digest: SHA256Digest
-    /// For stores with `StoreLimits.wantsPartMD5`.
+    /// `nil` where nobody has computed it.
     package let md5: MD5Digest?
-    /// The sequence can be iterated again from its start, so that a store may repeat a request by itself.
-    package let isReplayable: Bool
     /// The bytes themselves.
     package let bytes: Bytes
 
     /// - Parameter bytes: may throw whatever it likes; the store throws `.bodyFailed` with that as its cause.
     package init<Source: AsyncSequence & Sendable>(
-        byteCount: UInt64, digest: SHA256Digest, md5: MD5Digest? = nil, isReplayable: Bool = false, bytes: Source
+        byteCount: UInt64, digest: SHA256Digest, md5: MD5Digest? = nil, bytes: Source
     ) where Source.Element == ByteBuffer {
         self.byteCount = byteCount
         self.digest = digest
         self.md5 = md5
-        self.isReplayable = isReplayable
         self.bytes = UntypedFailure(base: bytes)
     }
 
@@ -35,7 +32,7 @@ package struct ObjectBody: Sendable {
     package init(buffers: [ByteBuffer], digest: SHA256Digest, md5: MD5Digest? = nil) {
         let byteCount = buffers.reduce(0) { $0 + UInt64($1.readableBytes) }
         self.init(
-            byteCount: byteCount, digest: digest, md5: md5, isReplayable: true, bytes: BufferSequence(buffers: buffers))
+            byteCount: byteCount, digest: digest, md5: md5, bytes: BufferSequence(buffers: buffers))
     }
 }
 

@@ -39,6 +39,7 @@ package protocol ObjectStore: Sendable {
 
     /// Begins a multipart upload. A key may have several at a time.
     ///
+    /// Throws `.outcomeUnknown` where one may have been begun whose id was lost on the way.
     /// - Parameter metadata: fixed here; the completed object bears it. Its `partBytes` is the size of every part but
     ///   the last.
     /// - Returns: the upload id, which only this store can read.
@@ -93,11 +94,19 @@ package protocol ObjectStore: Sendable {
     /// - Parameter after: the name that the last page ended with (`RecordNamePage.next`); `nil` begins at the first.
     func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage
 
+    /// Removes what trying the store out left behind where its gateway died meanwhile.
+    ///
+    /// - Parameter limit: by the store's clock; what is younger may be a gateway's that is just starting.
+    /// - Returns: how many uploads and objects. Stores that are not tried out have none.
+    func removeProbes(before limit: Date) async throws(StoreError) -> Int
+
     /// The clock that dates parts, uploads and records. Ages are judged by it, never by the gateway's or a device's.
     func currentTime() async throws(StoreError) -> Date
 }
 
 extension ObjectStore {
+    package func removeProbes(before limit: Date) async throws(StoreError) -> Int { 0 }
+
     /// All parts of an upload, in the order of their numbers, through as many pages as it takes.
     ///
     /// - Throws: `.damaged` where the store's paging does not advance or end, so that a careless server cannot keep

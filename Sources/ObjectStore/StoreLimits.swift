@@ -4,6 +4,8 @@ package struct StoreLimits: Hashable, Sendable {
     package var partBytesMin: UInt64
     /// The greatest size of a part, and of an object that is put at once.
     package var partBytesMax: UInt64
+    /// The size of parts where nobody wishes for another one.
+    package var partBytesAdvised: UInt64 = 8 << 20
     /// Parts are numbered from 1 to this.
     package var partsMax: UInt32
     /// The greatest size of an object.
@@ -15,8 +17,6 @@ package struct StoreLimits: Hashable, Sendable {
     /// The store has been seen to refuse a body whose SHA-256 differs from the offered one. Where this is false the
     /// gateway must check before it gives the last bytes away.
     package var checksPartDigests: Bool
-    /// The store's evidence is made of MD5, so that bodies should carry one.
-    package var wantsPartMD5: Bool
     /// `ifAbsent` is really checked, on put and on complete. Where this is false it is a wish.
     package var honoursIfAbsent: Bool
     /// How long another gateway's completion may go on after the upload has already vanished from sight: so long does
@@ -25,7 +25,7 @@ package struct StoreLimits: Hashable, Sendable {
 
     package init(
         partBytesMin: UInt64, partBytesMax: UInt64, partsMax: UInt32, objectBytesMax: UInt64, keyBytesMax: Int,
-        recordBytesMax: Int, checksPartDigests: Bool, wantsPartMD5: Bool, honoursIfAbsent: Bool,
+        recordBytesMax: Int, checksPartDigests: Bool, honoursIfAbsent: Bool,
         completionTimeMax: Duration
     ) {
         self.partBytesMin = partBytesMin
@@ -35,7 +35,6 @@ package struct StoreLimits: Hashable, Sendable {
         self.keyBytesMax = keyBytesMax
         self.recordBytesMax = recordBytesMax
         self.checksPartDigests = checksPartDigests
-        self.wantsPartMD5 = wantsPartMD5
         self.honoursIfAbsent = honoursIfAbsent
         self.completionTimeMax = completionTimeMax
     }

@@ -4,24 +4,42 @@ package import WireProtocol
 
 /// Lists and removes multipart uploads that nobody goes on with.
 ///
-/// It walks the session records and nothing else, so an upload that is not Sluice's is never touched. What is alive is
-/// left alone: an upload is as old as its newest part, and its record as old as when it was last written, both by the
-/// store's own clock. Several cleaners may run at once; what one has removed the other finds gone.
+/// It walks the session records, and looks where stores are tried out, and nowhere else, so an upload that is not
+/// Sluice's is never touched. What is alive is left alone: an upload is as old as its newest part, and its record as
+/// old as when it was last written, both by the store's own clock. Several cleaners may run at once; what one has
+/// removed the other finds gone.
 ///
 /// What a crash leaves, and who removes it:
 ///
 /// | crash after                 | left                        | removed                                              |
 /// |-----------------------------|-----------------------------|------------------------------------------------------|
 /// | record written              | record without upload       | when old                                             |
-/// | upload created              | the same, and an upload     | when old, where the store names an upload's session;
-/// elsewhere the record only, and the upload by the store's own rule |
+/// | upload created              | the same, and an upload     | when old: see below                                  |
 /// | record completed, any part  | record and upload           | when old                                             |
 /// | upload completed or aborted | record with a vanished upload | when old: a gateway may still be deciding          |
+/// | store being tried out       | an upload or object of ours | when old                                             |
+///
+/// An upload whose id no record has is Sluice's where the store names its session. S3 does not. There it is one that
+/// - is for exactly the key of a record without an upload id,
+/// - was begun after that record was written and within the time that a gateway waits for the answer, by the store's
+///   clock,
+/// - has never had a part: a gateway takes none before the record is complete,
+/// - is named by no record,
+/// - is not one of more such uploads than there are such records, since then some must be somebody else's,
+/// - and is old, as everything that is removed.
+///
+/// What fits but for the last but one is left alone, and its record with it, so that it stays visible. What somebody
+/// else could lose by this rule is an upload of the same key, begun in the same minutes, that never got a byte.
 package struct UploadCleaner: Sendable {
     private let store: any ObjectStore
     private let records: SessionRecords
     private let pauseBetweenAborts: Duration
     private let logger: Logger
+
+    /// How long after its record an upload may have been begun: a gateway waits for the answer for so long at the most.
+    private static let creationTimeMax: TimeInterval = 600
+    /// By so much may dates differ that two parts of one store give; record dates are in whole seconds.
+    private static let clockTolerance: TimeInterval = 2
 
     /// Aborting is repeated while parts in flight still land. A store that is not done after so many is broken.
     private static let abortsMax = 10
@@ -46,6 +64,15 @@ package struct UploadCleaner: Sendable {
         var report = CleaningReport()
         // Taken once, at the start: what is written meanwhile is then younger than nothing, and stays.
         let now = try await store.currentTime()
+        let limit = now.addingTimeInterval(-(age / .seconds(1)))
+        do {
+            report.probeCount = try await store.removeProbes(before: limit)
+        } catch {
+            // Rights for them may be missing where those for uploads are not.
+            logger.info(
+                "Could not remove what trying the store out has left",
+                metadata: ["store.error": "\(error.shortDescription)", "store.reason": "\(error.sentence)"])
+        }
         var entries = records.all.makeAsyncIterator()
         while let entry = try await entries.next(isolation: #isolation) {
             if Task.isCancelled { throw StoreError(.cancelled) }
@@ -54,7 +81,7 @@ package struct UploadCleaner: Sendable {
                 continue
             }
             do {
-                switch try await clean(record, of: entry, before: now.addingTimeInterval(-(age / .seconds(1)))) {
+                switch try await clean(record, of: entry, before: limit) {
                 case .kept: report.keptCount += 1
                 case .removed(let upload): report.removed.append(upload)
                 }
@@ -63,6 +90,7 @@ package struct UploadCleaner: Sendable {
                 report.failed.append(CleaningReport.Failure(record: record, error: error))
             }
         }
+        report.oldestAge = report.removed.map(\.lastActive).min().map { .seconds(max(0, now.timeIntervalSince($0))) }
         return report
     }
 
@@ -75,7 +103,7 @@ package struct UploadCleaner: Sendable {
         _ record: SessionRecord, of entry: SessionRecordEntry, before limit: Date
     ) async throws(StoreError) -> Outcome {
         let found = try await look(at: record, of: entry)
-        guard found.lastActive <= limit else { return .kept }
+        guard found.lastActive <= limit, !found.isUndecided else { return .kept }
         for upload in found.uploads {
             try await abort(key: record.key, upload: upload)
         }
@@ -121,8 +149,16 @@ package struct UploadCleaner: Sendable {
         if let upload = record.upload {
             candidates = [upload]
         } else {
-            let ours = try await store.uploads(key: record.key).filter { $0.sessionID == record.sessionID }
-            candidates = ours.map(\.upload)
+            let uploads = try await store.uploads(key: record.key)
+            if uploads.allSatisfy({ $0.sessionID != nil }) {
+                candidates = uploads.filter { $0.sessionID == record.sessionID }.map(\.upload)
+            } else {
+                let orphans = try await orphans(among: uploads, of: record, writtenAt: entry.modified)
+                found.uploads = orphans.uploads.map(\.upload)
+                found.lastActive = orphans.uploads.map(\.created).reduce(found.lastActive, max)
+                found.isUndecided = orphans.isUndecided
+                return found
+            }
         }
         for upload in candidates {
             do {
@@ -137,6 +173,38 @@ package struct UploadCleaner: Sendable {
             }
         }
         return found
+    }
+
+    /// The uploads that a crash kept out of the key's records, where the store does not name sessions.
+    ///
+    /// - Parameter uploads: listed before the records are read: what a record names by then is not among them.
+    private func orphans(
+        among uploads: [UploadSummary], of record: SessionRecord, writtenAt written: Date
+    ) async throws(StoreError) -> (uploads: [UploadSummary], isUndecided: Bool) {
+        let entries = try await records.sessions(key: record.key)
+        let named = Set(entries.compactMap { $0.record?.upload })
+        let incomplete = entries.filter { $0.record.map { $0.upload == nil } ?? false }
+        let nameless = uploads.filter { upload in
+            !named.contains(upload.upload) && incomplete.contains { Self.canHaveBegun(upload, after: $0.modified) }
+        }
+        var empty: [UploadSummary] = []
+        for upload in nameless {
+            do {
+                let page = try await store.listParts(key: record.key, upload: upload.upload, after: nil)
+                if page.parts.isEmpty { empty.append(upload) }
+            } catch {
+                guard error.reason == .noSuchUpload else { throw error }
+            }
+        }
+        // A record that cannot be read may name any of them.
+        let isReadable = entries.allSatisfy { $0.record != nil }
+        guard empty.count <= incomplete.count, isReadable else { return ([], !empty.isEmpty) }
+        return (empty.filter { Self.canHaveBegun($0, after: written) }, false)
+    }
+
+    private static func canHaveBegun(_ upload: UploadSummary, after written: Date) -> Bool {
+        let later = upload.created.timeIntervalSince(written)
+        return later >= -clockTolerance && later <= creationTimeMax
     }
 
     fileprivate var entries: SessionRecordSequence { records.all }
@@ -161,6 +229,8 @@ package struct UnfinishedUpload: Hashable, Sendable {
     package var storedBytes: UInt64
     /// When the newest part was stored or the record written, by the store's clock.
     package var lastActive: Date
+    /// There are uploads of the key of which it cannot be told whether one is this session's. They are left alone.
+    package var isUndecided = false
 }
 
 /// One line of what is unfinished.
@@ -183,9 +253,15 @@ package struct CleaningReport: Sendable {
 
     /// Sessions whose record is gone now, and with it every upload of theirs that could be found.
     package var removed: [UnfinishedUpload] = []
-    /// How many were too young.
+    /// How long the oldest of them had been left alone.
+    package var oldestAge: Duration?
+    /// How many remains of trying the store out were removed.
+    package var probeCount = 0
+    /// How many were too young, or undecided.
     package var keptCount = 0
     package var failed: [Failure] = []
+    /// The bytes that went with what was removed.
+    package var removedBytes: UInt64 { removed.reduce(0) { $0.addingReportingOverflow($1.storedBytes).partialValue } }
     /// The names of records that cannot be read. They are never removed: a later version may have written them.
     package var unreadable: [String] = []
 }

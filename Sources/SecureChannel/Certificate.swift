@@ -20,20 +20,11 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         guard let certificate = X509_new() else { throw CryptographyError(takingReasonFor: .makeCertificate) }
         guard Self.fill(certificate, serialNumber: serialNumber, name: Array(name.utf8)),
             X509_set_pubkey(certificate, key.key) == 1,
-            // No digest is named, because Ed25519 brings its own. The result is the signature's size.
-            X509_sign(certificate, key.key, nil) > 0
+            // The result is the signature's size.
+            X509_sign(certificate, key.key, key.signatureDigest) > 0
         else {
             X509_free(certificate)
             throw CryptographyError(takingReasonFor: .makeCertificate)
-        }
-        self.certificate = certificate
-    }
-
-    /// - Parameter pem: the first certificate in it is taken. `nil` where there is none.
-    package init?(pem: [UInt8]) {
-        defer { OpenSSLErrorQueue.clear() }
-        guard let stream = MemoryStream(pem), let certificate = PEM_read_bio_X509(stream.stream, nil, nil, nil) else {
-            return nil
         }
         self.certificate = certificate
     }
@@ -67,8 +58,17 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return X509_check_private_key(certificate, key.key) == 1
     }
 
+    /// Whether nobody else has signed it.
+    var isSelfSigned: Bool {
+        defer { OpenSSLErrorQueue.clear() }
+        return X509_self_signed(certificate, 0) == 1
+    }
+
+    /// What it is called by: the common name, or the first DNS name. `nil` where it has neither that is text.
+    package var name: String? { commonName() ?? firstDNSName() }
+
     /// The subject's first common name, or `nil` where it has none that is text.
-    package func commonName() -> String? {
+    private func commonName() -> String? {
         guard let subject = X509_get_subject_name(certificate) else { return nil }
         let index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
         guard index >= 0, let entry = X509_NAME_get_entry(subject, index) else { return nil }
@@ -80,6 +80,24 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         }
         defer { CRYPTO_free(text, #fileID, #line) }
         return String(validating: UnsafeBufferPointer(start: text, count: Int(length)), as: UTF8.self)
+    }
+
+    /// `nil` where there is none that is text.
+    private func firstDNSName() -> String? {
+        defer { OpenSSLErrorQueue.clear() }
+        guard let extensionValue = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return nil }
+        let names = OpaquePointer(extensionValue)
+        defer { GENERAL_NAMES_free(names) }
+        for index in 0..<max(0, OPENSSL_sk_num(names)) {
+            guard let name = OPENSSL_sk_value(names, index) else { continue }
+            var type: Int32 = 0
+            let value = GENERAL_NAME_get0_value(name.assumingMemoryBound(to: GENERAL_NAME.self), &type)
+            guard type == GEN_DNS, let value else { continue }
+            let text = UnsafePointer<ASN1_STRING>(value.assumingMemoryBound(to: ASN1_STRING.self))
+            let bytes = UnsafeBufferPointer(start: ASN1_STRING_get0_data(text), count: Int(ASN1_STRING_length(text)))
+            return String(validating: bytes, as: UTF8.self)
+        }
+        return nil
     }
 
     /// All but the public key and the signature. Whether each step succeeded; the caller still owns the certificate.

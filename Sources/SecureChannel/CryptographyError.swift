@@ -18,10 +18,12 @@ package struct CryptographyError: Error, Hashable {
         case encodeKey
         case makeCertificate
         case encodeCertificate
+        /// Making or encoding a request for an authority to sign.
+        case makeRequest
         case readPublicKey
         case makeTLSContext
         case makeTLSConnection
-        /// Reading the certificates of a private CA.
+        /// Taking up the certificates of a private authority.
         case loadAuthority
     }
 
@@ -58,7 +60,8 @@ extension CryptographyError: CustomStringConvertible {
             case .readPublicKey: "read a certificate's public key"
             case .makeTLSContext: "prepare TLS"
             case .makeTLSConnection: "prepare a TLS connection"
-            case .loadAuthority: "read the authority's certificates"
+            case .makeRequest: "make a certificate request"
+            case .loadAuthority: "take up the authority's certificates"
             }
         return "The cryptographic library could not \(attempt): \(reason ?? "it gave no reason")."
     }

@@ -1,14 +1,20 @@
-/// What a gateway's site or a device shows itself with: an Ed25519 key, and a certificate for it signed by itself.
+/// What a gateway's site or a device shows itself with: a private key, and a certificate for it.
+///
+/// `create` signs the certificate with the key itself. Where an authority is to vouch for it, its certificate takes the
+/// file's place, with those that lead from it to the authority behind it.
 ///
 /// A class, because many connections share it and the key and certificate inside must be freed once.
 package final class Identity: Sendable {
-    /// Within the directory: PKCS#8, PEM, mode 0600.
+    /// Within the directory: PEM, mode 0600.
     package static let keyFileName = "identity.key"
 
-    /// Within the directory: X.509, PEM. Not secret.
+    /// Within the directory: X.509, PEM, the identity's own certificate first. Not secret.
     package static let certificateFileName = "identity.crt"
 
-    /// The certificate's common name. It helps people; peers are told apart by fingerprint alone.
+    /// Within the directory: PKCS#10, PEM, for an authority to sign. Not secret, and read by nobody here.
+    package static let requestFileName = "identity.csr"
+
+    /// The certificate's name. It helps people; without an authority peers are told apart by fingerprint alone.
     package let name: String
 
     package let fingerprint: Fingerprint
@@ -16,46 +22,68 @@ package final class Identity: Sendable {
     package let privateKey: PrivateKey
     package let certificate: Certificate
 
+    /// What the certificate's file holds. The own one is its first.
+    private let bundle: CertificateBundle?
+
     private static let fileBytesMax = 16 * 1024
     private static let nameCharactersMax = 64
 
     private init(
-        name: String, fingerprint: Fingerprint, privateKey: consuming PrivateKey, certificate: consuming Certificate
+        name: String, fingerprint: Fingerprint, privateKey: consuming PrivateKey, certificate: consuming Certificate,
+        bundle: CertificateBundle? = nil
     ) {
         self.name = name
         self.fingerprint = fingerprint
         self.privateKey = privateKey
         self.certificate = certificate
+        self.bundle = bundle
     }
 
-    /// Makes a new key and its certificate, and leaves what is in the directory already as it is.
+    /// Whether its certificate is signed by nobody but itself: an authority that looks for its own name finds none.
+    package var isSelfSigned: Bool { certificate.isSelfSigned }
+
+    /// The certificates that lead from the own one to an authority, in order; borrowed.
+    var intermediates: ArraySlice<OpaquePointer> { bundle?.rest ?? [] }
+
+    /// Makes a new key, its certificate and a request for another one, and leaves what is in the directory already as
+    /// it is.
     ///
-    /// The certificate is written first and the key last, each in one step. A process killed in between leaves a
-    /// certificate alone, which `create` and `load` both report and nobody misses.
+    /// The key is written last, each file in one step. A process killed in between leaves files that `create` and
+    /// `load` both report and nobody misses.
     /// - Parameters:
     ///   - directory: exists.
     ///   - name: 1 to 64 characters, none of them a control character.
-    package static func create(in directory: String, name: String) throws(IdentityError) -> Identity {
+    package static func create(
+        in directory: String, name: String, keyType: KeyType = .ed25519
+    ) throws(IdentityError) -> Identity {
         guard isUsable(name) else { throw .nameUnusable }
         let keyPath = "\(directory)/\(keyFileName)"
-        let certificatePath = "\(directory)/\(certificateFileName)"
         // Without this look, a certificate would for a moment stand beside a key that it does not belong to.
         guard !AtomicFile.exists(keyPath) else { throw .exists(path: keyPath) }
         let identity: Identity
-        let keyPEM: [UInt8]
-        let certificatePEM: [UInt8]
+        let files: [(pem: [UInt8], name: String, mode: AtomicFile.Mode)]
         do {
-            identity = try make(name: name)
-            keyPEM = try identity.privateKey.pem()
-            certificatePEM = try identity.certificate.pem()
+            identity = try make(name: name, keyType: keyType)
+            files = [
+                (try identity.certificate.pem(), certificateFileName, .ownerWritesAllRead),
+                (
+                    try CertificateRequest.pem(for: identity.privateKey, name: name), requestFileName,
+                    .ownerWritesAllRead
+                ),
+                (try identity.privateKey.pem(), keyFileName, .ownerOnly),
+            ]
         } catch {
             throw .cryptography(error)
         }
-        try write(certificatePEM, to: certificatePath, mode: .ownerWritesAllRead)
+        var written: [String] = []
         do throws(IdentityError) {
-            try write(keyPEM, to: keyPath, mode: .ownerOnly)
+            for file in files {
+                let path = "\(directory)/\(file.name)"
+                try write(file.pem, to: path, mode: file.mode)
+                written.append(path)
+            }
         } catch {
-            AtomicFile.remove(certificatePath)
+            for path in written { AtomicFile.remove(path) }
             throw error
         }
         return identity
@@ -65,21 +93,28 @@ package final class Identity: Sendable {
     package static func load(from directory: String) throws(IdentityError) -> Identity {
         let keyPEM = try read("\(directory)/\(keyFileName)", access: .ownerOnly)
         let certificatePEM = try read("\(directory)/\(certificateFileName)", access: .anyone)
-        guard let privateKey = PrivateKey(pem: keyPEM) else { throw .privateKeyUnreadable }
-        guard let certificate = Certificate(pem: certificatePEM) else { throw .certificateUnreadable }
+        let privateKey: PrivateKey
+        do {
+            privateKey = try PrivateKey(pem: keyPEM)
+        } catch {
+            throw .privateKey(error)
+        }
+        guard let bundle = CertificateBundle(pem: certificatePEM) else { throw .certificateUnreadable }
+        let certificate = bundle.first
         guard certificate.belongs(to: privateKey) else { throw .mismatch }
-        guard let name = certificate.commonName() else { throw .certificateUnreadable }
+        guard let name = certificate.name else { throw .certificateUnreadable }
         let fingerprint: Fingerprint
         do {
             fingerprint = try certificate.fingerprint()
         } catch {
             throw .cryptography(error)
         }
-        return Identity(name: name, fingerprint: fingerprint, privateKey: privateKey, certificate: certificate)
+        return Identity(
+            name: name, fingerprint: fingerprint, privateKey: privateKey, certificate: certificate, bundle: bundle)
     }
 
-    private static func make(name: String) throws(CryptographyError) -> Identity {
-        let privateKey = try PrivateKey.generate()
+    private static func make(name: String, keyType: KeyType) throws(CryptographyError) -> Identity {
+        let privateKey = try PrivateKey.generate(keyType)
         let certificate = try Certificate(selfSignedBy: privateKey, name: name)
         let fingerprint = try certificate.fingerprint()
         return Identity(name: name, fingerprint: fingerprint, privateKey: privateKey, certificate: certificate)

@@ -4,11 +4,17 @@ package enum IdentityError: Error, Hashable {
     /// Making an identity where there is one, or half of one.
     case exists(path: String)
     case nameUnusable
-    case privateKeyUnreadable
+    case privateKey(PrivateKeyError)
     case certificateUnreadable
     /// The certificate is for another key than the one beside it.
     case mismatch
     case cryptography(CryptographyError)
+
+    /// Whether one of the files is not there.
+    package var isMissing: Bool {
+        guard case .file(let error) = self else { return false }
+        return error.isMissing
+    }
 }
 
 extension IdentityError: CustomStringConvertible, CustomDebugStringConvertible {
@@ -21,12 +27,18 @@ extension IdentityError: CustomStringConvertible, CustomDebugStringConvertible {
                 + "Remove it only if no peer knows this identity."
         case .nameUnusable:
             "An identity's name has 1 to 64 characters, none of them a control character."
-        case .privateKeyUnreadable:
-            "\(Identity.keyFileName) is not an Ed25519 private key in PEM without a passphrase."
+        case .privateKey(.unreadable):
+            "\(Identity.keyFileName) is not a private key in PEM; Ed25519 and P-256 keys are possible."
+        case .privateKey(.encrypted):
+            "\(Identity.keyFileName) is encrypted, and nobody is there to ask for its passphrase: "
+                + "decrypt it (openssl pkey -in … -out …) and let only its owner read it."
+        case .privateKey(.unsupported(let kind)):
+            "\(Identity.keyFileName) is a key of the kind \(kind); only Ed25519 and P-256 (prime256v1) are possible."
         case .certificateUnreadable:
-            "\(Identity.certificateFileName) is not an X.509 certificate in PEM with a common name."
+            "\(Identity.certificateFileName) is not an X.509 certificate in PEM with a name."
         case .mismatch:
-            "\(Identity.certificateFileName) does not belong to \(Identity.keyFileName)."
+            "\(Identity.certificateFileName) does not belong to \(Identity.keyFileName): its first certificate is "
+                + "for another key. Put the one that was signed for \(Identity.requestFileName) there."
         case .cryptography(let error):
             error.description
         }

@@ -1,44 +1,54 @@
 import COpenSSL
 
-/// The one owner of an `EVP_PKEY` with an Ed25519 private key.
+/// The one owner of an `EVP_PKEY` with a private key of one of the kinds in ``KeyType``.
 ///
 /// `@unchecked Sendable` because the key never changes once made, and OpenSSL counts its references atomically.
 package struct PrivateKey: ~Copyable, @unchecked Sendable {
     /// Lent to OpenSSL calls only; those that keep it take a reference of their own.
     package let key: OpaquePointer
 
-    private static let algorithm = "ED25519"
+    package let type: KeyType
 
-    /// A new Ed25519 key, from the library's own generator.
-    package static func generate() throws(CryptographyError) -> PrivateKey {
-        try PrivateKey()
+    /// A new key, from the library's own generator.
+    package static func generate(_ type: KeyType) throws(CryptographyError) -> PrivateKey {
+        try PrivateKey(generating: type)
     }
 
-    private init() throws(CryptographyError) {
-        guard let context = EVP_PKEY_CTX_new_from_name(nil, Self.algorithm, nil) else {
+    private init(generating type: KeyType) throws(CryptographyError) {
+        guard let context = EVP_PKEY_CTX_new_from_name(nil, type.algorithm, nil) else {
             throw CryptographyError(takingReasonFor: .makeKey)
         }
         defer { EVP_PKEY_CTX_free(context) }
         var key: OpaquePointer?
-        guard EVP_PKEY_keygen_init(context) == 1, EVP_PKEY_generate(context, &key) == 1, let key else {
-            throw CryptographyError(takingReasonFor: .makeKey)
-        }
+        guard EVP_PKEY_keygen_init(context) == 1,
+            type.curve.map({ EVP_PKEY_CTX_set_group_name(context, $0) == 1 }) ?? true,
+            EVP_PKEY_generate(context, &key) == 1, let key
+        else { throw CryptographyError(takingReasonFor: .makeKey) }
         self.key = key
+        self.type = type
     }
 
-    /// - Parameter pem: PKCS#8 without a passphrase. `nil` for anything else, and for keys of other algorithms.
-    package init?(pem: [UInt8]) {
+    /// - Parameter pem: PKCS#8, or for P-256 the older `EC PRIVATE KEY` with or without its parameters before it.
+    package init(pem: [UInt8]) throws(PrivateKeyError) {
         defer { OpenSSLErrorQueue.clear() }
-        guard let stream = MemoryStream(pem) else { return nil }
+        guard let stream = MemoryStream(pem) else { throw .unreadable }
         // OpenSSL would ask the terminal for a passphrase, and wait, if it were not told that there is none.
         let noPassphrase: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32
-        noPassphrase = { _, _, _, _ in -1 }
-        guard let key = PEM_read_bio_PrivateKey(stream.stream, nil, noPassphrase, nil) else { return nil }
-        guard EVP_PKEY_is_a(key, Self.algorithm) == 1 else {
+        noPassphrase = { _, _, _, wasAsked in
+            wasAsked?.storeBytes(of: true, as: Bool.self)
+            return -1
+        }
+        var wasAsked = false
+        guard let key = PEM_read_bio_PrivateKey(stream.stream, nil, noPassphrase, &wasAsked) else {
+            throw wasAsked ? .encrypted : .unreadable
+        }
+        guard let type = KeyType.allCases.first(where: { $0.isType(of: key) }) else {
+            let kind = KeyType.describe(key)
             EVP_PKEY_free(key)
-            return nil
+            throw .unsupported(kind: kind)
         }
         self.key = key
+        self.type = type
     }
 
     /// PKCS#8, not encrypted: for a file that only its owner can read.
@@ -50,7 +60,59 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
         return pem
     }
 
+    /// What goes into a signature of this key before it is signed; `nil` where the algorithm brings its own.
+    var signatureDigest: OpaquePointer? {
+        switch type {
+        case .ed25519: nil
+        case .p256: EVP_sha256()
+        }
+    }
+
     deinit {
         EVP_PKEY_free(key)
+    }
+}
+
+/// A text that holds no private key of use.
+package enum PrivateKeyError: Error, Hashable {
+    case unreadable
+    /// A passphrase would be needed, and there is nobody to ask.
+    case encrypted
+    /// - Parameter kind: OpenSSL's name for what it is, and for its curve.
+    case unsupported(kind: String)
+}
+
+extension KeyType {
+    /// As OpenSSL calls it.
+    fileprivate var algorithm: String {
+        switch self {
+        case .ed25519: "ED25519"
+        case .p256: "EC"
+        }
+    }
+
+    /// As OpenSSL calls it in keys; `nil` for an algorithm that goes with one only.
+    fileprivate var curve: String? {
+        switch self {
+        case .ed25519: nil
+        case .p256: "prime256v1"
+        }
+    }
+
+    fileprivate func isType(of key: OpaquePointer) -> Bool {
+        EVP_PKEY_is_a(key, algorithm) == 1 && (curve == nil || curve == Self.curve(of: key))
+    }
+
+    /// `nil` for keys without a curve, and for curves that have no name.
+    private static func curve(of key: OpaquePointer) -> String? {
+        var name = [CChar](repeating: 0, count: 64)
+        var length = 0
+        guard EVP_PKEY_get_group_name(key, &name, name.count, &length) == 1, length <= name.count else { return nil }
+        return String(decoding: name.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    fileprivate static func describe(_ key: OpaquePointer) -> String {
+        let algorithm = EVP_PKEY_get0_type_name(key).map { String(cString: $0) } ?? "unknown"
+        return curve(of: key).map { "\(algorithm) (\($0))" } ?? algorithm
     }
 }

@@ -33,20 +33,49 @@ struct Init: AsyncParsableCommand {
     @Option(help: "What sluice-gateway device invite printed; - to read it from standard input.") var invite: String?
     @Option(help: "Without an invitation: the gateway, for example gateway.example.org:7420.") var gateway: Endpoint?
     @Option(help: "And its fingerprint, sha256: and 64 digits, as the last line of its init.") var pin: Fingerprint?
-    @Option(help: "A name for the device's certificate.") var name = "sluice-agent"
+    @Option(help: "Instead of --pin: know the gateway by a certificate that this authority signed, a PEM file.") var ca:
+        String?
+    @Option(help: "What the gateway's certificate is for, with --ca (default: the host of --gateway).") var gatewayName:
+        String?
+    @Option(help: "A name for the device's certificate (default: sluice-agent); with --ca, the device's name.")
+    var name: String?
+    @Option(help: "The kind of the device's key.") var keyType = KeyType.ed25519
 
-    func run() async throws {
-        switch (invite, gateway, pin) {
-        case (let invite?, nil, nil):
-            try await enrol(try code(invite))
-        case (nil, let gateway?, let pin?):
-            let fingerprint = try AgentHome(path: home).create(name: name, gateway: gateway.description, pin: pin)
-            print(
-                "Made this device's home in \(home). The gateway's device list needs this fingerprint:\n\(fingerprint)")
-        default:
-            throw ValidationError("Say either --invite CODE, or both --gateway HOST:PORT and --pin FINGERPRINT.")
+    func validate() throws {
+        let isByHand = gateway != nil && (pin != nil) != (ca != nil)
+        guard invite == nil ? isByHand : gateway == nil && pin == nil && ca == nil else {
+            throw ValidationError(
+                "Say either --invite CODE, or --gateway HOST:PORT and how it is known: by its fingerprint, --pin, or "
+                    + "by its authority, --ca.")
+        }
+        guard ca != nil || gatewayName == nil else { throw ValidationError("--gateway-name goes with --ca.") }
+        guard ca == nil || name.map(DeviceName.isUsable) == true else {
+            throw ValidationError("With --ca the device needs a --name of its own, of \(DeviceName.rule).")
         }
     }
+
+    func run() async throws {
+        if let invite {
+            try await enrol(try code(invite))
+        } else if let gateway, let ca {
+            let fingerprint = try AgentHome(path: home).create(
+                name: name ?? usualName, gateway: gateway.description, authorityPath: ca,
+                gatewayName: gatewayName ?? gateway.host, keyType: keyType)
+            print(
+                """
+                Made this device's home in \(home). Have the authority sign \(home)/identity.csr, and put the result \
+                in the place of \(home)/identity.crt. The key's fingerprint:
+                \(fingerprint)
+                """)
+        } else if let gateway, let pin {
+            let fingerprint = try AgentHome(path: home).create(
+                name: name ?? usualName, gateway: gateway.description, pin: pin, keyType: keyType)
+            print(
+                "Made this device's home in \(home). The gateway's device list needs this fingerprint:\n\(fingerprint)")
+        }
+    }
+
+    private var usualName: String { "sluice-agent" }
 
     /// Arguments can be seen by other users of the machine for as long as the program runs; standard input cannot.
     private func code(_ argument: String) throws -> InvitationCode {
@@ -60,7 +89,7 @@ struct Init: AsyncParsableCommand {
 
     private func enrol(_ code: InvitationCode) async throws {
         let enroller = Enroller(home: AgentHome(path: home), software: "sluice-agent \(sluiceVersion)")
-        let device = try await enroller.enrol(name: name, code: code)
+        let device = try await enroller.enrol(name: name ?? usualName, keyType: keyType, code: code)
         let keys = device.prefix.isEmpty ? "any key" : "keys below \(device.prefix)"
         print("Made this device's home in \(home). The gateway knows it as \(device.name); it may write \(keys).")
     }

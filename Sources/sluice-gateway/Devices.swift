@@ -45,20 +45,40 @@ struct Device: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Adds a device; a running gateway takes note.")
         @Argument(help: "The device's name.") var name: String
         @Option(help: "What sluice-agent init printed on the device: sha256: and 64 digits.") var fingerprint:
-            Fingerprint
-        @Option(help: "The keys it may write: all that begin with this, which ends in a slash.") var prefix = ""
+            Fingerprint?
+        @Flag(help: "It is known by a certificate with this name (serve --ca); also lets in a revoked name again.")
+        var certificate = false
+        @Option(
+            help: """
+                The keys it may write: all that begin with this, which ends in a slash (default: any; with \
+                --certificate, the name and a slash).
+                """)
+        var prefix: String?
         @OptionGroup var home: HomeOption
 
-        func run() throws { try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: prefix) }
+        func validate() throws {
+            guard (fingerprint != nil) != certificate else {
+                throw ValidationError("Say how the device is known: by --fingerprint, or by its --certificate.")
+            }
+        }
+
+        func run() throws {
+            guard let fingerprint else { return try home.gateway.addCertifiedDevice(name: name, prefix: prefix) }
+            try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: prefix ?? "")
+        }
     }
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Takes a device off the list; a running gateway ends its connections within seconds.")
         @Argument(help: "The device's name.") var name: String
+        @Option(help: "As for serve: then certificates with this name are refused from now on.") var ca: String?
         @OptionGroup var home: HomeOption
 
-        func run() throws { try home.gateway.revokeDevice(name: name) }
+        func run() async throws {
+            let settings = try await Settings(file: home.gateway.configurationPath)
+            try home.gateway.revokeDevice(name: name, hasAuthority: settings.value(ca, "ca") != nil)
+        }
     }
 
     struct List: AsyncParsableCommand {

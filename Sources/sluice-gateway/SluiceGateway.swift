@@ -29,10 +29,12 @@ struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Makes a gateway's home; its last line is the fingerprint.")
     @Argument(help: "The directory to make.") var directory: String
-    @Option(help: "A name for the gateway's certificate.") var name = "sluice-gateway"
+    @Option(help: "A name for the gateway's certificate; for an authority to sign, its host name.") var name =
+        "sluice-gateway"
+    @Option(help: "The kind of its key.") var keyType = KeyType.ed25519
 
     func run() throws {
-        let fingerprint = try GatewayHome(path: directory).create(name: name)
+        let fingerprint = try GatewayHome(path: directory).create(name: name, keyType: keyType)
         print("Made a gateway's home in \(directory). Agents pin this fingerprint:\n\(fingerprint)")
     }
 }
@@ -45,6 +47,14 @@ struct Serve: AsyncParsableCommand {
         Endpoint?
     @Option(help: "Memory for parts under way, with its unit (default: 64MiB).") var budget: ByteSize?
     @Option(help: "How long agents may finish after SIGTERM (default: 25s).") var drainLimit: TimeSpan?
+    @Option(
+        help: """
+            Know devices by the names in certificates that this authority signed, a PEM file; those on the list with \
+            a fingerprint stay known by their keys.
+            """)
+    var ca: String?
+    @Option(help: "Remove unfinished uploads that got no part for this long (default: 7d).") var unfinishedExpiry:
+        TimeSpan?
     @Flag(help: "Without TLS, for agents on this machine that say the same.") var plaintext = false
     @Flag(help: "Log more.") var verbose = false
 
@@ -56,12 +66,21 @@ struct Serve: AsyncParsableCommand {
         guard let endpoint, !plaintext || endpoint.isLoopback else {
             throw ValidationError("--plaintext is for loopback addresses such as 127.0.0.1:7420 only.")
         }
+        let authorityPath = try settings.value(ca, "ca")
+        guard !plaintext || authorityPath == nil else {
+            throw ValidationError("--ca is of no use without TLS: leave out one of --ca and --plaintext.")
+        }
         var program = GatewayProgram(
             home: home.gateway, site: site, host: endpoint.host, port: endpoint.port,
             software: "sluice-gateway \(sluiceVersion)")
         program.budgetBytes = try settings.value(budget, "budget")?.bytes
         program.isPlaintext = plaintext
+        program.authorityPath = authorityPath
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
+        if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
+            guard expiry >= .seconds(60) else { throw ValidationError("--unfinished-expiry is at least 1min.") }
+            program.unfinishedExpiry = expiry
+        }
         try await program.run(logger: logger)
     }
 }

@@ -20,6 +20,8 @@ struct StoreOptions: ParsableArguments {
         name: .customLong("s3-provider"),
         help: "What kind of store it is, if its address does not tell: \(S3Provider.names).")
     var provider: S3Provider?
+    @Option(name: .customLong("s3-ca"), help: "A PEM file: who signs the store's certificate, instead of the system's.")
+    var authorities: String?
     @Option(help: "Who checks that parts have their digests: the gateway (always), the store, or whoever can (auto).")
     var verify: PartVerification?
 
@@ -32,6 +34,7 @@ struct StoreOptions: ParsableArguments {
         site.region = try settings.value(region, "s3-region")
         site.addressing = try settings.value(addressing, "s3-addressing")
         site.provider = try settings.value(provider, "s3-provider")
+        site.authoritiesFile = try settings.value(authorities, "s3-ca")
         site.verification = try settings.value(verify, "verify") ?? .auto
         return site
     }

@@ -1,5 +1,6 @@
 import AgentKit
 import Foundation
+import GRDB
 import Logging
 import TestSupport
 import Testing
@@ -109,6 +110,40 @@ struct JournalTests {
             try journal.apply([.began(UploadID(1), Self.session())], nowMilliseconds: 0) { _ in Self.subject }
             try journal.apply([.began(UploadID(2), Self.session(2))], nowMilliseconds: 0) { _ in Self.subject }
             #expect(try journal.unfinished().map(\.row.id) == [UploadID(2)])
+        }
+    }
+
+    /// SQLite takes any value in any column, and finds nothing wrong with it.
+    @Test(arguments: [
+        "UPDATE uploads SET size = 'much'", "UPDATE uploads SET session = 'none'", "UPDATE uploads SET created = 1e300",
+        "UPDATE parts SET number = x'ff'", "UPDATE parts SET digest = 5", "DROP TABLE parts",
+        "ALTER TABLE uploads RENAME COLUMN token TO t", "DELETE FROM grdb_migrations",
+    ])
+    func aJournalOfOtherValuesIsSetAside(statement: String) async throws {
+        try await withTemporaryDirectory { directory in
+            let home = AgentHome(path: directory.path(percentEncoded: false))
+            let written = try AgentJournal.open(home, logger: Logger(label: "test"))
+            try apply([.began(Self.id, Self.session()), .stored(Self.id, try Self.entry(1))], to: written)
+            let queue = try DatabaseQueue(path: home.journalPath)
+            try await queue.writeWithoutTransaction { try $0.execute(sql: statement) }
+            try queue.close()
+            let journal = try AgentJournal.open(home, logger: Logger(label: "test"))
+            #expect(try journal.unfinished().isEmpty)
+            let names = try FileManager.default.contentsOfDirectory(atPath: home.path)
+            #expect(names.contains { $0.contains("damaged") }, "\(names)")
+        }
+    }
+
+    /// Another program may come by while the journal is open.
+    @Test func aValueThatBecomesAnotherIsAnErrorAndNotTheEnd() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending(path: "journal").path(percentEncoded: false)
+            let journal = try Journal.open(path)
+            try apply([.began(Self.id, Self.session())], to: journal)
+            let queue = try DatabaseQueue(path: path)
+            try await queue.writeWithoutTransaction { try $0.execute(sql: "UPDATE uploads SET losses = 'many'") }
+            try queue.close()
+            #expect(throws: DatabaseError.self) { try journal.upload(Self.id) }
         }
     }
 

@@ -83,6 +83,21 @@ extension EndToEndTests {
             }
         }
 
+        /// Beside an authority whose certificates make other devices known; these are not disturbed meanwhile.
+        @Test func aDeviceWithoutACertificateIsInvitedBesideThoseWithOne() async throws {
+            try await Site.servingWithAuthority { site, authority, gateway in
+                let code = try await invite(site, "cam", port: gateway.port, ["--prefix", "cam/"])
+                let certified = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
+                let file = try site.makeFile("file", bytes: 1_000)
+                _ = try await certified.run(site.push(file))
+                try await site.expectObject("cam1/file", equals: file)
+                try await enrol(site, "agent", code)
+                let agent = AgentHandle(home: site.path("agent"), program: try .built("sluice-agent"))
+                _ = try await agent.run(site.push(file))
+                try await site.expectObject("cam/file", equals: file)
+            }
+        }
+
         /// Whoever passes the handshake because somebody is invited is asked whose key it is, as for HELLO: else it
         /// could ask for a listed device's name and prefix.
         @Test func nobodyEnrolsUnderAKeyThatWasNotProved() async throws {

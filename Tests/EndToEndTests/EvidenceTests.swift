@@ -1,7 +1,9 @@
 import Foundation
 import S3Servers
+import SecureChannel
 import TestSupport
 import Testing
+import WireProtocol
 
 extension EndToEndTests {
     /// Files that are there already, on each kind of evidence that stores keep of what is in an object.
@@ -47,6 +49,36 @@ extension EndToEndTests {
                         let refused = try await agent.run(site.push(other), exits: 1)
                         #expect(refused.outcomes == ["keyTaken"])
                         #expect(!server.requests.contains { $0.method == "PUT" && $0.target.contains("/site/file") })
+                    }
+                }
+            }
+        }
+
+        /// What a reader can hold the object against, in the form in which S3 tells it.
+        @Test func theReceiptHasTheChecksumAsS3WritesIt() async throws {
+            try await Site.serving { site, agent in
+                let sizes = [3 * site.partBytes + 17, 2 * site.partBytes, site.partBytes, 1_000, 0]
+                for (number, size) in sizes.enumerated() {
+                    let file = try site.makeFile("file-\(number)", bytes: size)
+                    let content = try Data(contentsOf: file)
+                    let parts = stride(from: 0, to: size, by: site.partBytes).map {
+                        content[$0..<min($0 + site.partBytes, size)]
+                    }
+                    let digests = try parts.flatMap { try SHA256Digest.of(Array($0)).bytes }
+                    let whole = Data(try SHA256Digest.of(Array(content)).bytes).base64EncodedString()
+                    let composite = Data(try SHA256Digest.of(digests).bytes).base64EncodedString()
+                    let expected = parts.count > 1 ? "\(composite)-\(parts.count)" : whole
+                    for outcome in ["stored", "there"] {
+                        let run = try await agent.run(site.push(file))
+                        #expect(run.outcomes == [outcome])
+                        let told = run.events.compactMap(\.checksumSha256)
+                        #expect(told == [expected], "\(size) bytes, \(outcome)")
+                        let receipt = try #require(run.events.first { $0.event == "finished" })
+                        #expect(receipt.etag?.isEmpty == false && receipt.size == UInt64(size))
+                        // One part has no size of its own, and is recognised by its digest.
+                        guard parts.count > 1 else { continue }
+                        #expect(receipt.partSize == UInt64(site.partBytes))
+                        #expect(try receipt.root == "\(SHA256Digest.of(digests))")
                     }
                 }
             }

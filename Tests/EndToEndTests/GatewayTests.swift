@@ -66,9 +66,9 @@ extension EndToEndTests {
                 let listed = try await site.administer(["uploads", "list"])
                 #expect(listed.contains { $0.contains("agent  file") }, "\(listed)")
                 let kept = try await site.administer(["uploads", "clean", "--older-than", "1h"])
-                #expect(kept.contains("0 removed, 1 kept."), "\(kept)")
+                #expect(kept.contains("0 removed (0 B), 1 kept."), "\(kept)")
                 let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
-                #expect(cleaned.contains("1 removed, 0 kept."), "\(cleaned)")
+                #expect(cleaned.last?.hasPrefix("1 removed (") == true, "\(cleaned)")
                 try await site.expectNothingUnfinished()
                 // The agent is told that the store has lost it, begins again by itself and says so.
                 let rest = try await agent.run(site.push(file))

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import S3Servers
 import TestSupport
 import Testing
 

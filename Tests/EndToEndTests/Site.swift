@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import S3Servers
 import TestSupport
 import Testing
 
@@ -24,13 +25,22 @@ struct Site {
         _ kind: StorageKind = .directory, _ body: (Site) async throws -> Void
     ) async throws {
         try await withTemporaryDirectory("site") { directory in
-            try await kind.with(in: directory) { storage in
-                let site = Site(directory: directory, storage: storage)
-                let told = try await site.gateway(["init", site.path("gateway")])
-                try told.joined(separator: "\n").write(toFile: site.path("pin"), atomically: true, encoding: .utf8)
-                try await body(site)
-            }
+            try await kind.with(in: directory) { try await make(in: directory, on: $0, body) }
         }
+    }
+
+    /// The same on a storage that is there already.
+    static func with(_ storage: any Storage, _ body: (Site) async throws -> Void) async throws {
+        try await withTemporaryDirectory("site") { try await make(in: $0, on: storage, body) }
+    }
+
+    private static func make(
+        in directory: URL, on storage: any Storage, _ body: (Site) async throws -> Void
+    ) async throws {
+        let site = Site(directory: directory, storage: storage)
+        let told = try await site.gateway(["init", site.path("gateway")])
+        try told.joined(separator: "\n").write(toFile: site.path("pin"), atomically: true, encoding: .utf8)
+        try await body(site)
     }
 
     /// Makes a site on which a gateway serves, with an agent that it knows: what most tests begin with.
@@ -71,10 +81,11 @@ struct Site {
 
     /// Runs `body` beside a gateway that serves, and kills what is left of it.
     func withGateway<Success>(
-        home: String = "gateway", _ options: [String] = [], _ body: (RunningGateway) async throws -> Success
+        home: String = "gateway", _ options: [String] = [], environment variables: [String: String] = [:],
+        _ body: (RunningGateway) async throws -> Success
     ) async throws -> Success {
         let arguments = ["serve", "--home", path(home), "--listen", "127.0.0.1:0"] + storage.options + options
-        let environment = Program.environment(adding: storage.environment)
+        let environment = Program.environment(adding: storage.environment.merging(variables) { $1 })
         return try await withProgram(try gatewayProgram, arguments, environment: environment) { program in
             let line = try await program.waitForLine(of: .standardOutput) { $0.hasPrefix("listening on ") }
             let port = try #require(line.text.split(separator: ":").last.flatMap { Int($0) })
@@ -177,6 +188,10 @@ struct AgentRun {
         var bytesSent: UInt64?
         var bytesResumed: UInt64?
         var wireBytes: UInt64?
+        var checksumSha256: String?
+        var root: String?
+        var etag: String?
+        var partSize: UInt64?
         var outcome: String?
         var message: String?
         var text: String?

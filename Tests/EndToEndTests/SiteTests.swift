@@ -50,6 +50,42 @@ extension EndToEndTests {
             }
         }
 
+        /// The balancer before them goes on leading every third connection to the dead one.
+        @Test(arguments: StorageKind.usual)
+        func goesOnWhereOneOfThreeGatewaysIsKilled(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                try site.makeGatewayHome("second")
+                try site.makeGatewayHome("third")
+                try await site.withGateway { first in
+                    try await site.withGateway(home: "second") { second in
+                        try await site.withGateway(home: "third") { third in
+                            try await pushAndKill(first, beside: [second, third], of: site)
+                        }
+                    }
+                }
+            }
+        }
+
+        private func pushAndKill(_ victim: RunningGateway, beside others: [RunningGateway], of site: Site) async throws
+        {
+            let addresses = try ([victim] + others).map { try SocketAddress(ipAddress: "127.0.0.1", port: $0.port) }
+            try await withFaultProxy(upstreamPort: victim.port) { proxy in
+                try await proxy.redirect(to: addresses[0], addresses[1], addresses[2])
+                let agent = try await site.makeAgent(port: proxy.port, gateways: ["gateway", "second", "third"])
+                let file = try site.makeLargeFile()
+                let run = try await agent.start(site.slowPush(file)) { program in
+                    try await program.waitForStoredParts(4)
+                    victim.program.kill(SIGKILL)
+                    try await victim.program.waitForExit()
+                    #expect(try await program.waitForExit(within: Site.deadline) == .exited(0), "\(program.transcript)")
+                    return AgentRun(program)
+                }
+                try await site.expectObject("file", equals: file)
+                try site.expectLittleTwice([run])
+                try await site.expectNothingUnfinished()
+            }
+        }
+
         private func push(through ports: [Int], of site: Site) async throws {
             let addresses = try ports.map { try SocketAddress(ipAddress: "127.0.0.1", port: $0) }
             try await withFaultProxy(upstreamPort: ports[0]) { proxy in

@@ -45,19 +45,45 @@ extension EndToEndTests {
         }
 
         private func loseAnswer(
-            of kind: StorageKind, bytes: (Site) -> Int, to loses: @escaping @Sendable (Substring) -> Bool
+            of kind: StorageKind, bytes: (Site) -> Int, to harms: @escaping @Sendable (Substring) -> Bool
         ) async throws {
             try await Site.with(kind) { site in
                 let storage = try #require(site.storage as? S3Storage)
                 let port = try #require(Int(storage.server.endpoint.split(separator: ":").last ?? ""))
-                try await AnswerLosingProxy.withProxy(upstreamPort: port, loses: loses) { proxy in
+                try await MeddlingProxy.withProxy(upstreamPort: port, harms: harms) { proxy in
                     try await site.withGateway(["--s3-endpoint", proxy.endpoint]) { gateway in
                         let agent = try await site.makeAgent(port: gateway.port)
                         let file = try site.makeFile("file", bytes: bytes(site))
                         _ = try await agent.run(site.push(file))
-                        #expect(proxy.lostCount == 1)
+                        #expect(proxy.harmCount == 1)
                         try await site.expectObject("file", equals: file)
                         try await site.expectNothingUnfinished()
+                    }
+                }
+            }
+        }
+
+        /// A byte that changes between gateway and store never becomes part of an object: JuiceFS refuses the digest,
+        /// of moto the ETag tells.
+        @Test(arguments: StorageKind.s3)
+        func aByteThatChangesBeforeTheStoreIsFound(kind: StorageKind) async throws {
+            try await Site.with(kind) { site in
+                let storage = try #require(site.storage as? S3Storage)
+                let port = try #require(Int(storage.server.endpoint.split(separator: ":").last ?? ""))
+                for (name, bytes) in [("small", 12_345), ("large", site.largeFileBytes)] {
+                    let isHarmed: @Sendable (Substring) -> Bool = { line in
+                        line.hasPrefix("PUT ") && line.contains("/\(name)")
+                            && (name == "small" || line.contains("partNumber=3&"))
+                    }
+                    try await MeddlingProxy.withProxy(upstreamPort: port, .flipsByte, harms: isHarmed) { proxy in
+                        try await site.withGateway(["--s3-endpoint", proxy.endpoint]) { gateway in
+                            let agent = try await site.makeAgent(name + "-agent", port: gateway.port)
+                            let file = try site.makeFile(name, bytes: bytes)
+                            _ = try await agent.run(site.push(file))
+                            #expect(proxy.harmCount == 1, "\(name)")
+                            try await site.expectObject(name, equals: file)
+                            try await site.expectNothingUnfinished()
+                        }
                     }
                 }
             }
@@ -71,9 +97,11 @@ extension EndToEndTests {
                     try await storage.beginForeignUpload(key: "elsewhere/file")
                     let agent = try await site.makeAgent(port: gateway.port)
                     _ = try await site.pushAndKill(agent, site.makeLargeFile())
-                    #expect(try await site.administer(["uploads", "list"]).last == "1 unfinished.")
+                    #expect(try await site.administer(["uploads", "list"]).last?.hasPrefix("1 unfinished, ") == true)
                     let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
-                    #expect(cleaned.last == "1 removed, 0 kept.")
+                    #expect(
+                        cleaned.last?.hasPrefix("1 removed (") == true
+                            && cleaned.last?.hasSuffix(" B), 0 kept.") == true)
                     let left = try await storage.unfinished()
                     #expect(left.sorted() == ["upload of elsewhere/file", "upload of site/file"])
                 }

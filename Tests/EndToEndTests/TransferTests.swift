@@ -1,4 +1,5 @@
 import Foundation
+import S3Servers
 import TestSupport
 import Testing
 

@@ -1,5 +1,7 @@
+import Foundation
 import GatewayKit
 import SecureChannel
+import TestSupport
 import Testing
 import TransferCore
 import WireProtocol
@@ -24,10 +26,30 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/b/"])
     }
 
+    /// Where CR LF is one character and no end of a line, a comment would take all devices after it away.
+    @Test func readsLinesThatEndAsOnOtherSystems() throws {
+        let text = "# the fleet\r\ncam sha256:\(Self.one) prefix=a/\r\n# the yard\r\nyard sha256:\(Self.two)\r\n"
+        let list = try DeviceList(parsing: text)
+        #expect(list.devices.map(\.name) == ["cam", "yard"])
+        #expect(list.devices.map(\.prefix) == ["a/", ""])
+    }
+
+    /// A combining mark makes one character with what stands before it, the equals sign included.
+    @Test(arguments: ["\u{338}a/", "\u{301}/", "\u{600}/", "a\u{301}/"])
+    func readsThePrefixesThatItTakes(prefix: String) throws {
+        var list = DeviceList()
+        try list.add(
+            AuthorisedDevice(name: "cam", fingerprint: try #require(SHA256Digest(Self.one)), prefix: prefix))
+        let again = try DeviceList(parsing: list.text)
+        #expect(again.devices.map { Array($0.prefix.utf8) } == [Array(prefix.utf8)])
+    }
+
     @Test(arguments: [
         "cam", "cam sha256:12", "cam sha256:\(one) prefix=a", "cam sha256:\(one) prefix=/", "cam sha256:\(one) speed=9",
         "c/m sha256:\(one)", "cam sha256:\(one) prefix=../x/", "cam sha256:\(one) prefix=.sluice/",
         "cam sha256:\(one)\ncam sha256:\(two)", "cam sha256:\(one)\nyard sha256:\(one)",
+        "cam sha256:\(one)\ncam revoked", "cam certificate\ncam revoked", "cam revoked prefix=a/", "cam Revoked",
+        "cam certificate prefix=a", "cam certificate speed=9", "c/m certificate", "c/m revoked", "cam sha256",
     ])
     func refusesALineThatItDoesNotWhollyUnderstand(text: String) {
         #expect(throws: DeviceListError.self) { try DeviceList(parsing: text) }
@@ -40,6 +62,45 @@ struct DeviceListTests {
         } catch {
             #expect(error.line == 3)
             #expect(error.description.contains("line 3"))
+        }
+    }
+
+    @Test func saysWhatCertificatesMayDo() throws {
+        let text =
+            "ship sha256:\(Self.one)\ncam1 certificate\ncam2 certificate prefix=yard/\ncam3 certificate prefix=\n"
+        let list = try DeviceList(parsing: text + "cam4 revoked # stolen\n")
+        #expect(list.devices.map(\.name) == ["ship"])
+        #expect(list.certificateRules.map(\.name) == ["cam1", "cam2", "cam3", "cam4"])
+        #expect(list.certificateRules.map(\.prefix) == ["cam1/", "yard/", "", nil])
+        #expect(try DeviceList(parsing: list.text) == list)
+    }
+
+    @Test func aRevokedNameStaysOnTheListUntilItIsAddedAgain() async throws {
+        try await withTemporaryDirectory { directory in
+            let home = GatewayHome(path: directory.path(percentEncoded: false))
+            let fingerprint = try home.create(name: "gate")
+            try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")
+            // Keys only: a name that is off the list is nobody's.
+            #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam") }
+            try home.revokeDevice(name: "ship")
+            #expect(try home.devices().devices == [])
+            // A certificate with this name might make it known again.
+            #expect(try home.devices().certificateRules.map(\.name) == ["ship"])
+            try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")
+            try home.revokeDevice(name: "ship", hasAuthority: true)
+            try home.revokeDevice(name: "cam", hasAuthority: true)
+            #expect(try home.devices().devices == [])
+            #expect(try home.devices().certificateRules.map(\.prefix) == [nil, nil])
+            #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam", hasAuthority: true) }
+            #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam") }
+            // A list that speaks of certificates is one of a site with an authority.
+            try home.revokeDevice(name: "yard")
+            #expect(try home.devices().hasRevoked("yard"))
+            try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")
+            try home.addCertifiedDevice(name: "cam", prefix: nil)
+            #expect(try home.devices().devices.map(\.name) == ["ship"])
+            #expect(try home.devices().certificateRules.map(\.prefix) == [nil, "cam/"])
+            #expect(throws: DeviceListError.self) { try home.addCertifiedDevice(name: "ship", prefix: nil) }
         }
     }
 }

@@ -93,6 +93,31 @@ struct InvitationTests {
         }
     }
 
+    /// Inviting a revoked name forgives it only when the code is used: until then revoking once more ends it.
+    @Test func revokingARevokedNameEndsItsInvitation() async throws {
+        try await Self.withHome { home in
+            try home.addDevice(name: "cam", fingerprint: try Self.key(9), prefix: "")
+            try home.revokeDevice(name: "cam", hasAuthority: true)
+            let secret = try Self.secret(home, "cam")
+            try home.revokeDevice(name: "cam", hasAuthority: true)
+            #expect(try home.invitations() == InvitationList())
+            #expect(try Self.redeem(secret, by: 1, in: home) == nil)
+            #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam", hasAuthority: true) }
+        }
+    }
+
+    /// Where the lists are shared and the invitations are not.
+    @Test func aNameThatCertificatesHaveByNowIsNotGivenToAKey() async throws {
+        try await Self.withHome { home in
+            let secret = try Self.secret(home, "cam")
+            let invitations = try #require(FileManager.default.contents(atPath: home.invitationsPath))
+            try home.addCertifiedDevice(name: "cam", prefix: nil)
+            try invitations.write(to: URL(filePath: home.invitationsPath))
+            #expect(try Self.redeem(secret, by: 1, in: home) == nil)
+            #expect(try home.devices().devices.isEmpty)
+        }
+    }
+
     @Test func aNameThatCannotBeListedIsNotInvited() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")

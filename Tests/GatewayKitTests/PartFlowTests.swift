@@ -28,6 +28,31 @@ struct PartFlowTests {
         #expect(consumed.current.last == 6)
     }
 
+    /// Small chunks must not weigh much more than their bytes, each with a buffer of its own or a slice of a large one.
+    @Test(arguments: [1, 100, 10_000, 200_000])
+    func smallPiecesWeighLittle(chunkBytes: Int) async throws {
+        let size = 400_000
+        let (flow, _) = flow(size: UInt64(size))
+        var expected = ByteBuffer()
+        for number in 0..<size / chunkBytes {
+            var read = ByteBuffer(repeating: UInt8(truncatingIfNeeded: number), count: 256 << 10)
+            guard let chunk = read.readSlice(length: chunkBytes) else { continue }
+            expected.writeImmutableBuffer(chunk)
+            flow.append(chunk)
+        }
+        var collected = ByteBuffer()
+        var heldBytes = 0
+        var pieces = 0
+        for try await piece in flow {
+            heldBytes += piece.storageCapacity
+            pieces += 1
+            collected.writeImmutableBuffer(piece)
+        }
+        #expect(collected == expected)
+        #expect(heldBytes <= 2 * size + (64 << 10))
+        #expect(pieces <= size / (32 << 10) + 1)
+    }
+
     @Test func reportsAsConsumedOnlyWhatTheConsumerHasFinishedWith() async throws {
         let (flow, consumed) = flow(size: 6)
         flow.append(ByteBuffer(string: "abc"))

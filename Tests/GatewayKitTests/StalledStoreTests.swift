@@ -1,7 +1,6 @@
 import AgentKit
 import Foundation
 import GatewayKit
-import Logging
 import NIOPosix
 import ObjectStore
 import ObjectStoreConformance
@@ -14,34 +13,26 @@ import WireProtocol
 /// A store that takes no bytes costs credit, not the process: what is under way waits, and the rest goes on.
 @Suite(.timeLimit(.minutes(2)))
 struct StalledStoreTests {
-    private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
     @Test func aStalledStoreExhaustsCreditAndNothingElse() async throws {
         try await withTemporaryDirectory { directory in
             let objects = directory.appending(path: "store").path(percentEncoded: false)
             try FileManager.default.createDirectory(atPath: objects, withIntermediateDirectories: true)
-            let files = try await FileStore.open(path: objects, threads: .singleton, logger: Self.logger)
+            let files = try await FileStore.open(path: objects, threads: .singleton, logger: InProcessSite.logger)
             let store = StallingStore(files, stalledPrefix: "slow/")
-            try await withServer(store, in: directory) { home, port in
+            let site = InProcessSite(directory: directory)
+            try await site.withGateway(store, limits: limits) { port in
                 try await withFaultProxy(upstreamPort: port) { proxy in
-                    let large = directory.appending(path: "large")
-                    try SeededFile(seed: 1, byteCount: 64 << 20).write(to: large)
-                    let small = directory.appending(path: "small")
-                    try SeededFile(seed: 2, byteCount: 3 << 20).write(to: small)
-                    let slow = try uploader("slow", gatewayHome: home, port: proxy.port, in: directory)
-                    let fast = try uploader("fast", gatewayHome: home, port: port, in: directory)
-                    async let stalled = slow.run(
-                        .push(paths: [large.path()], key: "slow/large", prefix: "", filter: .init())
-                    ) { _ in }
+                    let large = try site.makeFile("large", bytes: 64 << 20, seed: 1)
+                    let small = try site.makeFile("small", bytes: 3 << 20, seed: 2)
+                    let slow = try site.makeAgent("slow", port: proxy.port)
+                    let fast = try site.makeAgent("fast", port: port)
+                    async let stalled = slow.push(large, key: "slow/large")
                     try await withDeadline(.seconds(30), "parts to stall") {
                         try await store.stalls.wait { $0 >= 4 ? () : nil }
                         try await proxy.wait(untilBytes: 4 * Int(limits.windowBytes), towards: .upstream)
                     }
                     // Another file goes through meanwhile.
-                    let summary = try await fast.run(
-                        .push(paths: [small.path()], key: "fast/small", prefix: "", filter: .init())
-                    ) { _ in
-                    }
+                    let summary = try await fast.push(small, key: "fast/small")
                     #expect(summary.failures == [])
                     #expect(try fileDigest(URL(filePath: objects + "/fast/small")) == fileDigest(small))
                     // What the stalled parts were given credit for has come, and not a byte more.
@@ -63,36 +54,6 @@ struct StalledStoreTests {
         limits.windowBytes = 1 << 20
         limits.initialCreditBytes = 256 << 10
         return limits
-    }
-
-    private func withServer(
-        _ store: any ObjectStore, in directory: URL, _ body: (GatewayHome, Int) async throws -> Void
-    ) async throws {
-        let home = GatewayHome(path: directory.appending(path: "gateway").path(percentEncoded: false))
-        _ = try home.create(name: "gate")
-        let port = Watched<Int?>(nil)
-        let server = GatewayServer(
-            configuration: .init(host: "127.0.0.1", port: 0, limits: limits, software: "test"), home: home,
-            store: store, logger: Self.logger
-        ) { address in
-            let number = address.split(separator: ":").last.flatMap { Int($0) }
-            port.update { $0 = number }
-        }
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await server.run() }
-            let number = try await withDeadline(.seconds(10), "the gateway to listen") { try await port.wait { $0 } }
-            try await body(home, number)
-            tasks.cancelAll()
-        }
-    }
-
-    private func uploader(_ name: String, gatewayHome: GatewayHome, port: Int, in directory: URL) throws -> Uploader {
-        let home = AgentHome(path: directory.appending(path: name).path(percentEncoded: false))
-        let pin = try gatewayHome.identity().fingerprint
-        let fingerprint = try home.create(name: name, gateway: "127.0.0.1:\(port)", pin: pin)
-        try gatewayHome.addDevice(name: name, fingerprint: fingerprint, prefix: "")
-        let configuration = Uploader.Configuration(host: "127.0.0.1", port: port, software: "test")
-        return Uploader(home: home, configuration: configuration, logger: Self.logger)
     }
 }
 

@@ -30,7 +30,8 @@ import WireProtocol
                     ifAbsent: false)
             }
             await held.reached()
-            #expect(try directory.files(below: ".sluice/staging").count == 1)
+            // Asked for, its bytes are given a place a moment later.
+            while try directory.files(below: ".sluice/staging").isEmpty { await Task.yield() }
 
             // A gateway whose process has ended: its files are there, and nobody holds its lock.
             let dead = String(repeating: "d", count: 32)

@@ -21,6 +21,34 @@ package enum MotoServer {
         }
     }
 
+    /// The same over TLS.
+    package static func withServer<Success>(
+        certificate: ServerCertificate, _ body: (S3Server) async throws -> Success
+    ) async throws -> Success {
+        let moto = try Executable.tool("moto_server")
+        let options = [
+            "--host", "127.0.0.1", "--port", "0", "--ssl-cert", certificate.certificatePath, "--ssl-key",
+            certificate.keyPath,
+        ]
+        return try await withProgram(moto, options) { program in
+            let line = try await program.waitForLine { $0.contains("Running on https://127.0.0.1:") }
+            guard let port = line.text.split(separator: ":").last else {
+                throw S3ServerFailure(description: "moto did not tell its port: \(line.text)")
+            }
+            let server = S3Server(
+                endpoint: "https://localhost:\(port)", accessKeyID: "moto", secretAccessKey: "moto", bucket: bucket,
+                program: program)
+            let made = try await run(
+                .tool("aws"), ["--endpoint-url", server.endpoint, "s3api", "create-bucket", "--bucket", bucket],
+                environment: Program.environment(adding: [
+                    "AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": "moto", "AWS_DEFAULT_REGION": "us-east-1",
+                    "AWS_EC2_METADATA_DISABLED": "true", "AWS_CA_BUNDLE": certificate.authorityPath,
+                ]))
+            guard made.exitStatus == .exited(0) else { throw S3ServerFailure(description: made.transcript) }
+            return try await body(server)
+        }
+    }
+
     /// It takes the region from the signature and verifies nothing.
     private static func bucketRequest(port: Int) -> String {
         [

@@ -6,7 +6,7 @@ package import TestSupport
 ///
 /// Its program is one that `make deps-tools` installs. A test that lacks it fails and is not skipped.
 package struct S3Server: Sendable {
-    /// `http://127.0.0.1:<port>`
+    /// `http://127.0.0.1:<port>`, or over TLS `https://localhost:<port>`.
     package let endpoint: String
     package let accessKeyID: String
     package let secretAccessKey: String

@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Synchronization
@@ -12,16 +12,31 @@ package struct ScriptedRequest: Sendable {
     package let headers: [String: String]
     /// Empty where the answer was given before the body came.
     package let body: [UInt8]
+
+    /// The same request with another body.
+    package func with(body: [UInt8]) -> ScriptedRequest {
+        ScriptedRequest(method: method, target: target, headers: headers, body: body)
+    }
 }
 
 /// What a scripted server does with a request.
 package indirect enum ScriptedAnswer: Sendable {
     /// A whole answer.
     case answer(status: Int, headers: [(name: String, value: String)] = [], body: String = "")
+    /// The same with a body that is no text.
+    case data(status: Int, headers: [(name: String, value: String)] = [], body: ByteBuffer)
     /// Bytes as they are, and then the end of the connection: for answers that break off.
     case bytes(String)
+    /// The head of a good answer and a space every now and then, as a store does that has much to do, and then a body.
+    case afterSpaces(count: Int, every: Duration, body: String)
     /// The end of the connection and nothing else.
     case hangUp
+    /// The same without a farewell: the client's system says that the connection was reset.
+    case reset
+    /// Another one when somebody has decided on it: the closure is given what to call, once.
+    case deferred(@Sendable (@escaping @Sendable (ScriptedAnswer) -> Void) -> Void)
+    /// As an early answer: another one as soon as so many bytes of the body have come.
+    case afterBodyBytes(Int, ScriptedAnswer)
     /// Another one after a while.
     case delayed(Duration, ScriptedAnswer)
     /// Nothing, until the client gives up.
@@ -40,26 +55,29 @@ package final class ScriptedServer: Sendable {
     /// `http://127.0.0.1:<port>`
     package let endpoint: String
     private let log: Mutex<[ScriptedRequest]>
+    private let keepsLog: Bool
 
-    /// All that have been answered, in that order.
+    /// All that have been answered, in that order. Empty where the server keeps none.
     package var requests: [ScriptedRequest] { log.withLock { $0 } }
 
-    private init(port: Int, log: consuming Mutex<[ScriptedRequest]>) {
+    private init(port: Int, keepsLog: Bool) {
         self.endpoint = "http://127.0.0.1:\(port)"
-        self.log = log
+        self.log = Mutex([])
+        self.keepsLog = keepsLog
     }
 
     fileprivate func record(_ request: ScriptedRequest) {
-        log.withLock { $0.append(request) }
+        if keepsLog { log.withLock { $0.append(request) } }
     }
 
     /// Runs a server.
     ///
     /// - Parameters:
+    ///   - keepsLog: `requests` is kept, with all bodies.
     ///   - early: asked as soon as a request's headers have come; `nil` waits for the body.
     ///   - script: asked otherwise, when the whole request has come.
     package static func withServer<Success>(
-        early: @escaping EarlyScript = { _ in nil }, _ script: @escaping Script,
+        keepsLog: Bool = true, early: @escaping EarlyScript = { _ in nil }, _ script: @escaping Script,
         _ body: (ScriptedServer) async throws -> Success
     ) async throws -> Success {
         let holder = ServerHolder()
@@ -73,7 +91,7 @@ package final class ScriptedServer: Sendable {
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        let server = ScriptedServer(port: channel.localAddress?.port ?? 0, log: Mutex([]))
+        let server = ScriptedServer(port: channel.localAddress?.port ?? 0, keepsLog: keepsLog)
         holder.server.withLock { $0 = server }
         let result: Result<Success, any Error>
         do {
@@ -100,6 +118,8 @@ private final class ScriptHandler: ChannelInboundHandler {
     private let script: ScriptedServer.Script
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
+    /// What is answered once the body has so many bytes.
+    private var waiting: (bytes: Int, answer: ScriptedAnswer)?
 
     init(
         holder: ServerHolder, early: @escaping ScriptedServer.EarlyScript, script: @escaping ScriptedServer.Script
@@ -115,12 +135,20 @@ private final class ScriptHandler: ChannelInboundHandler {
             self.head = head
             body = []
             let request = request(head)
-            if let answer = early(request) {
+            waiting = nil
+            switch early(request) {
+            case .afterBodyBytes(let bytes, let answer):
+                waiting = (bytes, answer)
+            case let answer?:
                 self.head = nil
                 respond(to: request, with: answer, context: context)
+            case nil: break
             }
         case .body(let buffer):
             body.append(contentsOf: buffer.readableBytesView)
+            guard let waiting, body.count >= waiting.bytes, let head else { return }
+            self.head = nil
+            respond(to: request(head), with: waiting.answer, context: context)
         case .end:
             guard let head else { return }
             let request = request(head)
@@ -151,25 +179,66 @@ private final class ScriptHandler: ChannelInboundHandler {
             context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) {
                 self.send(answer, to: request, context: context)
             }
-        case .answer(let status, let headers, let body):
-            var text = "HTTP/1.1 \(status) Scripted\r\n"
-            for header in headers { text += "\(header.name): \(header.value)\r\n" }
-            if !headers.contains(where: { $0.name.lowercased() == "content-length" }) {
-                text += "Content-Length: \(body.utf8.count)\r\n"
+        case .deferred(let decide):
+            let end = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            let loop = context.eventLoop
+            decide { answer in
+                loop.execute {
+                    let (handler, context) = end.value
+                    handler.send(answer, to: request, context: context)
+                }
             }
-            text += "\r\n" + (request.method == "HEAD" ? "" : body)
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+        case .afterBodyBytes(_, let answer):
+            send(answer, to: request, context: context)
+        case .answer(let status, let headers, let body):
+            write(status, headers, ByteBuffer(string: body), to: request, context)
+        case .data(let status, let headers, let body):
+            write(status, headers, body, to: request, context)
         case .bytes(let text):
             let end = context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)))
             end.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        case .afterSpaces(let count, let pause, let body):
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: head)), promise: nil)
+            sendSpaces(count, every: pause, before: body, context)
         case .hangUp:
             context.close(promise: nil)
+        case .reset:
+            guard let socket = context.channel as? any SocketOptionProvider else { return context.close(promise: nil) }
+            let set = socket.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+            set.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
         case .silence:
             break
         case .stopReading:
             context.channel.setOption(.autoRead, value: false).assumeIsolated().whenFailure { _ in
                 context.close(promise: nil)
             }
+        }
+    }
+
+    private func write(
+        _ status: Int, _ headers: [(name: String, value: String)], _ body: ByteBuffer, to request: ScriptedRequest,
+        _ context: ChannelHandlerContext
+    ) {
+        var text = "HTTP/1.1 \(status) Scripted\r\n"
+        for header in headers { text += "\(header.name): \(header.value)\r\n" }
+        if !headers.contains(where: { $0.name.lowercased() == "content-length" }) {
+            text += "Content-Length: \(body.readableBytes)\r\n"
+        }
+        var answer = ByteBuffer(string: text + "\r\n")
+        if request.method != "HEAD" { answer.writeImmutableBuffer(body) }
+        context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
+    }
+
+    private func sendSpaces(_ count: Int, every pause: Duration, before body: String, _ context: ChannelHandlerContext)
+    {
+        guard count > 0 else {
+            let rest = "\(String(body.utf8.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n"
+            return context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: rest)), promise: nil)
+        }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "1\r\n \r\n")), promise: nil)
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause)) {
+            self.sendSpaces(count - 1, every: pause, before: body, context)
         }
     }
 }

@@ -68,8 +68,10 @@ import Testing
         await expect(throwing: .denied) {
             try await CredentialChain.standard(environment: ["AWS_ACCESS_KEY_ID": "id"]).credentials(insteadOf: nil)
         }
-        let none = try await CredentialChain.standard(environment: ["HOME": "/nonexistent"]).credentials(insteadOf: nil)
-        #expect(none == nil)
+        let nothing = ["HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"]
+        await expect(throwing: .denied) {
+            try await CredentialChain.standard(environment: nothing).credentials(insteadOf: nil)
+        }
     }
 
     @Test(arguments: [("default", "id1", nil), ("other", "id2", "token2")])

@@ -15,7 +15,7 @@ import WireProtocol
     }
 
     @Test func aSilentStoreIsUnavailable() async throws {
-        let timeouts = timeouts { $0.answer = .milliseconds(100) }
+        let timeouts = timeouts { $0.answer = .seconds(1) }
         try await ScriptedServer.withServer({ _ in .silence }) { server in
             try await withScriptedStore(server, timeouts: timeouts) { store in
                 await expect(throwing: .unavailable) { try await store.listParts(key: "k", upload: "u", after: nil) }
@@ -26,7 +26,7 @@ import WireProtocol
 
     /// Stores join the parts before they say a word: only then a longer silence is waited for.
     @Test func completingHasATimeLimitOfItsOwn() async throws {
-        let timeouts = timeouts { $0.completion = .milliseconds(100) }
+        let timeouts = timeouts { $0.completion = .seconds(1) }
         try await ScriptedServer.withServer({ _ in .silence }) { server in
             try await withScriptedStore(server, timeouts: timeouts) { store in
                 let part = CompletedPart(

@@ -1,6 +1,7 @@
 import ObjectStore
 import S3Servers
 import Testing
+import WireProtocol
 
 /// What opening a store finds out about real servers.
 @Suite(.timeLimit(.minutes(1))) struct ProbeTests {
@@ -29,6 +30,68 @@ import Testing
                 #expect(store.provider.keepsCompositeMD5 == (memory == .full))
                 #expect(!store.limits.honoursIfAbsent)
                 #expect(store.limits.checksPartDigests)
+            }
+        }
+    }
+
+    /// What a gateway leaves that dies while it tries the store out is found by its place, and nothing else is.
+    @Test func whatAKilledGatewayLeftOfTryingItOutIsCleanedAway() async throws {
+        try await JuiceFSGateway.withServer(.none) { try await expectCleaned(on: $0, youngRemains: 0) }
+        // moto dates every upload 2010.
+        try await MotoServer.withServer { try await expectCleaned(on: $0, youngRemains: 1) }
+    }
+
+    /// - Parameter youngRemains: how many of the two look old though they are new.
+    private func expectCleaned(on server: S3Server, youngRemains: Int) async throws {
+        try await withStore(on: server) { store in
+            let configuration = try S3Configuration(
+                bucket: server.bucket, prefix: "site/.sluice/probe/", endpoint: server.endpoint)
+            let credentials = S3Credentials(accessKeyID: server.accessKeyID, secretAccessKey: server.secretAccessKey)
+            let place = S3Store(
+                configuration: configuration, credentials: FixedCredentials(credentials), logger: quietLogger)
+            try await shuttingDown(place) { place in
+                let other = try await store.createUpload(key: "file", metadata: sampleMetadata())
+                _ = try await place.createUpload(key: "0123", metadata: sampleMetadata())
+                _ = try await place.putObject(
+                    key: "4567", body: body(of: [10]), metadata: sampleMetadata(), ifAbsent: false)
+
+                let cleaner = UploadCleaner(store: store, logger: quietLogger)
+                let young = try await cleaner.clean(olderThan: .seconds(3_600)).probeCount
+                #expect(young == youngRemains, "it may be just starting")
+                #expect(try await cleaner.clean(olderThan: .seconds(-3_600)).probeCount == 2 - young)
+                #expect(try await cleaner.clean(olderThan: .seconds(-3_600)).probeCount == 0)
+                #expect(try await place.uploads(key: "0123").isEmpty)
+                #expect(try await place.object(key: "4567") == nil)
+                #expect(try await store.uploads(key: "file").map(\.upload) == [other])
+            }
+        }
+    }
+
+    /// A gateway died after it had created an upload and before its record named it: S3 lists uploads without what they
+    /// were created with, and yet cleaning finds it, and none that is somebody else's.
+    @Test func anUploadThatItsRecordDoesNotNameIsCleanedAway() async throws {
+        try await JuiceFSGateway.withServer(.none) { server in
+            try await withStore(on: server) { store in
+                let one = try #require(PartNumber(1))
+                var generator = SystemRandomNumberGenerator()
+                var record = SessionRecord(
+                    device: "cam", key: "file", size: 1 << 30,
+                    modificationTime: ModificationTime(seconds: 1, nanoseconds: 0), partBytes: 8 << 20,
+                    sessionID: .random(using: &generator), upload: nil)
+                let records = SessionRecords(store: store)
+                try await records.write(record)
+                let ours = try await store.createUpload(key: "file", metadata: sampleMetadata())
+                let foreign = try await store.createUpload(key: "file", metadata: sampleMetadata())
+                _ = try await store.uploadPart(key: "file", upload: foreign, number: one, body: body(of: [10]))
+                record.sessionID = .random(using: &generator)
+                record.upload = try await store.createUpload(key: "file", metadata: sampleMetadata())
+                try await records.write(record)
+
+                let cleaner = UploadCleaner(store: store, logger: quietLogger)
+                #expect(try await cleaner.clean(olderThan: .seconds(3_600)).removed.isEmpty)
+                let removed = try await cleaner.clean(olderThan: .seconds(-3_600)).removed
+                #expect(Set(removed.flatMap(\.uploads)) == Set([ours, record.upload]))
+                #expect(try await store.uploads(key: "file").map(\.upload) == [foreign])
             }
         }
     }

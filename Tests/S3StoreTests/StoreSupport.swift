@@ -9,10 +9,11 @@ import WireProtocol
 /// Opens a store on a server, and shuts it down whatever happens.
 func withStore<Success>(
     on server: S3Server, verification: PartVerification = .auto, prefix: String = "site/",
-    _ body: (S3Store) async throws -> Success
+    authorities: S3Authorities? = nil, _ body: (S3Store) async throws -> Success
 ) async throws -> Success {
     let configuration = try S3Configuration(
-        bucket: server.bucket, prefix: prefix, endpoint: server.endpoint, verification: verification)
+        bucket: server.bucket, prefix: prefix, endpoint: server.endpoint, verification: verification,
+        authorities: authorities)
     let credentials = S3Credentials(accessKeyID: server.accessKeyID, secretAccessKey: server.secretAccessKey)
     let store = try await S3Store.open(
         configuration: configuration, credentials: FixedCredentials(credentials), logger: quietLogger)

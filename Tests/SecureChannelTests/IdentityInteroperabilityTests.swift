@@ -52,24 +52,81 @@ import WireProtocol
         }
     }
 
-    @Test func anIdentityThatTheProgramMadeLoads() async throws {
+    /// Ways in which the program makes keys that identities may have.
+    @Test(arguments: [
+        (["genpkey", "-algorithm", "ED25519"], KeyType.ed25519),
+        (["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], .p256),
+        (["ecparam", "-name", "prime256v1", "-genkey"], .p256),
+        (["ecparam", "-name", "prime256v1", "-genkey", "-noout"], .p256),
+    ])
+    func anIdentityThatTheProgramMadeLoads(command: [String], keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
-            try await makeKey(in: directory, ["ED25519"])
+            try await makeKey(in: directory, command)
             try await makeCertificate(in: directory)
             let identity = try Identity.load(from: directory.directoryPath)
             #expect(identity.name == "made elsewhere")
+            let type = identity.privateKey.type
+            #expect(type == keyType)
         }
     }
 
     @Test(arguments: [
-        ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["X25519"],
+        (["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "RSA"),
+        (["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], "EC (secp384r1)"),
+        (["ecparam", "-name", "secp384r1", "-genkey"], "EC (secp384r1)"),
+        (["genpkey", "-algorithm", "X25519"], "X25519"),
     ])
-    func keysOfOtherAlgorithmsAreRefused(algorithm: [String]) async throws {
+    func keysOfOtherKindsAreRefused(command: [String], kind: String) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             try write("no matter", to: directory.file("identity.crt"))
-            try await makeKey(in: directory, algorithm)
-            #expect(throws: IdentityError.privateKeyUnreadable) { try Identity.load(from: directory.directoryPath) }
+            try await makeKey(in: directory, command)
+            let expected = IdentityError.privateKey(.unsupported(kind: kind))
+            #expect(throws: expected) { try Identity.load(from: directory.directoryPath) }
+            #expect(expected.description.contains("Ed25519 and P-256"))
             #expect(OpenSSLErrorQueue.isEmpty)
+        }
+    }
+
+    /// What the program asks for its pass phrase, it does not get; both of its forms are told apart from damage.
+    @Test(arguments: [["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["ec", "-in"]])
+    func anEncryptedKeyIsToldFromADamagedOne(command: [String]) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            try write("no matter", to: directory.file("identity.crt"))
+            var command = command
+            if command[0] == "ec" {
+                let plain = directory.file("plain.key")
+                try await output(of: "openssl", "ecparam", "-name", "prime256v1", "-genkey", "-out", plain)
+                command.append(plain)
+            }
+            try await makeKey(
+                in: directory, command + ["-aes256", command[0] == "ec" ? "-passout" : "-pass", "pass:secret"])
+            #expect(throws: IdentityError.privateKey(.encrypted)) { try Identity.load(from: directory.directoryPath) }
+            #expect(OpenSSLErrorQueue.isEmpty)
+        }
+    }
+
+    /// The way of an identity to a certificate of an authority, as an operator goes it.
+    @Test(arguments: KeyType.allCases)
+    func aSignedRequestBecomesTheCertificate(keyType: KeyType) async throws {
+        try await withTemporaryDirectory("secure-channel") { directory in
+            let made = try Identity.create(in: directory.directoryPath, name: "Gerät 7", keyType: keyType)
+            let request = directory.file("identity.csr")
+            let lines = try await output(
+                of: "openssl", "req", "-in", request, "-verify", "-noout", "-subject", "-nameopt", "utf8")
+            #expect(lines == ["subject=CN=Gerät 7"])
+            #expect(made.isSelfSigned)
+            for keyOptions in [["ed25519"], ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], ["rsa:2048"]] {
+                let authority = try await Authority(
+                    in: directory.appending(path: keyOptions[0]), keyOptions: keyOptions)
+                try await authority.sign(request, to: directory.file("identity.crt"))
+                let signed = try Identity.load(from: directory.directoryPath)
+                #expect(signed.fingerprint == made.fingerprint)
+                #expect(signed.name == "Gerät 7")
+                #expect(!signed.isSelfSigned)
+                let verdict = try await output(
+                    of: "openssl", "verify", "-CAfile", authority.certificatePath, directory.file("identity.crt"))
+                #expect(verdict == ["\(directory.file("identity.crt")): OK"])
+            }
         }
     }
 
@@ -84,7 +141,9 @@ import WireProtocol
                 try setMode(0o600, of: path)
                 try write("no matter", to: directory.file("identity.crt"))
                 try #require(setsid() > 0)
-                #expect(throws: IdentityError.privateKeyUnreadable) { try Identity.load(from: directory.directoryPath) }
+                #expect(throws: IdentityError.privateKey(.encrypted)) {
+                    try Identity.load(from: directory.directoryPath)
+                }
                 #expect(OpenSSLErrorQueue.isEmpty)
             }
         }
@@ -92,11 +151,9 @@ import WireProtocol
         #expect(!errors.contains("pass phrase"))
     }
 
-    private func makeKey(in directory: URL, _ algorithm: [String]) async throws {
+    private func makeKey(in directory: URL, _ command: [String]) async throws {
         let path = directory.file("identity.key")
-        let openssl = try Executable.inSearchPath("openssl")
-        let program = try await run(openssl, ["genpkey", "-out", path, "-algorithm"] + algorithm)
-        try #require(program.exitStatus == .exited(0), "\(program.transcript)")
+        try await output(of: "openssl", command + ["-out", path])
         try setMode(0o600, of: path)
     }
 

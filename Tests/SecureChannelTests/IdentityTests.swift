@@ -5,13 +5,16 @@ import Testing
 import WireProtocol
 
 @Suite struct IdentityTests {
-    @Test func aCreatedIdentityLoads() async throws {
+    @Test(arguments: KeyType.allCases)
+    func aCreatedIdentityLoads(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
-            let created = try Identity.create(in: directory.directoryPath, name: "gateway")
+            let created = try Identity.create(in: directory.directoryPath, name: "gateway", keyType: keyType)
             let loaded = try Identity.load(from: directory.directoryPath)
             #expect(loaded.fingerprint == created.fingerprint)
             #expect(loaded.name == "gateway")
-            #expect(try directory.names() == ["identity.crt", "identity.key"])
+            let kept = loaded.privateKey.type
+            #expect(kept == keyType)
+            #expect(try directory.names() == ["identity.crt", "identity.csr", "identity.key"])
             #expect(OpenSSLErrorQueue.isEmpty)
         }
     }
@@ -21,6 +24,7 @@ import WireProtocol
             _ = try Identity.create(in: directory.directoryPath, name: "gateway")
             #expect(try mode(of: directory.file("identity.key")) == 0o600)
             #expect(try mode(of: directory.file("identity.crt")) == 0o644)
+            #expect(try mode(of: directory.file("identity.csr")) == 0o644)
         }
     }
 
@@ -52,7 +56,7 @@ import WireProtocol
         }
     }
 
-    @Test(arguments: [["identity.key", "identity.crt"], ["identity.key"], ["identity.crt"]])
+    @Test(arguments: [["identity.key", "identity.crt"], ["identity.key"], ["identity.crt"], ["identity.csr"]])
     func whatIsThereIsNeverOverwritten(names: [String]) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             for name in names { try write("precious", to: directory.file(name)) }
@@ -115,7 +119,7 @@ import WireProtocol
             _ = try Identity.create(in: directory.directoryPath, name: "gateway")
             let key = String(decoding: try contents(of: directory.file("identity.key")), as: UTF8.self)
             try AtomicFile.write(Array(text.utf8), to: directory.file("identity.key"), mode: .ownerOnly)
-            #expect(throws: IdentityError.privateKeyUnreadable) { try Identity.load(from: directory.directoryPath) }
+            #expect(throws: IdentityError.privateKey(.unreadable)) { try Identity.load(from: directory.directoryPath) }
             try AtomicFile.write(Array(key.utf8), to: directory.file("identity.key"), mode: .ownerOnly)
             try write(text, to: directory.file("identity.crt"))
             #expect(throws: IdentityError.certificateUnreadable) { try Identity.load(from: directory.directoryPath) }
@@ -148,16 +152,15 @@ import WireProtocol
     }
 
     private func isPrivateKey(_ pem: [UInt8]) -> Bool {
-        switch PrivateKey(pem: pem) {
-        case nil: false
-        case .some: true
+        do {
+            _ = try PrivateKey(pem: pem)
+            return true
+        } catch {
+            return false
         }
     }
 
     private func isCertificate(_ pem: [UInt8]) -> Bool {
-        switch Certificate(pem: pem) {
-        case nil: false
-        case .some: true
-        }
+        CertificateBundle(pem: pem) != nil
     }
 }

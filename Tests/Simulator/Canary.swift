@@ -22,6 +22,8 @@ package enum Canary: String, CaseIterable, Sendable {
     case writesNoRecord
     /// Some answers of the store are lost on the way to the machine, and nobody ever asks again.
     case losesAnswers
+    /// An upload that was aborted once counts as gone, whatever lands in it afterwards.
+    case trustsOneAbort
     /// The agent's journal does not remember what is stored.
     case sendsStoredPartsAgain
 
@@ -73,6 +75,13 @@ package enum Canary: String, CaseIterable, Sendable {
             gateway.tamperAnswer = { answer, request in
                 guard case .failed = answer, case .complete = request else { return answer }
                 return nil
+            }
+        case .trustsOneAbort:
+            var aborted: Set<String> = []
+            gateway.tamperAnswer = { answer, request in
+                if case .abort(_, let upload) = request { aborted.insert(upload) }
+                guard case .listParts(_, let upload) = request, aborted.contains(upload) else { return answer }
+                return .parts([])
             }
         case .sendsStoredPartsAgain:
             gateway.tamperAnswer = { answer, request in

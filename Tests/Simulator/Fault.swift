@@ -86,6 +86,7 @@ package enum Fault: Equatable, Sendable {
         case .store(.listsNothing), .store(.listsWithout): "listing lags"
         case .store(.completesInSteps): "completion in steps"
         case .store(.deniesParts): "parts denied"
+        case .store(.leavesPart): "abort leaves a part"
         case .storeIsAway: "store is away"
         case .storeIsFull: "store is full"
         case .uploadsArePurged: "uploads purged"

@@ -16,6 +16,12 @@ extension Scenario {
         scenario.drawLimits(&dice)
         scenario.drawNature(&dice)
         scenario.drawFaults(&dice)
+        scenario.drawPace(&dice)
+        // Of its own, so that what was drawn before this was thought of is drawn as ever.
+        var late = Dice(seed: seed ^ 0x55)
+        scenario.drawAborts(&late)
+        var early = Dice(seed: seed ^ 0x66)
+        scenario.drawIncompleteAbort(&early)
         return scenario
     }
 
@@ -81,6 +87,7 @@ extension Scenario {
         gatewayLimits.partGrace = .seconds(dice.pick([1, 10]))
         gatewayLimits.sessionGrace = .seconds(dice.pick([1, 60]))
         gatewayLimits.putLimit = .seconds(30)
+        gatewayLimits.completionTimeMax = .seconds(3)
         agentLimits.concurrency = dice.number(1...4)
         agentLimits.connections = dice.pick([1, 1, 2, 3])
         agentLimits.smallPartBytes = UInt64(dice.pick([0, 30, 120]))
@@ -89,6 +96,16 @@ extension Scenario {
         agentLimits.retryFor = .seconds(dice.pick([20, 300]))
         agentLimits.retry.longest = .seconds(dice.pick([5, 60]))
         if dice.percent(10) { agentLimits.bytesPerSecond = UInt64(dice.number(500...5_000)) }
+    }
+
+    /// How patient a gateway is. Drawn last, so that seeds from before mean the same world otherwise.
+    private mutating func drawPace(_ dice: inout Dice) {
+        gatewayLimits.progressWindow = .seconds(dice.pick([2, 8, 60]))
+        gatewayLimits.progressBytesMin = UInt64(dice.pick([1, 10]))
+        gatewayLimits.undecidedPartsMax = dice.pick([1, 3, 512])
+        guard dice.percent(30) else { return }
+        gatewayLimits.fruitlessBeginningsAtOnce = UInt64(dice.pick([2, 8]))
+        gatewayLimits.fruitlessBeginningsPerSecond = UInt64(dice.pick([1, 5]))
     }
 
     private mutating func drawNature(_ dice: inout Dice) {

@@ -18,6 +18,31 @@ extension Scenario {
         }
     }
 
+    /// Parts that land after an abort, and people who have something dropped while parts are on their way.
+    mutating func drawAborts(_ dice: inout Dice) {
+        nature.landsAfterAbort = dice.percent(50)
+        guard dice.percent(25) else { return }
+        let job = dice.number(0...jobs.count - 1)
+        faults.append(PlannedFault(.at(milliseconds: dice.moment()), .userDrops(job: job)))
+        if dice.percent(50) {
+            faults.append(PlannedFault(.request(.abort, dice.number(1...3)), .store(.leavesPart)))
+        }
+        if dice.percent(70) {
+            let effect = Duration.milliseconds(min(dice.moment(), 25_000))
+            faults.append(
+                PlannedFault(
+                    .request(.storePart, dice.number(1...6)), .store(.slow(effect: effect, answer: .milliseconds(4)))))
+        }
+    }
+
+    /// Somebody has an upload dropped in the middle, and the first abort does not remove all of it.
+    mutating func drawIncompleteAbort(_ dice: inout Dice) {
+        guard dice.percent(10) else { return }
+        let job = dice.number(0...jobs.count - 1)
+        faults.append(PlannedFault(.operation(dice.number(20...90)), .userDrops(job: job)))
+        faults.append(PlannedFault(.request(.abort, 1), .store(.leavesPart)))
+    }
+
     private func drawFault(_ dice: inout Dice) -> PlannedFault {
         switch dice.number(0...99) {
         case 0..<30: drawNetworkFault(&dice)

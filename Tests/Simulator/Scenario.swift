@@ -34,6 +34,8 @@ package struct Scenario: Sendable {
         package var keepsParts = true
         package var keeping = VirtualStore.Keeping.digests
         package var keepsSession = true
+        /// Whether a part that is on its way when its upload is aborted lands after it.
+        package var landsAfterAbort = false
 
         package init() {}
     }

@@ -56,6 +56,7 @@ package final class Simulation {
         store = VirtualStore(schedule: schedule)
         store.keeping = scenario.nature.keeping
         store.keepsSession = scenario.nature.keepsSession
+        store.landsAfterAbort = scenario.nature.landsAfterAbort
         journals = scenario.devices.map { _ in VirtualJournal() }
         people = scenario.devices.map { _ in Person() }
         disturbances = scenario.devices.map { _ in 0 }

@@ -82,6 +82,12 @@ struct RegressionSeed: CustomStringConvertible, Sendable {
         RegressionSeed(731, "a completion that found its key taken by the same content left its upload without record"),
         RegressionSeed(1606, "uploads without a slot held all the room that those with one needed"),
         RegressionSeed(1715, "the same, with one connection"),
+        RegressionSeed(85, "a part that landed after its upload was aborted was found by no record"),
+        RegressionSeed(371, "the same, long after"),
+        RegressionSeed(42_114, "the same, where a listing failed meanwhile"),
+        RegressionSeed(769_830_082_533, "the same, where the store was slow with the part"),
+        RegressionSeed(658, "the same, where the upload was dropped a second time meanwhile"),
+        RegressionSeed(8117, "a file that had arrived before a cut was told as other content"),
         RegressionSeed(3773, "a record that outlasted its session was adopted again and again"),
     ]
 }

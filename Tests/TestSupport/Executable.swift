@@ -42,6 +42,24 @@ package struct ExecutableMissing: Error, CustomStringConvertible {
     package var description: String { "no program at \(path): \(remedy)" }
 }
 
+extension Executable {
+    /// A program of the system, looked up in the search path.
+    /// - Throws: ``ProgramMissing``: a test that needs it fails and is not skipped.
+    package static func inSearchPath(_ name: String) throws -> Executable {
+        let directories = ProcessInfo.processInfo.environment["PATH", default: ""].split(separator: ":")
+        let path = directories.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+        guard let path else { throw ProgramMissing(name: name) }
+        return Executable(path: path)
+    }
+}
+
+/// A program that the tests compare with is not installed.
+package struct ProgramMissing: Error, CustomStringConvertible {
+    package let name: String
+
+    package var description: String { "no program \(name) in the search path: install it" }
+}
+
 /// The folder that holds the manifest, for tests that read data files or sources of the repository.
 package var repositoryRoot: URL {
     // This file is Tests/TestSupport/Executable.swift.

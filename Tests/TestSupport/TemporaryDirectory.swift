@@ -15,7 +15,16 @@ package func withTemporaryDirectory<Success>(
     } catch {
         result = .failure(error)
     }
-    try removeTree(directory)
+    for attempt in 1...5 {
+        do {
+            try removeTree(directory)
+            break
+        } catch let error as CocoaError {
+            // Something that was just being closed has removed a file of its own meanwhile.
+            let isGone = [.fileNoSuchFile, .fileReadNoSuchFile].contains(error.code)
+            guard isGone, attempt < 5 else { throw error }
+        }
+    }
     return try result.get()
 }
 

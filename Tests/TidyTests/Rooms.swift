@@ -32,7 +32,7 @@ struct Room: Sendable {
         Room(
             "ObjectStore",
             imports: [
-                foundation, system, sockets, ["NIOHTTP1", "NIOFileSystem", "NIOFoundationCompat"],
+                foundation, system, sockets, ["NIOHTTP1", "NIOSSL", "NIOFileSystem", "NIOFoundationCompat"],
                 ["WireProtocol", "SecureChannel", "AsyncHTTPClient", "XMLCoder", "Logging", "Metrics"],
             ]),
         // The two programs' insides know nothing of each other; what they share is below them.

@@ -113,6 +113,7 @@ package final class GatewayHost {
     }
 
     func received(_ bytes: ByteBuffer, from id: ConnectionID) {
+        machine.heard(UInt64(bytes.readableBytes), from: id, now: now)
         ends[id]?.decoder.append(bytes)
         do throws(WireError) {
             while ends[id]?.isEnded == false, let inbound = try ends[id]?.decoder.next() { receive(inbound, from: id) }
@@ -226,6 +227,7 @@ package final class GatewayHost {
         }
         let call = StoreCall(
             asked, store: store, flow: request.bytes.flatMap { flows[$0.flow] },
+            origin: StoreOrigin(gateway: number, life: life),
             reportConsumed: { [weak self] total in
                 guard let self, life == self.life, let flow = request.bytes?.flow else { return }
                 self.machine.consumed(total, flow: flow, now: self.now)

@@ -1,11 +1,18 @@
 import TransferCore
 import WireProtocol
 
+/// A life of a gateway's process.
+struct StoreOrigin: Equatable {
+    var gateway: Int
+    var life: Int
+}
+
 /// One request on its way through the store: its bytes taken from their flow, its effect, its answer.
 final class StoreCall {
     private let store: VirtualStore
     private let request: StoreRequest
     private let flow: VirtualFlow?
+    private let origin: StoreOrigin
     private let reportConsumed: (UInt64) -> Void
     private let reportAnswer: (StoreAnswer) -> Void
     /// Called when all bytes are there, before anything comes of them.
@@ -16,15 +23,17 @@ final class StoreCall {
     private var isAnswered = false
 
     /// - Parameters:
+    ///   - origin: who asks.
     ///   - reportConsumed: called with the bytes taken of the flow, counted from its start.
     ///   - reportAnswer: called once.
     init(
-        _ request: StoreRequest, store: VirtualStore, flow: VirtualFlow?,
+        _ request: StoreRequest, store: VirtualStore, flow: VirtualFlow?, origin: StoreOrigin,
         reportConsumed: @escaping (UInt64) -> Void, reportAnswer: @escaping (StoreAnswer) -> Void
     ) {
         self.request = request
         self.store = store
         self.flow = flow
+        self.origin = origin
         self.reportConsumed = reportConsumed
         self.reportAnswer = reportAnswer
     }
@@ -89,8 +98,13 @@ final class StoreCall {
     }
 
     private func takeEffect(answerAfter delay: Duration) {
-        var answer = store.perform(request, body: body)
+        if fault == .leavesPart, case .abort(_, let upload) = request, store.removeAllPartsButTheLast(of: upload) {
+            return store.schedule.after(delay) { self.answer(.done) }
+        }
+        var answer = store.perform(request, body: body, from: origin)
         switch fault {
+        case .listsNothing where store.isBeingAborted(request.upload): break
+        case .listsWithout where store.isBeingAborted(request.upload): break
         case .failsAfterEffect(let failure): answer = .failed(failure)
         case .listsNothing:
             if case .parts = answer { answer = .parts([]) }

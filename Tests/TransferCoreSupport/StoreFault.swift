@@ -26,6 +26,8 @@ package enum StoreFault: Equatable, Sendable {
     case uploadVanishes
     /// The listing knows of nothing yet.
     case listsNothing
+    /// An abort is said to be done, and the last part, which was on its way, lands after it.
+    case leavesPart
 }
 
 extension StoreRequest {

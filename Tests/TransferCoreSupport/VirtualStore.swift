@@ -23,6 +23,8 @@ package final class VirtualStore {
         var names: [PartNumber: Set<String>] = [:]
         /// It is being completed, and cannot be found until it is.
         var isHidden = false
+        /// An abort has left something of it: a listing that lacked that too would leave nobody anything to go by.
+        var isBeingAborted = false
     }
 
     /// What the store keeps of an object's content.
@@ -48,6 +50,13 @@ package final class VirtualStore {
     }
 
     let schedule: Schedule
+    /// Whether a part that was on its way when its upload was aborted lands all the same, and the upload is there again
+    /// with it. It does so while there is a record, or where it is a part of whoever removed that: he could know. What
+    /// other gateways had on their way, dead ones among them, nobody can know.
+    package var landsAfterAbort = false
+    /// Uploads that were aborted, as they were but without their parts.
+    private var aborted: [String: Upload] = [:]
+    private var recordRemovers: [RecordKey: StoreOrigin] = [:]
     package var latency = Duration.milliseconds(4)
     /// Whether objects keep their session id.
     package var keepsSession = true
@@ -105,6 +114,24 @@ package final class VirtualStore {
 
     func loseUpload(_ id: String) { uploads[id] = nil }
 
+    /// - Returns: whether there is one left.
+    func removeAllPartsButTheLast(of id: String) -> Bool {
+        guard let found = find(id), let last = found.parts.keys.max() else { return false }
+        uploads[id]?.parts = found.parts.filter { $0.key == last }
+        uploads[id]?.isBeingAborted = true
+        onChange?(found.key, nil)
+        return true
+    }
+
+    private func revive(_ id: String, for origin: StoreOrigin) -> Upload? {
+        guard landsAfterAbort, let upload = aborted[id] else { return nil }
+        let name = RecordKey(key: Array(upload.key.utf8), session: upload.label.session)
+        guard records[name] != nil || recordRemovers[name] == origin else { return nil }
+        uploads[id] = upload
+        onChange?(upload.key, nil)
+        return upload
+    }
+
     /// The upload is not found for a while.
     ///
     /// - Returns: whether it was there.
@@ -115,6 +142,8 @@ package final class VirtualStore {
     }
 
     func reveal(_ id: String) { uploads[id]?.isHidden = false }
+
+    func isBeingAborted(_ id: String?) -> Bool { id.flatMap { uploads[$0] }?.isBeingAborted ?? false }
 
     private func find(_ id: String) -> Upload? { uploads[id].flatMap { $0.isHidden ? nil : $0 } }
 
@@ -130,9 +159,10 @@ package final class VirtualStore {
         }
     }
 
-    /// Uploads that cleaning would not find.
+    /// Uploads that cleaning would not find, but for those that are becoming an object.
     package var uploadsWithoutRecord: [String] {
         uploads.filter { id, upload in
+            guard !upload.isHidden else { return false }
             let record = records[RecordKey(key: Array(upload.key.utf8), session: upload.label.session)]
             return record.map { $0.upload != nil && $0.upload != id } ?? true
         }.keys.sorted()
@@ -189,7 +219,7 @@ package final class VirtualStore {
 
 extension VirtualStore {
     /// What a request does, once all of its bytes are there. The answer is what the gateway hears.
-    func perform(_ request: StoreRequest, body: [UInt8]) -> StoreAnswer {
+    func perform(_ request: StoreRequest, body: [UInt8], from origin: StoreOrigin) -> StoreAnswer {
         switch request {
         case .lookUpObject(let key, let plan):
             return .object(objects[Array(key.utf8)].map { facts(of: $0, plan: plan) })
@@ -205,7 +235,8 @@ extension VirtualStore {
             onChange?(facts.key, nil)
             return .done
         case .removeRecord(let key, let session):
-            records[RecordKey(key: Array(key.utf8), session: session)] = nil
+            let name = RecordKey(key: Array(key.utf8), session: session)
+            if records.removeValue(forKey: name) != nil { recordRemovers[name] = origin }
             onChange?(key, nil)
             return .done
         case .createUpload(let key, let label):
@@ -216,7 +247,7 @@ extension VirtualStore {
             guard let found = find(upload) else { return .failed(.uploadUnknown) }
             return .parts(entries(of: found))
         case .storePart(_, let upload, let part, let bytes):
-            return storePart(part, upload: upload, bytes: bytes, body: body)
+            return storePart(part, upload: upload, bytes: bytes, body: body, from: origin)
         case .storeObject(let key, let label, let bytes, let onlyIfAbsent):
             guard ToyDigest.sha256(body) == bytes.digest else { return .failed(.digestMismatch) }
             guard !onlyIfAbsent || objects[Array(key.utf8)] == nil else { return .failed(.keyTaken) }
@@ -224,7 +255,11 @@ extension VirtualStore {
         case .complete(let key, let upload, let parts, let size, let onlyIfAbsent):
             return complete(key: key, upload: upload, parts: parts, size: size, onlyIfAbsent: onlyIfAbsent)
         case .abort(let key, let upload):
-            if find(upload) != nil { uploads[upload] = nil }
+            if var found = find(upload) {
+                found.parts = [:]
+                aborted[upload] = found
+                uploads[upload] = nil
+            }
             onChange?(key, nil)
             return .done
         }
@@ -257,9 +292,14 @@ extension VirtualStore {
         }
     }
 
-    private func storePart(_ part: PartNumber, upload: String, bytes: PartBytes, body: [UInt8]) -> StoreAnswer {
-        guard let found = find(upload) else { return .failed(.uploadUnknown) }
-        guard ToyDigest.sha256(body) == bytes.digest else { return .failed(.digestMismatch) }
+    private func storePart(
+        _ part: PartNumber, upload: String, bytes: PartBytes, body: [UInt8], from origin: StoreOrigin
+    ) -> StoreAnswer {
+        let isWhole = ToyDigest.sha256(body) == bytes.digest
+        guard let found = find(upload) ?? (isWhole ? revive(upload, for: origin) : nil) else {
+            return .failed(.uploadUnknown)
+        }
+        guard isWhole else { return .failed(.digestMismatch) }
         noteStored(part, digest: bytes.digest, session: found.label.session)
         let etag = ToyDigest.md5(body).description
         uploads[upload]?.parts[part] = StoredPart(bytes: body, digest: bytes.digest, etag: etag)

@@ -5,6 +5,8 @@ import WireProtocol
 /// Hands events to a gateway's machine and keeps what it has asked for, so that a test can bring it to a named state.
 struct GatewayDriver {
     static let device = Pair.device
+    static let otherDevice = AuthorisedDevice(
+        name: "device-2", fingerprint: ToyDigest.sha256([2, 2, 2]), prefix: "other/")
     static let connection = ConnectionID(1)
     static let slot = Slot(1)
     static let session = SessionID(high: 1, low: 1)
@@ -112,7 +114,7 @@ struct GatewayDriver {
 
     // MARK: Values
 
-    static func hello(run: UInt64 = 1) -> Hello {
+    static func hello(run: UInt64 = 1, of device: AuthorisedDevice = device) -> Hello {
         Hello(
             versionMin: 1, versionMax: 1, capabilities: [], fingerprint: device.fingerprint,
             run: RunID(high: run, low: run), software: "a")

@@ -137,8 +137,10 @@ import WireProtocol
 
     // MARK: States
 
-    static func driver(in state: State) throws -> GatewayDriver {
-        var driver = GatewayDriver()
+    static func driver(
+        in state: State, change: (inout GatewayLimits) -> Void = { _ in }
+    ) throws -> GatewayDriver {
+        var driver = GatewayDriver(change: change)
         switch state {
         case .noConnection: return driver
         case .silent:

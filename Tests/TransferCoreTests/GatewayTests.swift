@@ -262,6 +262,71 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == before)
     }
 
+    /// ETags may be longer than any store's: what they weigh is weighed.
+    @Test func theListIsWeighedWithItsETags() throws {
+        let entries = GatewayDriver.entries(of: 2_500)
+        let long = entries.map { entry in
+            PartListEntry(
+                part: entry.part, size: entry.size, digest: entry.digest, etag: String(repeating: "e", count: 1_000))
+        }
+        let reserved = [entries, long].map { entries -> [UInt64] in
+            var driver = GatewayDriver()
+            driver.connect()
+            driver.frame(.resumeQuery(ResumeQuery(listedParts: 3, token: GatewayDriver.token())))
+            driver.frame(.partList(PartList(entries: entries, isLast: true)))
+            let compared = driver.machine.bytesReserved
+            driver.answer(.parts([]))
+            let open = driver.machine.bytesReserved
+            driver.frame(.partList(PartList(entries: entries, isLast: true)))
+            return [compared, open, driver.machine.bytesReserved]
+        }
+        let more: UInt64 = 3 * 920
+        #expect(reserved[1] == [reserved[0][0] + more, reserved[0][1], reserved[0][2] + more])
+    }
+
+    /// While parts are sent again that turned out to be missing, nobody needs the list.
+    @Test func theListIsLetGoWhenPartsAreWanted() throws {
+        var driver = try GatewayTableTests.driver(in: .open)
+        let before = driver.machine.bytesReserved
+        driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        driver.frame(.complete(GatewayDriver.complete(2_500)))
+        driver.answer(.parts([]))
+        driver.answer(.failed(.partsInvalid([try #require(PartNumber(2))])))
+        #expect(driver.machine.bytesReserved == before)
+    }
+
+    @Test func aFileOfOnePartHasNoList() {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400, policy: .overwrite)))
+        let before = driver.machine.bytesReserved
+        driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        #expect(driver.machine.bytesReserved == before)
+    }
+
+    /// Who had everything stored may have had it completed at another gateway, whose store hides the upload meanwhile.
+    @Test(arguments: [3, 2])
+    func aSessionThatHadAllPartsIsNotCalledLostAtOnce(listed: Int) {
+        var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
+        driver.connect()
+        let entries = Array(GatewayDriver.entries(of: 2_500).prefix(listed))
+        let began = driver.now
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: UInt32(listed), token: GatewayDriver.token())))
+        var answers = frames(driver.frame(.partList(PartList(entries: entries, isLast: true))))
+        answers += frames(driver.answer(.failed(.uploadUnknown)))
+        var checks = 0
+        while !driver.requests.isEmpty, checks < 100 {
+            if case .lookUpObject = driver.requests[0].request { checks += 1 }
+            answers += frames(driver.answer(.object(nil)))
+            driver.change { $0.heard(1, from: GatewayDriver.connection, now: $1) }
+            answers += frames(driver.tick(after: .seconds(min(checks, 10))))
+        }
+        #expect(answers.contains { if case .resumeState(let state) = $0 { state.phase == .lost } else { false } })
+        let isPatient = driver.now >= began + .seconds(60) && driver.now < began + .seconds(90)
+        #expect(listed == 3 ? isPatient : checks == 3, "\(checks)")
+        #expect(checks < 20)
+    }
+
     /// Bytes of the connection that had a part are not mixed with those of the one that has it now.
     @Test func aChunkThatIsUnderWayWhenItsPartMovesIsDiscarded() throws {
         var driver = try GatewayTableTests.driver(in: .open)

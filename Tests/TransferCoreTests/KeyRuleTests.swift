@@ -46,6 +46,8 @@ import TransferCoreSupport
     @Test(arguments: [
         ("", true), ("a/", true), ("a/b/", true), ("a", false), ("/", false), ("a//", false), ("../", false),
         (".sluice/", false), ("a%2F/", false),
+        // The slash is one character with the sign before it.
+        ("\u{600}/", true), ("..\u{600}/", true),
     ])
     func aPrefixIsEmptyOrACleanKeyBeforeASlash(prefix: String, isAllowed: Bool) {
         #expect(KeyRule.isPrefix(prefix) == isAllowed)

@@ -66,11 +66,11 @@ import WireProtocol
         let listBytes = 12 * WireLimits.partialPartsMax + 4 * WireLimits.wantedPartsMax
         #expect(listBytes + WireLimits.tokenBytesMax + 64 <= FrameType.resumeState.bodyBytesMax)
     }
+}
 
-    /// 1,024 as the specification writes it.
-    private func grouped(_ number: Int) -> String {
-        guard number >= 1_000 else { return String(number) }
-        let rest = String(number % 1_000)
-        return grouped(number / 1_000) + "," + String(repeating: "0", count: 3 - rest.count) + rest
-    }
+/// 1,024 as the specification writes it.
+func grouped(_ number: Int) -> String {
+    guard number >= 1_000 else { return String(number) }
+    let rest = String(number % 1_000)
+    return grouped(number / 1_000) + "," + String(repeating: "0", count: 3 - rest.count) + rest
 }

@@ -97,7 +97,7 @@ package final class FileStore: ObjectStore {
         self.limits = StoreLimits(
             partBytesMin: 1, partBytesMax: partBytesMax, partsMax: partsMax,
             objectBytesMax: partBytesMax * UInt64(partsMax), keyBytesMax: directory.layout.keyBytesMax,
-            recordBytesMax: Self.recordBytesMax, checksPartDigests: true, wantsPartMD5: false, honoursIfAbsent: true,
+            recordBytesMax: Self.recordBytesMax, checksPartDigests: true, honoursIfAbsent: true,
             completionTimeMax: .zero)
     }
 

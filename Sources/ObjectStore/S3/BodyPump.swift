@@ -1,5 +1,6 @@
 import NIOCore
 import SecureChannel
+import Synchronization
 import WireProtocol
 
 /// Takes a body from its source to the HTTP client and sees to it that it never becomes whole unless it is right.
@@ -10,6 +11,8 @@ struct BodyPump: Sendable {
     let body: ObjectBody
     /// We check the digest ourselves.
     let verifies: Bool
+    /// Told the MD5 of what was passed on, for stores that answer with it; `nil` where nobody wants it.
+    let sent: SentMD5?
     let handoff: BufferHandoff
     let commitment: Commitment
 
@@ -50,6 +53,7 @@ struct BodyPump: Sendable {
     /// - Returns: `nil` where nobody wants the bytes any more. An empty body has an empty last buffer.
     private func pass(_ bytes: some AsyncSequence<ByteBuffer, any Error>) async throws -> ByteBuffer? {
         var hasher = verifies ? try SHA256Hasher() : nil
+        var md5Hasher = sent == nil ? nil : try MD5Hasher()
         var remaining = body.byteCount
         var last = ByteBuffer()
         for try await buffer in bytes where buffer.readableBytes > 0 {
@@ -58,6 +62,7 @@ struct BodyPump: Sendable {
             }
             remaining -= byteCount
             hasher?.update(buffer)
+            md5Hasher?.update(buffer)
             if remaining == 0 {
                 last = buffer
             } else if await !handoff.offer(buffer) {
@@ -69,6 +74,18 @@ struct BodyPump: Sendable {
         if let hasher = hasher.take() {
             guard try hasher.finalize() == body.digest else { throw StoreError(.digestMismatch) }
         }
+        if let md5Hasher = md5Hasher.take() { sent?.keep(try md5Hasher.finalize()) }
         return last
+    }
+}
+
+/// The MD5 of a body, once all of it has been passed on.
+final class SentMD5: Sendable {
+    private let value = Mutex<MD5Digest?>(nil)
+
+    var md5: MD5Digest? { value.withLock { $0 } }
+
+    func keep(_ md5: MD5Digest) {
+        value.withLock { $0 = md5 }
     }
 }

@@ -31,6 +31,10 @@ struct S3AttemptFailure: Error {
         } else if error is NIOTooManyBytesError {
             let damaged = StoreError(.damaged, "The store's answer is too long.", cause: error)
             self.init(error: damaged, remedy: .none, isUndone: isUndone)
+        } else if let error = S3CertificateError(error) {
+            // Nothing has gone out, and no certificate changes within seconds.
+            let unproved = StoreError(.unavailable, error.sentence, cause: error)
+            self.init(error: unproved, remedy: .none, isUndone: true)
         } else {
             self.init(error: StoreError(.unavailable, cause: error), remedy: .time, isUndone: isUndone)
         }
@@ -41,9 +45,11 @@ struct S3AttemptFailure: Error {
         self.init(error: failure, remedy: .none, isUndone: true)
     }
 
-    /// The same where another attempt is out of the question.
-    var withoutRemedy: S3AttemptFailure {
-        S3AttemptFailure(error: error, remedy: .none, isUndone: isUndone)
+    /// The same where the body has begun and cannot be sent again: what was remedied helps the caller's next attempt.
+    var afterBody: S3AttemptFailure {
+        let isRenewed = remedy == .newCredentials
+        let told = isRenewed ? StoreError(.unavailable, error.sentence, cause: error.cause) : error
+        return S3AttemptFailure(error: told, remedy: .none, isUndone: isUndone)
     }
 
     /// What the caller is told.

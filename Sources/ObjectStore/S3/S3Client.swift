@@ -17,7 +17,8 @@ final class S3Client: Sendable {
     static let answerBytesMax = 16 << 20
 
     let configuration: S3Configuration
-    private let source: any S3CredentialSource
+    private let keeper: CredentialKeeper
+    private let clock = S3Clock()
     private let quick: HTTPClient
     /// Waits for answers as long as joining parts may take. The client's time limits are fixed when it is made.
     private let patient: HTTPClient
@@ -26,13 +27,9 @@ final class S3Client: Sendable {
 
     private struct State {
         var region: String
-        /// What to add to our clock for the store's.
-        var clockOffset: TimeInterval = 0
-        var credentials: S3Credentials?
-        /// Those that the store would have no more.
-        var refused: S3Credentials?
         var signingKey: SigningKey?
         var hasSeenBucket = false
+        var retryBudget: S3RetryBudget
     }
 
     private struct SigningKey {
@@ -42,18 +39,27 @@ final class S3Client: Sendable {
         let key: S3SigningKey
     }
 
-    init(configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger) {
-        self.configuration = configuration
-        self.source = credentials
-        self.logger = logger
-        self.state = Mutex(State(region: configuration.region))
-        let timeouts = configuration.timeouts
-        self.quick = Self.makeHTTPClient(timeouts, answer: timeouts.answer)
-        self.patient = Self.makeHTTPClient(timeouts, answer: timeouts.completion)
+    /// A request as it goes out, and what it was signed with: others may be known by the time of its answer.
+    private struct SignedRequest {
+        var http: HTTPClientRequest
+        var credentials: S3Credentials
+        var region: String
+        var time: Date
     }
 
-    private static func makeHTTPClient(_ timeouts: S3Timeouts, answer: Duration) -> HTTPClient {
+    init(configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger) {
+        self.configuration = configuration
+        self.keeper = CredentialKeeper(source: credentials, clock: clock, logger: logger)
+        self.logger = logger
+        self.state = Mutex(State(region: configuration.region, retryBudget: configuration.retries.budget))
+        self.quick = Self.makeHTTPClient(configuration, answer: configuration.timeouts.answer)
+        self.patient = Self.makeHTTPClient(configuration, answer: configuration.timeouts.completion)
+    }
+
+    private static func makeHTTPClient(_ configuration: S3Configuration, answer: Duration) -> HTTPClient {
+        let timeouts = configuration.timeouts
         var settings = HTTPClient.Configuration()
+        S3Authorities.configure(&settings, with: configuration.authorities)
         settings.redirectConfiguration = .disallow
         settings.httpVersion = .http1Only
         settings.decompression = .disabled
@@ -69,6 +75,7 @@ final class S3Client: Sendable {
 
     /// Closes all connections. Calls under way fail.
     func shutdown() async {
+        await keeper.shutdown()
         for client in [quick, patient] {
             do {
                 try await client.shutdown()
@@ -102,7 +109,7 @@ extension S3Client {
             let signed = try await self.signed(request, digest: try self.digest(of: ByteBuffer()), body: nil)
             let response = try await self.execute(signed, request, deadline: self.deadline(of: request)) { true }
             guard response.status.code < 300 else {
-                throw await self.refusal(response, isBegun: true)
+                throw await self.refusal(response, of: signed, isBegun: true)
             }
             return response
         }
@@ -117,7 +124,9 @@ extension S3Client {
         while true {
             count += 1
             do {
-                return try await attempt()
+                let value = try await attempt()
+                state.withLock { $0.retryBudget.answered() }
+                return value
             } catch {
                 let mayRepeat = request.isIdempotent || error.isUndone
                 // Everything but waiting can help only once.
@@ -131,11 +140,10 @@ extension S3Client {
                         "s3.method": "\(request.method)", "s3.attempt": "\(count)",
                         "store.error": "\(error.error.shortDescription)",
                     ])
-                if error.remedy == .newCredentials {
-                    let (refused, new) = (state.withLock { $0.refused }, try await credentials())
-                    guard new != refused else { throw error.error }
-                }
                 guard error.remedy == .time else { continue }
+                guard state.withLock({ $0.retryBudget.take() }) else {
+                    throw error.error(isIdempotent: request.isIdempotent)
+                }
                 var delay = configuration.retries.delay(afterAttempt: count, using: &generator)
                 if case .throttled(let asked?) = error.error.reason {
                     guard asked <= configuration.retries.delayMax else { throw error.error }
@@ -181,7 +189,7 @@ extension S3Client {
                 }
             } catch {
                 // What has been taken from the source cannot be sent again.
-                throw handoff.isBegun ? error.withoutRemedy : error
+                throw handoff.isBegun ? error.afterBody : error
             }
         }
     }
@@ -191,10 +199,12 @@ extension S3Client {
 
 extension S3Client {
     private func answer(
-        to signed: HTTPClientRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
+        to signed: SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> S3Response {
         let response = try await execute(signed, request, deadline: deadline, isBegun: isBegun)
-        guard response.status.code < 300 else { throw await refusal(response, isBegun: isBegun()) }
+        guard response.status.code < 300 else {
+            throw await refusal(response, of: signed, isBegun: isBegun())
+        }
         var body = ByteBuffer()
         do {
             body = try await response.body.collect(upTo: Self.answerBytesMax)
@@ -204,7 +214,10 @@ extension S3Client {
         let bytes = Array(body.readableBytesView)
         // Of the calls whose answer comes only after they have begun to say "200".
         if let root = S3XML.root(of: bytes), S3Documents.Failure.roots.contains(root) {
-            throw failure(read(bytes, response: response), response, isBegun: true)
+            var refusal = read(bytes, response, of: signed)
+            // What an unknown code means is told by the status, and this one says nothing of it.
+            refusal.status = 500
+            throw await failure(refusal, response, of: signed, isBegun: true)
         }
         state.withLock { $0.hasSeenBucket = true }
         return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
@@ -212,17 +225,17 @@ extension S3Client {
 
     /// - Parameter deadline: for the answer's head. How long a streamed body takes is for others to judge.
     private func execute(
-        _ signed: HTTPClientRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
+        _ signed: SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> HTTPClientResponse {
         do {
-            return try await (request.isSlow ? patient : quick).execute(signed, deadline: deadline)
+            return try await (request.isSlow ? patient : quick).execute(signed.http, deadline: deadline)
         } catch {
             throw S3AttemptFailure(transport: error, isBegun: isBegun())
         }
     }
 
     private func refusal(
-        _ response: HTTPClientResponse, isBegun: Bool
+        _ response: HTTPClientResponse, of signed: SignedRequest, isBegun: Bool
     ) async -> S3AttemptFailure {
         var bytes: [UInt8] = []
         do {
@@ -231,37 +244,43 @@ extension S3Client {
             // The status alone has to do.
             logger.debug("A refusal's body could not be read", metadata: ["error": "\(error)"])
         }
-        return failure(read(bytes, response: response), response, isBegun: isBegun)
+        return await failure(read(bytes, response, of: signed), response, of: signed, isBegun: isBegun)
     }
 
-    private func read(_ bytes: [UInt8], response: HTTPClientResponse) -> S3Refusal {
+    private func read(_ bytes: [UInt8], _ response: HTTPClientResponse, of signed: SignedRequest) -> S3Refusal {
         let document = S3XML.decode(S3Documents.Failure.self, from: bytes)
         let named = response.headers.value("x-amz-bucket-region") ?? document?.region
-        let asked = state.withLock { $0.region }
-        let region = named.flatMap { S3Endpoint.isRegion($0) && $0 != asked ? $0 : nil }
+        let region = named.flatMap { S3Endpoint.isRegion($0) && $0 != signed.region ? $0 : nil }
         let seconds = response.headers.value("retry-after").flatMap { Int64($0) }
         return S3Refusal(
-            status: Int(response.status.code), code: document?.code ?? "", message: document?.message ?? "",
-            region: region, retryAfter: seconds.map { .seconds(min(max($0, 0), 3600)) })
+            status: Int(response.status.code), code: document?.code ?? "",
+            message: signed.credentials.redacted(document?.message ?? ""), region: region,
+            retryAfter: seconds.map { .seconds(min(max($0, 0), 3600)) })
     }
 
     /// Learns from a refusal what can be learnt, and says whether another attempt is worth it.
     private func failure(
-        _ refusal: S3Refusal, _ response: HTTPClientResponse, isBegun: Bool
-    ) -> S3AttemptFailure {
+        _ refusal: S3Refusal, _ response: HTTPClientResponse, of signed: SignedRequest, isBegun: Bool
+    ) async -> S3AttemptFailure {
         var meaning = refusal.meaning
         let date = response.headers.value("date").flatMap { S3Time.date(header: $0) }
-        if refusal.status == 403, refusal.code.isEmpty, let date, abs(date.timeIntervalSince(now())) > 600 {
-            // HEAD has no body to say so.
-            meaning = S3Meaning(.unavailable, after: .otherClock)
+        if refusal.code.isEmpty {
+            let isSkewed = date.map { abs($0.timeIntervalSince(signed.time)) > 600 } ?? false
+            meaning = refusal.bareMeaning(afterHead: signed.http.method == .HEAD, isSkewed: isSkewed)
         }
         switch meaning.remedy {
-        case .none, .time:
+        case .none:
+            // A plain no, such as for an object that is not there: the store is well.
+            state.withLock { $0.retryBudget.answered() }
+        case .time:
             break
         case .newCredentials:
-            state.withLock { state in
-                state.refused = state.credentials
-                state.credentials = nil
+            do throws(StoreError) {
+                if try await !keeper.renew(insteadOf: signed.credentials) { meaning.remedy = .none }
+            } catch {
+                // Nobody knows whether there are others.
+                return S3AttemptFailure(
+                    error: StoreError(.unavailable, error.sentence, cause: refusal), remedy: .none, isUndone: true)
             }
         case .otherClock:
             if let date { setClock(to: date) } else { meaning.remedy = .none }
@@ -277,22 +296,17 @@ extension S3Client {
 // MARK: - Signing
 
 extension S3Client {
-    /// The store's clock as far as we know it.
-    private func now() -> Date {
-        Date().addingTimeInterval(state.withLock { $0.clockOffset })
-    }
-
     private func setClock(to date: Date) {
-        let offset = date.timeIntervalSince(Date())
-        state.withLock { $0.clockOffset = offset }
+        guard let offset = clock.set(to: date) else { return }
         logger.warning("The clock differs from the store's", metadata: ["s3.clock_offset_seconds": "\(offset)"])
     }
 
     private func setRegion(_ region: String) {
-        state.withLock { state in
-            state.region = region
-            state.signingKey = nil
+        let isNew = state.withLock { state in
+            defer { state.region = region }
+            return state.region != region
         }
+        guard isNew else { return }
         logger.info("The bucket is in another region than was configured", metadata: ["s3.region": "\(region)"])
     }
 
@@ -306,15 +320,16 @@ extension S3Client {
 
     private func signed(
         _ request: S3Request, digest: SHA256Digest, body: HTTPClientRequest.Body?
-    ) async throws(S3AttemptFailure) -> HTTPClientRequest {
+    ) async throws(S3AttemptFailure) -> SignedRequest {
         let credentials: S3Credentials
         do {
-            credentials = try await self.credentials()
+            credentials = try await keeper.credentials()
         } catch {
             throw S3AttemptFailure(error: error, remedy: .none, isUndone: true)
         }
         let region = state.withLock { $0.region }
-        let timestamp = S3Time.timestamp(now())
+        let time = clock.now
+        let timestamp = S3Time.timestamp(time)
         let target = configuration.endpoint.target(
             bucket: configuration.bucket, addressing: configuration.addressing, region: region)
         let key = request.key.map { "/" + S3Signature.percentEncoded($0, keepingSlashes: true) } ?? ""
@@ -341,7 +356,7 @@ extension S3Client {
         signed.headers = HTTPHeaders(headers.map { ($0.name, $0.value) })
         signed.headers.add(name: "user-agent", value: "sluice")
         signed.body = body
-        return signed
+        return SignedRequest(http: signed, credentials: credentials, region: region, time: time)
     }
 
     /// Proxies may change other headers on the way.
@@ -361,16 +376,5 @@ extension S3Client {
             state.signingKey = SigningKey(day: day, region: region, secret: credentials.secretAccessKey, key: key)
         }
         return key
-    }
-
-    /// Those in use, or new ones where they have been refused or expire shortly.
-    private func credentials() async throws(StoreError) -> S3Credentials {
-        let (kept, refused) = state.withLock { ($0.credentials, $0.refused) }
-        if let kept, kept.expiration.map({ $0.timeIntervalSinceNow > 600 }) ?? true { return kept }
-        guard let credentials = try await source.credentials(insteadOf: kept ?? refused) else {
-            throw StoreError(.denied, "No credentials for the S3 store were found.")
-        }
-        state.withLock { $0.credentials = credentials }
-        return credentials
     }
 }

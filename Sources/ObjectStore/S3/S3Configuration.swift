@@ -19,6 +19,8 @@ package struct S3Configuration: Sendable {
     package var addressing: S3Addressing
     package var verification: PartVerification
     package var provider: S3Provider
+    /// `nil` for the system's.
+    package var authorities: S3Authorities?
     package var timeouts = S3Timeouts()
     package var retries = S3RetryPolicy()
 
@@ -29,25 +31,34 @@ package struct S3Configuration: Sendable {
     ///   - region: `nil` for the endpoint's or the provider's own.
     ///   - addressing: `nil` for the provider's own.
     ///   - provider: `nil` for the one that the endpoint's host tells.
+    ///   - usualRegion: the one that AWS's variables and files name, for where nothing else does.
+    ///   - authorities: who must have signed the store's certificate; `nil` for those that the system trusts.
     package init(
         bucket: String, prefix: String = "", endpoint: String? = nil, region: String? = nil,
-        addressing: S3Addressing? = nil, verification: PartVerification = .auto, provider: S3Provider? = nil
+        addressing: S3Addressing? = nil, verification: PartVerification = .auto, provider: S3Provider? = nil,
+        usualRegion: String? = nil, authorities: S3Authorities? = nil
     ) throws(S3ConfigurationError) {
-        if let region, !S3Endpoint.isRegion(region) {
+        for region in [region, usualRegion].compactMap({ $0 }) where !S3Endpoint.isRegion(region) {
             throw S3ConfigurationError("a region has small letters, digits and hyphens only")
         }
         let parsed: S3Endpoint
         if let endpoint {
             parsed = try S3Endpoint(parsing: endpoint)
         } else {
-            parsed = .aws(region: region ?? S3Provider.aws.defaultRegion)
+            parsed = .aws(region: region ?? usualRegion ?? S3Provider.aws.defaultRegion)
         }
-        let known = parsed.region ?? region ?? S3Provider.aws.defaultRegion
+        guard authorities == nil || parsed.isSecure else {
+            throw S3ConfigurationError("--s3-ca is for endpoints that begin with https://")
+        }
+        let known = parsed.region ?? region ?? usualRegion ?? S3Provider.aws.defaultRegion
         let provider = provider ?? S3Provider.of(host: parsed.hostName(region: known))
         self.bucket = bucket
         self.prefix = prefix
         self.endpoint = parsed
-        self.region = region ?? parsed.region ?? provider.defaultRegion
+        // A store that has one region and a name of its own for it is in none of AWS's.
+        let usual = provider.defaultRegion == S3Provider.aws.defaultRegion ? usualRegion : nil
+        self.region = region ?? parsed.region ?? usual ?? provider.defaultRegion
+        self.authorities = authorities
         self.addressing = addressing ?? provider.addressing
         self.verification = verification
         self.provider = provider
@@ -76,6 +87,8 @@ package struct S3RetryPolicy: Hashable, Sendable {
     package var delayFirst = Duration.milliseconds(200)
     /// A store that asks for a longer pause gets it from the caller, not here.
     package var delayMax = Duration.seconds(3)
+    /// Shared by all calls.
+    var budget = S3RetryBudget()
 
     package init() {}
 

@@ -4,24 +4,24 @@ import XMLCoder
 
 /// The XML that stores answer with, as far as it is read. All fields are texts that may be missing: a store that
 /// writes a number or a Boolean its own way is not thereby unreadable.
-enum S3Documents {
+package enum S3Documents {
     /// The answer to CreateMultipartUpload.
-    struct Created: S3Document {
-        static let roots = ["InitiateMultipartUploadResult"]
+    package struct Created: S3Document {
+        package static let roots = ["InitiateMultipartUploadResult"]
         var uploadId: String?
     }
 
     /// The answer to CompleteMultipartUpload.
-    struct Completed: S3Document {
-        static let roots = ["CompleteMultipartUploadResult"]
+    package struct Completed: S3Document {
+        package static let roots = ["CompleteMultipartUploadResult"]
         var eTag: String?
         var checksumSHA256: String?
     }
 
     /// The answer to ListParts.
-    struct Parts: S3Document {
+    package struct Parts: S3Document {
         // moto uses the second name.
-        static let roots = ["ListPartsResult", "ListPartsResponse"]
+        package static let roots = ["ListPartsResult", "ListPartsResponse"]
 
         struct Part: Decodable {
             var partNumber: String?
@@ -37,8 +37,8 @@ enum S3Documents {
     }
 
     /// The answer to ListMultipartUploads.
-    struct Uploads: S3Document {
-        static let roots = ["ListMultipartUploadsResult"]
+    package struct Uploads: S3Document {
+        package static let roots = ["ListMultipartUploadsResult"]
 
         struct Upload: Decodable {
             var key: String?
@@ -54,8 +54,8 @@ enum S3Documents {
     }
 
     /// The answer to ListObjectsV2.
-    struct Objects: S3Document {
-        static let roots = ["ListBucketResult"]
+    package struct Objects: S3Document {
+        package static let roots = ["ListBucketResult"]
 
         struct Object: Decodable {
             var key: String?
@@ -67,9 +67,9 @@ enum S3Documents {
     }
 
     /// What goes wrong, with any status, 200 included.
-    struct Failure: S3Document {
-        static let roots = ["Error"]
-        var code: String?
+    package struct Failure: S3Document {
+        package static let roots = ["Error"]
+        package var code: String?
         var message: String?
         var region: String?
     }
@@ -81,7 +81,7 @@ enum S3Documents {
     /// A key as `encoding-type=url` writes it: a plus sign is a space, whichever way the store writes its spaces.
     ///
     /// - Returns: `nil` where a per cent sign is not followed by two digits, or the bytes are not UTF-8.
-    static func decoded(_ text: String) -> String? {
+    package static func decoded(_ text: String) -> String? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
@@ -102,17 +102,17 @@ enum S3Documents {
 }
 
 /// An answer that is told by its outermost element.
-protocol S3Document: Decodable {
+package protocol S3Document: Decodable {
     /// The names that the element may have.
     static var roots: [String] { get }
 }
 
 /// Reads an answer's XML.
-enum S3XML {
+package enum S3XML {
     /// The name of the outermost element, without its prefix, or `nil` where there is none.
     ///
     /// Whitespace may stand before everything: stores send it to keep a connection alive while they work.
-    static func root(of bytes: [UInt8]) -> String? {
+    package static func root(of bytes: [UInt8]) -> String? {
         var rest = trimmed(bytes)
         while rest.first == UInt8(ascii: "<") {
             rest = rest.dropFirst()
@@ -133,17 +133,26 @@ enum S3XML {
     }
 
     /// - Returns: `nil` where the bytes are not a whole document of this kind.
-    static func decode<Value: S3Document>(_ type: Value.Type, from bytes: [UInt8]) -> Value? {
+    package static func decode<Value: S3Document>(_ type: Value.Type, from bytes: [UInt8]) -> Value? {
         guard let root = root(of: bytes), Value.roots.contains(root) else { return nil }
+        // Foundation's parser ends the process at a name that is not UTF-8. No store has a use for another encoding, or
+        // for a document type of its own.
+        guard let text = String(validating: bytes, as: UTF8.self), !text.utf8.contains("<!DOCTYPE".utf8) else {
+            return nil
+        }
         let decoder = XMLDecoder()
         decoder.shouldProcessNamespaces = true
         decoder.keyDecodingStrategy = .convertFromCapitalized
+        // Trimming is done piece by piece, and a text comes in pieces: spaces within it would be lost. What stands
+        // between elements goes instead.
+        decoder.trimValueWhitespaces = false
+        decoder.removeWhitespaceElements = true
         // Whoever gets nil says that the answer makes no sense; the parser's error would add only its position.
         return try? decoder.decode(type, from: Data(trimmed(bytes)))
     }
 
     /// The text as the content of an element.
-    static func escaped(_ text: String) -> String {
+    package static func escaped(_ text: String) -> String {
         var result = ""
         for character in text.unicodeScalars {
             switch character {

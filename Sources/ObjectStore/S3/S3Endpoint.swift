@@ -8,7 +8,8 @@ package struct S3Endpoint: Hashable, Sendable {
         case aws(suffix: String)
     }
 
-    private let isSecure: Bool
+    /// Over TLS.
+    let isSecure: Bool
     private let host: Host
     /// `nil` where it is the scheme's own.
     private let port: UInt16?
@@ -25,6 +26,13 @@ package struct S3Endpoint: Hashable, Sendable {
         self.host = host
         self.port = port
         self.region = region
+    }
+
+    /// Whether bytes on their way there cannot be changed unseen: under TLS, or without leaving this machine.
+    var isProtected: Bool {
+        guard !isSecure, case .fixed(let name) = host else { return true }
+        let isAddress = name.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
+        return name == "localhost" || name == "[::1]" || (isAddress && name.hasPrefix("127."))
     }
 
     /// Reads `http://host:port` or `https://host`. A path, a query or a user is refused rather than ignored.
@@ -96,7 +104,8 @@ package struct S3Endpoint: Hashable, Sendable {
             }
     }
 
-    private static func awsSuffix(of region: String) -> String {
+    /// What the names of AWS's hosts in this region end with.
+    static func awsSuffix(of region: String) -> String {
         region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
     }
 

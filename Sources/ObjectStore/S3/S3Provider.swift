@@ -21,11 +21,15 @@ package struct S3Provider: Hashable, Sendable {
 
     package var partBytesMin: UInt64 = 5 << 20
     package var partBytesMax: UInt64 = 5 << 30
+    /// Where nobody wishes for another size.
+    package var partBytesAdvised: UInt64 = 8 << 20
     package var partsMax: UInt32 = 10_000
     package var objectBytesMax: UInt64 = 5 << 40
     /// All parts but the last must have one size. Sluice's always have; this is for those who read the table.
     package var wantsEqualParts = false
     package var completionTimeMax = Duration.seconds(300)
+    /// After how long the store itself removes an unfinished upload; `nil` where it does not by itself.
+    package var uploadExpiry: Duration?
 
     /// A body that differs from `x-amz-content-sha256` is refused.
     package var checksContentSHA256 = false
@@ -35,6 +39,8 @@ package struct S3Provider: Hashable, Sendable {
     package var checksObjectSize = false
     /// `x-amz-meta-…` headers come back.
     package var keepsMetadata = false
+    /// The ETag that a part is answered with is its MD5.
+    package var tellsPartMD5 = false
     /// A multipart object's ETag is the MD5 of its parts' MD5s, and stays.
     package var keepsCompositeMD5 = false
     package var conditionalPut = Condition.ignored
@@ -73,6 +79,7 @@ extension S3Provider {
     }
 
     package static let minio = S3Provider(name: "minio") {
+        $0.uploadExpiry = .seconds(86_400)
         $0.checksContentSHA256 = true
         $0.keepsMetadata = true
         $0.keepsCompositeMD5 = true
@@ -90,6 +97,8 @@ extension S3Provider {
 
     /// As started without `--keep-etag --object-meta`; with them more is found out by trying.
     package static let juicefs = S3Provider(name: "juicefs") {
+        // It removes an upload only when its object is there.
+        $0.completionTimeMax = .zero
         $0.checksContentSHA256 = true
     }
 
@@ -97,6 +106,7 @@ extension S3Provider {
         $0.hostSuffixes = [".r2.cloudflarestorage.com"]
         $0.defaultRegion = "auto"
         $0.wantsEqualParts = true
+        $0.uploadExpiry = .seconds(7 * 86_400)
     }
 
     /// Google's XML interface.
@@ -108,6 +118,7 @@ extension S3Provider {
 
     package static let b2 = S3Provider(name: "b2") {
         $0.hostSuffixes = [".backblazeb2.com"]
+        $0.partBytesMin = 5_000_000
     }
 
     package static let scaleway = S3Provider(name: "scaleway") {
@@ -115,8 +126,14 @@ extension S3Provider {
         $0.partsMax = 1000
     }
 
+    package static let storj = S3Provider(name: "storj") {
+        $0.hostSuffixes = [".storjshare.io"]
+        // What lies in smaller pieces costs more to keep and to read.
+        $0.partBytesAdvised = 64 << 20
+    }
+
     /// All there are, `generic` first.
-    package static let all = [generic, aws, minio, ceph, juicefs, r2, gcs, b2, scaleway]
+    package static let all = [generic, aws, minio, ceph, juicefs, r2, gcs, b2, scaleway, storj]
 
     /// The provider of this name, in lower case.
     package static func named(_ name: String) -> S3Provider? {
@@ -132,5 +149,16 @@ extension S3Provider {
     private init(name: String, _ describe: (inout S3Provider) -> Void) {
         self.init(name: name)
         describe(&self)
+    }
+}
+
+extension S3Provider {
+    /// What is to be said against using the store there: it neither refuses bytes that are not those that were sent nor
+    /// says what it has got, and nothing on the way keeps them from being changed.
+    package func objection(to endpoint: S3Endpoint) -> StoreError? {
+        guard !checksContentSHA256, !tellsPartMD5, !endpoint.isProtected else { return nil }
+        let sentence =
+            "This store does not tell whether bytes arrive as they were sent: its endpoint has to begin with https://."
+        return StoreError(.unsupported, sentence)
     }
 }

@@ -45,6 +45,8 @@ struct S3Meaning: Hashable, Sendable {
 extension S3Refusal {
     /// By the code, else by the status.
     var meaning: S3Meaning {
+        // A temporary one, and the host that it names, are no more followed than others.
+        if isRedirect, region == nil || !isAboutRegion { return S3Meaning(.denied) }
         if region != nil, [301, 307, 400, 403].contains(status), isAboutRegion {
             return S3Meaning(.unavailable, after: .otherRegion)
         }
@@ -58,11 +60,28 @@ extension S3Refusal {
         return meaning
     }
 
+    /// What a refusal without a code means: after HEAD there is no body to say so, and else whoever answers may be no
+    /// store at all.
+    ///
+    /// - Parameter isSkewed: our clock is far from the store's.
+    func bareMeaning(afterHead: Bool, isSkewed: Bool) -> S3Meaning {
+        switch status {
+        case _ where region != nil: meaning
+        case 403 where isSkewed: S3Meaning(.unavailable, after: .otherClock)
+        // As AWS answers where a token has expired.
+        case 400 where afterHead: S3Meaning(.unavailable, after: .newCredentials)
+        case 401 where afterHead, 403 where afterHead: S3Meaning(.denied, after: .newCredentials)
+        // Not one that ends sessions: a proxy in front of a store that starts says so, too.
+        case 404 where !afterHead: S3Meaning(.unavailable, after: .time)
+        default: meaning
+        }
+    }
+
     /// Stores name the bucket's region with any refusal; only some are about it. After HEAD there is no code to tell.
     private var isAboutRegion: Bool {
         switch code {
         case "", "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
-            "IllegalLocationConstraintException":
+            "IllegalLocationConstraint", "IllegalLocationConstraintException":
             true
         default: false
         }
@@ -72,13 +91,18 @@ extension S3Refusal {
         StoreError(meaning.reason, sentence, cause: self)
     }
 
+    /// The store sends us elsewhere, which is followed only where it names a region.
+    var isRedirect: Bool { (300..<400).contains(status) }
+
     private var sentence: String? {
-        switch code {
+        if isRedirect {
+            return "The store sends requests to another address, where the gateway does not go."
+        }
+        return switch code {
         case "EntityTooSmall": "The store does not take parts so small."
         case "RequestTimeTooSkewed": "The gateway's clock differs too much from the store's."
         case "SignatureDoesNotMatch", "InvalidAccessKeyId": "The store does not know the gateway's access key."
         case "ExpiredToken", "TokenRefreshRequired": "The gateway's credentials for the store have expired."
-        case "PermanentRedirect", "TemporaryRedirect": "The bucket is in another place than the endpoint."
         default: nil
         }
     }
@@ -87,7 +111,6 @@ extension S3Refusal {
         switch status {
         case 300..<400: S3Meaning(.denied)
         case 401, 403: S3Meaning(.denied)
-        // Whoever says so without a code may be no store at all, and must not end a session.
         case 404: S3Meaning(.noSuchBucket)
         case 408: S3Meaning(.unavailable, after: .time)
         case 409: S3Meaning(.unavailable, after: .time)
@@ -186,6 +209,5 @@ extension S3Refusal {
         "InvalidArgument": S3Meaning(.unsupported),
         "MalformedXML": S3Meaning(.unsupported),
         "PermanentRedirect": S3Meaning(.denied),
-        "TemporaryRedirect": S3Meaning(.unavailable),
     ]
 }

@@ -11,6 +11,10 @@ extension S3Store {
             return try await completeUpload(
                 at: try writableKey(key), upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
         } catch {
+            if let refusal = error.cause as? S3Refusal, refusal.code == "ConditionalRequestConflict" {
+                // Nobody can go on with it. What cannot be dropped now is left to the store's own rule.
+                try? await abortUpload(key: key, upload: upload)
+            }
             guard case .invalidParts = error.reason else { throw error }
             throw try await differing(parts, key: key, upload: upload, cause: error)
         }

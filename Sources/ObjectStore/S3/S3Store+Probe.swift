@@ -1,3 +1,4 @@
+package import FoundationEssentials
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -14,7 +15,7 @@ extension S3Store {
     package func probe() async throws(StoreError) -> S3Provider {
         var generator = SystemRandomNumberGenerator()
         let session = SessionID.random(using: &generator)
-        let key = "\(configuration.prefix)\(Self.ownFolder)/probe/\(session)"
+        let key = probeFolder + String(describing: session)
         let probe: StoreProbe
         do {
             probe = try StoreProbe(store: self, session: session, key: key)
@@ -38,6 +39,37 @@ extension S3Store {
         }
         return try result.get()
     }
+
+    private var probeFolder: String { "\(configuration.prefix)\(Self.ownFolder)/probe/" }
+
+    /// A gateway that dies while it tries the store out leaves an upload or an object behind that no record names.
+    package func removeProbes(before limit: Date) async throws(StoreError) -> Int {
+        let folder = probeFolder
+        var count = 0
+        for (key, upload) in try await uploads(prefix: folder, choosing: { _ in .wanted })
+        where upload.created <= limit && key.utf8.starts(with: folder.utf8) {
+            do {
+                try await abortUpload(at: key, upload: upload.upload)
+            } catch {
+                // Gone is what was wanted, whoever did it.
+                guard error.reason == .noSuchUpload else { throw error }
+            }
+            count += 1
+        }
+        var after: String?
+        repeat {
+            let page = try await names(in: folder, prefix: "", after: after)
+            for name in page.names {
+                guard let modified = try await head(at: folder + name)?.value("last-modified"),
+                    let date = S3Time.date(header: modified), date <= limit
+                else { continue }
+                try await delete(key: folder + name)
+                count += 1
+            }
+            after = page.next
+        } while after != nil
+        return count
+    }
 }
 
 /// One run of the probe.
@@ -49,6 +81,8 @@ private struct StoreProbe {
     private let content = ByteBuffer(bytes: [0x2E])
     private let digest: SHA256Digest
     private let otherDigest: SHA256Digest
+    /// `nil` where the library has no MD5.
+    private let md5: MD5Digest?
     /// What an ETag made of MD5s has before its hyphen; `nil` where the library has no MD5.
     private let compositeMD5: MD5Digest?
 
@@ -58,14 +92,20 @@ private struct StoreProbe {
         self.key = key
         self.digest = try SHA256Digest.of(content.readableBytesView)
         self.otherDigest = try SHA256Digest.of([])
-        self.compositeMD5 = Self.compositeMD5(of: content)
+        self.md5 = Self.md5(of: content)
+        self.compositeMD5 = md5.flatMap { Self.md5(of: ByteBuffer(bytes: $0.bytes)) }
     }
 
     func run() async throws(StoreError) -> S3Provider {
         var seen = store.provider
         try await withUpload { upload throws(StoreError) in
-            seen.checksContentSHA256 = try await refusesWrongDigest(upload: upload)
-            _ = try await complete(upload, ifAbsent: false)
+            // What was taken is the right byte under a wrong name; some stores take a part only once.
+            let taken = try await partOfWrongDigest(upload: upload)
+            seen.checksContentSHA256 = taken == nil
+            let part: CompletedPart
+            if let taken { part = taken } else { part = try await uploadPart(upload, offering: digest) }
+            seen.tellsPartMD5 = md5.map { S3Store.isMD5(part.etag, $0) } ?? false
+            _ = try await complete(upload, part, ifAbsent: false)
         }
         guard let headers = try await store.head(at: key) else {
             throw StoreError(.damaged, "The store completed an upload and has no object.")
@@ -73,16 +113,28 @@ private struct StoreProbe {
         seen.keepsMetadata = S3Store.metadata(of: headers)?.sessionID == session
         seen.keepsCompositeMD5 = isCompositeMD5(headers.value("etag"))
         seen.keepsSHA256 = store.provider.keepsSHA256 && isCompositeSHA256(headers.value("x-amz-checksum-sha256"))
+        // What is known to refuse a condition is never sent one, and so cannot be seen to refuse it.
+        if store.provider.conditionalComplete != .refused { seen.conditionalComplete = try await seesCompletion() }
+        if store.provider.conditionalPut != .refused { seen.conditionalPut = try await seesPut() }
+        return seen
+    }
+
+    private func seesCompletion() async throws(StoreError) -> S3Provider.Condition {
+        var seen = S3Provider.Condition.ignored
         try await withUpload { upload throws(StoreError) in
-            seen.conditionalComplete = try await condition { () async throws(StoreError) in
-                _ = try await complete(upload, ifAbsent: true)
+            seen = try await condition { () async throws(StoreError) in
+                let part = try await uploadPart(upload, offering: digest)
+                _ = try await complete(upload, part, ifAbsent: true)
             }
         }
-        seen.conditionalPut = try await condition { () async throws(StoreError) in
+        return seen
+    }
+
+    private func seesPut() async throws(StoreError) -> S3Provider.Condition {
+        try await condition { () async throws(StoreError) in
             let body = ObjectBody(buffers: [content], digest: digest)
             _ = try await store.putObject(at: key, body: body, metadata: metadata, ifAbsent: true)
         }
-        return seen
     }
 
     private var metadata: ObjectMetadata {
@@ -116,22 +168,25 @@ private struct StoreProbe {
         return CompletedPart(number: number, size: UInt64(content.readableBytes), digest: digest, etag: etag)
     }
 
-    private func refusesWrongDigest(upload: String) async throws(StoreError) -> Bool {
+    /// - Returns: `nil` where the store refuses it.
+    private func partOfWrongDigest(upload: String) async throws(StoreError) -> CompletedPart? {
         do {
-            _ = try await uploadPart(upload, offering: otherDigest)
-            return false
+            var part = try await uploadPart(upload, offering: otherDigest)
+            part.digest = digest
+            return part
         } catch {
             // Any refusal is one, whatever the store calls it; but it has to be the store's own word.
             guard let refusal = error.cause as? S3Refusal, (400..<500).contains(refusal.status), !error.isRetryable,
                 error.reason != .denied, error.reason != .noSuchUpload, error.reason != .noSuchBucket
             else { throw error }
-            return true
+            return nil
         }
     }
 
-    private func complete(_ upload: String, ifAbsent: Bool) async throws(StoreError) -> ObjectReceipt {
-        let part = try await uploadPart(upload, offering: digest)
-        return try await store.completeUpload(
+    private func complete(
+        _ upload: String, _ part: CompletedPart, ifAbsent: Bool
+    ) async throws(StoreError) -> ObjectReceipt {
+        try await store.completeUpload(
             at: key, upload: upload, parts: [part], size: part.size, ifAbsent: ifAbsent)
     }
 
@@ -162,13 +217,11 @@ private struct StoreProbe {
         return count == 1 && root == (try? RootDigest.of([digest]))
     }
 
-    private static func compositeMD5(of content: ByteBuffer) -> MD5Digest? {
+    private static func md5(of content: ByteBuffer) -> MD5Digest? {
         do {
-            var part = try MD5Hasher()
-            part.update(content)
-            var whole = try MD5Hasher()
-            whole.update(ByteBuffer(bytes: try part.finalize().bytes))
-            return try whole.finalize()
+            var hasher = try MD5Hasher()
+            hasher.update(content)
+            return try hasher.finalize()
         } catch {
             return nil
         }

@@ -41,11 +41,14 @@ extension S3Store {
     }
 
     package func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
+        try await names(in: recordFolder, prefix: prefix, after: after)
+    }
+
+    /// One page of the names in a folder of ours that begin with `prefix`.
+    func names(in folder: String, prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
         var request = S3Request(.GET, key: nil)
-        request.query = [
-            ("list-type", "2"), ("prefix", recordFolder + prefix), ("encoding-type", "url"),
-        ]
-        if let after { request.query.append(("start-after", recordFolder + after)) }
+        request.query = [("list-type", "2"), ("prefix", folder + prefix), ("encoding-type", "url")]
+        if let after { request.query.append(("start-after", folder + after)) }
         let response = try await client.send(request)
         let page = S3XML.decode(S3Documents.Objects.self, from: response.body)
         guard let page else { throw StoreError(.damaged, "The store's list of records cannot be read.") }
@@ -53,8 +56,8 @@ extension S3Store {
         let keys = (page.contents ?? []).compactMap { object in
             object.key.flatMap { isEncoded ? S3Documents.decoded($0) : $0 }
         }
-        let ours = keys.filter { $0.utf8.starts(with: recordFolder.utf8) }
-        let all = ours.map { String($0.dropFirst(recordFolder.count)) }
+        let ours = keys.filter { $0.utf8.starts(with: folder.utf8) }
+        let all = ours.map { String($0.dropFirst(folder.count)) }
         // A folder's own entry, and what somebody else has put there, are no records.
         let names = all.filter { name in
             FileStoreLayout.isRecordName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true

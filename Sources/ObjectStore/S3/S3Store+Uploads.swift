@@ -11,6 +11,8 @@ extension S3Store {
     func createUpload(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
         var request = S3Request(.POST, key: key)
         request.query = [("uploads", "")]
+        // A second upload would be one that nobody knows of.
+        request.isIdempotent = false
         request.headers = Self.headers(of: metadata)
         if provider.keepsSHA256 {
             request.headers += [("x-amz-checksum-algorithm", "SHA256"), ("x-amz-checksum-type", "COMPOSITE")]
@@ -18,7 +20,7 @@ extension S3Store {
         let response = try await client.send(request)
         let created = S3XML.decode(S3Documents.Created.self, from: response.body)
         guard let upload = created?.uploadId, Self.isUploadID(upload) else {
-            throw StoreError(.damaged, "The store began an upload and did not tell its id.")
+            throw StoreError(.outcomeUnknown, "The store began an upload and did not tell its id.")
         }
         return upload
     }
@@ -43,7 +45,7 @@ extension S3Store {
         if let md5 = body.md5 { request.headers.append(Self.md5Header(md5)) }
         let response = try await send(request, body: body, verifies: verifies)
         guard let etag = response.headers.value("etag") else {
-            throw StoreError(.damaged, "The store took a part and did not tell its ETag.")
+            throw StoreError(.unavailable, "The store took a part and did not tell its ETag.")
         }
         return etag
     }
@@ -80,25 +82,42 @@ extension S3Store {
 
     package func uploads(key: String) async throws(StoreError) -> [UploadSummary] {
         guard let wanted = readableKey(key) else { return [] }
-        var found: [UploadSummary] = []
+        // Keys come in order, so the ones that only begin as this one does are all behind it.
+        return try await uploads(prefix: wanted) { key in
+            isSame(key, wanted) ? .wanted : wanted.utf8.lexicographicallyPrecedes(key.utf8) ? .behind : .passedOver
+        }.map(\.summary)
+    }
+
+    /// What a key in a listing is to whoever asks for it.
+    enum ListedKey {
+        case wanted
+        case passedOver
+        /// Nothing that is wanted follows.
+        case behind
+    }
+
+    /// The unfinished uploads of keys in the bucket that begin with a prefix, the oldest first.
+    func uploads(
+        prefix: String, choosing choose: (String) -> ListedKey
+    ) async throws(StoreError) -> [(key: String, summary: UploadSummary)] {
+        var found: [(key: String, summary: UploadSummary)] = []
         var marker: (key: String, upload: String)?
         for _ in 0..<Self.pagesMax {
-            let page = try await uploadPage(prefix: wanted, after: marker)
+            let page = try await uploadPage(prefix: prefix, after: marker)
             let isEncoded = page.encodingType == "url"
             var lastKey: String?
             for upload in page.upload ?? [] {
                 guard let key = upload.key.flatMap({ isEncoded ? S3Documents.decoded($0) : $0 }) else { continue }
                 lastKey = key
-                guard isSame(key, wanted), let id = upload.uploadId, Self.isUploadID(id) else { continue }
+                guard case .wanted = choose(key), let id = upload.uploadId, Self.isUploadID(id) else { continue }
                 guard let created = upload.initiated.flatMap({ S3Time.date(xml: $0) }) else {
                     throw StoreError(.damaged, "The store lists an upload without its date.")
                 }
-                found.append(UploadSummary(upload: id, created: created, sessionID: nil))
+                found.append((key, UploadSummary(upload: id, created: created, sessionID: nil)))
             }
-            // Keys come in order, so the ones that only begin as this one does are all behind it.
-            let isPast = lastKey.map { wanted.utf8.lexicographicallyPrecedes($0.utf8) } ?? false
+            let isPast = lastKey.map { choose($0) == .behind } ?? false
             guard S3Documents.isTrue(page.isTruncated), !isPast else {
-                return found.sorted { $0.created < $1.created }
+                return found.sorted { $0.summary.created < $1.summary.created }
             }
             let nextKey = page.nextKeyMarker.flatMap { isEncoded ? S3Documents.decoded($0) : $0 } ?? lastKey
             let next = (key: nextKey ?? "", upload: page.nextUploadIdMarker ?? "")

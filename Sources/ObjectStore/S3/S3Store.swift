@@ -35,14 +35,15 @@ package final class S3Store: ObjectStore {
         self.client = client
         self.logger = logger
         let prefixBytes = configuration.prefix.utf8.count
-        self.limits = StoreLimits(
+        var limits = StoreLimits(
             partBytesMin: provider.partBytesMin, partBytesMax: provider.partBytesMax, partsMax: provider.partsMax,
             objectBytesMax: provider.objectBytesMax, keyBytesMax: max(0, Self.keyBytesMax - prefixBytes),
             recordBytesMax: Self.recordBytesMax,
             checksPartDigests: Self.verifies(configuration, provider) || provider.checksContentSHA256,
-            wantsPartMD5: false,
             honoursIfAbsent: provider.conditionalPut == .honoured && provider.conditionalComplete == .honoured,
             completionTimeMax: provider.completionTimeMax)
+        limits.partBytesAdvised = provider.partBytesAdvised
+        self.limits = limits
     }
 
     /// Sets a store up and tries out what it does. `shutdown` it in the end.
@@ -52,8 +53,9 @@ package final class S3Store: ObjectStore {
         configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger
     ) async throws(StoreError) -> S3Store {
         let store = S3Store(configuration: configuration, credentials: credentials, logger: logger)
-        do {
+        do throws(StoreError) {
             let provider = try await store.probe()
+            if let objection = provider.objection(to: configuration.endpoint) { throw objection }
             return S3Store(configuration: configuration, provider: provider, client: store.client, logger: logger)
         } catch {
             await store.shutdown()
@@ -106,12 +108,39 @@ package final class S3Store: ObjectStore {
     func send(_ request: S3Request, body: ObjectBody, verifies: Bool) async throws(StoreError) -> S3Response {
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         let client = self.client
-        return try await withCommitment { commitment in
+        let sent = provider.tellsPartMD5 && !provider.checksContentSHA256 && body.byteCount > 0 ? SentMD5() : nil
+        let response = try await withCommitment { commitment in
             let handoff = BufferHandoff()
-            let pump = BodyPump(body: body, verifies: verifies, handoff: handoff, commitment: commitment)
+            let pump = BodyPump(body: body, verifies: verifies, sent: sent, handoff: handoff, commitment: commitment)
             if body.byteCount == 0 { return await Self.sendEmpty(request, through: client, pump: pump) }
             return await Self.stream(request, through: client, pump: pump)
         }
+        guard let md5 = sent?.md5, let etag = response.headers.value("etag") else { return response }
+        // What is encrypted under a key of the store's has ETags of another kind.
+        let encryption = response.headers.value("x-amz-server-side-encryption")
+        guard encryption == nil || encryption == "AES256", !Self.isMD5(etag, md5) else { return response }
+        if let key = request.key, !request.query.contains(where: { $0.name == "uploadId" }) {
+            await removeDamaged(key: key, etag: etag)
+        }
+        throw StoreError(.digestMismatch, "The store has got other bytes than were sent.")
+    }
+
+    /// Takes an object away that nobody is told of, and whose metadata say what its bytes are not. It is put again as a
+    /// rule; this is for the case that nobody comes to do so.
+    private func removeDamaged(key: String, etag: String) async {
+        do {
+            guard try await head(at: key)?.value("etag") == etag else { return }
+            try await delete(key: key)
+        } catch {
+            logger.error(
+                "The store has got other bytes than were sent, and the object could not be removed",
+                metadata: ["store.error": "\(error.shortDescription)"])
+        }
+    }
+
+    /// Whether an ETag, with its quotes or without, is this MD5.
+    static func isMD5(_ etag: String, _ md5: MD5Digest) -> Bool {
+        etag.lowercased().filter { $0 != "\"" } == String(describing: md5)
     }
 
     private enum StreamEvent {
@@ -154,8 +183,15 @@ package final class S3Store: ObjectStore {
                     // The source may have nothing to give for long, and nobody wants it any more.
                     pump.handoff.close()
                     group.cancelAll()
-                    guard isStalled, case .failure = answer else { return answer }
-                    return .failure(StoreError(.unavailable, "The store takes no more bytes."))
+                    switch answer {
+                    case .success where !pump.commitment.isCommitted:
+                        // Whoever answers before it has all of it has not kept it.
+                        return .failure(StoreError(.unavailable, "The store answered before it had all bytes."))
+                    case .failure where isStalled:
+                        return .failure(StoreError(.unavailable, "The store takes no more bytes."))
+                    default:
+                        return answer
+                    }
                 }
                 if isStalled { group.cancelAll() }
             }

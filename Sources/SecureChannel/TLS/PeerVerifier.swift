@@ -9,8 +9,12 @@ final class PeerVerifier: Sendable {
         /// Nothing but its key: name and dates mean nothing.
         case key
         /// A chain of signatures from the authority.
-        /// - Parameter checksDates: not on agents, whose clocks are not to be trusted.
-        case authority(checksDates: Bool)
+        /// - Parameters:
+        ///   - checksDates: not on agents, whose clocks are not to be trusted.
+        ///   - isPinned: whether a key speaks for itself, whatever its certificate says.
+        ///   - isAwaited: whether somebody may come whom the authority does not know; who does then has no name.
+        case authority(
+            checksDates: Bool, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool)
     }
 
     /// What the certificate has to be, once it is trusted.
@@ -43,17 +47,21 @@ final class PeerVerifier: Sendable {
         guard let certificate = X509_STORE_CTX_get0_cert(store).map({ Certificate(sharing: $0) }) else {
             return Finding(refusal: .noCertificate)
         }
-        var name: String?
-        if case .authority(let checksDates) = trust {
-            if !checksDates { X509_STORE_CTX_set_flags(store, UInt(X509_V_FLAG_NO_CHECK_TIME)) }
-            guard X509_verify_cert(store) == 1 else { return refuseChain(store) }
-            name = certificate.commonName() ?? certificate.firstDNSName()
-        }
         let fingerprint: Fingerprint
         do {
             fingerprint = try certificate.fingerprint()
         } catch {
             return refuse(.untrustedCertificate, store, X509_V_ERR_CERT_REJECTED)
+        }
+        var name: String?
+        if case .authority(let checksDates, let isPinned, let isAwaited) = trust, !isPinned(fingerprint) {
+            if !checksDates { X509_STORE_CTX_set_flags(store, UInt(X509_V_FLAG_NO_CHECK_TIME)) }
+            if X509_verify_cert(store) == 1 {
+                // The list of devices has names in it; without one there is nothing to look up.
+                name = certificate.name ?? ""
+            } else if !isAwaited() {
+                return refuseChain(store)
+            }
         }
         let peer = TLSPeer(fingerprint: fingerprint, name: name)
         switch expectation {
@@ -92,23 +100,5 @@ extension Certificate {
         defer { OpenSSLErrorQueue.clear() }
         return X509_check_host(certificate, name, name.utf8.count, 0, nil) == 1
             || X509_check_ip_asc(certificate, name, 0) == 1
-    }
-
-    /// `nil` where there is none that is text.
-    fileprivate func firstDNSName() -> String? {
-        defer { OpenSSLErrorQueue.clear() }
-        guard let extensionValue = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return nil }
-        let names = OpaquePointer(extensionValue)
-        defer { GENERAL_NAMES_free(names) }
-        for index in 0..<max(0, OPENSSL_sk_num(names)) {
-            guard let name = OPENSSL_sk_value(names, index) else { continue }
-            var type: Int32 = 0
-            let value = GENERAL_NAME_get0_value(name.assumingMemoryBound(to: GENERAL_NAME.self), &type)
-            guard type == GEN_DNS, let value else { continue }
-            let text = UnsafePointer<ASN1_STRING>(value.assumingMemoryBound(to: ASN1_STRING.self))
-            let bytes = UnsafeBufferPointer(start: ASN1_STRING_get0_data(text), count: Int(ASN1_STRING_length(text)))
-            return String(validating: bytes, as: UTF8.self)
-        }
-        return nil
     }
 }

@@ -26,15 +26,15 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
 
     /// - Parameters:
     ///   - verifier: has to outlive the context, which knows only its address.
-    ///   - authorityPath: a file of PEM certificates, where chains are to be verified.
+    ///   - authority: where chains are to be verified.
     static func make(
-        side: Side, identity: Identity, verifier: PeerVerifier, authorityPath: String?
+        side: Side, identity: Identity, verifier: PeerVerifier, authority: CertificateAuthority?
     ) throws(CryptographyError) -> SSLContext {
         let context = try SSLContext(side: side)
         try context.configure()
         try context.use(identity)
         context.verify(with: verifier)
-        if let authorityPath { try context.load(authorityPath) }
+        if let authority { try context.believe(authority) }
         try context.agreeOnApplicationProtocol()
         return context
     }
@@ -59,7 +59,8 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
         SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
         SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_CERT_LIST, Self.certificateBytesMax, nil)
         // A connection that is quiet holds no record buffers: many may be.
-        SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS), nil)
+        // What is shown of a chain is what the identity's file holds, whatever else the authority is known by.
+        SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_NO_AUTO_CHAIN), nil)
     }
 
     private func use(_ identity: Identity) throws(CryptographyError) {
@@ -67,10 +68,15 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
             SSL_CTX_use_PrivateKey(context, identity.privateKey.key) == 1,
             SSL_CTX_check_private_key(context) == 1
         else { throw CryptographyError(takingReasonFor: .makeTLSContext) }
+        for certificate in identity.intermediates {
+            guard SSL_CTX_ctrl(context, SSL_CTRL_CHAIN_CERT, 1, UnsafeMutableRawPointer(certificate)) == 1 else {
+                throw CryptographyError(takingReasonFor: .makeTLSContext)
+            }
+        }
     }
 
-    private func load(_ authorityPath: String) throws(CryptographyError) {
-        guard SSL_CTX_load_verify_file(context, authorityPath) == 1 else {
+    private func believe(_ authority: CertificateAuthority) throws(CryptographyError) {
+        guard let store = SSL_CTX_get_cert_store(context), authority.fill(store) else {
             throw CryptographyError(takingReasonFor: .loadAuthority)
         }
     }

@@ -11,10 +11,11 @@ package struct TLSAlert: RawRepresentable, Hashable, Sendable {
     /// The two sides have nothing in common, or the peer's application refused.
     package static let handshakeFailure = TLSAlert(rawValue: 40)
 
-    /// An agent says so where the gateway is not the one that it was told to expect.
+    /// An agent says so where the gateway is not the one that it was told to expect; a gateway, where a certificate's
+    /// dates have not begun, by its clock.
     package static let badCertificate = TLSAlert(rawValue: 42)
 
-    /// The certificate's dates, by the peer's clock.
+    /// The certificate's dates are over, by the peer's clock.
     package static let certificateExpired = TLSAlert(rawValue: 45)
 
     /// A gateway says so where it does not know the device, or the device's authority.

@@ -9,8 +9,8 @@
 ///
 /// With pinned keys the dates in certificates are ignored on both sides: a key is good until it is taken off the list,
 /// and a device's clock may say anything. With an authority the gateway, whose clock is kept right, refuses
-/// certificates that have expired or are not valid yet; agents ignore the dates, because a device with a wrong clock
-/// could not tell it from a wrong certificate and would be locked out for good.
+/// chains with a certificate that has expired or is not valid yet; agents ignore the dates, because a device with a
+/// wrong clock could not tell it from a wrong certificate and would be locked out for good.
 package final class TLSContext: Sendable {
     /// The version of what is spoken inside TLS; a peer that does not ask for it is refused in the handshake.
     package static let applicationProtocol = "sluice/1"
@@ -20,9 +20,14 @@ package final class TLSContext: Sendable {
     package enum DeviceTrust: Sendable {
         /// By their keys; any certificate will do.
         case pinnedKeys(accepts: @Sendable (TLSPeer) -> Bool)
-        /// By the name in a certificate that the authority signed.
-        /// - Parameter path: its certificates, PEM.
-        case authority(path: String, accepts: @Sendable (TLSPeer) -> Bool)
+        /// By the name in a certificate that the authority signed; some by their keys still.
+        /// - Parameters:
+        ///   - isPinned: whether a key speaks for itself. Then it has no other name, whatever its certificate says.
+        ///   - isAwaited: whether somebody may come whom the authority does not know, to enrol; who does has no name.
+        ///   - accepts: asked about certificates of the authority only.
+        case authority(
+            CertificateAuthority, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool,
+            accepts: @Sendable (TLSPeer) -> Bool)
     }
 
     /// How an agent knows its gateway.
@@ -31,7 +36,7 @@ package final class TLSContext: Sendable {
         case pinnedKeys(Set<Fingerprint>)
         /// By a certificate that the authority signed for this host name or address. Without the name any device of
         /// the authority could pose as the gateway.
-        case authority(path: String, gatewayName: String)
+        case authority(CertificateAuthority, gatewayName: String)
     }
 
     private let context: SSLContext
@@ -41,10 +46,11 @@ package final class TLSContext: Sendable {
     private let verifier: PeerVerifier
 
     private init(
-        side: SSLContext.Side, identity: Identity, verifier: PeerVerifier, authorityPath: String?, limits: TLSLimits
+        side: SSLContext.Side, identity: Identity, verifier: PeerVerifier, authority: CertificateAuthority?,
+        limits: TLSLimits
     ) throws(CryptographyError) {
         self.context = try SSLContext.make(
-            side: side, identity: identity, verifier: verifier, authorityPath: authorityPath)
+            side: side, identity: identity, verifier: verifier, authority: authority)
         self.verifier = verifier
         self.limits = limits
     }
@@ -57,11 +63,13 @@ package final class TLSContext: Sendable {
         case .pinnedKeys(let accepts):
             let verifier = PeerVerifier(trust: .key, expectation: .device(accepts))
             return try TLSContext(
-                side: .server, identity: identity, verifier: verifier, authorityPath: nil, limits: limits)
-        case .authority(let path, let accepts):
-            let verifier = PeerVerifier(trust: .authority(checksDates: true), expectation: .device(accepts))
+                side: .server, identity: identity, verifier: verifier, authority: nil, limits: limits)
+        case .authority(let authority, let isPinned, let isAwaited, let accepts):
+            let verifier = PeerVerifier(
+                trust: .authority(checksDates: true, isPinned: isPinned, isAwaited: isAwaited),
+                expectation: .device { $0.name == nil || accepts($0) })
             return try TLSContext(
-                side: .server, identity: identity, verifier: verifier, authorityPath: path, limits: limits)
+                side: .server, identity: identity, verifier: verifier, authority: authority, limits: limits)
         }
     }
 
@@ -73,11 +81,13 @@ package final class TLSContext: Sendable {
         case .pinnedKeys(let pins):
             let verifier = PeerVerifier(trust: .key, expectation: .gatewayWithKey(pins))
             return try TLSContext(
-                side: .client, identity: identity, verifier: verifier, authorityPath: nil, limits: limits)
-        case .authority(let path, let gatewayName):
-            let verifier = PeerVerifier(trust: .authority(checksDates: false), expectation: .gatewayNamed(gatewayName))
+                side: .client, identity: identity, verifier: verifier, authority: nil, limits: limits)
+        case .authority(let authority, let gatewayName):
+            let verifier = PeerVerifier(
+                trust: .authority(checksDates: false, isPinned: { _ in false }, isAwaited: { false }),
+                expectation: .gatewayNamed(gatewayName))
             return try TLSContext(
-                side: .client, identity: identity, verifier: verifier, authorityPath: path, limits: limits)
+                side: .client, identity: identity, verifier: verifier, authority: authority, limits: limits)
         }
     }
 

@@ -3,8 +3,8 @@ package struct TLSPeer: Hashable, Sendable {
     /// Of the key that the peer proved to have.
     package let fingerprint: Fingerprint
 
-    /// The certificate's common name, or its first DNS name, as the authority vouches for it. `nil` with pinned keys:
-    /// there nobody vouches for what a certificate says.
+    /// The certificate's common name, or its first DNS name, as the authority vouches for it; empty where it has
+    /// neither. `nil` for pinned keys: there nobody vouches for what a certificate says.
     package let name: String?
 
     package init(fingerprint: Fingerprint, name: String?) {

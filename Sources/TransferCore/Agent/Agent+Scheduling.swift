@@ -86,7 +86,7 @@ extension Agent {
             let bytes = min(uploads[next.upload]?.sendable(next.part, on: id, context) ?? 0, bytesMax)
             guard bytes > 0 else {
                 // With a limit, it comes back when that is raised; without one, when credit is given back.
-                if uploads[next.upload]?.isUndecided(next.part, on: id) == true {
+                if uploads[next.upload]?.waitsForCredit(next.part, on: id) == true {
                     context.connections[id]?.awaitingCredit.append(next)
                 }
                 continue

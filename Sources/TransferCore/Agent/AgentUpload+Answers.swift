@@ -157,6 +157,7 @@ extension AgentUpload {
             setStage(.open, of: attachment)
             if !state.wanted.isEmpty { sendAgain(state.wanted, &context) }
             pending = state.partials.map(\.part) + pending
+            window.known.formUnion(state.partials.map(\.part))
             if phase == .resuming {
                 phase = .transferring
                 if let session { context.actions.append(.report(id, .opened(session, resumedBytes: bytesResumed))) }
@@ -174,6 +175,7 @@ extension AgentUpload {
     /// Parts that the store has and the journal does not: offered first, since they may be *have*.
     private mutating func received(_ page: PartList, _ context: inout AgentContext) {
         guard let plan, let count = plan.partCount else { return }
+        window.known.formUnion(page.entries.map(\.part))
         for entry in page.entries where stored[entry.part] == nil && parts[entry.part] == nil {
             guard plan.bytes(of: entry.part) == entry.size, pending.count <= Int(count) else { continue }
             pending.append(entry.part)

@@ -114,6 +114,10 @@ extension AgentUpload {
         guard links.contains(where: { $0.attachment.connection == connection }) else { return }
         let wasCompleting = links.contains { $0.attachment.connection == connection && $0.stage == .completing }
         links.removeAll { $0.attachment.connection == connection }
+        let hasLost = parts.values.contains { part in
+            part.stage == .sending && part.taken > 0 && part.attachment?.connection == connection
+        }
+        if hasLost { window.shrink() }
         interruptParts(on: connection, &context)
         switch phase {
         case .transferring where !links.isEmpty, .rechecking where !links.isEmpty, .verifying, .comparing:

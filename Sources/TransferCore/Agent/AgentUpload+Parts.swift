@@ -132,12 +132,15 @@ extension AgentUpload {
         }
     }
 
-    /// Offers what is ready, each part on the connection that carries the fewest.
+    /// Offers what is ready and the window admits, each part on the connection that carries the fewest.
     mutating func offerReadyParts(_ context: inout AgentContext) {
+        var sending = parts.values.count { $0.stage == .sending }
         for number in parts.keys.sorted() {
             guard var part = parts[number], case .ready(let notBefore) = part.stage, notBefore <= context.now,
+                window.admits(number, beside: sending),
                 let digest = part.digest, let link = linkForOffer(of: number, context)
             else { continue }
+            sending += 1
             part.stage = .sending
             part.attachment = link
             part.attempt = context.newAttempt()
@@ -180,18 +183,19 @@ extension AgentUpload {
             let carrier = context.connections[connection]
         else { return 0 }
         if let limit = part.limit { return limit > part.handed ? limit - part.handed : 0 }
-        guard let credit = carrier.welcome?.initialCreditBytes, UInt64(credit) > carrier.undecidedBytes else {
-            return 0
-        }
+        // What was put off once is sent when it is wanted: until then it would go out for nothing, again and again.
+        guard part.failures == 0, let credit = carrier.welcome?.initialCreditBytes,
+            UInt64(credit) > carrier.undecidedBytes
+        else { return 0 }
         return min(part.size - min(part.handed, part.size), UInt64(credit) - carrier.undecidedBytes)
     }
 
-    /// Whether a part has been offered on a connection and not been decided.
-    func isUndecided(_ number: PartNumber, on connection: ConnectionID) -> Bool {
+    /// Whether a part that was offered on a connection may go on before it is decided, as soon as there is credit.
+    func waitsForCredit(_ number: PartNumber, on connection: ConnectionID) -> Bool {
         guard let part = parts[number], part.stage == .sending, part.attachment?.connection == connection else {
             return false
         }
-        return part.limit == nil
+        return part.limit == nil && part.failures == 0
     }
 
     /// Called by the agent's scheduler: the next chunk of a part goes to its connection.
@@ -233,7 +237,8 @@ extension AgentUpload {
     /// The part is with the socket to its last byte.
     private mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
         parts[number]?.stage = .sent
-        guard plan?.isOnePart == true, let part = parts[number], let attachment = part.attachment,
+        guard plan?.isOnePart == true else { return offerReadyParts(&context) }
+        guard let part = parts[number], let attachment = part.attachment,
             let digest = part.digest, let root = context.cryptography.rootDigest(of: [digest])
         else { return }
         setStage(.completing, of: attachment)
@@ -306,6 +311,7 @@ extension AgentUpload {
         let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
         keep(entry)
         failures = 0
+        window.grow(roomMax: context.limits.concurrency)
         // What holds up another part may be all that is left to tell.
         if parts.allSatisfy({ $0.key == number || $0.value.failures == 0 }) { trouble = nil }
         context.progressAt = context.now

@@ -112,6 +112,7 @@ struct AgentUpload {
     private var storedSum: UInt64 = 0
     /// Parts under way.
     var parts: [PartNumber: AgentPart] = [:]
+    var window = SendWindow()
     /// Parts to be sent before fresh ones: interrupted, wanted again, or perhaps stored already.
     var pending: [PartNumber] = []
     /// The lowest number that has never been taken up.

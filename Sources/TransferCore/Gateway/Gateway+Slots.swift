@@ -71,6 +71,7 @@ extension Gateway {
 
     private mutating func receivedOpen(_ open: SessionOpen, at attachment: Attachment, device: AuthorisedDevice) {
         guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
+        if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
         let key: String
         do {
             key = try KeyRule.wholeKey(prefix: device.prefix, key: open.key)
@@ -89,7 +90,7 @@ extension Gateway {
             label: ObjectLabel(session: open.session, partBytes: open.partBytes, modification: open.modification),
             upload: nil)
         if let known = sessions[open.session] {
-            guard known.device.fingerprint == device.fingerprint, known.facts.isSameUpload(as: facts) else {
+            guard known.device.name == device.name, known.facts.isSameUpload(as: facts) else {
                 return refuse(.superseded, at: attachment)
             }
             return attach(attachment, to: open.session, stage: .opening, awaits: .opened)
@@ -127,6 +128,7 @@ extension Gateway {
     ) {
         guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
         guard query.listedParts <= context.limits.parts.partsMax else { return end(attachment.connection, .badValue) }
+        if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
         guard let token = opened(query.token, at: attachment, device: device) else { return }
         guard reserveList(count: query.listedParts, device: device) else {
             return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
@@ -143,12 +145,16 @@ extension Gateway {
     ) -> SessionToken? {
         switch context.cryptography.open(token: sealed) {
         case .opened(let plain):
-            guard let token = SessionToken(encoded: plain) else {
+            // Several parts without an upload could only be stored as if each were the file.
+            guard let token = SessionToken(encoded: plain),
+                let plan = PartPlan(fileBytes: token.fileBytes, partBytes: token.partBytes),
+                plan.isOnePart || !token.upload.isEmpty
+            else {
                 refuse(.tokenInvalid, at: attachment)
                 return nil
             }
             guard token.device == device.name, token.key.utf8.starts(with: device.prefix.utf8),
-                sessions[token.session].map({ $0.device.fingerprint == device.fingerprint }) ?? true
+                sessions[token.session].map({ $0.device.name == device.name }) ?? true
             else {
                 refuse(.tokenForeign, at: attachment)
                 return nil
@@ -161,7 +167,7 @@ extension Gateway {
     }
 
     private mutating func reserveList(count: UInt32, device: AuthorisedDevice) -> Bool {
-        context.budget.reserve(UInt64(count) * GatewayConnection.listEntryBytes, device: device.fingerprint)
+        context.reserve(UInt64(count) * GatewayConnection.listEntryBytes, device: device.fingerprint)
     }
 
     private mutating func resume(
@@ -207,6 +213,11 @@ extension Gateway {
                 return end(attachment.connection, .badValue)
             }
             guard Self.continues(page, use.listed) else { return refuse(.listInvalid, at: attachment) }
+            let excess = GatewayConnection.excessBytes(of: page.entries)
+            guard excess == 0 || context.reserve(excess, device: device.fingerprint) else {
+                return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+            }
+            use.listBytes += excess
             use.listed += page.entries
             use.stage = .listing(token: token, missing: missing - count)
             connections[attachment.connection]?.slots[attachment.slot] = use
@@ -219,9 +230,13 @@ extension Gateway {
             guard use.listed.count + page.entries.count <= Int(context.limits.parts.partsMax) else {
                 return end(attachment.connection, .badValue)
             }
-            let needed = UInt64(use.listed.count + page.entries.count) * GatewayConnection.listEntryBytes
+            // The parts of one that has a single part are not listed (specification §9.2).
+            guard sessions[use.session]?.isOnePart == false else { return }
+            let needed =
+                UInt64(use.listed.count + page.entries.count) * GatewayConnection.listEntryBytes
+                + GatewayConnection.excessBytes(of: use.listed) + GatewayConnection.excessBytes(of: page.entries)
             if needed > use.listBytes {
-                guard context.budget.reserve(needed - use.listBytes, device: device.fingerprint) else {
+                guard context.reserve(needed - use.listBytes, device: device.fingerprint) else {
                     return putOffCompletion(at: attachment)
                 }
                 use.listBytes = needed
@@ -238,6 +253,15 @@ extension Gateway {
     private static func continues(_ page: PartList, _ listed: [PartListEntry]) -> Bool {
         guard let last = listed.last, let first = page.entries.first else { return true }
         return last.part < first.part
+    }
+
+    /// A list that holds budget and does not go on: the agent begins anew.
+    mutating func giveUpList(at attachment: Attachment) {
+        guard let use = use(attachment) else { return }
+        if case .listing = use.stage {
+            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+        }
+        putOffCompletion(at: attachment)
     }
 
     /// There is no room for the list now: the agent resumes later and lists again.
@@ -269,6 +293,7 @@ extension Gateway {
     // MARK: ABORT
 
     private mutating func receivedAbort(_ abort: Abort, at attachment: Attachment, device: AuthorisedDevice) {
+        if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
         guard let token = opened(abort.token, at: attachment, device: device) else { return }
         if sessions[token.session] == nil {
             guard makeRoom(for: device), let session = session(of: token, device: device) else {

@@ -19,11 +19,17 @@ package struct Gateway {
     /// No connection has anything to do before that.
     private var connectionsCheckedAt: Instant?
     /// The run whose connections came last, of each device, and the first connection on which it said HELLO.
-    private var currentRuns: [SHA256Digest: (run: RunID, first: ConnectionID)] = [:]
+    var currentRuns: [SHA256Digest: (run: RunID, first: ConnectionID)] = [:]
     var devices: [SHA256Digest: AuthorisedDevice] = [:]
+    /// Of devices on the list only.
+    var paces: [SHA256Digest: DevicePace] = [:]
+    /// When progress is judged next, as long as there are connections.
+    var judgesAt: Instant?
+    /// What makes room if there is none; the next one last.
+    var slowParts: [SlowPart] = []
     /// When the gateway goes away; `nil` while it stays.
     package private(set) var drainDeadline: Instant?
-    private let software: String
+    let software: String
 
     package init(limits: GatewayLimits, cryptography: any TransferCryptography, software: String) {
         self.context = GatewayContext(limits: limits, cryptography: cryptography)
@@ -34,6 +40,8 @@ package struct Gateway {
 
     package var limits: GatewayLimits { context.limits }
     package var bytesReserved: UInt64 { context.budget.bytesReserved }
+    /// How many parts may be on their way to the store at once, by what it has said.
+    package var partsAllowed: Int { context.pace.partsAllowed }
     package var connectionCount: Int { connections.count }
     package var sessionCount: Int { sessions.count }
     /// Slots that carry a session, over all connections.
@@ -60,6 +68,7 @@ package struct Gateway {
         devices = [:]
         for device in list { devices[device.fingerprint] = device }
         currentRuns = currentRuns.filter { devices[$0.key] != nil }
+        paces = paces.filter { devices[$0.key] != nil }
         for id in connections.keys.sorted() {
             guard let device = connections[id]?.device, devices[device.fingerprint] != device else { continue }
             end(id, devices[device.fingerprint] == nil ? .notAuthorised : .draining)
@@ -76,6 +85,7 @@ package struct Gateway {
     /// A peer has connected.
     package mutating func accepted(_ id: ConnectionID, now: Instant) {
         context.now = now
+        if connections.isEmpty { judgesAt = now + context.limits.progressWindow }
         connections[id] = GatewayConnection(now: now, limits: context.limits)
         checkConnections(by: now + context.limits.helloLimit)
         if drainDeadline != nil {
@@ -168,7 +178,9 @@ package struct Gateway {
     ) {
         context.now = now
         context.wallMilliseconds = wallMilliseconds
+        context.pace.answered(request, answer, now: now)
         guard let id = context.ownerOfAnswered(request) else { return }
+        let answer = answer.tellable
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
             busy = Set(records.map(\.label.session).filter { sessions[$0]?.isOfNoUseToOthers == true })
@@ -182,6 +194,7 @@ package struct Gateway {
     package mutating func tick(now: Instant) {
         context.now = now
         if let connectionsCheckedAt, connectionsCheckedAt <= now { tickConnections() }
+        if let judgesAt, judgesAt <= now { judgeProgress() }
         // Taken out before any is put in: each is looked at once.
         var due: [SessionWake] = []
         while let wake = wakes.first, wake.at <= now, let first = wakes.popFirst() { due.append(first) }
@@ -191,6 +204,10 @@ package struct Gateway {
             sessions[wake.session]?.tick(&context)
             settleSlots()
             tidy(wake.session)
+        }
+        if let slow = context.pace.takeSlow(now: now), let owner = context.requestOwners[slow] {
+            sessions[owner]?.repeatSlowPart(slow, &context)
+            tidy(owner)
         }
         if let drainDeadline, drainDeadline <= now {
             for id in connections.keys.sorted() { end(id, .draining) }
@@ -203,7 +220,8 @@ package struct Gateway {
         var deadlines: [Instant] = []
         if let wake = wakes.first { deadlines.append(wake.at) }
         if let connectionsCheckedAt { deadlines.append(connectionsCheckedAt) }
-        if let drainDeadline, !connections.isEmpty { deadlines.append(drainDeadline) }
+        if !connections.isEmpty { deadlines += [drainDeadline, judgesAt].compactMap { $0 } }
+        if let slow = context.pace.nextDeadline { deadlines.append(slow) }
         return deadlines.min()
     }
 
@@ -275,34 +293,6 @@ package struct Gateway {
         welcome(hello, from: id, device: device, creditBytes: credit)
     }
 
-    /// Initial credit takes at most half of the budgets: idle connections must not keep parts out.
-    private mutating func reserveCredit(for device: AuthorisedDevice) -> UInt32 {
-        let wanted = UInt64(context.limits.grantedCreditBytes)
-        let limits = context.limits
-        guard context.budget.bytesReserved + wanted <= limits.budgetBytes / 2,
-            context.budget.bytesReserved(device: device.fingerprint) + wanted <= limits.budgetBytesPerDevice / 2,
-            context.budget.reserve(wanted, device: device.fingerprint)
-        else { return 0 }
-        return limits.grantedCreditBytes
-    }
-
-    private mutating func welcome(
-        _ hello: Hello, from id: ConnectionID, device: AuthorisedDevice, creditBytes: UInt32
-    ) {
-        let limits = context.limits
-        let parts = limits.grantedParts
-        let welcome = Welcome(
-            version: WireLimits.version, capabilities: hello.capabilities.intersection(.lz4), slotsMax: limits.slotsMax,
-            chunkBytesMax: limits.chunkBytesMax, initialCreditBytes: creditBytes, partBytesMin: parts.partBytesMin,
-            partBytesMax: parts.partBytesMax, partBytesDefault: parts.partBytesDefault,
-            partsMax: parts.partsMax, objectBytesMax: parts.objectBytesMax,
-            putLimitMilliseconds: limits.putLimit.wireMilliseconds,
-            idleLimitMilliseconds: limits.idleLimit.wireMilliseconds, serverTime: context.wallMilliseconds,
-            software: software)
-        context.actions.append(.send(id, .connection, .welcome(welcome)))
-        context.actions.append(.note(.welcomed(id, device: device.name, run: hello.run)))
-    }
-
     /// The newer run has the device: nothing more is taken from the older ones, and nobody waits for them.
     private mutating func fenceOlderRuns(of device: AuthorisedDevice) {
         for id in (connectionsOfDevices[device.fingerprint] ?? []).sorted() {
@@ -357,11 +347,14 @@ package struct Gateway {
             case .open(let attachment):
                 connections[attachment.connection]?.slots[attachment.slot]?.stage = .open
                 releaseList(attachment)  // The list of RESUME QUERY has been compared.
-            case .closed(let attachment):
+            case .closed(let attachment, let isFruitful):
+                if isFruitful { giveBackBeginning(at: attachment) }
                 closeSlot(attachment)
             }
         }
         context.slotChanges = []
+        if context.isShort { makeRoomForParts() }
+        context.isShort = false
     }
 
     mutating func closeSlot(_ attachment: Attachment) {

@@ -11,9 +11,12 @@ package struct ConnectionID: Hashable, Comparable, Sendable {
     package static func < (left: ConnectionID, right: ConnectionID) -> Bool { left.value < right.value }
 }
 
-/// A device that may use this site, as the device list has it.
+/// A device that may use this site, as the device list has it, or as an authority vouches for it.
 package struct AuthorisedDevice: Equatable, Sendable {
+    /// What sessions belong to, for as long as they live: no two devices have one name at a time.
     package var name: String
+    /// What a device is told apart by, and what its HELLO is handed over with: the fingerprint of its key. Where an
+    /// authority vouches for its name, a digest of that, so that with another key it is the same device.
     package var fingerprint: SHA256Digest
     /// Empty, or ending in `/`.
     package var prefix: String
@@ -55,6 +58,8 @@ package enum GatewayNote: Equatable, Sendable {
     case aborted(SessionID, key: String)
     case lost(SessionID, key: String)
     case failed(SessionID, key: String, ErrorCode)
+    /// A part that held memory and did not move.
+    case letGo(SessionID, PartNumber)
 }
 
 /// What to do with the payload of a PART DATA frame.

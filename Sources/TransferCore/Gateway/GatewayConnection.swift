@@ -28,13 +28,20 @@ struct GatewayConnection {
         var listIsWhole = false
         /// Budget held for `listed`.
         var listBytes: UInt64 = 0
+        /// How many were listed when progress was judged last.
+        var listMark: Int?
 
         /// The session, where the slot may carry parts now.
         var takingParts: SessionID? { stage == .opening || stage == .open ? session : nil }
     }
 
-    /// What an entry of a part list weighs in memory, generously.
+    /// What an entry of a part list weighs in memory, generously, with an ETag as stores give them.
     static let listEntryBytes: UInt64 = 192
+
+    /// What long ETags weigh beyond that.
+    static func excessBytes(of entries: [PartListEntry]) -> UInt64 {
+        entries.reduce(0) { $0 + UInt64(max(0, $1.etag.utf8.count - 80)) }
+    }
 
     var phase: Phase
     var slots: [Slot: SlotUse] = [:]
@@ -42,6 +49,9 @@ struct GatewayConnection {
     var creditBytes: UInt32 = 0
     var heardAt: Instant
     var pingedAt: Instant?
+    /// Bytes that have arrived, and had when progress was judged last.
+    var heardBytes: UInt64 = 0
+    var heardBytesMark: UInt64 = 0
 
     init(now: Instant, limits: GatewayLimits) {
         self.phase = .silent(deadline: now + limits.helloLimit)

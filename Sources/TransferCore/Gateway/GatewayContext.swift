@@ -5,6 +5,7 @@ struct GatewayContext {
     let limits: GatewayLimits
     let cryptography: any TransferCryptography
     var budget: ByteBudget
+    var pace: StorePace
     var now = Instant(nanoseconds: 0)
     /// The gateway's wall clock, in milliseconds since 1970: a label, never compared.
     var wallMilliseconds: Int64 = 0
@@ -15,6 +16,10 @@ struct GatewayContext {
     private(set) var flowOwners: [FlowID: SessionID] = [:]
     /// Undecided plain bytes of each connection, held against its initial credit.
     var undecidedBytes: [ConnectionID: UInt64] = [:]
+    /// How many parts of each connection wait for a decision.
+    private(set) var undecidedParts: [ConnectionID: Int] = [:]
+    /// Somebody was put off because all devices together hold the budget; the gateway looks for room after the event.
+    var isShort = false
     /// What became of slots; the gateway applies it after each event.
     var slotChanges: [SlotChange] = []
     private var lastRequest: UInt64 = 0
@@ -24,7 +29,11 @@ struct GatewayContext {
         self.limits = limits
         self.cryptography = cryptography
         self.budget = ByteBudget(bytesMax: limits.budgetBytes, bytesPerDeviceMax: limits.budgetBytesPerDevice)
+        self.pace = StorePace(limits: limits.store)
     }
+
+    /// How long another gateway may be completing an upload that the store does not show.
+    var patientUntil: Instant { now + limits.completionTimeMax }
 
     mutating func send(_ frame: Frame, to attachment: Attachment) {
         actions.append(.send(attachment.connection, attachment.slot, frame))
@@ -55,6 +64,13 @@ struct GatewayContext {
         actions.append(.dropFlow(flow))
     }
 
+    /// Reserves all of `bytes` or nothing.
+    mutating func reserve(_ bytes: UInt64, device: SHA256Digest) -> Bool {
+        if budget.reserve(bytes, device: device) { return true }
+        if budget.isShort(of: bytes) { isShort = true }
+        return false
+    }
+
     /// A fresh token for a session; `nil` where it would not fit, or nothing seals.
     func token(for facts: SessionRecordFacts, device: AuthorisedDevice) -> [UInt8]? {
         let token = SessionToken(
@@ -67,7 +83,14 @@ struct GatewayContext {
         return sealed
     }
 
-    mutating func undecided(_ connection: ConnectionID, less bytes: UInt64) {
+    /// A part was offered that is not decided yet.
+    mutating func partAwaitsDecision(_ connection: ConnectionID) {
+        undecidedParts[connection, default: 0] += 1
+    }
+
+    /// A part was decided or dropped of which so many bytes had come.
+    mutating func partIsDecided(_ connection: ConnectionID, received bytes: UInt64) {
+        if let count = undecidedParts[connection] { undecidedParts[connection] = count > 1 ? count - 1 : nil }
         guard let held = undecidedBytes[connection] else { return }
         undecidedBytes[connection] = held > bytes ? held - bytes : nil
     }
@@ -82,5 +105,6 @@ struct Attachment: Hashable {
 /// What became of a slot.
 enum SlotChange: Equatable {
     case open(Attachment)
-    case closed(Attachment)
+    /// - Parameter isFruitful: an object is under the key, and the agent was told of it.
+    case closed(Attachment, isFruitful: Bool)
 }

@@ -1,40 +1,103 @@
-/// Everything that bounds a gateway, in one place. Memory is bounded by these, not by the number of agents or the size
-/// of files.
+/// Every limit that a gateway sets, with its unit and its reason. Memory is bounded by these, not by the number of
+/// agents or the size of files. What the protocol fixes for everybody (the longest frame of each type, the longest
+/// fields) stands in `WireLimits`.
 package struct GatewayLimits: Equatable, Sendable {
-    /// The bytes of parts under way, in all and for one device.
+    // MARK: Before a key is proved
+
+    /// Connections whose device has not said HELLO, in all and from one address: anybody may make these. Where there
+    /// are more, the oldest of the address that has the most gives way, so that those who say nothing keep nobody out.
+    /// A fleet behind one address fits.
+    package var strangersMax = 1_024
+    package var strangersPerAddressMax = 256
+    /// From a connection's beginning to the end of its handshake. Three flights over a satellite, ten times over.
+    package var handshakeLimit = Duration.seconds(10)
+    /// From the end of the handshake to HELLO, which an agent sends at once.
+    package var helloLimit = Duration.seconds(5)
+    /// What is read from a socket at once, before HELLO and after it. The buffer stays with its connection, so a
+    /// stranger weighs little; a connection in full flight fills the large one.
+    package var readBytesBeforeHello = 4 << 10
+    package var readBytes = 256 << 10
+
+    // MARK: Connections and sessions
+
+    /// A connection weighs some 100 KiB.
+    package var connectionsMax = 4_096
+    package var connectionsPerDeviceMax = 16
+    /// How long a connection may be silent. Agents send PING after a third of it.
+    package var idleLimit = Duration.seconds(60)
+    /// Remembered sessions. One weighs some kilobytes.
+    package var sessionsMax = 16_384
+    package var sessionsPerDeviceMax = 2_048
+    /// The highest slot of a connection.
+    package var slotsMax: UInt16 = 1_024
+    /// How long a session without a connection is remembered: long enough for an agent to come back after a cut.
+    package var sessionGrace = Duration.seconds(60)
+
+    // MARK: Rates of a device, over all its connections
+
+    /// How often a device may begin something in a slot (SESSION OPEN, RESUME QUERY, ABORT) that comes to nothing: at
+    /// once, and a second. What ends with an object under the key does not count, so that files are stored as fast as
+    /// they come. Each beginning may cost the store five requests. As many at once as there may be sessions; a second,
+    /// an agent that goes on with 256 sessions at every cut has that many every three seconds.
+    package var fruitlessBeginningsAtOnce: UInt64 = 2_048
+    package var fruitlessBeginningsPerSecond: UInt64 = 100
+    /// Frames of a device, at once and a second; those beyond are read later. A small file is four frames, so this is
+    /// some 5,000 files a second; data at full speed comes in chunks of 256 KiB. A frame costs some microseconds.
+    package var framesAtOnce: UInt64 = 10_000
+    package var framesPerSecond: UInt64 = 20_000
+    /// The least that they wait, so that not every frame is a timer.
+    package var framePause = Duration.milliseconds(50)
+
+    // MARK: Memory
+
+    /// The bytes of parts under way and of part lists, in all and for one device.
     package var budgetBytes: UInt64 = 64 << 20
     package var budgetBytesPerDevice: UInt64 = 48 << 20
     /// How far a part may run ahead of the store.
     package var windowBytes: UInt64 = 2 << 20
     /// What a connection may send of parts that are not decided yet; reserved out of the budget.
     package var initialCreditBytes: UInt32 = 1 << 20
+    /// Plain bytes of a chunk; what a compressed one is decoded into.
     package var chunkBytesMax: UInt32 = 256 << 10
-    package var slotsMax: UInt16 = 1_024
     package var partsPerSessionMax = 64
-
-    package var connectionsMax = 4_096
-    package var connectionsPerDeviceMax = 16
-    package var sessionsMax = 16_384
-    package var sessionsPerDeviceMax = 2_048
-
-    /// How long a connection may take to say HELLO.
-    package var helloLimit = Duration.seconds(5)
-    /// How long a connection may be silent.
-    package var idleLimit = Duration.seconds(60)
+    /// Parts of one connection that wait for a decision: an agent has one of each of its sessions, 256.
+    package var undecidedPartsMax = 512
     /// How long the bytes of a part are kept for the agent to come back to.
     package var partGrace = Duration.seconds(10)
-    /// How long a session without a connection is remembered.
-    package var sessionGrace = Duration.seconds(60)
+
+    // MARK: Progress of what holds memory
+
+    /// How often progress is judged. A part or a list that has not moved for a whole window, though nothing but the
+    /// agent is awaited, is let go, unless its connection brought `progressBytesMin` for each that it holds: on a slow
+    /// link they take turns. 2 KB/s is enough for some 400 at once.
+    package var progressWindow = Duration.seconds(60)
+    package var progressBytesMin: UInt64 = 256
+    /// What parts may hold that took in less than they hold in a whole window, of all devices together, while others
+    /// are put off for want of room: half of the budget. Beyond that the device that holds the most of it loses one.
+    /// A device's only one is never taken.
+    package var slowBytesMax: UInt64 { budgetBytes / 2 }
+
+    // MARK: Patience with the store
+
     /// How long after the end of a connection a one-part file may still appear (specification §9.2).
-    package var putLimit = Duration.seconds(30)
-    /// How often, and how far apart, the store is asked again before a session is called lost.
+    /// Above the minute that a store is given for its answer.
+    package var putLimit = Duration.seconds(75)
+    /// How often, and how far apart, the store is asked again before a session is called lost; each time by as much
+    /// later.
     package var lossChecks = 3
     package var lossCheckInterval = Duration.seconds(1)
+    /// How long the store may take to complete an upload and hide it meanwhile: for so long another gateway may be at
+    /// it, and a session that had all its parts is not called lost.
+    package var completionTimeMax = Duration.zero
     /// How often one completion is tried before the agent is told that the store is away.
     package var completionAttempts = 4
     /// What an agent is advised to wait when budgets are exhausted.
     package var laterAdvice = Duration.milliseconds(200)
 
+    /// How many parts are on their way to the store, and when an answer is too slow.
+    package var store = StorePaceLimits()
+
+    /// The sizes that parts may have on this store.
     package var parts: PartRule
 
     /// The window that is granted: within half of the budgets, so that one part always finds room.

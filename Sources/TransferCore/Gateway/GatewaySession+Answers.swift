@@ -16,11 +16,7 @@ extension GatewaySession {
             // A request that was given up has taken effect all the same: the object holds this session's bytes.
             return settle(receipt.proven(by: .wholeDigest(digest)), &context)
         }
-        if leftover == request {
-            leftover = nil
-            if case .done = answer { removeRecord(&context) }
-            return
-        }
+        if leftover == request { return receivedLeftoverAnswer(answer, &context) }
         // What the phase does not wait for is the end of a request that was given up, or of removing a record:
         // cleaning finds what is left.
         guard self.request == request else { return }
@@ -108,8 +104,9 @@ extension GatewaySession {
     }
 
     private func adoptable(_ record: SessionRecordFacts) -> Bool {
-        // A record may outlast its session where removing it failed.
-        record.upload != nil && record.label.session != id && record.label.session != objectSession
+        // A record may outlast its session where removing it failed. A damaged one names no plan: its token would be
+        // refused, and the agent be offered it again for ever.
+        record.upload != nil && record.hasPlan && record.label.session != id && record.label.session != objectSession
             && record.isSameFile(as: facts)
     }
 
@@ -148,7 +145,12 @@ extension GatewaySession {
             context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         case .failed(.uploadUnknown):
-            search(Search(), &context)
+            // Whoever has all parts stored may have had them completed elsewhere a moment ago.
+            let isWhole = attached.contains { attached in
+                guard case .resumeState(let listed) = attached.awaits else { return false }
+                return UInt32(clamping: listed.count) == plan.partCount
+            }
+            search(Search(patientUntil: isWhole ? context.patientUntil : nil), &context)
         default:
             fail(answer.refusal, &context)
         }
@@ -180,9 +182,12 @@ extension GatewaySession {
             }
             if let refusal = search.otherwise { return fail(refusal, &context) }
             // Another gateway may be completing this very upload: its object appears a moment later.
-            guard search.checks < context.limits.lossChecks else { return becomeLost(&context) }
+            let patientUntil = search.patientUntil ?? context.now
+            guard search.checks < context.limits.lossChecks || context.now < patientUntil else {
+                return becomeLost(&context)
+            }
             var next = search
-            next.resumesAt = context.now + context.limits.lossCheckInterval
+            next.resumesAt = context.now + context.limits.lossCheckInterval * min(search.checks, 10)
             phase = .searching(next)
         default:
             fail(answer.refusal, &context)
@@ -220,7 +225,7 @@ extension GatewaySession {
             .sorted { $0.part < $1.part }
         let wanted = listed.filter { entry in
             guard let known = stored[entry.part] else { return false }
-            return known.etag != entry.etag || known.size != entry.size
+            return !known.isSameAsStored(entry)
         }
         let partials = parts.sorted { $0.key < $1.key }.filter { $0.value.received > 0 }
             .prefix(1_024).map { PartialPart(part: $0.key, offset: $0.value.received) }
@@ -243,6 +248,8 @@ extension SessionRecordFacts {
 }
 
 extension SessionRecordFacts {
+    fileprivate var hasPlan: Bool { PartPlan(fileBytes: fileBytes, partBytes: label.partBytes) != nil }
+
     /// Keys are bytes: texts that only look alike are two keys.
     func hasKey(of other: SessionRecordFacts) -> Bool { key.utf8.elementsEqual(other.key.utf8) }
 }
@@ -258,4 +265,12 @@ extension StoreReceipt {
 
 extension ObjectFacts {
     var receipt: StoreReceipt { StoreReceipt(evidence: evidence, etag: etag, version: version) }
+}
+
+extension PartListEntry {
+    /// Whether two statements are about the same stored part. Some stores write ETags with quotes in one place and
+    /// without in another.
+    func isSameAsStored(_ other: PartListEntry) -> Bool {
+        size == other.size && etag.utf8.filter { $0 != 0x22 } == other.etag.utf8.filter { $0 != 0x22 }
+    }
 }

@@ -100,7 +100,10 @@ extension GatewaySession {
         case (.completing, .objectStored(let receipt)):
             settle(receipt.proven(by: .root(completion.complete.root)), &context)
         case (.completing, .failed(.partsInvalid(let named))):
-            let suspects = named.isEmpty ? completion.unlisted : named
+            // Only listed parts can be sent again, and each once, whatever the store names.
+            let named = Set(named)
+            let listed = completion.list.map(\.part).filter(named.contains)
+            let suspects = listed.isEmpty ? completion.unlisted : listed
             want(suspects.isEmpty ? completion.list.map(\.part) : suspects, &context)
         case (.lookingForOutcome, .object(let object)):
             if let object, isOurs(object, root: completion.complete.root) {
@@ -108,7 +111,7 @@ extension GatewaySession {
             }
             completeInStore(completion, &context)
         case (_, .failed(.uploadUnknown)):
-            search(Search(root: completion.complete.root), &context)
+            search(Search(patientUntil: context.patientUntil, root: completion.complete.root), &context)
         case (.completing, .failed(.keyTaken)):
             // Perhaps by an earlier attempt of this very session, whose answer was lost.
             let taken = Search(root: completion.complete.root, otherwise: StoreFailure.keyTaken.refusal)
@@ -135,7 +138,7 @@ extension GatewaySession {
         for entry in listing { listed[entry.part] = entry }
         let overwritten = completion.list.filter { entry in
             guard let known = listed[entry.part] else { return false }
-            return known.etag != entry.etag || known.size != entry.size
+            return !known.isSameAsStored(entry)
         }
         guard overwritten.isEmpty else { return want(overwritten.map(\.part), &context) }
         var next = completion
@@ -180,6 +183,7 @@ extension GatewaySession {
         phase = .open
         for index in attached.indices where attached[index].awaits == .outcome {
             attached[index].awaits = .nothing
+            context.slotChanges.append(.open(attached[index].attachment))
             context.send(.partsWanted(PartsWanted(parts: wanted.sorted())), to: attached[index].attachment)
         }
         answerAllNowOpen(&context)
@@ -242,16 +246,21 @@ extension GatewaySession {
         _ answer: StoreAnswer, _ abortion: Abortion, _ context: inout GatewayContext
     ) {
         var next = abortion
+        // What is still on its way may land where nothing is now. Each request is answered at last, and until then the
+        // session has to be the one that knows of it.
+        let isRepeated = !givenUp.isEmpty
+        // Waiting for these is no failure, and uses no attempt up.
+        if isRepeated { next.attempts = min(next.attempts, 5) }
         switch answer {
         case .done:
             guard let upload = facts.upload else { return finishAborting(&context) }
             next.isListing = true
             phase = .aborting(next)
             request = context.request(.listParts(key: facts.key, upload: upload), for: id)
-        case .failed(.uploadUnknown), .parts([]):
+        case .failed(.uploadUnknown) where !isRepeated, .parts([]) where !isRepeated:
             finishAborting(&context)
-        case .parts where abortion.attempts < 8, .failed(.unavailable) where abortion.attempts < 8,
-            .failed(.outcomeUnknown) where abortion.attempts < 8:
+        case .failed where isRepeated, .parts where isRepeated || abortion.attempts < 8,
+            .failed(.unavailable) where abortion.attempts < 8, .failed(.outcomeUnknown) where abortion.attempts < 8:
             // Parts that were on their way may land after an abort: it is repeated until none is listed.
             next.resumesAt = context.now + .milliseconds(100 << min(abortion.attempts, 5))
             phase = .aborting(next)
@@ -260,8 +269,24 @@ extension GatewaySession {
         }
     }
 
+    /// An upload that may have been left beside its object has been aborted or listed. Whatever may still be there
+    /// keeps its record, by which cleaning finds it.
+    mutating func receivedLeftoverAnswer(_ answer: StoreAnswer, _ context: inout GatewayContext) {
+        leftover = nil
+        switch answer {
+        case .done:
+            guard let upload = facts.upload else { return }
+            leftover = context.request(.listParts(key: facts.key, upload: upload), for: id)
+        case .failed(.uploadUnknown), .parts([]):
+            if givenUp.isEmpty { removeRecord(&context) }
+        default:
+            break
+        }
+    }
+
     private mutating func finishAborting(_ context: inout GatewayContext) {
-        if !isOnePart { removeRecord(&context) }
+        // A part that is still on its way may land in the upload again: then its record is left for cleaning.
+        if !isOnePart, givenUp.isEmpty { removeRecord(&context) }
         phase = .ended
         while !attached.isEmpty { answer(0, .aborted(Aborted()), &context) }
         context.actions.append(.note(.aborted(id, key: facts.key)))

@@ -19,6 +19,14 @@ struct GatewayPart {
     var reserved: UInt64 = 0
     /// The store may have the last bytes (one-part files).
     var isReleased = false
+    /// Where the part stood when progress was judged last; `nil` where others than the agent were awaited since.
+    var progressMark: ProgressMark?
+
+    /// What had arrived, and how much more the agent might have sent.
+    struct ProgressMark {
+        var received: ByteOffset
+        var credit: UInt64
+    }
 
     var isUndecided: Bool { request == nil }
     var isWhole: Bool { received == offer.size }
@@ -47,12 +55,18 @@ extension GatewaySession {
             decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: attachment, &context)
             return nil
         }
+        let undecided = context.undecidedParts[attachment.connection] ?? 0
+        guard undecided < context.limits.undecidedPartsMax else {
+            decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: attachment, &context)
+            return nil
+        }
         if case .open = phase, let known = storedForm(of: offer) {
             decide(number, .have(etag: known.etag), for: attachment, &context)
             return nil
         }
         let flow = context.openFlow(size: offer.size, holdsLast: isOnePart, for: id)
         parts[number] = GatewayPart(offer: offer, owner: attachment, flow: flow)
+        context.partAwaitsDecision(attachment.connection)
         if case .open = phase { decideWaitingPart(number, &context) }
         return nil
     }
@@ -80,6 +94,7 @@ extension GatewaySession {
         guard var part = parts[number] else { return }
         part.owner = attachment
         part.orphanedAt = nil
+        part.progressMark = nil
         parts[number] = part
         decide(number, .send(offset: part.received, limit: part.limit), for: attachment, &context)
     }
@@ -98,21 +113,34 @@ extension GatewaySession {
 
     private mutating func decideWaitingPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard var part = parts[number], let owner = part.owner else { return }
-        let wanted = max(min(part.offer.size, context.limits.partWindowBytes), part.received)
-        guard context.budget.reserve(wanted, device: device.fingerprint) else {
-            dropPart(number, &context)
-            pendingCompletion = nil
-            decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: owner, &context)
-            return
+        switch context.pace.admission(now: context.now) {
+        case .admitted: break
+        case .full(let delay): return putOff(number, .busy, after: delay, owner, &context)
+        case .paused(let delay): return putOff(number, .storeUnavailable, after: delay, owner, &context)
         }
-        context.undecided(owner.connection, less: part.received)
+        let wanted = max(min(part.offer.size, context.limits.partWindowBytes), part.received)
+        guard context.reserve(wanted, device: device.fingerprint) else {
+            return putOff(number, .busy, after: context.limits.laterAdvice, owner, &context)
+        }
+        context.partIsDecided(owner.connection, received: part.received)
         part.reserved = wanted
         part.limit = min(part.offer.size, part.consumed + wanted)
         let bytes = PartBytes(flow: part.flow, size: part.offer.size, digest: part.offer.digest, md5: part.offer.md5)
-        part.request = context.request(storeRequest(for: number, bytes), for: id)
+        let request = context.request(storeRequest(for: number, bytes), for: id)
+        context.pace.began(request, now: context.now)
+        part.request = request
         parts[number] = part
         decide(number, .send(offset: part.received, limit: part.limit), for: owner, &context)
         releaseIfComplete(&context)
+    }
+
+    private mutating func putOff(
+        _ number: PartNumber, _ code: ErrorCode, after delay: Duration, _ owner: Attachment,
+        _ context: inout GatewayContext
+    ) {
+        dropPart(number, &context)
+        pendingCompletion = nil
+        decide(number, .later(code: code, after: delay), for: owner, &context)
     }
 
     private func storeRequest(for number: PartNumber, _ bytes: PartBytes) -> StoreRequest {
@@ -178,6 +206,7 @@ extension GatewaySession {
         else { return false }
         part.received += count
         if part.isUndecided { context.undecidedBytes[connection, default: 0] += count }
+        if part.received >= part.limit { part.progressMark = nil }
         parts[number] = part
         if part.isWhole, !part.isUndecided {
             let received = Received(part: number, received: part.received, limit: part.limit)
@@ -192,6 +221,9 @@ extension GatewaySession {
             total > part.consumed, total <= part.received
         else { return }
         part.consumed = total
+        if total == part.offer.size, let request = part.request {
+            context.pace.handedOver(request, now: context.now)
+        }
         let rest = part.offer.size - total
         if part.reserved > rest {
             context.budget.release(part.reserved - rest, device: device.fingerprint)
@@ -255,6 +287,17 @@ extension GatewaySession {
         context.send(.error(report), to: owner)
     }
 
+    /// Called by the gateway for a part whose answer takes far longer than others': the agent sends it again, on
+    /// another connection to the store. What becomes of the first request makes no difference, as it carried the same
+    /// bytes.
+    mutating func repeatSlowPart(_ request: StoreRequestID, _ context: inout GatewayContext) {
+        guard !isOnePart, let number = parts.first(where: { $0.value.request == request })?.key,
+            let owner = parts[number]?.owner
+        else { return }
+        dropPart(number, &context)
+        reportPart(number, SessionRefused(.partInterrupted, message: "the store is slow with it"), to: owner, &context)
+    }
+
     // MARK: The end of a part
 
     /// Gives a part up: its flow ends, and with it the store call that reads from it.
@@ -262,7 +305,7 @@ extension GatewaySession {
         guard let part = parts[number] else { return }
         if let request = part.request {
             context.actions.append(.cancel(request))
-            if isOnePart { givenUp[request] = part.offer.digest }
+            givenUp[request] = part.offer.digest
         }
         removePart(number, &context)
     }
@@ -274,7 +317,9 @@ extension GatewaySession {
     /// The one place where a part's credit, budget and flow are given back.
     private mutating func removePart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts.removeValue(forKey: number) else { return }
-        if part.isUndecided, let owner = part.owner { context.undecided(owner.connection, less: part.received) }
+        if part.isUndecided, let owner = part.owner {
+            context.partIsDecided(owner.connection, received: part.received)
+        }
         context.budget.release(part.reserved, device: device.fingerprint)
         context.dropFlow(part.flow)
     }

@@ -59,6 +59,8 @@ struct GatewaySession {
     /// Looking for the object of a session whose upload the store does not know.
     struct Search: Equatable {
         var checks = 0
+        /// Until then another gateway may be completing the upload, and the store hide it meanwhile.
+        var patientUntil: Instant?
         /// When to look again; `nil` while the store is being asked.
         var resumesAt: Instant?
         /// The root digest of several parts, or the digest of one, where completion was under way: equal content is
@@ -98,7 +100,7 @@ struct GatewaySession {
     var stored: [PartNumber: PartListEntry] = [:]
     /// The parts under way.
     var parts: [PartNumber: GatewayPart] = [:]
-    /// What the requests of a one-part file carried that were given up; they may take effect all the same.
+    /// What the requests carried that were given up; they may take effect all the same, until they are answered.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
     /// COMPLETE of a one-part file, and who sent it.
     var pendingCompletion: (complete: Complete, from: Attachment)?
@@ -233,7 +235,7 @@ struct GatewaySession {
     mutating func answer(_ index: Int, _ frame: Frame, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
         context.send(frame, to: attachment)
-        context.slotChanges.append(.closed(attachment))
+        context.slotChanges.append(.closed(attachment, isFruitful: frame.tellsOfObject))
         attached.remove(at: index)
         if attached.isEmpty { detachedAt = context.now }
     }
@@ -353,7 +355,7 @@ struct GatewaySession {
     /// Whether nothing is asked of the store, and no bytes are held: what is under way ends by itself first.
     private var mayBeForgotten: Bool {
         switch phase {
-        case .open, .settled: parts.isEmpty && leftover == nil
+        case .open, .settled: parts.isEmpty && leftover == nil && (isOnePart || givenUp.isEmpty)
         default: false
         }
     }

@@ -34,6 +34,9 @@ package struct ByteBudget: Equatable, Sendable {
         byDevice[device] = held == released ? nil : held - released
     }
 
+    /// Whether so many bytes are more than all devices together leave.
+    func isShort(of bytes: UInt64) -> Bool { bytes > bytesMax - bytesReserved }
+
     /// What one device holds of the budget.
     package func bytesReserved(device: SHA256Digest) -> UInt64 { byDevice[device] ?? 0 }
 }

@@ -60,7 +60,8 @@ package enum KeyRule {
         guard !prefix.isEmpty else { return true }
         guard prefix.utf8.last == slash else { return false }
         do {
-            _ = try wholeKey(prefix: "", key: String(prefix.dropLast()))
+            // By bytes: the slash may be one character with what stands before it.
+            _ = try wholeKey(prefix: "", key: String(decoding: prefix.utf8.dropLast(), as: UTF8.self))
             return true
         } catch {
             return false

@@ -94,7 +94,8 @@ package enum StoreAnswer: Equatable, Sendable {
 package enum StoreFailure: Equatable, Sendable {
     /// The store does not know the upload. Not success, and not yet *lost*.
     case uploadUnknown
-    /// Busy or away; nothing is known to be wrong with the request.
+    /// Busy or away; nothing is known to be wrong with the request. A time above zero is a pause that the store asks
+    /// for.
     case unavailable(retryAfter: Duration)
     /// The request may or may not have taken effect.
     case outcomeUnknown

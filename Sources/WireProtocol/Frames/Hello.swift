@@ -19,7 +19,7 @@ package struct Hello: Equatable, Sendable {
     /// What the agent can do.
     package let capabilities: Capabilities
     /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo).
-    package let fingerprint: SHA256Digest
+    package var fingerprint: SHA256Digest
     package let run: RunID
     /// Name and version of the agent for logs, at most 255 bytes.
     package let software: String

@@ -5,72 +5,105 @@ import Testing
 
 /// Both sides know each other by certificates of a private authority.
 @Suite struct TLSAuthorityTests {
+    /// What each side saw of the other.
     private struct Outcome {
         let agent: (peer: TLSPeer?, errors: [TLSError])
         let gateway: (peer: TLSPeer?, errors: [TLSError])
     }
 
-    private func shakeHands(
-        device: Identity, gateway: Identity, agentTrusts: Authority, gatewayTrusts: Authority,
-        gatewayName: String = "gateway.example", accepts: @escaping @Sendable (TLSPeer) -> Bool = { _ in true }
-    ) throws -> Outcome {
-        let pair = try TLSPair(
-            agent: .agent(
-                identity: device,
-                gateway: .authority(path: agentTrusts.certificatePath, gatewayName: gatewayName)),
-            gateway: .gateway(
-                identity: gateway, devices: .authority(path: gatewayTrusts.certificatePath, accepts: accepts)))
-        try pair.exchange()
-        #expect(OpenSSLErrorQueue.isEmpty)
-        return Outcome(
-            agent: (pair.agent.application.peer, pair.agent.application.errors),
-            gateway: (pair.gateway.application.peer, pair.gateway.application.errors))
+    /// An authority, and another one that nobody believes.
+    private struct World {
+        let directory: URL
+        let authority: Authority
+        let foreign: Authority
+
+        func device(
+            _ name: String = "device 7", keyType: KeyType = .ed25519, validity: Authority.Validity = .now,
+            extensions: String = ""
+        ) async throws -> Identity {
+            try await authority.makeIdentity(
+                in: directory, commonName: name, keyType: keyType, validity: validity, extensions: extensions)
+        }
+
+        func gateway(
+            keyType: KeyType = .ed25519, validity: Authority.Validity = .now
+        ) async throws -> Identity {
+            try await authority.makeIdentity(
+                in: directory, commonName: "gateway.example", keyType: keyType, validity: validity)
+        }
+
+        func shakeHands(
+            device: Identity, gateway: Identity, gatewayName: String = "gateway.example",
+            isPinned: @escaping @Sendable (Fingerprint) -> Bool = { _ in false }, isAwaited: Bool = false,
+            accepts: @escaping @Sendable (TLSPeer) -> Bool = { _ in true }
+        ) throws -> Outcome {
+            let pair = try TLSPair(
+                agent: .agent(
+                    identity: device, gateway: .authority(authority.trusted, gatewayName: gatewayName)),
+                gateway: .gateway(
+                    identity: gateway,
+                    devices: .authority(
+                        authority.trusted, isPinned: isPinned, isAwaited: { isAwaited }, accepts: accepts)))
+            try pair.exchange()
+            #expect(OpenSSLErrorQueue.isEmpty)
+            return Outcome(
+                agent: (pair.agent.application.peer, pair.agent.application.errors),
+                gateway: (pair.gateway.application.peer, pair.gateway.application.errors))
+        }
     }
 
-    private func makeAuthority(in directory: URL, _ name: String = "first") async throws -> Authority {
-        let directory = directory.appending(path: name)
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
-        return try await Authority(in: directory)
+    private func withWorld(_ body: (World) async throws -> Void) async throws {
+        try await withTemporaryDirectory("authority") { directory in
+            try await body(
+                World(
+                    directory: directory, authority: Authority(in: directory.appending(path: "first")),
+                    foreign: Authority(in: directory.appending(path: "second"))))
+        }
     }
 
     @Test func bothLearnTheNamesThatTheAuthorityVouchesFor() async throws {
-        try await withTemporaryDirectory("authority") { directory in
-            let authority = try await makeAuthority(in: directory)
-            let device = try await authority.makeIdentity(commonName: "device 7", alternativeNames: "DNS:other")
-            let gateway = try await authority.makeIdentity(commonName: "x", alternativeNames: "DNS:gateway.example")
-            let outcome = try shakeHands(
-                device: device, gateway: gateway, agentTrusts: authority, gatewayTrusts: authority)
+        try await withWorld { world in
+            let device = try await world.authority.makeIdentity(
+                in: world.directory, commonName: "device 7", alternativeNames: "DNS:other")
+            let gateway = try await world.authority.makeIdentity(
+                in: world.directory, commonName: "x", alternativeNames: "DNS:gateway.example")
+            let outcome = try world.shakeHands(device: device, gateway: gateway)
             #expect(outcome.gateway.peer == TLSPeer(fingerprint: device.fingerprint, name: "device 7"))
             #expect(outcome.agent.peer?.fingerprint == gateway.fingerprint)
             #expect(outcome.agent.errors + outcome.gateway.errors == [])
         }
     }
 
+    @Test(arguments: KeyType.allCases, KeyType.allCases)
+    func keysOfBothKindsMeet(ofDevice: KeyType, ofGateway: KeyType) async throws {
+        try await withWorld { world in
+            let device = try await world.device(keyType: ofDevice)
+            let gateway = try await world.gateway(keyType: ofGateway)
+            let outcome = try world.shakeHands(device: device, gateway: gateway)
+            #expect(outcome.gateway.peer?.fingerprint == device.fingerprint)
+            #expect(outcome.agent.peer?.fingerprint == gateway.fingerprint)
+        }
+    }
+
     @Test func aNameOnTheListDecides() async throws {
-        try await withTemporaryDirectory("authority") { directory in
-            let authority = try await makeAuthority(in: directory)
-            let device = try await authority.makeIdentity(commonName: "device 7")
-            let gateway = try await authority.makeIdentity(commonName: "gateway.example")
+        try await withWorld { world in
+            let (device, gateway) = (try await world.device(), try await world.gateway())
             for name in ["device 7", "device 8"] {
-                let outcome = try shakeHands(
-                    device: device, gateway: gateway, agentTrusts: authority, gatewayTrusts: authority,
-                    accepts: { $0.name == name })
+                let outcome = try world.shakeHands(device: device, gateway: gateway, accepts: { $0.name == name })
                 #expect((outcome.gateway.peer != nil) == (name == "device 7"))
             }
         }
     }
 
     @Test func aDeviceOfAnotherAuthorityIsRefused() async throws {
-        try await withTemporaryDirectory("authority") { directory in
-            let authority = try await makeAuthority(in: directory)
-            let foreign = try await makeAuthority(in: directory, "second")
-            let gateway = try await authority.makeIdentity(commonName: "gateway.example")
+        try await withWorld { world in
+            let gateway = try await world.gateway()
             let strangers = [
-                try await foreign.makeIdentity(commonName: "device 7"), try Site.deviceIdentity.get(),
+                try await world.foreign.makeIdentity(in: world.directory, commonName: "device 7"),
+                try Site.deviceIdentity.get(),
             ]
             for stranger in strangers {
-                let outcome = try shakeHands(
-                    device: stranger, gateway: gateway, agentTrusts: authority, gatewayTrusts: authority)
+                let outcome = try world.shakeHands(device: stranger, gateway: gateway)
                 #expect(outcome.gateway.errors.map(\.code) == [.untrustedCertificate])
                 #expect(outcome.gateway.peer == nil)
                 #expect(outcome.agent.errors.map(\.code) == [.refusedByPeer(.unknownAuthority)])
@@ -78,76 +111,150 @@ import Testing
         }
     }
 
+    /// Such a key needs no authority, and no certificate gives it another name.
+    @Test func aPinnedKeySpeaksForItself() async throws {
+        try await withWorld { world in
+            let gateway = try await world.gateway()
+            for device in [try Site.deviceIdentity.get(), try await world.device("device 8")] {
+                let pin = device.fingerprint
+                let outcome = try world.shakeHands(
+                    device: device, gateway: gateway, isPinned: { $0 == pin }, accepts: { _ in false })
+                #expect(outcome.gateway.peer == TLSPeer(fingerprint: pin, name: nil))
+                #expect(outcome.agent.errors + outcome.gateway.errors == [])
+            }
+        }
+    }
+
+    /// Who enrols has no certificate yet; those who have one stay who they are.
+    @Test func whileSomebodyIsAwaitedStrangersHaveNoName() async throws {
+        try await withWorld { world in
+            let gateway = try await world.gateway()
+            for (device, name) in [(try Site.deviceIdentity.get(), nil), (try await world.device(), "device 7")] {
+                let outcome = try world.shakeHands(device: device, gateway: gateway, isAwaited: true)
+                #expect(outcome.gateway.peer == TLSPeer(fingerprint: device.fingerprint, name: name))
+                #expect(outcome.agent.errors + outcome.gateway.errors == [])
+            }
+        }
+    }
+
     @Test func aGatewayOfAnotherAuthorityIsRefused() async throws {
-        try await withTemporaryDirectory("authority") { directory in
-            let authority = try await makeAuthority(in: directory)
-            let foreign = try await makeAuthority(in: directory, "second")
-            let device = try await authority.makeIdentity(commonName: "device 7")
-            let gateway = try await foreign.makeIdentity(commonName: "gateway.example")
-            let outcome = try shakeHands(
-                device: device, gateway: gateway, agentTrusts: authority, gatewayTrusts: authority)
+        try await withWorld { world in
+            let device = try await world.device()
+            let gateway = try await world.foreign.makeIdentity(
+                in: world.directory, commonName: "gateway.example")
+            let outcome = try world.shakeHands(device: device, gateway: gateway)
             #expect(outcome.agent.errors.map(\.code) == [.untrustedCertificate])
             #expect(outcome.agent.peer == nil)
         }
     }
 
     @Test func aDeviceCannotPoseAsTheGateway() async throws {
-        try await withTemporaryDirectory("authority") { directory in
-            let authority = try await makeAuthority(in: directory)
-            let device = try await authority.makeIdentity(commonName: "device 7")
-            let other = try await authority.makeIdentity(commonName: "device 8")
-            let outcome = try shakeHands(
-                device: device, gateway: other, agentTrusts: authority, gatewayTrusts: authority)
+        try await withWorld { world in
+            let outcome = try world.shakeHands(
+                device: try await world.device(), gateway: try await world.device("device 8"))
             #expect(outcome.agent.errors.map(\.code) == [.unexpectedName])
             #expect(outcome.gateway.errors.map(\.code) == [.refusedByPeer(.badCertificate)])
         }
     }
 
     @Test func aGatewayMayBeNamedByItsAddress() async throws {
-        try await withTemporaryDirectory("authority") { directory in
-            let authority = try await makeAuthority(in: directory)
-            let device = try await authority.makeIdentity(commonName: "device 7")
-            let gateway = try await authority.makeIdentity(commonName: "x", alternativeNames: "IP:192.0.2.7")
+        try await withWorld { world in
+            let device = try await world.device()
+            let gateway = try await world.authority.makeIdentity(
+                in: world.directory, commonName: "x", alternativeNames: "IP:192.0.2.7")
             for (name, isRight) in [("192.0.2.7", true), ("192.0.2.8", false), ("x", true)] {
-                let outcome = try shakeHands(
-                    device: device, gateway: gateway, agentTrusts: authority, gatewayTrusts: authority,
-                    gatewayName: name)
+                let outcome = try world.shakeHands(device: device, gateway: gateway, gatewayName: name)
                 #expect((outcome.agent.peer != nil) == isRight, "\(name)")
             }
         }
     }
 
     /// The gateway's clock is kept right; a device's may say anything.
-    @Test func theGatewayMindsDatesAndTheAgentDoesNot() async throws {
-        try await withTemporaryDirectory("authority") { directory in
-            let authority = try await makeAuthority(in: directory)
-            let device = try await authority.makeIdentity(commonName: "device 7")
-            let expiredDevice = try await authority.makeIdentity(commonName: "device 7", days: -1)
-            let expiredGateway = try await authority.makeIdentity(commonName: "gateway.example", days: -1)
-            let tolerated = try shakeHands(
-                device: device, gateway: expiredGateway, agentTrusts: authority, gatewayTrusts: authority)
+    @Test(arguments: [
+        (Authority.Validity.formerly, TLSAlert.certificateExpired, "expired"),
+        (Authority.Validity.later, TLSAlert.badCertificate, "not yet valid"),
+    ])
+    func theGatewayMindsDatesAndTheAgentDoesNot(
+        validity: Authority.Validity, alert: TLSAlert, reason: String
+    ) async throws {
+        try await withWorld { world in
+            let gateway = try await world.gateway(validity: validity)
+            let tolerated = try world.shakeHands(device: try await world.device(), gateway: gateway)
             #expect(tolerated.agent.errors + tolerated.gateway.errors == [])
-            let refused = try shakeHands(
-                device: expiredDevice, gateway: expiredGateway, agentTrusts: authority, gatewayTrusts: authority)
+            let refused = try world.shakeHands(
+                device: try await world.device(validity: validity), gateway: gateway)
             #expect(refused.gateway.errors.map(\.code) == [.untrustedCertificate])
             #expect(refused.gateway.peer == nil)
-            #expect(String(reflecting: refused.gateway.errors[0]).contains("expired"))
-            #expect(refused.agent.errors.map(\.code) == [.refusedByPeer(.certificateExpired)])
+            #expect(String(reflecting: refused.gateway.errors[0]).contains(reason))
+            #expect(refused.agent.errors.map(\.code) == [.refusedByPeer(alert)])
         }
     }
 
-    @Test func anAuthorityThatCannotBeReadIsTold() async throws {
-        try await withTemporaryDirectory("authority") { directory in
-            let path = directory.appending(path: "missing").path(percentEncoded: false)
-            let identity = try Site.deviceIdentity.get()
-            for hasFile in [false, true] {
-                if hasFile { try Data("no certificate".utf8).write(to: URL(filePath: path)) }
-                let error = #expect(throws: CryptographyError.self) {
-                    try TLSContext.agent(identity: identity, gateway: .authority(path: path, gatewayName: "x"))
-                }
-                #expect(error?.operation == .loadAuthority)
-                #expect(OpenSSLErrorQueue.isEmpty)
+    /// An authority may say what a certificate is for.
+    @Test(arguments: [("serverAuth", false), ("clientAuth", true)])
+    func aCertificateForServersMakesNoDevice(purpose: String, isDevice: Bool) async throws {
+        try await withWorld { world in
+            let device = try await world.device(extensions: "extendedKeyUsage=\(purpose)")
+            let outcome = try world.shakeHands(device: device, gateway: try await world.gateway())
+            #expect((outcome.gateway.peer != nil) == isDevice)
+        }
+    }
+
+    @Test func aChainLeadsFromBothSidesToTheAuthority() async throws {
+        try await withWorld { world in
+            let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))
+            let lowest = try await below.makeAuthorityBelow(in: world.directory.appending(path: "lowest"))
+            let device = try await lowest.makeIdentity(in: world.directory, commonName: "device 7")
+            let gateway = try await below.makeIdentity(in: world.directory, commonName: "gateway.example")
+            let outcome = try world.shakeHands(device: device, gateway: gateway)
+            #expect(outcome.gateway.peer == TLSPeer(fingerprint: device.fingerprint, name: "device 7"))
+            #expect(outcome.agent.peer?.fingerprint == gateway.fingerprint)
+        }
+    }
+
+    /// An authority below another one may be the one that is believed.
+    @Test func anAuthorityBelowIsTheEndOfAChainWhereItIsNamed() async throws {
+        try await withWorld { world in
+            let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))
+            let narrow = World(directory: world.directory, authority: below, foreign: world.foreign)
+            let gateway = try await narrow.gateway()
+            #expect(try narrow.shakeHands(device: try await narrow.device(), gateway: gateway).gateway.peer != nil)
+            let sibling = try narrow.shakeHands(device: try await world.device(), gateway: gateway)
+            #expect(sibling.gateway.errors.map(\.code) == [.untrustedCertificate])
+        }
+    }
+
+    @Test func aChainWithAGapIsRefused() async throws {
+        try await withWorld { world in
+            let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))
+            let home = world.directory.file("gap")
+            try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: false)
+            _ = try Identity.create(in: home, name: "device 7")
+            try await below.sign("\(home)/identity.csr", to: "\(home)/identity.crt")
+            let chain = String(decoding: try contents(of: "\(home)/identity.crt"), as: UTF8.self)
+            let end = try #require(chain.range(of: "-----END CERTIFICATE-----\n"))
+            try write(String(chain[..<end.upperBound]), to: "\(home)/identity.crt")
+            let outcome = try world.shakeHands(
+                device: try Identity.load(from: home), gateway: try await world.gateway())
+            #expect(outcome.gateway.errors.map(\.code) == [.untrustedCertificate])
+        }
+    }
+
+    @Test func anAuthorityThatIsOfNoUseIsToldOf() async throws {
+        try await withWorld { world in
+            let path = world.directory.file("file")
+            let missing = CertificateAuthorityError.file(FileError(path: path, failed: .open, errno: ENOENT))
+            #expect(throws: missing) { try CertificateAuthority.load(from: path) }
+            try write("no certificate", to: path)
+            #expect(throws: CertificateAuthorityError.noCertificate(path: path)) {
+                try CertificateAuthority.load(from: path)
             }
+            _ = try Identity.create(in: world.directory.directoryPath, name: "device 7")
+            let own = world.directory.file("identity.crt")
+            #expect(throws: CertificateAuthorityError.noAuthority(path: own, name: "device 7")) {
+                try CertificateAuthority.load(from: own)
+            }
+            #expect(OpenSSLErrorQueue.isEmpty)
         }
     }
 }

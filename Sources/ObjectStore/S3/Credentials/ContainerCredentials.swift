@@ -1,0 +1,94 @@
+import FoundationEssentials
+import NIOHTTP1
+import SecureChannel
+
+/// The endpoint that a container finds its task's or pod's credentials at: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` on
+/// the container service's own address, or `AWS_CONTAINER_CREDENTIALS_FULL_URI` anywhere that is safe to ask.
+package struct ContainerCredentials: S3CredentialSource {
+    private static let tokenBytesMax = 64 << 10
+
+    private let environment: AWSEnvironment
+    private let relativeOrigin: String
+    private let http = CredentialHTTP(timeLimit: .seconds(5), name: "The container's credentials endpoint")
+
+    /// - Parameter relativeOrigin: what the relative path is relative to; another one than ECS's is for tests.
+    package init(environment: AWSEnvironment, relativeOrigin: String = "http://169.254.170.2") {
+        self.environment = environment
+        self.relativeOrigin = relativeOrigin
+    }
+
+    package func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials? {
+        guard let address = try address() else { return nil }
+        let token = try token()
+        let answer = try await http.send(.GET, address, headers: token.map { [("authorization", $0)] } ?? [])
+        guard answer.status == 200 else {
+            let isPassing = answer.status >= 500 || answer.status == 429
+            throw StoreError(
+                isPassing ? .unavailable : .denied,
+                "The container's credentials endpoint refuses with status \(answer.status).")
+        }
+        guard let credentials = CredentialDocuments.credentials(answer.body) else {
+            throw StoreError(.unavailable, "The answer of the container's credentials endpoint makes no sense.")
+        }
+        return credentials
+    }
+
+    private func address() throws(StoreError) -> String? {
+        if let path = environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] {
+            guard path.hasPrefix("/") else {
+                throw StoreError(.denied, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI does not begin with a slash.")
+            }
+            return relativeOrigin + path
+        }
+        guard let address = environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] else { return nil }
+        guard Self.isSafe(address) else {
+            throw StoreError(
+                .denied,
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI names a host that is neither this machine nor behind HTTPS.")
+        }
+        return address
+    }
+
+    /// Whether the authorization may go there: over HTTPS, to this machine, or to the link's addresses that ECS and EKS
+    /// use.
+    package static func isSafe(_ address: String) -> Bool {
+        // The HTTP client reads addresses with the same parser, so that nothing means one host here and another there.
+        guard let url = URL(string: address), let host = url.host(), !host.isEmpty, url.user() == nil else {
+            return false
+        }
+        if url.scheme == "https" { return true }
+        guard url.scheme == "http" else { return false }
+        let name = host.filter { $0 != "[" && $0 != "]" }.lowercased()
+        return linkHosts.contains(name) || name == "localhost" || name == "::1" || isLoopback(name)
+    }
+
+    private static let linkHosts: Set<String> = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"]
+
+    /// Four numbers, the first of them 127: a name may begin so, too.
+    private static func isLoopback(_ name: String) -> Bool {
+        let octets = name.split(separator: ".", omittingEmptySubsequences: false)
+        return octets.count == 4 && octets[0] == "127"
+            && octets.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isNumber } && UInt8($0) != nil }
+    }
+
+    /// What to prove ourselves with: the file's content where there is one, since it is replaced while we run.
+    private func token() throws(StoreError) -> String? {
+        let token: String
+        if let file = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] {
+            do {
+                let bytes = try BoundedFile.read(file, bytesMax: Self.tokenBytesMax, access: .anyone)
+                token = String(decoding: bytes, as: UTF8.self).trimmingBlanks
+            } catch {
+                throw StoreError(.denied, "The file of the container's authorization cannot be read.", cause: error)
+            }
+        } else if let given = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"] {
+            token = given
+        } else {
+            return nil
+        }
+        guard token.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+            throw StoreError(.denied, "The container's authorization is no single line of text.")
+        }
+        return token
+    }
+}

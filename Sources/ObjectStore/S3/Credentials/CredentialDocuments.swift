@@ -1,0 +1,98 @@
+import FoundationEssentials
+
+/// What the servers that hand out credentials answer with, as far as it is read.
+package enum CredentialDocuments {
+    /// The JSON of container endpoints and of instance metadata.
+    ///
+    /// - Returns: `nil` where it is none, lacks a key, or says that there are none (`Code`).
+    package static func credentials(_ bytes: [UInt8]) -> S3Credentials? {
+        // The parser's error would quote what it could not read, which may be a secret.
+        guard let document = try? JSONDecoder().decode(Document.self, from: Data(bytes)) else { return nil }
+        guard document.code.map({ $0 == "Success" }) ?? true else { return nil }
+        return credentials(
+            id: document.accessKeyId, secret: document.secretAccessKey, token: document.token,
+            expiration: document.expiration)
+    }
+
+    /// The security token service's XML answer to AssumeRoleWithWebIdentity.
+    package static func assumedRole(_ bytes: [UInt8]) -> S3Credentials? {
+        let document = S3XML.decode(AssumedRole.self, from: bytes)
+        guard let found = document?.assumeRoleWithWebIdentityResult?.credentials else { return nil }
+        return credentials(
+            id: found.accessKeyId, secret: found.secretAccessKey, token: found.sessionToken,
+            expiration: found.expiration)
+    }
+
+    /// The code of the security token service's refusal: letters and digits only, since the message beside it may quote
+    /// the token that was sent.
+    package static func errorCode(_ bytes: [UInt8]) -> String? {
+        guard let code = S3XML.decode(Refusal.self, from: bytes)?.error?.code, (1...64).contains(code.utf8.count),
+            code.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") })
+        else { return nil }
+        return code
+    }
+
+    private static func credentials(
+        id: String?, secret: String?, token: String?, expiration: String?
+    ) -> S3Credentials? {
+        guard let id, let secret, !id.isEmpty, !secret.isEmpty else { return nil }
+        // A time that cannot be read is one that is not known: the store will say when it is over.
+        return S3Credentials(
+            accessKeyID: id, secretAccessKey: secret, sessionToken: token.flatMap { $0.isEmpty ? nil : $0 },
+            expiration: expiration.flatMap { S3Time.date(xml: $0) })
+    }
+
+    private struct Document: Decodable {
+        var code: String?
+        var accessKeyId: String?
+        var secretAccessKey: String?
+        var token: String?
+        var expiration: String?
+
+        enum CodingKeys: String, CodingKey {
+            case code = "Code"
+            case accessKeyId = "AccessKeyId"
+            case secretAccessKey = "SecretAccessKey"
+            case token = "Token"
+            case expiration = "Expiration"
+        }
+    }
+
+    private struct AssumedRole: S3Document {
+        static let roots = ["AssumeRoleWithWebIdentityResponse"]
+
+        struct Result: Decodable {
+            var credentials: Keys?
+        }
+
+        struct Keys: Decodable {
+            var accessKeyId: String?
+            var secretAccessKey: String?
+            var sessionToken: String?
+            var expiration: String?
+        }
+
+        var assumeRoleWithWebIdentityResult: Result?
+    }
+
+    private struct Refusal: S3Document {
+        static let roots = ["ErrorResponse"]
+
+        struct Cause: Decodable {
+            var code: String?
+        }
+
+        var error: Cause?
+    }
+}
+
+extension String {
+    /// Without blanks and line ends around it.
+    var trimmingBlanks: String {
+        let isBlank = { (character: Character) in character.isWhitespace }
+        guard let first = firstIndex(where: { !isBlank($0) }), let last = lastIndex(where: { !isBlank($0) }) else {
+            return ""
+        }
+        return String(self[first...last])
+    }
+}

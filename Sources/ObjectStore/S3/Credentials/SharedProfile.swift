@@ -1,0 +1,112 @@
+import FoundationEssentials
+import SecureChannel
+
+/// One profile of the two files that AWS's tools share: `~/.aws/credentials` and `~/.aws/config`.
+///
+/// `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` name others, `AWS_PROFILE` another profile than `default`. The
+/// files are read whenever they are asked, so that renewed ones are seen.
+package struct SharedProfile: Sendable {
+    private static let bytesMax = 1 << 20
+
+    private let credentialsPath: String?
+    private let configurationPath: String?
+    private let name: String
+    /// A profile that was asked for by name must be there.
+    private let isChosen: Bool
+
+    package init(environment: AWSEnvironment) {
+        let folder = environment["HOME"].map { "\($0)/.aws" }
+        self.credentialsPath = environment["AWS_SHARED_CREDENTIALS_FILE"] ?? folder.map { "\($0)/credentials" }
+        self.configurationPath = environment["AWS_CONFIG_FILE"] ?? folder.map { "\($0)/config" }
+        self.name = environment["AWS_PROFILE"] ?? "default"
+        self.isChosen = environment["AWS_PROFILE"] != nil
+    }
+
+    /// What both files say of the profile; the credentials file wins, as in AWS's tools.
+    ///
+    /// - Returns: `nil` where neither has it and nobody asked for it by name.
+    /// - Throws: `.denied` where a file cannot be read, or lacks the profile that was asked for.
+    package func settings() throws(StoreError) -> [String: String]? {
+        let configuration = try configurationPath.flatMap { path throws(StoreError) in try text(of: path) }
+        let credentials = try credentialsPath.flatMap { path throws(StoreError) in try text(of: path) }
+        var found = configuration.flatMap { text in
+            Self.settings(of: "profile \(name)", in: text)
+                ?? (name == "default" ? Self.settings(of: name, in: text) : nil)
+        }
+        if let credentials = credentials.flatMap({ Self.settings(of: name, in: $0) }) {
+            found = (found ?? [:]).merging(credentials) { _, winner in winner }
+        }
+        guard found != nil || !isChosen else {
+            throw StoreError(
+                .denied, "The shared credentials and config files lack the profile that AWS_PROFILE names.")
+        }
+        return found
+    }
+
+    /// The region that AWS's tools would take: the environment's, else the profile's.
+    package static func region(_ variables: [String: String]) -> String? {
+        let environment = AWSEnvironment(variables)
+        // Files that cannot be used are complained of when credentials are looked for in them.
+        return environment.region ?? (try? SharedProfile(environment: environment).settings())?["region"]
+    }
+
+    /// - Returns: `nil` where there is no such file.
+    private func text(of path: String) throws(StoreError) -> String? {
+        do {
+            let bytes = try BoundedFile.read(path, bytesMax: Self.bytesMax, access: .anyone)
+            return String(decoding: bytes, as: UTF8.self)
+        } catch {
+            if error.isMissing { return nil }
+            throw StoreError(.denied, "The shared credentials or config file cannot be read.", cause: error)
+        }
+    }
+
+    /// The settings of one `[section]`, their names in lower case. Later lines win, as in AWS's tools. Indented lines
+    /// below a name without a value are that setting's own and are passed over.
+    ///
+    /// - Returns: `nil` where there is no such section.
+    package static func settings(of section: String, in text: String) -> [String: String]? {
+        var settings: [String: String]?
+        var isWithin = false
+        var hasNested = false
+        for rawLine in text.split(whereSeparator: \.isNewline) {
+            let line = rawLine.trimmed
+            if line.isEmpty || line.hasPrefix("#") || line.hasPrefix(";") { continue }
+            if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
+                isWithin = isHeader(line[line.index(after: line.startIndex)..<end], of: section)
+                hasNested = false
+                if isWithin && settings == nil { settings = [:] }
+            } else if isWithin, let equals = line.firstIndex(of: "=") {
+                if hasNested && rawLine.first != line.first { continue }
+                let value = withoutComment(line[line.index(after: equals)...].trimmed)
+                hasNested = value.isEmpty
+                settings?[line[..<equals].trimmed.lowercased()] = value
+            }
+        }
+        return settings
+    }
+
+    /// A section's name may stand in quotation marks, and any number of blanks after the word `profile`.
+    private static func isHeader(_ header: Substring, of section: String) -> Bool {
+        let words = { (text: Substring) in text.split(whereSeparator: { $0 == " " || $0 == "\t" }) }
+        return words(header).joined(separator: " ").filter { $0 != "\"" } == words(section[...]).joined(separator: " ")
+    }
+
+    private static func withoutComment(_ value: Substring) -> String {
+        var isBlank = true
+        let end = value.indices.first { index in
+            defer { isBlank = value[index] == " " || value[index] == "\t" }
+            return isBlank && (value[index] == "#" || value[index] == ";")
+        }
+        return String(value[..<(end ?? value.endIndex)].trimmed)
+    }
+}
+
+extension Substring {
+    fileprivate var trimmed: Substring {
+        let isBlank = { (character: Character) in character == " " || character == "\t" }
+        let start = drop(while: isBlank)
+        guard let last = start.lastIndex(where: { !isBlank($0) }) else { return "" }
+        return start[...last]
+    }
+}

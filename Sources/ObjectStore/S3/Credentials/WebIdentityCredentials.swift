@@ -1,0 +1,92 @@
+import NIOHTTP1
+import SecureChannel
+
+/// A role, and the file whose token proves who may take it on.
+struct WebIdentity: Sendable {
+    var roleARN: String
+    var tokenFile: String
+    /// What the role's log calls us; `nil` for a name of ours.
+    var sessionName: String?
+}
+
+/// `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN`, `AWS_ROLE_SESSION_NAME`: how Kubernetes on AWS gives a pod its role.
+package struct WebIdentityCredentials: S3CredentialSource {
+    private let environment: AWSEnvironment
+    private let service: SecurityTokenService
+
+    /// - Parameter region: the store's, for where the environment names none.
+    package init(environment: AWSEnvironment, region: String? = nil) {
+        self.environment = environment
+        self.service = SecurityTokenService(environment: environment, region: region)
+    }
+
+    package func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials? {
+        guard let file = environment["AWS_WEB_IDENTITY_TOKEN_FILE"] else { return nil }
+        guard let role = environment["AWS_ROLE_ARN"] else {
+            throw StoreError(.denied, "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN go together; one is missing.")
+        }
+        return try await service.credentials(
+            for: WebIdentity(
+                roleARN: role, tokenFile: file, sessionName: environment["AWS_ROLE_SESSION_NAME"]))
+    }
+}
+
+/// AWS's security token service, and what speaks like it.
+package struct SecurityTokenService: Sendable {
+    private static let tokenBytesMax = 64 << 10
+
+    private let environment: AWSEnvironment
+    private let region: String?
+    private let http = CredentialHTTP(timeLimit: .seconds(10), name: "The security token service")
+
+    package init(environment: AWSEnvironment, region: String?) {
+        self.environment = environment
+        self.region = region
+    }
+
+    /// Asks for the role. The request is not signed: the token is what counts. It is read anew each time, since its
+    /// file is replaced while we run.
+    func credentials(for identity: WebIdentity) async throws(StoreError) -> S3Credentials {
+        let answer = try await http.send(
+            .POST, origin + "/", headers: [("content-type", "application/x-www-form-urlencoded")],
+            body: S3Signature.canonicalQuery([
+                ("Action", "AssumeRoleWithWebIdentity"), ("Version", "2011-06-15"), ("RoleArn", identity.roleARN),
+                ("RoleSessionName", identity.sessionName ?? "sluice-gateway"),
+                ("WebIdentityToken", try token(in: identity.tokenFile)),
+            ]))
+        guard answer.status == 200 else { throw refusal(answer) }
+        guard let credentials = CredentialDocuments.assumedRole(answer.body) else {
+            throw StoreError(.unavailable, "The security token service's answer makes no sense.")
+        }
+        return credentials
+    }
+
+    /// `AWS_ENDPOINT_URL_STS`, else the service of the region, else the one that every region has.
+    package var origin: String {
+        if let endpoint = environment["AWS_ENDPOINT_URL_STS"] {
+            return endpoint.hasSuffix("/") ? String(endpoint.dropLast()) : endpoint
+        }
+        guard let region = environment.region ?? region, S3Endpoint.isRegion(region) else {
+            return "https://sts.amazonaws.com"
+        }
+        return "https://sts.\(region).\(S3Endpoint.awsSuffix(of: region))"
+    }
+
+    private func token(in file: String) throws(StoreError) -> String {
+        do {
+            let bytes = try BoundedFile.read(file, bytesMax: Self.tokenBytesMax, access: .anyone)
+            return String(decoding: bytes, as: UTF8.self).trimmingBlanks
+        } catch {
+            throw StoreError(.denied, "The file of the web identity's token cannot be read.", cause: error)
+        }
+    }
+
+    private func refusal(_ answer: CredentialHTTP.Answer) -> StoreError {
+        let code = CredentialDocuments.errorCode(answer.body) ?? "status \(answer.status)"
+        let isPassing = answer.status >= 500 || answer.status == 429 || Self.passing.contains(code)
+        return StoreError(
+            isPassing ? .unavailable : .denied, "The security token service refuses the web identity (\(code)).")
+    }
+
+    private static let passing: Set<String> = ["IDPCommunicationError", "Throttling", "ThrottlingException"]
+}

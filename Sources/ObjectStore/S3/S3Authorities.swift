@@ -1,0 +1,86 @@
+import AsyncHTTPClient
+import NIOSSL
+import SecureChannel
+
+/// The certificates that a store's own must be signed with, instead of those that the system trusts.
+package struct S3Authorities: Sendable {
+    private static let bytesMax = 4 << 20
+
+    private let certificates: [NIOSSLCertificate]
+
+    /// - Parameter path: of a file with one or more certificates in PEM.
+    package init(file path: String) throws(S3ConfigurationError) {
+        let bytes: [UInt8]
+        do {
+            bytes = try BoundedFile.read(path, bytesMax: Self.bytesMax, access: .anyone)
+        } catch {
+            throw S3ConfigurationError("the file of --s3-ca cannot be read (\(error))")
+        }
+        do {
+            self.certificates = try NIOSSLCertificate.fromPEMBytes(bytes)
+        } catch {
+            throw S3ConfigurationError("the file of --s3-ca holds no certificate in PEM")
+        }
+        guard !certificates.isEmpty else {
+            throw S3ConfigurationError("the file of --s3-ca holds no certificate in PEM")
+        }
+    }
+
+    /// TLS with these authorities and no others; `nil` for the system's.
+    static func configure(_ settings: inout HTTPClient.Configuration, with authorities: S3Authorities?) {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.minimumTLSVersion = .tlsv12
+        if let authorities { configuration.trustRoots = .certificates(authorities.certificates) }
+        settings.tlsConfiguration = configuration
+    }
+}
+
+/// Why a store has not proved who it is: the cause beneath a `StoreError`.
+package enum S3CertificateError: Error, Hashable {
+    /// Signed by somebody else than the authorities, or expired.
+    case untrusted
+    /// Of another host than the one that was called.
+    case otherHost
+
+    /// - Returns: `nil` for an error that is not about a certificate.
+    init?(_ error: any Error) {
+        if let error = error as? NIOSSLExtraError, error == .failedToValidateHostname {
+            self = .otherHost
+        } else if case .handshakeFailed(let reason)? = error as? NIOSSLError,
+            String(describing: reason).contains("CERTIFICATE_VERIFY_FAILED")
+        {
+            self = .untrusted
+        } else {
+            return nil
+        }
+    }
+
+    /// For an operator.
+    var sentence: String {
+        switch self {
+        case .untrusted: "The store's certificate has expired, or no authority that the gateway trusts has signed it."
+        case .otherHost: "The store's certificate is for another host than the one that the gateway called."
+        }
+    }
+}
+
+extension StoreError {
+    /// What an operator has to look at where it is neither the credentials nor the store.
+    package enum Advice: Hashable, Sendable {
+        /// The store sends requests elsewhere.
+        case address
+        /// The store's certificate is not trusted.
+        case authority
+        /// The store's certificate has another name.
+        case host
+    }
+
+    /// `nil` where the reason says enough.
+    package var advice: Advice? {
+        switch cause {
+        case let refusal as S3Refusal: refusal.isRedirect ? .address : nil
+        case let error as S3CertificateError: error == .untrusted ? .authority : .host
+        default: nil
+        }
+    }
+}

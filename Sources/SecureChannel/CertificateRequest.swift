@@ -1,0 +1,22 @@
+import COpenSSL
+
+/// What an authority needs to sign a certificate for a key (PKCS#10): the public key and a name, signed by the key.
+enum CertificateRequest {
+    /// - Parameter name: the common name, at most 64 characters.
+    /// - Returns: PEM.
+    static func pem(for key: borrowing PrivateKey, name: String) throws(CryptographyError) -> [UInt8] {
+        guard let request = X509_REQ_new() else { throw CryptographyError(takingReasonFor: .makeRequest) }
+        defer { X509_REQ_free(request) }
+        let name = Array(name.utf8)
+        guard let nameLength = Int32(exactly: name.count), let subject = X509_REQ_get_subject_name(request),
+            X509_REQ_set_version(request, Int(X509_REQ_VERSION_1)) == 1,
+            X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, name, nameLength, -1, 0) == 1,
+            X509_REQ_set_pubkey(request, key.key) == 1,
+            // The result is the signature's size.
+            X509_REQ_sign(request, key.key, key.signatureDigest) > 0,
+            let stream = MemoryStream(), PEM_write_bio_X509_REQ(stream.stream, request) == 1,
+            let pem = stream.contents()
+        else { throw CryptographyError(takingReasonFor: .makeRequest) }
+        return pem
+    }
+}

@@ -1,0 +1,18 @@
+/// What devices may be called, in the device list and in certificates.
+package enum DeviceName {
+    /// The rule in words, to be put behind *a name has*.
+    package static let rule = "letters, digits, dots, underscores and hyphens, at most 64"
+
+    /// Whether it keeps the rule. Not every such name makes a prefix: `..` does not.
+    package static func isUsable(_ name: String) -> Bool {
+        (1...64).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+}

@@ -1,0 +1,33 @@
+import WireProtocol
+
+// What a device is told once it is known: the limits of its connection, and the credit that is reserved for it.
+
+extension Gateway {
+    /// Initial credit takes at most half of the budgets: idle connections must not keep parts out.
+    mutating func reserveCredit(for device: AuthorisedDevice) -> UInt32 {
+        let wanted = UInt64(context.limits.grantedCreditBytes)
+        let limits = context.limits
+        guard context.budget.bytesReserved + wanted <= limits.budgetBytes / 2,
+            context.budget.bytesReserved(device: device.fingerprint) + wanted <= limits.budgetBytesPerDevice / 2,
+            context.budget.reserve(wanted, device: device.fingerprint)
+        else { return 0 }
+        return limits.grantedCreditBytes
+    }
+
+    mutating func welcome(
+        _ hello: Hello, from id: ConnectionID, device: AuthorisedDevice, creditBytes: UInt32
+    ) {
+        let limits = context.limits
+        let parts = limits.grantedParts
+        let welcome = Welcome(
+            version: WireLimits.version, capabilities: hello.capabilities.intersection(.lz4), slotsMax: limits.slotsMax,
+            chunkBytesMax: limits.chunkBytesMax, initialCreditBytes: creditBytes, partBytesMin: parts.partBytesMin,
+            partBytesMax: parts.partBytesMax, partBytesDefault: parts.partBytesDefault,
+            partsMax: parts.partsMax, objectBytesMax: parts.objectBytesMax,
+            putLimitMilliseconds: limits.putLimit.wireMilliseconds,
+            idleLimitMilliseconds: limits.idleLimit.wireMilliseconds, serverTime: context.wallMilliseconds,
+            software: software)
+        context.actions.append(.send(id, .connection, .welcome(welcome)))
+        context.actions.append(.note(.welcomed(id, device: device.name, run: hello.run)))
+    }
+}

@@ -1,0 +1,73 @@
+import WireProtocol
+
+// A store is another program: what it says may be too long for a frame, or empty where that means something else.
+// Here it becomes what an agent can be told, before any machine sees it.
+
+extension StoreAnswer {
+    /// The answer without what no frame could carry. A part whose ETag is unusable cannot be completed later either: it
+    /// counts as one that the store refuses, or as not listed.
+    var tellable: StoreAnswer {
+        switch self {
+        case .partStored(let etag) where !isPartETag(etag):
+            .failed(.refused(message: "the store's ETag of a part is empty or too long"))
+        case .uploadCreated(let upload) where upload.isEmpty:
+            .failed(.refused(message: "the store's upload id is empty"))
+        case .parts(let entries):
+            .parts(entries.filter { isPartETag($0.etag) && $0.part.value <= WireLimits.partsMax })
+        case .records(let records):
+            .records(records.map(\.tellable))
+        case .object(let facts):
+            .object(facts?.tellable)
+        case .objectStored(let receipt):
+            .objectStored(receipt.tellable)
+        case .failed(.unavailable(let retryAfter)):
+            .failed(.unavailable(retryAfter: min(retryAfter, retryAfterMax)))
+        case .done, .partStored, .uploadCreated, .failed:
+            self
+        }
+    }
+}
+
+extension SessionRecordFacts {
+    /// An empty upload id is none.
+    fileprivate var tellable: SessionRecordFacts {
+        var facts = self
+        if facts.upload?.isEmpty == true { facts.upload = nil }
+        return facts
+    }
+}
+
+extension ObjectFacts {
+    fileprivate var tellable: ObjectFacts {
+        var facts = self
+        facts.evidence = evidence.tellable
+        facts.etag = short(etag)
+        facts.version = short(version)
+        return facts
+    }
+}
+
+extension StoreReceipt {
+    fileprivate var tellable: StoreReceipt {
+        StoreReceipt(evidence: evidence.tellable, etag: short(etag), version: short(version))
+    }
+}
+
+extension ContentEvidence {
+    fileprivate var tellable: ContentEvidence {
+        guard case .compositeMD5(let etag) = self, etag.utf8.count > WireLimits.partETagBytesMax else { return self }
+        return .none
+    }
+}
+
+/// No store keeps a session waiting for longer than this with one answer.
+private let retryAfterMax = Duration.seconds(300)
+
+private func isPartETag(_ etag: String) -> Bool {
+    (1...WireLimits.partETagBytesMax).contains(etag.utf8.count)
+}
+
+/// A name that is not worth a frame of its own is left out: nothing depends on it.
+private func short(_ name: String) -> String {
+    name.utf8.count <= WireLimits.partETagBytesMax ? name : ""
+}

@@ -1,0 +1,49 @@
+import SecureChannel
+import Testing
+import WireProtocol
+
+// Sessions and parts, as an agent opens and offers them and goes on as it never would.
+
+extension HostileClient {
+    static let partBytes: UInt64 = 8 << 20
+
+    static func opening(
+        _ session: SessionID, size: UInt64, key: String = "file", policy: ExistingKeyPolicy = .overwrite
+    ) -> Frame {
+        .sessionOpen(
+            SessionOpen(
+                session: session, size: size, partBytes: partBytes,
+                modification: ModificationTime(seconds: 1, nanoseconds: 0), ifExists: policy, key: key))
+    }
+
+    /// SESSION OPEN, and waits until it is open.
+    ///
+    /// - Returns: the token.
+    @discardableResult
+    func open(_ session: SessionID, size: UInt64, key: String = "file", slot: UInt16 = 1) async throws -> [UInt8] {
+        try say(Self.opening(session, size: size, key: key), slot: Slot(slot))
+        return try await answer("SESSION OPENED") { frame in
+            if case .sessionOpened(let opened) = frame, opened.session == session { opened.token } else { nil }
+        }
+    }
+
+    /// PART OFFER of part 1, and waits until it may be sent.
+    ///
+    /// - Parameter digest: that of nothing where none is given, which only shows at the part's end.
+    func offer(size: UInt64, isLast: Bool = true, digest: SHA256Digest? = nil, slot: UInt16 = 1) async throws {
+        let part = try #require(PartNumber(1))
+        let digest = try digest ?? SHA256Digest.of([UInt8]())
+        let offer = PartOffer(part: part, size: size, isLast: isLast, digest: digest, md5: nil)
+        try say(.partOffer(offer), slot: Slot(slot))
+        try await answer("PART DECISION") { frame in
+            if case .partDecision(let decision) = frame, case .send = decision.decision { () } else { nil }
+        }
+    }
+
+    /// The code of the first SESSION REFUSED.
+    func refusal() async throws -> ErrorCode {
+        try await answer("SESSION REFUSED") { frame in
+            if case .sessionRefused(let refused) = frame { refused.code } else { nil }
+        }
+    }
+}

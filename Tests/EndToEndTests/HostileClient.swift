@@ -1,0 +1,180 @@
+import Foundation
+import NIOCore
+import NIOPosix
+import SecureChannel
+import TestSupport
+import Testing
+import WireProtocol
+
+/// A peer that keeps to nothing: it says what it is told to say, frames or any bytes, and keeps what it hears.
+struct HostileClient: Sendable {
+    /// What was heard so far.
+    struct Heard: Sendable {
+        /// The first few; a flood's answers are only counted.
+        var frames: [Frame] = []
+        var frameCount = 0
+        /// The handshake is complete, or there is none.
+        var isReady = false
+        var isOver = false
+        var tlsError: TLSError?
+
+        /// The codes of ERROR frames.
+        var codes: [ErrorCode] {
+            frames.compactMap { if case .error(let report) = $0 { report.code } else { nil } }
+        }
+    }
+
+    let channel: any Channel
+    let heard: Watched<Heard>
+
+    /// Connects without TLS: what it sends is the first that TLS hears.
+    ///
+    /// - Parameter source: the loopback address it comes from.
+    static func raw(to port: Int, from source: String) async throws -> HostileClient {
+        try await connect(to: port, from: source, tls: nil)
+    }
+
+    /// Connects and shakes hands.
+    static func secure(to port: Int, from source: String = "127.0.0.1", _ tls: TLSContext) async throws -> HostileClient
+    {
+        let client = try await connect(to: port, from: source, tls: tls)
+        try await client.wait("the handshake") { $0.isReady || $0.isOver ? () : nil }
+        return client
+    }
+
+    private static func connect(to port: Int, from source: String, tls: TLSContext?) async throws -> HostileClient {
+        let heard = Watched(Heard(isReady: tls == nil))
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(to: SocketAddress(ipAddress: source, port: 0))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls { try pipeline.addHandler(try tls.makeHandler()) }
+                    try pipeline.addHandler(Listener(heard))
+                }
+            }
+            .connect(host: "127.0.0.1", port: port).get()
+        return HostileClient(channel: channel, heard: heard)
+    }
+
+    // MARK: Saying
+
+    func say(_ bytes: ByteBuffer) { channel.writeAndFlush(bytes, promise: nil) }
+
+    /// Waits until the system has taken the bytes; does nothing where the connection is gone.
+    func sayAndWait(_ bytes: ByteBuffer) async {
+        // That the gateway ends the connection is what many of these are for.
+        try? await channel.writeAndFlush(bytes).get()
+    }
+
+    func say(_ frames: Frame..., slot: Slot = Slot(1)) throws {
+        var bytes = ByteBuffer()
+        for frame in frames { try frame.encode(slot: frame.type.scope == .session ? slot : .connection, into: &bytes) }
+        say(bytes)
+    }
+
+    /// A header, whatever it says.
+    static func header(length: UInt32, type: UInt8, flags: UInt8 = 0, slot: UInt16 = 0) -> ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.writeMultipleIntegers(length, type, flags, slot)
+        return bytes
+    }
+
+    /// PART DATA of part 1; the payload is one LZ4 block where `plainBytes` is given.
+    static func data(_ payload: [UInt8], offset: UInt64, plainBytes: UInt32? = nil, slot: UInt16 = 1) -> ByteBuffer {
+        var bytes = header(
+            length: UInt32(16 + payload.count), type: FrameType.partData.rawValue, flags: plainBytes == nil ? 0 : 1,
+            slot: slot)
+        bytes.writeMultipleIntegers(UInt32(1), offset, plainBytes ?? UInt32(payload.count))
+        bytes.writeBytes(payload)
+        return bytes
+    }
+
+    /// HELLO, and waits for WELCOME.
+    func greet(as device: Fingerprint, run: UInt64) async throws {
+        try say(
+            .hello(
+                Hello(
+                    versionMin: 1, versionMax: 1, capabilities: .lz4, fingerprint: device.digest,
+                    run: RunID(high: run, low: run), software: "hostile")))
+        try await wait("WELCOME") { heard in
+            heard.isOver || heard.frames.contains { if case .welcome = $0 { true } else { false } } ? () : nil
+        }
+    }
+
+    // MARK: Hearing
+
+    @discardableResult
+    func wait<Result: Sendable>(
+        _ what: String, for wanted: @escaping @Sendable (Heard) throws -> Result?
+    ) async throws -> Result {
+        try await withDeadline(Site.deadline, what) { try await heard.wait(for: wanted) }
+    }
+
+    /// Waits for the first frame that `wanted` makes something of.
+    func answer<Result: Sendable>(
+        _ what: String, _ wanted: @escaping @Sendable (Frame) -> Result?
+    ) async throws -> Result {
+        try await wait(what) { heard in
+            if let answer = heard.frames.lazy.compactMap(wanted).first { return answer }
+            if heard.isOver { throw Over(codes: heard.codes) }
+            return nil
+        }
+    }
+
+    /// Waits until the gateway has ended the connection, and gives the code it named.
+    func end() async throws -> ErrorCode? {
+        try await wait("the end of the connection") { $0.isOver ? $0.codes.first.map { .some($0) } ?? .some(nil) : nil }
+    }
+
+    func close() async {
+        // It may be gone already.
+        try? await channel.close().get()
+    }
+
+    /// The connection ended where an answer was awaited.
+    struct Over: Error {
+        let codes: [ErrorCode]
+    }
+}
+
+private final class Listener: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private static let framesKept = 64
+
+    private let heard: Watched<HostileClient.Heard>
+    private var decoder = FrameDecoder(receiver: .agent)
+
+    init(_ heard: Watched<HostileClient.Heard>) {
+        self.heard = heard
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is TLSHandshakeCompleted { heard.update { $0.isReady = true } }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        decoder.append(unwrapInboundIn(data))
+        var frames: [Frame] = []
+        do throws(WireError) {
+            while case .frame(_, let frame)? = try decoder.next() { frames.append(frame) }
+        } catch {
+            // A gateway that says nonsense is not heard any further; the test misses what it waits for.
+            context.close(promise: nil)
+        }
+        heard.update { heard in
+            heard.frameCount += frames.count
+            heard.frames += frames.prefix(max(Self.framesKept - heard.frames.count, 0))
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? TLSError { heard.update { $0.tlsError = error } }
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        heard.update { $0.isOver = true }
+    }
+}

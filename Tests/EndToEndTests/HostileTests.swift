@@ -1,0 +1,162 @@
+import Foundation
+import NIOCore
+import SecureChannel
+import SeededRandom
+import TestSupport
+import Testing
+import WireProtocol
+
+extension EndToEndTests {
+    /// What strangers, and devices on the list that mean no good, may do to a gateway: it goes on serving an honest
+    /// agent, within its memory. Each prints a row of figures, which decide nothing: `make hostile` shows them.
+    @Suite
+    struct HostileTests {
+        // MARK: Strangers
+
+        /// 2,000 connections that say nothing, from several addresses and from the honest agent's own. All are closed,
+        /// by those that come after them or by the handshake's limit.
+        @Test func connectionsThatSayNothing() async throws {
+            try await Siege.lay("2,000 silent connections", villains: 0) { target in
+                var clients: [HostileClient] = []
+                for number in 0..<2_000 {
+                    clients.append(try await .raw(to: target.port, from: "127.0.0.\(1 + number % 8)"))
+                }
+                let all = clients
+                let ending = Task { for client in all { _ = try await client.end() } }
+                await target.hold([])
+                try await ending.value
+            }
+        }
+
+        /// The beginning of a handshake, a byte at a time, and frames the same way.
+        @Test func aByteASecond() async throws {
+            try await Siege.lay("a byte a second") { target in
+                var clients: [HostileClient] = []
+                for number in 0..<500 {
+                    clients.append(try await .raw(to: target.port, from: "127.0.0.\(1 + number % 4)"))
+                }
+                clients += try await target.villains[0].enterEverywhere()
+                // A TLS record of 16 KiB, and PINGs.
+                let record: [UInt8] =
+                    [0x16, 3, 1, 0x3F, 0xFF, 1, 0, 0x3F, 0xFB, 3, 3] + Array(repeating: 7, count: 100)
+                let ping: [UInt8] = [0, 0, 0, 8, 3, 0, 0, 0] + Array(repeating: 0, count: 8)
+                for second in 0... {
+                    for (number, client) in clients.enumerated() {
+                        let saying = number < 500 ? record : ping
+                        client.say(ByteBuffer(bytes: [saying[second % saying.count]]))
+                    }
+                    target.isUnderWay()
+                    // Cancelled while it waits, it is over.
+                    do { try await Task.sleep(for: .seconds(1)) } catch { break }
+                }
+                for client in clients { await client.close() }
+            }
+        }
+
+        // MARK: Frames
+
+        /// Every type with a length of 4 GiB, as the first frame and after WELCOME: judged by its header.
+        @Test func aLengthOf4GiB() async throws {
+            try await Siege.lay("a length of 4 GiB") { target in
+                let villain = target.villains[0]
+                repeat {
+                    for type in FrameType.allCases where type.direction != .gatewayToAgent {
+                        for isWelcomed in [false, true] {
+                            let client = isWelcomed ? try await villain.enter() : try await villain.knock()
+                            let slot: UInt16 = type.scope == .session ? 1 : 0
+                            client.say(HostileClient.header(length: .max, type: type.rawValue, slot: slot))
+                            #expect(try await client.end() == .frameTooLarge, "\(type)")
+                            await client.close()
+                        }
+                    }
+                    target.isUnderWay()
+                } while !Task.isCancelled
+            }
+        }
+
+        /// All of the longest frame but its last byte, on every connection, in each of four devices; and a HELLO that
+        /// does not come, whose connection is ended after 5 seconds.
+        @Test func aHeaderWithoutItsBody() async throws {
+            try await Siege.lay("a header without its body", villains: 4) { target in
+                let waiting = try await target.villains[0].knock()
+                waiting.say(HostileClient.header(length: 200, type: FrameType.hello.rawValue))
+                var clients: [HostileClient] = []
+                for villain in target.villains { clients += try await villain.enterEverywhere() }
+                let length = FrameType.partList.bodyBytesMax
+                for client in clients {
+                    var bytes = HostileClient.header(length: UInt32(length), type: FrameType.partList.rawValue, slot: 1)
+                    bytes.writeRepeatingByte(0, count: length - 1)
+                    await client.sayAndWait(bytes)
+                }
+                #expect(try await waiting.end() == .idle)
+                await target.hold(clients)
+            }
+        }
+
+        /// The first frame is a HELLO within its length, or nothing.
+        @Test func theFirstFrameIsAHello() async throws {
+            try await Siege.lay("first frames") { target in
+                let villain = target.villains[0]
+                let long = UInt32(WireLimits.bodyBytesBeforeHelloMax + 1)
+                for type in [FrameType.sessionOpen, .partList, .partData, .hello, .ping] {
+                    let client = try await villain.knock()
+                    client.say(
+                        HostileClient.header(length: long, type: type.rawValue, slot: type.scope == .session ? 1 : 0))
+                    #expect(try await client.end() == .frameTooLarge, "\(type)")
+                }
+                let client = try await villain.knock()
+                try client.say(.ping(Ping(nonce: 1)))
+                #expect(try await client.end() == .unexpectedFrame)
+                await target.hold([])
+            }
+        }
+
+        /// 10,000 frames of a device are read at once, and 20,000 a second from then on.
+        @Test func framesBeyondTheRateAreReadLater() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let client = try await Villain(0, at: gateway.port, of: site).enter()
+                    var frames = ByteBuffer()
+                    for nonce in 0..<40_000 as Range<UInt64> {
+                        frames.writeImmutableBuffer(HostileClient.header(length: 8, type: FrameType.ping.rawValue))
+                        frames.writeInteger(nonce)
+                    }
+                    let start = ContinuousClock.now
+                    client.say(frames)
+                    try await client.wait("every PONG") { $0.frameCount > 40_000 ? () : nil }
+                    // A slow machine takes longer still.
+                    #expect(ContinuousClock.now - start >= .milliseconds(1_400))
+                    await client.close()
+                }
+            }
+        }
+
+        /// A million of each: what the gateway answers, what it skips, and chunks of one byte.
+        @Test(arguments: ["PING", "unknown", "PART DATA"])
+        func aMillionTinyFrames(kind: String) async throws {
+            try await Siege.lay("a million tiny frames, \(kind)") { target in
+                let client = try await target.villains[0].enter()
+                var frames = ByteBuffer()
+                switch kind {
+                case "PING":
+                    for nonce in 0..<1_000_000 as Range<UInt64> {
+                        frames.writeImmutableBuffer(HostileClient.header(length: 8, type: FrameType.ping.rawValue))
+                        frames.writeInteger(nonce)
+                    }
+                case "unknown":
+                    for _ in 0..<1_000_000 {
+                        frames.writeImmutableBuffer(HostileClient.header(length: 0, type: 0x7F, flags: 0x80))
+                    }
+                default:
+                    try await client.open(SessionID(high: 1, low: 1), size: 4 << 20)
+                    try await client.offer(size: 4 << 20)
+                    for offset in 0..<1_000_000 as Range<UInt64> {
+                        frames.writeImmutableBuffer(HostileClient.data([0], offset: offset))
+                    }
+                }
+                client.say(frames)
+                await target.hold([client])
+            }
+        }
+    }
+}

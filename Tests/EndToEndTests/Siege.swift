@@ -1,0 +1,170 @@
+import Foundation
+import NIOCore
+import SecureChannel
+import TestSupport
+import Testing
+import WireProtocol
+
+/// A gateway with a bound on its memory, an honest agent, and others that mean no good: the agent pushes before, while
+/// the attack goes on, and after it.
+struct Siege {
+    /// What an attack may know.
+    struct Target: Sendable {
+        let port: Int
+        /// Devices that are on the list.
+        let villains: [Villain]
+        private let underWay: Watched<Bool>
+
+        fileprivate init(port: Int, villains: [Villain], underWay: Watched<Bool>) {
+            self.port = port
+            self.villains = villains
+            self.underWay = underWay
+        }
+
+        /// Called by the attack when it is at its height; it goes on until it is cancelled.
+        func isUnderWay() { underWay.update { $0 = true } }
+
+        /// Waits for the end, and closes connections then.
+        func hold(_ clients: [HostileClient]) async {
+            isUnderWay()
+            // It ends by being cancelled.
+            try? await Watched(false).wait { $0 ? () : nil }
+            for client in clients { await client.close() }
+        }
+    }
+
+    typealias Attack = @Sendable (Target) async throws -> Void
+
+    private static let budgetBytes = 64 << 20
+    /// What a gateway may use beside its budget; an idle one that has served a file has most of it.
+    private static let allowanceBytes = 64 << 20
+    private static let fileBytes = 24 << 20
+
+    private let site: Site
+    private let gateway: RunningGateway
+    private let honest: AgentHandle
+
+    /// Lays siege to a gateway of its own.
+    ///
+    /// - Parameter name: for the row of figures.
+    static func lay(_ name: String, villains: Int = 1, _ attack: @escaping Attack) async throws {
+        try await Site.with { site in
+            try await site.withGateway(["--budget", "\(budgetBytes >> 20)MiB"]) { gateway in
+                let honest = try await site.makeAgent("honest", port: gateway.port, prefix: "honest/")
+                var known: [Villain] = []
+                for number in 0..<villains { known.append(try await Villain(number, at: gateway.port, of: site)) }
+                try await Siege(site: site, gateway: gateway, honest: honest).endure(name, known, attack)
+            }
+        }
+    }
+
+    private func endure(_ name: String, _ villains: [Villain], _ attack: @escaping Attack) async throws {
+        let file = try site.makeFile("file", bytes: Self.fileBytes)
+        let before = try await pushes(file, 3, "before")
+        let descriptors = gateway.program.openDescriptorCount
+        let memoryBytes = gateway.program.peakMemoryBytes
+        let underWay = Watched(false)
+        let target = Target(port: gateway.port, villains: villains, underWay: underWay)
+        let attacking = Task { try await attack(target) }
+        let during: [Double]
+        do {
+            try await withDeadline(Site.deadline, "the attack to begin") { try await underWay.wait { $0 ? () : nil } }
+            during = try await pushes(file, 3, "during")
+        } catch {
+            attacking.cancel()
+            throw error
+        }
+        attacking.cancel()
+        // An attack that has failed was none.
+        do { try await attacking.value } catch is CancellationError {}
+        try await withDeadline(Site.deadline, "descriptors to be closed") {
+            while gateway.program.openDescriptorCount > descriptors + 4 {
+                // Nothing tells when another process closes one.
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        let after = try await pushesAfterwards(file, before)
+        expectWell()
+        let speeds = [before, during, after].map { "\(speed($0)) MB/s" }
+        let memory = [memoryBytes, gateway.program.peakMemoryBytes].map { "\($0 >> 20) MiB" }
+        print(
+            "siege: \(name): before \(speeds[0]), during \(speeds[1]), after \(speeds[2]);",
+            "memory \(memory[0]) before, \(memory[1]) at most")
+    }
+
+    /// Half as fast as before at the least. Others use the machine, too: one of several looks has to show it.
+    private func pushesAfterwards(_ file: URL, _ before: [Double]) async throws -> [Double] {
+        let longest = 2 * before.sorted()[before.count / 2]
+        var after: [Double] = []
+        while after.last.map({ $0 > longest }) ?? true, after.count < 5 {
+            after += try await pushes(file, 1, "after-\(after.count)")
+        }
+        #expect(after.contains { $0 <= longest }, "\(before) s before, \(after) s after")
+        return after
+    }
+
+    /// Of the push in the middle.
+    private func speed(_ seconds: [Double]) -> Int {
+        Int(Double(Self.fileBytes) / 1e6 / seconds.sorted()[seconds.count / 2])
+    }
+
+    /// Pushes a file to a new key each time; how many seconds each took.
+    private func pushes(_ file: URL, _ count: Int, _ name: String) async throws -> [Double] {
+        var seconds: [Double] = []
+        for number in 0..<count {
+            let key = "\(name)-\(number)"
+            let start = ContinuousClock.now
+            _ = try await honest.run(["push", file.path(percentEncoded: false), "--key", key])
+            seconds.append((ContinuousClock.now - start) / .seconds(1))
+            try await site.expectObject("honest/\(key)", equals: file)
+        }
+        return seconds
+    }
+
+    /// The process lives, has said nothing of a crash, and has kept to its memory.
+    private func expectWell() {
+        #expect(gateway.program.exitStatus == nil, "\(gateway.program.transcript.suffix(2_000))")
+        let crash = gateway.program.lines.first { $0.text.contains("Fatal error") || $0.text.contains("Crash") }
+        #expect(crash == nil)
+        #expect(gateway.program.peakMemoryBytes < Self.budgetBytes + Self.allowanceBytes)
+    }
+}
+
+/// A device on the list that means no good. The test has its key.
+struct Villain: Sendable {
+    let name: String
+    let fingerprint: Fingerprint
+    let tls: TLSContext
+    let port: Int
+    /// All its connections are of one run.
+    let run: UInt64
+
+    init(_ number: Int, at port: Int, of site: Site) async throws {
+        self.name = "villain-\(number)"
+        self.port = port
+        self.run = UInt64(number) + 1
+        let agent = try await site.makeAgent(name, port: port, prefix: name + "/")
+        let identity = try Identity.load(from: agent.home)
+        let told = try String(contentsOfFile: site.path("pin"), encoding: .utf8)
+        let pin = try #require(told.split(separator: "\n").last.flatMap { Fingerprint(String($0)) })
+        self.fingerprint = identity.fingerprint
+        self.tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([pin]))
+    }
+
+    /// A connection that has shaken hands.
+    func knock() async throws -> HostileClient { try await HostileClient.secure(to: port, tls) }
+
+    /// A connection that has been welcomed.
+    func enter() async throws -> HostileClient {
+        let client = try await knock()
+        try await client.greet(as: fingerprint, run: run)
+        return client
+    }
+
+    /// The connections that a device may have.
+    func enterEverywhere() async throws -> [HostileClient] {
+        var clients: [HostileClient] = []
+        for _ in 0..<16 { clients.append(try await enter()) }
+        return clients
+    }
+}

@@ -1,0 +1,183 @@
+import AgentKit
+import Foundation
+import GRDB
+import Logging
+import TransferCore
+import WireProtocol
+
+extension FuzzTarget {
+    /// The agent's journal as a damaged disk, or somebody else's program, may leave it. The first byte says whether
+    /// bytes of the file are changed, or values and tables.
+    package static let journal = FuzzTarget(name: "journal", inputBytesMax: 256) { input in
+        var input = FuzzInput(input)
+        let journal = try DamagedJournal()
+        defer { journal.remove() }
+        if input.byte() & 1 == 0 {
+            try journal.write(journal.damaged(by: &input))
+        } else {
+            try journal.write(try DamagedJournal.whole.get())
+            while !input.isAtEnd { try journal.change(by: &input) }
+        }
+        try journal.expectUsable()
+    } seeds: { _ in
+        var seeds: [String: [UInt8]] = [
+            "no-change": [0, 0, 0, 0], "header": [0, 0, 20, 1, 0, 1, 9], "cut": [0, 0xFF, 1, 7],
+            "empty": [0, 0xFF, 0, 0],
+            "page": [0, 16, 3, 255], "schema": [0, 1, 200, 3], "rows": [0, 0x50, 10, 4, 0x50, 200, 5],
+        ]
+        for statement in stride(from: 0, to: DamagedJournal.statements.count, by: 2) {
+            seeds["statement-\(statement)"] = [1, UInt8(statement), UInt8(statement % 6)]
+        }
+        // Without its constraints a table takes nothing at all for a value too.
+        seeds["null"] = [1, 37, 0, 19, 6]
+        return seeds
+    }
+}
+
+/// A home with a journal in it that is no longer what the agent wrote.
+private struct DamagedJournal {
+    private static let key = "file"
+    private static let subject = Journal.Subject(path: "/data/file", key: key, policy: .verify)
+    private static let columns = [
+        "uploads": [
+            "id", "path", "key", "policy", "is_dropping", "session", "token", "part_bytes", "device", "inode", "size",
+            "modified_seconds", "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created",
+            "trouble",
+        ],
+        "parts": ["upload", "number", "size", "digest", "etag"],
+        "receipts": ["key", "path", "size", "part_bytes", "root", "evidence", "etag", "version", "finished"],
+    ]
+    /// What an input can do to the tables; the first 32 take a value.
+    static let statements: [String] =
+        columns.sorted { $0.key < $1.key }.flatMap { table, columns in
+            columns.map { "UPDATE \(table) SET \($0) = ?" }
+        } + [
+            "DROP TABLE parts", "DROP TABLE receipts", "DELETE FROM grdb_migrations", "DROP TABLE grdb_migrations",
+            "INSERT INTO grdb_migrations VALUES ('2')",
+            "CREATE TABLE u AS SELECT * FROM uploads; DROP TABLE uploads; ALTER TABLE u RENAME TO uploads",
+            "CREATE TABLE p AS SELECT * FROM parts; DROP TABLE parts; ALTER TABLE p RENAME TO parts",
+            "ALTER TABLE uploads DROP COLUMN losses", "ALTER TABLE uploads RENAME COLUMN session TO s",
+            "DROP TABLE uploads", "CREATE TABLE other (x)", "ALTER TABLE parts DROP COLUMN etag",
+        ]
+
+    /// The file as the agent wrote it, made once.
+    static let whole = Result { try makeWhole() }
+
+    private let home: AgentHome
+
+    init() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "sluice-fuzz-\(ProcessInfo.processInfo.processIdentifier)-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        home = AgentHome(path: folder.path(percentEncoded: false))
+    }
+
+    func remove() {
+        // What is left is in the temporary folder, where it may be left.
+        try? FileManager.default.removeItem(atPath: home.path)
+    }
+
+    func write(_ bytes: [UInt8]) throws {
+        try Data(bytes).write(to: URL(filePath: home.journalPath))
+    }
+
+    /// Changes of single bytes, and the file cut short.
+    func damaged(by input: inout FuzzInput) throws -> [UInt8] {
+        var bytes = try Self.whole.get()
+        while !input.isAtEnd {
+            let place = Int(input.integer(bytes: 2))
+            let value = input.byte()
+            if place >= 0xFF00 {
+                bytes = Array(bytes.prefix((place & 0xFF) << 8 | Int(value)))
+            } else if !bytes.isEmpty {
+                bytes[place % bytes.count] ^= value
+            }
+        }
+        return bytes
+    }
+
+    /// One statement of another program.
+    func change(by input: inout FuzzInput) throws {
+        let queue = try DatabaseQueue(path: home.journalPath)
+        let statement = Self.statements[input.choice(Self.statements.count)]
+        let values: [any DatabaseValueConvertible] = [
+            "text", Int64.min, Int64.max, 1e300, Double.nan, Data([0xFF, 0xFE]), DatabaseValue.null, "", -1, 0, 1.5,
+            Data(), String(repeating: "9", count: 30),
+        ]
+        let value = values[input.choice(values.count)]
+        do {
+            try queue.inDatabase { database in
+                let arguments: StatementArguments = statement.contains("?") ? [value] : []
+                try database.execute(sql: statement, arguments: arguments)
+            }
+        } catch is DatabaseError {
+            // SQLite's own rules forbid it: a table that was dropped before, or two of one key.
+        }
+        try queue.close()
+    }
+
+    /// The agent either goes on, with what it can read or with an empty journal, or says what is wrong.
+    func expectUsable() throws {
+        let journal: Journal
+        do {
+            journal = try AgentJournal.open(home, logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() })
+        } catch let error as AgentHomeError {
+            return try expect(!error.description.isEmpty, "an error without a sentence")
+        }
+        do {
+            try use(journal)
+        } catch let error as DatabaseError {
+            // A page that SQLite's quick check does not look into, told as what it is.
+            try expect(!error.description.isEmpty, "an error without a sentence")
+        }
+    }
+
+    /// All that a run of the agent asks of its journal.
+    private func use(_ journal: Journal) throws {
+        for (row, storedBytes) in try journal.unfinished() {
+            _ = try journal.upload(row.id)
+            let line = AgentJournal.Unfinished(
+                id: row.id, path: row.path, key: row.key, size: row.saved.stamp.size, storedBytes: storedBytes,
+                isDropping: row.isDropping, createdMilliseconds: row.createdMilliseconds, trouble: row.trouble
+            ).line
+            try expect(!line.isEmpty, "an upload without a line")
+        }
+        _ = try journal.upload(key: Self.key)
+        _ = try journal.dropping()
+        _ = try journal.finishedMilliseconds(key: "old")
+        _ = try journal.hasReceipt(key: "old")
+        _ = try (journal.lastUpload(), journal.unfinishedCount())
+        try journal.apply(Self.writes(id: 9), nowMilliseconds: 1) { _ in Self.subject }
+        try expect(try journal.upload(UploadID(9))?.saved.parts.count == 2, "what was written is not there")
+    }
+
+    private static func writes(id: Int64) -> [JournalWrite] {
+        let time = ModificationTime(seconds: 1_767_225_600, nanoseconds: 5)
+        let stamp = FileStamp(device: 1, inode: 2, size: 2_000, modification: time, change: time)
+        let saved = SavedSession(
+            session: SessionID(high: 1, low: 2), token: [1, 2, 3], partBytes: 1_000, stamp: stamp, parts: [], losses: 0)
+        let stored = (1...2).compactMap { PartNumber($0) }.map { part in
+            JournalWrite.stored(
+                UploadID(id),
+                PartListEntry(
+                    part: part, size: 1_000, digest: SHA256Digest(bytes: [UInt8](repeating: 5, count: 32)),
+                    etag: "\"e\""))
+        }
+        return [.began(UploadID(id), saved)] + stored
+    }
+
+    private static func makeWhole() throws -> [UInt8] {
+        let made = try DamagedJournal()
+        defer { made.remove() }
+        do {
+            let journal = try Journal.open(made.home.journalPath)
+            let receipt = UploadReceipt(size: 5, partBytes: 5, root: nil, evidence: .none, etag: "e", version: "")
+            let old = Journal.Subject(path: "/data/old", key: "old", policy: .verify)
+            let finished = JournalWrite.finished(UploadID(3), .stored(receipt, wasThere: false))
+            try journal.apply(Array(writes(id: 3).prefix(1)) + [finished], nowMilliseconds: 1) { _ in old }
+            try journal.apply(writes(id: 7), nowMilliseconds: 1) { _ in subject }
+        }
+        // Closed, it has taken in what was beside it.
+        return Array(try Data(contentsOf: URL(filePath: made.home.journalPath)))
+    }
+}

@@ -1,0 +1,47 @@
+package import Foundation
+import WireProtocol
+
+/// The golden vectors of the specification (§14), as bytes.
+package struct Vectors: Sendable {
+    /// Bytes for one end, from frames.txt, tolerated.txt or malformed.txt.
+    struct Stream: Sendable {
+        /// The frame's type, or the code with which it is refused.
+        var kind: String
+        var isForAgent: Bool
+        var isForGateway: Bool
+        var bytes: [UInt8]
+    }
+
+    let accepted: [Stream]
+    let refused: [Stream]
+    /// The values of token.txt, by name.
+    let token: [String: String]
+
+    /// - Parameter folder: the repository's Protocol/vectors.
+    /// - Throws: where a file is not there, or not what §14 says.
+    package init(folder: URL) throws {
+        accepted = try ["frames.txt", "tolerated.txt"].flatMap { file in
+            try Self.rows(folder, file).map { try Self.stream($0, kind: String($0[0].prefix { $0 != ":" })) }
+        }
+        refused = try Self.rows(folder, "malformed.txt").map { try Self.stream($0, kind: $0[3]) }
+        token = Dictionary(
+            uniqueKeysWithValues: try Self.rows(folder, "token.txt").map { ($0[0], $0[1]) })
+    }
+
+    private static func rows(_ folder: URL, _ file: String) throws -> [[String]] {
+        let text = try String(contentsOf: folder.appending(path: file), encoding: .utf8)
+        return text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map {
+            $0.split(separator: " | ", omittingEmptySubsequences: false).map(String.init)
+        }
+    }
+
+    private static func stream(_ row: [String], kind: String) throws -> Stream {
+        guard row.count == 4, let bytes = bytesOfHexadecimal(row[2]) else { throw FuzzFinding("vector \(row[0])") }
+        return Stream(kind: kind, isForAgent: row[1] != "A→G", isForGateway: row[1] != "G→A", bytes: bytes)
+    }
+}
+
+/// A file name of a text: small letters, digits and hyphens.
+func fileName(_ text: String) -> String {
+    String(text.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "-" })
+}

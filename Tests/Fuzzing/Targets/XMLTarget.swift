@@ -1,0 +1,83 @@
+import ObjectStore
+import WireProtocol
+
+extension FuzzTarget {
+    /// What a store answers. The first byte says whether the rest is a document, a text to put into one, or a key as
+    /// `encoding-type=url` writes it.
+    package static let xml = FuzzTarget(name: "xml", inputBytesMax: 4_096) { input in
+        let bytes = Array(input.dropFirst())
+        switch (input.first ?? 0) & 3 {
+        case 0, 1: try expectOneReading(bytes)
+        case 2: try expectComesBack(String(decoding: bytes, as: UTF8.self))
+        default: try expectDecodes(String(decoding: bytes, as: UTF8.self))
+        }
+    } seeds: { _ in
+        let part = "<Part><PartNumber>1</PartNumber><ETag>&quot;e&quot;</ETag><Size>5</Size></Part>"
+        let documents = [
+            "created": "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+            "completed": """
+            <?xml version="1.0" encoding="UTF-8"?>\n<CompleteMultipartUploadResult \
+            xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ETag>"e-2"</ETag><ChecksumSHA256>AA==-2</ChecksumSHA256>\
+            </CompleteMultipartUploadResult>
+            """,
+            "parts": "  \n<ListPartsResult><IsTruncated>false</IsTruncated>\(part)\(part)</ListPartsResult>\n",
+            "parts-response": "<s:ListPartsResponse xmlns:s=\"x\"><s:Part/></s:ListPartsResponse>",
+            "uploads": """
+            <ListMultipartUploadsResult><EncodingType>url</EncodingType><Upload><Key>a%2Fb+c</Key><UploadId>u\
+            </UploadId><Initiated>2026-01-01T00:00:00.000Z</Initiated></Upload></ListMultipartUploadsResult>
+            """,
+            "objects": "<ListBucketResult><Contents><Key><![CDATA[a<b]]></Key></Contents></ListBucketResult>",
+            "failure": "<Error><Code>NoSuchUpload</Code><Message>é &#x20AC;</Message></Error>",
+            "comment": "<!-- a --><Error a='b'/>", "entity": "<!DOCTYPE Error [<!ENTITY a \"b\">]><Error>&a;</Error>",
+            "html": "<html><body>502</body></html>", "empty": "", "cut": "<Error><Code>No", "deep": "<Error><a><b><c>",
+        ]
+        var seeds = documents.mapValues { [0] + Array($0.utf8) }
+        seeds["text"] = [2] + "a & b < c > \"d\" \u{301}".utf8
+        seeds["key"] = [3] + "a%2Fb+c%zz".utf8
+        return seeds
+    }
+}
+
+/// The same bytes are read the same way, and as one kind of document at most.
+private func expectOneReading(_ bytes: [UInt8]) throws(FuzzFinding) {
+    func readings() -> [String] {
+        let kinds: [(any S3Document)?] = [
+            S3XML.decode(S3Documents.Created.self, from: bytes), S3XML.decode(S3Documents.Completed.self, from: bytes),
+            S3XML.decode(S3Documents.Parts.self, from: bytes), S3XML.decode(S3Documents.Uploads.self, from: bytes),
+            S3XML.decode(S3Documents.Objects.self, from: bytes), S3XML.decode(S3Documents.Failure.self, from: bytes),
+        ]
+        return kinds.compactMap { $0.map { String(describing: $0) } }
+    }
+    let first = readings()
+    try expect(first.count <= 1, "one document is read as \(first.count) kinds")
+    guard !first.isEmpty else { return }
+    try expect(S3XML.root(of: bytes) != nil, "a document without a root")
+    try expect(readings() == first, "read twice, it says something else")
+}
+
+/// What is escaped comes back as it was, where XML can say it at all.
+private func expectComesBack(_ text: String) throws(FuzzFinding) {
+    let isLegal = text.unicodeScalars.allSatisfy { scalar in
+        switch scalar.value {
+        case 0x20...0xD7FF, 0xE000...0xFFFD, 0x1_0000...0x10_FFFF: true
+        default: false
+        }
+    }
+    // What surrounds a text may be how a document is laid out.
+    guard isLegal, let first = text.unicodeScalars.first, let last = text.unicodeScalars.last,
+        !first.properties.isWhitespace, !last.properties.isWhitespace
+    else { return }
+    let document = "<Error><Code>\(S3XML.escaped(text))</Code></Error>"
+    let failure = S3XML.decode(S3Documents.Failure.self, from: Array(document.utf8))
+    try expect(failure?.code.map { $0.utf8.elementsEqual(text.utf8) } == true, "a text does not come back")
+}
+
+/// A key comes back from its percent-encoded form.
+private func expectDecodes(_ text: String) throws(FuzzFinding) {
+    // Any text at all must not trap.
+    let decoded = S3Documents.decoded(text)
+    try expect((decoded?.utf8.count ?? 0) <= text.utf8.count, "a key grows when it is decoded")
+    let encoded = text.utf8.map { "%" + hexadecimal(CollectionOfOne($0)) }.joined()
+    try expect(
+        S3Documents.decoded(encoded).map { $0.utf8.elementsEqual(text.utf8) } == true, "a key does not come back")
+}

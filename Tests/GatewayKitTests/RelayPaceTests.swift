@@ -1,0 +1,95 @@
+import AgentKit
+import Foundation
+import GatewayKit
+import Logging
+import ObjectStore
+import ScriptedS3
+import TestSupport
+import Testing
+import TransferCore
+import WireProtocol
+
+/// How the relay bears with a store that has enough, or that is slow with one part; and what it clears away.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct RelayPaceTests {
+    /// While the store says SlowDown, agents are told *later*, and few parts are sent for nothing.
+    @Test func aStormOfSlowDownCostsFewBytes() async throws {
+        try await Relay.with(.aws) { relay in
+            relay.s3.inject(.refuse(status: 503, code: "SlowDown"), into: .uploadPart, times: 20)
+            let parts = 32
+            let summary = try await relay.pushAndExpect(parts: parts) { $0.limits.concurrency = 16 }
+            // Each refusal has cost a part, and those that were on their way when the first came; what was put off has
+            // cost nothing.
+            let twice = Int(summary.bytesSent) - (parts * relay.partBytes + 17)
+            #expect(twice <= (20 + 16) * relay.partBytes, "\(twice)")
+            #expect(relay.s3.calls.count { $0.operation == .uploadPart && !$0.isProbe } == parts + 1 + 20)
+        }
+    }
+
+    /// A part is never answered while its siblings are: it is sent again on another connection, long before the store
+    /// would be given up.
+    @Test func theSlowTailIsSentAgain() async throws {
+        try await Relay.with(
+            .aws,
+            limits: {
+                $0.store.slowAfterLeast = .milliseconds(300)
+                $0.store.answersNeeded = 4
+                $0.store.storedBetweenRepeats = 4
+            },
+            store: { $0.timeouts.answer = .seconds(30) }
+        ) { relay in
+            relay.s3.inject(.silence, into: .uploadPart, part: 10)
+            let summary = try await relay.pushAndExpect(parts: 12)
+            #expect(relay.s3.calls.count { $0.operation == .uploadPart && $0.number == 10 } == 2)
+            #expect(summary.seconds < 25)
+        }
+    }
+
+    /// Any gateway clears away what has expired, and says how much; what is alive or not Sluice's stays.
+    @Test func aRunningGatewayRemovesWhatHasExpired() async throws {
+        let log = Watched<[String]>([])
+        try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: logger(log)) { relay in
+            try await relay.withStore { store in
+                let records = SessionRecords(store: store)
+                var record = SessionRecord(
+                    device: "camera-7", key: "old", size: nil, modificationTime: .init(seconds: 1, nanoseconds: 0),
+                    partBytes: 5 << 20, sessionID: SessionID(high: 0, low: 1), upload: nil)
+                record.upload = relay.s3.beginUpload("old", parts: [[1, 2, 3], [4, 5]])
+                try await records.write(record)
+                relay.s3.beginUpload("foreign", parts: [[1]])
+                relay.s3.advanceClock(by: .seconds(86_400))
+                record.key = "young"
+                record.upload = relay.s3.beginUpload("young", parts: [[1]])
+                try await records.write(record)
+                // Two at once.
+                async let left: Void = ExpiryKeeper(store: store, expiry: .seconds(600), logger: logger(log)).clean()
+                async let right: Void = ExpiryKeeper(store: store, expiry: .seconds(600), logger: logger(log)).clean()
+                _ = await (left, right)
+                #expect(Set(relay.s3.uploads.map(\.key)) == ["foreign", "young"])
+                #expect(relay.records.count == 1)
+                #expect(log.current.contains { $0.contains("uploads.removed: 1") && $0.contains("removed_bytes: 5") })
+            }
+        }
+    }
+}
+
+/// A logger whose lines a test reads: the message and its metadata.
+private func logger(_ log: Watched<[String]>) -> Logger {
+    Logger(label: "test") { _ in LineKeeper(log: log) }
+}
+
+private struct LineKeeper: LogHandler {
+    let log: Watched<[String]>
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.notice
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let data = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+        log.update { $0.append("\(event.message) \(data.joined(separator: ", "))") }
+    }
+}

@@ -1,0 +1,183 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A proxy before an HTTP server that does some requests a harm.
+package final class MeddlingProxy: Sendable {
+    /// What is done to a request.
+    package enum Harm: Sendable {
+        /// It is carried out, and the client's connection ends instead of saying so.
+        case losesAnswer
+        /// A byte of its body arrives as another.
+        case flipsByte
+    }
+
+    /// `http://127.0.0.1:<port>`
+    package let endpoint: String
+    fileprivate let state: ProxyState
+
+    /// Requests that came to harm.
+    package var harmCount: Int { state.count.withLock { $0 } }
+
+    fileprivate init(port: Int, state: ProxyState) {
+        self.endpoint = "http://127.0.0.1:\(port)"
+        self.state = state
+    }
+
+    /// Runs a proxy.
+    ///
+    /// - Parameters:
+    ///   - upstreamPort: the server's, on this machine.
+    ///   - countMax: how many requests come to harm at the most.
+    ///   - harms: told a request's first line, such as `POST /bucket/key?uploadId=1 HTTP/1.1`.
+    package static func withProxy<Success>(
+        upstreamPort: Int, _ harm: Harm = .losesAnswer, countMax: Int = 1,
+        harms: @escaping @Sendable (Substring) -> Bool,
+        _ body: (MeddlingProxy) async throws -> Success
+    ) async throws -> Success {
+        let state = ProxyState(upstreamPort: upstreamPort, harm: harm, countMax: countMax, harms: harms)
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 256)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ClientSide(state: state))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let proxy = MeddlingProxy(port: channel.localAddress?.port ?? 0, state: state)
+        let result: Result<Success, any Error>
+        do {
+            result = .success(try await body(proxy))
+        } catch {
+            result = .failure(error)
+        }
+        try await channel.close()
+        return try result.get()
+    }
+}
+
+private final class ProxyState: Sendable {
+    let upstreamPort: Int
+    let harm: MeddlingProxy.Harm
+    let countMax: Int
+    let harms: @Sendable (Substring) -> Bool
+    let count = Mutex(0)
+
+    init(
+        upstreamPort: Int, harm: MeddlingProxy.Harm, countMax: Int, harms: @escaping @Sendable (Substring) -> Bool
+    ) {
+        self.upstreamPort = upstreamPort
+        self.harm = harm
+        self.countMax = countMax
+        self.harms = harms
+    }
+
+    /// Whether what begins with these bytes is to come to harm. Clients write a request's head at once, so a
+    /// request line never begins in the middle of a read.
+    func takes(_ buffer: ByteBuffer) -> Bool {
+        guard let head = buffer.getString(at: buffer.readerIndex, length: min(buffer.readableBytes, 2_048)),
+            let line = head.split(separator: "\r\n", maxSplits: 1).first, line.hasSuffix(" HTTP/1.1"), harms(line)
+        else { return false }
+        return count.withLock { count in
+            guard count < countMax else { return false }
+            count += 1
+            return true
+        }
+    }
+}
+
+/// The client's end of one connection.
+private final class ClientSide: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let state: ProxyState
+    private var server: (any Channel)?
+    private var isLosing = false
+    private var isFlipping = false
+
+    init(state: ProxyState) {
+        self.state = state
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let side = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let client = context.channel
+        ClientBootstrap(group: context.eventLoop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ServerSide(client: client, side: side))
+                }
+            }
+            .connect(host: "127.0.0.1", port: state.upstreamPort)
+            .assumeIsolated()
+            .whenComplete { result in
+                switch result {
+                case .success(let channel):
+                    self.server = channel
+                    client.setOption(.autoRead, value: true).assumeIsolated().whenFailure { _ in
+                        client.close(promise: nil)
+                    }
+                case .failure:
+                    client.close(promise: nil)
+                }
+            }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var buffer = unwrapInboundIn(data)
+        var bodyBytes = buffer.readableBytes
+        if state.takes(buffer) {
+            switch state.harm {
+            case .losesAnswer: isLosing = true
+            case .flipsByte: isFlipping = true
+            }
+            bodyBytes = Self.bytesBehindHead(buffer)
+        }
+        if isFlipping, bodyBytes > 0, let last = buffer.getInteger(at: buffer.writerIndex - 1, as: UInt8.self) {
+            isFlipping = false
+            buffer.setInteger(last ^ 1, at: buffer.writerIndex - 1)
+        }
+        server?.writeAndFlush(buffer, promise: nil)
+    }
+
+    private static func bytesBehindHead(_ buffer: ByteBuffer) -> Int {
+        guard let end = buffer.readableBytesView.firstRange(of: Array("\r\n\r\n".utf8)) else { return 0 }
+        return buffer.readableBytesView.endIndex - end.upperBound
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        server?.close(promise: nil)
+    }
+
+    /// Called with what the server answers.
+    func answered(_ buffer: ByteBuffer, to client: any Channel) {
+        if isLosing {
+            client.close(promise: nil)
+        } else {
+            client.writeAndFlush(buffer, promise: nil)
+        }
+    }
+}
+
+/// The server's end.
+private final class ServerSide: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let client: any Channel
+    private let side: NIOLoopBound<ClientSide>
+
+    init(client: any Channel, side: NIOLoopBound<ClientSide>) {
+        self.client = client
+        self.side = side
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        side.value.answered(unwrapInboundIn(data), to: client)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        client.close(promise: nil)
+    }
+}

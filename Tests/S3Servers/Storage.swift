@@ -1,0 +1,254 @@
+package import Foundation
+import TestSupport
+package import WireProtocol
+
+/// What a site's objects are kept in.
+package enum StorageKind: String, CaseIterable, Sendable {
+    /// The embedded store.
+    case directory
+    /// An S3 server that forgets ETag and metadata of a finished object.
+    case juiceFS
+    /// One that remembers both.
+    case juiceFSWithETags
+    /// One that knows conditions and metadata, and checks nothing.
+    case moto
+    /// The same, taken for AWS, and so asked to keep the SHA-256 of every part and of the whole.
+    case motoAsAWS
+    /// The first moto, over TLS with an authority of its own.
+    case motoOverTLS
+
+    /// The two that every way of being cut short is tried on.
+    package static let usual: [StorageKind] = [.directory, .juiceFS]
+    package static let s3: [StorageKind] = [.juiceFS, .juiceFSWithETags, .moto, .motoAsAWS]
+
+    /// Runs `body` with an empty one of this kind below a directory, and stops its server, if it has one.
+    package func with(in directory: URL, _ body: (any Storage) async throws -> Void) async throws {
+        switch self {
+        case .directory:
+            let objects = directory.appending(path: "store")
+            try FileManager.default.createDirectory(at: objects, withIntermediateDirectories: true)
+            try await body(DirectoryStorage(directory: objects))
+        case .juiceFS:
+            try await JuiceFSGateway.withServer(.none) { try await body(S3Storage(server: $0, directory: directory)) }
+        case .juiceFSWithETags:
+            try await JuiceFSGateway.withServer(.full) { try await body(S3Storage(server: $0, directory: directory)) }
+        case .moto:
+            try await MotoServer.withServer { try await body(S3Storage(server: $0, directory: directory)) }
+        case .motoAsAWS:
+            try await MotoServer.withServer {
+                try await body(S3Storage(server: $0, directory: directory, provider: "aws"))
+            }
+        case .motoOverTLS:
+            let folder = directory.appending(path: "certificates")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let certificate = try await ServerCertificate.make(in: folder)
+            try await MotoServer.withServer(certificate: certificate) {
+                try await body(
+                    S3Storage(server: $0, directory: directory, authorities: certificate.authorityPath))
+            }
+        }
+    }
+}
+
+/// Where a site's objects are, looked at without Sluice.
+package protocol Storage: Sendable {
+    /// The smallest part that it takes, which is what tests use.
+    var partBytes: Int { get }
+
+    /// What tells a gateway's command of it.
+    var options: [String] { get }
+
+    /// What a gateway finds in its environment.
+    var environment: [String: String] { get }
+
+    /// The digest of the object under the key, or `nil` where there is none.
+    func digest(of key: String) async throws -> SHA256Digest?
+
+    /// Hands every object below a prefix (empty, or ending in a slash) to `body`: by key, a file with its bytes. The
+    /// gateways' own are left out.
+    func withObjects<Success>(below prefix: String, _ body: ([String: URL]) throws -> Success) async throws -> Success
+
+    /// What is left of unfinished uploads: the uploads themselves, records, staged files.
+    func unfinished() async throws -> [String]
+
+    /// Removes all unfinished uploads, as an operator or a rule of the store does behind a gateway's back.
+    func purgeUploads() async throws
+}
+
+/// A directory that the embedded store keeps.
+package struct DirectoryStorage: Storage {
+    package let directory: URL
+
+    package let partBytes = 1 << 20
+    package var options: [String] { ["--store", directory.absoluteString] }
+    package let environment: [String: String] = [:]
+
+    package func digest(of key: String) throws -> SHA256Digest? {
+        let object = directory.appending(path: key)
+        guard FileManager.default.fileExists(atPath: object.path(percentEncoded: false)) else { return nil }
+        return try fileDigest(object)
+    }
+
+    package func withObjects<Success>(
+        below prefix: String, _ body: ([String: URL]) throws -> Success
+    ) throws -> Success {
+        try body(files(below: directory, prefix: prefix))
+    }
+
+    package func unfinished() throws -> [String] {
+        try ["uploads", "sessions"].flatMap { folder in
+            let path = directory.appending(path: ".sluice/\(folder)").path(percentEncoded: false)
+            return try FileManager.default.contentsOfDirectory(atPath: path).map { "\(folder)/\($0)" }
+        }
+    }
+
+    package func purgeUploads() throws {
+        let uploads = directory.appending(path: ".sluice/uploads")
+        for upload in try FileManager.default.contentsOfDirectory(at: uploads, includingPropertiesForKeys: nil) {
+            try FileManager.default.removeItem(at: upload)
+        }
+    }
+}
+
+/// A bucket, looked at with other people's clients.
+package struct S3Storage: Storage {
+    package let server: S3Server
+    /// Where objects are fetched to.
+    package let directory: URL
+    /// What a gateway is to take the server for; `nil` for what it finds out itself.
+    package var provider: String?
+    /// A file with the authority that has signed its certificate, where it has one.
+    package var authorities: String?
+
+    private static let prefix = "site"
+    package let partBytes = 5 << 20
+
+    package var options: [String] { options(endpoint: server.endpoint) }
+
+    /// - Parameter endpoint: the server's, or that of something in front of it.
+    package func options(endpoint: String) -> [String] {
+        ["--store", "s3://\(server.bucket)/\(Self.prefix)", "--s3-endpoint", endpoint]
+            + (provider.map { ["--s3-provider", $0, "--s3-addressing", "path"] } ?? [])
+            + (authorities.map { ["--s3-ca", $0] } ?? [])
+    }
+
+    package var environment: [String: String] {
+        [
+            "AWS_ACCESS_KEY_ID": server.accessKeyID, "AWS_SECRET_ACCESS_KEY": server.secretAccessKey,
+            "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+        ]
+    }
+
+    package func digest(of key: String) async throws -> SHA256Digest? {
+        let copy = directory.appending(path: "fetched-\(UUID().uuidString)")
+        let fetched = try await tool(
+            "s5cmd", ["cp", "\(address)/\(key)", copy.path(percentEncoded: false)])
+        guard fetched.exitStatus == .exited(0) else {
+            guard fetched.transcript.contains("404") || fetched.transcript.contains("no object found") else {
+                throw S3StorageFailure(description: fetched.transcript)
+            }
+            return nil
+        }
+        let digest = try fileDigest(copy)
+        try FileManager.default.removeItem(at: copy)
+        return digest
+    }
+
+    package func withObjects<Success>(
+        below prefix: String, _ body: ([String: URL]) throws -> Success
+    ) async throws -> Success {
+        try await withTemporaryDirectory("fetched") { copies in
+            let target = copies.appending(path: prefix, directoryHint: .isDirectory)
+            let fetched = try await tool(
+                "s5cmd", ["cp", "\(address)/\(prefix)*", target.path(percentEncoded: false)], within: .seconds(600))
+            guard fetched.exitStatus == .exited(0) || fetched.transcript.contains("no object found") else {
+                throw S3StorageFailure(description: fetched.transcript)
+            }
+            return try body(files(below: copies, prefix: prefix))
+        }
+    }
+
+    package func unfinished() async throws -> [String] {
+        // Records, and what trying the store out has left. It says of an empty folder that it found nothing, and fails.
+        let objects = try await tool("s5cmd", ["ls", "\(address)/.sluice/*"])
+        let left = objects.exitStatus == .exited(0) ? objects.lines(of: .standardOutput) : []
+        return try await uploads().map { "upload of \($0.key)" } + left
+    }
+
+    package func purgeUploads() async throws {
+        for upload in try await uploads() {
+            let aborted = try await tool(
+                "aws",
+                [
+                    "s3api", "abort-multipart-upload", "--bucket", server.bucket, "--key", upload.key, "--upload-id",
+                    upload.uploadId,
+                ])
+            guard aborted.exitStatus == .exited(0) else { throw S3StorageFailure(description: aborted.transcript) }
+        }
+    }
+
+    /// An upload that somebody else began, which is none of a gateway's business.
+    package func beginForeignUpload(key: String) async throws {
+        let created = try await tool(
+            "aws", ["s3api", "create-multipart-upload", "--bucket", server.bucket, "--key", key])
+        guard created.exitStatus == .exited(0) else { throw S3StorageFailure(description: created.transcript) }
+    }
+
+    private struct Upload: Decodable {
+        var key: String
+        var uploadId: String
+
+        enum CodingKeys: String, CodingKey {
+            case key = "Key"
+            case uploadId = "UploadId"
+        }
+    }
+
+    private struct Listing: Decodable {
+        var uploads: [Upload]?
+
+        enum CodingKeys: String, CodingKey {
+            case uploads = "Uploads"
+        }
+    }
+
+    private func uploads() async throws -> [Upload] {
+        let listed = try await tool("aws", ["s3api", "list-multipart-uploads", "--bucket", server.bucket])
+        guard listed.exitStatus == .exited(0) else { throw S3StorageFailure(description: listed.transcript) }
+        let text = listed.lines(of: .standardOutput).joined(separator: "\n")
+        guard !text.isEmpty else { return [] }
+        return try JSONDecoder().decode(Listing.self, from: Data(text.utf8)).uploads ?? []
+    }
+
+    private var address: String { "s3://\(server.bucket)/\(Self.prefix)" }
+
+    private func tool(
+        _ name: String, _ arguments: [String], within limit: Duration = .seconds(60)
+    ) async throws -> Program {
+        // The names by which these clients are told of an authority.
+        let trust = authorities.map { ["AWS_CA_BUNDLE": $0, "SSL_CERT_FILE": $0] } ?? [:]
+        return try await run(
+            try .tool(name), ["--endpoint-url", server.endpoint] + arguments,
+            environment: Program.environment(adding: environment.merging(trust) { $1 }), within: limit)
+    }
+}
+
+/// A client that looks into the store did not get what it asked for.
+package struct S3StorageFailure: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// The files below a directory whose paths from there begin with a prefix, by those paths.
+private func files(below directory: URL, prefix: String) throws -> [String: URL] {
+    let root = directory.appending(path: prefix, directoryHint: .isDirectory).path(percentEncoded: false)
+    var found: [String: URL] = [:]
+    let names = FileManager.default.enumerator(atPath: root)
+    while let name = names?.nextObject() as? String {
+        let url = URL(filePath: root).appending(path: name)
+        guard names?.fileAttributes?[.type] as? FileAttributeType == .typeRegular, !name.hasPrefix(".sluice/") else {
+            continue
+        }
+        found[prefix + name] = url
+    }
+    return found
+}

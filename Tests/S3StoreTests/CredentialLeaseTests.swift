@@ -1,0 +1,96 @@
+import FoundationEssentials
+import ObjectStore
+import Testing
+
+/// When credentials are used, renewed and waited for, as a transcript of what is told and asked.
+@Suite struct CredentialLeaseTests {
+    private static let start = Date(timeIntervalSince1970: 1_700_000_000)
+    private let instant = ContinuousClock.now
+
+    private func credentials(_ id: String, lasting seconds: TimeInterval? = nil) -> S3Credentials {
+        S3Credentials(
+            accessKeyID: id, secretAccessKey: "s",
+            expiration: seconds.map { Self.start.addingTimeInterval($0) })
+    }
+
+    /// In few words: `use 1`, `renew 1`, `wait`, `fail`.
+    private func advice(_ lease: CredentialLease, after seconds: TimeInterval, _ later: Duration = .zero) -> String {
+        switch lease.advice(now: Self.start.addingTimeInterval(seconds), at: instant + later) {
+        case .use(let credentials): "use \(credentials.accessKeyID)"
+        case .useAndRenew(let credentials): "renew \(credentials.accessKeyID)"
+        case .waitForRenewal: "wait"
+        case .fail(let error): "fail \(error.shortDescription)"
+        }
+    }
+
+    private func lease(_ credentials: S3Credentials?, jitter: Double = 1) -> CredentialLease {
+        var lease = CredentialLease()
+        if let credentials { lease.received(credentials, now: Self.start, at: instant, jitter: jitter) }
+        return lease
+    }
+
+    @Test func thoseThatLastAreUsedForEver() {
+        #expect(advice(lease(nil), after: 0) == "wait")
+        #expect(advice(lease(credentials("1")), after: 1e12) == "use 1")
+    }
+
+    @Test func temporaryOnesAreRenewedTenMinutesAheadAndUsedMeanwhile() {
+        let lease = lease(credentials("1", lasting: 3_600))
+        let expected = [(2_999.0, "use 1"), (3_000, "renew 1"), (3_599, "renew 1"), (3_600, "wait"), (9_999, "wait")]
+        for (seconds, word) in expected { #expect(advice(lease, after: seconds) == word, "\(seconds)") }
+    }
+
+    @Test(arguments: [(3_600.0, 1.0, 3_000.0), (3_600, 0, 3_150), (900, 1, 675), (900, 0, 731.25), (60, 1, 45)])
+    func theLeadIsAShareOfTheLifetimeAndDiffers(lifetime: Double, jitter: Double, renewal: Double) {
+        let lease = lease(credentials("1", lasting: lifetime), jitter: jitter)
+        #expect(advice(lease, after: renewal - 1) == "use 1")
+        #expect(advice(lease, after: renewal + 1) == "renew 1")
+    }
+
+    @Test func aVainRenewalIsRepeatedAfterAGrowingPauseAndTheOldOnesAreUsedWhileTheyLast() {
+        var lease = lease(credentials("1", lasting: 3_600))
+        var pauses: [Int] = []
+        for _ in 0..<8 {
+            lease.failed(StoreError(.denied), at: instant, jitter: 1)
+            let pause = (0...100).first { advice(lease, after: 3_100, .seconds($0)) == "renew 1" }
+            pauses.append(pause ?? -1)
+        }
+        #expect(pauses == [1, 2, 4, 8, 16, 32, 60, 60])
+        #expect(advice(lease, after: 3_100) == "use 1")
+        // Over, they cannot be had, and what worked once is an outage: not a refusal that ends sessions.
+        #expect(advice(lease, after: 3_700) == "fail unavailable")
+        #expect(advice(lease, after: 3_700, .seconds(61)) == "wait")
+        lease.received(credentials("2", lasting: 7_200), now: Self.start, at: instant, jitter: 1)
+        #expect(advice(lease, after: 3_700) == "use 2")
+    }
+
+    @Test func withoutAnyTheFailureIsTheSources() {
+        var lease = CredentialLease()
+        lease.failed(StoreError(.denied), at: instant, jitter: 1)
+        #expect(advice(lease, after: 0) == "fail denied")
+        #expect(advice(lease, after: 0, .seconds(1)) == "wait")
+    }
+
+    @Test func refusedOnesAreRenewedAndTheSameAgainAreForTheStoreToJudge() {
+        var lease = lease(credentials("1"))
+        let isOfOthers = lease.refused(credentials("0"))
+        #expect(!isOfOthers, "others have taken their place")
+        #expect(advice(lease, after: 0) == "use 1")
+        let isOfThese = lease.refused(credentials("1"))
+        #expect(isOfThese)
+        #expect(advice(lease, after: 0) == "wait")
+        lease.received(credentials("1"), now: Self.start, at: instant, jitter: 1)
+        #expect(advice(lease, after: 0) == "use 1", "the source has just been asked")
+        #expect(advice(lease, after: 0, .seconds(2)) == "wait")
+        lease.received(credentials("2"), now: Self.start, at: instant, jitter: 1)
+        #expect(advice(lease, after: 0, .seconds(2)) == "use 2")
+    }
+
+    /// The clock may be out, and then only the store can say so.
+    @Test func thoseThatLookExpiredOnArrivalAreTried() {
+        let lease = lease(credentials("1", lasting: -10))
+        #expect(advice(lease, after: 0) == "use 1")
+        #expect(advice(lease, after: 0, .seconds(1)) == "wait")
+        #expect(advice(lease, after: -20, .seconds(1)) == "use 1", "the clock has been corrected")
+    }
+}

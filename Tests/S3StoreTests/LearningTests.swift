@@ -1,0 +1,265 @@
+import Foundation
+import NIOCore
+import ObjectStore
+import S3Servers
+import Synchronization
+import Testing
+import WireProtocol
+
+/// What all requests of a store share and learn together: credentials, the clock, the region.
+@Suite(.timeLimit(.minutes(1))) struct LearningTests {
+    private static let page = ScriptedAnswer.answer(status: 200, body: "<ListPartsResult/>")
+    private static let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))
+
+    private func list(_ store: S3Store) async throws {
+        _ = try await store.listParts(key: "k", upload: "u", after: nil)
+    }
+
+    private func listMany(_ store: S3Store, count: Int = 8) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<count {
+                group.addTask { _ = try await store.listParts(key: "k", upload: "u", after: nil) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// A store whose clock is the given time ahead of ours, and which says so until it is believed.
+    private static func store(ahead: @escaping @Sendable () -> TimeInterval) -> ScriptedServer.Script {
+        { request in
+            let time = Date().addingTimeInterval(ahead())
+            let isClose = [-120.0, -60, 0, 60, 120].contains { offset in
+                // By the minute: the tests move it by nearly an hour.
+                request.headers["x-amz-date"]?.prefix(13)
+                    == S3Time.timestamp(time.addingTimeInterval(offset)).prefix(13)
+            }
+            guard !isClose else { return page }
+            return .answer(
+                status: 403, headers: [("Date", httpDate(time))], body: error("RequestTimeTooSkewed"))
+        }
+    }
+
+    // MARK: - Credentials
+
+    @Test func simultaneousRequestsRenewOnce() async throws {
+        let source = NumberedCredentials()
+        // All are under way before the first is refused.
+        let script: ScriptedServer.Script = { request in
+            request.headers["x-amz-security-token"] == "token1" ? .delayed(.milliseconds(100), Self.expired) : Self.page
+        }
+        try await ScriptedServer.withServer(script) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                try await listMany(store)
+                #expect(source.count == 2)
+            }
+        }
+    }
+
+    @Test func newOnesThatAreRefusedTooAreNotRenewedForEver() async throws {
+        let source = NumberedCredentials()
+        try await ScriptedServer.withServer({ _ in Self.expired }) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                await expect(throwing: .denied) { try await list(store) }
+                #expect(server.requests.count == 2)
+            }
+        }
+    }
+
+    @Test func aSourceThatFailsMakesItAnOutage() async throws {
+        let source = NumberedCredentials { $0 == 1 ? nil : StoreError(.denied, "The source is gone.") }
+        try await ScriptedServer.withServer({ _ in Self.expired }) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                for _ in 1...30 {
+                    let failure = await #expect(throws: StoreError.self) { try await list(store) }
+                    #expect(failure?.reason == .unavailable && failure?.sentence == "The source is gone.")
+                }
+                #expect(server.requests.count == 1)
+                // It is asked with growing pauses, not with every request; the seventh time would be after 15 s.
+                #expect((2...7).contains(source.count), "\(source.count)")
+            }
+        }
+    }
+
+    /// A refusal of HEAD has no body: AWS says 400 of a token that has expired, and nothing else.
+    @Test(arguments: [400, 401, 403])
+    func aRefusedHeadRenewsCredentialsOnce(status: Int) async throws {
+        let source = NumberedCredentials()
+        let script: ScriptedServer.Script = { request in
+            request.headers["x-amz-security-token"] == "token1" ? .answer(status: status) : .answer(status: 404)
+        }
+        try await ScriptedServer.withServer(script) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                // The bucket is not there either.
+                await expect(throwing: .noSuchBucket) { try await store.object(key: "k") }
+                #expect(source.count == 2)
+            }
+        }
+    }
+
+    @Test(arguments: [(400, StoreError.Reason.unavailable), (403, .denied)])
+    func aHeadThatIsRefusedAnywayIsNoEndlessRenewal(status: Int, reason: StoreError.Reason) async throws {
+        let source = NumberedCredentials()
+        try await ScriptedServer.withServer({ _ in .answer(status: status) }) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                await expect(throwing: reason) { try await store.object(key: "k") }
+                #expect(server.requests.count == 2 && source.count <= 3, "\(source.count)")
+            }
+        }
+    }
+
+    /// Whoever says 404 and not of what may be a proxy in front of a store that starts.
+    @Test func aBare404IsAnOutage() async throws {
+        try await ScriptedServer.withServer({ _ in .answer(status: 404, body: "<html/>") }) { server in
+            try await withScriptedStore(server) { store in
+                await expect(throwing: .unavailable) { try await list(store) }
+            }
+        }
+    }
+
+    /// Whoever comes shortly before the end uses the old ones, and does not wait for the new.
+    @Test func renewalAheadOfTheEndDelaysNobody() async throws {
+        let (gate, opener) = AsyncStream.makeStream(of: Void.self)
+        let source = NumberedCredentials(lasting: 3_600) { count in
+            if count == 2 { for await _ in gate {} }
+            return nil
+        }
+        let ahead = Mutex<TimeInterval>(0)
+        try await ScriptedServer.withServer(Self.store { ahead.withLock { $0 } }) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                try await list(store)
+                ahead.withLock { $0 = 3_300 }
+                // The first is refused for its time; the second goes out with the old ones by the store's clock.
+                for _ in 1...3 { try await list(store) }
+                #expect(Set(server.requests.map { $0.headers["x-amz-security-token"] }) == ["token1"])
+                opener.finish()
+                while server.requests.last?.headers["x-amz-security-token"] != "token2" { try await list(store) }
+                #expect(source.count == 2)
+            }
+        }
+    }
+
+    @Test func expiryIsJudgedByTheStoresClock() async throws {
+        let source = NumberedCredentials(lasting: 3_600)
+        let ahead = Mutex<TimeInterval>(0)
+        try await ScriptedServer.withServer(Self.store { ahead.withLock { $0 } }) { server in
+            try await withScriptedStore(server, credentials: source) { store in
+                try await list(store)
+                ahead.withLock { $0 = 7_200 }
+                try await list(store)
+                #expect(server.requests.map { $0.headers["x-amz-security-token"] } == ["token1", "token1", "token2"])
+            }
+        }
+    }
+
+    // MARK: - Clock
+
+    /// One refusal corrects all requests that follow, and another Date without that refusal corrects none.
+    @Test func theClockIsLearntFromARefusalForItsTimeAndNothingElse() async throws {
+        let ahead = Mutex<TimeInterval>(5 * 86_400)
+        try await ScriptedServer.withServer(Self.store { ahead.withLock { $0 } }) { server in
+            try await withScriptedStore(server) { store in
+                try await list(store)
+                #expect(server.requests.count == 2)
+                try await listMany(store)
+                #expect(server.requests.count == 10)
+            }
+        }
+        let late = httpDate(Date().addingTimeInterval(5 * 86_400))
+        let answers: [ScriptedAnswer] = [
+            .answer(status: 200, headers: [("Date", late)], body: "<ListPartsResult/>"),
+            .answer(status: 503, headers: [("Date", late)], body: error("SlowDown")), Self.page,
+        ]
+        let rest = Mutex(answers[...])
+        try await ScriptedServer.withServer({ _ in rest.withLock { $0.popFirst() } ?? .hangUp }) { server in
+            try await withScriptedStore(server) { store in
+                for _ in 1...2 { try await list(store) }
+                let tomorrow = S3Time.timestamp(Date().addingTimeInterval(2 * 86_400))
+                #expect(server.requests.count == 3)
+                #expect(server.requests.allSatisfy { $0.headers["x-amz-date"].map { $0 < tomorrow } ?? false })
+            }
+        }
+    }
+
+    // MARK: - Region
+
+    @Test func simultaneousRequestsFollowTheBucketTogether() async throws {
+        let elsewhere = ScriptedAnswer.answer(
+            status: 301, headers: [("x-amz-bucket-region", "eu-west-3")], body: error("PermanentRedirect"))
+        let script: ScriptedServer.Script = { request in
+            request.headers["authorization"]?.contains("/us-east-1/s3/") == true
+                ? .delayed(.milliseconds(100), elsewhere) : Self.page
+        }
+        try await ScriptedServer.withServer(script) { server in
+            try await withScriptedStore(server) { store in
+                try await listMany(store)
+                #expect(server.requests.count == 16)
+                try await listMany(store)
+                #expect(server.requests.count == 24)
+            }
+        }
+    }
+
+    @Test(arguments: [301, 302, 303, 307, 308], ["", "TemporaryRedirect", "PermanentRedirect"])
+    func noRedirectCarriesARequestToAnotherServer(status: Int, code: String) async throws {
+        try await ScriptedServer.withServer({ _ in Self.page }) { other in
+            for location in ["\(other.endpoint)/b/k", other.endpoint.replacing("http://", with: "https://") + "/b/k"] {
+                let answer = ScriptedAnswer.answer(
+                    status: status, headers: [("Location", location)],
+                    body: code.isEmpty ? "" : error(code, extra: "<Endpoint>\(location)</Endpoint>"))
+                try await ScriptedServer.withServer({ _ in answer }) { server in
+                    try await withScriptedStore(server) { store in
+                        let failure = await #expect(throws: StoreError.self) { try await list(store) }
+                        #expect(failure?.reason == .denied && failure?.advice == .address)
+                        #expect(failure?.sentence.contains("another address") == true)
+                        let one = try #require(PartNumber(1))
+                        await expect(throwing: .denied) {
+                            try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10, 10]))
+                        }
+                        #expect(server.requests.count == 2)
+                    }
+                }
+            }
+            #expect(other.requests.isEmpty)
+        }
+    }
+}
+
+/// As in the header `Date`.
+private func httpDate(_ date: Date) -> String {
+    let formatter = DateFormatter()
+    formatter.locale = Locale(identifier: "en_US_POSIX")
+    formatter.timeZone = TimeZone(identifier: "GMT")
+    formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+    return formatter.string(from: date)
+}
+
+/// Gives others each time it is asked.
+final class NumberedCredentials: S3CredentialSource {
+    private let asked = Mutex(0)
+    private let lifetime: TimeInterval?
+    private let failure: @Sendable (Int) async -> StoreError?
+
+    /// How often it was asked.
+    var count: Int { asked.withLock { $0 } }
+
+    /// - Parameters:
+    ///   - lifetime: of each, in seconds; `nil` for ever.
+    ///   - failure: told the number of the call from 1; what it is to fail with.
+    init(lasting lifetime: TimeInterval? = nil, failure: @escaping @Sendable (Int) async -> StoreError? = { _ in nil })
+    {
+        self.lifetime = lifetime
+        self.failure = failure
+    }
+
+    func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials? {
+        let count = asked.withLock { asked in
+            asked += 1
+            return asked
+        }
+        if let failure = await failure(count) { throw failure }
+        // Each lasts longer than the one before.
+        let expiration = lifetime.map { Date().addingTimeInterval($0 * Double(count * count)) }
+        return S3Credentials(
+            accessKeyID: "id", secretAccessKey: "secret", sessionToken: "token\(count)", expiration: expiration)
+    }
+}

@@ -1,0 +1,139 @@
+import ObjectStore
+import ScriptedS3
+import Testing
+import WireProtocol
+
+/// Uploads that a crash kept out of the records, on a store that does not say whose an upload is: which of them are
+/// removed, and what is never touched.
+@Suite(.timeLimit(.minutes(1)))
+struct OrphanTests {
+    private static let hour = Duration.seconds(3_600)
+    private static let day = Duration.seconds(86_400)
+
+    /// A store with one record that has no upload id.
+    private func withOrphan(
+        _ body: (ScriptedS3, UploadCleaner, SessionRecords, SessionRecord) async throws -> Void
+    ) async throws {
+        try await ScriptedS3.withServer(.minio) { s3 in
+            let configuration = try S3Configuration(
+                bucket: ScriptedS3.bucket, endpoint: s3.endpoint, region: "us-east-1", addressing: .path)
+            let store = S3Store(configuration: configuration, credentials: anyCredentials, logger: quietLogger)
+            try await shuttingDown(store) { store in
+                let records = SessionRecords(store: store)
+                let record = record(session: 1)
+                try await records.write(record)
+                let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: quietLogger)
+                try await body(s3, cleaner, records, record)
+            }
+        }
+    }
+
+    private func record(session: UInt64, upload: String? = nil) -> SessionRecord {
+        SessionRecord(
+            device: "camera-7", key: "key", size: 12_345, modificationTime: .init(seconds: 1, nanoseconds: 0),
+            partBytes: 5 << 20, sessionID: SessionID(high: 0, low: session), upload: upload)
+    }
+
+    private func recordCount(_ s3: ScriptedS3) -> Int { s3.keys.count { $0.hasPrefix(".sluice/sessions/") } }
+
+    @Test func anUploadWithoutAPartBegunAfterItsRecordIsRemoved() async throws {
+        try await withOrphan { s3, cleaner, _, _ in
+            let orphan = s3.beginUpload("key")
+            let young = try await cleaner.clean(olderThan: Self.hour)
+            #expect(young.keptCount == 1)
+            s3.advanceClock(by: Self.day)
+            let report = try await cleaner.clean(olderThan: Self.hour)
+            #expect(report.removed.map(\.uploads) == [[orphan]])
+            #expect((report.oldestAge ?? .zero) > Self.hour)
+            #expect(s3.uploads.isEmpty && recordCount(s3) == 0)
+        }
+    }
+
+    /// Sluice takes no part before the record is complete: what has one is somebody else's.
+    @Test func anUploadWithAPartIsSomebodyElses() async throws {
+        try await withOrphan { s3, cleaner, _, _ in
+            s3.beginUpload("key", parts: [[1]])
+            s3.advanceClock(by: Self.day)
+            let report = try await cleaner.clean(olderThan: Self.hour)
+            #expect(report.removed.map(\.uploads) == [[]])
+            #expect(s3.uploads.count == 1 && recordCount(s3) == 0)
+        }
+    }
+
+    @Test func anUploadOfAnotherKeyOrTimeIsSomebodyElses() async throws {
+        try await withOrphan { s3, cleaner, _, _ in
+            s3.beginUpload("key2")
+            s3.beginUpload("ke")
+            s3.advanceClock(by: .seconds(700))
+            s3.beginUpload("key")
+            s3.advanceClock(by: Self.day)
+            let report = try await cleaner.clean(olderThan: Self.hour)
+            #expect(report.removed.map(\.uploads) == [[]])
+            #expect(s3.uploads.count == 3)
+        }
+    }
+
+    @Test func anUploadBegunBeforeTheRecordIsSomebodyElses() async throws {
+        try await ScriptedS3.withServer(.minio) { s3 in
+            s3.beginUpload("key")
+            s3.advanceClock(by: .seconds(60))
+            let configuration = try S3Configuration(
+                bucket: ScriptedS3.bucket, endpoint: s3.endpoint, region: "us-east-1", addressing: .path)
+            let store = S3Store(configuration: configuration, credentials: anyCredentials, logger: quietLogger)
+            try await shuttingDown(store) { store in
+                try await SessionRecords(store: store).write(record(session: 1))
+                s3.advanceClock(by: Self.day)
+                let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: quietLogger)
+                let report = try await cleaner.clean(olderThan: Self.hour)
+                #expect(report.removed.map(\.uploads) == [[]])
+                #expect(s3.uploads.count == 1)
+            }
+        }
+    }
+
+    /// Another session of the key, whose agent is away just now.
+    @Test func anUploadThatARecordNamesIsThatSessions() async throws {
+        try await withOrphan { s3, cleaner, records, _ in
+            let live = s3.beginUpload("key")
+            s3.advanceClock(by: Self.day)
+            try await records.write(record(session: 2, upload: live))
+            let report = try await cleaner.clean(olderThan: Self.hour)
+            #expect(report.removed.map(\.uploads) == [[]] && report.keptCount == 1)
+            #expect(s3.uploads.map(\.id) == [live])
+        }
+    }
+
+    /// Two such uploads and one such record: one of them must be somebody else's, and which cannot be told.
+    @Test func whatCannotBeToldIsLeftAndStaysVisible() async throws {
+        try await withOrphan { s3, cleaner, _, _ in
+            s3.beginUpload("key")
+            s3.beginUpload("key")
+            s3.advanceClock(by: Self.day)
+            let report = try await cleaner.clean(olderThan: Self.hour)
+            #expect(report.removed.isEmpty && report.keptCount == 1)
+            #expect(s3.uploads.count == 2)
+            var undecided = 0
+            for try await entry in cleaner.unfinished() {
+                if case .upload(let upload, _) = entry, upload.isUndecided { undecided += 1 }
+            }
+            #expect(undecided == 1)
+        }
+    }
+
+    @Test func twoCleanersAtOnceDoNoHarm() async throws {
+        try await withOrphan { s3, cleaner, records, _ in
+            s3.beginUpload("key")
+            let named = s3.beginUpload("key", parts: [[1], [2]])
+            try await records.write(record(session: 2, upload: named))
+            s3.beginUpload("foreign", parts: [[1]])
+            s3.advanceClock(by: Self.day)
+            // The client learns the store's time before it makes several calls at once.
+            _ = try await cleaner.clean(olderThan: Self.day * 7)
+            async let left = cleaner.clean(olderThan: Self.hour)
+            async let right = cleaner.clean(olderThan: Self.hour)
+            let reports = try await [left, right]
+            #expect(reports.allSatisfy { $0.failed.isEmpty })
+            #expect(s3.uploads.map(\.key) == ["foreign"] && recordCount(s3) == 0)
+        }
+    }
+}

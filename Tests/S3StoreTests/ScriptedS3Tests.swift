@@ -1,0 +1,197 @@
+import NIOCore
+import ObjectStore
+import ObjectStoreConformance
+import S3Servers
+import ScriptedS3
+import SecureChannel
+import Testing
+import WireProtocol
+
+/// The scripted store is a store: in every kind's mode it passes what every store passes, but for what that kind is
+/// known to do otherwise. A client that is tested against it is tested against something that keeps its rules.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct ScriptedS3Tests {
+    @Test(arguments: S3Rules.all)
+    func everyKindPassesWithItsDeviations(rules: S3Rules) async throws {
+        var rules = rules
+        // Ceph's first answer lacks the evidence that the object has; the relay's tests live with it.
+        rules.completeTellsETag = true
+        // The suite's parts are as large as the smallest that are taken.
+        rules.partBytesMin = 64 << 10
+        let deviations = deviations(of: rules)
+        try await withStore(of: rules) { store, _ in
+            let subject = StoreUnderTest(store, deviations: deviations, keyPrefix: "conformance/")
+            for check in ConformanceCheck.all {
+                await #expect(throws: Never.self, "\(check)") { try await check.run(on: subject) }
+            }
+        }
+    }
+
+    private func deviations(of rules: S3Rules) -> Set<StoreDeviation> {
+        var deviations: Set<StoreDeviation> = []
+        if rules.conditionalPut != .honoured { deviations.insert(.putIgnoresIfAbsent) }
+        if rules.conditionalComplete != .honoured { deviations.insert(.completeIgnoresIfAbsent) }
+        if rules.wantsAllParts { deviations.insert(.completeNeedsAllParts) }
+        if !rules.keepsMetadata { deviations.formUnion([.metadataForgotten, .partDigestForgotten]) }
+        let tellsComposite = rules.keepsSHA256 || rules.keepsMetadata && rules.tellsETags && rules.etags == .md5
+        if !tellsComposite { deviations.insert(.compositeEvidenceForgotten) }
+        return deviations
+    }
+
+    /// What a gateway finds out about each kind by trying.
+    @Test(arguments: S3Rules.all)
+    func tryingFindsOutWhatTheStoreDoes(rules: S3Rules) async throws {
+        try await withStore(of: rules) { store, s3 in
+            let seen = store.provider
+            #expect(seen.checksContentSHA256 == rules.checksContentSHA256)
+            #expect(seen.keepsSHA256 == rules.keepsSHA256)
+            #expect(seen.keepsMetadata == rules.keepsMetadata)
+            #expect(seen.tellsPartMD5 == (rules.etags != .opaque))
+            #expect(seen.keepsCompositeMD5 == (rules.etags == .md5 && rules.tellsETags))
+            #expect(
+                store.limits.honoursIfAbsent
+                    == (rules.conditionalPut == .honoured
+                        && rules.conditionalComplete == .honoured))
+            #expect(s3.keys.isEmpty && s3.uploads.isEmpty)
+        }
+    }
+
+    @Test func unequalPartsAreRefusedWhereTheStoreWantsEqualOnes() async throws {
+        var rules = S3Rules.r2
+        rules.partBytesMin = 10
+        try await ScriptedS3.withServer(rules) { s3 in
+            let upload = s3.beginUpload(
+                "key", parts: [[1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1], [1, 2, 3, 4, 5, 6, 7, 8, 9, 0], [1]])
+            try await withStore(on: s3) { store in
+                let listed = try await store.allParts(key: "key", upload: upload)
+                let digest = try SHA256Digest.of([])
+                // The client sees to it that they are equal, and so has to be told that they are.
+                let parts = listed.map { CompletedPart(number: $0.number, size: 10, digest: digest, etag: $0.etag) }
+                await expect(throwing: .invalidParts(parts.filter { $0.number.value != 2 }.map(\.number))) {
+                    try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 30, ifAbsent: false)
+                }
+            }
+        }
+    }
+
+    @Test func aStoreThatSaysNothingOfWhatItGetsIsReachedUnderTLSOnly() throws {
+        var silent = S3Provider.generic
+        for (endpoint, isRefused) in [
+            ("http://store.example:9000", true), ("https://store.example", false), ("http://127.0.0.1:9000", false),
+            ("http://localhost:9000", false), ("http://[::1]:9000", false), ("http://127.example", true),
+        ] {
+            let parsed = try S3Endpoint(parsing: endpoint)
+            #expect((silent.objection(to: parsed) != nil) == isRefused, "\(endpoint)")
+        }
+        let remote = try S3Endpoint(parsing: "http://store.example:9000")
+        #expect(silent.objection(to: remote)?.sentence.contains("https://") == true)
+        silent.tellsPartMD5 = true
+        #expect(silent.objection(to: remote) == nil)
+        silent.tellsPartMD5 = false
+        silent.checksContentSHA256 = true
+        #expect(silent.objection(to: remote) == nil)
+    }
+
+    /// What was changed on the way and is under a key already goes away again, since its metadata say what it is not.
+    @Test func anObjectThatArrivedAsAnotherIsRemoved() async throws {
+        try await withStore(of: .gcs) { store, s3 in
+            s3.inject(.flipByte(at: 3), into: .putObject)
+            await expect(throwing: .digestMismatch) {
+                try await store.putObject(
+                    key: "key", body: try body(of: [10]), metadata: sampleMetadata(), ifAbsent: false)
+            }
+            #expect(s3.object("key") == nil)
+        }
+    }
+
+    /// It cannot have what has not been sent, whatever it says.
+    @Test func whoeverAnswersBeforeItHasAllBytesHasNotStoredThem() async throws {
+        let early: ScriptedServer.EarlyScript = { _ in
+            .afterBodyBytes(64 << 10, .answer(status: 200, headers: [("ETag", "\"e\"")]))
+        }
+        try await ScriptedServer.withServer(early: early, { _ in .answer(status: 200) }) { server in
+            try await withScriptedStore(server) { store in
+                await expect(throwing: .unavailable) {
+                    try await store.putObject(
+                        key: "key", body: try body(of: Array(repeating: 1 << 20, count: 32)),
+                        metadata: sampleMetadata(), ifAbsent: false)
+                }
+            }
+        }
+    }
+
+    /// An error within a 200 that nobody knows says nothing of what was done.
+    @Test func anUnknownErrorInsideACompletionLeavesItsOutcomeOpen() async throws {
+        try await withStore(of: .minio) { store, s3 in
+            let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
+            let one = try #require(PartNumber(1))
+            let part = try body(of: [100])
+            let etag = try await store.uploadPart(key: "key", upload: upload, number: one, body: part)
+            s3.inject(.errorInside(code: "SomethingElse", spaces: 0), into: .completeUpload, times: .max)
+            let parts = [CompletedPart(number: one, size: 100, digest: part.digest, etag: etag)]
+            await expect(throwing: .outcomeUnknown) {
+                try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 100, ifAbsent: false)
+            }
+        }
+    }
+
+    /// Rights for what trying the store out leaves may be missing where those for uploads are not.
+    @Test func cleaningGoesOnWhereProbesCannotBeRemoved() async throws {
+        try await withStore(of: .minio) { store, s3 in
+            let upload = try await store.createUpload(key: "file", metadata: sampleMetadata())
+            let metadata = sampleMetadata()
+            try await SessionRecords(store: store).write(
+                SessionRecord(
+                    device: "cam", key: "file", size: 10, modificationTime: metadata.modificationTime,
+                    partBytes: 10,
+                    sessionID: metadata.sessionID, upload: upload))
+            s3.inject(.refuse(status: 403, code: "AccessDenied"), into: .listUploads, times: .max) { _ in true }
+            let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: quietLogger)
+            let report = try await cleaner.clean(olderThan: .seconds(-3_600))
+            #expect(report.removed.count == 1 && s3.uploads.isEmpty)
+        }
+    }
+
+    /// Repetitions of all calls together are bounded: a store that is down is not kept down.
+    @Test func repetitionsRunOutWhenEverythingFails() async throws {
+        try await withStore(of: .minio, { $0.retries.delayFirst = .microseconds(1) }) { store, s3 in
+            s3.inject(.refuse(status: 503, code: "SlowDown"), into: .headObject, times: .max)
+            let calls = 200
+            for _ in 0..<calls {
+                await expect(throwing: .unavailable) { try await store.object(key: "k") }
+            }
+            let attempts = s3.count(.headObject)
+            #expect(attempts <= calls + 100, "\(attempts)")
+            s3.stopFaults()
+            // Successes bring the budget back.
+            for _ in 0..<10 { _ = try await store.object(key: "k") }
+            s3.inject(.refuse(status: 503, code: "SlowDown"), into: .headObject)
+            #expect(try await store.object(key: "k") == nil)
+        }
+    }
+
+    // MARK: - Details
+
+    private func withStore(
+        of rules: S3Rules, _ change: (inout S3Configuration) -> Void = { _ in },
+        _ body: (S3Store, ScriptedS3) async throws -> Void
+    ) async throws {
+        try await ScriptedS3.withServer(rules) { s3 in
+            try await withStore(on: s3, change) { try await body($0, s3) }
+        }
+    }
+
+    private func withStore(
+        on s3: ScriptedS3, _ change: (inout S3Configuration) -> Void = { _ in }, _ body: (S3Store) async throws -> Void
+    ) async throws {
+        var provider = try #require(S3Provider.named(s3.rules.name))
+        provider.partBytesMin = UInt64(s3.rules.partBytesMin)
+        var configuration = try S3Configuration(
+            bucket: ScriptedS3.bucket, endpoint: s3.endpoint, region: "us-east-1", addressing: .path,
+            provider: provider)
+        change(&configuration)
+        let store = try await S3Store.open(
+            configuration: configuration, credentials: anyCredentials, logger: quietLogger)
+        try await shuttingDown(store, body)
+    }
+}

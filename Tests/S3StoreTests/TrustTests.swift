@@ -1,0 +1,104 @@
+import Foundation
+import ObjectStore
+import ObjectStoreConformance
+import S3Servers
+import TestSupport
+import Testing
+
+/// TLS to the store: whom the gateway believes.
+@Suite(.timeLimit(.minutes(1))) struct TrustTests {
+    /// Runs `body` with moto over TLS, and with a folder for further certificates.
+    private func withServer(
+        names: String = "DNS:localhost", _ body: (S3Server, ServerCertificate, URL) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory("trust") { directory in
+            let certificate = try await ServerCertificate.make(in: directory, names: names)
+            try await MotoServer.withServer(certificate: certificate) { server in
+                let other = directory.appending(path: "other")
+                try FileManager.default.createDirectory(at: other, withIntermediateDirectories: false)
+                try await body(server, certificate, other)
+            }
+        }
+    }
+
+    /// Expects that nothing is sent to a server that has not proved who it is.
+    private func expectRefusal(
+        _ endpoint: String, _ authorities: String?, advice: StoreError.Advice,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let configuration = try S3Configuration(
+            bucket: "bucket", endpoint: endpoint, authorities: authorities.map { try S3Authorities(file: $0) })
+        let error = await #expect(throws: StoreError.self, sourceLocation: sourceLocation) {
+            try await S3Store.open(configuration: configuration, credentials: anyCredentials, logger: quietLogger)
+        }
+        let told = error.map { String(reflecting: $0) } ?? ""
+        #expect(error?.reason == .unavailable && error?.advice == advice, "\(told)", sourceLocation: sourceLocation)
+        #expect(error?.sentence.contains("certificate") == true, sourceLocation: sourceLocation)
+    }
+
+    @Test func aStoreOverTLSWorksWithItsAuthority() async throws {
+        try await withServer { server, certificate, _ in
+            let authorities = try S3Authorities(file: certificate.authorityPath)
+            try await withStore(on: server, authorities: authorities) { store in
+                let subject = StoreUnderTest(store, deviations: [], keyPrefix: "tls/")
+                for check in ConformanceCheck.bodies {
+                    await #expect(throws: Never.self, "\(check)") { try await check.run(on: subject) }
+                }
+            }
+        }
+    }
+
+    @Test func onlyTheNamedAuthorityIsBelievedAndWithoutOneOnlyTheSystems() async throws {
+        try await withServer { server, _, directory in
+            let other = try await ServerCertificate.make(in: directory)
+            try await expectRefusal(server.endpoint, other.authorityPath, advice: .authority)
+            try await expectRefusal(server.endpoint, nil, advice: .authority)
+        }
+    }
+
+    @Test(arguments: [("DNS:localhost", "127.0.0.1"), ("DNS:elsewhere.example.org", "localhost")])
+    func aCertificateOfAnotherHostIsRefused(names: String, host: String) async throws {
+        try await withTemporaryDirectory("trust") { directory in
+            let certificate = try await ServerCertificate.make(in: directory, names: names)
+            let options = [
+                "--host", "127.0.0.1", "--port", "0", "--ssl-cert", certificate.certificatePath, "--ssl-key",
+                certificate.keyPath,
+            ]
+            try await withProgram(.tool("moto_server"), options) { program in
+                let line = try await program.waitForLine { $0.contains("Running on https://127.0.0.1:") }
+                let port = try #require(line.text.split(separator: ":").last)
+                try await expectRefusal("https://\(host):\(port)", certificate.authorityPath, advice: .host)
+            }
+        }
+    }
+
+    /// A file that holds several, a key and words beside its certificates serves; one without any does not.
+    @Test func aFileOfAuthoritiesHoldsAtLeastOneCertificate() async throws {
+        try await withTemporaryDirectory("trust") { directory in
+            let certificate = try await ServerCertificate.make(in: directory)
+            let read = { (path: String) in try String(contentsOfFile: path, encoding: .utf8) }
+            let file = directory.appending(path: "file").path(percentEncoded: false)
+            let text = try "words\n" + read(certificate.authorityPath) + read(certificate.certificatePath)
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            _ = try S3Authorities(file: file)
+            for content in ["", "words", try read(certificate.keyPath), "-----BEGIN CERTIFICATE-----\nAAAA\n"] {
+                try content.write(toFile: file, atomically: true, encoding: .utf8)
+                #expect(throws: S3ConfigurationError.self, "\(content)") { try S3Authorities(file: file) }
+            }
+            #expect(throws: S3ConfigurationError.self) { try S3Authorities(file: "\(file).missing") }
+        }
+    }
+
+    @Test func authoritiesGoWithTLSOnly() async throws {
+        try await withTemporaryDirectory("trust") { directory in
+            let certificate = try await ServerCertificate.make(in: directory)
+            let authorities = try S3Authorities(file: certificate.authorityPath)
+            #expect(throws: S3ConfigurationError.self) {
+                try S3Configuration(bucket: "b", endpoint: "http://127.0.0.1:9000", authorities: authorities)
+            }
+            for endpoint in [nil, "https://s3.example.org"] {
+                _ = try S3Configuration(bucket: "b", endpoint: endpoint, authorities: authorities)
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import NIOCore
+import S3Servers
+
+extension S3Bucket {
+    func get(_ call: S3Call) -> S3Reply {
+        guard let object = objects[S3Key(call.key)] else { return .error(404, "NoSuchKey") }
+        var reply = S3Reply()
+        reply.headers = [
+            ("Content-Length", String(object.bytes.readableBytes)), ("Last-Modified", Self.header(object.modified)),
+        ]
+        if rules.tellsETags { reply.headers.append(("ETag", object.etag)) }
+        if rules.keepsMetadata || call.key.contains(".sluice/sessions/") {
+            for (name, value) in object.metadata { reply.headers.append((name, value)) }
+        }
+        if let checksum = object.checksum {
+            reply.headers += [("x-amz-checksum-sha256", checksum.value), ("x-amz-checksum-type", checksum.type)]
+        }
+        reply.body = object.bytes
+        return reply
+    }
+
+    mutating func put(_ call: S3Call, _ request: ScriptedRequest) -> S3Reply {
+        guard let (sha256, md5) = Self.digests(of: request.body) else { return .error(500, "InternalError") }
+        if let objection = objection(to: request, sha256: sha256, md5: md5) { return objection }
+        if let refusal = refusal(of: request, rules.conditionalPut, key: call.key) { return refusal }
+        let etag = rules.etags == .opaque ? "\"opaque-\(newNumber())\"" : "\"\(Self.hexadecimal(md5))\""
+        var checksum: (value: String, type: String)?
+        if rules.keepsSHA256, request.headers["x-amz-checksum-sha256"] != nil {
+            checksum = (Self.base64(sha256), "FULL_OBJECT")
+        }
+        objects[S3Key(call.key)] = Object(
+            bytes: ByteBuffer(bytes: request.body), etag: etag, metadata: Self.metadata(of: request), modified: now,
+            checksum: checksum)
+        return S3Reply(headers: [("ETag", etag)])
+    }
+
+    /// An object of another program's.
+    mutating func putForeign(_ key: String, _ bytes: [UInt8]) {
+        objects[S3Key(key)] = Object(
+            bytes: ByteBuffer(bytes: bytes), etag: "\"foreign-\(newNumber())\"", metadata: [:], modified: now,
+            checksum: nil)
+    }
+
+    /// What a condition does to a request for a key.
+    func refusal(of request: ScriptedRequest, _ condition: S3Rules.Condition, key: String) -> S3Reply? {
+        guard request.headers["if-none-match"] == "*" else { return nil }
+        switch condition {
+        case .honoured: return objects[S3Key(key)] == nil ? nil : .error(412, "PreconditionFailed")
+        case .ignored: return nil
+        case .refused: return .error(501, "NotImplemented", "A header you provided implies functionality")
+        }
+    }
+
+    func listObjects(_ call: S3Call) -> S3Reply {
+        let prefix = call.query["prefix"] ?? ""
+        let after = S3Key(call.query["start-after"] ?? "")
+        let keys = objects.keys.filter { $0.hasPrefix(prefix) && $0 > after }.sorted()
+        let page = keys.prefix(rules.pageCount)
+        let isTruncated = keys.count > page.count
+        let contents = page.map { "<Contents><Key>\(Self.encoded($0.text))</Key></Contents>" }.joined()
+        return .xml(
+            "ListBucketResult",
+            "<EncodingType>url</EncodingType><IsTruncated>\(isTruncated)</IsTruncated>\(contents)")
+    }
+
+    static func encoded(_ key: String) -> String {
+        key.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(.init(charactersIn: "/-._~"))) ?? key
+    }
+
+    static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+        bytes.map { String(256 + Int($0), radix: 16).dropFirst() }.joined()
+    }
+}

@@ -1,0 +1,29 @@
+import Foundation
+import SecureChannel
+import TestSupport
+
+extension Authority {
+    /// Makes an identity and signs its certificate, for whatever name.
+    /// - Parameters:
+    ///   - directory: where its own is made.
+    ///   - commonName: empty for none.
+    ///   - alternativeNames: as a configuration file has them (`DNS:…`); empty for none.
+    func makeIdentity(
+        in directory: URL, commonName: String, alternativeNames: String = "", keyType: KeyType = .ed25519,
+        validity: Validity = .now, extensions: String = ""
+    ) async throws -> Identity {
+        let home = directory.file(UUID().uuidString)
+        try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: false)
+        _ = try Identity.create(in: home, name: "not signed yet", keyType: keyType)
+        try await output(
+            of: "openssl", "req", "-new", "-key", "\(home)/identity.key", "-subj", "/O=somewhere/CN=\(commonName)",
+            "-out", "\(home)/request")
+        let names = alternativeNames.isEmpty ? "" : "subjectAltName=\(alternativeNames)\n"
+        try await sign(
+            "\(home)/request", to: "\(home)/identity.crt", validity: validity, extensions: names + extensions)
+        return try Identity.load(from: home)
+    }
+
+    /// What a side that trusts this authority loads.
+    var trusted: CertificateAuthority { get throws { try CertificateAuthority.load(from: certificatePath) } }
+}

@@ -1,0 +1,65 @@
+import Testing
+import TransferCore
+
+/// So many at once, and so many a second.
+@Suite struct AllowanceTests {
+    private let start = Instant(nanoseconds: 5_000_000_000)
+
+    /// How many may be taken at a moment until one may not.
+    private func taken(_ allowance: inout Allowance, now: Instant) -> Int {
+        var count = 0
+        while count < 100_000, allowance.take(now: now) == nil { count += 1 }
+        return count
+    }
+
+    @Test(arguments: [(1, 1), (3, 2), (100, 7), (2_048, 100), (10_000, 20_000)] as [(UInt64, UInt64)])
+    func givesSoManyAtOnceAndSoManyASecond(atOnce: UInt64, perSecond: UInt64) {
+        var allowance = Allowance(atOnce: atOnce, perSecond: perSecond)
+        #expect(taken(&allowance, now: start) == Int(atOnce))
+        // Whether it was asked often or not, a second brings as many; however long it takes, no more than at once.
+        for step in 1...4 as ClosedRange<Int64> { _ = allowance.take(now: start + .milliseconds(step)) == nil }
+        #expect(taken(&allowance, now: start + .seconds(1)) + 4 >= min(Int(atOnce), Int(perSecond)))
+        #expect(taken(&allowance, now: start + .seconds(1_000_000)) == Int(atOnce))
+    }
+
+    @Test func saysHowLongItTakesUntilThereIsOne() {
+        var allowance = Allowance(atOnce: 2, perSecond: 4)
+        #expect(allowance.take(now: start) == nil)
+        #expect(allowance.take(now: start) == nil)
+        let wait = allowance.take(now: start)
+        #expect(wait == .milliseconds(250))
+        #expect(allowance.take(now: start + .milliseconds(249)) != nil)
+        #expect(allowance.take(now: start + .milliseconds(250)) == nil)
+    }
+
+    @Test func whatIsTakenInAdvanceIsOwed() {
+        var allowance = Allowance(atOnce: 2, perSecond: 4)
+        #expect(
+            (0..<4).map { _ in allowance.takeInAdvance(now: start) }.map(\.components.attoseconds) == [
+                0, 0, 250_000_000_000_000_000, 500_000_000_000_000_000,
+            ])
+        #expect(allowance.take(now: start + .milliseconds(500)) != nil)
+        #expect(allowance.take(now: start + .milliseconds(750)) == nil)
+    }
+
+    @Test func whatIsGivenBackDoesNotCount() {
+        var allowance = Allowance(atOnce: 2, perSecond: 1)
+        for _ in 0..<1_000 {
+            #expect(allowance.take(now: start) == nil)
+            allowance.giveBack()
+        }
+        // More than was taken is not to be had.
+        for _ in 0..<10 { allowance.giveBack() }
+        #expect(taken(&allowance, now: start) == 2)
+    }
+
+    @Test(arguments: [0, 1, .max] as [UInt64], [0, 1, .max] as [UInt64])
+    func anyNumbersAreTaken(atOnce: UInt64, perSecond: UInt64) {
+        var allowance = Allowance(atOnce: atOnce, perSecond: perSecond)
+        for moment in [0, 1, .max] as [UInt64] {
+            _ = allowance.take(now: Instant(nanoseconds: moment))
+            _ = allowance.takeInAdvance(now: Instant(nanoseconds: moment))
+            allowance.giveBack()
+        }
+    }
+}

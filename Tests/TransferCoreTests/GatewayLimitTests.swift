@@ -1,0 +1,280 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What a gateway's limits keep from happening, one test for each.
+@Suite struct GatewayLimitTests {
+    private static let slot = GatewayDriver.slot
+
+    private func codes(_ actions: [GatewayAction]) -> [ErrorCode] {
+        actions.compactMap { action in
+            guard case .send(_, _, let frame) = action else { return nil }
+            switch frame {
+            case .error(let report): return report.code
+            case .sessionRefused(let refused): return refused.code
+            case .partDecision(let decision):
+                if case .later(let code, _) = decision.decision { return code }
+                return nil
+            default: return nil
+            }
+        }
+    }
+
+    private func session(_ number: Int) -> SessionID { SessionID(high: 7, low: UInt64(number)) }
+
+    /// A session of its own in a slot of its own.
+    @discardableResult
+    private func open(_ number: Int, _ driver: inout GatewayDriver, size: UInt64 = 400) -> [GatewayAction] {
+        driver.frame(
+            .sessionOpen(GatewayDriver.open(size: size, policy: .overwrite, session: session(number))),
+            slot: Slot(UInt16(number)))
+    }
+
+    // MARK: Connections
+
+    @Test func aConnectionWithoutHelloIsEnded() {
+        var driver = GatewayDriver()
+        driver.change { $0.accepted(GatewayDriver.connection, now: $1) }
+        #expect(driver.tick(after: driver.machine.limits.helloLimit - .milliseconds(1)) == [])
+        #expect(codes(driver.tick(after: .milliseconds(1))) == [.idle])
+        #expect(driver.machine.connectionCount == 0)
+    }
+
+    @Test func aSilentConnectionIsAskedAndThenEnded() {
+        var driver = GatewayDriver()
+        driver.connect()
+        let limit = driver.machine.limits.idleLimit
+        let asked = driver.tick(after: limit / 3)
+        #expect(asked.contains { if case .send(_, _, .ping) = $0 { true } else { false } })
+        driver.tick(after: limit / 3)
+        #expect(codes(driver.tick(after: limit / 3)) == [.idle])
+    }
+
+    /// A long frame on a slow link is life while it comes.
+    @Test func anyBytesAreLife() {
+        var driver = GatewayDriver()
+        driver.connect()
+        for _ in 0..<10 {
+            driver.change { $0.heard(1, from: GatewayDriver.connection, now: $1) }
+            #expect(codes(driver.tick(after: driver.machine.limits.idleLimit - .seconds(1))) == [])
+        }
+    }
+
+    @Test func connectionsBeyondTheLimitAreRefused() {
+        var driver = GatewayDriver {
+            $0.connectionsMax = 3
+            $0.connectionsPerDeviceMax = 2
+        }
+        driver.connect()
+        #expect(codes(driver.connect(driver.newConnection())) == [])
+        #expect(codes(driver.connect(driver.newConnection())) == [.tooManyConnections])
+        driver.change { $0.accepted(ConnectionID(100), now: $1) }
+        #expect(codes(driver.change { $0.accepted(ConnectionID(101), now: $1) }) == [.tooManyConnections])
+    }
+
+    // MARK: Sessions
+
+    @Test(arguments: [true, false])
+    func sessionsBeyondTheLimitAreRefused(isOfDevice: Bool) {
+        var driver = GatewayDriver {
+            if isOfDevice { $0.sessionsPerDeviceMax = 2 } else { $0.sessionsMax = 2 }
+        }
+        driver.connect()
+        for number in 1...2 { #expect(codes(open(number, &driver)) == []) }
+        #expect(codes(open(3, &driver)) == [.busy])
+    }
+
+    @Test func slotsBeyondTheLimitEndTheConnection() {
+        var driver = GatewayDriver { $0.slotsMax = 2 }
+        driver.connect()
+        #expect(codes(open(2, &driver)) == [])
+        #expect(codes(open(3, &driver)) == [.badSlot])
+    }
+
+    @Test func aSessionWithoutAConnectionIsForgotten() {
+        var driver = GatewayDriver()
+        driver.connect()
+        open(1, &driver)
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        driver.tick(after: driver.machine.limits.sessionGrace - .milliseconds(1))
+        #expect(driver.machine.sessionCount == 1)
+        driver.tick(after: .milliseconds(1))
+        #expect(driver.machine.sessionCount == 0)
+    }
+
+    // MARK: Rates
+
+    /// What opens and drops sessions gets a few of them through, and the store hears of no more.
+    @Test(arguments: ["open and leave", "resume and leave", "abort"])
+    func fruitlessBeginningsAreFew(what: String) {
+        var driver = GatewayDriver {
+            $0.fruitlessBeginningsAtOnce = 5
+            $0.fruitlessBeginningsPerSecond = 2
+        }
+        driver.connect()
+        func begin() -> [GatewayAction] {
+            let frame: Frame =
+                switch what {
+                case "abort": .abort(Abort(token: GatewayDriver.token()))
+                case "resume and leave": .resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token()))
+                default: .sessionOpen(GatewayDriver.open(size: 400, policy: .overwrite))
+                }
+            let came = driver.frame(frame)
+            while !driver.requests.isEmpty { driver.answer(.failed(.uploadUnknown)) }
+            driver.frame(.sessionLeave(SessionLeave()))
+            return came
+        }
+        for _ in 0..<5 { #expect(codes(begin()) == []) }
+        let refused = begin()
+        #expect(codes(refused) == [.busy])
+        guard case .send(_, _, .sessionRefused(let refusal)) = refused.first else { return }
+        #expect(refusal.retryAfterMilliseconds == 500)
+        driver.tick(after: .milliseconds(499))
+        #expect(codes(begin()) == [.busy])
+        driver.tick(after: .milliseconds(1))
+        #expect(codes(begin()) == [])
+        #expect(codes(begin()) == [.busy])
+    }
+
+    /// The rate is the device's, not the connection's, and another device's is its own.
+    @Test func connectingAnewDoesNotBringMore() {
+        var driver = GatewayDriver {
+            $0.fruitlessBeginningsAtOnce = 1
+            $0.fruitlessBeginningsPerSecond = 1
+        }
+        driver.connect()
+        #expect(codes(open(1, &driver)) == [])
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        let next = driver.newConnection()
+        driver.connect(next)
+        let again = driver.frame(.sessionOpen(GatewayDriver.open(size: 400, policy: .overwrite)), from: next)
+        #expect(codes(again) == [.busy])
+    }
+
+    /// Small files that are stored, or there already, are pushed as fast as they come.
+    @Test(arguments: ["completed", "exists", "taken"])
+    func whatShowsAnObjectDoesNotCount(how: String) {
+        var driver = GatewayDriver {
+            $0.fruitlessBeginningsAtOnce = 2
+            $0.fruitlessBeginningsPerSecond = 1
+        }
+        driver.connect()
+        for number in 1...50 {
+            let came = driver.frame(
+                .sessionOpen(
+                    GatewayDriver.open(size: 400, policy: how == "taken" ? .fail : .verify, session: session(number))))
+            #expect(!codes(came).contains(.busy))
+            let object = GatewayDriver.object(size: 400, session: how == "completed" ? session(number) : nil)
+            #expect(driver.answer(.object(object)).contains { if case .send = $0 { true } else { false } })
+            while !driver.requests.isEmpty { driver.answer(.done) }
+        }
+    }
+
+    /// Whoever sends more frames than it may is read from later; the pauses add up to the rate.
+    @Test func framesBeyondTheRateArePausedFor() throws {
+        var driver = GatewayDriver {
+            $0.framesAtOnce = 10
+            $0.framesPerSecond = 100
+            $0.framePause = .milliseconds(50)
+        }
+        driver.connect()
+        let id = GatewayDriver.connection
+        let start = driver.now
+        var frames = 0
+        while frames < 1_000 {
+            frames += 1
+            var pause: Duration?
+            driver.change { pause = $0.pauseAfterFrame(from: id, now: $1) }
+            if frames <= 10 { #expect(pause == nil) }
+            guard let pause else { continue }
+            #expect(pause >= .milliseconds(50))
+            driver.tick(after: pause)
+        }
+        #expect(driver.now.since(start) >= .milliseconds(9_800) && driver.now.since(start) < .milliseconds(10_100))
+        // A peer that is nobody yet has one frame to say.
+        driver.change { #expect($0.pauseAfterFrame(from: ConnectionID(99), now: $1) == nil) }
+    }
+
+    // MARK: Memory
+
+    @Test func aChunkBeyondTheLimitEndsTheConnection() throws {
+        var driver = try GatewayTableTests.driver(in: .openWithPart)
+        #expect(driver.data(offset: 200, bytes: 256) == .accept(try #require(driver.flows.last), skip: 0))
+        #expect(driver.data(offset: 456, bytes: 257) == .violation)
+    }
+
+    @Test func undecidedDataBeyondTheInitialCreditEndsTheConnection() throws {
+        var driver = try GatewayTableTests.driver(in: .openingWithPart)
+        #expect(driver.data(offset: 200, bytes: 256) != .violation)
+        // 500 bytes are granted.
+        #expect(driver.data(offset: 456, bytes: 45) == .violation)
+    }
+
+    @Test func dataBeyondTheWindowEndsTheConnection() throws {
+        var driver = try GatewayTableTests.driver(in: .openWithPart)
+        for offset in [200, 400] as [UInt64] { #expect(driver.data(offset: offset, bytes: 200) != .violation) }
+        // 600 bytes are granted.
+        #expect(driver.data(offset: 600, bytes: 1) == .violation)
+    }
+
+    /// Three parts of 600 bytes fit into what a device may have, and one more into what all may.
+    @Test func partsBeyondTheBudgetsArePutOff() throws {
+        var driver = GatewayDriver {
+            $0.initialCreditBytes = 0
+            $0.budgetBytes = 2_500
+            $0.budgetBytesPerDevice = 2_000
+        }
+        driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }
+        driver.connect()
+        let other = driver.newConnection()
+        driver.change { $0.accepted(other, now: $1) }
+        driver.frame(.hello(GatewayDriver.hello(of: GatewayDriver.otherDevice)), slot: .connection, from: other)
+        let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 1_000)))
+        for number in 1...4 {
+            open(number, &driver, size: 1_000)
+            #expect(codes(driver.frame(offer, slot: Slot(UInt16(number)))) == (number <= 3 ? [] : [.busy]))
+        }
+        for number in 5...6 {
+            let opening = GatewayDriver.open(size: 1_000, policy: .overwrite, session: session(number))
+            driver.frame(.sessionOpen(opening), slot: Slot(UInt16(number)), from: other)
+            let decided = driver.frame(offer, slot: Slot(UInt16(number)), from: other)
+            #expect(codes(decided) == (number == 5 ? [] : [.busy]))
+        }
+    }
+
+    @Test func partsOfASessionBeyondTheLimitArePutOff() throws {
+        var driver = try GatewayTableTests.driver(in: .open, change: { $0.partsPerSessionMax = 2 })
+        for part in 1...3 as ClosedRange<UInt32> {
+            let offer = Frame.partOffer(try #require(GatewayDriver.offer(part, of: 2_500)))
+            #expect(codes(driver.frame(offer)) == (part <= 2 ? [] : [.busy]))
+        }
+    }
+
+    /// They hold next to nothing of the budget, but each weighs something.
+    @Test func undecidedPartsBeyondTheLimitArePutOff() throws {
+        var driver = GatewayDriver { $0.undecidedPartsMax = 2 }
+        driver.connect()
+        let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 400)))
+        for round in 1...2 {
+            for number in 1...3 {
+                let opening = GatewayDriver.open(size: 400, session: session(round * 10 + number))
+                driver.frame(.sessionOpen(opening), slot: Slot(UInt16(number)))
+                #expect(codes(driver.frame(offer, slot: Slot(UInt16(number)))) == (number <= 2 ? [] : [.busy]))
+            }
+            // Decided or dropped, they count no more.
+            driver.answer(.object(nil))
+            for number in 1...3 { driver.frame(.sessionLeave(SessionLeave()), slot: Slot(UInt16(number))) }
+            while !driver.requests.isEmpty { driver.answer(.object(nil)) }
+        }
+    }
+
+    @Test func aPartWithoutAConnectionIsLetGo() throws {
+        var driver = try GatewayTableTests.driver(in: .openWithPart)
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        driver.tick(after: driver.machine.limits.partGrace - .milliseconds(1))
+        #expect(driver.machine.partsUnderWay == 1)
+        driver.tick(after: .milliseconds(1))
+        #expect(driver.machine.partsUnderWay == 0 && driver.machine.bytesReserved == 0)
+    }
+}

@@ -1,0 +1,315 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What holds memory has to move, once in every window, and only as far as it is the agent's to move it.
+@Suite struct ProgressTests {
+    private static let first = GatewayDriver.connection
+    private static let window = Duration.seconds(60)
+
+    /// The parts that were let go, and the sessions that were put off.
+    private func letGo(_ actions: [GatewayAction]) -> [ErrorCode] {
+        actions.compactMap { action in
+            guard case .send(_, _, let frame) = action else { return nil }
+            switch frame {
+            case .error(let report): return report.code
+            case .sessionRefused(let refused): return refused.code
+            default: return nil
+            }
+        }
+    }
+
+    /// Lets a window pass, in which connections stay alive by what costs nothing.
+    private func passWindow(
+        _ driver: inout GatewayDriver, connections: [ConnectionID] = [first],
+        _ body: (inout GatewayDriver, Int) -> Void = { _, _ in }
+    ) -> [ErrorCode] {
+        var came: [GatewayAction] = []
+        for step in 0..<4 {
+            body(&driver, step)
+            for id in connections { came += driver.frame(.pong(Pong(nonce: 1)), slot: .connection, from: id) }
+            came += driver.tick(after: Self.window / 4)
+        }
+        return letGo(came)
+    }
+
+    /// In a slot of its own, a part of 1,000 bytes that may be sent up to its window of 600.
+    private func offer(
+        _ number: Int, _ driver: inout GatewayDriver, from id: ConnectionID = first
+    ) throws {
+        let session = SessionID(high: id.value, low: UInt64(number))
+        let slot = Slot(UInt16(number))
+        driver.frame(
+            .sessionOpen(GatewayDriver.open(size: 1_000, policy: .overwrite, session: session)), slot: slot, from: id)
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 1_000))), slot: slot, from: id)
+    }
+
+    @Test func aPartThatIsNotSentIsLetGoAndMayBeOfferedAgain() throws {
+        var driver = try GatewayTableTests.driver(in: .openWithPart)
+        let held = driver.machine.bytesReserved
+        #expect(passWindow(&driver) == [])
+        #expect(passWindow(&driver) == [.partInterrupted])
+        #expect(driver.machine.bytesReserved < held && driver.machine.partsUnderWay == 0)
+        // The session goes on.
+        let again = driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
+        let isSent = again.contains {
+            if case .send(_, _, .partDecision(let decision)) = $0, case .send = decision.decision {
+                true
+            } else {
+                false
+            }
+        }
+        #expect(isSent)
+    }
+
+    /// A byte now and then is no progress, and what moves no part is none either.
+    @Test func aTrickleIsNotEnough() throws {
+        var driver = try GatewayTableTests.driver(in: .openWithPart)
+        var offset: UInt64 = 200
+        var codes: [ErrorCode] = []
+        for _ in 0..<2 {
+            codes += passWindow(&driver) { driver, _ in
+                driver.data(offset: offset, bytes: 1)
+                driver.change { $0.heard(25, from: Self.first, now: $1) }
+                offset += 1
+            }
+        }
+        #expect(codes == [.partInterrupted])
+    }
+
+    /// 256 bytes a minute: the slowest link that anybody will wait for.
+    @Test func aSlowPartIsKept() throws {
+        var driver = try GatewayTableTests.driver(in: .openWithPart)
+        for window in 0..<3 {
+            let codes = passWindow(&driver) { driver, step in
+                driver.data(offset: 200 + UInt64(window * 4 + step) * 64, bytes: 64)
+                if let flow = driver.flows.last {
+                    driver.change { $0.consumed(200 + UInt64(window * 4 + step) * 64, flow: flow, now: $1) }
+                }
+            }
+            #expect(codes == [])
+        }
+        #expect(driver.machine.partsUnderWay == 1)
+    }
+
+    /// On a slow link parts take turns, and one may wait longer than a window for its own.
+    @Test func aPartThatWaitsForItsTurnIsKept() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        for number in 1...4 { try offer(number, &driver) }
+        #expect(passWindow(&driver) == [])
+        for number in 1...2 {
+            // Only one of them moves, by as much as all have to.
+            let codes = passWindow(&driver) { driver, step in
+                driver.data(offset: UInt64(step) * 100, bytes: 100, slot: Slot(UInt16(number)))
+                driver.change { $0.heard(4 * 256 / 4, from: Self.first, now: $1) }
+            }
+            #expect(codes == [])
+        }
+        // Then none.
+        #expect(passWindow(&driver) == Array(repeating: .partInterrupted, count: 4))
+    }
+
+    /// What waits for the store is not the agent's to move, and its time begins when there is credit.
+    @Test func aPartThatWaitsForTheStoreIsKept() throws {
+        var driver = try GatewayTableTests.driver(in: .openWithPart)
+        for offset in [200, 400] as [UInt64] { driver.data(offset: offset, bytes: 200) }
+        for _ in 0..<5 { #expect(passWindow(&driver) == []) }
+        let flow = try #require(driver.flows.last)
+        driver.frame(.pong(Pong(nonce: 1)), slot: .connection)
+        driver.tick(after: Self.window - .seconds(1))
+        driver.frame(.pong(Pong(nonce: 1)), slot: .connection)
+        driver.change { $0.consumed(600, flow: flow, now: $1) }
+        #expect(letGo(driver.tick(after: .seconds(1))) == [])
+        #expect(passWindow(&driver) == [.partInterrupted])
+    }
+
+    @Test func aWholePartThatTheStoreIsWritingIsKept() throws {
+        for state in [.openWithWholePart, .onePartReleased] as [GatewayTableTests.State] {
+            var driver = try GatewayTableTests.driver(in: state)
+            for _ in 0..<5 { #expect(passWindow(&driver) == [], "\(state)") }
+            #expect(driver.machine.partsUnderWay == 1)
+        }
+    }
+
+    @Test func aOnePartFileThatIsNotCompletedIsLetGo() throws {
+        var driver = try GatewayTableTests.driver(in: .onePartHeld)
+        #expect(passWindow(&driver) + passWindow(&driver) == [.partInterrupted])
+        #expect(driver.machine.partsUnderWay == 0)
+    }
+
+    @Test(arguments: [GatewayTableTests.State.openingWithPart, .openingWithWholePartAndComplete, .lookingUp])
+    func whatIsNotDecidedIsKept(state: GatewayTableTests.State) throws {
+        var driver = try GatewayTableTests.driver(in: state)
+        let parts = driver.machine.partsUnderWay
+        for _ in 0..<5 { #expect(passWindow(&driver) == []) }
+        #expect(driver.machine.partsUnderWay == parts)
+    }
+
+    // MARK: Lists
+
+    @Test func aListThatDoesNotComeIsGivenUp() throws {
+        var driver = try GatewayTableTests.driver(in: .listing)
+        let held = driver.machine.bytesReserved
+        #expect(passWindow(&driver) == [])
+        #expect(passWindow(&driver) == [.busy])
+        #expect(driver.machine.slotsInUse == 0 && driver.machine.bytesReserved < held)
+    }
+
+    @Test func aListWithoutCompleteIsGivenUp() throws {
+        var driver = try GatewayTableTests.driver(in: .open)
+        driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        #expect(passWindow(&driver) + passWindow(&driver) == [.busy])
+        #expect(driver.machine.slotsInUse == 0)
+    }
+
+    /// A page may take longer than a window; its bytes count as they come.
+    @Test func aListThatComesSlowlyIsKept() throws {
+        var driver = try GatewayTableTests.driver(in: .listing)
+        for _ in 0..<5 {
+            let codes = passWindow(&driver) { driver, _ in
+                driver.change { $0.heard(64, from: Self.first, now: $1) }
+            }
+            #expect(codes == [])
+        }
+        #expect(driver.machine.slotsInUse == 1)
+    }
+
+    @Test func aListThatIsBeingCompletedIsKept() throws {
+        var driver = try GatewayTableTests.driver(in: .comparing)
+        for _ in 0..<5 { #expect(passWindow(&driver) == []) }
+        #expect(driver.machine.slotsInUse == 1)
+    }
+
+    // MARK: Slow parts
+
+    /// Two devices: one holds a lot and sends slowly, the other as well has one slow part. `others` is told who is
+    /// put off.
+    private func crowded(slowParts: Int) throws -> GatewayDriver {
+        var driver = GatewayDriver {
+            $0.initialCreditBytes = 0
+            $0.budgetBytes = 6_000
+            $0.budgetBytesPerDevice = 5_400
+        }
+        driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }
+        driver.connect()
+        let other = driver.newConnection()
+        driver.change { $0.accepted(other, now: $1) }
+        driver.frame(.hello(GatewayDriver.hello(of: GatewayDriver.otherDevice)), slot: .connection, from: other)
+        for number in 1...slowParts { try offer(number, &driver) }
+        try offer(1, &driver, from: other)
+        _ = passWindow(&driver, connections: [Self.first, other])
+        let codes = passWindow(&driver, connections: [Self.first, other]) { driver, step in
+            for number in 1...slowParts {
+                driver.data(offset: UInt64(step) * 70, bytes: 70, slot: Slot(UInt16(number)))
+            }
+            driver.data(offset: UInt64(step) * 70, bytes: 70, slot: Slot(1), from: other)
+            for id in [Self.first, other] { driver.change { $0.heard(10_000, from: id, now: $1) } }
+        }
+        #expect(codes == [])
+        return driver
+    }
+
+    @Test func slowPartsMakeRoomForOthersWhereTheyHoldMoreThanHalf() throws {
+        var driver = try crowded(slowParts: 8)
+        let other = ConnectionID(2)
+        // 5,400 of 6,000 bytes are held: one more part fits, and the next is put off.
+        try offer(2, &driver, from: other)
+        #expect(driver.machine.bytesReserved == 6_000)
+        let before = driver.machine.partsUnderWay
+        let session = SessionID(high: 2, low: 3)
+        let open = GatewayDriver.open(size: 1_000, policy: .overwrite, session: session)
+        driver.frame(.sessionOpen(open), slot: Slot(3), from: other)
+        let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 1_000)))
+        let putOff = driver.frame(offer, slot: Slot(3), from: other)
+        // The device that holds the most of it loses one, and the offer comes again.
+        let owners = putOff.compactMap { action -> ConnectionID? in
+            if case .send(let id, _, .error(let report)) = action, report.code == .partInterrupted { id } else { nil }
+        }
+        #expect(owners == [Self.first])
+        #expect(driver.machine.partsUnderWay == before - 1)
+        driver.frame(offer, slot: Slot(3), from: other)
+        #expect(driver.machine.partsUnderWay == before)
+        // Down to half and no further: 5 of 9 parts are left of those that were slow.
+        for _ in 0..<20 { driver.frame(offer, slot: Slot(3), from: other) }
+        var interrupted = 1
+        for number in 4...20 {
+            let open = GatewayDriver.open(
+                size: 1_000, policy: .overwrite, session: SessionID(high: 2, low: UInt64(number)))
+            driver.frame(.sessionOpen(open), slot: Slot(UInt16(number)), from: other)
+            for _ in 0..<2 {
+                interrupted += letGo(driver.frame(offer, slot: Slot(UInt16(number)), from: other)).count
+            }
+        }
+        #expect(interrupted == 4)
+    }
+
+    @Test func slowPartsWithinTheirShareAreKept() throws {
+        var driver = try crowded(slowParts: 4)
+        for number in 5...20 { try offer(number, &driver) }
+        #expect(driver.machine.partsUnderWay == 10)
+    }
+
+    /// However many devices are slow, none loses the only part that it sends.
+    @Test func aDevicesOnlyPartIsKept() throws {
+        var driver = GatewayDriver {
+            $0.initialCreditBytes = 0
+            $0.budgetBytes = 1_200
+            $0.budgetBytesPerDevice = 1_200
+        }
+        driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }
+        driver.connect()
+        let other = driver.newConnection()
+        driver.change { $0.accepted(other, now: $1) }
+        driver.frame(.hello(GatewayDriver.hello(of: GatewayDriver.otherDevice)), slot: .connection, from: other)
+        try offer(1, &driver)
+        try offer(1, &driver, from: other)
+        for window in 0..<2 {
+            let codes = passWindow(&driver, connections: [Self.first, other]) { driver, step in
+                for id in [Self.first, other] {
+                    driver.data(offset: UInt64(window * 4 + step) * 70, bytes: 70, from: id)
+                    driver.change { $0.heard(10_000, from: id, now: $1) }
+                }
+            }
+            #expect(codes == [])
+            try offer(window + 2, &driver)
+        }
+        #expect(driver.machine.partsUnderWay == 2)
+    }
+
+    // MARK: With an agent
+
+    /// 2 KB/s, more files at once than take their turn in a window: nothing is let go.
+    @Test func aSlowLinkIsNotPunished() {
+        var options = PairOptions()
+        options.linkBytesPerSecond = 2_000
+        options.gatewayLimits.parts.partBytesDefault = 40_000
+        options.gatewayLimits.windowBytes = 20_000
+        options.gatewayLimits.chunkBytesMax = 4_000
+        options.gatewayLimits.budgetBytes = 4_000_000
+        options.gatewayLimits.budgetBytesPerDevice = 4_000_000
+        options.gatewayLimits.progressWindow = .seconds(5)
+        options.agentLimits.concurrency = 16
+        let pair = Pair(options)
+        let uploads = (0..<16).map { pair.push(bytes: 40_000, key: "file-\($0)") }
+        pair.run(stepsMax: 400_000)
+        for upload in uploads { pair.checkStored(upload) }
+        let wasLetGo = pair.gateways.flatMap(\.notes).contains { if case .letGo = $0 { true } else { false } }
+        #expect(!wasLetGo)
+        pair.rest()
+        #expect(pair.violations == [])
+    }
+
+    @Test func anAgentOffersAgainWhatWasLetGo() throws {
+        var driver = AgentTableTests.driver(in: .sendingDecided)
+        let part = try #require(PartNumber(1))
+        driver.frame(
+            .error(
+                ErrorReport(scope: .part(part), code: .partInterrupted, retryAfterMilliseconds: 200, message: "")))
+        while !driver.chunks.isEmpty { driver.chunkSent() }
+        let again = driver.tick(after: .seconds(2))
+        #expect(
+            again.contains { if case .send(_, _, .partOffer(let offer)) = $0 { offer.part == part } else { false } })
+    }
+}

@@ -1,0 +1,65 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// How many parts are on their way at once, before a cut and after it.
+@Suite struct SendWindowTests {
+    private let part = PartNumber(7)
+
+    @Test func nothingIsBoundedBeforeACut() throws {
+        let part = try #require(part)
+        #expect(SendWindow().admits(part, beside: 1_000))
+    }
+
+    @Test func afterACutPartsGoOneAtATimeAndOneMoreAfterEachRound() throws {
+        let part = try #require(part)
+        var window = SendWindow()
+        window.shrink()
+        var stored = 0
+        for allowed in 1...3 {
+            for _ in 0..<allowed {
+                #expect(window.partsMax == allowed, "after \(stored)")
+                #expect(window.admits(part, beside: allowed - 1) && !window.admits(part, beside: allowed))
+                window.grow(roomMax: 4)
+                stored += 1
+            }
+        }
+        #expect(window.partsMax == nil && window.admits(part, beside: 1_000))
+        window.grow(roomMax: 4)
+        #expect(window.partsMax == nil)
+    }
+
+    @Test func whatTheGatewayHasSomethingOfIsOfferedAtOnce() throws {
+        let (part, other) = (try #require(part), try #require(PartNumber(8)))
+        var window = SendWindow()
+        window.shrink()
+        window.known = [part]
+        #expect(window.admits(part, beside: 9) && !window.admits(other, beside: 9))
+        window.shrink()
+        #expect(!window.admits(part, beside: 9))
+    }
+
+    /// A connection carries two parts and a half, and each leads to another gateway: what was on its way is gone. Four
+    /// parts at a time would share what it carries, and none would ever get through.
+    @Test func littleIsSentTwiceThoughEveryConnectionLeadsElsewhere() {
+        var options = PairOptions()
+        options.gateways = 2
+        options.linkBytesPerSecond = 50_000
+        let pair = Pair(options)
+        pair.cuts = (1...100).map { Cut(.toGateway, after: $0 * 20) }
+        var connections = 0
+        pair.route = {
+            connections += 1
+            return connections % 2
+        }
+        let size: UInt64 = 60_000
+        let upload = pair.push(bytes: Int(size), partBytes: 2_000)
+        pair.run()
+        pair.checkStored(upload)
+        let sent = pair.chunkTimes.reduce(0) { $0 + $1.wireBytes }
+        #expect(sent < size * 2, "\(sent) bytes in \(connections) connections")
+        pair.rest()
+        #expect(pair.violations == [])
+    }
+}

@@ -1,0 +1,105 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What a store says that no frame can carry, or that would be taken for something else. Each was found by fuzzing.
+@Suite struct StoreWordsTests {
+    private func opened(size: UInt64 = 2_500) -> GatewayDriver {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: size)))
+        for answer in [.object(nil), .records([]), .done, .uploadCreated(upload: "upload-1"), .done] as [StoreAnswer] {
+            driver.answer(answer)
+        }
+        return driver
+    }
+
+    private func frames(_ actions: [GatewayAction]) -> [Frame] {
+        actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
+    }
+
+    private func expectSendable(_ actions: [GatewayAction]) {
+        let frames = frames(actions)
+        #expect(!frames.isEmpty)
+        for frame in frames { #expect(frame.isEncodable(slot: GatewayDriver.slot), "\(frame.type)") }
+    }
+
+    @Test(arguments: ["", String(repeating: "e", count: 1_025)])
+    func aPartWhoseETagCannotBeToldIsRefused(etag: String) throws {
+        var driver = opened()
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
+        expectSendable(driver.answer(.partStored(etag: etag)))
+    }
+
+    @Test func aPartIsAskedForOnceHoweverOftenTheStoreNamesIt() throws {
+        var driver = opened()
+        driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        driver.frame(.complete(GatewayDriver.complete(2_500)))
+        driver.answer(.parts(GatewayDriver.entries(of: 2_500)))
+        let named = [2, 1, 2, 9_999, .max].compactMap { PartNumber($0) }
+        let actions = driver.answer(.failed(.partsInvalid(named)))
+        let wanted = [1, 2].compactMap { PartNumber($0) }
+        #expect(frames(actions) == [.partsWanted(PartsWanted(parts: wanted))])
+    }
+
+    @Test func anObjectWithEndlessNamesIsToldWithoutThem() {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
+        let name = String(repeating: "n", count: 9_000)
+        let object = ObjectFacts(
+            size: 2_500, partBytes: 1_000, evidence: .compositeMD5(name), etag: name, version: name, session: nil)
+        expectSendable(driver.answer(.object(object)))
+    }
+
+    @Test func anUploadWithoutAnIdIsNoUpload() {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
+        for answer in [.object(nil), .records([]), .done] as [StoreAnswer] { driver.answer(answer) }
+        let frames = frames(driver.answer(.uploadCreated(upload: "")))
+        #expect(frames.contains { if case .sessionRefused = $0 { true } else { false } })
+    }
+
+    /// Such a part was stored as an object of its own, under the file's key.
+    @Test func aTokenOfSeveralPartsWithoutAnUploadIsInvalid() {
+        var driver = GatewayDriver()
+        driver.connect()
+        let query = ResumeQuery(listedParts: 0, token: GatewayDriver.token(upload: ""))
+        guard case .sessionRefused(let refused) = frames(driver.frame(.resumeQuery(query))).first else {
+            Issue.record("the token was taken")
+            return
+        }
+        #expect(refused.code == .tokenInvalid)
+        #expect(driver.requests.isEmpty)
+    }
+
+    /// The token that it would be resumed with is refused, and the agent would be offered it again for ever.
+    @Test func aRecordWithoutAPartSizeIsNotOffered() {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
+        driver.answer(.object(nil))
+        let label = ObjectLabel(
+            session: SessionID(high: 2, low: 2), partBytes: 0, modification: GatewayDriver.modification)
+        let record = SessionRecordFacts(
+            device: GatewayDriver.device.name, key: "site/file", fileBytes: 2_500, label: label, upload: "upload-2")
+        #expect(frames(driver.answer(.records([record]))).isEmpty)
+        guard case .writeRecord(let facts) = driver.requests.first?.request else {
+            Issue.record("no session of its own was begun")
+            return
+        }
+        #expect(facts.label.session == GatewayDriver.session)
+    }
+
+    /// A store that says "later" and means never must not keep a session for ever.
+    @Test func aStoreIsNotWaitedForLongerThanMinutes() {
+        var driver = opened()
+        driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        driver.frame(.complete(GatewayDriver.complete(2_500)))
+        driver.answer(.failed(.unavailable(retryAfter: .seconds(Int64.max))))
+        driver.tick(after: .seconds(300))
+        #expect(!driver.requests.isEmpty)
+    }
+}

@@ -1,0 +1,74 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Devices that no list names, and names whose key becomes another.
+@Suite struct VouchedDeviceTests {
+    /// The device of the driver with another key.
+    private static let renewed = AuthorisedDevice(
+        name: GatewayDriver.device.name, fingerprint: ToyDigest.sha256([8]), prefix: GatewayDriver.device.prefix)
+    private static let stranger = AuthorisedDevice(
+        name: "stranger", fingerprint: ToyDigest.sha256([9]), prefix: GatewayDriver.device.prefix)
+
+    private func hello(_ device: AuthorisedDevice) -> Frame {
+        Frame.hello(
+            Hello(
+                versionMin: 1, versionMax: 1, capabilities: [], fingerprint: device.fingerprint,
+                run: RunID(high: 7, low: 7), software: "a"))
+    }
+
+    private func connect(_ device: AuthorisedDevice, _ driver: inout GatewayDriver) -> (ConnectionID, [Frame]) {
+        let id = driver.newConnection()
+        driver.change { $0.accepted(id, now: $1) }
+        return (id, frames(driver.frame(hello(device), slot: .connection, from: id), to: id))
+    }
+
+    private func frames(_ actions: [GatewayAction], to id: ConnectionID) -> [Frame] {
+        actions.compactMap { if case .send(id, _, let frame) = $0 { frame } else { nil } }
+    }
+
+    private func isWelcome(_ frames: [Frame]) -> Bool {
+        frames.contains { if case .welcome = $0 { true } else { false } }
+    }
+
+    @Test func oneThatIsVouchedForIsWelcomeUntilItLeaves() {
+        var driver = GatewayDriver()
+        #expect(!isWelcome(connect(Self.stranger, &driver).1))
+        driver.change { machine, _ in machine.deviceVouchedFor(Self.stranger) }
+        #expect(isWelcome(connect(Self.stranger, &driver).1))
+        driver.change { machine, _ in machine.deviceLeft(Self.stranger.fingerprint) }
+        #expect(!isWelcome(connect(Self.stranger, &driver).1))
+    }
+
+    @Test func aListWithoutItEndsItsConnections() {
+        var driver = GatewayDriver()
+        driver.change { machine, _ in machine.deviceVouchedFor(Self.stranger) }
+        let (id, _) = connect(Self.stranger, &driver)
+        let kept = driver.change { $0.devicesChanged([GatewayDriver.device, Self.stranger], now: $1) }
+        #expect(frames(kept, to: id).isEmpty)
+        let ended = driver.change { $0.devicesChanged([GatewayDriver.device], now: $1) }
+        #expect(ended.contains(.close(id)))
+    }
+
+    /// Sessions belong to a name, in memory as in their tokens.
+    @Test func aSessionGoesOnUnderItsNameAndNoOther() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
+        for answer in [.object(nil), .records([]), .done, .uploadCreated(upload: "upload-1"), .done] as [StoreAnswer] {
+            driver.answer(answer)
+        }
+        let query = Frame.resumeQuery(ResumeQuery(listedParts: 0, token: try #require(driver.tokens.first)))
+        driver.change { $0.devicesChanged([Self.renewed, Self.stranger], now: $1) }
+        #expect(driver.machine.sessionCount == 1)
+        let (foreign, _) = connect(Self.stranger, &driver)
+        let refused = frames(driver.frame(query, from: foreign), to: foreign)
+        #expect(
+            refused == [.sessionRefused(SessionRefused(code: .tokenForeign, retryAfterMilliseconds: 0, message: ""))])
+        let (own, _) = connect(Self.renewed, &driver)
+        let resumed = frames(driver.frame(query, from: own), to: own)
+        #expect(!resumed.contains { if case .sessionRefused = $0 { true } else { false } }, "\(resumed)")
+        #expect(driver.machine.sessionCount == 1)
+    }
+}

@@ -1,0 +1,55 @@
+import Testing
+import TransferCore
+import WireProtocol
+
+/// The limits that the specification tells, and that SECURITY.md refers to, are those of the code.
+@Suite struct LimitsTableTests {
+    private let limits = GatewayLimits(
+        parts: PartRule(
+            partBytesMin: 1, partBytesMax: 1 << 30, partBytesDefault: 1, partsMax: 10_000, objectBytesMax: 1 << 40))
+
+    @Test func gatewayLimitsAreTheTableOfTheSpecification() throws {
+        let rows = try Repository.tableRows(underHeading: "### 5.3 Limits")
+        let table = rows.map { "\($0[0]): \($0[1])" }
+        #expect(table == told)
+    }
+
+    private var told: [String] {
+        [
+            "connections without HELLO: \(grouped(limits.strangersMax))",
+            "the same, of one address: \(grouped(limits.strangersPerAddressMax))",
+            "handshake: \(seconds(limits.handshakeLimit))",
+            "HELLO or ENROL after the handshake: \(seconds(limits.helloLimit))",
+            "body before HELLO: \(grouped(WireLimits.bodyBytesBeforeHelloMax)) bytes",
+            "read at once before HELLO: \(size(UInt64(limits.readBytesBeforeHello)))",
+            "connections: \(grouped(limits.connectionsMax))",
+            "connections of a device: \(grouped(limits.connectionsPerDeviceMax))",
+            "silence: \(seconds(limits.idleLimit))",
+            "sessions: \(grouped(limits.sessionsMax))",
+            "sessions of a device: \(grouped(limits.sessionsPerDeviceMax))",
+            "session without a connection: \(seconds(limits.sessionGrace))",
+            "slots of a connection: \(grouped(Int(limits.slotsMax)))",
+            "fruitless beginnings of a device at once: \(grouped(Int(limits.fruitlessBeginningsAtOnce)))",
+            "fruitless beginnings of a device a second: \(grouped(Int(limits.fruitlessBeginningsPerSecond)))",
+            "frames of a device at once: \(grouped(Int(limits.framesAtOnce)))",
+            "frames of a device a second: \(grouped(Int(limits.framesPerSecond)))",
+            "memory for parts and lists: \(size(limits.budgetBytes))",
+            "the same, of a device: \(size(limits.budgetBytesPerDevice))",
+            "window of a part: \(size(limits.windowBytes))",
+            "initial credit of a connection: \(size(UInt64(limits.initialCreditBytes)))",
+            "chunk, decompressed: \(size(UInt64(limits.chunkBytesMax)))",
+            "parts of a session under way: \(limits.partsPerSessionMax)",
+            "undecided parts of a connection: \(limits.undecidedPartsMax)",
+            "part without a connection: \(seconds(limits.partGrace))",
+            "progress is judged every: \(seconds(limits.progressWindow))",
+            "progress of each that holds memory: \(limits.progressBytesMin) bytes",
+            "memory of slow parts while others wait: \(size(limits.slowBytesMax))",
+        ]
+    }
+
+    private func seconds(_ duration: Duration) -> String { "\(duration.components.seconds) s" }
+
+    private func size(_ bytes: UInt64) -> String {
+        bytes >= 1 << 20 ? "\(bytes >> 20) MiB" : "\(bytes >> 10) KiB"
+    }
+}
