@@ -31,6 +31,8 @@ actor GatewayCore {
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
     /// Invitations that are being taken up; `finish` waits for these, too.
     private var enrolments: [ConnectionID: Task<Void, Never>] = [:]
+    /// Records of resumed sessions that are being written again.
+    private var renewals: [SessionID: Task<Void, Never>] = [:]
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     private var lastConnection: UInt64 = 0
     private var isPerforming = false
@@ -239,7 +241,7 @@ actor GatewayCore {
         for flow in flows.values { flow.drop() }
         for task in rest { task.cancel() }
         for task in rest { await task.value }
-        for task in Array(enrolments.values) { await task.value }
+        for task in Array(enrolments.values) + Array(renewals.values) { await task.value }
     }
 
     // MARK: Performing
@@ -307,9 +309,28 @@ actor GatewayCore {
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
         let flow = request.flow.flatMap { flows[$0] }
-        tasks[id] = Task { [calls] in
+        // What is removed must not be written a moment later.
+        var renewal: Task<Void, Never>?
+        if case .removeRecord(_, let session) = request { renewal = renewals[session] }
+        tasks[id] = Task { [calls, renewal] in
+            await renewal?.value
             let answer = await calls.answer(request, flow: flow)
             self.storeAnswered(id, answer)
+        }
+    }
+
+    /// A session that is gone on with after a long time is not to be taken for one that nobody goes on with.
+    private func renewRecord(of session: SessionID, _ key: String) {
+        guard renewals[session] == nil else { return }
+        renewals[session] = Task { [calls, logger] in
+            do throws(StoreError) {
+                try await calls.renewRecord(key: key, session: session)
+            } catch {
+                logger.info(
+                    "Could not write a resumed session's record again",
+                    metadata: ["session": "\(session)", "store.error": "\(error.shortDescription)"])
+            }
+            self.renewals[session] = nil
         }
     }
 
@@ -332,8 +353,9 @@ actor GatewayCore {
             notice("Refused", ["connection": "\(id.value)", "code": "\(code.name)"])
         case .opened(let session, let device, _):
             logger.info("Opened", metadata: ["session": "\(session)", "device": "\(device)"])
-        case .resumed(let session, let device, _):
+        case .resumed(let session, let device, let key):
             logger.info("Resumed", metadata: ["session": "\(session)", "device": "\(device)"])
+            renewRecord(of: session, key)
         case .completed(let session, _, let bytes):
             logger.info("Completed", metadata: ["session": "\(session)", "bytes": "\(bytes)"])
         case .aborted(let session, _):

@@ -22,6 +22,11 @@ struct StoreCalls: Sendable {
         }
     }
 
+    /// A session goes on whose parts may all be old: its record is young from here on, unless it has just been written.
+    func renewRecord(key: String, session: SessionID) async throws(StoreError) {
+        try await records.renew(key: key, session: session, olderThan: .seconds(30))
+    }
+
     private func perform(_ request: StoreRequest, flow: PartFlow?) async throws(StoreError) -> StoreAnswer {
         switch request {
         case .lookUpObject(let key, let plan):

@@ -27,6 +27,16 @@ package struct SessionRecords: Sendable {
         return record
     }
 
+    /// Writes a session's record again where it is older than `age`, so that cleaning takes the session for what it is:
+    /// gone on with. One that is not there, or cannot be read, is left so.
+    package func renew(key: String, session: SessionID, olderThan age: Duration) async throws(StoreError) {
+        let name = try SessionRecord.name(key: key, session: session)
+        guard let entry = try await entry(name: name), let record = entry.record, record.sessionID == session,
+            isSame(record.key, key), entry.modified < (try await store.currentTime()) - age / .seconds(1)
+        else { return }
+        try await write(record)
+    }
+
     /// Removes a session's record. One that is not there is no error.
     package func remove(key: String, session: SessionID) async throws(StoreError) {
         try await store.deleteRecord(name: try SessionRecord.name(key: key, session: session))

@@ -78,7 +78,8 @@ struct Serve: AsyncParsableCommand {
         program.authorityPath = authorityPath
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
         if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
-            guard expiry >= .seconds(60) else { throw ValidationError("--unfinished-expiry is at least 1min.") }
+            // A part may take long, and is no sign of life until it is stored.
+            guard expiry >= .seconds(3_600) else { throw ValidationError("--unfinished-expiry is at least 1h.") }
             program.unfinishedExpiry = expiry
         }
         try await program.run(logger: logger)

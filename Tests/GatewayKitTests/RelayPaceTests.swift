@@ -46,6 +46,37 @@ struct RelayPaceTests {
     }
 
     /// Any gateway clears away what has expired, and says how much; what is alive or not Sluice's stays.
+    /// An agent comes back after eight days: while its first part is on its way nothing in the store is young but the
+    /// record, and cleaning leaves the upload alone.
+    @Test func whatIsGoneOnWithAfterLongIsNotCleanedAway() async throws {
+        try await Relay.with(.minio) { relay in
+            let agent = try relay.makeAgent()
+            let file = try relay.site.makeFile(Relay.key, bytes: 5 * relay.partBytes)
+            relay.s3.inject(.refuse(status: 403, code: "AccessDenied"), into: .uploadPart, part: 4)
+            let refused = try await agent.push(file, key: Relay.key)
+            #expect(refused.failures.map(\.failure.kind) == [.storeRefuses])
+            relay.s3.advanceClock(by: .seconds(8 * 86_400))
+            relay.s3.inject(.loseRequest, into: .uploadPart, times: .max)
+            let (partCount, writeCount) = (relay.s3.count(.uploadPart), relay.s3.count(.putObject))
+            // The gateway has forgotten the session by then.
+            try await Task.sleep(for: .milliseconds(500))
+            async let summary = agent.push(file, key: Relay.key)
+            try await withDeadline(.seconds(30), "a part to be tried, and the record to be written") {
+                while relay.s3.count(.uploadPart) == partCount || relay.s3.count(.putObject) == writeCount {
+                    // The scripted store tells nobody of its calls.
+                    try await Task.sleep(for: .milliseconds(5))
+                }
+            }
+            try await relay.clean(olderThan: .seconds(7 * 86_400))
+            #expect(relay.s3.uploads.count == 1)
+            relay.s3.stopFaults()
+            #expect(try await summary.failures == [])
+            try relay.expectObject(file)
+            try await relay.expectUnfinished(0)
+            #expect(relay.s3.count(.createUpload) == 1)
+        }
+    }
+
     @Test func aRunningGatewayRemovesWhatHasExpired() async throws {
         let log = Watched<[String]>([])
         try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: logger(log)) { relay in

@@ -26,6 +26,23 @@ import WireProtocol
         }
     }
 
+    @Test func renewsOnlyWhatIsOld() async throws {
+        try await withTestStore { store, _ in
+            let records = SessionRecords(store: store)
+            let record = Self.record("a/b", session: 1)
+            try await records.renew(key: "a/b", session: record.sessionID, olderThan: .zero)
+            #expect(try await records.sessions(key: "a/b").isEmpty)
+            try await records.write(record)
+            let written = try #require(try await records.sessions(key: "a/b").first?.modified)
+            try await Task.sleep(for: .milliseconds(20))  // So that the store's clock goes on.
+            try await records.renew(key: "a/b", session: record.sessionID, olderThan: .seconds(60))
+            #expect(try await records.sessions(key: "a/b").first?.modified == written)
+            try await records.renew(key: "a/b", session: record.sessionID, olderThan: .zero)
+            let renewed = try #require(try await records.sessions(key: "a/b").first)
+            #expect(renewed.modified > written && renewed.record == record)
+        }
+    }
+
     /// Other programs and later versions read these bytes.
     @Test func hasAFixedFormAndName() throws {
         let record = Self.record("a/é", session: 0xAB, upload: "u-1")
