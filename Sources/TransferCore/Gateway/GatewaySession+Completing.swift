@@ -111,7 +111,7 @@ extension GatewaySession {
             }
             completeInStore(completion, &context)
         case (_, .failed(.uploadUnknown)):
-            search(Search(patientUntil: context.patientUntil, root: completion.complete.root), &context)
+            search(Search(root: completion.complete.root), &context)
         case (.completing, .failed(.keyTaken)):
             // Perhaps by an earlier attempt of this very session, whose answer was lost.
             let taken = Search(root: completion.complete.root, otherwise: StoreFailure.keyTaken.refusal)
