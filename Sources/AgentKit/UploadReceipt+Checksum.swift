@@ -8,8 +8,8 @@ extension UploadReceipt {
     /// same. `nil` where other evidence proved the object.
     package var checksumSHA256: String? {
         if case .wholeDigest(let digest) = evidence { return Data(digest.bytes).base64EncodedString() }
-        guard let root, partBytes > 0, size > partBytes else { return nil }
-        let partCount = size / partBytes + (size.isMultiple(of: partBytes) ? 0 : 1)
+        guard let root, let partCount = PartPlan(fileBytes: size, partBytes: partBytes)?.partCount, partCount > 1
+        else { return nil }
         return Data(root.bytes).base64EncodedString() + "-\(partCount)"
     }
 }

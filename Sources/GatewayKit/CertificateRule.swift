@@ -35,10 +35,8 @@ package struct CertificateRule: Equatable, Sendable {
             guard options.isEmpty else { throw DeviceListError("a revoked name has no options") }
             self.init(name: fields[0], prefix: nil)
         case Self.known:
-            switch PrefixOption.read(options, usual: Self.usualPrefix(name: fields[0])) {
-            case .success(let prefix): self.init(name: fields[0], prefix: prefix)
-            case .failure(let option): throw DeviceListError("the option \(option.text) is not known")
-            }
+            let prefix = try PrefixOption.read(options, usual: Self.usualPrefix(name: fields[0]))
+            self.init(name: fields[0], prefix: prefix)
         default:
             return nil
         }

@@ -54,12 +54,8 @@ package struct DeviceList: Equatable, Sendable {
         guard let fingerprint = Fingerprint(fields[1]) else {
             throw DeviceListError("the fingerprint is not sha256: and 64 hexadecimal digits")
         }
-        switch PrefixOption.read(fields.dropFirst(2)) {
-        case .success(let prefix):
-            return AuthorisedDevice(name: fields[0], fingerprint: fingerprint.digest, prefix: prefix)
-        case .failure(let option):
-            throw DeviceListError("the option \(option.text) is not known")
-        }
+        let prefix = try PrefixOption.read(fields.dropFirst(2))
+        return AuthorisedDevice(name: fields[0], fingerprint: fingerprint.digest, prefix: prefix)
     }
 
     /// Adds a device; one of the same name or fingerprint is refused.

@@ -237,11 +237,11 @@ actor GatewayCore {
     /// Closes what is left and waits for the calls to the store, which end as soon as they notice.
     func finish() async {
         for channel in channels.values { channel.close(promise: nil) }
-        let rest = Array(tasks.values)
+        let rest = Array(tasks.values) + Array(renewals.values)
         for flow in flows.values { flow.drop() }
         for task in rest { task.cancel() }
         for task in rest { await task.value }
-        for task in Array(enrolments.values) + Array(renewals.values) { await task.value }
+        for task in Array(enrolments.values) { await task.value }
     }
 
     // MARK: Performing
@@ -299,6 +299,7 @@ actor GatewayCore {
             enrol(id, Fingerprint(fingerprint), secret)
         case .note(let note):
             log(note)
+            if case .resumed(let session, _, let key) = note { renewRecord(of: session, key) }
         }
     }
 
@@ -353,9 +354,8 @@ actor GatewayCore {
             notice("Refused", ["connection": "\(id.value)", "code": "\(code.name)"])
         case .opened(let session, let device, _):
             logger.info("Opened", metadata: ["session": "\(session)", "device": "\(device)"])
-        case .resumed(let session, let device, let key):
+        case .resumed(let session, let device, _):
             logger.info("Resumed", metadata: ["session": "\(session)", "device": "\(device)"])
-            renewRecord(of: session, key)
         case .completed(let session, _, let bytes):
             logger.info("Completed", metadata: ["session": "\(session)", "bytes": "\(bytes)"])
         case .aborted(let session, _):

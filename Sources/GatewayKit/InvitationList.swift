@@ -34,7 +34,8 @@ package struct InvitationList: Equatable, Sendable {
             guard fields.count >= 3, let digest = SHA256Digest(fields[1]),
                 // A date that cannot be read makes the line one that cannot.
                 let expires = try? Date(fields[2], strategy: .iso8601),
-                case .success(let prefix) = PrefixOption.read(fields.dropFirst(3))
+                // And so does an option that is not known.
+                let prefix = try? PrefixOption.read(fields.dropFirst(3))
             else { throw InvitationListError(line: index + 1) }
             add(Invitation(name: fields[0], prefix: prefix, secretDigest: digest, expires: expires))
         }

@@ -47,16 +47,8 @@ struct LongTests {
 
     /// 1 GiB through three gateways that stand for one another, with a cut every second.
     @Test func aGibibyteHopsBetweenThreeGatewaysAtACutEverySecond() async throws {
-        try await Site.with(.juiceFS) { site in
-            try site.makeGatewayHome("second")
-            try site.makeGatewayHome("third")
-            try await site.withGateway { first in
-                try await site.withGateway(home: "second") { second in
-                    try await site.withGateway(home: "third") { third in
-                        try await pushGibibyte(through: [first.port, second.port, third.port], of: site)
-                    }
-                }
-            }
+        try await Site.withThreeGateways(.juiceFS) { site, gateways in
+            try await pushGibibyte(through: gateways.map(\.port), of: site)
         }
     }
 

@@ -93,6 +93,21 @@ struct Site {
         }
     }
 
+    /// Makes a site whose store three gateways serve: "gateway", "second" and "third".
+    static func withThreeGateways(
+        _ kind: StorageKind, _ body: (Site, [RunningGateway]) async throws -> Void
+    ) async throws {
+        try await with(kind) { site in
+            try site.makeGatewayHome("second")
+            try site.makeGatewayHome("third")
+            try await site.withGateway { first in
+                try await site.withGateway(home: "second") { second in
+                    try await site.withGateway(home: "third") { try await body(site, [first, second, $0]) }
+                }
+            }
+        }
+    }
+
     // MARK: Agents
 
     /// Makes an agent's home and puts its device on the site's list, in every gateway's home.

@@ -36,39 +36,21 @@ extension EndToEndTests {
 
         @Test(arguments: StorageKind.usual)
         func hopsBetweenThreeGatewaysAtACutEverySecond(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try site.makeGatewayHome("second")
-                try site.makeGatewayHome("third")
-                try await site.withGateway { first in
-                    try await site.withGateway(home: "second") { second in
-                        try await site.withGateway(home: "third") { third in
-                            let ports = [first.port, second.port, third.port]
-                            try await push(through: ports, of: site)
-                        }
-                    }
-                }
+            try await Site.withThreeGateways(kind) { site, gateways in
+                try await push(through: gateways.map(\.port), of: site)
             }
         }
 
         /// The balancer before them goes on leading every third connection to the dead one.
         @Test(arguments: StorageKind.usual)
         func goesOnWhereOneOfThreeGatewaysIsKilled(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                try site.makeGatewayHome("second")
-                try site.makeGatewayHome("third")
-                try await site.withGateway { first in
-                    try await site.withGateway(home: "second") { second in
-                        try await site.withGateway(home: "third") { third in
-                            try await pushAndKill(first, beside: [second, third], of: site)
-                        }
-                    }
-                }
-            }
+            try await Site.withThreeGateways(kind) { try await pushAndKill($1[0], of: $1, $0) }
         }
 
-        private func pushAndKill(_ victim: RunningGateway, beside others: [RunningGateway], of site: Site) async throws
-        {
-            let addresses = try ([victim] + others).map { try SocketAddress(ipAddress: "127.0.0.1", port: $0.port) }
+        private func pushAndKill(
+            _ victim: RunningGateway, of gateways: [RunningGateway], _ site: Site
+        ) async throws {
+            let addresses = try gateways.map { try SocketAddress(ipAddress: "127.0.0.1", port: $0.port) }
             try await withFaultProxy(upstreamPort: victim.port) { proxy in
                 try await proxy.redirect(to: addresses[0], addresses[1], addresses[2])
                 let agent = try await site.makeAgent(port: proxy.port, gateways: ["gateway", "second", "third"])

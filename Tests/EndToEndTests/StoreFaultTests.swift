@@ -28,7 +28,7 @@ extension EndToEndTests {
         /// in its metadata, or by reading it back where a store keeps none.
         @Test(arguments: StorageKind.s3)
         func completesWhereTheAnswerToCompleteWasLost(kind: StorageKind) async throws {
-            try await loseAnswer(of: kind, bytes: { $0.largeFileBytes }) {
+            try await harm(.losesAnswer, kind, bytes: { $0.largeFileBytes }) {
                 // Not of the probe that a gateway begins with.
                 $0.hasPrefix("POST ") && $0.contains("/file?uploadId=")
             }
@@ -36,21 +36,22 @@ extension EndToEndTests {
 
         @Test(arguments: StorageKind.s3)
         func completesWhereTheAnswerToAPartWasLost(kind: StorageKind) async throws {
-            try await loseAnswer(of: kind, bytes: { $0.largeFileBytes }) { $0.contains("partNumber=3&") }
+            try await harm(.losesAnswer, kind, bytes: { $0.largeFileBytes }) { $0.contains("partNumber=3&") }
         }
 
         @Test(arguments: StorageKind.s3)
         func completesWhereTheAnswerToASmallFileWasLost(kind: StorageKind) async throws {
-            try await loseAnswer(of: kind, bytes: { _ in 12_345 }) { $0.hasPrefix("PUT ") && $0.contains("/file ") }
+            try await harm(.losesAnswer, kind, bytes: { _ in 12_345 }) { $0.hasPrefix("PUT ") && $0.contains("/file ") }
         }
 
-        private func loseAnswer(
-            of kind: StorageKind, bytes: (Site) -> Int, to harms: @escaping @Sendable (Substring) -> Bool
+        private func harm(
+            _ harm: MeddlingProxy.Harm, _ kind: StorageKind, bytes: (Site) -> Int,
+            harms: @escaping @Sendable (Substring) -> Bool
         ) async throws {
             try await Site.with(kind) { site in
                 let storage = try #require(site.storage as? S3Storage)
                 let port = try #require(Int(storage.server.endpoint.split(separator: ":").last ?? ""))
-                try await MeddlingProxy.withProxy(upstreamPort: port, harms: harms) { proxy in
+                try await MeddlingProxy.withProxy(upstreamPort: port, harm, harms: harms) { proxy in
                     try await site.withGateway(["--s3-endpoint", proxy.endpoint]) { gateway in
                         let agent = try await site.makeAgent(port: gateway.port)
                         let file = try site.makeFile("file", bytes: bytes(site))
@@ -67,25 +68,9 @@ extension EndToEndTests {
         /// of moto the ETag tells.
         @Test(arguments: StorageKind.s3)
         func aByteThatChangesBeforeTheStoreIsFound(kind: StorageKind) async throws {
-            try await Site.with(kind) { site in
-                let storage = try #require(site.storage as? S3Storage)
-                let port = try #require(Int(storage.server.endpoint.split(separator: ":").last ?? ""))
-                for (name, bytes) in [("small", 12_345), ("large", site.largeFileBytes)] {
-                    let isHarmed: @Sendable (Substring) -> Bool = { line in
-                        line.hasPrefix("PUT ") && line.contains("/\(name)")
-                            && (name == "small" || line.contains("partNumber=3&"))
-                    }
-                    try await MeddlingProxy.withProxy(upstreamPort: port, .flipsByte, harms: isHarmed) { proxy in
-                        try await site.withGateway(["--s3-endpoint", proxy.endpoint]) { gateway in
-                            let agent = try await site.makeAgent(name + "-agent", port: gateway.port)
-                            let file = try site.makeFile(name, bytes: bytes)
-                            _ = try await agent.run(site.push(file))
-                            #expect(proxy.harmCount == 1, "\(name)")
-                            try await site.expectObject(name, equals: file)
-                            try await site.expectNothingUnfinished()
-                        }
-                    }
-                }
+            try await harm(.flipsByte, kind, bytes: { _ in 12_345 }) { $0.hasPrefix("PUT ") && $0.contains("/file ") }
+            try await harm(.flipsByte, kind, bytes: { $0.largeFileBytes }) {
+                $0.hasPrefix("PUT ") && $0.contains("partNumber=3&") && $0.contains("/file?")
             }
         }
 

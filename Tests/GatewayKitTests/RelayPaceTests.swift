@@ -45,7 +45,6 @@ struct RelayPaceTests {
         }
     }
 
-    /// Any gateway clears away what has expired, and says how much; what is alive or not Sluice's stays.
     /// An agent comes back after eight days: while its first part is on its way nothing in the store is young but the
     /// record, and cleaning leaves the upload alone.
     @Test func whatIsGoneOnWithAfterLongIsNotCleanedAway() async throws {
@@ -77,6 +76,7 @@ struct RelayPaceTests {
         }
     }
 
+    /// Any gateway clears away what has expired, and says how much; what is alive or not Sluice's stays.
     @Test func aRunningGatewayRemovesWhatHasExpired() async throws {
         let log = Watched<[String]>([])
         try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: logger(log)) { relay in

@@ -94,8 +94,8 @@ private final class ClientSide: ChannelInboundHandler {
 
     private let state: ProxyState
     private var server: (any Channel)?
-    private var isLosing = false
-    private var isFlipping = false
+    /// What is still to be done to the request under way.
+    private var harm: MeddlingProxy.Harm?
 
     init(state: ProxyState) {
         self.state = state
@@ -129,14 +129,11 @@ private final class ClientSide: ChannelInboundHandler {
         var buffer = unwrapInboundIn(data)
         var bodyBytes = buffer.readableBytes
         if state.takes(buffer) {
-            switch state.harm {
-            case .losesAnswer: isLosing = true
-            case .flipsByte: isFlipping = true
-            }
+            harm = state.harm
             bodyBytes = Self.bytesBehindHead(buffer)
         }
-        if isFlipping, bodyBytes > 0, let last = buffer.getInteger(at: buffer.writerIndex - 1, as: UInt8.self) {
-            isFlipping = false
+        if harm == .flipsByte, bodyBytes > 0, let last = buffer.getInteger(at: buffer.writerIndex - 1, as: UInt8.self) {
+            harm = nil
             buffer.setInteger(last ^ 1, at: buffer.writerIndex - 1)
         }
         server?.writeAndFlush(buffer, promise: nil)
@@ -153,7 +150,7 @@ private final class ClientSide: ChannelInboundHandler {
 
     /// Called with what the server answers.
     func answered(_ buffer: ByteBuffer, to client: any Channel) {
-        if isLosing {
+        if harm == .losesAnswer {
             client.close(promise: nil)
         } else {
             client.writeAndFlush(buffer, promise: nil)

@@ -8,7 +8,7 @@ package import WireProtocol
 package struct SendWindow: Equatable {
     /// `nil` where nothing bounds it.
     package private(set) var partsMax: Int?
-    private var sentInRound = 0
+    private var storedInRound = 0
     /// Parts of which the gateway said that it has something: they cost nothing to offer.
     package var known: Set<PartNumber> = []
 
@@ -22,7 +22,7 @@ package struct SendWindow: Equatable {
     /// A connection was lost, and with it a part that was being sent.
     package mutating func shrink() {
         partsMax = 1
-        sentInRound = 0
+        storedInRound = 0
         known = []
     }
 
@@ -31,9 +31,9 @@ package struct SendWindow: Equatable {
     /// - Parameter roomMax: parts that there is ever room for.
     package mutating func grow(roomMax: Int) {
         guard let parts = partsMax else { return }
-        sentInRound += 1
-        guard sentInRound >= parts else { return }
-        sentInRound = 0
+        storedInRound += 1
+        guard storedInRound >= parts else { return }
+        storedInRound = 0
         partsMax = parts + 1 < roomMax ? parts + 1 : nil
     }
 }

@@ -213,7 +213,9 @@ extension Gateway {
                 return end(attachment.connection, .badValue)
             }
             guard Self.continues(page, use.listed) else { return refuse(.listInvalid, at: attachment) }
-            let excess = GatewayConnection.excessBytes(of: page.entries)
+            // The rest was reserved when the query announced so many.
+            let excess =
+                GatewayConnection.listBytes(of: page.entries) - UInt64(count) * GatewayConnection.listEntryBytes
             guard excess == 0 || context.reserve(excess, device: device.fingerprint) else {
                 return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
             }
@@ -232,9 +234,7 @@ extension Gateway {
             }
             // The parts of one that has a single part are not listed (specification §9.2).
             guard sessions[use.session]?.isOnePart == false else { return }
-            let needed =
-                UInt64(use.listed.count + page.entries.count) * GatewayConnection.listEntryBytes
-                + GatewayConnection.excessBytes(of: use.listed) + GatewayConnection.excessBytes(of: page.entries)
+            let needed = GatewayConnection.listBytes(of: use.listed) + GatewayConnection.listBytes(of: page.entries)
             if needed > use.listBytes {
                 guard context.reserve(needed - use.listBytes, device: device.fingerprint) else {
                     return putOffCompletion(at: attachment)

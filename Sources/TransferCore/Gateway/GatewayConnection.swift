@@ -38,9 +38,9 @@ struct GatewayConnection {
     /// What an entry of a part list weighs in memory, generously, with an ETag as stores give them.
     static let listEntryBytes: UInt64 = 192
 
-    /// What long ETags weigh beyond that.
-    static func excessBytes(of entries: [PartListEntry]) -> UInt64 {
-        entries.reduce(0) { $0 + UInt64(max(0, $1.etag.utf8.count - 80)) }
+    /// What entries weigh together; long ETags weigh more.
+    static func listBytes(of entries: [PartListEntry]) -> UInt64 {
+        entries.reduce(0) { $0 + listEntryBytes + UInt64(max(0, $1.etag.utf8.count - 80)) }
     }
 
     var phase: Phase

@@ -32,9 +32,6 @@ struct GatewayContext {
         self.pace = StorePace(limits: limits.store)
     }
 
-    /// How long another gateway may be completing an upload that the store does not show.
-    var patientUntil: Instant { now + limits.completionTimeMax }
-
     mutating func send(_ frame: Frame, to attachment: Attachment) {
         actions.append(.send(attachment.connection, attachment.slot, frame))
     }

@@ -150,7 +150,7 @@ extension GatewaySession {
                 guard case .resumeState(let listed) = attached.awaits else { return false }
                 return UInt32(clamping: listed.count) == plan.partCount
             }
-            search(Search(patientUntil: isWhole ? context.patientUntil : nil), &context)
+            search(Search(patientUntil: isWhole ? context.now + context.limits.completionTimeMax : nil), &context)
         default:
             fail(answer.refusal, &context)
         }
