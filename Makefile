@@ -13,8 +13,8 @@ SEEDS ?= 100000
 KILLS ?= 1000
 SECONDS ?= 60
 
-.PHONY: help build check test lint format test-links test-long demo simulate torture sanitize fuzz fuzz-seeds bench \
-	hostile deps deps-system deps-tools
+.PHONY: help build check test lint format test-links test-long demo simulate crashes torture sanitize fuzz \
+	fuzz-seeds bench hostile deps deps-system deps-tools
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
@@ -23,6 +23,7 @@ help:
 	@echo 'make test-links  files over satellite, lossy, slow and broken links, in network namespaces (as root)'
 	@echo 'make test-long   every pair of kills between the calls to S3; 1 GiB with a cut every second (an hour or so)'
 	@echo 'make simulate transfers with every fault in them, a seed each; SEEDS=100000'
+	@echo 'make crashes  an upload with a crash after every operation, and after every pair of them'
 	@echo 'make hostile  what attackers do to a gateway, and what it serves and holds meanwhile, in figures'
 	@echo 'make torture  kills agents and gateways while they send a tree over a bad link; KILLS=1000'
 	@echo 'make sanitize runs the tests with the thread sanitizer, then with the address sanitizer (builds each anew)'
@@ -67,6 +68,10 @@ test-long: deps build
 
 simulate:
 	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)
+
+# The same of the deciding machines: an upload with a crash after every operation, and after every pair of them.
+crashes:
+	swift run $(SWIFT_FLAGS) sluice-simulate --crashes
 
 hostile: deps build
 	swift test $(TEST_FLAGS) --filter HostileTests

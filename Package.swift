@@ -82,7 +82,7 @@ let package = Package(
         .executableTarget(
             name: "sluice-gateway",
             dependencies: [
-                "GatewayKit", "CommandSupport", "ObjectStore", "SecureChannel", arguments, logging,
+                "GatewayKit", "CommandSupport", "ObjectStore", "SecureChannel", "TransferCore", arguments, logging,
             ],
             swiftSettings: strict),
         .executableTarget(

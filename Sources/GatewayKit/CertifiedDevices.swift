@@ -25,10 +25,10 @@ struct CertifiedDevices {
     /// on the list, which no certificate may take the place of.
     func device(named name: String) -> AuthorisedDevice? {
         guard DeviceName.isUsable(name), !pinnedNames.contains(name) else { return nil }
-        guard let prefix = rules[name].map(\.prefix) ?? CertificateRule.usualPrefix(name: name),
-            KeyRule.isPrefix(prefix), let identity = Self.identity(ofName: name)
+        guard let options = rules[name].map(\.options) ?? CertificateRule.usualOptions(name: name),
+            KeyRule.isPrefix(options.prefix), let identity = Self.identity(ofName: name)
         else { return nil }
-        return AuthorisedDevice(name: name, fingerprint: identity, prefix: prefix)
+        return AuthorisedDevice(name: name, fingerprint: identity, prefix: options.prefix, limits: options.limits)
     }
 
     /// A connection has proved a name.

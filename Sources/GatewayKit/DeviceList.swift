@@ -5,14 +5,15 @@ import WireProtocol
 /// The devices that may use a site: a text file in the spirit of `authorized_keys`, one device a line.
 ///
 ///     # name  fingerprint  options
-///     cam1  sha256:9f86…0a08  prefix=cam1/
+///     cam1  sha256:9f86…0a08  prefix=cam1/  sessions=100  budget=16MiB
 ///     cam2  certificate       prefix=yard/
 ///     cam3  revoked
 ///
 /// Names have letters, digits, `.`, `_` and `-`, at most 64. A device without a prefix may write any key.
+/// Where a line sets no limits, those of the site hold (`DeviceOptions`).
 ///
 /// The words in place of a fingerprint are for sites with an authority (`serve --ca`), whose devices need no line: who
-/// has a certificate with a name may write below `NAME/`. *certificate* gives it another prefix, *revoked* refuses it.
+/// has a certificate with a name may write below `NAME/`. *certificate* gives it other options, *revoked* refuses it.
 /// A name stands on one line only, and one with a fingerprint is that key's: no certificate gives it to another.
 package struct DeviceList: Equatable, Sendable {
     /// Those with a fingerprint.
@@ -54,13 +55,14 @@ package struct DeviceList: Equatable, Sendable {
         guard let fingerprint = Fingerprint(fields[1]) else {
             throw DeviceListError("the fingerprint is not sha256: and 64 hexadecimal digits")
         }
-        let prefix = try PrefixOption.read(fields.dropFirst(2))
-        return AuthorisedDevice(name: fields[0], fingerprint: fingerprint.digest, prefix: prefix)
+        let options = try DeviceOptions(fields.dropFirst(2))
+        return AuthorisedDevice(
+            name: fields[0], fingerprint: fingerprint.digest, prefix: options.prefix, limits: options.limits)
     }
 
     /// Adds a device; one of the same name or fingerprint is refused.
     package mutating func add(_ device: AuthorisedDevice) throws(DeviceListError) {
-        try check(name: device.name, prefix: device.prefix)
+        try check(name: device.name, device.options)
         guard fingerprints.insert(device.fingerprint).inserted else {
             throw DeviceListError("a device with this fingerprint is there already")
         }
@@ -70,19 +72,14 @@ package struct DeviceList: Equatable, Sendable {
 
     /// Adds what the list shall say of a name in certificates; a name that is on it already is refused.
     package mutating func add(_ rule: CertificateRule) throws(DeviceListError) {
-        try check(name: rule.name, prefix: rule.prefix ?? "")
+        try check(name: rule.name, rule.options)
         names.insert(rule.name)
         certificateRules.append(rule)
     }
 
-    private func check(name: String, prefix: String) throws(DeviceListError) {
+    private func check(name: String, _ options: DeviceOptions?) throws(DeviceListError) {
         guard DeviceName.isUsable(name) else { throw DeviceListError("a name has \(DeviceName.rule)") }
-        guard KeyRule.isPrefix(prefix) else {
-            throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")
-        }
-        guard !prefix.unicodeScalars.contains(where: { $0.properties.isWhitespace || $0 == "#" }) else {
-            throw DeviceListError("a prefix has no spaces and no number signs")
-        }
+        try options?.check()
         guard !has(name) else {
             throw DeviceListError("the name \(name) is taken; sluice-gateway device list shows the devices")
         }
@@ -93,7 +90,7 @@ package struct DeviceList: Equatable, Sendable {
 
     /// Whether a name is refused.
     package func hasRevoked(_ name: String) -> Bool {
-        certificateRules.contains { $0.name == name && $0.prefix == nil }
+        certificateRules.contains { $0.name == name && $0.options == nil }
     }
 
     /// A name that was refused may be used again.
@@ -113,11 +110,15 @@ package struct DeviceList: Equatable, Sendable {
     /// The file's content.
     package var text: String {
         let lines = devices.map { device in
-            "\(device.name)  \(Fingerprint(device.fingerprint))\(PrefixOption.text(device.prefix))\n"
+            "\(device.name)  \(Fingerprint(device.fingerprint))\(device.options.text())\n"
         }
-        return "# name  fingerprint  options: prefix=KEYS/\n"
+        return "# name  fingerprint  options: \(DeviceOptions.summary)\n"
             + (lines + certificateRules.map { $0.line + "\n" }).joined()
     }
+}
+
+extension AuthorisedDevice {
+    fileprivate var options: DeviceOptions { DeviceOptions(prefix: prefix, limits: limits) }
 }
 
 /// What is wrong with a device, or with a line of the list.

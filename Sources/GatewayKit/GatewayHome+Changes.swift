@@ -8,18 +8,22 @@ package import WireProtocol
 
 extension GatewayHome {
     /// Adds a device to the list; a gateway that runs takes note within seconds. An invitation of this name is void.
-    package func addDevice(name: String, fingerprint: Fingerprint, prefix: String) throws {
+    package func addDevice(
+        name: String, fingerprint: Fingerprint, prefix: String, limits: DeviceLimits = DeviceLimits()
+    ) throws {
         try changeDevices(of: name) { (list) throws(DeviceListError) in
-            try list.add(AuthorisedDevice(name: name, fingerprint: fingerprint.digest, prefix: prefix))
+            try list.add(
+                AuthorisedDevice(name: name, fingerprint: fingerprint.digest, prefix: prefix, limits: limits))
         }
     }
 
-    /// Says where a device may write that is known by its certificate; a name that was revoked may come in again.
+    /// Says where and how a device may write that is known by its certificate; a name that was revoked may come in
+    /// again.
     ///
     /// - Parameter prefix: `nil` for the name and a slash.
-    package func addCertifiedDevice(name: String, prefix: String?) throws {
+    package func addCertifiedDevice(name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()) throws {
         try changeDevices(of: name) { (list) throws(DeviceListError) in
-            try list.add(CertificateRule.known(name: name, prefix: prefix))
+            try list.add(CertificateRule.known(name: name, prefix: prefix, limits: limits))
         }
     }
 
@@ -70,7 +74,7 @@ extension GatewayHome {
         do {
             invited = try invitations().invitations.filter { $0.expires > now }.map { invitation in
                 "# invited until \(invitation.expires.formatted(.iso8601)): \(invitation.name)"
-                    + PrefixOption.text(invitation.prefix) + "\n"
+                    + invitation.options.text() + "\n"
             }
         } catch {
             invited = ["# \(error)\n"]
@@ -84,7 +88,9 @@ extension GatewayHome {
     ///   - gateway: `HOST:PORT`, as the device will reach it.
     ///   - lifetime: how long the code is good, if nobody uses it.
     /// - Returns: the code, a secret.
-    package func inviteDevice(name: String, prefix: String, gateway: String, lifetime: Duration) throws -> String {
+    package func inviteDevice(
+        name: String, options: DeviceOptions, gateway: String, lifetime: Duration
+    ) throws -> String {
         let secret = try InvitationSecret.random()
         let code = try InvitationCode(gateway: gateway, pin: identity().fingerprint, secret: secret).text()
         let digest = try secret.digest()
@@ -93,10 +99,11 @@ extension GatewayHome {
             var (list, invitations) = (try devices(), try invitations())
             // What the device will be refused for then is better said now; the key stands for any.
             list.forgive(name)
-            try list.add(AuthorisedDevice(name: name, fingerprint: digest, prefix: prefix))
+            try list.add(
+                AuthorisedDevice(name: name, fingerprint: digest, prefix: options.prefix, limits: options.limits))
             invitations.removeExpired(at: now)
             let expires = now.addingTimeInterval(Double(lifetime.components.seconds))
-            invitations.add(.init(name: name, prefix: prefix, secretDigest: digest, expires: expires))
+            invitations.add(.init(name: name, options: options, secretDigest: digest, expires: expires))
             try write(invitations)
         }
         return code
@@ -125,7 +132,8 @@ extension GatewayHome {
                 return nil
             }
             let device = AuthorisedDevice(
-                name: invitation.name, fingerprint: fingerprint.digest, prefix: invitation.prefix)
+                name: invitation.name, fingerprint: fingerprint.digest, prefix: invitation.options.prefix,
+                limits: invitation.options.limits)
             try devices.add(device)
             try write(devices)
             do {

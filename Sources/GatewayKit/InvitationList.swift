@@ -6,10 +6,10 @@ package import WireProtocol
 ///     # name  SHA-256 of the secret  until  options
 ///     cam2  9f86…0a08  2026-11-24T15:00:00Z  prefix=cam2/
 package struct InvitationList: Equatable, Sendable {
-    /// A name and a prefix that wait for a key.
+    /// A name with its options that waits for a key.
     package struct Invitation: Equatable, Sendable {
         package let name: String
-        package let prefix: String
+        package let options: DeviceOptions
         /// SHA-256 of the secret; the secret itself is in the code alone.
         package let secretDigest: SHA256Digest
         /// Whole seconds, by the gateway's clock.
@@ -35,9 +35,9 @@ package struct InvitationList: Equatable, Sendable {
                 // A date that cannot be read makes the line one that cannot.
                 let expires = try? Date(fields[2], strategy: .iso8601),
                 // And so does an option that is not known.
-                let prefix = try? PrefixOption.read(fields.dropFirst(3))
+                let options = try? DeviceOptions(fields.dropFirst(3))
             else { throw InvitationListError(line: index + 1) }
-            add(Invitation(name: fields[0], prefix: prefix, secretDigest: digest, expires: expires))
+            add(Invitation(name: fields[0], options: options, secretDigest: digest, expires: expires))
         }
     }
 
@@ -71,9 +71,9 @@ package struct InvitationList: Equatable, Sendable {
     package var text: String {
         let lines = invitations.map { invitation in
             "\(invitation.name)  \(invitation.secretDigest)  \(invitation.expires.formatted(.iso8601))"
-                + PrefixOption.text(invitation.prefix) + "\n"
+                + invitation.options.text() + "\n"
         }
-        return "# name  SHA-256 of the secret  until  options: prefix=KEYS/\n" + lines.joined()
+        return "# name  SHA-256 of the secret  until  options: \(DeviceOptions.summary)\n" + lines.joined()
     }
 }
 

@@ -3,6 +3,7 @@ import CommandSupport
 import Foundation
 import GatewayKit
 import SecureChannel
+import TransferCore
 
 struct Device: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,6 +15,7 @@ struct Device: AsyncParsableCommand {
             discussion: "On the device: sluice-agent init --invite CODE. The code holds a secret: hand it over as one.")
         @Argument(help: "The name that the device is to have.") var name: String
         @Option(help: "The keys it may write: all that begin with this, which ends in a slash.") var prefix = ""
+        @OptionGroup var limits: DeviceLimitOptions
         @Option(help: "This gateway, as the device reaches it: HOST:PORT (default: \"listen\" in gateway.json).")
         var gateway: Endpoint?
         @Option(help: "How long the code is good, a minute to a year (default: 1h).") var validFor: TimeSpan?
@@ -34,7 +36,8 @@ struct Device: AsyncParsableCommand {
                     Data("Only devices on this machine reach \(endpoint); for others say --gateway HOST:PORT.\n".utf8))
             }
             let code = try home.gateway.inviteDevice(
-                name: name, prefix: prefix, gateway: endpoint.description, lifetime: lifetime)
+                name: name, options: DeviceOptions(prefix: prefix, limits: limits.limits),
+                gateway: endpoint.description, lifetime: lifetime)
             print(
                 "On the device, which has to reach this gateway at \(endpoint), within "
                     + "\(lifetime.components.seconds / 60) minutes: sluice-agent init --invite CODE\n\(code)")
@@ -54,6 +57,7 @@ struct Device: AsyncParsableCommand {
                 --certificate, the name and a slash).
                 """)
         var prefix: String?
+        @OptionGroup var limits: DeviceLimitOptions
         @OptionGroup var home: HomeOption
 
         func validate() throws {
@@ -63,8 +67,11 @@ struct Device: AsyncParsableCommand {
         }
 
         func run() throws {
-            guard let fingerprint else { return try home.gateway.addCertifiedDevice(name: name, prefix: prefix) }
-            try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: prefix ?? "")
+            let limits = limits.limits
+            guard let fingerprint else {
+                return try home.gateway.addCertifiedDevice(name: name, prefix: prefix, limits: limits)
+            }
+            try home.gateway.addDevice(name: name, fingerprint: fingerprint, prefix: prefix ?? "", limits: limits)
         }
     }
 
@@ -86,6 +93,18 @@ struct Device: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws { print(try home.gateway.deviceLines(), terminator: "") }
+    }
+}
+
+/// A device's own limits.
+struct DeviceLimitOptions: ParsableArguments {
+    @Option(help: "How many connections it may have at a time (default: 16).") var connections: Int?
+    @Option(help: "How many sessions it may have at a time (default: 2048).") var sessions: Int?
+    @Option(help: "Memory for its parts under way, in whole MiB (default: three quarters of the gateway's).")
+    var budget: ByteSize?
+
+    var limits: DeviceLimits {
+        DeviceLimits(connectionsMax: connections, sessionsMax: sessions, budgetBytes: budget?.bytes)
     }
 }
 

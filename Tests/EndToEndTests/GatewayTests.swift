@@ -32,6 +32,26 @@ extension EndToEndTests {
             }
         }
 
+        /// A device whose line of the list allows it little gets everything through, and no faster device is held up.
+        @Test func aDevicesOwnLimitsHold() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let limits = ["--connections", "1", "--sessions", "2", "--budget", "4MiB"]
+                    let agent = try await site.makeAgent("cam1", port: gateway.port, prefix: "cam1/", limits: limits)
+                    let listed = try await site.gateway(["device", "list", "--home", site.path("gateway")])
+                    #expect(listed.contains { $0.hasSuffix("prefix=cam1/  connections=1  sessions=2  budget=4MiB") })
+                    let files = try (0..<6).map { try site.makeFile("f\($0)", bytes: 9 << 20, seed: UInt64($0)) }
+                    _ = try await agent.run(
+                        ["push"] + files.map { $0.path(percentEncoded: false) } + ["--connections", "3"])
+                    for file in files { try await site.expectObject("cam1/\(file.lastPathComponent)", equals: file) }
+                }
+                let refused = try await site.gateway(
+                    ["device", "add", "x", "--certificate", "--budget", "1MiB", "--home", site.path("gateway")],
+                    exits: 64)
+                #expect(refused.isEmpty)
+            }
+        }
+
         @Test func terminationLetsPartsFinishAndExits0() async throws {
             try await Site.with { site in
                 let file = try site.makeFile("file", bytes: 12 << 20)

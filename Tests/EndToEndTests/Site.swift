@@ -113,7 +113,8 @@ struct Site {
     /// Makes an agent's home and puts its device on the site's list, in every gateway's home.
     @discardableResult
     func makeAgent(
-        _ name: String = "agent", port: Int, prefix: String = "", gateways: [String] = ["gateway"]
+        _ name: String = "agent", port: Int, prefix: String = "", limits: [String] = [],
+        gateways: [String] = ["gateway"]
     ) async throws -> AgentHandle {
         let pin = try #require(try String(contentsOfFile: path("pin"), encoding: .utf8).split(separator: "\n").last)
         let program = try await run(
@@ -124,7 +125,8 @@ struct Site {
         let fingerprint = try #require(program.lines(of: .standardOutput).last)
         for home in gateways {
             let prefixed = prefix.isEmpty ? [] : ["--prefix", prefix]
-            try await gateway(["device", "add", name, "--fingerprint", fingerprint, "--home", path(home)] + prefixed)
+            try await gateway(
+                ["device", "add", name, "--fingerprint", fingerprint, "--home", path(home)] + prefixed + limits)
         }
         return AgentHandle(home: path(name), program: try agentProgram)
     }

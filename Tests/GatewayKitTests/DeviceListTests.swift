@@ -49,10 +49,50 @@ struct DeviceListTests {
         "c/m sha256:\(one)", "cam sha256:\(one) prefix=../x/", "cam sha256:\(one) prefix=.sluice/",
         "cam sha256:\(one)\ncam sha256:\(two)", "cam sha256:\(one)\nyard sha256:\(one)",
         "cam sha256:\(one)\ncam revoked", "cam certificate\ncam revoked", "cam revoked prefix=a/", "cam Revoked",
+        "cam sha256:\(one) prefix", "cam sha256:\(one) connections=0", "cam sha256:\(one) connections=-1",
+        "cam sha256:\(one) connections=+1", "cam sha256:\(one) connections=", "cam sha256:\(one) connections",
+        "cam sha256:\(one) sessions=0", "cam sha256:\(one) sessions=1.5",
+        "cam sha256:\(one) sessions=9223372036854775808",
+        "cam sha256:\(one) budget=16", "cam sha256:\(one) budget=0MiB", "cam sha256:\(one) budget=512KiB",
+        "cam sha256:\(one) budget=3MiB", "cam sha256:\(one) budget=MiB", "cam revoked sessions=1",
         "cam certificate prefix=a", "cam certificate speed=9", "c/m certificate", "c/m revoked", "cam sha256",
     ])
     func refusesALineThatItDoesNotWhollyUnderstand(text: String) {
         #expect(throws: DeviceListError.self) { try DeviceList(parsing: text) }
+    }
+
+    @Test func readsAndWritesTheLimitsOfADevice() throws {
+        let text =
+            "a sha256:\(Self.one) connections=2 sessions=30 budget=16MiB prefix=a/\n"
+            + "b certificate sessions=1\nc sha256:\(Self.two) budget=99999999999999MiB sessions=5 sessions=6\n"
+        let list = try DeviceList(parsing: text)
+        #expect(
+            list.devices.map(\.limits) == [
+                DeviceLimits(connectionsMax: 2, sessionsMax: 30, budgetBytes: 16 << 20),
+                DeviceLimits(sessionsMax: 6, budgetBytes: (.max >> 20) << 20),
+            ])
+        #expect(list.devices.map(\.prefix) == ["a/", ""])
+        #expect(list.certificateRules.map(\.options?.limits) == [DeviceLimits(sessionsMax: 1)])
+        #expect(list.certificateRules.map(\.options?.prefix) == ["b/"])
+        #expect(list.text.contains("a  sha256:\(Self.one)  prefix=a/  connections=2  sessions=30  budget=16MiB\n"))
+        #expect(try DeviceList(parsing: list.text) == list)
+    }
+
+    /// What no line can say would not be read again.
+    @Test(arguments: [
+        DeviceLimits(connectionsMax: 0), DeviceLimits(sessionsMax: -1), DeviceLimits(budgetBytes: 3 << 20),
+        DeviceLimits(budgetBytes: (8 << 20) + 1), DeviceLimits(budgetBytes: 0),
+    ])
+    func refusesLimitsThatItCannotWrite(limits: DeviceLimits) throws {
+        var list = DeviceList()
+        let fingerprint = try #require(SHA256Digest(Self.one))
+        #expect(throws: DeviceListError.self) {
+            try list.add(AuthorisedDevice(name: "a", fingerprint: fingerprint, prefix: "", limits: limits))
+        }
+        #expect(throws: DeviceListError.self) {
+            try list.add(CertificateRule.known(name: "a", prefix: nil, limits: limits))
+        }
+        #expect(list == DeviceList())
     }
 
     @Test func namesTheLineThatIsWrong() throws {
@@ -71,7 +111,7 @@ struct DeviceListTests {
         let list = try DeviceList(parsing: text + "cam4 revoked # stolen\n")
         #expect(list.devices.map(\.name) == ["ship"])
         #expect(list.certificateRules.map(\.name) == ["cam1", "cam2", "cam3", "cam4"])
-        #expect(list.certificateRules.map(\.prefix) == ["cam1/", "yard/", "", nil])
+        #expect(list.certificateRules.map(\.options?.prefix) == ["cam1/", "yard/", "", nil])
         #expect(try DeviceList(parsing: list.text) == list)
     }
 
@@ -90,7 +130,7 @@ struct DeviceListTests {
             try home.revokeDevice(name: "ship", hasAuthority: true)
             try home.revokeDevice(name: "cam", hasAuthority: true)
             #expect(try home.devices().devices == [])
-            #expect(try home.devices().certificateRules.map(\.prefix) == [nil, nil])
+            #expect(try home.devices().certificateRules.map(\.options?.prefix) == [nil, nil])
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam", hasAuthority: true) }
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam") }
             // A list that speaks of certificates is one of a site with an authority.
@@ -99,7 +139,7 @@ struct DeviceListTests {
             try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")
             try home.addCertifiedDevice(name: "cam", prefix: nil)
             #expect(try home.devices().devices.map(\.name) == ["ship"])
-            #expect(try home.devices().certificateRules.map(\.prefix) == [nil, "cam/"])
+            #expect(try home.devices().certificateRules.map(\.options?.prefix) == [nil, "cam/"])
             #expect(throws: DeviceListError.self) { try home.addCertifiedDevice(name: "ship", prefix: nil) }
         }
     }

@@ -19,11 +19,12 @@ struct InvitationTests {
         }
     }
 
-    private static func secret(_ home: GatewayHome, _ name: String, prefix: String = "", hours: Int = 1) throws
-        -> InvitationSecret
-    {
+    private static func secret(
+        _ home: GatewayHome, _ name: String, prefix: String = "", limits: DeviceLimits = DeviceLimits(), hours: Int = 1
+    ) throws -> InvitationSecret {
         let code = try home.inviteDevice(
-            name: name, prefix: prefix, gateway: "g:1", lifetime: .seconds(hours * 3_600))
+            name: name, options: DeviceOptions(prefix: prefix, limits: limits), gateway: "g:1",
+            lifetime: .seconds(hours * 3_600))
         return try #require(InvitationCode(text: code)).secret
     }
 
@@ -34,6 +35,16 @@ struct InvitationTests {
     }
 
     private static func key(_ byte: UInt8) throws -> Fingerprint { Fingerprint(try SHA256Digest.of([byte])) }
+
+    @Test func limitsGoFromTheInvitationToTheList() async throws {
+        try await Self.withHome { home in
+            let limits = DeviceLimits(connectionsMax: 3, sessionsMax: 40, budgetBytes: 5 << 20)
+            let secret = try Self.secret(home, "cam", prefix: "cam/", limits: limits)
+            #expect(try home.deviceLines().contains("prefix=cam/  connections=3  sessions=40  budget=5MiB"))
+            #expect(try Self.redeem(secret, by: 1, in: home)?.limits == limits)
+            #expect(try home.devices().devices.map(\.limits) == [limits])
+        }
+    }
 
     @Test func aCodeIsGoodOnce() async throws {
         try await Self.withHome { home in

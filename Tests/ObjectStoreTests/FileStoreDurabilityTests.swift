@@ -1,3 +1,4 @@
+import Foundation
 import ObjectStore
 import SecureChannel
 import Testing
@@ -84,15 +85,18 @@ import WireProtocol
         }
     }
 
-    /// From the n-th change on nothing reaches the disk, for every n: the process has ended there. Then a new one opens
-    /// the store and finds the old state or the new one, and can go on to the new one.
-    @Test(.timeLimit(.minutes(1)), arguments: StoreOperation.all)
-    func survivesACrashAtEveryCall(_ operation: StoreOperation) async throws {
+    /// From the n-th change on nothing reaches the disk, for every n: the process has ended there, and what it had not
+    /// synced may be gone or torn. Then a new one opens the store and finds the old state or the new one, and can go on
+    /// to the new one.
+    @Test(.timeLimit(.minutes(1)), arguments: StoreOperation.all, PowerCut.allCases)
+    func survivesACrashAtEveryCall(_ operation: StoreOperation, _ cut: PowerCut) async throws {
         var crashes = 0
         var isFinished = false
         while !isFinished {
             try await withTestDirectory { directory in
-                let context = try await prepareAndCrash(operation, in: directory, atCall: crashes) { isFinished = true }
+                let context = try await prepareAndCrash(operation, in: directory, atCall: crashes, cut) {
+                    isFinished = true
+                }
                 try await directory.waitForLocksOfTheDead()
                 let store = try await directory.open()
                 #expect(try directory.files(below: ".sluice/staging").isEmpty, "call \(crashes)")
@@ -153,16 +157,28 @@ import WireProtocol
     }
 
     private func prepareAndCrash(
-        _ operation: StoreOperation, in directory: TestDirectory, atCall crash: Int, unlessReached: () -> Void
+        _ operation: StoreOperation, in directory: TestDirectory, atCall crash: Int, _ cut: PowerCut,
+        unlessReached: () -> Void
     ) async throws -> StoreOperation.Context {
         let faults = FileFaults()
         let store = try await directory.open(faults)
         let context = try await operation.prepare(store)
-        faults.set { _, index in index >= crash ? EIO : 0 }
+        let disk = try VolatileDisk(attic: directory.path + "-attic")
+        faults.set { call, index in
+            guard index < crash else { return EIO }
+            do {
+                try disk.willPerform(call)
+            } catch {
+                Issue.record(error)
+            }
+            return 0
+        }
         do {
             try await operation.perform(store, context)
             if faults.changeCount <= crash { unlessReached() }
         } catch is StoreError {}
+        try disk.cut(cut)
+        try FileManager.default.removeItem(atPath: directory.path + "-attic")
         return context
     }
 

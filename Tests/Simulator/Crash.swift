@@ -3,7 +3,8 @@ package import WireProtocol
 
 /// Who dies after an operation, and what becomes of what was under way.
 package enum CrashVictim: String, CaseIterable, Sendable {
-    case agent, agentAfterItsCommit, agentUnnoticed, agentWhoseBytesArrive, gateway, both, bothAfterTheCommit
+    case agent, agentAfterItsCommit, agentUnnoticed, agentWhoseBytesArrive, agentTorn, gateway, both,
+        bothAfterTheCommit, bothTorn
 
     /// The death as a fault of a world with one agent.
     package func fault(downMilliseconds: Int) -> Fault {
@@ -13,10 +14,19 @@ package enum CrashVictim: String, CaseIterable, Sendable {
         case .agentUnnoticed: .agentDies(0, .init(leavesGateway: true, downMilliseconds: downMilliseconds))
         case .agentWhoseBytesArrive:
             .agentDies(0, .init(leavesGateway: true, landsBytes: true, downMilliseconds: downMilliseconds))
+        case .agentTorn:
+            .agentDies(
+                0,
+                .init(
+                    leavesGateway: true, landsCommit: true, landsBytes: true, landsPercent: 50,
+                    downMilliseconds: downMilliseconds))
         case .gateway: .gatewayDies(0, downMilliseconds: downMilliseconds)
         case .both: .bothDie(agent: 0, gateway: 0, .init(downMilliseconds: downMilliseconds))
         case .bothAfterTheCommit:
             .bothDie(agent: 0, gateway: 0, .init(landsCommit: true, downMilliseconds: downMilliseconds))
+        case .bothTorn:
+            .bothDie(
+                agent: 0, gateway: 0, .init(landsCommit: true, landsPercent: 50, downMilliseconds: downMilliseconds))
         }
     }
 }

@@ -7,14 +7,18 @@ package enum Fault: Equatable, Sendable {
         package var leavesGateway = false
         package var landsCommit = false
         package var landsBytes = false
+        /// How much of the commit, and of the bytes on each connection, lands where they do; below 100 they are torn.
+        package var landsPercent = 100
         package var downMilliseconds = 50
 
         package init(
-            leavesGateway: Bool = false, landsCommit: Bool = false, landsBytes: Bool = false, downMilliseconds: Int = 50
+            leavesGateway: Bool = false, landsCommit: Bool = false, landsBytes: Bool = false, landsPercent: Int = 100,
+            downMilliseconds: Int = 50
         ) {
             self.leavesGateway = leavesGateway
             self.landsCommit = landsCommit
             self.landsBytes = landsBytes
+            self.landsPercent = landsPercent
             self.downMilliseconds = downMilliseconds
         }
     }
@@ -68,9 +72,9 @@ package enum Fault: Equatable, Sendable {
         case .ends(.silence, _): "silence"
         case .stalls: "stall"
         case .outage: "outage"
-        case .agentDies: "agent dies"
+        case .agentDies(_, let death): death.landsPercent < 100 ? "agent dies, torn" : "agent dies"
         case .gatewayDies: "gateway dies"
-        case .bothDie: "both die"
+        case .bothDie(_, _, let death): death.landsPercent < 100 ? "both die, torn" : "both die"
         case .gatewayDrains: "gateway drains"
         case .gatewayClockJumps: "clock jumps"
         case .devicesAreRevoked: "devices revoked"

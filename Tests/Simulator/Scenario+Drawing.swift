@@ -22,6 +22,9 @@ extension Scenario {
         scenario.drawAborts(&late)
         var early = Dice(seed: seed ^ 0x66)
         scenario.drawIncompleteAbort(&early)
+        var latest = Dice(seed: seed ^ 0x77)
+        scenario.drawDeviceLimits(&latest)
+        scenario.drawTearing(&latest)
         return scenario
     }
 
@@ -96,6 +99,15 @@ extension Scenario {
         agentLimits.retryFor = .seconds(dice.pick([20, 300]))
         agentLimits.retry.longest = .seconds(dice.pick([5, 60]))
         if dice.percent(10) { agentLimits.bytesPerSecond = UInt64(dice.number(500...5_000)) }
+    }
+
+    /// Some devices have limits of their own.
+    private mutating func drawDeviceLimits(_ dice: inout Dice) {
+        for device in Set(devices).sorted() where dice.percent(25) {
+            deviceLimits[device] = DeviceLimits(
+                connectionsMax: dice.pick([nil, 1, 2]), sessionsMax: dice.pick([nil, 1, 3]),
+                budgetBytes: dice.pick([nil, 6_000, 20_000]))
+        }
     }
 
     /// How patient a gateway is. Drawn last, so that seeds from before mean the same world otherwise.

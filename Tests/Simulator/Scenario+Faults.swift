@@ -35,6 +35,22 @@ extension Scenario {
         }
     }
 
+    /// Of what lands of a dying agent, some is torn.
+    mutating func drawTearing(_ dice: inout Dice) {
+        for index in faults.indices where dice.percent(40) {
+            switch faults[index].fault {
+            case .agentDies(let agent, var death):
+                death.landsPercent = dice.number(0...99)
+                faults[index].fault = .agentDies(agent, death)
+            case .bothDie(let agent, let gateway, var death):
+                death.landsPercent = dice.number(0...99)
+                faults[index].fault = .bothDie(agent: agent, gateway: gateway, death)
+            default:
+                break
+            }
+        }
+    }
+
     /// Somebody has an upload dropped in the middle, and the first abort does not remove all of it.
     mutating func drawIncompleteAbort(_ dice: inout Dice) {
         guard dice.percent(10) else { return }

@@ -45,6 +45,8 @@ package struct Scenario: Sendable {
     /// The device of each agent; agents with the same one are copies of each other.
     package var devices = [0]
     package var hasOnePrefix = true
+    /// By device; one that is not here has the site's limits.
+    package var deviceLimits: [Int: DeviceLimits] = [:]
     package var jobs: [Job] = []
     package var nature = Nature()
     package var gatewayLimits: GatewayLimits

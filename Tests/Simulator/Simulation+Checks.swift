@@ -24,6 +24,24 @@ extension Simulation {
         for number in writers where jobs[number].isSoleWriter { checkOrder(of: number, digest) }
     }
 
+    /// Called after every action of a gateway: no device has more than its limits allow (g). That what is held is
+    /// reserved, and that all devices together keep to the budget, the host checks.
+    func checkDeviceLimits(of gateway: GatewayHost) {
+        // One that is revoked has no limits of its own any more, and what it had is on its way out.
+        for device in devices where gateway.machine.knows(device.fingerprint) {
+            let use = gateway.machine.use(of: device.fingerprint)
+            if use.connections > use.limits.connectionsPerDeviceMax {
+                violation("\(device.name) has \(use.connections) connections at gateway \(gateway.number)")
+            }
+            if use.sessions > use.limits.sessionsPerDeviceMax {
+                violation("\(device.name) has \(use.sessions) sessions at gateway \(gateway.number)")
+            }
+            if use.bytesReserved > use.limits.budgetBytesPerDevice {
+                violation("\(device.name) has reserved \(use.bytesReserved) bytes at gateway \(gateway.number)")
+            }
+        }
+    }
+
     /// No earlier version of a file comes after a later one.
     private func checkOrder(of number: Int, _ digest: SHA256Digest) {
         let state = jobs[number]

@@ -104,7 +104,8 @@ extension Simulation {
         guard !agents[agent].isDead else { return }
         note(13, UInt64(agent), 0, "agent \(agent) dies")
         agents[agent].kill(
-            leavingGateway: death.leavesGateway, landingCommit: death.landsCommit, landingBytes: death.landsBytes)
+            leavingGateway: death.leavesGateway, landingCommit: death.landsCommit, landingBytes: death.landsBytes,
+            landingPercent: death.landsPercent)
         monitor.agentDied(agent, journal: journals[agent])
         people[agent].submitted = []
         planStart(of: agent, after: .milliseconds(death.downMilliseconds))

@@ -129,6 +129,13 @@ extension Simulation {
         }
     }
 
+    /// What a device's clock says that was set: some time ago, long before 1970, or when no clock is right. Agents
+    /// decide nothing by it; it is in the times of files.
+    private static func clock(drawn number: Int) -> Int64 {
+        let wrong: [Int64] = [.min, -62_135_596_800, -1, 0, 1 << 33, 253_402_300_800, .max]
+        return number < wrong.count * 40 ? wrong[number / 40] : Int64(number)
+    }
+
     /// Something happens to a file, whoever reads it.
     func change(_ number: Int, _ change: Fault.FileChange) {
         let file = jobs[number].file
@@ -142,7 +149,7 @@ extension Simulation {
         case .rewrittenKeepingTime: file.rewriteKeepingTime(dice.disk.bytes(count))
         case .touched: file.touchModificationTime()
         case .renamed: file.touchChangeTime()
-        case .clockSetBack: file.setClock(seconds: Int64(dice.disk.number(0...999)))
+        case .clockSetBack: file.setClock(seconds: Self.clock(drawn: dice.disk.number(0...999)))
         case .vanishes:
             file.isMissing = true
             schedule.after(.milliseconds(dice.disk.moment())) { file.isMissing = false }

@@ -157,6 +157,7 @@ extension Simulation: HostWorld {
 
     package func acted(_ gateway: GatewayHost) {
         operated()
+        checkDeviceLimits(of: gateway)
         gatewayActions[gateway.number] += 1
         for fault in take(.gatewayAction(gateway.number, gatewayActions[gateway.number])) { apply(fault) }
     }

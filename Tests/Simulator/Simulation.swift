@@ -77,7 +77,7 @@ package final class Simulation {
         Set(scenario.devices).sorted().map { device in
             AuthorisedDevice(
                 name: "device-\(device)", fingerprint: ToyDigest.sha256([UInt8(device)]),
-                prefix: scenario.prefix(ofDevice: device))
+                prefix: scenario.prefix(ofDevice: device), limits: scenario.deviceLimits[device] ?? DeviceLimits())
         }
     }
 

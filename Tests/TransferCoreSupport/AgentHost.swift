@@ -74,14 +74,20 @@ package final class AgentHost {
     ///   - leavingGateway: the gateway does not notice, and what was on its way to it is lost.
     ///   - landingCommit: the transaction that was being made durable is, though nobody was told.
     ///   - landingBytes: what was written to connections arrives at the gateways all the same.
-    package func kill(leavingGateway: Bool = false, landingCommit: Bool = false, landingBytes: Bool = false) {
+    ///   - landingPercent: of the transaction and of the bytes on each connection only a beginning lands. Though the
+    ///     journal's transactions are whole or not at all, nothing here is to rely on which writes share one.
+    package func kill(
+        leavingGateway: Bool = false, landingCommit: Bool = false, landingBytes: Bool = false, landingPercent: Int = 100
+    ) {
         guard !isDead else { return }
         isDead = true
         life += 1
         let wires = ends.sorted { $0.key < $1.key }.compactMap(\.value.wire)
-        if landingCommit, !committing.isEmpty { _ = world.commit(committing.map(\.1), of: self) }
+        let landing = committing.prefix(committing.count * landingPercent / 100).map(\.1)
+        if landingCommit, !landing.isEmpty { _ = world.commit(landing, of: self) }
         forget()
         for wire in wires {
+            if landingPercent < 100 { wire.tear(keepingPercent: landingPercent) }
             switch (landingBytes, leavingGateway) {
             case (true, true): wire.abandonAgent()
             case (true, false): wire.close(from: .toGateway)

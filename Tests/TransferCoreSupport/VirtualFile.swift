@@ -50,12 +50,12 @@ package final class VirtualFile {
 
     /// A rename, a new link, another mode.
     package func touchChangeTime() {
-        stamp.change = ModificationTime(seconds: stamp.change.seconds + 1, nanoseconds: 0)
+        stamp.change = ModificationTime(seconds: stamp.change.seconds &+ 1, nanoseconds: 0)
     }
 
     /// `touch`: the same content with new times.
     package func touchModificationTime() {
-        stamp.modification = ModificationTime(seconds: stamp.modification.seconds + 1, nanoseconds: 0)
+        stamp.modification = ModificationTime(seconds: stamp.modification.seconds &+ 1, nanoseconds: 0)
         touchChangeTime()
     }
 

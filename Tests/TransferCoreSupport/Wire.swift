@@ -23,6 +23,9 @@ package final class Wire {
     package private(set) var isCutAtGateway = false
     /// What is under way is lost, and so is what is written from now on.
     private var isBroken = false
+    /// Bytes on their way to the gateway, and how many of them still arrive where the rest was torn off.
+    private var bytesToGateway = 0
+    private var bytesToGatewayLeft: Int?
     /// When the last bytes of each direction arrive: nothing overtakes them.
     private var lastArrivals: (toGateway: Instant, toAgent: Instant)
 
@@ -51,6 +54,7 @@ package final class Wire {
 
     /// Bytes that were written together arrive together, unless the world has it otherwise.
     func write(_ bytes: ByteBuffer, _ direction: Direction) {
+        if direction == .toGateway { bytesToGateway += bytes.readableBytes }
         schedule.at(arrivalTime(direction)) { self.deliver(bytes, direction) }
     }
 
@@ -87,6 +91,11 @@ package final class Wire {
         isCutAtAgent = true
     }
 
+    /// Of what is on its way to the gateway only a beginning arrives, wherever in a frame that ends.
+    func tear(keepingPercent percent: Int) {
+        bytesToGatewayLeft = bytesToGateway * percent / 100
+    }
+
     private func cutAtGateway() {
         guard !isCutAtGateway else { return }
         isCutAtGateway = true
@@ -106,8 +115,16 @@ package final class Wire {
     private func deliver(_ bytes: ByteBuffer, _ direction: Direction) {
         let isGone = direction == .toGateway ? isCutAtGateway : isCutAtAgent
         guard !isGone, !isBroken else { return }
-        let arrival = world.arrival(of: bytes.readableBytes, on: self, direction)
         var bytes = bytes
+        if direction == .toGateway {
+            bytesToGateway -= bytes.readableBytes
+            if let left = bytesToGatewayLeft {
+                bytes = bytes.readSlice(length: min(left, bytes.readableBytes)) ?? ByteBuffer()
+                bytesToGatewayLeft = left - bytes.readableBytes
+                guard bytes.readableBytes > 0 else { return }
+            }
+        }
+        let arrival = world.arrival(of: bytes.readableBytes, on: self, direction)
         for count in arrival.pieces {
             // What arrived may have ended the connection.
             guard let piece = bytes.readSlice(length: count), !isBroken else { break }

@@ -38,9 +38,11 @@ struct GatewayDriver {
     }
 
     @discardableResult
-    mutating func connect(_ id: ConnectionID = connection, run: UInt64 = 1) -> [GatewayAction] {
+    mutating func connect(
+        _ id: ConnectionID = connection, run: UInt64 = 1, of device: AuthorisedDevice = device
+    ) -> [GatewayAction] {
         machine.accepted(id, now: now)
-        return frame(.hello(Self.hello(run: run)), slot: .connection, from: id)
+        return frame(.hello(Self.hello(run: run, of: device)), slot: .connection, from: id)
     }
 
     /// A number that no connection has had.

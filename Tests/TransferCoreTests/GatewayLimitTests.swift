@@ -25,10 +25,13 @@ import WireProtocol
 
     /// A session of its own in a slot of its own.
     @discardableResult
-    private func open(_ number: Int, _ driver: inout GatewayDriver, size: UInt64 = 400) -> [GatewayAction] {
+    private func open(
+        _ number: Int, _ driver: inout GatewayDriver, size: UInt64 = 400,
+        from id: ConnectionID = GatewayDriver.connection
+    ) -> [GatewayAction] {
         driver.frame(
             .sessionOpen(GatewayDriver.open(size: size, policy: .overwrite, session: session(number))),
-            slot: Slot(UInt16(number)))
+            slot: Slot(UInt16(number)), from: id)
     }
 
     // MARK: Connections
@@ -83,6 +86,79 @@ import WireProtocol
         driver.connect()
         for number in 1...2 { #expect(codes(open(number, &driver)) == []) }
         #expect(codes(open(3, &driver)) == [.busy])
+    }
+
+    // MARK: A device's own limits
+
+    private static func limited(_ limits: DeviceLimits) -> AuthorisedDevice {
+        var device = GatewayDriver.otherDevice
+        device.limits = limits
+        return device
+    }
+
+    /// Fewer than the site's, or more; the others keep what the site grants.
+    @Test(arguments: [1, 3])
+    func aDeviceHasItsOwnNumberOfConnections(count: Int) {
+        var driver = GatewayDriver { $0.connectionsPerDeviceMax = 2 }
+        let device = Self.limited(DeviceLimits(connectionsMax: count))
+        driver.change { $0.devicesChanged([GatewayDriver.device, device], now: $1) }
+        for _ in 1...count { #expect(codes(driver.connect(driver.newConnection(), of: device)) == []) }
+        #expect(codes(driver.connect(driver.newConnection(), of: device)) == [.tooManyConnections])
+        for _ in 1...2 { #expect(codes(driver.connect(driver.newConnection())) == []) }
+        #expect(codes(driver.connect(driver.newConnection())) == [.tooManyConnections])
+    }
+
+    @Test(arguments: [1, 3])
+    func aDeviceHasItsOwnNumberOfSessions(count: Int) {
+        var driver = GatewayDriver { $0.sessionsPerDeviceMax = 2 }
+        let device = Self.limited(DeviceLimits(sessionsMax: count))
+        driver.change { $0.devicesChanged([device], now: $1) }
+        driver.connect(of: device)
+        for number in 1...count { #expect(codes(open(number, &driver)) == []) }
+        #expect(codes(open(count + 1, &driver)) == [.busy])
+    }
+
+    /// What is told of parts is what fits: the list of all parts, and a window, within the device's budget.
+    @Test func aDeviceHasItsOwnBudget() throws {
+        var driver = GatewayDriver {
+            $0.budgetBytes = 64_000
+            $0.budgetBytesPerDevice = 48_000
+            $0.windowBytes = 20_000
+            $0.initialCreditBytes = 20_000
+        }
+        let device = Self.limited(DeviceLimits(budgetBytes: 8_000))
+        driver.change { $0.devicesChanged([GatewayDriver.device, device], now: $1) }
+        let other = driver.newConnection()
+        let welcomes = (driver.connect(of: device) + driver.connect(other)).compactMap { action -> Welcome? in
+            if case .send(_, _, .welcome(let welcome)) = action { welcome } else { nil }
+        }
+        #expect(welcomes.map(\.initialCreditBytes) == [4_000, 20_000])
+        // A quarter of the budget, of 192 bytes a part.
+        #expect(welcomes.map(\.partsMax) == [10, 62])
+        #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 4_000)
+        // Whoever has used it up waits, and nobody else does.
+        var put: [ConnectionID: [ErrorCode]] = [:]
+        for number in 1...5 {
+            for id in [GatewayDriver.connection, other] {
+                let number = number + (id == other ? 5 : 0)
+                open(number, &driver, size: 1_000, from: id)
+                let offer = try #require(GatewayDriver.offer(1, of: 1_000))
+                let answered = driver.frame(.partOffer(offer), slot: Slot(UInt16(number)), from: id)
+                put[id, default: []] += codes(answered)
+            }
+        }
+        #expect(put == [GatewayDriver.connection: [.busy], other: []])
+        #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 8_000)
+    }
+
+    /// A changed line holds from the next connection on, and the present ones end.
+    @Test func changedLimitsEndTheConnections() {
+        var driver = GatewayDriver()
+        driver.change { $0.devicesChanged([Self.limited(DeviceLimits())], now: $1) }
+        driver.connect(of: GatewayDriver.otherDevice)
+        let ended = driver.change { $0.devicesChanged([Self.limited(DeviceLimits(sessionsMax: 1))], now: $1) }
+        #expect(codes(ended) == [.draining])
+        #expect(driver.machine.use(of: GatewayDriver.otherDevice.fingerprint).connections == 0)
     }
 
     @Test func slotsBeyondTheLimitEndTheConnection() {

@@ -235,18 +235,20 @@ import WireProtocol
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func itNeverExceedsAndNeverUnderflows(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
-        var budget = ByteBudget(bytesMax: 1_000, bytesPerDeviceMax: UInt64.random(in: 0...1_500, using: &generator))
+        var budget = ByteBudget(bytesMax: 1_000)
         let devices = (0..<4).map { ToyDigest.sha256([UInt8($0)]) }
+        let deviceMaxima = devices.map { _ in UInt64.random(in: 0...1_500, using: &generator) }
         var held: [SHA256Digest: UInt64] = [:]
         for _ in 0..<2_000 {
-            guard let device = devices.randomElement(using: &generator) else { return }
+            let choice = Int.random(in: devices.indices, using: &generator)
+            let (device, deviceMax) = (devices[choice], deviceMaxima[choice])
             let bytes = UInt64.random(in: 0...400, using: &generator)
             if Bool.random(using: &generator) {
                 let before = budget
                 let fits =
                     held.values.reduce(0, +) + bytes <= 1_000
-                    && held[device, default: 0] + bytes <= budget.bytesPerDeviceMax
-                #expect(budget.reserve(bytes, device: device) == fits)
+                    && held[device, default: 0] + bytes <= deviceMax
+                #expect(budget.reserve(bytes, device: device, deviceMax: deviceMax) == fits)
                 if fits { held[device, default: 0] += bytes } else { #expect(budget == before) }
             } else {
                 budget.release(bytes, device: device)
@@ -260,10 +262,11 @@ import WireProtocol
 
     @Test func theLargestNumbersDoNoHarm() {
         let device = ToyDigest.sha256([1])
-        var budget = ByteBudget(bytesMax: .max, bytesPerDeviceMax: .max)
+        var budget = ByteBudget(bytesMax: .max)
         let reserved = [
-            budget.reserve(.max, device: device), budget.reserve(1, device: device),
-            budget.reserve(0, device: device),
+            budget.reserve(.max, device: device, deviceMax: .max),
+            budget.reserve(1, device: device, deviceMax: .max),
+            budget.reserve(0, device: device, deviceMax: .max),
         ]
         #expect(reserved == [true, false, true])
         budget.release(.max, device: device)

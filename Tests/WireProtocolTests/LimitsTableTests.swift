@@ -22,6 +22,7 @@ import WireProtocol
             "HELLO or ENROL after the handshake: \(seconds(limits.helloLimit))",
             "body before HELLO: \(grouped(WireLimits.bodyBytesBeforeHelloMax)) bytes",
             "read at once before HELLO: \(size(UInt64(limits.readBytesBeforeHello)))",
+            "read at once after it: \(size(UInt64(limits.readBytes)))",
             "connections: \(grouped(limits.connectionsMax))",
             "connections of a device: \(grouped(limits.connectionsPerDeviceMax))",
             "silence: \(seconds(limits.idleLimit))",
@@ -33,6 +34,7 @@ import WireProtocol
             "fruitless beginnings of a device a second: \(grouped(Int(limits.fruitlessBeginningsPerSecond)))",
             "frames of a device at once: \(grouped(Int(limits.framesAtOnce)))",
             "frames of a device a second: \(grouped(Int(limits.framesPerSecond)))",
+            "the least that they wait: \(limits.framePause.components.attoseconds / 1_000_000_000_000_000) ms",
             "memory for parts and lists: \(size(limits.budgetBytes))",
             "the same, of a device: \(size(limits.budgetBytesPerDevice))",
             "window of a part: \(size(limits.windowBytes))",
@@ -44,6 +46,11 @@ import WireProtocol
             "progress is judged every: \(seconds(limits.progressWindow))",
             "progress of each that holds memory: \(limits.progressBytesMin) bytes",
             "memory of slow parts while others wait: \(size(limits.slowBytesMax))",
+            "advice to come again: \(limits.laterAdvice.components.attoseconds / 1_000_000_000_000_000) ms",
+            "one-part file after its connection: \(seconds(limits.putLimit))",
+            "store asked before a session is lost: \(limits.lossChecks) times, "
+                + "\(seconds(limits.lossCheckInterval)) apart and \(seconds(limits.lossCheckInterval)) more each time",
+            "tries of one completion: \(limits.completionAttempts)",
         ]
     }
 

@@ -15,7 +15,7 @@ package enum EnrolmentOutcome: Equatable, Sendable {
 extension Gateway {
     /// ENROL in place of HELLO. A device that is on the list already asks again because an answer was lost.
     mutating func receivedEnrol(_ enrol: Enrol, from id: ConnectionID) {
-        if let device = devices[enrol.fingerprint] { return finishEnrolment(of: device, on: id) }
+        if let device = context.devices[enrol.fingerprint] { return finishEnrolment(of: device, on: id) }
         let deadline = context.now + context.limits.helloLimit
         connections[id]?.phase = .enrolling(deadline: deadline)
         checkConnections(by: deadline)

@@ -7,7 +7,7 @@ extension Gateway {
     /// answer, give way, the oldest first: the store remembers too.
     mutating func makeRoom(for device: AuthorisedDevice) -> Bool {
         if !hasRoom(for: device) {
-            let isDeviceFull = (sessionCounts[device.fingerprint] ?? 0) >= context.limits.sessionsPerDeviceMax
+            let isDeviceFull = !hasOwnRoom(for: device)
             let remembered = sessions.values.filter { session in
                 session.isOnlyRemembered && (!isDeviceFull || session.device.fingerprint == device.fingerprint)
             }
@@ -20,8 +20,11 @@ extension Gateway {
     }
 
     private func hasRoom(for device: AuthorisedDevice) -> Bool {
-        sessions.count < context.limits.sessionsMax
-            && (sessionCounts[device.fingerprint] ?? 0) < context.limits.sessionsPerDeviceMax
+        sessions.count < context.limits.sessionsMax && hasOwnRoom(for: device)
+    }
+
+    private func hasOwnRoom(for device: AuthorisedDevice) -> Bool {
+        (sessionCounts[device.fingerprint] ?? 0) < context.limits(of: device.fingerprint).sessionsPerDeviceMax
     }
 
     private mutating func forget(_ session: GatewaySession) {

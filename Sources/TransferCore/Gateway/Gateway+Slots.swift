@@ -78,7 +78,7 @@ extension Gateway {
         } catch {
             return refuse(.keyInvalid, message: error.message, at: attachment)
         }
-        let rule = context.limits.grantedParts
+        let rule = context.limits(of: device.fingerprint).grantedParts
         guard open.partBytes >= rule.partBytesMin, open.partBytes <= rule.partBytesMax else {
             return refuse(.partSizeUnsupported, at: attachment)
         }

@@ -5,11 +5,12 @@ import WireProtocol
 extension Gateway {
     /// Initial credit takes at most half of the budgets: idle connections must not keep parts out.
     mutating func reserveCredit(for device: AuthorisedDevice) -> UInt32 {
-        let wanted = UInt64(context.limits.grantedCreditBytes)
-        let limits = context.limits
+        let limits = context.limits(of: device.fingerprint)
+        let wanted = UInt64(limits.grantedCreditBytes)
         guard context.budget.bytesReserved + wanted <= limits.budgetBytes / 2,
             context.budget.bytesReserved(device: device.fingerprint) + wanted <= limits.budgetBytesPerDevice / 2,
-            context.budget.reserve(wanted, device: device.fingerprint)
+            context.budget.reserve(
+                wanted, device: device.fingerprint, deviceMax: limits.budgetBytesPerDevice)
         else { return 0 }
         return limits.grantedCreditBytes
     }
@@ -17,7 +18,7 @@ extension Gateway {
     mutating func welcome(
         _ hello: Hello, from id: ConnectionID, device: AuthorisedDevice, creditBytes: UInt32
     ) {
-        let limits = context.limits
+        let limits = context.limits(of: device.fingerprint)
         let parts = limits.grantedParts
         let welcome = Welcome(
             version: WireLimits.version, capabilities: hello.capabilities.intersection(.lz4), slotsMax: limits.slotsMax,

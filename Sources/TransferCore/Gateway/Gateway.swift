@@ -20,7 +20,6 @@ package struct Gateway {
     private var connectionsCheckedAt: Instant?
     /// The run whose connections came last, of each device, and the first connection on which it said HELLO.
     var currentRuns: [SHA256Digest: (run: RunID, first: ConnectionID)] = [:]
-    var devices: [SHA256Digest: AuthorisedDevice] = [:]
     /// Of devices on the list only.
     var paces: [SHA256Digest: DevicePace] = [:]
     /// When progress is judged next, as long as there are connections.
@@ -44,6 +43,16 @@ package struct Gateway {
     package var partsAllowed: Int { context.pace.partsAllowed }
     package var connectionCount: Int { connections.count }
     package var sessionCount: Int { sessions.count }
+
+    /// What a device has of what `DeviceLimits` limits, and its limits.
+    package func use(
+        of device: SHA256Digest
+    ) -> (connections: Int, sessions: Int, bytesReserved: UInt64, limits: GatewayLimits) {
+        (
+            connectionsOfDevices[device]?.count ?? 0, sessionCounts[device] ?? 0,
+            context.budget.bytesReserved(device: device), context.limits(of: device)
+        )
+    }
     /// Slots that carry a session, over all connections.
     package var slotsInUse: Int { connections.values.reduce(0) { $0 + $1.slots.count } }
     /// Requests to the store that have not been answered.
@@ -65,13 +74,13 @@ package struct Gateway {
     /// changed connect anew.
     package mutating func devicesChanged(_ list: [AuthorisedDevice], now: Instant) {
         context.now = now
-        devices = [:]
-        for device in list { devices[device.fingerprint] = device }
-        currentRuns = currentRuns.filter { devices[$0.key] != nil }
-        paces = paces.filter { devices[$0.key] != nil }
+        context.devices = [:]
+        for device in list { context.devices[device.fingerprint] = device }
+        currentRuns = currentRuns.filter { context.devices[$0.key] != nil }
+        paces = paces.filter { context.devices[$0.key] != nil }
         for id in connections.keys.sorted() {
-            guard let device = connections[id]?.device, devices[device.fingerprint] != device else { continue }
-            end(id, devices[device.fingerprint] == nil ? .notAuthorised : .draining)
+            guard let device = connections[id]?.device, context.devices[device.fingerprint] != device else { continue }
+            end(id, context.devices[device.fingerprint] == nil ? .notAuthorised : .draining)
         }
         settleSlots()
     }
@@ -80,7 +89,7 @@ package struct Gateway {
     package func isOpen(_ id: ConnectionID) -> Bool { connections[id]?.device != nil }
 
     /// Whether a device is on the list.
-    package func knows(_ fingerprint: SHA256Digest) -> Bool { devices[fingerprint] != nil }
+    package func knows(_ fingerprint: SHA256Digest) -> Bool { context.devices[fingerprint] != nil }
 
     /// A peer has connected.
     package mutating func accepted(_ id: ConnectionID, now: Instant) {
@@ -276,14 +285,16 @@ package struct Gateway {
         guard hello.versionMin <= WireLimits.version, hello.versionMax >= WireLimits.version else {
             return end(id, .versionUnsupported, message: "this gateway speaks version \(WireLimits.version)")
         }
-        guard let device = devices[hello.fingerprint] else { return end(id, .notAuthorised) }
+        guard let device = context.devices[hello.fingerprint] else { return end(id, .notAuthorised) }
         if let current = currentRuns[device.fingerprint], current.run != hello.run {
             // A HELLO that was long on its way, of a connection from before, takes nothing over.
             guard id > current.first else { return end(id, .fenced) }
             fenceOlderRuns(of: device)
         }
         let siblings = connectionsOfDevices[device.fingerprint]?.count ?? 0
-        guard siblings < context.limits.connectionsPerDeviceMax else { return end(id, .tooManyConnections) }
+        guard siblings < context.limits(of: device.fingerprint).connectionsPerDeviceMax else {
+            return end(id, .tooManyConnections)
+        }
         if currentRuns[device.fingerprint]?.run != hello.run { currentRuns[device.fingerprint] = (hello.run, id) }
         connectionsOfDevices[device.fingerprint, default: []].insert(id)
         let credit = reserveCredit(for: device)

@@ -20,11 +20,34 @@ package struct AuthorisedDevice: Equatable, Sendable {
     package var fingerprint: SHA256Digest
     /// Empty, or ending in `/`.
     package var prefix: String
+    package var limits: DeviceLimits
 
-    package init(name: String, fingerprint: SHA256Digest, prefix: String) {
+    package init(name: String, fingerprint: SHA256Digest, prefix: String, limits: DeviceLimits = DeviceLimits()) {
         self.name = name
         self.fingerprint = fingerprint
         self.prefix = prefix
+        self.limits = limits
+    }
+}
+
+/// What one device may use, more or less than others of its site; `nil` where the site's limit is the device's.
+///
+/// What holds for all devices together (`GatewayLimits`) holds whatever stands here.
+package struct DeviceLimits: Equatable, Sendable {
+    /// At least 1.
+    package var connectionsMax: Int?
+    /// At least 1.
+    package var sessionsMax: Int?
+    /// Bytes of parts under way and of part lists; at least `budgetBytesMin`.
+    package var budgetBytes: UInt64?
+
+    /// Half of it holds the list of 10,000 parts, so that every upload can be gone on with whatever it was begun with.
+    package static let budgetBytesMin: UInt64 = 4 << 20
+
+    package init(connectionsMax: Int? = nil, sessionsMax: Int? = nil, budgetBytes: UInt64? = nil) {
+        self.connectionsMax = connectionsMax
+        self.sessionsMax = sessionsMax
+        self.budgetBytes = budgetBytes
     }
 }
 

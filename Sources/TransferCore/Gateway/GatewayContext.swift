@@ -4,6 +4,8 @@ import WireProtocol
 struct GatewayContext {
     let limits: GatewayLimits
     let cryptography: any TransferCryptography
+    /// All that may use the site, with the limits of each.
+    var devices: [SHA256Digest: AuthorisedDevice] = [:]
     var budget: ByteBudget
     var pace: StorePace
     var now = Instant(nanoseconds: 0)
@@ -28,7 +30,7 @@ struct GatewayContext {
     init(limits: GatewayLimits, cryptography: any TransferCryptography) {
         self.limits = limits
         self.cryptography = cryptography
-        self.budget = ByteBudget(bytesMax: limits.budgetBytes, bytesPerDeviceMax: limits.budgetBytesPerDevice)
+        self.budget = ByteBudget(bytesMax: limits.budgetBytes)
         self.pace = StorePace(limits: limits.store)
     }
 
@@ -61,9 +63,15 @@ struct GatewayContext {
         actions.append(.dropFlow(flow))
     }
 
+    /// What holds for a device: one that is no longer known has what the site's devices have.
+    func limits(of device: SHA256Digest) -> GatewayLimits {
+        devices[device].map { limits.of($0.limits) } ?? limits
+    }
+
     /// Reserves all of `bytes` or nothing.
     mutating func reserve(_ bytes: UInt64, device: SHA256Digest) -> Bool {
-        if budget.reserve(bytes, device: device) { return true }
+        let deviceMax = limits(of: device).budgetBytesPerDevice
+        if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
         if budget.isShort(of: bytes) { isShort = true }
         return false
     }

@@ -119,4 +119,13 @@ package struct GatewayLimits: Equatable, Sendable {
     package init(parts: PartRule) {
         self.parts = parts
     }
+
+    /// The limits of one device: these, but for what it has of its own.
+    func of(_ device: DeviceLimits) -> GatewayLimits {
+        var limits = self
+        limits.connectionsPerDeviceMax = device.connectionsMax ?? connectionsPerDeviceMax
+        limits.sessionsPerDeviceMax = device.sessionsMax ?? sessionsPerDeviceMax
+        limits.budgetBytesPerDevice = device.budgetBytes ?? budgetBytesPerDevice
+        return limits
+    }
 }

@@ -118,7 +118,7 @@ extension GatewaySession {
         case .full(let delay): return putOff(number, .busy, after: delay, owner, &context)
         case .paused(let delay): return putOff(number, .storeUnavailable, after: delay, owner, &context)
         }
-        let wanted = max(min(part.offer.size, context.limits.partWindowBytes), part.received)
+        let wanted = max(min(part.offer.size, context.limits(of: device.fingerprint).partWindowBytes), part.received)
         guard context.reserve(wanted, device: device.fingerprint) else {
             return putOff(number, .busy, after: context.limits.laterAdvice, owner, &context)
         }
@@ -230,7 +230,7 @@ extension GatewaySession {
             part.reserved = rest
         }
         let limit = min(part.offer.size, total + part.reserved)
-        let step = min(context.limits.partWindowBytes / 4, part.offer.size - part.limit)
+        let step = min(context.limits(of: device.fingerprint).partWindowBytes / 4, part.offer.size - part.limit)
         if !part.isUndecided, limit > part.limit, limit - part.limit >= step {
             part.limit = limit
             if let owner = part.owner {

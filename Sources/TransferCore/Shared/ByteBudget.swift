@@ -6,21 +6,19 @@ package import WireProtocol
 /// for: the peer is told to come again later.
 package struct ByteBudget: Equatable, Sendable {
     package let bytesMax: UInt64
-    package let bytesPerDeviceMax: UInt64
     package private(set) var bytesReserved: UInt64 = 0
     private var byDevice: [SHA256Digest: UInt64] = [:]
 
-    package init(bytesMax: UInt64, bytesPerDeviceMax: UInt64) {
+    package init(bytesMax: UInt64) {
         self.bytesMax = bytesMax
-        self.bytesPerDeviceMax = min(bytesPerDeviceMax, bytesMax)
     }
 
     /// Reserves all of `bytes` or nothing.
-    package mutating func reserve(_ bytes: UInt64, device: SHA256Digest) -> Bool {
+    ///
+    /// - Parameter deviceMax: what this device may hold, this included.
+    package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         let held = byDevice[device] ?? 0
-        guard bytes <= bytesMax - bytesReserved, held <= bytesPerDeviceMax, bytes <= bytesPerDeviceMax - held else {
-            return false
-        }
+        guard bytes <= bytesMax - bytesReserved, held <= deviceMax, bytes <= deviceMax - held else { return false }
         bytesReserved += bytes
         byDevice[device] = held + bytes
         return true

@@ -58,16 +58,38 @@ final class Interlocutor: ChannelInboundHandler {
     }
 }
 
+/// Stands between a socket and TLS, and hands on what arrives in pieces of so many bytes, wherever records end.
+final class PieceMaker: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private let pieceBytes: Int
+
+    init(pieceBytes: Int) {
+        self.pieceBytes = pieceBytes
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var bytes = unwrapInboundIn(data)
+        while let piece = bytes.readSlice(length: min(pieceBytes, bytes.readableBytes)), piece.readableBytes > 0 {
+            context.fireChannelRead(wrapInboundOut(piece))
+        }
+    }
+}
+
 /// Runs `body` with a gateway's end of TLS that listens on a free loopback port.
+///
+/// - Parameter pieceBytes: what TLS is given at once of what arrives.
 func withLoopbackServer(
-    _ context: TLSContext, conversation: Watched<Conversation>,
+    _ context: TLSContext, conversation: Watched<Conversation>, pieceBytes: Int = .max,
     answer: @escaping @Sendable (_ received: [UInt8]) -> ByteBuffer?, _ body: (_ port: Int) async throws -> Void
 ) async throws {
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .childChannelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandlers([
-                    try context.makeHandler(), Interlocutor(conversation, answer: answer),
+                    PieceMaker(pieceBytes: pieceBytes), try context.makeHandler(),
+                    Interlocutor(conversation, answer: answer),
                 ])
             }
         }
@@ -84,14 +106,16 @@ func withLoopbackServer(
 
 /// Connects an agent's end of TLS to a loopback port.
 func connectToLoopback(
-    _ port: Int, _ context: TLSContext, conversation: Watched<Conversation>, opening: ByteBuffer? = nil,
+    _ port: Int, _ context: TLSContext, conversation: Watched<Conversation>, pieceBytes: Int = .max,
+    opening: ByteBuffer? = nil,
     answer: @escaping @Sendable (_ received: [UInt8]) -> ByteBuffer? = { _ in nil }
 ) async throws {
     _ = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandlers([
-                    try context.makeHandler(), Interlocutor(conversation, opening: opening, answer: answer),
+                    PieceMaker(pieceBytes: pieceBytes), try context.makeHandler(),
+                    Interlocutor(conversation, opening: opening, answer: answer),
                 ])
             }
         }

@@ -17,10 +17,11 @@ import Testing
     ///     would reset the connection before all of it was read. The input has to fit into a pipe (64 KiB).
     ///   - output: where its standard output goes, if that is too long for lines.
     ///   - answer: what the gateway says to as many bytes, instead of echoing a line.
+    ///   - pieceBytes: what the gateway is given at once of what the program sends.
     /// - Returns: how the connection looked from the gateway, and what the program printed.
     private func connect(
         _ arguments: [String], showingCertificate: Bool, input: URL? = nil, inputStaysOpen: Bool = false,
-        output: URL? = nil, answer: ByteBuffer? = nil,
+        output: URL? = nil, answer: ByteBuffer? = nil, pieceBytes: Int = .max,
         accepts: @escaping @Sendable (TLSPeer) -> Bool = { _ in true }
     ) async throws -> (Conversation, Program) {
         try await withTemporaryDirectory("s-client") { directory in
@@ -32,7 +33,7 @@ import Testing
             let source = input?.path(percentEncoded: false) ?? "/dev/null"
             let context = try Site.gateway(accepts: accepts)
             try await withLoopbackServer(
-                context, conversation: conversation,
+                context, conversation: conversation, pieceBytes: pieceBytes,
                 answer: { received in
                     if let answer { return received.count >= answer.readableBytes ? answer : nil }
                     return received.last == UInt8(ascii: "\n") ? ByteBuffer(bytes: received) : nil
@@ -82,6 +83,24 @@ import Testing
                 Self.proper + ["-quiet"], showingCertificate: true, input: input, output: output,
                 answer: ByteBuffer(bytes: bytes))
             #expect(conversation.error == nil)
+            #expect(conversation.received == bytes)
+            #expect(try Data(contentsOf: output) == Data(bytes))
+        }
+    }
+
+    /// With pieces of one byte every record, of the handshake and after it, is split at each of its bytes; with longer
+    /// ones the end of a record and the beginning of the next come together.
+    @Test(arguments: [1, 2, 3, 7, 1_000])
+    func recordsMayArriveInPieces(ofBytes pieceBytes: Int) async throws {
+        try await withTemporaryDirectory("pieces") { directory in
+            let (input, output) = (directory.appending(path: "input"), directory.appending(path: "output"))
+            let bytes = SeededFile(seed: 1, byteCount: 100_000).bytes
+            try Data(bytes).write(to: input)
+            let (conversation, _) = try await connect(
+                Self.proper + ["-quiet"], showingCertificate: true, input: input, output: output,
+                answer: ByteBuffer(bytes: bytes), pieceBytes: pieceBytes)
+            #expect(conversation.error == nil)
+            #expect(conversation.peer != nil)
             #expect(conversation.received == bytes)
             #expect(try Data(contentsOf: output) == Data(bytes))
         }

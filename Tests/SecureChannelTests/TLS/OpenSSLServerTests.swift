@@ -11,7 +11,7 @@ import Testing
     /// Runs the program with an identity of ours, and connects an agent that pins it.
     /// - Returns: how the connection looked from the agent, and what the program printed.
     private func connect(
-        _ arguments: [String], opening: ByteBuffer? = nil,
+        _ arguments: [String], pieceBytes: Int = .max, opening: ByteBuffer? = nil,
         answer: @escaping @Sendable ([UInt8]) -> ByteBuffer? = { _ in nil }, _ stop: (Program) async throws -> Void
     ) async throws -> (Conversation, Program) {
         try await withTemporaryDirectory("s-server") { directory in
@@ -28,7 +28,8 @@ import Testing
                     let line = try await program.waitForLine { $0.hasPrefix("ACCEPT 127.0.0.1:") }
                     let port = try #require(line.text.split(separator: ":").last.flatMap { Int($0) })
                     try await connectToLoopback(
-                        port, agent, conversation: conversation, opening: opening, answer: answer)
+                        port, agent, conversation: conversation, pieceBytes: pieceBytes, opening: opening,
+                        answer: answer)
                     try await stop(program)
                     _ = try await conversation.end()
                     try await program.waitForExit()
@@ -38,10 +39,12 @@ import Testing
         }
     }
 
-    /// The program's `-rev` answers with each line turned around.
-    @Test func aLineGoesThereAndBack() async throws {
+    /// The program's `-rev` answers with each line turned around. In pieces of one byte each record of the program's is
+    /// split at each of its bytes.
+    @Test(arguments: [Int.max, 1, 2, 7])
+    func aLineGoesThereAndBack(inPiecesOfBytes pieceBytes: Int) async throws {
         let (conversation, program) = try await connect(
-            Self.proper + ["-rev"], opening: ByteBuffer(string: "there and back\n"),
+            Self.proper + ["-rev"], pieceBytes: pieceBytes, opening: ByteBuffer(string: "there and back\n"),
             answer: { $0.last == UInt8(ascii: "\n") ? ByteBuffer() : nil }, { _ in })
         #expect(conversation.error == nil, "\(program.transcript)")
         #expect(String(decoding: conversation.received, as: UTF8.self) == "kcab dna ereht\n")

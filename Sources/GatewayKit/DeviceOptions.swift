@@ -1,0 +1,88 @@
+package import TransferCore
+
+/// What a line of the device list, or of the invitations, may say behind its other fields:
+///
+///     prefix=KEYS/  connections=4  sessions=100  budget=16MiB
+package struct DeviceOptions: Equatable, Sendable {
+    /// Empty, or ending in `/`.
+    package var prefix: String
+    package var limits: DeviceLimits
+
+    package init(prefix: String, limits: DeviceLimits = DeviceLimits()) {
+        self.prefix = prefix
+        self.limits = limits
+    }
+
+    /// For the first line of a file.
+    static let summary = "prefix=KEYS/ connections=N sessions=N budget=NMiB"
+
+    private static let mebibyte: UInt64 = 1 << 20
+
+    /// - Parameters:
+    ///   - fields: those of a line behind the ones that it must have. Of two that say the same, the last one counts.
+    ///   - usualPrefix: the prefix of a line without the option.
+    init(_ fields: some Sequence<String>, usualPrefix: String = "") throws(DeviceListError) {
+        self.init(prefix: usualPrefix)
+        for field in fields {
+            // By bytes: as characters, a mark behind the equals sign would be part of it.
+            let parts = field.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let value = parts.count == 2 ? String(decoding: parts[1], as: UTF8.self) : ""
+            switch String(decoding: parts[0], as: UTF8.self) {
+            case "prefix" where parts.count == 2: prefix = value
+            case "connections": limits.connectionsMax = try Self.count(value, field)
+            case "sessions": limits.sessionsMax = try Self.count(value, field)
+            case "budget": limits.budgetBytes = try Self.bytes(value, field)
+            default: throw DeviceListError("the option \(field) is not known; there are \(Self.summary)")
+            }
+        }
+    }
+
+    private static func count(_ value: String, _ field: String) throws(DeviceListError) -> Int {
+        guard let count = number(value), count >= 1, let count = Int(exactly: count) else {
+            throw DeviceListError("\(field) is no count from 1 on, as in sessions=100")
+        }
+        return count
+    }
+
+    private static func bytes(_ value: String, _ field: String) throws(DeviceListError) -> UInt64 {
+        let unit = "MiB"
+        guard value.hasSuffix(unit), let count = number(String(value.dropLast(unit.count))) else {
+            throw DeviceListError("\(field) is no whole number of MiB, as in budget=16MiB")
+        }
+        let (bytes, isTooMuch) = count.multipliedReportingOverflow(by: mebibyte)
+        return isTooMuch ? .max / mebibyte * mebibyte : bytes
+    }
+
+    /// Digits only: no sign, no spaces.
+    private static func number(_ text: String) -> UInt64? {
+        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? UInt64(text) : nil
+    }
+
+    /// Refuses limits that no line can say.
+    package func check() throws(DeviceListError) {
+        guard limits.connectionsMax ?? 1 >= 1, limits.sessionsMax ?? 1 >= 1 else {
+            throw DeviceListError("a device needs one connection and one session at least")
+        }
+        let bytes = limits.budgetBytes ?? DeviceLimits.budgetBytesMin
+        guard bytes >= DeviceLimits.budgetBytesMin, bytes.isMultiple(of: Self.mebibyte) else {
+            throw DeviceListError("a device's budget is a whole number of MiB, at least 4MiB, as in --budget 16MiB")
+        }
+        guard KeyRule.isPrefix(prefix) else {
+            throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")
+        }
+        guard !prefix.unicodeScalars.contains(where: { $0.properties.isWhitespace || $0 == "#" }) else {
+            throw DeviceListError("a prefix has no spaces and no number signs")
+        }
+    }
+
+    /// What stands behind the other fields of a line, with two spaces before each option; what a line without them
+    /// means is left out.
+    func text(usualPrefix: String = "") -> String {
+        var options: [String] = []
+        if prefix != usualPrefix { options.append("prefix=\(prefix)") }
+        if let count = limits.connectionsMax { options.append("connections=\(count)") }
+        if let count = limits.sessionsMax { options.append("sessions=\(count)") }
+        if let bytes = limits.budgetBytes { options.append("budget=\(bytes / Self.mebibyte)MiB") }
+        return options.map { "  " + $0 }.joined()
+    }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import SecureChannel
+import TestSupport
+import Testing
+import WireProtocol
+
+extension EndToEndTests {
+    /// What a gateway answers to tokens that are not as it made them, or not for who shows them.
+    @Suite(.serialized)
+    struct SessionTokenTests {
+        private static let session = SessionID(high: 7, low: 7)
+
+        /// Shows tokens on one connection, a slot for each, and closes it.
+        ///
+        /// - Returns: the code of each refusal; `nil` where a session was opened.
+        private static func answers(to tokens: [[UInt8]], by client: HostileClient) async throws -> [ErrorCode?] {
+            for (number, token) in tokens.enumerated() {
+                try client.say(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), slot: Slot(UInt16(number + 1)))
+            }
+            let codes = try await client.wait("answers to all") { heard in
+                let codes = heard.frames.compactMap { frame -> ErrorCode?? in
+                    switch frame {
+                    case .sessionRefused(let refused): .some(refused.code)
+                    case .resumeState: .some(nil)
+                    default: nil
+                    }
+                }
+                return codes.count == tokens.count || heard.isOver ? codes : nil
+            }
+            await client.close()
+            return codes
+        }
+
+        /// Each byte changed, each end cut off, something put behind, another's, and nothing at all.
+        @Test func eachTamperingHasItsCode() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let owner = try await Villain(0, at: gateway.port, of: site)
+                    let thief = try await Villain(1, at: gateway.port, of: site)
+                    let token = try await owner.enter().open(Self.session, size: 20 << 20)
+                    var changed: [[UInt8]] = token.indices.map { index in
+                        var changed = token
+                        changed[index] ^= 0x80
+                        return changed
+                    }
+                    // Behind the format's number four bytes name the key.
+                    let ofUnknownKey = Array(changed[1...4])
+                    changed.removeSubrange(1...4)
+                    let cut = (1..<token.count).map { Array(token.prefix($0)) }
+                    for tokens in (changed + cut + [token + [0]]).batches(of: 32) {
+                        let codes = try await Self.answers(to: tokens, by: owner.enter())
+                        #expect(codes == tokens.map { _ in .tokenInvalid })
+                    }
+                    let unknown = try await Self.answers(to: ofUnknownKey, by: owner.enter())
+                    #expect(unknown == ofUnknownKey.map { _ in .tokenKeyUnknown })
+                    #expect(try await Self.answers(to: [token], by: thief.enter()) == [.tokenForeign])
+                    // Its owner's, untouched, opens the session still.
+                    #expect(try await Self.answers(to: [token], by: owner.enter()) == [nil])
+                }
+            }
+        }
+
+        /// A key that has left the ring opens nothing any more.
+        @Test func aTokenOfAKeyThatHasLeftTheRing() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let owner = try await Villain(0, at: gateway.port, of: site)
+                    let token = try await owner.enter().open(Self.session, size: 20 << 20)
+                    try await site.gateway(["keys", "rotate", "--home", site.path("gateway")])
+                    // It opens tokens as long as its line stands in the file.
+                    let ring = URL(filePath: site.path("gateway/keys"))
+                    let lines = try String(contentsOf: ring, encoding: .utf8).split(separator: "\n")
+                    let kept = lines.filter { $0.split(separator: " ").dropFirst().first != "retired" }
+                    try #require(kept.count == lines.count - 1)
+                    let rest = kept.map { $0 + "\n" }.joined()
+                    try rest.write(to: ring, atomically: false, encoding: .utf8)
+                    try await withDeadline(Site.deadline, "the gateway to take note") {
+                        while try await Self.answers(to: [token], by: owner.enter()) != [.tokenKeyUnknown] {
+                            // It looks at its files every few seconds, and tells nobody.
+                            try await Task.sleep(for: .milliseconds(200))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension Array {
+    /// The elements in order, so many at a time.
+    fileprivate func batches(of count: Int) -> [[Element]] {
+        stride(from: 0, to: self.count, by: count).map { Array(self[$0..<Swift.min($0 + count, self.count)]) }
+    }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import ObjectStore
+import Synchronization
+
+/// What becomes of a process's changes to files besides its end.
+enum PowerCut: String, CaseIterable, Sendable {
+    /// The process was killed: the system has all that it was told.
+    case nothingIsLost
+    /// What was not synced is gone: the bytes of files, and the names in folders.
+    case unsyncedIsLost
+    /// Of the bytes that were not synced the first half is there, and zeros for the rest; names are there.
+    case unsyncedIsTorn
+}
+
+/// Follows what a store changes, so that a power cut can take back what was not synced.
+final class VolatileDisk: Sendable {
+    private struct Change {
+        /// Whose sync makes the change durable.
+        var folder: String
+        var takeBack: @Sendable () throws -> Void
+    }
+
+    private struct State {
+        /// Files whose bytes were not synced.
+        var unsynced: Set<String> = []
+        /// Of names, in order.
+        var changes: [Change] = []
+    }
+
+    private let state = Mutex(State())
+    /// Beside the store: what was there before it was replaced or removed.
+    private let attic: String
+
+    init(attic: String) throws {
+        self.attic = attic
+        try FileManager.default.createDirectory(atPath: attic, withIntermediateDirectories: true)
+    }
+
+    /// A call is about to be made.
+    func willPerform(_ call: FileCall) throws {
+        let path = call.path
+        switch call.operation {
+        case .createFile:
+            state.withLock { _ = $0.unsynced.insert(path) }
+            // A name that was given up since is nobody's to take back.
+            if !exists(path) { add(in: path) { [self] in if exists(path) { try remove(path) } } }
+        case .write, .clone:
+            state.withLock { _ = $0.unsynced.insert(path) }
+        case .syncFile:
+            state.withLock { _ = $0.unsynced.remove(path) }
+        case .syncFolder:
+            state.withLock { $0.changes.removeAll { $0.folder == path } }
+        case .rename:
+            guard let target = call.target else { return }
+            let restore = try keep(target)
+            state.withLock { state in
+                let moved = state.unsynced.filter { $0 == path || $0.hasPrefix(path + "/") }
+                state.unsynced.subtract(moved)
+                state.unsynced.formUnion(moved.map { target + $0.dropFirst(path.count) })
+            }
+            add(in: target) {
+                try FileManager.default.moveItem(atPath: target, toPath: path)
+                try restore()
+            }
+        case .link:
+            guard let target = call.target, !exists(target) else { return }
+            add(in: target) { [self] in try remove(target) }
+        case .removeFile, .removeFolder:
+            state.withLock { _ = $0.unsynced.remove(path) }
+            let restore = try keep(path)
+            add(in: path, restore)
+        case .makeFolder:
+            guard !exists(path) else { return }
+            add(in: path) { [self] in if exists(path) { try remove(path) } }
+        case .openFile, .openFolder, .read, .status, .list, .lock, .touch:
+            break
+        }
+    }
+
+    /// The power goes. The process is gone already.
+    func cut(_ cut: PowerCut) throws {
+        guard cut != .nothingIsLost else { return }
+        let (unsynced, changes) = state.withLock { ($0.unsynced, $0.changes) }
+        for path in unsynced.sorted() where exists(path) {
+            let bytes = try Data(contentsOf: URL(filePath: path))
+            let kept = cut == .unsyncedIsLost ? Data() : bytes.prefix(bytes.count / 2)
+            let torn = cut == .unsyncedIsLost ? Data() : kept + Data(count: bytes.count - kept.count)
+            // In place, as other names of the file lose the same.
+            let handle = try FileHandle(forWritingTo: URL(filePath: path))
+            try handle.truncate(atOffset: 0)
+            try handle.write(contentsOf: torn)
+            try handle.close()
+        }
+        guard cut == .unsyncedIsLost else { return }
+        for change in changes.reversed() { try change.takeBack() }
+    }
+
+    private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+    private func add(in path: String, _ takeBack: @escaping @Sendable () throws -> Void) {
+        let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        state.withLock { $0.changes.append(Change(folder: folder, takeBack: takeBack)) }
+    }
+
+    private func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: path) }
+
+    /// Keeps what has a name now, the file itself and not a copy.
+    ///
+    /// - Returns: puts it there again; nothing where nothing was there.
+    private func keep(_ path: String) throws -> @Sendable () throws -> Void {
+        guard exists(path) else { return {} }
+        let kept = "\(attic)/\(UUID().uuidString)"
+        try FileManager.default.linkItem(atPath: path, toPath: kept)
+        return { try FileManager.default.linkItem(atPath: kept, toPath: path) }
+    }
+}
