@@ -44,6 +44,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
 
         .target(name: "WireProtocol", dependencies: [nioCore], swiftSettings: strict),
@@ -75,7 +76,7 @@ let package = Package(
         .target(
             name: "CommandSupport",
             dependencies: [
-                "SecureChannel", "WireProtocol", arguments, configuration, logging,
+                "CMalloc", "SecureChannel", "WireProtocol", arguments, configuration, logging,
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict),
@@ -137,7 +138,8 @@ let package = Package(
         .testTarget(
             name: "AgentKitTests",
             dependencies: [
-                "AgentKit", "SecureChannel", "TransferCore", "WireProtocol", "TestSupport", nioCore, logging,
+                "AgentKit", "SecureChannel", "SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol",
+                "TestSupport", nioCore, logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: strict),
         .executableTarget(

@@ -26,11 +26,13 @@ package struct FileDigests: Equatable, Sendable {
         for number in 1...count {
             guard let part = PartNumber(number), let bytes = plan.bytes(of: part) else { break }
             var hasher = try SHA256Hasher()
-            let isWhole = try file.readPieces(from: plan.start(of: part), count: bytes) { piece in
+            let lastPiece = try file.readPieces(from: plan.start(of: part), count: bytes) { piece in
                 hasher.update(piece)
                 whole.update(piece)
             }
-            guard isWhole else { throw UploadFailure(.changed, "the file was cut short while it was being read") }
+            guard lastPiece != nil else {
+                throw UploadFailure(.changed, "the file was cut short while it was being read")
+            }
             digests.append(try hasher.finalize())
         }
         guard before.difference(whileReading: try file.stamp()) != .changed else {

@@ -18,18 +18,16 @@ package struct PartReader: Sendable {
         reading: PartReading, kept: ByteBuffer?
     ) {
         do {
-            var kept = keep ? ByteBufferAllocator().buffer(capacity: Int(clamping: bytes)) : nil
             var sha256 = try SHA256Hasher()
             var md5 = try withMD5 ? MD5Hasher() : nil
-            let isWhole = try file.readPieces(from: start, count: bytes) { piece in
+            let pieces = try file.readPieces(from: start, count: bytes, keep: keep) { piece in
                 sha256.update(piece)
                 if md5 != nil { md5?.update(piece) }
-                kept?.writeImmutableBuffer(piece)
             }
-            guard isWhole else { return (.truncated, nil) }
+            guard let pieces else { return (.truncated, nil) }
             let digest = try sha256.finalize()
             let md5Digest = try md5.take()?.finalize()
-            return (.read(digest: digest, md5: md5Digest, stamp: try file.stamp()), kept)
+            return (.read(digest: digest, md5: md5Digest, stamp: try file.stamp()), keep ? pieces : nil)
         } catch let failure as UploadFailure {
             return (.failed(failure), nil)
         } catch {

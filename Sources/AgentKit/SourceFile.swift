@@ -53,10 +53,17 @@ package final class SourceFile: Sendable {
     /// Reads exactly `count` bytes, or `nil` where the file ends before.
     func read(from start: UInt64, count: Int) throws(UploadFailure) -> ByteBuffer? {
         var buffer = ByteBufferAllocator().buffer(capacity: count)
-        while buffer.readableBytes < count {
-            let position = start + UInt64(buffer.readableBytes)
+        return try append(from: start, count: count, to: &buffer) ? buffer : nil
+    }
+
+    /// Reads exactly `count` bytes behind those that a buffer has.
+    ///
+    /// - Returns: whether all of them were there; not, where the file ends before.
+    private func append(from start: UInt64, count: Int, to buffer: inout ByteBuffer) throws(UploadFailure) -> Bool {
+        var missing = count
+        while missing > 0 {
+            let position = start + UInt64(count - missing)
             var problem: Int32 = 0
-            let missing = count - buffer.readableBytes
             let got = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: missing) { space in
                 while true {
                     let got = pread(descriptor, space.baseAddress, missing, off_t(clamping: position))
@@ -67,9 +74,10 @@ package final class SourceFile: Sendable {
                 }
             }
             guard problem == 0 else { throw UploadFailure(.unreadable, "it cannot be read: \(systemMessage(problem))") }
-            guard got > 0 else { return nil }
+            guard got > 0 else { return false }
+            missing -= got
         }
-        return buffer
+        return true
     }
 
     /// Read at a time by `readPieces`: in the processor's cache for a hash, large enough for the disk.
@@ -77,16 +85,25 @@ package final class SourceFile: Sendable {
 
     /// Reads a range in order, piece by piece.
     ///
-    /// - Returns: whether all of it was there; not, where the file ends before.
-    func readPieces(from start: UInt64, count: UInt64, _ body: (ByteBuffer) throws -> Void) throws -> Bool {
+    /// - Parameters:
+    ///   - keep: whether all pieces stay in memory; else each takes the place of the one before it.
+    ///   - body: given each piece.
+    /// - Returns: all bytes, or the last piece; `nil` where the file ends before.
+    func readPieces(
+        from start: UInt64, count: UInt64, keep: Bool = false, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> ByteBuffer? {
+        let piecesBytes = keep ? count : min(count, UInt64(Self.pieceBytes))
+        var buffer = ByteBufferAllocator().buffer(capacity: Int(clamping: piecesBytes))
         var done: UInt64 = 0
         while done < count {
             let step = Int(min(count - done, UInt64(Self.pieceBytes)))
-            guard let piece = try read(from: start + done, count: step) else { return false }
-            try body(piece)
+            if !keep { buffer.clear() }
+            guard try append(from: start + done, count: step, to: &buffer) else { return nil }
+            // Not as a slice: for as long as there is one, the next piece would move them all.
+            try buffer.withUnsafeReadableBytes { try body(UnsafeRawBufferPointer(rebasing: $0.suffix(step))) }
             done += UInt64(step)
         }
-        return true
+        return buffer
     }
 }
 

@@ -102,7 +102,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// The device is known.
     private func readMoreAtOnce(_ channel: any Channel) {
         let readBytes = core.assumeIsolated { $0.readBytes }
-        channel.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: readBytes))
+        channel.setOption(.recvAllocator, value: BoundedReads(bytesMax: readBytes))
             .whenFailure { _ in channel.close(promise: nil) }
     }
 

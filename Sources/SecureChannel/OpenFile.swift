@@ -63,23 +63,21 @@ package struct OpenFile: ~Copyable {
 
     /// Reads to the end of the file, but never more than `bytesMax` bytes; a longer file throws.
     package func readAll(bytesMax: Int, path: String) throws(FileError) -> [UInt8] {
-        // One byte more than allowed shows that there is more.
-        var bytes = [UInt8](repeating: 0, count: bytesMax + 1)
-        var end = 0
-        while end < bytes.count {
-            let (count, code) = bytes[end...].withUnsafeMutableBytes { rest in
-                let count = read(descriptor, rest.baseAddress, rest.count)
-                return (count, errno)
+        var bytes: [UInt8] = []
+        // One byte more than allowed shows that there is more. In blocks, since files are far shorter than they may be.
+        while bytes.count <= bytesMax {
+            var code: Int32 = 0
+            let block = [UInt8](unsafeUninitializedCapacity: min(64 << 10, bytesMax + 1 - bytes.count)) { room, count in
+                let readCount = read(descriptor, room.baseAddress, room.count)
+                code = readCount < 0 ? errno : 0
+                count = max(readCount, 0)
             }
-            if count == 0 { break }
-            if count > 0 {
-                end += count
-            } else if code != EINTR {
-                throw FileError(path: path, failed: .read, errno: code)
-            }
+            if code == EINTR { continue }
+            guard code == 0 else { throw FileError(path: path, failed: .read, errno: code) }
+            if block.isEmpty { return bytes }
+            bytes += block
         }
-        guard end <= bytesMax else { throw FileError(path: path, cause: .tooLong(bytesMax: bytesMax)) }
-        return Array(bytes[..<end])
+        throw FileError(path: path, cause: .tooLong(bytesMax: bytesMax))
     }
 
     /// Returns when the disk has it.

@@ -21,6 +21,7 @@ struct SluiceAgent: AsyncParsableCommand {
         subcommands: [Init.self, Push.self, Status.self, Resume.self, Abort.self, Digest.self, Doctor.self])
 
     static func main() async {
+        MemoryAllocator.keepFreedMemory()
         await runProcess { AgentFailure($0).map { ($0.exitCode, $0.sentence) } }
     }
 }

@@ -21,6 +21,7 @@ struct SluiceGateway: AsyncParsableCommand {
         version: sluiceVersion, subcommands: [Init.self, Serve.self, Device.self, Keys.self, Uploads.self, Verify.self])
 
     static func main() async {
+        MemoryAllocator.keepFreedMemory()
         await runProcess { GatewayFailure($0).map { ($0.exitCode, $0.sentence) } }
     }
 }

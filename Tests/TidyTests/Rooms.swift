@@ -41,7 +41,8 @@ struct Room: Sendable {
         // What both programs' command lines need: flags, configuration, logging.
         Room(
             "CommandSupport",
-            imports: [foundation, system, service, command, ["SecureChannel", "WireProtocol"]]),
+            imports: [foundation, system, service, command, ["CMalloc", "SecureChannel", "WireProtocol"]],
+            onlyIn: ["CMalloc": "MemoryAllocator.swift"]),
         Room(
             "sluice-gateway",
             imports: [

@@ -2,7 +2,8 @@ package import TransferCore
 package import WireProtocol
 
 /// The agent's journal: what is durable of each upload, and so outlives the agent. Rows are there from the start, for
-/// the virtual world; in the shipped journal a row is there from `began` on, here that is where `saved` is.
+/// the virtual world; in the shipped journal a row is there from `began` on, here that is where `saved` is. That both
+/// make the same of the same writes is tested beside the shipped one (`JournalModelTests`).
 package final class VirtualJournal {
     package struct Row: Equatable {
         package var id: UploadID
@@ -64,13 +65,14 @@ package final class VirtualJournal {
             rows[id]?.parts = [:]
             rows[id]?.saved?.token = []
             rows[id]?.saved?.losses = losses
-        case .dropping(let id): rows[id]?.isDropping = true
+        case .dropping(let id): if rows[id]?.saved != nil { rows[id]?.isDropping = true }
         case .finished(let id, let outcome):
             rows[id]?.outcome = outcome
             if case .failed(let failure) = outcome, failure.isKept { return }
             if case .stored = outcome { rows[id]?.hasReceipt = true }
             rows[id]?.saved = nil
             rows[id]?.parts = [:]
+            rows[id]?.isDropping = false
         }
     }
 

@@ -40,7 +40,9 @@ struct SSLConnection: ~Copyable {
     private let finding: UnsafeMutablePointer<PeerVerifier.Finding>
 
     private static let plainBytesEstimateMin = 256
-    private static let plainBytesEstimateMax = 1 << 20
+    /// What a socket brings at once. A buffer for a little more would be twice as long, since lengths are powers of two, and
+    /// its bytes would look like a scrap of it to whoever keeps them.
+    private static let plainBytesEstimateMax = 256 << 10
 
     init(_ context: borrowing SSLContext) throws(CryptographyError) {
         OpenSSLErrorQueue.clear()

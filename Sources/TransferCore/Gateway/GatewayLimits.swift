@@ -14,9 +14,10 @@ package struct GatewayLimits: Equatable, Sendable {
     /// From the end of the handshake to HELLO, which an agent sends at once.
     package var helloLimit = Duration.seconds(5)
     /// What is read from a socket at once, before HELLO and after it. The buffer stays with its connection, so a
-    /// stranger weighs little; a connection in full flight fills the large one.
+    /// stranger weighs little; a connection in full flight fills the large one, which has room for a record of TLS
+    /// (16 KiB and some) beside this within 256 KiB.
     package var readBytesBeforeHello = 4 << 10
-    package var readBytes = 256 << 10
+    package var readBytes = 236 << 10
 
     // MARK: Connections and sessions
 

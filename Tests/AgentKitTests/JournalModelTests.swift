@@ -1,0 +1,110 @@
+import AgentKit
+import Foundation
+import SeededRandom
+import TestSupport
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// The simulator's journal is a model of the shipped one: what it shows of the machines holds as far as both make the
+/// same of the same writes.
+@Suite struct JournalModelTests {
+    private static let uploads = (1...3).map { UploadID($0) }
+
+    @Test(arguments: 1...40 as ClosedRange<UInt64>)
+    func makesOfAnyWritesWhatTheModelMakes(seed: UInt64) async throws {
+        try await withTemporaryDirectory("journal") { directory in
+            let path = directory.appending(path: "journal.db").path(percentEncoded: false)
+            var journal = try Journal.open(path)
+            let model = VirtualJournal()
+            for id in Self.uploads {
+                model.add(VirtualJournal.Row(id: id, key: Self.key(id), policy: .verify, partBytesWish: nil))
+            }
+            var draws = Draws(generator: SeededGenerator(seed: seed))
+            for _ in 0..<40 {
+                let writes = (0..<draws.number(1...6)).map { _ in draws.write() }
+                try journal.apply(writes, nowMilliseconds: 1) { id in
+                    Journal.Subject(path: "/\(id.value)", key: Self.key(id), policy: .verify)
+                }
+                for write in writes { model.apply(write) }
+                // Another process finds the same.
+                if draws.number(0...9) == 0 { journal = try Journal.open(path) }
+                try Self.expectSame(journal, model, after: writes)
+            }
+        }
+    }
+
+    private static func key(_ id: UploadID) -> String { "key-\(id.value)" }
+
+    private static func expectSame(_ journal: Journal, _ model: VirtualJournal, after writes: [JournalWrite]) throws {
+        for id in uploads {
+            let (row, modelled) = (try journal.upload(id), model.rows[id])
+            var saved = modelled?.saved
+            saved?.parts = (modelled?.parts.values.map { $0 } ?? []).sorted { $0.part < $1.part }
+            #expect(row?.saved == saved, "\(writes)")
+            if let row { #expect(row.isDropping == modelled?.isDropping, "\(writes)") }
+            #expect(try journal.hasReceipt(key: key(id)) == modelled?.hasReceipt, "\(writes)")
+        }
+    }
+}
+
+/// Writes of any kind, in any order: more than a machine would ask for.
+private struct Draws {
+    var generator: SeededGenerator
+
+    mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+
+    mutating func write() -> JournalWrite {
+        let id = UploadID(Int64(number(1...3)))
+        switch number(0...11) {
+        case 0, 1: return .began(id, saved())
+        case 2: return .token(id, generator.bytes(number(0...40)))
+        case 3, 4, 5, 6: return entry().map { .stored(id, $0) } ?? .dropping(id)
+        case 7: return .unstored(id, parts(number(0...3)))
+        case 8: return .restamped(id, stamp())
+        case 9: return .lost(id, losses: number(0...3))
+        case 10: return .dropping(id)
+        default: return .finished(id, outcome())
+        }
+    }
+
+    private mutating func saved() -> SavedSession {
+        SavedSession(
+            session: SessionID(high: generator.next(), low: generator.next()), token: generator.bytes(number(0...40)),
+            partBytes: generator.next(), stamp: stamp(), parts: [], losses: number(0...3))
+    }
+
+    private mutating func parts(_ count: Int) -> [PartNumber] {
+        (0..<count).compactMap { _ in PartNumber(UInt32(number(1...6))) }
+    }
+
+    private mutating func entry() -> PartListEntry? {
+        guard let part = parts(1).first else { return nil }
+        return PartListEntry(
+            part: part, size: UInt64(number(0...1_000)),
+            digest: SHA256Digest(bytes: generator.bytes(32)), etag: "etag-\(number(1...9))")
+    }
+
+    private mutating func stamp() -> FileStamp {
+        func time() -> ModificationTime {
+            let seconds = [Int64(number(0...1_000)), .min, .max, -1][number(0...3)]
+            return ModificationTime(seconds: seconds, nanoseconds: UInt32(number(0...999_999_999)))
+        }
+        return FileStamp(
+            device: generator.next(), inode: generator.next(), size: generator.next(), modification: time(),
+            change: time())
+    }
+
+    private mutating func outcome() -> UploadOutcome {
+        switch number(0...3) {
+        case 0: .dropped
+        case 1: .failed(UploadFailure(.busy, "later"))
+        case 2: .failed(UploadFailure(.keyInvalid, "never"))
+        default:
+            .stored(
+                UploadReceipt(size: 5, partBytes: 8, root: nil, evidence: .none, etag: "e", version: ""),
+                wasThere: number(0...1) == 0)
+        }
+    }
+}
