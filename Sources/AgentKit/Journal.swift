@@ -89,6 +89,13 @@ package struct Journal: Sendable {
 
     // MARK: Reading
 
+    /// SQLite understands a statement once, not for every file.
+    private static func request<Result>(
+        _ sql: String, _ arguments: StatementArguments, for result: Result.Type
+    ) -> SQLRequest<Result> {
+        SQLRequest(sql: sql, arguments: arguments, cached: true)
+    }
+
     /// The highest number that an upload has ever had here.
     package func lastUpload() throws -> Int64 {
         try queue.read { try Int64.fetchOne($0, sql: "SELECT max(id) FROM uploads") ?? 0 }
@@ -134,20 +141,23 @@ package struct Journal: Sendable {
 
     /// Whether a file was ever finished under this key.
     package func hasReceipt(key: String) throws -> Bool {
-        try queue.read { try Bool.fetchOne($0, sql: "SELECT 1 FROM receipts WHERE key = ?", arguments: [key]) ?? false }
+        try queue.read {
+            try Bool.fetchOne($0, Self.request("SELECT 1 FROM receipts WHERE key = ?", [key], for: Bool.self)) ?? false
+        }
     }
 
     private static func rows(
         _ database: Database, _ condition: String, _ arguments: StatementArguments, withParts: Bool = true
     ) throws -> [Row] {
-        try GRDB.Row.fetchAll(database, sql: "SELECT * FROM uploads \(condition)", arguments: arguments).compactMap {
-            try row($0, parts: withParts ? parts(database, upload: $0.value("id")) : [])
-        }
+        try GRDB.Row.fetchAll(database, request("SELECT * FROM uploads \(condition)", arguments, for: GRDB.Row.self))
+            .compactMap {
+                try row($0, parts: withParts ? parts(database, upload: $0.value("id")) : [])
+            }
     }
 
     private static func parts(_ database: Database, upload: Int64) throws -> [PartListEntry] {
         try GRDB.Row.fetchAll(
-            database, sql: "SELECT * FROM parts WHERE upload = ? ORDER BY number", arguments: [upload]
+            database, request("SELECT * FROM parts WHERE upload = ? ORDER BY number", [upload], for: GRDB.Row.self)
         ).compactMap { row in
             guard let number = PartNumber(UInt32(clamping: try row.value("number") as Int64)) else { return nil }
             let digest: Data = try row.value("digest")
@@ -209,31 +219,36 @@ package struct Journal: Sendable {
             guard let subject = subject(id) else { return }
             try begin(id, saved, subject, database, nowMilliseconds: nowMilliseconds)
         case .token(let id, let token):
-            try database.execute(
-                sql: "UPDATE uploads SET token = ? WHERE id = ?", arguments: [Data(token), id.value])
+            try execute(
+                database, sql: "UPDATE uploads SET token = ? WHERE id = ?", arguments: [Data(token), id.value])
         case .stored(let id, let entry):
-            try database.execute(
-                sql: "INSERT OR REPLACE INTO parts SELECT id, ?, ?, ?, ? FROM uploads WHERE id = ?",
+            try execute(
+                database, sql: "INSERT OR REPLACE INTO parts SELECT id, ?, ?, ?, ? FROM uploads WHERE id = ?",
                 arguments: [
                     Int64(entry.part.value), Int64(bitPattern: entry.size), Data(entry.digest?.bytes ?? []), entry.etag,
                     id.value,
                 ])
         case .unstored(let id, let parts):
             for part in parts {
-                try database.execute(
-                    sql: "DELETE FROM parts WHERE upload = ? AND number = ?", arguments: [id.value, Int64(part.value)])
+                try execute(
+                    database, sql: "DELETE FROM parts WHERE upload = ? AND number = ?",
+                    arguments: [id.value, Int64(part.value)])
             }
         case .restamped(let id, let stamp):
             try restamp(id, stamp, database)
         case .lost(let id, let losses):
-            try database.execute(sql: "DELETE FROM parts WHERE upload = ?", arguments: [id.value])
-            try database.execute(
-                sql: "UPDATE uploads SET losses = ?, token = x'' WHERE id = ?", arguments: [losses, id.value])
+            try execute(database, sql: "DELETE FROM parts WHERE upload = ?", arguments: [id.value])
+            try execute(
+                database, sql: "UPDATE uploads SET losses = ?, token = x'' WHERE id = ?", arguments: [losses, id.value])
         case .dropping(let id):
-            try database.execute(sql: "UPDATE uploads SET is_dropping = 1 WHERE id = ?", arguments: [id.value])
+            try execute(database, sql: "UPDATE uploads SET is_dropping = 1 WHERE id = ?", arguments: [id.value])
         case .finished(let id, let outcome):
             try finish(id, outcome, subject(id), database, nowMilliseconds: nowMilliseconds)
         }
+    }
+
+    private static func execute(_ database: Database, sql: String, arguments: StatementArguments) throws {
+        try database.cachedStatement(sql: sql).execute(arguments: arguments)
     }
 
     private static func begin(
@@ -242,11 +257,12 @@ package struct Journal: Sendable {
         // Another process may have marked it meanwhile.
         let isDropping =
             try Bool.fetchOne(
-                database, sql: "SELECT is_dropping FROM uploads WHERE id = ?", arguments: [id.value]) ?? false
+                database, request("SELECT is_dropping FROM uploads WHERE id = ?", [id.value], for: Bool.self)) ?? false
         // A key has one unfinished upload: what was begun there before is gone on with, or superseded by this.
-        try database.execute(
-            sql: "DELETE FROM uploads WHERE id = ? OR key = ?", arguments: [id.value, subject.key])
-        try database.execute(
+        try execute(
+            database, sql: "DELETE FROM uploads WHERE id = ? OR key = ?", arguments: [id.value, subject.key])
+        try execute(
+            database,
             sql: """
                 INSERT INTO uploads (id, path, key, policy, session, token, part_bytes, device, inode, size,
                     modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds, losses, created,
@@ -262,7 +278,8 @@ package struct Journal: Sendable {
     }
 
     private static func restamp(_ id: UploadID, _ stamp: FileStamp, _ database: Database) throws {
-        try database.execute(
+        try execute(
+            database,
             sql: """
                 UPDATE uploads SET device = ?, inode = ?, size = ?, modified_seconds = ?, modified_nanoseconds = ?,
                     changed_seconds = ?, changed_nanoseconds = ? WHERE id = ?
@@ -279,22 +296,22 @@ package struct Journal: Sendable {
     ) throws {
         switch outcome {
         case .stored(let receipt, _):
-            try database.execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+            try execute(database, sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
             guard let subject else { return }
-            try database.execute(
-                sql: "INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            try execute(
+                database, sql: "INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 arguments: [
                     subject.key, subject.path, Int64(bitPattern: receipt.size), Int64(bitPattern: receipt.partBytes),
                     receipt.root.map { Data($0.bytes) }, "\(receipt.evidence)", receipt.etag, receipt.version,
                     nowMilliseconds,
                 ])
         case .dropped:
-            try database.execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+            try execute(database, sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
         case .failed(let failure) where failure.isKept:
-            try database.execute(
-                sql: "UPDATE uploads SET trouble = ? WHERE id = ?", arguments: [failure.cause, id.value])
+            try execute(
+                database, sql: "UPDATE uploads SET trouble = ? WHERE id = ?", arguments: [failure.cause, id.value])
         case .failed:
-            try database.execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+            try execute(database, sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
         }
     }
 }
