@@ -50,7 +50,8 @@ let package = Package(
         .target(name: "WireProtocol", dependencies: [nioCore], swiftSettings: strict),
         .target(name: "TransferCore", dependencies: ["WireProtocol"], swiftSettings: strict),
         .target(
-            name: "SecureChannel", dependencies: ["WireProtocol", "COpenSSL", "CLZ4", nioCore], swiftSettings: strict),
+            name: "SecureChannel", dependencies: ["WireProtocol", "COpenSSL", "CLZ4", nioCore, nioPosix],
+            swiftSettings: strict),
         .target(
             name: "ObjectStore",
             dependencies: [

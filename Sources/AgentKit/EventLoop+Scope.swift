@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import SecureChannel
 
 /// Lends an event loop of its own to something short, and ends it whatever happens.
 func withEventLoop<Success: Sendable>(_ body: (any EventLoop) async throws -> Success) async throws -> Success {
@@ -10,6 +11,6 @@ func withEventLoop<Success: Sendable>(_ body: (any EventLoop) async throws -> Su
     } catch {
         result = .failure(error)
     }
-    try await group.shutdownGracefully()
+    try await group.end()
     return try result.get()
 }

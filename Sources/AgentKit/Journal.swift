@@ -23,6 +23,8 @@ package struct Journal: Sendable {
     }
 
     private let queue: DatabaseQueue
+    /// A connection of its own, so that whoever looks something up does not wait until the disk has what is written.
+    private let reader: DatabaseQueue
 
     /// Opens the journal, or makes an empty one.
     ///
@@ -41,7 +43,10 @@ package struct Journal: Sendable {
         let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
         guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
         try queue.read(expectReadable)
-        return Journal(queue: queue)
+        configuration = GRDB.Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        return Journal(queue: queue, reader: try DatabaseQueue(path: path, configuration: configuration))
     }
 
     private static let schema = """
@@ -98,22 +103,27 @@ package struct Journal: Sendable {
 
     /// The highest number that an upload has ever had here.
     package func lastUpload() throws -> Int64 {
-        try queue.read { try Int64.fetchOne($0, sql: "SELECT max(id) FROM uploads") ?? 0 }
+        try reader.read { try Int64.fetchOne($0, sql: "SELECT max(id) FROM uploads") ?? 0 }
     }
 
     /// The unfinished upload of a key, with its stored parts; a key has one at most.
     package func upload(key: String) throws -> Row? {
-        try queue.read { try Self.rows($0, "WHERE key = ?", [key]).first }
+        // One statement, for all the files that are new; what several find has to be of one moment.
+        let isThere = try reader.unsafeRead { database in
+            try Bool.fetchOne(database, Self.request("SELECT 1 FROM uploads WHERE key = ?", [key], for: Bool.self))
+        }
+        guard isThere == true else { return nil }
+        return try reader.read { try Self.rows($0, "WHERE key = ?", [key]).first }
     }
 
     /// An unfinished upload by its number, with its stored parts.
     package func upload(_ id: UploadID) throws -> Row? {
-        try queue.read { try Self.rows($0, "WHERE id = ?", [id.value]).first }
+        try reader.read { try Self.rows($0, "WHERE id = ?", [id.value]).first }
     }
 
     /// Every unfinished upload, oldest first, without its parts: `storedBytes` tells how far each is.
     package func unfinished() throws -> [(row: Row, storedBytes: UInt64)] {
-        try queue.read { database in
+        try reader.read { database in
             try Self.rows(database, "ORDER BY id", [], withParts: false).map { row in
                 let bytes = try Int64.fetchOne(
                     database, sql: "SELECT total(size) FROM parts WHERE upload = ?", arguments: [row.id.value])
@@ -124,24 +134,24 @@ package struct Journal: Sendable {
 
     /// Uploads that are to be dropped, by the word of this or another process.
     package func dropping() throws -> [UploadID] {
-        try queue.read { database in
+        try reader.read { database in
             try Int64.fetchAll(database, sql: "SELECT id FROM uploads WHERE is_dropping ORDER BY id").map(UploadID.init)
         }
     }
 
     /// When a file was last finished under this key, by the device's clock; `nil` for never.
     package func finishedMilliseconds(key: String) throws -> Int64? {
-        try queue.read { try Int64.fetchOne($0, sql: "SELECT finished FROM receipts WHERE key = ?", arguments: [key]) }
+        try reader.read { try Int64.fetchOne($0, sql: "SELECT finished FROM receipts WHERE key = ?", arguments: [key]) }
     }
 
     /// How many uploads are unfinished.
     package func unfinishedCount() throws -> Int {
-        try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM uploads") ?? 0 }
+        try reader.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM uploads") ?? 0 }
     }
 
     /// Whether a file was ever finished under this key.
     package func hasReceipt(key: String) throws -> Bool {
-        try queue.read {
+        try reader.read {
             try Bool.fetchOne($0, Self.request("SELECT 1 FROM receipts WHERE key = ?", [key], for: Bool.self)) ?? false
         }
     }

@@ -129,7 +129,7 @@ package struct Uploader: Sendable {
         control.detach()
         await core.finish()
         try await threads.shutdownGracefully()
-        try await group.shutdownGracefully()
+        try await group.end()
         withExtendedLifetime(lock) {}
         return finished
     }

@@ -18,6 +18,6 @@ struct BoundedReads: RecvByteBufferAllocator {
     /// No buffer is kept for the next read, which would have all its length.
     func nextBufferSize() -> Int? { nil }
 
-    /// - Returns: whether the next buffer may be longer: else the one from before this allocator would be used for ever.
+    /// - Returns: whether the next buffer may be longer; if not, the one from before this allocator is used for ever.
     func record(actualReadBytes: Int) -> Bool { true }
 }

@@ -111,7 +111,7 @@ package struct GatewayServer: Service {
             tasks.cancelAll()
         }
         await core.finish()
-        try await group.shutdownGracefully()
+        try await group.end()
     }
 
     /// Handshakes run on the core's loop, and so may ask it.

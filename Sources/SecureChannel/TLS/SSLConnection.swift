@@ -40,8 +40,8 @@ struct SSLConnection: ~Copyable {
     private let finding: UnsafeMutablePointer<PeerVerifier.Finding>
 
     private static let plainBytesEstimateMin = 256
-    /// What a socket brings at once. A buffer for a little more would be twice as long, since lengths are powers of two, and
-    /// its bytes would look like a scrap of it to whoever keeps them.
+    /// What a socket brings at once. A buffer for a little more would be twice as long, since lengths are powers of
+    /// two, and its bytes would look like a scrap of it to whoever keeps them.
     private static let plainBytesEstimateMax = 256 << 10
 
     init(_ context: borrowing SSLContext) throws(CryptographyError) {

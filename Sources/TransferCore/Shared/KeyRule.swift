@@ -24,7 +24,7 @@ package enum KeyRule {
             case .tooLong(let bytes): "the key has \(bytes) bytes with the device's prefix; at most 1,024 are allowed"
             case .slashAtEdge: "the key begins or ends with a slash"
             case .emptySegment: "the key has two slashes in a row"
-            case .dotSegment: "the key has a segment that is . or .."
+            case .dotSegment: "the key has a segment that is . or .., or either percent-encoded"
             case .controlCharacter: "the key has a control character"
             case .backslash: "the key has a backslash"
             case .encodedSeparator: "the key has a percent-encoded slash, backslash or NUL"
@@ -48,10 +48,11 @@ package enum KeyRule {
         guard !bytes.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { throw .controlCharacter }
         for segment in bytes.split(separator: slash, omittingEmptySubsequences: false) {
             guard !segment.isEmpty else { throw .emptySegment }
-            guard !segment.elementsEqual(".".utf8), !segment.elementsEqual("..".utf8) else { throw .dotSegment }
+            let decoded = dotsDecoded(segment)
+            guard !decoded.elementsEqual(".".utf8), !decoded.elementsEqual("..".utf8) else { throw .dotSegment }
         }
         guard !hasEncodedSeparator(bytes) else { throw .encodedSeparator }
-        guard !(whole + "/").utf8.starts(with: reservedPrefix.utf8) else { throw .reserved }
+        guard !dotsDecoded(Array((whole + "/").utf8)[...]).starts(with: reservedPrefix.utf8) else { throw .reserved }
         return whole
     }
 
@@ -69,6 +70,18 @@ package enum KeyRule {
     }
 
     private static let slash = UInt8(ascii: "/")
+
+    /// As a store has it that decodes percent signs where nobody encoded any.
+    private static func dotsDecoded(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var decoded: [UInt8] = []
+        var rest = bytes
+        while let first = rest.first {
+            let isDot = ["%2e", "%2E"].contains { rest.starts(with: $0.utf8) }
+            decoded.append(isDot ? UInt8(ascii: ".") : first)
+            rest = rest.dropFirst(isDot ? 3 : 1)
+        }
+        return decoded
+    }
 
     private static func hasEncodedSeparator(_ bytes: [UInt8]) -> Bool {
         let separators = ["2f", "5c", "00"].map { Array($0.utf8) }
