@@ -28,7 +28,7 @@ help:
 	@echo 'make torture  kills agents and gateways while they send a tree over a bad link; KILLS=1000'
 	@echo 'make sanitize runs the tests with the thread sanitizer, then with the address sanitizer (builds each anew)'
 	@echo 'make fuzz     libFuzzer with the address sanitizer on all that reads from outside; SECONDS=60 for each'
-	@echo 'make bench    1 GiB beside s5cmd, into a null S3 and into JuiceFS'
+	@echo 'make bench    what things cost beside s5cmd and curl, into a null S3 and JuiceFS, and over long links (as root)'
 	@echo 'make build    builds the programs'
 	@echo 'make lint     checks the form of the sources; make format mends most of it'
 	@echo 'make deps     installs what is missing: deps-system (as root, or it prints the command), deps-tools (in .venv)'
