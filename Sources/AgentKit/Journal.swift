@@ -43,9 +43,7 @@ package struct Journal: Sendable {
         let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
         guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
         try queue.read(expectReadable)
-        configuration = GRDB.Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(5)
+        // Not for reading only: whichever connection closes last puts what is in the log where it belongs.
         return Journal(queue: queue, reader: try DatabaseQueue(path: path, configuration: configuration))
     }
 

@@ -10,5 +10,7 @@ static inline void sluice_keep_freed_memory(int byte_count) {
     // Where the allocator refuses, it goes on as before.
     mallopt(M_MMAP_THRESHOLD, byte_count);
     mallopt(M_TRIM_THRESHOLD, byte_count);
+    // Each arena keeps as much, and there would be eight for each processor.
+    mallopt(M_ARENA_MAX, 2);
 #endif
 }

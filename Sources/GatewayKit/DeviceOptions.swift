@@ -65,7 +65,7 @@ package struct DeviceOptions: Equatable, Sendable {
         }
         let bytes = limits.budgetBytes ?? DeviceLimits.budgetBytesMin
         guard bytes >= DeviceLimits.budgetBytesMin, bytes.isMultiple(of: Self.mebibyte) else {
-            throw DeviceListError("a device's budget is a whole number of MiB, at least 4MiB, as in --budget 16MiB")
+            throw DeviceListError("a device's budget is a whole number of MiB, at least 8MiB, as in --budget 16MiB")
         }
         guard KeyRule.isPrefix(prefix) else {
             throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")

@@ -35,6 +35,24 @@ import WireProtocol
         }
     }
 
+    /// Who copies the journal's file after a run has all of it.
+    @Test func nothingIsLeftBesideAClosedJournal() async throws {
+        try await withTemporaryDirectory("journal") { directory in
+            let path = directory.appending(path: "journal.db").path(percentEncoded: false)
+            var draws = Draws(generator: SeededGenerator(seed: 1))
+            func use(_ journal: Journal) throws {
+                let writes = (0..<20).map { _ in draws.write() }
+                try journal.apply(writes, nowMilliseconds: 1) { id in
+                    Journal.Subject(path: "/\(id.value)", key: Self.key(id), policy: .verify)
+                }
+                for id in Self.uploads { _ = try journal.upload(key: Self.key(id)) }
+            }
+            try use(Journal.open(path))
+            let files = try FileManager.default.contentsOfDirectory(atPath: directory.path(percentEncoded: false))
+            #expect(files == ["journal.db"])
+        }
+    }
+
     private static func key(_ id: UploadID) -> String { "key-\(id.value)" }
 
     private static func expectSame(_ journal: Journal, _ model: VirtualJournal, after writes: [JournalWrite]) throws {

@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import TestSupport
 import Testing
+import WireProtocol
 
 extension EndToEndTests {
     /// What an operator sees of a gateway: who may write, how it stops, what it leaves behind.
@@ -32,14 +33,14 @@ extension EndToEndTests {
             }
         }
 
-        /// A device whose line of the list allows it little gets everything through, and no faster device is held up.
+        /// A device whose line of the list allows it little gets everything through.
         @Test func aDevicesOwnLimitsHold() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
-                    let limits = ["--connections", "1", "--sessions", "2", "--budget", "4MiB"]
+                    let limits = ["--connections", "1", "--sessions", "2", "--budget", "8MiB"]
                     let agent = try await site.makeAgent("cam1", port: gateway.port, prefix: "cam1/", limits: limits)
                     let listed = try await site.gateway(["device", "list", "--home", site.path("gateway")])
-                    #expect(listed.contains { $0.hasSuffix("prefix=cam1/  connections=1  sessions=2  budget=4MiB") })
+                    #expect(listed.contains { $0.hasSuffix("prefix=cam1/  connections=1  sessions=2  budget=8MiB") })
                     let files = try (0..<6).map { try site.makeFile("f\($0)", bytes: 9 << 20, seed: UInt64($0)) }
                     _ = try await agent.run(
                         ["push"] + files.map { $0.path(percentEncoded: false) } + ["--connections", "3"])
@@ -49,6 +50,33 @@ extension EndToEndTests {
                     ["device", "add", "x", "--certificate", "--budget", "1MiB", "--home", site.path("gateway")],
                     exits: 64)
                 #expect(refused.isEmpty)
+            }
+        }
+
+        /// What the list says of one device is what the gateway holds it to, and no other.
+        @Test func aDeviceBeyondItsOwnLimitsIsRefused() async throws {
+            try await Site.with { site in
+                try await site.withGateway { gateway in
+                    let limits = ["--connections", "1", "--sessions", "1", "--budget", "8MiB"]
+                    let limited = try await Villain(0, at: gateway.port, of: site, limits: limits)
+                    let other = try await Villain(1, at: gateway.port, of: site)
+                    let (first, free) = (try await limited.enter(), try await other.enter())
+                    #expect(try await limited.enter().end() == .tooManyConnections)
+                    #expect(try await other.enter().heard.current.codes == [])
+                    for (client, isRefused) in [(first, true), (free, false)] {
+                        try await client.open(SessionID(high: 1, low: isRefused ? 1 : 2), size: 20 << 20, slot: 1)
+                        let next = SessionID(high: 2, low: isRefused ? 1 : 2)
+                        try client.say(HostileClient.opening(next, size: 20 << 20, key: "g"), slot: Slot(2))
+                        let isOpened = try await client.answer("an answer to SESSION OPEN") { frame -> Bool? in
+                            switch frame {
+                            case .sessionRefused(let refused): refused.code == .busy ? false : nil
+                            case .sessionOpened(let opened): opened.session == next ? true : nil
+                            default: nil
+                            }
+                        }
+                        #expect(isOpened != isRefused)
+                    }
+                }
             }
         }
 

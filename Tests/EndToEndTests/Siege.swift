@@ -139,11 +139,11 @@ struct Villain: Sendable {
     /// All its connections are of one run.
     let run: UInt64
 
-    init(_ number: Int, at port: Int, of site: Site) async throws {
+    init(_ number: Int, at port: Int, of site: Site, limits: [String] = []) async throws {
         self.name = "villain-\(number)"
         self.port = port
         self.run = UInt64(number) + 1
-        let agent = try await site.makeAgent(name, port: port, prefix: name + "/")
+        let agent = try await site.makeAgent(name, port: port, prefix: name + "/", limits: limits)
         let identity = try Identity.load(from: agent.home)
         let told = try String(contentsOfFile: site.path("pin"), encoding: .utf8)
         let pin = try #require(told.split(separator: "\n").last.flatMap { Fingerprint(String($0)) })

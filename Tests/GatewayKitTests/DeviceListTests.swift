@@ -54,7 +54,7 @@ struct DeviceListTests {
         "cam sha256:\(one) sessions=0", "cam sha256:\(one) sessions=1.5",
         "cam sha256:\(one) sessions=9223372036854775808",
         "cam sha256:\(one) budget=16", "cam sha256:\(one) budget=0MiB", "cam sha256:\(one) budget=512KiB",
-        "cam sha256:\(one) budget=3MiB", "cam sha256:\(one) budget=MiB", "cam revoked sessions=1",
+        "cam sha256:\(one) budget=7MiB", "cam sha256:\(one) budget=MiB", "cam revoked sessions=1",
         "cam certificate prefix=a", "cam certificate speed=9", "c/m certificate", "c/m revoked", "cam sha256",
     ])
     func refusesALineThatItDoesNotWhollyUnderstand(text: String) {
@@ -80,8 +80,8 @@ struct DeviceListTests {
 
     /// What no line can say would not be read again.
     @Test(arguments: [
-        DeviceLimits(connectionsMax: 0), DeviceLimits(sessionsMax: -1), DeviceLimits(budgetBytes: 3 << 20),
-        DeviceLimits(budgetBytes: (8 << 20) + 1), DeviceLimits(budgetBytes: 0),
+        DeviceLimits(connectionsMax: 0), DeviceLimits(sessionsMax: -1), DeviceLimits(budgetBytes: 7 << 20),
+        DeviceLimits(budgetBytes: (9 << 20) + 1), DeviceLimits(budgetBytes: 0),
     ])
     func refusesLimitsThatItCannotWrite(limits: DeviceLimits) throws {
         var list = DeviceList()

@@ -38,9 +38,9 @@ struct InvitationTests {
 
     @Test func limitsGoFromTheInvitationToTheList() async throws {
         try await Self.withHome { home in
-            let limits = DeviceLimits(connectionsMax: 3, sessionsMax: 40, budgetBytes: 5 << 20)
+            let limits = DeviceLimits(connectionsMax: 3, sessionsMax: 40, budgetBytes: 8 << 20)
             let secret = try Self.secret(home, "cam", prefix: "cam/", limits: limits)
-            #expect(try home.deviceLines().contains("prefix=cam/  connections=3  sessions=40  budget=5MiB"))
+            #expect(try home.deviceLines().contains("prefix=cam/  connections=3  sessions=40  budget=8MiB"))
             #expect(try Self.redeem(secret, by: 1, in: home)?.limits == limits)
             #expect(try home.devices().devices.map(\.limits) == [limits])
         }

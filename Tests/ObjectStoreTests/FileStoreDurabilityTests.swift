@@ -101,6 +101,7 @@ import WireProtocol
                 let store = try await directory.open()
                 #expect(try directory.files(below: ".sluice/staging").isEmpty, "call \(crashes)")
                 try await checkState(of: store, after: operation, context, crash: crashes)
+                if isFinished { try await checkIsDone(store, operation, context, cut) }
                 try await checkCanGoOn(store, operation, context, crash: crashes)
                 #expect(try directory.files(below: ".sluice/staging").isEmpty, "call \(crashes)")
             }
@@ -200,6 +201,23 @@ import WireProtocol
         }
         let session: UInt64 = bytes == StoreOperation.old.bytes ? 1 : 2
         #expect(summary.metadata?.sessionID == SessionID(high: 0, low: session), "call \(crash)")
+    }
+
+    /// What a call has reported outlives a power cut.
+    private func checkIsDone(
+        _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, _ cut: PowerCut
+    ) async throws {
+        #expect(try await store.contents(StoreOperation.key) == operation.after?.bytes, "\(cut)")
+        let uploads = try await store.uploads(key: StoreOperation.key)
+        switch operation.testDescription {
+        case "create upload":
+            #expect(uploads.count == 1, "\(cut)")
+        case "upload part", "upload part again":
+            let parts = try await store.listParts(key: StoreOperation.key, upload: context.upload, after: nil).parts
+            #expect(parts.map(\.size) == [UInt64(StoreOperation.parts[0].bytes.count)], "\(cut)")
+        default:
+            break
+        }
     }
 
     /// Doing it again works, or says in the right way that it is done.

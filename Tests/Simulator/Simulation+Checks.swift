@@ -27,17 +27,20 @@ extension Simulation {
     /// Called after every action of a gateway: no device has more than its limits allow (g). That what is held is
     /// reserved, and that all devices together keep to the budget, the host checks.
     func checkDeviceLimits(of gateway: GatewayHost) {
+        let site = scenario.gatewayLimits
         // One that is revoked has no limits of its own any more, and what it had is on its way out.
         for device in devices where gateway.machine.knows(device.fingerprint) {
             let use = gateway.machine.use(of: device.fingerprint)
-            if use.connections > use.limits.connectionsPerDeviceMax {
-                violation("\(device.name) has \(use.connections) connections at gateway \(gateway.number)")
-            }
-            if use.sessions > use.limits.sessionsPerDeviceMax {
-                violation("\(device.name) has \(use.sessions) sessions at gateway \(gateway.number)")
-            }
-            if use.bytesReserved > use.limits.budgetBytesPerDevice {
-                violation("\(device.name) has reserved \(use.bytesReserved) bytes at gateway \(gateway.number)")
+            let found = [
+                ("connections", UInt64(use.connections), device.limits.connectionsMax ?? site.connectionsPerDeviceMax),
+                ("sessions", UInt64(use.sessions), device.limits.sessionsMax ?? site.sessionsPerDeviceMax),
+                (
+                    "bytes reserved", use.bytesReserved,
+                    Int(device.limits.budgetBytes ?? site.budgetBytesPerDevice)
+                ),
+            ]
+            for (what, count, most) in found where count > UInt64(most) {
+                violation("\(device.name) has \(count) \(what) at gateway \(gateway.number), and may have \(most)")
             }
         }
     }

@@ -44,13 +44,11 @@ package struct Gateway {
     package var connectionCount: Int { connections.count }
     package var sessionCount: Int { sessions.count }
 
-    /// What a device has of what `DeviceLimits` limits, and its limits.
-    package func use(
-        of device: SHA256Digest
-    ) -> (connections: Int, sessions: Int, bytesReserved: UInt64, limits: GatewayLimits) {
+    /// What a device has of what `DeviceLimits` limits.
+    package func use(of device: SHA256Digest) -> (connections: Int, sessions: Int, bytesReserved: UInt64) {
         (
             connectionsOfDevices[device]?.count ?? 0, sessionCounts[device] ?? 0,
-            context.budget.bytesReserved(device: device), context.limits(of: device)
+            context.budget.bytesReserved(device: device)
         )
     }
     /// Slots that carry a session, over all connections.

@@ -41,8 +41,9 @@ package struct DeviceLimits: Equatable, Sendable {
     /// Bytes of parts under way and of part lists; at least `budgetBytesMin`.
     package var budgetBytes: UInt64?
 
-    /// Half of it holds the list of 10,000 parts, so that every upload can be gone on with whatever it was begun with.
-    package static let budgetBytesMin: UInt64 = 4 << 20
+    /// A quarter of it holds the list of 10,000 parts, so that every upload can be gone on with, whatever the budget
+    /// was when it began.
+    package static let budgetBytesMin: UInt64 = 8 << 20
 
     package init(connectionsMax: Int? = nil, sessionsMax: Int? = nil, budgetBytes: UInt64? = nil) {
         self.connectionsMax = connectionsMax

@@ -72,7 +72,9 @@ struct GatewayContext {
     mutating func reserve(_ bytes: UInt64, device: SHA256Digest) -> Bool {
         let deviceMax = limits(of: device).budgetBytesPerDevice
         if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
-        if budget.isShort(of: bytes) { isShort = true }
+        // Room that others make is of no use to who has all that it may have.
+        let isWithinOwn = bytes <= deviceMax && budget.bytesReserved(device: device) <= deviceMax - bytes
+        if isWithinOwn, budget.isShort(of: bytes) { isShort = true }
         return false
     }
 

@@ -13,15 +13,15 @@ package struct GatewayLimits: Equatable, Sendable {
     package var handshakeLimit = Duration.seconds(10)
     /// From the end of the handshake to HELLO, which an agent sends at once.
     package var helloLimit = Duration.seconds(5)
-    /// What is read from a socket at once, before HELLO and after it. The buffer stays with its connection, so a
-    /// stranger weighs little; a connection in full flight fills the large one, which has room for a record of TLS
-    /// (16 KiB and some) beside this within 256 KiB.
+    /// What is read from a socket at once, before HELLO and after it. The small buffer stays with its connection, so
+    /// that one that is silent weighs little; a large one has room for a record of TLS (16 KiB and some) beside this
+    /// within 256 KiB.
     package var readBytesBeforeHello = 4 << 10
     package var readBytes = 236 << 10
 
     // MARK: Connections and sessions
 
-    /// A connection weighs some 100 KiB.
+    /// A silent connection weighs some 25 KiB.
     package var connectionsMax = 4_096
     package var connectionsPerDeviceMax = 16
     /// How long a connection may be silent. Agents send PING after a third of it.

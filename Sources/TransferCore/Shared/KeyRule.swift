@@ -48,11 +48,11 @@ package enum KeyRule {
         guard !bytes.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { throw .controlCharacter }
         for segment in bytes.split(separator: slash, omittingEmptySubsequences: false) {
             guard !segment.isEmpty else { throw .emptySegment }
-            let decoded = dotsDecoded(segment)
+            let decoded = decodedOnce(segment)
             guard !decoded.elementsEqual(".".utf8), !decoded.elementsEqual("..".utf8) else { throw .dotSegment }
         }
         guard !hasEncodedSeparator(bytes) else { throw .encodedSeparator }
-        guard !dotsDecoded(Array((whole + "/").utf8)[...]).starts(with: reservedPrefix.utf8) else { throw .reserved }
+        guard !decodedOnce(Array((whole + "/").utf8)[...]).starts(with: reservedPrefix.utf8) else { throw .reserved }
         return whole
     }
 
@@ -72,15 +72,25 @@ package enum KeyRule {
     private static let slash = UInt8(ascii: "/")
 
     /// As a store has it that decodes percent signs where nobody encoded any.
-    private static func dotsDecoded(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+    private static func decodedOnce(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         var rest = bytes
         while let first = rest.first {
-            let isDot = ["%2e", "%2E"].contains { rest.starts(with: $0.utf8) }
-            decoded.append(isDot ? UInt8(ascii: ".") : first)
-            rest = rest.dropFirst(isDot ? 3 : 1)
+            let digits = rest.dropFirst().prefix(2).compactMap(hexadecimalValue)
+            let byte = first == UInt8(ascii: "%") && digits.count == 2 ? digits[0] << 4 | digits[1] : nil
+            decoded.append(byte ?? first)
+            rest = rest.dropFirst(byte == nil ? 1 : 3)
         }
         return decoded
+    }
+
+    private static func hexadecimalValue(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+        default: nil
+        }
     }
 
     private static func hasEncodedSeparator(_ bytes: [UInt8]) -> Bool {
