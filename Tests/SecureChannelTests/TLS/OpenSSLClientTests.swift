@@ -74,27 +74,19 @@ import Testing
         }
     }
 
-    @Test func mebibytesGoThereAndBack() async throws {
-        try await withTemporaryDirectory("mebibytes") { directory in
-            let (input, output) = (directory.appending(path: "input"), directory.appending(path: "output"))
-            let bytes = SeededFile(seed: 1, byteCount: 5_000_000).bytes
-            try Data(bytes).write(to: input)
-            let (conversation, _) = try await connect(
-                Self.proper + ["-quiet"], showingCertificate: true, input: input, output: output,
-                answer: ByteBuffer(bytes: bytes))
-            #expect(conversation.error == nil)
-            #expect(conversation.received == bytes)
-            #expect(try Data(contentsOf: output) == Data(bytes))
-        }
-    }
+    @Test func mebibytesGoThereAndBack() async throws { try await bytesGoThereAndBack(5_000_000) }
 
     /// With pieces of one byte every record, of the handshake and after it, is split at each of its bytes; with longer
     /// ones the end of a record and the beginning of the next come together.
     @Test(arguments: [1, 2, 3, 7, 1_000])
     func recordsMayArriveInPieces(ofBytes pieceBytes: Int) async throws {
-        try await withTemporaryDirectory("pieces") { directory in
+        try await bytesGoThereAndBack(100_000, pieceBytes: pieceBytes)
+    }
+
+    private func bytesGoThereAndBack(_ count: Int, pieceBytes: Int = .max) async throws {
+        try await withTemporaryDirectory("bytes") { directory in
             let (input, output) = (directory.appending(path: "input"), directory.appending(path: "output"))
-            let bytes = SeededFile(seed: 1, byteCount: 100_000).bytes
+            let bytes = SeededFile(seed: 1, byteCount: count).bytes
             try Data(bytes).write(to: input)
             let (conversation, _) = try await connect(
                 Self.proper + ["-quiet"], showingCertificate: true, input: input, output: output,
