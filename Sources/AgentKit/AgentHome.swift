@@ -180,6 +180,8 @@ package struct AgentHome: Sendable {
         }
 
         deinit {
+            // A program that is being started has the file open, too, until it runs: closing would leave it the lock.
+            _ = flock(descriptor, LOCK_UN)
             close(descriptor)
         }
     }

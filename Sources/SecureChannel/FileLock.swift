@@ -19,8 +19,9 @@ package enum FileLock {
         while flock(file.descriptor, LOCK_EX) != 0 {
             guard errno == EINTR else { throw FileError(path: path, failed: .lock, errno: errno) }
         }
-        // Closing the file gives the lock back.
-        return try withExtendedLifetime(file) { try body() }
+        // A program that is being started has the file open, too, until it runs: closing would leave it the lock.
+        defer { _ = flock(file.descriptor, LOCK_UN) }
+        return try body()
     }
 
     private static func opened(_ path: String) throws(FileError) -> OpenFile {

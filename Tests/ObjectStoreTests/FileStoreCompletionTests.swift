@@ -1,4 +1,6 @@
 import ObjectStore
+import Synchronization
+import TestSupport
 import Testing
 import WireProtocol
 
@@ -167,6 +169,26 @@ import WireProtocol
             #expect(try await store.object(key: "a") == nil)
             #expect(!directory.exists(".sluice/uploads/\(upload)/joined"))
             faults.clear()
+            try await store.complete(upload, parts, key: "a")
+        }
+    }
+
+    /// A program that is started meanwhile has the upload's folder open until it runs.
+    @Test func aLockEndsWhoeverElseHasTheFolderOpen() async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, directory in
+            let (upload, parts) = try await store.begin([Sample(1000, seed: 1)], key: "a")
+            let folder = directory.path(".sluice/uploads/\(upload)")
+            let copies = Mutex<[SharedDescriptors]>([])
+            faults.set { call, _ in
+                guard call.operation == .createFile, call.path.hasSuffix("/joined") else { return 0 }
+                // What fails is counted below.
+                if let shared = try? SharedDescriptors(path: folder) { copies.withLock { $0.append(shared) } }
+                return EIO
+            }
+            await expectError(.unavailable) { try await store.complete(upload, parts, key: "a") }
+            faults.clear()
+            #expect(copies.withLock { $0.map(\.count) } == [1])
             try await store.complete(upload, parts, key: "a")
         }
     }

@@ -220,7 +220,9 @@ import Testing
             let source = InstanceCredentials(environment: AWSEnvironment(metadata(server, answers: answers)))
             let none = try await source.credentials(insteadOf: nil)
             #expect(none == nil)
-            #expect(server.requests.map(\.method) == ["PUT"], "the first version is not tried")
+            // A machine that is slow enough may not have asked the silent one in its second.
+            let asked = server.requests.map(\.method)
+            #expect(asked == ["PUT"] || !answers && asked.isEmpty, "the first version is not tried")
         }
     }
 

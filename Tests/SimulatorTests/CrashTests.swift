@@ -13,11 +13,12 @@ import Testing
         }
     }
 
-    /// The second crash falls on the way back from the first. `sluice-simulate --crashes` tries every pair.
+    /// The second crash falls on the way back from the first. These are some; `sluice-simulate --crashes` tries every
+    /// pair.
     @Test(arguments: CrashVictim.allCases, [1, 5, 13, 34, 89])
     func theFileArrivesThoughProcessesDieAgainWhileTheyRecover(victim: CrashVictim, later: Int) {
         let calm = Scenario.upload(bytes: 500)
-        for operation in 1...calm.calmOperations {
+        for operation in stride(from: 1 + later % 4, through: calm.calmOperations, by: 4) {
             guard holds(calm.crashing(victim, after: operation, againAfter: later)) else { return }
         }
     }

@@ -12,6 +12,15 @@ final class OutputReader: ChannelInboundHandler {
 
         /// For the child; whoever hands it over closes it afterwards, or the output never ends.
         let writingDescriptor: CInt
+
+        fileprivate let reader: NIOLoopBound<OutputReader>
+        fileprivate let readingDescriptor: CInt
+
+        /// Ends the reading after the child's end, with all that it wrote. On the channel's event loop.
+        func close() {
+            if channel.isActive { reader.value.readTheRest(of: readingDescriptor) }
+            channel.close(promise: nil)
+        }
     }
 
     private let output: Program.Output
@@ -38,11 +47,30 @@ final class OutputReader: ChannelInboundHandler {
             }
             .takingOwnershipOfDescriptor(input: descriptors[0])
             .get()
-        return Opened(channel: channel, writingDescriptor: descriptors[1])
+        let reader = try await channel.eventLoop.submit {
+            NIOLoopBound(
+                try channel.pipeline.syncOperations.handler(type: OutputReader.self), eventLoop: channel.eventLoop)
+        }.get()
+        return Opened(
+            channel: channel, writingDescriptor: descriptors[1], reader: reader, readingDescriptor: descriptors[0])
+    }
+
+    /// As much as a pipe may hold, see pipe(7).
+    private static let pipeBytesMax = 1 << 16
+
+    /// A busy event loop may not have come to read what lies in the pipe.
+    private func readTheRest(of descriptor: CInt) {
+        var rest = [UInt8](repeating: 0, count: Self.pipeBytesMax)
+        let count = read(descriptor, &rest, rest.count)
+        if count > 0 { take(rest[..<count]) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        for byte in unwrapInboundIn(data).readableBytesView {
+        take(unwrapInboundIn(data).readableBytesView)
+    }
+
+    private func take(_ bytes: some Sequence<UInt8>) {
+        for byte in bytes {
             if byte == UInt8(ascii: "\n") {
                 finishLine()
             } else {

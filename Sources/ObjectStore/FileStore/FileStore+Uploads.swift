@@ -57,8 +57,7 @@ extension FileStore {
             }
             return try await threads.run { try completion.publish(ifAbsent: ifAbsent) }
         } catch {
-            // Not where the object may be there: what is left then says so to whoever looks next.
-            if error.reason != .outcomeUnknown { try await threads.run { completion.giveUp() } }
+            try await threads.run { completion.giveUp(mayBePublished: error.reason == .outcomeUnknown) }
             throw error
         }
     }

@@ -39,7 +39,7 @@ final class FileStoreInstance: Sendable {
         for _ in 1...beginningsMax {
             let id = String(describing: SessionID.random(using: &generator))
             let path = "\(layout.instances)/\(id)"
-            let file = try files.create(path)
+            var file = try files.create(path)
             // Between making the file and locking it, another gateway that just starts may take it for a dead one's.
             guard try file.lock(), let named = try files.status(path), named.isSameFile(as: try file.status()) else {
                 continue
@@ -71,7 +71,7 @@ final class FileStoreInstance: Sendable {
         for other in others {
             do {
                 let path = "\(layout.instances)/\(other)"
-                let file = try files.open(path)
+                var file = try files.open(path)
                 guard try file.lock() else { continue }
                 try files.removeTree("\(layout.staging)/\(other)")
                 try files.removeFile(path)

@@ -185,6 +185,7 @@ struct OpenFile: ~Copyable, Sendable {
     fileprivate let descriptor: CInt
     let path: String
     private let fileSystem: FileSystem
+    private var isLocked = false
 
     fileprivate init(descriptor: CInt, path: String, fileSystem: FileSystem) {
         self.descriptor = descriptor
@@ -193,6 +194,7 @@ struct OpenFile: ~Copyable, Sendable {
     }
 
     deinit {
+        if isLocked { _ = flock(descriptor, LOCK_UN) }
         // An error here is of no use: bytes that matter have been synced.
         close(descriptor)
     }
@@ -284,14 +286,23 @@ struct OpenFile: ~Copyable, Sendable {
     /// Takes the lock that goes with this open file and ends with it, however the process ends.
     ///
     /// - Returns: false where somebody else holds it.
-    func lock() throws(FileError) -> Bool {
+    mutating func lock() throws(FileError) -> Bool {
+        let descriptor = descriptor
         do {
             try fileSystem.perform(FileCall(operation: .lock, path: path)) { flock(descriptor, LOCK_EX | LOCK_NB) }
+            isLocked = true
             return true
         } catch {
             guard error.code == EWOULDBLOCK else { throw error }
             return false
         }
+    }
+
+    /// Gives the lock back ahead of the file's end. Closing the file does not do as much: a program that is just being
+    /// started has it open, too, until it runs.
+    mutating func unlock() {
+        isLocked = false
+        _ = flock(descriptor, LOCK_UN)
     }
 }
 

@@ -69,7 +69,7 @@ extension StoreDirectory {
     /// - Throws: `.noSuchUpload` where its folder is gone.
     func lockUpload(_ id: String) throws -> OpenFile? {
         do {
-            let folder = try files.openFolder(layout.upload(id))
+            var folder = try files.openFolder(layout.upload(id))
             guard try folder.lock() else { return nil }
             // Whoever had the lock before may have removed the folder.
             guard let named = try files.status(layout.upload(id)), named.isSameFile(as: try folder.status()) else {

@@ -9,13 +9,13 @@ import WireProtocol
     import Musl
 #endif
 
-/// One attempt to make an object out of an upload's parts. Holds the upload's lock as long as it lives.
+/// One attempt to make an object out of an upload's parts. Holds the upload's lock until it has ended.
 ///
 /// The calls, in order, each short enough for a thread that others wait for: `begin`, `joinMore` until it says that
 /// all is joined, `publish`. After an error, or instead of going on: `giveUp`. One task at a time uses it.
 final class UploadCompletion: Sendable {
     private struct State: ~Copyable {
-        let lock: OpenFile
+        var lock: OpenFile
         let joined: OpenFile
         /// How many of `parts` are in `joined`.
         var joinedParts = 0
@@ -172,8 +172,13 @@ final class UploadCompletion: Sendable {
         return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
     }
 
-    /// Leaves the upload as if this attempt had not been, unless it has succeeded.
-    func giveUp() {
+    /// Leaves the upload as if this attempt had not been, unless it has succeeded, and free for the next one: whoever
+    /// hears of the failure may try again at once, though a thread still refers to this attempt.
+    ///
+    /// - Parameter mayBePublished: the object may be there: what is left then says so to whoever looks next.
+    func giveUp(mayBePublished: Bool) {
+        defer { state.withLock { $0.lock.unlock() } }
+        guard !mayBePublished else { return }
         do {
             try directory.undoCompletion(of: upload, of: key)
         } catch {
