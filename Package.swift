@@ -15,6 +15,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -108,6 +109,9 @@ let package = Package(
                 "SecureChannel", "SeededRandom", "TestSupport", "WireProtocol", nioCore, nioPosix, nioEmbedded,
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "sluice-tls-bench", dependencies: ["SecureChannel", nioCore, nioEmbedded, nioSSL, nioTLS],
+            path: "Tests/TLSBench", swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests",
             dependencies: [

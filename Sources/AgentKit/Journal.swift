@@ -104,14 +104,32 @@ package struct Journal: Sendable {
         try reader.read { try Int64.fetchOne($0, sql: "SELECT max(id) FROM uploads") ?? 0 }
     }
 
-    /// The unfinished upload of a key, with its stored parts; a key has one at most.
-    package func upload(key: String) throws -> Row? {
-        // One statement, for all the files that are new; what several find has to be of one moment.
-        let isThere = try reader.unsafeRead { database in
-            try Bool.fetchOne(database, Self.request("SELECT 1 FROM uploads WHERE key = ?", [key], for: Bool.self))
+    /// What the journal has of a key.
+    package struct KeyRecord: Equatable, Sendable {
+        /// The unfinished upload, with its stored parts; a key has one at most.
+        package var unfinished: Row?
+        /// A file was finished under it once.
+        package var hasReceipt: Bool
+    }
+
+    /// What is known of a key.
+    package func record(ofKey key: String) throws -> KeyRecord {
+        // One statement, for all the files that are new; what several find has to be of one moment. GRDB's transaction
+        // for reading makes SQLite understand all statements anew.
+        let found = try reader.unsafeRead { database in
+            try GRDB.Row.fetchOne(
+                database,
+                Self.request(
+                    """
+                    SELECT EXISTS (SELECT 1 FROM uploads WHERE key = ?1) AS is_unfinished,
+                        EXISTS (SELECT 1 FROM receipts WHERE key = ?1) AS has_receipt
+                    """, [key], for: GRDB.Row.self))
         }
-        guard isThere == true else { return nil }
-        return try reader.read { try Self.rows($0, "WHERE key = ?", [key]).first }
+        guard let found else { return KeyRecord(unfinished: nil, hasReceipt: false) }
+        return KeyRecord(
+            unfinished: try found.value("is_unfinished")
+                ? reader.read { try Self.rows($0, "WHERE key = ?", [key]).first } : nil,
+            hasReceipt: try found.value("has_receipt"))
     }
 
     /// An unfinished upload by its number, with its stored parts.
@@ -145,13 +163,6 @@ package struct Journal: Sendable {
     /// How many uploads are unfinished.
     package func unfinishedCount() throws -> Int {
         try reader.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM uploads") ?? 0 }
-    }
-
-    /// Whether a file was ever finished under this key.
-    package func hasReceipt(key: String) throws -> Bool {
-        try reader.read {
-            try Bool.fetchOne($0, Self.request("SELECT 1 FROM receipts WHERE key = ?", [key], for: Bool.self)) ?? false
-        }
     }
 
     private static func rows(
@@ -262,27 +273,21 @@ package struct Journal: Sendable {
     private static func begin(
         _ id: UploadID, _ saved: SavedSession, _ subject: Subject, _ database: Database, nowMilliseconds: Int64
     ) throws {
-        // Another process may have marked it meanwhile.
-        let isDropping =
-            try Bool.fetchOne(
-                database, request("SELECT is_dropping FROM uploads WHERE id = ?", [id.value], for: Bool.self)) ?? false
-        // A key has one unfinished upload: what was begun there before is gone on with, or superseded by this.
-        try execute(
-            database, sql: "DELETE FROM uploads WHERE id = ? OR key = ?", arguments: [id.value, subject.key])
+        // A key has one unfinished upload: what was begun there before is gone on with, or superseded by this. Another
+        // process may have marked it meanwhile.
         try execute(
             database,
             sql: """
-                INSERT INTO uploads (id, path, key, policy, session, token, part_bytes, device, inode, size,
+                INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes, device, inode, size,
                     modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds, losses, created,
                     is_dropping)
-                VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                    (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
                 """,
             arguments: [
                 id.value, subject.path, subject.key, Int64(subject.policy.rawValue), Data(saved.session.bytes),
-                Data(saved.token), Int64(bitPattern: saved.partBytes), saved.losses, nowMilliseconds,
-                isDropping,
-            ])
-        try restamp(id, saved.stamp, database)
+                Data(saved.token), Int64(bitPattern: saved.partBytes),
+            ] + arguments(of: saved.stamp) + [saved.losses, nowMilliseconds])
     }
 
     private static func restamp(_ id: UploadID, _ stamp: FileStamp, _ database: Database) throws {
@@ -292,11 +297,16 @@ package struct Journal: Sendable {
                 UPDATE uploads SET device = ?, inode = ?, size = ?, modified_seconds = ?, modified_nanoseconds = ?,
                     changed_seconds = ?, changed_nanoseconds = ? WHERE id = ?
                 """,
-            arguments: [
-                Int64(bitPattern: stamp.device), Int64(bitPattern: stamp.inode), Int64(bitPattern: stamp.size),
-                stamp.modification.seconds, Int64(stamp.modification.nanoseconds), stamp.change.seconds,
-                Int64(stamp.change.nanoseconds), id.value,
-            ])
+            arguments: arguments(of: stamp) + [id.value])
+    }
+
+    /// In the order of the table's columns.
+    private static func arguments(of stamp: FileStamp) -> StatementArguments {
+        [
+            Int64(bitPattern: stamp.device), Int64(bitPattern: stamp.inode), Int64(bitPattern: stamp.size),
+            stamp.modification.seconds, Int64(stamp.modification.nanoseconds), stamp.change.seconds,
+            Int64(stamp.change.nanoseconds),
+        ]
     }
 
     private static func finish(

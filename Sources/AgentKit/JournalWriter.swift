@@ -10,6 +10,8 @@ import TransferCore
 final class JournalWriter: Sendable {
     private struct State {
         var queued: [(sequence: JournalSequence, write: JournalWrite)] = []
+        /// Of the uploads that are queued: all of them would be copied for each batch.
+        var queuedSubjects: [UploadID: Journal.Subject] = [:]
         var subjects: [UploadID: Journal.Subject] = [:]
     }
 
@@ -33,7 +35,13 @@ final class JournalWriter: Sendable {
     }
 
     func enqueue(_ sequence: JournalSequence, _ write: JournalWrite) {
-        state.withLock { $0.queued.append((sequence, write)) }
+        state.withLock { state in
+            state.queued.append((sequence, write))
+            switch write {
+            case .began(let id, _), .finished(let id, _): state.queuedSubjects[id] = state.subjects[id]
+            case .token, .stored, .unstored, .restamped, .lost, .dropping: break
+            }
+        }
         waker.yield()
     }
 
@@ -53,8 +61,8 @@ final class JournalWriter: Sendable {
         for await _ in wakes {
             while true {
                 let (batch, subjects) = state.withLock { state in
-                    defer { state.queued = [] }
-                    return (state.queued, state.subjects)
+                    defer { (state.queued, state.queuedSubjects) = ([], [:]) }
+                    return (state.queued, state.queuedSubjects)
                 }
                 guard let last = batch.last else { break }
                 do {

@@ -63,18 +63,19 @@ struct UploadFeeder {
             do {
                 try Self.check(key)
                 await core.waitForEnd(ofKey: key)
-                var known = try journal.upload(key: key)
-                if let marked = known, marked.isDropping {
+                var record = try journal.record(ofKey: key)
+                if let marked = record.unfinished, marked.isDropping {
                     count += await takeUp(marked.id, at: nil, abort: true, events)
                     await core.waitForEnd(ofKey: key)
-                    known = try journal.upload(key: key)
+                    record = try journal.record(ofKey: key)
                 }
+                let known = record.unfinished
                 if known == nil { next = UploadID(next.value + 1) }
                 let file = try await open(found.path)
                 let request = UploadRequest(
                     id: known?.id ?? next, purpose: .push, key: key, stamp: file.stamp, policy: configuration.policy,
                     partBytesWish: configuration.partBytesWish, saved: known?.saved,
-                    wasStoredBefore: try journal.hasReceipt(key: key))
+                    wasStoredBefore: record.hasReceipt)
                 await submit(request, path: found.path, .file(file.source), events)
                 count += 1
             } catch let failure as UploadFailure {
@@ -86,7 +87,7 @@ struct UploadFeeder {
 
     /// Standard input, as one object.
     private func pushStream(key: String, _ events: Events) async throws -> Int {
-        let known = try journal.upload(key: key)
+        let known = try journal.record(ofKey: key).unfinished
         let next = UploadID(try journal.lastUpload() + 1)
         let now = ModificationTime(seconds: Int64(Date().timeIntervalSince1970), nanoseconds: 0)
         let stamp = FileStamp(device: 0, inode: 0, size: 0, modification: now, change: now)

@@ -51,12 +51,13 @@ package struct DigestContext: ~Copyable, @unchecked Sendable {
 
     /// - Returns: as many bytes as the algorithm's digest has.
     package consuming func finalize() throws(CryptographyError) -> [UInt8] {
-        var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
-        var byteCount: UInt32 = 0
-        guard !hasFailed, EVP_DigestFinal_ex(context, &digest, &byteCount) == 1 else {
-            throw CryptographyError(takingReasonFor: .digest)
+        let digest = [UInt8](unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { digest, count in
+            var byteCount: UInt32 = 0
+            guard !hasFailed, EVP_DigestFinal_ex(context, digest.baseAddress, &byteCount) == 1 else { return }
+            count = Int(byteCount)
         }
-        return Array(digest.prefix(Int(byteCount)))
+        guard !digest.isEmpty else { throw CryptographyError(takingReasonFor: .digest) }
+        return digest
     }
 
     deinit {

@@ -49,7 +49,7 @@ package enum RootDigest {
     package static func of(_ partDigests: [SHA256Digest]) throws(CryptographyError) -> SHA256Digest {
         var hasher = try SHA256Hasher()
         for digest in partDigests {
-            digest.bytes.withUnsafeBytes { hasher.update($0) }
+            digest.withUnsafeBytes { hasher.update($0) }
         }
         return try hasher.finalize()
     }

@@ -47,12 +47,12 @@ package struct InvitationSecret: Hashable, Sendable {
 
     /// - Parameter bytes: exactly 16 bytes; any other count gives `nil`.
     package init?(bytes: some Collection<UInt8>) {
-        guard let words = bigEndianWords(bytes, count: 2) else { return nil }
-        self.init(high: words[0], low: words[1])
+        guard let words = twoWords(bytes) else { return nil }
+        self.init(high: words.high, low: words.low)
     }
 
     /// The 16 bytes, most significant first: for the wire, the code and its digest.
-    package var bytes: [UInt8] { bigEndianBytes([high, low]) }
+    package var bytes: [UInt8] { bytesOf(high, low) }
 }
 
 extension InvitationSecret: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
@@ -71,13 +71,23 @@ package struct SHA256Digest: Hashable, Sendable {
 
     /// - Parameter bytes: exactly 32 bytes; any other count gives `nil`.
     package init?(bytes: some Collection<UInt8>) {
-        guard let words = bigEndianWords(bytes, count: 4) else { return nil }
-        self.words = (words[0], words[1], words[2], words[3])
+        let read = withBytes(of: bytes) { bytes -> (UInt64, UInt64, UInt64, UInt64)? in
+            guard bytes.count == Self.byteCount else { return nil }
+            return (bytes.word(at: 0), bytes.word(at: 8), bytes.word(at: 16), bytes.word(at: 24))
+        }
+        guard let read else { return nil }
+        self.words = read
     }
 
     /// The 32 bytes, most significant first.
     package var bytes: [UInt8] {
-        bigEndianBytes([words.0, words.1, words.2, words.3])
+        withUnsafeBytes(Array.init)
+    }
+
+    /// Gives the 32 bytes, most significant first, without a copy of them.
+    package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        let ordered = (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian)
+        return Swift.withUnsafeBytes(of: ordered, body)
     }
 
     package static func == (left: SHA256Digest, right: SHA256Digest) -> Bool {
@@ -99,14 +109,14 @@ package struct MD5Digest: Hashable, Sendable {
 
     /// - Parameter bytes: exactly 16 bytes; any other count gives `nil`.
     package init?(bytes: some Collection<UInt8>) {
-        guard let words = bigEndianWords(bytes, count: 2) else { return nil }
-        self.high = words[0]
-        self.low = words[1]
+        guard let words = twoWords(bytes) else { return nil }
+        self.high = words.high
+        self.low = words.low
     }
 
     /// The 16 bytes, most significant first.
     package var bytes: [UInt8] {
-        bigEndianBytes([high, low])
+        bytesOf(high, low)
     }
 }
 
@@ -131,19 +141,17 @@ package typealias ByteOffset = UInt64
 extension SessionID: LosslessStringConvertible {
     /// - Parameter description: 32 hexadecimal digits.
     package init?(_ description: String) {
-        guard let bytes = bytesOfHexadecimal(description), let words = bigEndianWords(bytes, count: 2) else {
-            return nil
-        }
-        self.init(high: words[0], low: words[1])
+        guard let bytes = bytesOfHexadecimal(description), let words = twoWords(bytes) else { return nil }
+        self.init(high: words.high, low: words.low)
     }
 
     package var description: String { hexadecimal(bytes) }
 
-    package var bytes: [UInt8] { bigEndianBytes([high, low]) }
+    package var bytes: [UInt8] { bytesOf(high, low) }
 }
 
 extension RunID: CustomStringConvertible {
-    package var description: String { hexadecimal(bigEndianBytes([high, low])) }
+    package var description: String { hexadecimal(bytesOf(high, low)) }
 }
 
 extension SHA256Digest: LosslessStringConvertible {
@@ -172,13 +180,19 @@ extension PartNumber: CustomStringConvertible {
 
 /// Lower-case hexadecimal digits, two a byte.
 package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    for byte in bytes {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 0x0F)])
+    withBytes(of: bytes) { bytes in
+        String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
+            for (index, byte) in bytes.enumerated() {
+                text[2 * index] = hexadecimalDigit(byte >> 4)
+                text[2 * index + 1] = hexadecimalDigit(byte & 0x0F)
+            }
+            return 2 * bytes.count
+        }
     }
-    return String(decoding: text, as: UTF8.self)
+}
+
+private func hexadecimalDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
 }
 
 /// The bytes that hexadecimal digits of either case spell, or `nil` where the text is anything else.
@@ -205,15 +219,30 @@ private func hexadecimalValue(_ digit: UInt8) -> UInt8? {
     }
 }
 
-private func bigEndianWords(_ bytes: some Collection<UInt8>, count: Int) -> [UInt64]? {
-    guard bytes.count == count * 8 else { return nil }
-    var words = [UInt64](repeating: 0, count: count)
-    for (index, byte) in bytes.enumerated() {
-        words[index / 8] = words[index / 8] << 8 | UInt64(byte)
-    }
-    return words
+// MARK: - Bytes and words
+
+// Where a generic function of another module is not specialised, each of its steps over a collection may allocate. So
+// these take the bytes in one step, and go over them as bytes.
+
+/// Gives the bytes as they lie in memory, copied only where they lie nowhere together.
+private func withBytes<Result>(
+    of bytes: some Sequence<UInt8>, _ body: (UnsafeRawBufferPointer) -> Result
+) -> Result {
+    bytes.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) } ?? Array(bytes).withUnsafeBytes(body)
 }
 
-private func bigEndianBytes(_ words: [UInt64]) -> [UInt8] {
-    words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64($0))) } }
+/// 16 bytes, most significant first; any other count gives `nil`.
+private func twoWords(_ bytes: some Sequence<UInt8>) -> (high: UInt64, low: UInt64)? {
+    withBytes(of: bytes) { $0.count == 16 ? ($0.word(at: 0), $0.word(at: 8)) : nil }
+}
+
+/// The 16 bytes of both, most significant first.
+private func bytesOf(_ high: UInt64, _ low: UInt64) -> [UInt8] {
+    withUnsafeBytes(of: (high.bigEndian, low.bigEndian), Array.init)
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func word(at offset: Int) -> UInt64 {
+        UInt64(bigEndian: loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
 }

@@ -45,7 +45,7 @@ import WireProtocol
                 try journal.apply(writes, nowMilliseconds: 1) { id in
                     Journal.Subject(path: "/\(id.value)", key: Self.key(id), policy: .verify)
                 }
-                for id in Self.uploads { _ = try journal.upload(key: Self.key(id)) }
+                for id in Self.uploads { _ = try journal.record(ofKey: Self.key(id)) }
             }
             try use(Journal.open(path))
             let files = try FileManager.default.contentsOfDirectory(atPath: directory.path(percentEncoded: false))
@@ -62,7 +62,7 @@ import WireProtocol
             saved?.parts = (modelled?.parts.values.map { $0 } ?? []).sorted { $0.part < $1.part }
             #expect(row?.saved == saved, "\(writes)")
             if let row { #expect(row.isDropping == modelled?.isDropping, "\(writes)") }
-            #expect(try journal.hasReceipt(key: key(id)) == modelled?.hasReceipt, "\(writes)")
+            #expect(try journal.record(ofKey: key(id)).hasReceipt == modelled?.hasReceipt, "\(writes)")
         }
     }
 }

@@ -51,7 +51,7 @@ struct JournalTests {
                     .began(Self.id, Self.session()), .token(Self.id, [1, 2, 3]), .stored(Self.id, try Self.entry(2)),
                     .stored(Self.id, try Self.entry(1)),
                 ], to: journal)
-            let row = try #require(try reopen().upload(key: "file"))
+            let row = try #require(try reopen().record(ofKey: "file").unfinished)
             #expect(row.id == Self.id)
             #expect(row.path == "/data/file")
             #expect(row.policy == .replace)
@@ -88,11 +88,11 @@ struct JournalTests {
         try await withJournal { journal, _ in
             let receipt = UploadReceipt(
                 size: 100, partBytes: 50, root: nil, evidence: .none, etag: "\"x\"", version: "")
-            #expect(try !journal.hasReceipt(key: "file"))
+            #expect(try !journal.record(ofKey: "file").hasReceipt)
             try apply(
                 [.began(Self.id, Self.session()), .finished(Self.id, .stored(receipt, wasThere: false))], to: journal)
             #expect(try journal.upload(Self.id) == nil)
-            #expect(try journal.hasReceipt(key: "file"))
+            #expect(try journal.record(ofKey: "file").hasReceipt)
         }
     }
 

@@ -1,16 +1,29 @@
-import NIOCore
 import SecureChannel
 import WireProtocol
 
-/// The keyed hash that request signatures are made of (RFC 2104 with SHA-256).
-enum HMACSHA256 {
+/// The keyed hash that request signatures are made of (RFC 2104 with SHA-256), for one key.
+struct HMACSHA256: Sendable {
     private static let blockBytes = 64
 
+    private let innerPad: [UInt8]
+    private let outerPad: [UInt8]
+
     /// - Parameter key: of any length; one that exceeds a block is hashed first, as the specification says.
-    static func code(key: [UInt8], message: some Sequence<UInt8>) throws(CryptographyError) -> [UInt8] {
-        var block = key.count > blockBytes ? try SHA256Digest.of(key).bytes : key
-        block.append(contentsOf: repeatElement(0, count: blockBytes - block.count))
-        let inner = try SHA256Digest.of(block.map { $0 ^ 0x36 } + Array(message))
-        return try SHA256Digest.of(block.map { $0 ^ 0x5C } + inner.bytes).bytes
+    init(key: [UInt8]) throws(CryptographyError) {
+        var block = key.count > Self.blockBytes ? try SHA256Digest.of(key).bytes : key
+        block.append(contentsOf: repeatElement(0, count: Self.blockBytes - block.count))
+        self.innerPad = block.map { $0 ^ 0x36 }
+        self.outerPad = block.map { $0 ^ 0x5C }
+    }
+
+    func code(of message: String) throws(CryptographyError) -> SHA256Digest {
+        var message = message
+        var inner = try SHA256Hasher()
+        innerPad.withUnsafeBytes { inner.update($0) }
+        message.withUTF8 { inner.update(UnsafeRawBufferPointer($0)) }
+        var outer = try SHA256Hasher()
+        outerPad.withUnsafeBytes { outer.update($0) }
+        try inner.finalize().withUnsafeBytes { outer.update($0) }
+        return try outer.finalize()
     }
 }

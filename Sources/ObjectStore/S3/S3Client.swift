@@ -334,19 +334,22 @@ extension S3Client {
             bucket: configuration.bucket, addressing: configuration.addressing, region: region)
         let key = request.key.map { "/" + S3Signature.percentEncoded($0, keepingSlashes: true) } ?? ""
         let path = target.pathPrefix + key
+        let payload = digest.description
         var headers = request.headers
+        headers.reserveCapacity(headers.count + 6)
         headers.append(("host", target.authority))
-        headers.append(("x-amz-content-sha256", String(describing: digest)))
+        headers.append(("x-amz-content-sha256", payload))
         headers.append(("x-amz-date", timestamp))
         if let token = credentials.sessionToken { headers.append(("x-amz-security-token", token)) }
         let subject = S3Signature.Subject(
             method: request.method.rawValue, path: path.isEmpty ? "/" : path, query: request.query,
-            headers: headers.filter { Self.isSigned($0.name) }, payload: String(describing: digest))
+            headers: headers.filter { Self.isSigned($0.name) }, payload: payload)
         do {
             let key = try signingKey(day: String(timestamp.prefix(8)), region: region, credentials: credentials)
             let authorization = try S3Signature.authorization(
                 of: subject, timestamp: timestamp, accessKeyID: credentials.accessKeyID, key: key)
             headers.append(("authorization", authorization))
+            headers.append(("user-agent", "sluice"))
         } catch {
             throw S3AttemptFailure(error)
         }
@@ -354,7 +357,6 @@ extension S3Client {
         var signed = HTTPClientRequest(url: target.origin + subject.path + (query.isEmpty ? "" : "?" + query))
         signed.method = request.method
         signed.headers = HTTPHeaders(headers.map { ($0.name, $0.value) })
-        signed.headers.add(name: "user-agent", value: "sluice")
         signed.body = body
         return SignedRequest(http: signed, credentials: credentials, region: region, time: time)
     }

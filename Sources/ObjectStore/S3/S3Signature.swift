@@ -30,15 +30,29 @@ package enum S3Signature {
 
     /// The request in the one form that both sides can rebuild.
     package static func canonicalRequest(_ subject: Subject) -> String {
-        let headers = canonicalHeaders(subject.headers)
-        return [
-            subject.method,
-            subject.path,
-            canonicalQuery(subject.query),
-            headers.map { "\($0.name):\($0.value)\n" }.joined(),
-            headers.map(\.name).joined(separator: ";"),
-            subject.payload,
-        ].joined(separator: "\n")
+        canonicalRequest(subject, canonicalHeaders(subject.headers))
+    }
+
+    private static func canonicalRequest(_ subject: Subject, _ headers: [(name: String, value: String)]) -> String {
+        var text = "\(subject.method)\n\(subject.path)\n\(canonicalQuery(subject.query))\n"
+        for header in headers {
+            text += header.name
+            text += ":"
+            text += header.value
+            text += "\n"
+        }
+        text += "\n"
+        appendNames(of: headers, to: &text)
+        text += "\n"
+        text += subject.payload
+        return text
+    }
+
+    private static func appendNames(of headers: [(name: String, value: String)], to text: inout String) {
+        for (index, header) in headers.enumerated() {
+            if index > 0 { text += ";" }
+            text += header.name
+        }
     }
 
     /// What the key signs.
@@ -48,18 +62,20 @@ package enum S3Signature {
         _ canonicalRequest: String, timestamp: String, scope: String
     ) throws(CryptographyError) -> String {
         let digest = try SHA256Digest.of(canonicalRequest.utf8)
-        return ["AWS4-HMAC-SHA256", timestamp, scope, String(describing: digest)].joined(separator: "\n")
+        return "AWS4-HMAC-SHA256\n\(timestamp)\n\(scope)\n\(digest.description)"
     }
 
     /// The value of the `Authorization` header.
     package static func authorization(
         of subject: Subject, timestamp: String, accessKeyID: String, key: S3SigningKey
     ) throws(CryptographyError) -> String {
-        let text = try stringToSign(canonicalRequest(subject), timestamp: timestamp, scope: key.scope)
-        let signed = canonicalHeaders(subject.headers).map(\.name).joined(separator: ";")
-        let signature = try key.signature(of: text)
-        return "AWS4-HMAC-SHA256 Credential=\(accessKeyID)/\(key.scope), SignedHeaders=\(signed), "
-            + "Signature=\(signature)"
+        let headers = canonicalHeaders(subject.headers)
+        let text = try stringToSign(canonicalRequest(subject, headers), timestamp: timestamp, scope: key.scope)
+        var value = "AWS4-HMAC-SHA256 Credential=\(accessKeyID)/\(key.scope), SignedHeaders="
+        appendNames(of: headers, to: &value)
+        value += ", Signature="
+        value += try key.signature(of: text)
+        return value
     }
 
     /// The parameters encoded, in the order of their bytes, with an equals sign each.
@@ -77,35 +93,58 @@ package enum S3Signature {
     ///
     /// - Parameter keepingSlashes: for paths, whose slashes stand for themselves.
     package static func percentEncoded(_ text: String, keepingSlashes: Bool = false) -> String {
+        guard text.utf8.contains(where: { !isUnreserved($0) && !(keepingSlashes && $0 == slash) }) else { return text }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
         for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
+            if isUnreserved(byte) || keepingSlashes && byte == slash {
                 bytes.append(byte)
-            case UInt8(ascii: "/") where keepingSlashes:
-                bytes.append(byte)
-            default:
+            } else {
                 bytes.append(UInt8(ascii: "%"))
-                bytes.append(contentsOf: hexadecimal([byte]).uppercased().utf8)
+                bytes.append(contentsOf: hexadecimal(CollectionOfOne(byte)).uppercased().utf8)
             }
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static let slash = UInt8(ascii: "/")
+
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 
     /// Names in lower case and in order; values trimmed, with single spaces, those of one name joined by commas.
     private static func canonicalHeaders(
         _ headers: [(name: String, value: String)]
     ) -> [(name: String, value: String)] {
-        var values: [String: [String]] = [:]
-        for header in headers {
-            let words = header.value.split(whereSeparator: { $0 == " " || $0 == "\t" })
-            values[header.name.lowercased(), default: []].append(words.joined(separator: " "))
+        let named = headers.map { (name: $0.name.lowercased(), value: trimmed($0.value)) }
+        // Nobody promises that sorting keeps the order of those of one name.
+        let order = named.indices.sorted { left, right in
+            named[left].name == named[right].name
+                ? left < right : named[left].name.utf8.lexicographicallyPrecedes(named[right].name.utf8)
         }
-        return values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-            .map { (name: $0.key, value: $0.value.joined(separator: ",")) }
+        var joined: [(name: String, value: String)] = []
+        joined.reserveCapacity(order.count)
+        for header in order.map({ named[$0] }) {
+            if joined.last?.name == header.name {
+                joined[joined.count - 1].value += "," + header.value
+            } else {
+                joined.append(header)
+            }
+        }
+        return joined
+    }
+
+    private static func trimmed(_ value: String) -> String {
+        func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        guard value.utf8.contains(where: isSpace) else { return value }
+        return value.split(whereSeparator: { $0 == " " || $0 == "\t" }).joined(separator: " ")
     }
 }
 
@@ -113,7 +152,7 @@ package enum S3Signature {
 package struct S3SigningKey: Sendable {
     /// `<day>/<region>/<service>/aws4_request`: what the key is good for, as signatures name it.
     package let scope: String
-    private let bytes: [UInt8]
+    private let key: HMACSHA256
 
     /// - Parameters:
     ///   - day: as in `x-amz-date`, `20130524`.
@@ -121,17 +160,17 @@ package struct S3SigningKey: Sendable {
     package init(
         secretAccessKey: String, day: String, region: String, service: String = "s3"
     ) throws(CryptographyError) {
-        var bytes = Array("AWS4\(secretAccessKey)".utf8)
+        var key = try HMACSHA256(key: Array("AWS4\(secretAccessKey)".utf8))
         for word in [day, region, service, "aws4_request"] {
-            bytes = try HMACSHA256.code(key: bytes, message: word.utf8)
+            key = try HMACSHA256(key: key.code(of: word).bytes)
         }
-        self.bytes = bytes
+        self.key = key
         self.scope = "\(day)/\(region)/\(service)/aws4_request"
     }
 
     /// In hexadecimal digits.
     package func signature(of stringToSign: String) throws(CryptographyError) -> String {
-        hexadecimal(try HMACSHA256.code(key: bytes, message: stringToSign.utf8))
+        try key.code(of: stringToSign).description
     }
 }
 

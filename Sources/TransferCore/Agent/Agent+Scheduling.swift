@@ -5,7 +5,8 @@ import WireProtocol
 extension Agent {
     mutating func proceed() {
         guard verdict == nil else { return }
-        connectWhereDue()
+        let connections = context.connections.keys.sorted()
+        connectWhereDue(connections)
         attention.wakeDue(context.now)
         while let id = attention.touched.popFirst() { _ = look(at: id) }
         // What is there and is not taken would be offered for ever.
@@ -16,8 +17,8 @@ extension Agent {
         while context.partsUnderWay < context.limits.concurrency, let id = attention.awaitingRoom.popFirst() {
             if look(at: id)?.room == true, context.partsUnderWay < context.limits.concurrency { break }
         }
-        for id in context.connections.keys.sorted() { sendChunks(on: id) }
-        closeWhereDone()
+        for id in connections { sendChunks(on: id) }
+        closeWhereDone(connections)
     }
 
     /// The next proceeding looks at the upload.
@@ -28,17 +29,12 @@ extension Agent {
 
     /// Does all that an upload can do now, and files it under what it still waits for.
     private mutating func look(at id: UploadID) -> AgentUpload.Needs? {
-        guard let rank = uploads[id]?.rank else { return nil }
-        while uploads[id]?.runErrand(&context) == true {}
-        uploads[id]?.joinConnections(&context)
-        uploads[id]?.offerReadyParts(&context)
-        takeUpParts(of: id)
-        guard let needs = uploads[id]?.needs(context) else { return nil }
+        guard let rank = uploads[id]?.rank, let needs = uploads[id]?.doWhatItCan(&context) else { return nil }
         let ranked = Attention.Ranked(rank: rank, upload: id)
         if needs.slot { attention.awaitingSlot.insert(ranked) }
         if needs.room {
             attention.awaitingRoom.insert(ranked)
-            if uploads[id]?.parts.isEmpty == true { context.isRoomToBeLookedAt = true }
+            if needs.holdsNothing { context.isRoomToBeLookedAt = true }
         }
         if let moment = needs.wakeAt { attention.wake(ranked, at: moment) }
         return needs
@@ -54,9 +50,9 @@ extension Agent {
         for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
     }
 
-    private mutating func connectWhereDue() {
+    private mutating func connectWhereDue(_ connections: [ConnectionID]) {
         guard !uploads.isEmpty else { return }
-        for id in context.connections.keys.sorted() {
+        for id in connections {
             guard case .away(let until) = context.connections[id]?.phase, until <= context.now else { continue }
             let deadline = context.now + context.limits.connectLimit
             context.connections[id]?.phase = .connecting(deadline: deadline)
@@ -64,25 +60,13 @@ extension Agent {
         }
     }
 
-    private mutating func takeUpParts(of id: UploadID) {
-        if uploads[id]?.isSmall(context) == true {
-            while uploads[id]?.takeUpPart(&context) == true {}
-        } else {
-            while context.partsUnderWay < context.limits.concurrency, uploads[id]?.takeUpPart(&context) == true {}
-        }
-    }
-
     /// Chunks of the parts on a connection, in turn, until its socket has enough or nothing may go.
     private mutating func sendChunks(on id: ConnectionID) {
-        guard let chunkBytesMax = context.connections[id]?.welcome?.chunkBytesMax, chunkBytesMax > 0 else { return }
-        while let queuedBytes = context.connections[id]?.queuedBytes, queuedBytes < context.limits.queuedBytesMax {
-            context.connections[id]?.carryWhatCreditAllows()
-            // With a rate limit the next chunk waits until this one's size on the wire is known.
-            guard limiter.bytesPerSecond == nil || queuedBytes == 0, limiter.readyAt(now: context.now) <= context.now,
-                let next = context.connections[id]?.carried.first,
-                let bytesMax = context.connections[id]?.chunkBytes(context.limits)
-            else { return }
-            context.connections[id]?.carried.removeFirst()
+        guard limiter.readyAt(now: context.now) <= context.now else { return }
+        let limits = context.limits
+        // With a rate limit the next chunk waits until this one's size on the wire is known.
+        let queuedBytesMax = limiter.bytesPerSecond == nil ? limits.queuedBytesMax : 1
+        while let (next, bytesMax) = context.connections[id]?.takeCarried(limits, queuedBytesMax: queuedBytesMax) {
             let bytes = min(uploads[next.upload]?.sendable(next.part, on: id, context) ?? 0, bytesMax)
             guard bytes > 0 else {
                 // With a limit, it comes back when that is raised; without one, when credit is given back.
@@ -97,8 +81,8 @@ extension Agent {
     }
 
     /// A connection that was told to go away is closed when nothing is under way on it.
-    private mutating func closeWhereDone() {
-        for id in context.connections.keys.sorted() {
+    private mutating func closeWhereDone(_ connections: [ConnectionID]) {
+        for id in connections {
             guard case .leaving = context.connections[id]?.phase,
                 !uploadsOn(id).contains(where: { uploads[$0]?.isWorking(on: id) == true })
             else { continue }
@@ -128,19 +112,43 @@ extension AgentUpload {
     struct Needs: Equatable {
         var slot = false
         var room = false
+        /// It has no part, read or being read.
+        var holdsNothing = false
         var wakeAt: Instant?
+
+        mutating func wake(at moment: Instant, _ context: AgentContext) {
+            guard moment > context.now else { return }
+            wakeAt = wakeAt.map { min($0, moment) } ?? moment
+        }
     }
 
-    func needs(_ context: AgentContext) -> Needs {
-        var needs = Needs()
-        var moments: [Instant] = []
-        if case .waiting(_, let until) = phase { moments.append(until) }
-        for part in parts.values {
-            if case .ready(let notBefore) = part.stage { moments.append(notBefore) }
+    /// Does all that it can do now.
+    mutating func doWhatItCan(_ context: inout AgentContext) -> Needs {
+        while runErrand(&context) {}
+        joinConnections(&context)
+        offerReadyParts(&context)
+        takeUpParts(&context)
+        return needs(context)
+    }
+
+    private mutating func takeUpParts(_ context: inout AgentContext) {
+        if isSmall(context) {
+            while takeUpPart(&context) {}
+        } else {
+            while context.partsUnderWay < context.limits.concurrency, takeUpPart(&context) {}
         }
-        if wantsToJoin(context) { moments.append(joinsAt) }
-        needs.wakeAt = moments.filter { $0 > context.now }.min()
-        if case .waiting(_, let until) = phase { needs.slot = until <= context.now }
+    }
+
+    private func needs(_ context: AgentContext) -> Needs {
+        var needs = Needs(holdsNothing: parts.isEmpty)
+        for part in parts.values {
+            if case .ready(let notBefore) = part.stage { needs.wake(at: notBefore, context) }
+        }
+        if wantsToJoin(context) { needs.wake(at: joinsAt, context) }
+        if case .waiting(_, let until) = phase {
+            needs.wake(at: until, context)
+            needs.slot = until <= context.now
+        }
         needs.room = !isSmall(context) && wantsPart(context)
         return needs
     }

@@ -139,8 +139,18 @@ struct AgentConnection {
         awaitingCredit.removeAll { $0 == carried }
     }
 
+    /// Takes out the part whose turn it is, while the socket has not enough.
+    ///
+    /// - Returns: with the part, how many bytes of it may be in the next chunk.
+    mutating func takeCarried(_ limits: AgentLimits, queuedBytesMax: UInt64) -> (Carried, bytesMax: UInt64)? {
+        guard let welcome, welcome.chunkBytesMax > 0, queuedBytes < queuedBytesMax else { return nil }
+        carryWhatCreditAllows()
+        guard !carried.isEmpty else { return nil }
+        return (carried.removeFirst(), chunkBytes(limits))
+    }
+
     /// Initial credit that is left lets one more undecided part go on.
-    mutating func carryWhatCreditAllows() {
+    private mutating func carryWhatCreditAllows() {
         guard !awaitingCredit.isEmpty, let credit = welcome?.initialCreditBytes, undecidedBytes < UInt64(credit) else {
             return
         }

@@ -142,10 +142,10 @@ private struct DamagedJournal {
             ).line
             try expect(!line.isEmpty, "an upload without a line")
         }
-        _ = try journal.upload(key: Self.key)
+        _ = try journal.record(ofKey: Self.key)
         _ = try journal.dropping()
         _ = try journal.finishedMilliseconds(key: "old")
-        _ = try journal.hasReceipt(key: "old")
+        _ = try journal.record(ofKey: "old")
         _ = try (journal.lastUpload(), journal.unfinishedCount())
         try journal.apply(Self.writes(id: 9), nowMilliseconds: 1) { _ in Self.subject }
         try expect(try journal.upload(UploadID(9))?.saved.parts.count == 2, "what was written is not there")
