@@ -17,7 +17,7 @@ KILLS ?= 1000
 SECONDS ?= 60
 
 .PHONY: help build check test lint format test-links test-long demo simulate crashes torture sanitize fuzz \
-	fuzz-seeds bench hostile deps deps-system deps-tools
+	fuzz-seeds bench bench-smoke hostile deps deps-system deps-tools
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
@@ -32,6 +32,7 @@ help:
 	@echo 'make sanitize runs the tests with the thread sanitizer, then with the address sanitizer (builds each anew)'
 	@echo 'make fuzz     libFuzzer with the address sanitizer on all that reads from outside; SECONDS=60 for each'
 	@echo 'make bench    what things cost beside s5cmd and curl, into a null S3 and JuiceFS, and over long links (as root)'
+	@echo 'make bench-smoke  whether sending has become dearer: calls for memory against limits in git'
 	@echo 'make build    builds the programs'
 	@echo 'make lint     checks the form of the sources; make format mends most of it'
 	@echo 'make deps     installs what is missing: deps-system (as root, or it prints the command), deps-tools (in .venv)'
@@ -95,6 +96,9 @@ fuzz-seeds: deps-system
 
 bench: deps build
 	Tests/Tools/bench "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
+
+bench-smoke: deps build
+	Tests/Tools/bench-smoke "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
 demo: build
 	@FILE='$(FILE)' SIZE='$(SIZE)' Tests/Tools/demo "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"

@@ -15,6 +15,8 @@ actor AgentCore {
         var port: Int
         /// `nil` for plain TCP.
         var tls: TLSContext?
+        /// Those that connections are bound to, in turn; none for as the system's routes have it.
+        var interfaces: [String]
         var compression: CompressionChoice
         /// Parts up to this size stay in memory between hashing and sending; larger ones are read twice.
         var keptPartBytesMax: UInt64
@@ -43,6 +45,7 @@ actor AgentCore {
 
     var machine: Agent
     private var channels: [ConnectionID: any Channel] = [:]
+    private var interfaces: NetworkInterfaces
     var sources: [UploadID: Source] = [:]
     /// Parts that are being read, or were and are still wanted: the read's number, and where the part begins.
     var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
@@ -68,6 +71,7 @@ actor AgentCore {
     ) {
         self.machine = machine(Instant(nanoseconds: 0))
         self.configuration = configuration
+        self.interfaces = NetworkInterfaces(configuration.interfaces)
         self.journal = journal
         self.events = events
         self.eventLoop = eventLoop
@@ -137,6 +141,7 @@ actor AgentCore {
     // MARK: Connections, called on the loop
 
     func connectionLost(_ id: ConnectionID) {
+        interfaces.free(id)
         channels[id] = nil
         outbound[id] = nil
         lastWrites[id] = nil
@@ -252,15 +257,18 @@ actor AgentCore {
 
     private func connect(_ id: ConnectionID) {
         let tls = configuration.tls
+        let interface = interfaces.choose(for: id)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.seconds(20))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                let prepared: EventLoopFuture<Void> = channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.makeHandler()) }
                     try pipeline.addHandler(AgentConnectionHandler(core: self, id: id))
                 }
+                guard let interface else { return prepared }
+                return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
             }
         bootstrap.connect(host: configuration.host, port: configuration.port).whenComplete { result in
             self.assumeIsolated { core in
@@ -354,7 +362,7 @@ actor AgentCore {
     private func write(_ pieces: Pieces, of chunk: Chunk, on channel: any Channel) {
         let wireBytes = UInt64(pieces.head.readableBytes + pieces.payload.readableBytes)
         self.wireBytes += wireBytes
-        machine.chunkEncoded(wireBytes: wireBytes, now: now)
+        machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: now)
         channel.write(pieces.head, promise: nil)
         channel.writeAndFlush(pieces.payload).whenComplete { _ in
             // A write that failed is followed by the connection's end, which says all.

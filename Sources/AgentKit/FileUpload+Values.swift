@@ -14,6 +14,9 @@ extension FileUpload {
         public var concurrency = 4
         /// Connections at once.
         public var connections = 1
+        /// Network interfaces that the connections go out by, in turn, one for each at least; empty for as the system's
+        /// routes have it.
+        public var interfaces: [String] = []
         /// The most to send, over all connections; `nil` for no limit.
         public var bytesPerSecond: UInt64?
         public var compression = Compression.auto

@@ -114,6 +114,7 @@ public final class FileUpload: Sendable {
         configuration.partBytesWish = options.partBytes
         configuration.limits.concurrency = max(options.concurrency, 1)
         configuration.limits.connections = max(options.connections, 1)
+        configuration.interfaces = options.interfaces
         configuration.limits.retryFor = options.retryFor
         if let rate = options.bytesPerSecond { configuration.limits.bytesPerSecond = max(rate, 1) }
         configuration.compression = options.compression.choice

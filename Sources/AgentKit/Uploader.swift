@@ -17,11 +17,17 @@ package struct Uploader: Sendable {
         package var limits = AgentLimits()
         package var compression = CompressionChoice.auto
         package var policy = ExistingKeyPolicy.verify
+        /// Network interfaces that connections go out by, in turn, one for each at least; none for as the system's
+        /// routes have it.
+        package var interfaces: [String] = []
         package var partBytesWish: UInt64?
         /// Without TLS, on loopback only.
         package var isPlaintext = false
         /// Name and version, for HELLO.
         package var software: String
+
+        /// Whether an interface may have this name at all.
+        package static func isInterfaceName(_ name: String) -> Bool { NetworkInterfaces.isName(name) }
 
         package init(host: String, port: Int, software: String) {
             self.host = host
@@ -84,6 +90,7 @@ package struct Uploader: Sendable {
         if let ids = work.idsIfOnlyDropped, home.isBusy {
             return try await DropMark(home: home, logger: logger).drop(ids, observe: observe)
         }
+        try checkInterfaces()
         let lock = try home.lock()
         let identity = try home.identity()
         let tls =
@@ -134,6 +141,19 @@ package struct Uploader: Sendable {
         return finished
     }
 
+    /// An interface that is away may come; where none is there, it is likelier that the names are wrong.
+    private func checkInterfaces() throws(UploadFailure) {
+        let missing = configuration.interfaces.filter { !NetworkInterfaces.exists($0) }
+        guard let first = missing.first else { return }
+        guard missing.count < configuration.interfaces.count else {
+            throw UploadFailure(
+                .unreachable,
+                "this machine has no network interface \(missing.joined(separator: ", ")); ip link lists what it has")
+        }
+        logger.warning(
+            "A network interface is not there now; it is used as soon as it is", metadata: ["interface": "\(first)"])
+    }
+
     /// Another process may mark an upload that is under way here.
     private func dropWhatIsMarked(_ journal: Journal, _ core: AgentCore) async {
         var told: Set<UploadID> = []
@@ -158,15 +178,18 @@ package struct Uploader: Sendable {
         let who = AgentIdentity(
             fingerprint: identity.fingerprint.digest, run: run,
             capabilities: configuration.compression == .never ? [] : .lz4, software: configuration.software)
-        let limits = configuration.limits
+        var limits = configuration.limits
+        limits.connections = max(limits.connections, configuration.interfaces.count)
+        let agentLimits = limits
         return AgentCore(
             machine: { now in
                 Agent(
-                    limits: limits, identity: who, cryptography: FileCryptography(),
+                    limits: agentLimits, identity: who, cryptography: FileCryptography(),
                     generator: SystemRandomNumberGenerator(), now: now)
             },
             configuration: .init(
-                host: configuration.host, port: configuration.port, tls: tls, compression: configuration.compression,
+                host: configuration.host, port: configuration.port, tls: tls,
+                interfaces: configuration.interfaces, compression: configuration.compression,
                 keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1))),
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
     }

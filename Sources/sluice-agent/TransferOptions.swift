@@ -12,6 +12,8 @@ struct TransferOptions: ParsableArguments {
     @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
     @Option(help: "Parts under way at once (default: 4).") var concurrency: Int?
     @Option(help: "Connections at once (default: 1).") var connections: Int?
+    @Option(help: "Network interfaces to go out by, for example eth0,wwan0: a connection for each at least.")
+    var interface: InterfaceList?
     @Option(help: "The most to send, for example 20MB/s or 10Mbit/s.") var limitRate: ByteRate?
     @Option(help: "How long to go on without progress before giving up for now (default: 5min).") var retryFor:
         TimeSpan?
@@ -37,6 +39,7 @@ struct TransferOptions: ParsableArguments {
             host: endpoint.host, port: endpoint.port, software: "sluice-agent \(sluiceVersion)")
         try settings.value(concurrency, "concurrency").map { configuration.limits.concurrency = max($0, 1) }
         try settings.value(connections, "connections").map { configuration.limits.connections = max($0, 1) }
+        try settings.value(interface, "interface").map { configuration.interfaces = $0.names }
         try settings.value(limitRate, "limit-rate").map { configuration.limits.bytesPerSecond = $0.bytesPerSecond }
         try settings.value(retryFor, "retry-for").map { configuration.limits.retryFor = $0.duration }
         try settings.value(compress, "compress").map { configuration.compression = $0 }
@@ -63,6 +66,16 @@ extension Settings {
             throw ValidationError("No gateway is known: run sluice-agent init, or name one with --gateway HOST:PORT.")
         }
         return endpoint
+    }
+}
+
+/// Names with commas between them.
+struct InterfaceList: ExpressibleByArgument {
+    let names: [String]
+
+    init?(argument: String) {
+        names = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        guard names.allSatisfy(Uploader.Configuration.isInterfaceName) else { return nil }
     }
 }
 

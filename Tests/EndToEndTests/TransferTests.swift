@@ -121,6 +121,24 @@ extension EndToEndTests {
             }
         }
 
+        @Test func goesOutByTheInterfacesThatAreNamed() async throws {
+            try await Site.serving { site, agent in
+                let file = try site.makeFile("file", bytes: 5 * Self.partBytes)
+                func push(by interfaces: String, exits status: Int32) async throws -> AgentRun {
+                    try await agent.run(
+                        ["push", file.path(percentEncoded: false), "--key", interfaces, "--interface", interfaces],
+                        exits: status)
+                }
+                _ = try await push(by: "lo", exits: 0)
+                // One that is away is no hindrance.
+                _ = try await push(by: "lo,nowhere7", exits: 0)
+                try await site.expectObject("lo,nowhere7", equals: file)
+                _ = try await push(by: "nowhere7", exits: 75)
+                _ = try await push(by: "lo,", exits: 64)
+                _ = try await push(by: "a-name-that-is-far-too-long", exits: 64)
+            }
+        }
+
         @Test func keepsToTheRateItIsGiven() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 6_000_000)

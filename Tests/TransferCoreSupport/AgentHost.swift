@@ -324,7 +324,7 @@ package final class AgentHost {
         }
         buffer.writeBytes(payload)
         let wireBytes = UInt64(buffer.readableBytes)
-        machine.chunkEncoded(wireBytes: wireBytes, now: now)
+        machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: now)
         wire.write(buffer, .toGateway)
         world.sendsChunk(header, of: chunk.upload, wireBytes: wireBytes, from: self)
         later(.sending(wireBytes: wireBytes)) { host in

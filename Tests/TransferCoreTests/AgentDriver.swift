@@ -115,7 +115,7 @@ struct AgentDriver {
         guard !chunks.isEmpty else { return [] }
         let chunk = chunks.removeFirst()
         return change {
-            $0.chunkEncoded(wireBytes: UInt64(chunk.bytes) + 24, now: $1)
+            $0.chunkEncoded(plainBytes: chunk.bytes, wireBytes: UInt64(chunk.bytes) + 24, now: $1)
             $0.chunkSent(
                 chunk.connection, upload: Self.upload, part: chunk.part, end: chunk.offset + UInt64(chunk.bytes),
                 plainBytes: chunk.bytes, wireBytes: UInt64(chunk.bytes) + 24, now: $1)

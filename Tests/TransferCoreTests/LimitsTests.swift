@@ -89,6 +89,11 @@ import WireProtocol
         let sent = pair.chunkTimes.reduce(0) { $0 + $1.wireBytes }
         #expect(Double(sent) / seconds <= Double(rate) * 1.05)
         #expect(Double(sent) / seconds >= Double(rate) * 0.9)
+        // Nor do the connections send together what a queue on the way would have to hold.
+        for chunk in pair.chunkTimes {
+            let soon = pair.chunkTimes.filter { chunk.at <= $0.at && $0.at < chunk.at + .milliseconds(100) }
+            #expect(soon.reduce(0) { $0 + $1.wireBytes } <= rate / 4)
+        }
         pair.rest()
         #expect(pair.violations == [])
     }

@@ -62,11 +62,10 @@ extension Agent {
 
     /// Chunks of the parts on a connection, in turn, until its socket has enough or nothing may go.
     private mutating func sendChunks(on id: ConnectionID) {
-        guard limiter.readyAt(now: context.now) <= context.now else { return }
         let limits = context.limits
-        // With a rate limit the next chunk waits until this one's size on the wire is known.
-        let queuedBytesMax = limiter.bytesPerSecond == nil ? limits.queuedBytesMax : 1
-        while let (next, bytesMax) = context.connections[id]?.takeCarried(limits, queuedBytesMax: queuedBytesMax) {
+        while limiter.readyAt(now: context.now) <= context.now,
+            let (next, bytesMax) = context.connections[id]?.takeCarried(limits)
+        {
             let bytes = min(uploads[next.upload]?.sendable(next.part, on: id, context) ?? 0, bytesMax)
             guard bytes > 0 else {
                 // With a limit, it comes back when that is raised; without one, when credit is given back.
@@ -77,6 +76,8 @@ extension Agent {
             }
             context.connections[id]?.carried.append(next)
             uploads[next.upload]?.sendChunk(next.part, bytes: bytes, &context)
+            // Compressed it may become less; until that is known no connection sends what another's chunk may need.
+            limiter.spent(bytes, now: context.now)
         }
     }
 

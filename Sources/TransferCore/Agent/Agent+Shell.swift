@@ -20,8 +20,9 @@ extension Agent {
         proceed()
     }
 
-    /// A chunk is on its way to the socket and its size on the wire is known: it counts against the rate from here.
-    package mutating func chunkEncoded(wireBytes: UInt64, now: Instant) {
+    /// A chunk is on its way to the socket and its size on the wire is known: that is what counts against the rate.
+    package mutating func chunkEncoded(plainBytes: UInt32, wireBytes: UInt64, now: Instant) {
+        limiter.giveBack(UInt64(plainBytes), now: now)
         limiter.spent(wireBytes, now: now)
     }
 
@@ -35,6 +36,7 @@ extension Agent {
     ) {
         context.now = now
         let chunk = context.connections[id]?.unqueue(upload, part, plainBytes: UInt64(plainBytes))
+        limiter.giveBack(UInt64(plainBytes), now: now)
         if let chunk { uploads[upload]?.chunkFailed(chunk.carried.part, attempt: chunk.attempt, failure, &context) }
         touch(upload)
         proceed()

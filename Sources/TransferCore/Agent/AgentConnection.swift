@@ -142,8 +142,8 @@ struct AgentConnection {
     /// Takes out the part whose turn it is, while the socket has not enough.
     ///
     /// - Returns: with the part, how many bytes of it may be in the next chunk.
-    mutating func takeCarried(_ limits: AgentLimits, queuedBytesMax: UInt64) -> (Carried, bytesMax: UInt64)? {
-        guard let welcome, welcome.chunkBytesMax > 0, queuedBytes < queuedBytesMax else { return nil }
+    mutating func takeCarried(_ limits: AgentLimits) -> (Carried, bytesMax: UInt64)? {
+        guard let welcome, welcome.chunkBytesMax > 0, queuedBytes < limits.queuedBytesMax else { return nil }
         carryWhatCreditAllows()
         guard !carried.isEmpty else { return nil }
         return (carried.removeFirst(), chunkBytes(limits))
@@ -199,7 +199,7 @@ struct AgentConnection {
     func chunkBytes(_ limits: AgentLimits) -> UInt64 {
         var bytes = UInt64(min(limits.chunkBytesMax, welcome?.chunkBytesMax ?? 0))
         if bytesPerSecond > 0, bytesPerSecond < Double(bytes) { bytes = UInt64(bytesPerSecond) }
-        if let limit = limits.bytesPerSecond { bytes = min(bytes, max(limit / 8, 1)) }
+        if let limit = limits.bytesPerSecond { bytes = min(bytes, max(limit / 20, 1)) }
         return max(bytes, UInt64(min(limits.chunkBytesMin, welcome?.chunkBytesMax ?? 1)))
     }
 }

@@ -28,6 +28,13 @@ package struct RateLimiter: Equatable, Sendable {
         filledAt = max(now, filledAt)
     }
 
+    /// Bytes that were counted were not sent after all.
+    package mutating func giveBack(_ bytes: UInt64, now: Instant) {
+        guard bytesPerSecond != nil else { return }
+        level = levelAt(now) + Double(bytes)
+        filledAt = max(now, filledAt)
+    }
+
     private func levelAt(_ now: Instant) -> Double {
         guard let bytesPerSecond else { return 0 }
         let burst = Double(bytesPerSecond) / 20

@@ -1,0 +1,69 @@
+import NIOCore
+package import TransferCore
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// By which network interface each connection goes out, where the user names some.
+///
+/// The system's routes alone would send all of them the same way, whatever else is plugged in. A connection that is
+/// bound to an interface stays with it, and fails with it; the others go on.
+package struct NetworkInterfaces {
+    private let names: [String]
+    private var uses: [ConnectionID: String] = [:]
+
+    /// - Parameter names: in the order in which they are taken; empty for no choice.
+    package init(_ names: [String]) {
+        self.names = names
+    }
+
+    /// The one that the fewest connections have, the first of several; `nil` where none is named.
+    package mutating func choose(for id: ConnectionID) -> String? {
+        let counts = Dictionary(grouping: uses.values, by: \.self).mapValues(\.count)
+        // Of equals the first is the least.
+        let chosen = names.min { counts[$0, default: 0] < counts[$1, default: 0] }
+        uses[id] = chosen
+        return chosen
+    }
+
+    /// The connection is gone.
+    package mutating func free(_ id: ConnectionID) {
+        uses[id] = nil
+    }
+
+    /// Whether the system has it now; it may come and go.
+    static func exists(_ name: String) -> Bool {
+        if_nametoindex(name) != 0
+    }
+
+    /// Whether an interface may have this name at all: 1 to 15 bytes, without slashes and spaces.
+    package static func isName(_ name: String) -> Bool {
+        (1..<nameBytes).contains(name.utf8.count)
+            && !name.utf8.contains { $0 <= UInt8(ascii: " ") || $0 == UInt8(ascii: "/") || $0 == 0x7F }
+    }
+
+    /// Linux: `IFNAMSIZ`, with the zero at the end.
+    private static let nameBytes = 16
+
+    /// Binds a channel that is not connected yet.
+    static func bind(_ channel: any Channel, to name: String) -> EventLoopFuture<Void> {
+        guard let options = channel as? any SocketOptionProvider, isName(name) else {
+            return channel.eventLoop.makeFailedFuture(NoSuchInterface(name: name))
+        }
+        var value: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutableBytes(of: &value) { $0.copyBytes(from: name.utf8) }
+        return options.unsafeSetSocketOption(
+            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_BINDTODEVICE), value: value
+        ).flatMapErrorThrowing { _ in throw NoSuchInterface(name: name) }
+    }
+}
+
+/// A connection cannot go out where it was to.
+struct NoSuchInterface: Error, CustomStringConvertible {
+    let name: String
+
+    var description: String { "connections cannot go out by the interface \(name); ip link lists those that are there" }
+}

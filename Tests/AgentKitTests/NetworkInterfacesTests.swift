@@ -1,0 +1,27 @@
+import AgentKit
+import Testing
+import TransferCore
+
+/// Connections go out by the interfaces in turn, and whichever replaces one takes its place.
+@Suite struct NetworkInterfacesTests {
+    @Test func eachHasAsManyAsTheOthers() {
+        var interfaces = NetworkInterfaces(["wired", "radio"])
+        #expect((1...4).map { interfaces.choose(for: ConnectionID($0)) } == ["wired", "radio", "wired", "radio"])
+        interfaces.free(ConnectionID(2))
+        interfaces.free(ConnectionID(4))
+        #expect((5...7).map { interfaces.choose(for: ConnectionID($0)) } == ["radio", "radio", "wired"])
+    }
+
+    @Test func noneIsChosenWhereNoneIsNamed() {
+        var interfaces = NetworkInterfaces([])
+        #expect(interfaces.choose(for: ConnectionID(1)) == nil)
+    }
+
+    @Test(arguments: [
+        ("eth0", true), ("wlx00c0caaabbcc", true), ("eth0.100", true), ("", false), ("a/b", false), ("a b", false),
+        ("sixteen-letters-", false), ("a\u{0}b", false), ("a\u{7F}b", false),
+    ])
+    func aNameIsWhatTheSystemTakes(name: String, isName: Bool) {
+        #expect(NetworkInterfaces.isName(name) == isName)
+    }
+}
