@@ -164,6 +164,8 @@ actor AgentCore {
     }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
+        // The one that comes in its place goes out by the same.
+        if case .goAway = frame { interfaces.free(id) }
         machine.receivedFrame(frame, slot: slot, from: id, now: now)
         perform()
     }
@@ -297,6 +299,8 @@ actor AgentCore {
     }
 
     private func close(_ id: ConnectionID) {
+        // Not when it is gone at last: on a dead link that takes as long as the system tries.
+        interfaces.free(id)
         guard let channel = channels.removeValue(forKey: id) else { return }
         channel.writeAndFlush(outbound.removeValue(forKey: id) ?? ByteBuffer()).whenComplete { _ in
             channel.close(promise: nil)
@@ -318,7 +322,10 @@ actor AgentCore {
 
     /// The frame is made where it costs least (here for held plain bytes, else on a thread) and written in its turn.
     private func sendChunk(_ chunk: Chunk) {
-        guard let channel = channels[chunk.connection] else { return }
+        guard let channel = channels[chunk.connection] else {
+            // It counted against the rate when it was decided on.
+            return machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0, now: now)
+        }
         flush()
         let key = PartKey(upload: chunk.upload, part: chunk.part)
         guard let source = sources[chunk.upload], let start = reads[key]?.start else {
@@ -382,15 +389,4 @@ actor AgentCore {
             now: now)
         perform()
     }
-}
-
-/// What the core tells whoever watches.
-enum CoreEvent: Sendable {
-    case submitted(UploadID, path: String, key: String, UploadRequest.Purpose)
-    case report(UploadID, AgentReport, UploadProgress?)
-    case finished(UploadID, UploadOutcome, UploadProgress)
-    /// A file that never became an upload.
-    case refused(path: String, key: String, UploadFailure)
-    /// All files were handed in, so many of them to the core.
-    case allSubmitted(count: Int)
 }

@@ -9,13 +9,17 @@ package struct Doctor: Sendable {
     private let home: AgentHome
     private let host: String
     private let port: Int
+    private let interfaces: [String]
     private let software: String
 
-    /// - Parameter software: name and version, for the gateway's log.
-    package init(home: AgentHome, host: String, port: Int, software: String) {
+    /// - Parameters:
+    ///   - interfaces: what connections go out by; empty for as the system's routes have it.
+    ///   - software: name and version, for the gateway's log.
+    package init(home: AgentHome, host: String, port: Int, interfaces: [String] = [], software: String) {
         self.home = home
         self.host = host
         self.port = port
+        self.interfaces = interfaces
         self.software = software
     }
 
@@ -32,9 +36,23 @@ package struct Doctor: Sendable {
         guard !home.isBusy else { return print("gateway   not asked: a sluice-agent is at work in this home") }
         let lock = try home.lock()
         defer { withExtendedLifetime(lock) {} }
-        let answer = try await askGateway(identity)
-        let away = answer.roundTrip.map { ", \(Int(($0.inSeconds * 1_000).rounded(.up))) ms away" } ?? ""
-        print("gateway   \(answer.address)\(away); it proved who it is")
+        let missing = NetworkInterfaces.missing(of: interfaces)
+        if !missing.isEmpty, missing.count == interfaces.count { throw NetworkInterfaces.noneThere(missing) }
+        for name in missing { print("interface \(name) is not there now") }
+        // By each that is there: what a push needs is one of them.
+        var answers: [GatewayQuestion.Answer] = []
+        for interface in interfaces.isEmpty ? [nil] : interfaces.filter({ !missing.contains($0) }).map(Optional.some) {
+            do {
+                let answer = try await askGateway(identity, by: interface)
+                let way = interface.map { "by \($0), " } ?? ""
+                let away = answer.roundTrip.map { ", \(Int(($0.inSeconds * 1_000).rounded(.up))) ms away" } ?? ""
+                print("gateway   \(way)\(answer.address)\(away); it proved who it is")
+                answers.append(answer)
+            } catch let failure as UploadFailure where interface != nil && failure.kind == .unreachable {
+                print("gateway   not reached by \(interface ?? "")")
+            }
+        }
+        guard let answer = answers.first else { throw UploadFailure(.unreachable) }
         switch answer.frame {
         case .welcome(let welcome):
             print("welcome   by \(welcome.software), protocol version \(welcome.version); it knows this device")
@@ -49,7 +67,9 @@ package struct Doctor: Sendable {
         print("sending   \(Self.congestionControl)")
     }
 
-    private func askGateway(_ identity: Identity) async throws -> GatewayQuestion.Answer {
+    private func askGateway(
+        _ identity: Identity, by interface: String?
+    ) async throws -> GatewayQuestion.Answer {
         let tls = try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
         var generator = SystemRandomNumberGenerator()
         let hello = Hello(
@@ -57,7 +77,8 @@ package struct Doctor: Sendable {
             fingerprint: identity.fingerprint.digest, run: .random(using: &generator), software: software)
         do {
             return try await withEventLoop {
-                try await GatewayQuestion(host: host, port: port, tls: tls).ask(.hello(hello), on: $0)
+                try await GatewayQuestion(host: host, port: port, tls: tls, interface: interface)
+                    .ask(.hello(hello), on: $0)
             }
         } catch let error as TLSError {
             throw UploadFailure(error) ?? UploadFailure(.unreachable)

@@ -21,6 +21,8 @@ struct GatewayQuestion {
     let host: String
     let port: Int
     let tls: TLSContext
+    /// What the connection goes out by; `nil` for as the system's routes have it.
+    var interface: String?
 
     /// - Parameter frame: what may be said first on a connection.
     /// - Throws: `TLSError` as it came, `UploadFailure` for everything else. An ERROR is an answer.
@@ -28,12 +30,14 @@ struct GatewayQuestion {
         let answer = eventLoop.makePromise(of: Frame.self)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(Self.answerLimit)
-            .channelInitializer { [tls] channel in
-                channel.eventLoop.makeCompletedFuture {
+            .channelInitializer { [tls, interface] channel in
+                let prepared: EventLoopFuture<Void> = channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(tls.makeHandler())
                     try pipeline.addHandler(QuestionHandler(question: frame, answer: answer))
                 }
+                guard let interface else { return prepared }
+                return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
             }
         let channel: any Channel
         do {

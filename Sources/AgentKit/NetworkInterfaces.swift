@@ -34,9 +34,15 @@ package struct NetworkInterfaces {
         uses[id] = nil
     }
 
-    /// Whether the system has it now; it may come and go.
-    static func exists(_ name: String) -> Bool {
-        if_nametoindex(name) != 0
+    /// Those that the system does not have now; they may come and go.
+    static func missing(of names: [String]) -> [String] {
+        names.filter { if_nametoindex($0) == 0 }
+    }
+
+    static func noneThere(_ names: [String]) -> UploadFailure {
+        UploadFailure(
+            .unreachable,
+            "this machine has no network interface \(names.joined(separator: ", ")); ip link lists what it has")
     }
 
     /// Whether an interface may have this name at all: 1 to 15 bytes, without slashes and spaces.
@@ -51,19 +57,26 @@ package struct NetworkInterfaces {
     /// Binds a channel that is not connected yet.
     static func bind(_ channel: any Channel, to name: String) -> EventLoopFuture<Void> {
         guard let options = channel as? any SocketOptionProvider, isName(name) else {
-            return channel.eventLoop.makeFailedFuture(NoSuchInterface(name: name))
+            return channel.eventLoop.makeFailedFuture(InterfaceUnusable(name: name, reason: "no socket"))
         }
         var value: (UInt64, UInt64) = (0, 0)
         withUnsafeMutableBytes(of: &value) { $0.copyBytes(from: name.utf8) }
         return options.unsafeSetSocketOption(
             level: .socket, name: NIOBSDSocket.Option(rawValue: SO_BINDTODEVICE), value: value
-        ).flatMapErrorThrowing { _ in throw NoSuchInterface(name: name) }
+        ).flatMapErrorThrowing { error in
+            let number = (error as? IOError)?.errnoCode
+            throw InterfaceUnusable(
+                name: name,
+                reason: number == EPERM
+                    ? "before Linux 5.7 that takes CAP_NET_RAW" : number.map(systemMessage) ?? "\(error)")
+        }
     }
 }
 
 /// A connection cannot go out where it was to.
-struct NoSuchInterface: Error, CustomStringConvertible {
+struct InterfaceUnusable: Error, CustomStringConvertible {
     let name: String
+    let reason: String
 
-    var description: String { "connections cannot go out by the interface \(name); ip link lists those that are there" }
+    var description: String { "connections cannot go out by the interface \(name): \(reason)" }
 }

@@ -143,15 +143,12 @@ package struct Uploader: Sendable {
 
     /// An interface that is away may come; where none is there, it is likelier that the names are wrong.
     private func checkInterfaces() throws(UploadFailure) {
-        let missing = configuration.interfaces.filter { !NetworkInterfaces.exists($0) }
-        guard let first = missing.first else { return }
-        guard missing.count < configuration.interfaces.count else {
-            throw UploadFailure(
-                .unreachable,
-                "this machine has no network interface \(missing.joined(separator: ", ")); ip link lists what it has")
-        }
+        let missing = NetworkInterfaces.missing(of: configuration.interfaces)
+        guard !missing.isEmpty else { return }
+        let names = missing.joined(separator: ", ")
+        guard missing.count < configuration.interfaces.count else { throw NetworkInterfaces.noneThere(missing) }
         logger.warning(
-            "A network interface is not there now; it is used as soon as it is", metadata: ["interface": "\(first)"])
+            "A network interface is not there now; it is used as soon as it is", metadata: ["interface": "\(names)"])
     }
 
     /// Another process may mark an upload that is under way here.

@@ -117,11 +117,17 @@ struct Doctor: AsyncParsableCommand {
     @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
     @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
 
+    @Option(help: "Network interfaces that a push would go out by, for example eth0,wwan0.")
+    var interface: InterfaceList?
+
     func run() async throws {
         let home = AgentHome(path: home)
-        let endpoint = try await home.settings().gateway(gateway)
+        let settings = try await home.settings()
+        let endpoint = try settings.gateway(gateway)
         let doctor = AgentKit.Doctor(
-            home: home, host: endpoint.host, port: endpoint.port, software: "sluice-agent \(sluiceVersion)")
+            home: home, host: endpoint.host, port: endpoint.port,
+            interfaces: try settings.value(interface, "interface")?.names ?? [],
+            software: "sluice-agent \(sluiceVersion)")
         try await doctor.examine { print($0) }
     }
 }

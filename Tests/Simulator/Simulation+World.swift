@@ -131,7 +131,10 @@ extension Simulation: HostWorld {
         monitor.sends(frame, agent: agent.number, journal: journals[agent.number])
     }
 
-    package func sendsChunk(_ header: PartDataHeader, of upload: UploadID, wireBytes: UInt64, from agent: AgentHost) {
+    package func sendsChunk(
+        _ header: PartDataHeader, of upload: UploadID, on connection: ConnectionID, wireBytes: UInt64,
+        from agent: AgentHost
+    ) {
         jobs[job(upload)].bytesSent += UInt64(header.plainBytes)
         monitor.sendsChunk(header.part, of: upload, agent: agent.number)
     }

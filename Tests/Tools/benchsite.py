@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -41,9 +42,10 @@ def run(*words, environment=None):
 
 
 def compiled(work, name, *flags):
-    """Compiles a C file of Tests/Tools with the compiler of the Swift toolchain."""
+    """Compiles a C file of Tests/Tools, with the compiler that every Swift toolchain has."""
     program = work / name
-    subprocess.run(["clang", "-O2", "-pthread", *flags, "-o", program, ROOT / "Tests" / "Tools" / f"{name}.c"],
+    beside = pathlib.Path(os.path.realpath(shutil.which("swift"))).parent / "clang"
+    subprocess.run([beside if beside.exists() else "cc", "-O2", "-pthread", *flags, "-o", program, ROOT / "Tests" / "Tools" / f"{name}.c"],
                    check=True)
     return program
 
@@ -112,8 +114,6 @@ class Gateway:
             [*inside, self.gateway, "serve", "--home", self.home / "gateway", "--listen", self.address, *store,
              *options], env=os.environ | (environment or {}), stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()
-        # Of the command, where it is run by another.
-        self.pid = int(run("pgrep", "-f", f"serve --home {self.home}/gateway")[2].split()[-1])
 
     def make_agent(self, name="agent", *limits, through=None):
         """Gives the agent's home; its gateway is at another address where something is in between."""
@@ -132,8 +132,8 @@ class Gateway:
 
     def readings(self):
         """Processor seconds, and the most memory at once and the memory now, in MiB."""
-        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return cpu, *(int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024 for name in ("VmHWM", "VmRSS"))
 

@@ -326,7 +326,7 @@ package final class AgentHost {
         let wireBytes = UInt64(buffer.readableBytes)
         machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: now)
         wire.write(buffer, .toGateway)
-        world.sendsChunk(header, of: chunk.upload, wireBytes: wireBytes, from: self)
+        world.sendsChunk(header, of: chunk.upload, on: id, wireBytes: wireBytes, from: self)
         later(.sending(wireBytes: wireBytes)) { host in
             guard host.ends[id] != nil else { return }
             host.ends[id]?.isPumping = false

@@ -35,7 +35,9 @@ package protocol HostWorld: AnyObject {
     func acted(_ agent: AgentHost)
     func committed(_ agent: AgentHost)
     func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from agent: AgentHost)
-    func sendsChunk(_ header: PartDataHeader, of upload: UploadID, wireBytes: UInt64, from agent: AgentHost)
+    func sendsChunk(
+        _ header: PartDataHeader, of upload: UploadID, on connection: ConnectionID, wireBytes: UInt64,
+        from agent: AgentHost)
     func delivered(_ frame: Frame, to agent: AgentHost)
     func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost)
     /// A reading has come to a point; the world may change the file, or fail the reading.
@@ -96,7 +98,10 @@ extension HostWorld {
     package func acted(_ agent: AgentHost) {}
     package func committed(_ agent: AgentHost) {}
     package func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from agent: AgentHost) {}
-    package func sendsChunk(_ header: PartDataHeader, of upload: UploadID, wireBytes: UInt64, from agent: AgentHost) {}
+    package func sendsChunk(
+        _ header: PartDataHeader, of upload: UploadID, on connection: ConnectionID, wireBytes: UInt64,
+        from agent: AgentHost
+    ) {}
     package func delivered(_ frame: Frame, to agent: AgentHost) {}
     package func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost) {}
     package func reading(_ upload: UploadID, reaches moment: ReadMoment, at agent: AgentHost) -> UploadFailure? { nil }

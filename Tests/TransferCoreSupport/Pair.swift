@@ -73,7 +73,7 @@ package final class Pair: HostWorld {
     package private(set) var violations: [String] = []
     /// Whether a gateway was left with connections that are gone.
     var leavesStaleConnections = false
-    package private(set) var chunkTimes: [(at: Instant, wireBytes: UInt64)] = []
+    package private(set) var chunkTimes: [(at: Instant, connection: ConnectionID, wireBytes: UInt64)] = []
     private var deliveries: [Wire.Direction: Int] = [:]
     private var ticksAt: (moment: Instant, count: Int) = (Instant(nanoseconds: 0), 0)
     private var lastUpload: Int64 = 0
@@ -264,9 +264,10 @@ package final class Pair: HostWorld {
     }
 
     package func sendsChunk(
-        _ header: PartDataHeader, of upload: UploadID, wireBytes: UInt64, from agent: AgentHost
+        _ header: PartDataHeader, of upload: UploadID, on connection: ConnectionID, wireBytes: UInt64,
+        from agent: AgentHost
     ) {
-        chunkTimes.append((schedule.now, wireBytes))
+        chunkTimes.append((schedule.now, connection, wireBytes))
     }
 
     package func received(_ frame: Frame, slot: Slot, on id: ConnectionID, at gateway: GatewayHost) {

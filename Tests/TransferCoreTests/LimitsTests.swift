@@ -89,6 +89,10 @@ import WireProtocol
         let sent = pair.chunkTimes.reduce(0) { $0 + $1.wireBytes }
         #expect(Double(sent) / seconds <= Double(rate) * 1.05)
         #expect(Double(sent) / seconds >= Double(rate) * 0.9)
+        for (connection, chunks) in Dictionary(grouping: pair.chunkTimes, by: \.connection) {
+            let bytes = chunks.reduce(0) { $0 + $1.wireBytes }
+            #expect(bytes * UInt64(2 * connections) >= sent, "\(connection) has not its share")
+        }
         // Nor do the connections send together what a queue on the way would have to hold.
         for chunk in pair.chunkTimes {
             let soon = pair.chunkTimes.filter { chunk.at <= $0.at && $0.at < chunk.at + .milliseconds(100) }

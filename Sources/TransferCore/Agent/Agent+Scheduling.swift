@@ -17,7 +17,7 @@ extension Agent {
         while context.partsUnderWay < context.limits.concurrency, let id = attention.awaitingRoom.popFirst() {
             if look(at: id)?.room == true, context.partsUnderWay < context.limits.concurrency { break }
         }
-        for id in connections { sendChunks(on: id) }
+        sendChunks(on: connections)
         closeWhereDone(connections)
     }
 
@@ -60,8 +60,29 @@ extension Agent {
         }
     }
 
-    /// Chunks of the parts on a connection, in turn, until its socket has enough or nothing may go.
-    private mutating func sendChunks(on id: ConnectionID) {
+    /// Chunks of the parts on each connection, in turn, until its socket has enough or nothing may go.
+    private mutating func sendChunks(on connections: [ConnectionID]) {
+        guard limiter.bytesPerSecond != nil else {
+            for id in connections { while sendChunk(on: id) {} }
+            return
+        }
+        // Where the rate is short, the connections share it: a chunk of each, from where it went on last.
+        var index = connections.firstIndex { lastPaced < $0 } ?? 0
+        var idleCount = 0
+        while idleCount < connections.count {
+            let id = connections[index]
+            if sendChunk(on: id) {
+                lastPaced = id
+                idleCount = 0
+            } else {
+                idleCount += 1
+            }
+            index = (index + 1) % connections.count
+        }
+    }
+
+    /// - Returns: whether there was one.
+    private mutating func sendChunk(on id: ConnectionID) -> Bool {
         let limits = context.limits
         while limiter.readyAt(now: context.now) <= context.now,
             let (next, bytesMax) = context.connections[id]?.takeCarried(limits)
@@ -78,7 +99,9 @@ extension Agent {
             uploads[next.upload]?.sendChunk(next.part, bytes: bytes, &context)
             // Compressed it may become less; until that is known no connection sends what another's chunk may need.
             limiter.spent(bytes, now: context.now)
+            return true
         }
+        return false
     }
 
     /// A connection that was told to go away is closed when nothing is under way on it.

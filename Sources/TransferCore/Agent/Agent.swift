@@ -12,6 +12,8 @@ package struct Agent {
     var attention = Attention()
     private var lastRank: UInt64 = 0
     var limiter: RateLimiter
+    /// Which connection had the last chunk that the rate allowed.
+    var lastPaced = ConnectionID(0)
     private let identity: AgentIdentity
     private var lastConnection: UInt64 = 0
     /// Why no gateway will have us; every upload ends with it.
@@ -315,7 +317,10 @@ package struct Agent {
                 deadlines.append(max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + third)
             }
             if case .leaving(_, let deadline) = connection.phase { deadlines.append(deadline) }
-            guard !connection.carried.isEmpty, limiter.bytesPerSecond != nil else { continue }
+            guard !connection.carried.isEmpty || !connection.awaitingCredit.isEmpty, limiter.bytesPerSecond != nil
+            else {
+                continue
+            }
             let ready = limiter.readyAt(now: context.now)
             if ready > context.now { deadlines.append(ready) }
         }
