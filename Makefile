@@ -12,6 +12,9 @@ TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 # So many tests at once: with hundreds, each takes as long as all of them, and limits of time mean nothing.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 
+# Those that take their time: seeds by the thousand, and the behaviour of real S3 servers.
+SLOW_TESTS = SimulatorTests|S3StoreTests.ConformanceTests|RealServerTests
+
 SEEDS ?= 100000
 KILLS ?= 1000
 SECONDS ?= 60
@@ -21,7 +24,7 @@ SECONDS ?= 60
 
 help:
 	@echo 'make test     installs what is missing, builds, checks the form and runs all tests'
-	@echo 'make check    the same without the tests that run the programs end to end'
+	@echo 'make check    the same with the unit tests only'
 	@echo 'make demo     kills an upload in the middle and resumes it; FILE=path or SIZE=64MiB of random bytes'
 	@echo 'make test-links  files over satellite, lossy, slow and broken links, in network namespaces (as root)'
 	@echo 'make test-long   every pair of kills between the calls to S3; 1 GiB with a cut every second (an hour or so)'
@@ -56,11 +59,12 @@ format:
 	swift format --in-place --recursive Package.swift Sources Tests
 
 check: deps lint build
-	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay"
+	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay|$(SLOW_TESTS)"
 
 # The tests of programs come by themselves, and so do the relay's, which run a gateway, an agent and a store in one
 # process each: what they wait for is not to depend on what the others do meanwhile.
 test: check
+	swift test $(TEST_FLAGS) --filter "$(SLOW_TESTS)"
 	swift test $(TEST_FLAGS) --filter EndToEndTests
 	swift test $(TEST_FLAGS) --filter Relay
 

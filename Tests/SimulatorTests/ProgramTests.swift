@@ -8,7 +8,7 @@ struct ProgramTests {
     private func hash(seed: UInt64) async throws -> String {
         let program = try await run(.built("sluice-simulate"), ["--seed", "\(seed)"])
         let lines = program.lines(of: .standardOutput)
-        return try #require(lines.last { $0.hasPrefix("trace hash") })
+        return try #require(lines.last { $0.hasPrefix("trace hash") }, "\(program.transcript)")
     }
 
     /// Every process hashes with a seed of its own: an order that depends on it would show here.
@@ -26,7 +26,7 @@ struct ProgramTests {
             .built("sluice-simulate"), ["--seeds", "10", "--canary", Canary.acknowledgesEarly.rawValue])
         #expect(program.exitStatus == .exited(1))
         let lines = program.lines(of: .standardOutput)
-        #expect(lines.first?.hasPrefix("seed ") == true)
+        #expect(lines.first?.hasPrefix("seed ") == true, "\(program.transcript)")
         #expect(lines.contains { $0.contains("replay: sluice-simulate --seed") })
     }
 }

@@ -54,11 +54,13 @@ package final class Program: Sendable {
         return Program(executable: executable, child: child)
     }
 
-    /// The few variables that programs need anywhere, and those given. Nothing else of the test's own environment
-    /// reaches the program, so that a developer's settings cannot decide a test.
+    /// The few variables that programs need anywhere, what the sanitizers they may be built with are told, and those
+    /// given. Nothing else of the test's own environment reaches the program, so that a developer's settings cannot
+    /// decide a test.
     package static func environment(adding variables: [String: String] = [:]) -> [String: String] {
         let own = ProcessInfo.processInfo.environment
-        let kept = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"].compactMap { name in own[name].map { (name, $0) } }
+        let names = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS"]
+        let kept = names.compactMap { name in own[name].map { (name, $0) } }
         return Dictionary(uniqueKeysWithValues: kept).merging(variables) { _, given in given }
     }
 
