@@ -107,8 +107,10 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     private func readIfWanted(_ channel: any Channel) {
-        channel.setOption(.autoRead, value: channel.isWritable && !isPaused)
-            .whenFailure { _ in channel.close(promise: nil) }
+        let isWanted = channel.isWritable && !isPaused
+        channel.setOption(.autoRead, value: isWanted).whenFailure { _ in channel.close(promise: nil) }
+        // The option makes the channel look at its socket. What TLS has read already it gives out on demand only.
+        if isWanted { channel.read() }
     }
 
     /// What arrived stays in the decoder, and the rest in the socket and with the peer.
