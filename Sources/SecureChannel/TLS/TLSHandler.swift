@@ -5,6 +5,7 @@ package import NIOCore
 /// - **Reading** follows demand. Cipher text is decrypted only when the handlers behind have asked to read. Without
 ///   demand nothing is read from the socket, but during the handshake, and while the end of a closing connection is
 ///   awaited. What waits for demand is at most what two readings of the socket brought.
+///   Turning `autoRead` on is no demand, since the channel hears it alone: whoever does so calls `read()`, too.
 /// - **Writing** follows writability. Flushed plain text is encrypted while the channel is writable, in slices of
 ///   `sliceRecordCount` records, so that what is encrypted and not sent is bounded by a slice and the channel's own
 ///   mark, however much is written at once.
