@@ -5,7 +5,7 @@ import Testing
 
 /// One process at a time works in a home.
 @Suite struct AgentHomeTests {
-    @Test func isOneProcesssUntilItLetsGo() async throws {
+    @Test func isBusyWhileOneHasIt() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))
             let lock = try home.lock()

@@ -35,11 +35,11 @@ final class ChildProcess: Sendable {
     let record: Watched<ChildRecord>
 
     private let readings: ProcessReadings
-    private let readers: [OutputReader.Opened]
+    private let readers: [any Channel]
     private let life = Mutex(Life.running)
     private let peakMemory = Mutex(0)
 
-    private init(processID: pid_t, record: Watched<ChildRecord>, readers: [OutputReader.Opened]) {
+    private init(processID: pid_t, record: Watched<ChildRecord>, readers: [any Channel]) {
         self.processID = processID
         self.record = record
         self.readings = ProcessReadings(processID: processID)
@@ -60,7 +60,7 @@ final class ChildProcess: Sendable {
                 _ = close(output.writingDescriptor)
                 _ = close(error.writingDescriptor)
                 let started = spawned.map { processID in
-                    ChildProcess(processID: processID, record: record, readers: [output, error])
+                    ChildProcess(processID: processID, record: record, readers: [output.channel, error.channel])
                 }
                 continuation.resume(with: started)
                 if case .success(let child) = started { child.waitForEnd() }
@@ -109,8 +109,7 @@ final class ChildProcess: Sendable {
 
     private func watchMemory() {
         let interval = Self.memoryInterval
-        readers.first?.channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: interval) {
-            [weak self] task in
+        readers.first?.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: interval) { [weak self] task in
             guard let self, self.record.current.status == nil else { return task.cancel() }
             self.readMemory()
         }
@@ -130,7 +129,7 @@ final class ChildProcess: Sendable {
         }
         record.update { $0.status = status }
         for reader in readers {
-            reader.channel.eventLoop.scheduleTask(in: Self.outputGrace) { reader.close() }
+            reader.eventLoop.scheduleTask(in: Self.outputGrace) { reader.close(promise: nil) }
         }
     }
 }

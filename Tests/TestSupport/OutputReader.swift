@@ -3,8 +3,9 @@ import NIOCore
 import NIOPosix
 
 /// Reads one output of a child process into its record, line by line.
-final class OutputReader: ChannelInboundHandler {
+final class OutputReader: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = Never
 
     /// A pipe that is being read.
     struct Opened: Sendable {
@@ -12,24 +13,17 @@ final class OutputReader: ChannelInboundHandler {
 
         /// For the child; whoever hands it over closes it afterwards, or the output never ends.
         let writingDescriptor: CInt
-
-        fileprivate let reader: NIOLoopBound<OutputReader>
-        fileprivate let readingDescriptor: CInt
-
-        /// Ends the reading after the child's end, with all that it wrote. On the channel's event loop.
-        func close() {
-            if channel.isActive { reader.value.readTheRest(of: readingDescriptor) }
-            channel.close(promise: nil)
-        }
     }
 
     private let output: Program.Output
     private let record: Watched<ChildRecord>
+    private let descriptor: CInt
     private var unfinishedLine: [UInt8] = []
 
-    private init(output: Program.Output, record: Watched<ChildRecord>) {
+    private init(output: Program.Output, record: Watched<ChildRecord>, descriptor: CInt) {
         self.output = output
         self.record = record
+        self.descriptor = descriptor
     }
 
     static func open(_ output: Program.Output, record: Watched<ChildRecord>) async throws -> Opened {
@@ -39,34 +33,27 @@ final class OutputReader: ChannelInboundHandler {
             // So that a child that others start cannot keep the output open.
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         }
+        let descriptor = descriptors[0]
         let channel = try await NIOPipeBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(OutputReader(output: output, record: record))
+                    try channel.pipeline.syncOperations.addHandler(
+                        OutputReader(output: output, record: record, descriptor: descriptor))
                 }
             }
-            .takingOwnershipOfDescriptor(input: descriptors[0])
+            .takingOwnershipOfDescriptor(input: descriptor)
             .get()
-        let reader = try await channel.eventLoop.submit {
-            NIOLoopBound(
-                try channel.pipeline.syncOperations.handler(type: OutputReader.self), eventLoop: channel.eventLoop)
-        }.get()
-        return Opened(
-            channel: channel, writingDescriptor: descriptors[1], reader: reader, readingDescriptor: descriptors[0])
-    }
-
-    /// As much as a pipe may hold, see pipe(7).
-    private static let pipeBytesMax = 1 << 16
-
-    /// A busy event loop may not have come to read what lies in the pipe.
-    private func readTheRest(of descriptor: CInt) {
-        var rest = [UInt8](repeating: 0, count: Self.pipeBytesMax)
-        let count = read(descriptor, &rest, rest.count)
-        if count > 0 { take(rest[..<count]) }
+        return Opened(channel: channel, writingDescriptor: descriptors[1])
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         take(unwrapInboundIn(data).readableBytesView)
+    }
+
+    /// The child has ended. A busy event loop may not have come to read what lies in the pipe.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if context.channel.isActive { take(rest(of: descriptor)) }
+        context.close(mode: mode, promise: promise)
     }
 
     private func take(_ bytes: some Sequence<UInt8>) {
@@ -93,4 +80,11 @@ final class OutputReader: ChannelInboundHandler {
         unfinishedLine.removeAll(keepingCapacity: true)
         record.update { $0.lines.append(Program.Line(index: $0.lines.count, output: output, text: text)) }
     }
+}
+
+/// What a pipe holds now, which is at most 64 KiB (pipe(7)). Outside of the class, whose `read` is another.
+private func rest(of descriptor: CInt) -> some Sequence<UInt8> {
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    let count = read(descriptor, &bytes, bytes.count)
+    return bytes.prefix(max(0, count))
 }
