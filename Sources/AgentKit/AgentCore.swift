@@ -269,7 +269,6 @@ actor AgentCore {
                     if let tls { try pipeline.addHandler(tls.makeHandler()) }
                     try pipeline.addHandler(AgentConnectionHandler(core: self, id: id))
                 }
-                guard let interface else { return prepared }
                 return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
             }
         bootstrap.connect(host: configuration.host, port: configuration.port).whenComplete { result in

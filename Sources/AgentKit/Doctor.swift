@@ -36,8 +36,7 @@ package struct Doctor: Sendable {
         guard !home.isBusy else { return print("gateway   not asked: a sluice-agent is at work in this home") }
         let lock = try home.lock()
         defer { withExtendedLifetime(lock) {} }
-        let missing = NetworkInterfaces.missing(of: interfaces)
-        if !missing.isEmpty, missing.count == interfaces.count { throw NetworkInterfaces.noneThere(missing) }
+        let missing = try NetworkInterfaces.missing(of: interfaces)
         for name in missing { print("interface \(name) is not there now") }
         // By each that is there: what a push needs is one of them.
         var answers: [GatewayQuestion.Answer] = []
@@ -67,9 +66,7 @@ package struct Doctor: Sendable {
         print("sending   \(Self.congestionControl)")
     }
 
-    private func askGateway(
-        _ identity: Identity, by interface: String?
-    ) async throws -> GatewayQuestion.Answer {
+    private func askGateway(_ identity: Identity, by interface: String?) async throws -> GatewayQuestion.Answer {
         let tls = try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
         var generator = SystemRandomNumberGenerator()
         let hello = Hello(

@@ -36,7 +36,6 @@ struct GatewayQuestion {
                     try pipeline.addHandler(tls.makeHandler())
                     try pipeline.addHandler(QuestionHandler(question: frame, answer: answer))
                 }
-                guard let interface else { return prepared }
                 return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
             }
         let channel: any Channel

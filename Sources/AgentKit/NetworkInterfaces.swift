@@ -35,14 +35,16 @@ package struct NetworkInterfaces {
     }
 
     /// Those that the system does not have now; they may come and go.
-    static func missing(of names: [String]) -> [String] {
-        names.filter { if_nametoindex($0) == 0 }
-    }
-
-    static func noneThere(_ names: [String]) -> UploadFailure {
-        UploadFailure(
-            .unreachable,
-            "this machine has no network interface \(names.joined(separator: ", ")); ip link lists what it has")
+    ///
+    /// - Throws: where it has none of several: it is likelier that the names are wrong.
+    static func missing(of names: [String]) throws(UploadFailure) -> [String] {
+        let missing = names.filter { if_nametoindex($0) == 0 }
+        guard missing.isEmpty || missing.count < names.count else {
+            throw UploadFailure(
+                .unreachable,
+                "this machine has no network interface \(names.joined(separator: ", ")); ip link lists what it has")
+        }
+        return missing
     }
 
     /// Whether an interface may have this name at all: 1 to 15 bytes, without slashes and spaces.
@@ -54,8 +56,9 @@ package struct NetworkInterfaces {
     /// Linux: `IFNAMSIZ`, with the zero at the end.
     private static let nameBytes = 16
 
-    /// Binds a channel that is not connected yet.
-    static func bind(_ channel: any Channel, to name: String) -> EventLoopFuture<Void> {
+    /// Binds a channel that is not connected yet; leaves it to the system's routes where no interface is named.
+    static func bind(_ channel: any Channel, to name: String?) -> EventLoopFuture<Void> {
+        guard let name else { return channel.eventLoop.makeSucceededVoidFuture() }
         guard let options = channel as? any SocketOptionProvider, isName(name) else {
             return channel.eventLoop.makeFailedFuture(InterfaceUnusable(name: name, reason: "no socket"))
         }

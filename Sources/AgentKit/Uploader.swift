@@ -26,9 +26,6 @@ package struct Uploader: Sendable {
         /// Name and version, for HELLO.
         package var software: String
 
-        /// Whether an interface may have this name at all.
-        package static func isInterfaceName(_ name: String) -> Bool { NetworkInterfaces.isName(name) }
-
         package init(host: String, port: Int, software: String) {
             self.host = host
             self.port = port
@@ -141,14 +138,12 @@ package struct Uploader: Sendable {
         return finished
     }
 
-    /// An interface that is away may come; where none is there, it is likelier that the names are wrong.
     private func checkInterfaces() throws(UploadFailure) {
-        let missing = NetworkInterfaces.missing(of: configuration.interfaces)
+        let missing = try NetworkInterfaces.missing(of: configuration.interfaces)
         guard !missing.isEmpty else { return }
-        let names = missing.joined(separator: ", ")
-        guard missing.count < configuration.interfaces.count else { throw NetworkInterfaces.noneThere(missing) }
         logger.warning(
-            "A network interface is not there now; it is used as soon as it is", metadata: ["interface": "\(names)"])
+            "A network interface is not there now; it is used as soon as it is",
+            metadata: ["interface": "\(missing.joined(separator: ", "))"])
     }
 
     /// Another process may mark an upload that is under way here.
@@ -177,11 +172,10 @@ package struct Uploader: Sendable {
             capabilities: configuration.compression == .never ? [] : .lz4, software: configuration.software)
         var limits = configuration.limits
         limits.connections = max(limits.connections, configuration.interfaces.count)
-        let agentLimits = limits
         return AgentCore(
-            machine: { now in
+            machine: { [limits] now in
                 Agent(
-                    limits: agentLimits, identity: who, cryptography: FileCryptography(),
+                    limits: limits, identity: who, cryptography: FileCryptography(),
                     generator: SystemRandomNumberGenerator(), now: now)
             },
             configuration: .init(

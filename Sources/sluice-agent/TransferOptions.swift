@@ -75,7 +75,7 @@ struct InterfaceList: ExpressibleByArgument {
 
     init?(argument: String) {
         names = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        guard names.allSatisfy(Uploader.Configuration.isInterfaceName) else { return nil }
+        guard names.allSatisfy(NetworkInterfaces.isName) else { return nil }
     }
 }
 

@@ -50,7 +50,15 @@ def compiled(work, name, *flags):
     return program
 
 
-class NullS3:
+class Store:
+    """A server of S3."""
+
+    def arguments(self):
+        """What a gateway is told to relay into it."""
+        return ["--store", f"s3://{self.bucket}", "--s3-endpoint", f"http://127.0.0.1:{self.port}", *self.options]
+
+
+class NullS3(Store):
     name, bucket = "null S3", "bucket"
     keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
     options = ["--verify", "store"]
@@ -67,7 +75,7 @@ class NullS3:
         return self.process.communicate()[0].strip().splitlines()
 
 
-class JuiceFS:
+class JuiceFS(Store):
     name, bucket = "JuiceFS", "volume"
     keys = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "a secret of the bench"}
     options = []

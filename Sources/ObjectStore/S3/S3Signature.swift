@@ -93,11 +93,12 @@ package enum S3Signature {
     ///
     /// - Parameter keepingSlashes: for paths, whose slashes stand for themselves.
     package static func percentEncoded(_ text: String, keepingSlashes: Bool = false) -> String {
-        guard text.utf8.contains(where: { !isUnreserved($0) && !(keepingSlashes && $0 == slash) }) else { return text }
+        func isKept(_ byte: UInt8) -> Bool { isUnreserved(byte) || keepingSlashes && byte == UInt8(ascii: "/") }
+        guard !text.utf8.allSatisfy(isKept) else { return text }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
         for byte in text.utf8 {
-            if isUnreserved(byte) || keepingSlashes && byte == slash {
+            if isKept(byte) {
                 bytes.append(byte)
             } else {
                 bytes.append(UInt8(ascii: "%"))
@@ -106,8 +107,6 @@ package enum S3Signature {
         }
         return String(decoding: bytes, as: UTF8.self)
     }
-
-    private static let slash = UInt8(ascii: "/")
 
     private static func isUnreserved(_ byte: UInt8) -> Bool {
         switch byte {
