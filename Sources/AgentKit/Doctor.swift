@@ -86,7 +86,7 @@ package struct Doctor: Sendable {
         CongestionControl.isOffered
             ? "with BBR where the gateway is far away"
             : "with the system's congestion control: BBR, which fills lossy links, is not offered "
-                + "(modprobe tcp_bbr, and net.ipv4.tcp_allowed_congestion_control)"
+                + "(modprobe tcp_bbr, and net.ipv4.tcp_allowed_congestion_control; else --connections 4)"
     }
 
     private static func clock(serverMilliseconds: Int64) -> String {

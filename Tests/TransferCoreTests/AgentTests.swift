@@ -85,6 +85,57 @@ import WireProtocol
         return driver
     }
 
+    /// The first of two connections is there, the other one on its way; four parts have been read.
+    ///
+    /// - Returns: how many parts were offered on the first.
+    private func readBeforeTheSecondIsThere(_ driver: inout AgentDriver) -> Int {
+        driver.submit(size: 9_500, saved: AgentDriver.saved(size: 9_500, stored: 0))
+        #expect(driver.connections.count == 2)
+        let first = driver.connections[0]
+        var actions = driver.change { $0.connected(first, now: $1) }
+        actions += driver.change {
+            $0.receivedFrame(.welcome(AgentDriver.welcome(500)), slot: .connection, from: first, now: $1)
+        }
+        let place = driver.slots[0]
+        actions += driver.change {
+            $0.receivedFrame(AgentDriver.resumeState(), slot: place.slot, from: place.connection, now: $1)
+        }
+        for _ in 0..<4 { actions += driver.read(size: 9_500) }
+        return offers(actions, on: first)
+    }
+
+    private func offers(_ actions: [AgentAction], on id: ConnectionID) -> Int {
+        actions.count { if case .send(id, _, .partOffer) = $0 { true } else { false } }
+    }
+
+    @Test func aConnectionThatComesGetsItsShareOfTheParts() {
+        var driver = AgentDriver { $0.connections = 2 }
+        #expect(readBeforeTheSecondIsThere(&driver) == 2)
+        let second = driver.connections[1]
+        var actions = driver.change { $0.connected(second, now: $1) }
+        actions += driver.change {
+            $0.receivedFrame(.welcome(AgentDriver.welcome(500)), slot: .connection, from: second, now: $1)
+        }
+        #expect(offers(actions, on: driver.connections[0]) == 0, "it is being joined")
+        guard let place = driver.slots.last, place.connection == second else {
+            Issue.record("the second was not joined")
+            return
+        }
+        actions = driver.change {
+            $0.receivedFrame(AgentDriver.resumeState(), slot: place.slot, from: second, now: $1)
+        }
+        #expect(offers(actions, on: second) == 2)
+        #expect(offers(actions, on: driver.connections[0]) == 0)
+    }
+
+    @Test func whatWasKeptForAConnectionThatFailsGoesOnTheOther() {
+        var driver = AgentDriver { $0.connections = 2 }
+        #expect(readBeforeTheSecondIsThere(&driver) == 2)
+        let (first, second) = (driver.connections[0], driver.connections[1])
+        let actions = driver.change { $0.connectionLost(second, now: $1) }
+        #expect(offers(actions, on: first) == 2)
+    }
+
     @Test func aConnectionThatMayNotJoinWaitsBeforeItAsksAgain() {
         var driver = driverWithTwoConnections(size: 9_500)
         #expect(driver.slots.count == 2)

@@ -212,6 +212,41 @@ extension AgentUpload {
         }
     }
 
+    /// Where a part is offered: on the connection that has the fewest of this upload, then of all.
+    func linkForOffer(of number: PartNumber, _ context: AgentContext) -> Attachment? {
+        let early = mayOfferEarly(context)
+        return links.filter { link in
+            guard link.stage == .open || early && link.stage == .opening,
+                let connection = context.connections[link.attachment.connection], connection.isOpen
+            else { return false }
+            // Chunks of an earlier offer would be taken for this one's.
+            return !connection.hasQueued(.init(upload: id, part: number)) && hasShareLeft(link, context)
+        }
+        .min { left, right in
+            let load = { (link: Link) in
+                let carried = context.connections[link.attachment.connection]?.carried.count ?? 0
+                return (partsSending(on: link), carried, link.attachment.connection)
+            }
+            return load(left) < load(right)
+        }?.attachment
+    }
+
+    /// While further connections are made or joined, whoever is there already leaves them their share: a part stays
+    /// where it was offered, and four of them may be all that there is for minutes.
+    private func hasShareLeft(_ link: Link, _ context: AgentContext) -> Bool {
+        guard context.limits.connections > 1, plan?.isOnePart == false else { return true }
+        let coming = links.count { $0.stage == .resuming } + context.connections.values.count(where: \.isComing)
+        guard coming > 0 else { return true }
+        let all = coming + links.count { $0.stage != .resuming }
+        let share = (context.limits.concurrency + all - 1) / all
+        return partsSending(on: link) < share
+    }
+
+    /// A part that waits for credit is not carried just then, and stays where it is.
+    private func partsSending(on link: Link) -> Int {
+        parts.values.count { $0.stage == .sending && $0.attachment == link.attachment }
+    }
+
     private var hasUnsentParts: Bool {
         !pending.isEmpty || hasFreshParts
             || parts.values.contains {

@@ -236,6 +236,8 @@ package struct Agent {
             uploads[upload]?.connectionLost(id, &context)
             touch(upload)
         }
+        // What was kept for it goes on elsewhere.
+        if connection.isComing { for upload in uploads.keys { touch(upload) } }
         if case .leaving = connection.phase { return }
         // A number is used for one connection only: what arrives late for the old one finds nobody.
         lastConnection += 1

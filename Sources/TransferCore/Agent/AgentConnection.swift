@@ -78,6 +78,14 @@ struct AgentConnection {
         return true
     }
 
+    /// Whether it is being made for the first time, and so is likely to be there soon.
+    var isComing: Bool {
+        switch phase {
+        case .connecting, .greeting: failures == 0
+        case .away, .open, .leaving: false
+        }
+    }
+
     // MARK: Slots
 
     var hasFreeSlot: Bool {

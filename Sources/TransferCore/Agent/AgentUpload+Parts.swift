@@ -160,21 +160,6 @@ extension AgentUpload {
         }
     }
 
-    private func linkForOffer(of number: PartNumber, _ context: AgentContext) -> Attachment? {
-        let early = mayOfferEarly(context)
-        return links.filter { link in
-            guard link.stage == .open || early && link.stage == .opening,
-                let connection = context.connections[link.attachment.connection], connection.isOpen
-            else { return false }
-            // Chunks of an earlier offer would be taken for this one's.
-            return !connection.hasQueued(.init(upload: id, part: number))
-        }
-        .min { left, right in
-            let carried = { (link: Link) in context.connections[link.attachment.connection]?.carried.count ?? 0 }
-            return (carried(left), left.attachment.connection) < (carried(right), right.attachment.connection)
-        }?.attachment
-    }
-
     // MARK: Data
 
     /// How many plain bytes of a part may go on a connection now.
