@@ -30,7 +30,6 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var isEnded = false
     /// The device has sent more frames than it may: what has arrived waits.
     private var isPaused = false
-    private var isReceiving = false
 
     /// - Parameter isPlaintext: no handshake comes first.
     init(core: GatewayCore, logger: Logger, isPlaintext: Bool) {
@@ -82,11 +81,6 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     private func receiveWhatArrived(_ id: ConnectionID, _ channel: any Channel) {
-        // What a frame has written may make the channel read on, and more arrives in the midst of that frame: it is
-        // left to the loop that runs already.
-        guard !isReceiving else { return }
-        isReceiving = true
-        defer { isReceiving = false }
         do throws(WireError) {
             while !isEnded, !isPaused, let inbound = try decoder.next() {
                 receive(inbound, id: id, channel)

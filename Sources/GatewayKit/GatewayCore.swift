@@ -26,6 +26,7 @@ actor GatewayCore {
     private var machine: Gateway
     private var channels: [ConnectionID: any Channel] = [:]
     private var flows: [FlowID: PartFlow] = [:]
+    private var flowsCheckedAt = Instant(nanoseconds: 0)
     /// Calls to the store under way. They are no children of another task since each may be cancelled by itself;
     /// `finishCalls` waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
@@ -168,9 +169,21 @@ actor GatewayCore {
 
     func tick() {
         let now = now
+        dropSilentFlows(now)
         guard let deadline = machine.nextDeadline, deadline <= now else { return }
         machine.tick(now: now)
         perform()
+    }
+
+    /// A small part takes a place among those that are on their way to the store before it is whole. No client of HTTP
+    /// looks after it, as it does after a large one, whose bytes go out as they come.
+    private func dropSilentFlows(_ now: Instant) {
+        let limits = machine.limits
+        guard limits.heldPartBytesMax > 0, flowsCheckedAt + limits.progressWindow / 6 <= now else { return }
+        flowsCheckedAt = now
+        for flow in flows.values where flow.size <= limits.heldPartBytesMax {
+            flow.dropIfSilent(for: limits.progressWindow)
+        }
     }
 
     func devicesChanged(_ list: DeviceList) {
@@ -379,15 +392,5 @@ actor GatewayCore {
         if unwrittenNotices > 0 { metadata["unwritten.before"] = "\(unwrittenNotices)" }
         unwrittenNotices = 0
         logger.notice(message, metadata: metadata)
-    }
-}
-
-extension StoreRequest {
-    /// The flow whose bytes the request carries.
-    var flow: FlowID? {
-        switch self {
-        case .storePart(_, _, _, let bytes), .storeObject(_, _, let bytes, _): bytes.flow
-        default: nil
-        }
     }
 }

@@ -39,6 +39,7 @@ package struct GatewayServer: Service {
     package static func limits(for store: any ObjectStore, budgetBytes: UInt64?) -> GatewayLimits {
         var limits = GatewayLimits(parts: SiteStore.partRule(of: store))
         // Below the patience of an agent, which waits meanwhile.
+        limits.heldPartBytesMax = store.limits.heldBodyBytesMax
         limits.completionTimeMax = min(store.limits.completionTimeMax, .seconds(120))
         guard let budgetBytes else { return limits }
         limits.budgetBytes = budgetBytes
@@ -141,6 +142,7 @@ package struct GatewayServer: Service {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.makeHandler()) }
+                    try pipeline.addHandler(FlushGatherer())
                     try pipeline.addHandler(
                         GatewayConnectionHandler(core: core, logger: logger, isPlaintext: tls == nil))
                 }

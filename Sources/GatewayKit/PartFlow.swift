@@ -20,6 +20,8 @@ package final class PartFlow: Sendable {
         var isReleased: Bool
         var isDropped = false
         var waiting: CheckedContinuation<ByteBuffer?, any Error>?
+        /// Of the consumer that waits, or did last.
+        var waitingSince = ContinuousClock.now
     }
 
     /// What a call changes for a consumer that waits.
@@ -67,6 +69,12 @@ package final class PartFlow: Sendable {
         }
     }
 
+    /// Drops the flow where its consumer has waited for so long.
+    func dropIfSilent(for limit: Duration) {
+        let isSilent = state.withLock { $0.waiting != nil && $0.waitingSince.duration(to: .now) >= limit }
+        if isSilent { drop() }
+    }
+
     private func change(_ body: (inout State) -> Void) {
         let (continuation, answer) = state.withLock { state in
             body(&state)
@@ -110,7 +118,10 @@ package final class PartFlow: Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 let answer = state.withLock { state in
                     let answer = Self.answer(&state, size: size)
-                    if case .wait = answer { state.waiting = continuation }
+                    if case .wait = answer {
+                        state.waiting = continuation
+                        state.waitingSince = .now
+                    }
                     return answer
                 }
                 Self.resume(continuation, answer)

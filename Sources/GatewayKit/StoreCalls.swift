@@ -104,6 +104,16 @@ extension StoreCalls {
     }
 }
 
+extension StoreRequest {
+    /// The flow whose bytes the request carries.
+    var flow: FlowID? {
+        switch self {
+        case .storePart(_, _, _, let bytes), .storeObject(_, _, let bytes, _): bytes.flow
+        default: nil
+        }
+    }
+}
+
 extension StoreFailure {
     init(_ error: StoreError) {
         switch error.reason {

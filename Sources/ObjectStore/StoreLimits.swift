@@ -6,6 +6,8 @@ package struct StoreLimits: Hashable, Sendable {
     package var partBytesMax: UInt64
     /// The size of parts where nobody wishes for another one.
     package var partBytesAdvised: UInt64 = 8 << 20
+    /// A part or object up to this size stays in memory until its call ends.
+    package var heldBodyBytesMax: UInt64 = 0
     /// Parts are numbered from 1 to this.
     package var partsMax: UInt32
     /// The greatest size of an object.

@@ -59,7 +59,8 @@ import WireProtocol
     }
 
     /// Once the last byte is out, cancelling is too late: the call ends as it would have.
-    @Test func cancellingAfterTheLastByteDoesNotHideTheOutcome() async throws {
+    @Test(arguments: [10, 100_000])
+    func cancellingAfterTheLastByteDoesNotHideTheOutcome(size: Int) async throws {
         let (arrived, signal) = AsyncStream.makeStream(of: Void.self)
         let script: ScriptedServer.Script = { _ in
             signal.finish()
@@ -67,7 +68,7 @@ import WireProtocol
         }
         try await ScriptedServer.withServer(script) { server in
             try await withScriptedStore(server) { store in
-                let body = try body(of: [10])
+                let body = try body(of: [size])
                 let call = Task {
                     try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), ifAbsent: false)
                 }
@@ -79,11 +80,12 @@ import WireProtocol
         }
     }
 
-    @Test func cancellingBeforeEndsTheCallAtOnce() async throws {
+    @Test(arguments: [10, 100_000])
+    func cancellingBeforeEndsTheCallAtOnce(half: Int) async throws {
         try await ScriptedServer.withServer({ _ in .silence }) { server in
             try await withScriptedStore(server) { store in
-                let source = GatedSource(first: ByteBuffer(repeating: 1, count: 10))
-                let body = ObjectBody(byteCount: 20, digest: try SHA256Digest.of([]), bytes: source)
+                let source = GatedSource(first: ByteBuffer(repeating: 1, count: half))
+                let body = ObjectBody(byteCount: UInt64(2 * half), digest: try SHA256Digest.of([]), bytes: source)
                 let call = Task {
                     try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), ifAbsent: false)
                 }

@@ -64,16 +64,18 @@ import WireProtocol
         ScriptedAnswer.answer(status: 503, body: error("SlowDown")), .answer(status: 500), .hangUp,
         .answer(status: 400, body: error("RequestTimeout")),
     ])
-    func aStreamedPartIsNeverRepeated(answer: ScriptedAnswer) async throws {
-        try await ScriptedServer.withServer(script([answer])) { server in
-            try await withScriptedStore(server) { store in
-                let one = try #require(PartNumber(1))
-                let failure = await #expect(throws: StoreError.self) {
-                    try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10, 10]))
+    func aPartIsLeftToTheCaller(answer: ScriptedAnswer) async throws {
+        for sizes in [[10, 10], [60_000, 60_000]] {
+            try await ScriptedServer.withServer(script([answer])) { server in
+                try await withScriptedStore(server) { store in
+                    let one = try #require(PartNumber(1))
+                    let failure = await #expect(throws: StoreError.self) {
+                        try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: sizes))
+                    }
+                    #expect(failure?.isRetryable == true, "the caller may offer it again")
+                    #expect(server.requests.count == 1)
+                    _ = try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: sizes))
                 }
-                #expect(failure?.isRetryable == true, "the caller may offer it again")
-                #expect(server.requests.count == 1)
-                _ = try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10, 10]))
             }
         }
     }
@@ -88,7 +90,7 @@ import WireProtocol
     func aPutObjectWithoutAnAnswerIsUnknown(answer: ScriptedAnswer, reason: StoreError.Reason) async throws {
         try await ScriptedServer.withServer({ _ in answer }) { server in
             try await withScriptedStore(server) { store in
-                for sizes in [[10, 10], []] {
+                for sizes in [[10, 10], [], [60_000, 60_000]] {
                     await expect(throwing: reason) {
                         try await store.putObject(
                             key: "k", body: body(of: sizes), metadata: sampleMetadata(), ifAbsent: true)
@@ -98,12 +100,13 @@ import WireProtocol
         }
     }
 
-    @Test func aBodyThatBreaksIsNoUnknownOutcome() async throws {
+    @Test(arguments: [10, 100_000])
+    func aBodyThatBreaksIsNoUnknownOutcome(half: Int) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { server in
             try await withScriptedStore(server) { store in
-                let source = GatedSource(first: ByteBuffer(repeating: 1, count: 10))
-                source.finish(with: ByteBuffer(repeating: 1, count: 5))
-                let body = ObjectBody(byteCount: 20, digest: try SHA256Digest.of([]), bytes: source)
+                let source = GatedSource(first: ByteBuffer(repeating: 1, count: half))
+                source.finish(with: ByteBuffer(repeating: 1, count: half / 2))
+                let body = ObjectBody(byteCount: UInt64(2 * half), digest: try SHA256Digest.of([]), bytes: source)
                 await expect(throwing: .sizeMismatch) {
                     try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), ifAbsent: false)
                 }
@@ -118,8 +121,8 @@ import WireProtocol
         try await ScriptedServer.withServer(early: early, { _ in .silence }) { server in
             try await withScriptedStore(server) { store in
                 let one = try #require(PartNumber(1))
-                let source = GatedSource(first: ByteBuffer(repeating: 1, count: 10))
-                let body = ObjectBody(byteCount: 20, digest: try SHA256Digest.of([]), bytes: source)
+                let source = GatedSource(first: ByteBuffer(repeating: 1, count: 100_000))
+                let body = ObjectBody(byteCount: 200_000, digest: try SHA256Digest.of([]), bytes: source)
                 await expect(throwing: .denied) {
                     try await store.uploadPart(key: "k", upload: "u", number: one, body: body)
                 }
@@ -197,16 +200,17 @@ import WireProtocol
         }
     }
 
-    /// A part cannot be repeated, but the next one goes out with what was learnt.
-    @Test func aPartLearnsForTheNextOne() async throws {
+    /// A part is not repeated, but the next one goes out with what was learnt.
+    @Test(arguments: [10, 100_000])
+    func aPartLearnsForTheNextOne(size: Int) async throws {
         let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))
         try await ScriptedServer.withServer(script([expired])) { server in
             try await withScriptedStore(server, credentials: NumberedCredentials()) { store in
                 let one = try #require(PartNumber(1))
                 await expect(throwing: .unavailable) {
-                    try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10]))
+                    try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [size]))
                 }
-                _ = try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [10]))
+                _ = try await store.uploadPart(key: "k", upload: "u", number: one, body: body(of: [size]))
                 #expect(server.requests.map { $0.headers["x-amz-security-token"] } == ["token1", "token2"])
             }
         }

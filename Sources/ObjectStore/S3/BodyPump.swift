@@ -30,15 +30,41 @@ struct BodyPump: Sendable {
     private static func pump(
         _ bytes: some AsyncSequence<ByteBuffer, any Error>, with pump: BodyPump
     ) async -> Result<Void, StoreError> {
-        do {
-            guard let last = try await pump.pass(bytes) else { return .success(()) }
+        await pump.catching {
+            guard let last = try await pump.read(bytes, pass: { await pump.handoff.offer($0) }) else { return }
             if last.readableBytes > 0 {
                 // Refused where the answer has come already or the call was cancelled, which the answer will tell.
                 _ = await pump.handoff.offer(last, committing: pump.commitment)
             } else if !pump.commitment.commit() {
                 throw StoreError(.cancelled)
             }
-            return .success(())
+        }
+    }
+
+    /// Reads a small body to its end.
+    func gather() async -> Result<ByteBuffer, StoreError> {
+        await Self.gather(body.bytes, with: self)
+    }
+
+    private static func gather(
+        _ bytes: some AsyncSequence<ByteBuffer, any Error>, with pump: BodyPump
+    ) async -> Result<ByteBuffer, StoreError> {
+        await pump.catching {
+            var whole = ByteBuffer()
+            let last = try await pump.read(bytes) { piece in
+                whole.writeImmutableBuffer(piece)
+                return true
+            }
+            guard let last else { return whole }
+            guard whole.readableBytes > 0 else { return last }
+            whole.writeImmutableBuffer(last)
+            return whole
+        }
+    }
+
+    private func catching<Value>(_ body: () async throws -> Value) async -> Result<Value, StoreError> {
+        do {
+            return .success(try await body())
         } catch let error as StoreError {
             return .failure(error)
         } catch let error as CryptographyError {
@@ -50,8 +76,11 @@ struct BodyPump: Sendable {
 
     /// Passes on all but the last buffer, which it returns once everything is right.
     ///
-    /// - Returns: `nil` where nobody wants the bytes any more. An empty body has an empty last buffer.
-    private func pass(_ bytes: some AsyncSequence<ByteBuffer, any Error>) async throws -> ByteBuffer? {
+    /// - Parameter pass: whether the bytes are still wanted.
+    /// - Returns: `nil` where they are not. An empty body has an empty last buffer.
+    private func read(
+        _ bytes: some AsyncSequence<ByteBuffer, any Error>, pass: (ByteBuffer) async -> Bool
+    ) async throws -> ByteBuffer? {
         var hasher = verifies ? try SHA256Hasher() : nil
         var md5Hasher = sent == nil ? nil : try MD5Hasher()
         var remaining = body.byteCount
@@ -65,7 +94,7 @@ struct BodyPump: Sendable {
             md5Hasher?.update(buffer)
             if remaining == 0 {
                 last = buffer
-            } else if await !handoff.offer(buffer) {
+            } else if await !pass(buffer) {
                 return nil
             }
         }

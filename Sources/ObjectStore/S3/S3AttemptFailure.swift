@@ -2,7 +2,12 @@ import AsyncHTTPClient
 import NIOCore
 import NIOPosix
 import SecureChannel
-import Synchronization
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Why one attempt at a request failed, and what that says about another one.
 struct S3AttemptFailure: Error {
@@ -11,6 +16,8 @@ struct S3AttemptFailure: Error {
     var remedy: S3Meaning.Remedy
     /// The store has surely not done what was asked.
     var isUndone: Bool
+    /// There was not even a connection.
+    var precedesConnection = false
 
     init(error: StoreError, remedy: S3Meaning.Remedy, isUndone: Bool) {
         self.error = error
@@ -37,6 +44,7 @@ struct S3AttemptFailure: Error {
             self.init(error: unproved, remedy: .none, isUndone: true)
         } else {
             self.init(error: StoreError(.unavailable, cause: error), remedy: .time, isUndone: isUndone)
+            precedesConnection = Self.precedesConnection(error)
         }
     }
 
@@ -60,46 +68,13 @@ struct S3AttemptFailure: Error {
     private static func precedesConnection(_ error: any Error) -> Bool {
         switch error {
         case is NIOConnectionError: true
+        // To an address; the one above is to a name.
+        case let error as IOError: error.errnoCode == ECONNREFUSED
         case let error as HTTPClientError:
             error == .connectTimeout || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout
         case let error as ChannelError:
             if case .connectTimeout = error { true } else { false }
         default: false
         }
-    }
-}
-
-/// A body in memory that knows whether the HTTP client has asked for it.
-final class SmallBody: Sendable {
-    private let buffer: ByteBuffer
-    private let hasBegun: Mutex<Bool>
-
-    /// An empty body is never asked for: it counts as gone out with the request's head.
-    init(buffer: ByteBuffer) {
-        self.buffer = buffer
-        self.hasBegun = Mutex(buffer.readableBytes == 0)
-    }
-
-    var isBegun: Bool { hasBegun.withLock { $0 } }
-
-    /// `nil` where it is empty.
-    var requestBody: HTTPClientRequest.Body? {
-        buffer.readableBytes == 0 ? nil : .stream(self, length: .known(Int64(buffer.readableBytes)))
-    }
-}
-
-extension SmallBody: AsyncSequence {
-    struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate var rest: ByteBuffer?
-        fileprivate let body: SmallBody
-
-        mutating func next() async -> ByteBuffer? {
-            body.hasBegun.withLock { $0 = true }
-            return rest.take()
-        }
-    }
-
-    func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(rest: buffer, body: self)
     }
 }

@@ -40,7 +40,7 @@ final class S3Client: Sendable {
     }
 
     /// A request as it goes out, and what it was signed with: others may be known by the time of its answer.
-    private struct SignedRequest {
+    struct SignedRequest {
         var http: HTTPClientRequest
         var credentials: S3Credentials
         var region: String
@@ -63,6 +63,14 @@ final class S3Client: Sendable {
         settings.redirectConfiguration = .disallow
         settings.httpVersion = .http1Only
         settings.decompression = .disabled
+        // Nobody traces; looking for who might costs for every request.
+        settings.tracing.tracer = nil
+        // A request's head and body in one system call, and those of other requests in the same turn.
+        settings.http1_1ConnectionDebugInitializer = { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(FlushGatherer(), position: .first)
+            }
+        }
         settings.timeout = .init(
             connect: TimeAmount(timeouts.connect), read: TimeAmount(answer), write: TimeAmount(timeouts.bodyPause))
         // How many there are is decided by the budgets of those who call, and nobody should wait for another's part.
@@ -97,9 +105,9 @@ extension S3Client {
     /// - Parameter body: kept in memory, so that it can be sent again.
     func send(_ request: S3Request, body: ByteBuffer = ByteBuffer()) async throws(StoreError) -> S3Response {
         try await repeating(request) { () async throws(S3AttemptFailure) -> S3Response in
-            let payload = SmallBody(buffer: body)
-            let signed = try await self.signed(request, digest: try self.digest(of: body), body: payload.requestBody)
-            return try await self.answer(to: signed, request, deadline: self.deadline(of: request)) { payload.isBegun }
+            let signed = try await self.signed(request, digest: try self.digest(of: body), body: body.asRequestBody)
+            // It goes out with the request's head.
+            return try await self.answer(to: signed, request, deadline: self.deadline(of: request)) { true }
         }
     }
 
@@ -115,7 +123,7 @@ extension S3Client {
         }
     }
 
-    private func repeating<Value>(
+    func repeating<Value>(
         _ request: S3Request, _ attempt: () async throws(S3AttemptFailure) -> Value
     ) async throws(StoreError) -> Value {
         var remedies: Set<S3Meaning.Remedy> = []
@@ -154,7 +162,7 @@ extension S3Client {
         }
     }
 
-    private func deadline(of request: S3Request) -> NIODeadline {
+    func deadline(of request: S3Request) -> NIODeadline {
         let timeouts = configuration.timeouts
         return .now() + TimeAmount(timeouts.connect + (request.isSlow ? timeouts.completion : timeouts.answer))
     }
@@ -168,37 +176,10 @@ extension S3Client {
     }
 }
 
-// MARK: - Requests with a streamed body
-
-extension S3Client {
-    /// Sends a body as it comes. It is repeated only where nobody has asked for a byte of it.
-    ///
-    /// - Parameters:
-    ///   - body: not empty; the source of `handoff`, which ends where this returns or throws.
-    ///   - commitment: tells whether the last byte has gone out.
-    func stream(
-        _ request: S3Request, body: ObjectBody, from handoff: BufferHandoff, commitment: Commitment
-    ) async throws(StoreError) -> S3Response {
-        guard let length = Int64(exactly: body.byteCount) else { throw StoreError(.tooLarge) }
-        return try await repeating(request) { () async throws(S3AttemptFailure) -> S3Response in
-            let requestBody = HTTPClientRequest.Body.stream(handoff, length: .known(length))
-            let signed = try await self.signed(request, digest: body.digest, body: requestBody)
-            do throws(S3AttemptFailure) {
-                return try await self.answer(to: signed, request, deadline: .distantFuture) {
-                    commitment.isCommitted
-                }
-            } catch {
-                // What has been taken from the source cannot be sent again.
-                throw handoff.isBegun ? error.afterBody : error
-            }
-        }
-    }
-}
-
 // MARK: - One attempt
 
 extension S3Client {
-    private func answer(
+    func answer(
         to signed: SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> S3Response {
         let response = try await execute(signed, request, deadline: deadline, isBegun: isBegun)
@@ -318,7 +299,7 @@ extension S3Client {
         }
     }
 
-    private func signed(
+    func signed(
         _ request: S3Request, digest: SHA256Digest, body: HTTPClientRequest.Body?
     ) async throws(S3AttemptFailure) -> SignedRequest {
         let credentials: S3Credentials

@@ -1,3 +1,5 @@
+import AsyncHTTPClient
+import NIOCore
 import NIOHTTP1
 
 /// One call of the interface, before it is signed.
@@ -25,6 +27,11 @@ struct S3Response: Sendable {
     var status: Int
     var headers: HTTPHeaders
     var body: [UInt8]
+}
+
+extension ByteBuffer {
+    /// A request without a body says nothing of its length.
+    var asRequestBody: HTTPClientRequest.Body? { readableBytes > 0 ? .bytes(self) : nil }
 }
 
 extension HTTPHeaders {

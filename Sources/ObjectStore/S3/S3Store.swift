@@ -43,6 +43,7 @@ package final class S3Store: ObjectStore {
             honoursIfAbsent: provider.conditionalPut == .honoured && provider.conditionalComplete == .honoured,
             completionTimeMax: provider.completionTimeMax)
         limits.partBytesAdvised = provider.partBytesAdvised
+        limits.heldBodyBytesMax = Self.wholeBytesMax
         self.limits = limits
     }
 
@@ -102,7 +103,7 @@ package final class S3Store: ObjectStore {
 
     // MARK: - Bodies
 
-    /// Sends a request with a body as it comes.
+    /// Sends a request with a body: as it comes, or a small one when it is whole.
     ///
     /// - Parameter verifies: we check the digest ourselves.
     func send(_ request: S3Request, body: ObjectBody, verifies: Bool) async throws(StoreError) -> S3Response {
@@ -111,9 +112,12 @@ package final class S3Store: ObjectStore {
         let sent = provider.tellsPartMD5 && !provider.checksContentSHA256 && body.byteCount > 0 ? SentMD5() : nil
         let response = try await withCommitment { commitment in
             let handoff = BufferHandoff()
+            // An empty body has no byte by which a store could tell that it is another's.
+            let verifies = verifies || body.byteCount == 0
             let pump = BodyPump(body: body, verifies: verifies, sent: sent, handoff: handoff, commitment: commitment)
-            if body.byteCount == 0 { return await Self.sendEmpty(request, through: client, pump: pump) }
-            return await Self.stream(request, through: client, pump: pump)
+            return body.byteCount <= Self.wholeBytesMax
+                ? await Self.sendWhole(request, through: client, pump: pump)
+                : await Self.stream(request, through: client, pump: pump)
         }
         guard let md5 = sent?.md5, let etag = response.headers.value("etag") else { return response }
         // What is encrypted under a key of the store's has ETags of another kind.
@@ -199,20 +203,23 @@ package final class S3Store: ObjectStore {
         }
     }
 
-    /// An empty body has no last buffer to hold back, so its source has to end before the request begins.
-    private static func sendEmpty(
+    /// Bodies up to this size are sent only when they are whole: a request that waits for its body costs more than
+    /// the body does.
+    private static let wholeBytesMax: UInt64 = 64 << 10
+
+    private static func sendWhole(
         _ request: S3Request, through client: S3Client, pump: BodyPump
     ) async -> Result<S3Response, StoreError> {
-        if case .failure(let error) = await pump.run() { return .failure(error) }
-        do {
-            guard try SHA256Digest.of([UInt8]()) == pump.body.digest else {
-                return .failure(StoreError(.digestMismatch))
-            }
-            return .success(try await client.send(request))
-        } catch let error as StoreError {
+        switch await pump.gather() {
+        case .failure(let error):
             return .failure(error)
-        } catch {
-            return .failure(StoreError(.unavailable, "The cryptographic library failed.", cause: error))
+        case .success(let bytes):
+            do throws(StoreError) {
+                return .success(
+                    try await client.put(request, whole: bytes, digest: pump.body.digest, commitment: pump.commitment))
+            } catch {
+                return .failure(error)
+            }
         }
     }
 }

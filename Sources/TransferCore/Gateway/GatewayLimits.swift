@@ -61,6 +61,8 @@ package struct GatewayLimits: Equatable, Sendable {
     /// Plain bytes of a chunk; what a compressed one is decoded into.
     package var chunkBytesMax: UInt32 = 256 << 10
     package var partsPerSessionMax = 64
+    /// A part up to this size may stay in memory until the store has answered.
+    package var heldPartBytesMax: UInt64 = 0
     /// Parts of one connection that wait for a decision: an agent has one of each of its sessions, 256.
     package var undecidedPartsMax = 512
     /// How long the bytes of a part are kept for the agent to come back to.

@@ -224,7 +224,8 @@ extension GatewaySession {
         if total == part.offer.size, let request = part.request {
             context.pace.handedOver(request, now: context.now)
         }
-        let rest = part.offer.size - total
+        // A small part is kept whole until the store has answered.
+        let rest = part.offer.size <= context.limits.heldPartBytesMax ? part.offer.size : part.offer.size - total
         if part.reserved > rest {
             context.budget.release(part.reserved - rest, device: device.fingerprint)
             part.reserved = rest

@@ -349,7 +349,8 @@ struct GatewaySession {
     /// The order in which remembered sessions give way; the id makes it one order everywhere.
     static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
         let never = Instant(nanoseconds: .max)
-        return (left.detachedAt ?? never, left.id.description) < (right.detachedAt ?? never, right.id.description)
+        return (left.detachedAt ?? never, left.id.high, left.id.low)
+            < (right.detachedAt ?? never, right.id.high, right.id.low)
     }
 
     /// Whether nothing is asked of the store, and no bytes are held: what is under way ends by itself first.
