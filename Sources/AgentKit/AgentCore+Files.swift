@@ -5,66 +5,95 @@ import WireProtocol
 
 // Reading files for the machine: on threads, and back on the loop with what came of it.
 
+/// Looks at a file, on a thread that may wait.
+typealias FileLook = @Sendable () -> FileFinding
+
+/// What came of a look at a file.
+enum FileFinding: Sendable {
+    /// - Parameter number: the read's.
+    case part(AgentCore.PartKey, number: UInt64, PartReading, kept: ByteBuffer?)
+    case stamp(UploadID, Result<FileStamp, UploadFailure>)
+    case evidence(UploadID, EvidenceReading)
+}
+
 extension AgentCore {
+    /// What is read in so little time that a hand-over to a thread costs more.
+    private static let smallReadBytes: UInt64 = 64 << 10
+
     func readPart(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
         guard let source = sources[key.upload] else { return }
         let keeps = keep && bytes <= configuration.keptPartBytesMax
         lastRead += 1
         let number = lastRead
         reads[key] = (number, start)
-        threads.runIfActive(eventLoop: eventLoop) {
-            if let file = source.file {
-                return PartReader(file: file).read(start: start, bytes: bytes, withMD5: withMD5, keep: keeps)
-            }
-            guard let stream = source.stream else { return (.failed(UploadFailure(.stopped, "stopped")), nil) }
-            return stream.read(start: start, bytesMax: bytes, withMD5: withMD5)
-        }.whenComplete { result in
-            self.assumeIsolated { core in
-                // Released meanwhile, or released and asked for again: this read is no longer the one awaited.
-                guard core.reads[key]?.number == number else { return }
-                var reading = PartReading.failed(UploadFailure(.stopped, "stopped"))
-                if case .success(let outcome) = result {
-                    reading = outcome.reading
-                    core.kept[key] = outcome.kept
+        let look: FileLook = {
+            let reading: (reading: PartReading, kept: ByteBuffer?) =
+                if let file = source.file {
+                    PartReader(file: file).read(start: start, bytes: bytes, withMD5: withMD5, keep: keeps)
+                } else if let stream = source.stream {
+                    stream.read(start: start, bytesMax: bytes, withMD5: withMD5)
+                } else {
+                    (.failed(UploadFailure(.stopped, "stopped")), nil)
                 }
-                core.machine.partRead(key.part, of: key.upload, reading, now: core.now)
-                core.perform()
-            }
+            return .part(key, number: number, reading.reading, kept: reading.kept)
+        }
+        if source.file != nil, bytes <= Self.smallReadBytes {
+            atTurnsEnd { $0.looks.append(look) }
+        } else {
+            self.look([look])
         }
     }
 
     func computeEvidence(_ id: UploadID, partBytes: UInt64, like kind: ContentEvidence) {
         guard let source = sources[id], let file = source.file else { return }
         let fileBytes = source.request.stamp?.size ?? 0
-        threads.runIfActive(eventLoop: eventLoop) {
-            PartReader(file: file).evidence(fileBytes: fileBytes, partBytes: partBytes, like: kind)
-        }.whenComplete { result in
-            self.assumeIsolated { core in
-                let reading =
-                    switch result {
-                    case .success(let reading): reading
-                    case .failure: EvidenceReading.failed(UploadFailure(.stopped, "stopped"))
-                    }
-                core.machine.evidenceComputed(reading, of: id, now: core.now)
-                core.perform()
+        look([
+            {
+                let reader = PartReader(file: file)
+                return .evidence(id, reader.evidence(fileBytes: fileBytes, partBytes: partBytes, like: kind))
             }
-        }
+        ])
     }
 
     func checkFile(_ id: UploadID) {
         guard let source = sources[id] else { return }
-        threads.runIfActive(eventLoop: eventLoop) {
-            // A stream's stamp tells nothing and stays.
-            guard let stamp = try source.file?.stamp() ?? source.request.stamp else {
-                throw UploadFailure(.stopped, "stopped")
-            }
-            return stamp
-        }.whenComplete { result in
-            let checked = result.mapError { $0 as? UploadFailure ?? UploadFailure(.stopped, "stopped") }
-            self.assumeIsolated { core in
-                core.machine.fileChecked(checked, of: id, now: core.now)
-                core.perform()
+        atTurnsEnd { turn in
+            turn.looks.append {
+                do throws(UploadFailure) {
+                    // A stream's stamp tells nothing and stays.
+                    guard let stamp = try source.file?.stamp() ?? source.request.stamp else {
+                        throw UploadFailure(.stopped, "stopped")
+                    }
+                    return .stamp(id, .success(stamp))
+                } catch {
+                    return .stamp(id, .failure(error))
+                }
             }
         }
+    }
+
+    /// Has a thread look at files, one after the other.
+    func look(_ looks: [FileLook]) {
+        // The threads outlive every upload: nobody waits for what they refuse.
+        threads.runIfActive(eventLoop: eventLoop) { looks.map { $0() } }.whenSuccess { findings in
+            self.assumeIsolated { core in
+                for finding in findings { core.found(finding) }
+            }
+        }
+    }
+
+    private func found(_ finding: FileFinding) {
+        switch finding {
+        case .part(let key, let number, let reading, let bytes):
+            // Released meanwhile, or released and asked for again: this read is no longer the one awaited.
+            guard reads[key]?.number == number else { return }
+            kept[key] = bytes
+            machine.partRead(key.part, of: key.upload, reading, now: now)
+        case .stamp(let id, let stamp):
+            machine.fileChecked(stamp, of: id, now: now)
+        case .evidence(let id, let reading):
+            machine.evidenceComputed(reading, of: id, now: now)
+        }
+        perform()
     }
 }

@@ -38,13 +38,13 @@ actor AgentCore {
     nonisolated let eventLoop: any EventLoop
     let threads: NIOThreadPool
     let configuration: Configuration
-    private let journal: JournalWriter
-    private let events: AsyncStream<CoreEvent>.Continuation
+    let journal: JournalWriter
+    let events: AsyncStream<[CoreEvent]>.Continuation
     private let logger: Logger
     private let compressors = CompressorPool()
 
     var machine: Agent
-    private var channels: [ConnectionID: any Channel] = [:]
+    var channels: [ConnectionID: any Channel] = [:]
     private var interfaces: NetworkInterfaces
     var sources: [UploadID: Source] = [:]
     /// Parts that are being read, or were and are still wanted: the read's number, and where the part begins.
@@ -53,10 +53,12 @@ actor AgentCore {
     var kept: [PartKey: ByteBuffer] = [:]
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     /// The last chunk's write on each connection: chunks go in order, though they are made on several threads.
-    private var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
+    var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
     /// What went to sockets in all, frames and data.
-    private(set) var wireBytes: UInt64 = 0
-    private var roomWaiters: [CheckedContinuation<Void, Never>] = []
+    var wireBytes: UInt64 = 0
+    /// What this turn of the loop has for others; `nil` where it has nothing yet.
+    var turn: Turn?
+    var roomWaiters: [CheckedContinuation<Void, Never>] = []
     private var endWaiters: [CheckedContinuation<Void, Never>] = []
     private var isPerforming = false
     private var ticker: RepeatedTask?
@@ -67,7 +69,7 @@ actor AgentCore {
 
     init(
         machine: @Sendable (Instant) -> Agent, configuration: Configuration, journal: JournalWriter,
-        events: AsyncStream<CoreEvent>.Continuation, eventLoop: any EventLoop, threads: NIOThreadPool, logger: Logger
+        events: AsyncStream<[CoreEvent]>.Continuation, eventLoop: any EventLoop, threads: NIOThreadPool, logger: Logger
     ) {
         self.machine = machine(Instant(nanoseconds: 0))
         self.configuration = configuration
@@ -89,20 +91,27 @@ actor AgentCore {
         }
     }
 
-    /// Returns when there is room for one more upload.
-    func waitForRoom() async {
+    /// Waits until there is room for one more upload.
+    ///
+    /// - Returns: for how many there is.
+    func waitForRoom() async -> Int {
         while machine.room == 0 {
             await withCheckedContinuation { roomWaiters.append($0) }
         }
+        return machine.room
     }
 
-    /// - Parameter source: open already; `nil` for an upload that is only to be dropped.
-    func submit(_ request: UploadRequest, from source: UploadSource?) {
-        let encoder = ChunkEncoder(choice: configuration.compression, compressors: compressors)
-        sources[request.id] = Source(
-            file: source?.file, stream: source?.stream, encoder: encoder, request: request)
-        machine.submit(request, now: now)
-        perform()
+    /// An upload that is handed in, with its source, open already; `nil` for one that is only to be dropped.
+    typealias Submission = (request: UploadRequest, source: UploadSource?)
+
+    func submit(_ submissions: [Submission]) {
+        for (request, source) in submissions {
+            let encoder = ChunkEncoder(choice: configuration.compression, compressors: compressors)
+            sources[request.id] = Source(
+                file: source?.file, stream: source?.stream, encoder: encoder, request: request)
+            machine.submit(request, now: now)
+            perform()
+        }
     }
 
     /// The user drops an upload.
@@ -115,9 +124,20 @@ actor AgentCore {
         return true
     }
 
-    /// Returns when no upload to this key is under way: a second file for it meets what the first has left there.
-    func waitForEnd(ofKey key: String) async {
-        while sources.values.contains(where: { $0.request.key.utf8.elementsEqual(key.utf8) }) {
+    /// Waits until nothing is under way to the first of some keys: a second file for a key meets what the first has
+    /// left there.
+    ///
+    /// - Returns: to how many of the keys, from the first on, nothing is under way.
+    func waitForFree(_ keys: [String]) async -> Int {
+        while true {
+            // Keys are bytes: texts that only look alike are two of them.
+            let underWay = sources.values.map(\.request.key)
+            let alike = Set(underWay)
+            let isFree = { (key: String) in
+                !alike.contains(key) || !underWay.contains { $0.utf8.elementsEqual(key.utf8) }
+            }
+            let count = keys.prefix(while: isFree).count
+            if count > 0 || keys.isEmpty { return count }
             await withCheckedContinuation { endWaiters.append($0) }
         }
     }
@@ -208,13 +228,10 @@ actor AgentCore {
             actions = machine.takeActions()
         }
         isPerforming = false
-        guard machine.room > 0, !roomWaiters.isEmpty else { return }
-        let waiters = roomWaiters
-        roomWaiters = []
-        for waiter in waiters { waiter.resume() }
+        if machine.room > 0, !roomWaiters.isEmpty { atTurnsEnd { $0.hasRoom = true } }
     }
 
-    private func flush() {
+    func flush() {
         let frames = outbound
         outbound.removeAll(keepingCapacity: true)
         for (id, buffer) in frames {
@@ -239,8 +256,12 @@ actor AgentCore {
         case .computeEvidence(let upload, let partBytes, let kind):
             computeEvidence(upload, partBytes: partBytes, like: kind)
         case .checkFile(let upload): checkFile(upload)
-        case .journal(let sequence, let write): journal.enqueue(sequence, write)
-        case .report(let upload, let report): events.yield(.report(upload, report, machine.progress(of: upload)))
+        case .journal(let sequence, let write):
+            journal.enqueue(sequence, write)
+            atTurnsEnd { $0.hasWritten = true }
+        case .report(let upload, let report):
+            let progress = machine.progress(of: upload)
+            atTurnsEnd { $0.events.append(.report(upload, report, progress)) }
         case .finish(let upload, let outcome, let figures): finish(upload, outcome, figures)
         }
     }
@@ -249,7 +270,7 @@ actor AgentCore {
         guard let source = sources.removeValue(forKey: id) else { return }
         source.stream?.stop()
         journal.forget(id)
-        events.yield(.finished(id, outcome, figures))
+        atTurnsEnd { $0.events.append(.finished(id, outcome, figures)) }
         let waiters = endWaiters
         endWaiters = []
         for waiter in waiters { waiter.resume() }
@@ -267,6 +288,7 @@ actor AgentCore {
                 let prepared: EventLoopFuture<Void> = channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(tls.makeHandler()) }
+                    try pipeline.addHandler(FlushGatherer())
                     try pipeline.addHandler(AgentConnectionHandler(core: self, id: id))
                 }
                 return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
@@ -304,88 +326,5 @@ actor AgentCore {
         channel.writeAndFlush(outbound.removeValue(forKey: id) ?? ByteBuffer()).whenComplete { _ in
             channel.close(promise: nil)
         }
-    }
-
-    private struct Chunk: Sendable {
-        var connection: ConnectionID
-        var slot: Slot
-        var upload: UploadID
-        var part: PartNumber
-        var offset: ByteOffset
-        var plainBytes: UInt32
-
-        var end: ByteOffset { offset &+ UInt64(plainBytes) }
-    }
-
-    private typealias Pieces = (head: ByteBuffer, payload: ByteBuffer)
-
-    /// The frame is made where it costs least (here for held plain bytes, else on a thread) and written in its turn.
-    private func sendChunk(_ chunk: Chunk) {
-        guard let channel = channels[chunk.connection] else {
-            // It counted against the rate when it was decided on.
-            return machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0, now: now)
-        }
-        flush()
-        let key = PartKey(upload: chunk.upload, part: chunk.part)
-        guard let source = sources[chunk.upload], let start = reads[key]?.start else {
-            return inTurn(chunk, eventLoop.makeFailedFuture(UploadFailure(.stopped)), on: channel)
-        }
-        let held = kept[key]
-        let encoder = source.encoder
-        let made: EventLoopFuture<Pieces>
-        if let held, !encoder.compressesNext {
-            made = eventLoop.makeCompletedFuture { try Self.pieces(of: chunk, held: held, encoder) }
-        } else {
-            made = threads.runIfActive(eventLoop: eventLoop) {
-                if let held { return try Self.pieces(of: chunk, held: held, encoder) }
-                guard let file = source.file,
-                    let plain = try file.read(from: start &+ chunk.offset, count: Int(chunk.plainBytes))
-                else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
-                return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
-            }
-        }
-        inTurn(chunk, made, on: channel)
-    }
-
-    /// Writes a chunk when those before it on its connection have been written, or failed.
-    private func inTurn(_ chunk: Chunk, _ made: EventLoopFuture<Pieces>, on channel: any Channel) {
-        let previous = lastWrites[chunk.connection] ?? eventLoop.makeSucceededVoidFuture()
-        let turn = previous.flatMap { made }.map { pieces in
-            self.assumeIsolated { $0.write(pieces, of: chunk, on: channel) }
-        }
-        turn.whenFailure { error in self.assumeIsolated { $0.chunkFailed(chunk, error) } }
-        // A chunk that failed must not hold up those behind it: their parts are dropped by the machine.
-        lastWrites[chunk.connection] = turn.recover { _ in }
-    }
-
-    private static func pieces(of chunk: Chunk, held: ByteBuffer, _ encoder: ChunkEncoder) throws -> Pieces {
-        guard
-            let plain = held.getSlice(at: held.readerIndex + Int(clamping: chunk.offset), length: Int(chunk.plainBytes))
-        else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
-        return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
-    }
-
-    private func write(_ pieces: Pieces, of chunk: Chunk, on channel: any Channel) {
-        let wireBytes = UInt64(pieces.head.readableBytes + pieces.payload.readableBytes)
-        self.wireBytes += wireBytes
-        machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: now)
-        channel.write(pieces.head, promise: nil)
-        channel.writeAndFlush(pieces.payload).whenComplete { _ in
-            // A write that failed is followed by the connection's end, which says all.
-            self.assumeIsolated { core in
-                core.machine.chunkSent(
-                    chunk.connection, upload: chunk.upload, part: chunk.part, end: chunk.end,
-                    plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: core.now)
-                core.perform()
-            }
-        }
-    }
-
-    private func chunkFailed(_ chunk: Chunk, _ error: any Error) {
-        let failure = error as? UploadFailure ?? UploadFailure(.unreadable, "\(error)")
-        machine.chunkFailed(
-            chunk.connection, upload: chunk.upload, part: chunk.part, plainBytes: chunk.plainBytes, failure: failure,
-            now: now)
-        perform()
     }
 }

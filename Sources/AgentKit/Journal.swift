@@ -114,21 +114,26 @@ package struct Journal: Sendable {
 
     /// What is known of a key.
     package func record(ofKey key: String) throws -> KeyRecord {
-        // One statement, for all the files that are new; what several find has to be of one moment. GRDB's transaction
-        // for reading makes SQLite understand all statements anew.
-        let found = try reader.unsafeRead { database in
-            try GRDB.Row.fetchOne(
-                database,
-                Self.request(
-                    """
-                    SELECT EXISTS (SELECT 1 FROM uploads WHERE key = ?1) AS is_unfinished,
-                        EXISTS (SELECT 1 FROM receipts WHERE key = ?1) AS has_receipt
-                    """, [key], for: GRDB.Row.self))
-        }
+        try reader.read { try Self.record($0, ofKey: key) }
+    }
+
+    /// What is known of keys, all of one moment, in their order.
+    package func records(ofKeys keys: [String]) throws -> [KeyRecord] {
+        try reader.read { database in try keys.map { try Self.record(database, ofKey: $0) } }
+    }
+
+    private static func record(_ database: Database, ofKey key: String) throws -> KeyRecord {
+        // One statement, for all the files that are new.
+        let found = try GRDB.Row.fetchOne(
+            database,
+            request(
+                """
+                SELECT EXISTS (SELECT 1 FROM uploads WHERE key = ?1) AS is_unfinished,
+                    EXISTS (SELECT 1 FROM receipts WHERE key = ?1) AS has_receipt
+                """, [key], for: GRDB.Row.self))
         guard let found else { return KeyRecord(unfinished: nil, hasReceipt: false) }
         return KeyRecord(
-            unfinished: try found.value("is_unfinished")
-                ? reader.read { try Self.rows($0, "WHERE key = ?", [key]).first } : nil,
+            unfinished: try found.value("is_unfinished") ? rows(database, "WHERE key = ?", [key]).first : nil,
             hasReceipt: try found.value("has_receipt"))
     }
 

@@ -34,6 +34,7 @@ final class JournalWriter: Sendable {
         state.withLock { $0.subjects[id] = nil }
     }
 
+    /// Takes a write in. `wake` follows, after this or after more of them.
     func enqueue(_ sequence: JournalSequence, _ write: JournalWrite) {
         state.withLock { state in
             state.queued.append((sequence, write))
@@ -42,11 +43,16 @@ final class JournalWriter: Sendable {
             case .token, .stored, .unstored, .restamped, .lost, .dropping: break
             }
         }
+    }
+
+    /// Has what is enqueued committed.
+    func wake() {
         waker.yield()
     }
 
     /// No more writes will come; `run` ends when all are committed.
     func finish() {
+        wake()
         waker.finish()
     }
 

@@ -12,10 +12,10 @@ struct UploadFeeder {
     let configuration: Uploader.Configuration
     let threads: NIOThreadPool
 
-    private typealias Events = AsyncStream<CoreEvent>.Continuation
+    private typealias Events = AsyncStream<[CoreEvent]>.Continuation
 
     /// Returns when everything has been handed in.
-    func feed(_ work: Uploader.Work, events: AsyncStream<CoreEvent>.Continuation) async {
+    func feed(_ work: Uploader.Work, events: AsyncStream<[CoreEvent]>.Continuation) async {
         var count = 0
         do {
             switch work {
@@ -38,9 +38,9 @@ struct UploadFeeder {
                 }
             }
         } catch {
-            events.yield(.refused(path: "", key: "", JournalWriter.failure(error)))
+            events.yield([.refused(path: "", key: "", JournalWriter.failure(error))])
         }
-        events.yield(.allSubmitted(count: count))
+        events.yield([.allSubmitted(count: count)])
     }
 
     private func drop(_ ids: [UploadID], _ events: Events) async -> Int {
@@ -49,40 +49,88 @@ struct UploadFeeder {
         return count
     }
 
+    /// Files that are looked at and handed in together, at most.
+    private static let batchMax = 64
+
     private func push(_ files: FileWalk, key: String?, prefix: String, _ events: Events) async throws -> Int {
         var count = 0
-        var next = UploadID(try journal.lastUpload())
-        for found in files {
+        var last = UploadID(try journal.lastUpload())
+        var batches = FileBatches(files: files, key: key, prefix: prefix)
+        while true {
+            let room = await core.waitForRoom()
             guard !Task.isShuttingDownGracefully else { break }
-            let key = key ?? prefix + found.key
-            if let failure = found.failure {
-                events.yield(.refused(path: found.path, key: key, failure))
-                continue
-            }
-            await core.waitForRoom()
-            do {
-                try Self.check(key)
-                await core.waitForEnd(ofKey: key)
-                var record = try journal.record(ofKey: key)
-                if let marked = record.unfinished, marked.isDropping {
-                    count += await takeUp(marked.id, at: nil, abort: true, events)
-                    await core.waitForEnd(ofKey: key)
-                    record = try journal.record(ofKey: key)
-                }
-                let known = record.unfinished
-                if known == nil { next = UploadID(next.value + 1) }
-                let file = try await open(found.path)
-                let request = UploadRequest(
-                    id: known?.id ?? next, purpose: .push, key: key, stamp: file.stamp, policy: configuration.policy,
-                    partBytesWish: configuration.partBytesWish, saved: known?.saved,
-                    wasStoredBefore: record.hasReceipt)
-                await submit(request, path: found.path, .file(file.source), events)
-                count += 1
-            } catch let failure as UploadFailure {
-                events.yield(.refused(path: found.path, key: key, failure))
+            var batch = batches.next(atMost: min(room, Self.batchMax))[...]
+            guard !batch.isEmpty else { break }
+            while !batch.isEmpty, !Task.isShuttingDownGracefully {
+                // The first waits until nothing else goes to its key; whoever has to wait behind it comes later.
+                let ready = batch.prefix(await core.waitForFree(batch.map(\.key)))
+                batch = batch.dropFirst(ready.count)
+                count += await push(ready, last: &last, events)
             }
         }
         return count
+    }
+
+    /// - Returns: how many were handed in; the others have been told of.
+    private func push(_ batch: ArraySlice<FileBatches.Candidate>, last: inout UploadID, _ events: Events) async -> Int {
+        var count = 0
+        var requests: [Request] = []
+        var rest = batch
+        do {
+            for var look in try await look(at: Array(batch)) {
+                let key = look.candidate.key
+                if let marked = look.record.unfinished, marked.isDropping {
+                    // Those before it do not wait for its end.
+                    count += await submit(requests, events)
+                    requests = []
+                    count += await takeUp(marked.id, at: nil, abort: true, events)
+                    _ = await core.waitForFree([key])
+                    look.record = try journal.record(ofKey: key)
+                }
+                do throws(UploadFailure) {
+                    requests.append(try request(for: look, last: &last))
+                } catch {
+                    events.yield([.refused(path: look.candidate.path, key: key, error)])
+                }
+                rest = rest.dropFirst()
+            }
+        } catch {
+            let failure = JournalWriter.failure(error)
+            events.yield(rest.map { .refused(path: $0.path, key: $0.key, failure) })
+        }
+        return count + (await submit(requests, events))
+    }
+
+    private func request(for look: Look, last: inout UploadID) throws(UploadFailure) -> Request {
+        let file = try look.file.get()
+        let known = look.record.unfinished
+        if known == nil { last = UploadID(last.value + 1) }
+        let request = UploadRequest(
+            id: known?.id ?? last, purpose: .push, key: look.candidate.key, stamp: file.stamp,
+            policy: configuration.policy, partBytesWish: configuration.partBytesWish, saved: known?.saved,
+            wasStoredBefore: look.record.hasReceipt)
+        return (request, look.candidate.path, .file(file.source))
+    }
+
+    private typealias OpenFile = (source: SourceFile, stamp: FileStamp)
+
+    /// A file that was found, and what is known of it.
+    private struct Look: Sendable {
+        var candidate: FileBatches.Candidate
+        var record: Journal.KeyRecord
+        var file: Result<OpenFile, UploadFailure>
+    }
+
+    private func look(at batch: [FileBatches.Candidate]) async throws -> [Look] {
+        try await threads.runIfActive { [journal] in
+            zip(batch, try journal.records(ofKeys: batch.map(\.key))).map { candidate, record in
+                let file = Result { () throws(UploadFailure) in
+                    if let failure = candidate.failure { throw failure }
+                    return try Self.open(candidate.path)
+                }
+                return Look(candidate: candidate, record: record, file: file)
+            }
+        }
     }
 
     /// Standard input, as one object.
@@ -96,8 +144,7 @@ struct UploadFeeder {
             policy: configuration.policy, partBytesWish: configuration.partBytesWish, saved: known?.saved,
             wasStoredBefore: false)
         request.isStream = true
-        await submit(request, path: SourceStream.path, .stream(SourceStream(descriptor: 0)), events)
-        return 1
+        return await submit([(request, SourceStream.path, .stream(SourceStream(descriptor: 0)))], events)
     }
 
     /// - Returns: how many uploads were handed in, 1 or 0.
@@ -106,52 +153,56 @@ struct UploadFeeder {
             guard let row = try journal.upload(id) else {
                 let failure = UploadFailure(
                     .missing, "there is no unfinished upload \(id.value); sluice-agent status lists them")
-                events.yield(.refused(path: path ?? "", key: "\(id.value)", failure))
+                events.yield([.refused(path: path ?? "", key: "\(id.value)", failure)])
                 return 0
             }
             let path = path ?? row.path
             let abort = abort || row.isDropping
-            await core.waitForRoom()
+            _ = await core.waitForRoom()
             do throws(UploadFailure) {
                 let file = abort ? nil : try await reopen(path)
                 let request = UploadRequest(
                     id: id, purpose: abort ? .abort : .resume, key: row.key, stamp: file?.stamp, policy: row.policy,
                     partBytesWish: nil, saved: row.saved, wasStoredBefore: false)
-                await submit(request, path: path, (file?.source).map(UploadSource.file), events)
-                return 1
+                return await submit([(request, path, (file?.source).map(UploadSource.file))], events)
             } catch {
-                events.yield(.refused(path: path, key: row.key, error))
+                events.yield([.refused(path: path, key: row.key, error)])
             }
         } catch {
-            events.yield(.refused(path: path ?? "", key: "\(id.value)", JournalWriter.failure(error)))
+            events.yield([.refused(path: path ?? "", key: "\(id.value)", JournalWriter.failure(error))])
         }
         return 0
     }
 
-    private func reopen(_ path: String) async throws(UploadFailure) -> (source: SourceFile, stamp: FileStamp) {
+    private func reopen(_ path: String) async throws(UploadFailure) -> OpenFile {
         guard path != SourceStream.path else {
             let message = "what was read of a stream is gone with its run: drop it, and push the stream again"
             throw UploadFailure(.unreadable, message)
         }
         do {
-            return try await open(path)
+            return try await threads.runIfActive { try Self.open(path) }
         } catch {
             throw error as? UploadFailure ?? UploadFailure(.stopped, "stopped")
         }
     }
 
-    private func submit(_ request: UploadRequest, path: String, _ source: UploadSource?, _ events: Events) async {
-        writer.register(
-            request.id, Journal.Subject(path: Self.absolute(path), key: request.key, policy: request.policy))
-        events.yield(.submitted(request.id, path: path, key: request.key, request.purpose))
-        await core.submit(request, from: source)
+    private typealias Request = (request: UploadRequest, path: String, source: UploadSource?)
+
+    /// - Returns: how many they are.
+    private func submit(_ requests: [Request], _ events: Events) async -> Int {
+        guard !requests.isEmpty else { return 0 }
+        for (request, path, _) in requests {
+            writer.register(
+                request.id, Journal.Subject(path: Self.absolute(path), key: request.key, policy: request.policy))
+        }
+        events.yield(requests.map { .submitted($0.request.id, path: $0.path, key: $0.request.key, $0.request.purpose) })
+        await core.submit(requests.map { ($0.request, $0.source) })
+        return requests.count
     }
 
-    private func open(_ path: String) async throws -> (source: SourceFile, stamp: FileStamp) {
-        try await threads.runIfActive {
-            let file = try SourceFile.open(path)
-            return (file, try file.stamp())
-        }
+    private static func open(_ path: String) throws(UploadFailure) -> OpenFile {
+        let file = try SourceFile.open(path)
+        return (file, try file.stamp())
     }
 
     /// What no gateway takes is told before anything is sent. Which keys are its own is the gateway's to say.

@@ -95,7 +95,7 @@ package struct Uploader: Sendable {
             ? nil : try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
         let journal = try AgentJournal.open(home, logger: logger)
         let writer = JournalWriter(journal: journal)
-        let (events, continuation) = AsyncStream.makeStream(of: CoreEvent.self)
+        let (events, continuation) = AsyncStream.makeStream(of: [CoreEvent].self)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         threads.start()
@@ -162,7 +162,7 @@ package struct Uploader: Sendable {
 
     private func makeCore(
         _ identity: Identity, _ tls: TLSContext?, _ writer: JournalWriter,
-        _ events: AsyncStream<CoreEvent>.Continuation,
+        _ events: AsyncStream<[CoreEvent]>.Continuation,
         _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
     ) -> AgentCore {
         var generator = SystemRandomNumberGenerator()
@@ -195,7 +195,7 @@ package struct Uploader: Sendable {
 
     /// Passes events on and adds up what they say, until every upload has ended.
     private func addUp(
-        _ events: AsyncStream<CoreEvent>, _ observe: @Sendable (UploadEvent) -> Void
+        _ events: AsyncStream<[CoreEvent]>, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
         var summary = RunSummary()
         var names: [UploadID: (path: String, key: String, purpose: UploadRequest.Purpose)] = [:]
@@ -203,32 +203,34 @@ package struct Uploader: Sendable {
         var submitted: Int?
         var ended = 0
         let start = ContinuousClock.now
-        for await event in events {
-            switch event {
-            case .submitted(let id, let path, let key, let purpose):
-                names[id] = (path, key, purpose)
-            case .allSubmitted(let count):
-                submitted = count
-            case .refused(let path, let key, let failure):
-                summary.files += 1
-                summary.failures.append(.init(path: path, key: key, failure: failure))
-                let figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
-                observe(.finished(path: path, key: key, .failed(failure), figures))
-            case .report(let id, let report, let progress):
-                guard let key = names[id]?.key, report.isNews(after: &waits[id]) else { continue }
-                report.events(key: key, progress).forEach(observe)
-            case .finished(let id, let end, let figures):
-                let outcome = explained(end)
-                guard let (path, key, purpose) = names.removeValue(forKey: id) else { continue }
-                ended += 1
-                if outcome == .dropped, purpose != .abort {
-                    // Another command dropped it: not everything that was asked for is stored.
-                    let failure = UploadFailure(.superseded, "it was dropped by another command")
-                    summary.add(.failed(failure), figures, path: path, key: key)
-                } else {
-                    summary.add(outcome, figures, path: path, key: key)
+        for await batch in events {
+            for event in batch {
+                switch event {
+                case .submitted(let id, let path, let key, let purpose):
+                    names[id] = (path, key, purpose)
+                case .allSubmitted(let count):
+                    submitted = count
+                case .refused(let path, let key, let failure):
+                    summary.files += 1
+                    summary.failures.append(.init(path: path, key: key, failure: failure))
+                    let figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+                    observe(.finished(path: path, key: key, .failed(failure), figures))
+                case .report(let id, let report, let progress):
+                    guard let key = names[id]?.key, report.isNews(after: &waits[id]) else { continue }
+                    report.events(key: key, progress).forEach(observe)
+                case .finished(let id, let end, let figures):
+                    let outcome = explained(end)
+                    guard let (path, key, purpose) = names.removeValue(forKey: id) else { continue }
+                    ended += 1
+                    if outcome == .dropped, purpose != .abort {
+                        // Another command dropped it: not everything that was asked for is stored.
+                        let failure = UploadFailure(.superseded, "it was dropped by another command")
+                        summary.add(.failed(failure), figures, path: path, key: key)
+                    } else {
+                        summary.add(outcome, figures, path: path, key: key)
+                    }
+                    observe(.finished(path: path, key: key, outcome, figures))
                 }
-                observe(.finished(path: path, key: key, outcome, figures))
             }
             if ended == submitted { break }
         }

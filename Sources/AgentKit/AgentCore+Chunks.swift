@@ -1,0 +1,92 @@
+import NIOCore
+import NIOPosix
+import TransferCore
+import WireProtocol
+
+// Sending parts: chunks are made where it costs least, and written in the order of their connection.
+
+extension AgentCore {
+    /// Bytes of a part that go out in one frame.
+    struct Chunk: Sendable {
+        var connection: ConnectionID
+        var slot: Slot
+        var upload: UploadID
+        var part: PartNumber
+        var offset: ByteOffset
+        var plainBytes: UInt32
+
+        var end: ByteOffset { offset &+ UInt64(plainBytes) }
+    }
+
+    private typealias Pieces = (head: ByteBuffer, payload: ByteBuffer)
+
+    /// The frame is made where it costs least (here for held plain bytes, else on a thread) and written in its turn.
+    func sendChunk(_ chunk: Chunk) {
+        guard let channel = channels[chunk.connection] else {
+            // It counted against the rate when it was decided on.
+            return machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0, now: now)
+        }
+        flush()
+        let key = PartKey(upload: chunk.upload, part: chunk.part)
+        guard let source = sources[chunk.upload], let start = reads[key]?.start else {
+            return inTurn(chunk, eventLoop.makeFailedFuture(UploadFailure(.stopped)), on: channel)
+        }
+        let held = kept[key]
+        let encoder = source.encoder
+        let made: EventLoopFuture<Pieces>
+        if let held, !encoder.compressesNext {
+            made = eventLoop.makeCompletedFuture { try Self.pieces(of: chunk, held: held, encoder) }
+        } else {
+            made = threads.runIfActive(eventLoop: eventLoop) {
+                if let held { return try Self.pieces(of: chunk, held: held, encoder) }
+                guard let file = source.file,
+                    let plain = try file.read(from: start &+ chunk.offset, count: Int(chunk.plainBytes))
+                else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
+                return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
+            }
+        }
+        inTurn(chunk, made, on: channel)
+    }
+
+    /// Writes a chunk when those before it on its connection have been written, or failed.
+    private func inTurn(_ chunk: Chunk, _ made: EventLoopFuture<Pieces>, on channel: any Channel) {
+        let previous = lastWrites[chunk.connection] ?? eventLoop.makeSucceededVoidFuture()
+        let turn = previous.flatMap { made }.map { pieces in
+            self.assumeIsolated { $0.write(pieces, of: chunk, on: channel) }
+        }
+        turn.whenFailure { error in self.assumeIsolated { $0.chunkFailed(chunk, error) } }
+        // A chunk that failed must not hold up those behind it: their parts are dropped by the machine.
+        lastWrites[chunk.connection] = turn.recover { _ in }
+    }
+
+    private static func pieces(of chunk: Chunk, held: ByteBuffer, _ encoder: ChunkEncoder) throws -> Pieces {
+        guard
+            let plain = held.getSlice(at: held.readerIndex + Int(clamping: chunk.offset), length: Int(chunk.plainBytes))
+        else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
+        return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
+    }
+
+    private func write(_ pieces: Pieces, of chunk: Chunk, on channel: any Channel) {
+        let wireBytes = UInt64(pieces.head.readableBytes + pieces.payload.readableBytes)
+        self.wireBytes += wireBytes
+        machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: now)
+        channel.write(pieces.head, promise: nil)
+        channel.writeAndFlush(pieces.payload).whenComplete { _ in
+            // A write that failed is followed by the connection's end, which says all.
+            self.assumeIsolated { core in
+                core.machine.chunkSent(
+                    chunk.connection, upload: chunk.upload, part: chunk.part, end: chunk.end,
+                    plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: core.now)
+                core.perform()
+            }
+        }
+    }
+
+    private func chunkFailed(_ chunk: Chunk, _ error: any Error) {
+        let failure = error as? UploadFailure ?? UploadFailure(.unreadable, "\(error)")
+        machine.chunkFailed(
+            chunk.connection, upload: chunk.upload, part: chunk.part, plainBytes: chunk.plainBytes, failure: failure,
+            now: now)
+        perform()
+    }
+}
