@@ -110,7 +110,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .executableTarget(
-            name: "sluice-tls-bench", dependencies: ["SecureChannel", nioCore, nioEmbedded, nioSSL, nioTLS],
+            name: "sluice-tls-bench",
+            dependencies: ["SecureChannel", nioCore, nioEmbedded, nioPosix, nioSSL, nioTLS],
             path: "Tests/TLSBench", swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests",

@@ -5,17 +5,23 @@ import NIOSSL
 import NIOTLS
 import SecureChannel
 
-// What encrypting and decrypting costs in our TLS handler, or in swift-nio-ssl's on the same work: two ends in memory
-// with the same kind of key, one sends, the other throws away.
+// What encrypting and decrypting costs in our TLS handler, or in swift-nio-ssl's on the same work: two ends with the
+// same kind of key, one sends, the other throws away; in memory, or over a socket of this machine.
 //
-//     sluice-tls-bench sluice|nio-ssl MIB      prints CPU seconds
+//     sluice-tls-bench sluice|nio-ssl memory|socket MIB      prints CPU seconds
 
 /// Reads by itself, as a channel of a socket does, and counts.
-private final class Sink: ChannelInboundHandler {
+final class Sink: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private(set) var byteCount = 0
     private(set) var isReady = false
+    /// Called with each new count.
+    private let counted: (Int) -> Void
+
+    init(counted: @escaping (Int) -> Void = { _ in }) {
+        self.counted = counted
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         context.read()
@@ -23,6 +29,7 @@ private final class Sink: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         byteCount += unwrapInboundIn(data).readableBytes
+        counted(byteCount)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -30,7 +37,7 @@ private final class Sink: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is TLSHandshakeCompleted || event as? TLSUserEvent != nil { isReady = true }
+        if endsHandshake(event) { isReady = true }
     }
 }
 
@@ -55,18 +62,22 @@ private struct End {
     }
 }
 
+func endsHandshake(_ event: Any) -> Bool { event is TLSHandshakeCompleted || event as? TLSUserEvent != nil }
+
+/// Makes a connection's TLS handler.
+typealias HandlerMaker = @Sendable () throws -> any ChannelHandler
+
 private enum Kind: String {
     case sluice
     case nioSSL = "nio-ssl"
 
-    /// - Returns: who sends, and who receives.
-    func ends(_ directory: String) throws -> (End, End) {
+    func makers(_ directory: String) throws -> (sender: HandlerMaker, receiver: HandlerMaker) {
         let identity = try Identity.create(in: directory, name: "bench", keyType: .p256)
         switch self {
         case .sluice:
             let gateway = try TLSContext.gateway(identity: identity, devices: .pinnedKeys { _ in true })
             let agent = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([identity.fingerprint]))
-            return (try End(agent.makeHandler()), try End(gateway.makeHandler()))
+            return ({ try agent.makeHandler() }, { try gateway.makeHandler() })
         case .nioSSL:
             let chain = try NIOSSLCertificate.fromPEMFile(directory + "/identity.crt")
             let key = try NIOSSLPrivateKey(file: directory + "/identity.key", format: .pem)
@@ -76,43 +87,59 @@ private enum Kind: String {
             var client = TLSConfiguration.makeClientConfiguration()
             client.minimumTLSVersion = .tlsv13
             client.certificateVerification = .none
+            let contexts = (try NIOSSLContext(configuration: client), try NIOSSLContext(configuration: server))
             return (
-                try End(NIOSSLClientHandler(context: NIOSSLContext(configuration: client), serverHostname: nil)),
-                try End(NIOSSLServerHandler(context: NIOSSLContext(configuration: server)))
+                { try NIOSSLClientHandler(context: contexts.0, serverHostname: nil) },
+                { NIOSSLServerHandler(context: contexts.1) }
             )
         }
     }
 }
 
-private func processorSeconds() -> Double {
+private enum Way: String {
+    case memory
+    case socket
+}
+
+func processorSeconds() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-private func measure(_ kind: Kind, mebibytes: Int) throws -> Double {
+/// What is sent at a time, and how much before it counts.
+let chunk = ByteBuffer(repeating: 0x5A, count: 256 << 10)
+let warmUpBytes = 16 << 20
+
+private func measure(_ kind: Kind, _ way: Way, byteCount: Int) throws -> Double {
     let directory = FileManager.default.temporaryDirectory.appending(path: "sluice-tls-bench-\(UUID())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }  // Nobody misses it.
-    let (sender, receiver) = try kind.ends(directory.path(percentEncoded: false))
+    let makers = try kind.makers(directory.path(percentEncoded: false))
+    switch way {
+    case .memory: return try measureInMemory(makers.sender, makers.receiver, byteCount: byteCount)
+    case .socket: return try measureOverSocket(makers.sender, makers.receiver, byteCount: byteCount)
+    }
+}
+
+private func measureInMemory(_ sends: HandlerMaker, _ receives: HandlerMaker, byteCount: Int) throws -> Double {
+    let (sender, receiver) = (try End(sends()), try End(receives()))
     for end in [receiver, sender] {
         end.channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
     }
     while try sender.pass(to: receiver) || receiver.pass(to: sender) {}
     guard sender.sink.isReady, receiver.sink.isReady else { throw HandshakeFailed() }
-
-    let chunk = ByteBuffer(repeating: 0x5A, count: 256 << 10)
-    func send(_ mebibytes: Int) throws {
-        for _ in 0..<mebibytes * 4 {
+    func send(_ byteCount: Int) throws {
+        for _ in 0..<byteCount / chunk.readableBytes {
             sender.channel.writeAndFlush(chunk, promise: nil)
             while try sender.pass(to: receiver) || receiver.pass(to: sender) {}
         }
     }
-    try send(16)
+    try send(warmUpBytes)
     let start = processorSeconds()
-    try send(mebibytes)
+    try send(byteCount)
     let seconds = processorSeconds() - start
-    guard receiver.sink.byteCount == (16 + mebibytes) << 20 else {
+    guard receiver.sink.byteCount == warmUpBytes + byteCount else {
         throw BytesMissing(received: receiver.sink.byteCount)
     }
     return seconds
@@ -124,11 +151,11 @@ private struct BytesMissing: Error {
     let received: Int
 }
 
-let words = CommandLine.arguments.dropFirst()
-guard words.count == 2, let kind = words.first.flatMap(Kind.init), let mebibytes = words.last.flatMap({ Int($0) }),
-    1...1 << 20 ~= mebibytes
+let words = CommandLine.arguments.dropFirst().map { $0 }
+guard words.count == 3, let kind = Kind(rawValue: words[0]), let way = Way(rawValue: words[1]),
+    let mebibytes = Int(words[2]), 1...1 << 20 ~= mebibytes
 else {
-    FileHandle.standardError.write(Data("usage: sluice-tls-bench sluice|nio-ssl MIB\n".utf8))
+    FileHandle.standardError.write(Data("usage: sluice-tls-bench sluice|nio-ssl memory|socket MIB\n".utf8))
     exit(64)
 }
-print(try measure(kind, mebibytes: mebibytes))
+print(try measure(kind, way, byteCount: mebibytes << 20))

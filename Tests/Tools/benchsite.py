@@ -138,6 +138,17 @@ class Gateway:
             word for word in self.options if word == "--plaintext"), environment=os.environ | (environment or {}))
         return {"wall": wall, "agent": cpu, "gateway": self.readings()[0] - before}
 
+    def push_all(self, work, *words):
+        """The same of several agents at once, each with its home and what it pushes, under its home's name."""
+        before, start, used = self.readings()[0], time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        agents = [subprocess.Popen([self.agent, "push", files, "--home", home, "--prefix", f"{home.name}/", "--quiet", *words])
+                  for home, files in work]
+        if any([agent.wait() for agent in agents]):
+            sys.exit("an agent failed")
+        wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+        return {"wall": wall, "agent": cpu, "gateway": self.readings()[0] - before}
+
     def readings(self):
         """Processor seconds, and the most memory at once and the memory now, in MiB."""
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
