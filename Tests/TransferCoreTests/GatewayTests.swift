@@ -96,6 +96,22 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0)
     }
 
+    /// What stays in memory until the store has answered counts for as long.
+    @Test(arguments: [UInt64(399), 400])
+    func aPartThatIsHeldWholeIsReservedUntilItsAnswer(heldPartBytesMax: UInt64) throws {
+        var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }
+        driver.connect()
+        let before = driver.machine.bytesReserved
+        try openOnePart(&driver)
+        try sendOnePart(&driver)
+        driver.frame(.complete(GatewayDriver.complete(400)))
+        let flow = try #require(driver.flows.last)
+        driver.change { $0.consumed(400, flow: flow, now: $1) }
+        #expect(driver.machine.bytesReserved - before == (heldPartBytesMax < 400 ? 0 : 400))
+        driver.answer(.objectStored(GatewayDriver.receipt))
+        #expect(driver.machine.bytesReserved == before)
+    }
+
     @Test(arguments: ["complete, root", "complete, list", "one part, root", "one part, not whole"])
     func aSlotWhoseCompletionIsRefusedIsClosedForGood(what: String) throws {
         var driver = GatewayDriver()
