@@ -70,7 +70,7 @@ package final class PartFlow: Sendable {
     }
 
     /// Drops the flow where its consumer has waited for so long.
-    func dropIfSilent(for limit: Duration) {
+    package func dropIfSilent(for limit: Duration) {
         let isSilent = state.withLock { $0.waiting != nil && $0.waitingSince.duration(to: .now) >= limit }
         if isSilent { drop() }
     }
