@@ -38,8 +38,8 @@ package struct GatewayServer: Service {
     /// - Parameter budgetBytes: memory for parts under way; `nil` for the default.
     package static func limits(for store: any ObjectStore, budgetBytes: UInt64?) -> GatewayLimits {
         var limits = GatewayLimits(parts: SiteStore.partRule(of: store))
-        // Below the patience of an agent, which waits meanwhile.
         limits.heldPartBytesMax = store.limits.heldBodyBytesMax
+        // Below the patience of an agent, which waits meanwhile.
         limits.completionTimeMax = min(store.limits.completionTimeMax, .seconds(120))
         guard let budgetBytes else { return limits }
         limits.budgetBytes = budgetBytes

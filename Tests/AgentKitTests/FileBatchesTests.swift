@@ -1,23 +1,10 @@
 import AgentKit
 import Foundation
-import TestSupport
 import Testing
 import TransferCore
 
 /// Files go in batches, in the order of the walk, and no batch has two of one key.
 @Suite struct FileBatchesTests {
-    private func withFiles(_ names: [String], _ body: (URL) throws -> Void) async throws {
-        try await withTemporaryDirectory { directory in
-            for name in names {
-                let file = directory.appending(path: name)
-                try FileManager.default.createDirectory(
-                    at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-                try Data(name.utf8).write(to: file)
-            }
-            try body(directory)
-        }
-    }
-
     private func batches(_ paths: [URL], key: String? = nil, atMost count: Int) -> [[FileBatches.Candidate]] {
         let files = FileWalk(paths: paths.map { $0.path(percentEncoded: false) })
         var batches = FileBatches(files: files, key: key, prefix: "p/")
@@ -30,14 +17,14 @@ import TransferCore
     }
 
     @Test func areAsLargeAsTheyMayBe() async throws {
-        try await withFiles(["a", "b", "c", "d", "e"]) { root in
+        try await withTree(["a", "b", "c", "d", "e"]) { root in
             #expect(batches([root], atMost: 2).map { $0.map(\.key) } == [["p/a", "p/b"], ["p/c", "p/d"], ["p/e"]])
             #expect(batches([root], atMost: 100).map(\.count) == [5])
         }
     }
 
     @Test func endBeforeAKeyThatTheyHave() async throws {
-        try await withFiles(["1/x", "1/y", "2/x", "2/y", "3/x"]) { root in
+        try await withTree(["1/x", "1/y", "2/x", "2/y", "3/x"]) { root in
             let roots = (1...3).map { root.appending(path: "\($0)") }
             let all = batches(roots, atMost: 100)
             #expect(all.map { $0.map(\.key) } == [["p/x", "p/y"], ["p/x", "p/y"], ["p/x"]])
@@ -46,7 +33,7 @@ import TransferCore
     }
 
     @Test func tellWhatCannotBeSent() async throws {
-        try await withFiles(["a"]) { root in
+        try await withTree(["a"]) { root in
             let absent = root.appending(path: "absent")
             let all = batches([absent, root.appending(path: "a")], atMost: 100).joined().map(\.failure?.kind)
             #expect(all == [.missing, nil])

@@ -1,25 +1,11 @@
 import AgentKit
 import Foundation
-import TestSupport
 import Testing
 import TransferCore
 
 /// Which files a push finds, and the keys they get.
 @Suite
 struct FileWalkTests {
-    private func withTree(_ names: [String], _ body: (URL) throws -> Void) async throws {
-        try await withTemporaryDirectory { directory in
-            let root = directory.appending(path: "tree")
-            for name in names {
-                let file = root.appending(path: name)
-                try FileManager.default.createDirectory(
-                    at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-                try Data(name.utf8).write(to: file)
-            }
-            try body(root)
-        }
-    }
-
     private func walk(_ path: URL...) -> [FileWalk.Found] {
         Array(FileWalk(paths: path.map { $0.path(percentEncoded: false) }))
     }

@@ -32,12 +32,8 @@ struct BodyPump: Sendable {
     ) async -> Result<Void, StoreError> {
         await pump.catching {
             guard let last = try await pump.read(bytes, pass: { await pump.handoff.offer($0) }) else { return }
-            if last.readableBytes > 0 {
-                // Refused where the answer has come already or the call was cancelled, which the answer will tell.
-                _ = await pump.handoff.offer(last, committing: pump.commitment)
-            } else if !pump.commitment.commit() {
-                throw StoreError(.cancelled)
-            }
+            // Refused where the answer has come already or the call was cancelled, which the answer will tell.
+            _ = await pump.handoff.offer(last, committing: pump.commitment)
         }
     }
 

@@ -1,0 +1,16 @@
+import Foundation
+import TestSupport
+
+/// Makes files, each with its name as its content, below a directory that is there as long as the body runs.
+func withTree(_ names: [String], _ body: (URL) throws -> Void) async throws {
+    try await withTemporaryDirectory { directory in
+        let root = directory.appending(path: "tree")
+        for name in names {
+            let file = root.appending(path: name)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(name.utf8).write(to: file)
+        }
+        try body(root)
+    }
+}
