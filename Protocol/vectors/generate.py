@@ -146,20 +146,24 @@ def error(scope, code, part=0, retry=0, message=""):
     return body.text16("message", message)
 
 
-def session_open(size=10485760, part_bytes=8388608, seconds=1767225600, nanoseconds=123456789, if_exists=0,
-                 key="camera/2026-01-01.mp4"):
+def session_open(size=10485760, part_bytes=8388608, seconds=1767225600, nanoseconds=123456789, condition=0,
+                 key="camera/2026-01-01.mp4", matches=bytes(16)):
     body = Body().fixed("session", identifier("session")).u64("size", size).u64("partBytes", part_bytes)
     body.i64("modificationSeconds", seconds).u32("modificationNanoseconds", nanoseconds)
-    return body.u8("ifExists", if_exists).text16("key", key)
+    body.u8("condition", condition).fixed("conditionSession", matches)
+    return body.text16("key", key)
 
 
 def session_opened(token, part_bytes=8388608, session="session"):
     return Body().fixed("session", identifier(session)).u64("partBytes", part_bytes).bytes16("token", token)
 
 
-def session_exists(kind, evidence, size=10485760, part_bytes=8388608, etag='"0123abcd-2"', version="v1"):
+def session_exists(kind, evidence, size=10485760, part_bytes=8388608, etag='"0123abcd-2"', version="v1",
+                   session=None, present=None):
     body = Body().u64("size", size).u64("partBytes", part_bytes).u8("evidenceKind", kind)
-    return body.bytes16("evidence", evidence).text16("etag", etag).text16("version", version)
+    body.bytes16("evidence", evidence).text16("etag", etag).text16("version", version)
+    body.u8("sessionPresent", int(session is not None) if present is None else present)
+    return body.fixed("session", session or bytes(16))
 
 
 def session_refused(code, retry=0, message=""):
@@ -301,11 +305,12 @@ def frames():
     yield line("usual", "ENROLLED", enrolled("cam1", "cam1/"))
     yield line("no prefix", "ENROLLED", enrolled("n", ""))
     yield line("longest", "ENROLLED", enrolled("n" * 255, "p" * 1023 + "/"))
-    yield line("verify", "SESSION OPEN", session_open(), slot=1)
-    yield line("replace, a stream", "SESSION OPEN", session_open(size=U64_MAX, if_exists=1), slot=2)
-    yield line("fail, before 1970", "SESSION OPEN", session_open(0, 1, -1, 999999999, 2, TEXT), slot=3)
-    yield line("overwrite, largest", "SESSION OPEN",
-               session_open(U64_MAX - 1, U64_MAX, 2**63 - 1, 0, 3, "k" * 1024), slot=65535)
+    yield line("absent, with a comparison", "SESSION OPEN", session_open(), slot=1, flags=1)
+    yield line("any, a stream", "SESSION OPEN", session_open(size=U64_MAX, condition=1), slot=2)
+    yield line("absent, before 1970", "SESSION OPEN", session_open(0, 1, -1, 999999999, 0, TEXT), slot=3)
+    yield line("matches a session", "SESSION OPEN", session_open(condition=2, matches=identifier("older")), slot=4)
+    yield line("any, with a comparison, largest", "SESSION OPEN",
+               session_open(U64_MAX - 1, U64_MAX, 2**63 - 1, 0, 1, "k" * 1024), slot=65535, flags=1)
     yield line("empty key, for the gateway to refuse", "SESSION OPEN", session_open(key="", seconds=-2**63), slot=1)
     yield line("part size 0, key too long, both for the gateway to refuse", "SESSION OPEN",
                session_open(part_bytes=0, key="k" * 1025), slot=1)
@@ -315,6 +320,8 @@ def frames():
     yield line("longest token", "SESSION OPENED", session_opened(bytes(4096), U64_MAX), slot=1, flags=1)
     yield line("no evidence", "SESSION EXISTS", session_exists(0, b"", 0, 0, "", ""), slot=1)
     yield line("root digest", "SESSION EXISTS", session_exists(1, digest("root")), slot=1)
+    yield line("written by a session", "SESSION EXISTS",
+               session_exists(1, digest("root"), session=identifier("older")), slot=1)
     yield line("digest of the whole", "SESSION EXISTS", session_exists(2, digest("whole"), part_bytes=0), slot=1)
     yield line("composite MD5", "SESSION EXISTS",
                session_exists(3, MD5_ETAG, U64_MAX, U64_MAX, TEXT, "v" * 1024), slot=1)
@@ -497,7 +504,12 @@ def malformed_values():
     yield bad("part of a session", "ERROR", error(2, 1, 1))
     yield bad("part of a connection", "ERROR", error(3, 1, 1), 0)
     yield bad("a second of nanoseconds", "SESSION OPEN", session_open(nanoseconds=1000000000))
-    yield bad("ifExists 4", "SESSION OPEN", session_open(if_exists=4))
+    yield bad("condition 3", "SESSION OPEN", session_open(condition=3))
+    yield bad("a session with absent", "SESSION OPEN", session_open(matches=identifier("older")))
+    yield bad("a session with any", "SESSION OPEN", session_open(condition=1, matches=identifier("older")))
+    yield bad("session present twice", "SESSION EXISTS", session_exists(0, b"", present=2))
+    yield bad("a session that is not present", "SESSION EXISTS",
+              session_exists(0, b"", session=identifier("older"), present=0))
     yield bad("token of 4,097 bytes", "SESSION OPENED", session_opened(bytes(4097)))
     for kind, make in (("SESSION EXISTS", session_exists), ("COMPLETED", completed)):
         yield bad("evidence kind 4", kind, make(4, b""))
@@ -599,10 +611,11 @@ def token():
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     sealing_key, key_id, nonce = bytes(range(32)), 0x01020304, bytes(range(0xA0, 0xAC))
-    body = Body().u8("format", 1).text8("device", "camera-7").fixed("session", identifier("session"))
+    body = Body().u8("format", 2).text8("device", "camera-7").fixed("session", identifier("session"))
     body.u64("size", 10485760).u64("partBytes", 8388608)
     body.i64("modificationSeconds", 1767225600).u32("modificationNanoseconds", 123456789)
-    body.i64("issued", 1767225660000).text16("key", "site-a/camera/2026-01-01.mp4")
+    body.u8("condition", 2).fixed("conditionSession", identifier("older"))
+    body.text16("key", "site-a/camera/2026-01-01.mp4").i64("issued", 1767225660000)
     body.text16("upload", "2~kPqL0bYw.upload-id_example")
     front = struct.pack(">BI", 1, key_id)
     associated = front + b"sluice session token"

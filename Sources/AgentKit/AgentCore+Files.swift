@@ -44,13 +44,12 @@ extension AgentCore {
         }
     }
 
-    func computeEvidence(_ id: UploadID, partBytes: UInt64, like kind: ContentEvidence) {
+    func computeEvidence(_ id: UploadID, bytes: UInt64, partBytes: UInt64, like kind: ContentEvidence) {
         guard let source = sources[id], let file = source.file else { return }
-        let fileBytes = source.request.stamp?.size ?? 0
         look([
             {
                 let reader = PartReader(file: file)
-                return .evidence(id, reader.evidence(fileBytes: fileBytes, partBytes: partBytes, like: kind))
+                return .evidence(id, reader.evidence(fileBytes: bytes, partBytes: partBytes, like: kind))
             }
         ])
     }

@@ -253,8 +253,8 @@ actor AgentCore {
         case .releasePart(let upload, let part):
             kept[PartKey(upload: upload, part: part)] = nil
             reads[PartKey(upload: upload, part: part)] = nil
-        case .computeEvidence(let upload, let partBytes, let kind):
-            computeEvidence(upload, partBytes: partBytes, like: kind)
+        case .computeEvidence(let upload, let bytes, let partBytes, let kind):
+            computeEvidence(upload, bytes: bytes, partBytes: partBytes, like: kind)
         case .checkFile(let upload): checkFile(upload)
         case .journal(let sequence, let write):
             journal.enqueue(sequence, write)

@@ -39,6 +39,7 @@ package struct Journal: Sendable {
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { database in try database.execute(sql: schema) }
+        migrator.registerMigration("conditions") { database in try database.execute(sql: conditions) }
         try migrator.migrate(queue)
         let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
         guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
@@ -66,13 +67,20 @@ package struct Journal: Sendable {
         ) WITHOUT ROWID;
         """
 
+    /// The write condition of a session, as it is on the wire. One that was begun before there were conditions replaces
+    /// nothing.
+    private static let conditions = """
+        ALTER TABLE uploads ADD COLUMN condition INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE uploads ADD COLUMN condition_session BLOB NOT NULL DEFAULT x'';
+        """
+
     /// What a table's columns hold, by the names that SQLite has for it.
     private static let kinds = [
         "uploads": [
             "integer": [
                 "id", "policy", "is_dropping", "part_bytes", "device", "inode", "size", "modified_seconds",
-                "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created",
-            ], "text": ["path", "key", "trouble"], "blob": ["session", "token"],
+                "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created", "condition",
+            ], "text": ["path", "key", "trouble"], "blob": ["session", "token", "condition_session"],
         ],
         "parts": ["integer": ["upload", "number", "size"], "text": ["etag"], "blob": ["digest"]],
         "receipts": ["integer": ["size", "part_bytes", "finished"], "text": ["key", "path", "evidence"]],
@@ -199,14 +207,23 @@ package struct Journal: Sendable {
             device: UInt64(bitPattern: try row.value("device")), inode: UInt64(bitPattern: try row.value("inode")),
             size: UInt64(bitPattern: try row.value("size")), modification: try row.time("modified"),
             change: try row.time("changed"))
+        let policy = ExistingKeyPolicy(rawValue: UInt8(clamping: try row.value("policy") as Int64)) ?? .verify
         let saved = SavedSession(
             session: session, token: Array(token), partBytes: UInt64(bitPattern: try row.value("part_bytes")),
-            stamp: stamp, parts: parts, losses: Int(clamping: try row.value("losses") as Int64))
+            condition: try condition(row), policy: policy, stamp: stamp, parts: parts,
+            losses: Int(clamping: try row.value("losses") as Int64))
         return Row(
             id: UploadID(try row.value("id")), path: try row.value("path"), key: try row.value("key"),
-            policy: ExistingKeyPolicy(rawValue: UInt8(clamping: try row.value("policy") as Int64)) ?? .verify,
-            isDropping: try row.value("is_dropping"), saved: saved,
+            policy: policy, isDropping: try row.value("is_dropping"), saved: saved,
             createdMilliseconds: try row.value("created"), trouble: try row.value("trouble"))
+    }
+
+    /// What makes no sense replaces nothing.
+    private static func condition(_ row: GRDB.Row) throws -> WriteCondition {
+        let bytes: Data = try row.value("condition_session")
+        return WriteCondition(
+            code: UInt8(clamping: try row.value("condition") as Int64),
+            session: SessionID(hexadecimal(bytes)) ?? SessionID(high: 0, low: 0)) ?? .absent
     }
 
     // MARK: Writing
@@ -285,14 +302,16 @@ package struct Journal: Sendable {
             sql: """
                 INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes, device, inode, size,
                     modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds, losses, created,
-                    is_dropping)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                    condition, condition_session, is_dropping)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
                     (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
                 """,
             arguments: [
                 id.value, subject.path, subject.key, Int64(subject.policy.rawValue), Data(saved.session.bytes),
                 Data(saved.token), Int64(bitPattern: saved.partBytes),
-            ] + arguments(of: saved.stamp) + [saved.losses, nowMilliseconds])
+            ] + arguments(of: saved.stamp) + [
+                saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
+            ])
     }
 
     private static func restamp(_ id: UploadID, _ stamp: FileStamp, _ database: Database) throws {

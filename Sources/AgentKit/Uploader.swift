@@ -278,7 +278,7 @@ extension AgentReport {
                 events.append(.note(key: key, "goes on; \(ProgressLines.size(resumedBytes)) are stored already"))
             }
         case .comparing:
-            events.append(.note(key: key, "an object of this size is there already: comparing"))
+            events.append(.note(key: key, "the key holds an object already: comparing"))
         case .adopted:
             events.append(.note(key: key, "goes on with an unfinished upload that the gateway knows of"))
         case .lost:

@@ -1,6 +1,5 @@
 import ArgumentParser
 package import SecureChannel
-package import WireProtocol
 
 // How values of the lower rooms are written on a command line.
 
@@ -9,11 +8,3 @@ extension Fingerprint: ExpressibleByArgument {
 }
 
 extension KeyType: ExpressibleByArgument {}
-
-extension ExistingKeyPolicy: ExpressibleByArgument {
-    /// - Parameter argument: `verify`, `replace` or `fail`; *overwrite* is nothing that a person says.
-    package init?(argument: String) {
-        guard let policy = ["verify": Self.verify, "replace": .replace, "fail": .fail][argument] else { return nil }
-        self = policy
-    }
-}

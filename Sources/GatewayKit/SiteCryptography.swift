@@ -37,7 +37,7 @@ package final class SiteCryptography: TransferCryptography {
             return .opened(try keys.open(sealed, context: Self.context))
         } catch {
             switch error {
-            case .unknownKey, .unavailable: return .keyUnknown
+            case .unknownKey, .laterVersion, .unavailable: return .keyUnknown
             case .malformed, .forged: return .invalid
             }
         }

@@ -48,20 +48,20 @@ struct StoreCalls: Sendable {
             let body = ObjectBody(byteCount: bytes.size, digest: bytes.digest, md5: bytes.md5, bytes: flow)
             return .partStored(
                 etag: try await store.uploadPart(key: key, upload: upload, number: part, body: body))
-        case .storeObject(let key, let label, let bytes, let onlyIfAbsent):
+        case .storeObject(let key, let label, let bytes, let condition):
             guard let flow else { throw StoreError(.bodyFailed) }
             let body = ObjectBody(byteCount: bytes.size, digest: bytes.digest, md5: bytes.md5, bytes: flow)
             var metadata = ObjectMetadata(label)
             metadata.partDigest = bytes.digest
             return .objectStored(
                 StoreReceipt(
-                    try await store.putObject(key: key, body: body, metadata: metadata, ifAbsent: onlyIfAbsent)))
-        case .complete(let key, let upload, let parts, let size, let onlyIfAbsent):
+                    try await store.putObject(key: key, body: body, metadata: metadata, condition: condition)))
+        case .complete(let key, let upload, let parts, let size, let condition):
             let named = parts.compactMap(CompletedPart.init)
             return .objectStored(
                 StoreReceipt(
                     try await store.completeUpload(
-                        key: key, upload: upload, parts: named, size: size, ifAbsent: onlyIfAbsent)))
+                        key: key, upload: upload, parts: named, size: size, condition: condition)))
         case .abort(let key, let upload):
             do throws(StoreError) {
                 try await store.abortUpload(key: key, upload: upload)
@@ -127,6 +127,8 @@ extension StoreFailure {
         case .digestMismatch, .sizeMismatch: self = .digestMismatch
         case .invalidParts(let parts): self = .partsInvalid(parts)
         case .alreadyExists: self = .keyTaken
+        case .preconditionGone: self = .objectGone
+        case .conflict: self = .conflict
         case .keyUnsupported: self = .keyUnsupported(message: error.sentence)
         case .tooLarge, .unsupported: self = .refused(message: error.sentence)
         case .bodyFailed, .cancelled: self = .cancelled
@@ -184,18 +186,18 @@ extension CompletedPart {
 
 extension SessionRecordFacts {
     init(_ record: SessionRecord) {
-        self.init(
-            device: record.device, key: record.key, fileBytes: record.size,
-            label: ObjectLabel(
-                session: record.sessionID, partBytes: record.partBytes, modification: record.modificationTime),
-            upload: record.upload)
+        let terms = SessionTerms(
+            key: record.key, size: record.size, partBytes: record.partBytes, modification: record.modificationTime,
+            condition: record.condition)
+        self.init(device: record.device, session: record.sessionID, terms: terms, upload: record.upload)
     }
 }
 
 extension SessionRecord {
     init(_ facts: SessionRecordFacts) {
         self.init(
-            device: facts.device, key: facts.key, size: facts.fileBytes, modificationTime: facts.label.modification,
-            partBytes: facts.label.partBytes, sessionID: facts.label.session, upload: facts.upload)
+            device: facts.device, key: facts.terms.key, size: facts.terms.size,
+            modificationTime: facts.terms.modification, partBytes: facts.terms.partBytes,
+            condition: facts.terms.condition, sessionID: facts.session, upload: facts.upload)
     }
 }

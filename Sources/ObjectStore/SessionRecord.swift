@@ -16,19 +16,22 @@ package struct SessionRecord: Hashable, Sendable {
     package var modificationTime: ModificationTime
     /// The session's part size.
     package var partBytes: UInt64
+    /// Which object the session may replace.
+    package var condition: WriteCondition
     package var sessionID: SessionID
     /// `nil` until the upload has been created.
     package var upload: String?
 
     package init(
         device: String, key: String, size: UInt64?, modificationTime: ModificationTime, partBytes: UInt64,
-        sessionID: SessionID, upload: String?
+        condition: WriteCondition = .absent, sessionID: SessionID, upload: String?
     ) {
         self.device = device
         self.key = key
         self.size = size
         self.modificationTime = modificationTime
         self.partBytes = partBytes
+        self.condition = condition
         self.sessionID = sessionID
         self.upload = upload
     }
@@ -51,24 +54,25 @@ extension SessionRecord {
     package func encoded() throws(StoreError) -> [UInt8] {
         let form = EncodedSessionRecord(
             version: EncodedSessionRecord.currentVersion, device: device, key: key, size: size,
-            modified: EncodedTime(modificationTime), partBytes: partBytes, session: String(describing: sessionID),
-            upload: upload)
+            modified: EncodedTime(modificationTime), partBytes: partBytes, replaces: EncodedCondition(condition),
+            session: String(describing: sessionID), upload: upload)
         return try encodedJSON(form)
     }
 
-    /// `nil` where the bytes are no record, or one of a version that this program does not know.
+    /// `nil` where the bytes are no record, or one of a version that this program does not know. A record of version 1
+    /// says nothing of a condition: it is read as *absent*.
     package init?(decoding bytes: [UInt8]) {
-        guard let form: EncodedSessionRecord = decodedJSON(bytes), form.version == EncodedSessionRecord.currentVersion,
+        guard let form: EncodedSessionRecord = decodedJSON(bytes), let condition = form.condition,
             let sessionID = SessionID(form.session), let modificationTime = form.modified.modificationTime
         else { return nil }
         self.init(
             device: form.device, key: form.key, size: form.size, modificationTime: modificationTime,
-            partBytes: form.partBytes, sessionID: sessionID, upload: form.upload)
+            partBytes: form.partBytes, condition: condition, sessionID: sessionID, upload: form.upload)
     }
 }
 
 private struct EncodedSessionRecord: Codable {
-    static let currentVersion = 1
+    static let currentVersion = 2
 
     var version: Int
     var device: String
@@ -76,8 +80,43 @@ private struct EncodedSessionRecord: Codable {
     var size: UInt64?
     var modified: EncodedTime
     var partBytes: UInt64
+    /// From version 2 on.
+    var replaces: EncodedCondition?
     var session: String
     var upload: String?
+
+    var condition: WriteCondition? {
+        switch version {
+        case 1: .absent
+        case Self.currentVersion: replaces?.condition
+        default: nil
+        }
+    }
+}
+
+/// How records write a session's condition: what it may replace.
+private struct EncodedCondition: Codable {
+    /// `nothing`, `anything` or `session`.
+    var what: String
+    /// With `session`.
+    var session: String?
+
+    init(_ condition: WriteCondition) {
+        switch condition {
+        case .absent: what = "nothing"
+        case .any: what = "anything"
+        case .matches(let session): (what, self.session) = ("session", String(describing: session))
+        }
+    }
+
+    var condition: WriteCondition? {
+        switch what {
+        case "nothing": .absent
+        case "anything": .any
+        case "session": session.flatMap { SessionID($0) }.map { .matches($0) }
+        default: nil
+        }
+    }
 }
 
 /// How records and FileStore's descriptions write a modification time.

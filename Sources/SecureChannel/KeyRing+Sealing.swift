@@ -12,6 +12,8 @@ extension KeyRing {
         headerByteCount + AES256GCM.nonceByteCount + AES256GCM.tagByteCount
 
     private static let version: UInt8 = 1
+    /// What later versions of the gateway may write there.
+    private static let laterVersions: ClosedRange<UInt8> = 2...15
     private static let headerByteCount = 5
 
     /// Seals with the newest sealing key.
@@ -35,7 +37,10 @@ extension KeyRing {
     /// Opens what any gateway of the site sealed with a key of this ring and for this context.
     /// - Parameter sealed: as a peer sent it.
     package func open(_ sealed: [UInt8], context: [UInt8]) throws(TokenOpeningError) -> [UInt8] {
-        guard sealed.count >= Self.sealingBytes, sealed[0] == Self.version else { throw .malformed }
+        guard sealed.count >= Self.sealingBytes else { throw .malformed }
+        guard sealed[0] == Self.version else {
+            throw Self.laterVersions.contains(sealed[0]) ? .laterVersion(sealed[0]) : .malformed
+        }
         let header = Array(sealed[..<Self.headerByteCount])
         let id = KeyID(value: header.dropFirst().reduce(0) { $0 << 8 | UInt32($1) })
         guard let key = keys.first(where: { $0.id == id }) else { throw .unknownKey(id) }
@@ -55,8 +60,10 @@ extension KeyRing {
 
 /// Why a sealed token was not opened. The cases ask for different answers to the agent.
 package enum TokenOpeningError: Error, Hashable {
-    /// Too short, or of a version that this gateway does not know.
+    /// Too short, or no token at all.
     case malformed
+    /// A later version of the gateway sealed it: another gateway of the site can open it.
+    case laterVersion(UInt8)
     /// This gateway's ring is behind the one that sealed it: to be tried again, here later or elsewhere, never *lost*.
     case unknownKey(KeyRing.KeyID)
     /// Nobody with the key sealed these bytes for this context.
@@ -69,6 +76,7 @@ extension TokenOpeningError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .malformed: "The session token is malformed."
+        case .laterVersion(let version): "The session token has version \(version), which this gateway does not know."
         case .unknownKey(let id): "The session token is sealed with key \(id), which this gateway's key ring lacks."
         case .forged: "The session token was altered, or belongs to another device."
         case .unavailable(let error): error.description

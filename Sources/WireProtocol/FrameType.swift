@@ -97,7 +97,7 @@ extension FrameType {
         case .error: ("ERROR", .both, .any, 1_024, 0)
         case .enrol: ("ENROL", .agentToGateway, .connection, 1_024, 0)
         case .enrolled: ("ENROLLED", .gatewayToAgent, .connection, 2_048, 0)
-        case .sessionOpen: ("SESSION OPEN", .agentToGateway, .session, 4_096, 0)
+        case .sessionOpen: ("SESSION OPEN", .agentToGateway, .session, 4_096, SessionOpen.comparesFlag)
         case .sessionOpened: ("SESSION OPENED", .gatewayToAgent, .session, 8_192, SessionOpened.adoptedFlag)
         case .sessionExists: ("SESSION EXISTS", .gatewayToAgent, .session, 8_192, 0)
         case .sessionRefused: ("SESSION REFUSED", .gatewayToAgent, .session, 1_024, 0)

@@ -1,7 +1,7 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
-import WireProtocol
+import TransferCore
 
 struct Push: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -52,4 +52,11 @@ struct Push: AsyncParsableCommand {
     }
 
     private static func isDirectory(_ path: String) -> Bool { FileWalk.isDirectory(path) }
+}
+
+extension ExistingKeyPolicy: ExpressibleByArgument {
+    public init?(argument: String) {
+        guard let policy = ["verify": Self.verify, "replace": .replace, "fail": .fail][argument] else { return nil }
+        self = policy
+    }
 }

@@ -8,12 +8,16 @@ extension HostileClient {
     static let partBytes: UInt64 = 8 << 20
 
     static func opening(
-        _ session: SessionID, size: UInt64, key: String = "file", policy: ExistingKeyPolicy = .overwrite
+        _ session: SessionID, size: UInt64, key: String = "file", condition: WriteCondition = .any,
+        compares: Bool = false
     ) -> Frame {
         .sessionOpen(
             SessionOpen(
-                session: session, size: size, partBytes: partBytes,
-                modification: ModificationTime(seconds: 1, nanoseconds: 0), ifExists: policy, key: key))
+                session: session,
+                terms: SessionTerms(
+                    key: key, size: size, partBytes: partBytes,
+                    modification: ModificationTime(seconds: 1, nanoseconds: 0), condition: condition),
+                compares: compares))
     }
 
     /// SESSION OPEN, and waits until it is open.

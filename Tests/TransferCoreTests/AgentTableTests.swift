@@ -71,7 +71,8 @@ import WireProtocol
                 .hello(GatewayDriver.hello()), .sessionLeave(SessionLeave()),
             ]
             frames += [ContentEvidence.none, .root(ToyDigest.sha256([1])), .compositeMD5("x-3")].map {
-                .sessionExists(SessionExists(size: 2_500, partBytes: 700, evidence: $0, etag: "", version: ""))
+                .sessionExists(
+                    SessionExists(size: 2_500, partBytes: 700, evidence: $0, etag: "", version: "", session: nil))
             }
             for part in parts {
                 frames += [
@@ -172,7 +173,8 @@ import WireProtocol
             driver.frame(
                 .sessionExists(
                     SessionExists(
-                        size: 2_500, partBytes: 700, evidence: .root(ToyDigest.sha256([1])), etag: "", version: "")))
+                        size: 2_500, partBytes: 700, evidence: .root(ToyDigest.sha256([1])), etag: "", version: "",
+                        session: nil)))
             return
         case .droppingWhileOpening:
             driver.change { $0.drop(AgentDriver.upload, now: $1) }

@@ -255,7 +255,7 @@ import WireProtocol
         let actions = driver.frame(AgentDriver.completed(evidence: evidence))
         #expect(
             actions.contains { action in
-                if case .computeEvidence(_, _, like: evidence) = action { true } else { false }
+                if case .computeEvidence(_, _, _, like: evidence) = action { true } else { false }
             })
         #expect(driver.outcomes.isEmpty)
     }

@@ -28,7 +28,7 @@ import WireProtocol
             case (.verify, .same): hasEvidence ? .found : .refused
             case (.verify, _): .refused
             case (.replace, .same): hasEvidence ? .found : .sent
-            case (.replace, _), (.overwrite, _): .sent
+            case (.replace, _): .sent
             }
         }
 

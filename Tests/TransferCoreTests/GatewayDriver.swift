@@ -122,9 +122,17 @@ struct GatewayDriver {
             run: RunID(high: run, low: run), software: "a")
     }
 
-    static func open(size: UInt64, policy: ExistingKeyPolicy = .verify, session: SessionID = session) -> SessionOpen {
+    static func terms(
+        size: UInt64? = 2_500, key: String = "site/file", condition: WriteCondition = .absent
+    ) -> SessionTerms {
+        SessionTerms(key: key, size: size, partBytes: 1_000, modification: modification, condition: condition)
+    }
+
+    static func open(
+        size: UInt64, condition: WriteCondition = .absent, compares: Bool = true, session: SessionID = session
+    ) -> SessionOpen {
         SessionOpen(
-            session: session, size: size, partBytes: 1_000, modification: modification, ifExists: policy, key: "file")
+            session: session, terms: terms(size: size, key: "file", condition: condition), compares: compares)
     }
 
     static func bytes(_ part: UInt32, of size: UInt64) -> [UInt8] {
@@ -158,10 +166,12 @@ struct GatewayDriver {
             root: ToyDigest.root(entries.compactMap(\.digest)), partCount: UInt32(entries.count), size: size)
     }
 
-    static func token(size: UInt64 = 2_500, upload: String = "upload-1") -> [UInt8] {
+    static func token(
+        size: UInt64 = 2_500, upload: String = "upload-1", condition: WriteCondition = .absent
+    ) -> [UInt8] {
         let token = SessionToken(
-            device: device.name, session: session, fileBytes: size, partBytes: 1_000, modification: modification,
-            issuedMilliseconds: 0, key: "site/file", upload: upload)
+            device: device.name, session: session, terms: terms(size: size, condition: condition),
+            issuedMilliseconds: 0, upload: upload)
         return token.encoded.flatMap { ToyCryptography().seal(token: $0) } ?? []
     }
 

@@ -30,7 +30,7 @@ import WireProtocol
         from id: ConnectionID = GatewayDriver.connection
     ) -> [GatewayAction] {
         driver.frame(
-            .sessionOpen(GatewayDriver.open(size: size, policy: .overwrite, session: session(number))),
+            .sessionOpen(GatewayDriver.open(size: size, condition: .any, compares: false, session: session(number))),
             slot: Slot(UInt16(number)), from: id)
     }
 
@@ -194,7 +194,7 @@ import WireProtocol
                 switch what {
                 case "abort": .abort(Abort(token: GatewayDriver.token()))
                 case "resume and leave": .resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token()))
-                default: .sessionOpen(GatewayDriver.open(size: 400, policy: .overwrite))
+                default: .sessionOpen(GatewayDriver.open(size: 400, condition: .any, compares: false))
                 }
             let came = driver.frame(frame)
             while !driver.requests.isEmpty { driver.answer(.failed(.uploadUnknown)) }
@@ -224,7 +224,8 @@ import WireProtocol
         driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
         let next = driver.newConnection()
         driver.connect(next)
-        let again = driver.frame(.sessionOpen(GatewayDriver.open(size: 400, policy: .overwrite)), from: next)
+        let again = driver.frame(
+            .sessionOpen(GatewayDriver.open(size: 400, condition: .any, compares: false)), from: next)
         #expect(codes(again) == [.busy])
     }
 
@@ -239,7 +240,7 @@ import WireProtocol
         for number in 1...50 {
             let came = driver.frame(
                 .sessionOpen(
-                    GatewayDriver.open(size: 400, policy: how == "taken" ? .fail : .verify, session: session(number))))
+                    GatewayDriver.open(size: 400, compares: how != "taken", session: session(number))))
             #expect(!codes(came).contains(.busy))
             let object = GatewayDriver.object(size: 400, session: how == "completed" ? session(number) : nil)
             #expect(driver.answer(.object(object)).contains { if case .send = $0 { true } else { false } })
@@ -312,7 +313,7 @@ import WireProtocol
             #expect(codes(driver.frame(offer, slot: Slot(UInt16(number)))) == (number <= 3 ? [] : [.busy]))
         }
         for number in 5...6 {
-            let opening = GatewayDriver.open(size: 1_000, policy: .overwrite, session: session(number))
+            let opening = GatewayDriver.open(size: 1_000, condition: .any, compares: false, session: session(number))
             driver.frame(.sessionOpen(opening), slot: Slot(UInt16(number)), from: other)
             let decided = driver.frame(offer, slot: Slot(UInt16(number)), from: other)
             #expect(codes(decided) == (number == 5 ? [] : [.busy]))

@@ -69,15 +69,13 @@ import WireProtocol
             + [
                 .uploadUnknown, .unavailable(retryAfter: .seconds(1)), .outcomeUnknown, .full, .denied, .bucketMissing,
                 .digestMismatch, .partsInvalid([]), .partsInvalid([1, 2].compactMap { PartNumber($0) }), .keyTaken,
+                .objectGone, .conflict,
                 .keyUnsupported(message: "m"), .refused(message: "m"), .cancelled,
             ].map { StoreAnswer.failed($0) }
 
         static func record(_ session: UInt64) -> SessionRecordFacts {
             SessionRecordFacts(
-                device: "device-1", key: "site/file", fileBytes: 2_500,
-                label: ObjectLabel(
-                    session: SessionID(high: session, low: session), partBytes: 1_000,
-                    modification: GatewayDriver.modification),
+                device: "device-1", session: SessionID(high: session, low: session), terms: GatewayDriver.terms(),
                 upload: "upload-\(session)")
         }
 

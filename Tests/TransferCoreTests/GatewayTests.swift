@@ -176,17 +176,15 @@ import WireProtocol
         var driver = GatewayDriver()
         driver.connect()
         let open = SessionOpen(
-            session: GatewayDriver.session, size: 400, partBytes: 1_000, modification: GatewayDriver.modification,
-            ifExists: .verify, key: "\u{301}a")
+            session: GatewayDriver.session, terms: GatewayDriver.terms(size: 400, key: "\u{301}a"), compares: true)
         driver.frame(.sessionOpen(open))
         let completed = frames(driver.answer(.object(GatewayDriver.object(size: 400)))).compactMap { frame -> String? in
             if case .completed(let completed) = frame { completed.location } else { nil }
         }
         #expect(completed.map { Array($0.utf8) } == [Array("\u{301}a".utf8)])
         let token = SessionToken(
-            device: GatewayDriver.device.name, session: SessionID(high: 2, low: 2), fileBytes: 2_500,
-            partBytes: 1_000, modification: GatewayDriver.modification, issuedMilliseconds: 0, key: "site/\u{301}a",
-            upload: "u")
+            device: GatewayDriver.device.name, session: SessionID(high: 2, low: 2),
+            terms: GatewayDriver.terms(key: "site/\u{301}a"), issuedMilliseconds: 0, upload: "u")
         let sealed = try #require(token.encoded.flatMap { ToyCryptography().seal(token: $0) })
         let query = Frame.resumeQuery(ResumeQuery(listedParts: 0, token: sealed))
         #expect(frames(driver.frame(query, slot: Slot(2))).isEmpty)
@@ -314,15 +312,16 @@ import WireProtocol
     @Test func aFileOfOnePartHasNoList() {
         var driver = GatewayDriver()
         driver.connect()
-        driver.frame(.sessionOpen(GatewayDriver.open(size: 400, policy: .overwrite)))
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400, condition: .any, compares: false)))
         let before = driver.machine.bytesReserved
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
         #expect(driver.machine.bytesReserved == before)
     }
 
-    /// Who had everything stored may have had it completed at another gateway, whose store hides the upload meanwhile.
+    /// Another gateway may be completing the upload, whose store hides it meanwhile. An agent may list fewer parts than
+    /// are stored: its journal lags behind.
     @Test(arguments: [3, 2])
-    func aSessionThatHadAllPartsIsNotCalledLostAtOnce(listed: Int) {
+    func aResumedSessionIsNotCalledLostAtOnce(listed: Int) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
         driver.connect()
         let entries = Array(GatewayDriver.entries(of: 2_500).prefix(listed))
@@ -339,7 +338,7 @@ import WireProtocol
         }
         #expect(answers.contains { if case .resumeState(let state) = $0 { state.phase == .lost } else { false } })
         let isPatient = driver.now >= began + .seconds(60) && driver.now < began + .seconds(90)
-        #expect(listed == 3 ? isPatient : checks == 3, "\(checks)")
+        #expect(isPatient, "\(checks)")
         #expect(checks < 20)
     }
 

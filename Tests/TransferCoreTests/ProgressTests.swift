@@ -41,7 +41,8 @@ import WireProtocol
         let session = SessionID(high: id.value, low: UInt64(number))
         let slot = Slot(UInt16(number))
         driver.frame(
-            .sessionOpen(GatewayDriver.open(size: 1_000, policy: .overwrite, session: session)), slot: slot, from: id)
+            .sessionOpen(GatewayDriver.open(size: 1_000, condition: .any, compares: false, session: session)),
+            slot: slot, from: id)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 1_000))), slot: slot, from: id)
     }
 
@@ -219,7 +220,7 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 6_000)
         let before = driver.machine.partsUnderWay
         let session = SessionID(high: 2, low: 3)
-        let open = GatewayDriver.open(size: 1_000, policy: .overwrite, session: session)
+        let open = GatewayDriver.open(size: 1_000, condition: .any, compares: false, session: session)
         driver.frame(.sessionOpen(open), slot: Slot(3), from: other)
         let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 1_000)))
         let putOff = driver.frame(offer, slot: Slot(3), from: other)
@@ -236,7 +237,7 @@ import WireProtocol
         var interrupted = 1
         for number in 4...20 {
             let open = GatewayDriver.open(
-                size: 1_000, policy: .overwrite, session: SessionID(high: 2, low: UInt64(number)))
+                size: 1_000, condition: .any, compares: false, session: SessionID(high: 2, low: UInt64(number)))
             driver.frame(.sessionOpen(open), slot: Slot(UInt16(number)), from: other)
             for _ in 0..<2 {
                 interrupted += letGo(driver.frame(offer, slot: Slot(UInt16(number)), from: other)).count

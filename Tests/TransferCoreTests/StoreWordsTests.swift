@@ -81,16 +81,16 @@ import WireProtocol
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
         driver.answer(.object(nil))
-        let label = ObjectLabel(
-            session: SessionID(high: 2, low: 2), partBytes: 0, modification: GatewayDriver.modification)
+        var terms = GatewayDriver.terms()
+        terms.partBytes = 0
         let record = SessionRecordFacts(
-            device: GatewayDriver.device.name, key: "site/file", fileBytes: 2_500, label: label, upload: "upload-2")
+            device: GatewayDriver.device.name, session: SessionID(high: 2, low: 2), terms: terms, upload: "upload-2")
         #expect(frames(driver.answer(.records([record]))).isEmpty)
         guard case .writeRecord(let facts) = driver.requests.first?.request else {
             Issue.record("no session of its own was begun")
             return
         }
-        #expect(facts.label.session == GatewayDriver.session)
+        #expect(facts.session == GatewayDriver.session)
     }
 
     /// A store that says "later" and means never must not keep a session for ever.

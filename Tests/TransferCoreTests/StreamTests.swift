@@ -25,7 +25,7 @@ import WireProtocol
         driver.submitStream()
         driver.welcome()
         let sizes = driver.commit().compactMap { action -> UInt64?? in
-            if case .send(_, _, .sessionOpen(let open)) = action { .some(open.size) } else { nil }
+            if case .send(_, _, .sessionOpen(let open)) = action { .some(open.terms.size) } else { nil }
         }
         #expect(sizes == [nil])
     }
@@ -92,7 +92,7 @@ import WireProtocol
         driver.welcome()
         driver.commit()
         driver.frame(
-            .sessionExists(SessionExists(size: 5, partBytes: 0, evidence: .none, etag: "e", version: "")))
+            .sessionExists(SessionExists(size: 5, partBytes: 0, evidence: .none, etag: "e", version: "", session: nil)))
         driver.commit()
         guard case .failed(let failure)? = driver.outcomes.first else {
             Issue.record("\(driver.outcomes)")

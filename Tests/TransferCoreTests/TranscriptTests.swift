@@ -26,10 +26,7 @@ import WireProtocol
 
         // No: the session is written down, then the upload is created, then it is written down whole.
         var facts = SessionRecordFacts(
-            device: "device-1", key: "site/file", fileBytes: 1_500,
-            label: ObjectLabel(
-                session: GatewayDriver.session, partBytes: 1_000, modification: GatewayDriver.modification),
-            upload: nil)
+            device: "device-1", session: GatewayDriver.session, terms: GatewayDriver.terms(size: 1_500), upload: nil)
         #expect(gateway.answer(.records([])) == [.store(StoreRequestID(3), .writeRecord(facts))])
         #expect(
             gateway.answer(.done) == [.store(StoreRequestID(4), .createUpload(key: "site/file", label: facts.label))])
@@ -87,7 +84,7 @@ import WireProtocol
             gateway.answer(.parts(entries)) == [
                 .store(
                     StoreRequestID(8),
-                    .complete(key: "site/file", upload: "upload-1", parts: entries, size: 1_500, onlyIfAbsent: false))
+                    .complete(key: "site/file", upload: "upload-1", parts: entries, size: 1_500, condition: .ifAbsent))
             ])
         let completed = Completed(
             size: 1_500, evidence: .root(GatewayDriver.complete(1_500).root), partBytes: 1_000, etag: "e", version: "",
@@ -133,7 +130,7 @@ import WireProtocol
                     StoreRequestID(2),
                     .storeObject(
                         key: "site/file", label: label,
-                        bytes: PartBytes(flow: flow, size: 400, digest: offer.digest, md5: nil), onlyIfAbsent: false)),
+                        bytes: PartBytes(flow: flow, size: 400, digest: offer.digest, md5: nil), condition: .ifAbsent)),
                 .send(
                     id, slot, .partDecision(PartDecision(part: offer.part, decision: .send(offset: 400, limit: 400)))),
                 .releaseFlow(flow),
@@ -201,9 +198,7 @@ import WireProtocol
             session: agent.session, token: [], partBytes: 1_000, stamp: AgentDriver.stamp(size: 1_500), parts: [],
             losses: 0)
         #expect(welcomed.last == .journal(JournalSequence(1), .began(upload, saved)))
-        let open = SessionOpen(
-            session: agent.session, size: 1_500, partBytes: 1_000, modification: GatewayDriver.modification,
-            ifExists: .verify, key: "file")
+        let open = GatewayDriver.open(size: 1_500, session: agent.session)
         #expect(agent.commit() == [.send(id, slot, .sessionOpen(open))])
 
         // SESSION OPENED: the first part is read, offered, and sent within the initial credit.
@@ -254,7 +249,7 @@ import WireProtocol
             ])
         let receipt = UploadReceipt(
             size: 1_500, partBytes: 1_000, root: GatewayDriver.complete(1_500).root, evidence: .none, etag: "e",
-            version: "")
+            version: "", session: agent.session, stamp: AgentDriver.stamp(size: 1_500))
         #expect(
             agent.frame(AgentDriver.completed(size: 1_500)) == [
                 .journal(JournalSequence(5), .finished(upload, .stored(receipt, wasThere: false)))

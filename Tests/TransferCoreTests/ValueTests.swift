@@ -311,13 +311,18 @@ import WireProtocol
 @Suite struct SessionTokenTests {
     static let tokens = [
         SessionToken(
-            device: "edge-7", session: SessionID(high: 1, low: .max), fileBytes: 12_345, partBytes: 1 << 20,
-            modification: ModificationTime(seconds: -5, nanoseconds: 999_999_999), issuedMilliseconds: -1,
-            key: "site/ä/文件", upload: "upload-1"),
+            device: "edge-7", session: SessionID(high: 1, low: .max),
+            terms: SessionTerms(
+                key: "site/ä/文件", size: 12_345, partBytes: 1 << 20,
+                modification: ModificationTime(seconds: -5, nanoseconds: 999_999_999),
+                condition: .matches(SessionID(high: 3, low: 4))),
+            issuedMilliseconds: -1, upload: "upload-1"),
         SessionToken(
-            device: "", session: SessionID(high: 0, low: 0), fileBytes: nil, partBytes: .max,
-            modification: ModificationTime(seconds: .max, nanoseconds: 0), issuedMilliseconds: .max, key: "", upload: ""
-        ),
+            device: "", session: SessionID(high: 0, low: 0),
+            terms: SessionTerms(
+                key: "", size: nil, partBytes: .max, modification: ModificationTime(seconds: .max, nanoseconds: 0),
+                condition: .any),
+            issuedMilliseconds: .max, upload: ""),
     ]
 
     @Test(arguments: tokens)
@@ -337,7 +342,7 @@ import WireProtocol
         var generator = SeededGenerator(seed: 11)
         for _ in 0..<2_000 {
             var bytes = generator.bytes(Int.random(in: 0..<120, using: &generator))
-            if !bytes.isEmpty { bytes[0] = 1 }
+            if !bytes.isEmpty { bytes[0] = 2 }
             if let token = SessionToken(encoded: bytes) { #expect(token.encoded == bytes) }
         }
     }

@@ -78,8 +78,11 @@ import WireProtocol
     func networkBufferIsFreeOnceTheDecoderWaits(count: Int) throws {
         var decoder = FrameDecoder(receiver: .gateway)
         let open = SessionOpen(
-            session: SessionID(high: 1, low: 2), size: 1, partBytes: 1,
-            modification: ModificationTime(seconds: 0, nanoseconds: 0), ifExists: .verify, key: "key")
+            session: SessionID(high: 1, low: 2),
+            terms: SessionTerms(
+                key: "key", size: 1, partBytes: 1, modification: ModificationTime(seconds: 0, nanoseconds: 0),
+                condition: .absent),
+            compares: true)
         var network = ByteBuffer(bytes: try encoded(.sessionOpen(open))[..<count])
         decoder.append(network)
         #expect(try decoder.next() == nil)

@@ -116,8 +116,11 @@ import WireProtocol
         func open(size: UInt64? = nil, nanoseconds: UInt32 = 0, key: String = "k") -> Frame {
             .sessionOpen(
                 SessionOpen(
-                    session: SessionID(high: 0, low: 0), size: size, partBytes: 1,
-                    modification: ModificationTime(seconds: 0, nanoseconds: nanoseconds), ifExists: .fail, key: key))
+                    session: SessionID(high: 0, low: 0),
+                    terms: SessionTerms(
+                        key: key, size: size, partBytes: 1,
+                        modification: ModificationTime(seconds: 0, nanoseconds: nanoseconds), condition: .absent),
+                    compares: false))
         }
         func hello(_ versions: ClosedRange<UInt16>, isReversed: Bool = false, software: String = "") -> Frame {
             .hello(
@@ -153,7 +156,7 @@ import WireProtocol
             (open(nanoseconds: 1_000_000_000), Slot(1), wrong(.sessionOpen, "modificationNanoseconds")),
             (
                 open(key: String(repeating: "k", count: 5_000)), Slot(1),
-                .frameTooLarge(type: 0x10, length: 5_047, maximum: 4_096)
+                .frameTooLarge(type: 0x10, length: 5_063, maximum: 4_096)
             ),
             (open(key: String(repeating: "k", count: 70_000)), Slot(1), wrong(.sessionOpen, "key")),
             (.stored(Stored(part: one, etag: "")), Slot(1), wrong(.stored, "etag")),
@@ -173,8 +176,8 @@ import WireProtocol
                 .sessionExists(
                     SessionExists(
                         size: 0, partBytes: 0, evidence: .none, etag: "",
-                        version: String(repeating: "v", count: 9_000))), Slot(1),
-                .frameTooLarge(type: 0x12, length: 9_023, maximum: 8_192)
+                        version: String(repeating: "v", count: 9_000), session: nil)), Slot(1),
+                .frameTooLarge(type: 0x12, length: 9_040, maximum: 8_192)
             ),
         ]
     }

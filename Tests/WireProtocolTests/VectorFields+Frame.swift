@@ -13,7 +13,7 @@ extension VectorFields {
         case .error: .error(try errorReport())
         case .enrol: .enrol(try enrol())
         case .enrolled: .enrolled(Enrolled(name: try text("name"), prefix: try text("prefix")))
-        case .sessionOpen: .sessionOpen(try sessionOpen())
+        case .sessionOpen: .sessionOpen(try sessionOpen(flags: flags))
         case .sessionOpened:
             .sessionOpened(
                 SessionOpened(
@@ -95,20 +95,33 @@ extension VectorFields {
             message: try text("message"))
     }
 
-    private mutating func sessionOpen() throws -> SessionOpen {
-        SessionOpen(
-            session: try session("session"), size: try parse("size") { UInt64($0) }.knownSize,
-            partBytes: try integer("partBytes"),
-            modification: ModificationTime(
-                seconds: try integer("modificationSeconds"), nanoseconds: try integer("modificationNanoseconds")),
-            ifExists: try parse("ifExists") { text in UInt8(text).flatMap { ExistingKeyPolicy(rawValue: $0) } },
-            key: try text("key"))
+    private mutating func sessionOpen(flags: UInt8) throws -> SessionOpen {
+        let opened = try session("session")
+        let size: UInt64? = try parse("size") { UInt64($0) }.knownSize
+        let partBytes: UInt64 = try integer("partBytes")
+        let modification = ModificationTime(
+            seconds: try integer("modificationSeconds"), nanoseconds: try integer("modificationNanoseconds"))
+        let code: UInt8 = try integer("condition")
+        guard let condition = WriteCondition(code: code, session: try session("conditionSession")) else {
+            throw VectorError(reason: "condition")
+        }
+        return SessionOpen(
+            session: opened,
+            terms: SessionTerms(
+                key: try text("key"), size: size, partBytes: partBytes, modification: modification,
+                condition: condition),
+            compares: flags & 1 != 0)
     }
 
     private mutating func sessionExists() throws -> SessionExists {
-        SessionExists(
-            size: try integer("size"), partBytes: try integer("partBytes"), evidence: try evidence(),
-            etag: try text("etag"), version: try text("version"))
+        let (size, partBytes): (UInt64, UInt64) = (try integer("size"), try integer("partBytes"))
+        let evidence = try evidence()
+        let (etag, version) = (try text("etag"), try text("version"))
+        let isKnown: UInt8 = try integer("sessionPresent")
+        let writer = try session("session")
+        return SessionExists(
+            size: size, partBytes: partBytes, evidence: evidence, etag: etag, version: version,
+            session: isKnown == 1 ? writer : nil)
     }
 
     private mutating func partOffer(flags: UInt8) throws -> PartOffer {

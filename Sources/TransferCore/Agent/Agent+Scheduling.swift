@@ -260,6 +260,15 @@ extension AgentUpload {
             || parts.values.contains { $0.attachment?.connection == connection }
     }
 
+    /// Whether a gateway that is connected owes an answer. It may be looking for an object for minutes.
+    func awaitsAnswer(_ context: AgentContext) -> Bool {
+        switch phase {
+        case .opening, .resuming, .completing, .aborting:
+            links.contains { context.connections[$0.attachment.connection]?.isOpen == true }
+        default: false
+        }
+    }
+
     var isWaiting: Bool {
         guard case .waiting = phase else { return false }
         return true

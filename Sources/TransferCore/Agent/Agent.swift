@@ -292,6 +292,8 @@ package struct Agent {
         guard verdict == nil, !uploads.isEmpty, context.progressAt + context.limits.retryFor <= context.now else {
             return
         }
+        let isAnswerDue = uploads.values.contains { $0.awaitsAnswer(context) }
+        if isAnswerDue, context.now < context.progressAt + context.limits.answerFor { return }
         // Reading is progress that only the shell sees, and the put limit may be longer than the patience.
         guard !uploads.values.contains(where: { $0.isReading || $0.putLimitEndsAt > context.now }) else {
             context.progressAt = context.now
@@ -308,7 +310,8 @@ package struct Agent {
     /// The next moment at which `tick` has something to do. What is due now and is not done waits for something else.
     package var nextDeadline: Instant? {
         guard !uploads.isEmpty, verdict == nil else { return nil }
-        var deadlines: [Instant] = [context.progressAt + context.limits.retryFor]
+        let giveUpAt = context.progressAt + context.limits.retryFor
+        var deadlines = [giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor]
         if let wake = attention.nextWake { deadlines.append(wake) }
         for connection in context.connections.values {
             switch connection.phase {

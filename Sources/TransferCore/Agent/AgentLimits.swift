@@ -18,6 +18,8 @@ package struct AgentLimits: Equatable, Sendable {
     package var bytesPerSecond: UInt64?
     /// How long to go on without any progress before giving up with everything kept.
     package var retryFor = Duration.seconds(300)
+    /// The same while a gateway that is connected owes an answer: it may be looking for an object for two minutes.
+    package var answerFor = Duration.seconds(180)
     package var retry = RetryPolicy()
     /// How long to wait for a connection, or for WELCOME.
     package var connectLimit = Duration.seconds(20)

@@ -53,25 +53,65 @@ package struct FileStamp: Equatable, Sendable {
     }
 }
 
+/// What the user wants where the key holds an object.
+package enum ExistingKeyPolicy: UInt8, Sendable, CaseIterable {
+    /// The same content is success, and so is replacing what this file was before it grew. Anything else is a failure.
+    case verify = 0
+    /// The same content is success, other content is replaced.
+    case replace = 1
+    /// A failure whatever is there.
+    case fail = 2
+
+    /// The write condition of a session that begins without knowing what the key holds.
+    package var condition: WriteCondition { self == .replace ? .any : .absent }
+}
+
 /// What the journal holds of a session that was begun.
 package struct SavedSession: Equatable, Sendable {
     package var session: SessionID
     package var token: [UInt8]
     package var partBytes: UInt64
+    /// The session's write condition, and the user's word that it follows from.
+    package var condition: WriteCondition
+    package var policy: ExistingKeyPolicy
     package var stamp: FileStamp
     package var parts: [PartListEntry]
     /// How often the store has lost this file's session before.
     package var losses: Int
 
     package init(
-        session: SessionID, token: [UInt8], partBytes: UInt64, stamp: FileStamp, parts: [PartListEntry], losses: Int
+        session: SessionID, token: [UInt8], partBytes: UInt64, condition: WriteCondition = .absent,
+        policy: ExistingKeyPolicy = .verify, stamp: FileStamp, parts: [PartListEntry], losses: Int
     ) {
         self.session = session
         self.token = token
         self.partBytes = partBytes
+        self.condition = condition
+        self.policy = policy
         self.stamp = stamp
         self.parts = parts
         self.losses = losses
+    }
+}
+
+/// What the journal proves of an object that this agent stored, or found to be its file.
+package struct StoredProof: Equatable, Sendable {
+    /// The session that wrote the object; `nil` where the store does not tell.
+    package var session: SessionID?
+    /// The file as it was read.
+    package var stamp: FileStamp
+    package var size: UInt64
+    /// The part size that `root` depends on.
+    package var partBytes: UInt64
+    /// `nil` where the object was found by other evidence.
+    package var root: SHA256Digest?
+
+    package init(session: SessionID?, stamp: FileStamp, size: UInt64, partBytes: UInt64, root: SHA256Digest?) {
+        self.session = session
+        self.stamp = stamp
+        self.size = size
+        self.partBytes = partBytes
+        self.root = root
     }
 }
 
@@ -97,6 +137,8 @@ package struct UploadRequest: Equatable, Sendable {
     package var saved: SavedSession?
     /// The journal holds a receipt of this key: it is worth asking before anything is sent.
     package var wasStoredBefore: Bool
+    /// The journal's proof of the object under this key, where it has one.
+    package var proof: StoredProof?
     /// It is read once, in order, and ends where it ends. Its stamp has no size and never changes.
     package var isStream = false
 
@@ -124,9 +166,14 @@ package struct UploadReceipt: Equatable, Sendable {
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
+    /// The session that wrote the object; `nil` where the store does not tell.
+    package var session: SessionID?
+    /// The file as it was read; `nil` for a stream.
+    package var stamp: FileStamp?
 
     package init(
-        size: UInt64, partBytes: UInt64, root: SHA256Digest?, evidence: ContentEvidence, etag: String, version: String
+        size: UInt64, partBytes: UInt64, root: SHA256Digest?, evidence: ContentEvidence, etag: String, version: String,
+        session: SessionID? = nil, stamp: FileStamp? = nil
     ) {
         self.size = size
         self.partBytes = partBytes
@@ -134,6 +181,8 @@ package struct UploadReceipt: Equatable, Sendable {
         self.evidence = evidence
         self.etag = etag
         self.version = version
+        self.session = session
+        self.stamp = stamp
     }
 }
 
@@ -238,8 +287,8 @@ package enum AgentAction: Equatable, Sendable {
     case readPart(UploadID, PartNumber, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool)
     /// The part's bytes are needed no more.
     case releasePart(UploadID, PartNumber)
-    /// Read the whole file and compute evidence of this kind. Answered by `evidenceComputed`.
-    case computeEvidence(UploadID, partBytes: UInt64, like: ContentEvidence)
+    /// Read so many bytes from the file's start and compute evidence of this kind. Answered by `evidenceComputed`.
+    case computeEvidence(UploadID, bytes: UInt64, partBytes: UInt64, like: ContentEvidence)
     /// Look at the file once more. Answered by `fileChecked`.
     case checkFile(UploadID)
     /// Answered by `journalCommitted` once durable; transactions are committed in order.

@@ -12,7 +12,7 @@ extension AgentUpload {
     ) {
         switch frame {
         case .sessionOpened(let opened): received(opened, at: attachment, &context)
-        case .sessionExists(let exists): received(exists, &context)
+        case .sessionExists(let exists): received(exists, stage: stage, &context)
         case .sessionRefused(let refused): received(refused, stage: stage, &context)
         case .partDecision(let decision): received(decision, at: attachment, &context)
         case .received(let received): self.received(received, at: attachment, &context)
@@ -78,74 +78,6 @@ extension AgentUpload {
         if plan?.isOnePart != true { context.journal(.token(id, token)) }
     }
 
-    private mutating func received(_ exists: SessionExists, _ context: inout AgentContext) {
-        guard phase == .opening else { return }
-        if isDropping { return end(.dropped, &context) }
-        context.progressAt = context.now
-        compare(with: exists, isSpent: false, &context)
-    }
-
-    /// Reads the file once, to see whether it is what is there already.
-    private mutating func compare(with exists: SessionExists, isSpent: Bool, _ context: inout AgentContext) {
-        guard !request.isStream else {
-            let message = "the key holds an object already, with which a stream cannot be compared"
-            return end(.failed(UploadFailure(.keyTaken, message)), &context)
-        }
-        guard exists.size == fileBytes else {
-            return end(.failed(UploadFailure(.protocolViolation, "the gateway compared another size")), &context)
-        }
-        forgetParts(&context)
-        leaveLinks(&context)
-        pending = []
-        nextFresh = 1
-        guard exists.evidence != .none else { return contentDiffers(isKnown: false, isSpent: isSpent, &context) }
-        phase = .comparing(exists, isSpent: isSpent)
-        context.actions.append(.report(id, .comparing))
-        let partBytes = exists.partBytes > 0 ? exists.partBytes : max(exists.size, 1)
-        context.actions.append(.computeEvidence(id, partBytes: partBytes, like: exists.evidence))
-    }
-
-    /// Called by the agent when the shell has read the whole file.
-    mutating func evidenceComputed(_ reading: EvidenceReading, _ context: inout AgentContext) {
-        guard case .comparing(let exists, let isSpent) = phase, let stamp else { return }
-        switch reading {
-        case .computed(let evidence, let later):
-            guard stamp.difference(whileReading: later) != .changed else {
-                return end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
-            }
-            guard evidence == exists.evidence else {
-                return contentDiffers(isKnown: true, isSpent: isSpent, &context)
-            }
-            bytesResumed = exists.size
-            var root: SHA256Digest?
-            if case .root(let digest) = evidence { root = digest }
-            let receipt = UploadReceipt(
-                size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
-                version: exists.version)
-            end(.stored(receipt, wasThere: true), &context)
-        case .failed(let failure):
-            end(.failed(failure), &context)
-        }
-    }
-
-    private mutating func contentDiffers(isKnown: Bool, isSpent: Bool, _ context: inout AgentContext) {
-        if policy == .replace || policy == .overwrite {
-            policy = .overwrite
-            if isSpent {
-                startOver(&context)
-                failures += 1
-            }
-            let delay = isSpent ? context.retryDelay(afterFailures: failures) : .zero
-            phase = .waiting(.open, until: context.now + delay)
-        } else {
-            let message =
-                isKnown
-                ? "the key holds other content of the same size"
-                : "the key holds an object of the same size, and the store keeps nothing to compare it by"
-            end(.failed(UploadFailure(.keyTaken, message)), &context)
-        }
-    }
-
     private mutating func received(
         _ state: ResumeState, at attachment: Attachment, stage: Stage, _ context: inout AgentContext
     ) {
@@ -167,6 +99,9 @@ extension AgentUpload {
         case .completing:
             setStage(.completing, of: attachment)
             phase = .completing
+        case .lost where phase != .resuming:
+            // Another connection may be completing it at this moment; if not, its next part says so.
+            joiningFailed(adviceMilliseconds: 0, &context)
         case .lost:
             sessionLost(&context)
         }
@@ -217,25 +152,26 @@ extension AgentUpload {
         let root = ownRoot(context)
         switch agreement(of: completed, root: root) {
         case false?:
-            guard !request.isStream, policy == .replace || policy == .overwrite else {
-                let message = "the key holds another version of this file, which was completed before"
-                return end(.failed(UploadFailure(.keyTaken, message)), &context)
-            }
-            contentDiffers(isKnown: true, isSpent: true, &context)
+            compare(with: spent(completed), stage: stage, isOther: true, &context)
         case nil where !request.isStream && (completed.evidence != .none || stage != .completing || isTouched):
             // It was completed with the file's content of before, which need not be that of now; or by another agent
             // with this one's identity, of another file.
-            compare(
-                with: SessionExists(
-                    size: completed.size, partBytes: completed.partBytes, evidence: completed.evidence,
-                    etag: completed.etag, version: completed.version),
-                isSpent: true, &context)
+            compare(with: spent(completed), stage: stage, &context)
         default:
             let receipt = UploadReceipt(
                 size: completed.size, partBytes: completed.partBytes, root: root, evidence: completed.evidence,
-                etag: completed.etag, version: completed.version)
+                etag: completed.etag, version: completed.version, session: session,
+                stamp: request.isStream ? nil : stamp)
             end(.stored(receipt, wasThere: false), &context)
         }
+    }
+
+    /// The session was completed, and need not have been with the content that the file has now: it is of no use for
+    /// another.
+    private func spent(_ completed: Completed) -> SessionExists {
+        SessionExists(
+            size: completed.size, partBytes: completed.partBytes, evidence: completed.evidence, etag: completed.etag,
+            version: completed.version, session: session)
     }
 
     /// The root digest, where the digest of every part is known.
@@ -356,7 +292,7 @@ extension AgentUpload {
         code: ErrorCode, message: String, adviceMilliseconds: UInt32, stage: Stage, _ context: inout AgentContext
     ) {
         if isDropping, phase == .opening { return end(.dropped, &context) }
-        if stage == .resuming, phase != .resuming, code != .sessionLost {
+        if stage == .resuming, phase != .resuming {
             return joiningFailed(adviceMilliseconds: adviceMilliseconds, &context)
         }
         switch code {

@@ -11,13 +11,15 @@ import WireProtocol
 //   from           event                                     to
 //   beginning      a saved session, the file untouched       waiting(resume)
 //   beginning      a saved session, the file touched         verifying (several parts), waiting(open) anew (one part)
+//   beginning      one that the user's word does not allow   waiting(abort), or waiting(open) anew
 //   beginning      none                                      recording(session) → waiting(open)
 //   waiting        a connection is open, the time has come   opening, resuming, aborting
 //   opening        SESSION OPENED                            transferring
 //   opening        SESSION OPENED, adopted                   recording(session) → waiting(resume)
-//   opening        SESSION EXISTS                            comparing
+//   any open slot  SESSION EXISTS                            comparing, or ending(failed)
 //   comparing      the same content                          ending(stored)
-//   comparing      other content                             waiting(open, overwrite), or ending(failed)
+//   comparing      its own object, and the file only grew    waiting(open) anew, to replace exactly that object
+//   comparing      other content                             waiting(open) anew to replace it, or ending(failed)
 //   resuming       RESUME STATE ongoing                      transferring
 //   transferring   every part stored                         rechecking
 //   rechecking     the file unchanged                        completing
@@ -41,8 +43,7 @@ struct AgentUpload {
         case recording(JournalSequence, then: Errand)
         case opening
         case resuming
-        /// - isSpent: the session itself was completed, with whatever content: it is of no use for another.
-        case comparing(SessionExists, isSpent: Bool)
+        case comparing(Comparison)
         case verifying(Verification)
         case transferring
         case rechecking
@@ -79,7 +80,13 @@ struct AgentUpload {
     /// The order of being handed in.
     let rank: UInt64
     var phase: Phase
-    var policy: ExistingKeyPolicy
+    let policy: ExistingKeyPolicy
+    /// The write condition of the session that is open, or will be.
+    var condition: WriteCondition
+    /// The object under the key was compared: the next session replaces it, and asks for no comparison again.
+    var isSettled = false
+    /// The session of the journal's row when this run began: what it wrote is the agent's own.
+    var earlierSession: (session: SessionID, inode: UInt64)?
     var session: SessionID?
     var token: [UInt8] = []
     var plan: PartPlan?
@@ -134,6 +141,7 @@ struct AgentUpload {
         self.request = request
         self.rank = rank
         self.policy = request.policy
+        self.condition = request.policy.condition
         self.stamp = request.stamp
         self.phase = .ended
     }
@@ -190,6 +198,7 @@ struct AgentUpload {
 
     private mutating func beginAgain(_ saved: SavedSession, _ context: inout AgentContext) {
         session = saved.session
+        earlierSession = (saved.session, saved.stamp.inode)
         isSessionTold = true
         token = saved.token
         losses = saved.losses
@@ -202,8 +211,11 @@ struct AgentUpload {
             return end(.failed(UploadFailure(.superseded, "the journal's row makes no sense")), &context)
         }
         self.plan = plan
+        let difference = saved.stamp.difference(betweenRuns: stamp)
+        guard allows(saved, difference) else { return abandonSaved(plan, &context) }
+        condition = saved.condition
         for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { keep(entry) }
-        switch saved.stamp.difference(betweenRuns: stamp) {
+        switch difference {
         case .none:
             acceptStored()
             phase = .waiting(errandAgain, until: context.now)
@@ -347,15 +359,18 @@ struct AgentUpload {
         self.session = session
         isSessionTold = false
         let row = SavedSession(
-            session: session, token: token, partBytes: partBytes, stamp: stamp, parts: [], losses: losses)
+            session: session, token: token, partBytes: partBytes, condition: condition, policy: policy, stamp: stamp,
+            parts: [], losses: losses)
         phase = .recording(context.journal(.began(id, row), awaitedBy: id), then: errand)
     }
 
     private func sendOpen(to attachment: Attachment, _ context: inout AgentContext) {
         guard let session, let plan, let stamp else { return }
-        let open = SessionOpen(
-            session: session, size: plan.fileBytes, partBytes: plan.partBytes, modification: stamp.modification,
-            ifExists: policy, key: request.key)
+        let terms = SessionTerms(
+            key: request.key, size: plan.fileBytes, partBytes: plan.partBytes, modification: stamp.modification,
+            condition: condition)
+        let compares = !request.isStream && policy != .fail && !isSettled
+        let open = SessionOpen(session: session, terms: terms, compares: compares)
         context.send(.sessionOpen(open), to: attachment)
     }
 
@@ -373,7 +388,7 @@ struct AgentUpload {
         guard phase == .opening, !isDropping, let plan else { return false }
         switch policy {
         case .verify, .fail: return !request.wasStoredBefore && isSmall(context)
-        case .replace, .overwrite: return plan.isOnePart && !request.wasStoredBefore
+        case .replace: return plan.isOnePart && (isSettled || !request.wasStoredBefore)
         }
     }
 }

@@ -181,7 +181,7 @@ extension GatewaySession {
     /// COMPLETE of a one-part file that is whole; else 0.
     private func creditToUse(of part: GatewayPart) -> UInt64 {
         guard part.owner != nil, !part.isUndecided else { return 0 }
-        if part.isWhole { return isOnePart && !part.isReleased ? 1 : 0 }
+        if part.isWhole { return isOnePart && part.release == .held ? 1 : 0 }
         return part.limit > part.received ? part.limit - part.received : 0
     }
 

@@ -74,23 +74,22 @@ extension Gateway {
         if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
         let key: String
         do {
-            key = try KeyRule.wholeKey(prefix: device.prefix, key: open.key)
+            key = try KeyRule.wholeKey(prefix: device.prefix, key: open.terms.key)
         } catch {
             return refuse(.keyInvalid, message: error.message, at: attachment)
         }
+        var terms = open.terms
+        terms.key = key
         let rule = context.limits(of: device.fingerprint).grantedParts
-        guard open.partBytes >= rule.partBytesMin, open.partBytes <= rule.partBytesMax else {
+        guard terms.partBytes >= rule.partBytesMin, terms.partBytes <= rule.partBytesMax else {
             return refuse(.partSizeUnsupported, at: attachment)
         }
-        guard rule.allows(fileBytes: open.size, partBytes: open.partBytes),
-            let plan = PartPlan(fileBytes: open.size, partBytes: open.partBytes)
+        guard rule.allows(fileBytes: terms.size, partBytes: terms.partBytes),
+            let plan = PartPlan(fileBytes: terms.size, partBytes: terms.partBytes)
         else { return refuse(.sizeUnsupported, at: attachment) }
-        let facts = SessionRecordFacts(
-            device: device.name, key: key, fileBytes: open.size,
-            label: ObjectLabel(session: open.session, partBytes: open.partBytes, modification: open.modification),
-            upload: nil)
+        let facts = SessionRecordFacts(device: device.name, session: open.session, terms: terms, upload: nil)
         if let known = sessions[open.session] {
-            guard known.device.name == device.name, known.facts.isSameUpload(as: facts) else {
+            guard known.device.name == device.name, known.facts.terms == terms else {
                 return refuse(.superseded, at: attachment)
             }
             return attach(attachment, to: open.session, stage: .opening, awaits: .opened)
@@ -98,7 +97,7 @@ extension Gateway {
         guard makeRoom(for: device) else {
             return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
         }
-        add(GatewaySession(device: device, facts: facts, plan: plan, policy: open.ifExists))
+        add(GatewaySession(device: device, facts: facts, plan: plan, compares: open.compares))
         attach(attachment, to: open.session, stage: .opening, awaits: .opened)
     }
 
@@ -145,25 +144,34 @@ extension Gateway {
     ) -> SessionToken? {
         switch context.cryptography.open(token: sealed) {
         case .opened(let plain):
-            // Several parts without an upload could only be stored as if each were the file.
-            guard let token = SessionToken(encoded: plain),
-                let plan = PartPlan(fileBytes: token.fileBytes, partBytes: token.partBytes),
-                plan.isOnePart || !token.upload.isEmpty
-            else {
-                refuse(.tokenInvalid, at: attachment)
-                return nil
+            switch SessionToken.read(plain) {
+            case .token(let token): return accepted(token, at: attachment, device: device)
+            case .unknownFormat: refuse(.tokenKeyUnknown, retryAfter: .seconds(1), at: attachment)
+            case .malformed: refuse(.tokenInvalid, at: attachment)
             }
-            guard token.device == device.name, token.key.utf8.starts(with: device.prefix.utf8),
-                sessions[token.session].map({ $0.device.name == device.name }) ?? true
-            else {
-                refuse(.tokenForeign, at: attachment)
-                return nil
-            }
-            return token
         case .invalid: refuse(.tokenInvalid, at: attachment)
         case .keyUnknown: refuse(.tokenKeyUnknown, retryAfter: .seconds(1), at: attachment)
         }
         return nil
+    }
+
+    private mutating func accepted(
+        _ token: SessionToken, at attachment: Attachment, device: AuthorisedDevice
+    ) -> SessionToken? {
+        // Several parts without an upload could only be stored as if each were the file.
+        guard let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes),
+            plan.isOnePart || !token.upload.isEmpty
+        else {
+            refuse(.tokenInvalid, at: attachment)
+            return nil
+        }
+        guard token.device == device.name, token.terms.key.utf8.starts(with: device.prefix.utf8),
+            sessions[token.session].map({ $0.device.name == device.name }) ?? true
+        else {
+            refuse(.tokenForeign, at: attachment)
+            return nil
+        }
+        return token
     }
 
     private mutating func reserveList(count: UInt32, device: AuthorisedDevice) -> Bool {
@@ -186,13 +194,11 @@ extension Gateway {
     }
 
     private func session(of token: SessionToken, device: AuthorisedDevice) -> GatewaySession? {
-        guard let plan = PartPlan(fileBytes: token.fileBytes, partBytes: token.partBytes) else { return nil }
+        guard let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes) else { return nil }
         let facts = SessionRecordFacts(
-            device: device.name, key: token.key, fileBytes: token.fileBytes,
-            label: ObjectLabel(
-                session: token.session, partBytes: token.partBytes, modification: token.modification),
+            device: device.name, session: token.session, terms: token.terms,
             upload: token.upload.isEmpty ? nil : token.upload)
-        return GatewaySession(device: device, facts: facts, plan: plan, policy: nil)
+        return GatewaySession(device: device, facts: facts, plan: plan, compares: true)
     }
 
     // MARK: PART OFFER, PART LIST, COMPLETE
@@ -315,13 +321,5 @@ extension GatewaySession {
         if pendingCompletion?.from == attachment { pendingCompletion = nil }
         for number in parts.keys.sorted() where parts[number]?.owner == attachment { dropPart(number, &context) }
         if attached.isEmpty { detachedAt = context.now }
-    }
-}
-
-extension SessionRecordFacts {
-    /// Whether two openings mean the same upload.
-    func isSameUpload(as other: SessionRecordFacts) -> Bool {
-        device == other.device && hasKey(of: other) && fileBytes == other.fileBytes
-            && label.partBytes == other.label.partBytes
     }
 }

@@ -190,7 +190,7 @@ package struct Gateway {
         let answer = answer.tellable
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
-            busy = Set(records.map(\.label.session).filter { sessions[$0]?.isOfNoUseToOthers == true })
+            busy = Set(records.map(\.session).filter { sessions[$0]?.isOfNoUseToOthers == true })
         }
         sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
         settleSlots()

@@ -81,9 +81,8 @@ struct GatewayContext {
     /// A fresh token for a session; `nil` where it would not fit, or nothing seals.
     func token(for facts: SessionRecordFacts, device: AuthorisedDevice) -> [UInt8]? {
         let token = SessionToken(
-            device: device.name, session: facts.label.session, fileBytes: facts.fileBytes,
-            partBytes: facts.label.partBytes, modification: facts.label.modification,
-            issuedMilliseconds: wallMilliseconds, key: facts.key, upload: facts.upload ?? "")
+            device: device.name, session: facts.session, terms: facts.terms, issuedMilliseconds: wallMilliseconds,
+            upload: facts.upload ?? "")
         guard let sealed = token.encoded.flatMap(cryptography.seal(token:)),
             sealed.count <= SessionToken.sealedBytesMax
         else { return nil }

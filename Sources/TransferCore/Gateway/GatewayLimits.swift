@@ -1,3 +1,5 @@
+package import WireProtocol
+
 /// Every limit that a gateway sets, with its unit and its reason. Memory is bounded by these, not by the number of
 /// agents or the size of files. What the protocol fixes for everybody (the longest frame of each type, the longest
 /// fields) stands in `WireLimits`.
@@ -94,6 +96,8 @@ package struct GatewayLimits: Equatable, Sendable {
     package var completionTimeMax = Duration.zero
     /// How often one completion is tried before the agent is told that the store is away.
     package var completionAttempts = 4
+    /// Which conditions the store checks by itself. Where it does not, the gateway looks right before it writes.
+    package var conditions = CheckedConditions.all
     /// What an agent is advised to wait when budgets are exhausted.
     package var laterAdvice = Duration.milliseconds(200)
 

@@ -14,9 +14,12 @@ extension GatewaySession {
         }
         if let digest = givenUp.removeValue(forKey: request), case .objectStored(let receipt) = answer, phase == .open {
             // A request that was given up has taken effect all the same: the object holds this session's bytes.
-            return settle(receipt.proven(by: .wholeDigest(digest)), &context)
+            return settle(receipt.proven(by: .wholeDigest(digest)), bytes: plan.fileBytes ?? 0, &context)
         }
         if leftover == request { return receivedLeftoverAnswer(answer, &context) }
+        if let number = parts.first(where: { $0.value.release == .looking(request) })?.key {
+            return receivedLookBeforeRelease(answer, part: number, &context)
+        }
         // What the phase does not wait for is the end of a request that was given up, or of removing a record:
         // cleaning finds what is left.
         guard self.request == request else { return }
@@ -29,7 +32,7 @@ extension GatewaySession {
         case .searching(let search): receivedSearchResult(answer, search, &context)
         case .completing(let completion): receivedCompletionAnswer(answer, completion, &context)
         case .aborting(let abortion): receivedAbortAnswer(answer, abortion, &context)
-        case .open, .settled, .ended: break
+        case .open, .settled, .taken, .ended: break
         }
     }
 
@@ -37,10 +40,11 @@ extension GatewaySession {
         switch answer {
         case .object(let object):
             if let object, object.session == id, plan.fileBytes == nil || object.size == plan.fileBytes {
-                return settle(object.receipt, &context)
+                return settle(object.receipt, bytes: object.size, &context)
             }
+            seen = KeyView(object)
             objectSession = object?.session
-            if let object, let refusal = objection(to: object) { return answerExisting(object, refusal, &context) }
+            if let object, !mayReplace(object) || isToBeCompared(object) { return answerExisting(object, &context) }
             if isOnePart {
                 becomeOpen(&context)
             } else {
@@ -54,49 +58,19 @@ extension GatewaySession {
         }
     }
 
-    private enum Objection {
-        case exists
-        case taken
-    }
-
-    /// What the policy says to an object that is under the key and is not this session's.
-    private func objection(to object: ObjectFacts) -> Objection? {
-        switch policy {
-        case .verify: object.size == plan.fileBytes || plan.fileBytes == nil ? .exists : .taken
-        case .replace: object.size == plan.fileBytes ? .exists : nil
-        case .fail: .taken
-        case .overwrite, nil: nil
-        }
-    }
-
-    private mutating func answerExisting(
-        _ object: ObjectFacts, _ objection: Objection, _ context: inout GatewayContext
-    ) {
-        guard objection == .exists else {
-            return fail(SessionRefused(.keyTaken, message: "the key holds other content"), &context)
-        }
-        let exists = SessionExists(
-            size: object.size, partBytes: object.partBytes, evidence: object.evidence, etag: object.etag,
-            version: object.version)
-        dropAllParts(&context)
-        pendingCompletion = nil
-        while !attached.isEmpty { self.answer(0, .sessionExists(exists), &context) }
-        phase = .ended
-    }
-
     private mutating func receivedRecords(
         _ answer: StoreAnswer, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
     ) {
         guard case .records(let records) = answer else { return fail(answer.refusal, &context) }
-        if let own = records.first(where: { $0.label.session == id }) {
+        if let own = records.first(where: { $0.session == id }) {
             // Without an upload id, an upload may be there that only cleaning finds, as long as its record says so.
-            guard own.upload != nil, own.isSameFile(as: facts), own.label.partBytes == plan.partBytes else {
+            guard own.upload != nil, own.isSameUpload(as: facts) else {
                 return fail(SessionRefused(.sessionLost), &context)
             }
             facts.upload = own.upload
             return beginListing(&context)
         }
-        if let other = records.first(where: { adoptable($0) && !isBusy($0.label.session) }) {
+        if let other = records.first(where: { adoptable($0) && !isBusy($0.session) }) {
             return offerAdoption(of: other, &context)
         }
         phase = .recording
@@ -106,8 +80,8 @@ extension GatewaySession {
     private func adoptable(_ record: SessionRecordFacts) -> Bool {
         // A record may outlast its session where removing it failed. A damaged one names no plan: its token would be
         // refused, and the agent be offered it again for ever.
-        record.upload != nil && record.hasPlan && record.label.session != id && record.label.session != objectSession
-            && record.isSameFile(as: facts)
+        record.upload != nil && record.hasPlan && record.session != id && record.session != objectSession
+            && record.isSameUpload(as: facts)
     }
 
     private mutating func offerAdoption(of record: SessionRecordFacts, _ context: inout GatewayContext) {
@@ -115,7 +89,7 @@ extension GatewaySession {
             return fail(SessionRefused(.internal), &context)
         }
         let opened = SessionOpened(
-            session: record.label.session, partBytes: record.label.partBytes, token: token, isAdopted: true)
+            session: record.session, partBytes: record.terms.partBytes, token: token, isAdopted: true)
         dropAllParts(&context)
         while !attached.isEmpty { answer(0, .sessionOpened(opened), &context) }
         phase = .ended
@@ -145,67 +119,10 @@ extension GatewaySession {
             context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         case .failed(.uploadUnknown):
-            // Whoever has all parts stored may have had them completed elsewhere a moment ago.
-            let isWhole = attached.contains { attached in
-                guard case .resumeState(let listed) = attached.awaits else { return false }
-                return UInt32(clamping: listed.count) == plan.partCount
-            }
-            search(Search(patientUntil: isWhole ? context.now + context.limits.completionTimeMax : nil), &context)
+            search(Search(cause: .uploadUnknown), &context)
         default:
             fail(answer.refusal, &context)
         }
-    }
-
-    // MARK: Searching for the object of an upload that the store does not know
-
-    mutating func search(_ search: Search, _ context: inout GatewayContext) {
-        dropAllParts(&context)
-        lookForObject(search, &context)
-    }
-
-    mutating func lookForObject(_ search: Search, _ context: inout GatewayContext) {
-        var search = search
-        search.checks += 1
-        search.resumesAt = nil
-        phase = .searching(search)
-        request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
-    }
-
-    private mutating func receivedSearchResult(
-        _ answer: StoreAnswer, _ search: Search, _ context: inout GatewayContext
-    ) {
-        switch answer {
-        case .object(let object):
-            if let object, isOurs(object, root: search.root, onePartDigest: search.onePartDigest) {
-                let leavesUpload = search.otherwise != nil && object.session == nil
-                return settle(object.receipt, leavesUpload: leavesUpload, &context)
-            }
-            if let refusal = search.otherwise { return fail(refusal, &context) }
-            // Another gateway may be completing this very upload: its object appears a moment later.
-            let patientUntil = search.patientUntil ?? context.now
-            guard search.checks < context.limits.lossChecks || context.now < patientUntil else {
-                return becomeLost(&context)
-            }
-            var next = search
-            next.resumesAt = context.now + context.limits.lossCheckInterval * min(search.checks, 10)
-            phase = .searching(next)
-        default:
-            fail(answer.refusal, &context)
-        }
-    }
-
-    /// Whether an object is this session's: by its session id, or by content where completion was under way.
-    func isOurs(_ object: ObjectFacts, root: SHA256Digest?, onePartDigest: SHA256Digest? = nil) -> Bool {
-        guard plan.fileBytes == nil || object.size == plan.fileBytes else { return false }
-        let isSameContent: Bool? =
-            switch object.evidence {
-            case .root(let there) where object.partBytes == plan.partBytes: root.map { $0 == there }
-            case .wholeDigest(let there): onePartDigest.map { $0 == there }
-            case .root, .compositeMD5, .none: nil
-            }
-        // An agent with the same identity may have completed this very session with other content.
-        guard isSameContent != false else { return false }
-        return object.session.map { $0 == id } ?? (isSameContent == true)
     }
 
     // MARK: Resuming
@@ -240,18 +157,13 @@ extension GatewaySession {
 }
 
 extension SessionRecordFacts {
-    /// Whether two sessions are uploads of the same version of the same file, as far as a record can say.
-    func isSameFile(as other: SessionRecordFacts) -> Bool {
-        device == other.device && hasKey(of: other) && fileBytes == other.fileBytes && fileBytes != nil
-            && label.modification == other.label.modification
+    /// Whether two sessions are uploads of the same version of the same file, as far as a record can say. Nothing tells
+    /// one stream from another.
+    func isSameUpload(as other: SessionRecordFacts) -> Bool {
+        device == other.device && terms == other.terms && terms.size != nil
     }
-}
 
-extension SessionRecordFacts {
-    fileprivate var hasPlan: Bool { PartPlan(fileBytes: fileBytes, partBytes: label.partBytes) != nil }
-
-    /// Keys are bytes: texts that only look alike are two keys.
-    func hasKey(of other: SessionRecordFacts) -> Bool { key.utf8.elementsEqual(other.key.utf8) }
+    fileprivate var hasPlan: Bool { PartPlan(fileBytes: terms.size, partBytes: terms.partBytes) != nil }
 }
 
 extension StoreReceipt {

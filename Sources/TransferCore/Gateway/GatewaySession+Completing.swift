@@ -8,6 +8,8 @@ extension GatewaySession {
         enum Step: Equatable {
             /// The store's own list is being compared with the agent's.
             case comparing
+            /// What does the key hold, right before the upload is completed?
+            case lookingBefore
             case completing
             /// The answer was lost: is the object there?
             case lookingForOutcome
@@ -98,24 +100,22 @@ extension GatewaySession {
         case (.comparing, .parts(let listing)):
             compare(listing, completion, &context)
         case (.completing, .objectStored(let receipt)):
-            settle(receipt.proven(by: .root(completion.complete.root)), &context)
+            settle(receipt.proven(by: .root(completion.complete.root)), bytes: completion.complete.size, &context)
         case (.completing, .failed(.partsInvalid(let named))):
             // Only listed parts can be sent again, and each once, whatever the store names.
             let named = Set(named)
             let listed = completion.list.map(\.part).filter(named.contains)
             let suspects = listed.isEmpty ? completion.unlisted : listed
             want(suspects.isEmpty ? completion.list.map(\.part) : suspects, &context)
-        case (.lookingForOutcome, .object(let object)):
-            if let object, isOurs(object, root: completion.complete.root) {
-                return settle(object.receipt, leavesUpload: object.session == nil, &context)
-            }
-            completeInStore(completion, &context)
+        case (.lookingBefore, .object(let object)), (.lookingForOutcome, .object(let object)):
+            receivedLook(object, completion, &context)
         case (_, .failed(.uploadUnknown)):
-            search(Search(root: completion.complete.root), &context)
-        case (.completing, .failed(.keyTaken)):
+            search(Search(cause: .uploadUnknown, root: completion.complete.root), &context)
+        case (.completing, .failed(.keyTaken)), (.completing, .failed(.objectGone)):
             // Perhaps by an earlier attempt of this very session, whose answer was lost.
-            let taken = Search(root: completion.complete.root, otherwise: StoreFailure.keyTaken.refusal)
-            search(taken, &context)
+            search(searching(.conditionFailed, completion), &context)
+        case (.completing, .failed(.conflict)):
+            search(searching(.conflict, completion), &context)
         case (.completing, .failed(.outcomeUnknown)):
             var next = completion
             next.step = .lookingForOutcome
@@ -131,6 +131,22 @@ extension GatewaySession {
         }
     }
 
+    private func searching(_ cause: Search.Cause, _ completion: Completion) -> Search {
+        Search(cause: cause, retry: .completion(completion), root: completion.complete.root)
+    }
+
+    /// The key's object is known: it is this session's already, or forbids the completion, or does not.
+    private mutating func receivedLook(
+        _ object: ObjectFacts?, _ completion: Completion, _ context: inout GatewayContext
+    ) {
+        if let object, isOurs(object, root: completion.complete.root) {
+            return settle(object.receipt, bytes: object.size, leavesUpload: object.session == nil, &context)
+        }
+        seen = KeyView(object)
+        if let object, !mayReplace(object) { return answerExisting(object, &context) }
+        completeInStore(completion, &context)
+    }
+
     private mutating func compare(
         _ listing: [PartListEntry], _ completion: Completion, _ context: inout GatewayContext
     ) {
@@ -143,24 +159,37 @@ extension GatewaySession {
         guard overwritten.isEmpty else { return want(overwritten.map(\.part), &context) }
         var next = completion
         next.unlisted = completion.list.map(\.part).filter { listed[$0] == nil }
-        completeInStore(next, &context)
+        prepareCompletion(next, &context)
+    }
+
+    /// Completes the upload, after a look at the key where the store does not check the condition, or where nobody has
+    /// looked what may be replaced.
+    mutating func prepareCompletion(_ completion: Completion, _ context: inout GatewayContext) {
+        let isUnseen = facts.terms.condition != .absent && seen == .unknown
+        guard isUnseen || mustLookBefore(context.limits.conditions.complete) else {
+            return completeInStore(completion, &context)
+        }
+        var next = completion
+        next.step = .lookingBefore
+        completeAgain(next, &context)
     }
 
     /// Goes on at the step that is still to be answered.
     mutating func completeAgain(_ completion: Completion, _ context: inout GatewayContext) {
-        guard let upload = facts.upload, completion.step != .completing else {
-            return completeInStore(completion, &context)
-        }
+        guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
         var next = completion
         next.resumesAt = nil
+        let question: StoreRequest
+        switch next.step {
+        case .completing: return prepareCompletion(next, &context)
+        case .comparing: question = .listParts(key: facts.key, upload: upload)
+        case .lookingBefore, .lookingForOutcome: question = .lookUpObject(key: facts.key, plan: plan)
+        }
         phase = .completing(next)
-        let isComparing = next.step == .comparing
-        request = context.request(
-            isComparing ? .listParts(key: facts.key, upload: upload) : .lookUpObject(key: facts.key, plan: plan),
-            for: id)
+        request = context.request(question, for: id)
     }
 
-    mutating func completeInStore(_ completion: Completion, _ context: inout GatewayContext) {
+    private mutating func completeInStore(_ completion: Completion, _ context: inout GatewayContext) {
         guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
         guard completion.attempts < context.limits.completionAttempts else {
             return fail(SessionRefused(.storeUnavailable, retryAfter: .seconds(1)), &context)
@@ -173,7 +202,7 @@ extension GatewaySession {
         request = context.request(
             .complete(
                 key: facts.key, upload: upload, parts: completion.list, size: completion.complete.size,
-                onlyIfAbsent: onlyIfAbsent),
+                condition: putCondition),
             for: id)
     }
 
@@ -204,15 +233,45 @@ extension GatewaySession {
             pendingCompletion = nil
             return refuseCompletion(.listInvalid, "the part is not whole", to: pending.from, &context)
         }
-        guard !part.isUndecided, !part.isReleased else { return }
+        guard !part.isUndecided, part.release == .held else { return }
         guard pending.complete.partCount == 1, pending.complete.size == part.offer.size,
             context.cryptography.rootDigest(of: [part.offer.digest]) == pending.complete.root
         else {
             pendingCompletion = nil
             return refuseCompletion(.rootMismatch, "", to: pending.from, &context)
         }
-        parts[number]?.isReleased = true
+        guard mustLookBefore(context.limits.conditions.put) else { return release(number, &context) }
+        let look = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
+        parts[number]?.release = .looking(look)
+    }
+
+    private mutating func release(_ number: PartNumber, _ context: inout GatewayContext) {
+        guard let part = parts[number] else { return }
+        parts[number]?.release = .released
         context.actions.append(.releaseFlow(part.flow))
+    }
+
+    /// What the key holds is known, right before the last bytes of a one-part file may go to the store.
+    mutating func receivedLookBeforeRelease(
+        _ answer: StoreAnswer, part number: PartNumber, _ context: inout GatewayContext
+    ) {
+        guard let part = parts[number] else { return }
+        guard case .object(let object) = answer else {
+            dropPart(number, &context)
+            pendingCompletion = nil
+            return reportPart(number, answer.refusal, to: part.owner, &context)
+        }
+        if let object, isOurs(object, root: nil, onePartDigest: part.offer.digest) {
+            return settle(object.receipt, bytes: object.size, &context)
+        }
+        seen = KeyView(object)
+        if let object, !mayReplace(object) { return answerExisting(object, &context) }
+        // Where its connection is gone, nobody asks for it any more; who asks again has it looked at again.
+        guard let pending = pendingCompletion, pending.from == part.owner else {
+            parts[number]?.release = .held
+            return
+        }
+        release(number, &context)
     }
 
     // MARK: Aborting

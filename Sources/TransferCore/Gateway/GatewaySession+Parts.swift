@@ -17,10 +17,17 @@ struct GatewayPart {
     var limit: ByteOffset = 0
     /// Budget held.
     var reserved: UInt64 = 0
-    /// The store may have the last bytes (one-part files).
-    var isReleased = false
+    var release = Release.held
     /// Where the part stood when progress was judged last; `nil` where others than the agent were awaited since.
     var progressMark: ProgressMark?
+
+    /// Whether the store may have the last bytes of a one-part file.
+    enum Release: Equatable {
+        case held
+        /// COMPLETE is there, and the store is asked what the key holds.
+        case looking(StoreRequestID)
+        case released
+    }
 
     /// What had arrived, and how much more the agent might have sent.
     struct ProgressMark {
@@ -145,7 +152,7 @@ extension GatewaySession {
 
     private func storeRequest(for number: PartNumber, _ bytes: PartBytes) -> StoreRequest {
         guard let upload = facts.upload, !isOnePart else {
-            return .storeObject(key: facts.key, label: facts.label, bytes: bytes, onlyIfAbsent: onlyIfAbsent)
+            return .storeObject(key: facts.key, label: facts.label, bytes: bytes, condition: putCondition)
         }
         return .storePart(key: facts.key, upload: upload, part: number, bytes: bytes)
     }
@@ -252,15 +259,16 @@ extension GatewaySession {
             if let owner = part.owner { context.send(.stored(Stored(part: number, etag: etag)), to: owner) }
         case .objectStored(let receipt):
             removePart(number, &context)
-            settle(receipt.proven(by: .wholeDigest(part.offer.digest)), &context)
+            settle(receipt.proven(by: .wholeDigest(part.offer.digest)), bytes: part.offer.size, &context)
         case .failed(.uploadUnknown):
+            let isPatient = mayBeCompletedElsewhere
             removePart(number, &context)
-            search(Search(), &context)
-        case .failed(.keyTaken) where isOnePart:
+            search(Search(cause: .uploadUnknown, isPatient: isPatient), &context)
+        case .failed(.keyTaken) where isOnePart, .failed(.objectGone) where isOnePart:
             // Perhaps by an earlier request of this very session, whose answer was lost.
-            removePart(number, &context)
-            pendingCompletion = nil
-            search(Search(onePartDigest: part.offer.digest, otherwise: StoreFailure.keyTaken.refusal), &context)
+            searchForOnePart(part, .conditionFailed, &context)
+        case .failed(.conflict) where isOnePart:
+            searchForOnePart(part, .conflict, &context)
         case .failed(.outcomeUnknown) where isOnePart:
             removePart(number, &context)
             reportPart(number, StoreFailure.unavailable(retryAfter: .zero).refusal, to: part.owner, &context)
@@ -278,7 +286,16 @@ extension GatewaySession {
         }
     }
 
-    private func reportPart(
+    private mutating func searchForOnePart(
+        _ part: GatewayPart, _ cause: Search.Cause, _ context: inout GatewayContext
+    ) {
+        removePart(part.offer.part, &context)
+        pendingCompletion = nil
+        search(
+            Search(cause: cause, retry: .onePart(owner: part.owner), onePartDigest: part.offer.digest), &context)
+    }
+
+    func reportPart(
         _ number: PartNumber, _ refusal: SessionRefused, to owner: Attachment?, _ context: inout GatewayContext
     ) {
         guard let owner else { return }
@@ -331,7 +348,9 @@ extension StoreFailure {
     var endsSession: Bool {
         switch self {
         case .denied, .bucketMissing, .keyTaken, .keyUnsupported, .refused: true
-        case .uploadUnknown, .unavailable, .outcomeUnknown, .full, .digestMismatch, .partsInvalid, .cancelled: false
+        case .uploadUnknown, .unavailable, .outcomeUnknown, .full, .digestMismatch, .partsInvalid, .cancelled,
+            .objectGone, .conflict:
+            false
         }
     }
 }

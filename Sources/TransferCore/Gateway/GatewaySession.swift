@@ -8,6 +8,7 @@ import WireProtocol
 // - Completed are exactly the ETags that the agent listed, and only if they make one whole file.
 // - "The store does not know the upload" leads to a search for evidence, never to success or loss by itself.
 // - Every byte the agent may send is reserved in the budget before it is told so.
+// - No object is replaced that the session's write condition does not name.
 //
 //   from              event                              to
 //   lookingUp         the store has nothing in the way   findingRecords (several parts), open (one part)
@@ -22,7 +23,10 @@ import WireProtocol
 //   open              COMPLETE                           completing
 //   open, completing  upload unknown                     searching
 //   searching         an object of this session          settled
-//   searching         nothing, often enough              ended (lost)
+//   searching         one that may not be replaced       taken
+//   searching         after a failed condition, another  completing, open (one part: it is sent again)
+//   searching         nothing, for long enough           ended (lost)
+//   completing        a condition failed, a conflict     searching
 //   completing        parts wanted                       open
 //   completing        completed                          settled
 //   any but ended     ABORT                              aborting
@@ -42,6 +46,9 @@ struct GatewaySession {
         case aborting(Abortion)
         /// The object is there. Remembered for a while, for an agent that lost the answer.
         case settled(Completed)
+        /// The key holds an object that this session may not replace. What was begun is dropped, and the answer
+        /// remembered for a while.
+        case taken(SessionExists)
         case ended
     }
 
@@ -54,21 +61,6 @@ struct GatewaySession {
         case aborted
         /// The slot is open.
         case nothing
-    }
-
-    /// Looking for the object of a session whose upload the store does not know.
-    struct Search: Equatable {
-        var checks = 0
-        /// Until then another gateway may be completing the upload, and the store hide it meanwhile.
-        var patientUntil: Instant?
-        /// When to look again; `nil` while the store is being asked.
-        var resumesAt: Instant?
-        /// The root digest of several parts, or the digest of one, where completion was under way: equal content is
-        /// evidence too.
-        var root: SHA256Digest?
-        var onePartDigest: SHA256Digest?
-        /// What it comes to if the object is another's; `nil` where it comes to *lost*.
-        var otherwise: SessionRefused?
     }
 
     /// A connection's standing with the session.
@@ -88,10 +80,10 @@ struct GatewaySession {
     let device: AuthorisedDevice
     var facts: SessionRecordFacts
     let plan: PartPlan
-    /// What to do about an object under the key; `nil` for a session that was resumed by token.
-    var policy: ExistingKeyPolicy?
-    /// The policy when it was opened was *fail*: the store is told so too.
-    var onlyIfAbsent = false
+    /// The agent wants to compare with an object of the file's size before anything is sent.
+    let compares: Bool
+    /// What the key held when the store was asked last.
+    var seen = KeyView.unknown
     var phase: Phase
     var attached: [Attached] = []
     /// The request whose answer the phase waits for.
@@ -113,15 +105,14 @@ struct GatewaySession {
     /// When the gateway looks at it next, by its own note.
     var wakesAt: Instant?
 
-    var id: SessionID { facts.label.session }
+    var id: SessionID { facts.session }
     var isOnePart: Bool { plan.isOnePart }
 
-    init(device: AuthorisedDevice, facts: SessionRecordFacts, plan: PartPlan, policy: ExistingKeyPolicy?) {
+    init(device: AuthorisedDevice, facts: SessionRecordFacts, plan: PartPlan, compares: Bool) {
         self.device = device
         self.facts = facts
         self.plan = plan
-        self.policy = policy
-        self.onlyIfAbsent = policy == .fail
+        self.compares = compares
         self.phase = .ended
     }
 
@@ -129,7 +120,7 @@ struct GatewaySession {
 
     /// Called by the gateway once, for SESSION OPEN of a session that is not known here.
     mutating func beginOpening(_ context: inout GatewayContext) {
-        if policy == .overwrite, isOnePart {
+        if facts.terms.condition == .any, !compares, isOnePart {
             becomeOpen(&context)
         } else {
             phase = .lookingUp
@@ -174,6 +165,8 @@ struct GatewaySession {
             answerNowOpen(index, &context)
         case .settled(let completed):
             answer(index, .completed(completed), &context)
+        case .taken(let exists):
+            answer(index, .sessionExists(exists), &context)
         case .completing:
             guard case .resumeState = awaits else { break }
             attached[index].awaits = .outcome
@@ -193,7 +186,7 @@ struct GatewaySession {
         if pendingCompletion?.from.connection == connection { pendingCompletion = nil }
         for number in parts.keys.sorted() where parts[number]?.owner?.connection == connection {
             // A one-part file that was let go must not appear long after its agent has gone (specification §9.2).
-            if parts[number]?.isUndecided == true || parts[number]?.isReleased == true {
+            if parts[number]?.isUndecided == true || parts[number]?.release == .released {
                 dropPart(number, &context)
             } else {
                 parts[number]?.owner = nil
@@ -240,65 +233,6 @@ struct GatewaySession {
         if attached.isEmpty { detachedAt = context.now }
     }
 
-    // MARK: Endings
-
-    /// The object is there: every attachment is told, and the record goes.
-    ///
-    /// - Parameter leavesUpload: the object may be of another upload, and this one still be there. Then it goes, and
-    ///   its record after it; where that fails, cleaning finds both.
-    mutating func settle(
-        _ receipt: StoreReceipt, leavesUpload: Bool = false, _ context: inout GatewayContext
-    ) {
-        let size = plan.fileBytes ?? stored.values.reduce(0) { $0 &+ $1.size }
-        let completed = Completed(
-            size: size, evidence: receipt.evidence, partBytes: plan.partBytes, etag: receipt.etag,
-            version: receipt.version, location: location)
-        dropAllParts(&context)
-        pendingCompletion = nil
-        request = nil
-        phase = .settled(completed)
-        while !attached.isEmpty { answer(0, .completed(completed), &context) }
-        detachedAt = context.now
-        if leavesUpload, let upload = facts.upload {
-            leftover = context.request(.abort(key: facts.key, upload: upload), for: id)
-        } else if !isOnePart {
-            removeRecord(&context)
-        }
-        stored = [:]
-        context.actions.append(.note(.completed(id, key: facts.key, bytes: size)))
-    }
-
-    /// The key below the device's prefix. Keys are bytes: characters may reach across the end of the prefix.
-    private var location: String {
-        String(decoding: facts.key.utf8.dropFirst(device.prefix.utf8.count), as: UTF8.self)
-    }
-
-    /// The session is of no more use: every attachment is told, in the form it waits for.
-    mutating func fail(_ refusal: SessionRefused, _ context: inout GatewayContext) {
-        dropAllParts(&context)
-        pendingCompletion = nil
-        request = nil
-        while let first = attached.first {
-            if case .resumeState = first.awaits, refusal.code == .sessionLost {
-                answer(0, .resumeState(resumeState(.lost)), &context)
-            } else {
-                answer(0, first.refusing(refusal), &context)
-            }
-        }
-        phase = .ended
-        context.actions.append(.note(.failed(id, key: facts.key, refusal.code)))
-    }
-
-    mutating func becomeLost(_ context: inout GatewayContext) {
-        if !isOnePart { removeRecord(&context) }
-        context.actions.append(.note(.lost(id, key: facts.key)))
-        fail(SessionRefused(.sessionLost), &context)
-    }
-
-    func removeRecord(_ context: inout GatewayContext) {
-        _ = context.request(.removeRecord(key: facts.key, session: id), for: id)
-    }
-
     // MARK: Time
 
     /// The next moment at which `tick` has something to do.
@@ -343,7 +277,10 @@ struct GatewaySession {
 
     /// Whether it has ended and is kept only for an agent that may ask again.
     var isOnlyRemembered: Bool {
-        if case .settled = phase, attached.isEmpty, parts.isEmpty, leftover == nil { true } else { false }
+        switch phase {
+        case .settled, .taken: attached.isEmpty && parts.isEmpty && leftover == nil
+        default: false
+        }
     }
 
     /// The order in which remembered sessions give way; the id makes it one order everywhere.
@@ -356,7 +293,7 @@ struct GatewaySession {
     /// Whether nothing is asked of the store, and no bytes are held: what is under way ends by itself first.
     private var mayBeForgotten: Bool {
         switch phase {
-        case .open, .settled: parts.isEmpty && leftover == nil && (isOnePart || givenUp.isEmpty)
+        case .open, .settled, .taken: parts.isEmpty && leftover == nil && (isOnePart || givenUp.isEmpty)
         default: false
         }
     }
@@ -377,7 +314,7 @@ extension GatewaySession {
     /// Whether somebody is at work on it, or it has come to its end: then it is not to be adopted.
     var isOfNoUseToOthers: Bool {
         switch phase {
-        case .settled, .aborting: true
+        case .settled, .taken, .aborting: true
         default: !attached.isEmpty
         }
     }
@@ -385,7 +322,7 @@ extension GatewaySession {
     /// Whether stopping now would cut something short that is worth waiting for.
     var isBusy: Bool {
         switch phase {
-        case .ended, .settled: false
+        case .ended, .settled, .taken: false
         case .open: parts.values.contains { $0.request != nil && $0.owner != nil }
         default: true
         }

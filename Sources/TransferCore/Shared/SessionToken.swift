@@ -8,63 +8,101 @@ package struct SessionToken: Equatable, Sendable {
     /// What sealing adds, generously.
     static let sealingBytes = 64
 
+    /// What a gateway writes, and the oldest that it reads.
+    private static let format: UInt64 = 2
+    private static let formatWithoutCondition: UInt64 = 1
+
     package var device: String
     package var session: SessionID
-    /// `nil` for a stream.
-    package var fileBytes: UInt64?
-    package var partBytes: UInt64
-    package var modification: ModificationTime
+    /// With the whole key, prefix included.
+    package var terms: SessionTerms
     /// Milliseconds since 1970 by the gateway's clock; for the logs of people, nothing depends on it.
     package var issuedMilliseconds: Int64
-    /// The whole key, prefix included.
-    package var key: String
     /// The store's upload id; empty for a one-part file.
     package var upload: String
 
     package init(
-        device: String, session: SessionID, fileBytes: UInt64?, partBytes: UInt64, modification: ModificationTime,
-        issuedMilliseconds: Int64, key: String, upload: String
+        device: String, session: SessionID, terms: SessionTerms, issuedMilliseconds: Int64, upload: String
     ) {
         self.device = device
         self.session = session
-        self.fileBytes = fileBytes
-        self.partBytes = partBytes
-        self.modification = modification
+        self.terms = terms
         self.issuedMilliseconds = issuedMilliseconds
-        self.key = key
         self.upload = upload
     }
 
     /// The plain text, or `nil` where a field is longer than its form allows.
     package var encoded: [UInt8]? {
-        let names = (device: Array(device.utf8), key: Array(key.utf8), upload: Array(upload.utf8))
+        let names = (device: Array(device.utf8), key: Array(terms.key.utf8), upload: Array(upload.utf8))
         guard names.device.count <= 255, names.key.count <= 65_535, names.upload.count <= 65_535 else { return nil }
-        var bytes: [UInt8] = [1, UInt8(names.device.count)]
+        var bytes: [UInt8] = [UInt8(Self.format), UInt8(names.device.count)]
         bytes += names.device
         bytes += session.bytes
-        bytes += bigEndian(fileBytes ?? .max) + bigEndian(partBytes)
-        bytes += bigEndian(UInt64(bitPattern: modification.seconds)) + bigEndian(modification.nanoseconds)
-        bytes += bigEndian(UInt64(bitPattern: issuedMilliseconds))
+        bytes += bigEndian(terms.size ?? .max) + bigEndian(terms.partBytes)
+        bytes += bigEndian(UInt64(bitPattern: terms.modification.seconds)) + bigEndian(terms.modification.nanoseconds)
+        bytes += [terms.condition.code] + terms.condition.session.bytes
         bytes += bigEndian(UInt16(names.key.count)) + names.key
+        bytes += bigEndian(UInt64(bitPattern: issuedMilliseconds))
         bytes += bigEndian(UInt16(names.upload.count)) + names.upload
         return bytes.count + Self.sealingBytes <= Self.sealedBytesMax ? bytes : nil
     }
+}
 
-    /// Reads a plain text; anything but exactly one token of format 1 gives `nil`.
+// MARK: - Reading
+
+extension SessionToken {
+    /// What a plain text turned out to be.
+    package enum Reading: Equatable, Sendable {
+        case token(SessionToken)
+        /// A later version of the gateway wrote it: another gateway of the site can read it.
+        case unknownFormat
+        case malformed
+    }
+
+    /// Reads a plain text of format 2, or of format 1, which says nothing of a condition: it is read as *absent*.
+    package static func read(_ plain: [UInt8]) -> Reading {
+        var reader = TokenReader(bytes: plain[...])
+        switch reader.integer(1) {
+        case format: return read(&reader, hasCondition: true).map { .token($0) } ?? .malformed
+        case formatWithoutCondition: return read(&reader, hasCondition: false).map { .token($0) } ?? .malformed
+        case let format? where format > Self.format: return .unknownFormat
+        default: return .malformed
+        }
+    }
+
+    /// Reads a plain text; anything but exactly one token gives `nil`.
     package init?(encoded: [UInt8]) {
-        var reader = TokenReader(bytes: encoded[...])
-        guard reader.integer(1) == 1, let device = reader.text(countBytes: 1),
-            let high = reader.integer(8), let low = reader.integer(8),
+        guard case .token(let token) = Self.read(encoded) else { return nil }
+        self = token
+    }
+
+    private static func read(_ reader: inout TokenReader, hasCondition: Bool) -> SessionToken? {
+        guard let device = reader.text(countBytes: 1), let session = reader.session(),
             let size = reader.integer(8), let partBytes = reader.integer(8), partBytes > 0,
-            let seconds = reader.integer(8), let nanoseconds = reader.integer(4), let issued = reader.integer(8),
-            let key = reader.text(countBytes: 2), let upload = reader.text(countBytes: 2), reader.bytes.isEmpty
+            let seconds = reader.integer(8), let nanoseconds = reader.integer(4)
         else { return nil }
-        self.init(
-            device: device, session: SessionID(high: high, low: low), fileBytes: size == .max ? nil : size,
-            partBytes: partBytes,
-            modification: ModificationTime(
-                seconds: Int64(bitPattern: seconds), nanoseconds: UInt32(truncatingIfNeeded: nanoseconds)),
-            issuedMilliseconds: Int64(bitPattern: issued), key: key, upload: upload)
+        var condition = WriteCondition.absent
+        var (key, issued): (String?, UInt64?)
+        if hasCondition {
+            guard let code = reader.integer(1), let session = reader.session(),
+                let known = WriteCondition(code: UInt8(truncatingIfNeeded: code), session: session)
+            else { return nil }
+            condition = known
+            key = reader.text(countBytes: 2)
+            issued = reader.integer(8)
+        } else {
+            issued = reader.integer(8)
+            key = reader.text(countBytes: 2)
+        }
+        guard let key, let issued, let upload = reader.text(countBytes: 2), reader.bytes.isEmpty else { return nil }
+        let modification = ModificationTime(
+            seconds: Int64(bitPattern: seconds), nanoseconds: UInt32(truncatingIfNeeded: nanoseconds))
+        return SessionToken(
+            device: device, session: session,
+            terms: SessionTerms(
+                key: key, size: size == .max ? nil : size, partBytes: partBytes, modification: modification,
+                condition: condition),
+            issuedMilliseconds: Int64(bitPattern: issued), upload: upload)
     }
 }
 
@@ -76,6 +114,11 @@ private struct TokenReader {
         let value = bytes.prefix(count).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         bytes = bytes.dropFirst(count)
         return value
+    }
+
+    mutating func session() -> SessionID? {
+        guard let high = integer(8), let low = integer(8) else { return nil }
+        return SessionID(high: high, low: low)
     }
 
     mutating func text(countBytes: Int) -> String? {

@@ -71,9 +71,9 @@ package enum StoreRequest: Equatable, Sendable {
     /// → `partStored`.
     case storePart(key: String, upload: String, part: PartNumber, bytes: PartBytes)
     /// A one-part file, whole. The flow gives its last bytes only once it is released → `objectStored`.
-    case storeObject(key: String, label: ObjectLabel, bytes: PartBytes, onlyIfAbsent: Bool)
+    case storeObject(key: String, label: ObjectLabel, bytes: PartBytes, condition: PutCondition)
     /// Exactly these parts → `objectStored`.
-    case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, onlyIfAbsent: Bool)
+    case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
     /// → `done`, also where the upload is gone.
     case abort(key: String, upload: String)
 }
@@ -106,8 +106,12 @@ package enum StoreFailure: Equatable, Sendable {
     case digestMismatch
     /// Completion named parts that the store does not have in that form; empty where it does not say which.
     case partsInvalid([PartNumber])
-    /// Something is under the key already, and the request was for an absent one.
+    /// The condition did not hold: the key holds an object, or another one than was named.
     case keyTaken
+    /// The condition named an object, and the key holds none any more.
+    case objectGone
+    /// Another request for the key was under way at the same time. Nothing is known of either.
+    case conflict
     case keyUnsupported(message: String)
     /// The store refuses this content, its size or the request itself, and would again.
     case refused(message: String)
@@ -154,17 +158,23 @@ package struct StoreReceipt: Equatable, Sendable {
 /// The record of an unfinished session, kept in the store where any gateway finds it (`.sluice/sessions/`).
 package struct SessionRecordFacts: Equatable, Sendable {
     package var device: String
-    package var key: String
-    package var fileBytes: UInt64?
-    package var label: ObjectLabel
+    package var session: SessionID
+    /// With the whole key, prefix included.
+    package var terms: SessionTerms
     /// `nil` until the upload was created.
     package var upload: String?
 
-    package init(device: String, key: String, fileBytes: UInt64?, label: ObjectLabel, upload: String?) {
+    package init(device: String, session: SessionID, terms: SessionTerms, upload: String?) {
         self.device = device
-        self.key = key
-        self.fileBytes = fileBytes
-        self.label = label
+        self.session = session
+        self.terms = terms
         self.upload = upload
+    }
+
+    package var key: String { terms.key }
+
+    /// What the object is labelled with.
+    package var label: ObjectLabel {
+        ObjectLabel(session: session, partBytes: terms.partBytes, modification: terms.modification)
     }
 }

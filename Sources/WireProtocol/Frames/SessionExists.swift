@@ -1,4 +1,5 @@
-/// An object of the same size is under the key; the agent decides by its evidence (specification §4.8, §6.3).
+/// The key holds an object that the session may not replace, or that the agent wants to compare with first
+/// (specification §4.8, §6.3). The session has ended.
 package struct SessionExists: Equatable, Sendable {
     /// Bytes of the object under the key.
     package let size: UInt64
@@ -9,13 +10,18 @@ package struct SessionExists: Equatable, Sendable {
     package let etag: String
     /// The store's name for this version of the object; may be empty.
     package let version: String
+    /// The session that wrote the object; `nil` where the store does not tell.
+    package let session: SessionID?
 
-    package init(size: UInt64, partBytes: UInt64, evidence: ContentEvidence, etag: String, version: String) {
+    package init(
+        size: UInt64, partBytes: UInt64, evidence: ContentEvidence, etag: String, version: String, session: SessionID?
+    ) {
         self.size = size
         self.partBytes = partBytes
         self.evidence = evidence
         self.etag = etag
         self.version = version
+        self.session = session
     }
 }
 
@@ -28,6 +34,8 @@ extension SessionExists: FrameBody {
         try evidence.encode(into: &writer)
         try writer.text16(etag, "etag")
         try writer.text16(version, "version")
+        writer.integer(UInt8(session == nil ? 0 : 1))
+        writer.sessionID(session ?? SessionID(high: 0, low: 0))
     }
 
     init(from reader: inout BodyReader) throws(WireError) {
@@ -36,5 +44,10 @@ extension SessionExists: FrameBody {
         evidence = try ContentEvidence(from: &reader)
         etag = try reader.text16("etag")
         version = try reader.text16("version")
+        let isKnown: UInt8 = try reader.integer()
+        guard isKnown <= 1 else { throw reader.badValue("sessionPresent") }
+        let session = try reader.sessionID()
+        guard isKnown == 1 || session == SessionID(high: 0, low: 0) else { throw reader.badValue("session") }
+        self.session = isKnown == 1 ? session : nil
     }
 }

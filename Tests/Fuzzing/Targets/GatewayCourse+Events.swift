@@ -111,7 +111,7 @@ extension GatewayCourse {
     }
 
     mutating func note(_ open: SessionOpen) {
-        guard let plan = PartPlan(fileBytes: open.size, partBytes: open.partBytes) else { return }
+        guard let plan = PartPlan(fileBytes: open.terms.size, partBytes: open.terms.partBytes) else { return }
         plans[open.session, default: []].append(plan)
     }
 

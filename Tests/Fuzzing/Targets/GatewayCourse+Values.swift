@@ -21,14 +21,21 @@ extension GatewayCourse {
         let key = ["file", "file", "b/c", "../b/x", "e\u{301}", "\u{e9}", ""][input.choice(7)]
         let detail = input.byte()
         let open = SessionOpen(
-            session: SessionID(high: 0, low: UInt64(detail & 7)), size: size, partBytes: partBytes,
-            modification: ModificationTime(seconds: Int64(detail >> 3 & 1), nanoseconds: 0),
-            ifExists: ExistingKeyPolicy(rawValue: detail >> 6) ?? .verify, key: key)
+            session: SessionID(high: 0, low: UInt64(detail & 7)),
+            terms: SessionTerms(
+                key: key, size: size, partBytes: partBytes,
+                modification: ModificationTime(seconds: Int64(detail >> 3 & 1), nanoseconds: 0),
+                condition: Self.condition(detail >> 6)),
+            compares: detail & 0x20 == 0)
         if let plan = PartPlan(fileBytes: size, partBytes: partBytes) {
             known[id, default: [:]][slot] = Known(plan: plan)
         }
         note(open)
         machine.receivedFrame(.sessionOpen(open), slot: Slot(slot), from: id, now: now, wallMilliseconds: 0)
+    }
+
+    private static func condition(_ choice: UInt8) -> WriteCondition {
+        [.absent, .any, .matches(SessionID(high: 0, low: 0)), .matches(SessionID(high: 0, low: 1))][Int(choice & 3)]
     }
 
     private func plan(_ slot: UInt16, _ id: ConnectionID) -> PartPlan? {
@@ -96,10 +103,12 @@ extension GatewayCourse {
             // What an older gateway of the site may have sealed.
             let token = SessionToken(
                 device: device.name, session: SessionID(high: 0, low: UInt64(choice & 7)),
-                fileBytes: choice & 8 == 0 ? 2_500 : nil, partBytes: 1_000,
-                modification: ModificationTime(seconds: 0, nanoseconds: 0), issuedMilliseconds: 0,
-                key: "site/a/file", upload: choice & 16 == 0 ? "u1" : "")
-            if let plan = PartPlan(fileBytes: token.fileBytes, partBytes: token.partBytes) {
+                terms: SessionTerms(
+                    key: "site/a/file", size: choice & 8 == 0 ? 2_500 : nil, partBytes: 1_000,
+                    modification: ModificationTime(seconds: 0, nanoseconds: 0),
+                    condition: Self.condition(choice >> 4)),
+                issuedMilliseconds: 0, upload: choice & 16 == 0 ? "u1" : "")
+            if let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes) {
                 plans[token.session, default: []].append(plan)
             }
             return token.encoded.flatMap { ToyCryptography().seal(token: $0) } ?? []
@@ -156,6 +165,8 @@ extension GatewayCourse {
         case 20: return .failed(.refused(message: ""))
         case 21: return .object(objectWithEvidence(session))
         case 22: return .done
+        case 23: return .failed(.objectGone)
+        case 24: return .failed(.conflict)
         default: return goodAnswer(request)
         }
     }
@@ -183,11 +194,11 @@ extension GatewayCourse {
     private mutating func drawnRecord() -> SessionRecordFacts {
         let choice = input.byte()
         return SessionRecordFacts(
-            device: choice & 1 == 0 ? "a" : "b", key: choice & 2 == 0 ? "site/a/file" : "site/b/file",
-            fileBytes: choice & 4 == 0 ? 2_500 : nil,
-            label: ObjectLabel(
-                session: SessionID(high: 0, low: UInt64(choice >> 5)), partBytes: choice & 8 == 0 ? 1_000 : 0,
-                modification: ModificationTime(seconds: 0, nanoseconds: 0)),
+            device: choice & 1 == 0 ? "a" : "b", session: SessionID(high: 0, low: UInt64(choice >> 5)),
+            terms: SessionTerms(
+                key: choice & 2 == 0 ? "site/a/file" : "site/b/file", size: choice & 4 == 0 ? 2_500 : nil,
+                partBytes: choice & 8 == 0 ? 1_000 : 0, modification: ModificationTime(seconds: 0, nanoseconds: 0),
+                condition: .absent),
             upload: choice & 16 == 0 ? "u2" : nil)
     }
 }

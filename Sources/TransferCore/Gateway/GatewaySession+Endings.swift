@@ -1,0 +1,87 @@
+import WireProtocol
+
+// How a session ends: completed, refused, lost, or because the key holds an object that it may not replace.
+
+extension GatewaySession {
+    /// The object is there: every attachment is told, and the record goes.
+    ///
+    /// - Parameters:
+    ///   - bytes: the object's size. A stream's is known from nothing else.
+    ///   - leavesUpload: the object may be of another upload, and this one still be there. Then it goes, and
+    ///   its record after it; where that fails, cleaning finds both.
+    mutating func settle(
+        _ receipt: StoreReceipt, bytes size: UInt64, leavesUpload: Bool = false, _ context: inout GatewayContext
+    ) {
+        let completed = Completed(
+            size: size, evidence: receipt.evidence, partBytes: plan.partBytes, etag: receipt.etag,
+            version: receipt.version, location: location)
+        dropAllParts(&context)
+        pendingCompletion = nil
+        request = nil
+        phase = .settled(completed)
+        while !attached.isEmpty { answer(0, .completed(completed), &context) }
+        detachedAt = context.now
+        if leavesUpload {
+            dropLeftover(&context)
+        } else if !isOnePart {
+            removeRecord(&context)
+        }
+        stored = [:]
+        context.actions.append(.note(.completed(id, key: facts.key, bytes: size)))
+    }
+
+    /// The key below the device's prefix. Keys are bytes: characters may reach across the end of the prefix.
+    private var location: String {
+        String(decoding: facts.key.utf8.dropFirst(device.prefix.utf8.count), as: UTF8.self)
+    }
+
+    /// The session is of no more use: every attachment is told, in the form it waits for.
+    mutating func fail(_ refusal: SessionRefused, _ context: inout GatewayContext) {
+        dropAllParts(&context)
+        pendingCompletion = nil
+        request = nil
+        while let first = attached.first {
+            if case .resumeState = first.awaits, refusal.code == .sessionLost {
+                answer(0, .resumeState(resumeState(.lost)), &context)
+            } else {
+                answer(0, first.refusing(refusal), &context)
+            }
+        }
+        phase = .ended
+        context.actions.append(.note(.failed(id, key: facts.key, refusal.code)))
+    }
+
+    /// The key holds an object that the session may not replace, or that the agent wants to compare with first: every
+    /// attachment is told, and what was begun in the store is dropped.
+    mutating func answerExisting(_ object: ObjectFacts, _ context: inout GatewayContext) {
+        let exists = SessionExists(
+            size: object.size, partBytes: object.partBytes, evidence: object.evidence, etag: object.etag,
+            version: object.version, session: object.session)
+        dropAllParts(&context)
+        pendingCompletion = nil
+        request = nil
+        stored = [:]
+        phase = facts.upload == nil ? .ended : .taken(exists)
+        while !attached.isEmpty { answer(0, .sessionExists(exists), &context) }
+        detachedAt = context.now
+        dropLeftover(&context)
+        context.actions.append(.note(.failed(id, key: facts.key, .keyTaken)))
+    }
+
+    /// Drops the upload of a session that has ended without it, and then its record. Where that fails, cleaning finds
+    /// both.
+    private mutating func dropLeftover(_ context: inout GatewayContext) {
+        guard let upload = facts.upload else { return }
+        leftover = context.request(.abort(key: facts.key, upload: upload), for: id)
+    }
+
+    mutating func becomeLost(_ context: inout GatewayContext) {
+        if !isOnePart { removeRecord(&context) }
+        context.actions.append(.note(.lost(id, key: facts.key)))
+        fail(SessionRefused(.sessionLost), &context)
+    }
+
+    func removeRecord(_ context: inout GatewayContext) {
+        _ = context.request(.removeRecord(key: facts.key, session: id), for: id)
+    }
+}
