@@ -39,6 +39,7 @@ package struct GatewayServer: Service {
     package static func limits(for store: any ObjectStore, budgetBytes: UInt64?) -> GatewayLimits {
         var limits = GatewayLimits(parts: SiteStore.partRule(of: store))
         limits.heldPartBytesMax = store.limits.heldBodyBytesMax
+        limits.conditions = store.limits.conditions
         // Below the patience of an agent, which waits meanwhile.
         limits.completionTimeMax = min(store.limits.completionTimeMax, .seconds(120))
         guard let budgetBytes else { return limits }

@@ -23,14 +23,14 @@ package protocol ObjectStore: Sendable {
     /// Reading the object's bytes is never needed for it.
     func object(key: String) async throws(StoreError) -> ObjectSummary?
 
-    /// Stores a whole object at once and replaces what the key held.
+    /// Stores a whole object at once and replaces what the key held, where the condition allows it.
     ///
     /// - Parameters:
     ///   - metadata: the store adds the body's digest as `partDigest`, which is the object's evidence later.
-    ///   - ifAbsent: throws `.alreadyExists` instead of replacing. Stores that only pretend to check are listed in
-    ///     `StoreLimits.honoursIfAbsent`.
+    ///   - condition: where it does not hold, throws `.alreadyExists`, or `.preconditionGone` where it names an object and
+    ///     the key holds none. `StoreLimits.conditions` tells which conditions the store really checks.
     func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
+        key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
 
     /// The bytes of an object together with the summary that describes exactly these bytes, or `nil` where there is
@@ -61,13 +61,14 @@ package protocol ObjectStore: Sendable {
     ///
     /// Errors that decide what the caller does next: `.invalidParts` (those are missing or differ; the upload is still
     /// there), `.noSuchUpload` (which may also mean that it has been completed already: look at the object's session
-    /// id), `.completionInProgress`, `.alreadyExists` (the upload is still there) and `.outcomeUnknown`.
+    /// id), `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` (in all of which the upload is
+    /// still there) and `.outcomeUnknown`.
     /// - Parameters:
     ///   - parts: numbered from 1 without a gap, all of one size but the last.
     ///   - size: of the whole object. `.sizeMismatch` where the parts do not add up to it.
-    ///   - ifAbsent: as for `putObject`.
+    ///   - condition: as for `putObject`.
     func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+        key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
 
     /// Drops an upload and its parts. Parts in flight may land afterwards: repeat until the store lists none.

@@ -25,8 +25,12 @@ package struct StoreError: Error {
         case sizeMismatch
         /// These parts are missing, or are not the ones that were named.
         case invalidParts([PartNumber])
-        /// `ifAbsent` was asked, and the key holds an object.
+        /// The condition did not hold: the key holds an object, or another one than was named.
         case alreadyExists
+        /// The condition named an object, and the key holds none any more.
+        case preconditionGone
+        /// Another request for the key was under way at the same time. What has become of either has to be looked at.
+        case conflict
         /// This store can never hold an object under this key.
         case keyUnsupported
         /// A part, object or record is larger than the store takes.
@@ -64,7 +68,8 @@ package struct StoreError: Error {
         case .full, .unavailable, .throttled, .completionInProgress:
             true
         case .noSuchBucket, .noSuchUpload, .denied, .digestMismatch, .sizeMismatch, .invalidParts, .alreadyExists,
-            .keyUnsupported, .tooLarge, .unsupported, .bodyFailed, .outcomeUnknown, .cancelled, .damaged:
+            .preconditionGone, .conflict, .keyUnsupported, .tooLarge, .unsupported, .bodyFailed, .outcomeUnknown,
+            .cancelled, .damaged:
             false
         }
     }
@@ -82,6 +87,8 @@ package struct StoreError: Error {
         case .sizeMismatch: "size_mismatch"
         case .invalidParts: "invalid_parts"
         case .alreadyExists: "already_exists"
+        case .preconditionGone: "precondition_gone"
+        case .conflict: "conflict"
         case .keyUnsupported: "key_unsupported"
         case .tooLarge: "too_large"
         case .unsupported: "unsupported"
@@ -116,6 +123,8 @@ extension StoreError.Reason {
         case .sizeMismatch: "The bytes are not as many as were announced."
         case .invalidParts: "Parts are missing or differ from the ones named."
         case .alreadyExists: "The key already holds an object."
+        case .preconditionGone: "The object that was to be replaced is gone."
+        case .conflict: "Another request for the key was under way."
         case .keyUnsupported: "The store cannot hold an object under this key."
         case .tooLarge: "The store does not take anything so large."
         case .unsupported: "The store cannot do this."

@@ -1,3 +1,5 @@
+package import WireProtocol
+
 /// What a store accepts, and how far its own checks can be relied on. Providers differ, so these are data.
 package struct StoreLimits: Hashable, Sendable {
     /// The least size of every part but the last.
@@ -19,15 +21,15 @@ package struct StoreLimits: Hashable, Sendable {
     /// The store has been seen to refuse a body whose SHA-256 differs from the offered one. Where this is false the
     /// gateway must check before it gives the last bytes away.
     package var checksPartDigests: Bool
-    /// `ifAbsent` is really checked, on put and on complete. Where this is false it is a wish.
-    package var honoursIfAbsent: Bool
+    /// Which conditions the store has been seen to check. One that it ignores is a wish.
+    package var conditions: CheckedConditions
     /// How long another gateway's completion may go on after the upload has already vanished from sight: so long does
     /// one look again before one calls a session lost.
     package var completionTimeMax: Duration
 
     package init(
         partBytesMin: UInt64, partBytesMax: UInt64, partsMax: UInt32, objectBytesMax: UInt64, keyBytesMax: Int,
-        recordBytesMax: Int, checksPartDigests: Bool, honoursIfAbsent: Bool,
+        recordBytesMax: Int, checksPartDigests: Bool, conditions: CheckedConditions,
         completionTimeMax: Duration
     ) {
         self.partBytesMin = partBytesMin
@@ -37,7 +39,7 @@ package struct StoreLimits: Hashable, Sendable {
         self.keyBytesMax = keyBytesMax
         self.recordBytesMax = recordBytesMax
         self.checksPartDigests = checksPartDigests
-        self.honoursIfAbsent = honoursIfAbsent
+        self.conditions = conditions
         self.completionTimeMax = completionTimeMax
     }
 }

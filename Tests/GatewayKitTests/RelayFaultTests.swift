@@ -99,7 +99,9 @@ struct RelayFaultTests {
         Case("500", .completeUpload, times: 2, away),
         Case("503", .completeUpload, times: 5, slowDown),
         Case("no such upload, and no object", .completeUpload, .uploadVanishes),
-        Case("a conflict: all parts anew", .completeUpload, .refuse(status: 409, code: "ConditionalRequestConflict")),
+        Case(
+            "a conflict: completed once more", .completeUpload, .refuse(status: 409, code: "ConditionalRequestConflict")
+        ),
     ]
 
     /// The first kind of store knows an upload that is completed, the second forgets it, the third forgets everything

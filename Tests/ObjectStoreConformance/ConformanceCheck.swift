@@ -56,10 +56,14 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case nestedUploadsRefusedLate
     /// A body with another digest than was offered is stored. `StoreLimits.checksPartDigests` says so.
     case digestsUnchecked
-    /// `putObject` with `ifAbsent` replaces. `StoreLimits.honoursIfAbsent` says so.
+    /// `putObject` with `ifAbsent` replaces. `StoreLimits.conditions` says so.
     case putIgnoresIfAbsent
-    /// `completeUpload` with `ifAbsent` replaces. `StoreLimits.honoursIfAbsent` says so.
+    /// `putObject` with `ifMatch` replaces whatever is there. `StoreLimits.conditions` says so.
+    case putIgnoresIfMatch
+    /// `completeUpload` with `ifAbsent` replaces. `StoreLimits.conditions` says so.
     case completeIgnoresIfAbsent
+    /// `completeUpload` with `ifMatch` replaces whatever is there. `StoreLimits.conditions` says so.
+    case completeIgnoresIfMatch
     /// Completing takes all parts that were uploaded or none: a list that lacks one is `.invalidParts`.
     case completeNeedsAllParts
     /// A part that has been uploaded cannot be uploaded again.

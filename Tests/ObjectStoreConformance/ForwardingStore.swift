@@ -17,9 +17,9 @@ extension ForwardingStore {
     package func object(key: String) async throws(StoreError) -> ObjectSummary? { try await base.object(key: key) }
 
     package func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
+        key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
-        try await base.putObject(key: key, body: body, metadata: metadata, ifAbsent: ifAbsent)
+        try await base.putObject(key: key, body: body, metadata: metadata, condition: condition)
     }
 
     package func readObject(key: String) async throws(StoreError) -> ObjectReader? {
@@ -35,9 +35,9 @@ extension ForwardingStore {
     }
 
     package func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+        key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
-        try await base.completeUpload(key: key, upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
+        try await base.completeUpload(key: key, upload: upload, parts: parts, size: size, condition: condition)
     }
 
     package func abortUpload(key: String, upload: String) async throws(StoreError) {

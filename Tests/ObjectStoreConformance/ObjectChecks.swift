@@ -18,7 +18,7 @@ extension ConformanceCheck {
             let key = subject.key("summary")
             var metadata = subject.metadata()
             let receipt = try await subject.store.putObject(
-                key: key, body: content.body(), metadata: metadata, ifAbsent: false)
+                key: key, body: content.body(), metadata: metadata, condition: .none)
             metadata.partDigest = try content.digest
             let summary = try require(try await subject.store.object(key: key), "a summary")
             if subject.has(.metadataForgotten) {
@@ -51,16 +51,40 @@ extension ConformanceCheck {
         ConformanceCheck("putting only if absent never replaces") { subject in
             let key = subject.key("put-if-absent")
             let (old, new) = (SampleContent(byteCount: 3000, seed: 31), SampleContent(byteCount: 2000, seed: 32))
-            try await subject.put(old, key: key, ifAbsent: true)
+            try await subject.put(old, key: key, condition: .ifAbsent)
             try await subject.confirm(key, holds: old)
             if subject.has(.putIgnoresIfAbsent) {
-                try expect(!subject.store.limits.honoursIfAbsent, "the limits say so")
-                try await subject.put(new, key: key, ifAbsent: true)
+                try expect(!subject.store.limits.conditions.put.ifAbsent, "the limits say so")
+                try await subject.put(new, key: key, condition: .ifAbsent)
                 try await subject.confirm(key, holds: new)
             } else {
-                try await expect(.alreadyExists) { try await subject.put(new, key: key, ifAbsent: true) }
+                try await expect(.alreadyExists) { try await subject.put(new, key: key, condition: .ifAbsent) }
                 try await subject.confirm(key, holds: old)
             }
+        },
+        ConformanceCheck("putting only in the place of an object replaces that one and no other") { subject in
+            let key = subject.key("put-if-match")
+            let (old, new) = (SampleContent(byteCount: 3000, seed: 33), SampleContent(byteCount: 2000, seed: 34))
+            try await subject.put(old, key: key)
+            guard let etag = try await subject.store.object(key: key)?.etag else {
+                return try expect(!subject.store.limits.conditions.put.ifMatch, "nothing to name an object by")
+            }
+            if subject.has(.putIgnoresIfMatch) {
+                try expect(!subject.store.limits.conditions.put.ifMatch, "the limits say so")
+                return
+            }
+            let latest = SampleContent(byteCount: 1000, seed: 35)
+            try await subject.put(new, key: key, condition: .ifMatch(etag: etag))
+            try await subject.confirm(key, holds: new)
+            try await expect(.alreadyExists) {
+                try await subject.put(latest, key: key, condition: .ifMatch(etag: etag))
+            }
+            try await subject.confirm(key, holds: new)
+            let gone = subject.key("put-if-match-gone")
+            try await expect(.preconditionGone) {
+                try await subject.put(latest, key: gone, condition: .ifMatch(etag: etag))
+            }
+            try expect(try await subject.store.object(key: gone) == nil, "nothing is there")
         },
         ConformanceCheck("reading goes on with the old object while the key is replaced") { subject in
             let key = subject.key("replaced-while-read")
@@ -108,7 +132,7 @@ extension ConformanceCheck {
                     let (upload, parts) = try await subject.begin([content], key: key)
                     try await expect(.keyUnsupported) {
                         try await subject.store.completeUpload(
-                            key: key, upload: upload, parts: parts, size: 10, ifAbsent: false)
+                            key: key, upload: upload, parts: parts, size: 10, condition: .none)
                     }
                 } else {
                     try await subject.put(content, key: key)
@@ -139,12 +163,12 @@ extension ConformanceCheck {
             if subject.has(.digestsUnchecked) {
                 try expect(!subject.store.limits.checksPartDigests, "the limits say so")
                 _ = try await subject.store.putObject(
-                    key: key, body: new.body(offering: old), metadata: subject.metadata(), ifAbsent: false)
+                    key: key, body: new.body(offering: old), metadata: subject.metadata(), condition: .none)
                 try await subject.confirm(key, holds: new)
             } else {
                 try await expect(.digestMismatch) {
                     try await subject.store.putObject(
-                        key: key, body: new.body(offering: old), metadata: subject.metadata(), ifAbsent: false)
+                        key: key, body: new.body(offering: old), metadata: subject.metadata(), condition: .none)
                 }
                 try await subject.confirm(key, holds: old)
             }
@@ -156,14 +180,14 @@ extension ConformanceCheck {
             for (body, reason) in try brokenBodies(of: new) {
                 try await expect(reason) {
                     try await subject.store.putObject(
-                        key: key, body: body, metadata: subject.metadata(), ifAbsent: false)
+                        key: key, body: body, metadata: subject.metadata(), condition: .none)
                 }
                 try await subject.confirm(key, holds: old)
             }
             try await expect(.cancelled) {
                 try await cancelled(new) { body in
                     try await subject.store.putObject(
-                        key: key, body: body, metadata: subject.metadata(), ifAbsent: false)
+                        key: key, body: body, metadata: subject.metadata(), condition: .none)
                 }
             }
             try await subject.confirm(key, holds: old)
@@ -200,7 +224,7 @@ extension ConformanceCheck {
                 bytes: BrokenSource(buffers: [], end: .failure))
             try await expect(.tooLarge) {
                 try await subject.store.putObject(
-                    key: subject.key("too-large"), body: body, metadata: subject.metadata(), ifAbsent: false)
+                    key: subject.key("too-large"), body: body, metadata: subject.metadata(), condition: .none)
             }
         },
     ]

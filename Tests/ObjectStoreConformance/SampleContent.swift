@@ -143,9 +143,9 @@ extension StoreUnderTest {
 
     /// Puts an object and returns its session.
     @discardableResult
-    func put(_ content: SampleContent, key: String, ifAbsent: Bool = false) async throws -> SessionID {
+    func put(_ content: SampleContent, key: String, condition: PutCondition = .none) async throws -> SessionID {
         let metadata = metadata()
-        _ = try await store.putObject(key: key, body: content.body(), metadata: metadata, ifAbsent: ifAbsent)
+        _ = try await store.putObject(key: key, body: content.body(), metadata: metadata, condition: condition)
         return metadata.sessionID
     }
 

@@ -30,7 +30,7 @@ extension ConformanceCheck {
                 }
                 try await expect(fails ? .outcomeUnknown : .noSuchUpload) {
                     try await subject.store.completeUpload(
-                        key: key, upload: upload, parts: [named], size: 10, ifAbsent: false)
+                        key: key, upload: upload, parts: [named], size: 10, condition: .none)
                 }
                 try await expect(.noSuchUpload) { try await subject.store.abortUpload(key: key, upload: upload) }
             }
@@ -67,11 +67,11 @@ extension ConformanceCheck {
             try expect(listed.map(\.etag) == [replacement.etag], "only the new part is listed")
             try await expect(.invalidParts([parts[0].number])) {
                 try await subject.store.completeUpload(
-                    key: key, upload: upload, parts: parts, size: 4000, ifAbsent: false)
+                    key: key, upload: upload, parts: parts, size: 4000, condition: .none)
             }
             try await subject.confirm(key, holds: nil)
             _ = try await subject.store.completeUpload(
-                key: key, upload: upload, parts: [replacement], size: 3000, ifAbsent: false)
+                key: key, upload: upload, parts: [replacement], size: 3000, condition: .none)
             try await subject.confirm(key, holds: new)
         },
         ConformanceCheck("uploads are found by exactly their key") { subject in
@@ -111,7 +111,7 @@ extension ConformanceCheck {
             parts.sort { $0.number < $1.number }
             let whole = contents.flatMap(\.bytes)
             let receipt = try await subject.store.completeUpload(
-                key: key, upload: upload, parts: parts, size: UInt64(whole.count), ifAbsent: false)
+                key: key, upload: upload, parts: parts, size: UInt64(whole.count), condition: .none)
             try expect(try await subject.read(key) == whole, "the parts, joined")
             let summary = try require(try await subject.store.object(key: key), "a summary")
             try expect(summary.size == UInt64(whole.count), "the size")
@@ -127,7 +127,7 @@ extension ConformanceCheck {
             let (upload, parts) = try await subject.begin(contents, key: key)
             let size = UInt64(subject.partBytes + 5)
             let first = try await subject.store.completeUpload(
-                key: key, upload: upload, parts: parts, size: size, ifAbsent: false)
+                key: key, upload: upload, parts: parts, size: size, condition: .none)
             try await expect(.noSuchUpload) {
                 try await subject.store.listParts(key: key, upload: upload, after: nil)
             }
@@ -135,7 +135,7 @@ extension ConformanceCheck {
             do {
                 // A store may remember, and then it must say the same.
                 let again = try await subject.store.completeUpload(
-                    key: key, upload: upload, parts: parts, size: size, ifAbsent: false)
+                    key: key, upload: upload, parts: parts, size: size, condition: .none)
                 try expect(again.evidence == first.evidence, "the same evidence as the first time")
             } catch let error as StoreError {
                 try expect(error.reason == .noSuchUpload, "noSuchUpload, not \(error.shortDescription)")
@@ -157,20 +157,20 @@ extension ConformanceCheck {
                 let sum = wrong.reduce(0) { $0 + $1.size }
                 try await expectInvalidParts {
                     try await subject.store.completeUpload(
-                        key: key, upload: upload, parts: wrong, size: sum, ifAbsent: false)
+                        key: key, upload: upload, parts: wrong, size: sum, condition: .none)
                 }
             }
             try await expect(.invalidParts([two])) {
                 try await subject.store.completeUpload(
-                    key: key, upload: upload, parts: otherETag, size: size, ifAbsent: false)
+                    key: key, upload: upload, parts: otherETag, size: size, condition: .none)
             }
             try await expect(.sizeMismatch) {
                 try await subject.store.completeUpload(
-                    key: key, upload: upload, parts: parts, size: size + 1, ifAbsent: false)
+                    key: key, upload: upload, parts: parts, size: size + 1, condition: .none)
             }
             try await subject.confirm(key, holds: nil)
             _ = try await subject.store.completeUpload(
-                key: key, upload: upload, parts: parts, size: size, ifAbsent: false)
+                key: key, upload: upload, parts: parts, size: size, condition: .none)
             try expect(try await subject.read(key) == contents.flatMap(\.bytes), "the right object")
         },
         ConformanceCheck("parts that are not named do not become the object") { subject in
@@ -180,7 +180,7 @@ extension ConformanceCheck {
             let size = UInt64(2 * subject.partBytes)
             let complete = {
                 try await subject.store.completeUpload(
-                    key: key, upload: upload, parts: Array(parts.prefix(2)), size: size, ifAbsent: false)
+                    key: key, upload: upload, parts: Array(parts.prefix(2)), size: size, condition: .none)
             }
             if subject.has(.completeNeedsAllParts) {
                 try await expectInvalidParts(from: complete)
@@ -197,18 +197,42 @@ extension ConformanceCheck {
             let size = UInt64(subject.partBytes + 50)
             try await subject.put(old, key: key)
             if subject.has(.completeIgnoresIfAbsent) {
-                try expect(!subject.store.limits.honoursIfAbsent, "the limits say so")
+                try expect(!subject.store.limits.conditions.complete.ifAbsent, "the limits say so")
                 _ = try await subject.store.completeUpload(
-                    key: key, upload: upload, parts: parts, size: size, ifAbsent: true)
+                    key: key, upload: upload, parts: parts, size: size, condition: .ifAbsent)
                 return try expect(try await subject.read(key) == contents.flatMap(\.bytes), "the new object")
             }
             try await expect(.alreadyExists) {
                 try await subject.store.completeUpload(
-                    key: key, upload: upload, parts: parts, size: size, ifAbsent: true)
+                    key: key, upload: upload, parts: parts, size: size, condition: .ifAbsent)
             }
             try await subject.confirm(key, holds: old)
             _ = try await subject.store.completeUpload(
-                key: key, upload: upload, parts: parts, size: size, ifAbsent: false)
+                key: key, upload: upload, parts: parts, size: size, condition: .none)
+            try expect(try await subject.read(key) == contents.flatMap(\.bytes), "the new object")
+        },
+        ConformanceCheck("completing only in the place of an object replaces that one and no other") { subject in
+            let key = subject.key("complete-if-match")
+            let (first, second) = (SampleContent(byteCount: 20, seed: 351), SampleContent(byteCount: 30, seed: 352))
+            let contents = subject.parts(count: 2, lastBytes: 50, seed: 353)
+            let size = UInt64(subject.partBytes + 50)
+            try await subject.put(first, key: key)
+            guard let stale = try await subject.store.object(key: key)?.etag else {
+                return try expect(!subject.store.limits.conditions.complete.ifMatch, "nothing to name an object by")
+            }
+            if subject.has(.completeIgnoresIfMatch) {
+                return try expect(!subject.store.limits.conditions.complete.ifMatch, "the limits say so")
+            }
+            try await subject.put(second, key: key)
+            let (upload, parts) = try await subject.begin(contents, key: key)
+            try await expect(.alreadyExists) {
+                try await subject.store.completeUpload(
+                    key: key, upload: upload, parts: parts, size: size, condition: .ifMatch(etag: stale))
+            }
+            try await subject.confirm(key, holds: second)
+            let etag = try require(try await subject.store.object(key: key)?.etag, "an ETag")
+            _ = try await subject.store.completeUpload(
+                key: key, upload: upload, parts: parts, size: size, condition: .ifMatch(etag: etag))
             try expect(try await subject.read(key) == contents.flatMap(\.bytes), "the new object")
         },
         ConformanceCheck("two uploads of one key are independent, and the last to be completed wins") { subject in
@@ -219,10 +243,10 @@ extension ConformanceCheck {
             let (leftUpload, leftParts) = try await subject.begin(left, key: key)
             let (rightUpload, rightParts) = try await subject.begin(right, key: key)
             _ = try await subject.store.completeUpload(
-                key: key, upload: rightUpload, parts: rightParts, size: UInt64(subject.partBytes + 2), ifAbsent: false)
+                key: key, upload: rightUpload, parts: rightParts, size: UInt64(subject.partBytes + 2), condition: .none)
             try expect(try await subject.read(key) == right.flatMap(\.bytes), "the right upload's object")
             _ = try await subject.store.completeUpload(
-                key: key, upload: leftUpload, parts: leftParts, size: UInt64(subject.partBytes + 1), ifAbsent: false)
+                key: key, upload: leftUpload, parts: leftParts, size: UInt64(subject.partBytes + 1), condition: .none)
             try expect(try await subject.read(key) == left.flatMap(\.bytes), "the left upload's object")
         },
     ]

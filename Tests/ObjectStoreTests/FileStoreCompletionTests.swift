@@ -74,8 +74,8 @@ import WireProtocol
 
     /// A gateway ends right after the object has appeared, a newer session replaces the object, and then the first
     /// agent asks again: its older content must not come back.
-    @Test(arguments: [false, true])
-    func doesNotCompleteAgainWhatACrashLeft(_ ifAbsent: Bool) async throws {
+    @Test(arguments: [PutCondition.none, .ifAbsent])
+    func doesNotCompleteAgainWhatACrashLeft(_ condition: PutCondition) async throws {
         let faults = FileFaults()
         try await withTestDirectory { directory in
             let survivor = try await directory.open()
@@ -89,15 +89,15 @@ import WireProtocol
                     return hasAppeared ? EIO : 0
                 }
                 await expectError(.outcomeUnknown) {
-                    try await crashing.complete(upload, parts, key: "a", ifAbsent: ifAbsent)
+                    try await crashing.complete(upload, parts, key: "a", condition: condition)
                 }
             }
             #expect(try await survivor.object(key: "a")?.metadata?.sessionID == metadata().sessionID)
             await expectError(.noSuchUpload) { try await survivor.listParts(key: "a", upload: upload, after: nil) }
             try await survivor.put(newer, key: "a", session: 2)
             // Where the object was linked, its other name may still be there. Then the key itself stands in the way.
-            await expectError(ifAbsent ? .alreadyExists : .noSuchUpload) {
-                try await survivor.complete(upload, parts, key: "a", ifAbsent: ifAbsent)
+            await expectError(condition == .ifAbsent ? .alreadyExists : .noSuchUpload) {
+                try await survivor.complete(upload, parts, key: "a", condition: condition)
             }
             #expect(try await survivor.contents("a") == newer.bytes)
         }

@@ -77,7 +77,7 @@ import WireProtocol
         try await withTestStore { store, directory in
             try directory.write(old.bytes, to: "foreign")
             try await expectNothingKnown(of: "foreign", in: store, size: 5000)
-            await expectError(.alreadyExists) { try await store.put(new, key: "foreign", ifAbsent: true) }
+            await expectError(.alreadyExists) { try await store.put(new, key: "foreign", condition: .ifAbsent) }
             #expect(try directory.read("foreign") == old.bytes)
         }
     }

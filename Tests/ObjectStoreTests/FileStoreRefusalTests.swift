@@ -37,13 +37,13 @@ import WireProtocol
     }
 
     /// Folders that a crash left without an object in them are in nobody's way.
-    @Test(arguments: [false, true])
-    func putsAnObjectInThePlaceOfEmptyFolders(_ ifAbsent: Bool) async throws {
+    @Test(arguments: [PutCondition.none, .ifAbsent])
+    func putsAnObjectInThePlaceOfEmptyFolders(_ condition: PutCondition) async throws {
         try await withTestStore { store, directory in
             try FileManager.default.createDirectory(
                 atPath: directory.path("a/b/c"), withIntermediateDirectories: true)
             #expect(try await store.object(key: "a") == nil)
-            try await store.put(Sample(10, seed: 1), key: "a", ifAbsent: ifAbsent)
+            try await store.put(Sample(10, seed: 1), key: "a", condition: condition)
             #expect(try await store.contents("a") == Sample(10, seed: 1).bytes)
         }
     }
@@ -143,7 +143,7 @@ import WireProtocol
         let faults = FileFaults()
         try await withTestStore(faults) { store, _ in
             faults.fail(.link, with: EPERM)
-            await expectError(.unsupported) { try await store.put(Sample(10, seed: 1), key: "a", ifAbsent: true) }
+            await expectError(.unsupported) { try await store.put(Sample(10, seed: 1), key: "a", condition: .ifAbsent) }
             try await store.put(Sample(10, seed: 1), key: "a")
         }
     }
@@ -160,7 +160,7 @@ import WireProtocol
                 let done = operation == .rename ? rename(call.path, target) : link(call.path, target)
                 return done == 0 ? EEXIST : EIO
             }
-            try await store.put(Sample(10, seed: 1), key: "a", ifAbsent: operation == .link)
+            try await store.put(Sample(10, seed: 1), key: "a", condition: operation == .link ? .ifAbsent : .none)
             #expect(try await store.object(key: "a")?.metadata?.sessionID == metadata().sessionID)
         }
     }

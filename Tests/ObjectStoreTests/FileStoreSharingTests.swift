@@ -27,7 +27,7 @@ import WireProtocol
             let upload = Task {
                 try await live.putObject(
                     key: "slow", body: try held.body(of: Sample(100_000, seed: 1)), metadata: metadata(),
-                    ifAbsent: false)
+                    condition: .none)
             }
             await held.reached()
             // Asked for, its bytes are given a place a moment later.
@@ -100,7 +100,7 @@ import WireProtocol
                         group.addTask {
                             do {
                                 try await store.complete(
-                                    begun[index].upload, begun[index].parts, key: key, ifAbsent: true)
+                                    begun[index].upload, begun[index].parts, key: key, condition: .ifAbsent)
                                 return index
                             } catch {
                                 #expect((error as? StoreError)?.reason == .alreadyExists)

@@ -45,7 +45,8 @@ struct StoreOperation: Sendable, CustomTestStringConvertible {
 
     private static let putIfAbsent = StoreOperation(
         testDescription: "put if absent", prepare: { _ in Context() },
-        perform: { store, _ in try await store.put(new, key: key, session: 2, ifAbsent: true) }, before: nil, after: new
+        perform: { store, _ in try await store.put(new, key: key, session: 2, condition: .ifAbsent) }, before: nil,
+        after: new
     )
 
     private static let create = StoreOperation(
@@ -86,7 +87,7 @@ struct StoreOperation: Sendable, CustomTestStringConvertible {
     private static let completeIfAbsent = StoreOperation(
         testDescription: "complete if absent", prepare: beginParts,
         perform: { store, context in
-            try await store.complete(context.upload, context.parts, key: key, ifAbsent: true)
+            try await store.complete(context.upload, context.parts, key: key, condition: .ifAbsent)
         },
         before: nil, after: new)
 

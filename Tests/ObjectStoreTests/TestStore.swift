@@ -189,8 +189,10 @@ func metadata(session: UInt64 = 1, partBytes: UInt64 = 1000) -> ObjectMetadata {
 
 extension ObjectStore {
     @discardableResult
-    func put(_ sample: Sample, key: String, session: UInt64 = 1, ifAbsent: Bool = false) async throws -> ObjectReceipt {
-        try await putObject(key: key, body: sample.body(), metadata: metadata(session: session), ifAbsent: ifAbsent)
+    func put(_ sample: Sample, key: String, session: UInt64 = 1, condition: PutCondition = .none) async throws
+        -> ObjectReceipt
+    {
+        try await putObject(key: key, body: sample.body(), metadata: metadata(session: session), condition: condition)
     }
 
     func upload(_ sample: Sample, number: UInt32, key: String, upload: String) async throws -> CompletedPart {
@@ -213,10 +215,10 @@ extension ObjectStore {
 
     @discardableResult
     func complete(
-        _ upload: String, _ parts: [CompletedPart], key: String, ifAbsent: Bool = false
+        _ upload: String, _ parts: [CompletedPart], key: String, condition: PutCondition = .none
     ) async throws -> ObjectReceipt {
         try await completeUpload(
-            key: key, upload: upload, parts: parts, size: parts.reduce(0) { $0 + $1.size }, ifAbsent: ifAbsent)
+            key: key, upload: upload, parts: parts, size: parts.reduce(0) { $0 + $1.size }, condition: condition)
     }
 
     func contents(_ key: String) async throws -> [UInt8]? {

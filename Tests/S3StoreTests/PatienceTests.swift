@@ -32,7 +32,7 @@ import WireProtocol
                 let part = CompletedPart(
                     number: try #require(PartNumber(1)), size: 1, digest: try SHA256Digest.of([]), etag: "e")
                 await expect(throwing: .outcomeUnknown) {
-                    try await store.completeUpload(key: "k", upload: "u", parts: [part], size: 1, ifAbsent: false)
+                    try await store.completeUpload(key: "k", upload: "u", parts: [part], size: 1, condition: .none)
                 }
                 #expect(server.requests.count == 1)
             }
@@ -70,7 +70,7 @@ import WireProtocol
             try await withScriptedStore(server) { store in
                 let body = try body(of: [size])
                 let call = Task {
-                    try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), ifAbsent: false)
+                    try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), condition: .none)
                 }
                 for await _ in arrived {}
                 call.cancel()
@@ -87,7 +87,7 @@ import WireProtocol
                 let source = GatedSource(first: ByteBuffer(repeating: 1, count: half))
                 let body = ObjectBody(byteCount: UInt64(2 * half), digest: try SHA256Digest.of([]), bytes: source)
                 let call = Task {
-                    try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), ifAbsent: false)
+                    try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), condition: .none)
                 }
                 await source.waitUntilFirstIsTaken()
                 call.cancel()

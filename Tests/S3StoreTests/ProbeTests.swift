@@ -10,7 +10,8 @@ import WireProtocol
             try await withStore(on: server) { store in
                 #expect(!store.provider.checksContentSHA256)
                 #expect(store.provider.keepsMetadata && store.provider.keepsCompositeMD5)
-                #expect(store.limits.honoursIfAbsent)
+                #expect(store.limits.conditions.put == .init(ifAbsent: true, ifMatch: false))
+                #expect(store.limits.conditions.complete == .init(ifAbsent: true, ifMatch: false))
                 #expect(store.limits.checksPartDigests, "because we do it ourselves")
                 let records = try await store.recordNames(prefix: "", after: nil)
                 #expect(records.names.isEmpty)
@@ -28,7 +29,7 @@ import WireProtocol
                 #expect(store.provider.checksContentSHA256)
                 #expect(store.provider.keepsMetadata == (memory == .full))
                 #expect(store.provider.keepsCompositeMD5 == (memory == .full))
-                #expect(!store.limits.honoursIfAbsent)
+                #expect(store.limits.conditions == .none)
                 #expect(store.limits.checksPartDigests)
             }
         }
@@ -53,7 +54,7 @@ import WireProtocol
                 let other = try await store.createUpload(key: "file", metadata: sampleMetadata())
                 _ = try await place.createUpload(key: "0123", metadata: sampleMetadata())
                 _ = try await place.putObject(
-                    key: "4567", body: body(of: [10]), metadata: sampleMetadata(), ifAbsent: false)
+                    key: "4567", body: body(of: [10]), metadata: sampleMetadata(), condition: .none)
 
                 let cleaner = UploadCleaner(store: store, logger: quietLogger)
                 let young = try await cleaner.clean(olderThan: .seconds(3_600)).probeCount

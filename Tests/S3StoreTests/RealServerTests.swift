@@ -36,7 +36,7 @@ import WireProtocol
         }
         #expect(try await store.allParts(key: "k", upload: upload).isEmpty)
         await expect(throwing: .digestMismatch) {
-            try await store.putObject(key: "k", body: wrong, metadata: sampleMetadata(), ifAbsent: false)
+            try await store.putObject(key: "k", body: wrong, metadata: sampleMetadata(), condition: .none)
         }
         #expect(try await store.object(key: "k") == nil)
         try await store.abortUpload(key: "k", upload: upload)
@@ -78,7 +78,7 @@ import WireProtocol
             await expect(throwing: .noSuchBucket) { try await store.recordNames(prefix: "", after: nil) }
             await expect(throwing: .noSuchBucket) {
                 try await store.putObject(
-                    key: "k", body: body(of: [10]), metadata: sampleMetadata(), ifAbsent: false)
+                    key: "k", body: body(of: [10]), metadata: sampleMetadata(), condition: .none)
             }
         }
     }
@@ -91,7 +91,7 @@ import WireProtocol
             // Nothing has gone out, so the outcome is known.
             await expect(throwing: .unavailable) {
                 try await store.putObject(
-                    key: "k", body: body(of: [10]), metadata: sampleMetadata(), ifAbsent: false)
+                    key: "k", body: body(of: [10]), metadata: sampleMetadata(), condition: .none)
             }
         }
     }

@@ -93,7 +93,7 @@ import WireProtocol
                 for sizes in [[10, 10], [], [60_000, 60_000]] {
                     await expect(throwing: reason) {
                         try await store.putObject(
-                            key: "k", body: body(of: sizes), metadata: sampleMetadata(), ifAbsent: true)
+                            key: "k", body: body(of: sizes), metadata: sampleMetadata(), condition: .ifAbsent)
                     }
                 }
             }
@@ -108,7 +108,7 @@ import WireProtocol
                 source.finish(with: ByteBuffer(repeating: 1, count: half / 2))
                 let body = ObjectBody(byteCount: UInt64(2 * half), digest: try SHA256Digest.of([]), bytes: source)
                 await expect(throwing: .sizeMismatch) {
-                    try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), ifAbsent: false)
+                    try await store.putObject(key: "k", body: body, metadata: sampleMetadata(), condition: .none)
                 }
                 #expect(server.requests.isEmpty, "no whole request arrived")
             }

@@ -29,8 +29,10 @@ struct ScriptedS3Tests {
 
     private func deviations(of rules: S3Rules) -> Set<StoreDeviation> {
         var deviations: Set<StoreDeviation> = []
-        if rules.conditionalPut != .honoured { deviations.insert(.putIgnoresIfAbsent) }
-        if rules.conditionalComplete != .honoured { deviations.insert(.completeIgnoresIfAbsent) }
+        if rules.conditionalPut != .honoured { deviations.formUnion([.putIgnoresIfAbsent, .putIgnoresIfMatch]) }
+        if rules.conditionalComplete != .honoured {
+            deviations.formUnion([.completeIgnoresIfAbsent, .completeIgnoresIfMatch])
+        }
         if rules.wantsAllParts { deviations.insert(.completeNeedsAllParts) }
         if !rules.keepsMetadata { deviations.formUnion([.metadataForgotten, .partDigestForgotten]) }
         let tellsComposite = rules.keepsSHA256 || rules.keepsMetadata && rules.tellsETags && rules.etags == .md5
@@ -48,10 +50,9 @@ struct ScriptedS3Tests {
             #expect(seen.keepsMetadata == rules.keepsMetadata)
             #expect(seen.tellsPartMD5 == (rules.etags != .opaque))
             #expect(seen.keepsCompositeMD5 == (rules.etags == .md5 && rules.tellsETags))
-            #expect(
-                store.limits.honoursIfAbsent
-                    == (rules.conditionalPut == .honoured
-                        && rules.conditionalComplete == .honoured))
+            let (put, complete) = (rules.conditionalPut == .honoured, rules.conditionalComplete == .honoured)
+            #expect(store.limits.conditions.put == .init(ifAbsent: put, ifMatch: put))
+            #expect(store.limits.conditions.complete == .init(ifAbsent: complete, ifMatch: complete))
             #expect(s3.keys.isEmpty && s3.uploads.isEmpty)
         }
     }
@@ -68,7 +69,7 @@ struct ScriptedS3Tests {
                 // The client sees to it that they are equal, and so has to be told that they are.
                 let parts = listed.map { CompletedPart(number: $0.number, size: 10, digest: digest, etag: $0.etag) }
                 await expect(throwing: .invalidParts(parts.filter { $0.number.value != 2 }.map(\.number))) {
-                    try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 30, ifAbsent: false)
+                    try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 30, condition: .none)
                 }
             }
         }
@@ -98,7 +99,7 @@ struct ScriptedS3Tests {
             s3.inject(.flipByte(at: 3), into: .putObject)
             await expect(throwing: .digestMismatch) {
                 try await store.putObject(
-                    key: "key", body: try body(of: [10]), metadata: sampleMetadata(), ifAbsent: false)
+                    key: "key", body: try body(of: [10]), metadata: sampleMetadata(), condition: .none)
             }
             #expect(s3.object("key") == nil)
         }
@@ -114,7 +115,7 @@ struct ScriptedS3Tests {
                 await expect(throwing: .unavailable) {
                     try await store.putObject(
                         key: "key", body: try body(of: Array(repeating: 1 << 20, count: 32)),
-                        metadata: sampleMetadata(), ifAbsent: false)
+                        metadata: sampleMetadata(), condition: .none)
                 }
             }
         }
@@ -130,7 +131,7 @@ struct ScriptedS3Tests {
             s3.inject(.errorInside(code: "SomethingElse", spaces: 0), into: .completeUpload, times: .max)
             let parts = [CompletedPart(number: one, size: 100, digest: part.digest, etag: etag)]
             await expect(throwing: .outcomeUnknown) {
-                try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 100, ifAbsent: false)
+                try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 100, condition: .none)
             }
         }
     }

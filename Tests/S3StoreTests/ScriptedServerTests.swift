@@ -47,7 +47,7 @@ import WireProtocol
             .completionInProgress
         ),
         ("the key is taken", .answer(status: 412, body: error("PreconditionFailed")), .alreadyExists),
-        ("a conflict", .answer(status: 409, body: error("ConditionalRequestConflict")), .noSuchUpload),
+        ("a conflict", .answer(status: 409, body: error("ConditionalRequestConflict")), .conflict),
         ("parts too small", .answer(status: 400, body: error("EntityTooSmall")), .unsupported),
         ("forbidden", .answer(status: 403, body: error("AccessDenied")), .denied),
     ])
@@ -89,7 +89,7 @@ import WireProtocol
                 let digest = try SHA256Digest.of([])
                 let parts = numbers.map { CompletedPart(number: $0, size: 10, digest: digest, etag: "\"e\($0)\"") }
                 await expect(throwing: .invalidParts([numbers[1], numbers[2]])) {
-                    try await store.completeUpload(key: "k", upload: "u", parts: parts, size: 30, ifAbsent: false)
+                    try await store.completeUpload(key: "k", upload: "u", parts: parts, size: 30, condition: .none)
                 }
             }
         }
@@ -98,7 +98,7 @@ import WireProtocol
     private func complete(on store: S3Store) async throws -> ObjectReceipt {
         let part = CompletedPart(
             number: try #require(PartNumber(1)), size: 10, digest: try SHA256Digest.of([]), etag: "\"a<b\"")
-        return try await store.completeUpload(key: "k", upload: "u", parts: [part], size: 10, ifAbsent: false)
+        return try await store.completeUpload(key: "k", upload: "u", parts: [part], size: 10, condition: .none)
     }
 
     // MARK: - Lists

@@ -23,7 +23,9 @@ extension S3Bucket {
     mutating func put(_ call: S3Call, _ request: ScriptedRequest) -> S3Reply {
         guard let (sha256, md5) = Self.digests(of: request.body) else { return .error(500, "InternalError") }
         if let objection = objection(to: request, sha256: sha256, md5: md5) { return objection }
-        if let refusal = refusal(of: request, rules.conditionalPut, key: call.key) { return refusal }
+        if !rules.looksAtConditionsFirst, let refusal = refusal(of: request, rules.conditionalPut, key: call.key) {
+            return refusal
+        }
         let etag = rules.etags == .opaque ? "\"opaque-\(newNumber())\"" : "\"\(Self.hexadecimal(md5))\""
         var checksum: (value: String, type: String)?
         if rules.keepsSHA256, request.headers["x-amz-checksum-sha256"] != nil {
@@ -44,9 +46,16 @@ extension S3Bucket {
 
     /// What a condition does to a request for a key.
     func refusal(of request: ScriptedRequest, _ condition: S3Rules.Condition, key: String) -> S3Reply? {
-        guard request.headers["if-none-match"] == "*" else { return nil }
+        let wantsAbsent = request.headers["if-none-match"] == "*"
+        let wanted = request.headers["if-match"]
+        guard wantsAbsent || wanted != nil else { return nil }
+        let there = objects[S3Key(key)]
         switch condition {
-        case .honoured: return objects[S3Key(key)] == nil ? nil : .error(412, "PreconditionFailed")
+        case .honoured:
+            if wantsAbsent, there != nil { return .error(412, "PreconditionFailed") }
+            guard let wanted else { return nil }
+            guard let there else { return .error(404, "NoSuchKey") }
+            return there.etag == wanted ? nil : .error(412, "PreconditionFailed")
         case .ignored: return nil
         case .refused: return .error(501, "NotImplemented", "A header you provided implies functionality")
         }

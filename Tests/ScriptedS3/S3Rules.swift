@@ -46,6 +46,8 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     package var remembersCompletions = false
     package var conditionalPut = Condition.ignored
     package var conditionalComplete = Condition.ignored
+    /// Conditions of PutObject are looked at when the request begins, and not again when its body is there.
+    package var looksAtConditionsFirst = false
     /// How many parts, uploads and keys a page has.
     package var pageCount = 1_000
 

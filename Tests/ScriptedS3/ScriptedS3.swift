@@ -169,6 +169,12 @@ package final class ScriptedS3: Sendable {
     private func early(_ request: ScriptedRequest) -> ScriptedAnswer? {
         let call = S3Call(request)
         return state.withLock { state in
+            if rules.looksAtConditionsFirst, call.operation == .putObject,
+                let refusal = state.bucket.refusal(of: request, rules.conditionalPut, key: call.key)
+            {
+                let head = "HTTP/1.1 \(refusal.status) Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                return .afterBodyBytes(0, .bytes(head))
+            }
             guard let index = state.faults.firstIndex(where: { $0.remaining > 0 && $0.matches(call) }) else {
                 return nil
             }

@@ -40,14 +40,14 @@ extension FileStore {
     }
 
     package func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+        key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         let key = try self.key(key)
         guard parts.count <= Int(limits.partsMax), size <= limits.objectBytesMax else { throw StoreError(.tooLarge) }
         let (directory, joinStepBytes) = (directory, joinStepBytes)
         let completion = try await threads.run {
             try UploadCompletion.begin(
-                directory, key: key, upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
+                directory, key: key, upload: upload, parts: parts, size: size, condition: condition)
         }
         do throws(StoreError) {
             var isJoined = false
@@ -55,7 +55,7 @@ extension FileStore {
                 if Task.isCancelled { throw StoreError(.cancelled) }
                 isJoined = try await threads.run { try completion.joinMore(joinStepBytes) }
             }
-            return try await threads.run { try completion.publish(ifAbsent: ifAbsent) }
+            return try await threads.run { try completion.publish(condition: condition) }
         } catch {
             try await threads.run { completion.giveUp(mayBePublished: error.reason == .outcomeUnknown) }
             throw error

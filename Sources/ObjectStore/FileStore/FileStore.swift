@@ -1,6 +1,7 @@
 package import Logging
 import NIOCore
 package import NIOPosix
+package import WireProtocol
 
 /// Objects as plain files in a directory (`file:///dir`). Several gateways may share it.
 ///
@@ -97,7 +98,7 @@ package final class FileStore: ObjectStore {
         self.limits = StoreLimits(
             partBytesMin: 1, partBytesMax: partBytesMax, partsMax: partsMax,
             objectBytesMax: partBytesMax * UInt64(partsMax), keyBytesMax: directory.layout.keyBytesMax,
-            recordBytesMax: Self.recordBytesMax, checksPartDigests: true, honoursIfAbsent: true,
+            recordBytesMax: Self.recordBytesMax, checksPartDigests: true, conditions: .all,
             completionTimeMax: .zero)
     }
 
@@ -133,13 +134,13 @@ extension FileStore {
     }
 
     package func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
+        key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         let key = try self.key(key)
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         let directory = directory
         let staged = try await threads.run {
-            if try directory.checkPlace(key) != nil, ifAbsent { throw StoreError(.alreadyExists) }
+            if try directory.checkPlace(key) != nil, condition == .ifAbsent { throw StoreError(.alreadyExists) }
             return try StagedFile(directory.files.create(directory.instance.makeStagingPath()))
         }
         do {
@@ -148,7 +149,8 @@ extension FileStore {
             metadata.partDigest = body.digest
             let evidence = ObjectEvidence.partDigest(body.digest)
             try await threads.run { [metadata] in
-                try directory.publish(finished, under: key, metadata: metadata, evidence: evidence, ifAbsent: ifAbsent)
+                try directory.publish(
+                    finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
             }
             return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
         } catch {

@@ -172,7 +172,7 @@ extension StoreDirectory {
     ///   there.
     func publish(
         _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectMetadata, evidence: ObjectEvidence,
-        ifAbsent: Bool
+        condition: PutCondition
     ) throws {
         let description = ObjectDescription(
             key: key, status: file.status, generation: file.generation, metadata: metadata, evidence: evidence)
@@ -180,7 +180,7 @@ extension StoreDirectory {
         let replaced: FileStatus?
         do {
             try write(description, to: descriptionPath, folder: layout.descriptionFolder(of: key))
-            replaced = try place(file, under: key, ifAbsent: ifAbsent)
+            replaced = try place(file, under: key, condition: condition)
         } catch {
             if (error as? StoreError)?.reason != .outcomeUnknown { discard(descriptionPath) }
             throw error
@@ -190,7 +190,7 @@ extension StoreDirectory {
         } catch {
             throw StoreError(.outcomeUnknown, "The object is there but may not survive a power cut.", cause: error)
         }
-        if ifAbsent { discard(file.path) }
+        if condition == .ifAbsent { discard(file.path) }
         if let replaced, !replaced.isSameFile(as: file.status) {
             discard(layout.objectDescription(of: key, inode: replaced.inode))
         }
@@ -213,14 +213,14 @@ extension StoreDirectory {
     }
 
     /// - Returns: what the key held before, where it is known.
-    private func place(_ file: FinishedFile, under key: FileStoreKey, ifAbsent: Bool) throws -> FileStatus? {
+    private func place(_ file: FinishedFile, under key: FileStoreKey, condition: PutCondition) throws -> FileStatus? {
         let path = layout.object(key)
         for attempt in 1... {
             do {
                 try makeFolders(for: key)
                 let replaced = try checkPlace(key)
                 if replaced == nil, try files.status(path)?.kind == .folder { try removeEmptyFolders(path) }
-                if ifAbsent {
+                if condition == .ifAbsent {
                     try files.link(file.path, to: path)
                 } else {
                     try files.rename(file.path, to: path)

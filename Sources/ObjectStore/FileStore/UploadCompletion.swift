@@ -49,7 +49,7 @@ final class UploadCompletion: Sendable {
     /// Locks the upload and checks every part before anything is written.
     static func begin(
         _ directory: StoreDirectory, key: FileStoreKey, upload: String, parts: [CompletedPart], size: UInt64,
-        ifAbsent: Bool
+        condition: PutCondition
     ) throws -> UploadCompletion {
         let metadata = try directory.description(of: upload, of: key)
         guard let lock = try directory.lockUpload(upload) else { throw StoreError(.completionInProgress) }
@@ -63,7 +63,7 @@ final class UploadCompletion: Sendable {
             }
         }
         guard invalid.isEmpty else { throw StoreError(.invalidParts(invalid)) }
-        if try directory.checkPlace(key) != nil, ifAbsent { throw StoreError(.alreadyExists) }
+        if try directory.checkPlace(key) != nil, condition == .ifAbsent { throw StoreError(.alreadyExists) }
         let joined = try directory.files.create(directory.layout.joined(of: upload))
         return UploadCompletion(
             directory: directory, key: key, upload: upload, parts: parts, metadata: metadata, lock: lock, joined: joined
@@ -145,7 +145,7 @@ final class UploadCompletion: Sendable {
     }
 
     /// Makes the joined file the object, and drops the upload.
-    func publish(ifAbsent: Bool) throws -> ObjectReceipt {
+    func publish(condition: PutCondition) throws -> ObjectReceipt {
         let root: SHA256Digest
         do {
             root = try RootDigest.of(parts.map(\.digest))
@@ -162,7 +162,7 @@ final class UploadCompletion: Sendable {
         // Durable before the object has its name: from then on `completing` without `joined` says that it has.
         _ = try directory.files.create(directory.layout.completing(of: upload))
         try directory.files.syncFolder(directory.layout.upload(upload))
-        try directory.publish(finished, under: key, metadata: metadata, evidence: evidence, ifAbsent: ifAbsent)
+        try directory.publish(finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
         do {
             try directory.removeUpload(upload)
         } catch {

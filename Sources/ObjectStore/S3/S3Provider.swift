@@ -1,3 +1,5 @@
+import WireProtocol
+
 /// What is known of a kind of store: data, so that a difference between stores is never a branch in the code.
 ///
 /// What can be tried out is only a first guess here; `S3Store.open` replaces it by what the store was seen to do.
@@ -9,6 +11,36 @@ package struct S3Provider: Hashable, Sendable {
         case ignored
         /// The header makes the store refuse the request, so it is not sent.
         case refused
+    }
+
+    /// What becomes of the conditions on one kind of request.
+    package struct Conditions: Hashable, Sendable {
+        /// `If-None-Match: *`
+        package var ifAbsent: Condition
+        /// `If-Match` with an ETag
+        package var ifMatch: Condition
+
+        package init(ifAbsent: Condition, ifMatch: Condition) {
+            self.ifAbsent = ifAbsent
+            self.ifMatch = ifMatch
+        }
+
+        package static let honoured = Conditions(ifAbsent: .honoured, ifMatch: .honoured)
+        package static let ignored = Conditions(ifAbsent: .ignored, ifMatch: .ignored)
+        package static let refused = Conditions(ifAbsent: .refused, ifMatch: .refused)
+
+        /// The header that asks for a condition; `nil` where there is none, or the store would refuse the request.
+        func header(_ condition: PutCondition) -> (name: String, value: String)? {
+            switch condition {
+            case .none: nil
+            case .ifAbsent: ifAbsent == .refused ? nil : ("if-none-match", "*")
+            case .ifMatch(let etag): ifMatch == .refused ? nil : ("if-match", etag)
+            }
+        }
+
+        var checked: CheckedConditions.Request {
+            CheckedConditions.Request(ifAbsent: ifAbsent == .honoured, ifMatch: ifMatch == .honoured)
+        }
     }
 
     /// One word, as an operator may give it.
@@ -43,8 +75,8 @@ package struct S3Provider: Hashable, Sendable {
     package var tellsPartMD5 = false
     /// A multipart object's ETag is the MD5 of its parts' MD5s, and stays.
     package var keepsCompositeMD5 = false
-    package var conditionalPut = Condition.ignored
-    package var conditionalComplete = Condition.ignored
+    package var putConditions = Conditions.ignored
+    package var completeConditions = Conditions.ignored
 
     package init(name: String) {
         self.name = name
@@ -74,8 +106,8 @@ extension S3Provider {
         $0.checksObjectSize = true
         $0.keepsMetadata = true
         $0.keepsCompositeMD5 = true
-        $0.conditionalPut = .honoured
-        $0.conditionalComplete = .honoured
+        $0.putConditions = .honoured
+        $0.completeConditions = .honoured
     }
 
     package static let minio = S3Provider(name: "minio") {
@@ -83,8 +115,8 @@ extension S3Provider {
         $0.checksContentSHA256 = true
         $0.keepsMetadata = true
         $0.keepsCompositeMD5 = true
-        $0.conditionalPut = .honoured
-        $0.conditionalComplete = .honoured
+        $0.putConditions = .honoured
+        $0.completeConditions = .honoured
     }
 
     /// Ceph's RADOS gateway.
@@ -92,7 +124,7 @@ extension S3Provider {
         $0.checksContentSHA256 = true
         $0.keepsMetadata = true
         $0.keepsCompositeMD5 = true
-        $0.conditionalPut = .honoured
+        $0.putConditions = .honoured
     }
 
     /// As started without `--keep-etag --object-meta`; with them more is found out by trying.
@@ -113,7 +145,7 @@ extension S3Provider {
     package static let gcs = S3Provider(name: "gcs") {
         $0.hostSuffixes = ["storage.googleapis.com"]
         $0.defaultRegion = "auto"
-        $0.conditionalComplete = .refused
+        $0.completeConditions = .refused
     }
 
     package static let b2 = S3Provider(name: "b2") {

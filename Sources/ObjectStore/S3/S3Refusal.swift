@@ -190,8 +190,7 @@ extension S3Refusal {
         "InvalidPartOrder": S3Meaning(.invalidParts([])),
 
         "PreconditionFailed": S3Meaning(.alreadyExists),
-        // For an upload AWS says: begin a new one and send all parts again, as after one that has vanished.
-        "ConditionalRequestConflict": S3Meaning(.noSuchUpload),
+        "ConditionalRequestConflict": S3Meaning(.conflict),
 
         "KeyTooLongError": S3Meaning(.keyUnsupported),
         "InvalidObjectName": S3Meaning(.keyUnsupported),

@@ -1,20 +1,16 @@
 import NIOCore
 import NIOHTTP1
-import WireProtocol
+package import WireProtocol
 
 extension S3Store {
     package func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+        key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         try Self.check(parts, size: size)
         do {
             return try await completeUpload(
-                at: try writableKey(key), upload: upload, parts: parts, size: size, ifAbsent: ifAbsent)
+                at: try writableKey(key), upload: upload, parts: parts, size: size, condition: condition)
         } catch {
-            if let refusal = error.cause as? S3Refusal, refusal.code == "ConditionalRequestConflict" {
-                // Nobody can go on with it. What cannot be dropped now is left to the store's own rule.
-                try? await abortUpload(key: key, upload: upload)
-            }
             guard case .invalidParts = error.reason else { throw error }
             throw try await differing(parts, key: key, upload: upload, cause: error)
         }
@@ -22,14 +18,14 @@ extension S3Store {
 
     /// - Parameter key: in the bucket.
     func completeUpload(
-        at key: String, upload: String, parts: [CompletedPart], size: UInt64, ifAbsent: Bool
+        at key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         var request = try request(.POST, at: key, upload: upload)
         request.isIdempotent = false
         request.isSlow = true
         request.headers.append(("content-type", "application/xml"))
         if provider.checksObjectSize { request.headers.append(("x-amz-mp-object-size", String(size))) }
-        if ifAbsent, provider.conditionalComplete != .refused { request.headers.append(("if-none-match", "*")) }
+        if let header = provider.completeConditions.header(condition) { request.headers.append(header) }
         let (sent, client, body) = (request, self.client, ByteBuffer(string: document(of: parts)))
         let response = try await withCommitment { (commitment) -> Result<S3Response, StoreError> in
             // Once it is under way nobody can tell what it has done but its answer.
@@ -37,7 +33,7 @@ extension S3Store {
             do throws(StoreError) {
                 return .success(try await client.send(sent, body: body))
             } catch {
-                return .failure(error)
+                return .failure(error.afterCondition(condition))
             }
         }
         guard let document = S3XML.decode(S3Documents.Completed.self, from: response.body) else {

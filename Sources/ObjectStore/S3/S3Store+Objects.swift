@@ -2,7 +2,7 @@ import AsyncHTTPClient
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
-import WireProtocol
+package import WireProtocol
 
 extension S3Store {
     package func object(key: String) async throws(StoreError) -> ObjectSummary? {
@@ -26,14 +26,14 @@ extension S3Store {
     }
 
     package func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
+        key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
-        try await putObject(at: try writableKey(key), body: body, metadata: metadata, ifAbsent: ifAbsent)
+        try await putObject(at: try writableKey(key), body: body, metadata: metadata, condition: condition)
     }
 
     /// - Parameter key: in the bucket.
     func putObject(
-        at key: String, body: ObjectBody, metadata: ObjectMetadata, ifAbsent: Bool
+        at key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         var metadata = metadata
         metadata.partDigest = body.digest
@@ -41,9 +41,14 @@ extension S3Store {
         request.isIdempotent = false
         request.headers = Self.headers(of: metadata)
         if provider.keepsSHA256 { request.headers.append(Self.checksumHeader(body.digest)) }
-        if ifAbsent, provider.conditionalPut != .refused { request.headers.append(("if-none-match", "*")) }
+        if let header = provider.putConditions.header(condition) { request.headers.append(header) }
         if let md5 = body.md5 { request.headers.append(Self.md5Header(md5)) }
-        let response = try await send(request, body: body, verifies: verifiesBodies)
+        let response: S3Response
+        do {
+            response = try await send(request, body: body, verifies: verifiesBodies)
+        } catch {
+            throw error.afterCondition(condition)
+        }
         let isTold = provider.keepsSHA256 || provider.keepsMetadata
         return ObjectReceipt(
             etag: response.headers.value("etag"), version: Self.version(of: response.headers),
@@ -175,6 +180,22 @@ extension StoreError {
     func isNotFound(afterHead: Bool = false) -> Bool {
         guard let refusal = cause as? S3Refusal, refusal.status == 404 else { return false }
         return ["NoSuchKey", "NotFound", "NoSuchVersion"].contains(refusal.code) || (afterHead && refusal.code.isEmpty)
+    }
+}
+
+extension StoreError {
+    /// What the refusal of a conditional request means. The status decides, whatever the store calls it.
+    func afterCondition(_ condition: PutCondition) -> StoreError {
+        guard condition != .none, let refusal = cause as? S3Refusal else { return self }
+        switch refusal.status {
+        case 412: return StoreError(.alreadyExists, cause: refusal)
+        // For an upload AWS says: begin a new one. But the other request may have been our own.
+        case 409: return StoreError(.conflict, cause: refusal)
+        case 404:
+            guard case .ifMatch = condition, isNotFound() else { return self }
+            return StoreError(.preconditionGone, cause: refusal)
+        default: return self
+        }
     }
 }
 

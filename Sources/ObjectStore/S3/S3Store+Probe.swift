@@ -73,11 +73,11 @@ extension S3Store {
 }
 
 /// One run of the probe.
-private struct StoreProbe {
-    private let store: S3Store
+struct StoreProbe {
+    let store: S3Store
     private let session: SessionID
     /// In the bucket.
-    private let key: String
+    let key: String
     private let content = ByteBuffer(bytes: [0x2E])
     private let digest: SHA256Digest
     private let otherDigest: SHA256Digest
@@ -105,7 +105,7 @@ private struct StoreProbe {
             let part: CompletedPart
             if let taken { part = taken } else { part = try await uploadPart(upload, offering: digest) }
             seen.tellsPartMD5 = md5.map { S3Store.isMD5(part.etag, $0) } ?? false
-            _ = try await complete(upload, part, ifAbsent: false)
+            _ = try await complete(upload, part, .none)
         }
         guard let headers = try await store.head(at: key) else {
             throw StoreError(.damaged, "The store completed an upload and has no object.")
@@ -113,31 +113,69 @@ private struct StoreProbe {
         seen.keepsMetadata = S3Store.metadata(of: headers)?.sessionID == session
         seen.keepsCompositeMD5 = isCompositeMD5(headers.value("etag"))
         seen.keepsSHA256 = store.provider.keepsSHA256 && isCompositeSHA256(headers.value("x-amz-checksum-sha256"))
-        // What is known to refuse a condition is never sent one, and so cannot be seen to refuse it.
-        if store.provider.conditionalComplete != .refused { seen.conditionalComplete = try await seesCompletion() }
-        if store.provider.conditionalPut != .refused { seen.conditionalPut = try await seesPut() }
+        try await seeConditions(&seen)
         return seen
     }
 
-    private func seesCompletion() async throws(StoreError) -> S3Provider.Condition {
+    /// What is known to refuse a condition is never sent one, and so cannot be seen to refuse it.
+    private func seeConditions(_ seen: inout S3Provider) async throws(StoreError) {
+        if store.provider.completeConditions.ifAbsent != .refused {
+            seen.completeConditions.ifAbsent = try await seesCompletion(.ifAbsent)
+        }
+        if store.provider.completeConditions.ifMatch != .refused {
+            seen.completeConditions.ifMatch = try await seesMatch { condition throws(StoreError) in
+                try await seesCompletion(condition)
+            }
+        }
+        // A refused conditional request says something of the condition only where the same request is taken without.
+        _ = try await put(.none)
+        if store.provider.putConditions.ifAbsent != .refused {
+            seen.putConditions.ifAbsent = try await condition { () async throws(StoreError) in
+                _ = try await put(.ifAbsent)
+            }
+        }
+        if store.provider.putConditions.ifMatch != .refused {
+            seen.putConditions.ifMatch = try await seesMatch { wanted throws(StoreError) in
+                try await condition { () async throws(StoreError) in _ = try await put(wanted) }
+            }
+        }
+        if seen.putConditions.ifAbsent == .honoured, try await !seesObjectThatComesDuringBody() {
+            // The header still does some good. But the gateway has to look itself, right before the last bytes.
+            seen.putConditions = .ignored
+        }
+    }
+
+    /// The store must refuse to replace another object than the one that is named, and must replace that one.
+    private func seesMatch(
+        _ sees: (PutCondition) async throws(StoreError) -> S3Provider.Condition
+    ) async throws(StoreError) -> S3Provider.Condition {
+        let other = try await sees(.ifMatch(etag: Self.otherETag))
+        guard other == .honoured else { return other }
+        guard let etag = try await store.head(at: key)?.value("etag") else { return .refused }
+        // What holds is no refusal: it looks as if the condition had been ignored.
+        return try await sees(.ifMatch(etag: etag)) == .ignored ? .honoured : .refused
+    }
+
+    /// Of no object that the probe makes.
+    private static let otherETag = "\"0123456789abcdef0123456789abcdef\""
+
+    private func seesCompletion(_ wanted: PutCondition) async throws(StoreError) -> S3Provider.Condition {
         var seen = S3Provider.Condition.ignored
         try await withUpload { upload throws(StoreError) in
             seen = try await condition { () async throws(StoreError) in
                 let part = try await uploadPart(upload, offering: digest)
-                _ = try await complete(upload, part, ifAbsent: true)
+                _ = try await complete(upload, part, wanted)
             }
         }
         return seen
     }
 
-    private func seesPut() async throws(StoreError) -> S3Provider.Condition {
-        try await condition { () async throws(StoreError) in
-            let body = ObjectBody(buffers: [content], digest: digest)
-            _ = try await store.putObject(at: key, body: body, metadata: metadata, ifAbsent: true)
-        }
+    private func put(_ condition: PutCondition) async throws(StoreError) -> ObjectReceipt {
+        let body = ObjectBody(buffers: [content], digest: digest)
+        return try await store.putObject(at: key, body: body, metadata: metadata, condition: condition)
     }
 
-    private var metadata: ObjectMetadata {
+    var metadata: ObjectMetadata {
         ObjectMetadata(
             sessionID: session, partBytes: store.limits.partBytesMin,
             modificationTime: ModificationTime(seconds: 0, nanoseconds: 0))
@@ -184,10 +222,10 @@ private struct StoreProbe {
     }
 
     private func complete(
-        _ upload: String, _ part: CompletedPart, ifAbsent: Bool
+        _ upload: String, _ part: CompletedPart, _ condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         try await store.completeUpload(
-            at: key, upload: upload, parts: [part], size: part.size, ifAbsent: ifAbsent)
+            at: key, upload: upload, parts: [part], size: part.size, condition: condition)
     }
 
     /// What becomes of a condition that does not hold, as the key has an object.
@@ -200,7 +238,7 @@ private struct StoreProbe {
         } catch {
             switch error.reason {
             case .alreadyExists: return .honoured
-            case .unsupported: return .refused
+            case .unsupported, .preconditionGone: return .refused
             default: throw error
             }
         }

@@ -40,7 +40,8 @@ package final class S3Store: ObjectStore {
             objectBytesMax: provider.objectBytesMax, keyBytesMax: max(0, Self.keyBytesMax - prefixBytes),
             recordBytesMax: Self.recordBytesMax,
             checksPartDigests: Self.verifies(configuration, provider) || provider.checksContentSHA256,
-            honoursIfAbsent: provider.conditionalPut == .honoured && provider.conditionalComplete == .honoured,
+            conditions: CheckedConditions(
+                put: provider.putConditions.checked, complete: provider.completeConditions.checked),
             completionTimeMax: provider.completionTimeMax)
         limits.partBytesAdvised = provider.partBytesAdvised
         limits.heldBodyBytesMax = Self.wholeBytesMax

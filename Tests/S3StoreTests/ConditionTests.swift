@@ -1,0 +1,69 @@
+import ObjectStore
+import S3Servers
+import ScriptedS3
+import Testing
+import WireProtocol
+
+/// What a store's answer to a conditional request means. The status decides, whatever the store calls it.
+@Suite(.timeLimit(.minutes(1))) struct ConditionTests {
+    static let refusals: [(status: Int, code: String, ifAbsent: StoreError.Reason, ifMatch: StoreError.Reason)] = [
+        (412, "PreconditionFailed", .alreadyExists, .alreadyExists),
+        // OpenStack Swift.
+        (412, "InvalidRequest", .alreadyExists, .alreadyExists),
+        (409, "ConditionalRequestConflict", .conflict, .conflict),
+        (409, "SomethingElse", .conflict, .conflict),
+        (404, "NoSuchKey", .noSuchUpload, .preconditionGone),
+    ]
+
+    @Test(arguments: refusals.indices)
+    func theStatusOfARefusedPutDecides(index: Int) async throws {
+        let refusal = Self.refusals[index]
+        for (condition, reason) in [
+            (PutCondition.ifAbsent, refusal.ifAbsent), (.ifMatch(etag: "\"e\""), refusal.ifMatch),
+        ] {
+            try await withStore(of: .minio) { store, s3 in
+                s3.inject(.refuse(status: refusal.status, code: refusal.code), into: .putObject, times: .max)
+                await expect(throwing: reason) {
+                    try await store.putObject(
+                        key: "key", body: try body(of: [10]), metadata: sampleMetadata(), condition: condition)
+                }
+            }
+        }
+    }
+
+    /// What such a store promises holds only for the moment when a request begins.
+    @Test func aStoreThatLooksBeforeTheBodyIsNotReliedOn() async throws {
+        for isEarly in [false, true] {
+            var rules = S3Rules.minio
+            rules.looksAtConditionsFirst = isEarly
+            try await withStore(of: rules) { store, s3 in
+                #expect(store.limits.conditions.put == .init(ifAbsent: !isEarly, ifMatch: !isEarly))
+                #expect(store.limits.conditions.complete == .init(ifAbsent: true, ifMatch: true))
+                #expect(s3.keys.isEmpty)
+            }
+        }
+    }
+
+    /// The upload stays, too: the other request may be this one, sent before.
+    @Test(arguments: refusals.indices)
+    func theStatusOfARefusedCompletionDecidesAndTheUploadStays(index: Int) async throws {
+        let refusal = Self.refusals[index]
+        for (condition, reason) in [
+            (PutCondition.ifAbsent, refusal.ifAbsent), (.ifMatch(etag: "\"e\""), refusal.ifMatch),
+        ] {
+            try await withStore(of: .minio) { store, s3 in
+                let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
+                let one = try #require(PartNumber(1))
+                let part = try body(of: [100])
+                let etag = try await store.uploadPart(key: "key", upload: upload, number: one, body: part)
+                s3.inject(.refuse(status: refusal.status, code: refusal.code), into: .completeUpload, times: .max)
+                let parts = [CompletedPart(number: one, size: 100, digest: part.digest, etag: etag)]
+                await expect(throwing: reason) {
+                    try await store.completeUpload(
+                        key: "key", upload: upload, parts: parts, size: 100, condition: condition)
+                }
+                #expect(s3.uploads.map(\.id) == [upload])
+            }
+        }
+    }
+}
