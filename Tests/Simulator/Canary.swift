@@ -26,6 +26,12 @@ package enum Canary: String, CaseIterable, Sendable {
     case trustsOneAbort
     /// The agent's journal does not remember what is stored.
     case sendsStoredPartsAgain
+    /// A gateway that resumes a session has forgotten what it may replace.
+    case forgetsConditionOnResume
+    /// An agent that compares its file with an object finds them equal, whatever they hold.
+    case callsChangedFileStored
+    /// A gateway that is told of a conflict aborts the upload.
+    case abortsAfterConflict
 
     /// Puts the defect between a gateway's machine and its world, where it is the gateway's.
     func install(on gateway: GatewayHost, in simulation: Simulation) {
@@ -37,12 +43,12 @@ package enum Canary: String, CaseIterable, Sendable {
             }
         case .completesWithGap:
             gateway.tamperRequest = { request in
-                guard case .complete(let key, let upload, var parts, let size, let onlyIfAbsent) = request else {
+                guard case .complete(let key, let upload, var parts, let size, let condition) = request else {
                     return request
                 }
                 let left = parts.popLast()
                 return .complete(
-                    key: key, upload: upload, parts: parts, size: size - (left?.size ?? 0), onlyIfAbsent: onlyIfAbsent)
+                    key: key, upload: upload, parts: parts, size: size - (left?.size ?? 0), condition: condition)
             }
         case .trustsLaggingList:
             gateway.tamperAnswer = { [unowned simulation] answer, request in
@@ -88,9 +94,33 @@ package enum Canary: String, CaseIterable, Sendable {
                 guard case .parts = answer else { return answer }
                 return .parts([])
             }
-        case .goesOnBeforeJournal, .overlooksChange:
+        case .forgetsConditionOnResume:
+            gateway.tamperInbound = { frame in
+                guard case .resumeQuery(let query) = frame else { return frame }
+                return .resumeQuery(
+                    ResumeQuery(listedParts: query.listedParts, token: Self.withoutCondition(query.token)))
+            }
+        case .abortsAfterConflict:
+            gateway.tamperAnswer = { [unowned simulation] answer, request in
+                guard case .failed(.conflict) = answer, case .complete(_, let upload, _, _, _) = request else {
+                    return answer
+                }
+                simulation.store.abortUpload(upload)
+                return .failed(.uploadUnknown)
+            }
+        case .goesOnBeforeJournal, .overlooksChange, .callsChangedFileStored:
             break
         }
+    }
+
+    /// The token of the same session that may replace anything.
+    private static func withoutCondition(_ sealed: [UInt8]) -> [UInt8] {
+        let ring = ToyCryptography(sealingKey: 0, openingKeys: Set(0...255))
+        guard case .opened(let plain) = ring.open(token: sealed), var token = SessionToken(encoded: plain) else {
+            return sealed
+        }
+        token.terms.condition = .any
+        return token.encoded.flatMap(ring.seal(token:)) ?? sealed
     }
 
     /// The same at an agent.
@@ -103,6 +133,8 @@ package enum Canary: String, CaseIterable, Sendable {
                 guard case .read(let digest, let md5, _) = reading else { return reading }
                 return .read(digest: digest, md5: md5, stamp: before)
             }
+        case .callsChangedFileStored:
+            agent.tamperEvidence = { $0 }
         default:
             break
         }

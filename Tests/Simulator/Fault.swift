@@ -1,3 +1,4 @@
+package import TransferCore
 package import TransferCoreSupport
 
 /// One thing that goes wrong, or that people do at a bad moment.
@@ -62,6 +63,10 @@ package enum Fault: Equatable, Sendable {
     // People.
     case userDrops(job: Int)
     case userPushesAgain(job: Int, changed: Bool)
+    /// The file has grown, and is pushed again.
+    case userPushesGrown(job: Int)
+    /// The user wants something else from now on where the key holds an object.
+    case userChangesPolicy(job: Int, ExistingKeyPolicy)
     case userStops(Int)
 
     /// One word for the figures.
@@ -90,6 +95,8 @@ package enum Fault: Equatable, Sendable {
         case .store(.listsNothing), .store(.listsWithout): "listing lags"
         case .store(.completesInSteps): "completion in steps"
         case .store(.deniesParts): "parts denied"
+        case .store(.conflicts(landsAfter: nil)): "409"
+        case .store(.conflicts): "409 of its own request"
         case .store(.leavesPart): "abort leaves a part"
         case .storeIsAway: "store is away"
         case .storeIsFull: "store is full"
@@ -97,6 +104,8 @@ package enum Fault: Equatable, Sendable {
         case .foreignObject: "foreign object"
         case .userDrops: "user drops"
         case .userPushesAgain: "user pushes again"
+        case .userPushesGrown: "user pushes a grown file"
+        case .userChangesPolicy: "user changes the policy"
         case .userStops: "user stops"
         }
     }

@@ -48,6 +48,10 @@ final class Monitor {
     private var confirmedInUploads: [String: [PartNumber: PartListEntry]] = [:]
     /// The lists with which agents asked for completion.
     private var listed: [SessionID: [[PartListEntry]]] = [:]
+    func session(ofUpload upload: String) -> SessionID? { sessionsOfUploads[upload] }
+
+    /// Sessions that an agent wanted dropped.
+    private(set) var abortedByAgents: Set<SessionID> = []
     /// Completion was said to lack parts, by a fault.
     var partsWereDenied = false
     /// Parts that an agent's journal holds as stored, by agent.
@@ -89,6 +93,7 @@ final class Monitor {
             connections[key]?.slots[slot] = SlotView(session: session, missing: query.listedParts)
         case .abort(let abort):
             guard let session = session(of: abort.token) else { return }
+            abortedByAgents.insert(session)
             connections[key]?.slots[slot] = SlotView(session: session)
         case .partList(let page):
             guard let missing = connections[key]?.slots[slot]?.missing else { return }
@@ -111,7 +116,12 @@ final class Monitor {
         }
     }
 
-    private func session(of token: [UInt8]) -> SessionID? {
+    /// The session that a slot of a gateway's connection carries.
+    func session(in slot: Slot, of id: ConnectionID, at gateway: Int) -> SessionID? {
+        connections[ConnectionKey(gateway: gateway, connection: id)]?.slots[slot]?.session
+    }
+
+    func session(of token: [UInt8]) -> SessionID? {
         guard case .opened(let plain) = ToyCryptography(openingKeys: Set(0...255)).open(token: token) else {
             return nil
         }

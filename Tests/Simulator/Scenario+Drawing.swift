@@ -25,6 +25,8 @@ extension Scenario {
         var latest = Dice(seed: seed ^ 0x77)
         scenario.drawDeviceLimits(&latest)
         scenario.drawTearing(&latest)
+        var conditions = Dice(seed: seed ^ 0x88)
+        scenario.drawConditions(&conditions)
         return scenario
     }
 

@@ -12,6 +12,8 @@ package struct Scenario: Sendable {
         package var bytes: [UInt8]
         package var policy: ExistingKeyPolicy
         package var partBytes: UInt64?
+        /// Its bytes come once, in order, from a program.
+        package var isStream = false
 
         package init(agent: Int, key: String, bytes: [UInt8], policy: ExistingKeyPolicy, partBytes: UInt64? = nil) {
             self.agent = agent
@@ -34,6 +36,8 @@ package struct Scenario: Sendable {
         package var keepsParts = true
         package var keeping = VirtualStore.Keeping.digests
         package var keepsSession = true
+        /// Which conditions the store checks.
+        package var conditions = CheckedConditions.all
         /// Whether a part that is on its way when its upload is aborted lands after it.
         package var landsAfterAbort = false
 

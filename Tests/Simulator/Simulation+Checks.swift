@@ -13,6 +13,10 @@ extension Simulation {
         }
         guard let object else { return }
         let digest = ToyDigest.sha256(object.bytes)
+        if let replaced = keys.objects[key], let put = keys.puts[key]?.last {
+            checkReplacement(of: replaced, putAt: put.at, by: object, key: key)
+        }
+        keys.objects[key] = object
         note(
             15, UInt64(object.bytes.count), digest.bytes.reduce(0) { $0 &* 31 &+ UInt64($1) }, "an object is at \(key)")
         keys.puts[key, default: []].append(KeyHistory.Put(digest: digest, at: schedule.now))
@@ -79,11 +83,12 @@ extension Simulation {
     /// An agent says that the key is taken: there must be something else, or nothing to tell by.
     func checkRefusal(of number: Int, _ failure: UploadFailure) {
         let state = jobs[number]
-        guard state.policy != .fail, state.isSoleWriter else { return }
+        guard state.policy != .fail, state.isSoleWriter, !state.isStream else { return }
         guard let object = store.object(state.key) else {
             return violation("job \(number): the key is said to be taken, and nothing is there")
         }
         guard object.facts.evidence != .none || store.keeping == .nothingButReadsBack else { return }
+        checkGrowth(of: number, object)
         let versions = state.file.versions[state.submittedVersion...]
         if state.policy == .replace || Set(versions) == [ToyDigest.sha256(object.bytes)] {
             violation("job \(number): the key is said to be taken by other content: \(failure.message)")

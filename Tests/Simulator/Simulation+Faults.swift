@@ -9,11 +9,9 @@ extension Simulation {
     func planFaultsByTime() {
         for planned in scenario.faults {
             guard case .at(let milliseconds) = planned.trigger else { continue }
-            if case .userPushesAgain(let job, _) = planned.fault {
-                people[jobs[job].agent].plannedPushes += 1
-            }
+            if let job = planned.fault.pushedJob { people[jobs[job].agent].plannedPushes += 1 }
             schedule.after(.milliseconds(milliseconds)) { [unowned self] in
-                if case .userPushesAgain = planned.fault {} else if self.isHealed { return }
+                if planned.fault.pushedJob == nil, self.isHealed { return }
                 self.count(planned.fault)
                 self.apply(planned.fault)
             }
@@ -90,7 +88,11 @@ extension Simulation {
         case .userDrops(let job):
             schedule.after(.zero) { [unowned self] in self.drop(job) }
         case .userPushesAgain(let job, let changed):
-            pushAgain(job, changed: changed)
+            pushAgain(job, after: changed ? .rewritten : nil)
+        case .userPushesGrown(let job):
+            pushAgain(job, after: .grown)
+        case .userChangesPolicy(let job, let policy):
+            jobs[job].policy = policy
         case .userStops(let agent):
             // A signal waits until what is being done is done.
             schedule.after(.zero) { [unowned self] in
@@ -137,6 +139,17 @@ extension Simulation {
         let key = jobs[job].key
         let bytes = dice.people.percent(50) ? dice.people.bytes(jobs[job].file.bytes.count) : dice.people.bytes(7)
         keys.foreign[key, default: []].insert(ToyDigest.sha256(bytes))
+        note(16, UInt64(job), UInt64(bytes.count), "another writer puts \(bytes.count) bytes at \(key)")
         store.put(bytes, key: key, evidence: .none)
+    }
+}
+
+extension Fault {
+    /// The job whose file a user pushes once more, if that is what happens.
+    var pushedJob: Int? {
+        switch self {
+        case .userPushesAgain(let job, _), .userPushesGrown(let job): job
+        default: nil
+        }
     }
 }

@@ -36,14 +36,22 @@ extension Simulation {
         let state = jobs[number]
         guard !state.file.isMissing || state.isWantedDropped else { return nil }
         let journal = journals[state.agent]
-        if journal.isFinished(state.upload) { journal.reopen(state.upload, policy: state.policy) }
+        if journal.isFinished(state.upload) { journal.reopen(state.upload) }
+        journal.setPolicy(of: state.upload, state.policy)
+        jobs[number].submittedPolicy = state.policy
         jobs[number].submittedVersion = state.file.versions.count - 1
         jobs[number].submittedAt = schedule.now
         jobs[number].sizeMost = max(state.sizeMost, state.file.bytes.count)
         var purpose = UploadRequest.Purpose.push
-        if journal.rows[state.upload]?.saved != nil, dice.people.percent(15) { purpose = .resume }
+        if journal.rows[state.upload]?.saved != nil, dice.people.percent(15), !state.isStream { purpose = .resume }
         if state.isWantedDropped { purpose = .abort }
         var request = journal.request(for: state.upload, stamp: state.file.stamp, purpose: purpose)
+        request?.isStream = state.isStream
+        // Going on with an upload is going on with what the user wanted when it began.
+        if purpose == .resume, let saved = request?.saved {
+            request?.policy = saved.policy
+            jobs[number].submittedPolicy = saved.policy
+        }
         if scenario.canary == .sendsStoredPartsAgain { request?.saved?.parts = [] }
         return request
     }
@@ -88,8 +96,9 @@ extension Simulation {
         case .keyTaken:
             checkRefusal(of: number, failure)
             jobs[number].isDone = true
-        case .partSizeUnsupported where scenario.jobs[number].partBytes != nil:
-            jobs[number].isDone = true  // The wish would make too many parts.
+        case .partSizeUnsupported where scenario.jobs[number].partBytes != nil,
+            .sizeUnsupported where jobs[number].isStream:
+            jobs[number].isDone = true  // It would be too many parts, of the size that is wished for, or that a stream has.
         case .fenced:
             if !scenario.hasCopies { violation("job \(number): fenced, and there is no copy of the agent") }
         case .notAuthorised where (faultCounts["devices revoked"] ?? 0) > 0:
@@ -108,11 +117,11 @@ extension Simulation {
     // MARK: What people do at a bad moment
 
     /// The user pushes a file once more, perhaps after changing it.
-    func pushAgain(_ number: Int, changed: Bool) {
+    func pushAgain(_ number: Int, after change: Fault.FileChange?) {
         let agent = jobs[number].agent
         people[agent].plannedPushes -= 1
         guard !isResting else { return }
-        if changed { change(number, .rewritten) }
+        if let change { self.change(number, change) }
         guard jobs[number].isDone else { return }
         jobs[number].isDone = false
         jobs[number].isWantedDropped = false
@@ -138,6 +147,8 @@ extension Simulation {
 
     /// Something happens to a file, whoever reads it.
     func change(_ number: Int, _ change: Fault.FileChange) {
+        // What a program writes into a pipe does not change behind it.
+        guard !jobs[number].isStream else { return }
         let file = jobs[number].file
         let count = file.bytes.count
         switch change {

@@ -129,6 +129,7 @@ extension Simulation: HostWorld {
 
     package func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from agent: AgentHost) {
         monitor.sends(frame, agent: agent.number, journal: journals[agent.number])
+        noteTerms(frame, slot: slot, on: id, from: agent)
     }
 
     package func sendsChunk(
@@ -168,6 +169,9 @@ extension Simulation: HostWorld {
     package func received(_ frame: Frame, slot: Slot, on id: ConnectionID, at gateway: GatewayHost) {
         note(7, id.value, UInt64(frame.type.rawValue), "A→G\(gateway.number) \(id.value)/\(slot) \(brief(frame))")
         monitor.received(frame, slot: slot, on: id, gateway: gateway.number)
+        if case .complete = frame, let session = monitor.session(in: slot, of: id, at: gateway.number) {
+            terms.completedAt[session] = schedule.now
+        }
     }
 
     package func tookData(from id: ConnectionID, at gateway: GatewayHost) {
@@ -187,6 +191,8 @@ extension Simulation: HostWorld {
     package func answered(_ answer: StoreAnswer, to request: StoreRequest, at gateway: GatewayHost) {
         note(10, UInt64(gateway.number), request.kind.number, "S→G\(gateway.number) \(request.kind) \(answer)")
         monitor.answered(answer, to: request)
+        guard let condition = request.condition, condition != .none, case .failed(let failure) = answer else { return }
+        if failure == .keyTaken || failure == .objectGone { count("a condition did not hold") }
     }
 
     // MARK: Words
@@ -203,7 +209,7 @@ extension Simulation: HostWorld {
 
     private func brief(_ frame: Frame) -> String {
         switch frame {
-        case .sessionOpen(let open): "sessionOpen \(open.session) \(open.key) \(open.ifExists)"
+        case .sessionOpen(let open): "sessionOpen \(open.session) \(open.terms.key) \(open.terms.condition)"
         case .partOffer(let offer): "partOffer \(offer.part)"
         case .partDecision(let decision): "partDecision \(decision.part) \(decision.decision)"
         case .stored(let stored): "stored \(stored.part)"
@@ -219,7 +225,7 @@ extension Simulation: HostWorld {
         switch request {
         case .storePart(_, let upload, let part, _): "storePart \(upload) \(part)"
         case .complete(let key, let upload, let parts, _, _): "complete \(key) \(upload) \(parts.count) parts"
-        case .writeRecord(let facts): "writeRecord \(facts.label.session) \(facts.upload ?? "-")"
+        case .writeRecord(let facts): "writeRecord \(facts.session) \(facts.upload ?? "-")"
         case .createUpload(let key, let label): "createUpload \(key) \(label.session)"
         case .listParts(_, let upload), .abort(_, let upload): "\(request.kind) \(upload)"
         default: "\(request.kind)"

@@ -46,6 +46,7 @@ package final class Simulation {
     var fullUntil = Instant(nanoseconds: 0)
     var people: [Person]
     var keys = KeyHistory()
+    var terms = TermsView()
     var orphansReported: Set<String> = []
     var disturbances: [Int]
     private var ticks: (at: Instant, count: Int) = (Instant(nanoseconds: 0), 0)
@@ -57,6 +58,7 @@ package final class Simulation {
         store.keeping = scenario.nature.keeping
         store.keepsSession = scenario.nature.keepsSession
         store.landsAfterAbort = scenario.nature.landsAfterAbort
+        store.conditions = scenario.nature.conditions
         journals = scenario.devices.map { _ in VirtualJournal() }
         people = scenario.devices.map { _ in Person() }
         disturbances = scenario.devices.map { _ in 0 }
@@ -71,6 +73,7 @@ package final class Simulation {
         makeJobs()
         store.chooseFault = { [unowned self] in self.fault(for: $0) }
         store.onChange = { [unowned self] in self.storeChanged(key: $0, object: $1) }
+        store.onAbortedConflict = { [unowned self] in self.checkAborted($0) }
     }
 
     var devices: [AuthorisedDevice] {
@@ -123,7 +126,7 @@ package final class Simulation {
             jobs.append(
                 JobState(
                     upload: id, key: scenario.wholeKey(number), agent: job.agent, policy: job.policy,
-                    isSoleWriter: scenario.isSoleWriter(number),
+                    isStream: job.isStream, isSoleWriter: scenario.isSoleWriter(number),
                     file: VirtualFile(bytes: job.bytes, inode: UInt64(number + 1))))
             journals[job.agent].add(
                 VirtualJournal.Row(id: id, key: job.key, policy: job.policy, partBytesWish: job.partBytes))
@@ -216,9 +219,12 @@ package final class Simulation {
         return faults
     }
 
+    /// Something happened that is worth a figure.
+    func count(_ what: String) { faultCounts[what, default: 0] += 1 }
+
     /// A fault falls.
     func count(_ fault: Fault) {
-        faultCounts[fault.kind, default: 0] += 1
+        count(fault.kind)
         trace.note(schedule.now, 1, text: "FAULT \(fault)")
     }
 
@@ -239,11 +245,15 @@ package struct JobState {
     /// Whole, prefix included.
     let key: String
     let agent: Int
-    let policy: ExistingKeyPolicy
+    /// What the user wants now where the key holds an object.
+    var policy: ExistingKeyPolicy
+    let isStream: Bool
     let isSoleWriter: Bool
     package let file: VirtualFile
     package var isDone = false
     var isWantedDropped = false
+    /// What the user wanted when the agent last took it up.
+    var submittedPolicy = ExistingKeyPolicy.verify
     /// The file's version when the agent last took it up, by index.
     var submittedVersion = 0
     var submittedAt = Instant(nanoseconds: 0)
@@ -278,5 +288,7 @@ struct KeyHistory {
     }
 
     var puts: [String: [Put]] = [:]
+    /// What each key holds.
+    var objects: [String: VirtualStore.Object] = [:]
     var foreign: [String: Set<SHA256Digest>] = [:]
 }

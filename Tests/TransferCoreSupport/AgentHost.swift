@@ -1,6 +1,6 @@
 import NIOCore
 package import TransferCore
-import WireProtocol
+package import WireProtocol
 
 /// An agent's shell without sockets and disks: performs what the machine decides, in the virtual world.
 package final class AgentHost {
@@ -33,6 +33,8 @@ package final class AgentHost {
     /// Where each part that will be sent begins in its file, and its bytes where they are kept.
     private var held: [PartKey: (start: UInt64, bytes: [UInt8]?)] = [:]
     private var reads: [PartKey: Int] = [:]
+    /// How far each stream has been read: its bytes come once, in order.
+    private var streams: [UploadID: UInt64] = [:]
     private var lastRead = 0
     private var uncommitted: [(JournalSequence, JournalWrite)] = []
     /// The writes of the transaction that is being made durable.
@@ -46,6 +48,8 @@ package final class AgentHost {
     package var keepsParts = true
     /// Stands between the disk and the machine: the stamp before a reading, and what the reading found.
     package var tamperReading: ((FileStamp, PartReading) -> PartReading)?
+    /// What a comparison of the file with an object is said to have given, whatever the file holds.
+    package var tamperEvidence: ((ContentEvidence) -> ContentEvidence)?
     /// Whether the machine is told that writes are durable before they are.
     package var claimsCommits = false
     package private(set) var outcomes: [UploadID: UploadOutcome] = [:]
@@ -110,6 +114,7 @@ package final class AgentHost {
         ends = [:]
         held = [:]
         reads = [:]
+        streams = [:]
         uncommitted = []
         committing = []
         isCommitPlanned = false
@@ -125,6 +130,7 @@ package final class AgentHost {
 
     package func submit(_ request: UploadRequest) {
         outcomes[request.id] = nil
+        if request.isStream { streams[request.id] = 0 }
         machine.submit(request, now: now)
         perform()
     }
@@ -192,8 +198,8 @@ package final class AgentHost {
         case .releasePart(let upload, let part):
             held[PartKey(upload: upload, part: part)] = nil
             reads[PartKey(upload: upload, part: part)] = nil
-        case .computeEvidence(let upload, let partBytes, let like):
-            compute(upload, partBytes: partBytes, like: like)
+        case .computeEvidence(let upload, let bytes, let partBytes, let like):
+            compute(upload, bytes: bytes, partBytes: partBytes, like: like)
         case .checkFile(let upload):
             later(.reading) { host in
                 if let failure = host.world.reading(upload, reaches: .end, at: host) {
@@ -257,6 +263,7 @@ package final class AgentHost {
         readCount += 1
         let number = lastRead
         reads[key] = number
+        if streams[key.upload] != nil { return readStream(key, number, start: start, bytes: bytes, keep: keep) }
         let before = world.file(of: key.upload, at: self)?.stamp
         var failure = world.reading(key.upload, reaches: .start, at: self)
         var content = world.file(of: key.upload, at: self)?.read(start: start, count: bytes / 2)
@@ -282,11 +289,38 @@ package final class AgentHost {
         }
     }
 
-    private func compute(_ upload: UploadID, partBytes: UInt64, like: ContentEvidence) {
+    /// Fewer bytes than are wanted come only at the end.
+    private func readStream(_ key: PartKey, _ number: Int, start: UInt64, bytes: UInt64, keep: Bool) {
+        let failure = world.reading(key.upload, reaches: .start, at: self)
+        later(.reading) { host in
+            guard host.reads[key] == number, let file = host.world.file(of: key.upload, at: host) else { return }
+            host.reads[key] = nil
+            let all = UInt64(file.bytes.count)
+            let count = min(bytes, all - min(start, all))
+            guard failure == nil, host.streams[key.upload] == start, let content = file.read(start: start, count: count)
+            else {
+                let reason = failure ?? UploadFailure(.sessionLost, "a stream cannot be read again")
+                return host.machine.partRead(key.part, of: key.upload, .failed(reason), now: host.now)
+            }
+            host.streams[key.upload] = start + count
+            // A stream's bytes are kept until they are stored: they cannot be read again.
+            host.held[key] = (start, content)
+            let reading = PartReading.readOfStream(
+                digest: ToyDigest.sha256(content), md5: nil, bytes: count, isLast: start + count == all)
+            host.machine.partRead(key.part, of: key.upload, reading, now: host.now)
+        }
+    }
+
+    private func compute(_ upload: UploadID, bytes: UInt64, partBytes: UInt64, like: ContentEvidence) {
         var failure = world.reading(upload, reaches: .start, at: self)
         later(.reading) { host in
             guard let file = host.world.file(of: upload, at: host) else { return }
-            let evidence = VirtualEvidence.compute(file.bytes, partBytes: partBytes, like: like)
+            let beginning = Array(file.bytes.prefix(Int(clamping: bytes)))
+            let computed = VirtualEvidence.compute(beginning, partBytes: partBytes, like: like)
+            let evidence = host.tamperEvidence.map { $0(like) } ?? computed
+            if beginning.count < bytes {
+                failure = failure ?? UploadFailure(.changed, "the file was cut short while it was being read")
+            }
             failure = failure ?? host.world.reading(upload, reaches: .end, at: host)
             host.machine.evidenceComputed(
                 failure.map { .failed($0) } ?? .computed(evidence, stamp: file.stamp), of: upload, now: host.now)

@@ -84,6 +84,7 @@ package final class Pair: HostWorld {
     package init(_ options: PairOptions = PairOptions(), cryptography: ToyCryptography = ToyCryptography()) {
         self.options = options
         self.store = VirtualStore(schedule: schedule)
+        self.store.conditions = options.gatewayLimits.conditions
         self.generator = SeededGenerator(seed: options.seed)
         for _ in 0..<options.gateways {
             gateways.append(

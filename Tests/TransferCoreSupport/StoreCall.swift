@@ -82,6 +82,9 @@ final class StoreCall {
         switch fault {
         case .delayed(let more): (before, after) = (before + more / 2, after + more / 2)
         case .slow(let effect, let answer): (before, after) = (before + effect, after + answer)
+        case .conflicts(let gap) where request.condition != PutCondition.none && request.condition != nil:
+            if let gap { store.schedule.after(before + gap) { self.landLate() } }
+            return store.schedule.after(before + after) { self.answer(.failed(.conflict)) }
         default: break
         }
         store.schedule.after(before) {
@@ -91,10 +94,21 @@ final class StoreCall {
                 return self.store.schedule.after(gap) {
                     self.store.reveal(upload)
                     self.takeEffect(answerAfter: after)
+                    // A store that takes the upload away first has nothing to give back where the condition fails.
+                    self.store.loseUpload(upload)
                 }
             }
             self.takeEffect(answerAfter: after)
         }
+    }
+
+    /// The request that was under way when this one met it takes effect.
+    private func landLate() {
+        guard store.isAborted(request) else {
+            _ = store.perform(request, body: body, from: origin)
+            return
+        }
+        store.onAbortedConflict?(request)
     }
 
     private func takeEffect(answerAfter delay: Duration) {

@@ -1,4 +1,5 @@
 package import TransferCore
+package import WireProtocol
 
 /// The kinds of request that a store is asked.
 package enum StoreRequestKind: String, CaseIterable, Sendable {
@@ -20,6 +21,9 @@ package enum StoreFault: Equatable, Sendable {
     case completesInSteps(Duration)
     /// The listing knows of all parts but those with a 1 in the mask, counted from part 1.
     case listsWithout(mask: UInt64)
+    /// Another request for the key is said to be under way, where the request names a condition. Where a time is given
+    /// that other one is this very request, sent before, which takes effect so much later.
+    case conflicts(landsAfter: Duration?)
     /// Completion is said to have named parts that are not there.
     case deniesParts
     /// The upload is gone when the request arrives.
@@ -51,6 +55,14 @@ extension StoreRequest {
     var bytes: PartBytes? {
         switch self {
         case .storePart(_, _, _, let bytes), .storeObject(_, _, let bytes, _): bytes
+        default: nil
+        }
+    }
+
+    /// What the store is asked to check, for the requests that write an object.
+    package var condition: PutCondition? {
+        switch self {
+        case .storeObject(_, _, _, let condition), .complete(_, _, _, _, let condition): condition
         default: nil
         }
     }

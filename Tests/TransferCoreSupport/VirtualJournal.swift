@@ -17,6 +17,8 @@ package final class VirtualJournal {
         package var outcome: UploadOutcome?
         /// A file was stored under the key before.
         package var hasReceipt = false
+        /// What that proves.
+        package var proof: StoredProof?
 
         package init(id: UploadID, key: String, policy: ExistingKeyPolicy, partBytesWish: UInt64?) {
             self.id = id
@@ -38,15 +40,18 @@ package final class VirtualJournal {
             rows[id]?.saved = nil
             rows[id]?.parts = [:]
             rows[id]?.hasReceipt = false
+            rows[id]?.proof = nil
         }
     }
 
     /// The user wants the row's key uploaded again, whatever came of it before.
-    package func reopen(_ id: UploadID, policy: ExistingKeyPolicy) {
-        rows[id]?.policy = policy
+    package func reopen(_ id: UploadID) {
         rows[id]?.outcome = nil
         rows[id]?.isDropping = false
     }
+
+    /// What the user wants from now on where the key holds an object.
+    package func setPolicy(of id: UploadID, _ policy: ExistingKeyPolicy) { rows[id]?.policy = policy }
 
     package func forgetOutcome(of id: UploadID) { rows[id]?.outcome = nil }
 
@@ -69,7 +74,14 @@ package final class VirtualJournal {
         case .finished(let id, let outcome):
             rows[id]?.outcome = outcome
             if case .failed(let failure) = outcome, failure.isKept { return }
-            if case .stored = outcome { rows[id]?.hasReceipt = true }
+            if case .stored(let receipt, _) = outcome {
+                rows[id]?.hasReceipt = true
+                rows[id]?.proof = receipt.stamp.map { stamp in
+                    StoredProof(
+                        session: receipt.session, stamp: stamp, size: receipt.size, partBytes: receipt.partBytes,
+                        root: receipt.root)
+                }
+            }
             rows[id]?.saved = nil
             rows[id]?.parts = [:]
             rows[id]?.isDropping = false
@@ -94,8 +106,10 @@ package final class VirtualJournal {
         }
         var saved = row.saved
         saved?.parts = row.parts.values.sorted { $0.part < $1.part }
-        return UploadRequest(
+        var request = UploadRequest(
             id: id, purpose: row.isDropping ? .abort : purpose, key: row.key, stamp: stamp, policy: row.policy,
             partBytesWish: row.partBytesWish, saved: saved, wasStoredBefore: row.hasReceipt)
+        request.proof = row.proof
+        return request
     }
 }

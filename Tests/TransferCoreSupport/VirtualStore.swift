@@ -6,6 +6,8 @@ package final class VirtualStore {
     package struct Object: Equatable {
         package var bytes: [UInt8]
         package var facts: ObjectFacts
+        /// The session that wrote it, whether or not the store tells; `nil` for another writer's.
+        package var writer: SessionID?
     }
 
     struct StoredPart {
@@ -60,6 +62,8 @@ package final class VirtualStore {
     package var latency = Duration.milliseconds(4)
     /// Whether objects keep their session id.
     package var keepsSession = true
+    /// Which conditions are checked; the others are taken as if they held.
+    package var conditions = CheckedConditions.all
     package var keeping = Keeping.digests
     /// Whether listings have the digests; without them, objects have no evidence.
     package var keepsDigests: Bool {
@@ -70,6 +74,8 @@ package final class VirtualStore {
     package var chooseFault: ((StoreRequest) -> StoreFault?)?
     /// Called after everything that changes the store; with the object that came to be, if one did.
     package var onChange: ((_ key: String, _ object: Object?) -> Void)?
+    /// Called where an upload was aborted that another request was completing.
+    package var onAbortedConflict: ((StoreRequest) -> Void)?
     /// What goes wrong with the nth request of a kind, from 1.
     package var faults: [StoreRequestKind: [Int: StoreFault]] = [:]
     /// Goes wrong with every request of a kind for as long as it is there.
@@ -100,9 +106,9 @@ package final class VirtualStore {
     /// Puts an object there as another writer would.
     package func put(_ bytes: [UInt8], key: String, evidence: ContentEvidence, partBytes: UInt64 = 0) {
         let facts = ObjectFacts(
-            size: UInt64(bytes.count), partBytes: partBytes, evidence: evidence, etag: "foreign", version: "",
-            session: nil)
-        let object = Object(bytes: bytes, facts: facts)
+            size: UInt64(bytes.count), partBytes: partBytes, evidence: evidence,
+            etag: "foreign-\(ToyDigest.md5(bytes))", version: "", session: nil)
+        let object = Object(bytes: bytes, facts: facts, writer: nil)
         objects[Array(key.utf8)] = object
         onChange?(key, object)
     }
@@ -112,7 +118,23 @@ package final class VirtualStore {
     /// All unfinished uploads are gone, such as by an expiry rule.
     package func loseUploads() { uploads = uploads.filter { $0.value.isHidden } }
 
-    func loseUpload(_ id: String) { uploads[id] = nil }
+    package func loseUpload(_ id: String) { uploads[id] = nil }
+
+    /// An upload is dropped, as by `abort`.
+    package func abortUpload(_ id: String) {
+        guard var found = find(id) else { return }
+        found.parts = [:]
+        aborted[id] = found
+        uploads[id] = nil
+    }
+
+    /// Whether a request would succeed if its upload had not been aborted.
+    func isAborted(_ request: StoreRequest) -> Bool {
+        guard case .complete(let key, let upload, _, _, let condition) = request, uploads[upload] == nil,
+            aborted[upload] != nil
+        else { return false }
+        return objection(to: condition, key: key, CheckedConditions.all.complete) == nil
+    }
 
     /// - Returns: whether there is one left.
     func removeAllPartsButTheLast(of id: String) -> Bool {
@@ -151,7 +173,7 @@ package final class VirtualStore {
     package func clean() {
         for (name, record) in records {
             for (id, upload) in uploads where upload.key == record.key {
-                if record.upload == id || record.upload == nil && upload.label.session == record.label.session {
+                if record.upload == id || record.upload == nil && upload.label.session == record.session {
                     uploads[id] = nil
                 }
             }
@@ -227,11 +249,10 @@ extension VirtualStore {
             let found = records.filter { $0.key.key == Array(key.utf8) }.values
             return .records(
                 found.sorted {
-                    ($0.label.session.high, $0.label.session.low)
-                        < ($1.label.session.high, $1.label.session.low)
+                    ($0.session.high, $0.session.low) < ($1.session.high, $1.session.low)
                 })
         case .writeRecord(let facts):
-            records[RecordKey(key: Array(facts.key.utf8), session: facts.label.session)] = facts
+            records[RecordKey(key: Array(facts.key.utf8), session: facts.session)] = facts
             onChange?(facts.key, nil)
             return .done
         case .removeRecord(let key, let session):
@@ -248,20 +269,29 @@ extension VirtualStore {
             return .parts(entries(of: found))
         case .storePart(_, let upload, let part, let bytes):
             return storePart(part, upload: upload, bytes: bytes, body: body, from: origin)
-        case .storeObject(let key, let label, let bytes, let onlyIfAbsent):
+        case .storeObject(let key, let label, let bytes, let condition):
             guard ToyDigest.sha256(body) == bytes.digest else { return .failed(.digestMismatch) }
-            guard !onlyIfAbsent || objects[Array(key.utf8)] == nil else { return .failed(.keyTaken) }
+            if let failure = objection(to: condition, key: key, conditions.put) { return .failed(failure) }
             return putObject(body, key: key, label: label, evidence: onePartEvidence(body, bytes.digest), partBytes: 0)
-        case .complete(let key, let upload, let parts, let size, let onlyIfAbsent):
-            return complete(key: key, upload: upload, parts: parts, size: size, onlyIfAbsent: onlyIfAbsent)
+        case .complete(let key, let upload, let parts, let size, let condition):
+            return complete(key: key, upload: upload, parts: parts, size: size, condition: condition)
         case .abort(let key, let upload):
-            if var found = find(upload) {
-                found.parts = [:]
-                aborted[upload] = found
-                uploads[upload] = nil
-            }
+            abortUpload(upload)
             onChange?(key, nil)
             return .done
+        }
+    }
+
+    /// Why a condition does not hold; `nil` where it does, or nobody looks.
+    private func objection(
+        to condition: PutCondition, key: String, _ checked: CheckedConditions.Request
+    ) -> StoreFailure? {
+        guard checked.check(condition) else { return nil }
+        let there = objects[Array(key.utf8)]?.facts
+        return switch condition {
+        case .none: nil
+        case .ifAbsent: there == nil ? nil : .keyTaken
+        case .ifMatch(let etag): there.map { $0.etag == etag ? nil : .keyTaken } ?? .objectGone
         }
     }
 
@@ -308,12 +338,12 @@ extension VirtualStore {
     }
 
     private func complete(
-        key: String, upload: String, parts: [PartListEntry], size: UInt64, onlyIfAbsent: Bool
+        key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition
     ) -> StoreAnswer {
         guard let found = find(upload) else { return .failed(.uploadUnknown) }
         let missing = parts.filter { found.parts[$0.part]?.etag != $0.etag }
         guard missing.isEmpty else { return .failed(.partsInvalid(missing.map(\.part))) }
-        guard !onlyIfAbsent || objects[Array(key.utf8)] == nil else { return .failed(.keyTaken) }
+        if let failure = objection(to: condition, key: key, conditions.complete) { return .failed(failure) }
         let bytes = parts.flatMap { found.parts[$0.part]?.bytes ?? [] }
         guard UInt64(bytes.count) == size else { return .failed(.refused(message: "sizes differ")) }
         uploads[upload] = nil
@@ -334,7 +364,7 @@ extension VirtualStore {
             size: UInt64(bytes.count), partBytes: evidence == .none ? 0 : partBytes, evidence: evidence,
             etag: ToyDigest.md5(bytes).description, version: newVersion(),
             session: keepsSession ? label.session : nil)
-        let object = Object(bytes: bytes, facts: facts)
+        let object = Object(bytes: bytes, facts: facts, writer: label.session)
         objects[Array(key.utf8)] = object
         onChange?(key, object)
         return .objectStored(StoreReceipt(evidence: evidence, etag: facts.etag, version: facts.version))

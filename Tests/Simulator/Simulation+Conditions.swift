@@ -1,0 +1,90 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+// No object is replaced unless the user said so. Two exceptions are safe: by the same bytes, and by a file that only
+// grew.
+
+/// What agents said when they had sessions completed.
+struct TermsView {
+    /// The session in each slot, as the agent's frames tell.
+    private struct SlotKey: Hashable {
+        var agent: Int
+        var connection: ConnectionID
+        var slot: Slot
+    }
+
+    private var sessions: [SlotKey: SessionID] = [:]
+    /// The user's word at the moment when an agent wanted the session completed.
+    private(set) var policies: [SessionID: ExistingKeyPolicy] = [:]
+    /// When a gateway heard COMPLETE of the session last.
+    var completedAt: [SessionID: Instant] = [:]
+
+    mutating func noteSession(_ session: SessionID, _ slot: Slot, of id: ConnectionID, agent: Int) {
+        sessions[SlotKey(agent: agent, connection: id, slot: slot)] = session
+    }
+
+    mutating func noteComplete(_ slot: Slot, of id: ConnectionID, agent: Int, policy: (SessionID) -> ExistingKeyPolicy?)
+    {
+        guard let session = sessions[SlotKey(agent: agent, connection: id, slot: slot)] else { return }
+        if let policy = policy(session) { policies[session] = policy }
+    }
+}
+
+extension Simulation {
+    /// Called with each frame of an agent.
+    func noteTerms(_ frame: Frame, slot: Slot, on id: ConnectionID, from agent: AgentHost) {
+        switch frame {
+        case .sessionOpen(let open):
+            terms.noteSession(open.session, slot, of: id, agent: agent.number)
+        case .resumeQuery(let query):
+            guard let session = monitor.session(of: query.token) else { return }
+            terms.noteSession(session, slot, of: id, agent: agent.number)
+        case .complete:
+            terms.noteComplete(slot, of: id, agent: agent.number) { session in
+                let rows = journals[agent.number].rows
+                return rows.first { $0.value.saved?.session == session }.map { jobs[job($0.key)].submittedPolicy }
+            }
+        default:
+            break
+        }
+    }
+
+    /// Called where an object has come in the place of another.
+    func checkReplacement(
+        of replaced: VirtualStore.Object, putAt: Instant, by object: VirtualStore.Object, key: String
+    ) {
+        guard let writer = object.writer, replaced.bytes != object.bytes else { return }
+        if replaced.writer == nil { count("an object of another writer is replaced") }
+        guard terms.policies[writer] != .replace else { return }
+        let digest = ToyDigest.sha256(replaced.bytes)
+        let isContinuation =
+            object.bytes.starts(with: replaced.bytes)
+            && jobs.contains { $0.key == key && $0.file.versions.contains(digest) }
+        if isContinuation { return count("a file that grew replaces its object") }
+        // Where the store checks nothing, the gateway has looked after it heard COMPLETE, and sees what was there then.
+        if scenario.nature.conditions != .all, let heard = terms.completedAt[writer], putAt >= heard {
+            return count("another writer is overtaken where conditions are not checked")
+        }
+        violation("the object at \(key) is replaced, and the user did not say so")
+    }
+
+    /// Called where an upload was aborted while a request that had met a conflict was completing it.
+    func checkAborted(_ request: StoreRequest) {
+        guard case .complete(_, let upload, _, _, _) = request, let session = monitor.session(ofUpload: upload),
+            !monitor.abortedByAgents.contains(session)
+        else { return }
+        violation("\(upload) was aborted after a conflict, while it was being completed")
+    }
+
+    /// An agent says that the key is taken: by its own object, which the file has only grown beyond?
+    func checkGrowth(of number: Int, _ object: VirtualStore.Object) {
+        let state = jobs[number]
+        guard state.policy == .verify, state.file.versions.count == state.submittedVersion + 1,
+            let proof = journals[state.agent].rows[state.upload]?.proof, proof.session == object.writer,
+            scenario.nature.keepsSession, proof.root != nil, proof.stamp.inode == state.file.stamp.inode,
+            object.bytes.count < state.file.bytes.count, state.file.bytes.starts(with: object.bytes)
+        else { return }
+        violation("job \(number): the key is said to be taken by what the file was before it grew")
+    }
+}
