@@ -68,6 +68,9 @@ package protocol Storage: Sendable {
     /// gateways' own are left out.
     func withObjects<Success>(below prefix: String, _ body: ([String: URL]) throws -> Success) async throws -> Success
 
+    /// Puts a file under a key, as a writer does that knows nothing of Sluice.
+    func put(_ file: URL, key: String) async throws
+
     /// What is left of unfinished uploads: the uploads themselves, records, staged files.
     func unfinished() async throws -> [String]
 
@@ -93,6 +96,14 @@ package struct DirectoryStorage: Storage {
         below prefix: String, _ body: ([String: URL]) throws -> Success
     ) throws -> Success {
         try body(files(below: directory, prefix: prefix))
+    }
+
+    package func put(_ file: URL, key: String) throws {
+        // In one step, so that nobody sees half of it.
+        let made = directory.appending(path: "another-writers-\(UUID().uuidString)")
+        try FileManager.default.copyItem(at: file, to: made)
+        guard rename(made.path(percentEncoded: false), directory.appending(path: key).path(percentEncoded: false)) == 0
+        else { throw S3StorageFailure(description: "the file could not be put into the directory: \(errno)") }
     }
 
     package func unfinished() throws -> [String] {
@@ -166,6 +177,11 @@ package struct S3Storage: Storage {
             }
             return try body(files(below: copies, prefix: prefix))
         }
+    }
+
+    package func put(_ file: URL, key: String) async throws {
+        let put = try await tool("s5cmd", ["cp", file.path(percentEncoded: false), "\(address)/\(key)"])
+        guard put.exitStatus == .exited(0) else { throw S3StorageFailure(description: put.transcript) }
     }
 
     package func unfinished() async throws -> [String] {

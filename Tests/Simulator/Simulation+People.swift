@@ -98,7 +98,7 @@ extension Simulation {
             jobs[number].isDone = true
         case .partSizeUnsupported where scenario.jobs[number].partBytes != nil,
             .sizeUnsupported where jobs[number].isStream:
-            jobs[number].isDone = true  // It would be too many parts, of the size that is wished for, or that a stream has.
+            jobs[number].isDone = true  // Too many parts, of the wished size or of a stream.
         case .fenced:
             if !scenario.hasCopies { violation("job \(number): fenced, and there is no copy of the agent") }
         case .notAuthorised where (faultCounts["devices revoked"] ?? 0) > 0:
