@@ -379,6 +379,10 @@ actor GatewayCore {
             notice("A session failed", ["session": "\(session)", "code": "\(code.name)"])
         case .letGo(let session, let part):
             logger.info("Let a part go", metadata: ["session": "\(session)", "part": "\(part.value)"])
+        case .storeUnavailable(let cause):
+            logger.warning("The store takes no data; agents wait", metadata: ["cause": "\(cause)"])
+        case .storeRecovered:
+            logger.notice("The store takes data again")
         }
     }
 

@@ -94,6 +94,9 @@ extension Gateway {
             }
             return attach(attachment, to: open.session, stage: .opening, awaits: .opened)
         }
+        if let refusal = context.breaker.openingRefusal(now: context.now) {
+            return refuse(refusal.cause.code, retryAfter: refusal.retryAfter, at: attachment)
+        }
         guard makeRoom(for: device) else {
             return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
         }

@@ -3,11 +3,12 @@ import WireProtocol
 // What a device is told once it is known: the limits of its connection, and the credit that is reserved for it.
 
 extension Gateway {
-    /// Initial credit takes at most half of the budgets: idle connections must not keep parts out.
+    /// Initial credit takes at most half of the budgets: idle connections must not keep parts out. There is none while
+    /// the store is known to be down or full: what is sent before a decision would be sent for nothing.
     mutating func reserveCredit(for device: AuthorisedDevice) -> UInt32 {
         let limits = context.limits(of: device.fingerprint)
         let wanted = UInt64(limits.grantedCreditBytes)
-        guard context.budget.bytesReserved + wanted <= limits.budgetBytes / 2,
+        guard context.breaker.isTrusting, context.budget.bytesReserved + wanted <= limits.budgetBytes / 2,
             context.budget.bytesReserved(device: device.fingerprint) + wanted <= limits.budgetBytesPerDevice / 2,
             context.budget.reserve(
                 wanted, device: device.fingerprint, deviceMax: limits.budgetBytesPerDevice)

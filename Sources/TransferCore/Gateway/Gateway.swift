@@ -185,8 +185,9 @@ package struct Gateway {
     ) {
         context.now = now
         context.wallMilliseconds = wallMilliseconds
-        context.pace.answered(request, answer, now: now)
-        guard let id = context.ownerOfAnswered(request) else { return }
+        let owner = context.ownerOfAnswered(request)
+        context.storeAnswered(request, answer, device: owner.flatMap { sessions[$0]?.device.fingerprint })
+        guard let id = owner else { return }
         let answer = answer.tellable
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
@@ -212,6 +213,7 @@ package struct Gateway {
             settleSlots()
             tidy(wake.session)
         }
+        context.tickBreaker()
         if let slow = context.pace.takeSlow(now: now), let owner = context.requestOwners[slow] {
             sessions[owner]?.repeatSlowPart(slow, &context)
             tidy(owner)
@@ -229,6 +231,7 @@ package struct Gateway {
         if let connectionsCheckedAt { deadlines.append(connectionsCheckedAt) }
         if !connections.isEmpty { deadlines += [drainDeadline, judgesAt].compactMap { $0 } }
         if let slow = context.pace.nextDeadline { deadlines.append(slow) }
+        if let closing = context.breaker.nextDeadline { deadlines.append(closing) }
         return deadlines.min()
     }
 

@@ -84,6 +84,10 @@ package enum GatewayNote: Equatable, Sendable {
     case failed(SessionID, key: String, ErrorCode)
     /// A part that held memory and did not move.
     case letGo(SessionID, PartNumber)
+    /// The store is down or full: parts wait from now on.
+    case storeUnavailable(StoreBreaker.Cause)
+    /// It takes parts again.
+    case storeRecovered
 }
 
 /// What to do with the payload of a PART DATA frame.

@@ -8,6 +8,7 @@ struct GatewayContext {
     var devices: [SHA256Digest: AuthorisedDevice] = [:]
     var budget: ByteBudget
     var pace: StorePace
+    var breaker: StoreBreaker
     var now = Instant(nanoseconds: 0)
     /// The gateway's wall clock, in milliseconds since 1970: a label, never compared.
     var wallMilliseconds: Int64 = 0
@@ -32,6 +33,7 @@ struct GatewayContext {
         self.cryptography = cryptography
         self.budget = ByteBudget(bytesMax: limits.budgetBytes)
         self.pace = StorePace(limits: limits.store)
+        self.breaker = StoreBreaker(limits: limits.breaker)
     }
 
     mutating func send(_ frame: Frame, to attachment: Attachment) {
@@ -42,6 +44,7 @@ struct GatewayContext {
         lastRequest += 1
         let id = StoreRequestID(lastRequest)
         requestOwners[id] = session
+        breaker.asked(id, now: now)
         actions.append(.store(id, request))
         return id
     }

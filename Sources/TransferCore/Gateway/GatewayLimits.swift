@@ -104,6 +104,9 @@ package struct GatewayLimits: Equatable, Sendable {
     /// How many parts are on their way to the store, and when an answer is too slow.
     package var store = StorePaceLimits()
 
+    /// When the store counts as down or full, and how it is tried meanwhile.
+    package var breaker = StoreBreakerLimits()
+
     /// The sizes that parts may have on this store.
     package var parts: PartRule
 

@@ -37,6 +37,7 @@ extension GatewaySession {
 
     /// The session is of no more use: every attachment is told, in the form it waits for.
     mutating func fail(_ refusal: SessionRefused, _ context: inout GatewayContext) {
+        let refusal = context.advised(refusal)
         dropAllParts(&context)
         pendingCompletion = nil
         request = nil

@@ -120,10 +120,10 @@ extension GatewaySession {
 
     private mutating func decideWaitingPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard var part = parts[number], let owner = part.owner else { return }
-        switch context.pace.admission(now: context.now) {
-        case .admitted: break
-        case .full(let delay): return putOff(number, .busy, after: delay, owner, &context)
-        case .paused(let delay): return putOff(number, .storeUnavailable, after: delay, owner, &context)
+        var firstBytes = UInt64.max
+        switch context.partAdmission() {
+        case .admitted(let isCautious): if isCautious { firstBytes = context.limits.breaker.cautiousBytes }
+        case .later(let code, let delay): return putOff(number, code, after: delay, owner, &context)
         }
         let wanted = max(min(part.offer.size, context.limits(of: device.fingerprint).partWindowBytes), part.received)
         guard context.reserve(wanted, device: device.fingerprint) else {
@@ -131,10 +131,11 @@ extension GatewaySession {
         }
         context.partIsDecided(owner.connection, received: part.received)
         part.reserved = wanted
-        part.limit = min(part.offer.size, part.consumed + wanted)
+        // More follows when the store has taken some of it.
+        part.limit = max(part.received, min(part.offer.size, part.consumed + min(wanted, max(firstBytes, 1))))
         let bytes = PartBytes(flow: part.flow, size: part.offer.size, digest: part.offer.digest, md5: part.offer.md5)
         let request = context.request(storeRequest(for: number, bytes), for: id)
-        context.pace.began(request, now: context.now)
+        context.partBegan(request)
         part.request = request
         parts[number] = part
         decide(number, .send(offset: part.received, limit: part.limit), for: owner, &context)
@@ -190,7 +191,10 @@ extension GatewaySession {
             let held = context.undecidedBytes[attachment.connection] ?? 0
             guard held + (end - part.received) <= UInt64(creditBytes) else { return .failure(.creditExceeded) }
         } else {
-            guard end <= part.limit else { return .failure(.creditExceeded) }
+            // What was sent before the decision was read may lie beyond the limit of a part that is only tried; it is
+            // within what the part has reserved.
+            let early = min(UInt64(creditBytes), part.consumed + part.reserved)
+            guard end <= max(part.limit, early) else { return .failure(.creditExceeded) }
         }
         return .success(.accept(part.flow, skip: part.received - header.offset))
     }
@@ -299,6 +303,7 @@ extension GatewaySession {
         _ number: PartNumber, _ refusal: SessionRefused, to owner: Attachment?, _ context: inout GatewayContext
     ) {
         guard let owner else { return }
+        let refusal = context.advised(refusal)
         let report = ErrorReport(
             scope: .part(number), code: refusal.code, retryAfterMilliseconds: refusal.retryAfterMilliseconds,
             message: refusal.message)
@@ -323,6 +328,7 @@ extension GatewaySession {
         guard let part = parts[number] else { return }
         if let request = part.request {
             context.actions.append(.cancel(request))
+            context.breaker.abandoned(request, now: context.now)
             givenUp[request] = part.offer.digest
         }
         removePart(number, &context)

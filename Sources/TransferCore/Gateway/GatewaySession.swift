@@ -189,6 +189,7 @@ struct GatewaySession {
             if parts[number]?.isUndecided == true || parts[number]?.release == .released {
                 dropPart(number, &context)
             } else {
+                if let request = parts[number]?.request { context.breaker.abandoned(request, now: context.now) }
                 parts[number]?.owner = nil
                 parts[number]?.orphanedAt = context.now
             }
