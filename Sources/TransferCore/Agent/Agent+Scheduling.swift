@@ -7,6 +7,7 @@ extension Agent {
         guard verdict == nil else { return }
         let connections = context.connections.keys.sorted()
         connectWhereDue(connections)
+        wakeWhatWaitsForStore()
         attention.wakeDue(context.now)
         while let id = attention.touched.popFirst() { _ = look(at: id) }
         // What is there and is not taken would be offered for ever.
@@ -90,7 +91,7 @@ extension Agent {
             let bytes = min(uploads[next.upload]?.sendable(next.part, on: id, context) ?? 0, bytesMax)
             guard bytes > 0 else {
                 // With a limit, it comes back when that is raised; without one, when credit is given back.
-                if uploads[next.upload]?.waitsForCredit(next.part, on: id) == true {
+                if uploads[next.upload]?.waitsForCredit(next.part, on: id, context) == true {
                     context.connections[id]?.awaitingCredit.append(next)
                 }
                 continue

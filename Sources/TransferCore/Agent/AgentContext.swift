@@ -12,6 +12,8 @@ struct AgentContext {
     var progressAt: Instant
     /// Parts that count against `concurrency`: being read, offered, sent, or awaiting the store.
     var partsUnderWay = 0
+    /// What is known of the store.
+    var store = StoreTrust()
     /// Something has changed in who holds room for parts, and who waits for it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0

@@ -146,6 +146,7 @@ extension AgentUpload {
         }
         if isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
+        if plan?.isOnePart == true { context.store.stored() }
         guard completed.size == fileBytes else {
             return end(.failed(UploadFailure(.protocolViolation, "the gateway completed another size")), &context)
         }

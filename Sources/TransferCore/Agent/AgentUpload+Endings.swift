@@ -33,9 +33,14 @@ extension AgentUpload {
     ) {
         failures += 1
         trouble = failure(of: code, message: message)
-        let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
+        // A query that lists stored parts is long: it is not repeated as often as the gateway would bear.
+        let delay =
+            stored.isEmpty
+            ? context.storeDelay(afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds)
+            : context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
         goOnElsewhere(at: context.now + delay, &context)
-        context.actions.append(.report(id, .waiting(code, message: message)))
+        waitsForStoreUntil = code.isOfStore ? context.now + delay : nil
+        context.reportWait(of: id, code, message: message)
     }
 
     /// Turns away from every slot that is still in use: the gateway keeps what is stored. A slot can be used again when

@@ -33,6 +33,8 @@ struct AgentPart {
     /// The most that any attempt got rid of: what goes beyond it is progress.
     var mostTaken: ByteOffset = 0
     var failures = 0
+    /// It is not offered yet because of the store.
+    var waitsForStore = false
 }
 
 // Reading, offering and sending parts (specification §7).
@@ -169,17 +171,17 @@ extension AgentUpload {
         else { return 0 }
         if let limit = part.limit { return limit > part.handed ? limit - part.handed : 0 }
         // What was put off once is sent when it is wanted: until then it would go out for nothing, again and again.
-        guard part.failures == 0, let credit = carrier.welcome?.initialCreditBytes,
+        guard part.failures == 0, context.store.allowsEarlyData, let credit = carrier.welcome?.initialCreditBytes,
             UInt64(credit) > carrier.undecidedBytes
         else { return 0 }
         return min(part.size - min(part.handed, part.size), UInt64(credit) - carrier.undecidedBytes)
     }
 
     /// Whether a part that was offered on a connection may go on before it is decided, as soon as there is credit.
-    func waitsForCredit(_ number: PartNumber, on connection: ConnectionID) -> Bool {
-        guard let part = parts[number], part.stage == .sending, part.attachment?.connection == connection else {
-            return false
-        }
+    func waitsForCredit(_ number: PartNumber, on connection: ConnectionID, _ context: AgentContext) -> Bool {
+        guard let part = parts[number], part.stage == .sending, part.attachment?.connection == connection,
+            context.store.allowsEarlyData
+        else { return false }
         return part.limit == nil && part.failures == 0
     }
 
@@ -288,6 +290,7 @@ extension AgentUpload {
 
     mutating func received(_ stored: Stored, at attachment: Attachment, _ context: inout AgentContext) {
         guard parts[stored.part]?.attachment == attachment else { return }
+        context.store.stored()
         partStored(stored.part, etag: stored.etag, &context)
     }
 
@@ -315,14 +318,16 @@ extension AgentUpload {
         part.failures += 1
         trouble = failure(of: code, message: "")
         giveBackEarlyCredit(&part, &context)
-        let delay = context.retryDelay(afterFailures: part.failures, adviceMilliseconds: adviceMilliseconds)
+        let delay = context.storeDelay(
+            afterFailures: part.failures, code: code, adviceMilliseconds: adviceMilliseconds)
+        part.waitsForStore = code.isOfStore
         let connection = part.attachment?.connection
         part.attachment = nil
         part.stage = .ready(notBefore: context.now + delay)
         parts[number] = part
         if let connection { context.connections[connection]?.drop(.init(upload: id, part: number)) }
         if plan?.isOnePart == true { reopenAfterCompletion() }
-        context.actions.append(.report(id, .waiting(code, message: "")))
+        context.reportWait(of: id, code, message: "")
     }
 
     /// COMPLETE of a one-part file came to nothing with its part: the session is open as before.

@@ -99,6 +99,8 @@ struct AgentUpload {
     var links: [Link] = []
     /// Errands that failed since the last progress.
     var failures = 0
+    /// The end of a wait whose reason is the store.
+    var waitsForStoreUntil: Instant?
     /// Further connections are joined from then on.
     var joinsAt = Instant(nanoseconds: 0)
     /// How often the store turned out to lack parts of this session when it was to be completed.
