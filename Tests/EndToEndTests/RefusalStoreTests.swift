@@ -45,6 +45,51 @@ extension EndToEndTests {
             }
         }
 
+        /// What was under way is lost; then a little of one part is sent now and then.
+        @Test func aStoreThatIsAwayInMidPushIsSentLittle() async throws {
+            try await Site.serving(.juiceFS) { site, agent in
+                let file = try site.makeLargeFile()
+                _ = try await site.stopServer(during: agent, file, retryFor: "60s") { _ in
+                    // Nothing tells of what is not sent.
+                    try await Task.sleep(for: .seconds(15))
+                } goingOn: { program, again in
+                    try await again.withServer { _ in
+                        let ended = try await program.waitForExit(within: Site.deadline)
+                        #expect(ended == .exited(0), "\(program.transcript)")
+                        let run = AgentRun(program)
+                        let wasted = Int(try run.summary.bytesSent ?? 0) - site.largeFileBytes
+                        #expect(wasted <= 4 * site.partBytes + (1 << 20), "\(wasted)")
+                        #expect(run.notes.count { $0.hasPrefix("waiting: ") } == 1, "\(run.notes)")
+                        try await site.expectObject("file", equals: file)
+                    }
+                }
+            }
+        }
+
+        /// As from a timetable: each run is a new process, and learns from the gateway that the store is away.
+        @Test func runsWhileAStoreIsAwaySendNextToNothing() async throws {
+            try await Site.serving(.juiceFS) { site, agent in
+                let file = try site.makeLargeFile()
+                let small = try site.makeFile("small", bytes: 11 << 10)
+                let again = try await site.stopServer(during: agent, file) { program in
+                    let ended = try await program.waitForExit(within: Site.deadline)
+                    #expect(ended == .exited(75), "\(program.transcript)")
+                }
+                for _ in 1...3 {
+                    for (file, bytesMax) in [(file, 128 << 10), (small, 0)] as [(URL, UInt64)] {
+                        let run = try await agent.run(site.push(file) + ["--retry-for", "3s"], exits: 75)
+                        #expect(try run.summary.bytesSent ?? .max <= bytesMax)
+                    }
+                }
+                try await again.withServer { _ in
+                    _ = try await agent.run(["resume", "--all"])
+                    try await site.expectObject("file", equals: file)
+                    try await site.expectObject("small", equals: small)
+                    try await site.expectNothingUnfinished()
+                }
+            }
+        }
+
         @Test func credentialsThatAStoreNoLongerTakesAreToldOf() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()

@@ -26,6 +26,30 @@ struct RelayPaceTests {
         }
     }
 
+    /// A store that says it is full is believed: nothing is sent but a part now and then, until there is room.
+    @Test(arguments: [(507, "InsufficientStorage"), (403, "QuotaExceeded")])
+    func aFullStoreIsSentFewParts(status: Int, code: String) async throws {
+        let log = Watched<[String]>([])
+        try await Relay.with(.minio, limits: { $0.breaker.waitFirstWhereFull = .seconds(1) }, logger: logger(log)) {
+            relay in
+            relay.s3.inject(.refuse(status: status, code: code), into: .uploadPart, times: .max)
+            let parts = 32
+            let file = try relay.site.makeFile(Relay.key, bytes: parts * relay.partBytes)
+            async let push = relay.makeAgent().push(file, key: Relay.key)
+            // Nothing tells of what is not sent. Waits of 1, 2 and 4 s fit, and so three trials.
+            try await Task.sleep(for: .seconds(8))
+            relay.s3.stopFaults()
+            let refused = relay.s3.calls.count { $0.operation == .uploadPart && !$0.isProbe }
+            let summary = try await push
+            #expect(summary.failures == [])
+            try relay.expectObject(file)
+            #expect(refused <= 4 + 3, "\(refused)")
+            #expect(Int(summary.bytesSent) <= (parts + 4 + 4) * relay.partBytes)
+            let told = log.current.filter { $0.hasPrefix("The store takes") }
+            #expect(told == ["The store takes no data; agents wait cause: full", "The store takes data again "])
+        }
+    }
+
     /// A part is never answered while its siblings are: it is sent again on another connection, long before the store
     /// would be given up.
     @Test func theSlowTailIsSentAgain() async throws {

@@ -51,6 +51,20 @@ import WireProtocol
             "store asked before a session is lost: \(limits.lossChecks) times, "
                 + "\(seconds(limits.lossCheckInterval)) apart and \(seconds(limits.lossCheckInterval)) more each time",
             "tries of one completion: \(limits.completionAttempts)",
+        ] + toldOfBreaker
+    }
+
+    private var toldOfBreaker: [String] {
+        let breaker = limits.breaker
+        return [
+            "store calls lost in a row: \(breaker.lostMax)",
+            "refusals by the store in a row: \(breaker.refusalsMax), or \(breaker.refusalsMaxOfSeveral) "
+                + "where they are of several devices",
+            "first wait of such a store: \(seconds(breaker.waitFirst)), \(seconds(breaker.waitFirstWhereFull)) "
+                + "where it is full",
+            "longest wait of such a store: \(seconds(breaker.waitLongest))",
+            "credit of a part that is tried: \(size(breaker.cautiousBytes)) until the store takes it",
+            "parts at once after a trial: \(breaker.partsMaxRising) at the most before all may come",
         ]
     }
 

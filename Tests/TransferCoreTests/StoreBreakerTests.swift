@@ -1,0 +1,457 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// The circuit breaker of a store: one test for each row of its transition table, and for each reason behind one.
+@Suite struct StoreBreakerTests {
+    private typealias Cause = StoreBreaker.Cause
+
+    private static let lost = StoreAnswer.failed(.unavailable(retryAfter: .zero))
+    private static let full = StoreAnswer.failed(.full)
+    private static let pause = StoreAnswer.failed(.unavailable(retryAfter: .milliseconds(100)))
+    private static let stored = StoreAnswer.partStored(etag: "e")
+    private static let alive = StoreAnswer.object(nil)
+    private static let one = Pair.device.fingerprint
+    private static let other = GatewayDriver.otherDevice.fingerprint
+
+    /// A breaker with its clock and the numbers of its requests.
+    private struct Bench {
+        var breaker: StoreBreaker
+        var now = Instant(nanoseconds: 1_000_000_000)
+        var changes: [StoreBreaker.Change] = []
+        private var last: UInt64 = 0
+
+        init(_ change: (inout StoreBreakerLimits) -> Void = { _ in }) {
+            var limits = StoreBreakerLimits()
+            limits.spread = .zero
+            change(&limits)
+            breaker = StoreBreaker(limits: limits)
+        }
+
+        var name: String {
+            switch breaker.state {
+            case .closed: "closed"
+            case .open: "open"
+            case .trying: "trying"
+            case .rising(_, let partsMax, _, _): "rising \(partsMax)"
+            }
+        }
+
+        var cause: StoreBreaker.Cause? {
+            switch breaker.state {
+            case .closed: nil
+            case .open(let outage), .trying(let outage, _, _), .rising(let outage, _, _, _): outage.cause
+            }
+        }
+
+        var admission: StoreBreaker.Admission {
+            var asked = breaker
+            return asked.admission(now: now)
+        }
+
+        /// How long offers are deferred now; `nil` where they are not.
+        var deferral: Duration? {
+            guard case .deferred(_, let retryAfter) = admission else { return nil }
+            return retryAfter
+        }
+
+        var openingRefusal: Duration? {
+            var asked = breaker
+            return asked.openingRefusal(now: now)?.retryAfter
+        }
+
+        mutating func ask() -> StoreRequestID {
+            last += 1
+            breaker.asked(StoreRequestID(last), now: now)
+            return StoreRequestID(last)
+        }
+
+        mutating func begin() -> StoreRequestID {
+            let request = ask()
+            breaker.began(request, now: now)
+            return request
+        }
+
+        mutating func answer(_ request: StoreRequestID, _ answer: StoreAnswer, of device: SHA256Digest = one) {
+            if let change = breaker.answered(request, answer, device: device, now: now) { changes.append(change) }
+        }
+
+        /// A part begins and is answered.
+        mutating func part(_ answer: StoreAnswer, of device: SHA256Digest = one) {
+            self.answer(begin(), answer, of: device)
+        }
+
+        /// A call without a part is made and answered.
+        mutating func call(_ answer: StoreAnswer, of device: SHA256Digest = one) {
+            self.answer(ask(), answer, of: device)
+        }
+
+        mutating func pass(_ duration: Duration) { now = now + duration }
+
+        mutating func tick() {
+            if let change = breaker.tick(now: now) { changes.append(change) }
+        }
+    }
+
+    private func opened(by answer: StoreAnswer = lost) -> Bench {
+        var bench = Bench()
+        for _ in 0..<3 { bench.part(answer) }
+        return bench
+    }
+
+    private func rising(after answer: StoreAnswer = lost) -> Bench {
+        var bench = opened(by: answer)
+        bench.pass(.seconds(5))
+        bench.part(Self.stored)
+        return bench
+    }
+
+    // MARK: closed → open
+
+    @Test func threeLostAnswersInARowOpen() {
+        for answer in [Self.lost, .failed(.outcomeUnknown)] {
+            var bench = Bench()
+            #expect(bench.admission == .admitted(isCautious: false))
+            bench.part(answer)
+            // A part that begins now is sent a little of at first.
+            #expect(bench.admission == .admitted(isCautious: true))
+            bench.call(answer)
+            #expect(bench.name == "closed" && bench.changes.isEmpty)
+            bench.part(answer)
+            #expect(bench.name == "open" && bench.changes == [.opened(.unavailable)])
+            #expect(bench.admission == .deferred(.unavailable, retryAfter: .seconds(1)))
+        }
+    }
+
+    /// Whatever the store says in between, it is there.
+    @Test func oneLostAnswerAmongOthersOpensNothing() {
+        let words: [StoreAnswer] =
+            [
+                .done, .object(nil), .records([]), .uploadCreated(upload: "u"), .parts([]), Self.stored,
+                .objectStored(GatewayDriver.receipt),
+            ]
+            + [
+                .uploadUnknown, .denied, .bucketMissing, .partsInvalid([]), .keyTaken, .keyUnsupported(message: "m"),
+                .refused(message: "m"), .full, .unavailable(retryAfter: .seconds(1)),
+            ].map { StoreAnswer.failed($0) }
+        for word in words {
+            var bench = Bench()
+            bench.part(Self.lost)
+            bench.part(Self.lost)
+            bench.part(word)
+            bench.part(Self.lost)
+            bench.part(Self.lost)
+            #expect(bench.name == "closed", "\(word)")
+        }
+    }
+
+    @Test func whatSaysNothingOfTheStoreCountsNeitherWay() {
+        for word in [StoreFailure.cancelled, .digestMismatch] {
+            var bench = Bench()
+            for _ in 0..<9 { bench.part(.failed(word)) }
+            #expect(bench.name == "closed", "\(word)")
+            bench.part(Self.lost)
+            bench.part(Self.lost)
+            bench.part(.failed(word))
+            bench.part(Self.lost)
+            #expect(bench.name == "open", "\(word)")
+        }
+    }
+
+    @Test func refusalsToTwoDevicesOpenOrThreeToOne() {
+        for (answer, cause) in [(Self.full, Cause.full), (Self.pause, .throttled)] {
+            var single = Bench()
+            single.part(answer)
+            single.part(answer)
+            #expect(single.name == "closed")
+            single.part(answer)
+            #expect(single.changes == [.opened(cause)])
+
+            var several = Bench()
+            several.part(answer)
+            several.part(answer, of: Self.other)
+            #expect(several.changes == [.opened(cause)])
+        }
+    }
+
+    /// A device that has used up a quota of its own keeps no other device out. That the store looks things up and joins
+    /// uploads says nothing of its room.
+    @Test func onlyWhatIsStoredSpeaksAgainstRefusals() {
+        for answer in [Self.full, Self.pause] {
+            var bench = Bench()
+            for _ in 0..<20 {
+                bench.part(answer)
+                bench.part(Self.stored, of: Self.other)
+            }
+            #expect(bench.name == "closed")
+            bench.part(answer)
+            bench.call(Self.alive)
+            bench.part(answer)
+            bench.call(.objectStored(GatewayDriver.receipt))
+            bench.part(answer)
+            #expect(bench.name == "open")
+        }
+    }
+
+    /// Parts that were on their way together are told the same: the store's pace deals with that.
+    @Test func aFlightOfRequestsForAPauseCountsOnce() {
+        var bench = Bench()
+        for flight in 1...3 {
+            let requests = (0..<10).map { _ in bench.begin() }
+            for request in requests {
+                bench.answer(request, Self.pause)
+                #expect((bench.name == "open") == (flight == 3))
+            }
+        }
+        // A full store means each of them.
+        var full = Bench()
+        let requests = (0..<4).map { _ in full.begin() }
+        for request in requests { full.answer(request, Self.full) }
+        #expect(full.name == "open")
+    }
+
+    // MARK: open
+
+    @Test func theWaitsDoubleUpToHalfAMinute() {
+        for (answer, expected) in [
+            (Self.lost, [1, 2, 4, 8, 16, 30, 30]), (Self.pause, [1, 2, 4, 8, 16, 30, 30]),
+            (Self.full, [5, 10, 20, 30, 30]),
+        ] {
+            var bench = opened(by: answer)
+            var waits: [Duration] = []
+            for _ in expected {
+                guard let wait = bench.deferral else { break }
+                waits.append(wait)
+                bench.pass(wait - .nanoseconds(1))
+                #expect(bench.deferral != nil)
+                bench.pass(.nanoseconds(1))
+                #expect(bench.admission == .admitted(isCautious: true))
+                bench.part(answer)
+            }
+            #expect(waits == expected.map { .seconds($0) })
+            #expect(bench.changes.count == 1, "it is told once")
+        }
+    }
+
+    @Test func deferredTogetherComeBackApart() {
+        var bench = opened()
+        bench.breaker = StoreBreaker(limits: StoreBreakerLimits())
+        for _ in 0..<3 { bench.part(Self.lost) }
+        let advised = (1...3).map { _ in bench.breaker.admission(now: bench.now) }
+        #expect(
+            advised == [1_020, 1_040, 1_060].map { .deferred(.unavailable, retryAfter: .milliseconds($0)) })
+    }
+
+    /// Asked when the wait is over, a call that fails does for a trial: no byte of a part is sent for it.
+    @Test func aCallThatFailsIsATrialThatCostsNothing() {
+        var bench = opened()
+        bench.call(Self.lost)
+        #expect(bench.breaker.pause(now: bench.now) == .seconds(1), "it was not yet time")
+        let early = bench.ask()
+        bench.pass(.seconds(1))
+        bench.answer(early, Self.lost)
+        #expect(bench.deferral == nil, "it was asked before it was time")
+        bench.call(Self.lost)
+        #expect(bench.deferral == .seconds(2))
+        bench.pass(.seconds(2))
+        bench.call(Self.full)
+        #expect(bench.cause == .full && bench.deferral == .seconds(5))
+        #expect(bench.changes == [.opened(.unavailable), .opened(.full)])
+    }
+
+    @Test func aStoreThatAnswersAgainIsTriedAtOnce() {
+        var bench = opened()
+        bench.call(Self.alive)
+        #expect(bench.deferral == nil && bench.name == "open")
+        // One that looks objects up and takes no parts is not tried more often for that.
+        bench.part(Self.lost)
+        #expect(bench.deferral == .seconds(2))
+        for _ in 0..<5 { bench.call(Self.alive) }
+        #expect(bench.deferral == .seconds(2))
+        // But one that was silent meanwhile is.
+        bench.call(Self.lost)
+        bench.call(Self.alive)
+        #expect(bench.deferral == nil)
+    }
+
+    @Test func answersSayNothingOfRoom() {
+        for answer in [Self.full, Self.pause] {
+            var bench = opened(by: answer)
+            for _ in 0..<5 { bench.call(Self.alive) }
+            #expect(bench.deferral != nil)
+        }
+    }
+
+    @Test func aPartThatIsStoredLateEndsTheWait() {
+        for answer in [Self.lost, Self.full] {
+            var bench = Bench()
+            let late = bench.begin()
+            for _ in 0..<3 { bench.part(answer) }
+            bench.answer(late, Self.stored)
+            #expect(bench.name == "open" && bench.deferral == nil)
+        }
+    }
+
+    @Test func noSessionIsOpenedInAStoreThatIsAway() {
+        var bench = opened()
+        #expect(bench.openingRefusal == .seconds(1))
+        bench.pass(.seconds(1))
+        #expect(bench.openingRefusal == nil)
+        // A full one tells which files need no room.
+        let full = opened(by: Self.full)
+        #expect(full.openingRefusal == nil)
+    }
+
+    // MARK: trying
+
+    @Test func thereIsOneTrialAtATime() {
+        var bench = opened()
+        #expect(!bench.breaker.isTrusting)
+        bench.pass(.seconds(1))
+        let trial = bench.begin()
+        #expect(bench.name == "trying" && bench.deferral == .seconds(1))
+        bench.answer(trial, Self.lost)
+        #expect(bench.name == "open" && bench.deferral == .seconds(2))
+    }
+
+    @Test func aTrialThatEndsWithoutAWordLeavesItsTurn() {
+        for end in [StoreAnswer.failed(.cancelled), .failed(.digestMismatch)] {
+            var bench = opened()
+            bench.pass(.seconds(1))
+            bench.part(end)
+            #expect(bench.name == "open" && bench.deferral == nil)
+        }
+        var bench = opened()
+        bench.pass(.seconds(1))
+        let gone = bench.begin()
+        bench.breaker.abandoned(gone, now: bench.now)
+        #expect(bench.deferral == nil)
+        let next = bench.begin()
+        // The first one's end changes nothing.
+        bench.answer(gone, Self.lost)
+        bench.breaker.abandoned(gone, now: bench.now)
+        #expect(bench.name == "trying")
+        bench.answer(next, Self.lost)
+        #expect(bench.deferral == .seconds(2))
+    }
+
+    @Test func aTrialWithoutAResultKeepsOthersOutForHalfAMinute() {
+        var bench = opened()
+        bench.pass(.seconds(1))
+        let slow = bench.begin()
+        bench.pass(.seconds(29))
+        #expect(bench.deferral == .seconds(1))
+        bench.pass(.seconds(1))
+        #expect(bench.deferral == nil)
+        let next = bench.begin()
+        #expect(bench.deferral != nil)
+        bench.answer(slow, Self.lost)
+        #expect(bench.name == "trying")
+        bench.answer(next, Self.lost)
+        #expect(bench.name == "open")
+    }
+
+    @Test func aTrialShowsThatALostStoreAnswersButNotThatAFullOneHasRoom() {
+        for (answer, name) in [(Self.lost, "rising 2"), (Self.full, "open"), (Self.pause, "open")] {
+            var bench = opened(by: answer)
+            bench.pass(.seconds(5))
+            bench.part(.failed(.uploadUnknown))
+            #expect(bench.name == name)
+        }
+    }
+
+    // MARK: rising
+
+    @Test func partsGrowByOneForEachThatIsStoredUntilItCloses() {
+        var bench = rising()
+        var most: [Int] = []
+        while bench.name != "closed" {
+            var flight: [StoreRequestID] = []
+            while bench.deferral == nil { flight.append(bench.begin()) }
+            most.append(flight.count)
+            for request in flight { bench.answer(request, Self.stored) }
+        }
+        #expect(most == [2, 4, 8])
+        #expect(bench.changes == [.opened(.unavailable), .closed])
+        #expect(bench.admission == .admitted(isCautious: false))
+    }
+
+    @Test func itClosesAfterHalfAMinuteWithoutFailures() {
+        var bench = rising()
+        #expect(bench.breaker.nextDeadline == bench.now + .seconds(30))
+        bench.pass(.seconds(29))
+        bench.tick()
+        #expect(bench.name == "rising 2")
+        bench.pass(.seconds(1))
+        bench.tick()
+        #expect(bench.name == "closed" && bench.changes.last == .closed && bench.breaker.nextDeadline == nil)
+    }
+
+    @Test func itOpensAgainForTwiceAsLong() {
+        var bench = rising()
+        bench.part(Self.lost)
+        bench.part(Self.lost)
+        #expect(bench.name == "rising 2")
+        bench.part(Self.lost)
+        #expect(bench.name == "open" && bench.deferral == .seconds(2))
+        #expect(bench.changes == [.opened(.unavailable)])
+    }
+
+    @Test func aPartThatIsGivenUpLeavesItsPlace() {
+        var bench = rising()
+        let first = bench.begin()
+        _ = bench.begin()
+        #expect(bench.deferral == .milliseconds(200))
+        bench.breaker.abandoned(first, now: bench.now)
+        #expect(bench.deferral == nil)
+    }
+
+    // MARK: All of it
+
+    /// Whatever comes in whatever order: a part is admitted again within half a minute after everything was answered.
+    @Test func nothingKeepsItOpenForGood() {
+        let answers = [
+            Self.lost, Self.full, Self.pause, Self.stored, Self.alive, .failed(.cancelled), .failed(.digestMismatch),
+        ]
+        var seen: Set<String> = []
+        for seed in 0..<2_000 as Range<UInt64> {
+            var bench = Bench()
+            var number = seed &* 0x9E37_79B9_7F4A_7C15 | 1
+            func draw(_ count: Int) -> Int {
+                number ^= number << 13
+                number ^= number >> 7
+                number ^= number << 17
+                return Int(number % UInt64(count))
+            }
+            var underWay: [StoreRequestID] = []
+            for _ in 0..<60 {
+                switch draw(6) {
+                case 0: if bench.deferral == nil { underWay.append(bench.begin()) }
+                case 1: underWay.append(bench.ask())
+                case 2, 3:
+                    guard !underWay.isEmpty else { continue }
+                    let device = draw(2) == 0 ? Self.one : Self.other
+                    bench.answer(underWay.remove(at: draw(underWay.count)), answers[draw(answers.count)], of: device)
+                case 4: if let request = underWay.last { bench.breaker.abandoned(request, now: bench.now) }
+                default: bench.pass(.milliseconds(draw(9_000)))
+                }
+                bench.tick()
+                seen.insert(bench.name)
+            }
+            for request in underWay { bench.answer(request, Self.lost) }
+            bench.pass(.seconds(30))
+            #expect(bench.deferral == nil, "seed \(seed)")
+        }
+        #expect(seen.isSuperset(of: ["closed", "open", "trying", "rising 2"]))
+    }
+
+    /// The table at the top of the source names each state, and no other.
+    @Test func theTableNamesTheStates() throws {
+        let names: Set<String> = ["closed", "open", "trying", "rising"]
+        let rows = try SourceText.tableRows(of: "Sources/TransferCore/Gateway/StoreBreaker.swift")
+        #expect(rows.count == 10)
+        #expect(Set(rows.map(\.from)) == names)
+        #expect(Set(rows.map(\.to)) == names)
+    }
+}

@@ -1,0 +1,110 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What an agent sends and says while the store takes nothing.
+@Suite struct StoreTrustTests {
+    @Test func theTableHolds() {
+        var trust = StoreTrust()
+        func hears(_ codes: [ErrorCode]) -> [Bool] { codes.map { trust.refused($0) } }
+        func store(_ count: Int) -> Int {
+            for _ in 0..<count { trust.stored() }
+            return trust.takeWakes()
+        }
+        let wakesBefore = store(1)
+        #expect(trust.allowsEarlyData && wakesBefore == 0)
+        let first = hears([.storeUnavailable, .storeUnavailable, .storeFull, .storeUnavailable])
+        #expect(first == [true, false, true, false])
+        let wakes = [store(7), store(0)]
+        #expect(!trust.allowsEarlyData && wakes == [14, 0])
+        let second = hears([.storeFull])
+        #expect(second == [false])
+        let rest = store(8)
+        #expect(trust.allowsEarlyData && rest == 16)
+        let third = hears([.storeFull])
+        #expect(third == [true])
+    }
+
+    private func refused(_ code: ErrorCode, after milliseconds: UInt32 = 2_000) -> Frame {
+        .sessionRefused(SessionRefused(code: code, retryAfterMilliseconds: milliseconds, message: ""))
+    }
+
+    private func frames(_ actions: [AgentAction]) -> [Frame] {
+        actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
+    }
+
+    private func waits(_ actions: [AgentAction]) -> [ErrorCode] {
+        actions.compactMap { action in
+            guard case .report(_, .waiting(let code, _)) = action else { return nil }
+            return code
+        }
+    }
+
+    /// A small file whose data goes before any decision.
+    private func driverOpeningEarly() -> AgentDriver {
+        var driver = AgentDriver()
+        driver.submit(size: 200)
+        driver.welcome()
+        driver.commit()
+        driver.read(size: 200)
+        #expect(driver.chunks.count == 1)
+        return driver
+    }
+
+    @Test(arguments: [ErrorCode.storeUnavailable, .storeFull])
+    func aRefusedSmallFileIsNotSentAgainBeforeItIsWanted(code: ErrorCode) {
+        var driver = driverOpeningEarly()
+        driver.chunkSent()
+        #expect(waits(driver.frame(refused(code))) == [code])
+        var told: [ErrorCode] = []
+        for _ in 0..<6 {
+            let actions = driver.tick(after: .seconds(5))
+            #expect(frames(actions).contains { if case .sessionOpen = $0 { true } else { false } })
+            #expect(driver.chunks.isEmpty)
+            told += waits(driver.frame(refused(code)))
+        }
+        #expect(told == [], "it is told once")
+        driver.tick(after: .seconds(5))
+        driver.frame(AgentDriver.opened(driver.session))
+        #expect(driver.chunks.isEmpty)
+        guard let part = PartNumber(1) else { return }
+        driver.frame(.partDecision(PartDecision(part: part, decision: .send(offset: 0, limit: 200))))
+        #expect(driver.chunks.count == 1)
+    }
+
+    /// The same on connections that are made later.
+    @Test func nothingIsSentEarlyAfterAReconnect() {
+        var driver = driverOpeningEarly()
+        driver.chunkSent()
+        driver.frame(refused(.storeUnavailable))
+        _ = driver.connectionLost()
+        driver.tick(after: .seconds(5))
+        let actions = driver.welcome() + driver.tick(after: .seconds(5))
+        #expect(frames(actions).contains { if case .partOffer = $0 { true } else { false } })
+        #expect(driver.chunks.isEmpty)
+    }
+
+    /// Other reasons to wait say nothing of the store.
+    @Test func aBusyGatewayIsSentDataEarlyAsEver() {
+        var driver = driverOpeningEarly()
+        driver.chunkSent()
+        driver.frame(refused(.busy))
+        driver.tick(after: .seconds(5))
+        #expect(driver.chunks.count == 1)
+    }
+
+    /// The gateway knows when the store is worth a try: the agent comes then, however often it has come in vain.
+    @Test func theAdviceOfTheGatewayIsFollowed() throws {
+        var driver = AgentTableTests.driver(in: .sendingUndecided)
+        while !driver.chunks.isEmpty { driver.chunkSent() }
+        let part = try #require(PartNumber(1))
+        for _ in 0..<9 {
+            let later = PartDecision.Decision.later(code: .storeUnavailable, retryAfterMilliseconds: 3_000)
+            driver.frame(.partDecision(PartDecision(part: part, decision: later)))
+            #expect(frames(driver.tick(after: .milliseconds(2_999))).isEmpty)
+            let offers = frames(driver.tick(after: .milliseconds(1)))
+            #expect(offers.contains { if case .partOffer(let offer) = $0 { offer.part == part } else { false } })
+        }
+    }
+}
