@@ -22,14 +22,18 @@ package struct Journal: Sendable {
         package var trouble: String
     }
 
-    private let queue: DatabaseQueue
+    let queue: DatabaseQueue
     /// A connection of its own, so that whoever looks something up does not wait until the disk has what is written.
     private let reader: DatabaseQueue
+    let clock: @Sendable () -> BootMoment
 
     /// Opens the journal, or makes an empty one.
     ///
+    /// - Parameter clock: the time since the machine's start.
     /// - Throws: GRDB's errors; a damaged file is the caller's to set aside.
-    package static func open(_ path: String) throws -> Journal {
+    package static func open(
+        _ path: String, clock: @escaping @Sendable () -> BootMoment = { BootMoment.now }
+    ) throws -> Journal {
         var configuration = GRDB.Configuration()
         // `abort` writes its mark beside a push that runs.
         configuration.busyMode = .timeout(5)
@@ -37,65 +41,14 @@ package struct Journal: Sendable {
             try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
         }
         let queue = try DatabaseQueue(path: path, configuration: configuration)
-        var migrator = DatabaseMigrator()
-        migrator.registerMigration("1") { database in try database.execute(sql: schema) }
-        migrator.registerMigration("conditions") { database in try database.execute(sql: conditions) }
         try migrator.migrate(queue)
         let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
         guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
         try queue.read(expectReadable)
+        try countWithdrawnAnew(in: queue, at: clock())
         // Not for reading only: whichever connection closes last puts what is in the log where it belongs.
-        return Journal(queue: queue, reader: try DatabaseQueue(path: path, configuration: configuration))
-    }
-
-    private static let schema = """
-        CREATE TABLE uploads (
-            id INTEGER PRIMARY KEY, path TEXT NOT NULL, key TEXT NOT NULL UNIQUE, policy INTEGER NOT NULL,
-            is_dropping INTEGER NOT NULL DEFAULT 0, session BLOB NOT NULL, token BLOB NOT NULL,
-            part_bytes INTEGER NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
-            modified_seconds INTEGER NOT NULL, modified_nanoseconds INTEGER NOT NULL,
-            changed_seconds INTEGER NOT NULL, changed_nanoseconds INTEGER NOT NULL,
-            losses INTEGER NOT NULL, created INTEGER NOT NULL, trouble TEXT NOT NULL DEFAULT ''
-        );
-        CREATE TABLE parts (
-            upload INTEGER NOT NULL REFERENCES uploads(id) ON DELETE CASCADE, number INTEGER NOT NULL,
-            size INTEGER NOT NULL, digest BLOB NOT NULL, etag TEXT NOT NULL, PRIMARY KEY (upload, number)
-        ) WITHOUT ROWID;
-        CREATE TABLE receipts (
-            key TEXT PRIMARY KEY, path TEXT NOT NULL, size INTEGER NOT NULL, part_bytes INTEGER NOT NULL,
-            root BLOB, evidence TEXT NOT NULL, etag TEXT NOT NULL, version TEXT NOT NULL, finished INTEGER NOT NULL
-        ) WITHOUT ROWID;
-        """
-
-    /// The write condition of a session, as it is on the wire. One that was begun before there were conditions replaces
-    /// nothing.
-    private static let conditions = """
-        ALTER TABLE uploads ADD COLUMN condition INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE uploads ADD COLUMN condition_session BLOB NOT NULL DEFAULT x'';
-        """
-
-    /// What a table's columns hold, by the names that SQLite has for it.
-    private static let kinds = [
-        "uploads": [
-            "integer": [
-                "id", "policy", "is_dropping", "part_bytes", "device", "inode", "size", "modified_seconds",
-                "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created", "condition",
-            ], "text": ["path", "key", "trouble"], "blob": ["session", "token", "condition_session"],
-        ],
-        "parts": ["integer": ["upload", "number", "size"], "text": ["etag"], "blob": ["digest"]],
-        "receipts": ["integer": ["size", "part_bytes", "finished"], "text": ["key", "path", "evidence"]],
-    ]
-
-    /// SQLite keeps any kind of value in any column. A file that something else has changed has them, and passes its
-    /// check of itself.
-    private static func expectReadable(_ database: Database) throws {
-        for (table, kinds) in kinds {
-            let tests = kinds.flatMap { kind, columns in columns.map { "typeof(\($0)) = '\(kind)'" } }
-            let strange = "SELECT EXISTS (SELECT 1 FROM \(table) WHERE NOT (\(tests.joined(separator: " AND "))))"
-            guard try Bool.fetchOne(database, sql: strange) == false else {
-                throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "values of another kind in \(table)")
-            }
-        }
+        let reader = try DatabaseQueue(path: path, configuration: configuration)
+        return Journal(queue: queue, reader: reader, clock: clock)
     }
 
     // MARK: Reading
@@ -107,42 +60,84 @@ package struct Journal: Sendable {
         SQLRequest(sql: sql, arguments: arguments, cached: true)
     }
 
-    /// The highest number that an upload has ever had here.
+    /// The highest number that an upload has ever had here, uploads that are stored or dropped included.
     package func lastUpload() throws -> Int64 {
-        try reader.read { try Int64.fetchOne($0, sql: "SELECT max(id) FROM uploads") ?? 0 }
+        let sql = "SELECT max(coalesce((SELECT last FROM numbers), 0), coalesce((SELECT max(id) FROM uploads), 0))"
+        return try reader.read { try Int64.fetchOne($0, sql: sql) ?? 0 }
     }
 
     /// What the journal has of a key.
     package struct KeyRecord: Equatable, Sendable {
         /// The unfinished upload, with its stored parts; a key has one at most.
         package var unfinished: Row?
-        /// A file was finished under it once.
-        package var hasReceipt: Bool
+        /// The object that was last stored under the key, and the file that it was made of.
+        package var proof: StoredProof?
+        /// A version of the file that was given up and may still appear in the store.
+        package var withdrawn: WithdrawnVersion?
+
+        package var hasReceipt: Bool { proof != nil }
     }
 
     /// What is known of a key.
     package func record(ofKey key: String) throws -> KeyRecord {
-        try reader.read { try Self.record($0, ofKey: key) }
+        try reader.read { [now = clock()] in try Self.record($0, ofKey: key, now: now) }
     }
 
     /// What is known of keys, all of one moment, in their order.
     package func records(ofKeys keys: [String]) throws -> [KeyRecord] {
-        try reader.read { database in try keys.map { try Self.record(database, ofKey: $0) } }
+        try reader.read { [now = clock()] database in
+            try keys.map { try Self.record(database, ofKey: $0, now: now) }
+        }
     }
 
-    private static func record(_ database: Database, ofKey key: String) throws -> KeyRecord {
+    private static func record(_ database: Database, ofKey key: String, now: BootMoment) throws -> KeyRecord {
         // One statement, for all the files that are new.
         let found = try GRDB.Row.fetchOne(
             database,
             request(
                 """
                 SELECT EXISTS (SELECT 1 FROM uploads WHERE key = ?1) AS is_unfinished,
-                    EXISTS (SELECT 1 FROM receipts WHERE key = ?1) AS has_receipt
+                    EXISTS (SELECT 1 FROM receipts WHERE key = ?1) AS has_receipt,
+                    EXISTS (SELECT 1 FROM withdrawn WHERE key = ?1) AS is_withdrawn
                 """, [key], for: GRDB.Row.self))
-        guard let found else { return KeyRecord(unfinished: nil, hasReceipt: false) }
+        guard let found else { return KeyRecord() }
         return KeyRecord(
             unfinished: try found.value("is_unfinished") ? rows(database, "WHERE key = ?", [key]).first : nil,
-            hasReceipt: try found.value("has_receipt"))
+            proof: try found.value("has_receipt") ? proof(database, ofKey: key) : nil,
+            withdrawn: try found.value("is_withdrawn") ? withdrawn(database, ofKey: key, now: now) : nil)
+    }
+
+    /// A receipt without a stamp, or one that something else has changed, proves nothing.
+    private static func proof(_ database: Database, ofKey key: String) throws -> StoredProof? {
+        guard
+            let row = try GRDB.Row.fetchOne(
+                database, request("SELECT * FROM receipts WHERE key = ?", [key], for: GRDB.Row.self))
+        else { return nil }
+        do {
+            let sessionBytes: Data = try row.value("session")
+            let session = SessionID(hexadecimal(sessionBytes))
+            let rootBytes: Data? = try row.value("root")
+            let root = rootBytes.flatMap { SHA256Digest(bytes: $0) }
+            // Bytes that are no session id or no digest are damage, not the lack of one.
+            guard sessionBytes.isEmpty == (session == nil), (rootBytes == nil) == (root == nil) else { return nil }
+            return StoredProof(
+                session: session, stamp: try row.stamp(size: "file_size"), partBytes: try row.unsigned("part_bytes"),
+                root: root, size: try row.unsigned("size"))
+        } catch {
+            // The value is of another kind, or there is none.
+            return nil
+        }
+    }
+
+    private static func withdrawn(
+        _ database: Database, ofKey key: String, now: BootMoment
+    ) throws -> WithdrawnVersion? {
+        try GRDB.Row.fetchOne(
+            database, request("SELECT * FROM withdrawn WHERE key = ?", [key], for: GRDB.Row.self)
+        ).map { row in
+            let moment = BootMoment(boot: try row.value("boot"), milliseconds: try row.value("since"))
+            return WithdrawnVersion(stamp: try row.stamp(), age: now.since(moment))
+        }
     }
 
     /// An unfinished upload by its number, with its stored parts.
@@ -203,14 +198,10 @@ package struct Journal: Sendable {
         let session: Data = try row.value("session")
         guard let session = SessionID(hexadecimal(session)) else { return nil }
         let token: Data = try row.value("token")
-        let stamp = FileStamp(
-            device: UInt64(bitPattern: try row.value("device")), inode: UInt64(bitPattern: try row.value("inode")),
-            size: UInt64(bitPattern: try row.value("size")), modification: try row.time("modified"),
-            change: try row.time("changed"))
         let policy = ExistingKeyPolicy(rawValue: UInt8(clamping: try row.value("policy") as Int64)) ?? .verify
         let saved = SavedSession(
-            session: session, token: Array(token), partBytes: UInt64(bitPattern: try row.value("part_bytes")),
-            condition: try condition(row), policy: policy, stamp: stamp, parts: parts,
+            session: session, token: Array(token), partBytes: try row.unsigned("part_bytes"),
+            condition: try condition(row), policy: policy, stamp: try row.stamp(), parts: parts,
             losses: Int(clamping: try row.value("losses") as Int64))
         return Row(
             id: UploadID(try row.value("id")), path: try row.value("path"), key: try row.value("key"),
@@ -225,137 +216,6 @@ package struct Journal: Sendable {
             code: UInt8(clamping: try row.value("condition") as Int64),
             session: SessionID(hexadecimal(bytes)) ?? SessionID(high: 0, low: 0)) ?? .absent
     }
-
-    // MARK: Writing
-
-    /// What a row needs that the machine does not know.
-    package struct Subject: Equatable, Sendable {
-        package var path: String
-        package var key: String
-        package var policy: ExistingKeyPolicy
-
-        package init(path: String, key: String, policy: ExistingKeyPolicy) {
-            self.path = path
-            self.key = key
-            self.policy = policy
-        }
-    }
-
-    /// Applies changes in one transaction, in order.
-    ///
-    /// - Parameter subject: the subject of an upload.
-    package func apply(_ writes: [JournalWrite], nowMilliseconds: Int64, subject: (UploadID) -> Subject?) throws {
-        try queue.write { database in
-            for write in writes {
-                try Self.apply(write, database, nowMilliseconds: nowMilliseconds, subject: subject)
-            }
-        }
-    }
-
-    private static func apply(
-        _ write: JournalWrite, _ database: Database, nowMilliseconds: Int64, subject: (UploadID) -> Subject?
-    ) throws {
-        switch write {
-        case .began(let id, let saved):
-            guard let subject = subject(id) else { return }
-            try begin(id, saved, subject, database, nowMilliseconds: nowMilliseconds)
-        case .token(let id, let token):
-            try execute(
-                database, sql: "UPDATE uploads SET token = ? WHERE id = ?", arguments: [Data(token), id.value])
-        case .stored(let id, let entry):
-            try execute(
-                database, sql: "INSERT OR REPLACE INTO parts SELECT id, ?, ?, ?, ? FROM uploads WHERE id = ?",
-                arguments: [
-                    Int64(entry.part.value), Int64(bitPattern: entry.size), Data(entry.digest?.bytes ?? []), entry.etag,
-                    id.value,
-                ])
-        case .unstored(let id, let parts):
-            for part in parts {
-                try execute(
-                    database, sql: "DELETE FROM parts WHERE upload = ? AND number = ?",
-                    arguments: [id.value, Int64(part.value)])
-            }
-        case .restamped(let id, let stamp):
-            try restamp(id, stamp, database)
-        case .lost(let id, let losses):
-            try execute(database, sql: "DELETE FROM parts WHERE upload = ?", arguments: [id.value])
-            try execute(
-                database, sql: "UPDATE uploads SET losses = ?, token = x'' WHERE id = ?", arguments: [losses, id.value])
-        case .dropping(let id):
-            try execute(database, sql: "UPDATE uploads SET is_dropping = 1 WHERE id = ?", arguments: [id.value])
-        case .finished(let id, let outcome):
-            try finish(id, outcome, subject(id), database, nowMilliseconds: nowMilliseconds)
-        }
-    }
-
-    private static func execute(_ database: Database, sql: String, arguments: StatementArguments) throws {
-        try database.cachedStatement(sql: sql).execute(arguments: arguments)
-    }
-
-    private static func begin(
-        _ id: UploadID, _ saved: SavedSession, _ subject: Subject, _ database: Database, nowMilliseconds: Int64
-    ) throws {
-        // A key has one unfinished upload: what was begun there before is gone on with, or superseded by this. Another
-        // process may have marked it meanwhile.
-        try execute(
-            database,
-            sql: """
-                INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes, device, inode, size,
-                    modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds, losses, created,
-                    condition, condition_session, is_dropping)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-                    (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
-                """,
-            arguments: [
-                id.value, subject.path, subject.key, Int64(subject.policy.rawValue), Data(saved.session.bytes),
-                Data(saved.token), Int64(bitPattern: saved.partBytes),
-            ] + arguments(of: saved.stamp) + [
-                saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
-            ])
-    }
-
-    private static func restamp(_ id: UploadID, _ stamp: FileStamp, _ database: Database) throws {
-        try execute(
-            database,
-            sql: """
-                UPDATE uploads SET device = ?, inode = ?, size = ?, modified_seconds = ?, modified_nanoseconds = ?,
-                    changed_seconds = ?, changed_nanoseconds = ? WHERE id = ?
-                """,
-            arguments: arguments(of: stamp) + [id.value])
-    }
-
-    /// In the order of the table's columns.
-    private static func arguments(of stamp: FileStamp) -> StatementArguments {
-        [
-            Int64(bitPattern: stamp.device), Int64(bitPattern: stamp.inode), Int64(bitPattern: stamp.size),
-            stamp.modification.seconds, Int64(stamp.modification.nanoseconds), stamp.change.seconds,
-            Int64(stamp.change.nanoseconds),
-        ]
-    }
-
-    private static func finish(
-        _ id: UploadID, _ outcome: UploadOutcome, _ subject: Subject?, _ database: Database, nowMilliseconds: Int64
-    ) throws {
-        switch outcome {
-        case .stored(let receipt, _):
-            try execute(database, sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
-            guard let subject else { return }
-            try execute(
-                database, sql: "INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                arguments: [
-                    subject.key, subject.path, Int64(bitPattern: receipt.size), Int64(bitPattern: receipt.partBytes),
-                    receipt.root.map { Data($0.bytes) }, "\(receipt.evidence)", receipt.etag, receipt.version,
-                    nowMilliseconds,
-                ])
-        case .dropped:
-            try execute(database, sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
-        case .failed(let failure) where failure.isKept:
-            try execute(
-                database, sql: "UPDATE uploads SET trouble = ? WHERE id = ?", arguments: [failure.cause, id.value])
-        case .failed:
-            try execute(database, sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
-        }
-    }
 }
 
 extension GRDB.Row {
@@ -369,7 +229,17 @@ extension GRDB.Row {
         }
     }
 
-    fileprivate func time(_ name: String) throws -> ModificationTime {
+    /// A number that was written by its bits.
+    fileprivate func unsigned(_ column: String) throws -> UInt64 { UInt64(bitPattern: try value(column)) }
+
+    /// - Parameter size: the column of the file's size.
+    fileprivate func stamp(size: String = "size") throws -> FileStamp {
+        FileStamp(
+            device: try unsigned("device"), inode: try unsigned("inode"), size: try unsigned(size),
+            modification: try time("modified"), change: try time("changed"))
+    }
+
+    private func time(_ name: String) throws -> ModificationTime {
         ModificationTime(
             seconds: try value("\(name)_seconds"),
             nanoseconds: UInt32(clamping: try value("\(name)_nanoseconds") as Int64))

@@ -105,10 +105,12 @@ struct UploadFeeder {
         let file = try look.file.get()
         let known = look.record.unfinished
         if known == nil { last = UploadID(last.value + 1) }
-        let request = UploadRequest(
+        var request = UploadRequest(
             id: known?.id ?? last, purpose: .push, key: look.candidate.key, stamp: file.stamp,
             policy: configuration.policy, partBytesWish: configuration.partBytesWish, saved: known?.saved,
             wasStoredBefore: look.record.hasReceipt)
+        request.proof = look.record.proof
+        request.withdrawn = look.record.withdrawn
         return (request, look.candidate.path, .file(file.source))
     }
 
@@ -135,7 +137,8 @@ struct UploadFeeder {
 
     /// Standard input, as one object.
     private func pushStream(key: String, _ events: Events) async throws -> Int {
-        let known = try journal.record(ofKey: key).unfinished
+        let record = try journal.record(ofKey: key)
+        let known = record.unfinished
         let next = UploadID(try journal.lastUpload() + 1)
         let now = ModificationTime(seconds: Int64(Date().timeIntervalSince1970), nanoseconds: 0)
         let stamp = FileStamp(device: 0, inode: 0, size: 0, modification: now, change: now)
@@ -144,6 +147,7 @@ struct UploadFeeder {
             policy: configuration.policy, partBytesWish: configuration.partBytesWish, saved: known?.saved,
             wasStoredBefore: false)
         request.isStream = true
+        request.withdrawn = record.withdrawn
         return await submit([(request, SourceStream.path, .stream(SourceStream(descriptor: 0)))], events)
     }
 

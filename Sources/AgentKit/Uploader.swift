@@ -263,7 +263,7 @@ extension AgentReport {
         case .partProgress(_, _, _, isStored: true), .lost:
             wait = nil
             return true
-        case .partProgress, .opened, .comparing, .adopted:
+        case .partProgress, .opened, .comparing, .adopted, .waitingForEarlierVersion:
             return true
         }
     }
@@ -283,6 +283,9 @@ extension AgentReport {
             events.append(.note(key: key, "goes on with an unfinished upload that the gateway knows of"))
         case .lost:
             events.append(.note(key: key, "the store has lost what was sent: beginning again"))
+        case .waitingForEarlierVersion(let rest):
+            let text = "waiting \(ProgressLines.time(rest.inSeconds)): an earlier version may still appear in the store"
+            events.append(.note(key: key, text))
         case .waiting(let code, let message):
             events.append(.note(key: key, "waiting: \(message.isEmpty ? code.words : message)"))
         }

@@ -16,7 +16,9 @@ import WireProtocol
     func makesOfAnyWritesWhatTheModelMakes(seed: UInt64) async throws {
         try await withTemporaryDirectory("journal") { directory in
             let path = directory.appending(path: "journal.db").path(percentEncoded: false)
-            var journal = try Journal.open(path)
+            let clock: @Sendable () -> BootMoment = { BootMoment(boot: "boot", milliseconds: 5) }
+            var journal = try Journal.open(path, clock: clock)
+            var highest: Int64 = 0
             let model = VirtualJournal()
             for id in Self.uploads {
                 model.add(VirtualJournal.Row(id: id, key: Self.key(id), policy: .verify, partBytesWish: nil))
@@ -27,10 +29,14 @@ import WireProtocol
                 try journal.apply(writes, nowMilliseconds: 1) { id in
                     Journal.Subject(path: "/\(id.value)", key: Self.key(id), policy: .verify)
                 }
-                for write in writes { model.apply(write) }
+                for write in writes {
+                    model.apply(write)
+                    if case .began(let id, _) = write { highest = max(highest, id.value) }
+                }
                 // Another process finds the same.
-                if draws.number(0...9) == 0 { journal = try Journal.open(path) }
+                if draws.number(0...9) == 0 { journal = try Journal.open(path, clock: clock) }
                 try Self.expectSame(journal, model, after: writes)
+                #expect(try journal.lastUpload() == highest, "\(writes)")
             }
         }
     }
@@ -62,7 +68,9 @@ import WireProtocol
             saved?.parts = (modelled?.parts.values.map { $0 } ?? []).sorted { $0.part < $1.part }
             #expect(row?.saved == saved, "\(writes)")
             if let row { #expect(row.isDropping == modelled?.isDropping, "\(writes)") }
-            #expect(try journal.record(ofKey: key(id)).hasReceipt == modelled?.hasReceipt, "\(writes)")
+            let record = try journal.record(ofKey: key(id))
+            #expect(record.proof == modelled?.proof, "\(writes)")
+            #expect(record.withdrawn?.stamp == modelled?.withdrawn, "\(writes)")
         }
     }
 }
@@ -75,7 +83,7 @@ private struct Draws {
 
     mutating func write() -> JournalWrite {
         let id = UploadID(Int64(number(1...3)))
-        switch number(0...11) {
+        switch number(0...12) {
         case 0, 1: return .began(id, saved())
         case 2: return .token(id, generator.bytes(number(0...40)))
         case 3, 4, 5, 6: return entry().map { .stored(id, $0) } ?? .dropping(id)
@@ -83,6 +91,7 @@ private struct Draws {
         case 8: return .restamped(id, stamp())
         case 9: return .lost(id, losses: number(0...3))
         case 10: return .dropping(id)
+        case 11: return .mayStillAppear(id)
         default: return .finished(id, outcome())
         }
     }
@@ -119,10 +128,16 @@ private struct Draws {
         case 0: .dropped
         case 1: .failed(UploadFailure(.busy, "later"))
         case 2: .failed(UploadFailure(.keyInvalid, "never"))
-        default:
-            .stored(
-                UploadReceipt(size: 5, partBytes: 8, root: nil, evidence: .none, etag: "e", version: ""),
-                wasThere: number(0...1) == 0)
+        default: .stored(receipt(), wasThere: number(0...1) == 0)
         }
+    }
+
+    private mutating func receipt() -> UploadReceipt {
+        let root = number(0...1) == 0 ? nil : SHA256Digest(bytes: generator.bytes(32))
+        var receipt = UploadReceipt(
+            size: generator.next(), partBytes: generator.next(), root: root, evidence: .none, etag: "e", version: "")
+        if number(0...1) == 0 { receipt.session = SessionID(high: generator.next(), low: generator.next()) }
+        if number(0...2) > 0 { receipt.stamp = stamp() }
+        return receipt
     }
 }

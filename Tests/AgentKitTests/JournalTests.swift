@@ -86,8 +86,9 @@ struct JournalTests {
 
     @Test func whatIsFinishedLeavesAReceiptAndNoRow() async throws {
         try await withJournal { journal, _ in
-            let receipt = UploadReceipt(
+            var receipt = UploadReceipt(
                 size: 100, partBytes: 50, root: nil, evidence: .none, etag: "\"x\"", version: "")
+            receipt.stamp = Self.stamp()
             #expect(try !journal.record(ofKey: "file").hasReceipt)
             try apply(
                 [.began(Self.id, Self.session()), .finished(Self.id, .stored(receipt, wasThere: false))], to: journal)

@@ -15,10 +15,10 @@ package final class VirtualJournal {
         package var parts: [PartNumber: PartListEntry] = [:]
         package var isDropping = false
         package var outcome: UploadOutcome?
-        /// A file was stored under the key before.
-        package var hasReceipt = false
-        /// What that proves.
+        /// The object that was last stored under the key, and the file that it was made of.
         package var proof: StoredProof?
+        /// A version of the file that was given up and may still appear.
+        package var withdrawn: FileStamp?
 
         package init(id: UploadID, key: String, policy: ExistingKeyPolicy, partBytesWish: UInt64?) {
             self.id = id
@@ -39,8 +39,8 @@ package final class VirtualJournal {
         for id in rows.keys {
             rows[id]?.saved = nil
             rows[id]?.parts = [:]
-            rows[id]?.hasReceipt = false
             rows[id]?.proof = nil
+            rows[id]?.withdrawn = nil
         }
     }
 
@@ -60,6 +60,7 @@ package final class VirtualJournal {
         case .began(let id, let saved):
             rows[id]?.saved = saved
             rows[id]?.parts = [:]
+            rows[id]?.withdrawn = nil
         case .token(let id, let token): rows[id]?.saved?.token = token
         case .stored(let id, let entry):
             guard rows[id]?.saved != nil else { return }
@@ -71,17 +72,11 @@ package final class VirtualJournal {
             rows[id]?.saved?.token = []
             rows[id]?.saved?.losses = losses
         case .dropping(let id): if rows[id]?.saved != nil { rows[id]?.isDropping = true }
+        case .mayStillAppear(let id): if let stamp = rows[id]?.saved?.stamp { rows[id]?.withdrawn = stamp }
         case .finished(let id, let outcome):
             rows[id]?.outcome = outcome
             if case .failed(let failure) = outcome, failure.isKept { return }
-            if case .stored(let receipt, _) = outcome {
-                rows[id]?.hasReceipt = true
-                rows[id]?.proof = receipt.stamp.map { stamp in
-                    StoredProof(
-                        session: receipt.session, stamp: stamp, size: receipt.size, partBytes: receipt.partBytes,
-                        root: receipt.root)
-                }
-            }
+            if case .stored(let receipt, _) = outcome { rows[id]?.proof = receipt.proof }
             rows[id]?.saved = nil
             rows[id]?.parts = [:]
             rows[id]?.isDropping = false
@@ -108,8 +103,17 @@ package final class VirtualJournal {
         saved?.parts = row.parts.values.sorted { $0.part < $1.part }
         var request = UploadRequest(
             id: id, purpose: row.isDropping ? .abort : purpose, key: row.key, stamp: stamp, policy: row.policy,
-            partBytesWish: row.partBytesWish, saved: saved, wasStoredBefore: row.hasReceipt)
+            partBytesWish: row.partBytesWish, saved: saved, wasStoredBefore: row.proof != nil)
         request.proof = row.proof
+        // The virtual journal has no clock: the whole put limit counts, as after a restart of the machine.
+        request.withdrawn = row.withdrawn.map { WithdrawnVersion(stamp: $0, age: .zero) }
         return request
+    }
+}
+
+extension UploadReceipt {
+    /// What the journal keeps of it.
+    fileprivate var proof: StoredProof? {
+        stamp.map { StoredProof(session: session, stamp: $0, partBytes: partBytes, root: root, size: size) }
     }
 }

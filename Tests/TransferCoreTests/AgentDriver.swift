@@ -54,11 +54,13 @@ struct AgentDriver {
     @discardableResult
     mutating func submit(
         size: UInt64, policy: ExistingKeyPolicy = .verify, saved: SavedSession? = nil,
-        purpose: UploadRequest.Purpose = .push, stamp: FileStamp? = nil, id: UploadID = upload
+        purpose: UploadRequest.Purpose = .push, stamp: FileStamp? = nil, id: UploadID = upload,
+        withdrawn: WithdrawnVersion? = nil
     ) -> [AgentAction] {
-        let request = UploadRequest(
+        var request = UploadRequest(
             id: id, purpose: purpose, key: "file", stamp: purpose == .abort ? nil : stamp ?? Self.stamp(size: size),
             policy: policy, partBytesWish: nil, saved: saved, wasStoredBefore: false)
+        request.withdrawn = withdrawn
         return change { $0.submit(request, now: $1) }
     }
 

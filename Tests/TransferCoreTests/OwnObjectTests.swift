@@ -155,7 +155,7 @@ import WireProtocol
     private static let root = ToyDigest.sha256([1])
 
     private static let proof = StoredProof(
-        session: earlier, stamp: AgentDriver.stamp(size: 1_000), size: 1_000, partBytes: 700, root: root)
+        session: earlier, stamp: AgentDriver.stamp(size: 1_000), partBytes: 700, root: root, size: 1_000)
 
     private static func opening(policy: ExistingKeyPolicy, proof: StoredProof? = nil) -> AgentDriver {
         var driver = AgentDriver()

@@ -295,7 +295,7 @@ package struct Agent {
         let isAnswerDue = uploads.values.contains { $0.awaitsAnswer(context) }
         if isAnswerDue, context.now < context.progressAt + context.limits.answerFor { return }
         // Reading is progress that only the shell sees, and the put limit may be longer than the patience.
-        guard !uploads.values.contains(where: { $0.isReading || $0.putLimitEndsAt > context.now }) else {
+        guard !uploads.values.contains(where: { $0.isReading || $0.waitsForPutLimit(context.now) }) else {
             context.progressAt = context.now
             return
         }

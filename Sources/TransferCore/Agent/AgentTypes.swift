@@ -94,27 +94,6 @@ package struct SavedSession: Equatable, Sendable {
     }
 }
 
-/// What the journal proves of an object that this agent stored, or found to be its file.
-package struct StoredProof: Equatable, Sendable {
-    /// The session that wrote the object; `nil` where the store does not tell.
-    package var session: SessionID?
-    /// The file as it was read.
-    package var stamp: FileStamp
-    package var size: UInt64
-    /// The part size that `root` depends on.
-    package var partBytes: UInt64
-    /// `nil` where the object was found by other evidence.
-    package var root: SHA256Digest?
-
-    package init(session: SessionID?, stamp: FileStamp, size: UInt64, partBytes: UInt64, root: SHA256Digest?) {
-        self.session = session
-        self.stamp = stamp
-        self.size = size
-        self.partBytes = partBytes
-        self.root = root
-    }
-}
-
 /// One file to be uploaded, or one upload to be dropped.
 package struct UploadRequest: Equatable, Sendable {
     /// What the user wants of the upload.
@@ -137,10 +116,12 @@ package struct UploadRequest: Equatable, Sendable {
     package var saved: SavedSession?
     /// The journal holds a receipt of this key: it is worth asking before anything is sent.
     package var wasStoredBefore: Bool
-    /// The journal's proof of the object under this key, where it has one.
-    package var proof: StoredProof?
     /// It is read once, in order, and ends where it ends. Its stamp has no size and never changes.
     package var isStream = false
+    /// What the journal knows of the object that was last stored under the key.
+    package var proof: StoredProof?
+    /// A version of the key's file that was given up and may still appear in the store.
+    package var withdrawn: WithdrawnVersion?
 
     package init(
         id: UploadID, purpose: Purpose, key: String, stamp: FileStamp?, policy: ExistingKeyPolicy,
@@ -154,6 +135,40 @@ package struct UploadRequest: Equatable, Sendable {
         self.partBytesWish = partBytesWish
         self.saved = saved
         self.wasStoredBefore = wasStoredBefore
+    }
+}
+
+/// What the journal knows of a stored object, and of the file that it was made of.
+package struct StoredProof: Equatable, Sendable {
+    /// The session that wrote the object; `nil` where the store does not tell.
+    package var session: SessionID?
+    /// The file as it was read.
+    package var stamp: FileStamp
+    package var partBytes: UInt64
+    /// The digest over the parts' digests; `nil` where the object was compared by other evidence.
+    package var root: SHA256Digest?
+    /// Bytes of the object.
+    package var size: UInt64
+
+    package init(session: SessionID?, stamp: FileStamp, partBytes: UInt64, root: SHA256Digest?, size: UInt64) {
+        self.session = session
+        self.stamp = stamp
+        self.partBytes = partBytes
+        self.root = root
+        self.size = size
+    }
+}
+
+/// A version of a one-part file whose upload was given up after COMPLETE may have been sent: its object may appear
+/// until the put limit has passed (specification §9.2).
+package struct WithdrawnVersion: Equatable, Sendable {
+    package var stamp: FileStamp
+    /// How long ago it was given up, at least.
+    package var age: Duration
+
+    package init(stamp: FileStamp, age: Duration) {
+        self.stamp = stamp
+        self.age = age
     }
 }
 
@@ -242,6 +257,8 @@ package enum JournalWrite: Equatable, Sendable {
     case lost(UploadID, losses: Int)
     /// The upload is to be dropped, whatever happens in between.
     case dropping(UploadID)
+    /// The row is about to go, and the version of the file that it names may still appear in the store.
+    case mayStillAppear(UploadID)
     case finished(UploadID, UploadOutcome)
 }
 
@@ -306,6 +323,8 @@ package enum AgentReport: Equatable, Sendable {
     case comparing
     case adopted(SessionID)
     case lost
+    /// Nothing is sent for so long: an earlier version of the file may still appear under the key.
+    case waitingForEarlierVersion(Duration)
     /// Waiting because of this; tried again by itself.
     case waiting(ErrorCode, message: String)
 }

@@ -24,6 +24,7 @@ extension AgentUpload {
     mutating func end(_ outcome: UploadOutcome, _ context: inout AgentContext) {
         forgetParts(&context)
         leaveLinks(&context)
+        if mayStillAppear, outcome.forgetsUnknownOutcome { context.journal(.mayStillAppear(id)) }
         phase = .ending(context.journal(.finished(id, outcome), awaitedBy: id), outcome)
     }
 

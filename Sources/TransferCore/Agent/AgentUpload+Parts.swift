@@ -229,6 +229,7 @@ extension AgentUpload {
             let digest = part.digest, let root = context.cryptography.rootDigest(of: [digest])
         else { return }
         setStage(.completing, of: attachment)
+        mayStillAppear = true
         context.send(.complete(Complete(root: root, partCount: 1, size: part.size)), to: attachment)
         if phase == .transferring { phase = .completing }
     }

@@ -108,10 +108,11 @@ struct AgentUpload {
     /// The file has been touched since the session began, and the journal does not know: the session may have been
     /// completed with the content of before.
     var isTouched = false
-    /// A one-part file's earlier version may still appear under the key (specification §9.2).
-    var waitsForPutLimit = false
-    /// Until then it waits for that, which is no standstill.
-    private(set) var putLimitEndsAt = Instant(nanoseconds: 0)
+    /// COMPLETE of a one-part file may have been sent, and its outcome is not known.
+    var mayStillAppear = false
+    var putLimitWait = PutLimitWait.none
+    /// The upload waits for the put limit until then, or has waited; that is no standstill. `nil`: it has not.
+    var putLimitEndsAt: Instant?
     /// A gateway may have heard of the session, and have begun something in the store that nobody can name.
     private var isSessionTold = false
 
@@ -195,6 +196,9 @@ struct AgentUpload {
     mutating func begin(_ context: inout AgentContext) {
         if let saved = request.saved { return beginAgain(saved, &context) }
         guard request.purpose != .abort else { return end(.dropped, &context) }
+        if let withdrawn = request.withdrawn, withdrawn.stamp != request.stamp {
+            putLimitWait = .counting(from: context.now, passed: withdrawn.age)
+        }
         phase = .waiting(.open, until: context.now)
     }
 
@@ -204,12 +208,15 @@ struct AgentUpload {
         isSessionTold = true
         token = saved.token
         losses = saved.losses
+        // The journal keeps no token of one part. Whether COMPLETE was sent is not written down.
+        let savedPlan = PartPlan(fileBytes: saved.stamp.size, partBytes: saved.partBytes)
+        mayStillAppear = saved.token.isEmpty && savedPlan?.isOnePart == true
         guard request.purpose != .abort, let stamp = request.stamp else {
             return drop(&context)
         }
         // What another run read of a stream is gone.
         if request.isStream { return versionChanged(&context) }
-        guard let plan = PartPlan(fileBytes: saved.stamp.size, partBytes: saved.partBytes) else {
+        guard let plan = savedPlan else {
             return end(.failed(UploadFailure(.superseded, "the journal's row makes no sense")), &context)
         }
         self.plan = plan
@@ -224,7 +231,7 @@ struct AgentUpload {
         case .touched where plan.isOnePart:
             // Nothing tells whether it is the same content, and the old one may be there or on its way.
             startOver(&context)
-            waitsForPutLimit = true
+            putLimitWait = .whole
         case .touched:
             isTouched = true
             verify(stamp: stamp, completes: false, &context)
@@ -247,7 +254,7 @@ struct AgentUpload {
         if token.isEmpty || plan?.isOnePart == true {
             let isOnePart = plan?.isOnePart == true
             startOver(&context)
-            waitsForPutLimit = isOnePart
+            if isOnePart { putLimitWait = .whole }
         } else {
             phase = .waiting(.abort, until: context.now)
         }
@@ -329,12 +336,11 @@ struct AgentUpload {
         guard let stamp, let connection = context.leastUsedConnection(),
             let welcome = context.connections[connection]?.welcome
         else { return false }
-        if waitsForPutLimit {
-            waitsForPutLimit = false
-            putLimitEndsAt = context.now + .milliseconds(Int64(welcome.putLimitMilliseconds))
-            phase = .waiting(.open, until: putLimitEndsAt)
+        if putLimitWait != .none {
+            waitForPutLimit(.milliseconds(Int64(welcome.putLimitMilliseconds)), &context)
             return true
         }
+        if putLimitEndsAt != nil { mayStillAppear = false }
         let partBytes: UInt64
         do {
             let known = request.isStream ? nil : stamp.size

@@ -12,9 +12,12 @@ extension GatewaySession {
         if let number = parts.first(where: { $0.value.request == request })?.key {
             return receivedPartAnswer(answer, part: number, &context)
         }
-        if let digest = givenUp.removeValue(forKey: request), case .objectStored(let receipt) = answer, phase == .open {
-            // A request that was given up has taken effect all the same: the object holds this session's bytes.
-            return settle(receipt.proven(by: .wholeDigest(digest)), bytes: plan.fileBytes ?? 0, &context)
+        if let digest = givenUp.removeValue(forKey: request) {
+            if case .objectStored(let receipt) = answer, phase == .open {
+                // A request that was given up has taken effect all the same: the object holds this session's bytes.
+                return settle(receipt.proven(by: .wholeDigest(digest)), bytes: plan.fileBytes ?? 0, &context)
+            }
+            finishAbortingIfAnswered(&context)
         }
         if leftover == request { return receivedLeftoverAnswer(answer, &context) }
         if let number = parts.first(where: { $0.value.release == .looking(request) })?.key {

@@ -287,6 +287,12 @@ extension GatewaySession {
         attached.append(Attached(attachment: attachment, awaits: .aborted))
         detachedAt = nil
         if case .settled = phase { return finishAborting(&context) }
+        if isOnePart, !givenUp.isEmpty {
+            // Each may still store the object. ABORTED follows the last answer.
+            phase = .aborting(Abortion())
+            request = nil
+            return
+        }
         guard !isOnePart, facts.upload != nil else { return finishAborting(&context) }
         abortInStore(Abortion(), &context)
     }
@@ -341,6 +347,12 @@ extension GatewaySession {
         default:
             break
         }
+    }
+
+    /// Called with each answer to a request that was given up.
+    mutating func finishAbortingIfAnswered(_ context: inout GatewayContext) {
+        guard case .aborting = phase, isOnePart, givenUp.isEmpty else { return }
+        finishAborting(&context)
     }
 
     private mutating func finishAborting(_ context: inout GatewayContext) {

@@ -29,7 +29,9 @@ extension FuzzTarget {
             seeds["statement-\(statement)"] = [1, UInt8(statement), UInt8(statement % 6)]
         }
         // Without its constraints a table takes nothing at all for a value too.
-        seeds["null"] = [1, 37, 0, 19, 6]
+        let copied = DamagedJournal.statements.firstIndex { $0.hasPrefix("CREATE TABLE u ") } ?? 0
+        let session = DamagedJournal.statements.firstIndex { $0.hasPrefix("UPDATE uploads SET session") } ?? 0
+        seeds["null"] = [1, UInt8(copied), 0, UInt8(session), 6]
         return seeds
     }
 }
@@ -45,15 +47,25 @@ private struct DamagedJournal {
             "trouble",
         ],
         "parts": ["upload", "number", "size", "digest", "etag"],
-        "receipts": ["key", "path", "size", "part_bytes", "root", "evidence", "etag", "version", "finished"],
+        "receipts": [
+            "key", "path", "size", "part_bytes", "root", "evidence", "etag", "version", "finished", "session",
+            "device", "inode", "file_size", "modified_seconds", "modified_nanoseconds", "changed_seconds",
+            "changed_nanoseconds",
+        ],
+        "numbers": ["id", "last"],
+        "withdrawn": [
+            "key", "boot", "since", "device", "inode", "size", "modified_seconds", "modified_nanoseconds",
+            "changed_seconds", "changed_nanoseconds",
+        ],
     ]
-    /// What an input can do to the tables; the first 32 take a value.
+    /// What an input can do to the tables; where there is a question mark, with a value.
     static let statements: [String] =
         columns.sorted { $0.key < $1.key }.flatMap { table, columns in
             columns.map { "UPDATE \(table) SET \($0) = ?" }
         } + [
             "DROP TABLE parts", "DROP TABLE receipts", "DELETE FROM grdb_migrations", "DROP TABLE grdb_migrations",
-            "INSERT INTO grdb_migrations VALUES ('2')",
+            "INSERT INTO grdb_migrations VALUES ('3')", "DELETE FROM grdb_migrations WHERE identifier = '2'",
+            "DROP TABLE numbers", "DELETE FROM numbers", "DROP TABLE withdrawn",
             "CREATE TABLE u AS SELECT * FROM uploads; DROP TABLE uploads; ALTER TABLE u RENAME TO uploads",
             "CREATE TABLE p AS SELECT * FROM parts; DROP TABLE parts; ALTER TABLE p RENAME TO parts",
             "ALTER TABLE uploads DROP COLUMN losses", "ALTER TABLE uploads RENAME COLUMN session TO s",
@@ -145,7 +157,7 @@ private struct DamagedJournal {
         _ = try journal.record(ofKey: Self.key)
         _ = try journal.dropping()
         _ = try journal.finishedMilliseconds(key: "old")
-        _ = try journal.record(ofKey: "old")
+        _ = try (journal.record(ofKey: "old"), journal.record(ofKey: "withdrawn"))
         _ = try (journal.lastUpload(), journal.unfinishedCount())
         try journal.apply(Self.writes(id: 9), nowMilliseconds: 1) { _ in Self.subject }
         try expect(try journal.upload(UploadID(9))?.saved.parts.count == 2, "what was written is not there")
@@ -171,10 +183,16 @@ private struct DamagedJournal {
         defer { made.remove() }
         do {
             let journal = try Journal.open(made.home.journalPath)
-            let receipt = UploadReceipt(size: 5, partBytes: 5, root: nil, evidence: .none, etag: "e", version: "")
+            var receipt = UploadReceipt(size: 5, partBytes: 5, root: nil, evidence: .none, etag: "e", version: "")
+            let time = ModificationTime(seconds: 1, nanoseconds: 2)
+            receipt.stamp = FileStamp(device: 1, inode: 2, size: 5, modification: time, change: time)
+            receipt.session = SessionID(high: 3, low: 4)
             let old = Journal.Subject(path: "/data/old", key: "old", policy: .verify)
             let finished = JournalWrite.finished(UploadID(3), .stored(receipt, wasThere: false))
             try journal.apply(Array(writes(id: 3).prefix(1)) + [finished], nowMilliseconds: 1) { _ in old }
+            let withdrawn = Journal.Subject(path: "/data/withdrawn", key: "withdrawn", policy: .verify)
+            let dropped = [JournalWrite.mayStillAppear(UploadID(5)), .finished(UploadID(5), .dropped)]
+            try journal.apply(writes(id: 5) + dropped, nowMilliseconds: 1) { _ in withdrawn }
             try journal.apply(writes(id: 7), nowMilliseconds: 1) { _ in subject }
         }
         // Closed, it has taken in what was beside it.

@@ -1,0 +1,139 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// The request that stores a one-part file may take effect after its upload was given up. No other version of the file
+/// is written under the key before the put limit has passed (specification §9.2).
+@Suite struct WithdrawnVersionTests {
+    private static let upload = AgentDriver.upload
+    /// As `AgentDriver.welcome` says it.
+    private static let putLimit = Duration.seconds(30)
+
+    private func writes(_ actions: [AgentAction]) -> [JournalWrite] {
+        actions.compactMap { if case .journal(_, let write) = $0 { write } else { nil } }
+    }
+
+    private func begins(_ actions: [AgentAction]) -> Bool {
+        writes(actions).contains { if case .began = $0 { true } else { false } }
+    }
+
+    private func completed() -> AgentDriver { AgentTableTests.driver(in: .openingSmallCompleting) }
+
+    @Test func anUploadThatIsDroppedAfterCompleteIsRemembered() {
+        var driver = completed()
+        _ = driver.connectionLost()
+        let dropped = writes(driver.change { $0.drop(Self.upload, now: $1) })
+        #expect(dropped == [.dropping(Self.upload), .mayStillAppear(Self.upload), .finished(Self.upload, .dropped)])
+    }
+
+    /// ABORTED may come from another gateway than the one that holds the request.
+    @Test func anUploadThatTheGatewayAbortedIsRememberedToo() {
+        var driver = completed()
+        driver.frame(AgentDriver.opened(driver.session))
+        driver.change { $0.drop(Self.upload, now: $1) }
+        driver.frame(.sessionLeft(SessionLeft()))
+        #expect(
+            writes(driver.frame(.aborted(Aborted()))) == [
+                .mayStillAppear(Self.upload), .finished(Self.upload, .dropped),
+            ])
+    }
+
+    /// Whether the run before had sent COMPLETE is not known.
+    @Test func anUploadOfAnEarlierRunThatIsDroppedIsRemembered() {
+        var driver = AgentDriver()
+        let saved = AgentDriver.saved(size: 200, stored: 0, token: [])
+        let actions = driver.submit(size: 200, saved: saved, purpose: .abort)
+        #expect(writes(actions).contains(.mayStillAppear(Self.upload)))
+    }
+
+    @Test func anUploadThatIsRefusedForGoodAfterCompleteIsRemembered() {
+        var driver = completed()
+        let refusal = SessionRefused(code: .keyTaken, retryAfterMilliseconds: 0, message: "")
+        #expect(writes(driver.frame(.sessionRefused(refusal))).contains(.mayStillAppear(Self.upload)))
+    }
+
+    @Test(arguments: ["not completed", "several parts", "stored"])
+    func anUploadThatCannotAppearLaterIsNotRemembered(what: String) {
+        var driver = what == "stored" ? completed() : AgentDriver()
+        var actions: [AgentAction] = []
+        switch what {
+        case "not completed":
+            driver.submit(size: 200)
+            driver.welcome()
+            driver.commit()
+            actions = driver.change { $0.drop(Self.upload, now: $1) }
+        case "several parts":
+            actions = driver.submit(size: 2_500, saved: AgentDriver.saved(), purpose: .abort)
+        default:
+            actions = driver.frame(AgentDriver.completed(size: 200))
+        }
+        #expect(!writes(actions).contains(.mayStillAppear(Self.upload)))
+    }
+
+    @Test(arguments: [Duration.zero, .seconds(10), .seconds(29)])
+    func anotherVersionWaitsForTheRestOfThePutLimit(age: Duration) {
+        var driver = AgentDriver()
+        let withdrawn = WithdrawnVersion(stamp: AgentDriver.stamp(size: 100), age: age)
+        driver.submit(size: 200, withdrawn: withdrawn)
+        // The time until a gateway has told its limit counts.
+        driver.now = driver.now + .milliseconds(500)
+        let rest = Self.putLimit - age - .milliseconds(500)
+        let welcomed = driver.welcome()
+        #expect(!begins(welcomed))
+        #expect(welcomed.contains(.report(Self.upload, .waitingForEarlierVersion(rest))))
+        #expect(!begins(driver.tick(after: rest - .milliseconds(1))))
+        #expect(begins(driver.tick(after: .milliseconds(1))))
+    }
+
+    @Test func anotherVersionBeginsAtOnceAfterThePutLimit() {
+        var driver = AgentDriver()
+        driver.submit(size: 200, withdrawn: WithdrawnVersion(stamp: AgentDriver.stamp(size: 100), age: .seconds(31)))
+        #expect(begins(driver.welcome()))
+    }
+
+    /// Whatever appears is what is being sent.
+    @Test func theSameVersionBeginsAtOnce() {
+        var driver = AgentDriver()
+        driver.submit(size: 200, withdrawn: WithdrawnVersion(stamp: AgentDriver.stamp(size: 200), age: .zero))
+        #expect(begins(driver.welcome()))
+    }
+
+    /// A user who drops the new version while it waits has not made the old one go away.
+    @Test func aDropDuringTheWaitForgetsNothing() {
+        let pair = Pair()
+        let upload = pair.push(bytes: 200)
+        pair.run { $0.store.requestCounts[.storeObject] == 1 }
+        pair.restartAgent { pair.files[upload]?.rewrite(Array(repeating: 7, count: 210)) }
+        pair.run { $0.agent.reports.contains { if case .waitingForEarlierVersion = $0 { true } else { false } } }
+        pair.agent.change { $0.drop(upload, now: pair.schedule.now) }
+        pair.run()
+        #expect(pair.journal.rows[upload]?.withdrawn != nil)
+    }
+
+    // MARK: The gateway
+
+    /// ABORTED says that nothing of the session is on its way to the store any more.
+    @Test(arguments: [true, false])
+    func theGatewayAnswersAbortWhenTheGivenUpRequestHasBeenAnswered(takesEffect: Bool) throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400)))
+        driver.answer(.object(nil))
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))))
+        driver.data(bytes: 200)
+        driver.data(offset: 200, bytes: 200)
+        driver.frame(.complete(GatewayDriver.complete(400)))
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        let next = driver.newConnection()
+        driver.connect(next)
+        let token = try #require(driver.tokens.last)
+        let aborted: (GatewayAction) -> Bool = { if case .send(_, _, .aborted) = $0 { true } else { false } }
+        #expect(!driver.frame(.abort(Abort(token: token)), from: next).contains(where: aborted))
+        #expect(!driver.tick(after: .seconds(5)).contains(where: aborted))
+        let answer = takesEffect ? StoreAnswer.objectStored(GatewayDriver.receipt) : .failed(.cancelled)
+        #expect(driver.answer(answer).contains(where: aborted))
+        driver.comeToRest()
+        #expect(driver.machine.sessionCount == 0)
+    }
+}
