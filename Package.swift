@@ -71,7 +71,7 @@ let package = Package(
         .target(
             name: "AgentKit",
             dependencies: [
-                "WireProtocol", "TransferCore", "SecureChannel", nioCore, nioPosix, logging, lifecycle, unixSignals,
+                "WireProtocol", "TransferCore", "SecureChannel", nioCore, nioPosix, logging, unixSignals,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

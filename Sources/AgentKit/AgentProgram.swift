@@ -1,7 +1,6 @@
 import Foundation
 import Logging
-import ServiceLifecycle
-import Synchronization
+import TransferCore
 import UnixSignals
 
 /// One command of the agent's program, from its start to its exit code: signals, lines of output, the work itself.
@@ -28,44 +27,37 @@ package struct AgentProgram: Sendable {
         return Int(size.ws_col)
     }
 
-    /// Does the work until its end, SIGINT or SIGTERM; whatever is unfinished then is kept.
+    /// Does the work until its end, SIGINT or SIGTERM. The first signal finishes what is nearly done, the second stops
+    /// at once; whatever is unfinished then is kept. The third ends the process though a thread may hang in a read:
+    /// what the journal holds is durable.
     ///
     /// - Returns: the exit code.
     package func run(_ work: Uploader.Work) async throws -> Int32 {
-        let service = UploadService(uploader: uploader, work: work, lines: lines)
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [
-                    .init(
-                        service: service, successTerminationBehavior: .gracefullyShutdownGroup,
-                        failureTerminationBehavior: .gracefullyShutdownGroup)
-                ],
-                gracefulShutdownSignals: [.sigint, .sigterm],
-                // It would tell the whole configuration at start.
-                logger: .silent))
-        try await group.run()
-        return service.exitCode
-    }
-}
-
-/// One piece of work as a service, so that signals stop it gracefully.
-private final class UploadService: Service {
-    private let uploader: Uploader
-    private let work: Uploader.Work
-    private let lines: ProgressLines
-    private let result = Mutex<Int32>(75)
-
-    var exitCode: Int32 { result.withLock { $0 } }
-
-    init(uploader: Uploader, work: Uploader.Work, lines: ProgressLines) {
-        self.uploader = uploader
-        self.work = work
-        self.lines = lines
-    }
-
-    func run() async throws {
-        let summary = try await uploader.run(work) { [lines] in lines.observe($0) }
+        let control = UploadControl()
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        let summary = try await withThrowingTaskGroup(of: RunSummary?.self) { tasks in
+            tasks.addTask {
+                var count = 0
+                for await _ in signals {
+                    count += 1
+                    // Not awaited: the next signal is to be heard although a stop hangs.
+                    switch count {
+                    case 1: Task { await control.stop() }
+                    case 2: Task { await control.stopAtOnce() }
+                    default: _exit(UploadFailure.Kind.stopped.exitCode)
+                    }
+                }
+                return nil
+            }
+            tasks.addTask { try await uploader.run(work, control: control) { lines.observe($0) } }
+            defer { tasks.cancelAll() }
+            // The task that waits for signals ends when it is cancelled.
+            while let ended = try await tasks.next() {
+                if let summary = ended { return summary }
+            }
+            return RunSummary()
+        }
         lines.conclude(summary)
-        result.withLock { $0 = summary.exitCode }
+        return summary.exitCode
     }
 }

@@ -6,7 +6,9 @@ enum CoreEvent: Sendable {
     case report(UploadID, AgentReport, UploadProgress?)
     case finished(UploadID, UploadOutcome, UploadProgress)
     /// A file that never became an upload.
-    case refused(path: String, key: String, UploadFailure)
-    /// All files were handed in, so many of them to the core.
-    case allSubmitted(count: Int)
+    ///
+    /// - Parameter isResumable: the journal has an unfinished upload of it.
+    case refused(path: String, key: String, UploadFailure, isResumable: Bool = false)
+    /// All files were handed in, so many of them to the core; these were not, because the run was stopped.
+    case allSubmitted(count: Int, notBegun: NotBegun)
 }

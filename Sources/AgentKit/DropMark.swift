@@ -10,14 +10,16 @@ struct DropMark {
 
     let home: AgentHome
     let logger: Logger
+    let control: UploadControl
 
     /// Returns when they are gone, or after a while.
     func drop(_ ids: [UploadID], observe: (UploadEvent) -> Void) async throws -> RunSummary {
         let journal = try AgentJournal.open(home, logger: logger)
         var summary = RunSummary()
         for id in ids {
-            let figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+            var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
             let row = try journal.upload(id)
+            figures.isResumable = row != nil
             let outcome = try await drop(id, row, in: journal)
             summary.add(outcome, figures, path: row?.path ?? "", key: row?.key ?? "\(id.value)")
             observe(.finished(path: row?.path ?? "", key: row?.key ?? "\(id.value)", outcome, figures))
@@ -30,15 +32,18 @@ struct DropMark {
         let finished = try journal.finishedMilliseconds(key: row.key)
         try journal.apply([.dropping(id)], nowMilliseconds: 0) { _ in nil }
         let deadline = ContinuousClock.now + Self.patience
-        while ContinuousClock.now < deadline {
-            // The same number may have been given to another file's upload since.
-            guard let now = try journal.upload(id), now.key == row.key, now.isDropping else {
+        while ContinuousClock.now < deadline, !control.isStopped {
+            guard let now = try journal.upload(id), now.isDropping else {
                 guard try journal.finishedMilliseconds(key: row.key) == finished else {
                     return .failed(UploadFailure(.superseded, "it was stored before it could be dropped"))
                 }
                 return .dropped
             }
             try await Task.sleep(for: Self.interval)
+        }
+        if control.isStopped {
+            return .failed(
+                UploadFailure(.stopped, "interrupted; marked: the sluice-agent at work here drops it all the same"))
         }
         return .failed(
             UploadFailure(.busy, "marked; the sluice-agent at work here drops it when it reaches the gateway"))

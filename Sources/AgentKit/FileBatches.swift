@@ -1,7 +1,7 @@
 package import TransferCore
 
 /// A walk's files in its order, several at a time, of which no two have the same key.
-package struct FileBatches {
+package struct FileBatches: Sendable {
     /// A file that was found, or why it cannot be sent.
     package struct Candidate: Sendable {
         package var path: String
@@ -37,6 +37,14 @@ package struct FileBatches {
             batch.append(candidate)
         }
         return batch
+    }
+
+    /// Counts the files that are left, until the walk is interrupted.
+    package mutating func countRest(isInterrupted: @escaping @Sendable () -> Bool) -> NotBegun {
+        files.isInterrupted = isInterrupted
+        var count = held.take() == nil ? 0 : 1
+        while files.next() != nil { count += 1 }
+        return NotBegun(count: count, mayBeMore: files.hasMore)
     }
 
     private mutating func nextCandidate() -> Candidate? {

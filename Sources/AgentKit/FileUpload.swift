@@ -62,10 +62,18 @@ public final class FileUpload: Sendable {
     /// The same as ``start()``, after ``pause()``.
     public func resume() { start() }
 
-    /// Stops, and keeps all that is stored. Returns when nothing more is sent.
+    /// Stops, and keeps all that is stored. Parts that are nearly sent are finished first, which takes a few seconds at
+    /// most. Returns when nothing more is sent. For some seconds the gateway also keeps what it has received of other
+    /// parts, for ``resume()``.
     public func pause() async {
         let (control, run) = state.withLock { ($0.control, $0.run) }
         await control?.stop()
+        await run?.value
+    }
+
+    private func pauseAtOnce() async {
+        let (control, run) = state.withLock { ($0.control, $0.run) }
+        await control?.stopAtOnce()
         await run?.value
     }
 
@@ -74,7 +82,7 @@ public final class FileUpload: Sendable {
     ///
     /// - Throws: ``Failure`` where the gateway cannot be reached; then the next run in this home drops it.
     public func cancel() async throws {
-        await pause()
+        await pauseAtOnce()
         guard state.withLock({ $0.result == nil }) else { return }
         do {
             let unfinished = try AgentJournal.unfinished(in: home, logger: Self.logger).filter { $0.key == key }

@@ -12,7 +12,7 @@ import WireProtocol
 /// A path that names a file is that file, under its own name. A directory gives every regular file below it that its
 /// filter lets through, hidden ones too, under its path relative to the directory. Links below a directory are not
 /// followed: a link is not a file, and following it could lead in circles.
-package struct FileWalk: Sequence, IteratorProtocol {
+package struct FileWalk: Sequence, IteratorProtocol, Sendable {
     /// A file and the key it is to have, or what could not be looked at.
     package struct Found: Equatable {
         package var path: String
@@ -30,6 +30,11 @@ package struct FileWalk: Sequence, IteratorProtocol {
     /// What is still to be looked at; the next one last.
     private var pending: [Pending]
     private let filter: FileFilter
+    /// Asked before each look at the disk; where it says so, `next` gives `nil` although more files may follow.
+    package var isInterrupted: @Sendable () -> Bool = { false }
+
+    /// Whether something is left to be looked at.
+    package var hasMore: Bool { !pending.isEmpty }
 
     /// - Parameter paths: as the user named them.
     package init(paths: [String], filter: FileFilter = FileFilter()) {
@@ -47,7 +52,7 @@ package struct FileWalk: Sequence, IteratorProtocol {
     }
 
     package mutating func next() -> Found? {
-        while let next = pending.popLast() {
+        while !isInterrupted(), let next = pending.popLast() {
             var status = stat()
             let result = next.isRoot ? stat(next.path, &status) : lstat(next.path, &status)
             guard result == 0 else {
@@ -76,6 +81,11 @@ package struct FileWalk: Sequence, IteratorProtocol {
         var names: [String] = []
         var failure: UploadFailure?
         while let entry = readdir(stream) {
+            guard !isInterrupted() else {
+                // It is listed anew by whoever goes on with the walk.
+                pending.append(directory)
+                return nil
+            }
             let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             guard let name = String(validating: bytes, as: UTF8.self) else {
                 let shown = bytes.map {

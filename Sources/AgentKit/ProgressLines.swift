@@ -57,16 +57,21 @@ package final class ProgressLines: Sendable {
     package func conclude(_ summary: RunSummary) {
         switch style {
         case .json:
-            emit([
+            var line: [String: Any] = [
                 "event": "summary", "files": summary.files, "failed": summary.failures.count,
                 "bytes": summary.bytes, "bytes_sent": summary.bytesSent, "bytes_resumed": summary.bytesResumed,
                 "wire_bytes": summary.wireBytes, "unfinished": summary.unfinished,
                 "seconds": (summary.seconds * 1_000).rounded() / 1_000,
-            ])
+            ]
+            if !summary.notBegun.isNothing {
+                line["not_begun"] = summary.notBegun.mayBeMore ? true : summary.notBegun.count
+            }
+            emit(line)
         case .text:
             for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
         case .quiet:
-            break
+            // Without this line nothing would tell why the exit code is not 0.
+            if !summary.notBegun.isNothing { output(summary.notBegun.sentence + "\n") }
         }
     }
 
@@ -110,7 +115,7 @@ package final class ProgressLines: Sendable {
         case .failed(let failure):
             line["outcome"] = failure.kind.rawValue
             line["message"] = failure.sentence
-            line["kept"] = failure.isKept
+            line["kept"] = failure.isKept && figures.isResumable
         }
         return line
     }
@@ -197,6 +202,7 @@ package final class ProgressLines: Sendable {
                     + "\(size(summary.bytesResumed)) were there; \(time(summary.seconds)), "
                     + "\(size(UInt64(rate)))/s\n")
         }
+        if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence + "\n") }
         if summary.unfinished > 0 {
             lines.append(
                 "\(summary.unfinished) upload\(summary.unfinished == 1 ? " is" : "s are") unfinished and kept: "

@@ -12,6 +12,34 @@ package enum UploadEvent: Sendable {
     case finished(path: String, key: String, UploadOutcome, UploadProgress)
 }
 
+/// Files that a run did not begin because it was interrupted.
+package struct NotBegun: Equatable, Sendable {
+    package var count = 0
+    /// Whether there may be more, because not all directories were looked at.
+    package var mayBeMore = false
+
+    package init(count: Int = 0, mayBeMore: Bool = false) {
+        self.count = count
+        self.mayBeMore = mayBeMore
+    }
+
+    package var isNothing: Bool { count == 0 && !mayBeMore }
+
+    package static func + (left: NotBegun, right: NotBegun) -> NotBegun {
+        NotBegun(count: left.count + right.count, mayBeMore: left.mayBeMore || right.mayBeMore)
+    }
+
+    /// What a person is told of it.
+    package var sentence: String {
+        switch (count, mayBeMore) {
+        case (0, _): "interrupted: not all files were looked at"
+        case (1, false): "interrupted: 1 file was not begun"
+        case (_, false): "interrupted: \(count) files were not begun"
+        case (_, true): "interrupted: \(count) files were not begun, and not all were looked at"
+        }
+    }
+}
+
 /// What a push, resume or abort came to.
 package struct RunSummary: Equatable, Sendable {
     /// A file that is not stored, and why.
@@ -29,6 +57,8 @@ package struct RunSummary: Equatable, Sendable {
 
     package var files = 0
     package var failures: [Failure] = []
+    /// Beside `files`: those that were left out because the run was interrupted.
+    package var notBegun = NotBegun()
     /// Of the files that are stored.
     package var bytes: UInt64 = 0
     /// Plain bytes put on the wire in this run, resends included.
@@ -43,9 +73,14 @@ package struct RunSummary: Equatable, Sendable {
 
     package init() {}
 
-    /// 0 where everything is stored; the failures' own code where they have one in common; else 1. That code is 1 too
-    /// where only some files have something wrong with them and the others are stored.
+    /// Whether something was left undone because the run was stopped.
+    package var isInterrupted: Bool { !notBegun.isNothing || failures.contains { $0.failure.kind == .stopped } }
+
+    /// 75 where the run was interrupted before all was done; 0 where everything is stored; the failures' own code where
+    /// they have one in common; else 1. That code is 1 too where only some files have something wrong with them and
+    /// the others are stored.
     package var exitCode: Int32 {
+        if isInterrupted { return UploadFailure.Kind.stopped.exitCode }
         let codes = Set(failures.map(\.failure.kind.exitCode))
         guard codes.count == 1, let code = codes.first else { return codes.isEmpty ? 0 : 1 }
         return (64...66).contains(code) && failures.count < files ? 1 : code

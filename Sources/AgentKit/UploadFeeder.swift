@@ -1,6 +1,6 @@
 import FoundationEssentials
 import NIOPosix
-import ServiceLifecycle
+import Synchronization
 import TransferCore
 import WireProtocol
 
@@ -11,20 +11,25 @@ struct UploadFeeder {
     let writer: JournalWriter
     let configuration: Uploader.Configuration
     let threads: NIOThreadPool
+    let control: UploadControl
 
     private typealias Events = AsyncStream<[CoreEvent]>.Continuation
 
-    /// Returns when everything has been handed in.
+    /// Returns when everything has been handed in, or soon after a stop.
     func feed(_ work: Uploader.Work, events: AsyncStream<[CoreEvent]>.Continuation) async {
         var count = 0
+        var notBegun = NotBegun()
         do {
             switch work {
             case .push(let paths, let key, let prefix, let filter):
                 count = await drop(try journal.dropping(), events)
                 if paths == [SourceStream.path], let key {
-                    count += try await pushStream(key: key, events)
+                    if control.isStopped { notBegun.count = 1 } else { count += try await pushStream(key: key, events) }
                 } else {
-                    count += try await push(FileWalk(paths: paths, filter: filter), key: key, prefix: prefix, events)
+                    var files = FileWalk(paths: paths, filter: filter)
+                    files.isInterrupted = { [control] in control.isStopped }
+                    let batches = FileBatches(files: files, key: key, prefix: prefix)
+                    count += try await push(batches, notBegun: &notBegun, events)
                 }
             case .unfinished(let ids, let path, let dropped):
                 // What was to be dropped before is not forgotten.
@@ -33,14 +38,17 @@ struct UploadFeeder {
                 let resumable = try journal.unfinished().map(\.row).filter { !$0.isDropping }.map(\.id)
                 var seen = Set(dropped + marked)
                 for id in ids ?? resumable where seen.insert(id).inserted {
-                    guard !Task.isShuttingDownGracefully else { break }
+                    guard !control.isStopped else {
+                        notBegun.count += 1
+                        continue
+                    }
                     count += await takeUp(id, at: path, abort: false, events)
                 }
             }
         } catch {
             events.yield([.refused(path: "", key: "", JournalWriter.failure(error))])
         }
-        events.yield([.allSubmitted(count: count)])
+        events.yield([.allSubmitted(count: count, notBegun: notBegun)])
     }
 
     private func drop(_ ids: [UploadID], _ events: Events) async -> Int {
@@ -52,22 +60,25 @@ struct UploadFeeder {
     /// Files that are looked at and handed in together, at most.
     private static let batchMax = 64
 
-    private func push(_ files: FileWalk, key: String?, prefix: String, _ events: Events) async throws -> Int {
+    private func push(_ batches: FileBatches, notBegun: inout NotBegun, _ events: Events) async throws -> Int {
         var count = 0
         var last = UploadID(try journal.lastUpload())
-        var batches = FileBatches(files: files, key: key, prefix: prefix)
+        let walk = SharedWalk(batches, control: control)
         while true {
             let room = await core.waitForRoom()
-            guard !Task.isShuttingDownGracefully else { break }
-            var batch = batches.next(atMost: min(room, Self.batchMax))[...]
+            guard !control.isStopped else { break }
+            var batch = try await threads.runIfActive { walk.next(atMost: min(room, Self.batchMax)) }[...]
             guard !batch.isEmpty else { break }
-            while !batch.isEmpty, !Task.isShuttingDownGracefully {
+            while !batch.isEmpty, !control.isStopped {
                 // The first waits until nothing else goes to its key; whoever has to wait behind it comes later.
                 let ready = batch.prefix(await core.waitForFree(batch.map(\.key)))
+                guard !control.isStopped else { break }
                 batch = batch.dropFirst(ready.count)
                 count += await push(ready, last: &last, events)
             }
+            notBegun.count += batch.count
         }
+        if control.isStopped { notBegun = notBegun + (try await threads.runIfActive { walk.countRest() }) }
         return count
     }
 
@@ -90,7 +101,8 @@ struct UploadFeeder {
                 do throws(UploadFailure) {
                     requests.append(try request(for: look, last: &last))
                 } catch {
-                    events.yield([.refused(path: look.candidate.path, key: key, error)])
+                    let isResumable = look.record.unfinished != nil
+                    events.yield([.refused(path: look.candidate.path, key: key, error, isResumable: isResumable)])
                 }
                 rest = rest.dropFirst()
             }
@@ -170,7 +182,7 @@ struct UploadFeeder {
                     partBytesWish: nil, saved: row.saved, wasStoredBefore: false)
                 return await submit([(request, path, (file?.source).map(UploadSource.file))], events)
             } catch {
-                events.yield([.refused(path: path, key: row.key, error)])
+                events.yield([.refused(path: path, key: row.key, error, isResumable: true)])
             }
         } catch {
             events.yield([.refused(path: path ?? "", key: "\(id.value)", JournalWriter.failure(error))])
@@ -223,5 +235,29 @@ struct UploadFeeder {
     /// A path that means the same wherever a later run is started.
     private static func absolute(_ path: String) -> String {
         path.hasPrefix("/") || path == SourceStream.path ? path : FileManager.default.currentDirectoryPath + "/" + path
+    }
+}
+
+/// The files of a push, looked at by one thread after the other: a disk may take its time.
+private final class SharedWalk: Sendable {
+    /// How long after a stop the files that are left are counted.
+    private static let countingTime = Duration.milliseconds(500)
+
+    private let batches: Mutex<FileBatches>
+    private let control: UploadControl
+
+    init(_ batches: FileBatches, control: UploadControl) {
+        self.batches = Mutex(batches)
+        self.control = control
+    }
+
+    func next(atMost count: Int) -> [FileBatches.Candidate] {
+        batches.withLock { $0.next(atMost: count) }
+    }
+
+    func countRest() -> NotBegun {
+        batches.withLock { batches in
+            batches.countRest { [control] in control.hasBeenStopped(for: Self.countingTime) }
+        }
     }
 }

@@ -3,8 +3,6 @@ package import Logging
 import NIOCore
 import NIOPosix
 import SecureChannel
-import ServiceLifecycle
-import Synchronization
 package import TransferCore
 package import WireProtocol
 
@@ -58,6 +56,13 @@ package struct Uploader: Sendable {
     /// How often a run looks whether another process wants something dropped.
     private static let markInterval = Duration.milliseconds(500)
 
+    /// On a dead link, the end of a run waits for no more than this for the gateway's goodbye.
+    private static let tlsLimits: TLSLimits = {
+        var limits = TLSLimits()
+        limits.closing = .seconds(1)
+        return limits
+    }()
+
     /// Parts that together stay below this are held in memory between hashing and sending.
     private static let keptBytesMax: UInt64 = 64 << 20
 
@@ -71,7 +76,7 @@ package struct Uploader: Sendable {
         self.logger = logger
     }
 
-    /// Does the work to its end, or until graceful shutdown; then everything unfinished is kept.
+    /// Does the work to its end.
     ///
     /// - Parameter observe: told what happens, in order.
     package func run(
@@ -80,19 +85,19 @@ package struct Uploader: Sendable {
         try await run(work, control: UploadControl(), observe: observe)
     }
 
-    /// The same, to be stopped by `control` too.
+    /// The same until it is stopped by `control`; everything unfinished is kept then.
     func run(
         _ work: Work, control: UploadControl, observe: @Sendable @escaping (UploadEvent) -> Void
     ) async throws -> RunSummary {
         if let ids = work.idsIfOnlyDropped, home.isBusy {
-            return try await DropMark(home: home, logger: logger).drop(ids, observe: observe)
+            return try await DropMark(home: home, logger: logger, control: control).drop(ids, observe: observe)
         }
         try checkInterfaces()
         let lock = try home.lock()
         let identity = try home.identity()
         let tls =
             configuration.isPlaintext
-            ? nil : try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
+            ? nil : try TLSContext.agent(identity: identity, gateway: home.gatewayTrust(), limits: Self.tlsLimits)
         let journal = try AgentJournal.open(home, logger: logger)
         let writer = JournalWriter(journal: journal)
         let (events, continuation) = AsyncStream.makeStream(of: [CoreEvent].self)
@@ -102,29 +107,25 @@ package struct Uploader: Sendable {
         let core = makeCore(identity, tls, writer, continuation, group, threads)
         await core.start()
         await control.attach(core)
-        let summary = await withGracefulShutdownHandler {
-            await withTaskGroup(of: Void.self) { tasks in
-                tasks.addTask {
-                    await writer.run(
-                        committed: { await core.journalCommitted(through: $0) },
-                        failed: { await core.journalFailed($0) })
-                }
-                tasks.addTask {
-                    let feeder = UploadFeeder(
-                        core: core, journal: journal, writer: writer, configuration: configuration, threads: threads)
-                    await feeder.feed(work, events: continuation)
-                }
-                let watch = Task { await dropWhatIsMarked(journal, core) }
-                let summary = await addUp(events, observe)
-                watch.cancel()
-                await watch.value
-                writer.finish()
-                await tasks.waitForAll()
-                return summary
+        let summary = await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                await writer.run(
+                    committed: { await core.journalCommitted(through: $0) },
+                    failed: { await core.journalFailed($0) })
             }
-        } onGracefulShutdown: {
-            // Not awaited: the uploads' ends are, by the loop over their events.
-            Task { await control.stop() }
+            tasks.addTask {
+                let feeder = UploadFeeder(
+                    core: core, journal: journal, writer: writer, configuration: configuration, threads: threads,
+                    control: control)
+                await feeder.feed(work, events: continuation)
+            }
+            let watch = Task { await dropWhatIsMarked(journal, core) }
+            let summary = await addUp(events, observe)
+            watch.cancel()
+            await watch.value
+            writer.finish()
+            await tasks.waitForAll()
+            return summary
         }
         var finished = summary
         finished.wireBytes = await core.wireBytes
@@ -208,12 +209,14 @@ package struct Uploader: Sendable {
                 switch event {
                 case .submitted(let id, let path, let key, let purpose):
                     names[id] = (path, key, purpose)
-                case .allSubmitted(let count):
+                case .allSubmitted(let count, let notBegun):
                     submitted = count
-                case .refused(let path, let key, let failure):
+                    summary.notBegun = notBegun
+                case .refused(let path, let key, let failure, let isResumable):
                     summary.files += 1
                     summary.failures.append(.init(path: path, key: key, failure: failure))
-                    let figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+                    var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+                    figures.isResumable = isResumable
                     observe(.finished(path: path, key: key, .failed(failure), figures))
                 case .report(let id, let report, let progress):
                     guard let key = names[id]?.key, report.isNews(after: &waits[id]) else { continue }

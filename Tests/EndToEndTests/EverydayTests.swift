@@ -217,6 +217,14 @@ extension EndToEndTests {
                 #expect(program.exitStatus == .exited(0), "\(program.transcript)")
                 #expect(program.transcript.contains("paused; going on"))
                 #expect(program.transcript.contains("stored \(site.largeFileBytes) bytes, root "))
+                // Before the pause and after it; a run's bytes count from 0.
+                let sent = program.lines(of: .standardOutput).split { $0.hasPrefix("paused") }.map { lines in
+                    lines.compactMap {
+                        $0.hasSuffix(" sent") ? Int($0.split(separator: " ").suffix(2).first ?? "") : nil
+                    }
+                    .max() ?? 0
+                }
+                #expect(sent.count == 2 && sent.reduce(0, +) <= site.largeFileBytes + 300_000, "\(sent)")
                 try await site.expectObject("sample", equals: file)
                 try await site.expectNothingUnfinished()
             }

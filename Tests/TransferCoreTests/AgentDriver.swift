@@ -144,6 +144,8 @@ struct AgentDriver {
     /// The gateway answers what it must, the shell stops the agent and commits.
     mutating func comeToRest() {
         change { $0.stop(now: $1) }
+        // The second stop waits for nothing.
+        change { $0.stop(now: $1) }
         for _ in 0..<3 {
             while !chunks.isEmpty { chunkSent() }
             while !reads.isEmpty { read() }

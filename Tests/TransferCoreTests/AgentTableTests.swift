@@ -16,6 +16,7 @@ import WireProtocol
         case rechecking, completing
         case aborting, droppingWhileOpening
         case waitingToRetry, leaving, ending, stopped
+        case stoppingWhileOpening, stoppingWhileSending, stoppingWhileCompleting
     }
 
     enum Event: CaseIterable, CustomStringConvertible {
@@ -138,6 +139,11 @@ import WireProtocol
             if let id = driver.connections.last { driver.change { $0.connected(id, now: $1) } }
         case .resuming, .resumed, .verifying, .verifyingToComplete, .rechecking, .completing, .aborting:
             bringUpResumed(&driver, to: state)
+        case .stoppingWhileOpening, .stoppingWhileSending, .stoppingWhileCompleting:
+            driver = Self.driver(
+                in: state == .stoppingWhileOpening
+                    ? .opening : state == .stoppingWhileSending ? .sendingDecided : .completing)
+            driver.change { $0.stop(now: $1) }
         default:
             bringUp(&driver, to: state)
         }
@@ -183,7 +189,7 @@ import WireProtocol
             driver.frame(.sessionRefused(SessionRefused(code: .busy, retryAfterMilliseconds: 5_000, message: "")))
             return
         case .ending, .stopped:
-            driver.change { $0.stop(now: $1) }
+            for _ in 0..<2 { driver.change { $0.stop(now: $1) } }
             if state == .stopped { driver.commit() }
             return
         default:

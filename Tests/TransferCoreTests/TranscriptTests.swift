@@ -256,7 +256,8 @@ import WireProtocol
             ])
 
         // The outcome is durable before anybody is told.
-        let figures = UploadProgress(size: 1_500, storedBytes: 1_500, bytesSent: 1_500, bytesResumed: 500)
+        var figures = UploadProgress(size: 1_500, storedBytes: 1_500, bytesSent: 1_500, bytesResumed: 500)
+        figures.isResumable = true
         #expect(agent.commit() == [.finish(upload, .stored(receipt, wasThere: false), figures)])
         #expect(agent.machine.isIdle)
     }

@@ -4,8 +4,14 @@ import WireProtocol
 
 extension Agent {
     mutating func proceed() {
-        guard verdict == nil else { return }
         let connections = context.connections.keys.sorted()
+        switch phase {
+        case .running: break
+        case .stopping:
+            sendChunks(on: connections)
+            return endWhatHasStopped()
+        case .ended: return
+        }
         connectWhereDue(connections)
         wakeWhatWaitsForStore()
         attention.wakeDue(context.now)
@@ -62,7 +68,7 @@ extension Agent {
     }
 
     /// Chunks of the parts on each connection, in turn, until its socket has enough or nothing may go.
-    private mutating func sendChunks(on connections: [ConnectionID]) {
+    mutating func sendChunks(on connections: [ConnectionID]) {
         guard limiter.bytesPerSecond != nil else {
             for id in connections { while sendChunk(on: id) {} }
             return

@@ -81,14 +81,14 @@ extension Agent {
     /// The journal cannot be written: nothing new may begin, everything stops where it is.
     package mutating func journalFailed(_ failure: UploadFailure, now: Instant) {
         context.now = now
-        verdict = failure
+        phase = .ended(failure)
         isJournalLost = true
         for id in inOrder(uploads.keys) {
             uploads[id]?.forgetParts(&context)
-            uploads[id]?.leaveLinks(&context)
             guard let upload = uploads[id] else { continue }
             context.actions.append(.finish(id, .failed(failure), upload.progress))
         }
         uploads = [:]
+        closeConnections()
     }
 }

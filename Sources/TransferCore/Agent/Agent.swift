@@ -16,10 +16,18 @@ package struct Agent {
     var lastPaced = ConnectionID(0)
     private let identity: AgentIdentity
     private var lastConnection: UInt64 = 0
-    /// Why no gateway will have us; every upload ends with it.
-    package internal(set) var verdict: UploadFailure?
+    var phase = Phase.running
     /// The journal takes nothing more.
     var isJournalLost = false
+
+    /// Whether the agent takes up work (`Agent+Stopping`).
+    enum Phase: Equatable {
+        case running
+        /// Nothing new begins; parts and completions that are under way may end until then.
+        case stopping(deadline: Instant)
+        /// Every upload ends with this reason, and no connection is made.
+        case ended(UploadFailure)
+    }
 
     package init(
         limits: AgentLimits, identity: AgentIdentity, cryptography: any RootDigesting,
@@ -60,17 +68,20 @@ package struct Agent {
     /// A file to be taken up. The caller keeps within `room`.
     package mutating func submit(_ request: UploadRequest, now: Instant) {
         context.now = now
-        if isJournalLost, let verdict {
+        let refusal = refusal
+        if isJournalLost, let refusal {
             // Nothing can be written down any more, not even that it has failed.
             let figures = UploadProgress(size: request.stamp?.size ?? 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
-            context.actions.append(.finish(request.id, .failed(verdict), figures))
+            context.actions.append(.finish(request.id, .failed(refusal), figures))
             return
         }
         if uploads.isEmpty { context.progressAt = now }
         lastRank += 1
         var upload = AgentUpload(request: request, rank: lastRank)
-        if let verdict {
-            upload.end(.failed(verdict), &context)
+        if let refusal {
+            // The next run drops it.
+            if request.purpose == .abort { context.journal(.dropping(request.id)) }
+            upload.end(.failed(refusal), &context)
         } else {
             upload.begin(&context)
         }
@@ -85,12 +96,6 @@ package struct Agent {
         uploads[id]?.dropNow(&context)
         touch(id)
         proceed()
-    }
-
-    /// Everything stops where it is, and is kept.
-    package mutating func stop(now: Instant) {
-        context.now = now
-        giveUp(UploadFailure(.stopped, "interrupted"))
     }
 
     // MARK: Connections
@@ -248,20 +253,17 @@ package struct Agent {
         context.connections[ConnectionID(lastConnection)] = next
     }
 
-    /// No gateway will have us: every upload ends with the reason, and what was begun is kept.
-    mutating func giveUp(_ failure: UploadFailure) {
-        guard verdict == nil else { return }
-        verdict = failure
-        for id in inOrder(uploads.keys) { uploads[id]?.giveUp(failure, &context) }
-    }
-
     // MARK: Time
 
     /// Called at `nextDeadline`, or at any time.
     package mutating func tick(now: Instant) {
         context.now = now
         for id in context.connections.keys.sorted() { tick(connection: id) }
-        giveUpIfStalled()
+        switch phase {
+        case .running: giveUpIfStalled()
+        case .stopping(let deadline): if deadline <= now { stop(now: now) }
+        case .ended: break
+        }
         proceed()
     }
 
@@ -289,9 +291,7 @@ package struct Agent {
     }
 
     private mutating func giveUpIfStalled() {
-        guard verdict == nil, !uploads.isEmpty, context.progressAt + context.limits.retryFor <= context.now else {
-            return
-        }
+        guard !uploads.isEmpty, context.progressAt + context.limits.retryFor <= context.now else { return }
         let isAnswerDue = uploads.values.contains { $0.awaitsAnswer(context) }
         if isAnswerDue, context.now < context.progressAt + context.limits.answerFor { return }
         // Reading is progress that only the shell sees, and the put limit may be longer than the patience.
@@ -309,10 +309,16 @@ package struct Agent {
 
     /// The next moment at which `tick` has something to do. What is due now and is not done waits for something else.
     package var nextDeadline: Instant? {
-        guard !uploads.isEmpty, verdict == nil else { return nil }
-        let giveUpAt = context.progressAt + context.limits.retryFor
-        var deadlines = [giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor]
-        if let wake = attention.nextWake { deadlines.append(wake) }
+        guard !uploads.isEmpty else { return nil }
+        var deadlines: [Instant]
+        switch phase {
+        case .running:
+            let giveUpAt = context.progressAt + context.limits.retryFor
+            deadlines = [giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor]
+            if let wake = attention.nextWake { deadlines.append(wake) }
+        case .stopping(let deadline): deadlines = [deadline]
+        case .ended: return nil
+        }
         for connection in context.connections.values {
             switch connection.phase {
             case .away(let until): if until > context.now { deadlines.append(until) }
@@ -360,6 +366,8 @@ package struct UploadProgress: Equatable, Sendable {
     package var bytesResumed: UInt64
     /// `size` is all that a stream has had so far.
     package var isGrowing = false
+    /// The journal got a row with which a later run can go on, unless the outcome deletes it.
+    package var isResumable = false
 
     package init(size: UInt64, storedBytes: UInt64, bytesSent: UInt64, bytesResumed: UInt64) {
         self.size = size

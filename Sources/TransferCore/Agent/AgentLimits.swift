@@ -21,6 +21,8 @@ package struct AgentLimits: Equatable, Sendable {
     /// The same while a gateway that is connected owes an answer: it may be looking for an object for two minutes.
     package var answerFor = Duration.seconds(180)
     package var retry = RetryPolicy()
+    /// How long a stop waits for parts and completions that are under way.
+    package var stopGrace = Duration.seconds(3)
     /// How long to wait for a connection, or for WELCOME.
     package var connectLimit = Duration.seconds(20)
     /// How often a session may be lost before that is reported instead of repeated.

@@ -22,8 +22,19 @@ extension AgentUpload {
     }
 
     mutating func end(_ outcome: UploadOutcome, _ context: inout AgentContext) {
-        forgetParts(&context)
         leaveLinks(&context)
+        finish(outcome, &context)
+    }
+
+    /// Ends while the connections end too: the gateway takes that for a cut, and keeps what it has received for a
+    /// while. After SESSION LEAVE it would not.
+    mutating func endWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
+        links = []
+        finish(.failed(failure), &context)
+    }
+
+    private mutating func finish(_ outcome: UploadOutcome, _ context: inout AgentContext) {
+        forgetParts(&context)
         if mayStillAppear, outcome.forgetsUnknownOutcome { context.journal(.mayStillAppear(id)) }
         phase = .ending(context.journal(.finished(id, outcome), awaitedBy: id), outcome)
     }

@@ -45,7 +45,7 @@ extension AgentUpload {
     /// - Returns: whether one was taken up.
     mutating func takeUpPart(_ context: inout AgentContext) -> Bool {
         if case .verifying(let verification) = phase { return readForVerification(verification, &context) }
-        guard phase == .transferring || mayOfferEarly(context), let number = nextPart(), let plan,
+        guard !context.isStopping, phase == .transferring || mayOfferEarly(context), let number = nextPart(), let plan,
             let size = plan.bytes(of: number)
         else { return false }
         let isCounted = !isSmall(context)
@@ -136,6 +136,7 @@ extension AgentUpload {
 
     /// Offers what is ready and the window admits, each part on the connection that carries the fewest.
     mutating func offerReadyParts(_ context: inout AgentContext) {
+        guard !context.isStopping else { return }
         var sending = parts.values.count { $0.stage == .sending }
         for number in parts.keys.sorted() {
             guard var part = parts[number], case .ready(let notBefore) = part.stage, notBefore <= context.now,
@@ -170,8 +171,7 @@ extension AgentUpload {
             let carrier = context.connections[connection]
         else { return 0 }
         if let limit = part.limit { return limit > part.handed ? limit - part.handed : 0 }
-        // What was put off once is sent when it is wanted: until then it would go out for nothing, again and again.
-        guard part.failures == 0, context.store.allowsEarlyData, let credit = carrier.welcome?.initialCreditBytes,
+        guard mayGoUndecided(number, part, context), let credit = carrier.welcome?.initialCreditBytes,
             UInt64(credit) > carrier.undecidedBytes
         else { return 0 }
         return min(part.size - min(part.handed, part.size), UInt64(credit) - carrier.undecidedBytes)
@@ -179,10 +179,17 @@ extension AgentUpload {
 
     /// Whether a part that was offered on a connection may go on before it is decided, as soon as there is credit.
     func waitsForCredit(_ number: PartNumber, on connection: ConnectionID, _ context: AgentContext) -> Bool {
-        guard let part = parts[number], part.stage == .sending, part.attachment?.connection == connection,
-            context.store.allowsEarlyData
-        else { return false }
-        return part.limit == nil && part.failures == 0
+        guard let part = parts[number], part.stage == .sending, part.attachment?.connection == connection else {
+            return false
+        }
+        return part.limit == nil && mayGoUndecided(number, part, context)
+    }
+
+    /// Whether bytes of a part may be sent before the gateway has decided it. A part that was deferred once may be
+    /// deferred again. A part that was sent before may be held by the gateway, whose decision says from which byte on.
+    private func mayGoUndecided(_ number: PartNumber, _ part: AgentPart, _ context: AgentContext) -> Bool {
+        context.store.allowsEarlyData && part.failures == 0 && part.mostTaken == 0 && !window.known.contains(number)
+            && !(plan?.isOnePart == true && request.saved?.session == session)
     }
 
     /// Called by the agent's scheduler: the next chunk of a part goes to its connection.

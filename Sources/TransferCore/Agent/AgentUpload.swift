@@ -115,6 +115,8 @@ struct AgentUpload {
     var putLimitEndsAt: Instant?
     /// A gateway may have heard of the session, and have begun something in the store that nobody can name.
     private var isSessionTold = false
+    /// The journal has a row of the upload.
+    private var isRecorded: Bool
 
     /// Stored parts, by the gateway's word or the journal's; changed by `keep` and `unkeep` only.
     private(set) var stored: [PartNumber: PartListEntry] = [:]
@@ -146,6 +148,7 @@ struct AgentUpload {
         self.policy = request.policy
         self.condition = request.policy.condition
         self.stamp = request.stamp
+        self.isRecorded = request.saved != nil
         self.phase = .ended
     }
 
@@ -155,6 +158,7 @@ struct AgentUpload {
         var progress = UploadProgress(
             size: fileBytes ?? streamBytes, storedBytes: storedBytes, bytesSent: bytesSent, bytesResumed: bytesResumed)
         progress.isGrowing = fileBytes == nil
+        progress.isResumable = isRecorded && !request.isStream
         return progress
     }
 
@@ -366,6 +370,7 @@ struct AgentUpload {
         guard let stamp else { return }
         self.session = session
         isSessionTold = false
+        isRecorded = true
         let row = SavedSession(
             session: session, token: token, partBytes: partBytes, condition: condition, policy: policy, stamp: stamp,
             parts: [], losses: losses)

@@ -1,0 +1,150 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// A stop keeps at least what a crash keeps, and finishes what is nearly done (`Agent+Stopping`).
+@Suite struct StoppingTests {
+    private func frames(_ actions: [AgentAction]) -> [Frame] {
+        actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
+    }
+
+    private func closes(_ actions: [AgentAction]) -> Bool {
+        actions.contains { if case .close = $0 { true } else { false } }
+    }
+
+    /// After SESSION LEAVE the gateway would drop the bytes that it holds of parts.
+    @Test(arguments: AgentTableTests.State.allCases)
+    func aStopClosesConnectionsWithoutLeavingSessions(in state: AgentTableTests.State) {
+        var driver = AgentTableTests.driver(in: state)
+        let connections = driver.connections
+        var actions = driver.change { $0.stop(now: $1) }
+        actions += driver.change { $0.stop(now: $1) }
+        #expect(!frames(actions).contains(.sessionLeave(SessionLeave())))
+        #expect(driver.machine.slotsInUse == 0)
+        if state != .stopped, state != .ending, !state.rawValue.hasPrefix("stopping") {
+            #expect(closes(actions) == !connections.isEmpty)
+        }
+    }
+
+    @Test func nothingNewBeginsWhileTheAgentStops() {
+        var driver = AgentTableTests.driver(in: .stoppingWhileSending)
+        var actions = driver.submit(size: 10, id: UploadID(2))
+        while !driver.chunks.isEmpty { actions += driver.chunkSent() }
+        actions += driver.tick(after: .seconds(1))
+        for action in actions {
+            switch action {
+            case .connect, .readPart, .computeEvidence: Issue.record("\(action)")
+            case .send(_, _, .partOffer), .send(_, _, .sessionOpen), .send(_, _, .resumeQuery):
+                Issue.record("\(action)")
+            default: break
+            }
+        }
+        #expect(driver.machine.verdict == nil)
+        driver.commit()
+        #expect(driver.outcomes == [.failed(UploadFailure(.stopped, "interrupted"))])
+    }
+
+    @Test func aStopEndsAtTheDeadline() throws {
+        var driver = AgentTableTests.driver(in: .stoppingWhileSending)
+        let grace = AgentLimits().stopGrace
+        #expect(try #require(driver.machine.nextDeadline) == driver.now + grace)
+        driver.tick(after: grace - .milliseconds(1))
+        #expect(driver.machine.verdict == nil)
+        #expect(closes(driver.tick(after: .milliseconds(1))))
+        driver.commit()
+        #expect(driver.outcomes == [.failed(UploadFailure(.stopped, "interrupted"))])
+    }
+
+    /// COMPLETE is on its way: its answer is worth the wait.
+    @Test func aCompletionThatIsUnderWayIsWaitedFor() {
+        var driver = AgentTableTests.driver(in: .stoppingWhileCompleting)
+        let actions = driver.frame(AgentDriver.completed())
+        #expect(closes(actions), "nothing is left to wait for")
+        driver.commit()
+        guard case .stored? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+    }
+
+    /// The answer to SESSION OPEN brings the token with which the next run resumes.
+    @Test func theTokenOfASessionThatIsBeingOpenedIsWaitedFor() {
+        var driver = AgentTableTests.driver(in: .stoppingWhileOpening)
+        let actions = driver.frame(AgentDriver.opened(driver.session))
+        #expect(
+            actions.contains { if case .journal(_, .token(AgentDriver.upload, _)) = $0 { true } else { false } })
+        #expect(closes(actions))
+    }
+
+    /// An abort that is handed in while the agent stops is written down for the next run.
+    @Test func anAbortThatComesTooLateIsRemembered() {
+        var driver = AgentTableTests.driver(in: .stoppingWhileSending)
+        let id = UploadID(2)
+        var writes: [JournalWrite] = []
+        for action in driver.submit(size: 2_500, saved: AgentDriver.saved(), purpose: .abort, id: id) {
+            if case .journal(_, let write) = action { writes.append(write) }
+        }
+        #expect(writes == [.dropping(id), .finished(id, .failed(UploadFailure(.stopped, "interrupted")))])
+    }
+
+    // MARK: With a gateway
+
+    private static let linkBytesPerSecond: UInt64 = 20_000
+
+    private func slowPair() -> Pair {
+        var options = PairOptions()
+        options.linkBytesPerSecond = Self.linkBytesPerSecond
+        options.gatewayLimits.windowBytes = 20_000
+        options.gatewayLimits.parts.partBytesMax = 1 << 20
+        return Pair(options)
+    }
+
+    private func stop(_ pair: Pair, after duration: Duration) {
+        let moment = pair.schedule.now + duration
+        // A step of the schedule is needed to come to the moment.
+        pair.schedule.at(moment) { pair.agent.change { $0.stop(now: pair.schedule.now) } }
+        pair.run { $0.schedule.now >= moment && $0.agent.machine.isIdle }
+    }
+
+    private func sentBytes(_ pair: Pair) -> UInt64 { pair.chunkTimes.reduce(0) { $0 + $1.wireBytes } }
+
+    /// What `timeout 4 sluice-agent push` in a loop does: no run is long enough for the whole file. One part takes 5 s.
+    @Test(arguments: [100_000, 10_000] as [UInt64])
+    func boundedRunsGetAFileThrough(partBytes: UInt64) {
+        let pair = slowPair()
+        let upload = pair.push(bytes: 100_000, partBytes: partBytes)
+        for run in 1...4 {
+            stop(pair, after: .milliseconds(1_500))
+            guard case .failed(let failure) = pair.agent.outcomes[upload] else { break }
+            #expect(failure.kind == .stopped, "run \(run)")
+            pair.restartAgent()
+            pair.run { $0.agent.outcomes[upload] == nil }
+        }
+        pair.expectStored(upload)
+        #expect(pair.store.partsStoredAgain == [])
+        // Headers, and a few chunks that were on their way at each stop.
+        #expect(sentBytes(pair) <= 100_000 + 100_000 / 10 + 4 * 2_000, "\(sentBytes(pair))")
+    }
+
+    /// 40 kB are left of one part, which the link carries within the grace.
+    @Test func aPartIsFinishedIfItsRestFitsIntoTheGrace() {
+        let pair = slowPair()
+        let upload = pair.push(bytes: 60_000, partBytes: 60_000)
+        stop(pair, after: .seconds(1))
+        pair.expectStored(upload)
+        #expect(pair.schedule.now.since(Instant(nanoseconds: 0)) > .seconds(3))
+    }
+
+    /// More is left than the link carries within the grace: nothing is waited for.
+    @Test func aPartIsNotWaitedForIfItsRestDoesNotFitIntoTheGrace() {
+        let pair = slowPair()
+        let upload = pair.push(bytes: 200_000, partBytes: 200_000)
+        let start = pair.schedule.now
+        stop(pair, after: .seconds(1))
+        #expect(pair.expectFailed(upload)?.kind == .stopped)
+        #expect(pair.transcript.contains("upload 1 ended"))
+        #expect(sentBytes(pair) < 30_000)
+        #expect(start < pair.schedule.now)
+    }
+}
