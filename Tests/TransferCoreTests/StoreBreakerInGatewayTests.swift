@@ -123,8 +123,9 @@ import WireProtocol
         #expect(driver.requests.map(\.request.kind) == [.abort])
         driver = try driverWithOpenBreaker()
         let token = SessionToken(
-            device: GatewayDriver.device.name, session: SessionID(high: 8, low: 8), fileBytes: 9_000, partBytes: 1_000,
-            modification: GatewayDriver.modification, issuedMilliseconds: 0, key: "site/other", upload: "upload-2")
+            device: GatewayDriver.device.name, session: SessionID(high: 8, low: 8),
+            terms: GatewayDriver.terms(size: 9_000, key: "site/other", condition: .absent), issuedMilliseconds: 0,
+            upload: "upload-2")
         let sealed = try #require(token.encoded.flatMap { ToyCryptography().seal(token: $0) })
         driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: sealed)), slot: Slot(2))
         #expect(driver.requests.map(\.request.kind) == [.listParts])
@@ -154,7 +155,7 @@ import WireProtocol
         for (id, number) in [(GatewayDriver.connection, 1), (second, 2)] as [(ConnectionID, UInt64)] {
             let session = SessionID(high: 9, low: number)
             driver.frame(
-                .sessionOpen(GatewayDriver.open(size: 900, policy: .overwrite, session: session)), from: id)
+                .sessionOpen(GatewayDriver.open(size: 900, condition: .any, session: session)), from: id)
             driver.frame(part, from: id)
         }
         #expect(notes(driver.answer(.failed(.full))) == [])

@@ -376,32 +376,4 @@ struct AgentUpload {
             parts: [], losses: losses)
         phase = .recording(context.journal(.began(id, row), awaitedBy: id), then: errand)
     }
-
-    private func sendOpen(to attachment: Attachment, _ context: inout AgentContext) {
-        guard let session, let plan, let stamp else { return }
-        let terms = SessionTerms(
-            key: request.key, size: plan.fileBytes, partBytes: plan.partBytes, modification: stamp.modification,
-            condition: condition)
-        let compares = !request.isStream && policy != .fail && !isSettled
-        let open = SessionOpen(session: session, terms: terms, compares: compares)
-        context.send(.sessionOpen(open), to: attachment)
-    }
-
-    func sendResumeQuery(to attachment: Attachment, joining: Bool = false, _ context: inout AgentContext) {
-        let entries = joining ? [] : stored.values.sorted { $0.part < $1.part }
-        context.send(
-            .resumeQuery(ResumeQuery(listedParts: UInt32(clamping: entries.count), token: token)), to: attachment)
-        guard !entries.isEmpty else { return }
-        for page in PartList.pages(of: entries) { context.send(.partList(page), to: attachment) }
-    }
-
-    /// Whether parts may be offered before the gateway has answered SESSION OPEN: not where an object may be there that
-    /// is worth a comparison first.
-    func mayOfferEarly(_ context: AgentContext) -> Bool {
-        guard phase == .opening, !isDropping, let plan else { return false }
-        switch policy {
-        case .verify, .fail: return !request.wasStoredBefore && isSmall(context)
-        case .replace: return plan.isOnePart && (isSettled || !request.wasStoredBefore)
-        }
-    }
 }

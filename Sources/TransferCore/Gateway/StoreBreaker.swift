@@ -325,7 +325,8 @@ package struct StoreBreaker: Hashable, Sendable {
             case .unavailable(let retryAfter): return retryAfter > .zero ? .refused(.throttled) : .lost
             case .outcomeUnknown: return .lost
             case .full: return .refused(.full)
-            case .uploadUnknown, .denied, .bucketMissing, .partsInvalid, .keyTaken, .keyUnsupported, .refused:
+            case .uploadUnknown, .denied, .bucketMissing, .partsInvalid, .keyTaken, .objectGone, .conflict,
+                .keyUnsupported, .refused:
                 return .alive
             // The gateway may have found the wrong digest without the store.
             case .digestMismatch, .cancelled: return .nothing
