@@ -93,11 +93,11 @@ extension UploadFailure.Kind {
         switch self {
         case .keyTaken, .sessionLost, .superseded: 1
         case .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported: 64
-        case .changed, .wrongFile: 65
+        case .changed, .wrongFile, .incomplete: 65
         case .missing, .unreadable: 66
         case .storeRefuses, .bucketMissing, .contentRefused: 69
         case .journalFull: 74
-        case .unreachable, .storeUnavailable, .storeFull, .busy, .fenced, .stopped, .outcomeUnknown: 75
+        case .stillWritten, .unreachable, .storeUnavailable, .storeFull, .busy, .fenced, .stopped, .outcomeUnknown: 75
         case .versionUnsupported, .protocolViolation: 76
         case .notAuthorised, .gatewayUntrusted: 77
         }

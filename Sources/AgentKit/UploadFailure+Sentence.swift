@@ -16,6 +16,8 @@ extension UploadFailure.Kind {
         switch self {
         case .changed: "the file changed while it was being sent"
         case .wrongFile: "the file is not the one this upload was begun with"
+        case .stillWritten: "it is still being written"
+        case .incomplete: "not everything came that belongs to it"
         case .missing: "there is no such file"
         case .unreadable: "the file cannot be read"
         case .keyInvalid: "the gateway does not take this key"
@@ -48,6 +50,8 @@ extension UploadFailure.Kind {
         switch self {
         case .missing, .unreadable, .sizeUnsupported, .sessionLost: nil
         case .changed: "push it again when nothing writes to it any more"
+        case .stillWritten: "push it again when its writer is done"
+        case .incomplete: "nothing is stored; push it again when its producer has succeeded"
         case .wrongFile: "name the right one with resume ID --file PATH, or push this one anew"
         case .keyInvalid, .keyUnsupported: "choose another with --key or --prefix"
         case .keyTaken: "choose another key, or write over it with --if-exists replace"

@@ -108,6 +108,8 @@ extension Simulation {
             if isHealed, failure.kind == .unreadable || failure.kind == .journalFull {
                 violation("job \(number): \(failure.kind), and nothing goes wrong any more")
             }
+        case .stillWritten, .incomplete:
+            violation("job \(number): \(failure.kind), which the machine does not say of a file")
         case .bucketMissing, .contentRefused, .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported,
             .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation:
             violation("job \(number) failed: \(failure.kind) \(failure.message)")

@@ -206,6 +206,10 @@ package struct UploadFailure: Error, Equatable, Sendable {
     /// One word for each cause; programs read it in `--json`.
     package enum Kind: String, Equatable, Sendable, CaseIterable {
         case changed, wrongFile, missing, unreadable
+        /// A process writes the file: it is not sent yet.
+        case stillWritten
+        /// What produced the bytes failed, or gave more or fewer than it should: nothing is stored.
+        case incomplete
         case keyInvalid, keyTaken, keyUnsupported
         case sizeUnsupported, partSizeUnsupported
         case storeRefuses, bucketMissing, contentRefused
@@ -226,12 +230,13 @@ package struct UploadFailure: Error, Equatable, Sendable {
     /// Whether the upload stays in the journal to be gone on with.
     package var isKept: Bool {
         switch kind {
-        case .changed, .wrongFile, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull, .busy, .fenced,
+        case .changed, .wrongFile, .stillWritten, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull,
+            .busy, .fenced,
             .stopped, .journalFull, .storeRefuses, .bucketMissing, .versionUnsupported, .notAuthorised,
             .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
             true
         case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .contentRefused,
-            .sessionLost, .superseded:
+            .incomplete, .sessionLost, .superseded:
             false
         }
     }

@@ -1,0 +1,178 @@
+package import WireProtocol
+
+// Whether a file may be sent now, or a process may still be writing it (design: capture).
+//
+// Invariants
+// - A file is ready only where no process writes it, as far as the system can tell: a read lease was granted, its
+//   change time is old, or two looks at least `distance` apart saw the same.
+// - The device's clock decides nothing: `Look.systemTime` is there only where the clock is known not to have been set.
+// - Files that wait for their second look are bounded by `waitingMax`.
+//
+//   from       a look finds                                        to
+//   unknown    the lease granted, on a local file system           ready
+//   unknown    the change time old, where stamps count             ready
+//   unknown    the lease refused                                   waiting
+//   unknown    no lease, stamps count, the change time young       waiting
+//   unknown    no lease, stamps do not count, no digest yet        unknown (the shell hashes and looks again)
+//   unknown    no lease, stamps do not count, a digest             waiting
+//   waiting    the lease refused                                   stillWritten
+//   waiting    another stamp or another digest                     stillWritten
+//   waiting    the same stamp, where stamps or the lease count     ready
+//   waiting    no digest where one is needed                       waiting (the shell hashes and looks again)
+//   waiting    the same digest                                     ready
+//   waiting    a digest, and the first look had none               waiting, for a third look
+package struct FileSettling: Equatable, Sendable {
+    /// Names a file for as long as it waits.
+    package typealias FileID = UInt64
+
+    /// What the system answered when a read lease was asked for (fcntl F_SETLEASE).
+    package enum Lease: Equatable, Sendable {
+        /// No process of this machine has the file open for writing, or mapped.
+        case granted
+        /// A process has it open for writing, or mapped.
+        case refused
+        /// No lease can be had: the file is another user's, or the file system has no leases.
+        case unavailable
+    }
+
+    /// What can be believed of a file system.
+    package enum FileSystem: Equatable, Sendable {
+        /// Every write shows in the stamp, and every writer is a process of this machine.
+        case stamping
+        /// Every writer is a process of this machine, and a write need not show in the stamp: FAT, exFAT, tmpfs.
+        case local
+        /// Others may write without this machine knowing: network file systems, FUSE, and any that is not known.
+        case shared
+    }
+
+    /// What one look at a file found.
+    package struct Look: Equatable, Sendable {
+        package var stamp: FileStamp
+        package var lease: Lease
+        package var fileSystem: FileSystem
+        /// The time of the clock that change times are made of; `nil` where that clock may have been set.
+        package var systemTime: ModificationTime?
+        /// SHA-256 of the content; `nil` where the content has not been read.
+        package var digest: SHA256Digest?
+
+        package init(
+            stamp: FileStamp, lease: Lease, fileSystem: FileSystem, systemTime: ModificationTime? = nil,
+            digest: SHA256Digest? = nil
+        ) {
+            self.stamp = stamp
+            self.lease = lease
+            self.fileSystem = fileSystem
+            self.systemTime = systemTime
+            self.digest = digest
+        }
+
+        fileprivate var isLeaseProof: Bool { lease == .granted && fileSystem != .shared }
+
+        fileprivate var isOld: Bool {
+            guard fileSystem == .stamping, let systemTime else { return false }
+            return stamp.change.isAtLeast(seconds: FileSettling.oldSeconds, before: systemTime)
+        }
+    }
+
+    /// What to do with a file after a look.
+    package enum Verdict: Equatable, Sendable {
+        case ready
+        /// Hash the content and look again at once.
+        case hash
+        /// Close the file, and look again then.
+        case lookAgain(at: Instant)
+        case stillWritten
+    }
+
+    /// A change time is old from this age on: no file system's stamps are coarser.
+    package static let oldSeconds: Int64 = 2
+
+    private struct Waiting: Equatable {
+        var file: FileID
+        var due: Instant
+    }
+
+    private let distance: Duration
+    private let waitingMax: Int
+    /// The looks to compare the next ones with.
+    private var looks: [FileID: Look] = [:]
+    /// In the order of their moments, which is the order of their first looks.
+    private var waiting: [Waiting] = []
+    /// How many of `waiting`, from its front on, are due no more.
+    private var taken = 0
+
+    /// - Parameters:
+    ///   - distance: between two looks at a file.
+    ///   - waitingMax: of files that wait for their second look; at least 1.
+    package init(distance: Duration, waitingMax: Int) {
+        self.distance = distance
+        self.waitingMax = max(waitingMax, 1)
+    }
+
+    /// Whether no further file should be looked at for the first time now.
+    package var isFull: Bool { looks.count >= waitingMax }
+
+    /// When the next file is due; `nil` where none waits.
+    package var nextDeadline: Instant? { taken < waiting.count ? waiting[taken].due : nil }
+
+    /// The next file that is to be looked at now, if there is one. It waits no longer, and its next look is compared.
+    package mutating func takeDue(now: Instant) -> FileID? {
+        guard let next = nextDeadline, next <= now else { return nil }
+        defer {
+            taken += 1
+            // Moving the others for each one taken would cost the square of their number.
+            if taken * 2 > waiting.count {
+                waiting.removeFirst(taken)
+                taken = 0
+            }
+        }
+        return waiting[taken].file
+    }
+
+    /// The file could not be looked at again: nothing of it is kept.
+    package mutating func forget(_ file: FileID) {
+        looks[file] = nil
+    }
+
+    /// The shell has looked at a file.
+    ///
+    /// - Parameter file: the same for every look at one file, and used for no other.
+    package mutating func looked(_ file: FileID, _ look: Look, now: Instant) -> Verdict {
+        let verdict = judge(look, after: looks[file], now: now)
+        switch verdict {
+        case .ready, .stillWritten:
+            looks[file] = nil
+        case .hash:
+            break
+        case .lookAgain(let due):
+            looks[file] = look
+            waiting.append(Waiting(file: file, due: due))
+        }
+        return verdict
+    }
+
+    private func judge(_ look: Look, after earlier: Look?, now: Instant) -> Verdict {
+        let again = Verdict.lookAgain(at: now + distance)
+        guard let earlier else {
+            if look.lease == .refused { return again }
+            if look.isLeaseProof || look.isOld { return .ready }
+            return look.fileSystem == .stamping || look.digest != nil ? again : .hash
+        }
+        if look.lease == .refused { return .stillWritten }
+        guard look.fileSystem == .shared || look.stamp == earlier.stamp else { return .stillWritten }
+        guard look.stamp.size == earlier.stamp.size else { return .stillWritten }
+        if look.isLeaseProof || look.fileSystem == .stamping { return .ready }
+        guard let digest = look.digest else { return .hash }
+        guard let before = earlier.digest else { return again }
+        return digest == before ? .ready : .stillWritten
+    }
+}
+
+extension ModificationTime {
+    /// Whether it lies so many seconds before another, or more.
+    fileprivate func isAtLeast(seconds age: Int64, before later: ModificationTime) -> Bool {
+        let (moment, overflow) = seconds.addingReportingOverflow(age)
+        guard !overflow else { return false }
+        return (moment, nanoseconds) <= (later.seconds, later.nanoseconds)
+    }
+}
