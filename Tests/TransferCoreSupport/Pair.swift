@@ -143,13 +143,15 @@ package final class Pair: HostWorld {
     }
 
     /// The agent's process dies, and after a while another goes on from the journal.
-    package func restartAgent(leavingGateway: Bool = false, whileDead: () -> Void = {}) {
+    package func restartAgent(
+        leavingGateway: Bool = false, purpose: UploadRequest.Purpose = .push, whileDead: () -> Void = {}
+    ) {
         if leavingGateway { leavesStaleConnections = true }
         agent.kill(leavingGateway: leavingGateway)
         whileDead()
         schedule.after(.milliseconds(50)) { [unowned self] in
             let requests = self.files.keys.sorted().compactMap { id in
-                self.journal.request(for: id, stamp: self.files[id]?.stamp)
+                self.journal.request(for: id, stamp: self.files[id]?.stamp, purpose: purpose)
             }
             self.agent.start(requests)
         }

@@ -118,6 +118,26 @@ import WireProtocol
         }
     }
 
+    /// `resume` promises the version that was begun. Before a part is stored nothing can prove that a file which was
+    /// touched is that version, whether its content is the same or not.
+    @Test(arguments: [Change.changeTime, .modificationTime, .contentOfSameSize], [250, 900, 5_000])
+    func whatIsResumedIsTheVersionThatWasBegun(change: Change, size: Int) {
+        let pair = slowPair()
+        let upload = pair.push(bytes: size)
+        pair.run { $0.chunkTimes.count >= 1 }
+        guard let file = pair.files[upload] else { return }
+        #expect(pair.store.confirmed.isEmpty)
+        pair.restartAgent(purpose: .resume) {
+            switch change {
+            case .changeTime: file.touchChangeTime()
+            case .modificationTime: file.touchModificationTime()
+            default: file.rewrite(file.bytes.map { $0 ^ 1 })
+            }
+        }
+        pair.run()
+        fails(pair, upload, .wrongFile)
+    }
+
     /// The agent dies after the store has completed and before it is told; meanwhile the file changes.
     @Test(arguments: [250, 900, 5_000])
     func whatWasCompletedBeforeTheFileChangedIsNotTakenForTheFileAsItIsNow(size: Int) {

@@ -232,6 +232,12 @@ struct AgentUpload {
         case .none:
             acceptStored()
             phase = .waiting(errandAgain, until: context.now)
+        case .touched where request.purpose == .resume && (plan.isOnePart || stored.isEmpty):
+            // No part is stored whose digest could prove the content.
+            let message =
+                "the file was changed or moved since this upload was begun, and nothing is stored yet that could "
+                + "prove its content"
+            end(.failed(UploadFailure(.wrongFile, message)), &context)
         case .touched where plan.isOnePart:
             // Nothing tells whether it is the same content, and the old one may be there or on its way.
             startOver(&context)
