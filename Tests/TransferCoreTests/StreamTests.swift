@@ -101,6 +101,25 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
+    /// A producer that failed gives no object, and nothing of it is left in the store.
+    @Test(arguments: [0, 1, 3]) func whatIsNotWholeIsDropped(partsBefore: Int) throws {
+        var driver = Self.driver()
+        for _ in 0..<partsBefore { driver.readStream(bytes: 1_000, isLast: false) }
+        let failure = UploadFailure(.incomplete, "the command failed")
+        let part = try #require(PartNumber(UInt32(partsBefore + 1)))
+        let actions = driver.change {
+            $0.partRead(part, of: AgentDriver.upload, .failed(failure), now: $1)
+        }
+        let frames = actions.compactMap { action in
+            if case .send(_, _, let frame) = action { frame } else { nil }
+        }
+        #expect(frames.contains { if case .abort = $0 { true } else { false } }, "\(frames)")
+        #expect(!frames.contains { if case .complete = $0 { true } else { false } })
+        driver.frame(.aborted(Aborted()))
+        driver.commit()
+        #expect(driver.outcomes == [.failed(failure)])
+    }
+
     @Test func endsWhereTheStoreTakesNoMoreParts() {
         var driver = AgentDriver()
         driver.submitStream()

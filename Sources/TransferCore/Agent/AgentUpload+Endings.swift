@@ -22,6 +22,7 @@ extension AgentUpload {
     }
 
     mutating func end(_ outcome: UploadOutcome, _ context: inout AgentContext) {
+        let outcome = outcome == .dropped ? abandonment.map { .failed($0) } ?? .dropped : outcome
         leaveLinks(&context)
         finish(outcome, &context)
     }

@@ -129,6 +129,8 @@ extension AgentUpload {
             partOfStreamRead(number, digest: digest, md5: md5, bytes: bytes, isLast: isLast, &context)
         case .truncated:
             end(.failed(UploadFailure(.changed, "the file was cut short while it was being read")), &context)
+        case .failed(let failure) where failure.kind == .incomplete:
+            abandon(failure, &context)
         case .failed(let failure):
             end(.failed(failure), &context)
         }

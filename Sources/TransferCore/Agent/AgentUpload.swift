@@ -94,6 +94,8 @@ struct AgentUpload {
     var losses = 0
     /// The user dropped it: nothing but aborting is left to do.
     var isDropping = false
+    /// Why the source can never be whole: this is the outcome when everything begun has been dropped.
+    var abandonment: UploadFailure?
     /// What the last trouble was, for the day the agent gives up.
     var trouble: UploadFailure?
     var links: [Link] = []
@@ -289,6 +291,12 @@ struct AgentUpload {
             leaveLinks(&context)
             phase = .waiting(.abort, until: context.now)
         }
+    }
+
+    /// The source can never be whole. What was begun is dropped, and that is why.
+    mutating func abandon(_ failure: UploadFailure, _ context: inout AgentContext) {
+        abandonment = failure
+        drop(&context)
     }
 
     /// A new session for the file as it is now; its id is written down before anyone hears of it.
