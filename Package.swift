@@ -46,6 +46,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
 
         .target(name: "WireProtocol", dependencies: [nioCore], swiftSettings: strict),
@@ -71,7 +72,7 @@ let package = Package(
         .target(
             name: "AgentKit",
             dependencies: [
-                "WireProtocol", "TransferCore", "SecureChannel", nioCore, nioPosix, logging, unixSignals,
+                "WireProtocol", "TransferCore", "SecureChannel", "CLinux", nioCore, nioPosix, logging, unixSignals,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

@@ -17,6 +17,8 @@ package struct AgentHome: Sendable {
 
     package var configurationPath: String { path + "/agent.json" }
     package var journalPath: String { path + "/journal.sqlite" }
+    /// Where `FileClock` keeps its first reading.
+    package var clockPath: String { path + "/clock" }
     private var lockPath: String { path + "/lock" }
 
     private static let authorityFileName = "authority.crt"

@@ -9,6 +9,8 @@ enum CoreEvent: Sendable {
     ///
     /// - Parameter isResumable: the journal has an unfinished upload of it.
     case refused(path: String, key: String, UploadFailure, isResumable: Bool = false)
+    /// Something that is no file's outcome.
+    case note(key: String, String)
     /// All files were handed in, so many of them to the core; these were not, because the run was stopped.
     case allSubmitted(count: Int, notBegun: NotBegun)
 }

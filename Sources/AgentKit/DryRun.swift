@@ -3,39 +3,61 @@ import TransferCore
 
 /// What a push would do, told without a gateway and without reading a file.
 package struct DryRun {
-    private let walk: FileWalk
-    private let key: String?
-    private let prefix: String
+    private let work: Uploader.Work
+    private let expectedBytes: UInt64?
+    private let home: AgentHome
 
-    /// The same as of `Uploader.Work.push`.
-    package init(paths: [String], key: String?, prefix: String, filter: FileFilter) {
-        self.walk = FileWalk(paths: paths, filter: filter)
-        self.key = key
-        self.prefix = prefix
+    /// - Parameters:
+    ///   - work: a push.
+    ///   - expectedBytes: the same as of `Uploader.Configuration`.
+    ///   - home: the agent's.
+    package init(_ work: Uploader.Work, expectedBytes: UInt64?, home: AgentHome) {
+        self.work = work
+        self.expectedBytes = expectedBytes
+        self.home = home
     }
 
     /// Prints a line per file and one of sums.
     ///
     /// - Returns: the exit code: 0, or that of the files that could not be sent.
     package func run(_ print: (String) -> Void) -> Int32 {
-        if let key, walk.names(SourceStream.path) {
+        switch work {
+        case .push(let paths, let key?, _, _) where paths == [SourceStream.path]:
             print("would send standard input → \(key)")
             return 0
+        case .pushOutput(let command, let key):
+            print("would send the output of \(command.joined(separator: " ")) → \(key)")
+            return 0
+        case .push(let paths, let key, let prefix, let filter):
+            let files = FileWalk(paths: paths, filter: filter, home: FileIdentity(of: home.path))
+            return run(FileBatches(files: files, key: key, prefix: prefix), print)
+        case .unfinished:
+            return 0
         }
+    }
+
+    private func run(_ files: FileBatches, _ print: (String) -> Void) -> Int32 {
+        var batches = files
         var summary = RunSummary()
-        for found in walk {
-            let key = key ?? prefix + found.key
+        while let found = batches.next(atMost: 1).first {
             do throws(UploadFailure) {
-                if let failure = found.failure { throw failure }
-                try UploadFeeder.check(key)
-                let size = try SourceFile.open(found.path).stamp().size
+                let location: FileLocation
+                switch found.finding {
+                case .file(let place): location = place
+                case .refused(let failure): throw failure
+                case .home:
+                    print("leaves out  \(found.path): \(UploadFeeder.homeNote)")
+                    continue
+                }
+                let size = try SourceFile.open(location).trueSize()
+                try UploadFeeder.check(size: size, expected: expectedBytes)
                 summary.files += 1
                 summary.bytes += size
-                print("would send  \(ProgressLines.size(size))  \(found.path) → \(key)")
+                print("would send  \(ProgressLines.size(size))  \(found.path) → \(found.key)")
             } catch {
                 summary.files += 1
-                summary.failures.append(.init(path: found.path, key: key, failure: error))
-                print("cannot send  \(found.path): \(error.message)")
+                summary.failures.append(.init(path: found.path, key: found.key, failure: error))
+                print("cannot send  \(found.path): \(error.cause)")
             }
         }
         print("\(summary.files - summary.failures.count) files, \(ProgressLines.size(summary.bytes)) in all")

@@ -2,12 +2,16 @@ package import TransferCore
 
 /// A walk's files in its order, several at a time, of which no two have the same key.
 package struct FileBatches: Sendable {
-    /// A file that was found, or why it cannot be sent.
+    /// What was found, with the key that it would have.
     package struct Candidate: Sendable {
         package var path: String
         /// With the prefix.
         package var key: String
-        package var failure: UploadFailure?
+        package var finding: FileWalk.Finding
+
+        package var failure: UploadFailure? {
+            if case .refused(let failure) = finding { failure } else { nil }
+        }
     }
 
     private var files: FileWalk
@@ -28,9 +32,9 @@ package struct FileBatches: Sendable {
     /// The next files, as many as there may be; none at the end.
     package mutating func next(atMost count: Int) -> [Candidate] {
         var batch: [Candidate] = []
-        var keys: Set<String> = []
+        var keys = KeySet()
         while batch.count < count, let candidate = held.take() ?? nextCandidate() {
-            guard keys.insert(candidate.key).inserted else {
+            guard keys.insert(candidate) else {
                 held = candidate
                 break
             }
@@ -43,20 +47,31 @@ package struct FileBatches: Sendable {
     package mutating func countRest(isInterrupted: @escaping @Sendable () -> Bool) -> NotBegun {
         files.isInterrupted = isInterrupted
         var count = held.take() == nil ? 0 : 1
-        while files.next() != nil { count += 1 }
+        while let found = files.next() { if found.finding != .home { count += 1 } }
         return NotBegun(count: count, mayBeMore: files.hasMore)
     }
 
     private mutating func nextCandidate() -> Candidate? {
         guard let found = files.next() else { return nil }
-        var candidate = Candidate(path: found.path, key: key ?? prefix + found.key, failure: found.failure)
-        if candidate.failure == nil {
+        var candidate = Candidate(path: found.path, key: key ?? prefix + found.key, finding: found.finding)
+        if case .file = found.finding {
             do throws(UploadFailure) {
                 try UploadFeeder.check(candidate.key)
             } catch {
-                candidate.failure = error
+                candidate.finding = .refused(error)
             }
         }
         return candidate
+    }
+}
+
+/// The keys of a batch. Keys are bytes: two spellings of one letter are two keys, though they are one `String`.
+struct KeySet {
+    private var keys: Set<[UInt8]> = []
+
+    /// - Returns: whether the batch may have this one, too; what is not sent has no key.
+    mutating func insert(_ candidate: FileBatches.Candidate) -> Bool {
+        guard case .file = candidate.finding else { return true }
+        return keys.insert(Array(candidate.key.utf8)).inserted
     }
 }

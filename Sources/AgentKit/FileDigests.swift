@@ -1,3 +1,4 @@
+import NIOCore
 import SecureChannel
 import TransferCore
 package import WireProtocol
@@ -11,34 +12,39 @@ package struct FileDigests: Equatable, Sendable {
     package var root: SHA256Digest
     package var partBytes: UInt64
 
-    /// Reads a file once. Blocks.
+    /// Reads a file once, to its end, whatever its size is said to be. Blocks.
     ///
     /// - Parameter partBytes: from 1.
     /// - Throws: `UploadFailure`.
     package init(path: String, partBytes: UInt64) throws {
+        guard partBytes > 0 else { throw UploadFailure(.partSizeUnsupported, "a part has at least one byte") }
         let file = try SourceFile.open(path)
         let before = try file.stamp()
         var whole = try SHA256Hasher()
         var digests: [SHA256Digest] = []
-        guard let plan = PartPlan(fileBytes: before.size, partBytes: partBytes), let count = plan.partCount else {
-            throw UploadFailure(.partSizeUnsupported, "a part has at least one byte")
-        }
-        for number in 1...count {
-            guard let part = PartNumber(number), let bytes = plan.bytes(of: part) else { break }
-            var hasher = try SHA256Hasher()
-            let lastPiece = try file.readPieces(from: plan.start(of: part), count: bytes) { piece in
-                hasher.update(piece)
-                whole.update(piece)
+        var bytes: UInt64 = 0
+        var hasEnded = false
+        var buffer = ByteBufferAllocator().buffer(capacity: SourceFile.pieceBytes)
+        while !hasEnded {
+            var part = try SHA256Hasher()
+            var missing = partBytes
+            while missing > 0, !hasEnded {
+                buffer.clear()
+                let wanted = Int(min(missing, UInt64(SourceFile.pieceBytes)))
+                let got = try file.append(from: bytes, count: wanted, to: &buffer)
+                part.update(buffer)
+                whole.update(buffer)
+                bytes += UInt64(got)
+                missing -= UInt64(got)
+                hasEnded = got < wanted
             }
-            guard lastPiece != nil else {
-                throw UploadFailure(.changed, "the file was cut short while it was being read")
-            }
-            digests.append(try hasher.finalize())
+            // Where the file ends with a part, nothing follows it; an empty file has one empty part.
+            if missing < partBytes || digests.isEmpty { digests.append(try part.finalize()) }
         }
         guard before.difference(whileReading: try file.stamp()) != .changed else {
             throw UploadFailure(.changed, "the file changed while it was being read")
         }
-        self.bytes = before.size
+        self.bytes = bytes
         self.whole = try whole.finalize()
         self.root = try RootDigest.of(digests)
         self.partBytes = partBytes

@@ -19,17 +19,20 @@ package struct FileFilter: Equatable, Sendable {
 
     /// Whether to look into a directory at all.
     ///
-    /// - Parameter path: below the directory that was named, without a slash at its end.
-    func entersDirectory(_ path: String) -> Bool { !excluded.contains { Self.fits($0, path) } }
+    /// - Parameter path: below the directory that was named, without a slash at its end. Bytes, since a name need not
+    ///   be UTF-8.
+    package func entersDirectory(_ path: [UInt8]) -> Bool { !excluded.contains { Self.fits($0, path) } }
 
     /// - Parameter path: below the directory that was named.
-    func sendsFile(_ path: String) -> Bool {
+    package func sendsFile(_ path: [UInt8]) -> Bool {
         entersDirectory(path) && (included.isEmpty || included.contains { Self.fits($0, path) })
     }
 
-    private static func fits(_ pattern: String, _ path: String) -> Bool {
-        if pattern.contains("/") { return fnmatch(pattern, path, 0) == 0 }
-        let name = path.split(separator: "/").last.map(String.init) ?? path
-        return fnmatch(pattern, name, 0) == 0
+    private static func fits(_ pattern: String, _ path: [UInt8]) -> Bool {
+        let slash = UInt8(ascii: "/")
+        let subject = pattern.utf8.contains(slash) ? path[...] : path.split(separator: slash).last ?? []
+        return (subject.map(CChar.init(bitPattern:)) + [0]).withUnsafeBufferPointer { text in
+            text.baseAddress.map { fnmatch(pattern, $0, 0) } == 0
+        }
     }
 }

@@ -140,6 +140,8 @@ extension FileUpload {
             public static let busy = Kind(name: "busy")
             /// The file changed while it was being read.
             public static let changed = Kind(name: UploadFailure.Kind.changed.rawValue)
+            /// Another process is writing the file; upload it when that is done.
+            public static let stillWritten = Kind(name: UploadFailure.Kind.stillWritten.rawValue)
             /// The file is missing.
             public static let missing = Kind(name: UploadFailure.Kind.missing.rawValue)
             /// The key holds other content.

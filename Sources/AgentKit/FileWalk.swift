@@ -11,39 +11,58 @@ import WireProtocol
 ///
 /// A path that names a file is that file, under its own name. A directory gives every regular file below it that its
 /// filter lets through, hidden ones too, under its path relative to the directory. Links below a directory are not
-/// followed: a link is not a file, and following it could lead in circles.
+/// followed: a link is not a file, and following it could lead in circles. The agent's own home is left out wherever it
+/// lies. Where several paths are named, files that would have the same key are refused, each of them.
 package struct FileWalk: Sequence, IteratorProtocol, Sendable {
+    /// What there is at a path.
+    package enum Finding: Equatable, Sendable {
+        case file(FileLocation)
+        /// It cannot be sent.
+        case refused(UploadFailure)
+        /// The agent's own home, which is never sent.
+        case home
+    }
+
     /// A file and the key it is to have, or what could not be looked at.
     package struct Found: Equatable {
         package var path: String
         /// Relative; without the prefix of `push --prefix`.
         package var key: String
-        package var failure: UploadFailure?
+        package var finding: Finding
+
+        package var failure: UploadFailure? {
+            if case .refused(let failure) = finding { failure } else { nil }
+        }
     }
 
-    private struct Pending {
-        var path: String
-        var key: String
-        var isRoot: Bool
+    private enum Pending: Sendable {
+        case root(PushedRoots.Root)
+        /// A name in a directory, as bytes: it need not be UTF-8.
+        case entry([UInt8], in: WalkedDirectory)
+        /// Its list was interrupted.
+        case directory(WalkedDirectory)
     }
 
     /// What is still to be looked at; the next one last.
     private var pending: [Pending]
     private let filter: FileFilter
+    private let home: FileIdentity?
+    private let roots: PushedRoots
     /// Asked before each look at the disk; where it says so, `next` gives `nil` although more files may follow.
     package var isInterrupted: @Sendable () -> Bool = { false }
 
     /// Whether something is left to be looked at.
     package var hasMore: Bool { !pending.isEmpty }
 
-    /// - Parameter paths: as the user named them.
-    package init(paths: [String], filter: FileFilter = FileFilter()) {
+    /// - Parameters:
+    ///   - paths: as the user named them.
+    ///   - home: the agent's home.
+    package init(paths: [String], filter: FileFilter = FileFilter(), home: FileIdentity? = nil) {
         self.filter = filter
-        pending = paths.reversed().map { Pending(path: $0, key: Self.lastComponent(of: $0), isRoot: true) }
+        self.home = home
+        roots = PushedRoots(paths, filter: filter, home: home)
+        pending = roots.all.reversed().map { .root($0) }
     }
-
-    /// Whether this is all that the user has named.
-    func names(_ path: String) -> Bool { pending.count == 1 && pending[0].path == path }
 
     /// Whether a path names a directory, or a link to one.
     package static func isDirectory(_ path: String) -> Bool {
@@ -53,59 +72,217 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
 
     package mutating func next() -> Found? {
         while !isInterrupted(), let next = pending.popLast() {
-            var status = stat()
-            let result = next.isRoot ? stat(next.path, &status) : lstat(next.path, &status)
-            guard result == 0 else {
-                return Found(path: next.path, key: next.key, failure: UploadFailure(lookingAt: next.path, errno: errno))
-            }
-            switch status.st_mode & S_IFMT {
-            case S_IFREG:
-                if next.isRoot || filter.sendsFile(next.key) { return Found(path: next.path, key: next.key) }
-            case S_IFDIR:
-                guard next.isRoot || filter.entersDirectory(next.key) else { continue }
-                if let failure = descend(next) { return Found(path: next.path, key: next.key, failure: failure) }
-            default:
-                if next.isRoot {
-                    return Found(path: next.path, key: next.key, failure: .noRegularFile)
+            let found =
+                switch next {
+                case .root(let root): look(at: root)
+                case .entry(let name, let directory): look(at: name, in: directory)
+                case .directory(let directory): list(directory)
                 }
-            }
+            if let found { return found }
         }
         return nil
     }
 
-    private mutating func descend(_ directory: Pending) -> UploadFailure? {
-        guard let stream = opendir(directory.path) else {
-            return UploadFailure(lookingAt: directory.path, errno: errno)
+    // MARK: What the user named
+
+    private mutating func look(at root: PushedRoots.Root) -> Found? {
+        var status = stat()
+        guard stat(root.path, &status) == 0 else {
+            return refused(root, UploadFailure(lookingAt: root.path, errno: errno))
         }
-        defer { closedir(stream) }
-        var names: [String] = []
-        var failure: UploadFailure?
-        while let entry = readdir(stream) {
-            guard !isInterrupted() else {
-                // It is listed anew by whoever goes on with the walk.
-                pending.append(directory)
-                return nil
+        switch status.st_mode & S_IFMT {
+        case S_IFREG:
+            if home?.contains(root.path) == true { return refused(root, .ownFile) }
+            if let other = roots.otherFile(for: Array(root.key.utf8), than: root.number) {
+                return refused(root, .sameKey(root.key, as: other))
             }
-            let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            guard let name = String(validating: bytes, as: UTF8.self) else {
-                let shown = bytes.map {
-                    (0x20..<0x7F).contains($0) ? String(UnicodeScalar($0)) : "\\x" + hexadecimal([$0])
-                }
-                failure = UploadFailure(
-                    .unreadable, "a name in it is not UTF-8, as keys have to be; rename \(shown.joined())")
-                continue
+            return Found(path: root.path, key: root.key, finding: .file(FileLocation(root: root.path)))
+        case S_IFDIR:
+            if home?.contains(root.path) == true { return refused(root, .ownFile) }
+            do throws(UploadFailure) {
+                let directory = try WalkedDirectory(root: root)
+                return try descend(directory)
+            } catch {
+                return refused(root, error)
             }
-            if name != ".", name != ".." { names.append(name) }
+        default:
+            return refused(root, .noRegularFile)
         }
-        let prefix = directory.isRoot ? "" : directory.key + "/"
-        let path = directory.path.hasSuffix("/") ? directory.path : directory.path + "/"
-        for name in names.sorted(by: >) {
-            pending.append(Pending(path: path + name, key: prefix + name, isRoot: false))
-        }
-        return failure
     }
 
-    private static func lastComponent(of path: String) -> String {
-        path.split(separator: "/").last.map(String.init) ?? path
+    private func refused(_ root: PushedRoots.Root, _ failure: UploadFailure) -> Found {
+        Found(path: root.path, key: root.key, finding: .refused(failure))
+    }
+
+    // MARK: Below it
+
+    private mutating func look(at name: [UInt8], in directory: WalkedDirectory) -> Found? {
+        let below = directory.below + name
+        let text = String(validating: name, as: UTF8.self)
+        let path = FileLocation.joined(directory.path, text ?? Self.shown(name))
+        func refused(_ failure: UploadFailure) -> Found {
+            Found(
+                path: path, key: text == nil ? "" : String(decoding: below, as: UTF8.self), finding: .refused(failure))
+        }
+        guard let status = directory.status(of: name) else {
+            return refused(UploadFailure(lookingAt: path, errno: errno))
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG:
+            guard filter.sendsFile(below) else { return nil }
+            guard text != nil else { return refused(.notUTF8) }
+            let key = String(decoding: below, as: UTF8.self)
+            if let other = roots.otherFile(for: below, than: directory.root.number) {
+                return refused(.sameKey(key, as: other))
+            }
+            return Found(path: path, key: key, finding: .file(FileLocation(root: directory.root.path, below: key)))
+        case S_IFDIR:
+            guard filter.entersDirectory(below) else { return nil }
+            guard text != nil else { return refused(.notUTF8) }
+            do throws(UploadFailure) {
+                let child = try WalkedDirectory(name, in: directory, path: path)
+                guard child.identity != home else {
+                    return Found(path: path, key: String(decoding: below, as: UTF8.self), finding: .home)
+                }
+                return try descend(child)
+            } catch {
+                return refused(error)
+            }
+        default:
+            return nil
+        }
+    }
+
+    private mutating func list(_ directory: WalkedDirectory) -> Found? {
+        do throws(UploadFailure) {
+            return try descend(directory)
+        } catch {
+            let key = String(decoding: directory.below.dropLast(), as: UTF8.self)
+            return Found(path: directory.path, key: key, finding: .refused(error))
+        }
+    }
+
+    /// Has the names in a directory looked at next.
+    ///
+    /// - Throws: where it could not be listed to its end; the names before are looked at all the same.
+    private mutating func descend(_ directory: WalkedDirectory) throws(UploadFailure) -> Found? {
+        guard let (names, failure) = directory.list(unless: isInterrupted) else {
+            // It is listed anew by whoever goes on with the walk.
+            pending.append(.directory(directory))
+            return nil
+        }
+        for name in names.sorted(by: { $1.lexicographicallyPrecedes($0) }) {
+            pending.append(.entry(name, in: directory))
+        }
+        if let failure { throw failure }
+        return nil
+    }
+
+    /// A name that is no text, for people.
+    private static func shown(_ name: [UInt8]) -> String {
+        name.map { (0x20..<0x7F).contains($0) ? String(UnicodeScalar($0)) : "\\x" + hexadecimal([$0]) }.joined()
+    }
+}
+
+/// A directory that a walk has entered. It is open, so that whatever is moved meanwhile, its names are looked up in it.
+private final class WalkedDirectory: Sendable {
+    let root: PushedRoots.Root
+    let path: String
+    /// What stands before its names in a key: empty, or ending in a slash.
+    let below: [UInt8]
+    let identity: FileIdentity
+    private let descriptor: Int32
+
+    /// - Throws: where it cannot be opened. Links in the path are followed: the user named it.
+    convenience init(root: PushedRoots.Root) throws(UploadFailure) {
+        try self.init(open(root.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root: root, path: root.path, below: [])
+    }
+
+    /// - Throws: where it cannot be opened, or is a link by now.
+    convenience init(
+        _ name: [UInt8], in parent: WalkedDirectory, path: String
+    ) throws(UploadFailure) {
+        let descriptor = withPath(name) {
+            openat(parent.descriptor, $0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+        }
+        try self.init(
+            descriptor, root: parent.root, path: path, below: parent.below + name + [UInt8(ascii: "/")])
+    }
+
+    private init(
+        _ descriptor: Int32, root: PushedRoots.Root, path: String, below: [UInt8]
+    ) throws(UploadFailure) {
+        guard descriptor >= 0 else { throw UploadFailure(lookingAt: path, errno: errno) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            let number = errno
+            close(descriptor)
+            throw UploadFailure(lookingAt: path, errno: number)
+        }
+        (self.descriptor, self.root, self.path, self.below) = (descriptor, root, path, below)
+        identity = FileIdentity(status)
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// What a name in it stands for; a link is a link. `nil` with `errno` where that cannot be told.
+    func status(of name: [UInt8]) -> stat? {
+        var status = stat()
+        return withPath(name) { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0 ? status : nil
+    }
+
+    /// Its names, without the two that every directory has, and what kept the list from being whole; `nil` where it was
+    /// interrupted.
+    func list(unless isInterrupted: () -> Bool) -> (names: [[UInt8]], failure: UploadFailure?)? {
+        // A descriptor of its own, since the stream closes it.
+        let own = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard own >= 0 else { return ([], UploadFailure(lookingAt: path, errno: errno)) }
+        guard let stream = fdopendir(own) else {
+            let number = errno
+            close(own)
+            return ([], UploadFailure(lookingAt: path, errno: number))
+        }
+        defer { closedir(stream) }
+        var names: [[UInt8]] = []
+        while !isInterrupted() {
+            // Only this tells an error from the end.
+            errno = 0
+            guard let entry = readdir(stream) else {
+                let number = errno
+                return (names, number == 0 ? nil : .listingFailed(number))
+            }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if !name.elementsEqual(".".utf8), !name.elementsEqual("..".utf8) { names.append(name) }
+        }
+        return nil
+    }
+}
+
+/// Hands a name to the system as it is, UTF-8 or not.
+private func withPath<Result>(_ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    (name.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { text in
+        // An array that ends with a zero is not empty.
+        text.baseAddress.map(body) ?? body("")
+    }
+}
+
+extension UploadFailure {
+    /// The agent's private key and its journal lie there.
+    fileprivate static let ownFile = UploadFailure(
+        .unreadable, "it belongs to the agent's own home, which is never sent; name something else")
+
+    fileprivate static let notUTF8 = UploadFailure(.unreadable, "its name is not UTF-8, as keys have to be; rename it")
+
+    fileprivate static func sameKey(_ key: String, as other: String) -> UploadFailure {
+        UploadFailure(.keyInvalid, "it would have the same key as \(other), \(key), so neither is sent")
+    }
+
+    fileprivate static func listingFailed(_ number: Int32) -> UploadFailure {
+        UploadFailure(
+            .unreadable,
+            "it could not be listed to its end (\(systemMessage(number))), so files of it may be missing; mend that, "
+                + "then push it again")
     }
 }

@@ -14,7 +14,7 @@ import WireProtocol
 /// It stays open from the first look to the end, so that a rename or an unlink in between changes nothing of what is
 /// read. All calls block: they belong on a thread pool.
 package final class SourceFile: Sendable {
-    private let descriptor: Int32
+    let descriptor: Int32
 
     private init(descriptor: Int32) {
         self.descriptor = descriptor
@@ -26,10 +26,16 @@ package final class SourceFile: Sendable {
 
     /// - Throws: `missing`, or `unreadable` for what is no regular file or may not be read.
     package static func open(_ path: String) throws(UploadFailure) -> SourceFile {
-        // Without O_NONBLOCK, opening a pipe would wait for a writer.
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        try open(FileLocation(root: path))
+    }
+
+    /// - Throws: the same, also where a symbolic link has taken a place below the root.
+    package static func open(_ location: FileLocation) throws(UploadFailure) -> SourceFile {
+        let descriptor = location.openDescriptor()
         guard descriptor >= 0 else {
-            throw UploadFailure(lookingAt: path, errno: errno)
+            let number = errno
+            if location.below != nil, number == ELOOP || number == ENOTDIR { throw .replacedByLink }
+            throw UploadFailure(lookingAt: location.path, errno: number)
         }
         let file = SourceFile(descriptor: descriptor)
         var status = stat()
@@ -40,7 +46,7 @@ package final class SourceFile: Sendable {
     }
 
     /// What tells this version of the file from others.
-    func stamp() throws(UploadFailure) -> FileStamp {
+    package func stamp() throws(UploadFailure) -> FileStamp {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             throw UploadFailure(.unreadable, "it cannot be looked at: \(systemMessage(errno))")
@@ -53,16 +59,17 @@ package final class SourceFile: Sendable {
     /// Reads exactly `count` bytes, or `nil` where the file ends before.
     func read(from start: UInt64, count: Int) throws(UploadFailure) -> ByteBuffer? {
         var buffer = ByteBufferAllocator().buffer(capacity: count)
-        return try append(from: start, count: count, to: &buffer) ? buffer : nil
+        return try append(from: start, count: count, to: &buffer) == count ? buffer : nil
     }
 
-    /// Reads exactly `count` bytes behind those that a buffer has.
+    /// Reads `count` bytes behind those that a buffer has.
     ///
-    /// - Returns: whether all of them were there; not, where the file ends before.
-    private func append(from start: UInt64, count: Int, to buffer: inout ByteBuffer) throws(UploadFailure) -> Bool {
-        var missing = count
-        while missing > 0 {
-            let position = start + UInt64(count - missing)
+    /// - Returns: how many bytes there were; fewer, where the file ends before.
+    func append(from start: UInt64, count: Int, to buffer: inout ByteBuffer) throws(UploadFailure) -> Int {
+        var done = 0
+        while done < count {
+            let missing = count - done
+            let position = start + UInt64(done)
             var problem: Int32 = 0
             let got = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: missing) { space in
                 while true {
@@ -74,10 +81,10 @@ package final class SourceFile: Sendable {
                 }
             }
             guard problem == 0 else { throw UploadFailure(.unreadable, "it cannot be read: \(systemMessage(problem))") }
-            guard got > 0 else { return false }
-            missing -= got
+            guard got > 0 else { break }
+            done += got
         }
-        return true
+        return done
     }
 
     /// Read at a time by `readPieces`: in the processor's cache for a hash, large enough for the disk.
@@ -98,7 +105,7 @@ package final class SourceFile: Sendable {
         while done < count {
             let step = Int(min(count - done, UInt64(Self.pieceBytes)))
             if !keep { buffer.clear() }
-            guard try append(from: start + done, count: step, to: &buffer) else { return nil }
+            guard try append(from: start + done, count: step, to: &buffer) == step else { return nil }
             // Not as a slice: for as long as there is one, the next piece would move them all.
             try buffer.withUnsafeReadableBytes { try body(UnsafeRawBufferPointer(rebasing: $0.suffix(step))) }
             done += UInt64(step)
@@ -120,6 +127,9 @@ extension UploadFailure {
             self.init(.missing, "there is no such file; check its path")
         case ELOOP:
             self.init(.unreadable, "symbolic links lead in a circle; name the file itself")
+        case EAGAIN:
+            // A process has a write lease, as Samba does for its clients.
+            self.init(.stillWritten)
         case EACCES, EPERM:
             self.init(
                 .unreadable,
@@ -129,6 +139,10 @@ extension UploadFailure {
         }
     }
 
+    /// Below a directory links are not followed, whoever puts them there and when.
+    static let replacedByLink = UploadFailure(
+        .unreadable, "a symbolic link has taken its place, and links below a directory are not followed")
+
     /// A pipe, a socket, a device, or a directory where a file was named.
     static let noRegularFile = UploadFailure(.unreadable, "it is no regular file; only those can be sent")
 }
@@ -137,7 +151,7 @@ extension UploadFailure {
 func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
 
 extension ModificationTime {
-    fileprivate init(_ time: timespec) {
+    init(_ time: timespec) {
         self.init(seconds: Int64(time.tv_sec), nanoseconds: UInt32(clamping: time.tv_nsec))
     }
 }

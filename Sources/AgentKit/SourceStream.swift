@@ -42,16 +42,33 @@ package final class SourceStream: Sendable {
     }
 
     private let descriptor: Int32
+    /// Whose output it is, where that is known.
+    private let command: CommandOutput?
+    private let expectedBytes: UInt64?
     private let state = Mutex(State())
     private let isStopped = Atomic(false)
 
-    /// - Parameter descriptor: stays the caller's; 0 for standard input.
-    package init(descriptor: Int32) {
+    /// - Parameters:
+    ///   - descriptor: stays the caller's; 0 for standard input.
+    ///   - expectedBytes: how many bytes have to come for the stream to be whole; `nil` for any number.
+    package init(descriptor: Int32, expectedBytes: UInt64? = nil) {
         self.descriptor = descriptor
+        self.expectedBytes = expectedBytes
+        command = nil
     }
 
-    /// Makes a read that waits for bytes give up.
-    package func stop() { isStopped.store(true, ordering: .relaxed) }
+    /// The output of a command, which is whole only if the command succeeds.
+    package init(_ command: CommandOutput, expectedBytes: UInt64? = nil) {
+        descriptor = command.descriptor
+        self.expectedBytes = expectedBytes
+        self.command = command
+    }
+
+    /// Makes a read that waits for bytes give up. A command is told to end.
+    package func stop() {
+        isStopped.store(true, ordering: .relaxed)
+        command?.stop()
+    }
 
     /// Reads the next part, which is the last where fewer bytes come than were asked for, or nothing follows.
     ///
@@ -72,6 +89,7 @@ package final class SourceStream: Sendable {
                     state.ahead = next
                 }
                 state.position += UInt64(part.readableBytes)
+                try check(state)
                 var sha256 = try SHA256Hasher()
                 sha256.update(part)
                 var md5 = try withMD5 ? MD5Hasher() : nil
@@ -85,6 +103,20 @@ package final class SourceStream: Sendable {
             return (.failed(failure), nil)
         } catch {
             return (.failed(UploadFailure(.unreadable, "it cannot be hashed: \(error)")), nil)
+        }
+    }
+
+    /// A producer that dies ends its stream as if that were all. Before the last part is given away, which completes
+    /// the object, everything that is known of the producer has to say that it is whole.
+    private func check(_ state: State) throws(UploadFailure) {
+        let seen = state.position + UInt64(state.ahead.readableBytes)
+        if let expectedBytes, seen > expectedBytes {
+            throw .incomplete("more than the expected \(expectedBytes) bytes came")
+        }
+        guard state.hasEnded else { return }
+        try command?.waitForSuccess { isStopped.load(ordering: .relaxed) }
+        if let expectedBytes, seen < expectedBytes {
+            throw .incomplete("only \(seen) of the expected \(expectedBytes) bytes came")
         }
     }
 
@@ -116,4 +148,9 @@ package final class SourceStream: Sendable {
             if ready > 0 || ready < 0 && errno != EINTR { return }
         }
     }
+}
+
+extension UploadFailure {
+    /// A producer did not give what it should have: nothing of it may become an object.
+    static func incomplete(_ cause: String) -> UploadFailure { UploadFailure(.incomplete, cause) }
 }

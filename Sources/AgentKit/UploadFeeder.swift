@@ -6,6 +6,7 @@ import WireProtocol
 
 /// Hands files to the core as it has room for them, so that a million files wait on the disk and not in memory.
 struct UploadFeeder {
+    let home: AgentHome
     let core: AgentCore
     let journal: Journal
     let writer: JournalWriter
@@ -13,7 +14,10 @@ struct UploadFeeder {
     let threads: NIOThreadPool
     let control: UploadControl
 
-    private typealias Events = AsyncStream<[CoreEvent]>.Continuation
+    /// Nothing more is to be handed in.
+    var isStopped: Bool { control.isStopped }
+
+    typealias Events = AsyncStream<[CoreEvent]>.Continuation
 
     /// Returns when everything has been handed in, or soon after a stop.
     func feed(_ work: Uploader.Work, events: AsyncStream<[CoreEvent]>.Continuation) async {
@@ -24,12 +28,20 @@ struct UploadFeeder {
             case .push(let paths, let key, let prefix, let filter):
                 count = await drop(try journal.dropping(), events)
                 if paths == [SourceStream.path], let key {
-                    if control.isStopped { notBegun.count = 1 } else { count += try await pushStream(key: key, events) }
+                    let stream = SourceStream(descriptor: 0, expectedBytes: configuration.expectedBytes)
+                    if isStopped { notBegun.count = 1 } else { count += try await push(stream, key: key, events) }
                 } else {
-                    var files = FileWalk(paths: paths, filter: filter)
+                    var files = FileWalk(paths: paths, filter: filter, home: FileIdentity(of: home.path))
                     files.isInterrupted = { [control] in control.isStopped }
                     let batches = FileBatches(files: files, key: key, prefix: prefix)
                     count += try await push(batches, notBegun: &notBegun, events)
+                }
+            case .pushOutput(let command, let key):
+                count = await drop(try journal.dropping(), events)
+                if isStopped {
+                    notBegun.count = 1
+                } else {
+                    count += try await push(outputOf: command, key: key, events)
                 }
             case .unfinished(let ids, let path, let dropped):
                 // What was to be dropped before is not forgotten.
@@ -38,7 +50,7 @@ struct UploadFeeder {
                 let resumable = try journal.unfinished().map(\.row).filter { !$0.isDropping }.map(\.id)
                 var seen = Set(dropped + marked)
                 for id in ids ?? resumable where seen.insert(id).inserted {
-                    guard !control.isStopped else {
+                    guard !isStopped else {
                         notBegun.count += 1
                         continue
                     }
@@ -57,98 +69,8 @@ struct UploadFeeder {
         return count
     }
 
-    /// Files that are looked at and handed in together, at most.
-    private static let batchMax = 64
-
-    private func push(_ batches: FileBatches, notBegun: inout NotBegun, _ events: Events) async throws -> Int {
-        var count = 0
-        var last = UploadID(try journal.lastUpload())
-        let walk = SharedWalk(batches, control: control)
-        while true {
-            let room = await core.waitForRoom()
-            guard !control.isStopped else { break }
-            var batch = try await threads.runIfActive { walk.next(atMost: min(room, Self.batchMax)) }[...]
-            guard !batch.isEmpty else { break }
-            while !batch.isEmpty, !control.isStopped {
-                // The first waits until nothing else goes to its key; whoever has to wait behind it comes later.
-                let ready = batch.prefix(await core.waitForFree(batch.map(\.key)))
-                guard !control.isStopped else { break }
-                batch = batch.dropFirst(ready.count)
-                count += await push(ready, last: &last, events)
-            }
-            notBegun.count += batch.count
-        }
-        if control.isStopped { notBegun = notBegun + (try await threads.runIfActive { walk.countRest() }) }
-        return count
-    }
-
-    /// - Returns: how many were handed in; the others have been told of.
-    private func push(_ batch: ArraySlice<FileBatches.Candidate>, last: inout UploadID, _ events: Events) async -> Int {
-        var count = 0
-        var requests: [Request] = []
-        var rest = batch
-        do {
-            for var look in try await look(at: Array(batch)) {
-                let key = look.candidate.key
-                if let marked = look.record.unfinished, marked.isDropping {
-                    // Those before it do not wait for its end.
-                    count += await submit(requests, events)
-                    requests = []
-                    count += await takeUp(marked.id, at: nil, abort: true, events)
-                    _ = await core.waitForFree([key])
-                    look.record = try journal.record(ofKey: key)
-                }
-                do throws(UploadFailure) {
-                    requests.append(try request(for: look, last: &last))
-                } catch {
-                    let isResumable = look.record.unfinished != nil
-                    events.yield([.refused(path: look.candidate.path, key: key, error, isResumable: isResumable)])
-                }
-                rest = rest.dropFirst()
-            }
-        } catch {
-            let failure = JournalWriter.failure(error)
-            events.yield(rest.map { .refused(path: $0.path, key: $0.key, failure) })
-        }
-        return count + (await submit(requests, events))
-    }
-
-    private func request(for look: Look, last: inout UploadID) throws(UploadFailure) -> Request {
-        let file = try look.file.get()
-        let known = look.record.unfinished
-        if known == nil { last = UploadID(last.value + 1) }
-        var request = UploadRequest(
-            id: known?.id ?? last, purpose: .push, key: look.candidate.key, stamp: file.stamp,
-            policy: configuration.policy, partBytesWish: configuration.partBytesWish, saved: known?.saved,
-            wasStoredBefore: look.record.hasReceipt)
-        request.proof = look.record.proof
-        request.withdrawn = look.record.withdrawn
-        return (request, look.candidate.path, .file(file.source))
-    }
-
-    private typealias OpenFile = (source: SourceFile, stamp: FileStamp)
-
-    /// A file that was found, and what is known of it.
-    private struct Look: Sendable {
-        var candidate: FileBatches.Candidate
-        var record: Journal.KeyRecord
-        var file: Result<OpenFile, UploadFailure>
-    }
-
-    private func look(at batch: [FileBatches.Candidate]) async throws -> [Look] {
-        try await threads.runIfActive { [journal] in
-            zip(batch, try journal.records(ofKeys: batch.map(\.key))).map { candidate, record in
-                let file = Result { () throws(UploadFailure) in
-                    if let failure = candidate.failure { throw failure }
-                    return try Self.open(candidate.path)
-                }
-                return Look(candidate: candidate, record: record, file: file)
-            }
-        }
-    }
-
-    /// Standard input, as one object.
-    private func pushStream(key: String, _ events: Events) async throws -> Int {
+    /// Bytes that come once and in order, as one object.
+    private func push(_ stream: SourceStream, key: String, _ events: Events) async throws -> Int {
         let record = try journal.record(ofKey: key)
         let known = record.unfinished
         let next = UploadID(try journal.lastUpload() + 1)
@@ -160,11 +82,29 @@ struct UploadFeeder {
             wasStoredBefore: false)
         request.isStream = true
         request.withdrawn = record.withdrawn
-        return await submit([(request, SourceStream.path, .stream(SourceStream(descriptor: 0)))], events)
+        return await submit([(request, SourceStream.path, .stream(stream))], events)
+    }
+
+    /// The output of a program, which is started when everything else is ready.
+    private func push(outputOf command: [String], key: String, _ events: Events) async throws -> Int {
+        do throws(UploadFailure) {
+            try Self.check(key)
+            let output = try CommandOutput.start(command)
+            let stream = SourceStream(output, expectedBytes: configuration.expectedBytes)
+            do {
+                return try await push(stream, key: key, events)
+            } catch {
+                stream.stop()
+                throw JournalWriter.failure(error)
+            }
+        } catch {
+            events.yield([.refused(path: command.joined(separator: " "), key: key, error)])
+            return 0
+        }
     }
 
     /// - Returns: how many uploads were handed in, 1 or 0.
-    private func takeUp(_ id: UploadID, at path: String?, abort: Bool, _ events: Events) async -> Int {
+    func takeUp(_ id: UploadID, at path: String?, abort: Bool, _ events: Events) async -> Int {
         do {
             guard let row = try journal.upload(id) else {
                 let failure = UploadFailure(
@@ -190,6 +130,8 @@ struct UploadFeeder {
         return 0
     }
 
+    private typealias OpenFile = (source: SourceFile, stamp: FileStamp)
+
     private func reopen(_ path: String) async throws(UploadFailure) -> OpenFile {
         guard path != SourceStream.path else {
             let message = "what was read of a stream is gone with its run: drop it, and push the stream again"
@@ -202,10 +144,10 @@ struct UploadFeeder {
         }
     }
 
-    private typealias Request = (request: UploadRequest, path: String, source: UploadSource?)
+    typealias Request = (request: UploadRequest, path: String, source: UploadSource?)
 
     /// - Returns: how many they are.
-    private func submit(_ requests: [Request], _ events: Events) async -> Int {
+    func submit(_ requests: [Request], _ events: Events) async -> Int {
         guard !requests.isEmpty else { return 0 }
         for (request, path, _) in requests {
             writer.register(
@@ -235,29 +177,5 @@ struct UploadFeeder {
     /// A path that means the same wherever a later run is started.
     private static func absolute(_ path: String) -> String {
         path.hasPrefix("/") || path == SourceStream.path ? path : FileManager.default.currentDirectoryPath + "/" + path
-    }
-}
-
-/// The files of a push, looked at by one thread after the other: a disk may take its time.
-private final class SharedWalk: Sendable {
-    /// How long after a stop the files that are left are counted.
-    private static let countingTime = Duration.milliseconds(500)
-
-    private let batches: Mutex<FileBatches>
-    private let control: UploadControl
-
-    init(_ batches: FileBatches, control: UploadControl) {
-        self.batches = Mutex(batches)
-        self.control = control
-    }
-
-    func next(atMost count: Int) -> [FileBatches.Candidate] {
-        batches.withLock { $0.next(atMost: count) }
-    }
-
-    func countRest() -> NotBegun {
-        batches.withLock { batches in
-            batches.countRest { [control] in control.hasBeenStopped(for: Self.countingTime) }
-        }
     }
 }

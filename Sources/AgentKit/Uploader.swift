@@ -19,6 +19,10 @@ package struct Uploader: Sendable {
         /// routes have it.
         package var interfaces: [String] = []
         package var partBytesWish: UInt64?
+        /// Between two looks at a file that a process may be writing.
+        package var settle = Duration.seconds(5)
+        /// How many bytes the one file or stream has to have; `nil` for any number.
+        package var expectedBytes: UInt64?
         /// Without TLS, on loopback only.
         package var isPlaintext = false
         /// Name and version, for HELLO.
@@ -38,6 +42,10 @@ package struct Uploader: Sendable {
         ///   - key: the key of the one file that `paths` names; `nil` for keys by name.
         ///   - prefix: put before every key.
         case push(paths: [String], key: String?, prefix: String, filter: FileFilter)
+        /// What a program prints, if it succeeds.
+        ///
+        /// - Parameter command: its name and its arguments.
+        case pushOutput(of: [String], key: String)
         /// Unfinished uploads.
         ///
         /// - Parameters:
@@ -115,8 +123,8 @@ package struct Uploader: Sendable {
             }
             tasks.addTask {
                 let feeder = UploadFeeder(
-                    core: core, journal: journal, writer: writer, configuration: configuration, threads: threads,
-                    control: control)
+                    home: home, core: core, journal: journal, writer: writer, configuration: configuration,
+                    threads: threads, control: control)
                 await feeder.feed(work, events: continuation)
             }
             let watch = Task { await dropWhatIsMarked(journal, core) }
@@ -209,6 +217,8 @@ package struct Uploader: Sendable {
                 switch event {
                 case .submitted(let id, let path, let key, let purpose):
                     names[id] = (path, key, purpose)
+                case .note(let key, let text):
+                    observe(.note(key: key, text))
                 case .allSubmitted(let count, let notBegun):
                     submitted = count
                     summary.notBegun = notBegun

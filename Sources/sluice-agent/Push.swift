@@ -8,13 +8,23 @@ struct Push: AsyncParsableCommand {
         abstract: "Sends files, and directories with all that is in them. Run again, it goes on where it was.",
         discussion: """
             A file's key is its name; below a directory, its path relative to that directory. Hidden files are sent; \
-            symbolic links below a directory are not followed. The path - is standard input and needs --key; it \
-            survives cut connections, but not the end of this process.
+            symbolic links below a directory are not followed. The agent's own home is never sent. Files of several \
+            paths that would have the same key are refused.
+
+            A file that a process has open for writing, or that changes between two looks, is not sent, and the exit \
+            code is 75. A file that nobody has open, or that has not changed for a while, is sent at once; where the \
+            system does not tell, there is --settle between the two looks.
+
+            The path - is standard input and needs --key; it survives cut connections, but not the end of this \
+            process. A producer that dies ends its output as if that were all. So give --expect-size, or let this \
+            program run it: push --key KEY -- COMMAND ARGUMENT... stores the output of the command only if it \
+            exits 0.
 
             Patterns are the shell's (*, ?, [a-z]). One without a slash is compared with every name on a path, one \
             with a slash with the whole path below the directory.
             """)
-    @Argument(help: "Files and directories, or - for standard input.") var paths: [String]
+    @Argument(help: "Files and directories, or - for standard input.") var paths: [String] = []
+    @Argument(parsing: .postTerminator, help: "A command whose output is sent.") var command: [String] = []
     @Option(help: "The object's key, for one file.") var key: String?
     @Option(help: "Put before every key.") var prefix: String?
     @Option(help: "Below directories, send only files that fit this pattern. May be repeated.") var include: [String] =
@@ -23,17 +33,33 @@ struct Push: AsyncParsableCommand {
     @Option(help: "The size of parts, for example 8MiB.") var partSize: ByteSize?
     @Option(help: "If the key holds an object: verify that it is this file (the default), replace it, or fail.")
     var ifExists: ExistingKeyPolicy?
+    @Option(help: "Store the one file or stream only if it has exactly this size, for example 1048576B.")
+    var expectSize: ByteSize?
+    @Option(help: "Between two looks at a file that may still be written, for example 30s (default: 5s).")
+    var settle: TimeSpan?
     @Flag(help: "Say what would be sent, and send nothing.") var dryRun = false
     @OptionGroup var options: TransferOptions
 
     func validate() throws {
+        guard command.isEmpty else {
+            guard paths.isEmpty, key != nil else {
+                throw ValidationError(
+                    "A command behind -- needs --key, and no file beside it; a file whose name begins with a dash is "
+                        + "./-NAME.")
+            }
+            return
+        }
         guard !paths.isEmpty else { throw ValidationError("Name the files to send.") }
         guard key == nil || paths.count == 1 else { throw ValidationError("--key is for one file; use --prefix.") }
         guard !paths.contains("-") || (key != nil && paths.count == 1) else {
             throw ValidationError("Standard input has no name: give --key, and no other file beside it.")
         }
-        guard key == nil || !Self.isDirectory(paths[0]) else {
+        let isDirectory = FileWalk.isDirectory(paths[0])
+        guard key == nil || !isDirectory else {
             throw ValidationError("--key is for one file, and \(paths[0]) is a directory; use --prefix.")
+        }
+        guard expectSize == nil || (paths.count == 1 && !isDirectory) else {
+            throw ValidationError("--expect-size is for one file or stream.")
         }
     }
 
@@ -41,17 +67,23 @@ struct Push: AsyncParsableCommand {
         let settings = try await options.settings()
         let prefix = try settings.value(prefix, "prefix") ?? ""
         let filter = FileFilter(included: include, excluded: exclude)
+        let work: Uploader.Work =
+            if let key, !command.isEmpty {
+                .pushOutput(of: command, key: key)
+            } else {
+                .push(paths: paths, key: key, prefix: prefix, filter: filter)
+            }
         if dryRun {
-            throw ExitCode(DryRun(paths: paths, key: key, prefix: prefix, filter: filter).run { print($0) })
+            let home = AgentHome(path: options.home)
+            throw ExitCode(DryRun(work, expectedBytes: expectSize?.bytes, home: home).run { print($0) })
         }
-        try await options.upload(.push(paths: paths, key: key, prefix: prefix, filter: filter), settings) {
-            configuration in
+        try await options.upload(work, settings) { configuration in
+            configuration.expectedBytes = expectSize?.bytes
+            try settings.value(settle, "settle").map { configuration.settle = $0.duration }
             configuration.partBytesWish = try settings.value(partSize, "part-size")?.bytes
             configuration.policy = try settings.value(ifExists, "if-exists") ?? .verify
         }
     }
-
-    private static func isDirectory(_ path: String) -> Bool { FileWalk.isDirectory(path) }
 }
 
 extension ExistingKeyPolicy: ExpressibleByArgument {

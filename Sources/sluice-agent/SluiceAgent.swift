@@ -13,9 +13,9 @@ struct SluiceAgent: AsyncParsableCommand {
             sluice-agent push FILE; whatever interrupts it, run the same again.
 
             Exit codes: 0 all stored; 1 several causes, or the key holds other content; 64 wrong usage; 65 a file \
-            changed or is another one; 66 a file is missing or unreadable; 69 the store refuses; 74 this machine's \
-            disk is full; 75 try again later, everything is kept; 76 the gateway speaks another protocol; 77 this \
-            device is not authorised.
+            changed or is another one, or a command failed; 66 a file is missing or unreadable; 69 the store refuses; \
+            74 this machine's disk is full; 75 try again later, everything is kept, or a file is still being written; \
+            76 the gateway speaks another protocol; 77 this device is not authorised.
             """,
         version: sluiceVersion,
         subcommands: [Init.self, Push.self, Status.self, Resume.self, Abort.self, Digest.self, Doctor.self])

@@ -23,12 +23,20 @@ import TransferCore
         }
     }
 
-    @Test func endBeforeAKeyThatTheyHave() async throws {
+    /// Files of one key are refused, and what is refused is in no other's way.
+    @Test func namesEveryFileOfAKeyThatSeveralHave() async throws {
         try await withTree(["1/x", "1/y", "2/x", "2/y", "3/x"]) { root in
             let roots = (1...3).map { root.appending(path: "\($0)") }
             let all = batches(roots, atMost: 100)
-            #expect(all.map { $0.map(\.key) } == [["p/x", "p/y"], ["p/x", "p/y"], ["p/x"]])
-            #expect(all.joined().map { $0.path.suffix(3) } == ["1/x", "1/y", "2/x", "2/y", "3/x"])
+            #expect(all.map { $0.map(\.key) } == [["p/x", "p/y", "p/x", "p/y", "p/x"]])
+            #expect(all.joined().allSatisfy { $0.failure?.kind == .keyInvalid })
+        }
+    }
+
+    /// Two spellings of one letter are two keys, and one `String`.
+    @Test func holdSpellingsOfOneNameTogether() async throws {
+        try await withTree(["\u{E9}", "e\u{301}"]) { root in
+            #expect(batches([root], atMost: 100).map(\.count) == [2])
         }
     }
 

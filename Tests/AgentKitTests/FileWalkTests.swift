@@ -40,15 +40,141 @@ struct FileWalkTests {
         }
     }
 
-    @Test func goesOnPastANameThatIsNotText() async throws {
-        try await withTree(["file"]) { root in
-            let bytes = root.path(percentEncoded: false).utf8 + [UInt8(ascii: "/"), 0xFF, 0xFE, 0]
-            let name = bytes.map { CChar(bitPattern: $0) }
-            close(creat(name, 0o600))
-            let found = walk(root)
-            unlink(name)
-            #expect(found.contains { $0.failure?.kind == .unreadable })
-            #expect(found.contains { $0.key == "file" && $0.failure == nil })
+    /// Makes a file whose name need not be UTF-8; Foundation cannot.
+    private func make(_ name: [UInt8], in root: URL) -> [CChar] {
+        let path = (root.path(percentEncoded: false).utf8 + [UInt8(ascii: "/")] + name + [0]).map {
+            CChar(bitPattern: $0)
         }
+        close(creat(path, 0o600))
+        return path
+    }
+
+    @Test func tellsOfEveryNameThatIsNotText() async throws {
+        try await withTree(["file"]) { root in
+            let names: [[UInt8]] = [[0xFF, 0xFE], [0x61, 0xFF], [0x62, 0xFF], Array("c.tmp".utf8) + [0xFF]]
+            let paths = names.map { make($0, in: root) }
+            let folder = (root.path(percentEncoded: false).utf8 + [UInt8(ascii: "/"), 0xFD, 0]).map {
+                CChar(bitPattern: $0)
+            }
+            mkdir(folder, 0o700)
+            let filter = FileFilter(excluded: ["*.tmp*"])
+            let found = Array(FileWalk(paths: [root.path(percentEncoded: false)], filter: filter))
+            for path in paths { unlink(path) }
+            rmdir(folder)
+            let told = found.filter { $0.failure != nil }
+            #expect(told.map { $0.path.split(separator: "/").last } == ["a\\xff", "b\\xff", "\\xfd", "\\xff\\xfe"])
+            #expect(told.allSatisfy { $0.failure?.kind == .unreadable })
+            #expect(
+                found.compactMap(\.location) == [FileLocation(root: root.path(percentEncoded: false), below: "file")])
+        }
+    }
+
+    /// A slash and a combining mark behind it are one Character; to the system and to stores they are two.
+    @Test func takesNamesApartByBytes() async throws {
+        let mark = "\u{301}x"
+        try await withTree(["\(mark)/\(mark)"]) { root in
+            #expect(walk(root).map { Array($0.key.utf8) } == [Array("\(mark)/\(mark)".utf8)])
+            let named = FileWalk(paths: ["\(root.path(percentEncoded: false))/\(mark)/\(mark)"])
+            #expect(Array(named).map { Array($0.key.utf8) } == [Array(mark.utf8)])
+            for (pattern, count) in [("\(mark)/*", 0), ("\(mark)", 0), ("x/*", 1)] {
+                let filter = FileFilter(excluded: [pattern])
+                let found = Array(FileWalk(paths: [root.path(percentEncoded: false)], filter: filter))
+                #expect(found.count == count, "\(pattern)")
+            }
+        }
+    }
+
+    /// Two spellings of one letter are two names, and so two keys.
+    @Test func tellsSpellingsApart() async throws {
+        try await withTree(["\u{E9}", "e\u{301}"]) { root in
+            let keys = walk(root).map { Array($0.key.utf8) }
+            #expect(keys == [Array("e\u{301}".utf8), Array("\u{E9}".utf8)])
+            let roots = [root.appending(path: "e\u{301}"), root.appending(path: "\u{E9}")]
+            #expect(roots.flatMap { walk($0) }.allSatisfy { $0.failure == nil })
+        }
+    }
+
+    // MARK: The agent's home
+
+    @Test func leavesOutTheAgentsHome() async throws {
+        try await withTree(["a", "home/identity.key", "home/below/x", "z"]) { root in
+            let home = root.appending(path: "home").path(percentEncoded: false)
+            let link = root.appending(path: "link")
+            try FileManager.default.createSymbolicLink(atPath: link.path, withDestinationPath: home)
+            func walk(_ paths: String...) -> [FileWalk.Found] {
+                Array(FileWalk(paths: paths, home: FileIdentity(of: home)))
+            }
+            let found = walk(root.path(percentEncoded: false))
+            #expect(found.map(\.key) == ["a", "home", "z"])
+            #expect(found.map { $0.finding == .home } == [false, true, false])
+            for path in [home, home + "/identity.key", home + "/below", home + "/below/x", home + "/.", link.path] {
+                #expect(walk(path).map(\.failure?.kind) == [.unreadable], "\(path)")
+            }
+            #expect(walk(root.appending(path: "a").path).map(\.failure) == [nil])
+        }
+    }
+
+    // MARK: One key, several files
+
+    @Test func refusesEachOfTwoFilesOfOneKey() async throws {
+        try await withTree(["1/x", "1/y", "1/d/z", "2/x", "2/d/z", "2/d/w", "3/y/below", "named/y", "1/t.tmp"]) {
+            root in
+            let roots = ["1", "2", "3", "named/y"].map { root.appending(path: $0).path(percentEncoded: false) }
+            let found = Array(FileWalk(paths: roots, filter: FileFilter(excluded: ["*.tmp"])))
+            let refused = found.filter { $0.failure != nil }
+            #expect(
+                refused.map { String($0.path.dropFirst(root.path.count + 1)) } == [
+                    "1/d/z", "1/x", "1/y", "2/d/z", "2/x", "named/y",
+                ])
+            #expect(refused.allSatisfy { $0.failure?.kind == .keyInvalid })
+            #expect(found.filter { $0.failure == nil }.map(\.key) == ["d/w", "y/below"])
+        }
+    }
+
+    /// What a walk does not find under a key is no second file of it.
+    @Test func linksAndLeftOutFilesTakeNoKey() async throws {
+        try await withTree(["1/x", "1/d/y", "2/z", "elsewhere/y"]) { root in
+            let manager = FileManager.default
+            try manager.createSymbolicLink(
+                at: root.appending(path: "2/x"), withDestinationURL: root.appending(path: "1/x"))
+            try manager.createSymbolicLink(
+                at: root.appending(path: "2/d"), withDestinationURL: root.appending(path: "elsewhere"))
+            let found = walk(root.appending(path: "1"), root.appending(path: "2"))
+            #expect(found.map(\.key) == ["d/y", "x", "z"])
+            #expect(found.allSatisfy { $0.failure == nil })
+        }
+    }
+
+    @Test func aPathThatIsNamedTwiceIsWalkedOnce() async throws {
+        try await withTree(["1/x"]) { root in
+            let (folder, file) = (root.appending(path: "1"), root.appending(path: "1/x"))
+            #expect(walk(folder, folder, root.appending(path: "1/.")).map(\.failure) == [nil])
+            #expect(walk(file, file).map(\.failure) == [nil])
+            #expect(walk(folder, file).map(\.failure?.kind) == [.keyInvalid, .keyInvalid])
+        }
+    }
+
+    // MARK: Links that appear after the walk
+
+    /// Someone who may write into a directory puts links to files of others into the place of what was found.
+    @Test(arguments: ["d/e/file", "d/e", "d"]) func aLinkThatTakesAPlaceLeadsNowhere(place: String) async throws {
+        try await withTree(["tree/d/e/file", "secret/e/file", "secret/file"]) { root in
+            let found = walk(root.appending(path: "tree"))
+            let location = try #require(found.first?.location)
+            _ = try SourceFile.open(location)
+            let path = root.appending(path: "tree/\(place)")
+            try FileManager.default.removeItem(at: path)
+            let target = ["d/e/file": "secret/file", "d/e": "secret", "d": "secret"][place] ?? ""
+            try FileManager.default.createSymbolicLink(at: path, withDestinationURL: root.appending(path: target))
+            let failure = #expect(throws: UploadFailure.self) { _ = try SourceFile.open(location) }
+            #expect(failure?.kind == .unreadable)
+            #expect(failure?.message.contains("symbolic link") == true)
+        }
+    }
+}
+
+extension FileWalk.Found {
+    fileprivate var location: FileLocation? {
+        if case .file(let location) = finding { location } else { nil }
     }
 }

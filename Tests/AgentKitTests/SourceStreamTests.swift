@@ -60,4 +60,78 @@ import WireProtocol
         #expect(failure.kind == .stopped)
         withExtendedLifetime(pipe) {}
     }
+
+    // MARK: Streams that are not whole
+
+    private func readAll(_ stream: SourceStream) -> PartReading {
+        var start: UInt64 = 0
+        while true {
+            let (reading, _) = stream.read(start: start, bytesMax: 1_000, withMD5: false)
+            guard case .readOfStream(_, _, let bytes, isLast: false) = reading else { return reading }
+            start += bytes
+        }
+    }
+
+    private func expectIncomplete(
+        _ reading: PartReading, _ cause: String, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        guard case .failed(let failure) = reading else {
+            Issue.record("\(reading)", sourceLocation: sourceLocation)
+            return
+        }
+        #expect(failure.kind == .incomplete, sourceLocation: sourceLocation)
+        #expect(failure.message.contains(cause), "\(failure.message)", sourceLocation: sourceLocation)
+    }
+
+    @Test(arguments: [0, 1, 1_000, 1_001, 2_500])
+    func countsWhatIsExpected(bytes: Int) throws {
+        for expected in [0, 1, 999, 1_000, 1_001, 2_000, 2_500] as [UInt64] {
+            let pipe = Pipe()
+            try pipe.fileHandleForWriting.write(contentsOf: Data(count: bytes))
+            try pipe.fileHandleForWriting.close()
+            let reading = readAll(
+                SourceStream(descriptor: pipe.fileHandleForReading.fileDescriptor, expectedBytes: expected))
+            if expected == UInt64(bytes) {
+                guard case .readOfStream(_, _, _, isLast: true) = reading else {
+                    Issue.record("\(reading)")
+                    continue
+                }
+            } else {
+                expectIncomplete(reading, "expected \(expected) bytes")
+            }
+            withExtendedLifetime(pipe) {}
+        }
+    }
+
+    @Test func theOutputOfACommandIsWholeOnlyIfItSucceeds() throws {
+        func read(_ line: String, expectedBytes: UInt64? = nil) throws -> PartReading {
+            readAll(SourceStream(try CommandOutput.start(["sh", "-c", line]), expectedBytes: expectedBytes))
+        }
+        guard case .readOfStream(_, _, 5, isLast: true) = try read("echo four") else {
+            Issue.record("a command that succeeds")
+            return
+        }
+        expectIncomplete(try read("echo four; exit 3"), "exit status 3")
+        expectIncomplete(try read("exit 1"), "exit status 1")
+        expectIncomplete(try read("head -c 5000 /dev/zero; kill -9 $$"), "signal 9")
+        // It closes its output long before it fails.
+        expectIncomplete(try read("echo four; exec >&-; sleep 0.2; exit 4"), "exit status 4")
+        expectIncomplete(try read("echo four", expectedBytes: 6), "only 5 of the expected 6 bytes")
+    }
+
+    @Test func aCommandThatIsNotThereIsNamed() {
+        let failure = #expect(throws: UploadFailure.self) { try CommandOutput.start(["/no/such/program"]) }
+        #expect(failure?.message.contains("/no/such/program cannot be started: No such file") == true)
+    }
+
+    /// A command that goes on without an end is told to end with the stream.
+    @Test(.timeLimit(.minutes(1))) func aStoppedStreamEndsItsCommand() async throws {
+        let command = try CommandOutput.start(["sh", "-c", "exec sleep 1000"])
+        let stream = SourceStream(command)
+        async let reading = Task.detached { stream.read(start: 0, bytesMax: 10, withMD5: false).reading }.value
+        stream.stop()
+        guard case .failed = await reading else { return #expect(Bool(false), "it went on") }
+        // The end of its output says that it is gone.
+        #expect(FileHandle(fileDescriptor: command.descriptor).readDataToEndOfFile().isEmpty)
+    }
 }

@@ -37,7 +37,9 @@ struct Room: Sendable {
             ]),
         // The two programs' insides know nothing of each other; what they share is below them.
         Room("GatewayKit", imports: [foundation, system, sockets, service, core, ["SecureChannel", "ObjectStore"]]),
-        Room("AgentKit", imports: [foundation, system, sockets, service, core, ["SecureChannel", "GRDB"]]),
+        Room(
+            "AgentKit", imports: [foundation, system, sockets, service, core, ["SecureChannel", "GRDB", "CLinux"]],
+            onlyIn: ["CLinux": "SourceFile+Look.swift"]),
         // What both programs' command lines need: flags, configuration, logging.
         Room(
             "CommandSupport",

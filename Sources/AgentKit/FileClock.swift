@@ -1,0 +1,103 @@
+import FoundationEssentials
+import SecureChannel
+package import WireProtocol
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// Tells the time of the clock that files' change times are made of, as long as that clock is known to run steadily.
+///
+/// People and time servers set the device's clock, and then a file that was written a second ago may bear last year's
+/// date. The time since boot is never set, and the two clocks are slowed and hastened together. So their difference
+/// stays the same until one is set. The first run after a boot writes the difference down in the agent's home; while it
+/// is still the same, the clock has not been set since.
+package struct FileClock: Sendable {
+    private struct Reading: Equatable {
+        var boot: String
+        /// Nanoseconds since boot.
+        var age: Int64
+        /// Nanoseconds since 1970, less those since boot.
+        var difference: Int64
+    }
+
+    /// The two clocks are read one after the other: their difference is known no better than this, in nanoseconds.
+    private static let slack: Int64 = 100_000_000
+
+    private let first: Reading?
+
+    /// - Parameter path: of the file that keeps the first reading.
+    package init(path: String) {
+        guard let boot = Self.boot(), let now = Self.read(boot) else {
+            first = nil
+            return
+        }
+        if let kept = Self.kept(path), Self.isSteady(from: kept, to: now) {
+            first = kept
+        } else {
+            first = now
+            // Without the file the next run has to wait two seconds longer, and that is all.
+            try? AtomicFile.write(
+                Array("\(now.boot) \(now.age) \(now.difference)\n".utf8), to: path, mode: .ownerOnly)
+        }
+    }
+
+    /// The clock's time; `nil` where it may have been set less than the least age of old files ago.
+    package func now() -> ModificationTime? {
+        guard let first, let now = Self.read(first.boot), Self.isSteady(from: first, to: now),
+            now.age - first.age >= Self.watchedMin
+        else { return nil }
+        let (time, overflow) = now.age.addingReportingOverflow(now.difference)
+        guard !overflow, time >= 0 else { return nil }
+        return ModificationTime(seconds: time / 1_000_000_000, nanoseconds: UInt32(time % 1_000_000_000))
+    }
+
+    /// As old as a change time has to be to count as old, in nanoseconds: what was written before the first reading is
+    /// at least that old, whatever the clock was then.
+    private static let watchedMin: Int64 = 2_000_000_000
+
+    private static func isSteady(from first: Reading, to now: Reading) -> Bool {
+        let (change, overflow) = now.difference.subtractingReportingOverflow(first.difference)
+        return first.boot == now.boot && first.age <= now.age && !overflow && change.magnitude <= slack.magnitude
+    }
+
+    private static func read(_ boot: String) -> Reading? {
+        guard let age = nanoseconds(CLOCK_BOOTTIME), let time = nanoseconds(CLOCK_REALTIME) else { return nil }
+        let (difference, overflow) = time.subtractingReportingOverflow(age)
+        return overflow ? nil : Reading(boot: boot, age: age, difference: difference)
+    }
+
+    /// The name of this boot.
+    private static func boot() -> String? {
+        do {
+            let name = try BoundedFile.read("/proc/sys/kernel/random/boot_id", bytesMax: 64, access: .anyone)
+            return String(decoding: name.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
+        } catch {
+            // Where the boot has no name, nothing tells whether the clock has been set since.
+            return nil
+        }
+    }
+
+    private static func nanoseconds(_ clock: clockid_t) -> Int64? {
+        var time = timespec()
+        guard clock_gettime(clock, &time) == 0 else { return nil }
+        let (scaled, tooLong) = Int64(time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, overflow) = scaled.addingReportingOverflow(Int64(time.tv_nsec))
+        return tooLong || overflow ? nil : sum
+    }
+
+    private static func kept(_ path: String) -> Reading? {
+        do {
+            let text = String(
+                decoding: try BoundedFile.read(path, bytesMax: 256, access: .anyone), as: UTF8.self)
+            let words = text.split(whereSeparator: \.isWhitespace)
+            guard words.count == 3, let age = Int64(words[1]), let difference = Int64(words[2]) else { return nil }
+            return Reading(boot: String(words[0]), age: age, difference: difference)
+        } catch {
+            // The first run in this home.
+            return nil
+        }
+    }
+}

@@ -1,0 +1,163 @@
+import CLinux
+import NIOCore
+import SecureChannel
+import Synchronization
+package import TransferCore
+import WireProtocol
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+// One look at an open file, to tell whether a process is writing it (`FileSettling`), and whether its size is true.
+
+extension SourceFile {
+    /// Takes a look. The content is not read.
+    ///
+    /// - Throws: `unreadable`, also where the file has fewer or more bytes than its size says.
+    package func look(clock: FileClock) throws(UploadFailure) -> FileSettling.Look {
+        var fileSystem = fileSystem()
+        let lease = takeReadLease()
+        // Stores through a mapping show in the stamp only once their pages have been written back.
+        if lease == .unavailable, fsync(descriptor) != 0, fileSystem == .stamping { fileSystem = .local }
+        let result = Result { () throws(UploadFailure) in try self.stamp() }
+        // At once: a process that wants to write waits for it.
+        if lease == .granted { releaseReadLease() }
+        let stamp = try result.get()
+        if lease != .refused, try !endsWhere(stamp) {
+            let later = try self.stamp()
+            guard later != stamp else { throw .sizeUntrusted(of: stamp) }
+            return FileSettling.Look(stamp: later, lease: .refused, fileSystem: fileSystem)
+        }
+        return FileSettling.Look(
+            stamp: stamp, lease: lease, fileSystem: fileSystem, systemTime: lease == .granted ? nil : clock.now())
+    }
+
+    /// The size, which is the content's, too.
+    ///
+    /// - Throws: where it is not.
+    func trueSize() throws(UploadFailure) -> UInt64 {
+        let stamp = try self.stamp()
+        if try endsWhere(stamp) { return stamp.size }
+        let later = try self.stamp()
+        guard later != stamp else { throw .sizeUntrusted(of: stamp) }
+        return later.size
+    }
+
+    /// Whether the file ends where its size says. Files of procfs and sysfs do not.
+    private func endsWhere(_ stamp: FileStamp) throws(UploadFailure) -> Bool {
+        let last = stamp.size > 0 ? stamp.size - 1 : 0
+        var buffer = ByteBufferAllocator().buffer(capacity: 2)
+        return try append(from: last, count: 2, to: &buffer) == (stamp.size > 0 ? 1 : 0)
+    }
+
+    private func fileSystem() -> FileSettling.FileSystem {
+        var type: UInt64 = 0
+        // What cannot be asked is trusted least.
+        guard sluice_file_system_type(descriptor, &type) == 0 else { return .shared }
+        if Self.stampingFileSystems.contains(type) { return .stamping }
+        return Self.localFileSystems.contains(type) ? .local : .shared
+    }
+
+    /// Local file systems that keep a change time of every write (linux/magic.h, and each one's own header).
+    private static let stampingFileSystems: Set<UInt64> = [
+        0xEF53,  // ext2, ext3, ext4
+        0x5846_5342,  // XFS
+        0x9123_683E,  // Btrfs
+        0xF2F5_2010,  // F2FS
+        0xCA45_1A4E,  // bcachefs
+        0x2FC1_2FC1,  // ZFS
+        0x794C_7630,  // overlayfs
+        0x3153_464A,  // JFS
+        0x5265_4973,  // ReiserFS
+        0x3434,  // NILFS
+        0x2405_1905,  // UBIFS
+        0x72B6,  // JFFS2
+        0x7371_7368,  // squashfs
+        0xE0F5_E1E2,  // EROFS
+        0x9660,  // ISO 9660
+    ]
+
+    /// Local file systems whose change times are coarse, or that keep none of a store through a mapping.
+    private static let localFileSystems: Set<UInt64> = [
+        0x4D44,  // FAT
+        0x2011_BAB0,  // exFAT
+        0x0102_1994,  // tmpfs
+        0x8584_58F6,  // ramfs
+        0x9584_58F6,  // hugetlbfs
+        0x7366_746E,  // NTFS (ntfs3)
+        0x482B,  // HFS+
+        0x1501_3346,  // UDF
+    ]
+}
+
+extension UploadFailure {
+    /// The stamp did not move, so no writer is the cause.
+    fileprivate static func sizeUntrusted(of stamp: FileStamp) -> UploadFailure {
+        UploadFailure(
+            .unreadable,
+            "its size cannot be trusted (the system says \(stamp.size) bytes, and the content ends elsewhere); "
+                + "pipe it in with push - --key KEY")
+    }
+}
+
+// While a read lease is held (fcntl F_SETLEASE), a process that opens the file for writing waits. The system then sends
+// the holder a signal: SIGURG here, which is ignored where nothing handles it. The usual one, SIGIO, would end the
+// process.
+extension SourceFile {
+    // <fcntl.h> of Linux; the numbers are the same on every architecture.
+    private static let setSignal: Int32 = 10
+    private static let setLease: Int32 = 1_024
+
+    /// Asks for a read lease, which lasts until it is released or the file is closed.
+    package func takeReadLease() -> FileSettling.Lease {
+        guard fcntl(descriptor, Self.setSignal, SIGURG) == 0 else { return .unavailable }
+        guard fcntl(descriptor, Self.setLease, Int32(F_RDLCK)) == 0 else {
+            return errno == EAGAIN ? .refused : .unavailable
+        }
+        return .granted
+    }
+
+    package func releaseReadLease() {
+        _ = fcntl(descriptor, Self.setLease, Int32(F_UNLCK))
+    }
+}
+
+/// Hashes the content of a file in steps, so that a run that is stopped does not wait for a large file.
+final class ContentHash: Sendable {
+    private struct State: ~Copyable {
+        var hasher: SHA256Hasher?
+        var position: UInt64 = 0
+    }
+
+    /// Read in one step.
+    private static let stepBytes: UInt64 = 64 << 20
+
+    private let file: SourceFile
+    private let state: Mutex<State>
+
+    init(of file: SourceFile) throws {
+        self.file = file
+        state = Mutex(State(hasher: try SHA256Hasher()))
+    }
+
+    /// Reads on.
+    ///
+    /// - Returns: the digest of all that there was, at the end; before it `nil`.
+    func step() throws -> SHA256Digest? {
+        try state.withLock { state in
+            var buffer = ByteBufferAllocator().buffer(capacity: SourceFile.pieceBytes)
+            let end = state.position + Self.stepBytes
+            while state.position < end {
+                buffer.clear()
+                let got = try file.append(from: state.position, count: SourceFile.pieceBytes, to: &buffer)
+                state.hasher?.update(buffer)
+                state.position += UInt64(got)
+                if got < SourceFile.pieceBytes { return try state.hasher.take()?.finalize() }
+            }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,287 @@
+import NIOPosix
+import SecureChannel
+import Synchronization
+import TransferCore
+import WireProtocol
+
+// Pushing files: they are found, looked at until it is clear that no process writes them (`FileSettling`), and handed in
+// as the core has room.
+
+extension UploadFeeder {
+    /// What is told of the agent's own home, wherever a walk meets it.
+    static let homeNote = "left out: the agent's home"
+
+    /// Files that are looked at and handed in together, at most.
+    private static let batchMax = 64
+
+    /// How often a feeder that waits looks whether it has been stopped.
+    private static let stopInterval = Duration.milliseconds(100)
+
+    /// Files that wait for their second look, at most. They are closed meanwhile.
+    private static let waitingMax = 8_192
+
+    /// A push of files, from its first to its last.
+    private struct FilePush {
+        var settling: FileSettling
+        let clock: FileClock
+        let startedAt = ContinuousClock.now
+        /// The highest number that an upload has had.
+        var last: UploadID
+        /// How many were handed in.
+        var count = 0
+        /// Files that wait for their next look.
+        var waiting: [FileSettling.FileID: FileBatches.Candidate] = [:]
+        var lastFile: FileSettling.FileID = 0
+
+        var now: Instant { Instant(nanoseconds: 0) + (ContinuousClock.now - startedAt) }
+
+        /// Files that have waited long enough.
+        mutating func due(atMost count: Int) -> [Subject] {
+            var due: [Subject] = []
+            while due.count < count, let file = settling.takeDue(now: now) {
+                if let candidate = waiting.removeValue(forKey: file) {
+                    due.append(Subject(file: file, candidate: candidate))
+                }
+            }
+            return due
+        }
+
+        /// Files that are looked at for the first time.
+        mutating func subjects(of candidates: [FileBatches.Candidate]) -> [Subject] {
+            candidates.map { candidate in
+                lastFile += 1
+                return Subject(file: lastFile, candidate: candidate)
+            }
+        }
+    }
+
+    /// A file that is to be looked at.
+    private struct Subject: Sendable {
+        var file: FileSettling.FileID
+        var candidate: FileBatches.Candidate
+    }
+
+    /// A file that was looked at, and what is known of it.
+    private struct Look: Sendable {
+        var subject: Subject
+        var record: Journal.KeyRecord
+        var file: Result<(source: SourceFile, seen: FileSettling.Look), UploadFailure>
+
+        var candidate: FileBatches.Candidate { subject.candidate }
+    }
+
+    /// - Returns: how many were handed in; the others have been told of, or are counted as not begun.
+    func push(_ batches: FileBatches, notBegun: inout NotBegun, _ events: Events) async throws -> Int {
+        let walk = SharedWalk(batches, control: control)
+        var push = FilePush(
+            settling: FileSettling(distance: configuration.settle, waitingMax: Self.waitingMax),
+            clock: FileClock(path: home.clockPath), last: UploadID(try journal.lastUpload()))
+        while true {
+            let room = await core.waitForRoom()
+            guard !isStopped else { break }
+            let count = min(room, Self.batchMax)
+            var batch = push.due(atMost: count)[...]
+            if batch.isEmpty, !push.settling.isFull {
+                batch = push.subjects(of: try await threads.runIfActive { walk.next(atMost: count) })[...]
+            }
+            guard !batch.isEmpty else {
+                guard let deadline = push.settling.nextDeadline else { break }
+                await sleep(for: deadline.since(push.now))
+                continue
+            }
+            while !batch.isEmpty, !isStopped {
+                // The first waits until nothing else goes to its key; whoever has to wait behind it comes later.
+                let free = batch.prefix(await core.waitForFree(batch.map(\.candidate.key)))
+                guard !isStopped else { break }
+                var keys = KeySet()
+                let ready = free.prefix { keys.insert($0.candidate) }
+                batch = batch.dropFirst(ready.count)
+                await self.push(ready, &push, events)
+            }
+            notBegun.count += batch.count
+        }
+        notBegun.count += push.waiting.count
+        if isStopped { notBegun = notBegun + (try await threads.runIfActive { walk.countRest() }) }
+        return push.count
+    }
+
+    /// Returns sooner where nothing more is to be handed in.
+    private func sleep(for duration: Duration) async {
+        let end = ContinuousClock.now + duration
+        while !isStopped, ContinuousClock.now < end {
+            // Cancelled while asleep: the caller looks for the reason.
+            try? await Task.sleep(until: min(end, ContinuousClock.now + Self.stopInterval), clock: .continuous)
+        }
+    }
+
+    private func push(_ batch: ArraySlice<Subject>, _ push: inout FilePush, _ events: Events) async {
+        var ready: [Look] = []
+        var unread: [Look] = []
+        do {
+            for look in try await look(at: batch, push.clock, events) {
+                switch judge(look, &push, events) {
+                case .ready?: ready.append(look)
+                case .hash?: unread.append(look)
+                default: break
+                }
+            }
+        } catch {
+            let failure = JournalWriter.failure(error)
+            events.yield(batch.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
+        }
+        await handIn(ready, &push, events)
+        // Those that need no reading do not wait for them.
+        for look in unread {
+            let read = await hash(look, push.clock)
+            if case .ready? = judge(read, &push, events) { await handIn([read], &push, events) }
+        }
+    }
+
+    /// - Returns: `nil` where nothing can be done with the file, which has been told.
+    private func judge(_ look: Look, _ push: inout FilePush, _ events: Events) -> FileSettling.Verdict? {
+        let (path, key) = (look.candidate.path, look.candidate.key)
+        let isResumable = look.record.unfinished != nil
+        switch look.file {
+        case .failure(let failure):
+            push.settling.forget(look.subject.file)
+            events.yield([.refused(path: path, key: key, failure, isResumable: isResumable)])
+            return nil
+        case .success(let file):
+            let verdict = push.settling.looked(look.subject.file, file.seen, now: push.now)
+            switch verdict {
+            case .ready, .hash: break
+            case .lookAgain: push.waiting[look.subject.file] = look.candidate
+            case .stillWritten:
+                let failure = UploadFailure(.stillWritten)
+                events.yield([.refused(path: path, key: key, failure, isResumable: isResumable)])
+            }
+            return verdict
+        }
+    }
+
+    private func look(
+        at batch: ArraySlice<Subject>, _ clock: FileClock, _ events: Events
+    ) async throws -> [Look] {
+        let homes = batch.filter { $0.candidate.finding == .home }
+        if !homes.isEmpty { events.yield(homes.map { .note(key: $0.candidate.path, Self.homeNote) }) }
+        let files = batch.filter { $0.candidate.finding != .home }
+        return try await threads.runIfActive { [journal] in
+            zip(files, try journal.records(ofKeys: files.map(\.candidate.key))).map { subject, record in
+                let file = Result { () throws(UploadFailure) in
+                    let source = try Self.open(subject.candidate.finding)
+                    return (source: source, seen: try source.look(clock: clock))
+                }
+                return Look(subject: subject, record: record, file: file)
+            }
+        }
+    }
+
+    private static func open(_ finding: FileWalk.Finding) throws(UploadFailure) -> SourceFile {
+        switch finding {
+        case .file(let location): try SourceFile.open(location)
+        case .refused(let failure): throw failure
+        case .home: throw .noRegularFile
+        }
+    }
+
+    /// Looks again, with the digest of the content.
+    private func hash(_ look: Look, _ clock: FileClock) async -> Look {
+        guard case .success(let file) = look.file else { return look }
+        var look = look
+        do {
+            let hash = try ContentHash(of: file.source)
+            var digest: SHA256Digest?
+            while digest == nil {
+                guard !isStopped else { throw UploadFailure(.stopped, "interrupted") }
+                digest = try await threads.runIfActive { try hash.step() }
+            }
+            var seen = try await threads.runIfActive { try file.source.look(clock: clock) }
+            if seen.stamp.size == file.seen.stamp.size, seen.stamp.modification == file.seen.stamp.modification {
+                seen.digest = digest
+            } else {
+                // What was hashed is not one version of the file.
+                seen.lease = .refused
+            }
+            look.file = .success((file.source, seen))
+        } catch let failure as UploadFailure {
+            look.file = .failure(failure)
+        } catch {
+            look.file = .failure(UploadFailure(.unreadable, "it cannot be hashed: \(error)"))
+        }
+        return look
+    }
+
+    /// Hands in files that nobody writes.
+    private func handIn(_ ready: [Look], _ push: inout FilePush, _ events: Events) async {
+        var requests: [Request] = []
+        var rest = ready[...]
+        do {
+            for var look in ready {
+                let key = look.candidate.key
+                if let marked = look.record.unfinished, marked.isDropping {
+                    // Those before it do not wait for its end.
+                    push.count += await submit(requests, events)
+                    requests = []
+                    push.count += await takeUp(marked.id, at: nil, abort: true, events)
+                    _ = await core.waitForFree([key])
+                    look.record = try journal.record(ofKey: key)
+                }
+                do throws(UploadFailure) {
+                    requests.append(try request(for: look, last: &push.last))
+                } catch {
+                    let isResumable = look.record.unfinished != nil
+                    events.yield([.refused(path: look.candidate.path, key: key, error, isResumable: isResumable)])
+                }
+                rest = rest.dropFirst()
+            }
+        } catch {
+            let failure = JournalWriter.failure(error)
+            events.yield(rest.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
+        }
+        push.count += await submit(requests, events)
+    }
+
+    private func request(for look: Look, last: inout UploadID) throws(UploadFailure) -> Request {
+        let file = try look.file.get()
+        try Self.check(size: file.seen.stamp.size, expected: configuration.expectedBytes)
+        let known = look.record.unfinished
+        if known == nil { last = UploadID(last.value + 1) }
+        var request = UploadRequest(
+            id: known?.id ?? last, purpose: .push, key: look.candidate.key, stamp: file.seen.stamp,
+            policy: configuration.policy, partBytesWish: configuration.partBytesWish, saved: known?.saved,
+            wasStoredBefore: look.record.hasReceipt)
+        request.proof = look.record.proof
+        request.withdrawn = look.record.withdrawn
+        return (request, look.candidate.path, .file(file.source))
+    }
+
+    /// A file that is shorter or longer than the user says is not the file that the user means.
+    static func check(size: UInt64, expected: UInt64?) throws(UploadFailure) {
+        guard let expected, size != expected else { return }
+        throw .incomplete("it has \(size) bytes, and \(expected) are expected")
+    }
+}
+
+/// The files of a push, looked at by one thread after the other: a disk may take its time.
+private final class SharedWalk: Sendable {
+    /// How long after a stop the files that are left are counted.
+    private static let countingTime = Duration.milliseconds(500)
+
+    private let batches: Mutex<FileBatches>
+    private let control: UploadControl
+
+    init(_ batches: FileBatches, control: UploadControl) {
+        self.batches = Mutex(batches)
+        self.control = control
+    }
+
+    func next(atMost count: Int) -> [FileBatches.Candidate] {
+        batches.withLock { $0.next(atMost: count) }
+    }
+
+    func countRest() -> NotBegun {
+        batches.withLock { batches in
+            batches.countRest { [control] in control.hasBeenStopped(for: Self.countingTime) }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import AgentKit
+import Foundation
+import TestSupport
+import Testing
+import TransferCore
+import WireProtocol
+
+/// What one look at a file finds of those who write it.
+@Suite struct SourceFileLookTests {
+    private static let shell = Executable(path: "/bin/sh")
+
+    /// A clock that is taken for steady since long ago.
+    private func withFile(
+        in parent: String? = nil, _ body: (URL, FileClock) async throws -> Void
+    ) async throws {
+        try await withTemporaryDirectory { directory in
+            let folder = parent.map { URL(filePath: $0) } ?? directory
+            let file = folder.appending(path: "look-\(UUID().uuidString)")
+            try Data("content".utf8).write(to: file)
+            defer { unlink(file.path(percentEncoded: false)) }
+            try await body(file, FileClock(path: directory.appending(path: "clock").path(percentEncoded: false)))
+        }
+    }
+
+    private func look(_ file: URL, _ clock: FileClock) throws -> FileSettling.Look {
+        try SourceFile.open(file.path(percentEncoded: false)).look(clock: clock)
+    }
+
+    @Test func aFileThatNobodyWritesIsLeased() async throws {
+        try await withFile { file, clock in
+            let look = try look(file, clock)
+            #expect(look.lease == .granted)
+            #expect(look.stamp.size == 7)
+            // It is given back with the look: nobody who wants to write waits.
+            let again = open(file.path(percentEncoded: false), O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+            #expect(again >= 0)
+            close(again)
+        }
+    }
+
+    @Test func aFileThatIsOpenForWritingIsNotLeased() async throws {
+        try await withFile { file, clock in
+            let writer = try FileHandle(forUpdating: file)
+            #expect(try look(file, clock).lease == .refused)
+            try writer.close()
+            #expect(try look(file, clock).lease == .granted)
+        }
+    }
+
+    @Test func aFileThatIsMappedForWritingIsNotLeased() async throws {
+        try await withFile { file, clock in
+            let writer = open(file.path(percentEncoded: false), O_RDWR | O_CLOEXEC)
+            let pages = mmap(nil, 7, PROT_READ | PROT_WRITE, MAP_SHARED, writer, 0)
+            close(writer)
+            let mapped = try look(file, clock)
+            #expect(mapped.lease == .refused)
+            munmap(pages, 7)
+            let unmapped = try look(file, clock)
+            #expect(unmapped.lease == .granted)
+        }
+    }
+
+    /// The system signals the holder of a lease when another process opens the file: this process, which SIGIO would
+    /// end.
+    @Test func aWriterThatComesDoesNotEndTheHolder() async throws {
+        try await withFile { file, _ in
+            let path = file.path(percentEncoded: false)
+            let source = try SourceFile.open(path)
+            #expect(source.takeReadLease() == .granted)
+            // Opened without waiting, so that the attempt ends while the lease is held.
+            let command =
+                "import os, sys\ntry: os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)\n"
+                + "except BlockingIOError: print('leased')"
+            let attempt = try await run(Executable.inSearchPath("python3"), ["-c", command, path])
+            #expect(attempt.lines(of: .standardOutput) == ["leased"], "\(attempt.transcript)")
+            // One that waits gets the file as soon as the lease is released.
+            try await withProgram(Self.shell, ["-c", "echo more >> '\(path)'"]) { writer in
+                source.releaseReadLease()
+                let ended = try await writer.waitForExit()
+                #expect(ended == .exited(0))
+            }
+            #expect(try source.stamp().size == 12)
+        }
+    }
+
+    @Test func sizesThatAreNotTrueAreRefused() async throws {
+        try await withFile { _, clock in
+            for path in ["/proc/cpuinfo", "/proc/self/status", "/sys/class/net/lo/mtu"] {
+                let failure = #expect(throws: UploadFailure.self) { _ = try look(URL(filePath: path), clock) }
+                #expect(failure?.kind == .unreadable)
+                #expect(failure?.message.contains("size cannot be trusted") == true, "\(path): \(failure as Any)")
+            }
+        }
+    }
+
+    @Test(arguments: [0, 1, 5_000]) func trueSizesAreTaken(bytes: Int) async throws {
+        try await withFile { file, clock in
+            try Data(count: bytes).write(to: file)
+            #expect(try look(file, clock).stamp.size == UInt64(bytes))
+        }
+    }
+
+    @Test func memoryFileSystemsKeepNoStampsToRelyOn() async throws {
+        try await withFile(in: "/dev/shm") { file, clock in
+            let look = try look(file, clock)
+            #expect(look.fileSystem == .local)
+        }
+    }
+}
+
+/// The clock that change times are made of, as long as it is known not to have been set.
+@Suite struct FileClockTests {
+    private static let boot = "/proc/sys/kernel/random/boot_id"
+
+    private func nanoseconds(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    /// What a run of some time ago would have kept.
+    private func kept(secondsAgo: Int64, setBy step: Int64 = 0, boot: String? = nil) throws -> String {
+        let name = try String(contentsOfFile: Self.boot, encoding: .utf8)
+        let age = nanoseconds(CLOCK_BOOTTIME)
+        let difference = nanoseconds(CLOCK_REALTIME) - age
+        let boot = boot ?? name.trimmingCharacters(in: .whitespacesAndNewlines)
+        return "\(boot) \(age - secondsAgo * 1_000_000_000) \(difference - step)\n"
+    }
+
+    private func isTold(_ kept: String?) async throws -> Bool {
+        var isTold = false
+        try await withTemporaryDirectory { directory in
+            let path = directory.appending(path: "clock").path(percentEncoded: false)
+            try kept?.write(toFile: path, atomically: true, encoding: .utf8)
+            let time = FileClock(path: path).now()
+            isTold = time != nil
+            if let time { #expect(abs(time.seconds - nanoseconds(CLOCK_REALTIME) / 1_000_000_000) <= 5) }
+            #expect(FileManager.default.fileExists(atPath: path))
+        }
+        return isTold
+    }
+
+    @Test func tellsTheTimeOnceItHasRunSteadily() async throws {
+        #expect(try await isTold(kept(secondsAgo: 3)))
+        #expect(try await !isTold(kept(secondsAgo: 1)))
+    }
+
+    @Test func tellsNothingWhereTheClockWasSetOrMayHaveBeen() async throws {
+        #expect(try await !isTold(nil))
+        #expect(try await !isTold(kept(secondsAgo: 100, setBy: 1_000_000_000)))
+        #expect(try await !isTold(kept(secondsAgo: 100, setBy: -1_000_000_000)))
+        #expect(try await !isTold(kept(secondsAgo: 100, boot: "another")))
+        #expect(try await !isTold(kept(secondsAgo: -100)))
+        for text in ["", "x", "a b c", "a 1 \(Int64.min)", "\(Int64.max) \(Int64.max) \(Int64.max)"] {
+            #expect(try await !isTold(text))
+        }
+    }
+}
