@@ -176,18 +176,9 @@ extension EndToEndTests {
             }
         }
 
-        /// Two files of one name for one key: the second meets what the first has left there.
-        @Test func twoFilesForOneKeyAreTakenOneAfterTheOther() async throws {
+        /// A number that is given twice is one upload.
+        @Test func aNumberThatIsGivenTwiceIsOneUpload() async throws {
             try await Site.serving { site, agent in
-                let files = [
-                    try site.makeFile("a/file", bytes: 2 * site.partBytes), try site.makeFile("b/file", bytes: 10),
-                ]
-                let pushed = try await agent.run(
-                    ["push"] + files.map { $0.path(percentEncoded: false) } + ["--part-size", site.partSize],
-                    exits: 1)
-                #expect(pushed.outcomes == ["stored", "keyTaken"])
-                try await site.expectObject("file", equals: files[0])
-                // A number that is given twice is one upload.
                 _ = try await site.pushAndKill(agent, site.makeLargeFile("large"))
                 _ = try await agent.run(["resume", "1", "1"])
                 try await site.expectNothingUnfinished()

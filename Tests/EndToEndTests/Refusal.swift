@@ -117,4 +117,18 @@ extension Site {
             Executable(path: "/bin/sh"), ["-c", line], workingDirectory: directory, within: Self.deadline)
         try #require(program.exitStatus == .exited(0), "\(program.transcript)")
     }
+
+    /// The agent as it is run by a user to whom nothing is open that is not open to all, and to whom the system gives no
+    /// lease on files of others.
+    func stranger(_ agent: AgentHandle) async throws -> AgentHandle {
+        // Whoever is no root is stranger enough.
+        guard geteuid() == 0 else { return agent }
+        try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: path(""))
+        // The built one may lie where only its builder may look.
+        let program = path("program")
+        try FileManager.default.copyItem(atPath: agent.program.path, toPath: program)
+        try await shell("chown -R 65534:65534 '\(agent.home)'")
+        let command = "exec setpriv --reuid=65534 --regid=65534 --clear-groups '\(program)'"
+        return AgentHandle(home: agent.home, program: try script("as a stranger", running: command))
+    }
 }

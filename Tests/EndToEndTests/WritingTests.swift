@@ -1,0 +1,133 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEndTests {
+    /// Files that another process is writing while they are pushed: none is stored before it is whole.
+    @Suite
+    struct WritingTests {
+        private static let shell = Executable(path: "/bin/sh")
+
+        /// How a process writes a file, a bit every tenth of a second, for some three seconds.
+        enum Writer: String, CaseIterable, Sendable {
+            case appends
+            case writesOver
+            case storesThroughAMapping
+
+            fileprivate func program(_ path: String) throws -> (Executable, [String]) {
+                switch self {
+                case .appends:
+                    let line = "exec 3>>'\(path)'; for i in $(seq 30); do echo line $i >&3; sleep 0.1; done"
+                    return (shell, ["-c", line])
+                case .writesOver:
+                    return (
+                        try .inSearchPath("python3"),
+                        ["-c", Self.script("file.seek(step); file.write(bytes([step])); file.flush()"), path]
+                    )
+                case .storesThroughAMapping:
+                    return (try .inSearchPath("python3"), ["-c", Self.script("pages[step] = step"), path])
+                }
+            }
+
+            private static func script(_ step: String) -> String {
+                """
+                import mmap, sys, time
+                file = open(sys.argv[1], "r+b")
+                pages = mmap.mmap(file.fileno(), 0)
+                for step in range(1, 31):
+                    \(step)
+                    time.sleep(0.1)
+                """
+            }
+        }
+
+        /// - Parameter withLeases: not, where the agent runs as a user to whom the system gives none.
+        @Test(arguments: Writer.allCases, [true, false])
+        func nothingIsStoredBeforeItIsWhole(writer: Writer, withLeases: Bool) async throws {
+            try await Site.serving { site, agent in
+                let agent = withLeases ? agent : try await site.stranger(agent)
+                let file = try site.makeFile("file", bytes: 100_000)
+                let path = file.path(percentEncoded: false)
+                try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+                let (program, arguments) = try writer.program(path)
+                // Two looks have to lie farther apart than two writes.
+                let push = ["push", path, "--settle", "500ms"]
+                var outcomes: [String] = []
+                try await withProgram(program, arguments) { running in
+                    while running.exitStatus == nil {
+                        let run = try await agent.start(push) { agent in
+                            let status = try await agent.waitForExit()
+                            let run = AgentRun(agent)
+                            #expect(status == .exited(run.outcomes == ["stillWritten"] ? 75 : 0), "\(agent.transcript)")
+                            return run
+                        }
+                        outcomes += run.outcomes
+                    }
+                    #expect(running.exitStatus == .exited(0), "\(running.transcript)")
+                }
+                #expect(outcomes.filter { $0 == "stillWritten" }.count >= 2, "\(outcomes)")
+                // One that was taken before its end would be there for good, and this a conflict.
+                outcomes += try await agent.run(push).outcomes
+                #expect(outcomes.last == "stored" || outcomes.last == "there", "\(outcomes)")
+                try await site.expectObject("file", equals: file)
+                try await site.expectNothingUnfinished()
+            }
+        }
+
+        @Test func aFileInWritingIsNamedAndKeptBack() async throws {
+            try await Site.serving { site, agent in
+                _ = try site.makeFile("file", bytes: 1_000)
+                let line = "exec 3>>'\(site.path("file"))'; echo open; exec sleep 1000"
+                try await withProgram(Self.shell, ["-c", line]) { writer in
+                    try await writer.waitForLine { $0 == "open" }
+                    let refusal = Refusal(
+                        75, "stillWritten", "still being written", do: "push it again when its writer")
+                    try await agent.expectRefusal(["push", site.path("file"), "--settle", "100ms"], refusal)
+                    try await site.expectNoObject("file")
+                }
+                _ = try await agent.run(["push", site.path("file")])
+            }
+        }
+
+        /// With an hour between two looks, what is stored was looked at once.
+        @Test func anOrdinaryPushStartsAtOnce() async throws {
+            try await Site.serving { site, agent in
+                let file = try site.makeFile("new", bytes: 1_000)
+                _ = try await agent.run(["push", file.path(percentEncoded: false), "--settle", "1h"])
+                let old = try site.makeFile("old", bytes: 1_000)
+                let path = old.path(percentEncoded: false)
+                try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+                // Without leases an old change time will do, once the agent has seen the clock run steadily for 2 s.
+                let stranger = try await site.stranger(agent)
+                try await site.shell("sleep 2.5")
+                _ = try await stranger.run(["push", path, "--settle", "1h"])
+                try await site.expectObject("old", equals: old)
+            }
+        }
+
+        /// A file that waits for its second look holds up no other, and a stopped push says that it is not done.
+        @Test func othersAreSentMeanwhile() async throws {
+            try await Site.serving { site, agent in
+                for index in 0..<200 { _ = try site.makeFile("tree/\(index)", bytes: 100) }
+                let line = "exec 3>>'\(site.path("tree/0"))'; echo open; exec sleep 1000"
+                try await withProgram(Self.shell, ["-c", line]) { writer in
+                    try await writer.waitForLine { $0 == "open" }
+                    try await agent.start(["push", site.path("tree"), "--settle", "1h"]) { push in
+                        let stored = Watched(0)
+                        try await push.waitForLine(within: Site.deadline) { line in
+                            guard AgentRun.event(line)?.outcome == "stored" else { return false }
+                            return stored.update { count in
+                                count += 1
+                                return count == 199
+                            }
+                        }
+                        push.kill(SIGINT)
+                        #expect(try await push.waitForExit(within: Site.deadline) == .exited(75), "\(push.transcript)")
+                        #expect(AgentRun(push).outcomes.filter { $0 == "stopped" }.count == 1)
+                    }
+                }
+                try await site.expectNoObject("0")
+            }
+        }
+    }
+}
