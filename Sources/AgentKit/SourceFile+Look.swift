@@ -120,6 +120,7 @@ extension SourceFile {
         return .granted
     }
 
+    /// Lets those go on that wait to open the file for writing. Safe to repeat.
     package func releaseReadLease() {
         _ = fcntl(descriptor, Self.setLease, Int32(F_UNLCK))
     }

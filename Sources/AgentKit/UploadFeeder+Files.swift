@@ -4,8 +4,8 @@ import Synchronization
 import TransferCore
 import WireProtocol
 
-// Pushing files: they are found, looked at until it is clear that no process writes them (`FileSettling`), and handed in
-// as the core has room.
+// Pushing files: they are found, looked at until it is clear that no process writes them (`FileSettling`), and handed
+// in as the core has room.
 
 extension UploadFeeder {
     /// What is told of the agent's own home, wherever a walk meets it.

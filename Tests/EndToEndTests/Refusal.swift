@@ -118,8 +118,8 @@ extension Site {
         try #require(program.exitStatus == .exited(0), "\(program.transcript)")
     }
 
-    /// The agent as it is run by a user to whom nothing is open that is not open to all, and to whom the system gives no
-    /// lease on files of others.
+    /// The agent as it is run by a user to whom nothing is open that is not open to all, and to whom the system gives
+    /// no lease on files of others.
     func stranger(_ agent: AgentHandle) async throws -> AgentHandle {
         // Whoever is no root is stranger enough.
         guard geteuid() == 0 else { return agent }

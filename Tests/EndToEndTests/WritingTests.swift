@@ -17,7 +17,7 @@ extension EndToEndTests {
             fileprivate func program(_ path: String) throws -> (Executable, [String]) {
                 switch self {
                 case .appends:
-                    let line = "exec 3>>'\(path)'; for i in $(seq 30); do echo line $i >&3; sleep 0.1; done"
+                    let line = "exec 3>>'\(path)'; echo open; for i in $(seq 30); do echo line $i >&3; sleep 0.1; done"
                     return (shell, ["-c", line])
                 case .writesOver:
                     return (
@@ -34,6 +34,7 @@ extension EndToEndTests {
                 import mmap, sys, time
                 file = open(sys.argv[1], "r+b")
                 pages = mmap.mmap(file.fileno(), 0)
+                print("open", flush=True)
                 for step in range(1, 31):
                     \(step)
                     time.sleep(0.1)
@@ -54,6 +55,8 @@ extension EndToEndTests {
                 let push = ["push", path, "--settle", "500ms"]
                 var outcomes: [String] = []
                 try await withProgram(program, arguments) { running in
+                    // Before that nobody writes it, and it may be stored.
+                    try await running.waitForLine { $0 == "open" }
                     while running.exitStatus == nil {
                         let run = try await agent.start(push) { agent in
                             let status = try await agent.waitForExit()
@@ -113,12 +116,13 @@ extension EndToEndTests {
                 try await withProgram(Self.shell, ["-c", line]) { writer in
                     try await writer.waitForLine { $0 == "open" }
                     try await agent.start(["push", site.path("tree"), "--settle", "1h"]) { push in
-                        let stored = Watched(0)
+                        let stored = Watched(Set<String>())
                         try await push.waitForLine(within: Site.deadline) { line in
-                            guard AgentRun.event(line)?.outcome == "stored" else { return false }
-                            return stored.update { count in
-                                count += 1
-                                return count == 199
+                            guard let event = AgentRun.event(line), event.outcome == "stored", let key = event.key
+                            else { return false }
+                            return stored.update { keys in
+                                keys.insert(key)
+                                return keys.count == 199
                             }
                         }
                         push.kill(SIGINT)
