@@ -1,5 +1,6 @@
 import FoundationEssentials
 package import SecureChannel
+import WireProtocol
 
 #if canImport(Musl)
     import Musl
@@ -130,7 +131,7 @@ package struct AgentHome: Sendable {
         }
         let host = try gateway().host
         do {
-            let authority = try CertificateAuthority.load(from: file.hasPrefix("/") ? file : path + "/" + file)
+            let authority = try CertificateAuthority.load(from: file.isAbsolutePath ? file : path + "/" + file)
             return .authority(authority, gatewayName: configuration["gateway-name"] ?? host)
         } catch {
             throw AgentHomeError(.unusable, "the authority that \(configurationPath) names cannot be used: \(error)")

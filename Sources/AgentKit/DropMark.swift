@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import TransferCore
+import WireProtocol
 
 /// Dropping uploads of a home in which another process is at work: they are marked in the journal, and that process
 /// does it.

@@ -85,11 +85,15 @@ public final class FileUpload: Sendable {
         await pauseAtOnce()
         guard state.withLock({ $0.result == nil }) else { return }
         do {
-            let unfinished = try AgentJournal.unfinished(in: home, logger: Self.logger).filter { $0.key == key }
+            let unfinished = try AgentJournal.unfinished(in: home, logger: Self.logger).filter {
+                $0.key.hasSameBytes(as: key)
+            }
             let dropped = Uploader.Work.unfinished(resume: [], path: nil, drop: unfinished.map(\.id))
             if !unfinished.isEmpty {
                 let summary = try await uploader().run(dropped) { _ in }
-                if let failure = summary.failures.first(where: { $0.key == key }) { throw Failure(failure.failure) }
+                if let failure = summary.failures.first(where: { $0.key.hasSameBytes(as: key) }) {
+                    throw Failure(failure.failure)
+                }
             }
             finish(.failure(Failure(kind: .cancelled, message: "cancelled")))
         } catch {
@@ -136,7 +140,7 @@ public final class FileUpload: Sendable {
         do {
             let summary = try await uploader().run(work, control: control) { self.observe($0) }
             // Dropped by another command, or never handed in: then only the summary tells.
-            let own = summary.failures.last { $0.key == key } ?? summary.failures.first
+            let own = summary.failures.last { $0.key.hasSameBytes(as: key) } ?? summary.failures.first
             if state.withLock({ $0.result == nil }) {
                 if let own, own.failure.kind != .stopped {
                     finish(.failure(Failure(own.failure)))
@@ -157,16 +161,16 @@ public final class FileUpload: Sendable {
 
     private func observe(_ event: UploadEvent) {
         switch event {
-        case .part(let key, let number, let sent, let size, let isStored) where key == self.key:
+        case .part(let key, let number, let sent, let size, let isStored) where key.hasSameBytes(as: self.key):
             continuation.yield(
                 .part(Part(number: Int(number.value), size: size, sentBytes: sent, isStored: isStored)))
-        case .file(let key, let figures) where key == self.key:
+        case .file(let key, let figures) where key.hasSameBytes(as: self.key):
             continuation.yield(.file(Progress(figures)))
-        case .note(let key, let text) where key == self.key:
+        case .note(let key, let text) where key.hasSameBytes(as: self.key):
             continuation.yield(.note(text))
-        case .finished(_, let key, .stored(let receipt, let wasThere), _) where key == self.key:
+        case .finished(_, let key, .stored(let receipt, let wasThere), _) where key.hasSameBytes(as: self.key):
             finish(.success(Receipt(receipt, wasThere: wasThere)))
-        case .finished(_, let key, .failed(let failure), _) where key == self.key:
+        case .finished(_, let key, .failed(let failure), _) where key.hasSameBytes(as: self.key):
             if failure.kind != .stopped { finish(.failure(Failure(failure))) }
         case .part, .file, .note, .finished:
             break  // Of an upload that was dropped before, or cancelled by another process.

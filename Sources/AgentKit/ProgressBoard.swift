@@ -42,7 +42,7 @@ struct ProgressBoard {
             finishedBytes &+= figures.storedBytes
             finishedSent &+= figures.bytesSent
             files[key] = nil
-            order.removeAll { $0 == key }
+            order.removeAll { $0.hasSameBytes(as: key) }
         }
         sample(at: now)
     }

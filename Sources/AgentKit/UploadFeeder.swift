@@ -176,6 +176,6 @@ struct UploadFeeder {
 
     /// A path that means the same wherever a later run is started.
     private static func absolute(_ path: String) -> String {
-        path.hasPrefix("/") || path == SourceStream.path ? path : FileManager.default.currentDirectoryPath + "/" + path
+        path.isAbsolutePath || path == SourceStream.path ? path : FileManager.default.currentDirectoryPath + "/" + path
     }
 }

@@ -1,4 +1,5 @@
 package import TransferCore
+import WireProtocol
 
 /// What a line of the device list, or of the invitations, may say behind its other fields:
 ///
@@ -79,7 +80,7 @@ package struct DeviceOptions: Equatable, Sendable {
     /// means is left out.
     func text(usualPrefix: String = "") -> String {
         var options: [String] = []
-        if prefix != usualPrefix { options.append("prefix=\(prefix)") }
+        if !prefix.hasSameBytes(as: usualPrefix) { options.append("prefix=\(prefix)") }
         if let count = limits.connectionsMax { options.append("connections=\(count)") }
         if let count = limits.sessionsMax { options.append("sessions=\(count)") }
         if let bytes = limits.budgetBytes { options.append("budget=\(bytes / Self.mebibyte)MiB") }

@@ -72,7 +72,7 @@ package struct SessionRecords: Sendable {
 
 /// Swift holds texts equal that are written with different code points; keys are bytes.
 func isSame(_ left: String, _ right: String) -> Bool {
-    left.utf8.elementsEqual(right.utf8)
+    left.hasSameBytes(as: right)
 }
 
 /// A record as it was found.

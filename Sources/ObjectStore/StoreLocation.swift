@@ -1,3 +1,5 @@
+import WireProtocol
+
 /// Where a site's objects lie, as an operator writes it: `file:///directory` or `s3://bucket/prefix`.
 package enum StoreLocation: Hashable, Sendable {
     /// An absolute path without a slash at its end.
@@ -23,10 +25,10 @@ package enum StoreLocation: Hashable, Sendable {
         guard let path = text.removing(prefix: "//") else {
             throw StoreLocationError("a directory is written with three slashes, as in file:///var/lib/sluice")
         }
-        guard path.hasPrefix("/") else {
+        guard path.utf8.first == ObjectKey.separator else {
             throw StoreLocationError("the directory must be absolute, with three slashes, as in file:///var/lib/sluice")
         }
-        guard !path.contains(where: { $0 == "?" || $0 == "#" }) else {
+        guard !hasQueryOrFragment(path) else {
             throw StoreLocationError("a question mark or number sign in a directory is written %3F or %23")
         }
         guard let decoded = decodingPercents(path) else {
@@ -39,10 +41,10 @@ package enum StoreLocation: Hashable, Sendable {
     }
 
     private static func bucket(afterScheme text: String) throws(StoreLocationError) -> StoreLocation {
-        guard !text.contains(where: { $0 == "?" || $0 == "#" }) else {
+        guard !hasQueryOrFragment(text) else {
             throw StoreLocationError("options of an S3 store have flags of their own, nothing follows the prefix")
         }
-        let end = text.firstIndex(of: "/") ?? text.endIndex
+        let end = text.utf8.firstIndex(of: ObjectKey.separator) ?? text.endIndex
         let bucket = String(text[..<end])
         guard !bucket.isEmpty else { throw StoreLocationError("it names no bucket") }
         let isBucketName = bucket.utf8.allSatisfy { byte in
@@ -53,19 +55,31 @@ package enum StoreLocation: Hashable, Sendable {
             default: false
             }
         }
-        guard isBucketName, bucket.utf8.count <= 255, bucket != ".", bucket != ".." else {
+        guard isBucketName, bucket.utf8.count <= 255, !isDots(bucket.utf8) else {
             throw StoreLocationError("a bucket's name has letters, digits, dots, hyphens and underscores only")
         }
-        let prefix = removingSlashesAtEnd(String(text[end...].dropFirst()))
+        let prefix = removingSlashesAtEnd(String(decoding: text.utf8[end...].dropFirst(), as: UTF8.self))
         guard !prefix.isEmpty else { return .s3(bucket: bucket, prefix: "") }
-        let isClean = prefix.split(separator: "/", omittingEmptySubsequences: false)
-            .allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
+        let isClean = prefix.utf8.split(separator: ObjectKey.separator, omittingEmptySubsequences: false)
+            .allSatisfy { !$0.isEmpty && !isDots($0) }
         guard isClean else { throw StoreLocationError("the prefix has an empty, . or .. segment") }
         return .s3(bucket: bucket, prefix: prefix + "/")
     }
 
-    private static func removingSlashesAtEnd(_ text: String) -> String {
-        String(text.reversed().drop { $0 == "/" }.reversed())
+    // By bytes throughout: a sign that combines with a slash or question mark makes another `Character` of it.
+
+    /// A path without the slashes at its end.
+    static func removingSlashesAtEnd(_ text: String) -> String {
+        let slashes = text.utf8.reversed().prefix { $0 == ObjectKey.separator }.count
+        return String(decoding: text.utf8.dropLast(slashes), as: UTF8.self)
+    }
+
+    private static func hasQueryOrFragment(_ text: String) -> Bool {
+        text.utf8.contains { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
+    }
+
+    private static func isDots(_ segment: some Sequence<UInt8>) -> Bool {
+        segment.elementsEqual(".".utf8) || segment.elementsEqual("..".utf8)
     }
 
     /// `nil` where a per cent sign is not followed by two digits, or the bytes are not UTF-8.
@@ -78,7 +92,9 @@ package enum StoreLocation: Hashable, Sendable {
                 continue
             }
             let digits = String(decoding: rest.prefix(2), as: UTF8.self)
-            guard rest.count >= 2, let value = UInt8(digits, radix: 16), !digits.hasPrefix("+") else { return nil }
+            guard rest.count >= 2, rest.first != UInt8(ascii: "+"), let value = UInt8(digits, radix: 16) else {
+                return nil
+            }
             bytes.append(value)
             rest = rest.dropFirst(2)
         }
@@ -97,6 +113,7 @@ package struct StoreLocationError: Error, Hashable, CustomStringConvertible {
 
 extension String {
     fileprivate func removing(prefix: String) -> String? {
-        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
+        guard utf8.starts(with: prefix.utf8) else { return nil }
+        return String(decoding: utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
     }
 }

@@ -49,7 +49,8 @@ package enum AtomicFile {
         _ bytes: [UInt8], to path: String, mode: Mode, temporaryName: String, mayReplace: Bool
     ) throws(FileError) {
         let directory = try OpenFile(directoryOf: path)
-        let name = path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let name = slash.map { String(decoding: path.utf8[$0...].dropFirst(), as: UTF8.self) } ?? path
         let file = try OpenFile(
             openat(
                 directory.descriptor, temporaryName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,

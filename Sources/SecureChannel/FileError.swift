@@ -1,3 +1,5 @@
+import WireProtocol
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -64,7 +66,7 @@ package struct FileError: Error, Hashable {
 
 extension FileError: CustomStringConvertible, CustomDebugStringConvertible {
     package var description: String {
-        sentence(naming: path.split(separator: "/").last.map(String.init) ?? path)
+        sentence(naming: path.lastPathSegment)
     }
 
     package var debugDescription: String {

@@ -1,3 +1,5 @@
+import WireProtocol
+
 /// An identity could not be made or loaded. No case holds anything of a private key.
 package enum IdentityError: Error, Hashable {
     case file(FileError)
@@ -23,7 +25,7 @@ extension IdentityError: CustomStringConvertible, CustomDebugStringConvertible {
         case .file(let error):
             error.description
         case .exists(let path):
-            "\(path.split(separator: "/").last ?? "") exists already and was left as it is. "
+            "\(path.lastPathSegment) exists already and was left as it is. "
                 + "Remove it only if no peer knows this identity."
         case .nameUnusable:
             "An identity's name has 1 to 64 characters, none of them a control character."

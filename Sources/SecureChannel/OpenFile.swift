@@ -21,7 +21,8 @@ package struct OpenFile: ~Copyable {
     /// The directory of a path, to name files relative to it however it may be moved meanwhile.
     package init(directoryOf path: String) throws(FileError) {
         let directory =
-            switch path.lastIndex(of: "/") {
+            // By bytes: a slash and a sign that combines with it are one `Character`.
+            switch path.utf8.lastIndex(of: UInt8(ascii: "/")) {
             case nil: "."
             case path.startIndex: "/"
             case .some(let slash): String(path[..<slash])

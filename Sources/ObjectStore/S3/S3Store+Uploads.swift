@@ -156,7 +156,8 @@ extension S3Store {
 
     private static func isUploadID(_ text: String) -> Bool {
         (1...2048).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-            && !text.split(separator: "/", omittingEmptySubsequences: false).contains { $0 == "." || $0 == ".." }
+            && !text.utf8.split(separator: ObjectKey.separator, omittingEmptySubsequences: false)
+                .contains { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }
     }
 
     private static func part(_ part: S3Documents.Parts.Part) throws(StoreError) -> ListedPart {

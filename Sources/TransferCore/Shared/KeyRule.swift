@@ -1,7 +1,9 @@
-/// Which keys a device may ask for (specification §6.2). A key is refused, never repaired: a repaired key is one that
-/// nobody asked for.
+import WireProtocol
+
+/// Which keys a device may ask for (specification §6.2): those that every store can hold (`ObjectKey`), less those that
+/// a store behind a proxy could take for another key.
 package enum KeyRule {
-    package static let keyBytesMax = 1_024
+    package static let keyBytesMax = ObjectKey.byteCountMax
     /// Keys of the gateway's own; no device writes there.
     package static let reservedPrefix = ".sluice/"
 
@@ -16,6 +18,19 @@ package enum KeyRule {
         case backslash
         case encodedSeparator
         case reserved
+
+        fileprivate init(_ error: ObjectKeyError) {
+            self =
+                switch error {
+                case .empty: .empty
+                case .tooLong(let bytes): .tooLong(bytes: bytes)
+                case .slashAtEdge: .slashAtEdge
+                case .emptySegment: .emptySegment
+                case .dotSegment: .dotSegment
+                // A zero byte is one. Text that is not UTF-8 does not get here: keys come as `String`.
+                case .zeroByte, .notUTF8: .controlCharacter
+                }
+        }
 
         /// A sentence for the person who chose the key.
         package var message: String {
@@ -41,19 +56,23 @@ package enum KeyRule {
     package static func wholeKey(prefix: String, key: String) throws(Refusal) -> String {
         let bytes = Array(key.utf8)
         guard !bytes.isEmpty else { throw .empty }
-        let whole = prefix + key
-        guard whole.utf8.count <= keyBytesMax else { throw .tooLong(bytes: whole.utf8.count) }
-        guard bytes.first != slash, bytes.last != slash else { throw .slashAtEdge }
+        let wholeBytes = Array(prefix.utf8) + bytes
+        guard wholeBytes.count <= keyBytesMax else { throw .tooLong(bytes: wholeBytes.count) }
         guard !bytes.contains(UInt8(ascii: "\\")) else { throw .backslash }
         guard !bytes.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { throw .controlCharacter }
-        for segment in bytes.split(separator: slash, omittingEmptySubsequences: false) {
-            guard !segment.isEmpty else { throw .emptySegment }
+        let asked: ObjectKey
+        do {
+            asked = try ObjectKey(validating: bytes)
+        } catch {
+            throw Refusal(error)
+        }
+        for segment in asked.segments {
             let decoded = decodedOnce(segment)
             guard !decoded.elementsEqual(".".utf8), !decoded.elementsEqual("..".utf8) else { throw .dotSegment }
         }
         guard !hasEncodedSeparator(bytes) else { throw .encodedSeparator }
-        guard !decodedOnce(Array((whole + "/").utf8)[...]).starts(with: reservedPrefix.utf8) else { throw .reserved }
-        return whole
+        guard !decodedOnce((wholeBytes + [slash])[...]).starts(with: reservedPrefix.utf8) else { throw .reserved }
+        return String(decoding: wholeBytes, as: UTF8.self)
     }
 
     /// Whether a prefix may stand in the device list: empty, or a clean key that ends in `/`.
@@ -69,7 +88,7 @@ package enum KeyRule {
         }
     }
 
-    private static let slash = UInt8(ascii: "/")
+    private static let slash = ObjectKey.separator
 
     /// As a store has it that decodes percent signs where nobody encoded any.
     private static func decodedOnce(_ bytes: ArraySlice<UInt8>) -> [UInt8] {

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import NIOHTTP1
 import SecureChannel
+import WireProtocol
 
 /// The endpoint that a container finds its task's or pod's credentials at: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` on
 /// the container service's own address, or `AWS_CONTAINER_CREDENTIALS_FULL_URI` anywhere that is safe to ask.
@@ -35,7 +36,7 @@ package struct ContainerCredentials: S3CredentialSource {
 
     private func address() throws(StoreError) -> String? {
         if let path = environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] {
-            guard path.hasPrefix("/") else {
+            guard path.isAbsolutePath else {
                 throw StoreError(.denied, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI does not begin with a slash.")
             }
             return relativeOrigin + path
