@@ -57,7 +57,7 @@ let package = Package(
         .target(
             name: "ObjectStore",
             dependencies: [
-                "WireProtocol", "SecureChannel", nioCore, nioPosix, nioHTTP1, nioSSL, logging,
+                "WireProtocol", "SecureChannel", "CLinux", nioCore, nioPosix, nioHTTP1, nioSSL, logging,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "XMLCoder", package: "XMLCoder"),
             ],

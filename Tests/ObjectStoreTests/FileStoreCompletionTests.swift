@@ -74,8 +74,9 @@ import WireProtocol
 
     /// A gateway ends right after the object has appeared, a newer session replaces the object, and then the first
     /// agent asks again: its older content must not come back.
-    @Test(arguments: [PutCondition.none, .ifAbsent])
-    func doesNotCompleteAgainWhatACrashLeft(_ condition: PutCondition) async throws {
+    @Test(arguments: [FileCall.Operation.rename, .renameIfAbsent, .link])
+    func doesNotCompleteAgainWhatACrashLeft(_ operation: FileCall.Operation) async throws {
+        let ifAbsent = operation != .rename
         let faults = FileFaults()
         try await withTestDirectory { directory in
             let survivor = try await directory.open()
@@ -85,7 +86,9 @@ import WireProtocol
                 let crashing = try await directory.open(faults)
                 let target = directory.path("a")
                 faults.set { [weak faults] call, _ in
-                    let hasAppeared = faults?.calls.dropLast().contains { $0.target == target } ?? false
+                    if operation == .link, call.operation == .renameIfAbsent { return EINVAL }
+                    let hasAppeared =
+                        faults?.calls.dropLast().contains { $0.operation == operation && $0.target == target } ?? false
                     return hasAppeared ? EIO : 0
                 }
                 await expectError(.outcomeUnknown) {
@@ -96,8 +99,8 @@ import WireProtocol
             await expectError(.noSuchUpload) { try await survivor.listParts(key: "a", upload: upload, after: nil) }
             try await survivor.put(newer, key: "a", session: 2)
             // Where the object was linked, its other name may still be there. Then the key itself stands in the way.
-            await expectError(condition == .ifAbsent ? .alreadyExists : .noSuchUpload) {
-                try await survivor.complete(upload, parts, key: "a", condition: condition)
+            await expectError(operation == .link ? .alreadyExists : .noSuchUpload) {
+                try await survivor.complete(upload, parts, key: "a", condition: ifAbsent ? .ifAbsent : .none)
             }
             #expect(try await survivor.contents("a") == newer.bytes)
         }

@@ -2,6 +2,12 @@ import ObjectStore
 import ObjectStoreConformance
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 @Suite struct FileStoreConformanceTests {
     /// A directory cannot hold a file and a folder of one name; all else it does as it should.
     static let deviations: Set<StoreDeviation> = [.keysCannotNest]
@@ -11,6 +17,24 @@ import Testing
         try await withTestStore { store, directory in
             try await check.run(on: StoreUnderTest(store, deviations: Self.deviations, keyPrefix: "conformance/"))
             // Checks clear up behind them, so whatever is left has been left by the store.
+            #expect(try directory.files(below: ".sluice/staging").isEmpty)
+            #expect(try directory.files(below: ".sluice/uploads").isEmpty)
+        }
+    }
+
+    /// The same on a kernel or in a sandbox without `openat2`, and on a file system that cannot rename without replacing.
+    @Test(.timeLimit(.minutes(1)), arguments: ConformanceCheck.all)
+    func doesWhatEveryStoreMustByOlderCalls(_ check: ConformanceCheck) async throws {
+        let faults = FileFaults()
+        faults.set { call, _ in
+            switch call.operation {
+            case .openBeneath: ENOSYS
+            case .renameIfAbsent: EINVAL
+            default: 0
+            }
+        }
+        try await withTestStore(faults) { store, directory in
+            try await check.run(on: StoreUnderTest(store, deviations: Self.deviations, keyPrefix: "conformance/"))
             #expect(try directory.files(below: ".sluice/staging").isEmpty)
             #expect(try directory.files(below: ".sluice/uploads").isEmpty)
         }

@@ -21,7 +21,7 @@ import WireProtocol
             faults.clear()
             try await operation.perform(store, context)
             try checkOrder(of: faults.calls, in: directory)
-            #expect(faults.calls.contains { $0.operation == .rename || $0.operation == .link })
+            #expect(faults.calls.contains { [.rename, .renameIfAbsent, .link].contains($0.operation) })
         }
     }
 
@@ -47,7 +47,7 @@ import WireProtocol
             faults.clear()
             try await operation.perform(store, context)
             let calls = faults.calls
-            let appears = try #require(calls.firstIndex { $0.target == directory.path(StoreOperation.key) })
+            let appears = try #require(calls.firstIndex { $0.target == directory.path(operation.key) })
             let before = calls[..<appears]
             let metadata = directory.path(".sluice/metadata/")
             let described = try #require(before.lastIndex { $0.operation == .write && $0.path.hasPrefix(metadata) })
@@ -55,7 +55,12 @@ import WireProtocol
                 before[described...].firstIndex { $0.operation == .syncFile && $0.path == calls[described].path })
             #expect(before[synced...].contains { $0.operation == .syncFolder && $0.path.hasPrefix(metadata) })
             if operation.before == nil {
-                for parent in [directory.path, directory.path("some")] {
+                // Every folder on the way was made, and its name lies in the one above it.
+                var made = parentPath(of: directory.path(operation.key))
+                #expect(made != directory.path)
+                while made != directory.path {
+                    let parent = parentPath(of: made)
+                    made = parent
                     #expect(before.contains { $0.operation == .syncFolder && $0.path == parent })
                 }
             }
@@ -151,9 +156,13 @@ import WireProtocol
             faults.fail(.syncFile, with: EIO)
             if operation.testDescription == "abort" { return try await operation.perform(store, context) }
             await expectError(.unavailable) { try await operation.perform(store, context) }
-            #expect(!faults.calls.contains { $0.operation == .rename && $0.target?.contains("staging") == false })
+            #expect(
+                !faults.calls.contains {
+                    [.rename, .renameIfAbsent, .link].contains($0.operation)
+                        && $0.target?.contains("staging") == false
+                })
             faults.clear()
-            #expect(try await store.contents(StoreOperation.key) == operation.before?.bytes)
+            #expect(try await store.contents(operation.key) == operation.before?.bytes)
         }
     }
 
@@ -187,9 +196,9 @@ import WireProtocol
     private func checkState(
         of store: FileStore, after operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
     ) async throws {
-        let bytes = try await store.contents(StoreOperation.key)
+        let bytes = try await store.contents(operation.key)
         #expect(bytes == operation.before?.bytes || bytes == operation.after?.bytes, "call \(crash)")
-        guard let summary = try await store.object(key: StoreOperation.key), let bytes else { return }
+        guard let summary = try await store.object(key: operation.key), let bytes else { return }
         switch summary.evidence {
         case .partDigest(let digest):
             #expect(try digest == SHA256Digest.of(bytes), "call \(crash)")
@@ -207,13 +216,13 @@ import WireProtocol
     private func checkIsDone(
         _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, _ cut: PowerCut
     ) async throws {
-        #expect(try await store.contents(StoreOperation.key) == operation.after?.bytes, "\(cut)")
-        let uploads = try await store.uploads(key: StoreOperation.key)
+        #expect(try await store.contents(operation.key) == operation.after?.bytes, "\(cut)")
+        let uploads = try await store.uploads(key: operation.key)
         switch operation.testDescription {
         case "create upload":
             #expect(uploads.count == 1, "\(cut)")
         case "upload part", "upload part again":
-            let parts = try await store.listParts(key: StoreOperation.key, upload: context.upload, after: nil).parts
+            let parts = try await store.listParts(key: operation.key, upload: context.upload, after: nil).parts
             #expect(parts.map(\.size) == [UInt64(StoreOperation.parts[0].bytes.count)], "\(cut)")
         default:
             break
@@ -224,22 +233,22 @@ import WireProtocol
     private func checkCanGoOn(
         _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
     ) async throws {
-        let isDone = try await store.contents(StoreOperation.key) == operation.after?.bytes
+        let isDone = try await store.contents(operation.key) == operation.after?.bytes
         do {
             try await operation.perform(store, context)
         } catch let error as StoreError {
             let isExpected = [.noSuchUpload, .alreadyExists].contains(error.reason)
             #expect(isExpected && isDone, "call \(crash): \(String(reflecting: error))")
         }
-        #expect(try await store.contents(StoreOperation.key) == operation.after?.bytes, "call \(crash)")
+        #expect(try await store.contents(operation.key) == operation.after?.bytes, "call \(crash)")
         if operation.after != nil, !context.upload.isEmpty {
-            #expect(try await store.uploads(key: StoreOperation.key).isEmpty, "call \(crash)")
+            #expect(try await store.uploads(key: operation.key).isEmpty, "call \(crash)")
         }
     }
 
     /// The rule for every rename and link in a list of calls.
     private func checkOrder(of calls: [FileCall], in directory: TestDirectory) throws {
-        for (index, call) in calls.enumerated() where call.operation == .rename || call.operation == .link {
+        for (index, call) in calls.enumerated() where [.rename, .renameIfAbsent, .link].contains(call.operation) {
             let target = try #require(call.target)
             // What is renamed into staging is on its way out.
             if target.hasPrefix(directory.path(".sluice/staging")) { continue }
@@ -248,7 +257,7 @@ import WireProtocol
             }
             let written = calls[..<index].lastIndex { $0.path.hasPrefix(call.path) && $0.operation == .write }
             #expect(try #require(synced) > (written ?? -1), "\(call)")
-            let parent = String(target[..<(try #require(target.lastIndex(of: "/")))])
+            let parent = parentPath(of: target)
             #expect(calls[index...].contains { $0.operation == .syncFolder && $0.path == parent }, "\(call)")
         }
     }

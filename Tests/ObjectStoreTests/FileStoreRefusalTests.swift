@@ -142,26 +142,34 @@ import WireProtocol
     @Test func saysWhenTheFileSystemHasNoHardLinks() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, _ in
-            faults.fail(.link, with: EPERM)
+            faults.set { call, _ in
+                switch call.operation {
+                case .renameIfAbsent: EINVAL
+                case .link: EPERM
+                default: 0
+                }
+            }
             await expectError(.unsupported) { try await store.put(Sample(10, seed: 1), key: "a", condition: .ifAbsent) }
             try await store.put(Sample(10, seed: 1), key: "a")
         }
     }
 
-    /// A network file system can report a rename as failed that it has made.
-    @Test(arguments: [FileCall.Operation.rename, .link])
+    /// A file system can report a rename as failed that it has made.
+    @Test(arguments: [FileCall.Operation.rename, .renameIfAbsent, .link])
     func believesTheDirectoryMoreThanTheError(_ operation: FileCall.Operation) async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
             let target = directory.path("a")
             faults.set { call, _ in
+                if operation == .link, call.operation == .renameIfAbsent { return EINVAL }
                 guard call.operation == operation, call.target == target else { return 0 }
                 // What the real call would have done, before it is reported as failed.
-                let done = operation == .rename ? rename(call.path, target) : link(call.path, target)
+                let done = operation == .link ? link(call.path, target) : rename(call.path, target)
                 return done == 0 ? EEXIST : EIO
             }
-            try await store.put(Sample(10, seed: 1), key: "a", condition: operation == .link ? .ifAbsent : .none)
+            try await store.put(Sample(10, seed: 1), key: "a", condition: operation == .rename ? .none : .ifAbsent)
             #expect(try await store.object(key: "a")?.metadata?.sessionID == metadata().sessionID)
+            #expect(try directory.files(below: ".sluice/staging").isEmpty)
         }
     }
 

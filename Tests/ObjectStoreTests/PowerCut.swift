@@ -50,13 +50,16 @@ final class VolatileDisk: Sendable {
             state.withLock { _ = $0.unsynced.remove(path) }
         case .syncFolder:
             state.withLock { $0.changes.removeAll { $0.folder == path } }
-        case .rename:
+        case .rename, .renameIfAbsent:
+            // Only where it will happen.
+            if call.operation == .renameIfAbsent, let target = call.target, exists(target) { return }
             guard let target = call.target else { return }
             let restore = try keep(target)
             state.withLock { state in
-                let moved = state.unsynced.filter { $0 == path || $0.hasPrefix(path + "/") }
+                let moved = state.unsynced.filter { $0 == path || $0.utf8.starts(with: "\(path)/".utf8) }
                 state.unsynced.subtract(moved)
-                state.unsynced.formUnion(moved.map { target + $0.dropFirst(path.count) })
+                state.unsynced.formUnion(
+                    moved.map { target + String(decoding: $0.utf8.dropFirst(path.utf8.count), as: UTF8.self) })
             }
             add(in: target) {
                 try FileManager.default.moveItem(atPath: target, toPath: path)
@@ -72,7 +75,7 @@ final class VolatileDisk: Sendable {
         case .makeFolder:
             guard !exists(path) else { return }
             add(in: path) { [self] in if exists(path) { try remove(path) } }
-        case .openFile, .openFolder, .read, .status, .list, .lock, .touch:
+        case .openFile, .openFolder, .openBeneath, .inspect, .read, .status, .list, .lock, .touch:
             break
         }
     }
@@ -98,7 +101,7 @@ final class VolatileDisk: Sendable {
     private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
     private func add(in path: String, _ takeBack: @escaping @Sendable () throws -> Void) {
-        let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        let folder = parentPath(of: path)
         state.withLock { $0.changes.append(Change(folder: folder, takeBack: takeBack)) }
     }
 

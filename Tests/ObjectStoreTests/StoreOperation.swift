@@ -5,7 +5,9 @@ import WireProtocol
 /// A call that changes a store, with what must stand before it and what it is to bring about. For tests that break it
 /// off at every step.
 struct StoreOperation: Sendable, CustomTestStringConvertible {
-    static let key = "some/folder/object"
+    static let plainKey = "some/folder/object"
+    /// Each slash is one `Character` with the sign after it: two that combine, and one that joins.
+    static let markedKey = "some/\u{301}folder/\u{FE0F}inner/\u{200D}object"
     static let old = Sample(1500, seed: 1)
     static let new = Sample(2500, seed: 2)
     /// The new content in parts of 1000 bytes.
@@ -18,90 +20,122 @@ struct StoreOperation: Sendable, CustomTestStringConvertible {
     }
 
     let testDescription: String
+    let key: String
     let prepare: @Sendable (FileStore) async throws -> Context
     let perform: @Sendable (FileStore, Context) async throws -> Void
     /// What the key may hold before and after.
     let before: Sample?
     let after: Sample?
 
-    static let all = [
-        putNew, putOver, putIfAbsent, create, uploadPart, uploadPartAgain, completeNew, completeOver,
-        completeIfAbsent, abort,
-    ]
+    /// Those of publishing also under a key that only bytes can take apart.
+    static let all =
+        publishing + [
+            create(plainKey), uploadPart(plainKey), uploadPartAgain(plainKey), abort(plainKey),
+        ]
 
-    static let publishing = [putNew, putOver, putIfAbsent, completeNew, completeOver, completeIfAbsent]
+    static let publishing =
+        [
+            putNew(plainKey), putOver(plainKey), putIfAbsent(plainKey), completeNew(plainKey), completeOver(plainKey),
+            completeIfAbsent(plainKey),
+        ] + [putNew(markedKey), putIfAbsent(markedKey), completeNew(markedKey)]
 
-    private static let putNew = StoreOperation(
-        testDescription: "put", prepare: { _ in Context() },
-        perform: { store, _ in try await store.put(new, key: key, session: 2) }, before: nil, after: new)
+    private static func putNew(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("put", key), key: key, prepare: { _ in Context() },
+            perform: { store, _ in try await store.put(new, key: key, session: 2) }, before: nil, after: new)
+    }
 
-    private static let putOver = StoreOperation(
-        testDescription: "put over another",
-        prepare: { store in
-            try await store.put(old, key: key)
-            return Context()
-        },
-        perform: { store, _ in try await store.put(new, key: key, session: 2) }, before: old, after: new)
+    private static func putOver(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("put over another", key), key: key,
+            prepare: { store in
+                try await store.put(old, key: key)
+                return Context()
+            },
+            perform: { store, _ in try await store.put(new, key: key, session: 2) }, before: old, after: new)
+    }
 
-    private static let putIfAbsent = StoreOperation(
-        testDescription: "put if absent", prepare: { _ in Context() },
-        perform: { store, _ in try await store.put(new, key: key, session: 2, condition: .ifAbsent) }, before: nil,
-        after: new
-    )
+    private static func putIfAbsent(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("put if absent", key), key: key, prepare: { _ in Context() },
+            perform: { store, _ in try await store.put(new, key: key, session: 2, condition: .ifAbsent) },
+            before: nil, after: new)
+    }
 
-    private static let create = StoreOperation(
-        testDescription: "create upload", prepare: { _ in Context() },
-        perform: { store, _ in _ = try await store.createUpload(key: key, metadata: metadata(session: 2)) },
-        before: nil, after: nil)
+    private static func create(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("create upload", key), key: key, prepare: { _ in Context() },
+            perform: { store, _ in _ = try await store.createUpload(key: key, metadata: metadata(session: 2)) },
+            before: nil, after: nil)
+    }
 
-    private static let uploadPart = StoreOperation(
-        testDescription: "upload part",
-        prepare: { store in Context(upload: try await store.createUpload(key: key, metadata: metadata(session: 2))) },
-        perform: { store, context in
-            _ = try await store.upload(parts[0], number: 1, key: key, upload: context.upload)
-        },
-        before: nil, after: nil)
+    private static func uploadPart(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("upload part", key), key: key,
+            prepare: { store in
+                Context(upload: try await store.createUpload(key: key, metadata: metadata(session: 2)))
+            },
+            perform: { store, context in
+                _ = try await store.upload(parts[0], number: 1, key: key, upload: context.upload)
+            },
+            before: nil, after: nil)
+    }
 
-    private static let uploadPartAgain = StoreOperation(
-        testDescription: "upload part again",
-        prepare: { store in
-            let (upload, parts) = try await store.begin([old], key: key, session: 2)
-            return Context(upload: upload, parts: parts)
-        },
-        perform: { store, context in
-            _ = try await store.upload(parts[0], number: 1, key: key, upload: context.upload)
-        },
-        before: nil, after: nil)
+    private static func uploadPartAgain(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("upload part again", key), key: key,
+            prepare: { store in
+                let (upload, parts) = try await store.begin([old], key: key, session: 2)
+                return Context(upload: upload, parts: parts)
+            },
+            perform: { store, context in
+                _ = try await store.upload(parts[0], number: 1, key: key, upload: context.upload)
+            },
+            before: nil, after: nil)
+    }
 
-    private static let completeNew = StoreOperation(
-        testDescription: "complete", prepare: beginParts, perform: complete, before: nil, after: new)
+    private static func completeNew(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("complete", key), key: key, prepare: { try await beginParts($0, key) },
+            perform: { try await complete($0, $1, key) }, before: nil, after: new)
+    }
 
-    private static let completeOver = StoreOperation(
-        testDescription: "complete over another",
-        prepare: { store in
-            try await store.put(old, key: key)
-            return try await beginParts(store)
-        },
-        perform: complete, before: old, after: new)
+    private static func completeOver(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("complete over another", key), key: key,
+            prepare: { store in
+                try await store.put(old, key: key)
+                return try await beginParts(store, key)
+            },
+            perform: { try await complete($0, $1, key) }, before: old, after: new)
+    }
 
-    private static let completeIfAbsent = StoreOperation(
-        testDescription: "complete if absent", prepare: beginParts,
-        perform: { store, context in
-            try await store.complete(context.upload, context.parts, key: key, condition: .ifAbsent)
-        },
-        before: nil, after: new)
+    private static func completeIfAbsent(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("complete if absent", key), key: key, prepare: { try await beginParts($0, key) },
+            perform: { store, context in
+                try await store.complete(context.upload, context.parts, key: key, condition: .ifAbsent)
+            },
+            before: nil, after: new)
+    }
 
-    private static let abort = StoreOperation(
-        testDescription: "abort", prepare: beginParts,
-        perform: { store, context in try await store.abortUpload(key: key, upload: context.upload) },
-        before: nil, after: nil)
+    private static func abort(_ key: String) -> StoreOperation {
+        StoreOperation(
+            testDescription: name("abort", key), key: key, prepare: { try await beginParts($0, key) },
+            perform: { store, context in try await store.abortUpload(key: key, upload: context.upload) },
+            before: nil, after: nil)
+    }
 
-    private static let beginParts: @Sendable (FileStore) async throws -> Context = { store in
+    private static func name(_ operation: String, _ key: String) -> String {
+        operation + (key == plainKey ? "" : ", slashes with signs")
+    }
+
+    private static func beginParts(_ store: FileStore, _ key: String) async throws -> Context {
         let (upload, parts) = try await store.begin(parts, key: key, session: 2)
         return Context(upload: upload, parts: parts)
     }
 
-    private static let complete: @Sendable (FileStore, Context) async throws -> Void = { store, context in
+    private static func complete(_ store: FileStore, _ context: Context, _ key: String) async throws {
         try await store.complete(context.upload, context.parts, key: key)
     }
 }

@@ -25,9 +25,10 @@ struct TestDirectory: Sendable {
 
     /// Another store on the same directory, as another gateway has it.
     func open(
-        _ faults: FileFaults? = nil, pageCountMax: Int = 1000, joinStepBytes: UInt64 = 64 << 20
+        _ faults: FileFaults? = nil, answers: FileSystemAnswers = FileSystemAnswers(), pageCountMax: Int = 1000,
+        joinStepBytes: UInt64 = 64 << 20
     ) async throws -> FileStore {
-        let fileSystem = faults.map { faults in FileSystem { faults.intercept($0) } } ?? FileSystem()
+        let fileSystem = FileSystem(answers: answers) { faults?.intercept($0) ?? 0 }
         return try await FileStore.open(
             path: path, threads: threads, logger: logger, pageCountMax: pageCountMax, joinStepBytes: joinStepBytes,
             fileSystem: fileSystem)
@@ -77,6 +78,12 @@ struct TestDirectory: Sendable {
                 [.modificationDate: Date().addingTimeInterval(-seconds)], ofItemAtPath: path("\(folder)/\(file)"))
         }
     }
+}
+
+/// The path of the folder that has a path's last name. By bytes, as the kernel sees it: a slash and a sign that combines
+/// with it are one `Character`.
+func parentPath(of path: String) -> String {
+    String(decoding: path.utf8[..<(path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex)], as: UTF8.self)
 }
 
 /// Gives a test a directory and removes it afterwards.
@@ -152,10 +159,10 @@ extension FileCall.Operation {
     /// The directory is another afterwards, or a part of it durable.
     var isChange: Bool {
         switch self {
-        case .createFile, .write, .clone, .syncFile, .syncFolder, .touch, .rename, .link, .removeFile, .makeFolder,
-            .removeFolder:
+        case .createFile, .write, .clone, .syncFile, .syncFolder, .touch, .rename, .renameIfAbsent, .link, .removeFile,
+            .makeFolder, .removeFolder:
             true
-        case .openFile, .openFolder, .read, .status, .list, .lock:
+        case .openFile, .openFolder, .openBeneath, .inspect, .read, .status, .list, .lock:
             false
         }
     }

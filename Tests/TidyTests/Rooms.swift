@@ -33,8 +33,8 @@ struct Room: Sendable {
             "ObjectStore",
             imports: [
                 foundation, system, sockets, ["NIOHTTP1", "NIOSSL", "NIOFileSystem", "NIOFoundationCompat"],
-                ["WireProtocol", "SecureChannel", "AsyncHTTPClient", "XMLCoder", "Logging", "Metrics"],
-            ]),
+                ["WireProtocol", "SecureChannel", "AsyncHTTPClient", "XMLCoder", "Logging", "Metrics", "CLinux"],
+            ], onlyIn: ["CLinux": "SystemCalls.swift"]),
         // The two programs' insides know nothing of each other; what they share is below them.
         Room("GatewayKit", imports: [foundation, system, sockets, service, core, ["SecureChannel", "ObjectStore"]]),
         Room(

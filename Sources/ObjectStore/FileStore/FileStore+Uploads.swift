@@ -55,7 +55,7 @@ extension FileStore {
                 if Task.isCancelled { throw StoreError(.cancelled) }
                 isJoined = try await threads.run { try completion.joinMore(joinStepBytes) }
             }
-            return try await threads.run { try completion.publish(condition: condition) }
+            return try await threads.run { try completion.publish(condition) }
         } catch {
             try await threads.run { completion.giveUp(mayBePublished: error.reason == .outcomeUnknown) }
             throw error

@@ -11,6 +11,12 @@ package import WireProtocol
 ///   "Synced" below means `fsync` of the file, or of the folder that has its name.
 /// - Files are made in staging or in an upload's folder and get their place by one rename or link. So others see them
 ///   whole or not at all, two writers never mix, and the last one wins.
+/// - A key is bytes (`ObjectKey`). Its folders are opened one from within the other, and its object is found, opened,
+///   named and made durable by the descriptor of the last one (`OpenFolder`). So no symbolic link, mount point or
+///   folder that is swapped meanwhile leads out of the directory.
+/// - An object's name is given under a lock that all gateways on the directory share, so that what a condition compares
+///   is what is replaced (`StoreDirectory.publish`). Other programs do not take the lock. `ifAbsent` holds against them
+///   too, since the kernel checks it; `ifMatch` can lose a file that they put there within the same microseconds.
 /// - What is known of an object names the object's inode (`ObjectDescription`), so it is true or void.
 /// - Only the holder of an upload's lock (`flock` on its folder) completes or drops it. Writing and listing parts needs
 ///   no lock: when the folder is gone they fail.
@@ -23,8 +29,8 @@ package import WireProtocol
 /// | 1 bytes written to staging                | a staged file; removed when a gateway starts                         |
 /// | 2 digest right, file synced               | the same                                                             |
 /// | 3 description written, synced, folder synced | and a description of a file that is no object: void |
-/// | 4 key's folders made, each synced         | and empty folders, which are in nobody's way                         |
-/// | 5 renamed, or linked if absent, to the key | the object and its description; after a power cut perhaps the old |
+/// | 4 key's folders made, the folder above each synced | and empty folders, which are in nobody's way                |
+/// | 5 condition compared, renamed to the key  | the object and its description; after a power cut perhaps the old    |
 /// | 6 key's folder synced                     | the object                                                           |
 /// | 7 replaced object's description removed   | the same; before, a description of a file that is gone: void         |
 ///
@@ -43,6 +49,9 @@ package import WireProtocol
 /// | 4–6 as 3–5 of `putObject` | the object, and `completing` without `joined`: the upload counts as gone |
 /// | 7 key's folder synced                     | the same                                                             |
 /// | 8 upload renamed to staging, `uploads` synced | the object; the rest is removed when a gateway starts            |
+///
+/// Where an object may appear only if absent, the kernel renames without replacing. A file system that cannot do this
+/// links instead, and the old name is removed after step 6: a crash in between leaves it in staging, or as `joined`.
 ///
 /// Because a name may be seen before it is durable, listings and summaries sync the folder before they tell of it.
 ///
@@ -75,10 +84,10 @@ package final class FileStore: ObjectStore {
         path: String, threads: NIOThreadPool, logger: Logger, partsMax: UInt32 = 10_000, pageCountMax: Int = 1000,
         joinStepBytes: UInt64 = 64 << 20, fileSystem: FileSystem = FileSystem()
     ) async throws(StoreError) -> FileStore {
-        guard path.hasPrefix("/"), !path.utf8.contains(0) else {
+        guard path.utf8.first == ObjectKey.separator, !path.utf8.contains(0) else {
             throw StoreError(.noSuchBucket, "The store's directory must be an absolute path.")
         }
-        let root = String(path.reversed().drop { $0 == "/" }.reversed())
+        let root = StoreLocation.removingSlashesAtEnd(path)
         let directory = try await threads.run {
             try StoreDirectory(root: root, files: fileSystem, logger: logger)
         }
@@ -112,7 +121,7 @@ package final class FileStore: ObjectStore {
 
     /// A key that could be a path here.
     func key(_ text: String) throws(StoreError) -> FileStoreKey {
-        try FileStoreKey(text, bytesMax: limits.keyBytesMax)
+        try FileStoreKey(ObjectKey(text), bytesMax: limits.keyBytesMax)
     }
 }
 
@@ -140,7 +149,7 @@ extension FileStore {
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         let directory = directory
         let staged = try await threads.run {
-            if try directory.checkPlace(key) != nil, condition == .ifAbsent { throw StoreError(.alreadyExists) }
+            try directory.check(condition, of: key)
             return try StagedFile(directory.files.create(directory.instance.makeStagingPath()))
         }
         do {

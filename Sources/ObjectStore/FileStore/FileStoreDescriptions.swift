@@ -157,4 +157,13 @@ extension FileStatus {
     var modified: Date {
         Date(timeIntervalSince1970: Double(modifiedSeconds) + Double(modifiedNanoseconds) / 1e9)
     }
+
+    /// The ETag of an object of which nothing but its file is known, as another program made it or wrote over it. It
+    /// lets even such an object be replaced only if it is still the one that was seen.
+    ///
+    /// - Parameter generation: see `OpenFile.generation`.
+    func fileStoreETag(generation: UInt32) -> String {
+        "\"file-\(inode)-\(generation)-\(size)-\(modifiedSeconds).\(modifiedNanoseconds)"
+            + "-\(changedSeconds).\(changedNanoseconds)\""
+    }
 }

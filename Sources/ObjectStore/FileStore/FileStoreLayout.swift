@@ -35,7 +35,6 @@ struct FileStoreLayout: Sendable {
     var instances: String { "\(ownFolder)/instances" }
     var staging: String { "\(ownFolder)/staging" }
 
-    func object(_ key: FileStoreKey) -> String { "\(root)/\(key.text)" }
     func record(_ name: String) -> String { "\(sessions)/\(name)" }
     func upload(_ id: String) -> String { "\(uploads)/\(id)" }
     func description(of id: String) -> String { "\(upload(id))/description" }
@@ -52,7 +51,9 @@ struct FileStoreLayout: Sendable {
 
     /// The part that a file in an upload's folder holds; `nil` for the other files there.
     static func partNumber(ofFile name: String) -> PartNumber? {
-        guard name.hasPrefix(partPrefix), let value = UInt32(name.dropFirst(partPrefix.count)) else { return nil }
+        guard name.utf8.starts(with: partPrefix.utf8),
+            let value = UInt32(String(decoding: name.utf8.dropFirst(partPrefix.utf8.count), as: UTF8.self))
+        else { return nil }
         return PartNumber(value)
     }
 
@@ -75,13 +76,13 @@ struct FileStoreLayout: Sendable {
 
     /// An id that could be this key's. Anything else is no upload of this key, and never becomes a path.
     static func isUploadID(_ id: String, of key: FileStoreKey) -> Bool {
-        let prefix = uploadIDPrefix(for: key)
-        return id.hasPrefix(prefix) && isLowercaseHexadecimal(id.dropFirst(prefix.count), count: 32)
+        let prefix = uploadIDPrefix(for: key).utf8
+        return id.utf8.starts(with: prefix) && isLowercaseHexadecimal(id.utf8.dropFirst(prefix.count), count: 32)
     }
 
-    private static func isLowercaseHexadecimal(_ text: Substring, count: Int) -> Bool {
-        text.utf8.count == count
-            && text.utf8.allSatisfy { byte in
+    private static func isLowercaseHexadecimal(_ digits: Substring.UTF8View, count: Int) -> Bool {
+        digits.count == count
+            && digits.allSatisfy { byte in
                 (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                     || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
             }
@@ -100,37 +101,46 @@ struct FileStoreLayout: Sendable {
             }
     }
 
-    /// The greatest length of a key such that the object's path still fits into `PATH_MAX` with its final zero.
-    var keyBytesMax: Int { max(0, Int(PATH_MAX) - 1 - root.utf8.count - 1) }
+    /// The greatest length of a key such that programs that read the directory can still name the object: its path fits
+    /// into `PATH_MAX` with its final zero.
+    var keyBytesMax: Int { min(ObjectKey.byteCountMax, max(0, Int(PATH_MAX) - 1 - root.utf8.count - 1)) }
 }
 
 /// A key that can be a path below the store's directory.
 struct FileStoreKey: Sendable {
-    let text: String
+    let key: ObjectKey
     /// SHA-256 of the key in hexadecimal digits.
     let digest: String
-    /// The paths of the folders on the way, relative to the store's directory, the outermost first.
+    /// The names of the folders on the way from the store's directory, the outermost first.
     let folders: [String]
+    /// The object's name in the last of them.
+    let name: String
+
+    /// To be shown, and to be written beside the object.
+    var text: String { key.text }
 
     /// Refuses with a sentence what no file could be called. Whether it goes with the objects that are there is looked
     /// at later (`StoreDirectory.checkPlace`).
-    init(_ text: String, bytesMax: Int) throws(StoreError) {
-        let segments = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard !text.utf8.contains(0), segments.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else {
-            throw StoreError(.keyUnsupported, "A directory cannot hold a key with an empty, . or .. segment.")
-        }
-        // Case-blind, because some file systems are. Odder aliases are caught by inode when the path is walked.
-        guard segments.first?.lowercased() != FileStoreLayout.ownFolderName else {
+    init(_ key: ObjectKey, bytesMax: Int) throws(StoreError) {
+        // Without regard to case, so that a directory can be copied to where case makes no difference.
+        guard let first = key.segments.first, !Self.isOwnFolder(first) else {
             throw StoreError(.keyUnsupported, "Keys under .sluice/ are the gateways' own.")
         }
-        guard text.utf8.count <= bytesMax else {
+        guard key.bytes.count <= bytesMax else {
             throw StoreError(.keyUnsupported, "The key is too long for a path in this directory.")
         }
-        guard segments.allSatisfy({ $0.utf8.count <= Int(NAME_MAX) }) else {
+        guard key.segments.allSatisfy({ $0.count <= Int(NAME_MAX) }) else {
             throw StoreError(.keyUnsupported, "A segment of the key is longer than a file's name may be.")
         }
-        self.text = text
-        self.digest = String(describing: try keyDigest(text))
-        self.folders = segments.indices.dropFirst().map { segments[..<$0].joined(separator: "/") }
+        var names = key.segments.map { String(decoding: $0, as: UTF8.self) }
+        self.name = names.removeLast()
+        self.folders = names
+        self.key = key
+        self.digest = String(describing: try keyDigest(key.text))
+    }
+
+    private static func isOwnFolder(_ segment: ArraySlice<UInt8>) -> Bool {
+        segment.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+            .elementsEqual(FileStoreLayout.ownFolderName.utf8)
     }
 }

@@ -59,7 +59,7 @@ extension StoreDirectory {
         guard let description: UploadDescription = decodedJSON(bytes),
             description.version == UploadDescription.currentVersion, let metadata = description.metadata.metadata
         else { throw StoreError(.damaged, "The description of an upload cannot be read.") }
-        guard isSame(description.key, key.text) else { throw StoreError(.noSuchUpload) }
+        guard description.key.hasSameBytes(as: key.text) else { throw StoreError(.noSuchUpload) }
         return metadata
     }
 
@@ -89,7 +89,8 @@ extension StoreDirectory {
     func isPublished(_ id: String, of key: FileStoreKey) throws -> Bool {
         guard try files.status(layout.completing(of: id)) != nil else { return false }
         guard let joined = try files.status(layout.joined(of: id)) else { return true }
-        return try files.status(layout.object(key))?.isSameFile(as: joined) ?? false
+        guard let parent = try openParent(of: key) else { return false }
+        return try parent.status(of: key.name)?.isSameFile(as: joined) ?? false
     }
 
     /// Removes a locked upload: first out of sight, in one durable step, then file by file.
@@ -213,7 +214,7 @@ extension StoreDirectory {
                 let bytes = try? files.open(layout.description(of: id)).read(Self.descriptionBytesMax, at: 0),
                 let description: UploadDescription = decodedJSON(bytes),
                 // try?: as above.
-                let key = try? FileStoreKey(description.key, bytesMax: layout.keyBytesMax)
+                let key = try? FileStoreKey(ObjectKey(validating: description.key), bytesMax: layout.keyBytesMax)
             else { continue }
             do {
                 guard let lock = try lockUpload(id) else { continue }

@@ -21,7 +21,7 @@ extension StoreError {
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EXDEV:
             self.init(.keyUnsupported, "The key's folder lies on another file system than the store.", cause: error)
-        case EINVAL where [.rename, .link, .makeFolder].contains(error.call.operation):
+        case EINVAL where [.rename, .renameIfAbsent, .link, .makeFolder].contains(error.call.operation):
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EFBIG:
             self.init(.tooLarge, "The file system takes no file so large.", cause: error)

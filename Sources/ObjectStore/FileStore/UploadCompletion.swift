@@ -63,7 +63,7 @@ final class UploadCompletion: Sendable {
             }
         }
         guard invalid.isEmpty else { throw StoreError(.invalidParts(invalid)) }
-        if try directory.checkPlace(key) != nil, condition == .ifAbsent { throw StoreError(.alreadyExists) }
+        try directory.check(condition, of: key)
         let joined = try directory.files.create(directory.layout.joined(of: upload))
         return UploadCompletion(
             directory: directory, key: key, upload: upload, parts: parts, metadata: metadata, lock: lock, joined: joined
@@ -145,7 +145,7 @@ final class UploadCompletion: Sendable {
     }
 
     /// Makes the joined file the object, and drops the upload.
-    func publish(condition: PutCondition) throws -> ObjectReceipt {
+    func publish(_ condition: PutCondition) throws -> ObjectReceipt {
         let root: SHA256Digest
         do {
             root = try RootDigest.of(parts.map(\.digest))

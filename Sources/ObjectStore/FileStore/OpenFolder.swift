@@ -1,0 +1,208 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// How one folder is opened from within another.
+enum FolderWalk: Sendable {
+    /// By `openat2`: the kernel follows no symbolic link and crosses no mount point.
+    case openat2
+    /// By `openat` with `O_NOFOLLOW`, and the devices are compared. For kernels before 5.6, and for sandboxes that
+    /// refuse calls that they do not know.
+    case openat
+}
+
+/// An open folder, and the calls on what is in it.
+///
+/// Each call names one entry, relative to the descriptor. So it means the folder that was opened, whatever has become
+/// of the folder's path meanwhile: nobody can put a symbolic link in the way between a look and the call that relies
+/// on it.
+struct OpenFolder: ~Copyable, Sendable {
+    private let file: OpenFile
+    private let walk: FolderWalk
+
+    /// - Parameter walk: how folders and files in this folder are opened, and in those folders in turn.
+    init(_ file: consuming OpenFile, walk: FolderWalk) {
+        self.file = file
+        self.walk = walk
+    }
+
+    /// Where the folder was found.
+    var path: String { file.path }
+
+    /// Opens a folder in this folder.
+    ///
+    /// - Throws: `ENOENT`, `ENOTDIR` for a file, `ELOOP` or `ENOTDIR` for a symbolic link, `EXDEV` for a mount point.
+    func openFolder(_ name: String) throws(FileError) -> OpenFolder {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+        switch walk {
+        case .openat2:
+            return OpenFolder(try open(.openBeneath, name, flags), walk: walk)
+        case .openat:
+            let opened = try open(.openFolder, name, flags)
+            guard try opened.status().device == file.status().device else {
+                throw FileError(call: FileCall(operation: .openFolder, path: opened.path), code: EXDEV)
+            }
+            return OpenFolder(opened, walk: walk)
+        }
+    }
+
+    /// Opens a file in this folder for reading. A pipe is not waited for.
+    func openFile(_ name: String) throws(FileError) -> OpenFile {
+        try open(.openFile, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    }
+
+    private func open(_ operation: FileCall.Operation, _ name: String, _ flags: CInt) throws(FileError) -> OpenFile {
+        let call = FileCall(operation: operation, path: path(of: name))
+        let descriptor = try file.fileSystem.perform(call) {
+            switch walk {
+            case .openat2: SystemCalls.openBeneath(file.descriptor, name, flags)
+            case .openat: SystemCalls.open(file.descriptor, name, flags)
+            }
+        }
+        return OpenFile(descriptor: descriptor, path: call.path, fileSystem: file.fileSystem)
+    }
+
+    /// What the folder itself is.
+    func status() throws(FileError) -> FileStatus {
+        try file.status()
+    }
+
+    /// What has a name in this folder; a symbolic link is itself. `nil` where nothing has it.
+    func status(of name: String) throws(FileError) -> FileStatus? {
+        var status = stat()
+        do {
+            try file.fileSystem.perform(FileCall(operation: .status, path: path(of: name))) {
+                fstatat(file.descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
+            }
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            return nil
+        }
+        return FileStatus(status)
+    }
+
+    /// Makes a folder in this folder.
+    func makeFolder(_ name: String) throws(FileError) {
+        try file.fileSystem.perform(FileCall(operation: .makeFolder, path: path(of: name))) {
+            mkdirat(file.descriptor, name, 0o777)
+        }
+    }
+
+    /// Removes an empty folder from this folder.
+    func removeFolder(_ name: String) throws(FileError) {
+        try file.fileSystem.perform(FileCall(operation: .removeFolder, path: path(of: name))) {
+            unlinkat(file.descriptor, name, AT_REMOVEDIR)
+        }
+    }
+
+    /// Gives the file at a path its place in this folder instead of what has the name, in one step.
+    func take(_ path: String, as name: String) throws(FileError) {
+        let call = FileCall(operation: .rename, path: path, target: self.path(of: name))
+        try file.fileSystem.perform(call) { SystemCalls.rename(path, into: file.descriptor, name) }
+    }
+
+    /// The same, where nothing has the name (`EEXIST`). `EINVAL` or `ENOSYS` where the file system cannot.
+    func takeIfAbsent(_ path: String, as name: String) throws(FileError) {
+        let call = FileCall(operation: .renameIfAbsent, path: path, target: self.path(of: name))
+        try file.fileSystem.perform(call) { SystemCalls.renameIfAbsent(path, into: file.descriptor, name) }
+    }
+
+    /// Gives the file at a path a second name in this folder, which nothing may have (`EEXIST`).
+    func link(_ path: String, as name: String) throws(FileError) {
+        let call = FileCall(operation: .link, path: path, target: self.path(of: name))
+        try file.fileSystem.perform(call) { SystemCalls.link(path, into: file.descriptor, name) }
+    }
+
+    /// Makes the names in this folder durable.
+    func sync() throws(FileError) {
+        try file.fileSystem.perform(FileCall(operation: .syncFolder, path: path)) { fsync(file.descriptor) }
+    }
+
+    /// Calls `body` with each name in this folder, in no order, until it returns false. `nil` stands for a name that is
+    /// not UTF-8.
+    func list(_ body: (String?) throws -> Bool) throws {
+        let call = FileCall(operation: .list, path: path)
+        // A descriptor of its own, since reading a folder moves the position that all copies of a descriptor share.
+        let copy = try file.fileSystem.perform(call) { SystemCalls.open(file.descriptor, ".", O_RDONLY | O_DIRECTORY) }
+        guard let entries = fdopendir(copy) else {
+            let code = errno
+            close(copy)
+            throw FileError(call: call, code: code)
+        }
+        defer { closedir(entries) }
+        while true {
+            // `readdir` tells an error from the end by errno only.
+            errno = 0
+            guard let entry = readdir(entries) else {
+                guard errno == 0 else { throw FileError(call: call, code: errno) }
+                return
+            }
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
+                field.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: field.pointee)) {
+                    String(validatingCString: $0)
+                }
+            }
+            if name == "." || name == ".." { continue }
+            guard try body(name) else { return }
+        }
+    }
+
+    /// Tells this folder from every other, also from a later one with the same inode number.
+    func identity() throws(FileError) -> FolderIdentity {
+        var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())
+        // File systems that keep neither generation nor birth time leave 0.
+        _ = SystemCalls.birthTime(file.descriptor, &identity.birthSeconds, &identity.birthNanoseconds)
+        return identity
+    }
+
+    /// The folder takes names that differ in case, or in the way that Unicode spells a letter, for the same.
+    ///
+    /// The attribute is the folder's own (ext4, F2FS, tmpfs) and is asked of each folder. File systems that always fold
+    /// are found when the store is opened.
+    func foldsCase() throws(FileError) -> Bool {
+        let flags: UInt32
+        do {
+            flags = try attributes()
+        } catch {
+            // The file system has no such attributes, or a sandbox does not let the call through.
+            guard [ENOTTY, EINVAL, EOPNOTSUPP, ENOSYS, EPERM, EACCES].contains(error.code) else { throw error }
+            return false
+        }
+        return flags & Self.foldsCaseFlag != 0
+    }
+
+    private func attributes() throws(FileError) -> UInt32 {
+        if let flags = file.fileSystem.answers.folderFlags?(path) { return flags }
+        var flags: UInt32 = 0
+        try file.fileSystem.perform(FileCall(operation: .inspect, path: path)) {
+            SystemCalls.flags(file.descriptor, &flags)
+        }
+        return flags
+    }
+
+    /// Linux: `FS_CASEFOLD_FL`.
+    private static let foldsCaseFlag: UInt32 = 0x4000_0000
+
+    /// `statfs.f_type`.
+    func fileSystemType() throws(FileError) -> UInt64 {
+        if let type = file.fileSystem.answers.type { return type }
+        var type: UInt64 = 0
+        try file.fileSystem.perform(FileCall(operation: .inspect, path: path)) {
+            SystemCalls.fileSystemType(file.descriptor, &type)
+        }
+        return type
+    }
+
+    private func path(of name: String) -> String { "\(path)/\(name)" }
+}
+
+/// What tells one folder from every other.
+struct FolderIdentity: Hashable, Sendable {
+    var inode: UInt64
+    /// See `OpenFile.generation`.
+    var generation: UInt32
+    var birthSeconds: Int64 = 0
+    var birthNanoseconds: UInt32 = 0
+}

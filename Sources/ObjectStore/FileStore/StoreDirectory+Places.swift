@@ -1,0 +1,224 @@
+import Synchronization
+import WireProtocol
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The folders that keys lead through. Every one is opened from within the one above it, and nothing in them is
+/// reached but by the descriptor.
+extension StoreDirectory {
+    /// Whether folders can be opened by `openat2`. Only here is its failure no error.
+    static func findWalk(in root: borrowing OpenFile) throws -> FolderWalk {
+        do {
+            let call = FileCall(operation: .openBeneath, path: root.path)
+            let descriptor = try root.fileSystem.perform(call) {
+                SystemCalls.openBeneath(root.descriptor, ".", O_RDONLY | O_DIRECTORY)
+            }
+            _ = OpenFile(descriptor: descriptor, path: root.path, fileSystem: root.fileSystem)
+            return .openat2
+        } catch {
+            guard [ENOSYS, EPERM, EINVAL].contains(error.code) else { throw error }
+            return .openat
+        }
+    }
+
+    /// - Throws: `.noSuchBucket` where the directory is not the one that was opened: on a disk that is not mounted,
+    ///   everything is absent.
+    private func openRoot() throws -> OpenFolder {
+        let file: OpenFile
+        do {
+            file = try files.openFolder(layout.root)
+        } catch {
+            guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
+            throw StoreError(.noSuchBucket, Self.directoryIsGone, cause: error)
+        }
+        guard try file.status().isSameFile(as: root) else { throw StoreError(.noSuchBucket, Self.directoryIsGone) }
+        return OpenFolder(file, walk: walk)
+    }
+
+    /// Opens the folder that an object's name lies in.
+    ///
+    /// - Returns: `nil` where it, or a folder on the way, is missing.
+    func openParent(of key: FileStoreKey) throws -> OpenFolder? {
+        var folder = try openRoot()
+        for name in key.folders {
+            guard let next = try step(into: name, from: folder) else { return nil }
+            folder = next
+        }
+        return folder
+    }
+
+    /// The same, making the folders that are missing. The names of all of them are durable then, whoever made them.
+    func makeParent(of key: FileStoreKey) throws -> OpenFolder {
+        var folder = try openRoot()
+        for name in key.folders {
+            let next = try makeFolder(name, in: folder)
+            folder = next
+        }
+        return folder
+    }
+
+    private func makeFolder(_ name: String, in parent: borrowing OpenFolder) throws -> OpenFolder {
+        var isMade = false
+        for _ in 1...Self.placingsMax {
+            guard let folder = try step(into: name, from: parent) else {
+                do {
+                    try parent.makeFolder(name)
+                    isMade = true
+                } catch {
+                    // Another gateway was faster; whether it has synced the name is not known.
+                    guard error.code == EEXIST else { throw error }
+                }
+                continue
+            }
+            let place = FolderPlace(parent: try parent.identity(), name: Array(name.utf8))
+            let identity = try folder.identity()
+            if isMade || !durableFolders.contains(place, identity) {
+                try parent.sync()
+                durableFolders.insert(place, identity)
+            }
+            return folder
+        }
+        throw StoreError(.unavailable, "A folder of the key keeps being removed.")
+    }
+
+    /// - Returns: `nil` where there is nothing of that name.
+    /// - Throws: `.keyUnsupported` where the path would lead through something else than a folder of this store.
+    private func step(into name: String, from folder: borrowing OpenFolder) throws -> OpenFolder? {
+        let next: OpenFolder
+        do {
+            next = try folder.openFolder(name)
+        } catch {
+            switch error.code {
+            case ENOENT: return nil
+            case ENOTDIR:
+                throw StoreError(
+                    .keyUnsupported, "A directory cannot hold this key beside an object that it goes on from.",
+                    cause: error)
+            case ELOOP:
+                throw StoreError(
+                    .keyUnsupported, "The key's path has a symbolic link in it, and the store follows none.",
+                    cause: error)
+            case EXDEV: throw StoreError(.keyUnsupported, "The key's path leads out of the store.", cause: error)
+            default: throw error
+            }
+        }
+        guard try !next.status().isSameFile(as: ownFolder) else {
+            throw StoreError(.keyUnsupported, "The key's path leads into the gateways' own folder.")
+        }
+        guard try !next.foldsCase() else {
+            throw StoreError(
+                .keyUnsupported,
+                "A folder of the key does not tell upper case from lower case, so that keys could "
+                    + "replace one another. Empty it and take its attribute away (chattr -F).")
+        }
+        return next
+    }
+
+    /// Looks whether a key goes with the objects that are there.
+    ///
+    /// - Returns: the object under the key, or `nil` where there is none yet.
+    /// - Throws: `.keyUnsupported` where an object is in the way, or the path leads out of the store.
+    func checkPlace(_ key: FileStoreKey) throws -> FileStatus? {
+        guard let parent = try openParent(of: key) else { return nil }
+        return try checkPlace(key, in: parent)
+    }
+
+    /// - Parameter parent: the folder that the object's name lies in.
+    func checkPlace(_ key: FileStoreKey, in parent: borrowing OpenFolder) throws -> FileStatus? {
+        guard let status = try parent.status(of: key.name) else { return nil }
+        switch status.kind {
+        case .file:
+            return status
+        case .other:
+            throw StoreError(.keyUnsupported, Self.notAFile)
+        case .folder:
+            guard !status.isSameFile(as: ownFolder), try !holdsAnything(key.name, in: parent) else {
+                throw StoreError(.keyUnsupported, "A directory cannot hold this key beside objects that go on from it.")
+            }
+            return nil
+        }
+    }
+
+    /// Whether there is anything but empty folders in a folder. A crash can leave those, and they are no obstacle.
+    private func holdsAnything(_ name: String, in parent: borrowing OpenFolder) throws -> Bool {
+        let folder: OpenFolder
+        do {
+            folder = try parent.openFolder(name)
+        } catch {
+            switch error.code {
+            case ENOENT: return false
+            // It has become something else, or is another file system's.
+            case ENOTDIR, ELOOP, EXDEV: return true
+            default: throw error
+            }
+        }
+        var names: [String] = []
+        var isForeign = false
+        try folder.list { name in
+            guard let name else {
+                isForeign = true
+                return false
+            }
+            names.append(name)
+            return true
+        }
+        if isForeign { return true }
+        for name in names {
+            guard let status = try folder.status(of: name) else { continue }
+            if status.kind != .folder { return true }
+            if try holdsAnything(name, in: folder) { return true }
+        }
+        return false
+    }
+
+    /// Makes way for a key whose place empty folders have. Where one is no longer empty, what comes next fails.
+    func removeEmptyFolders(_ name: String, in parent: borrowing OpenFolder) throws {
+        var names: [String] = []
+        let folder = try parent.openFolder(name)
+        try folder.list { name in
+            if let name { names.append(name) }
+            return true
+        }
+        for name in names {
+            try removeEmptyFolders(name, in: folder)
+        }
+        try parent.removeFolder(name)
+    }
+
+    /// Makes an object's name durable, where its folder is still there.
+    func syncParent(of key: FileStoreKey) throws {
+        guard let parent = try openParent(of: key) else { return }
+        try parent.sync()
+    }
+}
+
+/// A folder's name in another folder.
+struct FolderPlace: Hashable, Sendable {
+    var parent: FolderIdentity
+    var name: [UInt8]
+}
+
+/// Folders whose names are known to be durable, so that not every object syncs all the folders above it.
+///
+/// A name that has been given to another folder since is another.
+final class DurableFolders: Sendable {
+    private static let countMax = 4096
+    private let folders = Mutex<[FolderPlace: FolderIdentity]>([:])
+
+    /// This very folder has been made durable under this name by this store.
+    func contains(_ place: FolderPlace, _ identity: FolderIdentity) -> Bool {
+        folders.withLock { $0[place] == identity }
+    }
+
+    /// Forgets the others when there are too many: they are then synced once more.
+    func insert(_ place: FolderPlace, _ identity: FolderIdentity) {
+        folders.withLock { folders in
+            if folders.count >= Self.countMax { folders.removeAll() }
+            folders[place] = identity
+        }
+    }
+}
