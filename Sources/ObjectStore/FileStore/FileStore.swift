@@ -17,6 +17,7 @@ package import WireProtocol
 /// - An object's name is given under a lock that all gateways on the directory share, so that what a condition compares
 ///   is what is replaced (`StoreDirectory.publish`). Other programs do not take the lock. `ifAbsent` holds against them
 ///   too, since the kernel checks it; `ifMatch` can lose a file that they put there within the same microseconds.
+/// - Where the file system cannot keep these promises, the store does not open (`FileSystemRules`).
 /// - What is known of an object names the object's inode (`ObjectDescription`), so it is true or void.
 /// - Only the holder of an upload's lock (`flock` on its folder) completes or drops it. Writing and listing parts needs
 ///   no lock: when the folder is gone they fail.

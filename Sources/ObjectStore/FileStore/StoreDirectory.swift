@@ -29,6 +29,9 @@ struct StoreDirectory: Sendable {
     let durableFolders = DurableFolders()
 
     /// Opens the directory, makes the store's own folders where they are missing, and removes what the dead left.
+    ///
+    /// - Throws: `.unsupported` with a sentence where a store in this directory could lose or mix up objects
+    ///   (`FileSystemRules`).
     init(root path: String, files: FileSystem, logger: Logger) throws {
         let layout = FileStoreLayout(root: path)
         let root: FileStatus
@@ -37,6 +40,7 @@ struct StoreDirectory: Sendable {
             let file = try files.openFolder(path)
             root = try file.status()
             walk = try Self.findWalk(in: file)
+            try FileSystemRules.check(OpenFolder(file, walk: walk), device: root.device, files)
         } catch let error as FileError where error.code == ENOENT || error.code == ENOTDIR {
             throw StoreError(.noSuchBucket, "The store's directory does not exist.", cause: error)
         }
@@ -65,6 +69,12 @@ struct StoreDirectory: Sendable {
         self.uploadsFolder = uploadsFolder
         self.walk = walk
         self.instance = try FileStoreInstance.begin(layout, files)
+        do {
+            try FileSystemRules.checkNames(in: instance.staging, files)
+        } catch {
+            try instance.end(layout, files)
+            throw error
+        }
         try instance.removeDeadInstances(layout, files, logger)
         try removeInterruptedCompletions()
     }

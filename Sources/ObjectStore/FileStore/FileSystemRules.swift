@@ -1,0 +1,93 @@
+/// Which file systems a store may lie on. Asked when it is opened, so that an operator hears of it before any object
+/// is at risk.
+///
+/// A store relies on four things: that `flock` is seen by all gateways on the directory, that a name is the bytes it
+/// was given, that a synced file or folder outlives a power cut, and that a rename happens whole or not at all.
+///
+/// | file system                      | what fails                                       | how it is found          |
+/// |----------------------------------|--------------------------------------------------|--------------------------|
+/// | NFS, SMB, 9P, AFS, Ceph, Coda, Lustre, BeeGFS | a host does not see another's locks | type                     |
+/// | shared folders of virtual machines | the same                                       | type                     |
+/// | FUSE, virtiofs                   | nothing tells what is behind it, perhaps S3      | type                     |
+/// | FAT, exFAT, HFS+, and ZFS or XFS that ignore case | names                           | two names are tried      |
+/// | ext4, F2FS, tmpfs                | names, in folders with the attribute `+F`        | each folder's attributes |
+/// | overlay, mounted `volatile`      | `fsync` does nothing                             | mountinfo                |
+///
+/// Every other file system is taken.
+enum FileSystemRules {
+    /// Refuses a directory by its file system and attributes. Nothing is written.
+    ///
+    /// - Parameter device: of the directory.
+    static func check(_ root: borrowing OpenFolder, device: UInt64, _ files: FileSystem) throws {
+        let type = try root.fileSystemType()
+        if let name = networkTypes[type] {
+            throw StoreError(
+                .unsupported,
+                "The store's directory is on \(name), a network file system, where gateways on several hosts do not "
+                    + "see each other's locks. Choose a directory on a local disk, or an S3 store.")
+        }
+        if type == fuseType {
+            throw StoreError(
+                .unsupported,
+                "The store's directory is on FUSE or virtiofs, of which nothing tells whether locks, renames and "
+                    + "syncs hold. Choose a directory on a local disk, or an S3 store.")
+        }
+        if type == overlayType, try isVolatile(device: device, files.mountInfo()) {
+            throw StoreError(
+                .unsupported,
+                "The store's directory is on an overlay that is mounted volatile, so that nothing in it outlives a "
+                    + "power cut. Mount it without this option, or choose a directory on a disk.")
+        }
+        guard try !root.foldsCase() else { throw namesAreFolded }
+    }
+
+    /// Refuses a file system that takes different names for the same.
+    ///
+    /// - Parameter folder: the store's own, and empty. It has the file system of the folders in which objects lie.
+    static func checkNames(in folder: String, _ files: FileSystem) throws {
+        for (name, other) in [("name-a", "NAME-A"), ("name-\u{E9}", "name-e\u{301}")] {
+            let path = "\(folder)/\(name)"
+            _ = try files.create(path)
+            let isFolded = try files.status("\(folder)/\(other)") != nil
+            try files.removeFile(path)
+            guard !isFolded else { throw namesAreFolded }
+        }
+    }
+
+    private static var namesAreFolded: StoreError {
+        StoreError(
+            .unsupported,
+            "The store's directory takes names for the same that differ in case or in the way an accent is written, so "
+                + "that one object could replace another. Choose a directory on ext4 or XFS without that setting.")
+    }
+
+    /// Whether the mount with this device number is an overlay that does not sync.
+    ///
+    /// A line of mountinfo: `36 35 98:0 /root /mount options optional… - type source superoptions`.
+    static func isVolatile(device: UInt64, _ mountInfo: String) -> Bool {
+        // As the kernel packs both into one number.
+        let major = device >> 8 & 0xFFF | device >> 32 & 0xFFFF_F000
+        let minor = device & 0xFF | device >> 12 & 0xFFFF_FF00
+        let number = "\(major):\(minor)"
+        return mountInfo.utf8.split(separator: UInt8(ascii: "\n")).contains { line in
+            let fields = line.split(separator: UInt8(ascii: " "))
+            guard fields.count > 3, fields[2].elementsEqual(number.utf8),
+                let end = fields.firstIndex(where: { $0.elementsEqual("-".utf8) }), fields.count > end + 3
+            else { return false }
+            return fields[end + 1].elementsEqual("overlay".utf8)
+                && fields[end + 3].split(separator: UInt8(ascii: ",")).contains { option in
+                    option.elementsEqual("volatile".utf8) || option.elementsEqual("fsync=volatile".utf8)
+                }
+        }
+    }
+
+    /// `statfs.f_type`, from the kernel's `magic.h` and the file systems' own sources.
+    private static let networkTypes: [UInt64: String] = [
+        0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB", 0x0102_1997: "9P", 0x5346_414F: "AFS",
+        0x6B41_4653: "AFS", 0x00C3_6400: "CephFS", 0x7375_7245: "Coda", 0x564C: "NCP", 0x0BD0_0BD0: "Lustre",
+        0x1983_0326: "BeeGFS", 0x4750_4653: "GPFS", 0xAAD7_AAEA: "PanFS", 0x786F_4256: "a VirtualBox shared folder",
+        0xBACB_ACBC: "a VMware shared folder", 0x7C7C_6673: "a Parallels shared folder", 0x2003_0528: "OrangeFS",
+    ]
+    private static let fuseType: UInt64 = 0x6573_5546
+    private static let overlayType: UInt64 = 0x794C_7630
+}

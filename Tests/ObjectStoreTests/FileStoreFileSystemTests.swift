@@ -1,0 +1,151 @@
+import Foundation
+import ObjectStore
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// On which file systems a store opens.
+@Suite struct FileStoreFileSystemTests {
+    @Test(
+        arguments: [
+            (0x6969, "NFS"), (0xFF53_4D42, "CIFS"), (0xFE53_4D42, "SMB"), (0x517B, "SMB"), (0x0102_1997, "9P"),
+            (0x5346_414F, "AFS"), (0x00C3_6400, "CephFS"), (0x0BD0_0BD0, "Lustre"), (0x6573_5546, "FUSE"),
+        ] as [(UInt64, String)])
+    func refusesNetworkFileSystems(_ type: UInt64, _ name: String) async throws {
+        try await withTestDirectory { directory in
+            let error = await expectError(.unsupported) {
+                try await directory.open(answers: FileSystemAnswers(type: type))
+            }
+            let sentence = error?.sentence ?? ""
+            #expect(sentence.contains(name) && sentence.contains("Choose"), "\(sentence)")
+            let made = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+            #expect(made.isEmpty)
+        }
+    }
+
+    /// ext4, XFS, Btrfs, tmpfs, ZFS, F2FS, and one that nobody knows yet.
+    @Test(
+        arguments: [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x2FC1_2FC1, 0xF2F5_2010, 0x1234_5678] as [UInt64])
+    func takesLocalFileSystems(_ type: UInt64) async throws {
+        try await withTestDirectory { directory in
+            let store = try await directory.open(answers: FileSystemAnswers(type: type))
+            try await store.put(Sample(10, seed: 1), key: "a/b")
+        }
+    }
+
+    private static let overlay: UInt64 = 0x794C_7630
+
+    @Test(arguments: [
+        ("overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w,volatile", true),
+        ("overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w,fsync=volatile", true),
+        ("overlay overlay rw,lowerdir=/volatile,upperdir=/u,workdir=/w", false),
+        ("overlay volatile rw,lowerdir=/l,upperdir=/u,workdir=/w", false),
+        ("ext4 /dev/vda rw,volatile", false),
+    ])
+    func refusesAnOverlayThatDoesNotSync(_ end: String, _ isRefused: Bool) async throws {
+        try await withTestDirectory { directory in
+            var status = stat()
+            try #require(stat(directory.path, &status) == 0)
+            // Small numbers: a byte each.
+            let number = "\(status.st_dev >> 8 & 0xFFF):\(status.st_dev & 0xFF)"
+            let mountInfo = """
+                22 27 0:999 / /proc rw,relatime - overlay overlay rw,volatile
+                66 27 \(number) / /srv rw,relatime shared:1 - \(end)
+
+                """
+            let answers = FileSystemAnswers(type: Self.overlay, mountInfo: mountInfo)
+            if isRefused {
+                let error = await expectError(.unsupported) { try await directory.open(answers: answers) }
+                #expect(error?.sentence.contains("volatile") == true)
+            } else {
+                _ = try await directory.open(answers: answers)
+            }
+        }
+    }
+
+    /// A real one, where the tests may mount it.
+    @Test(arguments: [true, false])
+    func looksAtTheOverlayItIsOn(_ isVolatile: Bool) async throws {
+        try await withTestDirectory { outer in
+            for name in ["lower", "upper", "work", "merged"] {
+                try FileManager.default.createDirectory(atPath: outer.path(name), withIntermediateDirectories: true)
+            }
+            let options =
+                "lowerdir=\(outer.path("lower")),upperdir=\(outer.path("upper")),workdir=\(outer.path("work"))"
+            let merged = TestDirectory(url: outer.url.appendingPathComponent("merged"), threads: outer.threads)
+            guard mount("overlay", merged.path, "overlay", 0, options + (isVolatile ? ",volatile" : "")) == 0 else {
+                return
+            }
+            defer { umount2(merged.path, CInt(MNT_DETACH)) }
+            if isVolatile {
+                await expectError(.unsupported) { try await merged.open() }
+            } else {
+                let store = try await merged.open()
+                try await store.put(Sample(10, seed: 1), key: "a/b")
+                try await store.put(Sample(20, seed: 2), key: "a/b")
+                #expect(try await store.object(key: "a/b")?.metadata != nil)
+                try await store.close()
+            }
+        }
+    }
+
+    /// A real one, where the tests may mount it.
+    @Test func refusesTheFuseItIsOn() async throws {
+        try await withTestDirectory { outer in
+            try FileManager.default.createDirectory(atPath: outer.path("fuse"), withIntermediateDirectories: true)
+            guard let mount = FuseMount(at: outer.path("fuse")) else { return }
+            defer { mount.unmount() }
+            let directory = TestDirectory(url: outer.url.appendingPathComponent("fuse"), threads: outer.threads)
+            let error = await expectError(.unsupported) { try await directory.open() }
+            #expect(error?.sentence.contains("FUSE") == true)
+        }
+    }
+
+    private static let foldsCase: UInt32 = 0x4000_0000
+
+    @Test func refusesADirectoryThatFoldsCase() async throws {
+        try await withTestDirectory { directory in
+            let error = await expectError(.unsupported) {
+                try await directory.open(answers: FileSystemAnswers { _ in Self.foldsCase })
+            }
+            #expect(error?.sentence.contains("case") == true)
+            let made = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+            #expect(made.isEmpty)
+        }
+    }
+
+    /// The attribute is each folder's own: one that another program made may have it.
+    @Test func refusesKeysInAFolderThatFoldsCase() async throws {
+        try await withTestDirectory { directory in
+            let folded = directory.path("Cam")
+            let store = try await directory.open(answers: FileSystemAnswers { $0 == folded ? Self.foldsCase : 0 })
+            for key in ["Cam/file", "Cam/deeper/file"] {
+                let error = await expectError(.keyUnsupported) { try await store.put(Sample(1, seed: 1), key: key) }
+                #expect(error?.sentence.contains("chattr -F") == true)
+            }
+            try await store.put(Sample(1, seed: 1), key: "cam/file")
+        }
+    }
+
+    /// File systems that fold all names do not say so. Here the other name is made just before it is looked for.
+    @Test(arguments: ["/NAME-A", "/name-e\u{301}"])
+    func refusesAFileSystemThatFoldsNames(_ alias: String) async throws {
+        try await withTestDirectory { directory in
+            let faults = FileFaults()
+            faults.set { call, _ in
+                guard call.operation == .status, call.path.utf8.reversed().starts(with: alias.utf8.reversed()) else {
+                    return 0
+                }
+                return mkdir(call.path, 0o777) == 0 ? 0 : errno
+            }
+            let error = await expectError(.unsupported) { try await directory.open(faults) }
+            #expect(error?.sentence.contains("accent") == true)
+            let locks = try directory.files(below: ".sluice/instances")
+            #expect(locks.isEmpty)
+        }
+    }
+}
