@@ -27,7 +27,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static let all: [Rule] =
-        [importRule] + forbiddenWordRules + [
+        [importRule, keyBytesRule] + forbiddenWordRules + [
             tabRule, lineLengthRule, fileLengthRule, functionLengthRule, folderNameRule, documentationRule,
         ]
 }
