@@ -69,7 +69,8 @@ import Testing
                 return rename(directory.path("cam"), directory.path("moved")) == 0
                     && symlink(outside, directory.path("cam")) == 0 ? 0 : EIO
             }
-            try await store.put(Sample(10, seed: 1), key: "cam/file", ifAbsent: operation == .renameIfAbsent)
+            try await store.put(
+                Sample(10, seed: 1), key: "cam/file", condition: operation == .renameIfAbsent ? .ifAbsent : .none)
             #expect(swaps.withLock { $0 } == 1)
             #expect(try FileManager.default.contentsOfDirectory(atPath: outside).isEmpty)
             #expect(try directory.read("moved/file") == Sample(10, seed: 1).bytes)
