@@ -7,10 +7,12 @@ import Testing
 /// The suite that every store passes, on the servers that can be had. What a server does otherwise is named, and the
 /// checks then assert that it really does.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ConformanceTests {
-    private static let moto: Set<StoreDeviation> = [.uploadsIgnoreTheirKey, .unknownUploadsFail, .uploadsMisdated]
+    private static let moto: Set<StoreDeviation> = [
+        .uploadsIgnoreTheirKey, .unknownUploadsFail, .uploadsMisdated, .putIgnoresIfMatch, .completeIgnoresIfMatch,
+    ]
     private static let juiceFS: Set<StoreDeviation> = [
-        .keysCannotNest, .nestedUploadsRefusedLate, .putIgnoresIfAbsent, .completeIgnoresIfAbsent,
-        .uploadsIgnoreTheirKey,
+        .keysCannotNest, .nestedUploadsRefusedLate, .putIgnoresIfAbsent, .putIgnoresIfMatch, .completeIgnoresIfAbsent,
+        .completeIgnoresIfMatch, .uploadsIgnoreTheirKey,
     ]
     private static let forgetful: Set<StoreDeviation> = [
         .metadataForgotten, .partDigestForgotten, .compositeEvidenceForgotten,
