@@ -12,95 +12,16 @@ import WireProtocol
     private static let pause = StoreAnswer.failed(.unavailable(retryAfter: .milliseconds(100)))
     private static let stored = StoreAnswer.partStored(etag: "e")
     private static let alive = StoreAnswer.object(nil)
-    private static let one = Pair.device.fingerprint
+    private static let one = BreakerBench.one
     private static let other = GatewayDriver.otherDevice.fingerprint
 
-    /// A breaker with its clock and the numbers of its requests.
-    private struct Bench {
-        var breaker: StoreBreaker
-        var now = Instant(nanoseconds: 1_000_000_000)
-        var changes: [StoreBreaker.Change] = []
-        private var last: UInt64 = 0
-
-        init(_ change: (inout StoreBreakerLimits) -> Void = { _ in }) {
-            var limits = StoreBreakerLimits()
-            limits.spread = .zero
-            change(&limits)
-            breaker = StoreBreaker(limits: limits)
-        }
-
-        var name: String {
-            switch breaker.state {
-            case .closed: "closed"
-            case .open: "open"
-            case .trying: "trying"
-            case .rising(_, let partsMax, _, _): "rising \(partsMax)"
-            }
-        }
-
-        var cause: StoreBreaker.Cause? {
-            switch breaker.state {
-            case .closed: nil
-            case .open(let outage), .trying(let outage, _, _), .rising(let outage, _, _, _): outage.cause
-            }
-        }
-
-        var admission: StoreBreaker.Admission {
-            var asked = breaker
-            return asked.admission(now: now)
-        }
-
-        /// How long offers are deferred now; `nil` where they are not.
-        var deferral: Duration? {
-            guard case .deferred(_, let retryAfter) = admission else { return nil }
-            return retryAfter
-        }
-
-        var openingRefusal: Duration? {
-            var asked = breaker
-            return asked.openingRefusal(now: now)?.retryAfter
-        }
-
-        mutating func ask() -> StoreRequestID {
-            last += 1
-            breaker.asked(StoreRequestID(last), now: now)
-            return StoreRequestID(last)
-        }
-
-        mutating func begin() -> StoreRequestID {
-            let request = ask()
-            breaker.began(request, now: now)
-            return request
-        }
-
-        mutating func answer(_ request: StoreRequestID, _ answer: StoreAnswer, of device: SHA256Digest = one) {
-            if let change = breaker.answered(request, answer, device: device, now: now) { changes.append(change) }
-        }
-
-        /// A part begins and is answered.
-        mutating func part(_ answer: StoreAnswer, of device: SHA256Digest = one) {
-            self.answer(begin(), answer, of: device)
-        }
-
-        /// A call without a part is made and answered.
-        mutating func call(_ answer: StoreAnswer, of device: SHA256Digest = one) {
-            self.answer(ask(), answer, of: device)
-        }
-
-        mutating func pass(_ duration: Duration) { now = now + duration }
-
-        mutating func tick() {
-            if let change = breaker.tick(now: now) { changes.append(change) }
-        }
-    }
-
-    private func opened(by answer: StoreAnswer = lost) -> Bench {
-        var bench = Bench()
+    private func opened(by answer: StoreAnswer = lost) -> BreakerBench {
+        var bench = BreakerBench()
         for _ in 0..<3 { bench.part(answer) }
         return bench
     }
 
-    private func rising(after answer: StoreAnswer = lost) -> Bench {
+    private func rising(after answer: StoreAnswer = lost) -> BreakerBench {
         var bench = opened(by: answer)
         bench.pass(.seconds(5))
         bench.part(Self.stored)
@@ -111,7 +32,7 @@ import WireProtocol
 
     @Test func threeLostAnswersInARowOpen() {
         for answer in [Self.lost, .failed(.outcomeUnknown)] {
-            var bench = Bench()
+            var bench = BreakerBench()
             #expect(bench.admission == .admitted(isCautious: false))
             bench.part(answer)
             // A part that begins now is sent a little of at first.
@@ -136,7 +57,7 @@ import WireProtocol
                 .refused(message: "m"), .full, .unavailable(retryAfter: .seconds(1)),
             ].map { StoreAnswer.failed($0) }
         for word in words {
-            var bench = Bench()
+            var bench = BreakerBench()
             bench.part(Self.lost)
             bench.part(Self.lost)
             bench.part(word)
@@ -148,7 +69,7 @@ import WireProtocol
 
     @Test func whatSaysNothingOfTheStoreCountsNeitherWay() {
         for word in [StoreFailure.cancelled, .digestMismatch] {
-            var bench = Bench()
+            var bench = BreakerBench()
             for _ in 0..<9 { bench.part(.failed(word)) }
             #expect(bench.name == "closed", "\(word)")
             bench.part(Self.lost)
@@ -161,14 +82,14 @@ import WireProtocol
 
     @Test func refusalsToTwoDevicesOpenOrThreeToOne() {
         for (answer, cause) in [(Self.full, Cause.full), (Self.pause, .throttled)] {
-            var single = Bench()
+            var single = BreakerBench()
             single.part(answer)
             single.part(answer)
             #expect(single.name == "closed")
             single.part(answer)
             #expect(single.changes == [.opened(cause)])
 
-            var several = Bench()
+            var several = BreakerBench()
             several.part(answer)
             several.part(answer, of: Self.other)
             #expect(several.changes == [.opened(cause)])
@@ -179,7 +100,7 @@ import WireProtocol
     /// uploads says nothing of its room.
     @Test func onlyWhatIsStoredSpeaksAgainstRefusals() {
         for answer in [Self.full, Self.pause] {
-            var bench = Bench()
+            var bench = BreakerBench()
             for _ in 0..<20 {
                 bench.part(answer)
                 bench.part(Self.stored, of: Self.other)
@@ -196,7 +117,7 @@ import WireProtocol
 
     /// Parts that were on their way together are told the same: the store's pace deals with that.
     @Test func aFlightOfRequestsForAPauseCountsOnce() {
-        var bench = Bench()
+        var bench = BreakerBench()
         for flight in 1...3 {
             let requests = (0..<10).map { _ in bench.begin() }
             for request in requests {
@@ -205,7 +126,7 @@ import WireProtocol
             }
         }
         // A full store means each of them.
-        var full = Bench()
+        var full = BreakerBench()
         let requests = (0..<4).map { _ in full.begin() }
         for request in requests { full.answer(request, Self.full) }
         #expect(full.name == "open")
@@ -285,7 +206,7 @@ import WireProtocol
 
     @Test func aPartThatIsStoredLateEndsTheWait() {
         for answer in [Self.lost, Self.full] {
-            var bench = Bench()
+            var bench = BreakerBench()
             let late = bench.begin()
             for _ in 0..<3 { bench.part(answer) }
             bench.answer(late, Self.stored)
@@ -416,7 +337,7 @@ import WireProtocol
         ]
         var seen: Set<String> = []
         for seed in 0..<2_000 as Range<UInt64> {
-            var bench = Bench()
+            var bench = BreakerBench()
             var number = seed &* 0x9E37_79B9_7F4A_7C15 | 1
             func draw(_ count: Int) -> Int {
                 number ^= number << 13
