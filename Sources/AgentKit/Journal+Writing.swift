@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 package import TransferCore
-package import WireProtocol
+import WireProtocol
 
 // What is written to the journal.
 

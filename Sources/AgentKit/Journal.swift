@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 package import TransferCore
-package import WireProtocol
+import WireProtocol
 
 /// The agent's journal: which uploads were begun, what is stored of them, and receipts of what was finished.
 ///

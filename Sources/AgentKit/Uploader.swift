@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 import SecureChannel
 package import TransferCore
-package import WireProtocol
+import WireProtocol
 
 /// Uploads files through a gateway: takes up what the journal holds of them, and leaves nothing half known behind.
 package struct Uploader: Sendable {

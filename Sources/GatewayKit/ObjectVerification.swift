@@ -24,7 +24,7 @@ package struct ObjectVerification: Sendable {
     /// - Parameter key: whole, prefix included.
     /// - Returns: the verdict, the bytes read, and their plain SHA-256.
     package func verify(key: String) async throws -> (verdict: Verdict, bytes: UInt64, digest: SHA256Digest?) {
-        guard let object = try await store.readObject(key: key) else { return (.missing, 0, nil) }
+        guard let object = try await store.readObject(key: ObjectKey(key)) else { return (.missing, 0, nil) }
         var reading = try ObjectReading(partBytes: object.summary.evidence.partBytes)
         for try await piece in object.bytes { try reading.update(piece) }
         let found = try reading.finish()

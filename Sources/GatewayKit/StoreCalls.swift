@@ -40,14 +40,15 @@ struct StoreCalls: Sendable {
             try await records.remove(key: key, session: session)
             return .done
         case .createUpload(let key, let label):
-            return .uploadCreated(upload: try await store.createUpload(key: key, metadata: ObjectMetadata(label)))
+            return .uploadCreated(
+                upload: try await store.createUpload(key: ObjectKey(key), metadata: ObjectMetadata(label)))
         case .listParts(let key, let upload):
-            return .parts(try await store.allParts(key: key, upload: upload).map(PartListEntry.init))
+            return .parts(try await store.allParts(key: ObjectKey(key), upload: upload).map(PartListEntry.init))
         case .storePart(let key, let upload, let part, let bytes):
             guard let flow else { throw StoreError(.bodyFailed) }
             let body = ObjectBody(byteCount: bytes.size, digest: bytes.digest, md5: bytes.md5, bytes: flow)
             return .partStored(
-                etag: try await store.uploadPart(key: key, upload: upload, number: part, body: body))
+                etag: try await store.uploadPart(key: ObjectKey(key), upload: upload, number: part, body: body))
         case .storeObject(let key, let label, let bytes, let condition):
             guard let flow else { throw StoreError(.bodyFailed) }
             let body = ObjectBody(byteCount: bytes.size, digest: bytes.digest, md5: bytes.md5, bytes: flow)
@@ -55,16 +56,17 @@ struct StoreCalls: Sendable {
             metadata.partDigest = bytes.digest
             return .objectStored(
                 StoreReceipt(
-                    try await store.putObject(key: key, body: body, metadata: metadata, condition: condition)))
+                    try await store.putObject(key: ObjectKey(key), body: body, metadata: metadata, condition: condition)
+                ))
         case .complete(let key, let upload, let parts, let size, let condition):
             let named = parts.compactMap(CompletedPart.init)
             return .objectStored(
                 StoreReceipt(
                     try await store.completeUpload(
-                        key: key, upload: upload, parts: named, size: size, condition: condition)))
+                        key: ObjectKey(key), upload: upload, parts: named, size: size, condition: condition)))
         case .abort(let key, let upload):
             do throws(StoreError) {
-                try await store.abortUpload(key: key, upload: upload)
+                try await store.abortUpload(key: ObjectKey(key), upload: upload)
             } catch  where error.reason == .noSuchUpload {
                 // Gone is what was wanted.
             }
@@ -76,7 +78,7 @@ struct StoreCalls: Sendable {
 extension StoreCalls {
     /// What is under the key, with evidence of its content wherever that can be had.
     private func lookUp(_ key: String, _ plan: PartPlan) async throws(StoreError) -> ObjectFacts? {
-        guard let summary = try await store.object(key: key) else { return nil }
+        guard let summary = try await store.object(key: ObjectKey(key)) else { return nil }
         var facts = ObjectFacts(summary)
         guard facts.evidence == .none, facts.size == plan.fileBytes else { return facts }
         guard let root = try await rootDigest(of: key, size: facts.size, partBytes: plan.partBytes) else { return nil }
@@ -89,7 +91,7 @@ extension StoreCalls {
     private func rootDigest(
         of key: String, size: UInt64, partBytes: UInt64
     ) async throws(StoreError) -> SHA256Digest? {
-        guard let object = try await store.readObject(key: key) else { return nil }
+        guard let object = try await store.readObject(key: ObjectKey(key)) else { return nil }
         do {
             var reading = try ObjectReading(partBytes: partBytes)
             var pieces = object.bytes.makeAsyncIterator()

@@ -21,21 +21,21 @@ package protocol ObjectStore: Sendable {
     /// What is stored under a key (HEAD), or `nil` where there is nothing.
     ///
     /// Reading the object's bytes is never needed for it.
-    func object(key: String) async throws(StoreError) -> ObjectSummary?
+    func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary?
 
     /// Stores a whole object at once and replaces what the key held, where the condition allows it.
     ///
     /// - Parameters:
     ///   - metadata: the store adds the body's digest as `partDigest`, which is the object's evidence later.
-    ///   - condition: where it does not hold, throws `.alreadyExists`, or `.preconditionGone` where it names an object and
-    ///     the key holds none. `StoreLimits.conditions` tells which conditions the store really checks.
+    ///   - condition: where it does not hold, throws `.alreadyExists`, or `.preconditionGone` where it names an object
+    ///     and the key holds none. `StoreLimits.conditions` tells which conditions the store really checks.
     func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
 
     /// The bytes of an object together with the summary that describes exactly these bytes, or `nil` where there is
     /// none.
-    func readObject(key: String) async throws(StoreError) -> ObjectReader?
+    func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader?
 
     /// Begins a multipart upload. A key may have several at a time.
     ///
@@ -43,39 +43,39 @@ package protocol ObjectStore: Sendable {
     /// - Parameter metadata: fixed here; the completed object bears it. Its `partBytes` is the size of every part but
     ///   the last.
     /// - Returns: the upload id, which only this store can read.
-    func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String
+    func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String
 
     /// Stores one part, replacing an earlier one of the same number.
     ///
     /// - Returns: the part's ETag, to be given back unchanged, quotes included.
     func uploadPart(
-        key: String, upload: String, number: PartNumber, body: ObjectBody
+        key: ObjectKey, upload: String, number: PartNumber, body: ObjectBody
     ) async throws(StoreError) -> String
 
     /// One page of an upload's parts, in the order of their numbers.
     ///
     /// - Parameter after: the number that the last page ended with (`PartPage.next`); `nil` begins at the first.
-    func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage
+    func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage
 
     /// Makes the object out of exactly the named parts. Afterwards the upload is gone.
     ///
     /// Errors that decide what the caller does next: `.invalidParts` (those are missing or differ; the upload is still
     /// there), `.noSuchUpload` (which may also mean that it has been completed already: look at the object's session
-    /// id), `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` (in all of which the upload is
-    /// still there) and `.outcomeUnknown`.
+    /// id), `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` (in all of which the upload
+    /// is still there) and `.outcomeUnknown`.
     /// - Parameters:
     ///   - parts: numbered from 1 without a gap, all of one size but the last.
     ///   - size: of the whole object. `.sizeMismatch` where the parts do not add up to it.
     ///   - condition: as for `putObject`.
     func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
+        key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
 
     /// Drops an upload and its parts. Parts in flight may land afterwards: repeat until the store lists none.
-    func abortUpload(key: String, upload: String) async throws(StoreError)
+    func abortUpload(key: ObjectKey, upload: String) async throws(StoreError)
 
     /// The unfinished uploads of exactly this key, the oldest first.
-    func uploads(key: String) async throws(StoreError) -> [UploadSummary]
+    func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary]
 
     /// Writes a small record of the gateways' own, replacing one of the same name.
     ///
@@ -112,7 +112,7 @@ extension ObjectStore {
     ///
     /// - Throws: `.damaged` where the store's paging does not advance or end, so that a careless server cannot keep
     ///   or fill us.
-    package func allParts(key: String, upload: String) async throws(StoreError) -> [ListedPart] {
+    package func allParts(key: ObjectKey, upload: String) async throws(StoreError) -> [ListedPart] {
         var parts: [ListedPart] = []
         var after: PartNumber?
         repeat {

@@ -136,3 +136,14 @@ extension StoreError.Reason {
         }
     }
 }
+
+extension ObjectKey {
+    /// A key that comes from elsewhere, for a call on a store.
+    package init(_ text: String) throws(StoreError) {
+        do {
+            try self.init(validating: text)
+        } catch {
+            throw StoreError(.keyUnsupported, error.description, cause: error)
+        }
+    }
+}

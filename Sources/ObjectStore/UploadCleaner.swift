@@ -105,14 +105,14 @@ package struct UploadCleaner: Sendable {
         let found = try await look(at: record, of: entry)
         guard found.lastActive <= limit, !found.isUndecided else { return .kept }
         for upload in found.uploads {
-            try await abort(key: record.key, upload: upload)
+            try await abort(key: ObjectKey(record.key), upload: upload)
         }
         // Last, so that a crash before it leaves something by which the rest is found again.
         try await store.deleteRecord(name: entry.name)
         return .removed(found)
     }
 
-    private func abort(key: String, upload: String) async throws(StoreError) {
+    private func abort(key: ObjectKey, upload: String) async throws(StoreError) {
         for attempt in 1...Self.abortsMax {
             do {
                 try await store.abortUpload(key: key, upload: upload)
@@ -149,7 +149,7 @@ package struct UploadCleaner: Sendable {
         if let upload = record.upload {
             candidates = [upload]
         } else {
-            let uploads = try await store.uploads(key: record.key)
+            let uploads = try await store.uploads(key: ObjectKey(record.key))
             if uploads.allSatisfy({ $0.sessionID != nil }) {
                 candidates = uploads.filter { $0.sessionID == record.sessionID }.map(\.upload)
             } else {
@@ -162,7 +162,7 @@ package struct UploadCleaner: Sendable {
         }
         for upload in candidates {
             do {
-                for part in try await store.allParts(key: record.key, upload: upload) {
+                for part in try await store.allParts(key: ObjectKey(record.key), upload: upload) {
                     found.partCount += 1
                     found.storedBytes = found.storedBytes.addingReportingOverflow(part.size).partialValue
                     found.lastActive = max(found.lastActive, part.modified)
@@ -190,7 +190,7 @@ package struct UploadCleaner: Sendable {
         var empty: [UploadSummary] = []
         for upload in nameless {
             do {
-                let page = try await store.listParts(key: record.key, upload: upload.upload, after: nil)
+                let page = try await store.listParts(key: ObjectKey(record.key), upload: upload.upload, after: nil)
                 if page.parts.isEmpty { empty.append(upload) }
             } catch {
                 guard error.reason == .noSuchUpload else { throw error }

@@ -47,6 +47,10 @@ struct ScriptedStorage: Storage {
         }
     }
 
+    func put(_ file: URL, key: String) throws {
+        s3.put("\(Self.prefix)/\(key)", Array(try Data(contentsOf: file)))
+    }
+
     func unfinished() -> [String] {
         s3.uploads.map { "upload of \($0.key) with \($0.parts.count) parts" } + records.map { _ in "record" }
     }

@@ -73,9 +73,9 @@ private final class StallingStore: ForwardingStore {
     func goOn() { mayGoOn.update { $0 = true } }
 
     func uploadPart(
-        key: String, upload: String, number: PartNumber, body: ObjectBody
+        key: ObjectKey, upload: String, number: PartNumber, body: ObjectBody
     ) async throws(StoreError) -> String {
-        if key.hasPrefix(stalledPrefix) {
+        if key.hasPrefix(stalledPrefix.utf8) {
             stalls.update { $0 += 1 }
             do {
                 try await mayGoOn.wait { $0 ? () : nil }

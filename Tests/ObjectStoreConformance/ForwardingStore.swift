@@ -14,37 +14,39 @@ package protocol ForwardingStore: ObjectStore {
 extension ForwardingStore {
     package var limits: StoreLimits { base.limits }
 
-    package func object(key: String) async throws(StoreError) -> ObjectSummary? { try await base.object(key: key) }
+    package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? { try await base.object(key: key) }
 
     package func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         try await base.putObject(key: key, body: body, metadata: metadata, condition: condition)
     }
 
-    package func readObject(key: String) async throws(StoreError) -> ObjectReader? {
+    package func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader? {
         try await base.readObject(key: key)
     }
 
-    package func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+    package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
         try await base.createUpload(key: key, metadata: metadata)
     }
 
-    package func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
+    package func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
         try await base.listParts(key: key, upload: upload, after: after)
     }
 
     package func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
+        key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         try await base.completeUpload(key: key, upload: upload, parts: parts, size: size, condition: condition)
     }
 
-    package func abortUpload(key: String, upload: String) async throws(StoreError) {
+    package func abortUpload(key: ObjectKey, upload: String) async throws(StoreError) {
         try await base.abortUpload(key: key, upload: upload)
     }
 
-    package func uploads(key: String) async throws(StoreError) -> [UploadSummary] { try await base.uploads(key: key) }
+    package func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
+        try await base.uploads(key: key)
+    }
 
     package func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError) {
         try await base.writeRecord(name: name, bytes: bytes)
@@ -63,7 +65,7 @@ extension ForwardingStore {
     package func currentTime() async throws(StoreError) -> Date { try await base.currentTime() }
 
     package func uploadPart(
-        key: String, upload: String, number: PartNumber, body: ObjectBody
+        key: ObjectKey, upload: String, number: PartNumber, body: ObjectBody
     ) async throws(StoreError) -> String {
         try await base.uploadPart(key: key, upload: upload, number: number, body: body)
     }

@@ -1,4 +1,5 @@
 import ObjectStore
+import ObjectStoreConformance
 import Synchronization
 import TestSupport
 import Testing
@@ -76,7 +77,7 @@ import WireProtocol
     /// agent asks again: its older content must not come back.
     @Test(arguments: [FileCall.Operation.rename, .renameIfAbsent, .link])
     func doesNotCompleteAgainWhatACrashLeft(_ operation: FileCall.Operation) async throws {
-        let ifAbsent = operation != .rename
+        let condition = operation == .rename ? PutCondition.none : .ifAbsent
         let faults = FileFaults()
         try await withTestDirectory { directory in
             let survivor = try await directory.open()
@@ -100,7 +101,7 @@ import WireProtocol
             try await survivor.put(newer, key: "a", session: 2)
             // Where the object was linked, its other name may still be there. Then the key itself stands in the way.
             await expectError(operation == .link ? .alreadyExists : .noSuchUpload) {
-                try await survivor.complete(upload, parts, key: "a", condition: ifAbsent ? .ifAbsent : .none)
+                try await survivor.complete(upload, parts, key: "a", condition: condition)
             }
             #expect(try await survivor.contents("a") == newer.bytes)
         }

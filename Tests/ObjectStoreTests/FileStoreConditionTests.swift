@@ -1,5 +1,6 @@
 import Foundation
 import ObjectStore
+import ObjectStoreConformance
 import Synchronization
 import Testing
 import WireProtocol
@@ -171,13 +172,14 @@ import WireProtocol
         switch way {
         case .put:
             return try await store.putObject(
-                key: key, body: sample.body(), metadata: metadata(), condition: condition
+                key: ObjectKey(key), body: sample.body(), metadata: metadata(), condition: condition
             ).etag
         case .complete:
             let (upload, parts) = try await store.begin([sample], key: key)
             do {
                 return try await store.completeUpload(
-                    key: key, upload: upload, parts: parts, size: UInt64(sample.bytes.count), condition: condition
+                    key: ObjectKey(key), upload: upload, parts: parts, size: UInt64(sample.bytes.count),
+                    condition: condition
                 ).etag
             } catch {
                 // It is still there, and whole.

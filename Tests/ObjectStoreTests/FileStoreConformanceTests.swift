@@ -22,7 +22,8 @@ import Testing
         }
     }
 
-    /// The same on a kernel or in a sandbox without `openat2`, and on a file system that cannot rename without replacing.
+    /// The same on a kernel or in a sandbox without `openat2`, and on a file system that cannot rename without
+    /// replacing.
     @Test(.timeLimit(.minutes(1)), arguments: ConformanceCheck.all)
     func doesWhatEveryStoreMustByOlderCalls(_ check: ConformanceCheck) async throws {
         let faults = FileFaults()

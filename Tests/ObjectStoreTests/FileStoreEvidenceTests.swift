@@ -1,5 +1,6 @@
 import Foundation
 import ObjectStore
+import ObjectStoreConformance
 import Testing
 import WireProtocol
 

@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import ObjectStore
+import ObjectStoreConformance
 import Testing
 import WireProtocol
 

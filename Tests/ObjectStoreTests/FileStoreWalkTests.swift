@@ -1,7 +1,9 @@
 import Foundation
 import ObjectStore
+import ObjectStoreConformance
 import Synchronization
 import Testing
+import WireProtocol
 
 #if canImport(Glibc)
     import Glibc

@@ -49,7 +49,8 @@ import WireProtocol
         #expect(
             String(decoding: try record.encoded(), as: UTF8.self) == """
                 {"device":"camera-7","key":"a/é","modified":{"nanoseconds":9,"seconds":-1},"partBytes":8388608,\
-                "session":"000000000000000000000000000000ab","size":12345,"upload":"u-1","version":1}
+                "replaces":{"what":"nothing"},"session":"000000000000000000000000000000ab","size":12345,\
+                "upload":"u-1","version":2}
                 """)
         #expect(
             try SessionRecord.name(key: "abc", session: record.sessionID)
@@ -100,7 +101,7 @@ import WireProtocol
         }
     }
 
-    @Test(arguments: ["", "{}", "nonsense", #"{"version":2}"#])
+    @Test(arguments: ["", "{}", "nonsense", #"{"version":3}"#])
     func reportsAnUnreadableRecordAndGoesOn(_ text: String) async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
@@ -114,9 +115,20 @@ import WireProtocol
         }
     }
 
+    /// A gateway of before wrote no condition: its session replaces nothing.
+    @Test func readsARecordOfVersionOne() throws {
+        let record = Self.record("a", session: 1)
+        let text = String(decoding: try record.encoded(), as: UTF8.self)
+            .replacing(#""version":2"#, with: #""version":1"#).replacing(#""replaces":{"what":"nothing"},"#, with: "")
+        #expect(SessionRecord(decoding: Array(text.utf8)) == record)
+        #expect(record.condition == .absent)
+    }
+
     /// Every field that a record needs is asked for, and none is believed that cannot be.
     @Test(arguments: [
-        (#""version":1"#, #""version":2"#), (#""nanoseconds":9"#, #""nanoseconds":1000000000"#),
+        (#""version":2"#, #""version":3"#), (#""what":"nothing""#, #""what":"all""#),
+        (#""replaces":{"what":"nothing"},"#, ""), (#""what":"nothing""#, #""what":"session""#),
+        (#""nanoseconds":9"#, #""nanoseconds":1000000000"#),
         (#""session":"00"#, #""session":"xx"#), (#""partBytes":8388608"#, #""partBytes":-1"#),
         (#""device":"camera-7","#, ""), (#""key":"a""#, #""key":1"#),
     ])

@@ -1,4 +1,5 @@
 import ObjectStore
+import ObjectStoreConformance
 import Testing
 import WireProtocol
 

@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ObjectStore
+import ObjectStoreConformance
 import SecureChannel
 import Synchronization
 import Testing
@@ -80,8 +81,8 @@ struct TestDirectory: Sendable {
     }
 }
 
-/// The path of the folder that has a path's last name. By bytes, as the kernel sees it: a slash and a sign that combines
-/// with it are one `Character`.
+/// The path of the folder that has a path's last name. By bytes, as the kernel sees it: a slash and a sign that
+/// combines with it are one `Character`.
 func parentPath(of path: String) -> String {
     String(decoding: path.utf8[..<(path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex)], as: UTF8.self)
 }

@@ -236,12 +236,12 @@ struct AlteredStore: ForwardingStore {
         self.base = base
     }
 
-    func abortUpload(key: String, upload: String) async throws(StoreError) {
-        if vainAbortKey == nil || vainAbortKey == key, vainAborts.takeOne() { return }
+    func abortUpload(key: ObjectKey, upload: String) async throws(StoreError) {
+        if vainAbortKey == nil || vainAbortKey == key.text, vainAborts.takeOne() { return }
         try await base.abortUpload(key: key, upload: upload)
     }
 
-    func uploads(key: String) async throws(StoreError) -> [UploadSummary] {
+    func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
         var found = try await base.uploads(key: key)
         if !tellsSessions { for index in found.indices { found[index].sessionID = nil } }
         return found

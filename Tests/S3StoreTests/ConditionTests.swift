@@ -1,4 +1,5 @@
 import ObjectStore
+import ObjectStoreConformance
 import S3Servers
 import ScriptedS3
 import Testing

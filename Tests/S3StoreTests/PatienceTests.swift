@@ -1,5 +1,6 @@
 import NIOCore
 import ObjectStore
+import ObjectStoreConformance
 import S3Servers
 import SecureChannel
 import Synchronization

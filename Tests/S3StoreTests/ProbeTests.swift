@@ -1,4 +1,5 @@
 import ObjectStore
+import ObjectStoreConformance
 import S3Servers
 import Testing
 import WireProtocol
@@ -10,7 +11,7 @@ import WireProtocol
             try await withStore(on: server) { store in
                 #expect(!store.provider.checksContentSHA256)
                 #expect(store.provider.keepsMetadata && store.provider.keepsCompositeMD5)
-                #expect(store.limits.conditions.put == .init(ifAbsent: true, ifMatch: false))
+                #expect(store.limits.conditions.put == .init(ifAbsent: true, ifMatch: true))
                 #expect(store.limits.conditions.complete == .init(ifAbsent: true, ifMatch: false))
                 #expect(store.limits.checksPartDigests, "because we do it ourselves")
                 let records = try await store.recordNames(prefix: "", after: nil)

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import NIOCore
 import ObjectStore
+import ObjectStoreConformance
 import S3Servers
 import SecureChannel
 import Synchronization

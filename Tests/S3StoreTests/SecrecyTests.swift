@@ -1,5 +1,6 @@
 import Foundation
 import ObjectStore
+import ObjectStoreConformance
 import S3Servers
 import TestSupport
 import Testing

@@ -94,6 +94,15 @@ package enum Canary: String, CaseIterable, Sendable {
                 guard case .parts = answer else { return answer }
                 return .parts([])
             }
+        case .forgetsConditionOnResume, .abortsAfterConflict:
+            installDefectOfConditions(on: gateway, in: simulation)
+        case .goesOnBeforeJournal, .overlooksChange, .callsChangedFileStored:
+            break
+        }
+    }
+
+    private func installDefectOfConditions(on gateway: GatewayHost, in simulation: Simulation) {
+        switch self {
         case .forgetsConditionOnResume:
             gateway.tamperInbound = { frame in
                 guard case .resumeQuery(let query) = frame else { return frame }
@@ -108,7 +117,7 @@ package enum Canary: String, CaseIterable, Sendable {
                 simulation.store.abortUpload(upload)
                 return .failed(.uploadUnknown)
             }
-        case .goesOnBeforeJournal, .overlooksChange, .callsChangedFileStored:
+        default:
             break
         }
     }

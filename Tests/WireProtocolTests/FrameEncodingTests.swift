@@ -107,6 +107,10 @@ import WireProtocol
 
     private func wrong(_ type: FrameType, _ field: String) -> WireError { .badValue(type: type, field: field) }
 
+    private func entry(_ part: PartNumber, _ etag: String = "e") -> PartListEntry {
+        PartListEntry(part: part, size: 0, digest: nil, etag: etag)
+    }
+
     /// Programmers' errors: values that the types allow and the specification does not.
     private func unsendable() throws -> [(Frame, Slot, WireError)] {
         let one = try #require(PartNumber(1))
@@ -128,9 +132,6 @@ import WireProtocol
                     versionMin: isReversed ? versions.upperBound : versions.lowerBound,
                     versionMax: isReversed ? versions.lowerBound : versions.upperBound, capabilities: [.lz4],
                     fingerprint: .zero, run: RunID(high: 0, low: 0), software: software))
-        }
-        func entry(_ part: PartNumber, _ etag: String = "e") -> PartListEntry {
-            PartListEntry(part: part, size: 0, digest: nil, etag: etag)
         }
         func state(_ phase: ResumePhase, partials: Int = 0, wanted: Int = 0, token: [UInt8] = []) -> Frame {
             .resumeState(

@@ -1,14 +1,14 @@
 package import WireProtocol
 
 extension FileStore {
-    package func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+    package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
         let key = try self.key(key)
         let directory = directory
         return try await threads.run { try directory.createUpload(of: key, metadata: metadata) }
     }
 
     package func uploadPart(
-        key: String, upload: String, number: PartNumber, body: ObjectBody
+        key: ObjectKey, upload: String, number: PartNumber, body: ObjectBody
     ) async throws(StoreError) -> String {
         let key = try self.key(key)
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
@@ -30,7 +30,7 @@ extension FileStore {
         }
     }
 
-    package func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
+    package func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
         let key = try self.key(key)
         let (directory, pageCountMax) = (directory, pageCountMax)
         return try await threads.run {
@@ -40,7 +40,7 @@ extension FileStore {
     }
 
     package func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
+        key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         let key = try self.key(key)
         guard parts.count <= Int(limits.partsMax), size <= limits.objectBytesMax else { throw StoreError(.tooLarge) }
@@ -62,13 +62,13 @@ extension FileStore {
         }
     }
 
-    package func abortUpload(key: String, upload: String) async throws(StoreError) {
+    package func abortUpload(key: ObjectKey, upload: String) async throws(StoreError) {
         let key = try self.key(key)
         let directory = directory
         try await threads.run { try directory.abortUpload(upload, of: key) }
     }
 
-    package func uploads(key: String) async throws(StoreError) -> [UploadSummary] {
+    package func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
         let key = try self.key(key)
         let directory = directory
         return try await threads.run { try directory.uploads(of: key) }

@@ -121,21 +121,21 @@ package final class FileStore: ObjectStore {
     }
 
     /// A key that could be a path here.
-    func key(_ text: String) throws(StoreError) -> FileStoreKey {
-        try FileStoreKey(ObjectKey(text), bytesMax: limits.keyBytesMax)
+    func key(_ key: ObjectKey) throws(StoreError) -> FileStoreKey {
+        try FileStoreKey(key, bytesMax: limits.keyBytesMax)
     }
 }
 
 // MARK: - Objects
 
 extension FileStore {
-    package func object(key: String) async throws(StoreError) -> ObjectSummary? {
+    package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? {
         let key = try self.key(key)
         let directory = directory
         return try await threads.run { try directory.summary(of: key)?.summary }
     }
 
-    package func readObject(key: String) async throws(StoreError) -> ObjectReader? {
+    package func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader? {
         let key = try self.key(key)
         let directory = directory
         guard let found = try await threads.run({ try directory.summary(of: key) }) else { return nil }
@@ -144,7 +144,7 @@ extension FileStore {
     }
 
     package func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         let key = try self.key(key)
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }

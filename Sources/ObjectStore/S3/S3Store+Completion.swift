@@ -4,7 +4,7 @@ package import WireProtocol
 
 extension S3Store {
     package func completeUpload(
-        key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
+        key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         try Self.check(parts, size: size)
         do {
@@ -79,7 +79,7 @@ extension S3Store {
 
     /// The store says that parts are wrong, and not which.
     private func differing(
-        _ parts: [CompletedPart], key: String, upload: String, cause: StoreError
+        _ parts: [CompletedPart], key: ObjectKey, upload: String, cause: StoreError
     ) async throws(StoreError) -> StoreError {
         var listed: [PartNumber: ListedPart] = [:]
         for part in try await allParts(key: key, upload: upload) { listed[part.number] = part }

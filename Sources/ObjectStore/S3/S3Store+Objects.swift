@@ -5,7 +5,7 @@ import NIOHTTP1
 package import WireProtocol
 
 extension S3Store {
-    package func object(key: String) async throws(StoreError) -> ObjectSummary? {
+    package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? {
         guard let key = readableKey(key), let headers = try await head(at: key) else { return nil }
         return try summary(of: headers)
     }
@@ -26,7 +26,7 @@ extension S3Store {
     }
 
     package func putObject(
-        key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         try await putObject(at: try writableKey(key), body: body, metadata: metadata, condition: condition)
     }
@@ -55,7 +55,7 @@ extension S3Store {
             evidence: isTold ? .partDigest(body.digest) : .none)
     }
 
-    package func readObject(key: String) async throws(StoreError) -> ObjectReader? {
+    package func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader? {
         guard let key = readableKey(key) else { return nil }
         var request = S3Request(.GET, key: key)
         if provider.keepsSHA256 { request.headers.append(("x-amz-checksum-mode", "ENABLED")) }

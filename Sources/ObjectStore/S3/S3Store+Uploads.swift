@@ -3,7 +3,7 @@ import NIOHTTP1
 package import WireProtocol
 
 extension S3Store {
-    package func createUpload(key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+    package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
         try await createUpload(at: try writableKey(key), metadata: metadata)
     }
 
@@ -26,7 +26,7 @@ extension S3Store {
     }
 
     package func uploadPart(
-        key: String, upload: String, number: PartNumber, body: ObjectBody
+        key: ObjectKey, upload: String, number: PartNumber, body: ObjectBody
     ) async throws(StoreError) -> String {
         try await uploadPart(
             at: try writableKey(key), upload: upload, number: number, body: body, verifies: verifiesBodies)
@@ -50,7 +50,7 @@ extension S3Store {
         return etag
     }
 
-    package func listParts(key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
+    package func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
         var request = try self.request(.GET, at: try writableKey(key), upload: upload)
         if let after { request.query.append(("part-number-marker", String(after.value))) }
         let response = try await client.send(request)
@@ -71,7 +71,7 @@ extension S3Store {
         return PartPage(parts: parts, next: next)
     }
 
-    package func abortUpload(key: String, upload: String) async throws(StoreError) {
+    package func abortUpload(key: ObjectKey, upload: String) async throws(StoreError) {
         try await abortUpload(at: try writableKey(key), upload: upload)
     }
 
@@ -80,7 +80,7 @@ extension S3Store {
         _ = try await client.send(try request(.DELETE, at: key, upload: upload))
     }
 
-    package func uploads(key: String) async throws(StoreError) -> [UploadSummary] {
+    package func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
         guard let wanted = readableKey(key) else { return [] }
         // Keys come in order, so the ones that only begin as this one does are all behind it.
         return try await uploads(prefix: wanted) { key in

@@ -90,16 +90,16 @@ package final class S3Store: ObjectStore {
     static let ownFolder = ".sluice"
 
     /// The key in the bucket, where it may be written to.
-    func writableKey(_ key: String) throws(StoreError) -> String {
-        guard !key.isEmpty, key.utf8.count <= limits.keyBytesMax, !isSame(key, Self.ownFolder),
-            !key.utf8.starts(with: "\(Self.ownFolder)/".utf8), !key.utf8.contains(0)
-        else { throw StoreError(.keyUnsupported) }
-        return configuration.prefix + key
+    func writableKey(_ key: ObjectKey) throws(StoreError) -> String {
+        guard let whole = readableKey(key), !key.isIn(folder: Self.ownFolder) else {
+            throw StoreError(.keyUnsupported)
+        }
+        return whole
     }
 
     /// The key in the bucket, or `nil` where it cannot hold anything.
-    func readableKey(_ key: String) -> String? {
-        key.isEmpty || key.utf8.count > limits.keyBytesMax ? nil : configuration.prefix + key
+    func readableKey(_ key: ObjectKey) -> String? {
+        key.bytes.count > limits.keyBytesMax ? nil : configuration.prefix + key.text
     }
 
     // MARK: - Bodies

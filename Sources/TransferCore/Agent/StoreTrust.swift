@@ -8,10 +8,10 @@ package import WireProtocol
 ///     doubting   told so again                                     doubting, from the beginning
 ///     doubting   8 parts stored in a row                           trusting
 ///
-/// While the agent doubts, it sends no data before a decision, and tells the user once what it waits for. With each part
-/// that is stored, two that wait for the store go on at once: that is how the gateway's circuit breaker grows
-/// (specification §7.5). Eight parts are what the breaker stores before it closes, so the agent does not flood a gateway
-/// that would defer it again.
+/// While the agent doubts, it sends no data before a decision, and tells the user once what it waits for. With each
+/// part that is stored, two that wait for the store go on at once: that is how the gateway's circuit breaker grows
+/// (specification §7.5). Eight parts are what the breaker stores before it closes, so the agent does not flood a
+/// gateway that would defer it again.
 package struct StoreTrust: Hashable, Sendable {
     private enum State: Hashable {
         case trusting

@@ -38,8 +38,8 @@ extension GatewaySession {
         }
     }
 
-    /// Whether the store would replace an object that the session may not replace, so that the gateway has to look right
-    /// before the write.
+    /// Whether the store would replace an object that the session may not replace, so that the gateway has to look
+    /// right before the write.
     func mustLookBefore(_ request: CheckedConditions.Request) -> Bool {
         guard facts.terms.condition != .any else { return false }
         return putCondition == .none || !request.check(putCondition)

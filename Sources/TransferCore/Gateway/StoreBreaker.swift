@@ -4,8 +4,8 @@ package import WireProtocol
 /// send a byte of a part (specification §7.5).
 ///
 /// Every answer of the store is one of four words: *stored* (it holds a part that it was sent), *alive* (any other
-/// answer, also a refusal that is about the request), *refused* (it is full, or asks for a pause), or *lost* (no answer,
-/// or one that tells that the store failed). What was cancelled says nothing.
+/// answer, also a refusal that is about the request), *refused* (it is full, or asks for a pause), or *lost* (no
+/// answer, or one that tells that the store failed). What was cancelled says nothing.
 ///
 ///     from    event                                            to
 ///     closed  answers lost in a row; refusals in a row         open
@@ -54,6 +54,7 @@ package struct StoreBreaker: Hashable, Sendable {
         case closed
     }
 
+    /// The states of the table above.
     package enum State: Hashable, Sendable {
         case closed
         case open(Outage)
@@ -62,6 +63,7 @@ package struct StoreBreaker: Hashable, Sendable {
         case rising(Outage, partsMax: Int, parts: Set<StoreRequestID>, closesAt: Instant)
     }
 
+    /// Why the breaker is not closed, and when it tries the store again.
     package struct Outage: Hashable, Sendable {
         package var cause: Cause
         /// How long the newest wait is.
@@ -146,8 +148,8 @@ package struct StoreBreaker: Hashable, Sendable {
 
     /// Called before a new session asks the store anything.
     ///
-    /// - Returns: `nil` where it may: a full store still tells which objects are there already, and a store that is away
-    ///   is asked again when the wait is over.
+    /// - Returns: `nil` where it may: a full store still tells which objects are there already, and a store that is
+    ///   away is asked again when the wait is over.
     package mutating func openingRefusal(now: Instant) -> (cause: Cause, retryAfter: Duration)? {
         guard case .open(let outage) = state, outage.cause != .full, outage.trialAt > now else { return nil }
         return (outage.cause, outage.trialAt.since(now) + spread())

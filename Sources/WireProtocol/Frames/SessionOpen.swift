@@ -16,8 +16,8 @@ package struct SessionOpen: Equatable, Sendable {
     package let session: SessionID
     /// With the key relative to the device's prefix.
     package let terms: SessionTerms
-    /// The agent can compare: an object of the file's size is told by SESSION EXISTS before anything is sent, also where
-    /// the terms would let the session replace it.
+    /// The agent can compare: an object of the file's size is told by SESSION EXISTS before anything is sent, also
+    /// where the terms would let the session replace it.
     package let compares: Bool
 
     package init(session: SessionID, terms: SessionTerms, compares: Bool) {

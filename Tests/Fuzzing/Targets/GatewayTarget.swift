@@ -137,8 +137,8 @@ struct GatewayCourse {
         else { throw FuzzFinding("\(event): a token that does not open") }
         let device = Self.devices.first { $0.name == deviceNames[id] }
         try hold(
-            device.map { token.device == $0.name && token.key.utf8.starts(with: $0.prefix.utf8) } == true,
-            "a token of \(token.device)'s \(token.key) goes to \(deviceNames[id] ?? "nobody")")
+            device.map { token.device == $0.name && token.terms.key.utf8.starts(with: $0.prefix.utf8) } == true,
+            "a token of \(token.device)'s \(token.terms.key) goes to \(deviceNames[id] ?? "nobody")")
     }
 
     /// What is asked of the store stays under the prefix of whoever sent it.
