@@ -169,7 +169,7 @@ extension Site {
 
     /// Pushes at a rate that leaves a few seconds for what happens meanwhile.
     fileprivate func halting(_ file: URL) -> [String] {
-        push(file) + ["--limit-rate", "\(partBytes * 4 / 10_000)KB/s"]
+        push(file) + ["--limit-rate", "\(partBytes * 4 / 10_000)kB/s"]
     }
 }
 
