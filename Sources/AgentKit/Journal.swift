@@ -70,12 +70,12 @@ package struct Journal: Sendable {
     package struct KeyRecord: Equatable, Sendable {
         /// The unfinished upload, with its stored parts; a key has one at most.
         package var unfinished: Row?
+        /// Receipts of before there were proofs count, too.
+        package var hasReceipt = false
         /// The object that was last stored under the key, and the file that it was made of.
         package var proof: StoredProof?
         /// A version of the file that was given up and may still appear in the store.
         package var withdrawn: WithdrawnVersion?
-
-        package var hasReceipt: Bool { proof != nil }
     }
 
     /// What is known of a key.
@@ -103,6 +103,7 @@ package struct Journal: Sendable {
         guard let found else { return KeyRecord() }
         return KeyRecord(
             unfinished: try found.value("is_unfinished") ? rows(database, "WHERE key = ?", [key]).first : nil,
+            hasReceipt: try found.value("has_receipt"),
             proof: try found.value("has_receipt") ? proof(database, ofKey: key) : nil,
             withdrawn: try found.value("is_withdrawn") ? withdrawn(database, ofKey: key, now: now) : nil)
     }

@@ -127,6 +127,7 @@ extension UploadFeeder {
             }
         } catch {
             let failure = JournalWriter.failure(error)
+            for subject in batch { push.settling.forget(subject.file) }
             events.yield(batch.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
         }
         await handIn(ready, &push, events)

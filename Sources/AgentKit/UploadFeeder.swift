@@ -112,14 +112,17 @@ struct UploadFeeder {
                 events.yield([.refused(path: path ?? "", key: "\(id.value)", failure)])
                 return 0
             }
+            let record = try journal.record(ofKey: row.key)
             let path = path ?? row.path
             let abort = abort || row.isDropping
             _ = await core.waitForRoom()
             do throws(UploadFailure) {
                 let file = abort ? nil : try await reopen(path)
-                let request = UploadRequest(
+                var request = UploadRequest(
                     id: id, purpose: abort ? .abort : .resume, key: row.key, stamp: file?.stamp, policy: row.policy,
                     partBytesWish: nil, saved: row.saved, wasStoredBefore: false)
+                request.proof = record.proof
+                request.withdrawn = record.withdrawn
                 return await submit([(request, path, (file?.source).map(UploadSource.file))], events)
             } catch {
                 events.yield([.refused(path: path, key: row.key, error, isResumable: true)])

@@ -72,6 +72,35 @@ import WireProtocol
         #expect(open.session != first)
     }
 
+    /// What was compared was the file before it was touched: its beginning may be another one now.
+    @Test func aFileThatIsTouchedAfterTheComparisonReplacesNothing() {
+        var driver = Self.opening(policy: .verify, proof: Self.proof)
+        driver.frame(.sessionExists(Self.exists(size: 1_000)))
+        Self.compute(&driver, .root(Self.root))
+        driver.commit()
+        driver.frame(AgentDriver.opened(driver.session))
+        driver.commit()
+        var touched = AgentDriver.stamp
+        touched.change.seconds += 1
+        driver.read(stamp: touched)
+        driver.commit()
+        #expect(Self.failure(driver)?.kind == .changed)
+    }
+
+    /// Nor does a later run go on with it.
+    @Test func aContinuationIsNotResumedWithATouchedFile() {
+        var touched = AgentDriver.stamp
+        touched.change.seconds += 1
+        let saved = SavedSession(
+            session: Self.earlier, token: [4], partBytes: 1_000, condition: .matches(Self.earlier), policy: .verify,
+            stamp: AgentDriver.stamp, parts: [], losses: 0)
+        var driver = AgentDriver()
+        driver.submit(size: 2_500, saved: saved, purpose: .resume, stamp: touched)
+        driver.welcome()
+        driver.commit()
+        #expect(Self.failure(driver)?.kind == .wrongFile)
+    }
+
     @Test func aFileThatChangedKeepsItsHandsOffItsOwnObject() {
         var driver = Self.opening(policy: .verify, proof: Self.proof)
         driver.frame(.sessionExists(Self.exists(size: 1_000)))

@@ -127,7 +127,11 @@ import WireProtocol
         driver.commit()
         driver.frame(AgentDriver.opened(driver.session))
         driver.readStream(bytes: 1_000, isLast: false)
-        driver.readStream(bytes: 1_000, isLast: false)
+        let frames = driver.readStream(bytes: 1_000, isLast: false).compactMap { action in
+            if case .send(_, _, let frame) = action { frame } else { nil }
+        }
+        #expect(frames.contains { if case .abort = $0 { true } else { false } }, "what was begun is dropped")
+        driver.frame(.aborted(Aborted()))
         driver.commit()
         guard case .failed(let failure)? = driver.outcomes.first else {
             Issue.record("\(driver.outcomes)")

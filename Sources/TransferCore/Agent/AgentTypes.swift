@@ -94,6 +94,13 @@ package struct SavedSession: Equatable, Sendable {
     }
 }
 
+extension SavedSession {
+    /// The session replaces the agent's own object, because the file was found to have only grown since.
+    var isContinuation: Bool {
+        if policy == .verify, case .matches = condition { true } else { false }
+    }
+}
+
 /// One file to be uploaded, or one upload to be dropped.
 package struct UploadRequest: Equatable, Sendable {
     /// What the user wants of the upload.

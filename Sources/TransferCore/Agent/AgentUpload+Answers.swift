@@ -223,10 +223,10 @@ extension AgentUpload {
 
     /// Called by the agent when the shell has looked at the file again.
     mutating func fileChecked(_ result: Result<FileStamp, UploadFailure>, _ context: inout AgentContext) {
-        guard phase == .rechecking, let stamp else { return }
+        guard phase == .rechecking else { return }
         switch result {
         case .success(let later):
-            switch stamp.difference(whileReading: later) {
+            switch difference(whileReading: later) {
             case .none: sendComplete(&context)
             case .touched: verify(stamp: later, completes: true, &context)
             case .changed: end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)

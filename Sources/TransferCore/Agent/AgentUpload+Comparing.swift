@@ -112,9 +112,12 @@ extension AgentUpload {
         bytesResumed = exists.size
         var root: SHA256Digest?
         if case .root(let digest) = evidence { root = digest }
+        // An object with the same content that another device wrote stays that device's.
+        let own = [session, earlierSession?.session, request.proof?.session]
+        let writer = exists.session.flatMap { own.contains($0) ? $0 : nil }
         let receipt = UploadReceipt(
             size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
-            version: exists.version, session: exists.session, stamp: stamp)
+            version: exists.version, session: writer, stamp: stamp)
         end(.stored(receipt, wasThere: true), &context)
     }
 
@@ -145,9 +148,17 @@ extension AgentUpload {
 
     // MARK: What the user's word allows
 
+    /// How the file differs from the one that the session is of. That a file only grew was found of the file with its
+    /// stamp, change time included: once it is touched, nothing tells that its beginning is still the same.
+    func difference(whileReading later: FileStamp) -> FileStamp.Difference {
+        guard let difference = stamp?.difference(whileReading: later) else { return .changed }
+        if difference == .touched, policy == .verify, case .matches = condition { return .changed }
+        return difference
+    }
+
     /// Whether the user's word of this run allows a saved session's write condition.
     func allows(_ saved: SavedSession, _ difference: FileStamp.Difference) -> Bool {
-        guard request.purpose == .push else { return true }
+        guard request.purpose == .push else { return !saved.isContinuation || difference == .none }
         switch (policy, saved.condition) {
         case (.replace, .absent): return false
         case (.replace, _), (_, .absent): return true
@@ -158,9 +169,17 @@ extension AgentUpload {
     }
 
     /// The saved session would replace an object that the user does not want replaced, or the reverse.
-    mutating func abandonSaved(_ plan: PartPlan, _ context: inout AgentContext) {
+    mutating func abandonSaved(
+        _ plan: PartPlan, _ difference: FileStamp.Difference, _ context: inout AgentContext
+    ) {
+        guard request.purpose == .push else {
+            let message = "the file has changed since it was found to have only grown: push it again"
+            return end(.failed(UploadFailure(.wrongFile, message)), &context)
+        }
         if token.isEmpty || plan.isOnePart {
             startOver(&context)
+            // The version before may still appear.
+            if plan.isOnePart, difference != .none { putLimitWait = .whole }
         } else {
             phase = .waiting(.abort, until: context.now)
         }

@@ -85,7 +85,7 @@ extension AgentUpload {
         guard isLast || number.value < streamPartsMax else {
             let message =
                 "the stream is longer than the \(streamPartsMax) parts that the store takes: give a larger --part-size"
-            return end(.failed(UploadFailure(.sizeUnsupported, message)), &context)
+            return abandon(UploadFailure(.sizeUnsupported, message), &context)
         }
         streamBytes += bytes
         if isLast { plan?.ended(after: streamBytes) }
@@ -101,10 +101,10 @@ extension AgentUpload {
         if case .verifying(let verification) = phase {
             return partVerified(number, reading, verification, &context)
         }
-        guard var part = parts[number], part.stage == .reading, let stamp else { return }
+        guard var part = parts[number], part.stage == .reading else { return }
         switch reading {
         case .read(let digest, let md5, let later):
-            switch stamp.difference(whileReading: later) {
+            switch difference(whileReading: later) {
             case .none:
                 break
             case .touched where plan?.isOnePart == true && part.digest != digest:

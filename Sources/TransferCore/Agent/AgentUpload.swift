@@ -202,8 +202,12 @@ struct AgentUpload {
     mutating func begin(_ context: inout AgentContext) {
         if let saved = request.saved { return beginAgain(saved, &context) }
         guard request.purpose != .abort else { return end(.dropped, &context) }
-        if let withdrawn = request.withdrawn, withdrawn.stamp != request.stamp {
-            putLimitWait = .counting(from: context.now, passed: withdrawn.age)
+        if let withdrawn = request.withdrawn {
+            if withdrawn.stamp == request.stamp {
+                mayStillAppear = true
+            } else {
+                putLimitWait = .counting(from: context.now, passed: withdrawn.age)
+            }
         }
         phase = .waiting(.open, until: context.now)
     }
@@ -227,7 +231,7 @@ struct AgentUpload {
         }
         self.plan = plan
         let difference = saved.stamp.difference(betweenRuns: stamp)
-        guard allows(saved, difference) else { return abandonSaved(plan, &context) }
+        guard allows(saved, difference) else { return abandonSaved(plan, difference, &context) }
         condition = saved.condition
         for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { keep(entry) }
         switch difference {
