@@ -139,10 +139,14 @@ struct StoreProbe {
                 try await condition { () async throws(StoreError) in _ = try await put(wanted) }
             }
         }
-        if seen.putConditions.ifAbsent == .honoured, try await !seesObjectThatComesDuringBody() {
-            // The header still does some good. But the gateway has to look itself, right before the last bytes.
-            seen.putConditions = .ignored
-        }
+        // Only what has been seen to be judged at the end is relied on; else the gateway looks itself, right before the
+        // last bytes, and the header still does some good.
+        guard seen.putConditions.ifAbsent == .honoured || seen.putConditions.ifMatch == .honoured else { return }
+        let isJudgedLate =
+            seen.putConditions.ifAbsent == .honoured ? await seesObjectThatComesDuringBody() : false
+        guard !isJudgedLate else { return }
+        if seen.putConditions.ifAbsent == .honoured { seen.putConditions.ifAbsent = .ignored }
+        if seen.putConditions.ifMatch == .honoured { seen.putConditions.ifMatch = .ignored }
     }
 
     /// The store must refuse to replace another object than the one that is named, and must replace that one.
