@@ -41,6 +41,7 @@ extension Scenario {
     private mutating func drawSlowCompletion(_ dice: inout Dice) {
         guard dice.percent(25) else { return }
         gatewayLimits.completionTimeMax = .seconds(45)
+        hasSlowCompletion = true
         let gap = Duration.milliseconds(dice.number(1_000...30_000))
         faults.append(PlannedFault(.request(.complete, dice.number(1...2)), .store(.completesInSteps(gap))))
         let gateway = dice.number(0...gatewayCount - 1)

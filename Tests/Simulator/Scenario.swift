@@ -58,6 +58,9 @@ package struct Scenario: Sendable {
     package var faults: [PlannedFault] = []
     package var canary: Canary?
 
+    /// The store takes up to half a minute to complete an upload.
+    var hasSlowCompletion = false
+
     /// A calm world with one agent, one gateway, and nothing to do.
     package init(seed: UInt64) {
         self.seed = seed

@@ -55,6 +55,9 @@ extension Simulation {
         guard !state.hasForgotten, let version = state.file.versions.lastIndex(of: digest) else { return }
         for put in (keys.puts[state.key] ?? []).dropLast() {
             guard let earlier = state.file.versions.firstIndex(of: put.digest), earlier > version else { continue }
+            guard !landsUnchecked else {
+                return count("a slow completion lands after another where conditions are not checked")
+            }
             return violation("job \(number): version \(version) is put over version \(earlier)")
         }
     }
@@ -83,14 +86,16 @@ extension Simulation {
     /// An agent says that the key is taken: there must be something else, or nothing to tell by.
     func checkRefusal(of number: Int, _ failure: UploadFailure) {
         let state = jobs[number]
-        guard state.policy != .fail, state.isSoleWriter, !state.isStream else { return }
+        // The user's word at the moment when the file was handed in.
+        let policy = state.submittedPolicy
+        guard policy != .fail, state.isSoleWriter, !state.isStream else { return }
         guard let object = store.object(state.key) else {
             return violation("job \(number): the key is said to be taken, and nothing is there")
         }
         guard object.facts.evidence != .none || store.keeping == .nothingButReadsBack else { return }
         checkGrowth(of: number, object)
         let versions = state.file.versions[state.submittedVersion...]
-        if state.policy == .replace || Set(versions) == [ToyDigest.sha256(object.bytes)] {
+        if policy == .replace || Set(versions) == [ToyDigest.sha256(object.bytes)] {
             violation("job \(number): the key is said to be taken by other content: \(failure.message)")
         }
     }
