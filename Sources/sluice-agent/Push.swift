@@ -88,7 +88,18 @@ struct Push: AsyncParsableCommand {
 
 extension ExistingKeyPolicy: ExpressibleByArgument {
     public init?(argument: String) {
-        guard let policy = ["verify": Self.verify, "replace": .replace, "fail": .fail][argument] else { return nil }
+        guard let policy = Self.allCases.first(where: { $0.word == argument }) else { return nil }
         self = policy
+    }
+
+    public static var allValueStrings: [String] { allCases.map(\.word) }
+    public var defaultValueDescription: String { word }
+
+    private var word: String {
+        switch self {
+        case .verify: "verify"
+        case .replace: "replace"
+        case .fail: "fail"
+        }
     }
 }
