@@ -56,10 +56,9 @@ extension EndToEndTests {
         func aWalkThatFindsNothingIsInterrupted(signal: Int32) async throws {
             try await Site.serving { site, agent in
                 for index in 0..<2_000 { _ = try site.makeFile("tree/\(index % 20)/\(index)", bytes: 0) }
-                let arguments =
-                    ["push"] + Array(repeating: site.path("tree"), count: 2_000) + [
-                        "--include", "nothing-is-called-so",
-                    ]
+                // The same directory under many names: one that is named twice is walked once.
+                let names = (0..<700).map { site.path("tree") + String(repeating: "/.", count: $0) }
+                let arguments = ["push"] + names + ["--include", "nothing-is-called-so"]
                 try await agent.start(arguments) { program in
                     // Signals are taken when the lock of the home is held.
                     try await Self.waitUntilStatus(of: agent, says: "at work")

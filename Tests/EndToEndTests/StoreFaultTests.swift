@@ -10,8 +10,9 @@ extension EndToEndTests {
         @Test(arguments: StorageKind.usual)
         func beginsAgainAndSaysSoWhereTheUploadWasAbortedBehindItsBack(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
-                let file = try site.makeLargeFile()
-                let run = try await agent.start(site.slowPush(file, partsPerSecond: 2)) { program in
+                // More parts than are under way at once: otherwise another gateway could be completing it already.
+                let file = try site.makeFile("file", bytes: 12 * site.partBytes)
+                let run = try await agent.start(site.slowPush(file, partsPerSecond: 3)) { program in
                     try await program.waitForStoredParts(2)
                     try await site.storage.purgeUploads()
                     #expect(
