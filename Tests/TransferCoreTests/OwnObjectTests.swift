@@ -80,22 +80,18 @@ import WireProtocol
         driver.commit()
         driver.frame(AgentDriver.opened(driver.session))
         driver.commit()
-        var touched = AgentDriver.stamp
-        touched.change.seconds += 1
-        driver.read(stamp: touched)
+        driver.read(stamp: Self.touched)
         driver.commit()
         #expect(Self.failure(driver)?.kind == .changed)
     }
 
     /// Nor does a later run go on with it.
     @Test func aContinuationIsNotResumedWithATouchedFile() {
-        var touched = AgentDriver.stamp
-        touched.change.seconds += 1
         let saved = SavedSession(
             session: Self.earlier, token: [4], partBytes: 1_000, condition: .matches(Self.earlier), policy: .verify,
             stamp: AgentDriver.stamp, parts: [], losses: 0)
         var driver = AgentDriver()
-        driver.submit(size: 2_500, saved: saved, purpose: .resume, stamp: touched)
+        driver.submit(size: 2_500, saved: saved, purpose: .resume, stamp: Self.touched)
         driver.welcome()
         driver.commit()
         #expect(Self.failure(driver)?.kind == .wrongFile)
@@ -182,6 +178,13 @@ import WireProtocol
     // MARK: Helpers
 
     private static let root = ToyDigest.sha256([1])
+
+    /// The file's stamp with another change time.
+    private static var touched: FileStamp {
+        var stamp = AgentDriver.stamp
+        stamp.change = ModificationTime(seconds: stamp.change.seconds + 1, nanoseconds: 0)
+        return stamp
+    }
 
     private static let proof = StoredProof(
         session: earlier, stamp: AgentDriver.stamp(size: 1_000), partBytes: 700, root: root, size: 1_000)
