@@ -85,8 +85,8 @@ import WireProtocol
         #expect(driver.chunks.isEmpty)
     }
 
-    /// Other reasons to wait say nothing of the store. The refusal comes before the socket has taken anything: a part of
-    /// which it has taken bytes waits for the gateway's decision in any case.
+    /// Other reasons to wait say nothing of the store. The refusal comes before the socket has taken anything: a part
+    /// of which it has taken bytes waits for the gateway's decision in any case.
     @Test(arguments: [(ErrorCode.busy, true), (.storeUnavailable, false), (.storeFull, false)])
     func onlyTheStoreMakesDataWait(code: ErrorCode, goesEarly: Bool) {
         var driver = driverOpeningEarly()

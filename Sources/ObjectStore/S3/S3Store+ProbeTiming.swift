@@ -14,6 +14,7 @@ extension StoreProbe {
     func seesObjectThatComesDuringBody() async -> Bool {
         let late = "\(key)-late"
         let (first, last) = (ByteBuffer(repeating: 0x2E, count: Self.firstBytes), ByteBuffer(bytes: [0x2E]))
+        // A library that made the probe's other digests makes these; without them nothing is known of the store.
         guard let digests = try? Self.digests(first, last) else { return false }
         let rival = Rival()
         let bytes = InterruptedBytes(first: first, last: last) { [store, metadata] in
