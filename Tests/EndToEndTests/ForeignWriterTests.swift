@@ -39,7 +39,8 @@ extension EndToEndTests {
                     try await push.waitForSentBytes()
                     try await site.storage.put(file, key: "file")
                     #expect(try await push.waitForExit(within: Site.deadline) == .exited(0), "\(push.transcript)")
-                    #expect(AgentRun(push).outcomes == ["stored"])
+                    // Whose bytes they are cannot be told apart.
+                    #expect([["stored"], ["there"]].contains(AgentRun(push).outcomes))
                 }
                 try await site.expectObject("file", equals: file)
                 try await site.expectNothingUnfinished()
