@@ -55,9 +55,14 @@ extension EndToEndTests {
         @Test(arguments: [SIGINT, SIGTERM])
         func aWalkThatFindsNothingIsInterrupted(signal: Int32) async throws {
             try await Site.serving { site, agent in
-                for index in 0..<2_000 { _ = try site.makeFile("tree/\(index % 20)/\(index)", bytes: 0) }
-                // The same directory under many names: one that is named twice is walked once.
-                let names = (0..<700).map { site.path("tree") + String(repeating: "/.", count: $0) }
+                // Each directory lies in the one before, and all are named: the last is walked as often as there are.
+                var folder = "tree"
+                var names: [String] = []
+                for _ in 0..<400 {
+                    for index in 0..<20 { _ = try site.makeFile("\(folder)/\(index)", bytes: 0) }
+                    names.append(site.path(folder))
+                    folder += "/d"
+                }
                 let arguments = ["push"] + names + ["--include", "nothing-is-called-so"]
                 try await agent.start(arguments) { program in
                     // Signals are taken when the lock of the home is held.
