@@ -71,8 +71,10 @@ extension AgentHandle {
         #expect(read.exitStatus == .exited(refusal.status), "\(read.transcript)", sourceLocation: sourceLocation)
         for line in read.lines { expectReadable(line.text, sourceLocation: sourceLocation) }
         let cause = try Regex(refusal.cause)
-        // What it waited for before it gave up, it has told when it began to wait.
-        let sentences = read.lines.map(\.text).filter { $0.contains(cause) && !$0.contains(": waiting: ") }
+        // What it waited for before it gave up, and that it compared, it has told when it began with that.
+        let sentences = read.lines.map(\.text).filter {
+            $0.contains(cause) && !$0.contains(": waiting: ") && !$0.hasSuffix(": comparing")
+        }
         try #require(sentences.count == 1, "\(read.transcript)", sourceLocation: sourceLocation)
         try refusal.expect(sentences[0], sourceLocation: sourceLocation)
     }
