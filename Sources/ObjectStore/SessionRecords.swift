@@ -21,7 +21,7 @@ package struct SessionRecords: Sendable {
     package func read(key: String, session: SessionID) async throws(StoreError) -> SessionRecord? {
         let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name) else { return nil }
-        guard let record = entry.record, record.sessionID == session, isSame(record.key, key) else {
+        guard let record = entry.record, record.sessionID == session, record.key.hasSameBytes(as: key) else {
             throw StoreError(.damaged, "The session's record cannot be read.")
         }
         return record
@@ -32,7 +32,8 @@ package struct SessionRecords: Sendable {
     package func renew(key: String, session: SessionID, olderThan age: Duration) async throws(StoreError) {
         let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name), let record = entry.record, record.sessionID == session,
-            isSame(record.key, key), entry.modified < (try await store.currentTime()) - age / .seconds(1)
+            record.key.hasSameBytes(as: key),
+            entry.modified < (try await store.currentTime()) - age / .seconds(1)
         else { return }
         try await write(record)
     }
@@ -48,7 +49,7 @@ package struct SessionRecords: Sendable {
         var found: [SessionRecordEntry] = []
         var iterator = entries.makeAsyncIterator()
         while let entry = try await iterator.next(isolation: #isolation) {
-            if let record = entry.record, !isSame(record.key, key) { continue }
+            if let record = entry.record, !record.key.hasSameBytes(as: key) { continue }
             found.append(entry)
         }
         return found
@@ -68,11 +69,6 @@ package struct SessionRecords: Sendable {
     fileprivate func names(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
         try await store.recordNames(prefix: prefix, after: after)
     }
-}
-
-/// Swift holds texts equal that are written with different code points; keys are bytes.
-func isSame(_ left: String, _ right: String) -> Bool {
-    left.hasSameBytes(as: right)
 }
 
 /// A record as it was found.
@@ -119,8 +115,7 @@ package struct SessionRecordSequence: AsyncSequence, Sendable {
                 if isLastPage { return nil }
                 let page = try await records.names(prefix: prefix, after: after)
                 if let next = page.next, let previous = after,
-                    next.utf8.lexicographicallyPrecedes(previous.utf8)
-                        || isSame(next, previous)
+                    !previous.utf8.lexicographicallyPrecedes(next.utf8)
                 {
                     throw StoreError(.damaged, "The store's list of records does not advance.")
                 }

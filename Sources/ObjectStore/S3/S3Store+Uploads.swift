@@ -84,7 +84,8 @@ extension S3Store {
         guard let wanted = readableKey(key) else { return [] }
         // Keys come in order, so the ones that only begin as this one does are all behind it.
         return try await uploads(prefix: wanted) { key in
-            isSame(key, wanted) ? .wanted : wanted.utf8.lexicographicallyPrecedes(key.utf8) ? .behind : .passedOver
+            if key.hasSameBytes(as: wanted) { return .wanted }
+            return wanted.utf8.lexicographicallyPrecedes(key.utf8) ? .behind : .passedOver
         }.map(\.summary)
     }
 
@@ -121,7 +122,7 @@ extension S3Store {
             }
             let nextKey = page.nextKeyMarker.flatMap { isEncoded ? S3Documents.decoded($0) : $0 } ?? lastKey
             let next = (key: nextKey ?? "", upload: page.nextUploadIdMarker ?? "")
-            if let marker, isSame(marker.key, next.key), isSame(marker.upload, next.upload) { break }
+            if let marker, marker.key.hasSameBytes(as: next.key), marker.upload.hasSameBytes(as: next.upload) { break }
             marker = next
         }
         throw StoreError(.damaged, "The store's list of uploads does not end.")
