@@ -24,7 +24,7 @@ package struct SessionRecord: Hashable, Sendable {
 
     package init(
         device: String, key: String, size: UInt64?, modificationTime: ModificationTime, partBytes: UInt64,
-        condition: WriteCondition = .absent, sessionID: SessionID, upload: String?
+        condition: WriteCondition, sessionID: SessionID, upload: String?
     ) {
         self.device = device
         self.key = key

@@ -108,7 +108,7 @@ struct RelayPaceTests {
                 let records = SessionRecords(store: store)
                 var record = SessionRecord(
                     device: "camera-7", key: "old", size: nil, modificationTime: .init(seconds: 1, nanoseconds: 0),
-                    partBytes: 5 << 20, sessionID: SessionID(high: 0, low: 1), upload: nil)
+                    partBytes: 5 << 20, condition: .absent, sessionID: SessionID(high: 0, low: 1), upload: nil)
                 record.upload = relay.s3.beginUpload("old", parts: [[1, 2, 3], [4, 5]])
                 try await records.write(record)
                 relay.s3.beginUpload("foreign", parts: [[1]])

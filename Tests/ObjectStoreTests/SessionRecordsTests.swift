@@ -6,7 +6,7 @@ import WireProtocol
     static func record(_ key: String, session: UInt64, upload: String? = nil) -> SessionRecord {
         SessionRecord(
             device: "camera-7", key: key, size: 12_345, modificationTime: ModificationTime(seconds: -1, nanoseconds: 9),
-            partBytes: 8 << 20, sessionID: SessionID(high: 0, low: session), upload: upload)
+            partBytes: 8 << 20, condition: .absent, sessionID: SessionID(high: 0, low: session), upload: upload)
     }
 
     @Test func readsWhatWasWritten() async throws {

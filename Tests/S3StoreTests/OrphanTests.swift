@@ -31,7 +31,7 @@ struct OrphanTests {
     private func record(session: UInt64, upload: String? = nil) -> SessionRecord {
         SessionRecord(
             device: "camera-7", key: "key", size: 12_345, modificationTime: .init(seconds: 1, nanoseconds: 0),
-            partBytes: 5 << 20, sessionID: SessionID(high: 0, low: session), upload: upload)
+            partBytes: 5 << 20, condition: .absent, sessionID: SessionID(high: 0, low: session), upload: upload)
     }
 
     private func recordCount(_ s3: ScriptedS3) -> Int { s3.keys.count { $0.hasPrefix(".sluice/sessions/") } }

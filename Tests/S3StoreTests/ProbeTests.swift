@@ -79,7 +79,7 @@ import WireProtocol
                 var record = SessionRecord(
                     device: "cam", key: "file", size: 1 << 30,
                     modificationTime: ModificationTime(seconds: 1, nanoseconds: 0), partBytes: 8 << 20,
-                    sessionID: .random(using: &generator), upload: nil)
+                    condition: .absent, sessionID: .random(using: &generator), upload: nil)
                 let records = SessionRecords(store: store)
                 try await records.write(record)
                 let ours = try await store.createUpload(key: "file", metadata: sampleMetadata())

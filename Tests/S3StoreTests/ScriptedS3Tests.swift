@@ -144,8 +144,7 @@ struct ScriptedS3Tests {
             try await SessionRecords(store: store).write(
                 SessionRecord(
                     device: "cam", key: "file", size: 10, modificationTime: metadata.modificationTime,
-                    partBytes: 10,
-                    sessionID: metadata.sessionID, upload: upload))
+                    partBytes: 10, condition: .absent, sessionID: metadata.sessionID, upload: upload))
             s3.inject(.refuse(status: 403, code: "AccessDenied"), into: .listUploads, times: .max) { _ in true }
             let cleaner = UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: quietLogger)
             let report = try await cleaner.clean(olderThan: .seconds(-3_600))

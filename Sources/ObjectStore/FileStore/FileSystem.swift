@@ -123,11 +123,6 @@ package struct FileSystem: Sendable {
         try perform(FileCall(operation: .rename, path: path, target: target)) { Self.rename(path, target) }
     }
 
-    /// Gives a file a second name, which must not exist (`EEXIST`).
-    func link(_ path: String, to target: String) throws(FileError) {
-        try perform(FileCall(operation: .link, path: path, target: target)) { Self.link(path, target) }
-    }
-
     /// Removes a file's name.
     func removeFile(_ path: String) throws(FileError) {
         try perform(FileCall(operation: .removeFile, path: path)) { unlink(path) }
@@ -193,12 +188,7 @@ package struct FileSystem: Sendable {
     private static func rename(_ path: String, _ target: String) -> CInt {
         systemRename(path, target)
     }
-
-    private static func link(_ path: String, _ target: String) -> CInt {
-        systemLink(path, target)
-    }
 }
 
 private func systemOpen(_ path: String, _ flags: CInt, _ mode: mode_t) -> CInt { open(path, flags, mode) }
 private func systemRename(_ path: String, _ target: String) -> CInt { rename(path, target) }
-private func systemLink(_ path: String, _ target: String) -> CInt { link(path, target) }
