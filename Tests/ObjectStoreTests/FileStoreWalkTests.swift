@@ -164,6 +164,18 @@ import WireProtocol
         }
     }
 
+    /// A key that is refused because of the objects below it must not cost a look at each of them.
+    @Test func stopsAtTheFirstObjectBelowAKey() async throws {
+        let faults = FileFaults()
+        try await withTestStore(faults) { store, directory in
+            for number in 0..<20 { try await store.put(Sample(1, seed: 1), key: "cam/\(number)") }
+            faults.clear()
+            await expectError(.keyUnsupported) { try await store.put(Sample(1, seed: 1), key: "cam") }
+            let folder = directory.path("cam") + "/"
+            #expect(faults.calls.count { $0.path.utf8.starts(with: folder.utf8) } == 1)
+        }
+    }
+
     /// A store on a kernel that answers `openat2` with an error, and a folder beside the store's directory.
     private func withStoreAndOutside(
         _ answer: CInt, _ faults: FileFaults = FileFaults(),

@@ -149,6 +149,33 @@ struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
+    /// Whether a folder in this folder holds anything but empty folders. A crash can leave those, and they are no
+    /// obstacle. The first object ends the search: there may be a million.
+    func holdsAnything(in name: String) throws -> Bool {
+        let folder: OpenFolder
+        do {
+            folder = try openFolder(name)
+        } catch {
+            switch error.code {
+            case ENOENT: return false
+            // It is no folder, or another file system's.
+            case ENOTDIR, ELOOP, EXDEV: return true
+            default: throw error
+            }
+        }
+        return try folder.holdsAnything()
+    }
+
+    private func holdsAnything() throws -> Bool {
+        var isFound = false
+        try list { name in
+            // No gateway makes a folder whose name is not UTF-8.
+            if let name { isFound = try holdsAnything(in: name) } else { isFound = true }
+            return !isFound
+        }
+        return isFound
+    }
+
     /// Tells this folder from every other, also from a later one with the same inode number.
     func identity() throws(FileError) -> FolderIdentity {
         var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())

@@ -136,43 +136,11 @@ extension StoreDirectory {
         case .other:
             throw StoreError(.keyUnsupported, Self.notAFile)
         case .folder:
-            guard !status.isSameFile(as: ownFolder), try !holdsAnything(key.name, in: parent) else {
+            guard !status.isSameFile(as: ownFolder), try !parent.holdsAnything(in: key.name) else {
                 throw StoreError(.keyUnsupported, "A directory cannot hold this key beside objects that go on from it.")
             }
             return nil
         }
-    }
-
-    /// Whether there is anything but empty folders in a folder. A crash can leave those, and they are no obstacle.
-    private func holdsAnything(_ name: String, in parent: borrowing OpenFolder) throws -> Bool {
-        let folder: OpenFolder
-        do {
-            folder = try parent.openFolder(name)
-        } catch {
-            switch error.code {
-            case ENOENT: return false
-            // It has become something else, or is another file system's.
-            case ENOTDIR, ELOOP, EXDEV: return true
-            default: throw error
-            }
-        }
-        var names: [String] = []
-        var isForeign = false
-        try folder.list { name in
-            guard let name else {
-                isForeign = true
-                return false
-            }
-            names.append(name)
-            return true
-        }
-        if isForeign { return true }
-        for name in names {
-            guard let status = try folder.status(of: name) else { continue }
-            if status.kind != .folder { return true }
-            if try holdsAnything(name, in: folder) { return true }
-        }
-        return false
     }
 
     /// Makes way for a key whose place empty folders have. Where one is no longer empty, what comes next fails.
