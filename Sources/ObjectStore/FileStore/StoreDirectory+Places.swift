@@ -54,14 +54,19 @@ extension StoreDirectory {
     /// The same, making the folders that are missing. The names of all of them are durable then, whoever made them.
     func makeParent(of key: FileStoreKey) throws -> OpenFolder {
         var folder = try openRoot()
+        guard !key.folders.isEmpty else { return folder }
+        var identity = try folder.identity()
         for name in key.folders {
-            let next = try makeFolder(name, in: folder)
+            let next = try makeFolder(name, in: folder, &identity)
             folder = next
         }
         return folder
     }
 
-    private func makeFolder(_ name: String, in parent: borrowing OpenFolder) throws -> OpenFolder {
+    /// - Parameter identity: the parent's, and on return that of the folder.
+    private func makeFolder(
+        _ name: String, in parent: borrowing OpenFolder, _ identity: inout FolderIdentity
+    ) throws -> OpenFolder {
         var isMade = false
         for _ in 1...Self.placingsMax {
             guard let folder = try step(into: name, from: parent) else {
@@ -74,8 +79,8 @@ extension StoreDirectory {
                 }
                 continue
             }
-            let place = FolderPlace(parent: try parent.identity(), name: Array(name.utf8))
-            let identity = try folder.identity()
+            let place = FolderPlace(parent: identity, name: Array(name.utf8))
+            identity = try folder.identity()
             if isMade || !durableFolders.contains(place, identity) {
                 try parent.sync()
                 durableFolders.insert(place, identity)
