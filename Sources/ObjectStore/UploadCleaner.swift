@@ -102,10 +102,11 @@ package struct UploadCleaner: Sendable {
     private func clean(
         _ record: SessionRecord, of entry: SessionRecordEntry, before limit: Date
     ) async throws(StoreError) -> Outcome {
-        let found = try await look(at: record, of: entry)
+        let key = try ObjectKey(record.key)
+        let found = try await look(at: record, under: key, of: entry)
         guard found.lastActive <= limit, !found.isUndecided else { return .kept }
         for upload in found.uploads {
-            try await abort(key: ObjectKey(record.key), upload: upload)
+            try await abort(key: key, upload: upload)
         }
         // Last, so that a crash before it leaves something by which the rest is found again.
         try await store.deleteRecord(name: entry.name)
@@ -139,8 +140,10 @@ package struct UploadCleaner: Sendable {
     }
 
     /// Looks a record's upload up: by its id, or by the session it names where a crash kept the id from the record.
+    ///
+    /// - Parameter key: the record's.
     fileprivate func look(
-        at record: SessionRecord, of entry: SessionRecordEntry
+        at record: SessionRecord, under key: ObjectKey, of entry: SessionRecordEntry
     ) async throws(StoreError) -> UnfinishedUpload {
         var found = UnfinishedUpload(
             device: record.device, key: record.key, sessionID: record.sessionID, size: record.size, uploads: [],
@@ -149,11 +152,11 @@ package struct UploadCleaner: Sendable {
         if let upload = record.upload {
             candidates = [upload]
         } else {
-            let uploads = try await store.uploads(key: ObjectKey(record.key))
+            let uploads = try await store.uploads(key: key)
             if uploads.allSatisfy({ $0.sessionID != nil }) {
                 candidates = uploads.filter { $0.sessionID == record.sessionID }.map(\.upload)
             } else {
-                let orphans = try await orphans(among: uploads, of: record, writtenAt: entry.modified)
+                let orphans = try await orphans(among: uploads, under: key, writtenAt: entry.modified)
                 found.uploads = orphans.uploads.map(\.upload)
                 found.lastActive = orphans.uploads.map(\.created).reduce(found.lastActive, max)
                 found.isUndecided = orphans.isUndecided
@@ -162,7 +165,7 @@ package struct UploadCleaner: Sendable {
         }
         for upload in candidates {
             do {
-                for part in try await store.allParts(key: ObjectKey(record.key), upload: upload) {
+                for part in try await store.allParts(key: key, upload: upload) {
                     found.partCount += 1
                     found.storedBytes = found.storedBytes.addingReportingOverflow(part.size).partialValue
                     found.lastActive = max(found.lastActive, part.modified)
@@ -179,9 +182,9 @@ package struct UploadCleaner: Sendable {
     ///
     /// - Parameter uploads: listed before the records are read: what a record names by then is not among them.
     private func orphans(
-        among uploads: [UploadSummary], of record: SessionRecord, writtenAt written: Date
+        among uploads: [UploadSummary], under key: ObjectKey, writtenAt written: Date
     ) async throws(StoreError) -> (uploads: [UploadSummary], isUndecided: Bool) {
-        let entries = try await records.sessions(key: record.key)
+        let entries = try await records.sessions(key: key.text)
         let named = Set(entries.compactMap { $0.record?.upload })
         let incomplete = entries.filter { $0.record.map { $0.upload == nil } ?? false }
         let nameless = uploads.filter { upload in
@@ -190,7 +193,7 @@ package struct UploadCleaner: Sendable {
         var empty: [UploadSummary] = []
         for upload in nameless {
             do {
-                let page = try await store.listParts(key: ObjectKey(record.key), upload: upload.upload, after: nil)
+                let page = try await store.listParts(key: key, upload: upload.upload, after: nil)
                 if page.parts.isEmpty { empty.append(upload) }
             } catch {
                 guard error.reason == .noSuchUpload else { throw error }
@@ -295,7 +298,7 @@ package struct UnfinishedUploads: AsyncSequence, Sendable {
             guard let entry = try await entries.next(isolation: actor) else { return nil }
             guard let record = entry.record else { return .unreadable(name: entry.name) }
             do {
-                let found = try await cleaner.look(at: record, of: entry)
+                let found = try await cleaner.look(at: record, under: ObjectKey(record.key), of: entry)
                 // A clock may run backwards a little or be far out: nothing is younger than new or older than an aeon.
                 let age = Swift.min(Swift.max(0, now.timeIntervalSince(found.lastActive)), 1e12)
                 return .upload(found, age: .seconds(age))
