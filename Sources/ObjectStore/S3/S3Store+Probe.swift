@@ -117,36 +117,32 @@ struct StoreProbe {
         return seen
     }
 
-    /// What is known to refuse a condition is never sent one, and so cannot be seen to refuse it.
     private func seeConditions(_ seen: inout S3Provider) async throws(StoreError) {
-        if store.provider.completeConditions.ifAbsent != .refused {
-            seen.completeConditions.ifAbsent = try await seesCompletion(.ifAbsent)
-        }
-        if store.provider.completeConditions.ifMatch != .refused {
-            seen.completeConditions.ifMatch = try await seesMatch { condition throws(StoreError) in
-                try await seesCompletion(condition)
-            }
+        seen.completeConditions = try await conditions(beyond: seen.completeConditions) { wanted throws(StoreError) in
+            try await seesCompletion(wanted)
         }
         // A refused conditional request says something of the condition only where the same request is taken without.
         _ = try await put(.none)
-        if store.provider.putConditions.ifAbsent != .refused {
-            seen.putConditions.ifAbsent = try await condition { () async throws(StoreError) in
-                _ = try await put(.ifAbsent)
-            }
-        }
-        if store.provider.putConditions.ifMatch != .refused {
-            seen.putConditions.ifMatch = try await seesMatch { wanted throws(StoreError) in
-                try await condition { () async throws(StoreError) in _ = try await put(wanted) }
-            }
+        seen.putConditions = try await conditions(beyond: seen.putConditions) { wanted throws(StoreError) in
+            try await seesPut(wanted)
         }
         // Only what has been seen to be judged at the end is relied on; else the gateway looks itself, right before the
         // last bytes, and the header still does some good.
         guard seen.putConditions.ifAbsent == .honoured || seen.putConditions.ifMatch == .honoured else { return }
-        let isJudgedLate =
-            seen.putConditions.ifAbsent == .honoured ? await seesObjectThatComesDuringBody() : false
-        guard !isJudgedLate else { return }
+        if seen.putConditions.ifAbsent == .honoured, await seesObjectThatComesDuringBody() { return }
         if seen.putConditions.ifAbsent == .honoured { seen.putConditions.ifAbsent = .ignored }
         if seen.putConditions.ifMatch == .honoured { seen.putConditions.ifMatch = .ignored }
+    }
+
+    /// What becomes of both conditions on one kind of request. A store that is known to refuse a condition is never
+    /// sent one, and so cannot be seen to refuse it.
+    private func conditions(
+        beyond known: S3Provider.Conditions, _ sees: (PutCondition) async throws(StoreError) -> S3Provider.Condition
+    ) async throws(StoreError) -> S3Provider.Conditions {
+        var seen = known
+        if known.ifAbsent != .refused { seen.ifAbsent = try await sees(.ifAbsent) }
+        if known.ifMatch != .refused { seen.ifMatch = try await seesMatch(sees) }
+        return seen
     }
 
     /// The store must refuse to replace another object than the one that is named, and must replace that one.
@@ -172,6 +168,10 @@ struct StoreProbe {
             }
         }
         return seen
+    }
+
+    private func seesPut(_ wanted: PutCondition) async throws(StoreError) -> S3Provider.Condition {
+        try await condition { () async throws(StoreError) in _ = try await put(wanted) }
     }
 
     private func put(_ condition: PutCondition) async throws(StoreError) -> ObjectReceipt {
