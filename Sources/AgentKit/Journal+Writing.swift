@@ -80,9 +80,8 @@ extension Journal {
         try execute(
             database,
             sql: """
-                INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes, device, inode, size,
-                    modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds, losses, created,
-                    condition, condition_session, is_dropping)
+                INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes, \(stampColumns()),
+                    losses, created, condition, condition_session, is_dropping)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
                     (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
                 """,
@@ -107,8 +106,8 @@ extension Journal {
         try execute(
             database,
             sql: """
-                INSERT OR REPLACE INTO withdrawn (key, boot, since, \(stampColumns))
-                    SELECT key, ?, ?, \(stampColumns) FROM uploads WHERE id = ?
+                INSERT OR REPLACE INTO withdrawn (key, boot, since, \(stampColumns()))
+                    SELECT key, ?, ?, \(stampColumns()) FROM uploads WHERE id = ?
                 """, arguments: [now.boot, now.milliseconds, id.value])
     }
 
@@ -132,18 +131,16 @@ extension Journal {
 
     private static func restamp(_ id: UploadID, _ stamp: FileStamp, _ database: Database) throws {
         try execute(
-            database,
-            sql: """
-                UPDATE uploads SET device = ?, inode = ?, size = ?, modified_seconds = ?, modified_nanoseconds = ?,
-                    changed_seconds = ?, changed_nanoseconds = ? WHERE id = ?
-                """,
+            database, sql: "UPDATE uploads SET (\(stampColumns())) = (?, ?, ?, ?, ?, ?, ?) WHERE id = ?",
             arguments: arguments(of: stamp) + [id.value])
     }
 
-    private static let stampColumns =
-        "device, inode, size, modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds"
+    /// - Parameter size: the column of the file's size.
+    private static func stampColumns(size: String = "size") -> String {
+        "device, inode, \(size), modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds"
+    }
 
-    /// In the order of `stampColumns`.
+    /// In the order of `stampColumns(size:)`.
     private static func arguments(of stamp: FileStamp) -> StatementArguments {
         [
             Int64(bitPattern: stamp.device), Int64(bitPattern: stamp.inode), Int64(bitPattern: stamp.size),
@@ -163,8 +160,7 @@ extension Journal {
                 database,
                 sql: """
                     INSERT OR REPLACE INTO receipts (key, path, size, part_bytes, root, evidence, etag, version,
-                        finished, session, device, inode, file_size, modified_seconds, modified_nanoseconds,
-                        changed_seconds, changed_nanoseconds)
+                        finished, session, \(stampColumns(size: "file_size")))
                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
