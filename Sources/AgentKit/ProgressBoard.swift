@@ -8,6 +8,7 @@ import WireProtocol
 /// one run, and none is above 100 %.
 struct ProgressBoard {
     private struct File {
+        let key: String
         var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
         /// Bytes of parts that are sent and not yet stored.
         var underWay: [PartNumber: UInt64] = [:]
@@ -20,8 +21,9 @@ struct ProgressBoard {
     /// How far back the rate looks.
     private static let rateSpan = Duration.seconds(5)
 
-    private var files: [String: File] = [:]
-    private var order: [String] = []
+    /// By the bytes of their keys: keys that look alike are two, and equal as `String`.
+    private var files: [[UInt8]: File] = [:]
+    private var order: [[UInt8]] = []
     private var finishedCount = 0
     private var finishedBytes: UInt64 = 0
     private var finishedSent: UInt64 = 0
@@ -41,15 +43,17 @@ struct ProgressBoard {
             finishedCount += 1
             finishedBytes &+= figures.storedBytes
             finishedSent &+= figures.bytesSent
-            files[key] = nil
-            order.removeAll { $0.hasSameBytes(as: key) }
+            let bytes = Array(key.utf8)
+            files[bytes] = nil
+            order.removeAll { $0 == bytes }
         }
         sample(at: now)
     }
 
     private mutating func change(_ key: String, _ change: (inout File) -> Void) {
-        if files[key] == nil { order.append(key) }
-        change(&files[key, default: File()])
+        let bytes = Array(key.utf8)
+        if files[bytes] == nil { order.append(bytes) }
+        change(&files[bytes, default: File(key: key)])
     }
 
     // MARK: Lines
@@ -63,12 +67,12 @@ struct ProgressBoard {
         return lines
     }
 
-    private mutating func line(of key: String, columns: Int) -> String {
-        guard var file = files[key] else { return "" }
-        let figures = file.figures
+    private mutating func line(of bytes: [UInt8], columns: Int) -> String {
+        guard var file = files[bytes] else { return "" }
+        let (key, figures) = (file.key, file.figures)
         if figures.isGrowing { return Self.cut("\(key)  \(ProgressLines.size(figures.storedBytes)) stored", columns) }
         file.percentShown = max(file.percentShown, Self.percent(figures.storedBytes, of: figures.size))
-        files[key] = file
+        files[bytes] = file
         let sent = figures.storedBytes + file.underWay.values.reduce(0, +)
         let bar = Self.bar(stored: file.percentShown, sent: Self.percent(sent, of: figures.size))
         let tail =

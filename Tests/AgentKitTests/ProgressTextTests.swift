@@ -51,6 +51,16 @@ import WireProtocol
         #expect(shown == shown.sorted() && shown.last == 100, "\(shown)")
     }
 
+    /// Two spellings of one letter are two keys, and one `String`.
+    @Test func keysThatLookAlikeHaveALineEach() {
+        let screen = Screen()
+        let lines = screen.lines(isTerminal: true)
+        lines.observe(.file(key: "\u{E9}", Self.figures(250)))
+        lines.observe(.file(key: "e\u{301}", Self.figures(500)))
+        lines.observe(.note(key: "\u{E9}", "drawn"))
+        #expect(screen.all.contains("0 of 2 files: 750 B stored"), "\(screen.all)")
+    }
+
     @Test(arguments: [30, 80, 200])
     func noLineIsWiderThanTheTerminal(columns: Int) {
         let screen = Screen()
