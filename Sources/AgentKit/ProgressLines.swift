@@ -19,7 +19,10 @@ package final class ProgressLines: Sendable {
         /// Lines of the board on the terminal now.
         var drawnLines = 0
         var drawnAt: ContinuousClock.Instant?
-        var figures: [String: UploadProgress] = [:]
+        /// For programs: the stored bytes of each file under way, by the bytes of its key.
+        var stored: [[UInt8]: UInt64] = [:]
+        /// The same of all files, those that have ended too.
+        var storedSum: UInt64 = 0
         var lastLine: ContinuousClock.Instant?
         var lastBytes: UInt64 = 0
     }
@@ -91,6 +94,7 @@ package final class ProgressLines: Sendable {
         case .note(let key, let text):
             emit(["event": "note", "key": key, "text": text])
         case .finished(let path, let key, let outcome, let figures):
+            _ = state.withLock { $0.stored.removeValue(forKey: Array(key.utf8)) }
             emit(Self.end(path: path, key: key, outcome, figures))
         }
     }
@@ -214,9 +218,10 @@ package final class ProgressLines: Sendable {
     /// Bytes a second since the last line, or `nil` where it is too early for another one.
     private func rate(of figures: UploadProgress, key: String) -> UInt64? {
         state.withLock { state in
-            state.figures[key] = figures
+            let before = state.stored.updateValue(figures.storedBytes, forKey: Array(key.utf8)) ?? 0
+            state.storedSum = state.storedSum &+ figures.storedBytes &- before
             let now = ContinuousClock.now
-            let total = state.figures.values.reduce(0) { $0 &+ $1.storedBytes }
+            let total = state.storedSum
             guard let last = state.lastLine else {
                 state.lastLine = now
                 state.lastBytes = total
