@@ -26,13 +26,6 @@ package struct FileLocation: Equatable, Sendable {
         path.utf8.last == UInt8(ascii: "/") ? path + name : path + "/" + name
     }
 
-    /// The bytes behind the last slash; slashes at the end do not count.
-    static func lastComponent(of path: String) -> String {
-        // By bytes: a slash and a combining mark behind it are one Character.
-        let name = path.utf8.split(separator: UInt8(ascii: "/")).last
-        return name.map { String(decoding: $0, as: UTF8.self) } ?? path
-    }
-
     /// Opens the file for reading.
     ///
     /// - Returns: the descriptor, or a negative number with `errno` as the system call left it.

@@ -1,3 +1,5 @@
+import WireProtocol
+
 #if canImport(Musl)
     import Musl
 #else
@@ -34,7 +36,7 @@ struct PushedRoots {
         var files: [[UInt8]: [Root]] = [:]
         var seen: Set<Seen> = []
         for (number, path) in paths.enumerated() {
-            let root = Root(number: number, path: path, key: FileLocation.lastComponent(of: path))
+            let root = Root(number: number, path: path, key: path.lastPathSegment)
             var status = stat()
             // What cannot be looked at is told when its turn comes.
             if stat(path, &status) == 0 {
