@@ -31,8 +31,6 @@ package struct FileFilter: Equatable, Sendable {
     private static func fits(_ pattern: String, _ path: [UInt8]) -> Bool {
         let slash = UInt8(ascii: "/")
         let subject = pattern.utf8.contains(slash) ? path[...] : path.split(separator: slash).last ?? []
-        return (subject.map(CChar.init(bitPattern:)) + [0]).withUnsafeBufferPointer { text in
-            text.baseAddress.map { fnmatch(pattern, $0, 0) } == 0
-        }
+        return withPath(subject) { fnmatch(pattern, $0, 0) } == 0
     }
 }

@@ -54,6 +54,14 @@ package struct FileLocation: Equatable, Sendable {
     }
 }
 
+/// Hands a path to the system as it is, UTF-8 or not.
+func withPath<Result>(_ path: some Sequence<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    (path.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { text in
+        // An array that ends with a zero is not empty.
+        text.baseAddress.map(body) ?? body("")
+    }
+}
+
 /// What names a file or directory whatever path leads to it.
 package struct FileIdentity: Hashable, Sendable {
     private let device: UInt64

@@ -260,14 +260,6 @@ private final class WalkedDirectory: Sendable {
     }
 }
 
-/// Hands a name to the system as it is, UTF-8 or not.
-private func withPath<Result>(_ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
-    (name.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { text in
-        // An array that ends with a zero is not empty.
-        text.baseAddress.map(body) ?? body("")
-    }
-}
-
 extension UploadFailure {
     /// The agent's private key and its journal lie there.
     fileprivate static let ownFile = UploadFailure(
