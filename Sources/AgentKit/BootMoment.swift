@@ -1,4 +1,5 @@
 import FoundationEssentials
+import SecureChannel
 
 #if canImport(Musl)
     import Musl
@@ -24,13 +25,19 @@ package struct BootMoment: Equatable, Sendable {
             boot: currentBoot, milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
-    /// A number of its own for each process where the kernel does not tell: then nothing counts over its end.
-    private static let currentBoot: String = {
-        // A kernel or sandbox without the file has no better name for its start.
-        let data = try? Data(contentsOf: URL(filePath: "/proc/sys/kernel/random/boot_id"))
-        let boot = data.map { String(decoding: $0, as: UTF8.self) } ?? UUID().uuidString
-        return String(boot.prefix { !$0.isWhitespace })
+    /// The kernel's own name for this start of the machine; `nil` where it does not tell.
+    static let kernelBoot: String? = {
+        do {
+            let name = try BoundedFile.read("/proc/sys/kernel/random/boot_id", bytesMax: 64, access: .anyone)
+            return String(decoding: name.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
+        } catch {
+            // A kernel or sandbox without the file.
+            return nil
+        }
     }()
+
+    /// A name of its own for each process where the kernel does not tell: then nothing counts over its end.
+    private static let currentBoot = kernelBoot ?? UUID().uuidString
 
     /// The time from an earlier moment to this one; zero where that cannot be told.
     package func since(_ earlier: BootMoment) -> Duration {

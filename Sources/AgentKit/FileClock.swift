@@ -30,7 +30,8 @@ package struct FileClock: Sendable {
 
     /// - Parameter path: of the file that keeps the first reading.
     package init(path: String) {
-        guard let boot = Self.boot(), let now = Self.read(boot) else {
+        // Where the boot has no name, nothing tells whether the clock has been set since.
+        guard let boot = BootMoment.kernelBoot, let now = Self.read(boot) else {
             first = nil
             return
         }
@@ -67,17 +68,6 @@ package struct FileClock: Sendable {
         guard let age = nanoseconds(CLOCK_BOOTTIME), let time = nanoseconds(CLOCK_REALTIME) else { return nil }
         let (difference, overflow) = time.subtractingReportingOverflow(age)
         return overflow ? nil : Reading(boot: boot, age: age, difference: difference)
-    }
-
-    /// The name of this boot.
-    private static func boot() -> String? {
-        do {
-            let name = try BoundedFile.read("/proc/sys/kernel/random/boot_id", bytesMax: 64, access: .anyone)
-            return String(decoding: name.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
-        } catch {
-            // Where the boot has no name, nothing tells whether the clock has been set since.
-            return nil
-        }
     }
 
     private static func nanoseconds(_ clock: clockid_t) -> Int64? {
