@@ -1,6 +1,6 @@
 package import TransferCore
 
-/// A walk's files in its order, several at a time, of which no two have the same key.
+/// A walk's files in its order, several at a time, each with the key that it would have.
 package struct FileBatches: Sendable {
     /// What was found, with the key that it would have.
     package struct Candidate: Sendable {
@@ -17,8 +17,6 @@ package struct FileBatches: Sendable {
     private var files: FileWalk
     private let key: String?
     private let prefix: String
-    /// The first of the next batch, where the one before had its key.
-    private var held: Candidate?
 
     /// - Parameters:
     ///   - key: of the one file that the walk finds; `nil` for keys by name.
@@ -32,21 +30,14 @@ package struct FileBatches: Sendable {
     /// The next files, as many as there may be; none at the end.
     package mutating func next(atMost count: Int) -> [Candidate] {
         var batch: [Candidate] = []
-        var keys = KeySet()
-        while batch.count < count, let candidate = held.take() ?? nextCandidate() {
-            guard keys.insert(candidate) else {
-                held = candidate
-                break
-            }
-            batch.append(candidate)
-        }
+        while batch.count < count, let candidate = nextCandidate() { batch.append(candidate) }
         return batch
     }
 
     /// Counts the files that are left, until the walk is interrupted.
     package mutating func countRest(isInterrupted: @escaping @Sendable () -> Bool) -> NotBegun {
         files.isInterrupted = isInterrupted
-        var count = held.take() == nil ? 0 : 1
+        var count = 0
         while let found = files.next() { if found.finding != .home { count += 1 } }
         return NotBegun(count: count, mayBeMore: files.hasMore)
     }
@@ -62,16 +53,5 @@ package struct FileBatches: Sendable {
             }
         }
         return candidate
-    }
-}
-
-/// The keys of a batch. Keys are bytes: two spellings of one letter are two keys, though they are one `String`.
-struct KeySet {
-    private var keys: Set<[UInt8]> = []
-
-    /// - Returns: whether the batch may have this one, too; what is not sent has no key.
-    mutating func insert(_ candidate: FileBatches.Candidate) -> Bool {
-        guard case .file = candidate.finding else { return true }
-        return keys.insert(Array(candidate.key.utf8)).inserted
     }
 }

@@ -263,6 +263,18 @@ extension UploadFeeder {
     }
 }
 
+/// The keys of files that are looked at together. Keys are bytes: two spellings of one letter are two keys, though they
+/// are one `String`.
+private struct KeySet {
+    private var keys: Set<[UInt8]> = []
+
+    /// - Returns: whether no other file of the set has the key. What is not sent has none.
+    mutating func insert(_ candidate: FileBatches.Candidate) -> Bool {
+        guard case .file = candidate.finding else { return true }
+        return keys.insert(Array(candidate.key.utf8)).inserted
+    }
+}
+
 /// The files of a push, looked at by one thread after the other: a disk may take its time.
 private final class SharedWalk: Sendable {
     /// How long after a stop the files that are left are counted.

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import TransferCore
 
-/// Files go in batches, in the order of the walk, and no batch has two of one key.
+/// Files go in batches, in the order of the walk.
 @Suite struct FileBatchesTests {
     private func batches(_ paths: [URL], key: String? = nil, atMost count: Int) -> [[FileBatches.Candidate]] {
         let files = FileWalk(paths: paths.map { $0.path(percentEncoded: false) })
@@ -30,13 +30,6 @@ import TransferCore
             let all = batches(roots, atMost: 100)
             #expect(all.map { $0.map(\.key) } == [["p/x", "p/y", "p/x", "p/y", "p/x"]])
             #expect(all.joined().allSatisfy { $0.failure?.kind == .keyInvalid })
-        }
-    }
-
-    /// Two spellings of one letter are two keys, and one `String`.
-    @Test func holdSpellingsOfOneNameTogether() async throws {
-        try await withTree(["\u{E9}", "e\u{301}"]) { root in
-            #expect(batches([root], atMost: 100).map(\.count) == [2])
         }
     }
 
