@@ -142,7 +142,7 @@ actor AgentCore {
         }
     }
 
-    /// Everything stops where it is, and is kept.
+    /// Stops, with everything kept: the first time within the grace, the second at once.
     func stop() {
         for source in sources.values { source.stream?.stop() }
         machine.stop(now: now)

@@ -2,23 +2,17 @@ import Synchronization
 
 /// Stops a run from outside: what can be finished within the grace is finished, the rest stops where it is and is kept.
 final class UploadControl: Sendable {
-    private enum Work {
-        case notBegun
-        case running(AgentCore)
-        case ended
-    }
-
     private struct State {
-        var work = Work.notBegun
-        var isStopped = false
-        var isStoppedAtOnce = false
+        /// The run's, from when it has something to stop until it has nothing left.
+        var core: AgentCore?
         var stoppedAt: ContinuousClock.Instant?
+        var isStoppedAtOnce = false
     }
 
     private let state = Mutex(State())
 
     /// Whether nothing new is to be begun.
-    var isStopped: Bool { state.withLock { $0.isStopped } }
+    var isStopped: Bool { state.withLock { $0.stoppedAt != nil } }
 
     /// Whether the stop was longer ago than that.
     func hasBeenStopped(for duration: Duration) -> Bool {
@@ -28,8 +22,8 @@ final class UploadControl: Sendable {
     /// Called by the run when it has something to stop.
     func attach(_ core: AgentCore) async {
         let (isStopped, isStoppedAtOnce) = state.withLock { state in
-            state.work = .running(core)
-            return (state.isStopped, state.isStoppedAtOnce)
+            state.core = core
+            return (state.stoppedAt != nil, state.isStoppedAtOnce)
         }
         if isStopped { await core.stop() }
         if isStoppedAtOnce { await core.stop() }
@@ -37,16 +31,15 @@ final class UploadControl: Sendable {
 
     /// Called by the run when there is nothing left to stop.
     func detach() {
-        state.withLock { $0.work = .ended }
+        state.withLock { $0.core = nil }
     }
 
     /// Stops the run, once; it ends within the grace.
     func stop() async {
         let core: AgentCore? = state.withLock { state in
-            guard !state.isStopped else { return nil }
-            state.isStopped = true
+            guard state.stoppedAt == nil else { return nil }
             state.stoppedAt = .now
-            return if case .running(let core) = state.work { core } else { nil }
+            return state.core
         }
         await core?.stop()
     }
@@ -57,7 +50,7 @@ final class UploadControl: Sendable {
         let core: AgentCore? = state.withLock { state in
             guard !state.isStoppedAtOnce else { return nil }
             state.isStoppedAtOnce = true
-            return if case .running(let core) = state.work { core } else { nil }
+            return state.core
         }
         await core?.stop()
     }
