@@ -16,7 +16,7 @@ struct PushedRoots {
         /// By the order of naming.
         var number: Int
         var path: String
-        /// Its last component: the key, where it is a file.
+        /// Its last segment: the key, where it is a file.
         var key: String
     }
 
