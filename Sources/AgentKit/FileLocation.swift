@@ -38,18 +38,18 @@ package struct FileLocation: Equatable, Sendable {
         guard let file = names.popLast() else { return folder }
         for name in names where folder >= 0 {
             let next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-            Self.close(folder, keepingErrorOf: next)
+            Self.release(folder, keepingErrorOf: next)
             folder = next
         }
         guard folder >= 0 else { return folder }
         let descriptor = openat(folder, file, flags | O_NOFOLLOW)
-        Self.close(folder, keepingErrorOf: descriptor)
+        Self.release(folder, keepingErrorOf: descriptor)
         return descriptor
     }
 
-    private static func close(_ descriptor: Int32, keepingErrorOf result: Int32) {
+    private static func release(_ descriptor: Int32, keepingErrorOf result: Int32) {
         let number = errno
-        _ = Glibc.close(descriptor)
+        close(descriptor)
         if result < 0 { errno = number }
     }
 }

@@ -127,7 +127,7 @@ package final class SourceStream: Sendable {
             var problem: Int32 = 0
             let missing = min(count - buffer.readableBytes, Self.stepBytes)
             let got = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: missing) { space in
-                let got = Glibc.read(descriptor, space.baseAddress, missing)
+                let got = systemRead(descriptor, space.baseAddress, missing)
                 problem = got < 0 ? errno : 0
                 return max(got, 0)
             }
@@ -148,6 +148,11 @@ package final class SourceStream: Sendable {
             if ready > 0 || ready < 0 && errno != EINTR { return }
         }
     }
+}
+
+/// The system's own function, where a method bears the same name.
+private func systemRead(_ descriptor: Int32, _ space: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    read(descriptor, space, count)
 }
 
 extension UploadFailure {
