@@ -55,11 +55,12 @@ struct AgentDriver {
     mutating func submit(
         size: UInt64, policy: ExistingKeyPolicy = .verify, saved: SavedSession? = nil,
         purpose: UploadRequest.Purpose = .push, stamp: FileStamp? = nil, id: UploadID = upload,
-        withdrawn: WithdrawnVersion? = nil
+        proof: StoredProof? = nil, withdrawn: WithdrawnVersion? = nil
     ) -> [AgentAction] {
         var request = UploadRequest(
             id: id, purpose: purpose, key: "file", stamp: purpose == .abort ? nil : stamp ?? Self.stamp(size: size),
-            policy: policy, partBytesWish: nil, saved: saved, wasStoredBefore: false)
+            policy: policy, partBytesWish: nil, saved: saved, wasStoredBefore: proof != nil)
+        request.proof = proof
         request.withdrawn = withdrawn
         return change { $0.submit(request, now: $1) }
     }
@@ -234,4 +235,9 @@ extension Frame {
     var isConnectionError: Bool {
         if case .error(let report) = self { report.scope == .connection } else { false }
     }
+}
+
+/// The frames that an agent's machine sends, in order.
+func frames(_ actions: [AgentAction]) -> [Frame] {
+    actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
 }

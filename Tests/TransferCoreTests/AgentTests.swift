@@ -5,10 +5,6 @@ import WireProtocol
 
 /// What an agent does in cases that are hard to bring about over a wire, each of which went wrong once.
 @Suite struct AgentTests {
-    private func frames(_ actions: [AgentAction]) -> [Frame] {
-        actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
-    }
-
     private func offers(_ actions: [AgentAction]) -> [UInt32] {
         frames(actions).compactMap { if case .partOffer(let offer) = $0 { offer.part.value } else { nil } }
     }

@@ -181,3 +181,12 @@ struct GatewayDriver {
 
     static let receipt = StoreReceipt(evidence: .none, etag: "e", version: "")
 }
+
+/// The frames that a gateway's machine sends, in order.
+///
+/// - Parameter id: the connection that they are sent to; `nil` for all connections.
+func frames(_ actions: [GatewayAction], to id: ConnectionID? = nil) -> [Frame] {
+    actions.compactMap { action in
+        if case .send(let connection, _, let frame) = action, id == nil || connection == id { frame } else { nil }
+    }
+}

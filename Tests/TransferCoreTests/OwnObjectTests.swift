@@ -191,11 +191,7 @@ import WireProtocol
 
     private static func opening(policy: ExistingKeyPolicy, proof: StoredProof? = nil) -> AgentDriver {
         var driver = AgentDriver()
-        var request = UploadRequest(
-            id: AgentDriver.upload, purpose: .push, key: "file", stamp: AgentDriver.stamp, policy: policy,
-            partBytesWish: nil, saved: nil, wasStoredBefore: proof != nil)
-        request.proof = proof
-        driver.change { $0.submit(request, now: $1) }
+        driver.submit(size: 2_500, policy: policy, proof: proof)
         driver.welcome()
         driver.commit()
         return driver

@@ -5,10 +5,6 @@ import WireProtocol
 
 /// A stop keeps at least what a crash keeps, and finishes what is nearly done (`Agent+Stopping`).
 @Suite struct StoppingTests {
-    private func frames(_ actions: [AgentAction]) -> [Frame] {
-        actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
-    }
-
     private func closes(_ actions: [AgentAction]) -> Bool {
         actions.contains { if case .close = $0 { true } else { false } }
     }

@@ -7,10 +7,6 @@ import WireProtocol
 @Suite struct StoreBreakerInGatewayTests {
     private static let lost = StoreAnswer.failed(.unavailable(retryAfter: .zero))
 
-    private func frames(_ actions: [GatewayAction]) -> [Frame] {
-        actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
-    }
-
     private func notes(_ actions: [GatewayAction]) -> [GatewayNote] {
         actions.compactMap { action in
             guard case .note(let note) = action else { return nil }

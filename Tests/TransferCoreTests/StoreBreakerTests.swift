@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import TransferCore
 import TransferCoreSupport
@@ -338,13 +339,8 @@ import WireProtocol
         var seen: Set<String> = []
         for seed in 0..<2_000 as Range<UInt64> {
             var bench = BreakerBench()
-            var number = seed &* 0x9E37_79B9_7F4A_7C15 | 1
-            func draw(_ count: Int) -> Int {
-                number ^= number << 13
-                number ^= number >> 7
-                number ^= number << 17
-                return Int(number % UInt64(count))
-            }
+            var generator = SeededGenerator(seed: seed)
+            func draw(_ count: Int) -> Int { Int.random(in: 0..<count, using: &generator) }
             var underWay: [StoreRequestID] = []
             for _ in 0..<60 {
                 switch draw(6) {

@@ -176,10 +176,6 @@ import WireProtocol
 
 /// The same in the gateway's machine.
 @Suite struct StorePaceInGatewayTests {
-    private func frames(_ actions: [GatewayAction]) -> [Frame] {
-        actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
-    }
-
     private func open(_ driver: inout GatewayDriver) {
         driver.connect()
         driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token(size: 20_000))))

@@ -30,10 +30,6 @@ import WireProtocol
         .sessionRefused(SessionRefused(code: code, retryAfterMilliseconds: milliseconds, message: ""))
     }
 
-    private func frames(_ actions: [AgentAction]) -> [Frame] {
-        actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
-    }
-
     private func waits(_ actions: [AgentAction]) -> [ErrorCode] {
         actions.compactMap { action in
             guard case .report(_, .waiting(let code, _)) = action else { return nil }

@@ -15,14 +15,10 @@ import WireProtocol
         return driver
     }
 
-    private func frames(_ actions: [GatewayAction]) -> [Frame] {
-        actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
-    }
-
     private func expectSendable(_ actions: [GatewayAction]) {
-        let frames = frames(actions)
-        #expect(!frames.isEmpty)
-        for frame in frames { #expect(frame.isEncodable(slot: GatewayDriver.slot), "\(frame.type)") }
+        let sent = frames(actions)
+        #expect(!sent.isEmpty)
+        for frame in sent { #expect(frame.isEncodable(slot: GatewayDriver.slot), "\(frame.type)") }
     }
 
     @Test(arguments: ["", String(repeating: "e", count: 1_025)])
@@ -58,8 +54,8 @@ import WireProtocol
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
         for answer in [.object(nil), .records([]), .done] as [StoreAnswer] { driver.answer(answer) }
-        let frames = frames(driver.answer(.uploadCreated(upload: "")))
-        #expect(frames.contains { if case .sessionRefused = $0 { true } else { false } })
+        let sent = frames(driver.answer(.uploadCreated(upload: "")))
+        #expect(sent.contains { if case .sessionRefused = $0 { true } else { false } })
     }
 
     /// Such a part was stored as an object of its own, under the file's key.

@@ -110,11 +110,9 @@ import WireProtocol
         let actions = driver.change {
             $0.partRead(part, of: AgentDriver.upload, .failed(failure), now: $1)
         }
-        let frames = actions.compactMap { action in
-            if case .send(_, _, let frame) = action { frame } else { nil }
-        }
-        #expect(frames.contains { if case .abort = $0 { true } else { false } }, "\(frames)")
-        #expect(!frames.contains { if case .complete = $0 { true } else { false } })
+        let sent = frames(actions)
+        #expect(sent.contains { if case .abort = $0 { true } else { false } }, "\(sent)")
+        #expect(!sent.contains { if case .complete = $0 { true } else { false } })
         driver.frame(.aborted(Aborted()))
         driver.commit()
         #expect(driver.outcomes == [.failed(failure)])
@@ -127,10 +125,8 @@ import WireProtocol
         driver.commit()
         driver.frame(AgentDriver.opened(driver.session))
         driver.readStream(bytes: 1_000, isLast: false)
-        let frames = driver.readStream(bytes: 1_000, isLast: false).compactMap { action in
-            if case .send(_, _, let frame) = action { frame } else { nil }
-        }
-        #expect(frames.contains { if case .abort = $0 { true } else { false } }, "what was begun is dropped")
+        let sent = frames(driver.readStream(bytes: 1_000, isLast: false))
+        #expect(sent.contains { if case .abort = $0 { true } else { false } }, "what was begun is dropped")
         driver.frame(.aborted(Aborted()))
         driver.commit()
         guard case .failed(let failure)? = driver.outcomes.first else {

@@ -24,10 +24,6 @@ import WireProtocol
         return (id, frames(driver.frame(hello(device), slot: .connection, from: id), to: id))
     }
 
-    private func frames(_ actions: [GatewayAction], to id: ConnectionID) -> [Frame] {
-        actions.compactMap { if case .send(id, _, let frame) = $0 { frame } else { nil } }
-    }
-
     private func isWelcome(_ frames: [Frame]) -> Bool {
         frames.contains { if case .welcome = $0 { true } else { false } }
     }

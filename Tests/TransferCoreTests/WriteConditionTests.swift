@@ -292,12 +292,6 @@ import WireProtocol
         frames.contains { if case .sessionExists(let exists) = $0 { exists.session == session } else { false } }
     }
 
-    private func frames(_ actions: [GatewayAction]) -> [Frame] {
-        actions.compactMap { action in
-            if case .send(_, _, let frame) = action { frame } else { nil }
-        }
-    }
-
     private static func releases(_ actions: [GatewayAction]) -> Bool {
         actions.contains { if case .releaseFlow = $0 { true } else { false } }
     }
