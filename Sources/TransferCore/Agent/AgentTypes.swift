@@ -64,6 +64,12 @@ package enum ExistingKeyPolicy: UInt8, Sendable, CaseIterable {
 
     /// The write condition of a session that begins without knowing what the key holds.
     package var condition: WriteCondition { self == .replace ? .any : .absent }
+
+    /// Whether a session with this condition replaces the agent's own object, because the file was found to have only
+    /// grown since.
+    func isContinuation(_ condition: WriteCondition) -> Bool {
+        if self == .verify, case .matches = condition { true } else { false }
+    }
 }
 
 /// What the journal holds of a session that was begun.
@@ -91,13 +97,6 @@ package struct SavedSession: Equatable, Sendable {
         self.stamp = stamp
         self.parts = parts
         self.losses = losses
-    }
-}
-
-extension SavedSession {
-    /// The session replaces the agent's own object, because the file was found to have only grown since.
-    var isContinuation: Bool {
-        if policy == .verify, case .matches = condition { true } else { false }
     }
 }
 
@@ -145,9 +144,9 @@ package struct UploadRequest: Equatable, Sendable {
     }
 }
 
-/// What the journal knows of a stored object, and of the file that it was made of.
+/// What the journal knows of the object that was last stored or found under a key, and of the file that it equals.
 package struct StoredProof: Equatable, Sendable {
-    /// The session that wrote the object; `nil` where the store does not tell.
+    /// This agent's session that wrote the object; `nil` where another writer did, or the store does not tell.
     package var session: SessionID?
     /// The file as it was read.
     package var stamp: FileStamp
@@ -188,7 +187,7 @@ package struct UploadReceipt: Equatable, Sendable {
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
-    /// The session that wrote the object; `nil` where the store does not tell.
+    /// This agent's session that wrote the object; `nil` where another writer did, or the store does not tell.
     package var session: SessionID?
     /// The file as it was read; `nil` for a stream.
     package var stamp: FileStamp?

@@ -152,13 +152,14 @@ extension AgentUpload {
     /// stamp, change time included: once it is touched, nothing tells that its beginning is still the same.
     func difference(whileReading later: FileStamp) -> FileStamp.Difference {
         guard let difference = stamp?.difference(whileReading: later) else { return .changed }
-        if difference == .touched, policy == .verify, case .matches = condition { return .changed }
-        return difference
+        return difference == .touched && policy.isContinuation(condition) ? .changed : difference
     }
 
     /// Whether the user's word of this run allows a saved session's write condition.
     func allows(_ saved: SavedSession, _ difference: FileStamp.Difference) -> Bool {
-        guard request.purpose == .push else { return !saved.isContinuation || difference == .none }
+        guard request.purpose == .push else {
+            return !saved.policy.isContinuation(saved.condition) || difference == .none
+        }
         switch (policy, saved.condition) {
         case (.replace, .absent): return false
         case (.replace, _), (_, .absent): return true
@@ -169,19 +170,11 @@ extension AgentUpload {
     }
 
     /// The saved session would replace an object that the user does not want replaced, or the reverse.
-    mutating func abandonSaved(
-        _ plan: PartPlan, _ difference: FileStamp.Difference, _ context: inout AgentContext
-    ) {
+    mutating func abandonSaved(_ difference: FileStamp.Difference, _ context: inout AgentContext) {
         guard request.purpose == .push else {
             let message = "the file has changed since it was found to have only grown: push it again"
             return end(.failed(UploadFailure(.wrongFile, message)), &context)
         }
-        if token.isEmpty || plan.isOnePart {
-            startOver(&context)
-            // The version before may still appear.
-            if plan.isOnePart, difference != .none { putLimitWait = .whole }
-        } else {
-            phase = .waiting(.abort, until: context.now)
-        }
+        leaveSavedSession(isOtherVersion: difference != .none, &context)
     }
 }

@@ -21,6 +21,21 @@ extension AgentUpload {
         startOver(&context)
     }
 
+    /// Begins anew instead of going on with a saved session. Where the session has an upload, the upload is aborted
+    /// first.
+    ///
+    /// - Parameter isOtherVersion: the file is not known to be the version that the session is of. That version may
+    ///   still appear under the key, so the new one waits for the put limit.
+    mutating func leaveSavedSession(isOtherVersion: Bool, _ context: inout AgentContext) {
+        let isOnePart = plan?.isOnePart == true
+        guard token.isEmpty || isOnePart else {
+            phase = .waiting(.abort, until: context.now)
+            return
+        }
+        startOver(&context)
+        if isOnePart, isOtherVersion { putLimitWait = .whole }
+    }
+
     mutating func end(_ outcome: UploadOutcome, _ context: inout AgentContext) {
         let outcome = outcome == .dropped ? abandonment.map { .failed($0) } ?? .dropped : outcome
         leaveLinks(&context)

@@ -231,7 +231,7 @@ struct AgentUpload {
         }
         self.plan = plan
         let difference = saved.stamp.difference(betweenRuns: stamp)
-        guard allows(saved, difference) else { return abandonSaved(plan, difference, &context) }
+        guard allows(saved, difference) else { return abandonSaved(difference, &context) }
         condition = saved.condition
         for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { keep(entry) }
         switch difference {
@@ -246,8 +246,7 @@ struct AgentUpload {
             end(.failed(UploadFailure(.wrongFile, message)), &context)
         case .touched where plan.isOnePart:
             // Nothing tells whether it is the same content, and the old one may be there or on its way.
-            startOver(&context)
-            putLimitWait = .whole
+            leaveSavedSession(isOtherVersion: true, &context)
         case .touched:
             isTouched = true
             verify(stamp: stamp, completes: false, &context)
@@ -267,13 +266,7 @@ struct AgentUpload {
         unkeepAll()
         bytesResumed = 0
         stamp = request.stamp
-        if token.isEmpty || plan?.isOnePart == true {
-            let isOnePart = plan?.isOnePart == true
-            startOver(&context)
-            if isOnePart { putLimitWait = .whole }
-        } else {
-            phase = .waiting(.abort, until: context.now)
-        }
+        leaveSavedSession(isOtherVersion: true, &context)
     }
 
     /// What the journal says is stored counts as found.
