@@ -34,7 +34,6 @@ extension Agent {
         switch phase {
         case .running:
             phase = .stopping(deadline: now + context.limits.stopGrace)
-            context.isStopping = true
             let parts = partsWithinGrace()
             for id in inOrder(uploads.keys) { uploads[id]?.withholdParts(except: parts[id] ?? [], &context) }
             proceed()

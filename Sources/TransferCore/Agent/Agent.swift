@@ -16,9 +16,14 @@ package struct Agent {
     var lastPaced = ConnectionID(0)
     private let identity: AgentIdentity
     private var lastConnection: UInt64 = 0
-    var phase = Phase.running
     /// The journal takes nothing more.
     var isJournalLost = false
+
+    /// Kept in the context, because uploads need it too.
+    var phase: Phase {
+        get { context.phase }
+        set { context.phase = newValue }
+    }
 
     /// Whether the agent takes up work (`Agent+Stopping`).
     enum Phase: Equatable {

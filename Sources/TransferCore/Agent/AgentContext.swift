@@ -14,8 +14,8 @@ struct AgentContext {
     var partsUnderWay = 0
     /// What is known of the store.
     var store = StoreTrust()
-    /// The agent is stopping: no part is taken up or offered any more.
-    var isStopping = false
+    /// Parts are taken up and offered only while the agent runs.
+    var phase = Agent.Phase.running
     /// Something has changed in who holds room for parts, and who waits for it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0

@@ -45,8 +45,8 @@ extension AgentUpload {
     /// - Returns: whether one was taken up.
     mutating func takeUpPart(_ context: inout AgentContext) -> Bool {
         if case .verifying(let verification) = phase { return readForVerification(verification, &context) }
-        guard !context.isStopping, phase == .transferring || mayOfferEarly(context), let number = nextPart(), let plan,
-            let size = plan.bytes(of: number)
+        guard context.phase == .running, phase == .transferring || mayOfferEarly(context), let number = nextPart(),
+            let plan, let size = plan.bytes(of: number)
         else { return false }
         let isCounted = !isSmall(context)
         parts[number] = AgentPart(size: size, stage: .reading, isCounted: isCounted)
@@ -138,7 +138,7 @@ extension AgentUpload {
 
     /// Offers what is ready and the window admits, each part on the connection that carries the fewest.
     mutating func offerReadyParts(_ context: inout AgentContext) {
-        guard !context.isStopping else { return }
+        guard context.phase == .running else { return }
         var sending = parts.values.count { $0.stage == .sending }
         for number in parts.keys.sorted() {
             guard var part = parts[number], case .ready(let notBefore) = part.stage, notBefore <= context.now,
