@@ -134,7 +134,7 @@ actor AgentCore {
             let underWay = sources.values.map(\.request.key)
             let alike = Set(underWay)
             let isFree = { (key: String) in
-                !alike.contains(key) || !underWay.contains { $0.utf8.elementsEqual(key.utf8) }
+                !alike.contains(key) || !underWay.contains { $0.hasSameBytes(as: key) }
             }
             let count = keys.prefix(while: isFree).count
             if count > 0 || keys.isEmpty { return count }

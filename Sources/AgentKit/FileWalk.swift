@@ -254,7 +254,7 @@ private final class WalkedDirectory: Sendable {
                 return (names, number == 0 ? nil : .listingFailed(number))
             }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if !name.elementsEqual(".".utf8), !name.elementsEqual("..".utf8) { names.append(name) }
+            if !name.isDots { names.append(name) }
         }
         return nil
     }

@@ -55,13 +55,13 @@ package enum StoreLocation: Hashable, Sendable {
             default: false
             }
         }
-        guard isBucketName, bucket.utf8.count <= 255, !isDots(bucket.utf8) else {
+        guard isBucketName, bucket.utf8.count <= 255, !bucket.utf8.isDots else {
             throw StoreLocationError("a bucket's name has letters, digits, dots, hyphens and underscores only")
         }
         let prefix = removingSlashesAtEnd(String(decoding: text.utf8[end...].dropFirst(), as: UTF8.self))
         guard !prefix.isEmpty else { return .s3(bucket: bucket, prefix: "") }
         let isClean = prefix.utf8.split(separator: ObjectKey.separator, omittingEmptySubsequences: false)
-            .allSatisfy { !$0.isEmpty && !isDots($0) }
+            .allSatisfy { !$0.isEmpty && !$0.isDots }
         guard isClean else { throw StoreLocationError("the prefix has an empty, . or .. segment") }
         return .s3(bucket: bucket, prefix: prefix + "/")
     }
@@ -76,10 +76,6 @@ package enum StoreLocation: Hashable, Sendable {
 
     private static func hasQueryOrFragment(_ text: String) -> Bool {
         text.utf8.contains { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
-    }
-
-    private static func isDots(_ segment: some Sequence<UInt8>) -> Bool {
-        segment.elementsEqual(".".utf8) || segment.elementsEqual("..".utf8)
     }
 
     /// `nil` where a per cent sign is not followed by two digits, or the bytes are not UTF-8.

@@ -24,7 +24,7 @@ package struct ObjectKey: Hashable, Sendable {
         guard bytes.first != Self.separator, bytes.last != Self.separator else { throw .slashAtEdge }
         for segment in Self.segments(of: bytes) {
             guard !segment.isEmpty else { throw .emptySegment }
-            guard !segment.elementsEqual(".".utf8), !segment.elementsEqual("..".utf8) else { throw .dotSegment }
+            guard !segment.isDots else { throw .dotSegment }
         }
         guard !bytes.contains(0) else { throw .zeroByte }
         guard String(validating: bytes, as: UTF8.self) != nil else { throw .notUTF8 }
@@ -42,9 +42,6 @@ package struct ObjectKey: Hashable, Sendable {
 
     /// The first segment is this one: the key is in that folder, or is its name.
     package func isIn(folder: String) -> Bool { segments.first?.elementsEqual(folder.utf8) ?? false }
-
-    /// What a hash of the key is made of.
-    package var digestInput: [UInt8] { bytes }
 
     private static func segments(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {
         bytes.split(separator: separator, omittingEmptySubsequences: false)
@@ -98,4 +95,9 @@ extension StringProtocol {
     package var lastPathSegment: String {
         String(decoding: utf8.split(separator: ObjectKey.separator).last ?? utf8[...], as: UTF8.self)
     }
+}
+
+extension Sequence where Element == UInt8 {
+    /// One full stop or two: as a segment of a path, they name its folder or the one above.
+    package var isDots: Bool { elementsEqual(".".utf8) || elementsEqual("..".utf8) }
 }

@@ -37,7 +37,7 @@ package struct SessionTerms: Hashable, Sendable {
     /// Keys are bytes: texts that only look alike are two keys.
     package static func == (left: SessionTerms, right: SessionTerms) -> Bool {
         left.size == right.size && left.partBytes == right.partBytes && left.modification == right.modification
-            && left.condition == right.condition && left.key.utf8.elementsEqual(right.key.utf8)
+            && left.condition == right.condition && left.key.hasSameBytes(as: right.key)
     }
 
     package func hash(into hasher: inout Hasher) {

@@ -158,7 +158,7 @@ extension S3Store {
     private static func isUploadID(_ text: String) -> Bool {
         (1...2048).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
             && !text.utf8.split(separator: ObjectKey.separator, omittingEmptySubsequences: false)
-                .contains { $0.elementsEqual(".".utf8) || $0.elementsEqual("..".utf8) }
+                .contains { $0.isDots }
     }
 
     private static func part(_ part: S3Documents.Parts.Part) throws(StoreError) -> ListedPart {

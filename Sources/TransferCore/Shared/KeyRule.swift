@@ -67,8 +67,7 @@ package enum KeyRule {
             throw Refusal(error)
         }
         for segment in asked.segments {
-            let decoded = decodedOnce(segment)
-            guard !decoded.elementsEqual(".".utf8), !decoded.elementsEqual("..".utf8) else { throw .dotSegment }
+            guard !decodedOnce(segment).isDots else { throw .dotSegment }
         }
         guard !hasEncodedSeparator(bytes) else { throw .encodedSeparator }
         guard !decodedOnce((wholeBytes + [slash])[...]).starts(with: reservedPrefix.utf8) else { throw .reserved }
