@@ -17,19 +17,21 @@ import WireProtocol
         case comparing, completing, completingLater, lookingForOutcome
         case aborting, abortingListing, abortingLater
         case closedAfterCompletion, draining
+        case onePartLooking, closedByAnObject
 
         /// What the slot's state is by the specification (§6.1).
         var slot: SlotState {
             switch self {
             case .noConnection: .noConnection
             case .silent: .silent
-            case .closed, .closedAfterCompletion, .draining: .closed
+            case .closed, .closedAfterCompletion, .closedByAnObject, .draining: .closed
             case .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .openingWithPart,
                 .openingWithWholePartAndComplete:
                 .opening
             case .listing, .resuming, .searching, .searchingLater: .resuming
             case .open, .openWithPart, .openWithWholePart, .onePartOpen, .onePartHeld: .open
-            case .onePartReleased, .comparing, .completing, .completingLater, .lookingForOutcome: .completing
+            case .onePartLooking, .onePartReleased, .comparing, .completing, .completingLater, .lookingForOutcome:
+                .completing
             case .aborting, .abortingListing, .abortingLater: .aborting
             }
         }
@@ -138,7 +140,11 @@ import WireProtocol
     static func driver(
         in state: State, change: (inout GatewayLimits) -> Void = { _ in }
     ) throws -> GatewayDriver {
-        var driver = GatewayDriver(change: change)
+        var driver = GatewayDriver { limits in
+            change(&limits)
+            // The gateway looks at the key by itself only where the store checks nothing.
+            if state == .onePartLooking { limits.conditions = .none }
+        }
         switch state {
         case .noConnection: return driver
         case .silent:
@@ -150,9 +156,9 @@ import WireProtocol
         case .closed, .noConnection, .silent: break
         case .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .open, .openWithPart,
             .openWithWholePart, .openingWithPart, .comparing, .completing, .completingLater, .lookingForOutcome,
-            .closedAfterCompletion, .draining:
+            .closedAfterCompletion, .closedByAnObject, .draining:
             try bringUp(&driver, to: state)
-        case .openingWithWholePartAndComplete, .onePartOpen, .onePartHeld, .onePartReleased:
+        case .openingWithWholePartAndComplete, .onePartOpen, .onePartHeld, .onePartLooking, .onePartReleased:
             try bringUpOnePart(&driver, to: state)
         case .listing: driver.frame(.resumeQuery(ResumeQuery(listedParts: 3, token: GatewayDriver.token())))
         case .resuming, .searching, .searchingLater:
@@ -191,7 +197,7 @@ import WireProtocol
                 if let flow = driver.flows.last { driver.change { $0.consumed(offset, flow: flow, now: $1) } }
                 driver.data(offset: offset, bytes: 200)
             }
-        case .comparing, .completing, .completingLater, .lookingForOutcome, .closedAfterCompletion:
+        case .comparing, .completing, .completingLater, .lookingForOutcome, .closedAfterCompletion, .closedByAnObject:
             driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
             driver.frame(.complete(GatewayDriver.complete(2_500)))
             guard state != .comparing else { return }
@@ -199,6 +205,10 @@ import WireProtocol
             if state == .completingLater { driver.answer(.failed(.unavailable(retryAfter: .zero))) }
             if state == .lookingForOutcome { driver.answer(.failed(.outcomeUnknown)) }
             if state == .closedAfterCompletion { driver.answer(.objectStored(GatewayDriver.receipt)) }
+            if state == .closedByAnObject {
+                driver.answer(.failed(.keyTaken))
+                driver.answer(.object(GatewayDriver.object(session: nil)))
+            }
         case .draining:
             driver.frame(.sessionLeave(SessionLeave()))
             driver.change { $0.drain(within: .seconds(10), now: $1) }

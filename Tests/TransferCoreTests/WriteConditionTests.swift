@@ -50,6 +50,21 @@ import WireProtocol
         #expect(driver.requests.isEmpty == opening.isShown)
     }
 
+    /// An object that is no larger than the file may be the file, or its beginning: only the agent can tell.
+    @Test(
+        arguments: [(true, 2_500, false), (true, 900, false), (true, 2_501, true), (false, 2_500, true)]
+            as [(Bool, UInt64, Bool)])
+    func aComparisonIsNoFailure(compares: Bool, size: UInt64, isFailure: Bool) {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500, compares: compares)))
+        let actions = driver.answer(.object(GatewayDriver.object(size: size, session: Self.earlier)))
+        #expect(Self.shows(frames(actions), Self.earlier))
+        let notes = actions.filter { if case .note = $0 { true } else { false } }
+        let failure = GatewayNote.failed(GatewayDriver.session, key: "site/file", .keyTaken)
+        #expect(notes == (isFailure ? [.note(failure)] : []))
+    }
+
     @Test func aSessionOfOtherTermsIsNotAdopted() {
         for (condition, isAdopted) in [(WriteCondition.absent, true), (.any, false), (.matches(Self.earlier), false)] {
             var driver = GatewayDriver()

@@ -42,12 +42,7 @@ extension GatewaySession {
     private mutating func receivedLookUp(_ answer: StoreAnswer, _ context: inout GatewayContext) {
         switch answer {
         case .object(let object):
-            if let object, object.session == id, plan.fileBytes == nil || object.size == plan.fileBytes {
-                return settle(object.receipt, bytes: object.size, &context)
-            }
-            seen = KeyView(object)
-            objectSession = object?.session
-            if let object, !mayReplace(object) || isToBeCompared(object) { return answerExisting(object, &context) }
+            guard !ends(with: object, &context) else { return }
             if isOnePart {
                 becomeOpen(&context)
             } else {

@@ -8,11 +8,10 @@ extension GatewaySession {
         enum Step: Equatable {
             /// The store's own list is being compared with the agent's.
             case comparing
-            /// What does the key hold, right before the upload is completed?
-            case lookingBefore
+            /// The store is asked what the key holds, right before the upload is completed, or because the answer to
+            /// an earlier completion was lost.
+            case looking
             case completing
-            /// The answer was lost: is the object there?
-            case lookingForOutcome
         }
 
         var step: Step
@@ -22,6 +21,9 @@ extension GatewaySession {
         var resumesAt: Instant?
         /// Listed parts that the store's listing lacks: it may lag, or they may be gone.
         var unlisted: [PartNumber] = []
+
+        /// What the completed object holds.
+        var content: ContentEvidence { .root(complete.root) }
     }
 
     struct Abortion: Equatable {
@@ -100,17 +102,18 @@ extension GatewaySession {
         case (.comparing, .parts(let listing)):
             compare(listing, completion, &context)
         case (.completing, .objectStored(let receipt)):
-            settle(receipt.proven(by: .root(completion.complete.root)), bytes: completion.complete.size, &context)
+            settle(receipt.proven(by: completion.content), bytes: completion.complete.size, &context)
         case (.completing, .failed(.partsInvalid(let named))):
             // Only listed parts can be sent again, and each once, whatever the store names.
             let named = Set(named)
             let listed = completion.list.map(\.part).filter(named.contains)
             let suspects = listed.isEmpty ? completion.unlisted : listed
             want(suspects.isEmpty ? completion.list.map(\.part) : suspects, &context)
-        case (.lookingBefore, .object(let object)), (.lookingForOutcome, .object(let object)):
-            receivedLook(object, completion, &context)
+        case (.looking, .object(let object)):
+            guard !ends(with: object, content: completion.content, &context) else { return }
+            completeInStore(completion, &context)
         case (_, .failed(.uploadUnknown)):
-            search(Search(cause: .uploadUnknown, root: completion.complete.root), &context)
+            search(Search(cause: .uploadUnknown, content: completion.content), &context)
         case (.completing, .failed(.keyTaken)), (.completing, .failed(.objectGone)):
             // Perhaps by an earlier attempt of this very session, whose answer was lost.
             search(searching(.conditionFailed, completion), &context)
@@ -118,7 +121,7 @@ extension GatewaySession {
             search(searching(.conflict, completion), &context)
         case (.completing, .failed(.outcomeUnknown)):
             var next = completion
-            next.step = .lookingForOutcome
+            next.step = .looking
             completeAgain(next, &context)
         case (_, .failed(.unavailable(let retryAfter))) where completion.attempts < context.limits.completionAttempts:
             var next = completion
@@ -132,19 +135,7 @@ extension GatewaySession {
     }
 
     private func searching(_ cause: Search.Cause, _ completion: Completion) -> Search {
-        Search(cause: cause, retry: .completion(completion), root: completion.complete.root)
-    }
-
-    /// The key's object is known: it is this session's already, or forbids the completion, or does not.
-    private mutating func receivedLook(
-        _ object: ObjectFacts?, _ completion: Completion, _ context: inout GatewayContext
-    ) {
-        if let object, isOurs(object, root: completion.complete.root) {
-            return settle(object.receipt, bytes: object.size, leavesUpload: object.session == nil, &context)
-        }
-        seen = KeyView(object)
-        if let object, !mayReplace(object) { return answerExisting(object, &context) }
-        completeInStore(completion, &context)
+        Search(cause: cause, retry: .completion(completion), content: completion.content)
     }
 
     private mutating func compare(
@@ -170,7 +161,7 @@ extension GatewaySession {
             return completeInStore(completion, &context)
         }
         var next = completion
-        next.step = .lookingBefore
+        next.step = .looking
         completeAgain(next, &context)
     }
 
@@ -183,7 +174,7 @@ extension GatewaySession {
         switch next.step {
         case .completing: return prepareCompletion(next, &context)
         case .comparing: question = .listParts(key: facts.key, upload: upload)
-        case .lookingBefore, .lookingForOutcome: question = .lookUpObject(key: facts.key, plan: plan)
+        case .looking: question = .lookUpObject(key: facts.key, plan: plan)
         }
         phase = .completing(next)
         request = context.request(question, for: id)
@@ -261,11 +252,7 @@ extension GatewaySession {
             pendingCompletion = nil
             return reportPart(number, answer.refusal, to: part.owner, &context)
         }
-        if let object, isOurs(object, root: nil, onePartDigest: part.offer.digest) {
-            return settle(object.receipt, bytes: object.size, &context)
-        }
-        seen = KeyView(object)
-        if let object, !mayReplace(object) { return answerExisting(object, &context) }
+        guard !ends(with: object, content: .wholeDigest(part.offer.digest), &context) else { return }
         // Where its connection is gone, nobody asks for it any more; who asks again has it looked at again.
         guard let pending = pendingCompletion, pending.from == part.owner else {
             parts[number]?.release = .held

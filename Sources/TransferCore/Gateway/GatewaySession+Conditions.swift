@@ -16,8 +16,46 @@ enum KeyView: Equatable {
 }
 
 extension GatewaySession {
+    /// Decides, for every look at the key, what the object there means to the session. The session ends if the object
+    /// is its own, if it must not be replaced, or if the agent wants to compare with it before anything is sent.
+    ///
+    /// - Parameters:
+    ///   - content: evidence of what the session's own object holds; `.none` while that is not known.
+    ///   - isUploadGone: the store has said that it does not know the session's upload.
+    /// - Returns: whether the session has ended.
+    mutating func ends(
+        with object: ObjectFacts?, content: ContentEvidence = .none, isUploadGone: Bool = false,
+        _ context: inout GatewayContext
+    ) -> Bool {
+        if let object, isOwn(object, content) {
+            // An object without a session id may be of another upload.
+            let leavesUpload = object.session == nil && !isUploadGone
+            settle(object.receipt, bytes: object.size, leavesUpload: leavesUpload, &context)
+            return true
+        }
+        seen = KeyView(object)
+        objectSession = object?.session
+        guard let object, !mayReplace(object) || isToBeCompared(object) else { return false }
+        answerExisting(object, &context)
+        return true
+    }
+
+    /// Whether an object is this session's: by its session id, or by its content if it has no session id.
+    private func isOwn(_ object: ObjectFacts, _ content: ContentEvidence) -> Bool {
+        guard plan.fileBytes == nil || object.size == plan.fileBytes else { return false }
+        let isSameContent: Bool? =
+            switch (object.evidence, content) {
+            case (.root(let there), .root(let own)) where object.partBytes == plan.partBytes: there == own
+            case (.wholeDigest(let there), .wholeDigest(let own)): there == own
+            default: nil
+            }
+        // An agent with the same identity may have completed this very session with other content.
+        guard isSameContent != false else { return false }
+        return object.session.map { $0 == id } ?? (isSameContent == true)
+    }
+
     /// Whether the session's condition lets it replace an object that is another's.
-    func mayReplace(_ object: ObjectFacts) -> Bool {
+    private func mayReplace(_ object: ObjectFacts) -> Bool {
         switch facts.terms.condition {
         case .any: true
         case .absent: false
@@ -25,8 +63,16 @@ extension GatewaySession {
         }
     }
 
-    /// Whether the agent is to compare with an object before anything is sent, though it may be replaced.
-    func isToBeCompared(_ object: ObjectFacts) -> Bool { compares && object.size == plan.fileBytes }
+    /// Whether the agent compares with an object before anything is sent, although the object may be replaced.
+    private func isToBeCompared(_ object: ObjectFacts) -> Bool {
+        phase == .lookingUp && compares && object.size == plan.fileBytes
+    }
+
+    /// Whether the object may be the agent's file already, or its beginning: the agent reads the file to find out, and
+    /// SESSION EXISTS is not a failure yet.
+    func agentCompares(with object: ObjectFacts) -> Bool {
+        compares && plan.fileBytes.map { object.size <= $0 } ?? false
+    }
 
     /// What the store is asked to check when it writes the object. After a look-up it is what the look-up saw, so that
     /// a request that arrives late cannot replace a newer object.

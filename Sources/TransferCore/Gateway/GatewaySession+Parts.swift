@@ -296,7 +296,8 @@ extension GatewaySession {
         removePart(part.offer.part, &context)
         pendingCompletion = nil
         search(
-            Search(cause: cause, retry: .onePart(owner: part.owner), onePartDigest: part.offer.digest), &context)
+            Search(cause: cause, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest)),
+            &context)
     }
 
     func reportPart(

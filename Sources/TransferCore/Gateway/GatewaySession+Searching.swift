@@ -34,10 +34,8 @@ extension GatewaySession {
         var patientUntil = Instant(nanoseconds: 0)
         /// When to look again; `nil` while the store is being asked.
         var resumesAt: Instant?
-        /// The root digest of several parts, or the digest of one, where completion was under way: equal content is
-        /// evidence too.
-        var root: SHA256Digest?
-        var onePartDigest: SHA256Digest?
+        /// What the session's object holds, where its completion was under way: then equal content tells it, too.
+        var content = ContentEvidence.none
     }
 
     mutating func search(_ search: Search, _ context: inout GatewayContext) {
@@ -59,12 +57,8 @@ extension GatewaySession {
 
     mutating func receivedSearchResult(_ answer: StoreAnswer, _ search: Search, _ context: inout GatewayContext) {
         guard case .object(let object) = answer else { return fail(answer.refusal, &context) }
-        if let object, isOurs(object, root: search.root, onePartDigest: search.onePartDigest) {
-            let leavesUpload = search.cause != .uploadUnknown && object.session == nil
-            return settle(object.receipt, bytes: object.size, leavesUpload: leavesUpload, &context)
-        }
-        seen = KeyView(object)
-        if let object, !mayReplace(object) { return answerExisting(object, &context) }
+        let isUploadGone = search.cause == .uploadUnknown
+        guard !ends(with: object, content: search.content, isUploadGone: isUploadGone, &context) else { return }
         if search.cause == .conditionFailed { return writeAgain(search.retry, &context) }
         let goesOn = search.checks < context.limits.lossChecks || context.now < search.patientUntil
         guard goesOn else {
@@ -96,19 +90,5 @@ extension GatewaySession {
             let refusal = SessionRefused(.partInterrupted, message: "the object under the key has changed")
             reportPart(number, refusal, to: owner, &context)
         }
-    }
-
-    /// Whether an object is this session's: by its session id, or by content where completion was under way.
-    func isOurs(_ object: ObjectFacts, root: SHA256Digest?, onePartDigest: SHA256Digest? = nil) -> Bool {
-        guard plan.fileBytes == nil || object.size == plan.fileBytes else { return false }
-        let isSameContent: Bool? =
-            switch object.evidence {
-            case .root(let there) where object.partBytes == plan.partBytes: root.map { $0 == there }
-            case .wholeDigest(let there): onePartDigest.map { $0 == there }
-            case .root, .compositeMD5, .none: nil
-            }
-        // An agent with the same identity may have completed this very session with other content.
-        guard isSameContent != false else { return false }
-        return object.session.map { $0 == id } ?? (isSameContent == true)
     }
 }

@@ -22,10 +22,11 @@ import WireProtocol
 //   listing           upload unknown                     searching
 //   open              COMPLETE                           completing
 //   open, completing  upload unknown                     searching
-//   searching         an object of this session          settled
-//   searching         one that may not be replaced       taken
-//   searching         after a failed condition, another  completing, open (one part: it is sent again)
-//   searching         nothing, for long enough           ended (lost)
+//   searching         the condition holds again          completing, open (one part: it is sent again)
+//   searching         nothing, for long enough           ended (lost); after a conflict as in the row above
+//   any look          an object of this session          settled
+//   any look          one that must not be replaced      taken, ended (without an upload)
+//   lookingUp         one that the agent compares with   ended
 //   completing        a condition failed, a conflict     searching
 //   completing        parts wanted                       open
 //   completing        completed                          settled
