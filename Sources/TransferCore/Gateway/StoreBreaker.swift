@@ -78,8 +78,7 @@ package struct StoreBreaker: Hashable, Sendable {
     private struct Evidence: Hashable {
         var lostCount = 0
         var refusalCount = 0
-        var refusedDevice: SHA256Digest?
-        var isOfSeveralDevices = false
+        var refusedDevices: Set<SHA256Digest> = []
         /// The newest request at the last request for a pause that counted.
         var flightEnd: StoreRequestID?
 
@@ -363,11 +362,8 @@ package struct StoreBreaker: Hashable, Sendable {
             evidence.flightEnd = newestRequest
         }
         evidence.refusalCount += 1
-        if let device {
-            if let first = evidence.refusedDevice, first != device { evidence.isOfSeveralDevices = true }
-            evidence.refusedDevice = evidence.refusedDevice ?? device
-        }
-        let most = evidence.isOfSeveralDevices ? limits.refusalsMaxOfSeveral : limits.refusalsMax
+        if let device { evidence.refusedDevices.insert(device) }
+        let most = evidence.refusedDevices.count > 1 ? limits.refusalsMaxOfSeveral : limits.refusalsMax
         return evidence.refusalCount >= most ? cause : nil
     }
 }
