@@ -93,7 +93,7 @@ extension Simulation {
     /// An agent says that the key is taken: by its own object, which the file has only grown beyond?
     func checkGrowth(of number: Int, _ object: VirtualStore.Object) {
         let state = jobs[number]
-        guard state.policy == .verify, state.file.versions.count == state.submittedVersion + 1,
+        guard state.submittedPolicy == .verify, state.file.versions.count == state.submittedVersion + 1,
             let proof = journals[state.agent].rows[state.upload]?.proof, proof.session == object.writer,
             scenario.nature.keepsSession, proof.root != nil, proof.stamp.inode == state.file.stamp.inode,
             object.bytes.count < state.file.bytes.count, state.file.bytes.starts(with: object.bytes)
