@@ -106,7 +106,7 @@ extension GatewayCourse {
                 terms: SessionTerms(
                     key: "site/a/file", size: choice & 8 == 0 ? 2_500 : nil, partBytes: 1_000,
                     modification: ModificationTime(seconds: 0, nanoseconds: 0),
-                    condition: Self.condition(choice >> 4)),
+                    condition: Self.condition(choice & 1 | choice >> 4 & 2)),
                 issuedMilliseconds: 0, upload: choice & 16 == 0 ? "u1" : "")
             if let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes) {
                 plans[token.session, default: []].append(plan)
@@ -198,7 +198,7 @@ extension GatewayCourse {
             terms: SessionTerms(
                 key: choice & 2 == 0 ? "site/a/file" : "site/b/file", size: choice & 4 == 0 ? 2_500 : nil,
                 partBytes: choice & 8 == 0 ? 1_000 : 0, modification: ModificationTime(seconds: 0, nanoseconds: 0),
-                condition: .absent),
+                condition: Self.condition(choice >> 6)),
             upload: choice & 16 == 0 ? "u2" : nil)
     }
 }
