@@ -16,7 +16,7 @@ extension Agent {
         wakeWhatWaitsForStore()
         attention.wakeDue(context.now)
         while let id = attention.touched.popFirst() { _ = look(at: id) }
-        // What is there and is not taken would be offered for ever.
+        // Stop at the first upload that cannot use the slot; otherwise this loop never ends.
         while context.hasFreeSlot, let id = attention.awaitingSlot.popFirst() {
             if look(at: id)?.slot == true { break }
         }

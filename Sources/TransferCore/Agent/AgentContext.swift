@@ -16,7 +16,7 @@ struct AgentContext {
     var store = StoreTrust()
     /// Parts are taken up and offered only while the agent runs.
     var phase = Agent.Phase.running
-    /// Something has changed in who holds room for parts, and who waits for it.
+    /// Room for parts was freed or requested: the agent checks whether uploads that wait hold all of it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
     private var lastAttempt: UInt64 = 0

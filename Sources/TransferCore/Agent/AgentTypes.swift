@@ -237,9 +237,8 @@ package struct UploadFailure: Error, Equatable, Sendable {
     package var isKept: Bool {
         switch kind {
         case .changed, .wrongFile, .stillWritten, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull,
-            .busy, .fenced,
-            .stopped, .journalFull, .storeRefuses, .bucketMissing, .versionUnsupported, .notAuthorised,
-            .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
+            .busy, .fenced, .stopped, .journalFull, .storeRefuses, .bucketMissing, .versionUnsupported,
+            .notAuthorised, .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
             true
         case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .contentRefused,
             .incomplete, .sessionLost, .superseded:

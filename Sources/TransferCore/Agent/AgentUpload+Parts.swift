@@ -30,7 +30,7 @@ struct AgentPart {
     var limit: ByteOffset?
     /// Bytes sent before a decision: they weigh on the connection's initial credit.
     var earlyBytes: UInt64 = 0
-    /// The most that any attempt got rid of: what goes beyond it is progress.
+    /// Highest offset that any attempt has written to a socket: what goes beyond it is progress.
     var mostTaken: ByteOffset = 0
     var failures = 0
     /// It is not offered yet because of the store.

@@ -3,7 +3,7 @@ import WireProtocol
 // What waits for a store that is down or full (specification §7.5).
 
 extension AgentContext {
-    /// Tells the user what an upload waits for. Of the store that is told once for all uploads, not with each of them.
+    /// Tells the user what an upload waits for. A wait for the store is reported once for all uploads.
     mutating func reportWait(of upload: UploadID, _ code: ErrorCode, message: String) {
         guard code.isOfStore else { return actions.append(.report(upload, .waiting(code, message: message))) }
         guard store.refused(code) else { return }

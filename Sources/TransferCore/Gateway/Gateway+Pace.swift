@@ -98,7 +98,7 @@ extension Gateway {
         settleSlots()
     }
 
-    /// Somebody was put off for want of room: a slow part makes some, where slow parts hold more than their share.
+    /// The budget is full: evicts one slow part, where slow parts hold more than their share.
     mutating func makeRoomForParts() {
         while let slow = slowParts.popLast() {
             guard let part = sessions[slow.session]?.parts[slow.number], part.flow == slow.flow, !part.isWhole else {

@@ -21,7 +21,7 @@ struct GatewayContext {
     var undecidedBytes: [ConnectionID: UInt64] = [:]
     /// How many parts of each connection wait for a decision.
     private(set) var undecidedParts: [ConnectionID: Int] = [:]
-    /// Somebody was put off because all devices together hold the budget; the gateway looks for room after the event.
+    /// A reservation failed because all devices together hold the budget; the gateway looks for room after the event.
     var isShort = false
     /// What became of slots; the gateway applies it after each event.
     var slotChanges: [SlotChange] = []

@@ -253,7 +253,7 @@ extension GatewaySession {
             return reportPart(number, answer.refusal, to: part.owner, &context)
         }
         guard !ends(with: object, content: .wholeDigest(part.offer.digest), &context) else { return }
-        // Where its connection is gone, nobody asks for it any more; who asks again has it looked at again.
+        // COMPLETE of a connection that is gone releases nothing. The next COMPLETE brings another look.
         guard let pending = pendingCompletion, pending.from == part.owner else {
             parts[number]?.release = .held
             return

@@ -1,4 +1,4 @@
-/// So many at once, and so many a second after that: what was taken grows back steadily, to no more than at once.
+/// Token bucket: burst `atOnce`, refill `perSecond`.
 package struct Allowance: Equatable, Sendable {
     /// How long one takes to grow back, and all of them.
     private let nanosecondsEach: UInt64
