@@ -369,6 +369,7 @@ def frames():
                part_list((1, 0, None, "e"), (U32_MAX, U64_MAX, None, ETAG_MAX)), slot=65535, flags=1)
     yield line("empty page", "PART LIST", part_list(), slot=1, flags=1)
     yield line("usual", "COMPLETE", complete(), slot=1)
+    yield line("first", "COMPLETE", complete(), slot=1, flags=1)
     yield line("an empty file", "COMPLETE", complete(1, 0), slot=1)
     yield line("highest", "COMPLETE", complete(U32_MAX, U64_MAX), slot=65535)
     yield line("one", "PARTS WANTED", parts_wanted(1), slot=1)

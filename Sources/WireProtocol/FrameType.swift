@@ -111,7 +111,7 @@ extension FrameType {
         case .resumeQuery: ("RESUME QUERY", .agentToGateway, .session, 8_192, 0)
         case .resumeState: ("RESUME STATE", .gatewayToAgent, .session, 131_072, 0)
         case .partList: ("PART LIST", .both, .session, 262_144, PartList.lastFlag)
-        case .complete: ("COMPLETE", .agentToGateway, .session, 256, 0)
+        case .complete: ("COMPLETE", .agentToGateway, .session, 256, Complete.firstFlag)
         case .partsWanted: ("PARTS WANTED", .gatewayToAgent, .session, 65_536, 0)
         case .completed: ("COMPLETED", .gatewayToAgent, .session, 8_192, 0)
         case .abort: ("ABORT", .agentToGateway, .session, 8_192, 0)

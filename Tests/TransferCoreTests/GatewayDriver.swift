@@ -160,10 +160,11 @@ struct GatewayDriver {
         }
     }
 
-    static func complete(_ size: UInt64) -> Complete {
+    static func complete(_ size: UInt64, isFirst: Bool = false) -> Complete {
         let entries = entries(of: size)
         return Complete(
-            root: ToyDigest.root(entries.compactMap(\.digest)), partCount: UInt32(entries.count), size: size)
+            root: ToyDigest.root(entries.compactMap(\.digest)), partCount: UInt32(entries.count), size: size,
+            isFirst: isFirst)
     }
 
     static func token(

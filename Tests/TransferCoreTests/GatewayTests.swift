@@ -318,30 +318,6 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == before)
     }
 
-    /// Another gateway may be completing the upload, whose store hides it meanwhile. An agent may list fewer parts than
-    /// are stored: its journal lags behind.
-    @Test(arguments: [3, 2])
-    func aResumedSessionIsNotCalledLostAtOnce(listed: Int) {
-        var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
-        driver.connect()
-        let entries = Array(GatewayDriver.entries(of: 2_500).prefix(listed))
-        let began = driver.now
-        driver.frame(.resumeQuery(ResumeQuery(listedParts: UInt32(listed), token: GatewayDriver.token())))
-        var answers = frames(driver.frame(.partList(PartList(entries: entries, isLast: true))))
-        answers += frames(driver.answer(.failed(.uploadUnknown)))
-        var checks = 0
-        while !driver.requests.isEmpty, checks < 100 {
-            if case .lookUpObject = driver.requests[0].request { checks += 1 }
-            answers += frames(driver.answer(.object(nil)))
-            driver.change { $0.heard(1, from: GatewayDriver.connection, now: $1) }
-            answers += frames(driver.tick(after: .seconds(min(checks, 10))))
-        }
-        #expect(answers.contains { if case .resumeState(let state) = $0 { state.phase == .lost } else { false } })
-        let isPatient = driver.now >= began + .seconds(60) && driver.now < began + .seconds(90)
-        #expect(isPatient, "\(checks)")
-        #expect(checks < 20)
-    }
-
     /// Bytes of the connection that had a part are not mixed with those of the one that has it now.
     @Test func aChunkThatIsUnderWayWhenItsPartMovesIsDiscarded() throws {
         var driver = try GatewayTableTests.driver(in: .open)

@@ -238,14 +238,14 @@ import WireProtocol
                 .readPart(upload, try part(2), start: 1_000, bytes: 500, withMD5: false, keep: true),
             ])
         agent.read(size: 1_500)
-        let last = agent.frame(.partDecision(PartDecision(part: try part(2), decision: .have(etag: "etag-2"))))
-        #expect(last.last == .checkFile(upload))
+        agent.frame(.partDecision(PartDecision(part: try part(2), decision: .have(etag: "etag-2"))))
+        #expect(agent.commit() == [.checkFile(upload)])
 
         // Every part is stored, and the file is the one that was begun: all of it is listed, and completed.
         #expect(
             agent.change { $0.fileChecked(.success(AgentDriver.stamp(size: 1_500)), of: upload, now: $1) } == [
                 .send(id, slot, .partList(PartList(entries: entries, isLast: true))),
-                .send(id, slot, .complete(GatewayDriver.complete(1_500))),
+                .send(id, slot, .complete(GatewayDriver.complete(1_500, isFirst: true))),
             ])
         let receipt = UploadReceipt(
             size: 1_500, partBytes: 1_000, root: GatewayDriver.complete(1_500).root, evidence: .none, etag: "e",

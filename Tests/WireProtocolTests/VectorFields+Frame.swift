@@ -38,7 +38,9 @@ extension VectorFields {
         case .partList: .partList(PartList(entries: try partListEntries(), isLast: flags & 1 != 0))
         case .complete:
             .complete(
-                Complete(root: try digest("root"), partCount: try integer("partCount"), size: try integer("size")))
+                Complete(
+                    root: try digest("root"), partCount: try integer("partCount"), size: try integer("size"),
+                    isFirst: flags & 1 != 0))
         case .partsWanted: .partsWanted(PartsWanted(parts: try parts(count: try integer("count"), "parts")))
         case .completed: .completed(try completed())
         case .abort: .abort(Abort(token: try bytes("token")))

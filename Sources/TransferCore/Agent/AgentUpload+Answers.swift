@@ -213,9 +213,11 @@ extension AgentUpload {
     // MARK: Completing
 
     /// When every part is stored, the file is looked at once more before it is completed.
+    ///
+    /// The journal has every part by then. So a run that finds fewer in it knows that no gateway is completing.
     mutating func recheckIfWhole(_ context: inout AgentContext) {
         guard phase == .transferring, let plan, !plan.isOnePart, parts.isEmpty, let count = plan.partCount,
-            stored.count == Int(count)
+            stored.count == Int(count), unsavedPart == nil
         else { return }
         phase = .rechecking
         context.actions.append(.checkFile(id))
@@ -249,7 +251,9 @@ extension AgentUpload {
         setStage(.completing, of: link.attachment)
         for page in PartList.pages(of: entries) { context.send(.partList(page), to: link.attachment) }
         let complete = Complete(
-            root: root, partCount: UInt32(clamping: entries.count), size: entries.reduce(0) { $0 &+ $1.size })
+            root: root, partCount: UInt32(clamping: entries.count), size: entries.reduce(0) { $0 &+ $1.size },
+            isFirst: !mayBeCompleting)
+        mayBeCompleting = true
         context.send(.complete(complete), to: link.attachment)
     }
 

@@ -5,6 +5,10 @@ import WireProtocol
 extension AgentUpload {
     /// Called by the agent when the journal has become durable that far.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
+        if let unsavedPart, unsavedPart <= sequence {
+            self.unsavedPart = nil
+            recheckIfWhole(&context)
+        }
         switch phase {
         case .recording(let awaited, let errand) where awaited <= sequence:
             phase = .waiting(errand, until: context.now)

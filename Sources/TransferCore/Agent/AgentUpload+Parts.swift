@@ -313,7 +313,7 @@ extension AgentUpload {
         // What holds up another part may be all that is left to tell.
         if parts.allSatisfy({ $0.key == number || $0.value.failures == 0 }) { trouble = nil }
         context.progressAt = context.now
-        context.journal(.stored(id, entry))
+        unsavedPart = context.journal(.stored(id, entry), awaitedBy: id)
         let progress = AgentReport.partProgress(number, sent: part.size, size: part.size, isStored: true)
         context.actions.append(.report(id, progress))
         removePart(number, &context)

@@ -112,6 +112,10 @@ struct AgentUpload {
     var isTouched = false
     /// COMPLETE of a one-part file may have been sent, and its outcome is not known.
     var mayStillAppear = false
+    /// COMPLETE of several parts may have been sent, by this run or an earlier one.
+    var mayBeCompleting = false
+    /// The last part whose entry in the journal is not durable yet.
+    var unsavedPart: JournalSequence?
     var putLimitWait = PutLimitWait.none
     /// The upload waits for the put limit until then, or has waited; that is no standstill. `nil`: it has not.
     var putLimitEndsAt: Instant?
@@ -234,6 +238,7 @@ struct AgentUpload {
         guard allows(saved, difference) else { return abandonSaved(difference, &context) }
         condition = saved.condition
         for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { keep(entry) }
+        mayBeCompleting = stored.count == plan.partCount.map(Int.init)
         switch difference {
         case .none:
             acceptStored()
@@ -381,6 +386,8 @@ struct AgentUpload {
         guard let stamp else { return }
         self.session = session
         isSessionTold = false
+        // Of an adopted session, the run that lost its journal may have sent it.
+        mayBeCompleting = errand == .resume
         isRecorded = true
         let row = SavedSession(
             session: session, token: token, partBytes: partBytes, condition: condition, policy: policy, stamp: stamp,

@@ -117,7 +117,7 @@ extension GatewaySession {
             context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         case .failed(.uploadUnknown):
-            search(Search(cause: .uploadUnknown), &context)
+            search(Search(cause: .uploadUnknown, isPatient: mayBeCompletedElsewhere), &context)
         default:
             fail(answer.refusal, &context)
         }

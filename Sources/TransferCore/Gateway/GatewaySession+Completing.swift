@@ -113,7 +113,9 @@ extension GatewaySession {
             guard !ends(with: object, content: completion.content, &context) else { return }
             completeInStore(completion, &context)
         case (_, .failed(.uploadUnknown)):
-            search(Search(cause: .uploadUnknown, content: completion.content), &context)
+            // Without an earlier COMPLETE, and with no request of this one that may still be at work, nobody makes it.
+            let isPatient = !completion.complete.isFirst || completion.attempts > 1
+            search(Search(cause: .uploadUnknown, isPatient: isPatient, content: completion.content), &context)
         case (.completing, .failed(.keyTaken)), (.completing, .failed(.objectGone)):
             // Perhaps by an earlier attempt of this very session, whose answer was lost.
             search(searching(.conditionFailed, completion), &context)

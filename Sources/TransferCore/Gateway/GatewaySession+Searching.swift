@@ -70,10 +70,12 @@ extension GatewaySession {
     }
 
     /// Whether another gateway may be completing the upload at this moment. It needs every part; so those that are not
-    /// stored yet, as far as this gateway knows, must all be on their way.
+    /// stored yet, as far as this gateway knows, must all be on their way. An agent that resumes lists all of them
+    /// where it may have sent COMPLETE (specification §9.1).
     var mayBeCompletedElsewhere: Bool {
         guard let count = plan.partCount else { return true }
-        return stored.count + parts.count >= Int(count)
+        let listed = attached.map { if case .resumeState(let parts) = $0.awaits { parts.count } else { 0 } }.max() ?? 0
+        return max(stored.count + parts.count, listed) >= Int(count)
     }
 
     private mutating func writeAgain(_ retry: Search.Retry, _ context: inout GatewayContext) {

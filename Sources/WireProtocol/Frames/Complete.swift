@@ -6,15 +6,23 @@ package struct Complete: Equatable, Sendable {
     package let partCount: UInt32
     /// Bytes of the file.
     package let size: UInt64
+    /// The agent has never sent COMPLETE for this session before: no gateway can be completing it.
+    package let isFirst: Bool
 
-    package init(root: SHA256Digest, partCount: UInt32, size: UInt64) {
+    package init(root: SHA256Digest, partCount: UInt32, size: UInt64, isFirst: Bool = false) {
         self.root = root
         self.partCount = partCount
         self.size = size
+        self.isFirst = isFirst
     }
 }
 
 extension Complete: FrameBody {
+    /// The header's bit for `isFirst`.
+    static let firstFlag: UInt8 = 1 << 0
+
+    var flags: UInt8 { isFirst ? Self.firstFlag : 0 }
+
     static var type: FrameType { .complete }
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
@@ -25,6 +33,7 @@ extension Complete: FrameBody {
     }
 
     init(from reader: inout BodyReader) throws(WireError) {
+        isFirst = reader.flags & Self.firstFlag != 0
         root = try reader.sha256()
         partCount = try reader.integer()
         guard partCount >= 1 else { throw reader.badValue("partCount") }

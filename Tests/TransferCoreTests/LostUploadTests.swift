@@ -1,0 +1,101 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// When a gateway says that an upload is lost: not while another may be completing it, and soon where none can be.
+@Suite struct LostUploadTests {
+    /// Another gateway may be completing the upload, whose store hides it meanwhile; but not where the agent lists fewer
+    /// parts than the file has, since its journal has them all before it sends COMPLETE.
+    @Test(arguments: [(3, true), (2, false)])
+    func aResumedSessionIsNotCalledLostWhileItMayBeCompleting(listed: Int, isPatient: Bool) {
+        var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
+        driver.connect()
+        let entries = Array(GatewayDriver.entries(of: 2_500).prefix(listed))
+        let began = driver.now
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: UInt32(listed), token: GatewayDriver.token())))
+        var answers = frames(driver.frame(.partList(PartList(entries: entries, isLast: true))))
+        answers += frames(driver.answer(.failed(.uploadUnknown)))
+        var checks = 0
+        while !driver.requests.isEmpty, checks < 100 {
+            if case .lookUpObject = driver.requests[0].request { checks += 1 }
+            answers += frames(driver.answer(.object(nil)))
+            driver.change { $0.heard(1, from: GatewayDriver.connection, now: $1) }
+            answers += frames(driver.tick(after: .seconds(min(checks, 10))))
+        }
+        #expect(answers.contains { if case .resumeState(let state) = $0 { state.phase == .lost } else { false } })
+        let waited = driver.now - began
+        #expect(isPatient ? waited >= .seconds(60) && waited < .seconds(90) : waited < .seconds(10), "\(waited)")
+        #expect(checks < 20)
+    }
+
+    /// A store that tells only at the completion that the upload is gone: nobody else can be completing it where this
+    /// is the agent's first COMPLETE, and this gateway's first request.
+    @Test(arguments: [(true, 0, false), (true, 1, true), (false, 0, true)])
+    func anUploadThatIsGoneAtItsCompletionIsLostAtOnceOnlyTheFirstTime(isFirst: Bool, failed: Int, isPatient: Bool) {
+        var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
+        driver.connect()
+        let entries = GatewayDriver.entries(of: 2_500)
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 3, token: GatewayDriver.token())))
+        driver.frame(.partList(PartList(entries: entries, isLast: true)))
+        driver.answer(.parts(entries))
+        driver.frame(.partList(PartList(entries: entries, isLast: true)))
+        driver.frame(.complete(GatewayDriver.complete(2_500, isFirst: isFirst)))
+        driver.answer(.parts(entries))
+        for _ in 0..<failed {
+            driver.answer(.failed(.unavailable(retryAfter: .zero)))
+            driver.tick(after: .seconds(2))
+        }
+        let began = driver.now
+        var answers = frames(driver.answer(.failed(.uploadUnknown)))
+        for _ in 0..<100 where !driver.requests.isEmpty {
+            answers += frames(driver.answer(.object(nil)))
+            driver.change { $0.heard(1, from: GatewayDriver.connection, now: $1) }
+            answers += frames(driver.tick(after: .seconds(5)))
+        }
+        #expect(answers.contains { if case .error(let report) = $0 { report.code == .sessionLost } else { false } })
+        #expect((driver.now - began >= .seconds(60)) == isPatient, "\(driver.now - began)")
+    }
+
+    /// What the journal has tells a later run, and through its list a gateway, whether COMPLETE may have been sent.
+    @Test func anAgentCompletesWhenItsJournalHasEveryPart() throws {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 2))
+        driver.welcome()
+        driver.frame(AgentDriver.resumeState())
+        driver.read()
+        let part = try #require(PartNumber(3))
+        let stored = driver.frame(.partDecision(PartDecision(part: part, decision: .have(etag: "etag-3"))))
+        let check = AgentAction.checkFile(AgentDriver.upload)
+        #expect(!stored.contains(check))
+        #expect(driver.commit().contains(check))
+    }
+
+    /// A run that finds every part in its journal cannot know whether an earlier one sent COMPLETE.
+    @Test(arguments: [(2, true), (3, false)])
+    func onlyAnAgentThatHasSentNoCompleteCallsItTheFirst(saved: Int, isFirst: Bool) throws {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: saved))
+        driver.welcome()
+        driver.frame(AgentDriver.resumeState())
+        let part = try #require(PartNumber(3))
+        if saved == 2 {
+            driver.read()
+            driver.frame(.partDecision(PartDecision(part: part, decision: .have(etag: "etag-3"))))
+            driver.commit()
+        }
+        let check = Result<FileStamp, UploadFailure>.success(AgentDriver.stamp)
+        let sent = driver.change { $0.fileChecked(check, of: AgentDriver.upload, now: $1) }
+        #expect(Self.completes(sent).map(\.isFirst) == [isFirst])
+        driver.frame(.partsWanted(PartsWanted(parts: [part])))
+        driver.read()
+        driver.frame(.partDecision(PartDecision(part: part, decision: .have(etag: "etag-3"))))
+        driver.commit()
+        let again = driver.change { $0.fileChecked(check, of: AgentDriver.upload, now: $1) }
+        #expect(Self.completes(again).map(\.isFirst) == [false])
+    }
+
+    private static func completes(_ actions: [AgentAction]) -> [Complete] {
+        frames(actions).compactMap { if case .complete(let complete) = $0 { complete } else { nil } }
+    }
+}
