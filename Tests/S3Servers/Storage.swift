@@ -116,7 +116,9 @@ package struct DirectoryStorage: Storage {
     package func purgeUploads() throws {
         let uploads = directory.appending(path: ".sluice/uploads")
         for upload in try FileManager.default.contentsOfDirectory(at: uploads, includingPropertiesForKeys: nil) {
-            try FileManager.default.removeItem(at: upload)
+            // In one step: a gateway that writes into it meanwhile would keep it from being emptied.
+            let away = directory.deletingLastPathComponent().appending(path: "purged-\(UUID().uuidString)")
+            try FileManager.default.moveItem(at: upload, to: away)
         }
     }
 }
