@@ -65,12 +65,13 @@ extension EndToEndTests {
         @Test(arguments: kinds, ["push", "resume", "restarted gateway", "lost journal"])
         func failHoldsAfterAnInterruption(kind: StorageKind, how: String) async throws {
             try await Site.with(kind) { site in
-                let (file, foreign) = try site.makeRivals(.severalParts)
+                let file = try site.makeFile("file", bytes: 3 * site.partBytes, seed: 1)
+                let foreign = try site.makeFile("foreign", bytes: 1_000, seed: 2)
                 let fail = ["--if-exists", "fail"]
                 let agent = try await site.withGateway { gateway in
                     let agent = try await site.makeAgent(port: gateway.port)
-                    try await agent.start(site.halting(file) + fail) { push in
-                        try await push.waitForStoredParts(2)
+                    try await agent.start(site.slowPush(file, partsPerSecond: 1) + fail) { push in
+                        try await push.waitForStoredParts(1)
                         push.kill(SIGKILL)
                         try await push.waitForExit()
                     }
@@ -164,7 +165,7 @@ extension EndToEndTests {
 extension Site {
     /// A file to push and another writer's of the same size.
     fileprivate func makeRivals(_ size: EndToEndTests.ForeignWriterTests.Size) throws -> (file: URL, foreign: URL) {
-        let bytes = size == .onePart ? partBytes - 100_000 : 3 * partBytes + 4_321
+        let bytes = size == .onePart ? partBytes - 100_000 : partBytes + partBytes / 4
         return (try makeFile("file", bytes: bytes, seed: 1), try makeFile("foreign", bytes: bytes, seed: 2))
     }
 

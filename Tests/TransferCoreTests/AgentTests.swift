@@ -177,6 +177,7 @@ import WireProtocol
                 }
             }
         }
+        driver.commit()
         let completing = driver.change { $0.fileChecked(.success(AgentDriver.stamp), of: AgentDriver.upload, now: $1) }
         let at = completing.compactMap { action -> ConnectionID? in
             if case .send(let id, _, .complete) = action { id } else { nil }

