@@ -146,11 +146,11 @@ extension EndToEndTests {
                     let storage = try #require(site.storage as? S3Storage)
                     let agent = try await site.makeAgent(port: gateway.port)
                     let file = try site.makeLargeFile()
-                    let run = try await agent.start(site.slowPush(file)) { program in
-                        try await program.waitForStoredParts(2)
+                    // Slowly: were all parts stored, a gateway would have to think that another is completing them.
+                    let run = try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
+                        try await program.waitForStoredParts(1)
                         try await storage.aws(["s3", "rb", "--force", "s3://\(storage.server.bucket)"])
-                        // moto may leave requests to a bucket that goes away without an answer: they end after 60 s.
-                        let ended = try await program.waitForExit(within: .seconds(150))
+                        let ended = try await program.waitForExit(within: Site.deadline)
                         #expect(ended == .exited(69), "\(program.transcript)")
                         return AgentRun(program)
                     }
