@@ -28,7 +28,10 @@ TYPES = {
     "PART DECISION": (0x21, DOWN), "PART DATA": (0x22, UP), "RECEIVED": (0x23, DOWN), "STORED": (0x24, DOWN),
     "RESUME QUERY": (0x30, UP), "RESUME STATE": (0x31, DOWN), "PART LIST": (0x32, BOTH), "COMPLETE": (0x40, UP),
     "PARTS WANTED": (0x41, DOWN), "COMPLETED": (0x42, DOWN), "ABORT": (0x43, UP), "ABORTED": (0x44, DOWN),
+    "PROVE": (0x50, UP), "PROVEN": (0x51, DOWN), "REPORT": (0x60, UP),
 }
+# A receiver that does not know a type with this bit skips it (§3). REPORT always has it.
+OPTIONAL = 0x80
 
 
 def digest(seed):
@@ -41,6 +44,13 @@ def md5(seed):
 
 def identifier(seed):
     return digest(seed)[:16]
+
+
+# The key that signs the receipts of the vectors: Ed25519, so that a statement has exactly one signature. Its
+# SubjectPublicKeyInfo is this front and the 32 bytes of the public key (RFC 8410).
+PRIVATE_KEY = bytes(range(32))
+PUBLIC_KEY = bytes.fromhex(
+    "302a300506032b6570032100" "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8")
 
 
 def json_text(text):
@@ -79,6 +89,10 @@ class Body:
         self.fields.append(f"{name}={value.hex() or '-'}")
         return self
 
+    def count(self, form, name, entries):
+        self.number(form, name, len(entries))
+        return entries
+
     def bytes16(self, name, value):
         self.data += struct.pack(">H", len(value))
         return self.fixed(name, value)
@@ -99,9 +113,11 @@ class Body:
 # The frames of §4, field by field.
 
 
-def hello(low=1, high=1, capabilities=1, software="sluice-agent/1.0", magic=0x534C5543):
+def hello(low=1, high=1, capabilities=1, software="sluice-agent/1.0", magic=0x534C5543, pins=(), run="run"):
     body = Body().u32("magic", magic).u16("versionMin", low).u16("versionMax", high)
-    body.u32("capabilities", capabilities).fixed("fingerprint", digest("device")).fixed("run", identifier("run"))
+    body.u32("capabilities", capabilities).fixed("fingerprint", digest("device")).fixed("run", identifier(run))
+    for pin in body.count(">B", "pins", pins):
+        body.fixed("pin", pin)
     return body.text8("software", software)
 
 
@@ -117,7 +133,8 @@ def enrolled(name, prefix):
 WELCOME = dict(
     version=1, capabilities=1, slotsMax=64, chunkBytesMax=262144, initialCreditBytes=1048576, partBytesMin=5242880,
     partBytesMax=5368709120, partBytesDefault=8388608, partsMax=10000, objectBytesMax=5497558138880,
-    putLimitMilliseconds=300000, idleLimitMilliseconds=90000, serverTime=1767225600000, software="sluice-gateway/1.0")
+    putLimitMilliseconds=300000, idleLimitMilliseconds=90000, serverTime=1767225600000, software="sluice-gateway/1.0",
+    deviceName="camera-7", prefix="site-a/", storeIdentity=digest("store"), receiptKey=b"", nextSiteKey=None)
 
 
 def welcome(**changes):
@@ -130,7 +147,10 @@ def welcome(**changes):
     body.u32("partsMax", value["partsMax"]).u64("objectBytesMax", value["objectBytesMax"])
     body.u32("putLimitMilliseconds", value["putLimitMilliseconds"])
     body.u32("idleLimitMilliseconds", value["idleLimitMilliseconds"])
-    return body.i64("serverTime", value["serverTime"]).text8("software", value["software"])
+    body.i64("serverTime", value["serverTime"]).text8("software", value["software"])
+    body.text8("deviceName", value["deviceName"]).text16("prefix", value["prefix"])
+    body.fixed("storeIdentity", value["storeIdentity"]).bytes16("receiptKey", value["receiptKey"])
+    return body if value["nextSiteKey"] is None else body.fixed("nextSiteKey", value["nextSiteKey"])
 
 
 def ping(nonce=7):
@@ -146,16 +166,34 @@ def error(scope, code, part=0, retry=0, message=""):
     return body.text16("message", message)
 
 
+def write_metadata(body, content_type, pairs):
+    body.text8("contentType", content_type)
+    for name, value in body.count(">B", "metadata", pairs):
+        body.text8("name", name).text16("value", value)
+    return body
+
+
 def session_open(size=10485760, part_bytes=8388608, seconds=1767225600, nanoseconds=123456789, condition=0,
-                 key="camera/2026-01-01.mp4", matches=bytes(16)):
-    body = Body().fixed("session", identifier("session")).u64("size", size).u64("partBytes", part_bytes)
+                 key="camera/2026-01-01.mp4", matches=bytes(16), content_type="", pairs=(), session="session"):
+    body = Body().fixed("session", identifier(session)).u64("size", size).u64("partBytes", part_bytes)
     body.i64("modificationSeconds", seconds).u32("modificationNanoseconds", nanoseconds)
     body.u8("condition", condition).fixed("conditionSession", matches)
-    return body.text16("key", key)
+    return write_metadata(body, content_type, pairs).text16("key", key)
+
+
+def write_partials(body, partials):
+    for part, part_digest, offset, limit in body.count(">H", "partials", partials):
+        body.u32("part", part).fixed("digest", part_digest).u64("offset", offset).u64("limit", limit)
+    return body
 
 
 def session_opened(token, part_bytes=8388608, session="session"):
     return Body().fixed("session", identifier(session)).u64("partBytes", part_bytes).bytes16("token", token)
+
+
+def session_adopted(token, candidates=0, partials=(), part_bytes=8388608, session="adopted"):
+    body = session_opened(token, part_bytes, session).u32("candidateParts", candidates)
+    return write_partials(body, partials)
 
 
 def session_exists(kind, evidence, size=10485760, part_bytes=8388608, etag='"0123abcd-2"', version="v1",
@@ -199,10 +237,7 @@ def resume_query(listed, token):
 
 def resume_state(state, candidates=0, partials=(), wanted=(), token=b"", part_bytes=8388608):
     body = Body().u8("state", state).u64("partBytes", part_bytes).u32("candidateParts", candidates)
-    body.u16("partials", len(partials))
-    for part, offset in partials:
-        body.u32("part", part).u64("offset", offset)
-    body.u32("wanted", len(wanted))
+    write_partials(body, partials).u32("wanted", len(wanted))
     for part in wanted:
         body.u32("part", part)
     return body.bytes16("token", token)
@@ -216,8 +251,8 @@ def part_list(*entries):
     return body
 
 
-def complete(count=2, size=10485760):
-    return Body().fixed("root", digest("root")).u32("partCount", count).u64("size", size)
+def complete(count=2, size=10485760, root=None):
+    return Body().fixed("root", root or digest("root")).u32("partCount", count).u64("size", size)
 
 
 def parts_wanted(*parts):
@@ -227,11 +262,35 @@ def parts_wanted(*parts):
     return body
 
 
+RECEIPT = (1767225661000, bytes(range(64)))
+
+
+def write_receipt(body, receipt):
+    return body if receipt is None else body.i64("receiptTime", receipt[0]).bytes16("signature", receipt[1])
+
+
 def completed(kind, evidence, size=10485760, part_bytes=8388608, etag='"0123abcd-2"', version="v1",
-              location="camera/2026-01-01.mp4"):
+              location="camera/2026-01-01.mp4", receipt=None):
     body = Body().u64("size", size).u8("evidenceKind", kind).bytes16("evidence", evidence)
     body.u64("partBytes", part_bytes)
-    return body.text16("etag", etag).text16("version", version).text16("location", location)
+    body.text16("etag", etag).text16("version", version).text16("location", location)
+    return write_receipt(body, receipt)
+
+
+def prove(size=10485760, part_bytes=8388608, root=None, key="camera/2026-01-01.mp4"):
+    body = Body().u64("size", size).u64("partBytes", part_bytes).fixed("root", root or digest("root"))
+    return body.text16("key", key)
+
+
+def proven(outcome, kind=0, evidence=b"", size=0, part_bytes=0, etag="", version="", session=bytes(16), receipt=None):
+    body = Body().u8("outcome", outcome).u64("size", size).u8("evidenceKind", kind).bytes16("evidence", evidence)
+    body.u64("partBytes", part_bytes).text16("etag", etag).text16("version", version).fixed("session", session)
+    return write_receipt(body, receipt)
+
+
+def report(state=0, items=0, size=0, oldest=0, quarantined=0, free=U64_MAX, reason=""):
+    body = Body().u8("state", state).u32("pendingItems", items).u64("pendingBytes", size).u32("oldestSeconds", oldest)
+    return body.u32("quarantinedItems", quarantined).u64("freeBytes", free).text16("reason", reason)
 
 
 def abort(token):
@@ -272,22 +331,36 @@ LZ4_BLOCK = bytes.fromhex("1f61010027506161616161")
 MD5_ETAG = b"9b2cf535f27731c974343645a3985328-2"
 
 
+def partial(part, offset, limit):
+    return part, digest(f"partial {part}"), offset, limit
+
+
+# 64 pairs with 1,792 bytes of names and values together, in order of name: the most that §6.6 allows.
+MOST_METADATA = [(f"{n:02d}", "v" * 26) for n in range(64)]
+
+
 def frames():
     yield line("one version", "HELLO", hello())
+    yield line("two pins", "HELLO", hello(pins=[digest("site"), digest("next site")]))
+    yield line("most pins", "HELLO", hello(pins=[digest(f"pin {n}") for n in range(8)]))
     yield line("several versions, no capability, no software", "HELLO", hello(1, 65535, 0, ""))
     yield line("all capabilities, longest software", "HELLO", hello(0, 0, U32_MAX, "s" * 255))
     yield line("usual", "WELCOME", welcome())
+    yield line("with a key for receipts and a next key", "WELCOME",
+               welcome(receiptKey=PUBLIC_KEY, nextSiteKey=digest("next site")), flags=1)
     yield line(
         "lowest", "WELCOME",
         welcome(version=0, capabilities=0, slotsMax=1, chunkBytesMax=1, initialCreditBytes=0, partBytesMin=1,
                 partBytesMax=1, partBytesDefault=1, partsMax=1, objectBytesMax=0, putLimitMilliseconds=0,
-                idleLimitMilliseconds=0, serverTime=-2**63, software=""))
+                idleLimitMilliseconds=0, serverTime=-2**63, software="", deviceName="", prefix="",
+                storeIdentity=bytes(32)))
     yield line(
         "highest", "WELCOME",
         welcome(version=65535, capabilities=U32_MAX, slotsMax=65535, initialCreditBytes=U32_MAX,
                 partBytesMin=U64_MAX, partBytesMax=U64_MAX, partBytesDefault=U64_MAX, objectBytesMax=U64_MAX,
                 putLimitMilliseconds=U32_MAX, idleLimitMilliseconds=U32_MAX, serverTime=2**63 - 1,
-                software="é" * 127))
+                software="é" * 127, deviceName="n" * 255, prefix="p" * 1023 + "/", storeIdentity=b"\xff" * 32,
+                receiptKey=bytes(256), nextSiteKey=b"\xff" * 32), flags=1)
     for kind in ("PING", "PONG"):
         yield line("zero", kind, ping(0))
         yield line("byte order", kind, ping(0x0102030405060708))
@@ -307,6 +380,16 @@ def frames():
     yield line("longest", "ENROLLED", enrolled("n" * 255, "p" * 1023 + "/"))
     yield line("absent, with a comparison", "SESSION OPEN", session_open(), slot=1, flags=1)
     yield line("any, a stream", "SESSION OPEN", session_open(size=U64_MAX, condition=1), slot=2)
+    yield line("asks for a receipt", "SESSION OPEN", session_open(), slot=1, flags=2)
+    yield line("compares, asks for a receipt", "SESSION OPEN", session_open(condition=1), slot=1, flags=3)
+    yield line("content type", "SESSION OPEN", session_open(content_type="video/mp4"), slot=1)
+    yield line("metadata", "SESSION OPEN",
+               session_open(content_type="text/plain; charset=utf-8", pairs=[("line", "3"), ("shift", "late shift")]),
+               slot=1)
+    yield line("most metadata", "SESSION OPEN",
+               session_open(content_type="a/" + "b" * 253, pairs=MOST_METADATA, key="k" * 1024), slot=1)
+    yield line("metadata for the gateway to refuse", "SESSION OPEN",
+               session_open(content_type="none", pairs=[("B", ""), ("", " é"), ("sluice-x", "a  b")]), slot=1)
     yield line("absent, before 1970", "SESSION OPEN", session_open(0, 1, -1, 999999999, 0, TEXT), slot=3)
     yield line("matches a session", "SESSION OPEN", session_open(condition=2, matches=identifier("older")), slot=4)
     yield line("any, with a comparison, largest", "SESSION OPEN",
@@ -315,9 +398,14 @@ def frames():
     yield line("part size 0, key too long, both for the gateway to refuse", "SESSION OPEN",
                session_open(part_bytes=0, key="k" * 1025), slot=1)
     yield line("new", "SESSION OPENED", session_opened(TOKEN), slot=1)
-    yield line("adopted", "SESSION OPENED", session_opened(TOKEN, session="adopted"), slot=1, flags=1)
+    yield line("adopted", "SESSION OPENED", session_adopted(TOKEN), slot=1, flags=1)
+    yield line("adopted, with candidates and partials", "SESSION OPENED",
+               session_adopted(TOKEN, 3, [partial(4, 262144, 2097152), partial(2, 1, 1)]), slot=1, flags=1)
     yield line("no token", "SESSION OPENED", session_opened(b"", 0), slot=65535)
-    yield line("longest token", "SESSION OPENED", session_opened(bytes(4096), U64_MAX), slot=1, flags=1)
+    yield line("longest token", "SESSION OPENED", session_opened(bytes(4096), U64_MAX), slot=1)
+    yield line("adopted, highest", "SESSION OPENED",
+               session_adopted(bytes(4096), U32_MAX, [(U32_MAX, b"\xff" * 32, U64_MAX, U64_MAX)], U64_MAX), slot=65535,
+               flags=1)
     yield line("no evidence", "SESSION EXISTS", session_exists(0, b"", 0, 0, "", ""), slot=1)
     yield line("root digest", "SESSION EXISTS", session_exists(1, digest("root")), slot=1)
     yield line("written by a session", "SESSION EXISTS",
@@ -355,11 +443,15 @@ def frames():
     yield line("with a list to follow", "RESUME QUERY", resume_query(10000, TOKEN), slot=1)
     yield line("joining", "RESUME QUERY", resume_query(0, TOKEN), slot=1)
     yield line("empty token", "RESUME QUERY", resume_query(U32_MAX, b""), slot=65535)
+    yield line("asks for partials", "RESUME QUERY", resume_query(2, TOKEN), slot=1, flags=1)
+    yield line("asks for a receipt", "RESUME QUERY", resume_query(0, TOKEN), slot=1, flags=2)
+    yield line("asks for partials and a receipt", "RESUME QUERY", resume_query(0, TOKEN), slot=1, flags=3)
     yield line("ongoing", "RESUME STATE",
-               resume_state(0, 3, [(4, 262144), (2, 1)], [1, 10000], TOKEN), slot=1)
+               resume_state(0, 3, [partial(4, 262144, 2097152), partial(2, 1, 1)], [1, 10000], TOKEN), slot=1)
     yield line("ongoing, nothing to tell", "RESUME STATE", resume_state(0, token=b"t"), slot=1)
     yield line("ongoing, much", "RESUME STATE",
-               resume_state(0, U32_MAX, [(n, U64_MAX) for n in range(1, 33)], range(1, 65), TOKEN * 4, U64_MAX), slot=1)
+               resume_state(0, U32_MAX, [partial(n, U64_MAX, U64_MAX) for n in range(1, 33)], range(1, 65), TOKEN * 4,
+                            U64_MAX), slot=1)
     yield line("completing", "RESUME STATE", resume_state(1), slot=1)
     yield line("lost", "RESUME STATE", resume_state(2, part_bytes=0), slot=65535)
     yield line("one of more pages", "PART LIST",
@@ -379,9 +471,33 @@ def frames():
     yield line("composite MD5", "COMPLETED",
                completed(3, MD5_ETAG, U64_MAX, U64_MAX, TEXT, "v" * 1024, "l" * 1024), slot=1)
     yield line("no evidence", "COMPLETED", completed(0, b""), slot=1)
+    yield line("with a receipt", "COMPLETED", completed(1, digest("root"), receipt=RECEIPT), slot=1, flags=1)
+    yield line("with the shortest signature", "COMPLETED",
+               completed(2, digest("whole"), receipt=(-2**63, b"s")), slot=1, flags=1)
+    yield line("with the longest signature", "COMPLETED",
+               completed(2, digest("whole"), receipt=(2**63 - 1, bytes(128))), slot=65535, flags=1)
     yield line("empty token, for the gateway to refuse", "ABORT", abort(b""), slot=1)
     yield line("by token", "ABORT", abort(TOKEN), slot=65535)
     yield line("long token", "ABORT", abort(b"\xff" * 512), slot=1)
+    yield line("usual", "PROVE", prove(), slot=1)
+    yield line("by reading back", "PROVE", prove(), slot=1, flags=1)
+    yield line("an empty file, part size 1", "PROVE", prove(0, 1, key=TEXT), slot=2)
+    yield line("highest, key too long, for the gateway to refuse", "PROVE", prove(U64_MAX, U64_MAX, key="k" * 1025),
+               slot=65535, flags=1)
+    yield line("proven, with a receipt", "PROVEN",
+               proven(0, 1, digest("root"), 10485760, 8388608, '"0123abcd-2"', "v1", identifier("session"), RECEIPT),
+               slot=1, flags=1)
+    yield line("proven, without a receipt", "PROVEN",
+               proven(0, 2, digest("whole"), 5, 0, '"e"', session=identifier("session")), slot=1)
+    yield line("absent", "PROVEN", proven(1), slot=1)
+    yield line("different", "PROVEN", proven(2, 1, digest("other"), 10485760, 8388608, '"0123abcd-2"', "v1"), slot=1)
+    yield line("unknown, a composite MD5", "PROVEN",
+               proven(3, 3, MD5_ETAG, U64_MAX, U64_MAX, TEXT, "v" * 1024), slot=65535)
+    yield line("idle", "REPORT", report(), flags=OPTIONAL)
+    yield line("waiting", "REPORT",
+               report(2, 17, 5368709120, 86400, 1, 1073741824, "the store is full"), flags=OPTIONAL)
+    yield line("highest, a state of a later version", "REPORT",
+               report(255, U32_MAX, U64_MAX, U32_MAX, U32_MAX, U64_MAX - 1, "m" * 512), flags=OPTIONAL)
     for kind in ("ABORTED", "SESSION LEAVE", "SESSION LEFT"):
         yield line("usual", kind, Body(), slot=1)
         yield line("highest slot", kind, Body(), slot=65535)
@@ -400,13 +516,22 @@ def tolerated():
     yield extended("fields behind a list", "PART LIST", part_list((1, 1, None, "e")), extension(1, bytes(70)), 1, 1)
     yield extended("fields behind an MD5", "PART OFFER", part_offer(with_md5=True), extension(2, bytes(16)), 1, 2)
     yield extended("to the maximum body", "PING", ping(), extension(3, bytes(52)))
+    yield extended("a field behind a next site key", "WELCOME", welcome(nextSiteKey=digest("next site")),
+                   extension(1, b"x"), flags=1)
+    yield extended("a field behind metadata and key", "SESSION OPEN", session_open(pairs=[("a", "b")]),
+                   extension(1, b"x"), slot=1)
+    yield extended("a field behind partials", "SESSION OPENED", session_adopted(TOKEN, 0, [partial(1, 2, 3)]),
+                   extension(1, b"x"), slot=1, flags=1)
+    yield extended("a field behind a receipt", "COMPLETED", completed(1, digest("root"), receipt=RECEIPT),
+                   extension(1, b"x"), slot=1, flags=1)
+    yield extended("a field behind a reason", "REPORT", report(reason="r"), extension(1, b"x"), flags=OPTIONAL)
     for name, unknown in (
             ("an empty unknown frame before", header(0, 0x7F, 0x80, 0)),
             ("an unknown frame with every flag in a slot before", header(5, 0xFF, 0xFF, 9) + b"12345"),
             ("two unknown frames before", header(1, 0x00, 0x80, 0) + b"x" + header(2, 0x16, 0x80, 1) + b"yz")):
         yield line(name, "PING", ping(), data=unknown + frame("PING", ping()))
     yield line("a long unknown frame before", "ABORT", abort(b""), slot=1,
-               data=header(2048, 0x50, 0x80, 0) + bytes(2048) + frame("ABORT", abort(b""), slot=1))
+               data=header(2048, 0x70, 0x80, 0) + bytes(2048) + frame("ABORT", abort(b""), slot=1))
 
 
 def malformed_headers():
@@ -414,13 +539,24 @@ def malformed_headers():
     yield "HELLO of 1,025 bytes", UP, header(1025, 0x01, 0, 0), "frame_too_large"
     yield "PART DATA of 262,161 bytes", UP, header(262161, 0x22, 0, 1), "frame_too_large"
     yield "ABORTED of the largest length", DOWN, header(U32_MAX, 0x44, 0, 1), "frame_too_large"
-    yield "unknown frame too long to skip", BOTH, header(65537, 0x50, 0x80, 0), "frame_too_large"
+    yield "unknown frame too long to skip", BOTH, header(65537, 0x70, 0x80, 0), "frame_too_large"
     yield "type 0", BOTH, header(0, 0x00, 0, 0), "unknown_type"
     yield "type between two", BOTH, header(0, 0x09, 0, 0), "unknown_type"
     yield "type 255, all flags but bit 7", BOTH, header(0, 0xFF, 0x7F, 0), "unknown_type"
     yield "an HTTP request", UP, b"GET / HTTP/1.1\r\n", "unknown_type"
     yield "flag of PING", BOTH, header(8, 0x03, 0x01, 0) + bytes(8), "reserved_bits"
     yield "bit 7 of a known type", UP, header(86, 0x01, 0x80, 0), "reserved_bits"
+    yield "bit 7 of PROVE", UP, header(50, 0x50, 0x80, 1), "reserved_bits"
+    yield "REPORT without bit 7", UP, header(31, 0x60, 0x00, 0), "reserved_bits"
+    yield "first flag of REPORT", UP, header(31, 0x60, 0x81, 0), "reserved_bits"
+    yield "first flag of HELLO", UP, header(86, 0x01, 0x01, 0), "reserved_bits"
+    yield "second flag of WELCOME", DOWN, header(120, 0x02, 0x02, 0), "reserved_bits"
+    yield "third flag of SESSION OPEN", UP, header(65, 0x10, 0x04, 1), "reserved_bits"
+    yield "third flag of RESUME QUERY", UP, header(6, 0x30, 0x04, 1), "reserved_bits"
+    yield "first flag of RESUME STATE", DOWN, header(21, 0x31, 0x01, 1), "reserved_bits"
+    yield "second flag of COMPLETED", DOWN, header(30, 0x42, 0x02, 1), "reserved_bits"
+    yield "second flag of PROVE", UP, header(50, 0x50, 0x02, 1), "reserved_bits"
+    yield "second flag of PROVEN", DOWN, header(40, 0x51, 0x02, 1), "reserved_bits"
     yield "third flag of PART OFFER", UP, header(44, 0x20, 0x04, 1), "reserved_bits"
     yield "second flag of SESSION OPENED", DOWN, header(26, 0x11, 0x02, 1), "reserved_bits"
     yield "second flag of PART DATA", UP, header(17, 0x22, 0x03, 1), "reserved_bits"
@@ -429,12 +565,14 @@ def malformed_headers():
     yield "HELLO in a slot", UP, header(86, 0x01, 0, 65535), "bad_slot"
     yield "COMPLETE in slot 0", UP, header(44, 0x40, 0, 0), "bad_slot"
     yield "PART DATA in slot 0", UP, header(17, 0x22, 0, 0), "bad_slot"
+    yield "PROVE in slot 0", UP, header(50, 0x50, 0, 0), "bad_slot"
+    yield "REPORT in a slot", UP, header(31, 0x60, 0x80, 1), "bad_slot"
     yield "ERROR of the connection in a slot", BOTH, frame("ERROR", error(3, 1), slot=1), "bad_slot"
     yield "ERROR of a session in slot 0", BOTH, frame("ERROR", error(2, 1)), "bad_slot"
     yield "ERROR of a part in slot 0", BOTH, frame("ERROR", error(1, 1, 1)), "bad_slot"
     for kind, (number, way) in TYPES.items():
         if way != BOTH:
-            slot = 0 if number < 0x10 else 1
+            slot = 0 if number < 0x10 or kind == "REPORT" else 1
             yield f"{kind} to its sender", DOWN if way == UP else UP, header(0, number, 0, slot), "wrong_direction"
 
 
@@ -445,6 +583,18 @@ def malformed_bodies():
     yield "software beyond the body", UP, raw("HELLO", hello(software="").data[:-1] + b"\x01"), "body_too_short"
     yield "key beyond the body", UP, raw("SESSION OPEN", session_open().data[:-1], 1), "body_too_short"
     yield "MD5 flag without MD5", UP, raw("PART OFFER", part_offer().data, 1, 2), "body_too_short"
+    yield "a pin beyond the body", UP, raw("HELLO", hello(software="").data[:-2] + b"\x01\x00"), "body_too_short"
+    yield "flag of a next site key without the key", DOWN, raw("WELCOME", welcome().data, 0, 1), "body_too_short"
+    yield "adopted without partials", DOWN, raw("SESSION OPENED", session_opened(TOKEN).data, 1, 1), "body_too_short"
+    yield "more partials than there are", DOWN, raw(
+        "SESSION OPENED", session_opened(b"").data + struct.pack(">IH", 0, 1), 1, 1), "body_too_short"
+    yield "metadata value beyond the body", UP, raw(
+        "SESSION OPEN", session_open(key="").data[:-3] + b"\x01\x01a\xff\xff", 1), "body_too_short"
+    yield "flag of a receipt without one", DOWN, raw(
+        "COMPLETED", completed(1, digest("root")).data, 1, 1), "body_too_short"
+    yield "receipt without a signature", DOWN, raw(
+        "PROVEN", proven(0, 1, digest("root")).data + bytes(8), 1, 1), "body_too_short"
+    yield "PART DATA of 0 bytes", UP, header(0, 0x22, 0, 1), "body_too_short"
     yield "PART DATA of 15 bytes", UP, header(15, 0x22, 0, 1), "body_too_short"
     yield "PART DATA without payload", UP, raw("PART DATA", part_data(b"", plain_bytes=1).data, 1), "body_too_short"
     yield "payload one byte short", UP, raw("PART DATA", part_data(b"abc", plain_bytes=4).data, 1), "body_too_short"
@@ -457,6 +607,10 @@ def malformed_bodies():
         "PING", bytes(8) + extension(1, b"x") + b"\x00"), "trailing_bytes"
     yield "ABORTED of one byte", DOWN, raw("ABORTED", b"\x00", 1), "trailing_bytes"
     yield "MD5 without its flag", UP, raw("PART OFFER", part_offer(with_md5=True).data[:47], 1), "trailing_bytes"
+    yield "next site key without its flag", DOWN, raw(
+        "WELCOME", welcome(receiptKey=b"").data + b"\x00", 0), "trailing_bytes"
+    yield "partials without the flag adopted", DOWN, raw(
+        "SESSION OPENED", session_opened(TOKEN).data + b"\x00", 1), "trailing_bytes"
     yield "payload one byte long", UP, raw("PART DATA", part_data(b"abcde", plain_bytes=4).data, 1), "trailing_bytes"
     yield "required extension field", BOTH, raw("PING", bytes(8) + extension(0x8000)), "unknown_required_field"
     yield "required field behind an optional one", DOWN, raw(
@@ -479,6 +633,12 @@ def malformed_texts():
         prefix = session_open(key="").data[:-2]
         yield f"key with {name}", UP, raw("SESSION OPEN", prefix + struct.pack(">H", len(text)) + text, 1), "bad_text"
     yield "software", UP, raw("HELLO", hello(software="").data[:-1] + b"\x01\xfe"), "bad_text"
+    front = session_open(key="").data[:-4]
+    yield "content type", UP, raw("SESSION OPEN", front + b"\x01\xff\x00\x00\x00", 1), "bad_text"
+    yield "metadata name", UP, raw("SESSION OPEN", front + b"\x00\x01\x01\xff\x00\x00\x00\x00", 1), "bad_text"
+    yield "metadata value", UP, raw("SESSION OPEN", front + b"\x00\x01\x01a\x00\x01\xff\x00\x00", 1), "bad_text"
+    yield "key of PROVE", UP, raw("PROVE", prove(key="").data[:-2] + b"\x00\x01\x80", 1), "bad_text"
+    yield "reason", UP, raw("REPORT", report().data[:-2] + b"\x00\x01\x80", 0, OPTIONAL), "bad_text"
     yield "message", BOTH, raw("ERROR", error(3, 1).data[:-2] + b"\x00\x01\x80"), "bad_text"
     yield "ETag", DOWN, raw("STORED", struct.pack(">IH", 1, 1) + b"\x80", 1), "bad_text"
     yield "composite MD5", DOWN, frame("SESSION EXISTS", session_exists(3, b"\xff"), 1), "bad_text"
@@ -496,6 +656,8 @@ def malformed_values():
             ("choice below", dict(partBytesDefault=1)), ("choice above", dict(partBytesDefault=U64_MAX)),
             ("no parts", dict(partsMax=0)), ("10,001 parts", dict(partsMax=10001))):
         yield bad(name, "WELCOME", welcome(**changes), 0)
+    yield bad("key for receipts of 257 bytes", "WELCOME", welcome(receiptKey=bytes(257)), 0)
+    yield bad("nine pins", "HELLO", hello(pins=[digest("pin")] * 9), 0)
     yield bad("message of 513 bytes", "GO AWAY", go_away(0, "m" * 513), 0)
     yield bad("message of 513 bytes", "ERROR", error(3, 1, message="m" * 513), 0)
     yield bad("message of 513 bytes", "SESSION REFUSED", session_refused(1, 0, "m" * 513))
@@ -512,6 +674,22 @@ def malformed_values():
     yield bad("a session that is not present", "SESSION EXISTS",
               session_exists(0, b"", session=identifier("older"), present=0))
     yield bad("token of 4,097 bytes", "SESSION OPENED", session_opened(bytes(4097)))
+    yield bad("partial part 0", "SESSION OPENED", session_adopted(b"", 0, [partial(0, 0, 0)]), flags=1)
+    yield "SESSION OPENED: 1,025 partial parts", DOWN, raw(
+        "SESSION OPENED", session_opened(b"").data + struct.pack(">IH", 0, 1025), 1, 1), "bad_value"
+    yield bad("empty signature", "COMPLETED", completed(1, digest("root"), receipt=(0, b"")), flags=1)
+    yield bad("signature of 129 bytes", "COMPLETED", completed(1, digest("root"), receipt=(0, bytes(129))), flags=1)
+    yield bad("part size 0", "PROVE", prove(part_bytes=0))
+    yield bad("outcome 4", "PROVEN", proven(4))
+    yield bad("empty signature", "PROVEN", proven(0, 1, digest("root"), receipt=(0, b"")), flags=1)
+    yield bad("signature of 129 bytes", "PROVEN", proven(0, 1, digest("root"), receipt=(0, bytes(129))), flags=1)
+    for outcome in (1, 2, 3):
+        yield bad(f"receipt with outcome {outcome}", "PROVEN", proven(outcome, receipt=RECEIPT), flags=1)
+    yield bad("evidence kind 4", "PROVEN", proven(0, 4))
+    yield bad("evidence of kind 0", "PROVEN", proven(0, 0, b"x"))
+    yield bad("root of 31 bytes", "PROVEN", proven(0, 1, bytes(31)))
+    yield bad("whole digest of 33 bytes", "PROVEN", proven(0, 2, bytes(33)))
+    yield bad("reason of 513 bytes", "REPORT", report(reason="m" * 513), 0, OPTIONAL)
     for kind, make in (("SESSION EXISTS", session_exists), ("COMPLETED", completed)):
         yield bad("evidence kind 4", kind, make(4, b""))
         yield bad("evidence of kind 0", kind, make(0, b"x"))
@@ -543,7 +721,7 @@ def malformed_values():
     yield bad("token while completing", "RESUME STATE", resume_state(1, token=b"t"))
     yield bad("token of a lost session", "RESUME STATE", resume_state(2, token=b"t"))
     yield bad("token of 4,097 bytes", "RESUME STATE", resume_state(0, token=bytes(4097)))
-    yield bad("partial part 0", "RESUME STATE", resume_state(0, partials=[(0, 1)]))
+    yield bad("partial part 0", "RESUME STATE", resume_state(0, partials=[partial(0, 1, 1)]))
     yield bad("wanted part 0", "RESUME STATE", resume_state(0, wanted=[0]))
     prefix = resume_state(0).data[:13]
     yield "RESUME STATE: 1,025 partial parts", DOWN, raw(
@@ -576,6 +754,10 @@ def malformed_twice():
     yield "flags before slot", BOTH, header(8, 0x03, 0x01, 1), "reserved_bits"
     yield "slot before body", BOTH, raw("PING", bytes(7), 1), "bad_slot"
     yield "slot before a body that is not there", UP, header(15, 0x22, 0, 0), "bad_slot"
+    yield "direction before the flag of REPORT", DOWN, header(31, 0x60, 0, 1), "wrong_direction"
+    yield "length before the flag of REPORT", UP, header(1025, 0x60, 0, 1), "frame_too_large"
+    yield "the flag of REPORT before its slot", UP, header(31, 0x60, 0, 1), "reserved_bits"
+    yield "an outcome before a receipt", DOWN, frame("PROVEN", proven(4, receipt=RECEIPT), 1, 1), "bad_value"
     yield "another magic in ENROL", UP, frame("ENROL", enrol(magic=0x47455420)), "bad_magic"
     yield "ENROL in a slot", UP, header(53, 0x07, 0, 1), "bad_slot"
     yield "ENROL without a secret", UP, raw("ENROL", enrol("").data[:36]), "body_too_short"
@@ -616,6 +798,7 @@ def token():
     body.u64("size", 10485760).u64("partBytes", 8388608)
     body.i64("modificationSeconds", 1767225600).u32("modificationNanoseconds", 123456789)
     body.u8("condition", 2).fixed("conditionSession", identifier("older"))
+    write_metadata(body, "video/mp4", [("line", "3"), ("shift", "late")])
     body.text16("key", "site-a/camera/2026-01-01.mp4").i64("issued", 1767225660000)
     body.text16("upload", "2~kPqL0bYw.upload-id_example")
     front = struct.pack(">BI", 1, key_id)
