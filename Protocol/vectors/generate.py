@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Writes the golden vectors beside it from specification.md alone, so that they and a codec check each other.
 
-    python3 generate.py            writes frames.txt, tolerated.txt, malformed.txt, root.txt and token.txt
+    python3 generate.py            writes the files below, and the traces in §16 of specification.md
     python3 generate.py --check    writes nothing; exits 1 if a file is not what it would write
 
-token.txt needs the package `cryptography`; everything else the standard library only.
+Needs the package `cryptography` for AES-256-GCM (tokens) and Ed25519 (receipts); all else is the standard library.
+The conversations are in conversations.py.
 """
 
+import base64
 import hashlib
 import json
 import pathlib
@@ -63,11 +65,17 @@ class Body:
     def __init__(self):
         self.data = b""
         self.fields = []
+        # Name, bytes and value of each field, for the traces of §16.
+        self.parts = []
+
+    def append(self, name, data, word, value=None):
+        self.data += data
+        self.fields.append(f"{name}={word}")
+        self.parts.append((name, data, value))
+        return self
 
     def number(self, form, name, value):
-        self.data += struct.pack(form, value)
-        self.fields.append(f"{name}={value}")
-        return self
+        return self.append(name, struct.pack(form, value), value, value)
 
     def u8(self, name, value):
         return self.number(">B", name, value)
@@ -84,24 +92,19 @@ class Body:
     def i64(self, name, value):
         return self.number(">q", name, value)
 
-    def fixed(self, name, value):
-        self.data += value
-        self.fields.append(f"{name}={value.hex() or '-'}")
-        return self
+    def fixed(self, name, value, count=b""):
+        return self.append(name, count + value, value.hex() or "-")
 
     def count(self, form, name, entries):
         self.number(form, name, len(entries))
         return entries
 
     def bytes16(self, name, value):
-        self.data += struct.pack(">H", len(value))
-        return self.fixed(name, value)
+        return self.fixed(name, value, struct.pack(">H", len(value)))
 
     def text(self, form, name, value):
         encoded = value.encode()
-        self.data += struct.pack(form, len(encoded)) + encoded
-        self.fields.append(f"{name}={json_text(value)}")
-        return self
+        return self.append(name, struct.pack(form, len(encoded)) + encoded, json_text(value), json_text(value))
 
     def text8(self, name, value):
         return self.text(">B", name, value)
@@ -790,10 +793,25 @@ def roots():
         yield f"{name} | {part_bytes} | {content.hex() or '-'} | {','.join(d.hex() for d in digests)} | {root}"
 
 
-def token():
+def named(body):
+    for field in body.fields:
+        name, value = field.split("=", 1)
+        yield f"{name} | {value}"
+
+
+SEALING_KEY, SEALING_KEY_ID, NONCE = bytes(range(32)), 0x01020304, bytes(range(0xA0, 0xAC))
+
+
+def seal(plain):
+    """The associated data and the sealed form of a token (§11.1), always with one nonce: good for vectors only."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    sealing_key, key_id, nonce = bytes(range(32)), 0x01020304, bytes(range(0xA0, 0xAC))
+    front = struct.pack(">BI", 1, SEALING_KEY_ID)
+    associated = front + b"sluice session token"
+    return associated, front + NONCE + AESGCM(SEALING_KEY).encrypt(NONCE, plain, associated)
+
+
+def token():
     body = Body().u8("format", 2).text8("device", "camera-7").fixed("session", identifier("session"))
     body.u64("size", 10485760).u64("partBytes", 8388608)
     body.i64("modificationSeconds", 1767225600).u32("modificationNanoseconds", 123456789)
@@ -801,18 +819,86 @@ def token():
     write_metadata(body, "video/mp4", [("line", "3"), ("shift", "late")])
     body.text16("key", "site-a/camera/2026-01-01.mp4").i64("issued", 1767225660000)
     body.text16("upload", "2~kPqL0bYw.upload-id_example")
-    front = struct.pack(">BI", 1, key_id)
-    associated = front + b"sluice session token"
-    sealed = front + nonce + AESGCM(sealing_key).encrypt(nonce, body.data, associated)
-    yield f"sealingKeyID | {key_id}"
-    yield f"sealingKey | {sealing_key.hex()}"
-    yield f"nonce | {nonce.hex()}"
-    for field in body.fields:
-        name, value = field.split("=", 1)
-        yield f"{name} | {value}"
+    associated, sealed = seal(body.data)
+    yield f"sealingKeyID | {SEALING_KEY_ID}"
+    yield f"sealingKey | {SEALING_KEY.hex()}"
+    yield f"nonce | {NONCE.hex()}"
+    yield from named(body)
     yield f"plainText | {body.data.hex()}"
     yield f"associatedData | {associated.hex()}"
     yield f"sealed | {sealed.hex()}"
+
+
+STORE = ("https://s3.eu-central-1.amazonaws.com", "edge-files", "plant/")
+STORE_IDENTITY = hashlib.sha256(b"sluice store v1\0" + "\0".join(STORE).encode()).digest()
+
+
+def statement(device, key, session, size, part_bytes, kind, evidence, etag, version, time):
+    """The statement of a receipt (§9.5)."""
+    body = Body().fixed("purpose", b"sluice receipt v1\0").fixed("storeIdentity", STORE_IDENTITY)
+    body.fixed("siteKey", hashlib.sha256(PUBLIC_KEY).digest()).text8("device", device).text16("key", key)
+    body.fixed("session", session).u64("size", size).u64("partBytes", part_bytes)
+    body.u8("evidenceKind", kind).bytes16("evidence", evidence).text16("etag", etag).text16("version", version)
+    return body.i64("time", time)
+
+
+def sign(message):
+    """Ed25519 is deterministic: a statement has exactly one signature by a key."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return Ed25519PrivateKey.from_private_bytes(PRIVATE_KEY).sign(message)
+
+
+def example_statement():
+    return statement("camera-7", "site-a/camera/2026-01-01.mp4", identifier("session"), 10485760, 8388608, 1,
+                     digest("root"), '"0123abcd-2"', "v1", 1767225661000)
+
+
+def receipt():
+    body = example_statement()
+    for name, value in zip(("storeEndpoint", "storeBucket", "storePrefix"), STORE):
+        yield f"{name} | {json_text(value)}"
+    yield f"privateKey | {PRIVATE_KEY.hex()}"
+    yield f"publicKey | {PUBLIC_KEY.hex()}"
+    yield from named(body)
+    yield f"statement | {body.data.hex()}"
+    yield f"signature | {sign(body.data).hex()}"
+
+
+def receipt_file():
+    def text(data):
+        return base64.b64encode(data).decode()
+
+    said = example_statement().data
+    yield "sluice receipt v1"
+    yield f"statement: {text(said)}"
+    yield f"signature: {text(sign(said))}"
+    yield "-----BEGIN PUBLIC KEY-----"
+    yield text(PUBLIC_KEY)
+    yield "-----END PUBLIC KEY-----"
+
+
+def records():
+    def record(name, key, session, **fields):
+        fields = {"device": "camera-7", "key": key, "modified": {"seconds": 1767225600, "nanoseconds": 123456789},
+                  "partBytes": 8388608, "session": identifier(session).hex(), "version": 2, **fields}
+        written = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        record_name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}-{identifier(session).hex()}"
+        return f"{name} | {record_name} | {json_text(written)}"
+
+    key = "site-a/camera/2026-01-01.mp4"
+    yield record("before the upload is created", key, "session", size=10485760, replaces={"what": "nothing"})
+    yield record("with an upload", key, "session", size=10485760, replaces={"what": "nothing"}, upload="2~kPqL0bYw")
+    yield record("a stream that may replace anything", key, "second", replaces={"what": "anything"}, upload="u")
+    yield record("matches, with metadata", "é/" + key, "third", size=10485760, upload="u", contentType="video/mp4",
+                 replaces={"what": "session", "session": identifier("older").hex()},
+                 metadata={"line": "3", "shift": "late"})
+
+
+def conversation_lines():
+    import conversations
+
+    return conversations.lines()
 
 
 FILES = {
@@ -820,8 +906,23 @@ FILES = {
     "tolerated.txt": ("name | way | bytes | fields: the bytes decode to the fields, never the reverse (§14)", tolerated),
     "malformed.txt": ("name | way | bytes | code: the bytes are refused with the code (§12, §14)", malformed),
     "root.txt": ("name | part size | the file's bytes | part digests | root digest (§1, §14)", roots),
-    "token.txt": ("name | value: one session token (§11, §14)", token),
+    "token.txt": ("name | value: one session token (§11.1, §14)", token),
+    "receipt.txt": ("name | value: one receipt, and the store identity in it (§9.5, §11.3, §14)", receipt),
+    "receipt-file.txt": ("the receipt of receipt.txt as a file (§9.5)", receipt_file),
+    "record.txt": ("name | record name | content: session records (§11.2)", records),
+    "conversations.txt": ("lines of conversations (§14.1)", conversation_lines),
 }
+SPECIFICATION = FOLDER.parent / "specification.md"
+TRACES_BEGIN, TRACES_END = "<!-- traces: written by vectors/generate.py -->", "<!-- end of traces -->"
+
+
+def with_traces(text):
+    """The specification with the traces of §16 as the conversations have them."""
+    import conversations
+
+    front, rest = text.split(TRACES_BEGIN)
+    _, back = rest.split(TRACES_END)
+    return f"{front}{TRACES_BEGIN}\n\n" + "\n".join(conversations.traces()) + f"{TRACES_END}{back}"
 
 
 def main():
@@ -833,6 +934,11 @@ def main():
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
+    said = SPECIFICATION.read_text(encoding="utf-8")
+    if "--check" not in sys.argv[1:]:
+        SPECIFICATION.write_text(with_traces(said), encoding="utf-8")
+    elif said != with_traces(said):
+        stale.append("the traces of §16 in specification.md")
     if stale:
         sys.exit(f"not as generate.py writes them: {', '.join(stale)}")
 
