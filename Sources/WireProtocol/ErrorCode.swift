@@ -56,6 +56,7 @@ extension ErrorCode {
     package static let bucketMissing = ErrorCode(rawValue: 0x0040)
     package static let superseded = ErrorCode(rawValue: 0x0041)
     package static let contentRefused = ErrorCode(rawValue: 0x0042)
+    package static let metadataInvalid = ErrorCode(rawValue: 0x0043)
 
     // The part.
     package static let digestMismatch = ErrorCode(rawValue: 0x0050)
@@ -129,6 +130,7 @@ extension ErrorCode: CustomStringConvertible {
         case .bucketMissing: "bucket_missing"
         case .superseded: "superseded"
         case .contentRefused: "content_refused"
+        case .metadataInvalid: "metadata_invalid"
         case .digestMismatch: "digest_mismatch"
         case .partSizeWrong: "part_size_wrong"
         case .partInterrupted: "part_interrupted"

@@ -29,6 +29,9 @@ package enum Frame: Equatable, Sendable {
     case completed(Completed)
     case abort(Abort)
     case aborted(Aborted)
+    case prove(Prove)
+    case proven(Proven)
+    case report(StatusReport)
 }
 
 extension Frame {
@@ -80,6 +83,9 @@ extension Frame {
         case .completed(let body): body
         case .abort(let body): body
         case .aborted(let body): body
+        case .prove(let body): body
+        case .proven(let body): body
+        case .report(let body): body
         }
     }
 
@@ -114,6 +120,9 @@ extension Frame {
         case .completed: self = .completed(try Completed(from: &reader))
         case .abort: self = .abort(try Abort(from: &reader))
         case .aborted: self = .aborted(try Aborted(from: &reader))
+        case .prove: self = .prove(try Prove(from: &reader))
+        case .proven: self = .proven(try Proven(from: &reader))
+        case .report: self = .report(try StatusReport(from: &reader))
         }
         try reader.skipExtensionFields()
     }

@@ -107,8 +107,8 @@ struct BodyReader {
     }
 
     /// A text for people, such as an error's.
-    mutating func message() throws(WireError) -> String {
-        try text16("message", 0...WireLimits.messageBytesMax)
+    mutating func message(_ field: String = "message") throws(WireError) -> String {
+        try text16(field, 0...WireLimits.messageBytesMax)
     }
 
     /// - Parameter isMeant: where this is false the frame carries no token and the field must be empty.
@@ -236,8 +236,8 @@ struct BodyWriter {
     }
 
     /// Writes a text for people, cut to what may be sent of it.
-    mutating func message(_ text: String) throws(WireError) {
-        try text16(prefix(of: text, byteCountMax: WireLimits.messageBytesMax), "message")
+    mutating func message(_ text: String, _ field: String = "message") throws(WireError) {
+        try text16(prefix(of: text, byteCountMax: WireLimits.messageBytesMax), field)
     }
 
     mutating func token(_ token: [UInt8], isMeant: Bool = true) throws(WireError) {

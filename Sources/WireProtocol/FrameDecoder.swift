@@ -119,7 +119,9 @@ package struct FrameDecoder: Sendable {
         }
         guard type.direction.reaches(receiver) else { throw .wrongDirection(type: type) }
         try check(header, bodyBytesMax: type.bodyBytesMax)
-        guard header.flags & ~type.definedFlags == 0 else { throw .reservedBits(type: type, flags: header.flags) }
+        guard header.flags & ~type.definedFlags == 0, header.flags & type.requiredFlags == type.requiredFlags else {
+            throw .reservedBits(type: type, flags: header.flags)
+        }
         guard type.scope.allows(header.slot) else { throw .badSlot(type: type, slot: header.slot) }
         guard type == .partData else { return .body(header, type) }
         guard header.length >= UInt32(WireLimits.partDataFieldsBytes) else {

@@ -27,6 +27,9 @@ package enum FrameType: UInt8, CaseIterable, Sendable {
     case completed = 0x42
     case abort = 0x43
     case aborted = 0x44
+    case prove = 0x50
+    case proven = 0x51
+    case report = 0x60
 }
 
 /// The two ends of a connection.
@@ -83,6 +86,9 @@ extension FrameType {
     /// The flag bits that mean something in this type; all others are zero.
     package var definedFlags: UInt8 { rule.flags }
 
+    /// The flag bits that a header of this type always has. A receiver that does not know REPORT skips it by its bit 7.
+    package var requiredFlags: UInt8 { self == .report ? FrameHeader.skippableFlag : 0 }
+
     private typealias Rule = (
         name: String, direction: FrameDirection, scope: FrameScope, bodyBytesMax: Int, flags: UInt8
     )
@@ -90,15 +96,16 @@ extension FrameType {
     private var rule: Rule {
         switch self {
         case .hello: ("HELLO", .agentToGateway, .connection, 1_024, 0)
-        case .welcome: ("WELCOME", .gatewayToAgent, .connection, 1_024, 0)
+        case .welcome: ("WELCOME", .gatewayToAgent, .connection, 2_048, Welcome.nextSiteKeyFlag)
         case .ping: ("PING", .both, .connection, 64, 0)
         case .pong: ("PONG", .both, .connection, 64, 0)
         case .goAway: ("GO AWAY", .gatewayToAgent, .connection, 1_024, 0)
         case .error: ("ERROR", .both, .any, 1_024, 0)
         case .enrol: ("ENROL", .agentToGateway, .connection, 1_024, 0)
         case .enrolled: ("ENROLLED", .gatewayToAgent, .connection, 2_048, 0)
-        case .sessionOpen: ("SESSION OPEN", .agentToGateway, .session, 4_096, SessionOpen.comparesFlag)
-        case .sessionOpened: ("SESSION OPENED", .gatewayToAgent, .session, 8_192, SessionOpened.adoptedFlag)
+        case .sessionOpen:
+            ("SESSION OPEN", .agentToGateway, .session, 4_096, SessionOpen.comparesFlag | SessionOpen.receiptFlag)
+        case .sessionOpened: ("SESSION OPENED", .gatewayToAgent, .session, 65_536, SessionOpened.adoptedFlag)
         case .sessionExists: ("SESSION EXISTS", .gatewayToAgent, .session, 8_192, 0)
         case .sessionRefused: ("SESSION REFUSED", .gatewayToAgent, .session, 1_024, 0)
         case .sessionLeave: ("SESSION LEAVE", .agentToGateway, .session, 64, 0)
@@ -108,14 +115,18 @@ extension FrameType {
         case .partData: ("PART DATA", .agentToGateway, .session, 262_160, PartDataHeader.compressedFlag)
         case .received: ("RECEIVED", .gatewayToAgent, .session, 256, 0)
         case .stored: ("STORED", .gatewayToAgent, .session, 2_048, 0)
-        case .resumeQuery: ("RESUME QUERY", .agentToGateway, .session, 8_192, 0)
+        case .resumeQuery:
+            ("RESUME QUERY", .agentToGateway, .session, 8_192, ResumeQuery.partialsFlag | ResumeQuery.receiptFlag)
         case .resumeState: ("RESUME STATE", .gatewayToAgent, .session, 131_072, 0)
         case .partList: ("PART LIST", .both, .session, 262_144, PartList.lastFlag)
         case .complete: ("COMPLETE", .agentToGateway, .session, 256, Complete.firstFlag)
         case .partsWanted: ("PARTS WANTED", .gatewayToAgent, .session, 65_536, 0)
-        case .completed: ("COMPLETED", .gatewayToAgent, .session, 8_192, 0)
+        case .completed: ("COMPLETED", .gatewayToAgent, .session, 8_192, Completed.receiptFlag)
         case .abort: ("ABORT", .agentToGateway, .session, 8_192, 0)
         case .aborted: ("ABORTED", .gatewayToAgent, .session, 64, 0)
+        case .prove: ("PROVE", .agentToGateway, .session, 2_048, Prove.readsBackFlag)
+        case .proven: ("PROVEN", .gatewayToAgent, .session, 8_192, Proven.receiptFlag)
+        case .report: ("REPORT", .agentToGateway, .connection, 1_024, FrameHeader.skippableFlag)
         }
     }
 }

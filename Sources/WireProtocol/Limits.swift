@@ -30,18 +30,32 @@ package enum WireLimits {
     package static let partDataFieldsBytes = 16
     /// Most parts of a session, whatever WELCOME says.
     package static let partsMax: UInt32 = 10_000
+    /// Most pins in a HELLO.
+    package static let pinsMax = 8
+    /// Longest `receiptKey` of WELCOME (DER SubjectPublicKeyInfo).
+    package static let receiptKeyBytesMax = 256
 
-    // Sessions and parts (§4.6 to §4.19).
+    // Sessions and parts (§4.6 to §4.26).
 
     /// The `size` on the wire of a file whose size is not known yet.
     package static let unknownSize = UInt64.max
+    /// The `freeBytes` of a REPORT that does not know them.
+    package static let unknownFreeBytes = UInt64.max
     /// Longest key (§6.2). The codec does not judge keys: a longer one is the gateway's to refuse with `key_invalid`.
     package static let keyBytesMax = 1_024
     /// Longest ETag of a stored part; the shortest is one byte.
     package static let partETagBytesMax = 1_024
     /// Nanoseconds of a modification time are below this.
     package static let nanosecondsPerSecond: UInt32 = 1_000_000_000
-    /// Most partial parts in one RESUME STATE.
+    /// Most pairs of metadata in a session's terms (§6.6). The codec carries more: a gateway refuses them.
+    package static let metadataPairsMax = 64
+    /// Longest name of such a pair.
+    package static let metadataNameBytesMax = 64
+    /// Most bytes of all names and values together.
+    package static let metadataBytesMax = 1_792
+    /// Longest signature of a receipt; the shortest is one byte.
+    package static let signatureBytesMax = 128
+    /// Most partial parts in one RESUME STATE or SESSION OPENED.
     package static let partialPartsMax = 1_024
     /// Most parts wanted in one RESUME STATE or PARTS WANTED.
     package static let wantedPartsMax = 10_000

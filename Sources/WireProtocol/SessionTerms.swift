@@ -23,21 +23,26 @@ package struct SessionTerms: Hashable, Sendable {
     /// The file's, as the device has it.
     package var modification: ModificationTime
     package var condition: WriteCondition
+    /// What the store keeps beside the object for its readers.
+    package var metadata: SessionMetadata
 
     package init(
-        key: String, size: UInt64?, partBytes: UInt64, modification: ModificationTime, condition: WriteCondition
+        key: String, size: UInt64?, partBytes: UInt64, modification: ModificationTime, condition: WriteCondition,
+        metadata: SessionMetadata = .none
     ) {
         self.key = key
         self.size = size
         self.partBytes = partBytes
         self.modification = modification
         self.condition = condition
+        self.metadata = metadata
     }
 
     /// Keys are bytes: texts that only look alike are two keys.
     package static func == (left: SessionTerms, right: SessionTerms) -> Bool {
         left.size == right.size && left.partBytes == right.partBytes && left.modification == right.modification
-            && left.condition == right.condition && left.key.hasSameBytes(as: right.key)
+            && left.condition == right.condition && left.metadata == right.metadata
+            && left.key.hasSameBytes(as: right.key)
     }
 
     package func hash(into hasher: inout Hasher) {
@@ -45,6 +50,7 @@ package struct SessionTerms: Hashable, Sendable {
         hasher.combine(partBytes)
         hasher.combine(modification)
         hasher.combine(condition)
+        hasher.combine(metadata)
         for byte in key.utf8 { hasher.combine(byte) }
     }
 }
@@ -66,51 +72,17 @@ extension WriteCondition {
 
     /// The session whose object may be replaced; zeros where there is none.
     package var session: SessionID {
-        if case .matches(let session) = self { session } else { SessionID(high: 0, low: 0) }
+        if case .matches(let session) = self { session } else { .zero }
     }
 
     /// - Returns: `nil` for a code that is not known, or a session where the code has none.
     package init?(code: UInt8, session: SessionID) {
-        let isZero = session == SessionID(high: 0, low: 0)
+        let isZero = session == .zero
         switch code {
         case 0 where isZero: self = .absent
         case 1 where isZero: self = .any
         case 2: self = .matches(session)
         default: return nil
         }
-    }
-}
-
-extension SessionTerms {
-    func encode(into writer: inout BodyWriter) throws(WireError) {
-        // A known size of that value would arrive as an unknown one.
-        guard size != WireLimits.unknownSize else { throw writer.badValue("size") }
-        guard modification.nanoseconds < WireLimits.nanosecondsPerSecond else {
-            throw writer.badValue("modificationNanoseconds")
-        }
-        writer.integer(size ?? WireLimits.unknownSize)
-        writer.integer(partBytes)
-        writer.integer(modification.seconds)
-        writer.integer(modification.nanoseconds)
-        writer.integer(condition.code)
-        writer.sessionID(condition.session)
-        try writer.text16(key, "key")
-    }
-
-    init(from reader: inout BodyReader) throws(WireError) {
-        let sizeOnWire: UInt64 = try reader.integer()
-        size = sizeOnWire == WireLimits.unknownSize ? nil : sizeOnWire
-        partBytes = try reader.integer()
-        modification = ModificationTime(seconds: try reader.integer(), nanoseconds: try reader.integer())
-        guard modification.nanoseconds < WireLimits.nanosecondsPerSecond else {
-            throw reader.badValue("modificationNanoseconds")
-        }
-        let code: UInt8 = try reader.integer()
-        guard code <= WriteCondition.codeMax else { throw reader.badValue("condition") }
-        guard let condition = WriteCondition(code: code, session: try reader.sessionID()) else {
-            throw reader.badValue("conditionSession")
-        }
-        self.condition = condition
-        key = try reader.text16("key")
     }
 }

@@ -11,6 +11,9 @@ package struct SessionID: Hashable, Sendable {
         self.low = low
     }
 
+    /// What stands in a field for a session where there is none.
+    static let zero = SessionID(high: 0, low: 0)
+
     /// Draws all 128 bits.
     package static func random(using generator: inout some RandomNumberGenerator) -> SessionID {
         SessionID(high: generator.next(), low: generator.next())
@@ -66,8 +69,14 @@ extension InvitationSecret: CustomStringConvertible, CustomDebugStringConvertibl
 /// SHA-256 of a part's plain bytes, of a file's part digests (the root digest), or of a public key (a fingerprint).
 package struct SHA256Digest: Hashable, Sendable {
     package static let byteCount = 32
+    /// Thirty-two bytes of 0: what stands in a field that has no digest to tell.
+    package static let zero = SHA256Digest(words: (0, 0, 0, 0))
 
     private let words: (UInt64, UInt64, UInt64, UInt64)
+
+    private init(words: (UInt64, UInt64, UInt64, UInt64)) {
+        self.words = words
+    }
 
     /// - Parameter bytes: exactly 32 bytes; any other count gives `nil`.
     package init?(bytes: some Collection<UInt8>) {

@@ -11,7 +11,7 @@ package enum WireError: Error, Equatable, Sendable {
     case unknownType(UInt8)
     /// An extension field with this tag, bit 15 included, that must not be skipped.
     case unknownRequiredField(type: FrameType, tag: UInt16)
-    /// Flag bits are set that the type does not define.
+    /// Flag bits are set that the type does not define, or REPORT lacks its bit 7.
     case reservedBits(type: FrameType, flags: UInt8)
     /// The field, by its name in the specification, is not UTF-8.
     case badText(type: FrameType, field: String)

@@ -209,7 +209,7 @@ extension Simulation: HostWorld {
 
     private func brief(_ frame: Frame) -> String {
         switch frame {
-        case .sessionOpen(let open): "sessionOpen \(open.session) \(open.terms.key) \(open.terms.condition)"
+        case .sessionOpen(let open): "sessionOpen \(open.session) \(brief(open))"
         case .partOffer(let offer): "partOffer \(offer.part)"
         case .partDecision(let decision): "partDecision \(decision.part) \(decision.decision)"
         case .stored(let stored): "stored \(stored.part)"
@@ -218,6 +218,15 @@ extension Simulation: HostWorld {
         case .sessionRefused(let refused): "sessionRefused \(refused.code.name)"
         case .partsWanted(let wanted): "partsWanted \(wanted.parts)"
         default: "\(frame.type)"
+        }
+    }
+
+    private func brief(_ open: SessionOpen) -> String {
+        do {
+            let terms = try open.terms
+            return "\(terms.key) \(terms.condition)"
+        } catch {
+            return "\(error)"
         }
     }
 

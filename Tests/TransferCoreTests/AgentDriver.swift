@@ -204,7 +204,7 @@ struct AgentDriver {
             version: 1, capabilities: [], slotsMax: 8, chunkBytesMax: 256, initialCreditBytes: initialCredit,
             partBytesMin: 16, partBytesMax: 100_000, partBytesDefault: 1_000, partsMax: partsMax,
             objectBytesMax: 1 << 40, putLimitMilliseconds: 30_000, idleLimitMilliseconds: 60_000, serverTime: 0,
-            software: "g")
+            software: "g", deviceName: "device-1", prefix: "site/", storeIdentity: .zero)
     }
 
     static func saved(size: UInt64 = 2_500, stored: Int = 2, token: [UInt8] = [1, 2, 3]) -> SavedSession {
@@ -222,7 +222,10 @@ struct AgentDriver {
     }
 
     static func opened(_ session: SessionID, isAdopted: Bool = false) -> Frame {
-        .sessionOpened(SessionOpened(session: session, partBytes: 1_000, token: [4], isAdopted: isAdopted))
+        .sessionOpened(
+            SessionOpened(
+                session: session, partBytes: 1_000, token: [4],
+                adoption: isAdopted ? .init(candidateParts: 0, partials: []) : nil))
     }
 
     static func completed(size: UInt64 = 2_500, evidence: ContentEvidence = .none) -> Frame {

@@ -52,7 +52,7 @@ import WireProtocol
             ]
 
         static let codes: [ErrorCode] =
-            ([1, 8, 0x0B, 0x10] + Array(0x20...0x25) + Array(0x30...0x42) + Array(0x50...0x52) + [0xFF, 0x7777]).map {
+            ([1, 8, 0x0B, 0x10] + Array(0x20...0x25) + Array(0x30...0x43) + Array(0x50...0x52) + [0xFF, 0x7777]).map {
                 ErrorCode(rawValue: $0)
             }
 
@@ -62,7 +62,7 @@ import WireProtocol
                 .welcome(AgentDriver.welcome(0)), .welcome(AgentDriver.welcome(.max)), .ping(Ping(nonce: 7)),
                 .pong(Pong(nonce: 7)), .goAway(GoAway(deadlineMilliseconds: 5_000, message: "")),
                 .goAway(GoAway(deadlineMilliseconds: .max, message: "")), .aborted(Aborted()),
-                .sessionLeft(SessionLeft()),
+                .sessionLeft(SessionLeft()), .proven(.absent),
                 AgentDriver.completed(), AgentDriver.completed(size: 3), AgentDriver.completed(size: 200),
                 AgentDriver.completed(evidence: .root(ToyDigest.sha256([9]))),
                 AgentDriver.resumeState(), AgentDriver.resumeState(.completing), AgentDriver.resumeState(.lost),

@@ -106,7 +106,18 @@ import WireProtocol
                 (slot, .complete(Complete(root: ToyDigest.sha256([9]), partCount: .max, size: .max))),
                 // Frames of the other direction, as if the decoder let them through.
                 (.connection, .goAway(GoAway(deadlineMilliseconds: 0, message: ""))), (slot, .aborted(Aborted())),
-                (slot, .sessionLeft(SessionLeft())),
+                (slot, .sessionLeft(SessionLeft())), (slot, .proven(.absent)),
+                (
+                    .connection,
+                    .report(
+                        StatusReport(
+                            status: .idle, pendingItems: 0, pendingBytes: 0, oldestSeconds: 0, quarantinedItems: 0,
+                            freeBytes: nil, reason: ""))
+                ),
+                (
+                    slot,
+                    .prove(Prove(size: 900, partBytes: 1_000, root: .zero, key: "file", readsBack: false))
+                ),
                 (Slot(9_999), .sessionLeave(SessionLeave())),
             ]
             for (part, size) in [(1, 2_500), (2, 2_500), (3, 2_500), (1, 900), (4, 9_500)] as [(UInt32, UInt64)] {
@@ -343,13 +354,15 @@ import WireProtocol
         case (.silent, .frame(_, .hello)): return code == nil ? nil : "HELLO was refused"
         case (.silent, .frame): return code == .unexpectedFrame && isClosed ? nil : "it was not ended"
         case (_, .frame(_, .hello)): return code == .unexpectedFrame && isClosed ? nil : "HELLO twice was taken"
-        case (_, .frame(_, .goAway)), (_, .frame(_, .aborted)), (_, .frame(_, .sessionLeft)):
+        case (_, .frame(_, .goAway)), (_, .frame(_, .aborted)), (_, .frame(_, .sessionLeft)),
+            (_, .frame(_, .proven)):
             return code == .unexpectedFrame && isClosed ? nil : "the wrong direction was taken"
         case (_, .frame(let slot, _)) where slot.value > 1_024:
             return code == .badSlot && isClosed ? nil : "the slot was taken"
         case (_, .frame(_, .ping)):
             return actions == [.send(GatewayDriver.connection, .connection, .pong(Pong(nonce: 7)))] ? nil : "no PONG"
-        case (_, .frame(_, .pong)): return actions.isEmpty ? nil : "PONG was answered"
+        case (_, .frame(_, .pong)), (_, .frame(_, .report)): return actions.isEmpty ? nil : "it was answered"
+        case (.closed, .frame(_, .prove)): return code == nil && !actions.isEmpty ? nil : "it was not taken"
         case (_, .frame(_, .sessionLeave)):
             let count = actions.count { if case .send(_, _, .sessionLeft) = $0 { true } else { false } }
             return count == 1 ? nil : "\(count) SESSION LEFT"
@@ -360,7 +373,7 @@ import WireProtocol
             return actions.isEmpty ? nil : "it was not discarded"
         case (.closed, .frame(_, .sessionOpen)), (.closed, .frame(_, .abort)):
             return code == nil && !actions.isEmpty ? nil : "it was not taken"
-        case (_, .frame(_, .sessionOpen)), (_, .frame(_, .abort)),
+        case (_, .frame(_, .sessionOpen)), (_, .frame(_, .abort)), (_, .frame(_, .prove)),
             (.opening, .frame(_, .resumeQuery)), (.open, .frame(_, .resumeQuery)),
             (.completing, .frame(_, .resumeQuery)):
             return code == .unexpectedFrame && isClosed ? nil : "it was taken"

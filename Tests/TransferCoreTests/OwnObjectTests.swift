@@ -67,7 +67,7 @@ import WireProtocol
         driver.frame(.sessionExists(Self.exists(size: 1_000)))
         Self.compute(&driver, .root(Self.root))
         let open = try #require(Self.sessionOpen(driver.commit()))
-        #expect(open.terms.condition == .matches(Self.earlier))
+        #expect(try open.terms.condition == .matches(Self.earlier))
         #expect(!open.compares)
         #expect(open.session != first)
     }
@@ -111,7 +111,7 @@ import WireProtocol
             driver.frame(.sessionExists(Self.exists(size: 2_500, evidence: .root(Self.root), session: session)))
             Self.compute(&driver, .root(ToyDigest.sha256([2])))
             let open = try #require(Self.sessionOpen(driver.commit()))
-            #expect(open.terms.condition == session.map { .matches($0) } ?? .any)
+            #expect(try open.terms.condition == session.map { .matches($0) } ?? .any)
         }
     }
 

@@ -20,12 +20,12 @@ import WireProtocol
         }
     }
 
-    @Test func opensWithoutASize() {
+    @Test func opensWithoutASize() throws {
         var driver = AgentDriver()
         driver.submitStream()
         driver.welcome()
-        let sizes = driver.commit().compactMap { action -> UInt64?? in
-            if case .send(_, _, .sessionOpen(let open)) = action { .some(open.terms.size) } else { nil }
+        let sizes = try driver.commit().compactMap { action -> UInt64?? in
+            if case .send(_, _, .sessionOpen(let open)) = action { .some(try open.terms.size) } else { nil }
         }
         #expect(sizes == [nil])
     }

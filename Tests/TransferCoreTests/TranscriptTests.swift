@@ -40,8 +40,7 @@ import WireProtocol
                 .send(
                     id, slot,
                     .sessionOpened(
-                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token, isAdopted: false))
-                ),
+                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token))),
             ])
 
         // A part is offered: it gets a window of the budget, and the store a request that its bytes will feed.
@@ -124,8 +123,7 @@ import WireProtocol
                 .send(
                     id, slot,
                     .sessionOpened(
-                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token, isAdopted: false))
-                ),
+                        SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token))),
                 .store(
                     StoreRequestID(2),
                     .storeObject(

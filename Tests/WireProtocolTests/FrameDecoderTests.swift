@@ -126,7 +126,8 @@ import WireProtocol
         let length = UInt32(type.bodyBytesMax)
         func outcome(length: UInt32) -> Outcome {
             let bytes = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: length >> UInt32($0)) }
-            return Outcome(feeding: bytes + [type.rawValue, 0, 0, slot], receiver: receiver(of: type))
+            return Outcome(
+                feeding: bytes + [type.rawValue, type.requiredFlags, 0, slot], receiver: receiver(of: type))
         }
         #expect(outcome(length: length) == Outcome())
         for tooLong in [length + 1, UInt32.max] {
@@ -177,6 +178,7 @@ import WireProtocol
     private func expectedError(type: FrameType, slot: Slot, receiver: Role) -> WireError? {
         let isForReceiver = type.direction == .both || (type.direction == .agentToGateway) == (receiver == .gateway)
         guard isForReceiver else { return .wrongDirection(type: type) }
+        guard type.requiredFlags == 0 else { return .reservedBits(type: type, flags: 0) }
         let isInItsSlot = type.scope == .any || (type.scope == .connection) == (slot == .connection)
         guard isInItsSlot else { return .badSlot(type: type, slot: slot) }
         return type == .partData ? .bodyTooShort(type: type, length: 1) : nil
@@ -268,15 +270,5 @@ extension Outcome {
     fileprivate init(inbound: [Inbound] = [], error: WireError? = nil) {
         self.inbound = inbound
         self.error = error
-    }
-}
-
-extension SHA256Digest {
-    /// Thirty-two bytes of 0.
-    static var zero: SHA256Digest {
-        guard let digest = SHA256Digest(bytes: [UInt8](repeating: 0, count: byteCount)) else {
-            preconditionFailure("32 bytes are a digest")
-        }
-        return digest
     }
 }

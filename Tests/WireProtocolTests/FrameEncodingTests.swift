@@ -74,13 +74,30 @@ import WireProtocol
     @Test func fullestFramesFitTheirMaximum() throws {
         let parts = try (1...10_000).map { try #require(PartNumber($0)) }
         let token = [UInt8](repeating: 1, count: 4_096)
+        let partials = parts.prefix(1_024).map { PartialPart(part: $0, digest: .zero, offset: .max, limit: .max) }
         let state = ResumeState(
             phase: .ongoing, partBytes: 1, candidateParts: 1,
-            partials: parts.prefix(1_024).map { PartialPart(part: $0, offset: .max) }, wanted: parts, token: token)
+            partials: partials, wanted: parts, token: token)
+        let opened = SessionOpened(
+            session: SessionID(high: 1, low: 2), partBytes: 1, token: token,
+            adoption: .init(candidateParts: .max, partials: partials))
         let text = String(repeating: "k", count: 1_024)
         let completed = Completed(
-            size: 1, evidence: .compositeMD5(text), partBytes: 1, etag: text, version: text, location: text)
-        for frame in [Frame.resumeState(state), .partsWanted(PartsWanted(parts: parts)), .completed(completed)] {
+            size: 1, evidence: .compositeMD5(text), partBytes: 1, etag: text, version: text, location: text,
+            receipt: ReceiptSignature(timeMilliseconds: .max, bytes: [UInt8](repeating: 7, count: 128)))
+        let welcome = Welcome(
+            version: 1, capabilities: [], slotsMax: 1, chunkBytesMax: 1, initialCreditBytes: 0, partBytesMin: 1,
+            partBytesMax: 1, partBytesDefault: 1, partsMax: 1, objectBytesMax: 0, putLimitMilliseconds: 0,
+            idleLimitMilliseconds: 0, serverTime: 0, software: String(repeating: "s", count: 255),
+            deviceName: String(repeating: "d", count: 255), prefix: text, storeIdentity: .zero,
+            receiptKey: [UInt8](repeating: 7, count: 256), nextSiteKey: .zero)
+        #expect(
+            Outcome(feeding: try encoded(.welcome(welcome), slot: .connection), receiver: .agent).inbound
+                == [.frame(.connection, .welcome(welcome))])
+        let frames: [Frame] = [
+            .resumeState(state), .sessionOpened(opened), .partsWanted(PartsWanted(parts: parts)), .completed(completed),
+        ]
+        for frame in frames {
             #expect(Outcome(feeding: try encoded(frame), receiver: .agent).inbound == [.frame(Slot(1), frame)])
         }
     }
@@ -137,7 +154,8 @@ import WireProtocol
             .resumeState(
                 ResumeState(
                     phase: phase, partBytes: 0, candidateParts: 0,
-                    partials: Array(repeating: PartialPart(part: one, offset: 0), count: partials),
+                    partials: Array(
+                        repeating: PartialPart(part: one, digest: .zero, offset: 0, limit: 0), count: partials),
                     wanted: Array(repeating: one, count: wanted), token: token))
         }
         return [
@@ -157,7 +175,7 @@ import WireProtocol
             (open(nanoseconds: 1_000_000_000), Slot(1), wrong(.sessionOpen, "modificationNanoseconds")),
             (
                 open(key: String(repeating: "k", count: 5_000)), Slot(1),
-                .frameTooLarge(type: 0x10, length: 5_063, maximum: 4_096)
+                .frameTooLarge(type: 0x10, length: 5_065, maximum: 4_096)
             ),
             (open(key: String(repeating: "k", count: 70_000)), Slot(1), wrong(.sessionOpen, "key")),
             (.stored(Stored(part: one, etag: "")), Slot(1), wrong(.stored, "etag")),

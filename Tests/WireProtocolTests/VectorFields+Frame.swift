@@ -1,3 +1,4 @@
+import TransferCore
 import WireProtocol
 
 extension VectorFields {
@@ -5,7 +6,7 @@ extension VectorFields {
     mutating func frame(of type: FrameType, flags: UInt8) throws -> Frame {
         switch type {
         case .hello: .hello(try hello())
-        case .welcome: .welcome(try welcome())
+        case .welcome: .welcome(try welcome(flags: flags))
         case .ping: .ping(Ping(nonce: try integer("nonce")))
         case .pong: .pong(Pong(nonce: try integer("nonce")))
         case .goAway:
@@ -14,11 +15,7 @@ extension VectorFields {
         case .enrol: .enrol(try enrol())
         case .enrolled: .enrolled(Enrolled(name: try text("name"), prefix: try text("prefix")))
         case .sessionOpen: .sessionOpen(try sessionOpen(flags: flags))
-        case .sessionOpened:
-            .sessionOpened(
-                SessionOpened(
-                    session: try session("session"), partBytes: try integer("partBytes"), token: try bytes("token"),
-                    isAdopted: flags & 1 != 0))
+        case .sessionOpened: .sessionOpened(try sessionOpened(flags: flags))
         case .sessionExists: .sessionExists(try sessionExists())
         case .sessionRefused:
             .sessionRefused(
@@ -33,7 +30,10 @@ extension VectorFields {
                 Received(part: try part("part"), received: try integer("received"), limit: try integer("limit")))
         case .stored: .stored(Stored(part: try part("part"), etag: try text("etag")))
         case .resumeQuery:
-            .resumeQuery(ResumeQuery(listedParts: try integer("listedParts"), token: try bytes("token")))
+            .resumeQuery(
+                ResumeQuery(
+                    listedParts: try integer("listedParts"), token: try bytes("token"),
+                    asksForPartials: flags & 1 != 0, asksForReceipt: flags & 2 != 0))
         case .resumeState: .resumeState(try resumeState())
         case .partList: .partList(PartList(entries: try partListEntries(), isLast: flags & 1 != 0))
         case .complete:
@@ -42,9 +42,12 @@ extension VectorFields {
                     root: try digest("root"), partCount: try integer("partCount"), size: try integer("size"),
                     isFirst: flags & 1 != 0))
         case .partsWanted: .partsWanted(PartsWanted(parts: try parts(count: try integer("count"), "parts")))
-        case .completed: .completed(try completed())
+        case .completed: .completed(try completed(flags: flags))
         case .abort: .abort(Abort(token: try bytes("token")))
         case .aborted: .aborted(Aborted())
+        case .prove: .prove(try prove(flags: flags))
+        case .proven: .proven(try proven(flags: flags))
+        case .report: .report(try statusReport())
         case .sessionLeave: .sessionLeave(SessionLeave())
         case .sessionLeft: .sessionLeft(SessionLeft())
         }
@@ -57,7 +60,7 @@ extension VectorFields {
             versionMin: try integer("versionMin"), versionMax: try integer("versionMax"),
             capabilities: Capabilities(rawValue: try integer("capabilities")), fingerprint: try digest("fingerprint"),
             run: try parse("run") { text in SessionID(text).map { RunID(high: $0.high, low: $0.low) } },
-            software: try text("software"))
+            pins: try list("pins") { try $0.digest("pin") }, software: try text("software"))
     }
 
     private mutating func enrol() throws -> Enrol {
@@ -69,7 +72,7 @@ extension VectorFields {
             software: try text("software"))
     }
 
-    private mutating func welcome() throws -> Welcome {
+    private mutating func welcome(flags: UInt8) throws -> Welcome {
         Welcome(
             version: try integer("version"), capabilities: Capabilities(rawValue: try integer("capabilities")),
             slotsMax: try integer("slotsMax"), chunkBytesMax: try integer("chunkBytesMax"),
@@ -78,7 +81,9 @@ extension VectorFields {
             partsMax: try integer("partsMax"), objectBytesMax: try integer("objectBytesMax"),
             putLimitMilliseconds: try integer("putLimitMilliseconds"),
             idleLimitMilliseconds: try integer("idleLimitMilliseconds"), serverTime: try integer("serverTime"),
-            software: try text("software"))
+            software: try text("software"), deviceName: try text("deviceName"), prefix: try text("prefix"),
+            storeIdentity: try digest("storeIdentity"), receiptKey: try bytes("receiptKey"),
+            nextSiteKey: flags & 1 == 0 ? nil : try digest("nextSiteKey"))
     }
 
     private mutating func errorReport() throws -> ErrorReport {
@@ -98,7 +103,16 @@ extension VectorFields {
     }
 
     private mutating func sessionOpen(flags: UInt8) throws -> SessionOpen {
-        let opened = try session("session")
+        let session = try session("session")
+        let (terms, metadata) = try terms()
+        return SessionOpen(
+            session: session, terms: terms, metadata: metadata, compares: flags & 1 != 0,
+            asksForReceipt: flags & 2 != 0)
+    }
+
+    /// The fields from `size` to `key`, as SESSION OPEN and tokens have them. The terms are without the metadata, which
+    /// need not keep any rule.
+    private mutating func terms() throws -> (SessionTerms, OfferedMetadata) {
         let size: UInt64? = try parse("size") { UInt64($0) }.knownSize
         let partBytes: UInt64 = try integer("partBytes")
         let modification = ModificationTime(
@@ -107,12 +121,40 @@ extension VectorFields {
         guard let condition = WriteCondition(code: code, session: try session("conditionSession")) else {
             throw VectorError(reason: "condition")
         }
-        return SessionOpen(
-            session: opened,
-            terms: SessionTerms(
-                key: try text("key"), size: size, partBytes: partBytes, modification: modification,
-                condition: condition),
-            compares: flags & 1 != 0)
+        let metadata = try offeredMetadata()
+        let terms = SessionTerms(
+            key: try text("key"), size: size, partBytes: partBytes, modification: modification, condition: condition)
+        return (terms, metadata)
+    }
+
+    /// The fields of a token's plain text (specification §11.1).
+    mutating func sessionToken() throws -> SessionToken {
+        guard try integer("format") == 2 else { throw VectorError(reason: "format") }
+        let device = try text("device")
+        let session = try session("session")
+        var (terms, metadata) = try terms()
+        terms.metadata = try SessionMetadata(metadata)
+        return SessionToken(
+            device: device, session: session, terms: terms, issuedMilliseconds: try integer("issued"),
+            upload: try text("upload"))
+    }
+
+    private mutating func sessionOpened(flags: UInt8) throws -> SessionOpened {
+        let (session, partBytes, token) =
+            (try session("session"), try integer("partBytes"), try bytes("token"))
+            as (SessionID, UInt64, [UInt8])
+        guard flags & 1 != 0 else { return SessionOpened(session: session, partBytes: partBytes, token: token) }
+        return SessionOpened(
+            session: session, partBytes: partBytes, token: token,
+            adoption: .init(candidateParts: try integer("candidateParts"), partials: try partials()))
+    }
+
+    private mutating func partials() throws -> [PartialPart] {
+        try list("partials") { fields in
+            PartialPart(
+                part: try fields.part("part"), digest: try fields.digest("digest"),
+                offset: try fields.integer("offset"), limit: try fields.integer("limit"))
+        }
     }
 
     private mutating func sessionExists() throws -> SessionExists {
@@ -153,11 +195,7 @@ extension VectorFields {
         let phase = try parse("state") { text in UInt8(text).flatMap { ResumePhase(rawValue: $0) } }
         let partBytes: UInt64 = try integer("partBytes")
         let candidateParts: UInt32 = try integer("candidateParts")
-        let partialsCount: Int = try integer("partials")
-        var partials: [PartialPart] = []
-        for _ in 0..<partialsCount {
-            partials.append(PartialPart(part: try part("part"), offset: try integer("offset")))
-        }
+        let partials = try partials()
         return ResumeState(
             phase: phase, partBytes: partBytes, candidateParts: candidateParts, partials: partials,
             wanted: try parts(count: try integer("wanted"), "part"), token: try bytes("token"))
@@ -178,10 +216,52 @@ extension VectorFields {
         return entries
     }
 
-    private mutating func completed() throws -> Completed {
+    private mutating func completed(flags: UInt8) throws -> Completed {
         Completed(
             size: try integer("size"), evidence: try evidence(), partBytes: try integer("partBytes"),
-            etag: try text("etag"), version: try text("version"), location: try text("location"))
+            etag: try text("etag"), version: try text("version"), location: try text("location"),
+            receipt: flags & 1 == 0 ? nil : try receipt())
+    }
+
+    private mutating func receipt() throws -> ReceiptSignature {
+        let time: Int64 = try integer("receiptTime")
+        let bytes = try bytes("signature")
+        guard let receipt = ReceiptSignature(timeMilliseconds: time, bytes: bytes) else {
+            throw VectorError(reason: "signature")
+        }
+        return receipt
+    }
+
+    private mutating func prove(flags: UInt8) throws -> Prove {
+        Prove(
+            size: try integer("size"), partBytes: try integer("partBytes"), root: try digest("root"),
+            key: try text("key"), readsBack: flags & 1 != 0)
+    }
+
+    private mutating func proven(flags: UInt8) throws -> Proven {
+        let outcome: UInt8 = try integer("outcome")
+        let size: UInt64 = try integer("size")
+        let evidence = try evidence()
+        let partBytes: UInt64 = try integer("partBytes")
+        let (etag, version, session) = (try text("etag"), try text("version"), try session("session"))
+        let object = ProvenObject(
+            size: size, evidence: evidence, partBytes: partBytes, etag: etag, version: version,
+            session: session == SessionID(high: 0, low: 0) ? nil : session)
+        switch outcome {
+        case 0: return .proven(object, receipt: flags & 1 == 0 ? nil : try receipt())
+        case 1: return .absent
+        case 2: return .different(object)
+        case 3: return .unknown(object)
+        default: throw VectorError(reason: "outcome \(outcome)")
+        }
+    }
+
+    private mutating func statusReport() throws -> StatusReport {
+        StatusReport(
+            status: AgentStatus(rawValue: try integer("state")), pendingItems: try integer("pendingItems"),
+            pendingBytes: try integer("pendingBytes"), oldestSeconds: try integer("oldestSeconds"),
+            quarantinedItems: try integer("quarantinedItems"),
+            freeBytes: try parse("freeBytes") { UInt64($0) }.knownSize, reason: try text("reason"))
     }
 
     private mutating func parts(count: Int, _ name: String) throws -> [PartNumber] {
@@ -206,6 +286,6 @@ extension VectorFields {
 }
 
 extension UInt64 {
-    /// `nil` for the size that says that none is known.
+    /// `nil` for the number that says that none is known.
     fileprivate var knownSize: UInt64? { self == .max ? nil : self }
 }

@@ -10,6 +10,11 @@ struct VectorFields {
         rest = Repository.columns(of: text, separatedBy: "; ")[...]
     }
 
+    /// - Parameter fields: each is `name=value`.
+    init(_ fields: [String]) {
+        rest = fields[...]
+    }
+
     var isAtEnd: Bool { rest.isEmpty }
 
     mutating func value(_ name: String) throws -> String {
@@ -45,6 +50,23 @@ struct VectorFields {
 
     mutating func code(_ name: String) throws -> ErrorCode {
         ErrorCode(rawValue: try integer(name))
+    }
+
+    /// A list: its count, then the fields of each entry.
+    mutating func list<Entry>(
+        _ name: String, entry: (inout VectorFields) throws -> Entry
+    ) throws -> [Entry] {
+        let count: Int = try integer(name)
+        return try (0..<count).map { _ in try entry(&self) }
+    }
+
+    /// `contentType` and `metadata`, as SESSION OPEN and tokens have them.
+    mutating func offeredMetadata() throws -> OfferedMetadata {
+        let contentType = try text("contentType")
+        let pairs = try list("metadata") { fields in
+            MetadataPair(name: try fields.text("name"), value: try fields.text("value"))
+        }
+        return OfferedMetadata(contentType: contentType, pairs: pairs)
     }
 
     mutating func parse<Value>(_ name: String, _ convert: (String) throws -> Value?) throws -> Value {

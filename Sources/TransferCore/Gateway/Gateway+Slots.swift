@@ -31,6 +31,11 @@ extension Gateway {
             receivedPartList(page, at: attachment, device: device)
         case .complete(let complete):
             receivedComplete(complete, at: attachment, device: device)
+        case .prove(let prove):
+            guard isFresh(attachment) else { return end(id, .unexpectedFrame) }
+            receivedProve(prove, at: attachment, device: device)
+        case .report:
+            break  // This gateway shows reports to nobody.
         default:
             // HELLO twice, or a frame of the other direction that a decoder let through.
             end(id, .unexpectedFrame)
@@ -72,14 +77,17 @@ extension Gateway {
     private mutating func receivedOpen(_ open: SessionOpen, at attachment: Attachment, device: AuthorisedDevice) {
         guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
         if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
-        let key: String
+        var terms: SessionTerms
         do {
-            key = try KeyRule.wholeKey(prefix: device.prefix, key: open.terms.key)
+            terms = try open.terms
+        } catch {
+            return refuse(.metadataInvalid, message: error.description, at: attachment)
+        }
+        do {
+            terms.key = try KeyRule.wholeKey(prefix: device.prefix, key: terms.key)
         } catch {
             return refuse(.keyInvalid, message: error.message, at: attachment)
         }
-        var terms = open.terms
-        terms.key = key
         let rule = context.limits(of: device.fingerprint).grantedParts
         guard terms.partBytes >= rule.partBytesMin, terms.partBytes <= rule.partBytesMax else {
             return refuse(.partSizeUnsupported, at: attachment)
@@ -297,6 +305,21 @@ extension Gateway {
         sessions[use.session]?.leave(attachment, &context)
         closeSlot(attachment)
         tidy(use.session)
+    }
+
+    // MARK: PROVE
+
+    /// This gateway looks at no object: nothing that it asks tells the content.
+    private mutating func receivedProve(_ prove: Prove, at attachment: Attachment, device: AuthorisedDevice) {
+        guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
+        do {
+            _ = try KeyRule.wholeKey(prefix: device.prefix, key: prove.key)
+        } catch {
+            return refuse(.keyInvalid, message: error.message, at: attachment)
+        }
+        let object = ProvenObject(
+            size: prove.size, evidence: .none, partBytes: 0, etag: "", version: "", session: nil)
+        context.send(.proven(.unknown(object)), to: attachment)
     }
 
     // MARK: ABORT

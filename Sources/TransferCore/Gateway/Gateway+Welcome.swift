@@ -28,7 +28,7 @@ extension Gateway {
             partsMax: parts.partsMax, objectBytesMax: parts.objectBytesMax,
             putLimitMilliseconds: limits.putLimit.wireMilliseconds,
             idleLimitMilliseconds: limits.idleLimit.wireMilliseconds, serverTime: context.wallMilliseconds,
-            software: software)
+            software: software, deviceName: device.name, prefix: device.prefix, storeIdentity: limits.storeIdentity)
         context.actions.append(.send(id, .connection, .welcome(welcome)))
         context.actions.append(.note(.welcomed(id, device: device.name, run: hello.run)))
     }

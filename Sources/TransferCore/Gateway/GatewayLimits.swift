@@ -109,6 +109,8 @@ package struct GatewayLimits: Equatable, Sendable {
 
     /// The sizes that parts may have on this store.
     package var parts: PartRule
+    /// Names the store, to agents (specification §11.3). Zeros where the shell has not been told.
+    package var storeIdentity = SHA256Digest.zero
 
     /// The window that is granted: within half of the budgets, so that one part always finds room.
     var partWindowBytes: UInt64 { max(min(windowBytes, budgetBytes / 2, budgetBytesPerDevice / 2), 1) }

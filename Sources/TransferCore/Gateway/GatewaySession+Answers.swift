@@ -87,7 +87,8 @@ extension GatewaySession {
             return fail(SessionRefused(.internal), &context)
         }
         let opened = SessionOpened(
-            session: record.session, partBytes: record.terms.partBytes, token: token, isAdopted: true)
+            session: record.session, partBytes: record.terms.partBytes, token: token,
+            adoption: .init(candidateParts: 0, partials: []))
         dropAllParts(&context)
         while !attached.isEmpty { answer(0, .sessionOpened(opened), &context) }
         phase = .ended
@@ -143,7 +144,11 @@ extension GatewaySession {
             return !known.isSameAsStored(entry)
         }
         let partials = parts.sorted { $0.key < $1.key }.filter { $0.value.received > 0 }
-            .prefix(1_024).map { PartialPart(part: $0.key, offset: $0.value.received) }
+            .prefix(1_024).map { number, part in
+                PartialPart(
+                    part: number, digest: part.offer.digest, offset: part.received,
+                    limit: max(part.limit, part.received))
+            }
         let state = ResumeState(
             phase: .ongoing, partBytes: plan.partBytes, candidateParts: UInt32(clamping: candidates.count),
             partials: partials, wanted: wanted.map(\.part).sorted(), token: token)

@@ -217,7 +217,7 @@ struct GatewaySession {
         context.slotChanges.append(.open(attachment))
         switch awaits {
         case .opened:
-            let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token, isAdopted: false)
+            let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token)
             context.send(.sessionOpened(opened), to: attachment)
         case .resumeState(let listed):
             sendResumeState(listed: listed, token: token, to: attachment, &context)

@@ -41,10 +41,23 @@ package struct SessionToken: Equatable, Sendable {
         bytes += bigEndian(terms.size ?? .max) + bigEndian(terms.partBytes)
         bytes += bigEndian(UInt64(bitPattern: terms.modification.seconds)) + bigEndian(terms.modification.nanoseconds)
         bytes += [terms.condition.code] + terms.condition.session.bytes
+        bytes += encodedMetadata
         bytes += bigEndian(UInt16(names.key.count)) + names.key
         bytes += bigEndian(UInt64(bitPattern: issuedMilliseconds))
         bytes += bigEndian(UInt16(names.upload.count)) + names.upload
         return bytes.count + Self.sealingBytes <= Self.sealedBytesMax ? bytes : nil
+    }
+
+    /// The rules for metadata keep every count within its field.
+    private var encodedMetadata: [UInt8] {
+        let metadata = terms.metadata
+        var bytes = [UInt8(metadata.contentType.utf8.count)] + metadata.contentType.utf8
+        bytes.append(UInt8(metadata.pairs.count))
+        for pair in metadata.pairs {
+            bytes += [UInt8(pair.name.utf8.count)] + pair.name.utf8
+            bytes += bigEndian(UInt16(pair.value.utf8.count)) + pair.value.utf8
+        }
+        return bytes
     }
 }
 
@@ -59,7 +72,8 @@ extension SessionToken {
         case malformed
     }
 
-    /// Reads a plain text of format 2, or of format 1, which says nothing of a condition: it is read as *absent*.
+    /// Reads a plain text of format 2, or of format 1, which has no condition and no metadata: it is read as *absent*,
+    /// without metadata.
     package static func read(_ plain: [UInt8]) -> Reading {
         var reader = TokenReader(bytes: plain[...])
         switch reader.integer(1) {
@@ -82,12 +96,15 @@ extension SessionToken {
             let seconds = reader.integer(8), let nanoseconds = reader.integer(4)
         else { return nil }
         var condition = WriteCondition.absent
+        var metadata = SessionMetadata.none
         var (key, issued): (String?, UInt64?)
         if hasCondition {
             guard let code = reader.integer(1), let session = reader.session(),
-                let known = WriteCondition(code: UInt8(truncatingIfNeeded: code), session: session)
+                let known = WriteCondition(code: UInt8(truncatingIfNeeded: code), session: session),
+                let judged = reader.metadata()
             else { return nil }
             condition = known
+            metadata = judged
             key = reader.text(countBytes: 2)
             issued = reader.integer(8)
         } else {
@@ -101,7 +118,7 @@ extension SessionToken {
             device: device, session: session,
             terms: SessionTerms(
                 key: key, size: size == .max ? nil : size, partBytes: partBytes, modification: modification,
-                condition: condition),
+                condition: condition, metadata: metadata),
             issuedMilliseconds: Int64(bitPattern: issued), upload: upload)
     }
 }
@@ -126,6 +143,20 @@ private struct TokenReader {
         let text = String(validating: bytes.prefix(count), as: UTF8.self)
         bytes = bytes.dropFirst(count)
         return text
+    }
+}
+
+extension TokenReader {
+    /// `nil` also where the metadata break a rule: no gateway seals such.
+    fileprivate mutating func metadata() -> SessionMetadata? {
+        guard let contentType = text(countBytes: 1), let count = integer(1) else { return nil }
+        var pairs: [MetadataPair] = []
+        for _ in 0..<count {
+            guard let name = text(countBytes: 1), let value = text(countBytes: 2) else { return nil }
+            pairs.append(MetadataPair(name: name, value: value))
+        }
+        // Which rule is broken is of no use: the token is malformed.
+        return try? SessionMetadata(OfferedMetadata(contentType: contentType, pairs: pairs))
     }
 }
 

@@ -30,11 +30,16 @@ package struct ObjectLabel: Equatable, Sendable {
     package var session: SessionID
     package var partBytes: UInt64
     package var modification: ModificationTime
+    /// The user's.
+    package var metadata: SessionMetadata
 
-    package init(session: SessionID, partBytes: UInt64, modification: ModificationTime) {
+    package init(
+        session: SessionID, partBytes: UInt64, modification: ModificationTime, metadata: SessionMetadata = .none
+    ) {
         self.session = session
         self.partBytes = partBytes
         self.modification = modification
+        self.metadata = metadata
     }
 }
 
@@ -175,6 +180,7 @@ package struct SessionRecordFacts: Equatable, Sendable {
 
     /// What the object is labelled with.
     package var label: ObjectLabel {
-        ObjectLabel(session: session, partBytes: terms.partBytes, modification: terms.modification)
+        ObjectLabel(
+            session: session, partBytes: terms.partBytes, modification: terms.modification, metadata: terms.metadata)
     }
 }

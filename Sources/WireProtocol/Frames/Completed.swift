@@ -11,9 +11,12 @@ package struct Completed: Equatable, Sendable {
     package let version: String
     /// The key below the device's prefix; may be empty.
     package let location: String
+    /// Only where the frame that opened the slot asked for one, and then not always (§9.5).
+    package let receipt: ReceiptSignature?
 
     package init(
-        size: UInt64, evidence: ContentEvidence, partBytes: UInt64, etag: String, version: String, location: String
+        size: UInt64, evidence: ContentEvidence, partBytes: UInt64, etag: String, version: String, location: String,
+        receipt: ReceiptSignature? = nil
     ) {
         self.size = size
         self.evidence = evidence
@@ -21,11 +24,17 @@ package struct Completed: Equatable, Sendable {
         self.etag = etag
         self.version = version
         self.location = location
+        self.receipt = receipt
     }
 }
 
 extension Completed: FrameBody {
+    /// The header's bit for a `receipt` that is there.
+    static let receiptFlag: UInt8 = 1 << 0
+
     static var type: FrameType { .completed }
+
+    var flags: UInt8 { receipt == nil ? 0 : Self.receiptFlag }
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
         writer.integer(size)
@@ -34,6 +43,7 @@ extension Completed: FrameBody {
         try writer.text16(etag, "etag")
         try writer.text16(version, "version")
         try writer.text16(location, "location")
+        if let receipt { try writer.receipt(receipt) }
     }
 
     init(from reader: inout BodyReader) throws(WireError) {
@@ -43,5 +53,6 @@ extension Completed: FrameBody {
         etag = try reader.text16("etag")
         version = try reader.text16("version")
         location = try reader.text16("location")
+        receipt = reader.flags & Self.receiptFlag == 0 ? nil : try reader.receipt()
     }
 }

@@ -21,18 +21,22 @@ package struct Hello: Equatable, Sendable {
     /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo).
     package var fingerprint: SHA256Digest
     package let run: RunID
+    /// Fingerprints of the gateway keys that the agent has pinned durably, at most 8. None where it follows an authority,
+    /// and on plain TCP.
+    package let pins: [SHA256Digest]
     /// Name and version of the agent for logs, at most 255 bytes.
     package let software: String
 
     package init(
         versionMin: UInt16, versionMax: UInt16, capabilities: Capabilities, fingerprint: SHA256Digest, run: RunID,
-        software: String
+        pins: [SHA256Digest] = [], software: String
     ) {
         self.versionMin = versionMin
         self.versionMax = versionMax
         self.capabilities = capabilities
         self.fingerprint = fingerprint
         self.run = run
+        self.pins = pins
         self.software = software
     }
 }
@@ -42,12 +46,15 @@ extension Hello: FrameBody {
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
         guard versionMin <= versionMax else { throw writer.badValue("versionMax") }
+        guard pins.count <= WireLimits.pinsMax else { throw writer.badValue("pins") }
         writer.magic()
         writer.integer(versionMin)
         writer.integer(versionMax)
         writer.choice(capabilities)
         writer.sha256(fingerprint)
         writer.runID(run)
+        writer.integer(UInt8(pins.count))
+        for pin in pins { writer.sha256(pin) }
         try writer.text8(software, "software")
     }
 
@@ -59,6 +66,9 @@ extension Hello: FrameBody {
         capabilities = Capabilities(rawValue: try reader.integer())
         fingerprint = try reader.sha256()
         run = try reader.runID()
+        let pinsCount: UInt8 = try reader.integer()
+        guard pinsCount <= WireLimits.pinsMax else { throw reader.badValue("pins") }
+        pins = try reader.list(count: Int(pinsCount)) { reader throws(WireError) in try reader.sha256() }
         software = try reader.text8("software")
     }
 }

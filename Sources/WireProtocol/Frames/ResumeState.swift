@@ -8,25 +8,13 @@ package enum ResumePhase: UInt8, Sendable {
     case lost = 2
 }
 
-/// A part of which the gateway holds the beginning.
-package struct PartialPart: Equatable, Sendable {
-    package let part: PartNumber
-    /// The gateway holds the bytes of the part below it.
-    package let offset: ByteOffset
-
-    package init(part: PartNumber, offset: ByteOffset) {
-        self.part = part
-        self.offset = offset
-    }
-}
-
 /// The gateway's answer to RESUME QUERY (specification §4.16, §8.1).
 package struct ResumeState: Equatable, Sendable {
     package let phase: ResumePhase
     package let partBytes: UInt64
     /// How many parts the PART LIST frames that follow name; 0: none follow.
     package let candidateParts: UInt32
-    /// At most 1,024.
+    /// At most 1,024, and none unless the agent asked for them.
     package let partials: [PartialPart]
     /// Parts that the agent listed as stored and that are to be sent again; at most 10,000.
     package let wanted: [PartNumber]
@@ -50,16 +38,11 @@ extension ResumeState: FrameBody {
     static var type: FrameType { .resumeState }
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
-        guard partials.count <= WireLimits.partialPartsMax else { throw writer.badValue("partials") }
         guard wanted.count <= WireLimits.wantedPartsMax else { throw writer.badValue("wanted") }
         writer.choice(phase)
         writer.integer(partBytes)
         writer.integer(candidateParts)
-        writer.integer(UInt16(partials.count))
-        for partial in partials {
-            writer.partNumber(partial.part)
-            writer.integer(partial.offset)
-        }
+        try writer.partials(partials)
         writer.integer(UInt32(wanted.count))
         for part in wanted {
             writer.partNumber(part)
@@ -71,11 +54,7 @@ extension ResumeState: FrameBody {
         phase = try reader.choice("state")
         partBytes = try reader.integer()
         candidateParts = try reader.integer()
-        let partialsCount: UInt16 = try reader.integer()
-        guard partialsCount <= WireLimits.partialPartsMax else { throw reader.badValue("partials") }
-        partials = try reader.list(count: Int(partialsCount)) { reader throws(WireError) in
-            PartialPart(part: try reader.partNumber("partials"), offset: try reader.integer())
-        }
+        partials = try reader.partials()
         let wantedCount: UInt32 = try reader.integer()
         guard wantedCount <= WireLimits.wantedPartsMax else { throw reader.badValue("wanted") }
         wanted = try reader.list(count: Int(wantedCount)) { reader throws(WireError) in

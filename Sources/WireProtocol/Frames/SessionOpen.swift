@@ -14,35 +14,96 @@ package struct ModificationTime: Hashable, Sendable {
 /// The agent begins a session in the frame's slot (specification §4.6).
 package struct SessionOpen: Equatable, Sendable {
     package let session: SessionID
-    /// With the key relative to the device's prefix.
-    package let terms: SessionTerms
+    /// As the agent offers them. A gateway judges them: `terms`.
+    package let metadata: OfferedMetadata
     /// The agent can compare: an object of the file's size is told by SESSION EXISTS before anything is sent, also
     /// where the terms would let the session replace it.
     package let compares: Bool
+    /// COMPLETED in this slot is to carry a receipt (§9.5).
+    package let asksForReceipt: Bool
+    /// The terms, but for the metadata.
+    private let otherTerms: SessionTerms
 
-    package init(session: SessionID, terms: SessionTerms, compares: Bool) {
+    /// - Parameter terms: with the key relative to the device's prefix.
+    package init(session: SessionID, terms: SessionTerms, compares: Bool, asksForReceipt: Bool = false) {
+        self.init(
+            session: session, terms: terms, metadata: terms.metadata.offered, compares: compares,
+            asksForReceipt: asksForReceipt)
+    }
+
+    /// - Parameters:
+    ///   - terms: with the key relative to the device's prefix. Their own metadata do not count.
+    ///   - metadata: need not keep the rules of §6.6.
+    package init(
+        session: SessionID, terms: SessionTerms, metadata: OfferedMetadata, compares: Bool, asksForReceipt: Bool
+    ) {
         self.session = session
-        self.terms = terms
+        self.metadata = metadata
         self.compares = compares
+        self.asksForReceipt = asksForReceipt
+        var others = terms
+        others.metadata = .none
+        self.otherTerms = others
+    }
+
+    /// The terms, with the key relative to the device's prefix.
+    ///
+    /// Throws where the metadata break a rule of §6.6: the session is refused with `metadata_invalid`.
+    package var terms: SessionTerms {
+        get throws(SessionMetadataError) {
+            var terms = otherTerms
+            terms.metadata = try SessionMetadata(metadata)
+            return terms
+        }
     }
 }
 
 extension SessionOpen: FrameBody {
     /// The header's bit for `compares`.
     static let comparesFlag: UInt8 = 1 << 0
+    /// The header's bit for `asksForReceipt`.
+    static let receiptFlag: UInt8 = 1 << 1
 
     static var type: FrameType { .sessionOpen }
 
-    var flags: UInt8 { compares ? Self.comparesFlag : 0 }
+    var flags: UInt8 { (compares ? Self.comparesFlag : 0) | (asksForReceipt ? Self.receiptFlag : 0) }
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
+        let terms = otherTerms
+        // A known size of that value would arrive as an unknown one.
+        guard terms.size != WireLimits.unknownSize else { throw writer.badValue("size") }
+        guard terms.modification.nanoseconds < WireLimits.nanosecondsPerSecond else {
+            throw writer.badValue("modificationNanoseconds")
+        }
         writer.sessionID(session)
-        try terms.encode(into: &writer)
+        writer.integer(terms.size ?? WireLimits.unknownSize)
+        writer.integer(terms.partBytes)
+        writer.integer(terms.modification.seconds)
+        writer.integer(terms.modification.nanoseconds)
+        writer.integer(terms.condition.code)
+        writer.sessionID(terms.condition.session)
+        try metadata.encode(into: &writer)
+        try writer.text16(terms.key, "key")
     }
 
     init(from reader: inout BodyReader) throws(WireError) {
         compares = reader.flags & Self.comparesFlag != 0
+        asksForReceipt = reader.flags & Self.receiptFlag != 0
         session = try reader.sessionID()
-        terms = try SessionTerms(from: &reader)
+        let size: UInt64 = try reader.integer()
+        let partBytes: UInt64 = try reader.integer()
+        let modification = ModificationTime(seconds: try reader.integer(), nanoseconds: try reader.integer())
+        guard modification.nanoseconds < WireLimits.nanosecondsPerSecond else {
+            throw reader.badValue("modificationNanoseconds")
+        }
+        let code: UInt8 = try reader.integer()
+        guard code <= WriteCondition.codeMax else { throw reader.badValue("condition") }
+        guard let condition = WriteCondition(code: code, session: try reader.sessionID()) else {
+            throw reader.badValue("conditionSession")
+        }
+        metadata = try OfferedMetadata(from: &reader)
+        otherTerms = SessionTerms(
+            key: try reader.text16("key"), size: size == WireLimits.unknownSize ? nil : size, partBytes: partBytes,
+            modification: modification, condition: condition)
     }
 }

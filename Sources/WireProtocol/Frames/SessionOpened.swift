@@ -1,23 +1,40 @@
-/// The session is open in this slot; or, adopted, is another one to resume (specification §4.7, §8.3).
+/// The session is open in this slot: the agent's own, or an unfinished one that the gateway found and adopted
+/// (specification §4.7, §8.3).
 package struct SessionOpened: Equatable, Sendable {
-    /// The agent's, or the adopted one.
+    /// What the answer tells of an adopted session, as RESUME STATE would.
+    package struct Adoption: Equatable, Sendable {
+        /// How many parts the PART LIST frames that follow name; 0: none follow.
+        package let candidateParts: UInt32
+        /// At most 1,024.
+        package let partials: [PartialPart]
+
+        package init(candidateParts: UInt32, partials: [PartialPart]) {
+            self.candidateParts = candidateParts
+            self.partials = partials
+        }
+    }
+
+    /// The session of this slot from here on.
     package let session: SessionID
     package let partBytes: UInt64
     /// At most 4,096 bytes.
     package let token: [UInt8]
-    /// The slot is closed again, and the session is an unfinished one that the gateway found.
-    package let isAdopted: Bool
+    /// `nil` where the session is the one that the agent opened.
+    package let adoption: Adoption?
 
-    package init(session: SessionID, partBytes: UInt64, token: [UInt8], isAdopted: Bool) {
+    package init(session: SessionID, partBytes: UInt64, token: [UInt8], adoption: Adoption? = nil) {
         self.session = session
         self.partBytes = partBytes
         self.token = token
-        self.isAdopted = isAdopted
+        self.adoption = adoption
     }
+
+    /// The session is an unfinished one that the gateway found.
+    package var isAdopted: Bool { adoption != nil }
 }
 
 extension SessionOpened: FrameBody {
-    /// The header's bit for `isAdopted`.
+    /// The header's bit for an `adoption` that is there.
     static let adoptedFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .sessionOpened }
@@ -28,12 +45,19 @@ extension SessionOpened: FrameBody {
         writer.sessionID(session)
         writer.integer(partBytes)
         try writer.token(token)
+        guard let adoption else { return }
+        writer.integer(adoption.candidateParts)
+        try writer.partials(adoption.partials)
     }
 
     init(from reader: inout BodyReader) throws(WireError) {
-        isAdopted = reader.flags & Self.adoptedFlag != 0
         session = try reader.sessionID()
         partBytes = try reader.integer()
         token = try reader.token()
+        guard reader.flags & Self.adoptedFlag != 0 else {
+            adoption = nil
+            return
+        }
+        adoption = Adoption(candidateParts: try reader.integer(), partials: try reader.partials())
     }
 }

@@ -28,12 +28,24 @@ package struct Welcome: Equatable, Sendable {
     package let serverTime: Int64
     /// Name and version of the gateway for logs, at most 255 bytes.
     package let software: String
+    /// The name by which the gateway knows the device, at most 255 bytes. It stands in receipts.
+    package let deviceName: String
+    /// What all keys of the device begin with; empty, or ending in a slash.
+    package let prefix: String
+    /// Names the store in which the objects lie (§11.3).
+    package let storeIdentity: SHA256Digest
+    /// The public key (DER SubjectPublicKeyInfo) that signs receipts on this connection, at most 256 bytes. Empty: the
+    /// gateway makes no receipts.
+    package let receiptKey: [UInt8]
+    /// The fingerprint of the key that will be the site's next one; `nil` where none is announced (§5.1).
+    package let nextSiteKey: SHA256Digest?
 
     package init(
         version: UInt16, capabilities: Capabilities, slotsMax: UInt16, chunkBytesMax: UInt32,
         initialCreditBytes: UInt32, partBytesMin: UInt64, partBytesMax: UInt64, partBytesDefault: UInt64,
         partsMax: UInt32, objectBytesMax: UInt64, putLimitMilliseconds: UInt32, idleLimitMilliseconds: UInt32,
-        serverTime: Int64, software: String
+        serverTime: Int64, software: String, deviceName: String, prefix: String, storeIdentity: SHA256Digest,
+        receiptKey: [UInt8] = [], nextSiteKey: SHA256Digest? = nil
     ) {
         self.version = version
         self.capabilities = capabilities
@@ -49,11 +61,21 @@ package struct Welcome: Equatable, Sendable {
         self.idleLimitMilliseconds = idleLimitMilliseconds
         self.serverTime = serverTime
         self.software = software
+        self.deviceName = deviceName
+        self.prefix = prefix
+        self.storeIdentity = storeIdentity
+        self.receiptKey = receiptKey
+        self.nextSiteKey = nextSiteKey
     }
 }
 
 extension Welcome: FrameBody {
+    /// The header's bit for a `nextSiteKey` that is there.
+    static let nextSiteKeyFlag: UInt8 = 1 << 0
+
     static var type: FrameType { .welcome }
+
+    var flags: UInt8 { nextSiteKey == nil ? 0 : Self.nextSiteKeyFlag }
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
         if let field = fieldOutsideItsRange { throw writer.badValue(field) }
@@ -71,24 +93,42 @@ extension Welcome: FrameBody {
         writer.integer(idleLimitMilliseconds)
         writer.integer(serverTime)
         try writer.text8(software, "software")
+        try writer.text8(deviceName, "deviceName")
+        try writer.text16(prefix, "prefix")
+        writer.sha256(storeIdentity)
+        try writer.bytes16(receiptKey, "receiptKey", 0...WireLimits.receiptKeyBytesMax)
+        if let nextSiteKey { writer.sha256(nextSiteKey) }
     }
 
+    // Each number is judged as soon as it can be: of several faults the first in the body counts (§3).
     init(from reader: inout BodyReader) throws(WireError) {
         version = try reader.integer()
         capabilities = Capabilities(rawValue: try reader.integer())
         slotsMax = try reader.integer()
+        guard slotsMax >= 1 else { throw reader.badValue("slotsMax") }
         chunkBytesMax = try reader.integer()
+        guard (1...WireLimits.chunkBytesMax).contains(chunkBytesMax) else { throw reader.badValue("chunkBytesMax") }
         initialCreditBytes = try reader.integer()
         partBytesMin = try reader.integer()
+        guard partBytesMin >= 1 else { throw reader.badValue("partBytesMin") }
         partBytesMax = try reader.integer()
+        guard partBytesMax >= partBytesMin else { throw reader.badValue("partBytesMax") }
         partBytesDefault = try reader.integer()
+        guard (partBytesMin...partBytesMax).contains(partBytesDefault) else {
+            throw reader.badValue("partBytesDefault")
+        }
         partsMax = try reader.integer()
+        guard (1...WireLimits.partsMax).contains(partsMax) else { throw reader.badValue("partsMax") }
         objectBytesMax = try reader.integer()
         putLimitMilliseconds = try reader.integer()
         idleLimitMilliseconds = try reader.integer()
         serverTime = try reader.integer()
         software = try reader.text8("software")
-        if let field = fieldOutsideItsRange { throw reader.badValue(field) }
+        deviceName = try reader.text8("deviceName")
+        prefix = try reader.text16("prefix")
+        storeIdentity = try reader.sha256()
+        receiptKey = try reader.bytes16("receiptKey", 0...WireLimits.receiptKeyBytesMax)
+        nextSiteKey = reader.flags & Self.nextSiteKeyFlag == 0 ? nil : try reader.sha256()
     }
 
     private var fieldOutsideItsRange: String? {
@@ -96,7 +136,7 @@ extension Welcome: FrameBody {
         if !(1...WireLimits.chunkBytesMax).contains(chunkBytesMax) { return "chunkBytesMax" }
         if partBytesMin == 0 { return "partBytesMin" }
         if partBytesMax < partBytesMin { return "partBytesMax" }
-        if partBytesDefault < partBytesMin || partBytesDefault > partBytesMax { return "partBytesDefault" }
+        if !(partBytesMin...partBytesMax).contains(partBytesDefault) { return "partBytesDefault" }
         if !(1...WireLimits.partsMax).contains(partsMax) { return "partsMax" }
         return nil
     }

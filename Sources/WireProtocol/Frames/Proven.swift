@@ -1,0 +1,110 @@
+/// What the gateway found under the key of a PROVE (specification §4.26, §9.6). It closes the slot.
+package enum Proven: Equatable, Sendable {
+    /// The object has the file's size, and evidence of its content agrees with the root digest.
+    case proven(ProvenObject, receipt: ReceiptSignature?)
+    /// The key holds no object.
+    case absent
+    /// The object has another size, or evidence of its content disagrees.
+    case different(ProvenObject)
+    /// The object has the file's size, and nothing that the gateway may ask tells its content.
+    case unknown(ProvenObject)
+}
+
+/// The object that PROVEN speaks of.
+package struct ProvenObject: Equatable, Sendable {
+    /// Bytes of the object.
+    package let size: UInt64
+    /// What the gateway judged by.
+    package let evidence: ContentEvidence
+    /// The part size that the evidence depends on; 0 where it depends on none.
+    package let partBytes: UInt64
+    /// As the store gave it; may be empty.
+    package let etag: String
+    /// The store's name for this version of the object; may be empty.
+    package let version: String
+    /// The session that wrote the object; `nil` where the store does not tell.
+    package let session: SessionID?
+
+    package init(
+        size: UInt64, evidence: ContentEvidence, partBytes: UInt64, etag: String, version: String, session: SessionID?
+    ) {
+        self.size = size
+        self.evidence = evidence
+        self.partBytes = partBytes
+        self.etag = etag
+        self.version = version
+        self.session = session
+    }
+}
+
+extension ProvenObject {
+    /// What stands in the fields where there is no object.
+    fileprivate static let absent = ProvenObject(
+        size: 0, evidence: .none, partBytes: 0, etag: "", version: "", session: nil)
+
+    fileprivate func encode(into writer: inout BodyWriter) throws(WireError) {
+        writer.integer(size)
+        try evidence.encode(into: &writer)
+        writer.integer(partBytes)
+        try writer.text16(etag, "etag")
+        try writer.text16(version, "version")
+        writer.sessionID(session ?? .zero)
+    }
+
+    /// - Parameter isMeant: where this is false there is no object, and each field must be 0 or empty.
+    fileprivate init(from reader: inout BodyReader, isMeant: Bool) throws(WireError) {
+        size = try reader.integer("size", isMeant: isMeant)
+        evidence = try ContentEvidence(from: &reader)
+        guard isMeant || evidence == .none else { throw reader.badValue("evidenceKind") }
+        partBytes = try reader.integer("partBytes", isMeant: isMeant)
+        etag = try reader.text16("etag", isMeant ? anyCount16 : 0...0)
+        version = try reader.text16("version", isMeant ? anyCount16 : 0...0)
+        let session = try reader.sessionID()
+        guard isMeant || session == .zero else { throw reader.badValue("session") }
+        self.session = session == .zero ? nil : session
+    }
+}
+
+extension Proven: FrameBody {
+    /// The header's bit for a receipt that is there.
+    static let receiptFlag: UInt8 = 1 << 0
+
+    static var type: FrameType { .proven }
+
+    private enum Outcome: UInt8 {
+        case proven = 0
+        case absent = 1
+        case different = 2
+        case unknown = 3
+    }
+
+    var flags: UInt8 {
+        if case .proven(_, receipt: .some) = self { Self.receiptFlag } else { 0 }
+    }
+
+    func encode(into writer: inout BodyWriter) throws(WireError) {
+        let (outcome, object): (Outcome, ProvenObject) =
+            switch self {
+            case .proven(let object, _): (.proven, object)
+            case .absent: (.absent, .absent)
+            case .different(let object): (.different, object)
+            case .unknown(let object): (.unknown, object)
+            }
+        writer.choice(outcome)
+        try object.encode(into: &writer)
+        if case .proven(_, let receipt?) = self { try writer.receipt(receipt) }
+    }
+
+    init(from reader: inout BodyReader) throws(WireError) {
+        let outcome: Outcome = try reader.choice("outcome")
+        let hasReceipt = reader.flags & Self.receiptFlag != 0
+        guard !hasReceipt || outcome == .proven else { throw reader.badValue("outcome") }
+        let object = try ProvenObject(from: &reader, isMeant: outcome != .absent)
+        switch outcome {
+        case .proven: self = .proven(object, receipt: hasReceipt ? try reader.receipt() : nil)
+        case .absent: self = .absent
+        case .different: self = .different(object)
+        case .unknown: self = .unknown(object)
+        }
+    }
+}

@@ -1,0 +1,156 @@
+// What the store keeps beside an object for its readers (specification §6.6): what a device offered, and what a gateway
+// has judged.
+
+/// A name and a value of user metadata.
+package struct MetadataPair: Hashable, Sendable {
+    package let name: String
+    package let value: String
+
+    package init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// Metadata as SESSION OPEN carries them. Nothing of them has been judged but their form on the wire: `SessionMetadata`
+/// is made of them, or the gateway refuses them with `metadata_invalid`.
+package struct OfferedMetadata: Hashable, Sendable {
+    package let contentType: String
+    /// At most 255.
+    package let pairs: [MetadataPair]
+
+    package init(contentType: String, pairs: [MetadataPair]) {
+        self.contentType = contentType
+        self.pairs = pairs
+    }
+}
+
+/// Metadata that keep every rule of specification §6.6: a content type, and pairs of name and value that the user chose.
+package struct SessionMetadata: Hashable, Sendable {
+    /// No content type and no pair.
+    package static let none = SessionMetadata()
+
+    /// Empty where the store is told none.
+    package let contentType: String
+    /// Ascending by the bytes of their names.
+    package let pairs: [MetadataPair]
+
+    private init() {
+        contentType = ""
+        pairs = []
+    }
+
+    /// Judges what was offered. What breaks a rule is refused, never repaired.
+    package init(_ offered: OfferedMetadata) throws(SessionMetadataError) {
+        guard offered.contentType.isEmpty || Self.isContentType(offered.contentType) else {
+            throw .contentTypeInvalid(offered.contentType)
+        }
+        let pairs = offered.pairs
+        guard pairs.count <= WireLimits.metadataPairsMax else { throw .tooManyPairs(pairs.count) }
+        var byteCount = 0
+        for (index, pair) in pairs.enumerated() {
+            guard Self.isName(pair.name) else { throw .nameInvalid(pair.name) }
+            guard !pair.name.utf8.starts(with: Self.ownPrefix.utf8) else { throw .nameReserved(pair.name) }
+            if index > 0, !pairs[index - 1].name.utf8.lexicographicallyPrecedes(pair.name.utf8) {
+                throw .namesNotAscending(pair.name)
+            }
+            guard Self.isTidy(pair.value) else { throw .valueInvalid(name: pair.name) }
+            byteCount += pair.name.utf8.count + pair.value.utf8.count
+        }
+        guard byteCount <= WireLimits.metadataBytesMax else { throw .tooLong(byteCount: byteCount) }
+        self.contentType = offered.contentType
+        self.pairs = pairs
+    }
+
+    /// What SESSION OPEN carries of them.
+    package var offered: OfferedMetadata { OfferedMetadata(contentType: contentType, pairs: pairs) }
+
+    /// What the names of the gateways' own metadata begin with (§11.4).
+    private static let ownPrefix = "sluice-"
+
+    /// Printable ASCII with a slash that is neither its first nor its last byte, at most 255 bytes.
+    private static func isContentType(_ text: String) -> Bool {
+        isTidy(text) && text.utf8.count <= UInt8.max && text.utf8.dropFirst().dropLast().contains(UInt8(ascii: "/"))
+    }
+
+    /// `[a-z0-9-]{1,64}`.
+    private static func isName(_ text: String) -> Bool {
+        (1...WireLimits.metadataNameBytesMax).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+
+    /// At least one byte of printable ASCII, without a space at either end or two in a row: HTTP leaves it as it is.
+    private static func isTidy(_ text: String) -> Bool {
+        let space = UInt8(ascii: " ")
+        // As if a space stood before it: one at the beginning is then the second of two.
+        var previous = space
+        for byte in text.utf8 {
+            guard (0x20...0x7E).contains(byte), byte != space || previous != space else { return false }
+            previous = byte
+        }
+        return previous != space
+    }
+}
+
+/// Which rule of specification §6.6 metadata break.
+package enum SessionMetadataError: Error, Hashable, Sendable {
+    case contentTypeInvalid(String)
+    case tooManyPairs(Int)
+    case nameInvalid(String)
+    /// The name begins as the gateways' own do.
+    case nameReserved(String)
+    /// The name is that of the pair before it, or stands before it in the order of their bytes.
+    case namesNotAscending(String)
+    case valueInvalid(name: String)
+    case tooLong(byteCount: Int)
+}
+
+extension SessionMetadataError: CustomStringConvertible {
+    /// A sentence for the person who chose the metadata.
+    package var description: String {
+        switch self {
+        case .contentTypeInvalid(let text):
+            "the content type \"\(text)\" is not printable ASCII with a slash inside and single spaces"
+        case .tooManyPairs(let count):
+            "\(count) pairs of metadata are too many: at most \(WireLimits.metadataPairsMax) are allowed"
+        case .nameInvalid(let name):
+            "the metadata name \"\(name)\" is not 1 to \(WireLimits.metadataNameBytesMax) of a-z, 0-9 and -"
+        case .nameReserved(let name):
+            "the metadata name \"\(name)\" begins with sluice-, which is for gateways only"
+        case .namesNotAscending(let name):
+            "the metadata name \"\(name)\" is there twice, or the names are not in ascending order"
+        case .valueInvalid(let name):
+            "the metadata value of \"\(name)\" is empty, or not printable ASCII with single spaces"
+        case .tooLong(let byteCount):
+            "the metadata have \(byteCount) bytes: at most \(WireLimits.metadataBytesMax) are allowed"
+        }
+    }
+}
+
+// MARK: - On the wire
+
+extension OfferedMetadata {
+    func encode(into writer: inout BodyWriter) throws(WireError) {
+        guard let count = UInt8(exactly: pairs.count) else { throw writer.badValue("metadata") }
+        try writer.text8(contentType, "contentType")
+        writer.integer(count)
+        for pair in pairs {
+            try writer.text8(pair.name, "name")
+            try writer.text16(pair.value, "value")
+        }
+    }
+
+    init(from reader: inout BodyReader) throws(WireError) {
+        contentType = try reader.text8("contentType")
+        let count: UInt8 = try reader.integer()
+        pairs = try reader.list(count: Int(count)) { reader throws(WireError) in
+            MetadataPair(name: try reader.text8("name"), value: try reader.text16("value"))
+        }
+    }
+}
