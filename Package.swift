@@ -98,7 +98,8 @@ let package = Package(
 
         // MARK: Tests, by room; then what they share.
         .testTarget(
-            name: "WireProtocolTests", dependencies: ["SeededRandom", "TransferCore", "WireProtocol", nioCore],
+            name: "WireProtocolTests",
+            dependencies: ["SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol", nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "TransferCoreTests",
