@@ -688,6 +688,11 @@ def malformed_values():
     yield bad("signature of 129 bytes", "PROVEN", proven(0, 1, digest("root"), receipt=(0, bytes(129))), flags=1)
     for outcome in (1, 2, 3):
         yield bad(f"receipt with outcome {outcome}", "PROVEN", proven(outcome, receipt=RECEIPT), flags=1)
+    for name, body in (
+            ("size", proven(1, size=1)), ("evidence", proven(1, 1, digest("root"))),
+            ("a part size", proven(1, part_bytes=1)), ("ETag", proven(1, etag="e")),
+            ("version", proven(1, version="v")), ("session", proven(1, session=identifier("older")))):
+        yield bad(f"absent with {name}", "PROVEN", body)
     yield bad("evidence kind 4", "PROVEN", proven(0, 4))
     yield bad("evidence of kind 0", "PROVEN", proven(0, 0, b"x"))
     yield bad("root of 31 bytes", "PROVEN", proven(0, 1, bytes(31)))
