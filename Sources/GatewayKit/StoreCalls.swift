@@ -169,7 +169,9 @@ extension ContentEvidence {
 
 extension ObjectMetadata {
     init(_ label: ObjectLabel) {
-        self.init(sessionID: label.session, partBytes: label.partBytes, modificationTime: label.modification)
+        self.init(
+            sessionID: label.session, partBytes: label.partBytes, modificationTime: label.modification,
+            userMetadata: label.metadata)
     }
 }
 
@@ -190,7 +192,7 @@ extension SessionRecordFacts {
     init(_ record: SessionRecord) {
         let terms = SessionTerms(
             key: record.key, size: record.size, partBytes: record.partBytes, modification: record.modificationTime,
-            condition: record.condition)
+            condition: record.condition, metadata: record.metadata)
         self.init(device: record.device, session: record.sessionID, terms: terms, upload: record.upload)
     }
 }
@@ -200,6 +202,7 @@ extension SessionRecord {
         self.init(
             device: facts.device, key: facts.terms.key, size: facts.terms.size,
             modificationTime: facts.terms.modification, partBytes: facts.terms.partBytes,
-            condition: facts.terms.condition, sessionID: facts.session, upload: facts.upload)
+            condition: facts.terms.condition, metadata: facts.terms.metadata, sessionID: facts.session,
+            upload: facts.upload)
     }
 }

@@ -10,13 +10,18 @@ package struct ObjectMetadata: Hashable, Sendable {
     package var modificationTime: ModificationTime
     /// SHA-256 of the whole object where it was put at once; `nil` for a multipart upload. Stores fill it in.
     package var partDigest: SHA256Digest?
+    /// What the user chose for those who read the object, its content type among it. Stores keep it for them and need
+    /// not give it back to a gateway: it is no evidence of anything.
+    package var userMetadata: SessionMetadata
 
     package init(
-        sessionID: SessionID, partBytes: UInt64, modificationTime: ModificationTime, partDigest: SHA256Digest? = nil
+        sessionID: SessionID, partBytes: UInt64, modificationTime: ModificationTime, partDigest: SHA256Digest? = nil,
+        userMetadata: SessionMetadata = .none
     ) {
         self.sessionID = sessionID
         self.partBytes = partBytes
         self.modificationTime = modificationTime
         self.partDigest = partDigest
+        self.userMetadata = userMetadata
     }
 }

@@ -18,13 +18,15 @@ package struct SessionRecord: Hashable, Sendable {
     package var partBytes: UInt64
     /// Which object the session may replace.
     package var condition: WriteCondition
+    /// What the user chose for those who read the object.
+    package var metadata: SessionMetadata
     package var sessionID: SessionID
     /// `nil` until the upload has been created.
     package var upload: String?
 
     package init(
         device: String, key: String, size: UInt64?, modificationTime: ModificationTime, partBytes: UInt64,
-        condition: WriteCondition, sessionID: SessionID, upload: String?
+        condition: WriteCondition, metadata: SessionMetadata = .none, sessionID: SessionID, upload: String?
     ) {
         self.device = device
         self.key = key
@@ -32,6 +34,7 @@ package struct SessionRecord: Hashable, Sendable {
         self.modificationTime = modificationTime
         self.partBytes = partBytes
         self.condition = condition
+        self.metadata = metadata
         self.sessionID = sessionID
         self.upload = upload
     }
@@ -55,19 +58,22 @@ extension SessionRecord {
         let form = EncodedSessionRecord(
             version: EncodedSessionRecord.currentVersion, device: device, key: key, size: size,
             modified: EncodedTime(modificationTime), partBytes: partBytes, replaces: EncodedCondition(condition),
-            session: String(describing: sessionID), upload: upload)
+            session: String(describing: sessionID), upload: upload, contentType: metadata.writtenContentType,
+            metadata: metadata.writtenPairs)
         return try encodedJSON(form)
     }
 
     /// `nil` where the bytes are no record, or one of a version that this program does not know. A record of version 1
-    /// says nothing of a condition: it is read as *absent*.
+    /// has no condition and no metadata: it is read as *absent*, without metadata.
     package init?(decoding bytes: [UInt8]) {
         guard let form: EncodedSessionRecord = decodedJSON(bytes), let condition = form.condition,
-            let sessionID = SessionID(form.session), let modificationTime = form.modified.modificationTime
+            let sessionID = SessionID(form.session), let modificationTime = form.modified.modificationTime,
+            let metadata = SessionMetadata(writtenContentType: form.contentType, writtenPairs: form.metadata)
         else { return nil }
         self.init(
             device: form.device, key: form.key, size: form.size, modificationTime: modificationTime,
-            partBytes: form.partBytes, condition: condition, sessionID: sessionID, upload: form.upload)
+            partBytes: form.partBytes, condition: condition, metadata: metadata, sessionID: sessionID,
+            upload: form.upload)
     }
 }
 
@@ -84,6 +90,10 @@ private struct EncodedSessionRecord: Codable {
     var replaces: EncodedCondition?
     var session: String
     var upload: String?
+    /// Left out where it is empty.
+    var contentType: String?
+    /// Left out where there are none.
+    var metadata: [String: String]?
 
     var condition: WriteCondition? {
         switch version {

@@ -84,20 +84,28 @@ struct EncodedMetadata: Codable {
     var partBytes: UInt64
     var modified: EncodedTime
     var partDigest: String?
+    /// The user's; left out where it is empty.
+    var contentType: String?
+    /// The user's pairs; left out where there are none.
+    var user: [String: String]?
 
     init(_ metadata: ObjectMetadata) {
         self.session = String(describing: metadata.sessionID)
         self.partBytes = metadata.partBytes
         self.modified = EncodedTime(metadata.modificationTime)
         self.partDigest = metadata.partDigest.map { String(describing: $0) }
+        self.contentType = metadata.userMetadata.writtenContentType
+        self.user = metadata.userMetadata.writtenPairs
     }
 
     /// `nil` where what was read is not what this program writes.
     var metadata: ObjectMetadata? {
-        guard let sessionID = SessionID(session), let modificationTime = modified.modificationTime else { return nil }
+        guard let sessionID = SessionID(session), let modificationTime = modified.modificationTime,
+            let userMetadata = SessionMetadata(writtenContentType: contentType, writtenPairs: user)
+        else { return nil }
         return ObjectMetadata(
             sessionID: sessionID, partBytes: partBytes, modificationTime: modificationTime,
-            partDigest: partDigest.flatMap { SHA256Digest($0) })
+            partDigest: partDigest.flatMap { SHA256Digest($0) }, userMetadata: userMetadata)
     }
 }
 

@@ -81,9 +81,13 @@ extension S3Store {
         if let digest = metadata.partDigest {
             headers.append((name: "x-amz-meta-sluice-part-digest", value: String(describing: digest)))
         }
+        let user = metadata.userMetadata
+        if !user.contentType.isEmpty { headers.append((name: "content-type", value: user.contentType)) }
+        headers += user.pairs.map { (name: "x-amz-meta-" + $0.name, value: $0.value) }
         return headers
     }
 
+    /// Without the user's, which only readers need.
     static func metadata(of headers: HTTPHeaders) -> ObjectMetadata? {
         guard let session = headers.value("x-amz-meta-sluice-session").flatMap({ SessionID($0) }),
             let partBytes = headers.value("x-amz-meta-sluice-part-bytes").flatMap({ UInt64($0) }),

@@ -1,0 +1,56 @@
+import Foundation
+import ObjectStore
+import Testing
+import WireProtocol
+
+/// The session records of the specification (§11.2): what `Protocol/vectors/record.txt` has is read, and written as the
+/// same bytes under the same name.
+@Suite struct SessionRecordVectorTests {
+    struct Vector: Sendable, CustomTestStringConvertible {
+        let name: String
+        let recordName: String
+        let content: [UInt8]
+
+        var testDescription: String { name }
+
+        static func load() throws -> [Vector] {
+            let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent()
+            let text = try String(contentsOf: root.appending(path: "Protocol/vectors/record.txt"), encoding: .utf8)
+            return try text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in
+                let fields = line.components(separatedBy: " | ")
+                let content = try JSONDecoder().decode(String.self, from: Data(try #require(fields.last).utf8))
+                return Vector(name: fields[0], recordName: fields[1], content: Array(content.utf8))
+            }
+        }
+    }
+
+    @Test(arguments: try Vector.load())
+    func isReadAndWrittenAsTheSameBytes(vector: Vector) throws {
+        let record = try #require(SessionRecord(decoding: vector.content))
+        #expect(try record.encoded() == vector.content)
+        #expect(try SessionRecord.name(key: record.key, session: record.sessionID) == vector.recordName)
+        #expect(record.device == "camera-7" && record.partBytes == 8 << 20)
+        #expect(record.modificationTime == ModificationTime(seconds: 1_767_225_600, nanoseconds: 123_456_789))
+    }
+
+    @Test func metadataAndConditionsAreThoseOfTheVectors() throws {
+        let records = try Vector.load().compactMap { SessionRecord(decoding: $0.content) }
+        let last = try #require(records.last)
+        #expect(last.metadata.contentType == "video/mp4")
+        #expect(last.metadata.pairs.map(\.name) == ["line", "shift"])
+        #expect(last.metadata.pairs.map(\.value) == ["3", "late"])
+        #expect(records.dropLast().allSatisfy { $0.metadata == .none })
+        #expect(records.map(\.size) == [10_485_760, 10_485_760, nil, 10_485_760])
+        #expect(records.prefix(3).map(\.condition) == [.absent, .absent, .any])
+    }
+
+    /// No gateway writes what breaks a rule: such a record is another program's, or damaged.
+    @Test func metadataThatBreakARuleMakeNoRecord() throws {
+        let text = String(decoding: try #require(try Vector.load().last).content, as: UTF8.self)
+        for (written, other) in [("video/mp4", "video"), ("\"late\"", "\"\""), ("\"line\"", "\"sluice-line\"")] {
+            #expect(text.contains(written))
+            #expect(SessionRecord(decoding: Array(text.replacing(written, with: other).utf8)) == nil)
+        }
+    }
+}
