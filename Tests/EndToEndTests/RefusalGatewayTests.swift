@@ -107,7 +107,8 @@ extension EndToEndTests {
                 version: WireLimits.version + 8, capabilities: [], slotsMax: 16, chunkBytesMax: 65_536,
                 initialCreditBytes: 0, partBytesMin: 1, partBytesMax: 1 << 30, partBytesDefault: 1 << 20,
                 partsMax: 10_000, objectBytesMax: 1 << 40, putLimitMilliseconds: 1_000,
-                idleLimitMilliseconds: 30_000, serverTime: 0, software: "a gateway of tomorrow")
+                idleLimitMilliseconds: 30_000, serverTime: 0, software: "a gateway of tomorrow", deviceName: "device",
+                prefix: "", storeIdentity: .zero)
             try await expectVersionRefused(.welcome(welcome))
         }
 

@@ -19,7 +19,35 @@ import WireProtocol
                 key: "", size: nil, partBytes: .max, modification: ModificationTime(seconds: .max, nanoseconds: 0),
                 condition: .any),
             issuedMilliseconds: .max, upload: ""),
+        SessionToken(
+            device: "edge-8", session: SessionID(high: 5, low: 6),
+            terms: SessionTerms(
+                key: "k", size: 0, partBytes: 1, modification: ModificationTime(seconds: 0, nanoseconds: 0),
+                condition: .absent, metadata: metadata),
+            issuedMilliseconds: 0, upload: "u"),
     ]
+
+    private static var metadata: SessionMetadata {
+        let offered = OfferedMetadata(
+            contentType: "video/mp4",
+            pairs: [MetadataPair(name: "line", value: "3"), MetadataPair(name: "shift", value: "late shift")])
+        do {
+            return try SessionMetadata(offered)
+        } catch {
+            preconditionFailure("\(error)")
+        }
+    }
+
+    /// Metadata that break a rule were never sealed by a gateway.
+    @Test func metadataThatBreakARuleMakeNoToken() throws {
+        let encoded = try #require(Self.tokens[2].encoded)
+        let place = try #require(encoded.indices.first { encoded[$0...].starts(with: "shift".utf8) })
+        for byte in [UInt8(ascii: "S"), UInt8(ascii: "a"), UInt8(ascii: " ")] {
+            var changed = encoded
+            changed[place] = byte
+            #expect(SessionToken(encoded: changed) == nil)
+        }
+    }
 
     @Test(arguments: tokens)
     func whatIsWrittenIsRead(token: SessionToken) throws {

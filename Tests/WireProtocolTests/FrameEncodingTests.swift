@@ -26,9 +26,11 @@ import WireProtocol
                 .sessionRefused(SessionRefused(code: .busy, retryAfterMilliseconds: 1, message: message)), Slot(1),
                 .sessionRefused(SessionRefused(code: .busy, retryAfterMilliseconds: 1, message: sent))
             ),
+            (.report(Self.report(message)), .connection, .report(Self.report(sent))),
         ]
         for (frame, slot, expected) in frames {
-            let outcome = Outcome(feeding: try encoded(frame, slot: slot), receiver: .agent)
+            let receiver: Role = frame.type.direction == .agentToGateway ? .gateway : .agent
+            let outcome = Outcome(feeding: try encoded(frame, slot: slot), receiver: receiver)
             #expect(outcome.inbound == [.frame(slot, expected)])
         }
     }
@@ -122,6 +124,17 @@ import WireProtocol
         #expect(PartList.pages(of: []).isEmpty)
     }
 
+    private static func report(_ reason: String, freeBytes: UInt64? = nil) -> StatusReport {
+        StatusReport(
+            status: .waiting, pendingItems: 1, pendingBytes: 2, oldestSeconds: 3, quarantinedItems: 4,
+            freeBytes: freeBytes, reason: reason)
+    }
+
+    @Test(arguments: [0, 129, 4_096])
+    func noReceiptHasASignatureOfSuchALength(count: Int) {
+        #expect(ReceiptSignature(timeMilliseconds: 0, bytes: [UInt8](repeating: 0, count: count)) == nil)
+    }
+
     private func wrong(_ type: FrameType, _ field: String) -> WireError { .badValue(type: type, field: field) }
 
     private func entry(_ part: PartNumber, _ etag: String = "e") -> PartListEntry {
@@ -143,12 +156,15 @@ import WireProtocol
                         modification: ModificationTime(seconds: 0, nanoseconds: nanoseconds), condition: .absent),
                     compares: false))
         }
-        func hello(_ versions: ClosedRange<UInt16>, isReversed: Bool = false, software: String = "") -> Frame {
+        func hello(
+            _ versions: ClosedRange<UInt16>, isReversed: Bool = false, pins: Int = 0, software: String = ""
+        ) -> Frame {
             .hello(
                 Hello(
                     versionMin: isReversed ? versions.upperBound : versions.lowerBound,
                     versionMax: isReversed ? versions.lowerBound : versions.upperBound, capabilities: [.lz4],
-                    fingerprint: .zero, run: RunID(high: 0, low: 0), software: software))
+                    fingerprint: .zero, run: RunID(high: 0, low: 0),
+                    pins: Array(repeating: .zero, count: pins), software: software))
         }
         func state(_ phase: ResumePhase, partials: Int = 0, wanted: Int = 0, token: [UInt8] = []) -> Frame {
             .resumeState(
@@ -171,6 +187,12 @@ import WireProtocol
             ),
             (hello(1...2, isReversed: true), .connection, wrong(.hello, "versionMax")),
             (hello(1...2, software: long), .connection, wrong(.hello, "software")),
+            (hello(1...2, pins: 9), .connection, wrong(.hello, "pins")),
+            (.report(Self.report("", freeBytes: .max)), .connection, wrong(.report, "freeBytes")),
+            (
+                .prove(Prove(size: 0, partBytes: 0, root: .zero, key: "k", readsBack: false)), Slot(1),
+                wrong(.prove, "partBytes")
+            ),
             (open(size: .max), Slot(1), wrong(.sessionOpen, "size")),
             (open(nanoseconds: 1_000_000_000), Slot(1), wrong(.sessionOpen, "modificationNanoseconds")),
             (

@@ -111,7 +111,9 @@ extension GatewayCourse {
     }
 
     mutating func note(_ open: SessionOpen) {
-        guard let plan = PartPlan(fileBytes: open.terms.size, partBytes: open.terms.partBytes) else { return }
+        // What is to be refused for its metadata begins nothing.
+        guard let terms = try? open.terms, let plan = PartPlan(fileBytes: terms.size, partBytes: terms.partBytes)
+        else { return }
         plans[open.session, default: []].append(plan)
     }
 

@@ -24,8 +24,9 @@ package struct Vectors: Sendable {
             try Self.rows(folder, file).map { try Self.stream($0, kind: String($0[0].prefix { $0 != ":" })) }
         }
         refused = try Self.rows(folder, "malformed.txt").map { try Self.stream($0, kind: $0[3]) }
+        // Only the fields of metadata occur more than once, and nobody looks for them here.
         token = Dictionary(
-            uniqueKeysWithValues: try Self.rows(folder, "token.txt").map { ($0[0], $0[1]) })
+            try Self.rows(folder, "token.txt").map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
     }
 
     private static func rows(_ folder: URL, _ file: String) throws -> [[String]] {
