@@ -30,7 +30,7 @@ package struct SessionMetadata: Hashable, Sendable {
     /// No content type and no pair.
     package static let none = SessionMetadata()
 
-    /// Empty where the store is told none.
+    /// Empty: the store gets none.
     package let contentType: String
     /// Ascending by the bytes of their names.
     package let pairs: [MetadataPair]

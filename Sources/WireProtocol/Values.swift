@@ -69,7 +69,7 @@ extension InvitationSecret: CustomStringConvertible, CustomDebugStringConvertibl
 /// SHA-256 of a part's plain bytes, of a file's part digests (the root digest), or of a public key (a fingerprint).
 package struct SHA256Digest: Hashable, Sendable {
     package static let byteCount = 32
-    /// Thirty-two bytes of 0: what stands in a field that has no digest to tell.
+    /// Thirty-two bytes of 0: the value of a field without a digest.
     package static let zero = SHA256Digest(words: (0, 0, 0, 0))
 
     private let words: (UInt64, UInt64, UInt64, UInt64)

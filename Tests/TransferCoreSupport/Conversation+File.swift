@@ -111,7 +111,7 @@ extension Conversation.StoreEvent {
     }
 }
 
-/// The `name=value` fields of a line that is no frame; their order is of no matter.
+/// The `name=value` fields of a line that is no frame, in any order.
 private struct LineFields {
     let malformed: Conversation.Malformed
     private let words: [(name: String, value: String)]

@@ -90,7 +90,7 @@ import WireProtocol
 
     @Test func tokenVectorIsLaidOutAsTheSpecificationSays() throws {
         let lines = try Repository.vectors("token.txt", fieldCount: 2)
-        // Only the fields of metadata occur more than once, and they are not looked for here.
+        // Only the fields of metadata occur more than once. This test does not look them up.
         let values = Dictionary(lines.map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
         let keyID = try #require(values["sealingKeyID"].flatMap { UInt32($0) })
         let front = "01" + hexadecimal([24, 16, 8, 0].map { UInt8(truncatingIfNeeded: keyID >> UInt32($0)) })

@@ -35,7 +35,7 @@ extension Gateway {
             guard isFresh(attachment) else { return end(id, .unexpectedFrame) }
             receivedProve(prove, at: attachment, device: device)
         case .report:
-            break  // This gateway shows reports to nobody.
+            break  // This gateway keeps no reports yet.
         default:
             // HELLO twice, or a frame of the other direction that a decoder let through.
             end(id, .unexpectedFrame)

@@ -24,7 +24,7 @@ package struct Vectors: Sendable {
             try Self.rows(folder, file).map { try Self.stream($0, kind: String($0[0].prefix { $0 != ":" })) }
         }
         refused = try Self.rows(folder, "malformed.txt").map { try Self.stream($0, kind: $0[3]) }
-        // Only the fields of metadata occur more than once, and nobody looks for them here.
+        // Only the fields of metadata occur more than once. No target looks them up.
         token = Dictionary(
             try Self.rows(folder, "token.txt").map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
     }
