@@ -1,42 +1,5 @@
 import WireProtocol
 
-/// One part on its way from the file to the gateway.
-struct AgentPart {
-    enum Stage: Equatable {
-        /// The shell reads and hashes it.
-        case reading
-        /// Hashed; to be offered, not before a moment.
-        case ready(notBefore: Instant)
-        /// Offered; data goes as credit allows.
-        case sending
-        /// All its bytes are with the socket; the store's word is awaited.
-        case sent
-    }
-
-    /// Of a stream, what was asked for until it has been read.
-    var size: UInt64
-    var stage: Stage
-    var digest: SHA256Digest?
-    var md5: MD5Digest?
-    /// Whether it counts against the concurrency.
-    var isCounted: Bool
-    /// Where it was offered, and which of all offers that was.
-    var attachment: Attachment?
-    var attempt: UInt64 = 0
-    /// Plain bytes handed to the connection, and those that its socket has taken.
-    var handed: ByteOffset = 0
-    var taken: ByteOffset = 0
-    /// What the gateway lets us send up to; `nil` while it has not decided.
-    var limit: ByteOffset?
-    /// Bytes sent before a decision: they weigh on the connection's initial credit.
-    var earlyBytes: UInt64 = 0
-    /// Highest offset that any attempt has written to a socket: what goes beyond it is progress.
-    var mostTaken: ByteOffset = 0
-    var failures = 0
-    /// It is not offered yet because of the store.
-    var waitsForStore = false
-}
-
 // Reading, offering and sending parts (specification §7).
 
 extension AgentUpload {
