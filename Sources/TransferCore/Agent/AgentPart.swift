@@ -26,7 +26,7 @@ struct AgentPart {
     /// Plain bytes handed to the connection, and those that its socket has taken.
     var handed: ByteOffset = 0
     var taken: ByteOffset = 0
-    /// What the gateway lets us send up to; `nil` while it has not decided.
+    /// The agent may send bytes below it; at most the part's size. `nil` while the gateway has not decided.
     var limit: ByteOffset?
     /// Bytes sent before a decision: they weigh on the connection's initial credit.
     var earlyBytes: UInt64 = 0

@@ -222,7 +222,8 @@ extension AgentUpload {
         giveBackEarlyCredit(&part, &context)
         switch decision.decision {
         case .send(let offset, let limit):
-            part.limit = limit
+            // A gateway may grant more than there is (specification §7.2).
+            part.limit = min(limit, part.size)
             part.handed = max(part.handed, min(offset, part.size))
             part.taken = max(part.taken, min(offset, part.size))
             parts[number] = part
@@ -254,7 +255,7 @@ extension AgentUpload {
 
     mutating func received(_ received: Received, at attachment: Attachment, _ context: inout AgentContext) {
         guard var part = parts[received.part], part.attachment == attachment, let limit = part.limit else { return }
-        part.limit = max(limit, received.limit)
+        part.limit = max(limit, min(received.limit, part.size))
         parts[received.part] = part
         if part.stage == .sending, part.handed < part.size {
             context.connections[attachment.connection]?.carry(.init(upload: id, part: received.part))
