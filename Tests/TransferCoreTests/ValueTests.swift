@@ -138,14 +138,15 @@ import WireProtocol
 @Suite struct RetryPolicyTests {
     let policy = RetryPolicy(first: .milliseconds(250), longest: .seconds(60))
 
-    @Test func waitsDoubleWithJitterUpToTheLongest() {
+    @Test(arguments: zip(RetryPolicy.Cause.allCases, [10, 60]))
+    func waitsDoubleWithJitterUpToTheLongest(cause: RetryPolicy.Cause, longestSeconds: Int) {
         var generator = SeededGenerator(seed: 5)
         for failures in -1...200 {
             let doublings = min(max(failures - 1, 0), 20)
-            let ceiling = min(Duration.milliseconds(250) * (1 << doublings), .seconds(60))
+            let ceiling = min(Duration.milliseconds(250) * (1 << doublings), .seconds(longestSeconds))
             var waits: Set<Duration> = []
             for _ in 0..<20 {
-                let wait = policy.delay(afterFailures: failures, using: &generator)
+                let wait = policy.delay(afterFailures: failures, cause, using: &generator)
                 #expect(wait >= ceiling / 2 && wait <= ceiling)
                 waits.insert(wait)
             }
@@ -155,9 +156,10 @@ import WireProtocol
 
     @Test func adviceIsKeptToButNotForEver() {
         var generator = SeededGenerator(seed: 5)
-        #expect(policy.delay(afterFailures: 1, advice: .seconds(9), using: &generator) == .seconds(9))
-        #expect(policy.delay(afterFailures: 1, advice: .seconds(4_000_000), using: &generator) == .seconds(600))
-        #expect(policy.delay(afterFailures: 20, advice: .milliseconds(1), using: &generator) >= .seconds(30))
+        #expect(policy.delay(afterFailures: 1, .answer, advice: .seconds(9), using: &generator) == .seconds(9))
+        let endless = Duration.seconds(4_000_000)
+        #expect(policy.delay(afterFailures: 1, .answer, advice: endless, using: &generator) == .seconds(600))
+        #expect(policy.delay(afterFailures: 20, .answer, advice: .milliseconds(1), using: &generator) >= .seconds(30))
     }
 
     @Test func oneSeedGivesOneSequence() {
@@ -165,8 +167,8 @@ import WireProtocol
         var second = SeededGenerator(seed: 8)
         for failures in 1...20 {
             #expect(
-                policy.delay(afterFailures: failures, using: &first)
-                    == policy.delay(afterFailures: failures, using: &second))
+                policy.delay(afterFailures: failures, .answer, using: &first)
+                    == policy.delay(afterFailures: failures, .answer, using: &second))
         }
     }
 }

@@ -121,7 +121,7 @@ package struct Agent {
     /// The connection could not be made, or is gone.
     package mutating func connectionLost(_ id: ConnectionID, now: Instant) {
         context.now = now
-        lose(id, adviceMilliseconds: 0)
+        lose(id)
         proceed()
     }
 
@@ -130,7 +130,7 @@ package struct Agent {
         context.now = now
         guard let connection = context.connections[id] else { return }
         context.actions.append(.close(id))
-        lose(id, adviceMilliseconds: 0)
+        lose(id)
         // Where it had been open, bytes were damaged on the way: the next connection does better.
         if connection.welcome == nil { giveUp(failure) }
         proceed()
@@ -188,7 +188,7 @@ package struct Agent {
     /// A code that is not known, or that another attempt may mend, is a reason to connect anew (specification §12).
     private mutating func receivedConnectionError(_ report: ErrorReport, from id: ConnectionID) {
         context.actions.append(.close(id))
-        lose(id, adviceMilliseconds: report.retryAfterMilliseconds)
+        lose(id, .answer, adviceMilliseconds: report.retryAfterMilliseconds)
         switch report.code {
         case .fenced:
             giveUp(UploadFailure(.fenced, "another agent with this device's identity has taken over"))
@@ -211,7 +211,7 @@ package struct Agent {
         let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: "")
         context.actions.append(.send(id, .connection, .error(report)))
         context.actions.append(.close(id))
-        lose(id, adviceMilliseconds: 0)
+        lose(id)
     }
 
     private mutating func receivedSlotFrame(_ frame: Frame, at attachment: Attachment) {
@@ -238,7 +238,9 @@ package struct Agent {
     }
 
     /// The one place where a connection's end is dealt with.
-    private mutating func lose(_ id: ConnectionID, adviceMilliseconds: UInt32) {
+    private mutating func lose(
+        _ id: ConnectionID, _ cause: RetryPolicy.Cause = .connection, adviceMilliseconds: UInt32 = 0
+    ) {
         guard let connection = context.connections[id] else { return }
         let left = uploadsOn(id)
         context.connections[id] = nil
@@ -253,7 +255,8 @@ package struct Agent {
         lastConnection += 1
         var next = AgentConnection(now: context.now)
         next.failures = connection.failures + 1
-        let delay = context.retryDelay(afterFailures: next.failures, adviceMilliseconds: adviceMilliseconds)
+        let delay = context.retryDelay(
+            afterFailures: next.failures, cause, adviceMilliseconds: adviceMilliseconds)
         next.phase = .away(until: context.now + delay)
         context.connections[ConnectionID(lastConnection)] = next
     }
@@ -292,7 +295,7 @@ package struct Agent {
 
     private mutating func abandon(_ id: ConnectionID) {
         context.actions.append(.close(id))
-        lose(id, adviceMilliseconds: 0)
+        lose(id)
     }
 
     private mutating func giveUpIfStalled() {

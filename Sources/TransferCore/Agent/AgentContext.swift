@@ -70,12 +70,14 @@ struct AgentContext {
         SessionID(high: generator.next(), low: generator.next())
     }
 
-    /// A wait before the attempt after `failures` failed ones.
-    mutating func retryDelay(afterFailures failures: Int, adviceMilliseconds: UInt32 = 0) -> Duration {
+    /// A wait before the attempt after `failures` failed ones (specification §5.4).
+    mutating func retryDelay(
+        afterFailures failures: Int, _ cause: RetryPolicy.Cause = .answer, adviceMilliseconds: UInt32 = 0
+    ) -> Duration {
         var generator = AnyGenerator(base: self.generator)
         defer { self.generator = generator.base }
         return limits.retry.delay(
-            afterFailures: failures, advice: .milliseconds(Int64(adviceMilliseconds)), using: &generator)
+            afterFailures: failures, cause, advice: .milliseconds(Int64(adviceMilliseconds)), using: &generator)
     }
 
     /// Whether a session could be opened or resumed somewhere.

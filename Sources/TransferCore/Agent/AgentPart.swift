@@ -32,7 +32,12 @@ struct AgentPart {
     var earlyBytes: UInt64 = 0
     /// Highest offset that any attempt has written to a socket: what goes beyond it is progress.
     var mostTaken: ByteOffset = 0
+    /// Failures since the store took a part of the session, for the back-off.
     var failures = 0
+    /// It was put off, or came to nothing, since it was read.
+    var wasPutOff = false
+    /// How often its bytes did not arrive as they had been hashed.
+    var mismatches = 0
     /// It is not offered yet because of the store.
     var waitsForStore = false
 }

@@ -273,7 +273,7 @@ extension AgentUpload {
         }
         guard let part = parts[number] else { return }
         switch report.code {
-        case .digestMismatch where part.failures < 3:
+        case .digestMismatch where part.mismatches + 1 < 3:
             readAgain(number, &context)
         case .digestMismatch, .storeRefuses, .bucketMissing, .contentRefused:
             end(.failed(failure(of: report.code, message: report.message)), &context)
@@ -285,12 +285,12 @@ extension AgentUpload {
 
     /// The bytes that arrived are not those that were hashed: the file is read again, which shows whether it changed.
     private mutating func readAgain(_ number: PartNumber, _ context: inout AgentContext) {
-        let failures = parts[number]?.failures ?? 0
+        let mismatches = parts[number]?.mismatches ?? 0
         removePart(number, &context)
         pending.insert(number, at: 0)
         for index in links.indices where links[index].stage == .completing { links[index].stage = .open }
         if phase == .completing { phase = .transferring }
-        if takeUpPart(&context) { parts[number]?.failures = failures + 1 }
+        if takeUpPart(&context) { parts[number]?.mismatches = mismatches + 1 }
     }
 
     private mutating func received(

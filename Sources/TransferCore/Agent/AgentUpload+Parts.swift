@@ -153,7 +153,7 @@ extension AgentUpload {
     /// Whether bytes of a part may be sent before the gateway has decided it. A part that was deferred once may be
     /// deferred again. A part that was sent before may be held by the gateway, whose decision says from which byte on.
     private func mayGoUndecided(_ number: PartNumber, _ part: AgentPart, _ context: AgentContext) -> Bool {
-        context.store.allowsEarlyData && part.failures == 0 && part.mostTaken == 0 && !window.known.contains(number)
+        context.store.allowsEarlyData && !part.wasPutOff && part.mostTaken == 0 && !window.known.contains(number)
             && !(plan?.isOnePart == true && request.saved?.session == session)
     }
 
@@ -273,9 +273,10 @@ extension AgentUpload {
         let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
         keep(entry)
         failures = 0
+        for other in parts.keys { parts[other]?.failures = 0 }
         window.grow(roomMax: context.limits.concurrency)
         // What holds up another part may be all that is left to tell.
-        if parts.allSatisfy({ $0.key == number || $0.value.failures == 0 }) { trouble = nil }
+        if parts.allSatisfy({ $0.key == number || !$0.value.wasPutOff }) { trouble = nil }
         context.progressAt = context.now
         unsavedPart = context.journal(.stored(id, entry), awaitedBy: id)
         let progress = AgentReport.partProgress(number, sent: part.size, size: part.size, isStored: true)
@@ -290,6 +291,7 @@ extension AgentUpload {
     ) {
         guard var part = parts[number] else { return }
         part.failures += 1
+        part.wasPutOff = true
         trouble = failure(of: code, message: "")
         giveBackEarlyCredit(&part, &context)
         let delay = context.storeDelay(

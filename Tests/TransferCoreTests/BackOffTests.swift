@@ -1,0 +1,203 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// How long the agent waits before it tries again (specification §5.4).
+@Suite struct BackOffTests {
+    /// The longest wait after so many failures in a row, and half of it is the shortest.
+    private static func ceiling(_ failures: Int, longest: Duration) -> Duration {
+        min(.milliseconds(250) * (1 << (failures - 1)), longest)
+    }
+
+    private func patient(_ change: (inout AgentLimits) -> Void = { _ in }) -> AgentDriver {
+        AgentDriver {
+            $0.retryFor = .seconds(1_000_000)
+            change(&$0)
+        }
+    }
+
+    private func expect(_ wait: Duration, after failures: Int, longest: Duration, _ comment: Comment? = nil) {
+        let ceiling = Self.ceiling(failures, longest: longest)
+        #expect(wait >= ceiling / 2 && wait <= ceiling, comment)
+    }
+
+    /// Lets time pass until an action is asked for.
+    private func wait(
+        for isAwaited: (AgentAction) -> Bool, _ driver: inout AgentDriver,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) -> Duration {
+        let began = driver.now
+        for _ in 0..<100 {
+            guard let deadline = driver.machine.nextDeadline else { break }
+            let actions = driver.tick(after: deadline.since(driver.now))
+            if actions.contains(where: isAwaited) { return driver.now.since(began) }
+            // The gateway is heard meanwhile.
+            driver.frame(.pong(Pong(nonce: 1)))
+        }
+        Issue.record("nothing was tried again", sourceLocation: sourceLocation)
+        return .zero
+    }
+
+    private func waitToConnect(_ driver: inout AgentDriver) -> Duration {
+        wait(for: { if case .connect = $0 { true } else { false } }, &driver)
+    }
+
+    private func waitToSend(_ type: FrameType, _ driver: inout AgentDriver) -> Duration {
+        wait(for: { if case .send(_, _, let frame) = $0 { frame.type == type } else { false } }, &driver)
+    }
+
+    // MARK: Connections
+
+    /// How a connection comes to nothing.
+    enum Ending: CaseIterable {
+        case notMade, cutBeforeWelcome, timedOut
+        case refused, idle
+
+        var longest: Duration {
+            switch self {
+            case .notMade, .cutBeforeWelcome, .timedOut: .seconds(10)
+            case .refused, .idle: .seconds(60)
+            }
+        }
+    }
+
+    private func end(_ ending: Ending, _ driver: inout AgentDriver) {
+        guard let id = driver.connections.last else { return }
+        switch ending {
+        case .notMade:
+            _ = driver.connectionLost()
+        case .cutBeforeWelcome:
+            driver.change { $0.connected(id, now: $1) }
+            _ = driver.connectionLost()
+        case .timedOut:
+            driver.tick(after: .seconds(20))
+        case .refused, .idle:
+            driver.change { $0.connected(id, now: $1) }
+            let code: ErrorCode = ending == .idle ? .idle : .tooManyConnections
+            let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: "")
+            driver.frame(.error(report), slot: .connection)
+        }
+    }
+
+    @Test(arguments: Ending.allCases)
+    func waitsForAConnectionDoubleUpToTheirLongest(ending: Ending) {
+        var driver = patient()
+        driver.submit(size: 2_500)
+        for failures in 1...12 {
+            end(ending, &driver)
+            expect(waitToConnect(&driver), after: failures, longest: ending.longest, "\(ending), \(failures)")
+        }
+    }
+
+    /// A link that is up for a moment, again and again, is not missed.
+    @Test func aWelcomeEndsTheCountOfConnections() {
+        var driver = patient()
+        driver.submit(size: 2_500)
+        for _ in 1...8 {
+            _ = driver.connectionLost()
+            _ = waitToConnect(&driver)
+        }
+        driver.welcome()
+        _ = driver.connectionLost()
+        expect(waitToConnect(&driver), after: 1, longest: .seconds(10))
+    }
+
+    @Test(arguments: [(9_000, 9), (3_000_000, 600), (UInt32.max, 600)])
+    func adviceIsKeptToUpToTenMinutes(milliseconds: UInt32, seconds: Int) {
+        var driver = patient()
+        driver.submit(size: 2_500)
+        if let id = driver.connections.last { driver.change { $0.connected(id, now: $1) } }
+        let report = ErrorReport(
+            scope: .connection, code: .draining, retryAfterMilliseconds: milliseconds, message: "")
+        driver.frame(.error(report), slot: .connection)
+        #expect(waitToConnect(&driver) == .seconds(seconds))
+    }
+
+    // MARK: Sessions
+
+    @Test(arguments: [ErrorCode.busy, .storeUnavailable, .storeFull, .tokenKeyUnknown, .draining, .internal])
+    func waitsForASessionDoubleUpToAMinute(code: ErrorCode) {
+        var driver = patient()
+        driver.submit(size: 900)
+        driver.welcome()
+        driver.commit()
+        for failures in 1...11 {
+            driver.frame(.sessionRefused(SessionRefused(code: code, retryAfterMilliseconds: 0, message: "")))
+            expect(waitToSend(.sessionOpen, &driver), after: failures, longest: .seconds(60), "\(code), \(failures)")
+        }
+    }
+
+    /// The gateway knows when the store is tried next, and a longer wait would cost time only.
+    @Test(arguments: [ErrorCode.storeUnavailable, .storeFull])
+    func aStoresAdviceBoundsTheCount(code: ErrorCode) {
+        var driver = patient()
+        driver.submit(size: 900)
+        driver.welcome()
+        driver.commit()
+        for failures in 1...11 {
+            driver.frame(.sessionRefused(SessionRefused(code: code, retryAfterMilliseconds: 100, message: "")))
+            expect(waitToSend(.sessionOpen, &driver), after: min(failures, 3), longest: .seconds(60), "\(failures)")
+        }
+        driver.frame(.sessionRefused(SessionRefused(code: code, retryAfterMilliseconds: 7_000, message: "")))
+        #expect(waitToSend(.sessionOpen, &driver) == .seconds(7))
+    }
+
+    @Test func aStoredPartEndsTheCountOfItsSession() throws {
+        var driver = patient()
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 0))
+        driver.welcome()
+        for _ in 1...6 {
+            driver.frame(.sessionRefused(SessionRefused(code: .busy, retryAfterMilliseconds: 0, message: "")))
+            _ = waitToSend(.resumeQuery, &driver)
+        }
+        driver.frame(AgentDriver.resumeState())
+        driver.read()
+        let part = try #require(PartNumber(1))
+        driver.frame(.partDecision(PartDecision(part: part, decision: .have(etag: "e"))))
+        driver.frame(.error(ErrorReport(scope: .session, code: .busy, retryAfterMilliseconds: 0, message: "")))
+        expect(waitToSend(.resumeQuery, &driver), after: 1, longest: .seconds(60))
+    }
+
+    // MARK: Parts
+
+    private func putOff(_ number: UInt32, _ driver: inout AgentDriver) {
+        guard let part = PartNumber(number) else { return }
+        driver.frame(
+            .partDecision(PartDecision(part: part, decision: .later(code: .busy, retryAfterMilliseconds: 0))))
+    }
+
+    @Test func waitsForAPartDoubleUpToAMinuteUntilOneIsStored() throws {
+        var driver = patient()
+        driver.submit(size: 2_500)
+        driver.welcome(initialCredit: 0)
+        driver.commit()
+        driver.frame(AgentDriver.opened(driver.session))
+        driver.read()
+        driver.read()
+        for failures in 1...10 {
+            putOff(1, &driver)
+            expect(waitToSend(.partOffer, &driver), after: failures, longest: .seconds(60), "\(failures)")
+        }
+        let other = try #require(PartNumber(2))
+        driver.frame(.partDecision(PartDecision(part: other, decision: .have(etag: "e"))))
+        putOff(1, &driver)
+        expect(waitToSend(.partOffer, &driver), after: 1, longest: .seconds(60))
+    }
+
+    /// Parts and sessions are counted apart.
+    @Test func aDeferredPartDoesNotCountForItsSession() {
+        var driver = patient()
+        driver.submit(size: 2_500)
+        driver.welcome(initialCredit: 0)
+        driver.commit()
+        driver.frame(AgentDriver.opened(driver.session))
+        driver.read()
+        for _ in 1...6 {
+            putOff(1, &driver)
+            _ = waitToSend(.partOffer, &driver)
+        }
+        driver.frame(.error(ErrorReport(scope: .session, code: .busy, retryAfterMilliseconds: 0, message: "")))
+        expect(waitToSend(.resumeQuery, &driver), after: 1, longest: .seconds(60))
+    }
+}
