@@ -21,6 +21,7 @@ struct AgentDriver {
     private(set) var slots: [(connection: ConnectionID, slot: Slot)] = []
     private(set) var session = SessionID(high: 0, low: 0)
     private var left: [(connection: ConnectionID, slot: Slot)] = []
+    private var welcomed: Set<ConnectionID> = []
 
     init(change: (inout AgentLimits) -> Void = { _ in }) {
         var limits = PairOptions().agentLimits
@@ -84,9 +85,10 @@ struct AgentDriver {
         return change { $0.partRead(part, of: Self.upload, reading, now: $1) }
     }
 
+    /// The newest connection is made and welcomed, unless it was before.
     @discardableResult
     mutating func welcome(initialCredit: UInt32 = 500, partsMax: UInt32 = 10_000) -> [AgentAction] {
-        guard let id = connections.last else { return [] }
+        guard let id = connections.last, welcomed.insert(id).inserted else { return [] }
         let actions = change { $0.connected(id, now: $1) }
         return actions
             + change {

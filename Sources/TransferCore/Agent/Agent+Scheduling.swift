@@ -317,14 +317,8 @@ extension AgentUpload {
 }
 
 extension Frame {
-    /// Whether the slot it arrives in is closed by it (specification §6.1).
-    var closesSlot: Bool {
-        switch self {
-        case .sessionExists, .sessionRefused, .completed, .aborted: true
-        case .sessionOpened(let opened): opened.isAdopted
-        case .resumeState(let state): state.phase == .lost
-        case .error(let report): report.scope == .session
-        default: false
-        }
+    /// Whether another session is to be resumed than the one that was to be opened (specification §8.3).
+    var isAdoption: Bool {
+        if case .sessionOpened(let opened) = self { opened.isAdopted } else { false }
     }
 }

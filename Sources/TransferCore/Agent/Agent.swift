@@ -140,7 +140,11 @@ package struct Agent {
     package mutating func receivedMalformed(_ code: ErrorCode, from id: ConnectionID, now: Instant) {
         context.now = now
         guard context.connections[id] != nil else { return }
-        end(id, code)
+        violated(id, code, "a frame could not be read: \(code.words)")
+    }
+
+    private mutating func violated(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
+        end(id, code, message)
         giveUp(UploadFailure(.protocolViolation, "what answers at the gateway's address is no gateway (\(code.words))"))
     }
 
@@ -160,12 +164,13 @@ package struct Agent {
     private mutating func receivedConnectionFrame(_ frame: Frame, from id: ConnectionID) {
         switch frame {
         case .welcome(let welcome):
-            guard case .greeting = context.connections[id]?.phase else { return }
+            guard case .greeting = context.connections[id]?.phase else {
+                return violated(id, .unexpectedFrame, "WELCOME came twice")
+            }
             guard welcome.version == WireLimits.version else {
-                end(id, .badValue)
-                return giveUp(
-                    UploadFailure(
-                        .versionUnsupported, "the gateway picked version \(welcome.version), which was not offered"))
+                let message = "the gateway picked version \(welcome.version), which was not offered"
+                end(id, .badValue, message)
+                return giveUp(UploadFailure(.versionUnsupported, message))
             }
             context.connections[id]?.phase = .open(welcome)
             context.connections[id]?.failures = 0
@@ -180,8 +185,10 @@ package struct Agent {
             addConnection()
         case .error(let report):
             receivedConnectionError(report, from: id)
+        case .pong:
+            break  // That it was heard is all it says.
         default:
-            break
+            violated(id, .unexpectedFrame, "a gateway does not send \(frame.type) here")
         }
     }
 
@@ -207,29 +214,41 @@ package struct Agent {
     }
 
     /// The gateway broke the protocol: it is told, and the connection closed.
-    private mutating func end(_ id: ConnectionID, _ code: ErrorCode) {
-        let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: "")
+    private mutating func end(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
+        let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: message)
         context.actions.append(.send(id, .connection, .error(report)))
         context.actions.append(.close(id))
         lose(id)
     }
 
     private mutating func receivedSlotFrame(_ frame: Frame, at attachment: Attachment) {
-        if case .sessionLeft = frame {
+        guard let answer = SlotAnswer(frame) else {
+            let message = "a gateway does not send \(frame.type) in a slot"
+            return violated(attachment.connection, .unexpectedFrame, message)
+        }
+        let effect = answer.effect(in: slotState(at: attachment))
+        guard effect != .ignore else { return }
+        if answer == .sessionLeft {
             context.connections[attachment.connection]?.left(attachment.slot)
             return
         }
-        // In a slot that was left, or is closed, nothing means anything: it was sent before the gateway knew.
         guard let id = context.connections[attachment.connection]?.slots[attachment.slot],
             let stage = uploads[id]?.stage(at: attachment)
         else { return }
         touch(id)
-        if frame.closesSlot {
+        // An adopted session is resumed with a query of its own, in a slot of its own.
+        if effect == .close || frame.isAdoption {
             context.connections[attachment.connection]?.giveBack(attachment.slot)
             uploads[id]?.linkClosed(attachment, &context)
         }
         uploads[id]?.received(frame, at: attachment, stage: stage, &context)
         uploads[id]?.goOnIfStranded(&context)
+    }
+
+    private func slotState(at attachment: Attachment) -> AgentSlotState {
+        guard let connection = context.connections[attachment.connection] else { return .closed }
+        if connection.leftSlots.contains(attachment.slot) { return .leaving }
+        return connection.slots[attachment.slot].flatMap { uploads[$0]?.slotState(at: attachment) } ?? .closed
     }
 
     private mutating func addConnection() {

@@ -19,16 +19,28 @@ extension AgentUpload {
         case .stored(let stored): received(stored, at: attachment, &context)
         case .resumeState(let state): received(state, at: attachment, stage: stage, &context)
         case .partList(let page): received(page, &context)
-        case .partsWanted(let wanted): received(wanted, &context)
+        case .partsWanted(let wanted): received(wanted, at: attachment, &context)
         case .completed(let completed): received(completed, stage: stage, &context)
         case .aborted: receivedAborted(&context)
-        case .error(let report): received(report, stage: stage, &context)
+        case .error(let report): received(report, at: attachment, stage: stage, &context)
         default: break  // Frames of connection scope do not come here.
         }
     }
 
     func stage(at attachment: Attachment) -> Stage? {
         links.first { $0.attachment == attachment }?.stage
+    }
+
+    /// What the slot is to its gateway. COMPLETE that was sent ahead means nothing before SESSION OPENED.
+    func slotState(at attachment: Attachment) -> AgentSlotState {
+        switch stage(at: attachment) {
+        case .opening: .opening
+        case .resuming: .resuming
+        case .open: .open
+        case .completing: phase == .opening ? .opening : .completing
+        case .aborting: .aborting
+        case nil: .closed
+        }
     }
 
     mutating func setStage(_ stage: Stage, of attachment: Attachment) {
@@ -118,9 +130,13 @@ extension AgentUpload {
         }
     }
 
-    private mutating func received(_ wanted: PartsWanted, _ context: inout AgentContext) {
-        guard phase == .completing else { return }
-        for index in links.indices where links[index].stage == .completing { links[index].stage = .open }
+    /// It comes in each slot that is completing, and opens that slot only: another gateway, which has not said it, may
+    /// be completing the session yet.
+    private mutating func received(
+        _ wanted: PartsWanted, at attachment: Attachment, _ context: inout AgentContext
+    ) {
+        setStage(.open, of: attachment)
+        guard phase == .completing else { return offerReadyParts(&context) }
         phase = .transferring
         wantedRounds += 1
         // A store that never has what it confirmed has lost the session, whatever it says.
@@ -265,13 +281,16 @@ extension AgentUpload {
             stage: stage, &context)
     }
 
-    private mutating func received(_ report: ErrorReport, stage: Stage, _ context: inout AgentContext) {
+    private mutating func received(
+        _ report: ErrorReport, at attachment: Attachment, stage: Stage, _ context: inout AgentContext
+    ) {
         guard case .part(let number) = report.scope else {
             return received(
                 code: report.code, message: report.message, adviceMilliseconds: report.retryAfterMilliseconds,
                 stage: stage, &context)
         }
-        guard let part = parts[number] else { return }
+        // A part that was offered elsewhere since is no longer this slot's.
+        guard let part = parts[number], part.attachment == attachment else { return }
         switch report.code {
         case .digestMismatch where part.mismatches + 1 < 3:
             readAgain(number, &context)

@@ -308,7 +308,8 @@ extension AgentUpload {
 
     /// COMPLETE of a one-part file came to nothing with its part: the session is open as before.
     private mutating func reopenAfterCompletion() {
-        for index in links.indices where links[index].stage == .completing { links[index].stage = .open }
+        let stage: Stage = phase == .opening ? .opening : .open
+        for index in links.indices where links[index].stage == .completing { links[index].stage = stage }
         if phase == .completing { phase = .transferring }
     }
 
