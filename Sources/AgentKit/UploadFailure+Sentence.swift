@@ -35,7 +35,7 @@ extension UploadFailure.Kind {
         case .fenced: "another agent with this device's identity has taken over"
         case .stopped: "interrupted"
         case .journalFull: "this machine's disk is full"
-        case .sessionLost: "the store has lost what was sent"
+        case .sessionLost: "what was sent can no longer be used"
         case .outcomeUnknown: "it is not known whether the store has finished the object"
         case .superseded: "a newer upload of this file has taken its place"
         case .versionUnsupported: "the gateway speaks no version of the protocol that this agent speaks"

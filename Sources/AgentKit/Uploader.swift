@@ -295,7 +295,7 @@ extension AgentReport {
         case .adopted:
             events.append(.note(key: key, "goes on with an unfinished upload that the gateway knows of"))
         case .lost:
-            events.append(.note(key: key, "the store has lost what was sent: beginning again"))
+            events.append(.note(key: key, "what was sent can no longer be used: beginning again"))
         case .waitingForEarlierVersion(let rest):
             let text = "waiting \(ProgressLines.time(rest.inSeconds)): an earlier version may still appear in the store"
             events.append(.note(key: key, text))

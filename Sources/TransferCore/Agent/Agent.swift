@@ -192,24 +192,12 @@ package struct Agent {
         }
     }
 
-    /// A code that is not known, or that another attempt may mend, is a reason to connect anew (specification §12).
     private mutating func receivedConnectionError(_ report: ErrorReport, from id: ConnectionID) {
         context.actions.append(.close(id))
         lose(id, .answer, adviceMilliseconds: report.retryAfterMilliseconds)
-        switch report.code {
-        case .fenced:
-            giveUp(UploadFailure(.fenced, "another agent with this device's identity has taken over"))
-        case .versionUnsupported:
-            giveUp(UploadFailure(.versionUnsupported, report.message))
-        case .notAuthorised:
-            giveUp(UploadFailure(.notAuthorised, "the gateway does not know this device"))
-        case .partSizeWrong:
-            giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection (\(report.code.words))"))
-        case let code
-        where (ErrorCode.frameTooLarge.rawValue...ErrorCode.badCompression.rawValue).contains(code.rawValue):
-            giveUp(UploadFailure(.protocolViolation, "the gateway ended the connection (\(code.words))"))
-        default:
-            break
+        switch FailureRule.reaction(to: report.code, in: .connection) {
+        case .report, .stop: giveUp(UploadFailure(ofConnection: report.code, message: report.message))
+        case .reconnect, .tryAgain, .beginAnew, .readAgain: break
         }
     }
 

@@ -34,7 +34,7 @@ struct AgentPart {
     var mostTaken: ByteOffset = 0
     /// Failures since the store took a part of the session, for the back-off.
     var failures = 0
-    /// It was put off, or came to nothing, since it was read.
+    /// It was put off, or its bytes did not arrive as they should: its data waits for a decision.
     var wasPutOff = false
     /// How often its bytes did not arrive as they had been hashed.
     var mismatches = 0

@@ -263,7 +263,7 @@ package enum JournalWrite: Equatable, Sendable {
     /// Parts that the store turned out to hold in another form.
     case unstored(UploadID, [PartNumber])
     case restamped(UploadID, FileStamp)
-    /// The store lost the session; the next one begins anew.
+    /// The session is of no more use, and the next one begins anew (specification §8.5).
     case lost(UploadID, losses: Int)
     /// The upload is to be dropped, whatever happens in between.
     case dropping(UploadID)

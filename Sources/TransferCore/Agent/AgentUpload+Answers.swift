@@ -112,10 +112,9 @@ extension AgentUpload {
             setStage(.completing, of: attachment)
             phase = .completing
         case .lost where phase != .resuming:
-            // Another connection may be completing it at this moment; if not, its next part says so.
-            joiningFailed(adviceMilliseconds: 0, &context)
+            slotRefused(adviceMilliseconds: 0, &context)
         case .lost:
-            sessionLost(&context)
+            beginAnew(after: .sessionLost, &context)
         }
     }
 
@@ -140,7 +139,7 @@ extension AgentUpload {
         phase = .transferring
         wantedRounds += 1
         // A store that never has what it confirmed has lost the session, whatever it says.
-        guard wantedRounds <= 3 else { return sessionLost(&context) }
+        guard wantedRounds <= 3 else { return beginAnew(after: .sessionLost, &context) }
         sendAgain(wanted.parts, &context)
         recheckIfWhole(&context)
     }
@@ -218,7 +217,7 @@ extension AgentUpload {
     }
 
     /// What was begun is gone from the store: so goes the upload, or the new version of the file begins.
-    private mutating func dropped(_ context: inout AgentContext) {
+    mutating func dropped(_ context: inout AgentContext) {
         if request.purpose == .abort || isDropping {
             end(.dropped, &context)
         } else {
@@ -271,76 +270,5 @@ extension AgentUpload {
             isFirst: !mayBeCompleting)
         mayBeCompleting = true
         context.send(.complete(complete), to: link.attachment)
-    }
-
-    // MARK: Refusals
-
-    private mutating func received(_ refused: SessionRefused, stage: Stage, _ context: inout AgentContext) {
-        received(
-            code: refused.code, message: refused.message, adviceMilliseconds: refused.retryAfterMilliseconds,
-            stage: stage, &context)
-    }
-
-    private mutating func received(
-        _ report: ErrorReport, at attachment: Attachment, stage: Stage, _ context: inout AgentContext
-    ) {
-        guard case .part(let number) = report.scope else {
-            return received(
-                code: report.code, message: report.message, adviceMilliseconds: report.retryAfterMilliseconds,
-                stage: stage, &context)
-        }
-        // A part that was offered elsewhere since is no longer this slot's.
-        guard let part = parts[number], part.attachment == attachment else { return }
-        switch report.code {
-        case .digestMismatch where part.mismatches + 1 < 3:
-            readAgain(number, &context)
-        case .digestMismatch, .storeRefuses, .bucketMissing, .contentRefused:
-            end(.failed(failure(of: report.code, message: report.message)), &context)
-        default:
-            // A code that is not known is a reason to offer the part again (specification §12).
-            putOff(number, code: report.code, adviceMilliseconds: report.retryAfterMilliseconds, &context)
-        }
-    }
-
-    /// The bytes that arrived are not those that were hashed: the file is read again, which shows whether it changed.
-    private mutating func readAgain(_ number: PartNumber, _ context: inout AgentContext) {
-        let mismatches = parts[number]?.mismatches ?? 0
-        removePart(number, &context)
-        pending.insert(number, at: 0)
-        for index in links.indices where links[index].stage == .completing { links[index].stage = .open }
-        if phase == .completing { phase = .transferring }
-        if takeUpPart(&context) { parts[number]?.mismatches = mismatches + 1 }
-    }
-
-    private mutating func received(
-        code: ErrorCode, message: String, adviceMilliseconds: UInt32, stage: Stage, _ context: inout AgentContext
-    ) {
-        if isDropping, phase == .opening { return end(.dropped, &context) }
-        if stage == .resuming, phase != .resuming {
-            return joiningFailed(adviceMilliseconds: adviceMilliseconds, &context)
-        }
-        switch code {
-        case .sessionLost where stage == .aborting:
-            dropped(&context)
-        case .sessionLost:
-            sessionLost(&context)
-        case .storeUnavailable, .busy, .tokenKeyUnknown, .draining, .storeFull, .internal:
-            retry(code: code, message: message, adviceMilliseconds: adviceMilliseconds, &context)
-        case .tokenInvalid where stage == .aborting:
-            dropped(&context)  // What cannot be named cannot be dropped; cleaning finds it.
-        case .tokenInvalid:
-            // The site's keys were lost with all they sealed: what was sent cannot be gone on with.
-            sessionLost(&context)
-        default:
-            end(.failed(failure(of: code, message: message)), &context)
-        }
-    }
-
-    /// The session goes on where it is, or is resumed if that was its last connection.
-    private mutating func joiningFailed(adviceMilliseconds: UInt32, _ context: inout AgentContext) {
-        failures += 1
-        let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
-        joinsAt = context.now + delay
-        if links.isEmpty { goOnElsewhere(at: joinsAt, &context) }
     }
 }

@@ -1,26 +1,8 @@
 import WireProtocol
 
-// How an upload waits, loses its session or connection, and ends.
+// How an upload waits, loses its connection, and ends.
 
 extension AgentUpload {
-    /// The store has lost the session: once or twice the file begins anew, then that is told.
-    mutating func sessionLost(_ context: inout AgentContext) {
-        losses += 1
-        leaveLinks(&context)
-        forgetParts(&context)
-        context.actions.append(.report(id, .lost))
-        guard losses < context.limits.lossesMax else {
-            let message = "the store lost this upload \(losses) times; look at its expiry rules, then push again"
-            return end(.failed(UploadFailure(.sessionLost, message)), &context)
-        }
-        guard !request.isStream else {
-            let message = "the store lost what was sent of the stream, which cannot be read again"
-            return end(.failed(UploadFailure(.sessionLost, message)), &context)
-        }
-        context.journal(.lost(id, losses: losses))
-        startOver(&context)
-    }
-
     /// Begins anew instead of going on with a saved session. Where the session has an upload, the upload is aborted
     /// first.
     ///
@@ -60,7 +42,7 @@ extension AgentUpload {
         code: ErrorCode, message: String, adviceMilliseconds: UInt32, _ context: inout AgentContext
     ) {
         failures += 1
-        trouble = failure(of: code, message: message)
+        trouble = UploadFailure(code, message: message)
         // A query that lists stored parts is long: it is not repeated as often as the gateway would bear.
         let delay =
             stored.isEmpty
@@ -113,34 +95,6 @@ extension AgentUpload {
     mutating func linkClosed(_ attachment: Attachment, _ context: inout AgentContext) {
         links.removeAll { $0.attachment == attachment }
         interruptParts(at: attachment, &context)
-    }
-
-    func failure(of code: ErrorCode, message: String) -> UploadFailure {
-        let kind: UploadFailure.Kind =
-            switch code {
-            case .keyInvalid: .keyInvalid
-            case .keyTaken: .keyTaken
-            case .keyUnsupported: .keyUnsupported
-            case .sizeUnsupported: .sizeUnsupported
-            case .partSizeUnsupported: .partSizeUnsupported
-            case .storeRefuses: .storeRefuses
-            case .bucketMissing: .bucketMissing
-            case .contentRefused: .contentRefused
-            case .storeUnavailable: .storeUnavailable
-            case .storeFull: .storeFull
-            case .busy: .busy
-            case .draining, .tokenKeyUnknown, .partInterrupted: .unreachable
-            case .fenced: .fenced
-            case .sessionLost: .sessionLost
-            case .outcomeUnknown: .outcomeUnknown
-            case .superseded: .superseded
-            case .digestMismatch: .changed
-            case .tokenForeign, .notAuthorised: .notAuthorised
-            case .versionUnsupported: .versionUnsupported
-            default: .protocolViolation
-            }
-        guard message.isEmpty, kind == .protocolViolation else { return UploadFailure(kind, message) }
-        return UploadFailure(kind, "the gateway refuses it (\(code.words))")
     }
 
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {

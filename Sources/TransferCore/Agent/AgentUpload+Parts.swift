@@ -242,7 +242,7 @@ extension AgentUpload {
             putOff(number, code: code, adviceMilliseconds: retryAfterMilliseconds, &context)
         case .no(let code):
             parts[number] = part
-            end(.failed(failure(of: code, message: "")), &context)
+            partRefused(number, code, message: "", adviceMilliseconds: 0, &context)
         }
     }
 
@@ -292,7 +292,7 @@ extension AgentUpload {
         guard var part = parts[number] else { return }
         part.failures += 1
         part.wasPutOff = true
-        trouble = failure(of: code, message: "")
+        trouble = UploadFailure(code, message: "")
         giveBackEarlyCredit(&part, &context)
         let delay = context.storeDelay(
             afterFailures: part.failures, code: code, adviceMilliseconds: adviceMilliseconds)
@@ -307,7 +307,7 @@ extension AgentUpload {
     }
 
     /// COMPLETE of a one-part file came to nothing with its part: the session is open as before.
-    private mutating func reopenAfterCompletion() {
+    mutating func reopenAfterCompletion() {
         let stage: Stage = phase == .opening ? .opening : .open
         for index in links.indices where links[index].stage == .completing { links[index].stage = stage }
         if phase == .completing { phase = .transferring }

@@ -27,7 +27,8 @@ import WireProtocol
 //   completing     PARTS WANTED                              transferring
 //   completing     COMPLETED                                 ending(stored)
 //   any            its last connection lost                  waiting
-//   any            the session lost                          recording(session) → waiting(open), or ending(failed)
+//   any            the session of no more use                waiting(open) anew, or ending(failed)
+//   any            the same, and the session exists          waiting(abort)
 //   ending         the outcome is durable                    ended
 struct AgentUpload {
     /// What to do as soon as a connection is open and the time has come.
