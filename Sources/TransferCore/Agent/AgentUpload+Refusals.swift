@@ -38,6 +38,8 @@ extension AgentUpload {
         switch FailureRule.reaction(to: code, in: .session) {
         case .beginAnew where stage == .aborting:
             dropped(&context)  // What cannot be named cannot be dropped; cleaning finds it.
+        case .beginAnew where code == .sessionLost && isInAnotherSlot:
+            slotRefused(adviceMilliseconds: adviceMilliseconds, &context)
         case .beginAnew:
             beginAnew(after: code, &context)
         case .tryAgain, .reconnect, .readAgain:
@@ -85,13 +87,22 @@ extension AgentUpload {
 
     // MARK: Several slots
 
-    /// A query that joins was refused: the session goes on in the other slots (specification §8.2). Such a query lists
-    /// no parts; so where it was the last slot, the session is resumed with a query that does.
+    /// Whether another slot carries the session. The gateway at its other end may be completing the session at this
+    /// moment.
+    private var isInAnotherSlot: Bool { links.contains { $0.stage == .open || $0.stage == .completing } }
+
+    /// One of several slots is closed: a query that joins was refused, or the session is lost to one gateway. The
+    /// session goes on in the other slots, and only the answer in the last one counts (specification §8.2). A query
+    /// that joins lists no parts; so where it was the last, the session is resumed with a query that does.
     mutating func slotRefused(adviceMilliseconds: UInt32, _ context: inout AgentContext) {
         failures += 1
         let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
         joinsAt = context.now + delay
-        if links.isEmpty { goOnElsewhere(at: joinsAt, &context) }
+        if links.isEmpty { return goOnElsewhere(at: joinsAt, &context) }
+        guard phase == .completing, !links.contains(where: { $0.stage == .completing }) else { return }
+        // The slot in which the outcome was awaited is gone: COMPLETE goes out in another.
+        phase = .transferring
+        recheckIfWhole(&context)
     }
 
     // MARK: Beginning anew
