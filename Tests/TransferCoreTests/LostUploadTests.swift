@@ -89,6 +89,8 @@ import WireProtocol
         let sent = driver.change { $0.fileChecked(check, of: AgentDriver.upload, now: $1) }
         #expect(Self.completes(sent).map(\.isFirst) == [isFirst])
         driver.frame(.partsWanted(PartsWanted(parts: [part])))
+        // Chunks that wait would be taken for those of the next offer.
+        while !driver.chunks.isEmpty { driver.chunkSent() }
         driver.read()
         driver.frame(.partDecision(PartDecision(part: part, decision: .have(etag: "etag-3"))))
         driver.commit()
