@@ -45,11 +45,16 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
 
     /// Of the public key exactly as it stands in the certificate.
     package func fingerprint() throws(CryptographyError) -> Fingerprint {
+        Fingerprint(try SHA256Digest.of(publicKey()))
+    }
+
+    /// The public key exactly as it stands in the certificate: DER SubjectPublicKeyInfo.
+    package func publicKey() throws(CryptographyError) -> [UInt8] {
         var encoding: UnsafeMutablePointer<UInt8>?
         let length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoding)
         guard length > 0, let encoding else { throw CryptographyError(takingReasonFor: .readPublicKey) }
         defer { CRYPTO_free(encoding, #fileID, #line) }
-        return Fingerprint(try SHA256Digest.of(UnsafeBufferPointer(start: encoding, count: Int(length))))
+        return Array(UnsafeBufferPointer(start: encoding, count: Int(length)))
     }
 
     /// Whether the certificate's public key is this key's.

@@ -25,6 +25,43 @@ package final class CertificateBundle: @unchecked Sendable {
         self.certificates = certificates
     }
 
+    /// - Parameter der: a certificate each, with nothing behind it. `nil` where there is none, or one that cannot be
+    ///   read.
+    init?(der: [[UInt8]]) {
+        defer { OpenSSLErrorQueue.clear() }
+        var certificates: [OpaquePointer] = []
+        for bytes in der where bytes.count <= CertificateAuthority.certificateBytesMax {
+            let certificate: OpaquePointer? = bytes.withUnsafeBufferPointer { buffer in
+                var position = buffer.baseAddress
+                guard let certificate = d2i_X509(nil, &position, buffer.count) else { return nil }
+                guard let start = buffer.baseAddress, position == start + buffer.count else {
+                    X509_free(certificate)
+                    return nil
+                }
+                return certificate
+            }
+            if let certificate { certificates.append(certificate) }
+        }
+        guard certificates.count == der.count, !certificates.isEmpty else {
+            for certificate in certificates { X509_free(certificate) }
+            return nil
+        }
+        self.certificates = certificates
+    }
+
+    /// Each as DER, in the file's order.
+    package func der() throws(CryptographyError) -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        for certificate in certificates {
+            var encoding: UnsafeMutablePointer<UInt8>?
+            let length = i2d_X509(certificate, &encoding)
+            guard length > 0, let encoding else { throw CryptographyError(takingReasonFor: .encodeCertificate) }
+            result.append(Array(UnsafeBufferPointer(start: encoding, count: Int(length))))
+            CRYPTO_free(encoding, #fileID, #line)
+        }
+        return result
+    }
+
     /// The file's first.
     var first: Certificate { Certificate(sharing: certificates[0]) }
 

@@ -21,6 +21,10 @@ package struct CryptographyError: Error, Hashable {
         /// Making or encoding a request for an authority to sign.
         case makeRequest
         case readPublicKey
+        /// Making a signature, as of a receipt.
+        case sign
+        /// Comparing a signature. One that is wrong is no failure of the library.
+        case verify
         case makeTLSContext
         case makeTLSConnection
         /// Taking up the certificates of a private authority.
@@ -58,6 +62,8 @@ extension CryptographyError: CustomStringConvertible {
             case .makeCertificate: "make a certificate"
             case .encodeCertificate: "encode a certificate"
             case .readPublicKey: "read a certificate's public key"
+            case .sign: "make a signature"
+            case .verify: "compare a signature"
             case .makeTLSContext: "prepare TLS"
             case .makeTLSConnection: "prepare a TLS connection"
             case .makeRequest: "make a certificate request"

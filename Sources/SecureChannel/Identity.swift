@@ -45,6 +45,17 @@ package final class Identity: Sendable {
     /// The certificates that lead from the own one to an authority, in order; borrowed.
     var intermediates: ArraySlice<OpaquePointer> { bundle?.rest ?? [] }
 
+    /// The public key that others verify this identity's signatures with: DER SubjectPublicKeyInfo, as it stands in the
+    /// certificate. Its SHA-256 is `fingerprint`.
+    package func publicKey() throws(CryptographyError) -> [UInt8] {
+        try certificate.publicKey()
+    }
+
+    /// Signs with the identity's key, as receipts are signed (specification §9.5).
+    package func signature(of message: [UInt8]) throws(CryptographyError) -> [UInt8] {
+        try privateKey.signature(of: message)
+    }
+
     /// Makes a new key, its certificate and a request for another one, and leaves what is in the directory already as
     /// it is.
     ///

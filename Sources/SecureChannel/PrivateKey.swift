@@ -61,12 +61,7 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
     }
 
     /// What goes into a signature of this key before it is signed; `nil` where the algorithm brings its own.
-    var signatureDigest: OpaquePointer? {
-        switch type {
-        case .ed25519: nil
-        case .p256: EVP_sha256()
-        }
-    }
+    var signatureDigest: OpaquePointer? { type.signatureDigest }
 
     deinit {
         EVP_PKEY_free(key)
@@ -99,7 +94,16 @@ extension KeyType {
         }
     }
 
-    fileprivate func isType(of key: OpaquePointer) -> Bool {
+    /// What goes into a signature of such a key before it is signed; `nil` where the algorithm brings its own.
+    var signatureDigest: OpaquePointer? {
+        switch self {
+        case .ed25519: nil
+        case .p256: EVP_sha256()
+        }
+    }
+
+    /// Whether a key of OpenSSL's is of this kind.
+    func isType(of key: OpaquePointer) -> Bool {
         EVP_PKEY_is_a(key, algorithm) == 1 && (curve == nil || curve == Self.curve(of: key))
     }
 
@@ -111,7 +115,8 @@ extension KeyType {
         return String(decoding: name.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    fileprivate static func describe(_ key: OpaquePointer) -> String {
+    /// OpenSSL's name for what a key is, and for its curve.
+    static func describe(_ key: OpaquePointer) -> String {
         let algorithm = EVP_PKEY_get0_type_name(key).map { String(cString: $0) } ?? "unknown"
         return curve(of: key).map { "\(algorithm) (\($0))" } ?? algorithm
     }

@@ -96,7 +96,7 @@ final class PeerVerifier: Sendable {
 extension Certificate {
     /// Whether the certificate is for a host of this name or address, by its alternative names or, where it has none,
     /// by its common name.
-    fileprivate func isFor(_ name: String) -> Bool {
+    func isFor(_ name: String) -> Bool {
         defer { OpenSSLErrorQueue.clear() }
         return X509_check_host(certificate, name, name.utf8.count, 0, nil) == 1
             || X509_check_ip_asc(certificate, name, 0) == 1

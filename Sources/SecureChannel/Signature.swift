@@ -1,0 +1,132 @@
+import COpenSSL
+import WireProtocol
+
+// Signatures of messages that are at hand as a whole (specification §9.5): Ed25519 without prehash, or ECDSA on P-256
+// with SHA-256, in DER.
+
+extension PrivateKey {
+    /// - Returns: 64 bytes for Ed25519; at most 72 bytes of DER for P-256, other ones each time.
+    package borrowing func signature(of message: [UInt8]) throws(CryptographyError) -> [UInt8] {
+        guard let context = EVP_MD_CTX_new() else { throw CryptographyError(takingReasonFor: .sign) }
+        defer { EVP_MD_CTX_free(context) }
+        var length = Int(EVP_PKEY_get_size(key))
+        var signature = [UInt8](repeating: 0, count: max(0, length))
+        guard EVP_DigestSignInit(context, nil, type.signatureDigest, nil, key) == 1,
+            EVP_DigestSign(context, &signature, &length, message, message.count) == 1, length <= signature.count
+        else { throw CryptographyError(takingReasonFor: .sign) }
+        return Array(signature.prefix(length))
+    }
+}
+
+/// The one owner of an `EVP_PKEY` with a public key of one of the kinds in ``KeyType``.
+///
+/// `@unchecked Sendable` because the key never changes once made, and OpenSSL counts its references atomically.
+package struct PublicKey: ~Copyable, @unchecked Sendable {
+    private let key: OpaquePointer
+
+    package let type: KeyType
+    /// SHA-256 over the bytes that the key was read from.
+    package let fingerprint: Fingerprint
+
+    /// Longer keys are refused before OpenSSL sees them. A key of P-256 has 91 bytes.
+    package static let bytesMax = 256
+
+    /// Reads a key that a peer or a file brought.
+    ///
+    /// - Parameter bytes: exactly one DER SubjectPublicKeyInfo.
+    package init(subjectPublicKeyInfo bytes: [UInt8]) throws(PublicKeyError) {
+        guard (1...Self.bytesMax).contains(bytes.count) else { throw .unreadable }
+        defer { OpenSSLErrorQueue.clear() }
+        let read: OpaquePointer? = bytes.withUnsafeBufferPointer { buffer in
+            var position = buffer.baseAddress
+            guard let key = d2i_PUBKEY(nil, &position, buffer.count) else { return nil }
+            guard let start = buffer.baseAddress, position == start + buffer.count else {
+                EVP_PKEY_free(key)
+                return nil
+            }
+            return key
+        }
+        guard let read else { throw .unreadable }
+        guard let type = KeyType.allCases.first(where: { $0.isType(of: read) }) else {
+            let kind = KeyType.describe(read)
+            EVP_PKEY_free(read)
+            throw .unsupported(kind: kind)
+        }
+        let digest: SHA256Digest
+        do throws(CryptographyError) {
+            digest = try SHA256Digest.of(bytes)
+        } catch {
+            EVP_PKEY_free(read)
+            throw .cryptography(error)
+        }
+        self.key = read
+        self.type = type
+        self.fingerprint = Fingerprint(digest)
+    }
+
+    /// Reads the first block `PUBLIC KEY` of a text in PEM.
+    package init(pem: [UInt8]) throws(PublicKeyError) {
+        defer { OpenSSLErrorQueue.clear() }
+        guard let stream = MemoryStream(pem) else { throw .unreadable }
+        // OpenSSL would ask the terminal for the passphrase of a block that says it is encrypted.
+        let noPassphrase: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32
+        noPassphrase = { _, _, _, _ in -1 }
+        var encoding: UnsafeMutablePointer<UInt8>?
+        var length = 0
+        guard
+            PEM_bytes_read_bio(&encoding, &length, nil, PEM_STRING_PUBLIC, stream.stream, noPassphrase, nil) == 1,
+            let encoding
+        else { throw .unreadable }
+        defer { CRYPTO_free(encoding, #fileID, #line) }
+        try self.init(subjectPublicKeyInfo: Array(UnsafeBufferPointer(start: encoding, count: length)))
+    }
+
+    /// Whether this key's private half has signed exactly this message. Any bytes may stand in for a signature.
+    package borrowing func isSignature(_ signature: [UInt8], of message: [UInt8]) throws(CryptographyError) -> Bool {
+        guard let context = EVP_MD_CTX_new() else { throw CryptographyError(takingReasonFor: .verify) }
+        defer { EVP_MD_CTX_free(context) }
+        guard EVP_DigestVerifyInit(context, nil, type.signatureDigest, nil, key) == 1 else {
+            throw CryptographyError(takingReasonFor: .verify)
+        }
+        // A signature of another form is an error to OpenSSL, and to us it is just not this key's.
+        defer { OpenSSLErrorQueue.clear() }
+        return EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
+    }
+
+    deinit {
+        EVP_PKEY_free(key)
+    }
+}
+
+/// Bytes that are no public key of use.
+package enum PublicKeyError: Error, Hashable {
+    case unreadable
+    /// - Parameter kind: OpenSSL's name for what it is, and for its curve.
+    case unsupported(kind: String)
+    case cryptography(CryptographyError)
+}
+
+extension PublicKeyError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unreadable: "it is not a public key (DER SubjectPublicKeyInfo)"
+        case .unsupported(let kind): "it is a key of the kind \(kind); only Ed25519 and P-256 are possible"
+        case .cryptography(let error): error.description
+        }
+    }
+}
+
+extension Fingerprint {
+    /// Of the key in a file that people have: a public key in PEM, or certificates, of which the first counts.
+    package init(pem: [UInt8]) throws(PublicKeyError) {
+        guard let bundle = CertificateBundle(pem: pem) else {
+            self = try PublicKey(pem: pem).fingerprint
+            return
+        }
+        do throws(CryptographyError) {
+            self = try bundle.first.fingerprint()
+        } catch {
+            throw .cryptography(error)
+        }
+    }
+}
