@@ -1,0 +1,158 @@
+import FoundationEssentials
+package import WireProtocol
+
+/// A file of receipts (specification §9.5): text that people can read, that `openssl` can verify, and that holds any
+/// number of receipts.
+///
+/// ```
+/// sluice receipt v1
+/// statement: BASE64
+/// signature: BASE64
+/// -----BEGIN PUBLIC KEY-----
+/// BASE64, in lines of at most 64 characters
+/// -----END PUBLIC KEY-----
+/// ```
+///
+/// Blocks `CERTIFICATE` may follow. Nothing of a receipt is verified here: a file that can be read may hold nonsense.
+package enum ReceiptFile {
+    /// The name of a file that is made for one receipt ends with this.
+    package static let nameExtension = ".receipt"
+
+    fileprivate static let firstLine = "sluice receipt v1"
+    fileprivate static let statementLabel = "statement: "
+    fileprivate static let signatureLabel = "signature: "
+    fileprivate static let keyBlock = "PUBLIC KEY"
+    fileprivate static let certificateBlock = "CERTIFICATE"
+    fileprivate static let blockLineCharacters = 64
+
+    /// The text of receipts, in their order.
+    package static func text(of receipts: [StoredReceipt]) -> String {
+        var lines: [String] = []
+        for receipt in receipts {
+            lines.append(firstLine)
+            lines.append(statementLabel + base64(receipt.statement))
+            lines.append(signatureLabel + base64(receipt.signature))
+            lines += block(keyBlock, receipt.publicKey)
+            for certificate in receipt.certificates { lines += block(certificateBlock, certificate) }
+        }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// Reads a file's bytes. A file without a receipt gives an empty array.
+    package static func read(_ bytes: [UInt8]) throws(ReceiptFileError) -> [StoredReceipt] {
+        var reader = ReceiptFileReader(bytes)
+        var receipts: [StoredReceipt] = []
+        while !reader.isAtEnd { receipts.append(try reader.receipt()) }
+        return receipts
+    }
+
+    private static func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
+
+    private static func block(_ name: String, _ bytes: [UInt8]) -> [String] {
+        let digits = Array(base64(bytes).utf8)
+        let lines = stride(from: 0, to: digits.count, by: blockLineCharacters).map { start in
+            String(decoding: digits[start..<min(start + blockLineCharacters, digits.count)], as: UTF8.self)
+        }
+        return ["-----BEGIN \(name)-----"] + lines + ["-----END \(name)-----"]
+    }
+}
+
+/// Why bytes are no file of receipts.
+package struct ReceiptFileError: Error, Hashable, CustomStringConvertible {
+    /// From 1; the one behind the last where something is missing at the end.
+    package let line: Int
+    /// What had to stand there.
+    package let expected: String
+
+    package var description: String { "line \(line): expected \(expected)" }
+}
+
+/// Takes receipts from the front of a file's lines.
+private struct ReceiptFileReader {
+    /// What says something, each with its number in the file.
+    private var lines: ArraySlice<(number: Int, text: ArraySlice<UInt8>)>
+    private let lineCount: Int
+
+    init(_ bytes: [UInt8]) {
+        var all = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        // What stands behind the last line feed is a line only if anything stands there.
+        if all.last?.isEmpty == true { all.removeLast() }
+        lineCount = all.count
+        lines =
+            all.enumerated().map { ($0 + 1, $1) }.filter { line in
+                !line.1.isEmpty && line.1.first != UInt8(ascii: "#")
+            }[...]
+    }
+
+    var isAtEnd: Bool { lines.isEmpty }
+
+    mutating func receipt() throws(ReceiptFileError) -> StoredReceipt {
+        guard next(is: ReceiptFile.firstLine) else { throw unexpected("\"\(ReceiptFile.firstLine)\"") }
+        let statement = try value(ReceiptFile.statementLabel, bytesMax: StoredReceipt.statementBytesMax)
+        let signature = try value(ReceiptFile.signatureLabel, bytesMax: StoredReceipt.signatureBytesMax)
+        guard let publicKey = try block(ReceiptFile.keyBlock, bytesMax: StoredReceipt.publicKeyBytesMax) else {
+            throw unexpected("\"-----BEGIN \(ReceiptFile.keyBlock)-----\"")
+        }
+        var certificates: [[UInt8]] = []
+        while let certificate = try block(
+            ReceiptFile.certificateBlock, bytesMax: CertificateAuthority.certificateBytesMax)
+        {
+            certificates.append(certificate)
+            guard certificates.count <= CertificateAuthority.chainCountMax else {
+                throw unexpected("at most \(CertificateAuthority.chainCountMax) certificates")
+            }
+        }
+        return StoredReceipt(
+            statement: statement, signature: signature, publicKey: publicKey, certificates: certificates)
+    }
+
+    private func unexpected(_ expected: String) -> ReceiptFileError {
+        ReceiptFileError(line: lines.first?.number ?? lineCount + 1, expected: expected)
+    }
+
+    private mutating func next(is text: String) -> Bool {
+        guard let line = lines.first, line.text.elementsEqual(text.utf8) else { return false }
+        lines.removeFirst()
+        return true
+    }
+
+    private mutating func value(_ label: String, bytesMax: Int) throws(ReceiptFileError) -> [UInt8] {
+        guard let line = lines.first, line.text.starts(with: label.utf8),
+            let bytes = Self.bytes(ofBase64: line.text.dropFirst(label.utf8.count), bytesMax: bytesMax)
+        else { throw unexpected("\"\(label)\" and 1 to \(bytesMax) bytes in base64 with padding") }
+        lines.removeFirst()
+        return bytes
+    }
+
+    /// - Returns: `nil` where no block of that name begins.
+    private mutating func block(_ name: String, bytesMax: Int) throws(ReceiptFileError) -> [UInt8]? {
+        let start = lines.first?.number ?? lineCount
+        guard next(is: "-----BEGIN \(name)-----") else { return nil }
+        var digits: [UInt8] = []
+        while !next(is: "-----END \(name)-----") {
+            guard let line = lines.first, line.text.first != UInt8(ascii: "-"),
+                line.text.count <= ReceiptFile.blockLineCharacters, digits.count <= 2 * bytesMax
+            else {
+                throw unexpected(
+                    "base64 in lines of at most \(ReceiptFile.blockLineCharacters) characters, and then "
+                        + "\"-----END \(name)-----\"")
+            }
+            digits += line.text
+            lines.removeFirst()
+        }
+        guard let bytes = Self.bytes(ofBase64: digits[...], bytesMax: bytesMax) else {
+            throw ReceiptFileError(line: start, expected: "a block of 1 to \(bytesMax) bytes in base64 with padding")
+        }
+        return bytes
+    }
+
+    /// - Returns: `nil` for anything but the one way in which base64 writes these bytes.
+    private static func bytes(ofBase64 digits: ArraySlice<UInt8>, bytesMax: Int) -> [UInt8]? {
+        guard digits.count <= 2 * bytesMax + 4 else { return nil }
+        let text = String(decoding: digits, as: UTF8.self)
+        guard let data = Data(base64Encoded: text), (1...bytesMax).contains(data.count),
+            data.base64EncodedString().utf8.elementsEqual(digits)
+        else { return nil }
+        return Array(data)
+    }
+}
