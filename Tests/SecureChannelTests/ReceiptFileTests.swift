@@ -115,16 +115,11 @@ import WireProtocol
             let home = directory.file("home")
             try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: false)
             let identity = try Identity.create(in: home, name: "site", keyType: keyType)
-            let receipt = try makeReceipt(by: identity)
-            try write(ReceiptFile.text(of: [receipt]), to: directory.file("r"))
-            let digest = keyType == .p256 ? " -digest sha256" : ""
-            let script = """
-                set -e; cd '\(directory.directoryPath)'
-                sed -n 's/^statement: //p' r | base64 -d > statement
-                sed -n 's/^signature: //p' r | base64 -d > signature
-                openssl pkeyutl -verify -pubin -inkey r -rawin -in statement -sigfile signature\(digest)
-                openssl pkey -pubin -in r -outform DER | sha256sum
-                """
+            try write(ReceiptFile.text(of: [makeReceipt(by: identity)]), to: directory.file("r"))
+            var commands = try specifiedCommands()
+            try #require(commands.count == 3)
+            if keyType == .p256 { commands[1] += " -digest sha256" }
+            let script = (["set -e; cd '\(directory.directoryPath)'"] + commands).joined(separator: "\n")
             let lines = try await output(of: "sh", "-c", script)
             #expect(lines.first == "Signature Verified Successfully")
             #expect(lines.last?.hasPrefix("\(identity.fingerprint.digest) ") == true)

@@ -6,8 +6,7 @@ import WireProtocol
 
 /// The receipt of the specification's vectors, and ways to spoil it.
 struct ReceiptVector {
-    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appending(path: "Protocol/vectors")
+    private static let folder = repositoryRoot.appending(path: "Protocol/vectors")
 
     static let filePath = folder.file("receipt-file.txt")
 
@@ -36,6 +35,15 @@ struct ReceiptVector {
         let base64 = Data(head + privateKey).base64EncodedString()
         return try PrivateKey(pem: Array("-----BEGIN PRIVATE KEY-----\n\(base64)\n-----END PRIVATE KEY-----\n".utf8))
     }
+}
+
+/// The lines of shell by which the specification (§9.5) verifies the receipt in a file `r`.
+func specifiedCommands() throws -> [String] {
+    let path = repositoryRoot.appending(path: "Protocol/specification.md")
+    let lines = try String(contentsOf: path, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
+    let start = try #require(lines.firstIndex { $0.hasPrefix("With OpenSSL 3, for a file `r`") })
+    let commands = lines[start...].drop { $0 != "```sh" }.dropFirst().prefix { $0 != "```" }
+    return commands.map(String.init)
 }
 
 /// The vector's statement, signed by an identity.
