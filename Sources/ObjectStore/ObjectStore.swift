@@ -18,6 +18,10 @@ package protocol ObjectStore: Sendable {
     /// What this store accepts and checks. Constant for the life of the value.
     var limits: StoreLimits { get }
 
+    /// Names the store: the same for every gateway on it, another for another store (specification §11.3). Constant
+    /// for the life of the value.
+    var identity: StoreIdentity { get throws(StoreError) }
+
     /// What is stored under a key (HEAD), or `nil` where there is nothing.
     ///
     /// Reading the object's bytes is never needed for it.

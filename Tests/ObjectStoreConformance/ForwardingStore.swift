@@ -14,6 +14,10 @@ package protocol ForwardingStore: ObjectStore {
 extension ForwardingStore {
     package var limits: StoreLimits { base.limits }
 
+    package var identity: StoreIdentity {
+        get throws(StoreError) { try base.identity }
+    }
+
     package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? { try await base.object(key: key) }
 
     package func putObject(

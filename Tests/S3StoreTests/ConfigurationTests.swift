@@ -2,6 +2,7 @@ import Foundation
 import ObjectStore
 import TestSupport
 import Testing
+import WireProtocol
 
 /// How a store is set up: endpoints, regions, providers, credentials.
 @Suite struct ConfigurationTests {
@@ -45,6 +46,27 @@ import Testing
     @Test(arguments: ["EU-west", "a.b", "", "a/b"])
     func whatIsNoRegionIsRefused(region: String) {
         #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", region: region) }
+    }
+
+    /// The store of Protocol/vectors/receipt.txt, however it is written.
+    @Test func theIdentityIsTheVectors() throws {
+        let text = try String(
+            contentsOf: repositoryRoot.appending(path: "Protocol/vectors/receipt.txt"), encoding: .utf8)
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("storeIdentity | ") })
+        let expected = String(line.dropFirst("storeIdentity | ".count))
+        func identity(_ endpoint: String?, region: String? = nil, prefix: String = "plant/") throws -> String {
+            try S3Configuration(bucket: "edge-files", prefix: prefix, endpoint: endpoint, region: region)
+                .identity.description
+        }
+        #expect(try identity(nil, region: "eu-central-1") == expected)
+        #expect(try identity("https://s3.eu-central-1.amazonaws.com") == expected)
+        #expect(try identity("https://S3.eu-central-1.amazonaws.com:443/") == expected)
+        #expect(try identity("https://s3.amazonaws.com", region: "eu-central-1") == expected)
+        for other in [
+            try identity("http://s3.eu-central-1.amazonaws.com"),
+            try identity("https://s3.eu-central-1.amazonaws.com:444"), try identity(nil, region: "eu-west-1"),
+            try identity(nil, region: "eu-central-1", prefix: ""), try identity("https://storage.example.com"),
+        ] { #expect(other != expected) }
     }
 
     @Test func providersHaveNamesOfTheirOwn() {

@@ -120,6 +120,8 @@ package final class FileStore: ObjectStore {
         try await threads.run { try directory.close() }
     }
 
+    package var identity: StoreIdentity { directory.identity }
+
     /// A key that could be a path here.
     func key(_ key: ObjectKey) throws(StoreError) -> FileStoreKey {
         try FileStoreKey(key, bytesMax: limits.keyBytesMax)

@@ -15,6 +15,7 @@ import WireProtocol
 ///                                 joined          the object to be, while an upload is completed
 ///                                 completing      there while `joined` is about to become the object
 ///             metadata/<2>/<62 digits>.<inode>    what is known of an object's bytes (ObjectDescription)
+///             identity                            the store's identity (FileStoreIdentity)
 ///             sessions/<name>                     session records
 ///             instances/<instance id>             locked as long as that FileStore lives
 ///             staging/<instance id>/<number>      what that FileStore is writing or removing
@@ -34,6 +35,7 @@ struct FileStoreLayout: Sendable {
     var sessions: String { "\(ownFolder)/sessions" }
     var instances: String { "\(ownFolder)/instances" }
     var staging: String { "\(ownFolder)/staging" }
+    var identity: String { "\(ownFolder)/identity" }
 
     func record(_ name: String) -> String { "\(sessions)/\(name)" }
     func upload(_ id: String) -> String { "\(uploads)/\(id)" }

@@ -16,6 +16,7 @@ struct StoreDirectory: Sendable {
     let layout: FileStoreLayout
     let files: FileSystem
     let instance: FileStoreInstance
+    let identity: StoreIdentity
     let logger: Logger
 
     /// The store's directory itself, to notice when another one has its path: an empty mount point, say.
@@ -71,6 +72,7 @@ struct StoreDirectory: Sendable {
         self.instance = try FileStoreInstance.begin(layout, files)
         do {
             try FileSystemRules.checkNames(in: instance.staging, files)
+            self.identity = try FileStoreIdentity.readOrMake(layout, instance, files)
         } catch {
             try instance.end(layout, files)
             throw error

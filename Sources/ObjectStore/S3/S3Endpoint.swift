@@ -81,6 +81,13 @@ package struct S3Endpoint: Hashable, Sendable {
         }
     }
 
+    /// Scheme, host without a bucket, and the port unless it is the scheme's own: one text for each endpoint.
+    func origin(region: String) -> String {
+        let usualPort: UInt16 = isSecure ? 443 : 80
+        let port = port.flatMap { $0 == usualPort ? nil : ":\($0)" } ?? ""
+        return (isSecure ? "https://" : "http://") + hostName(region: region) + port
+    }
+
     /// Where requests for a bucket go.
     func target(bucket: String, addressing: S3Addressing, region: String) -> S3Target {
         let host = hostName(region: region)

@@ -1,0 +1,122 @@
+import SecureChannel
+import WireProtocol
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The store identity of a directory (specification §11.3): 32 random bytes in the file `.sluice/identity`, drawn by
+/// the first gateway that opens the directory and never changed.
+///
+/// The file is one line: a word for its form, the identity's 64 digits, and the first 16 digits of the identity's
+/// SHA-256, by which damage shows. A damaged file is refused and not replaced: with another identity, every proof and
+/// receipt of the store's objects would be about a store that no longer exists.
+///
+/// | step                         | left behind by a crash                                           |
+/// |------------------------------|------------------------------------------------------------------|
+/// | 1 bytes written to staging   | a staged file; removed when a gateway starts                     |
+/// | 2 file synced                | the same                                                         |
+/// | 3 named `identity` if absent | the identity; after a power cut perhaps none, and none was told |
+/// | 4 `.sluice` synced           | the identity                                                     |
+enum FileStoreIdentity {
+    private static let form = "sluice-store-1"
+    private static let checkDigits = 16
+    private static let fileBytesMax = 256
+    private static let fileName = "identity"
+
+    static let damageSentence =
+        "The file .sluice/identity in the store's directory is damaged. Bring it back from a copy. If there is none, "
+        + "remove it: the store then gets another identity, and agents take it for another store."
+
+    /// The directory's identity, which is durable. Safe to call for several gateways at a time.
+    static func readOrMake(
+        _ layout: FileStoreLayout, _ instance: FileStoreInstance, _ files: FileSystem
+    ) throws -> StoreIdentity {
+        for _ in 1...attemptsMax {
+            if let identity = try read(layout, files) {
+                // The gateway that made it may have ended between giving it its name and syncing the folder.
+                try files.syncFolder(layout.ownFolder)
+                return identity
+            }
+            try make(layout, instance, files)
+        }
+        throw StoreError(.unavailable, "The file .sluice/identity in the store's directory keeps being removed.")
+    }
+
+    private static let attemptsMax = 10
+
+    /// - Returns: `nil` where there is none.
+    private static func read(_ layout: FileStoreLayout, _ files: FileSystem) throws -> StoreIdentity? {
+        let bytes: [UInt8]
+        do {
+            let file = try files.open(layout.identity)
+            guard try file.status().kind == .file else { throw StoreError(.damaged, damageSentence) }
+            bytes = try file.read(fileBytesMax, at: 0)
+        } catch let error as FileError {
+            switch error.code {
+            case ENOENT: return nil
+            // A symbolic link is not followed, and a socket cannot be opened.
+            case ELOOP, ENXIO: throw StoreError(.damaged, damageSentence, cause: error)
+            default: throw error
+            }
+        }
+        let words = String(decoding: bytes, as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
+        guard words.count == 3, let identity = StoreIdentity(String(words[1])),
+            try bytes == Array(line(of: identity).utf8)
+        else { throw StoreError(.damaged, damageSentence) }
+        return identity
+    }
+
+    /// Draws an identity and gives it its name, unless another gateway has done so meanwhile.
+    private static func make(
+        _ layout: FileStoreLayout, _ instance: FileStoreInstance, _ files: FileSystem
+    ) throws {
+        guard let identity = StoreIdentity(bytes: try SecureRandom.publicBytes(count: StoreIdentity.byteCount)) else {
+            throw StoreError(.unavailable)
+        }
+        let bytes = Array(try line(of: identity).utf8)
+        let path = instance.makeStagingPath()
+        do {
+            let file = try files.create(path)
+            try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+            try file.sync()
+            try giveName(to: path, layout, files)
+        } catch {
+            discard(path, files)
+            throw error
+        }
+    }
+
+    private static func giveName(to path: String, _ layout: FileStoreLayout, _ files: FileSystem) throws {
+        let folder = OpenFolder(try files.openFolder(layout.ownFolder), walk: .openat)
+        do throws(FileError) {
+            do throws(FileError) {
+                try folder.takeIfAbsent(path, as: fileName)
+            } catch {
+                // The file system, or the kernel, cannot do it in one step.
+                guard error.code == EINVAL || error.code == ENOSYS else { throw error }
+                try folder.link(path, as: fileName)
+                discard(path, files)
+            }
+        } catch {
+            guard error.code == EEXIST else { throw error }
+            // Another gateway was faster: its identity counts.
+            discard(path, files)
+        }
+    }
+
+    private static func discard(_ path: String, _ files: FileSystem) {
+        do {
+            try files.removeFile(path)
+        } catch {
+            // The next gateway that starts clears staging away.
+        }
+    }
+
+    private static func line(of identity: StoreIdentity) throws(CryptographyError) -> String {
+        let check = try SHA256Digest.of(identity.bytes).description.prefix(checkDigits)
+        return "\(form) \(identity) \(check)\n"
+    }
+}
