@@ -7,6 +7,7 @@ extension Journal {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { database in try database.execute(sql: schema1) }
         migrator.registerMigration("2") { database in try database.execute(sql: schema2) }
+        migrator.registerMigration("3") { database in try database.execute(sql: schema3) }
         return migrator
     }
 
@@ -57,6 +58,17 @@ extension Journal {
         ALTER TABLE receipts ADD COLUMN changed_nanoseconds INTEGER;
         """
 
+    /// - signed_receipts: what gateways have signed (`StoredReceipt`); `receipts` has the agent's own proofs. The key is
+    ///   the statement's, prefix included. Key, store, session and time stand in the statement, too: here they are
+    ///   found without reading it. Certificates are base64 of DER, one a line.
+    private static let schema3 = """
+        CREATE TABLE signed_receipts (
+            id INTEGER PRIMARY KEY, key TEXT NOT NULL, store BLOB NOT NULL, session BLOB NOT NULL,
+            made INTEGER NOT NULL, statement BLOB NOT NULL, signature BLOB NOT NULL, public_key BLOB NOT NULL,
+            certificates TEXT NOT NULL, UNIQUE (key, store, session)
+        );
+        """
+
     /// What a table's columns hold, by the names that SQLite has for it.
     private static let kinds = [
         "uploads": [
@@ -74,6 +86,10 @@ extension Journal {
             ], "text": ["key", "boot"],
         ],
         "receipts": ["integer": ["size", "part_bytes", "finished"], "text": ["key", "path", "evidence"]],
+        "signed_receipts": [
+            "integer": ["made"], "text": ["key", "certificates"],
+            "blob": ["store", "session", "statement", "signature", "public_key"],
+        ],
     ]
 
     /// SQLite keeps any kind of value in any column. A file that something else has changed has them, and passes its

@@ -24,7 +24,7 @@ package struct Journal: Sendable {
 
     let queue: DatabaseQueue
     /// A connection of its own, so that whoever looks something up does not wait until the disk has what is written.
-    private let reader: DatabaseQueue
+    let reader: DatabaseQueue
     let clock: @Sendable () -> BootMoment
 
     /// Opens the journal, or makes an empty one.
@@ -54,7 +54,7 @@ package struct Journal: Sendable {
     // MARK: Reading
 
     /// SQLite understands a statement once, not for every file.
-    private static func request<Result>(
+    static func request<Result>(
         _ sql: String, _ arguments: StatementArguments, for result: Result.Type
     ) -> SQLRequest<Result> {
         SQLRequest(sql: sql, arguments: arguments, cached: true)
@@ -222,7 +222,7 @@ package struct Journal: Sendable {
 extension GRDB.Row {
     /// GRDB's subscript ends the process where a column is not there or holds another kind of value; another program
     /// may have come by since the journal was opened.
-    fileprivate func value<Value: DatabaseValueConvertible>(_ column: String) throws -> Value {
+    func value<Value: DatabaseValueConvertible>(_ column: String) throws -> Value {
         do {
             return try decode(Value.self, forColumn: column)
         } catch {

@@ -1,0 +1,75 @@
+import Foundation
+import GRDB
+package import WireProtocol
+
+// What gateways have signed. The journal keeps a receipt for each object that a session wrote: the newest one, since it
+// says the same of a later time. Nothing here verifies a receipt.
+
+extension Journal {
+    /// Keeps receipts, all in one transaction.
+    ///
+    /// - Throws: a `ReceiptStatementError` for a receipt whose statement cannot be read; then none of them is kept.
+    package func keep(_ receipts: [StoredReceipt]) throws {
+        try queue.write { database in
+            for receipt in receipts { try Self.keep(receipt, database) }
+        }
+    }
+
+    /// Keeps a receipt within a transaction, so that it is durable together with the proof of the same object.
+    static func keep(_ receipt: StoredReceipt, _ database: Database) throws {
+        let statement = try receipt.content()
+        let certificates = receipt.certificates.map { Data($0).base64EncodedString() }.joined(separator: "\n")
+        try database.cachedStatement(
+            sql: """
+                INSERT OR REPLACE INTO signed_receipts (key, store, session, made, statement, signature, public_key,
+                    certificates)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            statement.key, Data(statement.storeIdentity.bytes), Data(statement.session.bytes),
+            statement.timeMilliseconds, Data(receipt.statement), Data(receipt.signature), Data(receipt.publicKey),
+            certificates,
+        ])
+    }
+
+    /// The receipts of a key, the oldest first.
+    ///
+    /// - Parameter key: the whole key, prefix included.
+    package func receipts(ofKey key: String) throws -> [StoredReceipt] {
+        var receipts: [StoredReceipt] = []
+        try forEachReceipt(ofKey: key) { receipts.append($0) }
+        return receipts
+    }
+
+    /// Calls `body` with each receipt: those of one key, or all, in the order of keys and then the oldest first. They
+    /// are not in memory all at a time.
+    ///
+    /// - Parameter key: the whole key, prefix included; `nil` for all.
+    package func forEachReceipt(ofKey key: String? = nil, _ body: (StoredReceipt) throws -> Void) throws {
+        let columns = "statement, signature, public_key, certificates"
+        try reader.read { database in
+            let rows = try GRDB.Row.fetchCursor(
+                database,
+                Self.request(
+                    "SELECT \(columns) FROM signed_receipts WHERE ?1 IS NULL OR key = ?1 ORDER BY key, made, id",
+                    [key], for: GRDB.Row.self))
+            while let row = try rows.next() { try body(Self.receipt(row)) }
+        }
+    }
+
+    private static func receipt(_ row: GRDB.Row) throws -> StoredReceipt {
+        let statement: Data = try row.value("statement")
+        let signature: Data = try row.value("signature")
+        let publicKey: Data = try row.value("public_key")
+        let text: String = try row.value("certificates")
+        let certificates = try text.split(separator: "\n").map { line in
+            guard let bytes = Data(base64Encoded: String(line)) else {
+                throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "certificates: not base64")
+            }
+            return Array(bytes)
+        }
+        return StoredReceipt(
+            statement: Array(statement), signature: Array(signature), publicKey: Array(publicKey),
+            certificates: certificates)
+    }
+}

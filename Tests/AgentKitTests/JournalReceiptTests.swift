@@ -1,0 +1,162 @@
+import AgentKit
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+import TransferCore
+import WireProtocol
+
+/// Receipts that the journal keeps: what gateways have signed.
+@Suite
+struct JournalReceiptTests {
+    private static func digest(_ value: UInt8) throws -> SHA256Digest {
+        try #require(SHA256Digest(bytes: [UInt8](repeating: value, count: 32)))
+    }
+
+    private static func statement(
+        key: String = "site/file", store: UInt8 = 1, session: UInt64 = 1, time: Int64 = 1_000
+    ) throws -> ReceiptStatement {
+        ReceiptStatement(
+            storeIdentity: try digest(store), siteKey: try digest(2), device: "device", key: key,
+            session: SessionID(high: 0, low: session), size: .max, partBytes: 8, evidence: .root(try digest(3)),
+            etag: "\"e\"", version: "", timeMilliseconds: time)
+    }
+
+    private static func receipt(
+        _ statement: ReceiptStatement, signature: UInt8 = 4, certificates: [[UInt8]] = []
+    ) throws -> StoredReceipt {
+        StoredReceipt(
+            statement: try statement.encoded(), signature: [signature], publicKey: [5, 6], certificates: certificates)
+    }
+
+    private func withPath(_ body: (String) throws -> Void) async throws {
+        try await withTemporaryDirectory { try body($0.appending(path: "journal.db").path(percentEncoded: false)) }
+    }
+
+    private func all(_ journal: Journal) throws -> [StoredReceipt] {
+        var receipts: [StoredReceipt] = []
+        try journal.forEachReceipt { receipts.append($0) }
+        return receipts
+    }
+
+    @Test func whatIsKeptIsReadAgain() async throws {
+        try await withPath { path in
+            let receipts = [
+                try Self.receipt(Self.statement(key: "a"), certificates: [[1, 2, 3], [4]]),
+                try Self.receipt(Self.statement(key: "b", session: .max, time: .max)),
+                try Self.receipt(Self.statement(key: "é", time: .min)),
+            ]
+            try Journal.open(path).keep(receipts)
+            let journal = try Journal.open(path)
+            #expect(try all(journal) == receipts)
+            for (key, receipt) in zip(["a", "b", "é"], receipts) {
+                #expect(try journal.receipts(ofKey: key) == [receipt])
+            }
+            // By bytes, whatever Unicode holds equal.
+            #expect(try journal.receipts(ofKey: "e\u{301}") == [])
+        }
+    }
+
+    /// A receipt that is asked for again says the same of a later time. Another session's is about another object.
+    @Test func aKeyHasOneReceiptOfEachSessionAndStore() async throws {
+        try await withPath { path in
+            let journal = try Journal.open(path)
+            let first = try Self.receipt(Self.statement(time: 1))
+            let again = try Self.receipt(Self.statement(time: 3), signature: 7)
+            let replaced = try Self.receipt(Self.statement(session: 2, time: 2))
+            let elsewhere = try Self.receipt(Self.statement(store: 9, time: 4))
+            try journal.keep([first])
+            try journal.keep([again, replaced, elsewhere])
+            #expect(try journal.receipts(ofKey: "site/file") == [replaced, again, elsewhere])
+        }
+    }
+
+    @Test func aReceiptThatSaysNothingIsNotKept() async throws {
+        try await withPath { path in
+            let journal = try Journal.open(path)
+            let bad = StoredReceipt(statement: [1], signature: [2], publicKey: [3])
+            #expect(throws: ReceiptStatementError.unknownPurpose) {
+                try journal.keep([Self.receipt(Self.statement()), bad])
+            }
+            #expect(try all(journal) == [])
+        }
+    }
+
+    /// Receipts and the agent's own proofs are two tables; neither changes the other.
+    @Test func proofsStayAsTheyAre() async throws {
+        try await withPath { path in
+            let journal = try Journal.open(path)
+            let subject = Journal.Subject(path: "/data/file", key: "site/file", policy: .verify)
+            let stored = UploadReceipt(size: 1, partBytes: 1, root: nil, evidence: .none, etag: "", version: "")
+            try journal.keep([Self.receipt(Self.statement())])
+            #expect(try !journal.record(ofKey: "site/file").hasReceipt)
+            try journal.apply([.finished(UploadID(1), .stored(stored, wasThere: false))], nowMilliseconds: 1) { _ in
+                subject
+            }
+            #expect(try journal.record(ofKey: "site/file").hasReceipt)
+            #expect(try all(journal).count == 1)
+        }
+    }
+
+    /// A journal of version 0.1 before migration 3: what it had is there, and receipts can be kept.
+    @Test func anOldJournalGetsTheTable() async throws {
+        try await withPath { path in
+            let old = try Journal.open(path)
+            let subject = Journal.Subject(path: "/data/file", key: "file", policy: .verify)
+            let time = ModificationTime(seconds: 8, nanoseconds: 9)
+            let stamp = FileStamp(device: 1, inode: 2, size: 100, modification: time, change: time)
+            let saved = SavedSession(
+                session: SessionID(high: 1, low: 2), token: [], partBytes: 10, stamp: stamp, parts: [], losses: 0)
+            try old.apply([.began(UploadID(4), saved)], nowMilliseconds: 1) { _ in subject }
+            let queue = try DatabaseQueue(path: path)
+            try queue.inDatabase {
+                try $0.execute(
+                    sql: "DROP TABLE signed_receipts; DELETE FROM grdb_migrations WHERE identifier = '3'")
+            }
+            try queue.close()
+            let journal = try Journal.open(path)
+            #expect(try journal.record(ofKey: "file").unfinished?.id == UploadID(4))
+            #expect(try all(journal) == [])
+            let receipt = try Self.receipt(Self.statement())
+            try journal.keep([receipt])
+            #expect(try all(Journal.open(path)) == [receipt])
+        }
+    }
+
+    /// Values of another kind are damage, as in the other tables; bytes that are no receipt are the verifier's to find.
+    @Test(arguments: [
+        ("statement = 'text'", true), ("signature = NULL", true), ("made = 'late'", true), ("store = 1", true),
+        ("certificates = x'00'", true), ("statement = x'00'", false), ("public_key = x''", false),
+    ])
+    func foreignValuesAreNoticed(change: String, isDamage: Bool) async throws {
+        try await withPath { path in
+            try Journal.open(path).keep([Self.receipt(Self.statement())])
+            let queue = try DatabaseQueue(path: path)
+            // Without its constraints, so that it takes any value.
+            try queue.inDatabase {
+                try $0.execute(
+                    sql: """
+                        CREATE TABLE s AS SELECT * FROM signed_receipts; DROP TABLE signed_receipts;
+                        ALTER TABLE s RENAME TO signed_receipts; UPDATE signed_receipts SET \(change)
+                        """)
+            }
+            try queue.close()
+            if isDamage {
+                #expect(throws: DatabaseError.self) { try Journal.open(path) }
+            } else {
+                #expect(try all(Journal.open(path)).count == 1)
+            }
+        }
+    }
+
+    @Test func certificatesThatAreNotBase64AreAnError() async throws {
+        try await withPath { path in
+            let journal = try Journal.open(path)
+            try journal.keep([Self.receipt(Self.statement())])
+            let queue = try DatabaseQueue(path: path)
+            try queue.inDatabase { try $0.execute(sql: "UPDATE signed_receipts SET certificates = '%'") }
+            try queue.close()
+            #expect(throws: DatabaseError.self) { try all(journal) }
+        }
+    }
+}
