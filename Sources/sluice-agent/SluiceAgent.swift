@@ -18,7 +18,9 @@ struct SluiceAgent: AsyncParsableCommand {
             76 the gateway speaks another protocol; 77 this device is not authorised.
             """,
         version: sluiceVersion,
-        subcommands: [Init.self, Push.self, Status.self, Resume.self, Abort.self, Digest.self, Doctor.self])
+        subcommands: [
+            Init.self, Push.self, Status.self, Resume.self, Abort.self, Receipts.self, Digest.self, Doctor.self,
+        ])
 
     static func main() async {
         MemoryAllocator.keepFreedMemory()

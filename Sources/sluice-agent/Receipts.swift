@@ -1,0 +1,59 @@
+import AgentKit
+import ArgumentParser
+import CommandSupport
+import Foundation
+import Logging
+
+struct Receipts: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Shows what gateways have signed: which object was stored when, with what content.",
+        discussion: """
+            A receipt says what was stored then; it does not say that the object is there now. sluice-gateway receipt \
+            verify, or openssl, verifies exported ones without this device.
+            """, subcommands: [List.self, Export.self, Verify.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lists receipts, one a line: time, size, key, content.")
+        @OptionGroup var selection: ReceiptSelection
+
+        func run() throws { try selection.receipts.list(key: selection.key) { print($0) } }
+    }
+
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Writes receipts into a folder, a file each, for others to verify.")
+        @Option(help: "The folder; it is made where it is missing.") var to: String
+        @OptionGroup var selection: ReceiptSelection
+
+        func run() throws {
+            let count = try selection.receipts.export(key: selection.key, to: to)
+            FileHandle.standardError.write(Data("Wrote \(count) receipts into \(to).\n".utf8))
+        }
+    }
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Verifies receipts with the gateway's key that this home has pinned, or its authority.",
+            discussion: "Exit code 0: every receipt is right; 1: one is not.")
+        @OptionGroup var selection: ReceiptSelection
+
+        func run() throws {
+            let result = try selection.receipts.verify(key: selection.key) { print($0) }
+            let told = "\(result.count) receipts, \(result.refused) refused.\n"
+            FileHandle.standardError.write(Data(told.utf8))
+            guard result.refused == 0 else { throw ExitCode(1) }
+        }
+    }
+}
+
+/// Which receipts of which home.
+struct ReceiptSelection: ParsableArguments {
+    @Argument(help: "The object's whole key, prefix included; none for all receipts.") var key: String?
+    @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
+
+    var receipts: AgentReceipts {
+        AgentReceipts(
+            home: AgentHome(path: home), logger: ProgramLog.make(label: "sluice-agent", level: .warning))
+    }
+}

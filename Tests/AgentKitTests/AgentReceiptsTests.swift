@@ -1,0 +1,134 @@
+import AgentKit
+import Foundation
+import Logging
+import SecureChannel
+import TestSupport
+import Testing
+import WireProtocol
+
+/// `sluice-agent receipts`, without the program.
+@Suite
+struct AgentReceiptsTests {
+    /// A home that has pinned a site's key, with receipts in its journal.
+    private struct Sample {
+        let folder: URL
+        let home: AgentHome
+        let site: Identity
+        let other: Identity
+
+        var receipts: AgentReceipts { AgentReceipts(home: home, logger: Logger(label: "test")) }
+
+        func path(_ name: String) -> String { folder.appending(path: name).path(percentEncoded: false) }
+
+        func receipt(_ key: String, session: UInt64 = 1, by signer: Identity) throws -> StoredReceipt {
+            let digest = try SHA256Digest.of([1, 2, 3])
+            let statement = ReceiptStatement(
+                storeIdentity: digest, siteKey: signer.fingerprint.digest, device: "device", key: key,
+                session: SessionID(high: 0, low: session), size: 3, partBytes: 8, evidence: .wholeDigest(digest),
+                etag: "", version: "", timeMilliseconds: 1_767_225_661_000)
+            let bytes = try statement.encoded()
+            return StoredReceipt(
+                statement: bytes, signature: try signer.signature(of: bytes), publicKey: try signer.publicKey())
+        }
+
+        func keep(_ receipts: [StoredReceipt]) throws {
+            try AgentJournal.open(home, logger: Logger(label: "test")).keep(receipts)
+        }
+    }
+
+    private func withSample(_ body: (Sample) throws -> Void) async throws {
+        try await withTemporaryDirectory { folder in
+            func identity(_ name: String) throws -> Identity {
+                let directory = folder.appending(path: name)
+                try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
+                return try Identity.create(in: directory.path(percentEncoded: false), name: name)
+            }
+            let (site, other) = (try identity("site"), try identity("other"))
+            let home = AgentHome(path: folder.appending(path: "home").path(percentEncoded: false))
+            _ = try home.create(name: "device", gateway: "127.0.0.1:1", pin: site.fingerprint)
+            try body(Sample(folder: folder, home: home, site: site, other: other))
+        }
+    }
+
+    private func list(_ sample: Sample, _ key: String?) throws -> [String] {
+        var lines: [String] = []
+        let count = try sample.receipts.list(key: key) { lines.append($0) }
+        #expect(count == lines.count)
+        return lines
+    }
+
+    @Test func aNewHomeHasNone() async throws {
+        try await withSample { sample in
+            #expect(try list(sample, nil) == [])
+            let result = try sample.receipts.verify(key: nil) { _ in }
+            #expect(result.count == 0 && result.refused == 0)
+            #expect(try sample.receipts.export(key: nil, to: sample.path("out")) == 0)
+        }
+    }
+
+    @Test func theListHasALineForEach() async throws {
+        try await withSample { sample in
+            try sample.keep([
+                sample.receipt("a/one", by: sample.site), sample.receipt("a/\u{1B}two", by: sample.site),
+            ])
+            let all = try list(sample, nil)
+            #expect(all.count == 2)
+            #expect(all.contains { $0.hasPrefix("2026-01-01T00:01:01Z  3 B  a/one  sha256 ") })
+            #expect(all.contains { $0.contains("a/\\u{1b}two") })
+            #expect(try list(sample, "a/one").count == 1)
+            #expect(try list(sample, "one") == [])
+        }
+    }
+
+    @Test func onlyThePinnedKeyCounts() async throws {
+        try await withSample { sample in
+            var changed = try sample.receipt("changed", by: sample.site)
+            changed.signature[3] ^= 1
+            try sample.keep([
+                sample.receipt("good", by: sample.site), sample.receipt("foreign", by: sample.other), changed,
+            ])
+            var told: [String] = []
+            let result = try sample.receipts.verify(key: nil) { told.append($0) }
+            #expect(result.count == 3 && result.refused == 2)
+            #expect(told.filter { $0.hasPrefix("verified  ") }.count == 1)
+            #expect(told.contains { $0.hasPrefix("refused   foreign: ") && $0.contains("\(sample.other.fingerprint)") })
+            #expect(told.contains { $0.hasPrefix("refused   changed: ") })
+            let good = try sample.receipts.verify(key: "good") { _ in }
+            #expect(good.count == 1 && good.refused == 0)
+        }
+    }
+
+    /// Files of one receipt each, for others to verify; exported again, they are the same files.
+    @Test func anExportHoldsEveryReceipt() async throws {
+        try await withSample { sample in
+            let receipts = [
+                try sample.receipt("a/../name with \u{e9}.mp4", by: sample.site),
+                try sample.receipt("a/" + String(repeating: "x", count: 300), by: sample.site),
+                try sample.receipt("b", session: 1, by: sample.site),
+                try sample.receipt("b", session: 2, by: sample.site),
+            ]
+            try sample.keep(receipts)
+            let folder = sample.path("out/receipts")
+            for _ in 0..<2 {
+                #expect(try sample.receipts.export(key: nil, to: folder) == 4)
+                let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+                #expect(names.count == 4 && names.allSatisfy { $0.hasSuffix(".receipt") && $0.utf8.count <= 100 })
+                let read = try names.flatMap { name in
+                    try ReceiptFile.read(Array(Data(contentsOf: URL(filePath: "\(folder)/\(name)"))))
+                }
+                #expect(Set(read) == Set(receipts))
+            }
+            #expect(try sample.receipts.export(key: "b", to: sample.path("two")) == 2)
+        }
+    }
+
+    @Test func anExportThatCannotBeWrittenIsTold() async throws {
+        try await withSample { sample in
+            try sample.keep([sample.receipt("a", by: sample.site)])
+            try Data().write(to: URL(filePath: sample.path("file")))
+            #expect(throws: AgentHomeError.self) { try sample.receipts.export(key: nil, to: sample.path("file")) }
+            let missing = AgentReceipts(home: AgentHome(path: "/nowhere"), logger: Logger(label: "test"))
+            #expect(throws: AgentHomeError.self) { try missing.list(key: nil) { _ in } }
+        }
+    }
+}
