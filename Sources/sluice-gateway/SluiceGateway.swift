@@ -18,7 +18,10 @@ struct SluiceGateway: AsyncParsableCommand {
             Exit codes: 64 wrong usage; 66 the home is missing or damaged; 69 the store refuses, or the bucket is \
             missing; 75 try again later.
             """,
-        version: sluiceVersion, subcommands: [Init.self, Serve.self, Device.self, Keys.self, Uploads.self, Verify.self])
+        version: sluiceVersion,
+        subcommands: [
+            Init.self, Serve.self, Device.self, Keys.self, Uploads.self, Verify.self, Receipt.self,
+        ])
 
     static func main() async {
         MemoryAllocator.keepFreedMemory()

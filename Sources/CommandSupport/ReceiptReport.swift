@@ -1,0 +1,83 @@
+import SecureChannel
+import WireProtocol
+
+/// What a command says of a file of receipts: lines for standard output, what is to be added on standard error, and
+/// the exit code.
+package struct ReceiptReport: Equatable, Sendable {
+    /// Of each receipt, whether it is right, and what it says.
+    package let lines: [String]
+    package let advice: [String]
+    /// 0: every receipt is right · 1: one is not, or there is none · 66: the file, or the key's, cannot be read.
+    package let exitCode: Int32
+
+    private static let fileBytesMax = 64 << 20
+    private static let keyFileBytesMax = 1 << 20
+
+    /// Reads a file and verifies all that it holds.
+    ///
+    /// - Parameter key: the signer that is expected: a fingerprint, or the path of a public key or certificate in PEM.
+    package init(path: String, key: String?) {
+        let trust: ReceiptTrust
+        let receipts: [StoredReceipt]
+        do {
+            trust = try Self.trust(key)
+            receipts = try ReceiptFile.read(BoundedFile.read(path, bytesMax: Self.fileBytesMax, access: .anyone))
+        } catch let error as UnreadableKey {
+            self.init(unreadable: error.description)
+            return
+        } catch let error as ReceiptFileError {
+            self.init(unreadable: "\(path) is no file of receipts: \(error)")
+            return
+        } catch {
+            self.init(unreadable: "\(error)")
+            return
+        }
+        self.init(receipts, trusting: trust)
+    }
+
+    private init(unreadable sentence: String) {
+        (lines, advice, exitCode) = ([], [sentence], 66)
+    }
+
+    private init(_ receipts: [StoredReceipt], trusting trust: ReceiptTrust) {
+        var lines: [String] = []
+        var refused = 0
+        for (index, receipt) in receipts.enumerated() {
+            do throws(ReceiptError) {
+                let verified = try receipt.verified(trusting: trust)
+                lines.append("verified: \(verified.statement.key.withVisibleControls)")
+                lines += verified.statement.details.map { "  \($0)" }
+            } catch {
+                refused += 1
+                lines.append("not verified: receipt \(index + 1) of \(receipts.count): \(error)")
+            }
+        }
+        var advice: [String] = []
+        if receipts.isEmpty { advice.append("the file holds no receipt.") }
+        if case .anyKey = trust, refused < receipts.count {
+            advice.append(
+                "Anybody can make a key: compare the one behind \"signed by\" with the site's, or name that with --key."
+            )
+        }
+        self.lines = lines
+        self.advice = advice
+        self.exitCode = receipts.isEmpty || refused > 0 ? 1 : 0
+    }
+
+    private static func trust(_ key: String?) throws(UnreadableKey) -> ReceiptTrust {
+        guard let key else { return .anyKey }
+        if let fingerprint = Fingerprint(key) { return .keys([fingerprint]) }
+        do {
+            return .keys([try Fingerprint(pem: BoundedFile.read(key, bytesMax: keyFileBytesMax, access: .anyone))])
+        } catch {
+            throw UnreadableKey(
+                description: "--key is neither a fingerprint, sha256: and 64 digits, nor a file with a public key or "
+                    + "certificate in PEM: \(error)")
+        }
+    }
+}
+
+/// What `--key` names is of no use.
+private struct UnreadableKey: Error, CustomStringConvertible {
+    let description: String
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import CommandSupport
+import Foundation
+
+struct Receipt: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Verifies what gateways have signed.", subcommands: [Verify.self])
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Verifies the receipts in a file, and says what was stored, when, and under which key.",
+            discussion: """
+                Needs neither a home nor the store. A receipt says what was stored then; it does not say that the \
+                object is there now. Exit code 0: every receipt is right; 1: one is not; 66: the file is unreadable.
+                """)
+        @Argument(help: "The file: what sluice-agent receipts export wrote.") var file: String
+        @Option(
+            help: """
+                The key that must have signed: its fingerprint, sha256: and 64 digits, or a file with its public key \
+                or certificate in PEM, such as the identity.crt of the gateway's home.
+                """)
+        var key: String?
+
+        func run() throws {
+            let report = ReceiptReport(path: file, key: key)
+            for line in report.lines { print(line) }
+            for line in report.advice {
+                FileHandle.standardError.write(Data("sluice-gateway: \(line)\n".utf8))
+            }
+            guard report.exitCode == 0 else { throw ExitCode(report.exitCode) }
+        }
+    }
+}
