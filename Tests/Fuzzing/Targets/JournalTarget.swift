@@ -2,6 +2,7 @@ import AgentKit
 import Foundation
 import GRDB
 import Logging
+import SecureChannel
 import TransferCore
 import WireProtocol
 
@@ -52,6 +53,9 @@ private struct DamagedJournal {
             "device", "inode", "file_size", "modified_seconds", "modified_nanoseconds", "changed_seconds",
             "changed_nanoseconds",
         ],
+        "signed_receipts": [
+            "key", "store", "session", "made", "statement", "signature", "public_key", "certificates",
+        ],
         "numbers": ["id", "last"],
         "withdrawn": [
             "key", "boot", "since", "device", "inode", "size", "modified_seconds", "modified_nanoseconds",
@@ -64,7 +68,7 @@ private struct DamagedJournal {
             columns.map { "UPDATE \(table) SET \($0) = ?" }
         } + [
             "DROP TABLE parts", "DROP TABLE receipts", "DELETE FROM grdb_migrations", "DROP TABLE grdb_migrations",
-            "INSERT INTO grdb_migrations VALUES ('3')", "DELETE FROM grdb_migrations WHERE identifier = '2'",
+            "INSERT INTO grdb_migrations VALUES ('4')", "DELETE FROM grdb_migrations WHERE identifier = '2'",
             "DROP TABLE numbers", "DELETE FROM numbers", "DROP TABLE withdrawn",
             "CREATE TABLE u AS SELECT * FROM uploads; DROP TABLE uploads; ALTER TABLE u RENAME TO uploads",
             "CREATE TABLE p AS SELECT * FROM parts; DROP TABLE parts; ALTER TABLE p RENAME TO parts",
@@ -159,8 +163,24 @@ private struct DamagedJournal {
         _ = try journal.finishedMilliseconds(key: "old")
         _ = try (journal.record(ofKey: "old"), journal.record(ofKey: "withdrawn"))
         _ = try (journal.lastUpload(), journal.unfinishedCount())
+        try journal.forEachReceipt { receipt in
+            let text = ReceiptFile.text(of: [receipt])
+            try expect(!text.isEmpty, "a receipt without a text")
+        }
+        _ = try journal.receipts(ofKey: Self.key)
         try journal.apply(Self.writes(id: 9), nowMilliseconds: 1) { _ in Self.subject }
         try expect(try journal.upload(UploadID(9))?.saved.parts.count == 2, "what was written is not there")
+    }
+
+    /// Its signature is no one's: the journal does not look at it.
+    private static let signed: StoredReceipt? = SHA256Digest(bytes: [UInt8](repeating: 5, count: 32)).map { digest in
+        let statement = ReceiptStatement(
+            storeIdentity: digest, siteKey: digest, device: "camera-7", key: key,
+            session: SessionID(high: 3, low: 4), size: 5, partBytes: 5, evidence: .root(digest), etag: "e",
+            version: "", timeMilliseconds: 1)
+        // It has no field that has no form; the test of the whole file would show it.
+        let bytes = (try? statement.encoded()) ?? []
+        return StoredReceipt(statement: bytes, signature: [1], publicKey: [2], certificates: [[3], [4]])
     }
 
     private static func writes(id: Int64) -> [JournalWrite] {
@@ -194,6 +214,7 @@ private struct DamagedJournal {
             let dropped = [JournalWrite.mayStillAppear(UploadID(5)), .finished(UploadID(5), .dropped)]
             try journal.apply(writes(id: 5) + dropped, nowMilliseconds: 1) { _ in withdrawn }
             try journal.apply(writes(id: 7), nowMilliseconds: 1) { _ in subject }
+            try journal.keep([signed].compactMap { $0 })
         }
         // Closed, it has taken in what was beside it.
         return Array(try Data(contentsOf: URL(filePath: made.home.journalPath)))

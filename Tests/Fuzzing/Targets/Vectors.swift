@@ -16,6 +16,9 @@ package struct Vectors: Sendable {
     let refused: [Stream]
     /// The values of token.txt, by name.
     let token: [String: String]
+    /// The values of receipt.txt, by name.
+    let receipt: [String: String]
+    let receiptFile: [UInt8]
 
     /// - Parameter folder: the repository's Protocol/vectors.
     /// - Throws: where a file is not there, or not what §14 says.
@@ -27,6 +30,9 @@ package struct Vectors: Sendable {
         // Only the fields of metadata occur more than once. No target looks them up.
         token = Dictionary(
             try Self.rows(folder, "token.txt").map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
+        receipt = Dictionary(
+            uniqueKeysWithValues: try Self.rows(folder, "receipt.txt").map { ($0[0], $0[1]) })
+        receiptFile = Array(try Data(contentsOf: folder.appending(path: "receipt-file.txt")))
     }
 
     private static func rows(_ folder: URL, _ file: String) throws -> [[String]] {

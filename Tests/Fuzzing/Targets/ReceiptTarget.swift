@@ -1,0 +1,73 @@
+import SecureChannel
+import WireProtocol
+
+extension FuzzTarget {
+    /// What a receipt is read from. The first byte says whether the rest is a file of receipts, a statement, or a
+    /// public key with a signature behind it.
+    package static let receipt = FuzzTarget(name: "receipt", inputBytesMax: 4_096) { input in
+        var input = FuzzInput(input)
+        switch input.byte() % 3 {
+        case 0: try expectFileIsReadOrRefused(Array(input.rest))
+        case 1: try expectOneStatement(Array(input.rest))
+        default: try expectKeyIsReadOrRefused(&input)
+        }
+    } seeds: { vectors in
+        func bytes(_ name: String) -> [UInt8] { vectors.receipt[name].flatMap { bytesOfHexadecimal($0) } ?? [] }
+        let key = bytes("publicKey")
+        return [
+            "file": [0] + vectors.receiptFile, "statement": [1] + bytes("statement"),
+            "key": [2, UInt8(truncatingIfNeeded: key.count)] + key + bytes("signature"),
+        ]
+    }
+}
+
+/// What is read can be written and read again, and nothing of it does harm when it is verified and shown.
+private func expectFileIsReadOrRefused(_ bytes: [UInt8]) throws {
+    let receipts: [StoredReceipt]
+    do throws(ReceiptFileError) {
+        receipts = try ReceiptFile.read(bytes)
+    } catch {
+        return try expect(error.line >= 1 && !error.expected.isEmpty, "a refusal without its line")
+    }
+    let again = try ReceiptFile.read(Array(ReceiptFile.text(of: receipts).utf8))
+    try expect(again == receipts, "a file changes when it is written again")
+    for receipt in receipts {
+        do {
+            let verified = try receipt.verified(trusting: .anyKey)
+            try expectOneStatement(receipt.statement, verified.statement)
+        } catch let error as ReceiptError {
+            try expect(!error.description.isEmpty, "a refusal without a reason")
+        }
+    }
+}
+
+private func expectOneStatement(_ bytes: [UInt8]) throws {
+    let statement: ReceiptStatement
+    do throws(ReceiptStatementError) {
+        statement = try ReceiptStatement(decoding: bytes)
+    } catch {
+        return try expect(!error.description.isEmpty, "a refusal without a reason")
+    }
+    try expectOneStatement(bytes, statement)
+}
+
+/// A statement that is understood has no second form, and its text cannot move a cursor.
+private func expectOneStatement(_ bytes: [UInt8], _ statement: ReceiptStatement) throws {
+    try expect(try statement.encoded() == bytes, "two forms of one statement")
+    for line in statement.details + [statement.line] {
+        try expect(line.withVisibleControls == line, "a control character is shown")
+    }
+}
+
+/// The second byte says how long the key is; the signature follows it.
+private func expectKeyIsReadOrRefused(_ input: inout FuzzInput) throws {
+    let bytes = input.bytes(Int(input.byte()))
+    do {
+        let key = try PublicKey(subjectPublicKeyInfo: bytes)
+        // Of a key of small order any text is signed: whoever trusts a key has seen to it that it is none.
+        _ = try key.isSignature(Array(input.rest), of: Array("any text".utf8))
+    } catch let error as PublicKeyError {
+        try expect(!error.description.isEmpty, "a refusal without a reason")
+    }
+    try expect(OpenSSLErrorQueue.isEmpty, "errors are left in OpenSSL's queue")
+}
