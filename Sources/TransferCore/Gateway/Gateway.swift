@@ -373,16 +373,6 @@ package struct Gateway {
         releaseList(attachment)
         connections[attachment.connection]?.slots[attachment.slot] = nil
     }
-
-    private mutating func releaseList(_ attachment: Attachment) {
-        guard let bytes = connections[attachment.connection]?.slots[attachment.slot]?.listBytes, bytes > 0,
-            let device = connections[attachment.connection]?.device
-        else { return }
-        context.budget.release(bytes, device: device.fingerprint)
-        connections[attachment.connection]?.slots[attachment.slot]?.listed = []
-        connections[attachment.connection]?.slots[attachment.slot]?.listIsWhole = false
-        connections[attachment.connection]?.slots[attachment.slot]?.listBytes = 0
-    }
 }
 
 /// When a session has something to do.

@@ -1,44 +1,5 @@
 import WireProtocol
 
-/// One offered part on its way through the gateway.
-struct GatewayPart {
-    var offer: PartOffer
-    /// Whose data counts; `nil` while its connection is gone.
-    var owner: Attachment?
-    /// Since when it has had no owner.
-    var orphanedAt: Instant?
-    let flow: FlowID
-    /// The store call that takes the bytes; `nil` while the part is undecided.
-    var request: StoreRequestID?
-    /// Plain bytes that arrived, and those of them that the store's side has taken.
-    var received: ByteOffset = 0
-    var consumed: ByteOffset = 0
-    /// What the agent may send up to.
-    var limit: ByteOffset = 0
-    /// Budget held.
-    var reserved: UInt64 = 0
-    var release = Release.held
-    /// Where the part stood when progress was judged last; `nil` where others than the agent were awaited since.
-    var progressMark: ProgressMark?
-
-    /// Whether the store may have the last bytes of a one-part file.
-    enum Release: Equatable {
-        case held
-        /// COMPLETE is there, and the store is asked what the key holds.
-        case looking(StoreRequestID)
-        case released
-    }
-
-    /// What had arrived, and how much more the agent might have sent.
-    struct ProgressMark {
-        var received: ByteOffset
-        var credit: UInt64
-    }
-
-    var isUndecided: Bool { request == nil }
-    var isWhole: Bool { received == offer.size }
-}
-
 // Offers, data and credit (specification §7).
 
 extension GatewaySession {

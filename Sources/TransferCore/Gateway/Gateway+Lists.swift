@@ -1,0 +1,88 @@
+import WireProtocol
+
+// Lists of parts (specification §8.1, §9.1): pages behind RESUME QUERY and before COMPLETE, and the budget they hold.
+
+extension Gateway {
+    mutating func reserveList(count: UInt32, device: AuthorisedDevice) -> Bool {
+        context.reserve(UInt64(count) * GatewayConnection.listEntryBytes, device: device.fingerprint)
+    }
+
+    mutating func receivedPartList(_ page: PartList, at attachment: Attachment, device: AuthorisedDevice) {
+        guard var use = use(attachment) else { return }
+        switch use.stage {
+        case .listing(let token, let missing):
+            let count = UInt32(clamping: page.entries.count)
+            guard count <= missing, page.isLast == (count == missing) else {
+                return end(attachment.connection, .badValue)
+            }
+            guard Self.continues(page, use.listed) else { return refuse(.listInvalid, at: attachment) }
+            // The rest was reserved when the query announced so many.
+            let excess =
+                GatewayConnection.listBytes(of: page.entries) - UInt64(count) * GatewayConnection.listEntryBytes
+            guard excess == 0 || context.reserve(excess, device: device.fingerprint) else {
+                return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+            }
+            use.listBytes += excess
+            use.listed += page.entries
+            use.stage = .listing(token: token, missing: missing - count)
+            connections[attachment.connection]?.slots[attachment.slot] = use
+            if page.isLast { resume(token, listed: use.listed, at: attachment, device: device) }
+        case .opening, .open:
+            if use.listIsWhole {
+                use.listed = []
+                use.listIsWhole = false
+            }
+            guard use.listed.count + page.entries.count <= Int(context.limits.parts.partsMax) else {
+                return end(attachment.connection, .badValue)
+            }
+            // The parts of one that has a single part are not listed (specification §9.2).
+            guard sessions[use.session]?.isOnePart == false else { return }
+            let needed = GatewayConnection.listBytes(of: use.listed) + GatewayConnection.listBytes(of: page.entries)
+            if needed > use.listBytes {
+                guard context.reserve(needed - use.listBytes, device: device.fingerprint) else {
+                    return putOffCompletion(at: attachment)
+                }
+                use.listBytes = needed
+            }
+            use.listed += page.entries
+            use.listIsWhole = page.isLast
+            connections[attachment.connection]?.slots[attachment.slot] = use
+        case .resuming, .aborting:
+            break  // Sent before the agent knew what became of the slot.
+        }
+    }
+
+    /// Whether a page's parts come after those of the pages before.
+    private static func continues(_ page: PartList, _ listed: [PartListEntry]) -> Bool {
+        guard let last = listed.last, let first = page.entries.first else { return true }
+        return last.part < first.part
+    }
+
+    /// A list that holds budget and does not go on: the agent begins anew.
+    mutating func giveUpList(at attachment: Attachment) {
+        guard let use = use(attachment) else { return }
+        if case .listing = use.stage {
+            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+        }
+        putOffCompletion(at: attachment)
+    }
+
+    /// There is no room for the list now: the agent resumes later and lists again.
+    private mutating func putOffCompletion(at attachment: Attachment) {
+        let report = ErrorReport(
+            scope: .session, code: .busy, retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds,
+            message: "")
+        context.send(.error(report), to: attachment)
+        leaveSession(at: attachment)
+    }
+
+    mutating func releaseList(_ attachment: Attachment) {
+        guard let bytes = connections[attachment.connection]?.slots[attachment.slot]?.listBytes, bytes > 0,
+            let device = connections[attachment.connection]?.device
+        else { return }
+        context.budget.release(bytes, device: device.fingerprint)
+        connections[attachment.connection]?.slots[attachment.slot]?.listed = []
+        connections[attachment.connection]?.slots[attachment.slot]?.listIsWhole = false
+        connections[attachment.connection]?.slots[attachment.slot]?.listBytes = 0
+    }
+}
