@@ -90,7 +90,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             }
         } catch {
             isEnded = true
-            core.assumeIsolated { $0.receivedMalformed(error.code, from: id) }
+            core.assumeIsolated { $0.receivedMalformed(error.code, message: error.description, from: id) }
         }
     }
 
@@ -141,7 +141,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         case .frame(let slot, let frame):
             if let refusal = refusal(of: frame) {
                 isEnded = true
-                return core.assumeIsolated { $0.receivedMalformed(refusal, from: id) }
+                let message = "\(frame.type) names a key that the transport has not proved"
+                return core.assumeIsolated { $0.receivedMalformed(refusal, message: message, from: id) }
             }
             let told = named(frame)
             core.assumeIsolated { $0.receivedFrame(told, slot: slot, from: id) }
@@ -217,7 +218,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             deliver(plain, flow: flow, id: id)
         } catch {
             isEnded = true
-            core.assumeIsolated { $0.receivedMalformed(.badCompression, from: id) }
+            let message = "PART DATA holds no block of \(plainBytes) plain bytes"
+            core.assumeIsolated { $0.receivedMalformed(.badCompression, message: message, from: id) }
         }
     }
 

@@ -146,8 +146,8 @@ actor GatewayCore {
     /// - Returns: how long the connection is not to be read from; `nil` for on at once.
     func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.pauseAfterFrame(from: id, now: now) }
 
-    func receivedMalformed(_ code: ErrorCode, from id: ConnectionID) {
-        machine.receivedMalformed(code, from: id, now: now)
+    func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
+        machine.receivedMalformed(code, message: message, from: id, now: now)
         perform()
     }
 

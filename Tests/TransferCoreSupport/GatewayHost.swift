@@ -120,7 +120,7 @@ package final class GatewayHost {
         } catch {
             ends[id]?.isEnded = true
             world.violation("the agent sent \(error.code.name)")
-            machine.receivedMalformed(error.code, from: id, now: now)
+            machine.receivedMalformed(error.code, message: error.description, from: id, now: now)
             perform()
         }
     }
@@ -180,6 +180,7 @@ package final class GatewayHost {
     private func perform(_ action: GatewayAction) {
         switch action {
         case .send(let id, let slot, let frame):
+            if let fault = frame.faultOfRefusal { world.violation("the gateway sent \(fault)") }
             send(frame, slot: slot, to: id)
         case .close(let id):
             guard let end = ends.removeValue(forKey: id) else { return }

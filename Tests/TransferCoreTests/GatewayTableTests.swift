@@ -257,7 +257,7 @@ import WireProtocol
             }
         case .answer(let answer): return driver.answer(answer)
         case .connectionLost: return driver.change { $0.connectionLost(id, now: $1) }
-        case .malformed: return driver.change { $0.receivedMalformed(.badValue, from: id, now: $1) }
+        case .malformed: return driver.change { $0.receivedMalformed(.badValue, message: "m", from: id, now: $1) }
         case .tick(let duration): return driver.tick(after: duration)
         case .drain: return driver.change { $0.drain(within: .seconds(1), now: $1) }
         case .revoke: return driver.change { $0.devicesChanged([], now: $1) }
@@ -325,11 +325,12 @@ import WireProtocol
         Self.checkNothingIsLeft(driver, "\(state)")
     }
 
-    /// Whatever is sent can be encoded.
+    /// Whatever is sent can be encoded, and whatever is refused says why, with a code that may come in its scope.
     private static func check(_ actions: [GatewayAction], _ comment: String) {
         for action in actions {
             guard case .send(_, let slot, let frame) = action else { continue }
             #expect(frame.isEncodable(slot: slot), "\(comment): \(frame.type)")
+            if let fault = frame.faultOfRefusal { Issue.record("\(comment): \(fault)") }
         }
     }
 

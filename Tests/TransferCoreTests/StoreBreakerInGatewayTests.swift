@@ -75,14 +75,22 @@ import WireProtocol
         var driver = try driverWithOpenBreaker()
         let open = Frame.sessionOpen(GatewayDriver.open(size: 900, session: SessionID(high: 5, low: 5)))
         let refused = refusals(driver.frame(open, slot: Slot(2)))
-        #expect(refused == [SessionRefused(code: .storeUnavailable, retryAfterMilliseconds: 1_000, message: "")])
+        #expect(
+            refused == [
+                SessionRefused(
+                    code: .storeUnavailable, retryAfterMilliseconds: 1_000, message: "the store is not available")
+            ])
         #expect(driver.requests.isEmpty)
         // When the wait is over, its look-up is the trial.
         driver.tick(after: .seconds(1))
         driver.frame(open, slot: Slot(2))
         #expect(driver.requests.map(\.request.kind) == [.lookUpObject])
         let failed = refusals(driver.answer(Self.lost))
-        #expect(failed == [SessionRefused(code: .storeUnavailable, retryAfterMilliseconds: 2_000, message: "")])
+        #expect(
+            failed == [
+                SessionRefused(
+                    code: .storeUnavailable, retryAfterMilliseconds: 2_000, message: "the store is not available")
+            ])
     }
 
     /// Which files need no room is told all the same.

@@ -28,8 +28,8 @@ extension Gateway {
         guard case .enrolling = connections[id]?.phase else { return }
         switch outcome {
         case .registered(let device): finishEnrolment(of: device, on: id)
-        case .invalid: end(id, .invitationInvalid)
-        case .unavailable: end(id, .internal)
+        case .invalid: end(id, .invitationInvalid, "the secret is not that of a live invitation")
+        case .unavailable: end(id, .internal, "the gateway could not look at its invitations")
         }
     }
 

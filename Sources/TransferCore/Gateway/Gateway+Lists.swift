@@ -13,14 +13,17 @@ extension Gateway {
         case .listing(let token, let missing):
             let count = UInt32(clamping: page.entries.count)
             guard count <= missing, page.isLast == (count == missing) else {
-                return end(attachment.connection, .badValue)
+                let page = "a page of \(count) parts, \(page.isLast ? "" : "not ")the last"
+                return end(attachment.connection, .badValue, "PART LIST: \(page), where \(missing) are missing")
             }
-            guard Self.continues(page, use.listed) else { return refuse(.listInvalid, at: attachment) }
+            guard Self.continues(page, use.listed) else {
+                return refuse(.listInvalid, "the parts do not ascend from page to page", at: attachment)
+            }
             // The rest was reserved when the query announced so many.
             let excess =
                 GatewayConnection.listBytes(of: page.entries) - UInt64(count) * GatewayConnection.listEntryBytes
             guard excess == 0 || context.reserve(excess, device: device.fingerprint) else {
-                return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+                return refuseForRoom(at: attachment)
             }
             use.listBytes += excess
             use.listed += page.entries
@@ -33,7 +36,8 @@ extension Gateway {
                 use.listIsWhole = false
             }
             guard use.listed.count + page.entries.count <= Int(context.limits.parts.partsMax) else {
-                return end(attachment.connection, .badValue)
+                let partsMax = context.limits.parts.partsMax
+                return end(attachment.connection, .badValue, "PART LIST: more than \(partsMax) parts")
             }
             // The parts of one that has a single part are not listed (specification §9.2).
             guard sessions[use.session]?.isOnePart == false else { return }
@@ -62,7 +66,7 @@ extension Gateway {
     mutating func giveUpList(at attachment: Attachment) {
         guard let use = use(attachment) else { return }
         if case .listing = use.stage {
-            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+            return refuseForRoom(at: attachment)
         }
         putOffCompletion(at: attachment)
     }
@@ -71,7 +75,7 @@ extension Gateway {
     private mutating func putOffCompletion(at attachment: Attachment) {
         let report = ErrorReport(
             scope: .session, code: .busy, retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds,
-            message: "")
+            message: "the gateway has no room for the list now")
         context.send(.error(report), to: attachment)
         leaveSession(at: attachment)
     }

@@ -215,7 +215,7 @@ extension GatewaySession {
         dropPart(number, &context)
         let report = ErrorReport(
             scope: .part(number), code: .partInterrupted,
-            retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds, message: "it did not move")
+            retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds, message: "the part did not move")
         context.send(.error(report), to: owner)
         context.actions.append(.note(.letGo(id, number)))
     }

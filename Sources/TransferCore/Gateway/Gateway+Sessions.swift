@@ -52,3 +52,13 @@ extension Gateway {
         wakes.push(SessionWake(at: deadline, session: id))
     }
 }
+
+/// When a session has something to do.
+struct SessionWake: Comparable {
+    var at: Instant
+    var session: SessionID
+
+    static func < (left: SessionWake, right: SessionWake) -> Bool {
+        (left.at, left.session.high, left.session.low) < (right.at, right.session.high, right.session.low)
+    }
+}

@@ -5,7 +5,9 @@ import WireProtocol
 extension Gateway {
     mutating func receivedFrame(_ frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
         let id = attachment.connection
-        guard attachment.slot.value <= context.limits.slotsMax else { return end(id, .badSlot) }
+        guard attachment.slot.value <= context.limits.slotsMax else {
+            return end(id, .badSlot, "slot \(attachment.slot), at most \(context.limits.slotsMax)")
+        }
         switch frame {
         case .ping(let ping):
             context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
@@ -14,16 +16,22 @@ extension Gateway {
         case .error(let report):
             if report.scope == .connection { connectionEnded(id) }
         case .sessionOpen(let open):
-            guard isFresh(attachment) else { return end(id, .unexpectedFrame) }
+            guard isFresh(attachment) else {
+                return end(id, .unexpectedFrame, "\(frame.type) in a slot that is in use")
+            }
             receivedOpen(open, at: attachment, device: device)
         case .resumeQuery(let query):
-            guard isFresh(attachment) else { return end(id, .unexpectedFrame) }
+            guard isFresh(attachment) else {
+                return end(id, .unexpectedFrame, "\(frame.type) in a slot that is in use")
+            }
             receivedResumeQuery(query, at: attachment, device: device)
         case .sessionLeave:
             leaveSession(at: attachment)
             context.send(.sessionLeft(SessionLeft()), to: attachment)
         case .abort(let abort):
-            guard isFresh(attachment) else { return end(id, .unexpectedFrame) }
+            guard isFresh(attachment) else {
+                return end(id, .unexpectedFrame, "\(frame.type) in a slot that is in use")
+            }
             receivedAbort(abort, at: attachment, device: device)
         case .partOffer(let offer):
             receivedOffer(offer, at: attachment)
@@ -32,13 +40,15 @@ extension Gateway {
         case .complete(let complete):
             receivedComplete(complete, at: attachment, device: device)
         case .prove(let prove):
-            guard isFresh(attachment) else { return end(id, .unexpectedFrame) }
+            guard isFresh(attachment) else {
+                return end(id, .unexpectedFrame, "PROVE comes in a closed slot")
+            }
             receivedProve(prove, at: attachment, device: device)
         case .report:
             break  // This gateway keeps no reports yet.
         default:
             // HELLO twice, or a frame of the other direction that a decoder let through.
-            end(id, .unexpectedFrame)
+            end(id, .unexpectedFrame, "\(frame.type) has no meaning now")
         }
     }
 
@@ -64,7 +74,7 @@ extension Gateway {
     }
 
     mutating func refuse(
-        _ code: ErrorCode, message: String = "", retryAfter: Duration = .zero, at attachment: Attachment
+        _ code: ErrorCode, _ message: String, retryAfter: Duration = .zero, at attachment: Attachment
     ) {
         closeSlot(attachment)
         context.send(
@@ -72,41 +82,63 @@ extension Gateway {
         context.actions.append(.note(.refused(attachment.connection, code)))
     }
 
+    /// There is no room for a session or a list now.
+    mutating func refuseForRoom(at attachment: Attachment) {
+        refuse(
+            .busy, "the gateway has no room for it now", retryAfter: context.limits.laterAdvice, at: attachment)
+    }
+
+    /// Counts a beginning; answers the slot itself where the device has had too many.
+    private mutating func mayBegin(at attachment: Attachment, device: AuthorisedDevice) -> Bool {
+        guard let wait = countBeginning(of: device) else { return true }
+        refuse(.busy, "the device has begun too much that came to nothing", retryAfter: wait, at: attachment)
+        return false
+    }
+
     // MARK: SESSION OPEN
 
     private mutating func receivedOpen(_ open: SessionOpen, at attachment: Attachment, device: AuthorisedDevice) {
-        guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
-        if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
+        guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
+        guard mayBegin(at: attachment, device: device) else { return }
         var terms: SessionTerms
         do {
             terms = try open.terms
         } catch {
-            return refuse(.metadataInvalid, message: error.description, at: attachment)
+            return refuse(.metadataInvalid, error.description, at: attachment)
         }
         do {
             terms.key = try KeyRule.wholeKey(prefix: device.prefix, key: terms.key)
         } catch {
-            return refuse(.keyInvalid, message: error.message, at: attachment)
+            return refuse(.keyInvalid, error.message, at: attachment)
         }
         let rule = context.limits(of: device.fingerprint).grantedParts
         guard terms.partBytes >= rule.partBytesMin, terms.partBytes <= rule.partBytesMax else {
-            return refuse(.partSizeUnsupported, at: attachment)
+            return refuse(
+                .partSizeUnsupported,
+                "the gateway takes parts of \(rule.partBytesMin) to \(rule.partBytesMax) bytes, not of \(terms.partBytes)",
+                at: attachment)
         }
         guard rule.allows(fileBytes: terms.size, partBytes: terms.partBytes),
             let plan = PartPlan(fileBytes: terms.size, partBytes: terms.partBytes)
-        else { return refuse(.sizeUnsupported, at: attachment) }
+        else {
+            return refuse(
+                .sizeUnsupported,
+                "the gateway takes files of at most \(rule.objectBytesMax) bytes and \(rule.partsMax) parts",
+                at: attachment)
+        }
         let facts = SessionRecordFacts(device: device.name, session: open.session, terms: terms, upload: nil)
         if let known = sessions[open.session] {
             guard known.device.name == device.name, known.facts.terms == terms else {
-                return refuse(.superseded, at: attachment)
+                return refuse(.superseded, "the session has other terms, or is another device's", at: attachment)
             }
             return attach(attachment, to: open.session, stage: .opening, awaits: .opened)
         }
         if let refusal = context.breaker.openingRefusal(now: context.now) {
-            return refuse(refusal.cause.code, retryAfter: refusal.retryAfter, at: attachment)
+            let message = refusal.cause == .full ? "the store is full" : "the store is not available"
+            return refuse(refusal.cause.code, message, retryAfter: refusal.retryAfter, at: attachment)
         }
         guard makeRoom(for: device) else {
-            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+            return refuseForRoom(at: attachment)
         }
         add(GatewaySession(device: device, facts: facts, plan: plan, compares: open.compares))
         attach(attachment, to: open.session, stage: .opening, awaits: .opened)
@@ -136,12 +168,14 @@ extension Gateway {
     private mutating func receivedResumeQuery(
         _ query: ResumeQuery, at attachment: Attachment, device: AuthorisedDevice
     ) {
-        guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
-        guard query.listedParts <= context.limits.parts.partsMax else { return end(attachment.connection, .badValue) }
-        if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
+        guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
+        guard query.listedParts <= context.limits.parts.partsMax else {
+            return end(attachment.connection, .badValue, "RESUME QUERY: listedParts \(query.listedParts)")
+        }
+        guard mayBegin(at: attachment, device: device) else { return }
         guard let token = opened(query.token, at: attachment, device: device) else { return }
         guard reserveList(count: query.listedParts, device: device) else {
-            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+            return refuseForRoom(at: attachment)
         }
         turn(attachment, to: token.session, .listing(token: token, missing: query.listedParts))
         let bytes = UInt64(query.listedParts) * GatewayConnection.listEntryBytes
@@ -153,15 +187,19 @@ extension Gateway {
     private mutating func opened(
         _ sealed: [UInt8], at attachment: Attachment, device: AuthorisedDevice
     ) -> SessionToken? {
+        func refuseInvalid(_ message: String) { refuse(.tokenInvalid, message, at: attachment) }
+        func refuseUnreadable(_ message: String) {
+            refuse(.tokenKeyUnknown, message, retryAfter: .seconds(1), at: attachment)
+        }
         switch context.cryptography.open(token: sealed) {
         case .opened(let plain):
             switch SessionToken.read(plain) {
             case .token(let token): return accepted(token, at: attachment, device: device)
-            case .unknownFormat: refuse(.tokenKeyUnknown, retryAfter: .seconds(1), at: attachment)
-            case .malformed: refuse(.tokenInvalid, at: attachment)
+            case .unknownFormat: refuseUnreadable("the token is of a form that this gateway does not know")
+            case .malformed: refuseInvalid("the token holds no session")
             }
-        case .invalid: refuse(.tokenInvalid, at: attachment)
-        case .keyUnknown: refuse(.tokenKeyUnknown, retryAfter: .seconds(1), at: attachment)
+        case .invalid: refuseInvalid("the token is not one that this site sealed")
+        case .keyUnknown: refuseUnreadable("this gateway does not have the key of the token")
         }
         return nil
     }
@@ -173,13 +211,15 @@ extension Gateway {
         guard let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes),
             plan.isOnePart || !token.upload.isEmpty
         else {
-            refuse(.tokenInvalid, at: attachment)
+            refuse(.tokenInvalid, "the token names no upload", at: attachment)
             return nil
         }
         guard token.device == device.name, token.terms.key.utf8.starts(with: device.prefix.utf8),
             sessions[token.session].map({ $0.device.name == device.name }) ?? true
         else {
-            refuse(.tokenForeign, at: attachment)
+            refuse(
+                .tokenForeign, "the token is another device's, or of a prefix that the device does not have",
+                at: attachment)
             return nil
         }
         return token
@@ -194,7 +234,7 @@ extension Gateway {
             return attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
         }
         guard makeRoom(for: device), let session = session(of: token, device: device) else {
-            return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+            return refuseForRoom(at: attachment)
         }
         add(session)
         attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
@@ -213,7 +253,7 @@ extension Gateway {
     private mutating func receivedOffer(_ offer: PartOffer, at attachment: Attachment) {
         guard let session = connections[attachment.connection]?.slots[attachment.slot]?.takingParts else { return }
         if let violation = sessions[session]?.receivedOffer(offer, from: attachment, &context) {
-            end(attachment.connection, violation)
+            end(attachment.connection, violation.code, violation.message)
         }
     }
 
@@ -238,11 +278,11 @@ extension Gateway {
 
     /// This gateway looks at no object: nothing that it asks tells the content.
     private mutating func receivedProve(_ prove: Prove, at attachment: Attachment, device: AuthorisedDevice) {
-        guard drainDeadline == nil else { return refuse(.draining, at: attachment) }
+        guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
         do {
             _ = try KeyRule.wholeKey(prefix: device.prefix, key: prove.key)
         } catch {
-            return refuse(.keyInvalid, message: error.message, at: attachment)
+            return refuse(.keyInvalid, error.message, at: attachment)
         }
         let object = ProvenObject(
             size: prove.size, evidence: .none, partBytes: 0, etag: "", version: "", session: nil)
@@ -252,11 +292,11 @@ extension Gateway {
     // MARK: ABORT
 
     private mutating func receivedAbort(_ abort: Abort, at attachment: Attachment, device: AuthorisedDevice) {
-        if let wait = countBeginning(of: device) { return refuse(.busy, retryAfter: wait, at: attachment) }
+        guard mayBegin(at: attachment, device: device) else { return }
         guard let token = opened(abort.token, at: attachment, device: device) else { return }
         if sessions[token.session] == nil {
             guard makeRoom(for: device), let session = session(of: token, device: device) else {
-                return refuse(.busy, retryAfter: context.limits.laterAdvice, at: attachment)
+                return refuseForRoom(at: attachment)
             }
             add(session)
         }

@@ -30,6 +30,9 @@ package struct Gateway {
     package private(set) var drainDeadline: Instant?
     let software: String
 
+    static let drainMessage = "the gateway is being stopped"
+    private static let fencedMessage = "a newer run of this device has taken over"
+
     package init(limits: GatewayLimits, cryptography: any TransferCryptography, software: String) {
         self.context = GatewayContext(limits: limits, cryptography: cryptography)
         self.software = software
@@ -78,7 +81,11 @@ package struct Gateway {
         paces = paces.filter { context.devices[$0.key] != nil }
         for id in connections.keys.sorted() {
             guard let device = connections[id]?.device, context.devices[device.fingerprint] != device else { continue }
-            end(id, context.devices[device.fingerprint] == nil ? .notAuthorised : .draining)
+            if context.devices[device.fingerprint] == nil {
+                end(id, .notAuthorised, "the device is no longer on the list")
+            } else {
+                end(id, .draining, "the device's line on the list has changed")
+            }
         }
         settleSlots()
     }
@@ -96,9 +103,9 @@ package struct Gateway {
         connections[id] = GatewayConnection(now: now, limits: context.limits)
         checkConnections(by: now + context.limits.helloLimit)
         if drainDeadline != nil {
-            end(id, .draining)
+            end(id, .draining, Self.drainMessage)
         } else if connections.count > context.limits.connectionsMax {
-            end(id, .tooManyConnections)
+            end(id, .tooManyConnections, "the gateway has as many connections as it may have")
         }
     }
 
@@ -117,10 +124,10 @@ package struct Gateway {
             switch frame {
             case .hello(let hello): receivedHello(hello, from: id)
             case .enrol(let enrol): receivedEnrol(enrol, from: id)
-            default: return end(id, .unexpectedFrame)
+            default: return end(id, .unexpectedFrame, "\(frame.type) before HELLO")
             }
         case .enrolling:
-            return end(id, .unexpectedFrame)
+            return end(id, .unexpectedFrame, "\(frame.type) behind ENROL")
         case .open(let device, _):
             receivedFrame(frame, at: Attachment(connection: id, slot: slot), device: device)
         }
@@ -128,9 +135,13 @@ package struct Gateway {
     }
 
     /// The peer sent something that is no frame of the protocol.
-    package mutating func receivedMalformed(_ code: ErrorCode, from id: ConnectionID, now: Instant) {
+    ///
+    /// - Parameter message: what is wrong with it, for people; never empty.
+    package mutating func receivedMalformed(
+        _ code: ErrorCode, message: String, from id: ConnectionID, now: Instant
+    ) {
         context.now = now
-        end(id, code)
+        end(id, code, message)
         settleSlots()
     }
 
@@ -141,9 +152,14 @@ package struct Gateway {
         context.now = now
         guard let phase = connections[id]?.phase else { return .discard }
         connections[id]?.heardAt = now
-        guard case .open = phase else { return violation(id, .unexpectedFrame) }
-        guard slot.value <= context.limits.slotsMax else { return violation(id, .badSlot) }
-        guard header.plainBytes <= context.limits.chunkBytesMax else { return violation(id, .badValue) }
+        guard case .open = phase else { return violation(id, .unexpectedFrame, "PART DATA before WELCOME") }
+        guard slot.value <= context.limits.slotsMax else {
+            return violation(id, .badSlot, "slot \(slot), at most \(context.limits.slotsMax)")
+        }
+        guard header.plainBytes <= context.limits.chunkBytesMax else {
+            return violation(
+                id, .badValue, "PART DATA of \(header.plainBytes) plain bytes, at most \(context.limits.chunkBytesMax)")
+        }
         let attachment = Attachment(connection: id, slot: slot)
         guard let session = connections[id]?.slots[slot]?.takingParts,
             let result = sessions[session]?.receivedData(
@@ -151,7 +167,7 @@ package struct Gateway {
         else { return .discard }
         switch result {
         case .success(let verdict): return verdict
-        case .failure(let failure): return violation(id, failure.code)
+        case .failure(let failure): return violation(id, failure.code, failure.message)
         }
     }
 
@@ -219,7 +235,7 @@ package struct Gateway {
             tidy(owner)
         }
         if let drainDeadline, drainDeadline <= now {
-            for id in connections.keys.sorted() { end(id, .draining) }
+            for id in connections.keys.sorted() { end(id, .draining, Self.drainMessage) }
         }
         settleSlots()
     }
@@ -240,7 +256,7 @@ package struct Gateway {
         context.now = now
         guard drainDeadline == nil else { return }
         drainDeadline = now + duration
-        let away = GoAway(deadlineMilliseconds: duration.wireMilliseconds, message: "the gateway is being stopped")
+        let away = GoAway(deadlineMilliseconds: duration.wireMilliseconds, message: Self.drainMessage)
         for id in connections.keys.sorted() {
             if connections[id]?.device != nil { context.actions.append(.send(id, .connection, .goAway(away))) }
         }
@@ -272,9 +288,11 @@ package struct Gateway {
         guard let connection = connections[id] else { return }
         switch connection.phase {
         case .silent(let deadline), .enrolling(let deadline):
-            if deadline <= context.now { end(id, .idle) }
+            if deadline <= context.now { end(id, .idle, "no HELLO in time") }
         case .open:
-            if connection.heardAt + context.limits.idleLimit <= context.now { return end(id, .idle) }
+            if connection.heardAt + context.limits.idleLimit <= context.now {
+                return end(id, .idle, "nothing was heard for the idle limit")
+            }
             let quietSince = max(connection.heardAt, connection.pingedAt ?? connection.heardAt)
             guard quietSince + pingAfter <= context.now else { return }
             connections[id]?.pingedAt = context.now
@@ -284,17 +302,19 @@ package struct Gateway {
 
     private mutating func receivedHello(_ hello: Hello, from id: ConnectionID) {
         guard hello.versionMin <= WireLimits.version, hello.versionMax >= WireLimits.version else {
-            return end(id, .versionUnsupported, message: "this gateway speaks version \(WireLimits.version)")
+            return end(id, .versionUnsupported, "this gateway speaks version \(WireLimits.version)")
         }
-        guard let device = context.devices[hello.fingerprint] else { return end(id, .notAuthorised) }
+        guard let device = context.devices[hello.fingerprint] else {
+            return end(id, .notAuthorised, "the device is not known here")
+        }
         if let current = currentRuns[device.fingerprint], current.run != hello.run {
             // A HELLO that was long on its way, of a connection from before, takes nothing over.
-            guard id > current.first else { return end(id, .fenced) }
+            guard id > current.first else { return end(id, .fenced, Self.fencedMessage) }
             fenceOlderRuns(of: device)
         }
         let siblings = connectionsOfDevices[device.fingerprint]?.count ?? 0
         guard siblings < context.limits(of: device.fingerprint).connectionsPerDeviceMax else {
-            return end(id, .tooManyConnections)
+            return end(id, .tooManyConnections, "the device has as many connections as it may have")
         }
         if currentRuns[device.fingerprint]?.run != hello.run { currentRuns[device.fingerprint] = (hello.run, id) }
         connectionsOfDevices[device.fingerprint, default: []].insert(id)
@@ -309,12 +329,14 @@ package struct Gateway {
     private mutating func fenceOlderRuns(of device: AuthorisedDevice) {
         for id in (connectionsOfDevices[device.fingerprint] ?? []).sorted() {
             context.actions.append(.note(.fenced(id, device: device.name)))
-            end(id, .fenced)
+            end(id, .fenced, Self.fencedMessage)
         }
     }
 
     /// Ends a connection with a code. Whatever else arrives on it is ignored.
-    mutating func end(_ id: ConnectionID, _ code: ErrorCode, message: String = "") {
+    ///
+    /// - Parameter message: what was wrong, for people; never empty.
+    mutating func end(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
         guard connections[id] != nil else { return }
         let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: message)
         context.actions.append(.send(id, .connection, .error(report)))
@@ -323,8 +345,8 @@ package struct Gateway {
         forget(id)
     }
 
-    private mutating func violation(_ id: ConnectionID, _ code: ErrorCode) -> OnPartData {
-        end(id, code)
+    private mutating func violation(_ id: ConnectionID, _ code: ErrorCode, _ message: String) -> OnPartData {
+        end(id, code, message)
         return .violation
     }
 
@@ -348,39 +370,5 @@ package struct Gateway {
         context.budget.release(UInt64(connection.creditBytes), device: device.fingerprint)
         connectionsOfDevices[device.fingerprint]?.remove(id)
         if connectionsOfDevices[device.fingerprint]?.isEmpty == true { connectionsOfDevices[device.fingerprint] = nil }
-    }
-
-    // MARK: Slots
-
-    /// Applies what sessions said of slots during the event.
-    mutating func settleSlots() {
-        for change in context.slotChanges {
-            switch change {
-            case .open(let attachment):
-                connections[attachment.connection]?.slots[attachment.slot]?.stage = .open
-                releaseList(attachment)  // The list of RESUME QUERY has been compared.
-            case .closed(let attachment, let isFruitful):
-                if isFruitful { giveBackBeginning(at: attachment) }
-                closeSlot(attachment)
-            }
-        }
-        context.slotChanges = []
-        if context.isShort { makeRoomForParts() }
-        context.isShort = false
-    }
-
-    mutating func closeSlot(_ attachment: Attachment) {
-        releaseList(attachment)
-        connections[attachment.connection]?.slots[attachment.slot] = nil
-    }
-}
-
-/// When a session has something to do.
-struct SessionWake: Comparable {
-    var at: Instant
-    var session: SessionID
-
-    static func < (left: SessionWake, right: SessionWake) -> Bool {
-        (left.at, left.session.high, left.session.low) < (right.at, right.session.high, right.session.low)
     }
 }

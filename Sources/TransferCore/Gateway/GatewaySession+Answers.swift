@@ -50,20 +50,22 @@ extension GatewaySession {
                 request = context.request(.findRecords(key: facts.key), for: id)
             }
         case .failed(let failure):
-            fail(failure.refusal, &context)
+            fail(failure.refusal(in: .session), &context)
         default:
-            fail(SessionRefused(.internal), &context)
+            fail(answer.refusal(in: .session), &context)
         }
     }
 
     private mutating func receivedRecords(
         _ answer: StoreAnswer, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
     ) {
-        guard case .records(let records) = answer else { return fail(answer.refusal, &context) }
+        guard case .records(let records) = answer else { return fail(answer.refusal(in: .session), &context) }
         if let own = records.first(where: { $0.session == id }) {
             // Without an upload id, an upload may be there that only cleaning finds, as long as its record says so.
             guard own.upload != nil, own.isSameUpload(as: facts) else {
-                return fail(SessionRefused(.sessionLost), &context)
+                return fail(
+                    SessionRefused(.sessionLost, message: "the record of the session names no upload of these terms"),
+                    &context)
             }
             facts.upload = own.upload
             return beginListing(&context)
@@ -84,7 +86,7 @@ extension GatewaySession {
 
     private mutating func offerAdoption(of record: SessionRecordFacts, _ context: inout GatewayContext) {
         guard let token = context.token(for: record, device: device) else {
-            return fail(SessionRefused(.internal), &context)
+            return fail(.defect("the gateway cannot seal a token"), &context)
         }
         let opened = SessionOpened(
             session: record.session, partBytes: record.terms.partBytes, token: token,
@@ -107,7 +109,7 @@ extension GatewaySession {
             context.actions.append(.note(.opened(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         default:
-            fail(answer.refusal, &context)
+            fail(answer.refusal(in: .session), &context)
         }
     }
 
@@ -120,7 +122,7 @@ extension GatewaySession {
         case .failed(.uploadUnknown):
             search(Search(cause: .uploadUnknown, isPatient: mayBeCompletedElsewhere), &context)
         default:
-            fail(answer.refusal, &context)
+            fail(answer.refusal(in: .session), &context)
         }
     }
 

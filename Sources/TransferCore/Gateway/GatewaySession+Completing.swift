@@ -55,7 +55,7 @@ extension GatewaySession {
             return refuseCompletion(
                 objection, "the listed parts are no whole file of that root", to: attachment, &context)
         }
-        guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
+        guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
         dropAllParts(&context)
         expect(.outcome, at: attachment)
         phase = .completing(Completion(step: .comparing, list: list, complete: complete))
@@ -132,7 +132,7 @@ extension GatewaySession {
             phase = .completing(next)
         default:
             // The upload is still there: the agent resumes and completes again when the store is back.
-            fail(answer.refusal, &context)
+            fail(answer.refusal(in: .session), &context)
         }
     }
 
@@ -169,7 +169,7 @@ extension GatewaySession {
 
     /// Goes on at the step that is still to be answered.
     mutating func completeAgain(_ completion: Completion, _ context: inout GatewayContext) {
-        guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
+        guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
         var next = completion
         next.resumesAt = nil
         let question: StoreRequest
@@ -183,9 +183,12 @@ extension GatewaySession {
     }
 
     private mutating func completeInStore(_ completion: Completion, _ context: inout GatewayContext) {
-        guard let upload = facts.upload else { return fail(SessionRefused(.internal), &context) }
+        guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
         guard completion.attempts < context.limits.completionAttempts else {
-            return fail(SessionRefused(.storeUnavailable, retryAfter: .seconds(1)), &context)
+            return fail(
+                SessionRefused(
+                    .storeUnavailable, retryAfter: .seconds(1), message: "the store did not complete the file"),
+                &context)
         }
         var next = completion
         next.step = .completing
@@ -219,7 +222,7 @@ extension GatewaySession {
         dropAllParts(&context)
         pendingCompletion = nil
         while let other = attached.firstIndex(where: { $0.awaits != .aborted && $0.attachment != attachment }) {
-            answer(other, attached[other].refusing(SessionRefused(.superseded)), &context)
+            answer(other, attached[other].refusing(.aborted), &context)
         }
         attached.removeAll { $0.attachment == attachment }
         attached.append(Attached(attachment: attachment, awaits: .aborted))
@@ -268,7 +271,7 @@ extension GatewaySession {
             next.resumesAt = context.now + .milliseconds(100 << min(abortion.attempts, 5))
             phase = .aborting(next)
         default:
-            fail(answer.refusal, &context)
+            fail(answer.refusal(in: .session), &context)
         }
     }
 

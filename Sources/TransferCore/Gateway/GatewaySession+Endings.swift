@@ -80,7 +80,9 @@ extension GatewaySession {
     mutating func becomeLost(_ context: inout GatewayContext) {
         if !isOnePart { removeRecord(&context) }
         context.actions.append(.note(.lost(id, key: facts.key)))
-        fail(SessionRefused(.sessionLost), &context)
+        fail(
+            SessionRefused(.sessionLost, message: "the store has neither the upload nor an object of this session"),
+            &context)
     }
 
     func removeRecord(_ context: inout GatewayContext) {

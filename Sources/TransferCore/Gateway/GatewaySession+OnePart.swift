@@ -20,7 +20,8 @@ extension GatewaySession {
             context.cryptography.rootDigest(of: [part.offer.digest]) == pending.complete.root
         else {
             pendingCompletion = nil
-            return refuseCompletion(.rootMismatch, "", to: pending.from, &context)
+            return refuseCompletion(
+                .rootMismatch, "the digest of the part does not give the root digest", to: pending.from, &context)
         }
         guard mustLookBefore(context.limits.conditions.put) else { return release(number, &context) }
         let look = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
@@ -41,7 +42,7 @@ extension GatewaySession {
         guard case .object(let object) = answer else {
             dropPart(number, &context)
             pendingCompletion = nil
-            return reportPart(number, answer.refusal, to: part.owner, &context)
+            return reportPart(number, answer.refusal(in: .part), to: part.owner, &context)
         }
         guard !ends(with: object, content: .wholeDigest(part.offer.digest), &context) else { return }
         // COMPLETE of a connection that is gone releases nothing. The next COMPLETE brings another look.

@@ -8,8 +8,12 @@ extension GatewaySession {
     /// - Returns: the violation that ends the connection, or `nil`.
     mutating func receivedOffer(
         _ offer: PartOffer, from attachment: Attachment, _ context: inout GatewayContext
-    ) -> ErrorCode? {
-        guard hasFittingSize(offer) else { return .partSizeWrong }
+    ) -> Violation? {
+        guard hasFittingSize(offer) else {
+            return .offer(
+                offer,
+                "the session has \(plan.fileBytes.map { "\($0) bytes" } ?? "no size") in parts of \(plan.partBytes)")
+        }
         let number = offer.part
         pendingCompletion = nil  // COMPLETE stands behind the offer that it completes.
         if let part = parts[number], part.offer.digest == offer.digest, part.offer.size == offer.size,
@@ -142,29 +146,31 @@ extension GatewaySession {
     /// Called by the gateway for the header of PART DATA in a slot that is opening or open.
     mutating func receivedData(
         _ header: PartDataHeader, from attachment: Attachment, creditBytes: UInt32, _ context: inout GatewayContext
-    ) -> Result<OnPartData, DataViolation> {
+    ) -> Result<OnPartData, Violation> {
         guard let part = parts[header.part], part.owner == attachment else { return .success(.discard) }
         let (end, overflow) = header.offset.addingReportingOverflow(UInt64(header.plainBytes))
-        guard !overflow, end <= part.offer.size else { return .failure(.creditExceeded) }
-        guard header.offset <= part.received else { return .failure(.offsetGap) }
+        guard !overflow, end <= part.offer.size else {
+            return .failure(.data(header, .creditExceeded, "the part has \(part.offer.size) bytes"))
+        }
+        guard header.offset <= part.received else {
+            return .failure(.data(header, .offsetGap, "\(part.received) bytes are there"))
+        }
         guard end > part.received else { return .success(.discard) }
         if part.isUndecided {
             let held = context.undecidedBytes[attachment.connection] ?? 0
-            guard held + (end - part.received) <= UInt64(creditBytes) else { return .failure(.creditExceeded) }
+            guard held + (end - part.received) <= UInt64(creditBytes) else {
+                let credit = "\(held) bytes are undecided, of at most \(creditBytes)"
+                return .failure(.data(header, .creditExceeded, credit))
+            }
         } else {
             // What was sent before the decision was read may lie beyond the limit of a part that is only tried; it is
             // within what the part has reserved.
             let early = min(UInt64(creditBytes), part.consumed + part.reserved)
-            guard end <= max(part.limit, early) else { return .failure(.creditExceeded) }
+            guard end <= max(part.limit, early) else {
+                return .failure(.data(header, .creditExceeded, "the limit is \(part.limit)"))
+            }
         }
         return .success(.accept(part.flow, skip: part.received - header.offset))
-    }
-
-    enum DataViolation: Error {
-        case creditExceeded
-        case offsetGap
-
-        var code: ErrorCode { self == .creditExceeded ? .creditExceeded : .offsetGap }
     }
 
     /// Called by the gateway before plain bytes of an accepted chunk go to their flow.
@@ -236,18 +242,18 @@ extension GatewaySession {
             searchForOnePart(part, .conflict, &context)
         case .failed(.outcomeUnknown) where isOnePart:
             removePart(number, &context)
-            reportPart(number, StoreFailure.unavailable(retryAfter: .zero).refusal, to: part.owner, &context)
+            reportPart(number, StoreFailure.unavailable(retryAfter: .zero).refusal(in: .part), to: part.owner, &context)
         case .failed(let failure):
             removePart(number, &context)
             pendingCompletion = nil
             if failure.endsSession {
-                fail(failure.refusal, &context)
+                fail(failure.refusal(in: .session), &context)
             } else {
-                reportPart(number, failure.refusal, to: part.owner, &context)
+                reportPart(number, failure.refusal(in: .part), to: part.owner, &context)
             }
         default:
             removePart(number, &context)
-            reportPart(number, SessionRefused(.internal), to: part.owner, &context)
+            reportPart(number, answer.refusal(in: .part), to: part.owner, &context)
         }
     }
 

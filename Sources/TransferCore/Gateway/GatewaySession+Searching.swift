@@ -56,7 +56,7 @@ extension GatewaySession {
     }
 
     mutating func receivedSearchResult(_ answer: StoreAnswer, _ search: Search, _ context: inout GatewayContext) {
-        guard case .object(let object) = answer else { return fail(answer.refusal, &context) }
+        guard case .object(let object) = answer else { return fail(answer.refusal(in: .session), &context) }
         let isUploadGone = search.cause == .uploadUnknown
         guard !ends(with: object, content: search.content, isUploadGone: isUploadGone, &context) else { return }
         if search.cause == .conditionFailed { return writeAgain(search.retry, &context) }

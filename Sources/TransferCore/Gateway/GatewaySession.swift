@@ -174,7 +174,7 @@ struct GatewaySession {
             context.send(.resumeState(resumeState(.completing)), to: attachment)
             context.slotChanges.append(.open(attachment))
         case .aborting:
-            answer(index, .sessionRefused(SessionRefused(.superseded)), &context)
+            answer(index, .sessionRefused(.aborted), &context)
         case .searching, .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .listing, .ended:
             break
         }
@@ -211,7 +211,7 @@ struct GatewaySession {
         let awaits = attached[index].awaits
         guard awaits != .nothing, awaits != .outcome, awaits != .aborted else { return }
         guard let token = context.token(for: facts, device: device) else {
-            return answer(index, .sessionRefused(.init(.internal)), &context)
+            return answer(index, .sessionRefused(.defect("the gateway cannot seal a token")), &context)
         }
         attached[index].awaits = .nothing
         context.slotChanges.append(.open(attachment))
@@ -302,7 +302,8 @@ struct GatewaySession {
 }
 
 extension SessionRefused {
-    init(_ code: ErrorCode, retryAfter: Duration = .zero, message: String = "") {
+    /// - Parameter message: what was wrong, for people; never empty.
+    init(_ code: ErrorCode, retryAfter: Duration = .zero, message: String) {
         self.init(code: code, retryAfterMilliseconds: retryAfter.wireMilliseconds, message: message)
     }
 
@@ -310,6 +311,11 @@ extension SessionRefused {
         ErrorReport(
             scope: .session, code: code, retryAfterMilliseconds: retryAfterMilliseconds, message: message)
     }
+
+    /// Something that cannot be is our own fault.
+    static func defect(_ message: String) -> SessionRefused { SessionRefused(.internal, message: message) }
+
+    static let aborted = SessionRefused(.superseded, message: "the session was aborted")
 }
 
 extension GatewaySession {

@@ -1,30 +1,51 @@
 import WireProtocol
 
 extension StoreFailure {
-    /// What the agent is told when this ends an opening, a completion or a session.
-    var refusal: SessionRefused {
+    /// What the agent is told when this ends an opening, a completion or a session, or comes to a part.
+    ///
+    /// - Parameter scope: session or part. A code of §12 never comes in a scope that its row does not name.
+    func refusal(in scope: FailureRule.Scope) -> SessionRefused {
+        let told = refusal
+        if FailureRule.allows(told.code, in: scope) { return told }
+        guard self == .digestMismatch else {
+            // The store has answered something that does not fit what it was asked.
+            return SessionRefused(
+                .storeUnavailable, retryAfter: .seconds(1), message: "the store gave an answer that makes no sense here"
+            )
+        }
+        return SessionRefused(.contentRefused, message: told.message)
+    }
+
+    private var refusal: SessionRefused {
         switch self {
-        case .uploadUnknown: SessionRefused(.sessionLost)
-        case .unavailable(let retryAfter): SessionRefused(.storeUnavailable, retryAfter: retryAfter)
-        case .outcomeUnknown: SessionRefused(.storeUnavailable, retryAfter: .seconds(1))
+        case .uploadUnknown: SessionRefused(.sessionLost, message: "the store no longer has the upload")
+        case .unavailable(let retryAfter):
+            SessionRefused(.storeUnavailable, retryAfter: retryAfter, message: "the store is not available")
+        case .outcomeUnknown, .objectGone, .conflict:
+            SessionRefused(.storeUnavailable, retryAfter: .seconds(1), message: "the store is not available")
         case .full: SessionRefused(.storeFull, retryAfter: .seconds(5), message: "the store is full")
         case .denied: SessionRefused(.storeRefuses, message: "the store refuses the gateway's credentials or rights")
         case .bucketMissing: SessionRefused(.bucketMissing, message: "the gateway's bucket or directory is missing")
-        case .digestMismatch: SessionRefused(.digestMismatch)
+        case .digestMismatch:
+            SessionRefused(.digestMismatch, message: "the bytes do not have the digest that was offered")
         case .partsInvalid: SessionRefused(.listInvalid, message: "the store does not have the parts in this form")
         case .keyTaken: SessionRefused(.keyTaken, message: "the key holds another object")
-        case .objectGone, .conflict: SessionRefused(.storeUnavailable, retryAfter: .seconds(1))
-        case .keyUnsupported(let message): SessionRefused(.keyUnsupported, message: message)
-        case .refused(let message): SessionRefused(.contentRefused, message: message)
-        case .cancelled: SessionRefused(.storeUnavailable)
+        case .keyUnsupported(let message):
+            SessionRefused(
+                .keyUnsupported, message: message.isEmpty ? "the store cannot hold an object under this key" : message)
+        case .refused(let message):
+            SessionRefused(.contentRefused, message: message.isEmpty ? "the store refuses this file" : message)
+        case .cancelled: SessionRefused(.storeUnavailable, message: "the gateway gave the request to the store up")
         }
     }
 }
 
 extension StoreAnswer {
     /// What the agent is told of an answer that does not fit its request: the failure, or our own defect.
-    var refusal: SessionRefused {
-        guard case .failed(let failure) = self else { return SessionRefused(.internal) }
-        return failure.refusal
+    func refusal(in scope: FailureRule.Scope) -> SessionRefused {
+        guard case .failed(let failure) = self else {
+            return .defect("the store's answer does not fit what it was asked")
+        }
+        return failure.refusal(in: scope)
     }
 }

@@ -53,7 +53,7 @@ extension GatewayCourse {
         while chunks[id] != nil { try deliver(to: id, all: true) }
         guard living.contains(id) else { return }
         if kind == .hello { return receive(.hello(drawnHello()), 0, from: id) }
-        if kind == .malformed { return machine.receivedMalformed(.badValue, from: id, now: now) }
+        if kind == .malformed { return machine.receivedMalformed(.badValue, message: "m", from: id, now: now) }
         if kind == .rawFrame { return try receiveRaw(from: id) }
         if kind == .ping { return receive(.ping(Ping(nonce: input.integer())), 0, from: id) }
         // The decoder lets no session into slot 0, and any beyond what WELCOME allows.
@@ -106,7 +106,7 @@ extension GatewayCourse {
             if case .sessionOpen(let open) = frame { note(open) }
             receive(frame, slot.value, from: id)
         } catch {
-            machine.receivedMalformed(error.code, from: id, now: now)
+            machine.receivedMalformed(error.code, message: error.description, from: id, now: now)
         }
     }
 
