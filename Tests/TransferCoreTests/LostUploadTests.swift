@@ -48,7 +48,7 @@ import WireProtocol
         }
         let began = driver.now
         var answers = frames(driver.answer(.failed(.uploadUnknown)))
-        for _ in 0..<100 where !driver.requests.isEmpty {
+        for _ in 0..<100 where driver.machine.slotsInUse > 0 {
             answers += frames(driver.answer(.object(nil)))
             driver.change { $0.heard(1, from: GatewayDriver.connection, now: $1) }
             answers += frames(driver.tick(after: .seconds(10)))
