@@ -45,6 +45,24 @@ struct GatewayDriver {
         return frame(.hello(Self.hello(run: run, of: device)), slot: .connection, from: id)
     }
 
+    /// Opens a session of several parts, and answers what the store is asked meanwhile.
+    mutating func openParts(size: UInt64?) {
+        let open = SessionOpen(
+            session: Self.session, terms: Self.terms(size: size, key: "file"), compares: size != nil)
+        frame(.sessionOpen(open))
+        for answer in [.object(nil), .records([]), .done, .uploadCreated(upload: "upload-1"), .done] as [StoreAnswer] {
+            self.answer(answer)
+        }
+    }
+
+    /// Another connection of the run, which joins the session or resumes it.
+    mutating func join() -> (id: ConnectionID, told: [Frame]) {
+        let id = newConnection()
+        connect(id)
+        let token = tokens.last ?? Self.token()
+        return (id, frames(frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), from: id), to: id))
+    }
+
     /// A number that no connection has had.
     mutating func newConnection() -> ConnectionID {
         lastConnection += 1
@@ -54,11 +72,13 @@ struct GatewayDriver {
     /// The header of a chunk, and its bytes as far as they are wanted.
     @discardableResult
     mutating func data(
-        part: UInt32 = 1, offset: UInt64 = 0, bytes: UInt32, slot: Slot = slot, from id: ConnectionID = connection
+        part: UInt32 = 1, offset: UInt64 = 0, bytes: UInt32, isCompressed: Bool = false, slot: Slot = slot,
+        from id: ConnectionID = connection
     ) -> OnPartData {
         guard let number = PartNumber(part) else { return .discard }
         let header = PartDataHeader(
-            part: number, offset: offset, plainBytes: bytes, isCompressed: false, payloadBytes: bytes)
+            part: number, offset: offset, plainBytes: bytes, isCompressed: isCompressed,
+            payloadBytes: isCompressed ? bytes / 2 : bytes)
         let verdict = machine.receivedData(header, slot: slot, from: id, now: now)
         if case .accept(let flow, let skip) = verdict {
             _ = machine.receivedBytes(UInt64(bytes) - skip, flow: flow, from: id, now: now)
@@ -116,9 +136,11 @@ struct GatewayDriver {
 
     // MARK: Values
 
-    static func hello(run: UInt64 = 1, of device: AuthorisedDevice = device) -> Hello {
+    static func hello(
+        run: UInt64 = 1, of device: AuthorisedDevice = device, capabilities: Capabilities = []
+    ) -> Hello {
         Hello(
-            versionMin: 1, versionMax: 1, capabilities: [], fingerprint: device.fingerprint,
+            versionMin: 1, versionMax: 1, capabilities: capabilities, fingerprint: device.fingerprint,
             run: RunID(high: run, low: run), software: "a")
     }
 

@@ -20,9 +20,11 @@ extension Gateway {
         _ hello: Hello, from id: ConnectionID, device: AuthorisedDevice, creditBytes: UInt32
     ) {
         let limits = context.limits(of: device.fingerprint)
+        let capabilities = hello.capabilities.intersection(.lz4)
+        connections[id]?.capabilities = capabilities
         let parts = limits.grantedParts
         let welcome = Welcome(
-            version: WireLimits.version, capabilities: hello.capabilities.intersection(.lz4), slotsMax: limits.slotsMax,
+            version: WireLimits.version, capabilities: capabilities, slotsMax: limits.slotsMax,
             chunkBytesMax: limits.chunkBytesMax, initialCreditBytes: creditBytes, partBytesMin: parts.partBytesMin,
             partBytesMax: parts.partBytesMax, partBytesDefault: parts.partBytesDefault,
             partsMax: parts.partsMax, objectBytesMax: parts.objectBytesMax,

@@ -160,6 +160,9 @@ package struct Gateway {
             return violation(
                 id, .badValue, "PART DATA of \(header.plainBytes) plain bytes, at most \(context.limits.chunkBytesMax)")
         }
+        if header.isCompressed, connections[id]?.capabilities.contains(.lz4) != true {
+            return violation(id, .badCompression, "PART DATA in LZ4, which HELLO and WELCOME do not agree on")
+        }
         let attachment = Attachment(connection: id, slot: slot)
         guard let session = connections[id]?.slots[slot]?.takingParts,
             let result = sessions[session]?.receivedData(

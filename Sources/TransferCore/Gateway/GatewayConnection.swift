@@ -45,6 +45,8 @@ struct GatewayConnection {
 
     var phase: Phase
     var slots: [Slot: SlotUse] = [:]
+    /// What HELLO and WELCOME agree on.
+    var capabilities: Capabilities = []
     /// The initial credit that was granted, and is reserved.
     var creditBytes: UInt32 = 0
     var heardAt: Instant
