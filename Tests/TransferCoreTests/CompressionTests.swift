@@ -8,7 +8,7 @@ import WireProtocol
     /// LZ4 is for those who have agreed on it, in any state of the slot (§7.3).
     @Test(arguments: [true, false], GatewayTableTests.State.allCases)
     func compressedDataNeedsTheCapability(isAgreed: Bool, state: GatewayTableTests.State) throws {
-        guard ![.noConnection, .silent].contains(state) else { return }
+        guard state.slot != nil else { return }
         var driver = try GatewayTableTests.driver(in: state)
         if isAgreed {
             // The same on a connection whose HELLO names it.

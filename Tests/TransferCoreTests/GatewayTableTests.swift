@@ -19,26 +19,22 @@ import WireProtocol
         case closedAfterCompletion, draining
         case onePartLooking, closedByAnObject
 
-        /// What the slot's state is by the specification (§6.1).
-        var slot: SlotState {
+        /// What the slot's state is by the specification (§6.1); `nil` before WELCOME.
+        var slot: SlotState? {
             switch self {
-            case .noConnection: .noConnection
-            case .silent: .silent
+            case .noConnection, .silent: nil
             case .closed, .closedAfterCompletion, .closedByAnObject, .draining: .closed
             case .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .openingWithPart,
                 .openingWithWholePartAndComplete:
                 .opening
-            case .listing, .resuming, .searching, .searchingLater: .resuming
+            case .listing: .listing
+            case .resuming, .searching, .searchingLater: .resuming
             case .open, .openWithPart, .openWithWholePart, .onePartOpen, .onePartHeld: .open
             case .onePartLooking, .onePartReleased, .comparing, .completing, .completingLater, .lookingForOutcome:
                 .completing
             case .aborting, .abortingListing, .abortingLater: .aborting
             }
         }
-    }
-
-    enum SlotState {
-        case noConnection, silent, closed, opening, resuming, open, completing, aborting
     }
 
     enum Event: CaseIterable, CustomStringConvertible {
@@ -350,36 +346,50 @@ import WireProtocol
             if case .send(_, .connection, .error(let report)) = action { report.code } else { nil }
         }.first
         let isClosed = actions.contains(.close(GatewayDriver.connection))
-        switch (state.slot, event) {
+        switch (state, event) {
         case (.noConnection, .frame), (.noConnection, .data): return actions.isEmpty ? nil : "something came of it"
         case (.silent, .frame(_, .hello)): return code == nil ? nil : "HELLO was refused"
-        case (.silent, .frame): return code == .unexpectedFrame && isClosed ? nil : "it was not ended"
-        case (_, .frame(_, .hello)): return code == .unexpectedFrame && isClosed ? nil : "HELLO twice was taken"
-        case (_, .frame(_, .goAway)), (_, .frame(_, .aborted)), (_, .frame(_, .sessionLeft)),
-            (_, .frame(_, .proven)):
-            return code == .unexpectedFrame && isClosed ? nil : "the wrong direction was taken"
+        case (.silent, .frame), (_, .frame(_, .hello)), (_, .frame(_, .goAway)), (_, .frame(_, .aborted)),
+            (_, .frame(_, .sessionLeft)), (_, .frame(_, .proven)):
+            return code == .unexpectedFrame && isClosed ? nil : "it was not ended"
         case (_, .frame(let slot, _)) where slot.value > 1_024:
             return code == .badSlot && isClosed ? nil : "the slot was taken"
         case (_, .frame(_, .ping)):
             return actions == [.send(GatewayDriver.connection, .connection, .pong(Pong(nonce: 7)))] ? nil : "no PONG"
         case (_, .frame(_, .pong)), (_, .frame(_, .report)): return actions.isEmpty ? nil : "it was answered"
-        case (.closed, .frame(_, .prove)): return code == nil && !actions.isEmpty ? nil : "it was not taken"
-        case (_, .frame(_, .sessionLeave)):
-            let count = actions.count { if case .send(_, _, .sessionLeft) = $0 { true } else { false } }
-            return count == 1 ? nil : "\(count) SESSION LEFT"
-        case (.closed, .frame(_, .partOffer)), (.closed, .frame(_, .partList)), (.closed, .frame(_, .complete)),
-            (.closed, .data(_, bytes: 100)), (.aborting, .frame(_, .partOffer)), (.aborting, .frame(_, .complete)),
-            (.aborting, .data(_, bytes: 100)), (.resuming, .frame(_, .partOffer)), (.resuming, .frame(_, .complete)),
-            (.resuming, .data(_, bytes: 100)):
-            return actions.isEmpty ? nil : "it was not discarded"
-        case (.closed, .frame(_, .sessionOpen)), (.closed, .frame(_, .abort)):
-            return code == nil && !actions.isEmpty ? nil : "it was not taken"
-        case (_, .frame(_, .sessionOpen)), (_, .frame(_, .abort)), (_, .frame(_, .prove)),
-            (.opening, .frame(_, .resumeQuery)), (.open, .frame(_, .resumeQuery)),
-            (.completing, .frame(_, .resumeQuery)):
-            return code == .unexpectedFrame && isClosed ? nil : "it was taken"
-        case (_, .data(_, bytes: 257)): return isClosed || state == .noConnection ? nil : "a large chunk was taken"
+        case (_, .data(_, bytes: 257)): return isClosed ? nil : "a large chunk was taken"
+        case (_, .frame(let slot, let frame)) where slot != .connection:
+            guard let slotState = state.slot, let kind = frame.slotFrame else { return nil }
+            return contradiction(slotState.effect(of: kind), code, actions)
+        case (_, .data(_, bytes: 100)):
+            guard let effect = state.slot?.effect(of: .partData) else { return nil }
+            guard effect == .unexpectedFrame else { return effect == .discard ? unless(actions.isEmpty, effect) : nil }
+            return unless(code == .unexpectedFrame || isClosed, effect)
         default: return nil
         }
+    }
+
+    private static func contradiction(
+        _ effect: SlotState.Effect, _ code: ErrorCode?, _ actions: [GatewayAction]
+    ) -> String? {
+        let leftCount = actions.count { if case .send(_, _, .sessionLeft) = $0 { true } else { false } }
+        switch effect {
+        case .unexpectedFrame:
+            return unless(code == .unexpectedFrame && actions.contains(.close(GatewayDriver.connection)), effect)
+        case .discard: return unless(actions.isEmpty, effect)
+        case .leave: return unless(leftCount == 1, effect)
+        case .begin, .take, .hold, .judge: return unless(code != .unexpectedFrame, effect)
+        }
+    }
+
+    private static func unless(_ isRight: Bool, _ effect: SlotState.Effect) -> String? {
+        isRight ? nil : "the effect is not \(effect)"
+    }
+}
+
+extension Frame {
+    /// The row of the table that the frame is judged by; `nil` for one that no agent sends in a slot.
+    fileprivate var slotFrame: SlotState.Frame? {
+        SlotState.Frame.allCases.first { $0.rawValue == type.description }
     }
 }

@@ -30,7 +30,9 @@ extension Gateway {
             use.stage = .listing(token: token, missing: missing - count)
             connections[attachment.connection]?.slots[attachment.slot] = use
             if page.isLast { resume(token, listed: use.listed, at: attachment, device: device) }
-        case .opening, .open:
+        case .open:
+            // The parts of a one-part file are not listed (specification §9.2).
+            guard sessions[use.session]?.isOnePart == false else { return }
             if use.listIsWhole {
                 use.listed = []
                 use.listIsWhole = false
@@ -39,8 +41,6 @@ extension Gateway {
                 let partsMax = context.limits.parts.partsMax
                 return end(attachment.connection, .badValue, "PART LIST: more than \(partsMax) parts")
             }
-            // The parts of one that has a single part are not listed (specification §9.2).
-            guard sessions[use.session]?.isOnePart == false else { return }
             let needed = GatewayConnection.listBytes(of: use.listed) + GatewayConnection.listBytes(of: page.entries)
             if needed > use.listBytes {
                 guard context.reserve(needed - use.listBytes, device: device.fingerprint) else {
@@ -51,8 +51,8 @@ extension Gateway {
             use.listed += page.entries
             use.listIsWhole = page.isLast
             connections[attachment.connection]?.slots[attachment.slot] = use
-        case .resuming, .aborting:
-            break  // Sent before the agent knew what became of the slot.
+        case .opening, .resuming, .completing, .aborting:
+            break  // `SlotState` has no list taken there.
         }
     }
 

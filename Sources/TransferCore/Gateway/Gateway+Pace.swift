@@ -172,7 +172,7 @@ extension GatewayConnection.SlotUse {
     /// Whether budget is held for pages of a list, or for a whole one, and the agent has to go on.
     var awaitsList: Bool {
         if case .listing = stage { return true }
-        return takingParts != nil && !listed.isEmpty
+        return stage == .open && !listed.isEmpty
     }
 }
 
@@ -213,10 +213,9 @@ extension GatewaySession {
     mutating func letGo(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let owner = parts[number]?.owner else { return }
         dropPart(number, &context)
-        let report = ErrorReport(
-            scope: .part(number), code: .partInterrupted,
-            retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds, message: "the part did not move")
-        context.send(.error(report), to: owner)
+        let refusal = SessionRefused(
+            .partInterrupted, retryAfter: context.limits.laterAdvice, message: "the part did not move")
+        reportPart(number, refusal, to: owner, &context)
         context.actions.append(.note(.letGo(id, number)))
     }
 }

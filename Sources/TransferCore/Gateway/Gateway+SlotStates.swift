@@ -10,6 +10,8 @@ extension Gateway {
             case .open(let attachment):
                 connections[attachment.connection]?.slots[attachment.slot]?.stage = .open
                 releaseList(attachment)  // The list of RESUME QUERY has been compared.
+            case .completing(let attachment):
+                connections[attachment.connection]?.slots[attachment.slot]?.stage = .completing
             case .closed(let attachment, let isFruitful):
                 if isFruitful { giveBackBeginning(at: attachment) }
                 closeSlot(attachment)

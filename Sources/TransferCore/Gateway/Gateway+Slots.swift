@@ -13,42 +13,45 @@ extension Gateway {
             context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
         case .pong:
             break  // That it was heard is all it says.
-        case .error(let report):
-            if report.scope == .connection { connectionEnded(id) }
-        case .sessionOpen(let open):
-            guard isFresh(attachment) else {
-                return end(id, .unexpectedFrame, "\(frame.type) in a slot that is in use")
-            }
-            receivedOpen(open, at: attachment, device: device)
-        case .resumeQuery(let query):
-            guard isFresh(attachment) else {
-                return end(id, .unexpectedFrame, "\(frame.type) in a slot that is in use")
-            }
-            receivedResumeQuery(query, at: attachment, device: device)
-        case .sessionLeave:
-            leaveSession(at: attachment)
-            context.send(.sessionLeft(SessionLeft()), to: attachment)
-        case .abort(let abort):
-            guard isFresh(attachment) else {
-                return end(id, .unexpectedFrame, "\(frame.type) in a slot that is in use")
-            }
-            receivedAbort(abort, at: attachment, device: device)
-        case .partOffer(let offer):
-            receivedOffer(offer, at: attachment)
-        case .partList(let page):
-            receivedPartList(page, at: attachment, device: device)
-        case .complete(let complete):
-            receivedComplete(complete, at: attachment, device: device)
-        case .prove(let prove):
-            guard isFresh(attachment) else {
-                return end(id, .unexpectedFrame, "PROVE comes in a closed slot")
-            }
-            receivedProve(prove, at: attachment, device: device)
         case .report:
             break  // This gateway keeps no reports yet.
+        case .error(let report) where report.scope == .connection:
+            connectionEnded(id)
         default:
-            // HELLO twice, or a frame of the other direction that a decoder let through.
-            end(id, .unexpectedFrame, "\(frame.type) has no meaning now")
+            receivedSlotFrame(frame, at: attachment, device: device)
+        }
+    }
+
+    private mutating func receivedSlotFrame(_ frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
+        let id = attachment.connection
+        // HELLO twice, or a frame of the other direction that a decoder let through.
+        guard let kind = SlotState.Frame(frame) else {
+            return end(id, .unexpectedFrame, "\(frame.type) has no meaning now")
+        }
+        let state = connections[id]?.state(of: attachment.slot) ?? .closed
+        switch state.effect(of: kind) {
+        case .begin, .take, .hold, .judge:
+            act(on: frame, at: attachment, device: device)
+        case .leave:
+            leaveSession(at: attachment)
+            context.send(.sessionLeft(SessionLeft()), to: attachment)
+        case .discard:
+            break
+        case .unexpectedFrame:
+            end(id, .unexpectedFrame, state.objection(to: kind, in: attachment.slot))
+        }
+    }
+
+    private mutating func act(on frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
+        switch frame {
+        case .sessionOpen(let open): receivedOpen(open, at: attachment, device: device)
+        case .resumeQuery(let query): receivedResumeQuery(query, at: attachment, device: device)
+        case .prove(let prove): receivedProve(prove, at: attachment, device: device)
+        case .abort(let abort): receivedAbort(abort, at: attachment, device: device)
+        case .partOffer(let offer): receivedOffer(offer, at: attachment)
+        case .partList(let page): receivedPartList(page, at: attachment, device: device)
+        case .complete(let complete): receivedComplete(complete, at: attachment)
+        default: break  // Whatever else an agent sends in a slot is left or discarded.
         }
     }
 
@@ -60,11 +63,6 @@ extension Gateway {
 
     func use(_ attachment: Attachment) -> GatewayConnection.SlotUse? {
         connections[attachment.connection]?.slots[attachment.slot]
-    }
-
-    private func isFresh(_ attachment: Attachment) -> Bool {
-        guard let connection = connections[attachment.connection] else { return false }
-        return connection.slots[attachment.slot] == nil
     }
 
     private mutating func turn(
@@ -251,20 +249,20 @@ extension Gateway {
     // MARK: PART OFFER, PART LIST, COMPLETE
 
     private mutating func receivedOffer(_ offer: PartOffer, at attachment: Attachment) {
-        guard let session = connections[attachment.connection]?.slots[attachment.slot]?.takingParts else { return }
+        guard let session = use(attachment)?.session else { return }
         if let violation = sessions[session]?.receivedOffer(offer, from: attachment, &context) {
             end(attachment.connection, violation.code, violation.message)
         }
     }
 
-    private mutating func receivedComplete(_ complete: Complete, at attachment: Attachment, device: AuthorisedDevice) {
-        guard let use = use(attachment), let session = use.takingParts else { return }
+    private mutating func receivedComplete(_ complete: Complete, at attachment: Attachment) {
+        guard let use = use(attachment) else { return }
         connections[attachment.connection]?.slots[attachment.slot]?.listed = []
         connections[attachment.connection]?.slots[attachment.slot]?.listIsWhole = false
-        sessions[session]?.receivedComplete(
-            complete, list: use.listIsWhole ? use.listed : [], from: attachment, &context)
+        sessions[use.session]?.receivedComplete(
+            complete, list: use.listIsWhole ? use.listed : nil, from: attachment, &context)
         settleSlots()
-        tidy(session)
+        tidy(use.session)
     }
 
     mutating func leaveSession(at attachment: Attachment) {

@@ -163,10 +163,14 @@ package struct Gateway {
         if header.isCompressed, connections[id]?.capabilities.contains(.lz4) != true {
             return violation(id, .badCompression, "PART DATA in LZ4, which HELLO and WELCOME do not agree on")
         }
-        let attachment = Attachment(connection: id, slot: slot)
-        guard let session = connections[id]?.slots[slot]?.takingParts,
+        let state = connections[id]?.state(of: slot) ?? .closed
+        guard state.effect(of: .partData) != .unexpectedFrame else {
+            return violation(id, .unexpectedFrame, state.objection(to: .partData, in: slot))
+        }
+        guard state != .closed, let session = connections[id]?.slots[slot]?.session,
             let result = sessions[session]?.receivedData(
-                header, from: attachment, creditBytes: connections[id]?.creditBytes ?? 0, &context)
+                header, from: Attachment(connection: id, slot: slot), creditBytes: connections[id]?.creditBytes ?? 0,
+                &context)
         else { return .discard }
         switch result {
         case .success(let verdict): return verdict

@@ -18,7 +18,19 @@ struct GatewayConnection {
             case listing(token: SessionToken, missing: UInt32)
             case resuming
             case open
+            case completing
             case aborting
+
+            var state: SlotState {
+                switch self {
+                case .opening: .opening
+                case .listing: .listing
+                case .resuming: .resuming
+                case .open: .open
+                case .completing: .completing
+                case .aborting: .aborting
+                }
+            }
         }
 
         var session: SessionID
@@ -30,9 +42,6 @@ struct GatewayConnection {
         var listBytes: UInt64 = 0
         /// How many were listed when progress was judged last.
         var listMark: Int?
-
-        /// The session, where the slot may carry parts now.
-        var takingParts: SessionID? { stage == .opening || stage == .open ? session : nil }
     }
 
     /// What an entry of a part list weighs in memory, generously, with an ETag as stores give them.
@@ -59,6 +68,8 @@ struct GatewayConnection {
         self.phase = .silent(deadline: now + limits.helloLimit)
         self.heardAt = now
     }
+
+    func state(of slot: Slot) -> SlotState { slots[slot]?.stage.state ?? .closed }
 
     var device: AuthorisedDevice? {
         guard case .open(let device, _) = phase else { return nil }

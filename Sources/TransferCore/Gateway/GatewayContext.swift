@@ -114,6 +114,7 @@ struct Attachment: Hashable {
 /// What became of a slot.
 enum SlotChange: Equatable {
     case open(Attachment)
+    case completing(Attachment)
     /// - Parameter isFruitful: an object is under the key, and the agent was told of it.
     case closed(Attachment, isFruitful: Bool)
 }

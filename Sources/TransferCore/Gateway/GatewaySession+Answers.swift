@@ -145,7 +145,8 @@ extension GatewaySession {
             guard let known = stored[entry.part] else { return false }
             return !known.isSameAsStored(entry)
         }
-        let partials = parts.sorted { $0.key < $1.key }.filter { $0.value.received > 0 }
+        // What a connection sends now is not the newcomer's, and what was offered behind the query is decided.
+        let partials = parts.sorted { $0.key < $1.key }.filter { $0.value.received > 0 && $0.value.owner == nil }
             .prefix(1_024).map { number, part in
                 PartialPart(
                     part: number, digest: part.offer.digest, offset: part.received,

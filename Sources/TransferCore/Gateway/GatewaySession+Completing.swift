@@ -32,67 +32,85 @@ extension GatewaySession {
         var isListing = false
     }
 
-    /// Called by the gateway for COMPLETE in a slot that is opening or open.
+    /// Called by the gateway for COMPLETE in a slot that is opening, resuming or open (specification §9.1).
     ///
-    /// - Parameter list: the PART LIST pages before it.
+    /// - Parameter list: the PART LIST pages in this slot since it became open, or since the last COMPLETE in it; `nil`
+    ///   where their last page is not there.
     mutating func receivedComplete(
-        _ complete: Complete, list: [PartListEntry], from attachment: Attachment, _ context: inout GatewayContext
+        _ complete: Complete, list: [PartListEntry]?, from attachment: Attachment, _ context: inout GatewayContext
     ) {
-        if isOnePart {
-            pendingCompletion = (complete, attachment)
-            if case .open = phase { releaseIfComplete(&context) }
-            return
+        guard let slot = attached.first(where: { $0.attachment == attachment }) else { return }
+        // It is being decided already, and told to every slot that waits for it.
+        if isCompleting, slot.awaits == .nothing { return expectOutcome(at: attachment, &context) }
+        if let objection = objectionToNumbers(of: complete) {
+            return refuseCompletion(SessionRefused(.listInvalid, message: objection), to: attachment, &context)
         }
-        switch phase {
-        case .open:
-            break
-        case .completing, .searching:
-            return expect(.outcome, at: attachment)  // It is being decided already, and told to all who wait for it.
-        default:
-            return refuseCompletion(.listInvalid, "the session is not open", to: attachment, &context)
+        if isOnePart { return receivedCompleteOfOnePart(complete, from: slot, &context) }
+        guard let list else {
+            let refusal = SessionRefused(.listInvalid, message: "COMPLETE without a whole list of the parts")
+            return refuseCompletion(refusal, to: attachment, &context)
         }
         if let objection = objection(to: list, complete, context) {
-            return refuseCompletion(
-                objection, "the listed parts are no whole file of that root", to: attachment, &context)
+            return refuseCompletion(objection, to: attachment, &context)
         }
+        expectOutcome(at: attachment, &context)
+        guard phase == .open else { return }  // The upload is gone: the outcome follows from the search.
         guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
         dropAllParts(&context)
-        expect(.outcome, at: attachment)
         phase = .completing(Completion(step: .comparing, list: list, complete: complete))
         request = context.request(.listParts(key: facts.key, upload: upload), for: id)
     }
 
-    mutating func refuseCompletion(
-        _ code: ErrorCode, _ message: String, to attachment: Attachment, _ context: inout GatewayContext
-    ) {
-        guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
-        for number in parts.keys.sorted() where parts[number]?.owner == attachment { dropPart(number, &context) }
-        let report = ErrorReport(scope: .session, code: code, retryAfterMilliseconds: 0, message: message)
-        answer(index, .error(report), &context)
+    /// Whether a COMPLETE of several parts is being decided.
+    private var isCompleting: Bool {
+        switch phase {
+        case .completing: true
+        case .searching(let search): if case .completion = search.retry { true } else { false }
+        default: false
+        }
     }
 
-    private mutating func expect(_ awaits: Awaits, at attachment: Attachment) {
+    mutating func refuseCompletion(
+        _ refusal: SessionRefused, to attachment: Attachment, _ context: inout GatewayContext
+    ) {
         guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
-        attached[index].awaits = awaits
+        answer(index, .error(refusal.asSessionError), &context)
+    }
+
+    /// Why the numbers of COMPLETE are not the session's.
+    private func objectionToNumbers(of complete: Complete) -> String? {
+        let named = "COMPLETE names \(complete.partCount) parts and \(complete.size) bytes"
+        if let bytes = plan.fileBytes, bytes != complete.size { return "\(named); the session has \(bytes) bytes" }
+        let whole = PartPlan(fileBytes: complete.size, partBytes: plan.partBytes)
+        guard whole?.partCount == complete.partCount else { return "\(named), in parts of \(plan.partBytes)" }
+        return nil
     }
 
     /// Whether the list is one whole file of the root digest: numbers without a gap, sizes that fit, digests that
     /// agree.
     private func objection(
         to list: [PartListEntry], _ complete: Complete, _ context: GatewayContext
-    ) -> ErrorCode? {
-        guard list.count == Int(complete.partCount), plan.fileBytes == nil || plan.fileBytes == complete.size,
-            let whole = PartPlan(fileBytes: complete.size, partBytes: plan.partBytes),
-            whole.partCount == complete.partCount
-        else { return .listInvalid }
+    ) -> SessionRefused? {
+        guard list.count == Int(complete.partCount),
+            let whole = PartPlan(fileBytes: complete.size, partBytes: plan.partBytes)
+        else {
+            let message = "COMPLETE names \(complete.partCount) parts, its list \(list.count)"
+            return SessionRefused(.listInvalid, message: message)
+        }
         var digests: [SHA256Digest] = []
         for (index, entry) in list.enumerated() {
             guard Int(entry.part.value) == index + 1, entry.size == whole.bytes(of: entry.part), !entry.etag.isEmpty,
                 let digest = entry.digest
-            else { return .listInvalid }
+            else {
+                let message = "entry \(index + 1) of the list is not that part, whole and with digest and ETag"
+                return SessionRefused(.listInvalid, message: message)
+            }
             digests.append(digest)
         }
-        return context.cryptography.rootDigest(of: digests) == complete.root ? nil : .rootMismatch
+        guard context.cryptography.rootDigest(of: digests) == complete.root else {
+            return SessionRefused(.rootMismatch, message: "the digests of the parts do not give the root digest")
+        }
+        return nil
     }
 
     mutating func receivedCompletionAnswer(

@@ -3,26 +3,44 @@ import WireProtocol
 // Completing a file of one part (specification §9.2): one request to the store, whose last bytes wait for COMPLETE.
 
 extension GatewaySession {
-    /// Lets the last bytes of a one-part file go to the store, once all of it and COMPLETE are there.
-    mutating func releaseIfComplete(_ context: inout GatewayContext) {
-        guard let pending = pendingCompletion, let number = PartNumber(1) else { return }
-        guard let part = parts[number], part.owner == pending.from else {
-            // The part was put off, failed or moved meanwhile: the agent knows, and completes anew (§9.2).
-            pendingCompletion = nil
-            return
+    /// COMPLETE whose numbers are the session's.
+    mutating func receivedCompleteOfOnePart(
+        _ complete: Complete, from slot: Attached, _ context: inout GatewayContext
+    ) {
+        guard let part = PartNumber(1).flatMap({ parts[$0] }), part.owner == slot.attachment else {
+            // The part was put off, failed or moved meanwhile: COMPLETE is void, and the agent completes anew.
+            guard !slot.hasOffered else { return }
+            let refusal = SessionRefused(.listInvalid, message: "COMPLETE of a part that was not offered in this slot")
+            return refuseCompletion(refusal, to: slot.attachment, &context)
         }
         guard part.isWhole else {
-            pendingCompletion = nil
-            return refuseCompletion(.listInvalid, "the part is not whole", to: pending.from, &context)
+            let message = "COMPLETE of a part of which \(part.received) of \(part.offer.size) bytes are there"
+            return refuseCompletion(SessionRefused(.listInvalid, message: message), to: slot.attachment, &context)
         }
-        guard !part.isUndecided, part.release == .held else { return }
-        guard pending.complete.partCount == 1, pending.complete.size == part.offer.size,
-            context.cryptography.rootDigest(of: [part.offer.digest]) == pending.complete.root
-        else {
-            pendingCompletion = nil
-            return refuseCompletion(
-                .rootMismatch, "the digest of the part does not give the root digest", to: pending.from, &context)
+        guard context.cryptography.rootDigest(of: [part.offer.digest]) == complete.root else {
+            let message = "the digest of the part does not give the root digest"
+            return refuseCompletion(SessionRefused(.rootMismatch, message: message), to: slot.attachment, &context)
         }
+        pendingCompletion = (complete, slot.attachment)
+        if !slot.isUnanswered { expectOutcome(at: slot.attachment, &context) }
+        releaseIfComplete(&context)
+    }
+
+    /// COMPLETE has come to nothing with its part: the slots are open as before, and the agent completes anew.
+    mutating func voidCompletion(_ context: inout GatewayContext) {
+        pendingCompletion = nil
+        guard isOnePart else { return }
+        for index in attached.indices where attached[index].awaits == .outcome {
+            attached[index].awaits = .nothing
+            context.slotChanges.append(.open(attached[index].attachment))
+        }
+    }
+
+    /// Lets the last bytes of a one-part file go to the store, once the part is decided and COMPLETE has passed.
+    mutating func releaseIfComplete(_ context: inout GatewayContext) {
+        guard case .open = phase, let pending = pendingCompletion, let number = PartNumber(1), let part = parts[number],
+            part.owner == pending.from, !part.isUndecided, part.release == .held
+        else { return }
         guard mustLookBefore(context.limits.conditions.put) else { return release(number, &context) }
         let look = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
         parts[number]?.release = .looking(look)
@@ -41,7 +59,9 @@ extension GatewaySession {
         guard let part = parts[number] else { return }
         guard case .object(let object) = answer else {
             dropPart(number, &context)
-            pendingCompletion = nil
+            if case .failed(let failure) = answer, failure.endsSession {
+                return fail(failure.refusal(in: .session), &context)
+            }
             return reportPart(number, answer.refusal(in: .part), to: part.owner, &context)
         }
         guard !ends(with: object, content: .wholeDigest(part.offer.digest), &context) else { return }

@@ -3,33 +3,32 @@ import WireProtocol
 // Offers, data and credit (specification §7).
 
 extension GatewaySession {
-    /// Called by the gateway for PART OFFER in a slot that is opening or open.
+    /// Called by the gateway for PART OFFER in a slot that is opening, resuming, open or completing.
     ///
     /// - Returns: the violation that ends the connection, or `nil`.
     mutating func receivedOffer(
         _ offer: PartOffer, from attachment: Attachment, _ context: inout GatewayContext
     ) -> Violation? {
-        guard hasFittingSize(offer) else {
-            return .offer(
-                offer,
-                "the session has \(plan.fileBytes.map { "\($0) bytes" } ?? "no size") in parts of \(plan.partBytes)")
-        }
         let number = offer.part
-        pendingCompletion = nil  // COMPLETE stands behind the offer that it completes.
-        if let part = parts[number], part.offer.digest == offer.digest, part.offer.size == offer.size,
-            part.request != nil
-        {
+        if let index = attached.firstIndex(where: { $0.attachment == attachment }) {
+            attached[index].hasOffered = true
+            attached[index].heldDecisions[number] = nil
+        }
+        guard hasFittingSize(offer) else {
+            let size = plan.fileBytes.map { "\($0) bytes" } ?? "no size"
+            return .offer(offer, "the session has \(size) in parts of \(plan.partBytes)")
+        }
+        let isSame = parts[number]?.offer.digest == offer.digest && parts[number]?.offer.size == offer.size
+        // COMPLETE stands behind the offer that it completes, unless it was acted upon.
+        if !isSame || parts[number]?.release != .released { voidCompletion(&context) }
+        if isSame, parts[number]?.isUndecided == false {
             takeOver(number, from: attachment, &context)
             return nil
         }
         if parts[number] != nil { dropPart(number, &context) }
-        guard parts.count < context.limits.partsPerSessionMax else {
-            decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: attachment, &context)
-            return nil
-        }
         let undecided = context.undecidedParts[attachment.connection] ?? 0
-        guard undecided < context.limits.undecidedPartsMax else {
-            decide(number, .later(code: .busy, after: context.limits.laterAdvice), for: attachment, &context)
+        guard parts.count < context.limits.partsPerSessionMax, undecided < context.limits.undecidedPartsMax else {
+            decide(number, .later(.busy, after: context.limits.laterAdvice), for: attachment, &context)
             return nil
         }
         if case .open = phase, let known = storedForm(of: offer) {
@@ -112,8 +111,8 @@ extension GatewaySession {
         _ context: inout GatewayContext
     ) {
         dropPart(number, &context)
-        pendingCompletion = nil
-        decide(number, .later(code: code, after: delay), for: owner, &context)
+        voidCompletion(&context)
+        decide(number, .later(code, after: delay), for: owner, &context)
     }
 
     private func storeRequest(for number: PartNumber, _ bytes: PartBytes) -> StoreRequest {
@@ -123,27 +122,21 @@ extension GatewaySession {
         return .storePart(key: facts.key, upload: upload, part: number, bytes: bytes)
     }
 
-    private enum Choice {
-        case send(offset: ByteOffset, limit: ByteOffset)
-        case have(etag: String)
-        case later(code: ErrorCode, after: Duration)
-    }
-
-    private func decide(
-        _ number: PartNumber, _ choice: Choice, for attachment: Attachment, _ context: inout GatewayContext
+    /// Sends a decision; in a slot that is opening or resuming behind the answer to what the agent has asked.
+    private mutating func decide(
+        _ number: PartNumber, _ decision: PartDecision.Decision, for attachment: Attachment,
+        _ context: inout GatewayContext
     ) {
-        let decision: PartDecision.Decision =
-            switch choice {
-            case .send(let offset, let limit): .send(offset: offset, limit: limit)
-            case .have(let etag): .have(etag: etag)
-            case .later(let code, let after): .later(code: code, retryAfterMilliseconds: after.wireMilliseconds)
-            }
-        context.send(.partDecision(PartDecision(part: number, decision: decision)), to: attachment)
+        if let index = attached.firstIndex(where: { $0.attachment == attachment }), attached[index].isUnanswered {
+            attached[index].heldDecisions[number] = decision
+        } else {
+            context.send(.partDecision(PartDecision(part: number, decision: decision)), to: attachment)
+        }
     }
 
     // MARK: Data
 
-    /// Called by the gateway for the header of PART DATA in a slot that is opening or open.
+    /// Called by the gateway for the header of PART DATA in a slot that is opening, resuming, open or completing.
     mutating func receivedData(
         _ header: PartDataHeader, from attachment: Attachment, creditBytes: UInt32, _ context: inout GatewayContext
     ) -> Result<OnPartData, Violation> {
@@ -245,7 +238,6 @@ extension GatewaySession {
             reportPart(number, StoreFailure.unavailable(retryAfter: .zero).refusal(in: .part), to: part.owner, &context)
         case .failed(let failure):
             removePart(number, &context)
-            pendingCompletion = nil
             if failure.endsSession {
                 fail(failure.refusal(in: .session), &context)
             } else {
@@ -267,10 +259,12 @@ extension GatewaySession {
             &context)
     }
 
-    func reportPart(
+    /// Tells the slot in which a part was offered last that the part has come to nothing.
+    mutating func reportPart(
         _ number: PartNumber, _ refusal: SessionRefused, to owner: Attachment?, _ context: inout GatewayContext
     ) {
-        guard let owner else { return }
+        voidCompletion(&context)
+        guard let owner, attached.contains(where: { $0.attachment == owner }) else { return }
         let refusal = context.advised(refusal)
         let report = ErrorReport(
             scope: .part(number), code: refusal.code, retryAfterMilliseconds: refusal.retryAfterMilliseconds,
@@ -326,5 +320,11 @@ extension StoreFailure {
             .objectGone, .conflict:
             false
         }
+    }
+}
+
+extension PartDecision.Decision {
+    fileprivate static func later(_ code: ErrorCode, after delay: Duration) -> PartDecision.Decision {
+        .later(code: code, retryAfterMilliseconds: delay.wireMilliseconds)
     }
 }

@@ -39,7 +39,8 @@ extension GatewaySession {
     }
 
     mutating func search(_ search: Search, _ context: inout GatewayContext) {
-        dropAllParts(&context)
+        // Offers that wait for the session to open are decided, or their slots closed, when the search has ended.
+        for number in parts.keys.sorted() where parts[number]?.isUndecided == false { dropPart(number, &context) }
         var search = search
         search.patientUntil =
             search.isPatient && search.cause == .uploadUnknown
@@ -75,7 +76,8 @@ extension GatewaySession {
     var mayBeCompletedElsewhere: Bool {
         guard let count = plan.partCount else { return true }
         let listed = attached.map { if case .resumeState(let parts) = $0.awaits { parts.count } else { 0 } }.max() ?? 0
-        return max(stored.count + parts.count, listed) >= Int(count)
+        let underWay = parts.values.count { !$0.isUndecided }
+        return max(stored.count + underWay, listed) >= Int(count)
     }
 
     private mutating func writeAgain(_ retry: Search.Retry, _ context: inout GatewayContext) {
@@ -85,12 +87,11 @@ extension GatewaySession {
         case .completion(let completion):
             prepareCompletion(completion, &context)
         case .onePart(let owner):
-            becomeOpen(&context)
-            guard let number = PartNumber(1), let owner, attached.contains(where: { $0.attachment == owner }) else {
-                return
+            if let number = PartNumber(1), parts[number] == nil {
+                let refusal = SessionRefused(.partInterrupted, message: "the object under the key has changed")
+                reportPart(number, refusal, to: owner, &context)
             }
-            let refusal = SessionRefused(.partInterrupted, message: "the object under the key has changed")
-            reportPart(number, refusal, to: owner, &context)
+            becomeOpen(&context)
         }
     }
 }

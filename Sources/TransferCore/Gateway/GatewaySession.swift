@@ -68,6 +68,18 @@ struct GatewaySession {
     struct Attached: Equatable {
         var attachment: Attachment
         var awaits: Awaits
+        /// Whether part 1 of a one-part file was offered in this slot.
+        var hasOffered = false
+        /// Decisions that follow the answer to SESSION OPEN or RESUME QUERY: an agent skips what comes before it.
+        var heldDecisions: [PartNumber: PartDecision.Decision] = [:]
+
+        /// Whether the slot is opening or resuming.
+        var isUnanswered: Bool {
+            switch awaits {
+            case .opened, .resumeState: true
+            case .outcome, .aborted, .nothing: false
+            }
+        }
 
         /// The frame that closes the slot with a reason, in the form that the slot's state has for it.
         func refusing(_ refusal: SessionRefused) -> Frame {
@@ -95,7 +107,7 @@ struct GatewaySession {
     var parts: [PartNumber: GatewayPart] = [:]
     /// What the requests carried that were given up; they may take effect all the same, until they are answered.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
-    /// COMPLETE of a one-part file, and who sent it.
+    /// COMPLETE of a one-part file that has passed, and who sent it.
     var pendingCompletion: (complete: Complete, from: Attachment)?
     /// The request that drops an upload which may have been left beside the object; its record goes with it.
     var leftover: StoreRequestID?
@@ -170,9 +182,9 @@ struct GatewaySession {
             answer(index, .sessionExists(exists), &context)
         case .completing:
             guard case .resumeState = awaits else { break }
-            attached[index].awaits = .outcome
             context.send(.resumeState(resumeState(.completing)), to: attachment)
-            context.slotChanges.append(.open(attachment))
+            context.slotChanges.append(.open(attachment))  // The list of the query is not needed any more.
+            expectOutcome(at: attachment, &context)
         case .aborting:
             answer(index, .sessionRefused(.aborted), &context)
         case .searching, .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .listing, .ended:
@@ -209,7 +221,7 @@ struct GatewaySession {
     private mutating func answerNowOpen(_ index: Int, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
         let awaits = attached[index].awaits
-        guard awaits != .nothing, awaits != .outcome, awaits != .aborted else { return }
+        guard attached[index].isUnanswered else { return }
         guard let token = context.token(for: facts, device: device) else {
             return answer(index, .sessionRefused(.defect("the gateway cannot seal a token")), &context)
         }
@@ -224,15 +236,26 @@ struct GatewaySession {
         case .nothing, .outcome, .aborted:
             break
         }
+        for (number, decision) in attached[index].heldDecisions.sorted(by: { $0.key < $1.key }) {
+            context.send(.partDecision(PartDecision(part: number, decision: decision)), to: attachment)
+        }
+        attached[index].heldDecisions = [:]
+        if pendingCompletion?.from == attachment { expectOutcome(at: attachment, &context) }
     }
 
-    /// Answers an attachment with the frame that closes its slot.
+    /// The slot is completing.
+    mutating func expectOutcome(at attachment: Attachment, _ context: inout GatewayContext) {
+        guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
+        attached[index].awaits = .outcome
+        context.slotChanges.append(.completing(attachment))
+    }
+
+    /// Answers an attachment with the frame that closes its slot; the parts under way in it are let go.
     mutating func answer(_ index: Int, _ frame: Frame, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
+        leave(attachment, &context)
         context.send(frame, to: attachment)
         context.slotChanges.append(.closed(attachment, isFruitful: frame.tellsOfObject))
-        attached.remove(at: index)
-        if attached.isEmpty { detachedAt = context.now }
     }
 
     // MARK: Time

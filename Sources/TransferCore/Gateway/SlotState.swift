@@ -85,6 +85,7 @@ extension SlotState.Frame {
         case .sessionOpen: self = .sessionOpen
         case .resumeQuery: self = .resumeQuery
         case .abort: self = .abort
+        case .prove: self = .prove
         case .sessionLeave: self = .sessionLeave
         case .partOffer: self = .partOffer
         case .partList: self = .partList

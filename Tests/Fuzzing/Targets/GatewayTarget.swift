@@ -96,6 +96,7 @@ struct GatewayCourse {
         case .send(let id, let slot, let frame):
             try hold(living.contains(id), "\(frame.type) is sent to a connection that has ended")
             try hold(frame.isEncodable(slot: slot), "\(frame.type) cannot be encoded")
+            try hold(frame.faultOfRefusal == nil, frame.faultOfRefusal ?? "")
             try noteToken(in: frame, for: id)
         case .close(let id):
             try hold(living.contains(id), "a connection is closed that has ended")

@@ -1,0 +1,153 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// COMPLETE is judged by one rule when it arrives, for one part and for several (specification §9.1, §9.2).
+@Suite struct CompletionRuleTests {
+    /// What is wrong with a COMPLETE, or with what it stands on.
+    enum Fault: CaseIterable {
+        case nothing, size, partCount, root, sizeAndRoot
+        case nothingBefore, unfinished
+
+        var code: ErrorCode? {
+            switch self {
+            case .nothing: nil
+            case .root: .rootMismatch
+            case .size, .partCount, .sizeAndRoot, .nothingBefore, .unfinished: .listInvalid
+            }
+        }
+
+        func complete(_ size: UInt64) -> Complete {
+            let right = GatewayDriver.complete(size)
+            let isRootWrong = self == .root || self == .sizeAndRoot
+            return Complete(
+                root: isRootWrong ? ToyDigest.sha256([7]) : right.root,
+                partCount: self == .partCount ? right.partCount + 1 : right.partCount,
+                size: self == .size || self == .sizeAndRoot ? size + 1 : size)
+        }
+    }
+
+    private static func code(_ actions: [GatewayAction]) -> ErrorCode? {
+        frames(actions).compactMap { frame -> ErrorCode? in
+            if case .error(let report) = frame, report.scope == .session { report.code } else { nil }
+        }.first
+    }
+
+    private static func releases(_ actions: [GatewayAction]) -> Bool {
+        actions.contains { if case .releaseFlow = $0 { true } else { false } }
+    }
+
+    /// In a slot that is open, and in one whose opening or resuming is not answered yet.
+    @Test(arguments: Fault.allCases, ["open", "opening", "resuming"])
+    func onePart(fault: Fault, state: String) throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        if state == "resuming" {
+            let token = GatewayDriver.token(size: 400, upload: "")
+            driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)))
+        } else {
+            driver.frame(.sessionOpen(GatewayDriver.open(size: 400)))
+        }
+        if state == "open" { driver.answer(.object(nil)) }
+        if fault != .nothingBefore {
+            driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))))
+            driver.data(bytes: 200)
+            if fault != .unfinished { driver.data(offset: 200, bytes: 200) }
+        }
+        var actions = driver.frame(.complete(fault.complete(400)))
+        #expect(Self.code(actions) == fault.code)
+        if state != "open" { actions += driver.answer(.object(nil)) }
+        #expect(Self.releases(actions) == (fault == .nothing))
+        #expect(driver.machine.slotsInUse == (fault == .nothing ? 1 : 0))
+    }
+
+    @Test(arguments: Fault.allCases)
+    func severalParts(fault: Fault) {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        let entries = GatewayDriver.entries(of: 2_500)
+        if fault != .nothingBefore {
+            driver.frame(.partList(PartList(entries: entries, isLast: fault != .unfinished)))
+        }
+        let actions = driver.frame(.complete(fault.complete(2_500)))
+        #expect(Self.code(actions) == fault.code)
+        #expect(driver.requests.isEmpty == (fault != .nothing))
+    }
+
+    @Test(arguments: ["part", "size", "digest", "etag", "gap"])
+    func everyListedPartIsWhole(what: String) throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        var entries = GatewayDriver.entries(of: 2_500)
+        let first = entries[0]
+        switch what {
+        case "part": entries = Array(entries.dropLast())
+        case "gap": entries.remove(at: 1)
+        default:
+            entries[0] = PartListEntry(
+                part: first.part, size: what == "size" ? 999 : first.size,
+                digest: what == "digest" ? nil : first.digest,
+                etag: what == "etag" ? "" : first.etag)
+        }
+        driver.frame(.partList(PartList(entries: entries, isLast: true)))
+        #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
+    }
+
+    /// A file of several parts has no list before its slot is open.
+    @Test func severalPartsAreNotCompletedAhead() throws {
+        var driver = try GatewayTableTests.driver(in: .lookingUp)
+        #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
+        driver = try GatewayTableTests.driver(in: .resuming)
+        #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
+    }
+
+    /// The root digest is checked whatever the gateway is doing with the part.
+    @Test func completeDuringALookIsChecked() throws {
+        var driver = try GatewayTableTests.driver(in: .onePartLooking)
+        // A second one is skipped: the first is being acted upon.
+        #expect(driver.frame(.complete(Fault.root.complete(400))).isEmpty)
+        // The part is offered again, which makes the first one void.
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))))
+        let look = try #require(driver.requests.last)
+        #expect(Self.code(driver.frame(.complete(Fault.root.complete(400)))) == .rootMismatch)
+        let now = driver.now
+        let answered = driver.change { machine, _ in
+            machine.storeAnswered(look.id, .object(nil), now: now, wallMilliseconds: 0)
+        }
+        #expect(!Self.releases(answered))
+    }
+
+    /// A COMPLETE whose part has moved to another slot is void: the agent sent it before it knew.
+    @Test func completeOfAPartThatMovedIsIgnored() throws {
+        var driver = try GatewayTableTests.driver(in: .onePartHeld)
+        let second = driver.newConnection()
+        driver.connect(second)
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400)), from: second)
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))), from: second)
+        #expect(driver.frame(.complete(GatewayDriver.complete(400))).isEmpty)
+        #expect(Self.releases(driver.frame(.complete(GatewayDriver.complete(400)), from: second)))
+    }
+
+    /// ERROR of part scope makes a COMPLETE void that was acted upon: the slot is open, and takes the next one.
+    @Test func completeIsSentAnewBehindAPartThatFailed() throws {
+        var driver = try GatewayTableTests.driver(in: .onePartReleased)
+        let failed = driver.answer(.failed(.digestMismatch))
+        #expect(
+            frames(failed).contains {
+                if case .error(let report) = $0 { report.code == .digestMismatch } else { false }
+            })
+        #expect(driver.frame(.complete(GatewayDriver.complete(400))).isEmpty)
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))))
+        for offset in [0, 200] as [UInt64] { driver.data(offset: offset, bytes: 200) }
+        #expect(Self.releases(driver.frame(.complete(GatewayDriver.complete(400)))))
+    }
+
+    /// A store that calls the content wrong only when it completes: the code is one that a session may end with.
+    @Test func aCompletionOfOtherContentIsContentRefused() throws {
+        var driver = try GatewayTableTests.driver(in: .completing)
+        #expect(Self.code(driver.answer(.failed(.digestMismatch))) == .contentRefused)
+    }
+}

@@ -1,0 +1,85 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What each connection of a joined session receives (§6.1): what concerns its slot, and each ending once.
+@Suite struct JoinedSessionTests {
+    private static let sender = GatewayDriver.connection
+
+    /// A session in four slots: one sends a part, two complete, one resumes while the session is completing.
+    private static func driver() throws -> (driver: GatewayDriver, completing: [ConnectionID]) {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        let first = driver.join().id
+        let second = driver.join().id
+        driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)), from: first)
+        driver.frame(.complete(GatewayDriver.complete(2_500)), from: first)
+        // Not judged: a COMPLETE is being decided.
+        #expect(frames(driver.frame(.complete(GatewayDriver.complete(900)), from: second)).isEmpty)
+        let third = driver.join()
+        #expect(third.told.map(\.type) == [.resumeState])
+        return (driver, [first, second, third.id])
+    }
+
+    @Test func partsWantedGoesToEverySlotThatIsCompleting() throws {
+        var (driver, completing) = try Self.driver()
+        driver.answer(.parts([]))
+        let told = driver.answer(.failed(.partsInvalid([try #require(PartNumber(2))])))
+        for id in completing { #expect(frames(told, to: id).map(\.type) == [.partsWanted]) }
+        #expect(frames(told, to: Self.sender).isEmpty)
+        // All of them are open, and take an offer.
+        for id in completing {
+            let offer = try #require(GatewayDriver.offer(2, of: 2_500))
+            #expect(frames(driver.frame(.partOffer(offer), from: id), to: id).map(\.type) == [.partDecision])
+        }
+    }
+
+    /// What is said of a part goes to the slot in which it was offered last.
+    @Test func whatIsSaidOfAPartGoesToTheSlotOfItsLastOffer() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        let second = driver.join().id
+        let offer = try #require(GatewayDriver.offer(1, of: 2_500))
+        driver.frame(.partOffer(offer))
+        let moved = driver.frame(.partOffer(offer), from: second)
+        #expect(frames(moved).map(\.type) == [.partDecision])
+        #expect(frames(moved, to: second).count == 1)
+        let failed = driver.answer(.failed(.unavailable(retryAfter: .zero)))
+        #expect(frames(failed).map(\.type) == [.error])
+        #expect(frames(failed, to: second).count == 1)
+    }
+
+    @Test(arguments: ["completed", "exists", "refused"])
+    func theEndGoesToEverySlotOnce(how: String) throws {
+        var (driver, completing) = try Self.driver()
+        driver.answer(.parts([]))
+        let told: [GatewayAction]
+        switch how {
+        case "completed": told = driver.answer(.objectStored(GatewayDriver.receipt))
+        case "exists":
+            driver.answer(.failed(.keyTaken))
+            told = driver.answer(.object(GatewayDriver.object(session: nil)))
+        default: told = driver.answer(.failed(.denied))
+        }
+        let type: FrameType = how == "completed" ? .completed : how == "exists" ? .sessionExists : .error
+        for id in completing + [Self.sender] { #expect(frames(told, to: id).map(\.type) == [type]) }
+        #expect(driver.machine.slotsInUse == 0)
+    }
+
+    /// A COMPLETE that does not pass closes its own slot: the session goes on in the others.
+    @Test func whatIsWrongWithAListConcernsItsSlotAlone() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        let second = driver.join().id
+        let told = driver.frame(.complete(GatewayDriver.complete(2_500)), from: second)
+        #expect(frames(told, to: second).map(\.type) == [.error])
+        #expect(frames(told, to: Self.sender).isEmpty)
+        #expect(driver.machine.slotsInUse == 1)
+        let offer = try #require(GatewayDriver.offer(1, of: 2_500))
+        #expect(frames(driver.frame(.partOffer(offer))).map(\.type) == [.partDecision])
+    }
+}

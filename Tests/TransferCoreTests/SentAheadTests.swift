@@ -1,0 +1,93 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What an agent sends behind SESSION OPEN or RESUME QUERY is held, and decided behind the answer (§6.1, §8.1).
+@Suite struct SentAheadTests {
+    private static func types(_ actions: [GatewayAction]) -> [FrameType] { frames(actions).map(\.type) }
+
+    private static func decisions(_ actions: [GatewayAction]) -> [UInt32: PartDecision.Decision] {
+        var decisions: [UInt32: PartDecision.Decision] = [:]
+        for case .partDecision(let decision) in frames(actions) { decisions[decision.part.value] = decision.decision }
+        return decisions
+    }
+
+    /// The parts that the store has are *have*, those that it has not are sent on; neither costs another exchange.
+    @Test func offersBehindAQueryAreDecidedBehindItsAnswer() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        let entries = GatewayDriver.entries(of: 2_500)
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 1, token: GatewayDriver.token())))
+        driver.frame(.partList(PartList(entries: [entries[0]], isLast: true)))
+        for part in [2, 3] as [UInt32] {
+            #expect(Self.types(driver.frame(.partOffer(try #require(GatewayDriver.offer(part, of: 2_500))))) == [])
+        }
+        #expect(driver.data(part: 3, bytes: 200) != .discard)
+        let answered = driver.answer(.parts(Array(entries.prefix(2))))
+        #expect(Self.types(answered) == [.resumeState, .partList, .partDecision, .partDecision])
+        for case .resumeState(let state) in frames(answered) { #expect(state.partials == []) }
+        let decisions = Self.decisions(answered)
+        #expect(decisions[2] == .have(etag: "etag-2"))
+        guard case .send(offset: 200, limit: _)? = decisions[3] else {
+            Issue.record("\(decisions)")
+            return
+        }
+    }
+
+    /// An agent skips a decision that comes before the answer: those of the parts that have no room wait, too.
+    @Test(arguments: [true, false])
+    func partsWithoutRoomAreDecidedBehindTheAnswer(isResuming: Bool) throws {
+        var driver = GatewayDriver { $0.partsPerSessionMax = 1 }
+        driver.connect()
+        if isResuming {
+            driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token())))
+        } else {
+            driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
+        }
+        for part in [1, 2] as [UInt32] {
+            #expect(Self.types(driver.frame(.partOffer(try #require(GatewayDriver.offer(part, of: 2_500))))) == [])
+        }
+        var answered: [GatewayAction] = []
+        if isResuming {
+            answered = driver.answer(.parts([]))
+        } else {
+            for answer in [.object(nil), .records([]), .done, .uploadCreated(upload: "u"), .done] as [StoreAnswer] {
+                answered = driver.answer(answer)
+            }
+        }
+        #expect(Self.types(answered).first == (isResuming ? .resumeState : .sessionOpened))
+        let decisions = Self.decisions(answered)
+        #expect(decisions.count == 2)
+        if case .later(.busy, _)? = decisions[2] {} else { Issue.record("\(decisions)") }
+    }
+
+    /// The session is lost: what was sent ahead goes with the slot.
+    @Test func whatWasSentAheadGoesWithItsSlot() throws {
+        var driver = try GatewayTableTests.driver(in: .resuming)
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
+        driver.data(bytes: 200)
+        #expect(driver.flows.count == 1)
+        driver.answer(.failed(.denied))
+        #expect(driver.flows.isEmpty)
+        #expect(driver.machine.slotsInUse == 0)
+        #expect(driver.frame(.partOffer(try #require(GatewayDriver.offer(2, of: 2_500)))).isEmpty)
+    }
+
+    /// The list of stored parts tells whether another gateway may be completing, not what is offered behind it.
+    @Test func offersBehindAQueryDoNotMakeItPatient() throws {
+        var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
+        driver.connect()
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: GatewayDriver.token())))
+        for part in 1...3 as ClosedRange<UInt32> {
+            driver.frame(.partOffer(try #require(GatewayDriver.offer(part, of: 2_500))))
+        }
+        driver.answer(.failed(.uploadUnknown))
+        let began = driver.now
+        while driver.machine.slotsInUse > 0, driver.now.since(began) < .seconds(50) {
+            driver.answer(.object(nil))
+            driver.tick(after: .seconds(1))
+        }
+        #expect(driver.now.since(began) < .seconds(10))
+    }
+}
