@@ -83,7 +83,7 @@ extension GatewaySession {
         if let bytes = plan.fileBytes, bytes != complete.size { return "\(named); the session has \(bytes) bytes" }
         let whole = PartPlan(fileBytes: complete.size, partBytes: plan.partBytes)
         guard whole?.partCount == complete.partCount else { return "\(named), in parts of \(plan.partBytes)" }
-        return nil
+        return plan.isStream ? extent.objection(to: complete) : nil
     }
 
     /// Whether the list is one whole file of the root digest: numbers without a gap, sizes that fit, digests that

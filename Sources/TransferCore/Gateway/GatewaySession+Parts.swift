@@ -14,9 +14,12 @@ extension GatewaySession {
             attached[index].hasOffered = true
             attached[index].heldDecisions[number] = nil
         }
-        guard hasFittingSize(offer) else {
-            let size = plan.fileBytes.map { "\($0) bytes" } ?? "no size"
-            return .offer(offer, "the session has \(size) in parts of \(plan.partBytes)")
+        switch judge(offer, context) {
+        case .fits: break
+        case .wrong(let reason): return .offer(offer, reason)
+        case .beyond:
+            decide(number, .no(code: .sizeUnsupported), for: attachment, &context)
+            return nil
         }
         let isSame = parts[number]?.offer.digest == offer.digest && parts[number]?.offer.size == offer.size
         // COMPLETE stands behind the offer that it completes, unless it was acted upon.
@@ -42,12 +45,13 @@ extension GatewaySession {
         return nil
     }
 
-    private func hasFittingSize(_ offer: PartOffer) -> Bool {
+    private mutating func judge(_ offer: PartOffer, _ context: GatewayContext) -> StreamExtent.OnOffer {
         guard let partCount = plan.partCount else {
-            return offer.size == plan.partBytes
-                || offer.isLast && offer.size < plan.partBytes && (offer.size > 0 || offer.part.value == 1)
+            let rule = context.limits(of: device.fingerprint).grantedParts
+            return extent.offered(offer, partBytes: plan.partBytes, rule: rule)
         }
-        return plan.bytes(of: offer.part) == offer.size && offer.isLast == (offer.part.value == partCount)
+        let fits = plan.bytes(of: offer.part) == offer.size && offer.isLast == (offer.part.value == partCount)
+        return fits ? .fits : .wrong("the session has \(partCount) parts of \(plan.partBytes) bytes or the rest")
     }
 
     /// The stored part that the offer names, by its digest, or by its MD5 where the store keeps nothing better.

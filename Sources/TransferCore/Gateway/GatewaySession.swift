@@ -103,6 +103,8 @@ struct GatewaySession {
     var request: StoreRequestID?
     /// The parts that the store is known to have, by its answers and listings.
     var stored: [PartNumber: PartListEntry] = [:]
+    /// How far a stream has come by the offers of its parts.
+    var extent = StreamExtent()
     /// The parts under way.
     var parts: [PartNumber: GatewayPart] = [:]
     /// What the requests carried that were given up; they may take effect all the same, until they are answered.

@@ -1,0 +1,49 @@
+import WireProtocol
+
+/// How far a stream has come by the offers of its parts: which part is its last is told by the offers alone
+/// (specification §6.4).
+///
+/// A gateway that was not offered a part knows nothing of its flag: then the list of COMPLETE decides.
+struct StreamExtent: Equatable {
+    /// The highest part that was offered; 0 before the first.
+    private(set) var highest: UInt32 = 0
+    /// The part that was offered as the last one.
+    private(set) var last: PartNumber?
+
+    /// What an offer comes to, before any data.
+    enum OnOffer: Equatable {
+        case fits
+        /// A violation, for this reason.
+        case wrong(String)
+        /// The session can hold no such part.
+        case beyond
+    }
+
+    /// - Parameter rule: what WELCOME has told the device.
+    mutating func offered(_ offer: PartOffer, partBytes: UInt64, rule: PartRule) -> OnOffer {
+        let number = offer.part.value
+        if offer.isLast {
+            let isWhole = (1...partBytes).contains(offer.size) || offer.size == 0 && number == 1
+            guard isWhole else { return .wrong("the last part has 1 to \(partBytes) bytes") }
+        } else {
+            guard offer.size == partBytes else { return .wrong("every part but the last has \(partBytes) bytes") }
+        }
+        if let last, number > last.value { return .wrong("part \(last.value) was offered as the last") }
+        if offer.isLast, let last, last != offer.part { return .wrong("part \(last.value) was offered as the last") }
+        if offer.isLast, number < highest { return .wrong("part \(highest) was offered before") }
+        let (start, overflow) = UInt64(number - 1).multipliedReportingOverflow(by: partBytes)
+        let (end, beyond) = start.addingReportingOverflow(offer.size)
+        guard number <= rule.partsMax, !overflow, !beyond, end <= rule.objectBytesMax else { return .beyond }
+        highest = max(highest, number)
+        // The newest offer of a part counts.
+        if offer.isLast { last = offer.part } else if last == offer.part { last = nil }
+        return .fits
+    }
+
+    /// Why COMPLETE does not agree with what was offered.
+    func objection(to complete: Complete) -> String? {
+        let named = "COMPLETE names \(complete.partCount) parts"
+        if let last { return last.value == complete.partCount ? nil : "\(named), and part \(last.value) is the last" }
+        return highest < complete.partCount ? nil : "\(named), and part \(highest) was offered as not the last"
+    }
+}

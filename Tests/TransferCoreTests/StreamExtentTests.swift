@@ -1,0 +1,90 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What a gateway takes of a stream is judged at the offer, and its last part once more at COMPLETE (§6.4).
+@Suite struct StreamExtentTests {
+    struct Part: Sendable {
+        var number: UInt32
+        var size: UInt64 = 1_000
+        var isLast = false
+    }
+
+    enum Verdict: Sendable { case send, no, wrong }
+
+    private static func driver() -> GatewayDriver {
+        var driver = GatewayDriver {
+            $0.parts.partsMax = 4
+            $0.parts.objectBytesMax = 3_500
+        }
+        driver.connect()
+        driver.openParts(size: nil)
+        return driver
+    }
+
+    private static func offer(_ part: Part, to driver: inout GatewayDriver) throws -> Verdict? {
+        let offer = PartOffer(
+            part: try #require(PartNumber(part.number)), size: part.size, isLast: part.isLast,
+            digest: ToyDigest.sha256([UInt8(truncatingIfNeeded: part.number)]), md5: nil)
+        for frame in frames(driver.frame(.partOffer(offer))) {
+            switch frame {
+            case .partDecision(let decision):
+                switch decision.decision {
+                case .send: return .send
+                case .no(code: .sizeUnsupported): return .no
+                default: return nil
+                }
+            case .error(let report): return report.code == .partSizeWrong ? .wrong : nil
+            default: break
+            }
+        }
+        return nil
+    }
+
+    static let offers: [([Part], Verdict)] = [
+        ([Part(number: 1)], .send), ([Part(number: 3)], .send),
+        // Beyond what the session can hold.
+        ([Part(number: 5)], .no), ([Part(number: .max)], .no), ([Part(number: 4)], .no),
+        ([Part(number: 4, size: 501, isLast: true)], .no), ([Part(number: 4, size: 500, isLast: true)], .send),
+        // Sizes.
+        ([Part(number: 1, size: 0, isLast: true)], .send), ([Part(number: 2, size: 0, isLast: true)], .wrong),
+        ([Part(number: 1, size: 999)], .wrong), ([Part(number: 1, size: 1_001, isLast: true)], .wrong),
+        // The last part is one, and the highest.
+        ([Part(number: 2, size: 10, isLast: true), Part(number: 3)], .wrong),
+        ([Part(number: 2, size: 10, isLast: true), Part(number: 1, size: 10, isLast: true)], .wrong),
+        ([Part(number: 2, size: 10, isLast: true), Part(number: 3, size: 10, isLast: true)], .wrong),
+        ([Part(number: 3), Part(number: 2, isLast: true)], .wrong),
+        ([Part(number: 3), Part(number: 2)], .send),
+        ([Part(number: 1), Part(number: 1, isLast: true)], .send),
+        ([Part(number: 2, size: 10, isLast: true), Part(number: 2, size: 10, isLast: true)], .send),
+    ]
+
+    @Test(arguments: offers)
+    func limitsAreJudgedAtTheOffer(parts: [Part], verdict: Verdict) throws {
+        var driver = Self.driver()
+        for part in parts.dropLast() { _ = try Self.offer(part, to: &driver) }
+        #expect(try Self.offer(try #require(parts.last), to: &driver) == verdict, "\(parts)")
+    }
+
+    static let completions: [([Part], size: UInt64, isRight: Bool)] = [
+        ([Part(number: 1), Part(number: 2, size: 10, isLast: true)], 1_010, true),
+        ([Part(number: 1, isLast: true)], 1_000, true),
+        // A gateway that was not offered the last part believes the list.
+        ([], 1_010, true), ([Part(number: 1)], 1_010, true),
+        // The flag and the count disagree.
+        ([Part(number: 1)], 1_000, false), ([Part(number: 1), Part(number: 2)], 1_000, false),
+        ([Part(number: 2, size: 10, isLast: true)], 1_000, false),
+        ([Part(number: 1, isLast: true)], 1_010, false),
+    ]
+
+    @Test(arguments: completions)
+    func flagAndPartCountAgree(parts: [Part], size: UInt64, isRight: Bool) throws {
+        var driver = Self.driver()
+        for part in parts { _ = try Self.offer(part, to: &driver) }
+        driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: size), isLast: true)))
+        let told = frames(driver.frame(.complete(GatewayDriver.complete(size))))
+        let isRefused = told.contains { if case .error(let report) = $0 { report.code == .listInvalid } else { false } }
+        #expect(isRefused == !isRight, "\(parts), \(size)")
+    }
+}
