@@ -136,6 +136,7 @@ import WireProtocol
     @Test func aPartIsNotWaitedForIfItsRestDoesNotFitIntoTheGrace() {
         let pair = slowPair()
         let upload = pair.push(bytes: 200_000, partBytes: 200_000)
+        let start = pair.schedule.now
         stop(pair, after: .seconds(1))
         #expect(pair.schedule.now.since(start) < .seconds(2), "the grace is not used")
         #expect(pair.expectFailed(upload)?.kind == .stopped)
