@@ -58,8 +58,8 @@ extension Journal {
         ALTER TABLE receipts ADD COLUMN changed_nanoseconds INTEGER;
         """
 
-    /// - signed_receipts: what gateways have signed (`StoredReceipt`); `receipts` has the agent's own proofs. The key is
-    ///   the statement's, prefix included. Key, store, session and time stand in the statement, too: here they are
+    /// - signed_receipts: what gateways have signed (`StoredReceipt`); `receipts` has the agent's own proofs. The key
+    ///   is the statement's, prefix included. Key, store, session and time stand in the statement, too: here they are
     ///   found without reading it. Certificates are base64 of DER, one a line.
     private static let schema3 = """
         CREATE TABLE signed_receipts (

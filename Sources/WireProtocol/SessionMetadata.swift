@@ -25,7 +25,8 @@ package struct OfferedMetadata: Hashable, Sendable {
     }
 }
 
-/// Metadata that keep every rule of specification §6.6: a content type, and pairs of name and value that the user chose.
+/// Metadata that keep every rule of specification §6.6: a content type, and pairs of name and value that the user
+/// chose.
 package struct SessionMetadata: Hashable, Sendable {
     /// No content type and no pair.
     package static let none = SessionMetadata()

@@ -1,7 +1,8 @@
 package import WireProtocol
 
-/// A whole conversation of an agent and a gateway, as `Protocol/vectors/conversations.txt` has it (specification §14.1).
-/// It begins with a gateway that remembers no session, an empty store that checks conditions and SHA-256, and plain TCP.
+/// A whole conversation of an agent and a gateway, as `Protocol/vectors/conversations.txt` has it (specification
+/// §14.1). It begins with a gateway that remembers no session, an empty store that checks conditions and SHA-256, and
+/// plain TCP.
 package struct Conversation: Sendable {
     /// Who can be held to it.
     package enum Side: String, Sendable {

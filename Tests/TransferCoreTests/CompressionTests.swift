@@ -19,7 +19,8 @@ import WireProtocol
         } else {
             let verdict = driver.machine.receivedData(
                 PartDataHeader(
-                    part: try #require(PartNumber(1)), offset: 0, plainBytes: 100, isCompressed: true, payloadBytes: 50),
+                    part: try #require(PartNumber(1)), offset: 0, plainBytes: 100, isCompressed: true,
+                    payloadBytes: 50),
                 slot: GatewayDriver.slot, from: GatewayDriver.connection, now: driver.now)
             let codes = frames(driver.change { _, _ in }).compactMap { frame -> ErrorCode? in
                 if case .error(let report) = frame { report.code } else { nil }

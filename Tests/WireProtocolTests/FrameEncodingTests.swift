@@ -174,17 +174,7 @@ import WireProtocol
                         repeating: PartialPart(part: one, digest: .zero, offset: 0, limit: 0), count: partials),
                     wanted: Array(repeating: one, count: wanted), token: token))
         }
-        return [
-            (.ping(Ping(nonce: 0)), Slot(1), .badSlot(type: .ping, slot: Slot(1))),
-            (.aborted(Aborted()), .connection, .badSlot(type: .aborted, slot: .connection)),
-            (
-                .error(ErrorReport(scope: .connection, code: .idle, retryAfterMilliseconds: 0, message: "")), Slot(1),
-                .badSlot(type: .error, slot: Slot(1))
-            ),
-            (
-                .error(ErrorReport(scope: .part(one), code: .busy, retryAfterMilliseconds: 0, message: "")),
-                .connection, .badSlot(type: .error, slot: .connection)
-            ),
+        let others: [(Frame, Slot, WireError)] = [
             (hello(1...2, isReversed: true), .connection, wrong(.hello, "versionMax")),
             (hello(1...2, software: long), .connection, wrong(.hello, "software")),
             (hello(1...2, pins: 9), .connection, wrong(.hello, "pins")),
@@ -219,6 +209,23 @@ import WireProtocol
                         size: 0, partBytes: 0, evidence: .none, etag: "",
                         version: String(repeating: "v", count: 9_000), session: nil)), Slot(1),
                 .frameTooLarge(type: 0x12, length: 9_040, maximum: 8_192)
+            ),
+        ]
+        return try slotsThatDoNotFit() + others
+    }
+
+    private func slotsThatDoNotFit() throws -> [(Frame, Slot, WireError)] {
+        let one = try #require(PartNumber(1))
+        return [
+            (.ping(Ping(nonce: 0)), Slot(1), .badSlot(type: .ping, slot: Slot(1))),
+            (.aborted(Aborted()), .connection, .badSlot(type: .aborted, slot: .connection)),
+            (
+                .error(ErrorReport(scope: .connection, code: .idle, retryAfterMilliseconds: 0, message: "")), Slot(1),
+                .badSlot(type: .error, slot: Slot(1))
+            ),
+            (
+                .error(ErrorReport(scope: .part(one), code: .busy, retryAfterMilliseconds: 0, message: "")),
+                .connection, .badSlot(type: .error, slot: .connection)
             ),
         ]
     }

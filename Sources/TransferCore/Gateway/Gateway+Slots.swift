@@ -113,7 +113,7 @@ extension Gateway {
         guard terms.partBytes >= rule.partBytesMin, terms.partBytes <= rule.partBytesMax else {
             return refuse(
                 .partSizeUnsupported,
-                "the gateway takes parts of \(rule.partBytesMin) to \(rule.partBytesMax) bytes, not of \(terms.partBytes)",
+                "parts have \(rule.partBytesMin) to \(rule.partBytesMax) bytes here, not \(terms.partBytes)",
                 at: attachment)
         }
         guard rule.allows(fileBytes: terms.size, partBytes: terms.partBytes),

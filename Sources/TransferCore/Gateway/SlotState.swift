@@ -55,6 +55,7 @@ package enum SlotState: String, CaseIterable, Sendable {
         case unexpectedFrame = "unexpected_frame"
     }
 
+    /// One cell of the table: the column is the state, the row the frame.
     package func effect(of frame: Frame) -> Effect {
         switch (frame, self) {
         case (.sessionLeave, _): .leave

@@ -25,7 +25,8 @@ package struct FailureRule: Equatable, Sendable {
         case tryAgain = "try again"
         /// It opens a new session for the file. The second time for one file it reports instead.
         case beginAnew = "begin anew"
-        /// It reads the part again, and offers it again if the file is the same. The third time for one part it reports.
+        /// It reads the part again, and offers it again if the file is the same. The third time for one part it
+        /// reports.
         case readAgain = "read again"
 
         /// The exit code where trying, beginning or reading again has come to its end; `nil` where the code has its

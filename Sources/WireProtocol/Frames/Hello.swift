@@ -21,8 +21,8 @@ package struct Hello: Equatable, Sendable {
     /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo).
     package var fingerprint: SHA256Digest
     package let run: RunID
-    /// Fingerprints of the gateway keys that the agent has pinned durably, at most 8. None where it follows an authority,
-    /// and on plain TCP.
+    /// Fingerprints of the gateway keys that the agent has pinned durably, at most 8. None where it follows an
+    /// authority, and on plain TCP.
     package let pins: [SHA256Digest]
     /// Name and version of the agent for logs, at most 255 bytes.
     package let software: String

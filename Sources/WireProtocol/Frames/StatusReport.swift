@@ -1,5 +1,5 @@
-/// What an unattended agent is doing, as REPORT numbers it. Any number can arrive: a receiver shows one that it does not
-/// know as unknown.
+/// What an unattended agent is doing, as REPORT numbers it. Any number can arrive: a receiver shows one that it does
+/// not know as unknown.
 package struct AgentStatus: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt8
 
