@@ -143,8 +143,7 @@ import WireProtocol
 
     /// Programmers' errors: values that the types allow and the specification does not.
     private func unsendable() throws -> [(Frame, Slot, WireError)] {
-        let one = try #require(PartNumber(1))
-        let two = try #require(PartNumber(2))
+        let (one, two) = (try #require(PartNumber(1)), try #require(PartNumber(2)))
         let long = String(repeating: "x", count: 1_025)
         let longToken = [UInt8](repeating: 0, count: 4_097)
         func open(size: UInt64? = nil, nanoseconds: UInt32 = 0, key: String = "k") -> Frame {
