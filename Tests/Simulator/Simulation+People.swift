@@ -67,11 +67,14 @@ extension Simulation {
             jobs[number].isDone = true
             people[agent].failures = 0
         case .dropped:
-            if !jobs[number].isWantedDropped, journals[agent].rows[upload]?.isDropping != true {
+            let isKnown = jobs[number].isWantedDropped || jobs[number].isAbandoned
+            if !isKnown, journals[agent].rows[upload]?.isDropping != true {
                 violation("job \(number) was dropped, and nobody wanted that")
             }
             jobs[number].isDone = true
         case .failed(let failure):
+            let isDropping = journals[agent].rows[upload]?.isDropping == true
+            jobs[number].isAbandoned = jobs[number].isStream && isDropping
             failed(number, failure)
         }
         guard people[agent].submitted.isEmpty else { return }
@@ -127,6 +130,7 @@ extension Simulation {
         guard jobs[number].isDone else { return }
         jobs[number].isDone = false
         jobs[number].isWantedDropped = false
+        jobs[number].isAbandoned = false
         if agents[agent].isDead { planStart(of: agent, after: .milliseconds(1)) }
     }
 

@@ -252,6 +252,8 @@ package struct JobState {
     package let file: VirtualFile
     package var isDone = false
     var isWantedDropped = false
+    /// A stream that can never be whole: its agent has reported a failure, and drops what was begun.
+    var isAbandoned = false
     /// What the user wanted when the agent last took it up.
     var submittedPolicy = ExistingKeyPolicy.verify
     /// The file's version when the agent last took it up, by index.
