@@ -120,7 +120,7 @@ extension EndToEndTests {
                 try await site.expectNothingUnfinished()
                 // The agent is told that the store has lost it, begins again by itself and says so.
                 let rest = try await agent.run(site.push(file))
-                #expect(rest.notes.contains { $0.contains("lost") })
+                #expect(rest.notes.contains { $0.contains("beginning again") })
                 try await site.expectObject("file", equals: file)
             }
         }
