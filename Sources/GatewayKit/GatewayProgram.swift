@@ -37,7 +37,7 @@ package struct GatewayProgram: Sendable {
         DescriptorLimit.raise()
         let store = try await site.open(logger: logger)
         var configuration = GatewayServer.Configuration(
-            host: host, port: port, limits: GatewayServer.limits(for: store, budgetBytes: budgetBytes),
+            host: host, port: port, limits: try GatewayServer.limits(for: store, budgetBytes: budgetBytes),
             software: software)
         configuration.isPlaintext = isPlaintext
         configuration.authorityPath = authorityPath

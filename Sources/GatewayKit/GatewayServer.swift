@@ -36,8 +36,10 @@ package struct GatewayServer: Service {
     /// The limits of a gateway on this store.
     ///
     /// - Parameter budgetBytes: memory for parts under way; `nil` for the default.
-    package static func limits(for store: any ObjectStore, budgetBytes: UInt64?) -> GatewayLimits {
+    /// - Throws: where the store's identity cannot be told.
+    package static func limits(for store: any ObjectStore, budgetBytes: UInt64?) throws(StoreError) -> GatewayLimits {
         var limits = GatewayLimits(parts: SiteStore.partRule(of: store))
+        limits.storeIdentity = try store.identity
         limits.heldPartBytesMax = store.limits.heldBodyBytesMax
         limits.conditions = store.limits.conditions
         // Below the patience of an agent, which waits meanwhile.

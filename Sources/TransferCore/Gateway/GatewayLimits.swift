@@ -109,7 +109,7 @@ package struct GatewayLimits: Equatable, Sendable {
 
     /// The sizes that parts may have on this store.
     package var parts: PartRule
-    /// Names the store, to agents (specification §11.3). Zeros until the shell sets it.
+    /// Names the store, to agents (specification §11.3). The shell sets it.
     package var storeIdentity = SHA256Digest.zero
 
     /// The window that is granted: within half of the budgets, so that one part always finds room.
