@@ -65,7 +65,7 @@ check: deps lint build
 # process each: what they wait for is not to depend on what the others do meanwhile.
 test: check
 	swift test $(TEST_FLAGS) --filter "$(SLOW_TESTS)"
-	Tests/Tools/end-to-end swift test $(TEST_FLAGS) --skip-build --ignore-lock
+	Tests/Tools/end-to-end "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 	swift test $(TEST_FLAGS) --filter Relay
 
 test-links: deps build
