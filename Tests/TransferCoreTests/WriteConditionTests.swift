@@ -256,6 +256,28 @@ import WireProtocol
         #expect(!Self.releases(driver.answer(.object(nil))))
     }
 
+    /// The request named an object, which this store does not check. That the object is gone makes no other request of
+    /// it: each COMPLETE needs a look.
+    @Test func aLookIsRepeatedWhereTheRunningRequestNamedAnObject() throws {
+        var driver = GatewayDriver { $0.conditions.put = .init(ifAbsent: true, ifMatch: false) }
+        driver.connect()
+        try Self.sendSmallFile(&driver, .matches(Self.earlier))
+        driver.answer(.object(GatewayDriver.object(size: 300, session: Self.earlier)))
+        driver.requests.removeFirst()
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        #expect(!Self.releases(driver.answer(.object(nil))))
+        let second = ConnectionID(2)
+        driver.connect(second)
+        let open = GatewayDriver.open(size: 400, condition: .matches(Self.earlier))
+        driver.frame(.sessionOpen(open), slot: GatewayDriver.slot, from: second)
+        let offer = try #require(GatewayDriver.offer(1, of: 400))
+        driver.frame(.partOffer(offer), slot: GatewayDriver.slot, from: second)
+        let actions = driver.frame(
+            .complete(GatewayDriver.complete(400)), slot: GatewayDriver.slot, from: second)
+        #expect(!Self.releases(actions))
+        #expect(driver.requests.last?.request.kind == .lookUpObject)
+    }
+
     // MARK: Patience
 
     /// Another gateway may be completing the upload that the store does not know any more.

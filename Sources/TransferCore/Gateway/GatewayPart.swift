@@ -10,6 +10,9 @@ struct GatewayPart {
     let flow: FlowID
     /// The store call that takes the bytes; `nil` while the part is undecided.
     var request: StoreRequestID?
+    /// What the store call of a one-part file asks the store to check. It was said when the call began, and later
+    /// looks at the key change nothing of it.
+    var condition = PutCondition.none
     /// Plain bytes that arrived, and those of them that the store's side has taken.
     var received: ByteOffset = 0
     var consumed: ByteOffset = 0

@@ -177,7 +177,7 @@ extension GatewaySession {
     /// looked what may be replaced.
     mutating func prepareCompletion(_ completion: Completion, _ context: inout GatewayContext) {
         let isUnseen = facts.terms.condition != .absent && seen == .unknown
-        guard isUnseen || mustLookBefore(context.limits.conditions.complete) else {
+        guard isUnseen || mustLookBefore(context.limits.conditions.complete, with: putCondition) else {
             return completeInStore(completion, &context)
         }
         var next = completion

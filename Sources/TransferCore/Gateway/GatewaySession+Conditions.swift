@@ -86,8 +86,10 @@ extension GatewaySession {
 
     /// Whether the store would replace an object that the session may not replace, so that the gateway has to look
     /// right before the write.
-    func mustLookBefore(_ request: CheckedConditions.Request) -> Bool {
+    ///
+    /// - Parameter condition: what the request asks the store to check.
+    func mustLookBefore(_ request: CheckedConditions.Request, with condition: PutCondition) -> Bool {
         guard facts.terms.condition != .any else { return false }
-        return putCondition == .none || !request.check(putCondition)
+        return condition == .none || !request.check(condition)
     }
 }

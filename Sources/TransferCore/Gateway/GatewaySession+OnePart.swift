@@ -41,7 +41,9 @@ extension GatewaySession {
         guard case .open = phase, let pending = pendingCompletion, let number = PartNumber(1), let part = parts[number],
             part.owner == pending.from, !part.isUndecided, part.release == .held
         else { return }
-        guard mustLookBefore(context.limits.conditions.put) else { return release(number, &context) }
+        guard mustLookBefore(context.limits.conditions.put, with: part.condition) else {
+            return release(number, &context)
+        }
         let look = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
         parts[number]?.release = .looking(look)
     }

@@ -105,6 +105,7 @@ extension GatewaySession {
         let request = context.request(storeRequest(for: number, bytes), for: id)
         context.partBegan(request)
         part.request = request
+        part.condition = putCondition
         parts[number] = part
         decide(number, .send(offset: part.received, limit: part.limit), for: owner, &context)
         releaseIfComplete(&context)
