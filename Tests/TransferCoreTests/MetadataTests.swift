@@ -88,16 +88,17 @@ import WireProtocol
         .prove(Prove(size: 900, partBytes: 1_000, root: .zero, key: key, readsBack: true))
     }
 
-    @Test func proveIsAnsweredAndItsSlotStaysFree() {
+    /// Nothing is said of an object that nobody has looked at.
+    @Test func proveIsRefusedAndItsSlotStaysFree() {
         var driver = GatewayDriver()
         driver.connect()
         for _ in 0..<2 {
             let answers = frames(driver.frame(Self.prove()))
-            guard case .proven(.unknown(let object))? = answers.first, answers.count == 1 else {
+            guard case .sessionRefused(let refused)? = answers.first, answers.count == 1 else {
                 Issue.record("\(answers)")
                 return
             }
-            #expect(object.evidence == .none)
+            #expect(refused.code == .storeUnavailable)
         }
         guard case .sessionRefused(let refused)? = frames(driver.frame(Self.prove(key: "../file"))).first else {
             Issue.record("not refused")

@@ -87,4 +87,25 @@ import WireProtocol
         let isRefused = told.contains { if case .error(let report) = $0 { report.code == .listInvalid } else { false } }
         #expect(isRefused == !isRight, "\(parts), \(size)")
     }
+
+    /// Each offer beyond the session is decided at once, and the decision waits for SESSION OPENED: not without end.
+    @Test func offersBeforeTheSessionIsOpenAreBounded() throws {
+        var driver = GatewayDriver { $0.parts.partsMax = 4 }
+        driver.connect()
+        let terms = GatewayDriver.terms(size: nil, key: "file")
+        driver.frame(.sessionOpen(SessionOpen(session: GatewayDriver.session, terms: terms, compares: false)))
+        for number in 10..<UInt32(10 + driver.machine.limits.partsPerSessionMax) {
+            _ = try Self.offer(Part(number: number), to: &driver)
+        }
+        #expect(driver.machine.slotsInUse == 1)
+        let last = PartOffer(
+            part: try #require(PartNumber(9)), size: 1_000, isLast: false, digest: ToyDigest.sha256([9]), md5: nil)
+        let answers = frames(driver.frame(.partOffer(last)))
+        guard case .sessionRefused(let refused)? = answers.first, answers.count == 1 else {
+            Issue.record("\(answers)")
+            return
+        }
+        #expect(refused.code == .busy && !refused.message.isEmpty)
+        #expect(driver.machine.slotsInUse == 0)
+    }
 }

@@ -253,6 +253,7 @@ extension Gateway {
         if let violation = sessions[session]?.receivedOffer(offer, from: attachment, &context) {
             end(attachment.connection, violation.code, violation.message)
         }
+        settleSlots()
     }
 
     private mutating func receivedComplete(_ complete: Complete, at attachment: Attachment) {
@@ -274,7 +275,7 @@ extension Gateway {
 
     // MARK: PROVE
 
-    /// This gateway looks at no object: nothing that it asks tells the content.
+    /// This gateway looks at no object, and says nothing of one.
     private mutating func receivedProve(_ prove: Prove, at attachment: Attachment, device: AuthorisedDevice) {
         guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
         do {
@@ -282,9 +283,7 @@ extension Gateway {
         } catch {
             return refuse(.keyInvalid, error.message, at: attachment)
         }
-        let object = ProvenObject(
-            size: prove.size, evidence: .none, partBytes: 0, etag: "", version: "", session: nil)
-        context.send(.proven(.unknown(object)), to: attachment)
+        refuse(.storeUnavailable, "this gateway does not prove objects yet", at: attachment)
     }
 
     // MARK: ABORT

@@ -13,6 +13,13 @@ extension GatewaySession {
         if let index = attached.firstIndex(where: { $0.attachment == attachment }) {
             attached[index].hasOffered = true
             attached[index].heldDecisions[number] = nil
+            // Held ones cost memory that nothing else counts.
+            guard attached[index].heldDecisions.count < context.limits.partsPerSessionMax else {
+                let message = "more than \(context.limits.partsPerSessionMax) offers before the session was open"
+                let refusal = SessionRefused(.busy, retryAfter: context.limits.laterAdvice, message: message)
+                answer(index, attached[index].refusing(refusal), &context)
+                return nil
+            }
         }
         switch judge(offer, context) {
         case .fits: break
