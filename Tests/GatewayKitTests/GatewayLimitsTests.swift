@@ -4,6 +4,7 @@ import NIOPosix
 import ObjectStore
 import TestSupport
 import Testing
+import TransferCore
 import WireProtocol
 
 /// What a gateway takes over from its store.
