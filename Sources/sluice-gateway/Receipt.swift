@@ -11,7 +11,8 @@ struct Receipt: AsyncParsableCommand {
             abstract: "Verifies the receipts in a file, and says what was stored, when, and under which key.",
             discussion: """
                 Needs neither a home nor the store. A receipt says what was stored then; it does not say that the \
-                object is there now. Exit code 0: every receipt is right; 1: one is not; 66: the file is unreadable.
+                object is there now. Exit code 0: every receipt is right; 1: one is not, or there is none; 66: the \
+                file, or that of --key, cannot be read.
                 """)
         @Argument(help: "The file: what sluice-agent receipts export wrote.") var file: String
         @Option(

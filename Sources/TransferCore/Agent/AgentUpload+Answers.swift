@@ -229,7 +229,8 @@ extension AgentUpload {
 
     /// When every part is stored, the file is looked at once more before it is completed.
     ///
-    /// The journal has every part by then. So a run that finds fewer in it knows that no gateway is completing.
+    /// The journal has every part by then. So a later run that lists fewer parts tells its gateway that no other one
+    /// is completing the upload; where parts were wanted since, that completion has been answered.
     mutating func recheckIfWhole(_ context: inout AgentContext) {
         guard phase == .transferring, let plan, !plan.isOnePart, parts.isEmpty, let count = plan.partCount,
             stored.count == Int(count), unsavedPart == nil
