@@ -33,7 +33,7 @@ final class AgentConnectionHandler: ChannelInboundHandler {
             }
         } catch {
             isEnded = true
-            core.assumeIsolated { [id] in $0.receivedMalformed(error.code, from: id) }
+            core.assumeIsolated { [id] in $0.receivedMalformed(error.code, message: error.description, from: id) }
         }
     }
 

@@ -190,8 +190,8 @@ actor AgentCore {
         perform()
     }
 
-    func receivedMalformed(_ code: ErrorCode, from id: ConnectionID) {
-        machine.receivedMalformed(code, from: id, now: now)
+    func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
+        machine.receivedMalformed(code, message: message, from: id, now: now)
         perform()
     }
 

@@ -21,10 +21,19 @@ extension FileUpload {
         public var bytesPerSecond: UInt64?
         public var compression = Compression.auto
         public var ifExists = ExistingObject.verify
+        /// The object's content type, for example `video/mp4`; empty for none.
+        public var contentType = ""
+        /// What the store keeps beside the object, by names of `a-z`, `0-9` and `-`; at most 64 pairs and 1,792 bytes.
+        public var metadata: [String: String] = [:]
         /// How long to go on without progress before it fails with everything kept.
         public var retryFor = Duration.seconds(300)
 
         public init() {}
+
+        func sessionMetadata() throws(UploadFailure) -> SessionMetadata {
+            let pairs = metadata.map { MetadataPair(name: $0.key, value: $0.value) }
+            return try SessionMetadata(chosen: pairs, contentType: contentType)
+        }
     }
 
     /// Whether chunks are compressed on their way.

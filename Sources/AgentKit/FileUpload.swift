@@ -131,6 +131,7 @@ public final class FileUpload: Sendable {
         if let rate = options.bytesPerSecond { configuration.limits.bytesPerSecond = max(rate, 1) }
         configuration.compression = options.compression.choice
         configuration.policy = options.ifExists.policy
+        configuration.metadata = try options.sessionMetadata()
         return Uploader(home: home, configuration: configuration, logger: Self.logger)
     }
 

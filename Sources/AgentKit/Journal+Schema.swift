@@ -8,6 +8,7 @@ extension Journal {
         migrator.registerMigration("1") { database in try database.execute(sql: schema1) }
         migrator.registerMigration("2") { database in try database.execute(sql: schema2) }
         migrator.registerMigration("3") { database in try database.execute(sql: schema3) }
+        migrator.registerMigration("4") { database in try database.execute(sql: schema4) }
         return migrator
     }
 
@@ -69,13 +70,21 @@ extension Journal {
         );
         """
 
+    /// - uploads: the session's content type, and its user metadata with `=` behind each name and a line feed behind
+    ///   each value.
+    private static let schema4 = """
+        ALTER TABLE uploads ADD COLUMN content_type TEXT NOT NULL DEFAULT '';
+        ALTER TABLE uploads ADD COLUMN metadata TEXT NOT NULL DEFAULT '';
+        """
+
     /// What a table's columns hold, by the names that SQLite has for it.
     private static let kinds = [
         "uploads": [
             "integer": [
                 "id", "policy", "is_dropping", "part_bytes", "device", "inode", "size", "modified_seconds",
                 "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created", "condition",
-            ], "text": ["path", "key", "trouble"], "blob": ["session", "token", "condition_session"],
+            ], "text": ["path", "key", "trouble", "content_type", "metadata"],
+            "blob": ["session", "token", "condition_session"],
         ],
         "parts": ["integer": ["upload", "number", "size"], "text": ["etag"], "blob": ["digest"]],
         "numbers": ["integer": ["id", "last"]],

@@ -81,8 +81,8 @@ extension Journal {
             database,
             sql: """
                 INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes, \(stampColumns()),
-                    losses, created, condition, condition_session, is_dropping)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+                    losses, created, condition, condition_session, content_type, metadata, is_dropping)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
                     (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
                 """,
             arguments: [
@@ -90,6 +90,7 @@ extension Journal {
                 Data(saved.token), Int64(bitPattern: saved.partBytes),
             ] + arguments(of: saved.stamp) + [
                 saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
+                saved.metadata.contentType, saved.metadata.lines,
             ])
         // An upload begins only when what was withdrawn can no longer appear.
         try execute(database, sql: "DELETE FROM withdrawn WHERE key = ?", arguments: [subject.key])

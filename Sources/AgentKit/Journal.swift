@@ -202,12 +202,23 @@ package struct Journal: Sendable {
         let policy = ExistingKeyPolicy(rawValue: UInt8(clamping: try row.value("policy") as Int64)) ?? .verify
         let saved = SavedSession(
             session: session, token: Array(token), partBytes: try row.unsigned("part_bytes"),
-            condition: try condition(row), policy: policy, stamp: try row.stamp(), parts: parts,
-            losses: Int(clamping: try row.value("losses") as Int64))
+            condition: try condition(row), policy: policy, metadata: try metadata(row), stamp: try row.stamp(),
+            parts: parts, losses: Int(clamping: try row.value("losses") as Int64))
         return Row(
             id: UploadID(try row.value("id")), path: try row.value("path"), key: try row.value("key"),
             policy: policy, isDropping: try row.value("is_dropping"), saved: saved,
             createdMilliseconds: try row.value("created"), trouble: try row.value("trouble"))
+    }
+
+    /// What makes no sense are other terms than the gateway has, which ends the session (`superseded`).
+    private static func metadata(_ row: GRDB.Row) throws -> SessionMetadata {
+        let pairs = SessionMetadata.pairs(inLines: try row.value("metadata"))
+        let offered = OfferedMetadata(contentType: try row.value("content_type"), pairs: pairs)
+        do {
+            return try SessionMetadata(offered)
+        } catch {
+            return .none
+        }
     }
 
     /// What makes no sense replaces nothing.

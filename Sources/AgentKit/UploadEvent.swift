@@ -88,16 +88,19 @@ package struct RunSummary: Equatable, Sendable {
 }
 
 extension UploadFailure.Kind {
-    /// The exit code of a program that ends because of this (after sysexits).
+    /// The exit code of a program that ends because of this (after sysexits). For what a gateway's code says, it is that
+    /// of the specification's table (§12), and a test compares the two.
     package var exitCode: Int32 {
         switch self {
         case .keyTaken, .sessionLost, .superseded: 1
-        case .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported: 64
+        case .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .metadataInvalid: 64
         case .changed, .wrongFile, .incomplete: 65
         case .missing, .unreadable: 66
         case .storeRefuses, .bucketMissing, .contentRefused: 69
         case .journalFull: 74
-        case .stillWritten, .unreachable, .storeUnavailable, .storeFull, .busy, .fenced, .stopped, .outcomeUnknown: 75
+        case .stillWritten, .unreachable, .storeUnavailable, .storeFull, .busy, .gatewayFailed, .fenced, .stopped,
+            .outcomeUnknown:
+            75
         case .versionUnsupported, .protocolViolation: 76
         case .notAuthorised, .gatewayUntrusted: 77
         }

@@ -251,6 +251,7 @@ extension UploadFeeder {
             id: known?.id ?? last, purpose: .push, key: look.candidate.key, stamp: file.seen.stamp,
             policy: configuration.policy, partBytesWish: configuration.partBytesWish, saved: known?.saved,
             wasStoredBefore: look.record.hasReceipt)
+        request.metadata = configuration.metadata
         request.proof = look.record.proof
         request.withdrawn = look.record.withdrawn
         return (request, look.candidate.path, .file(file.source))

@@ -81,6 +81,7 @@ struct UploadFeeder {
             policy: configuration.policy, partBytesWish: configuration.partBytesWish, saved: known?.saved,
             wasStoredBefore: false)
         request.isStream = true
+        request.metadata = configuration.metadata
         request.withdrawn = record.withdrawn
         return await submit([(request, SourceStream.path, .stream(stream))], events)
     }

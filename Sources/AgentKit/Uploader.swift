@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 import SecureChannel
 package import TransferCore
-import WireProtocol
+package import WireProtocol
 
 /// Uploads files through a gateway: takes up what the journal holds of them, and leaves nothing half known behind.
 package struct Uploader: Sendable {
@@ -19,6 +19,8 @@ package struct Uploader: Sendable {
         /// routes have it.
         package var interfaces: [String] = []
         package var partBytesWish: UInt64?
+        /// What the store keeps beside each object.
+        package var metadata = SessionMetadata.none
         /// Between two looks at a file that a process may be writing.
         package var settle = Duration.seconds(5)
         /// How many bytes the one file or stream has to have; `nil` for any number.

@@ -2,6 +2,7 @@ import AgentKit
 import ArgumentParser
 import CommandSupport
 import TransferCore
+import WireProtocol
 
 struct Push: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -20,6 +21,9 @@ struct Push: AsyncParsableCommand {
             program run it: push --key KEY -- COMMAND ARGUMENT... stores the output of the command only if it \
             exits 0.
 
+            --content-type and --metadata are kept beside the object for those who read it from the store. An object \
+            that is there already with the same content keeps what it has.
+
             Patterns are the shell's (*, ?, [a-z]). One without a slash is compared with every name on a path, one \
             with a slash with the whole path below the directory.
             """)
@@ -35,6 +39,8 @@ struct Push: AsyncParsableCommand {
     var ifExists: ExistingKeyPolicy?
     @Option(help: "Store the one file or stream only if it has exactly this size, for example 1048576B.")
     var expectSize: ByteSize?
+    @Option(help: "The objects' content type, for example video/mp4.") var contentType: String?
+    @Option(help: "NAME=VALUE, which the store keeps beside each object. May be repeated.") var metadata: [String] = []
     @Option(help: "Between two looks at a file that may still be written, for example 30s (default: 5s).")
     var settle: TimeSpan?
     @Flag(help: "Say what would be sent, and send nothing.") var dryRun = false
@@ -66,6 +72,7 @@ struct Push: AsyncParsableCommand {
     func run() async throws {
         let settings = try await options.settings()
         let prefix = try settings.value(prefix, "prefix") ?? ""
+        let metadata = try chosenMetadata(settings)
         let filter = FileFilter(included: include, excluded: exclude)
         let work: Uploader.Work =
             if let key, !command.isEmpty {
@@ -81,8 +88,22 @@ struct Push: AsyncParsableCommand {
             configuration.expectedBytes = expectSize?.bytes
             try settings.value(settle, "settle").map { configuration.settle = $0.duration }
             configuration.partBytesWish = try settings.value(partSize, "part-size")?.bytes
+            configuration.metadata = metadata
             configuration.policy = try settings.value(ifExists, "if-exists") ?? .verify
         }
+    }
+}
+
+extension Push {
+    /// The content type may stand in the settings, too; metadata are each file's own.
+    private func chosenMetadata(_ settings: Settings) throws -> SessionMetadata {
+        let pairs = try metadata.map { text in
+            guard text.utf8.contains(UInt8(ascii: "=")) else {
+                throw ValidationError("\(text.withVisibleControls) is no metadata: write NAME=VALUE.")
+            }
+            return MetadataPair(written: text)
+        }
+        return try SessionMetadata(chosen: pairs, contentType: settings.value(contentType, "content-type") ?? "")
     }
 }
 

@@ -64,6 +64,7 @@ struct JournalMigrationTests {
             let row = try #require(try journal.record(ofKey: "file").unfinished)
             #expect(row.id == UploadID(4))
             #expect(row.saved.parts.count == 1)
+            #expect(row.saved.metadata == .none)
             #expect(row.trouble == "interrupted")
             #expect(try journal.lastUpload() == 4)
             #expect(try journal.finishedMilliseconds(key: "old") == 77)

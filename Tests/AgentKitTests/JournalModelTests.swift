@@ -99,7 +99,14 @@ private struct Draws {
     private mutating func saved() -> SavedSession {
         SavedSession(
             session: SessionID(high: generator.next(), low: generator.next()), token: generator.bytes(number(0...40)),
-            partBytes: generator.next(), stamp: stamp(), parts: [], losses: number(0...3))
+            partBytes: generator.next(), metadata: metadata(), stamp: stamp(), parts: [], losses: number(0...3))
+    }
+
+    private mutating func metadata() -> SessionMetadata {
+        let pairs = (0..<number(0...2)).map { MetadataPair(name: "name-\($0)", value: "a=\(number(0...9))") }
+        let type = number(0...1) == 0 ? "" : "video/mp4"
+        // None of them breaks a rule.
+        return (try? SessionMetadata(chosen: pairs, contentType: type)) ?? .none
     }
 
     private mutating func parts(_ count: Int) -> [PartNumber] {

@@ -107,14 +107,14 @@ extension Simulation {
         case .notAuthorised where (faultCounts["devices revoked"] ?? 0) > 0:
             break
         case .changed, .wrongFile, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull, .busy, .stopped,
-            .journalFull, .storeRefuses, .sessionLost, .superseded, .outcomeUnknown:
+            .journalFull, .storeRefuses, .sessionLost, .superseded, .outcomeUnknown, .gatewayFailed:
             if isHealed, failure.kind == .unreadable || failure.kind == .journalFull {
                 violation("job \(number): \(failure.kind), and nothing goes wrong any more")
             }
         case .stillWritten, .incomplete:
             violation("job \(number): \(failure.kind), which the machine does not say of a file")
         case .bucketMissing, .contentRefused, .keyInvalid, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported,
-            .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation:
+            .metadataInvalid, .versionUnsupported, .notAuthorised, .gatewayUntrusted, .protocolViolation:
             violation("job \(number) failed: \(failure.kind) \(failure.message)")
         }
     }

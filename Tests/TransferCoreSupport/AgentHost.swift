@@ -159,7 +159,7 @@ package final class AgentHost {
             }
         } catch {
             world.violation("the gateway sent \(error.code.name)")
-            machine.receivedMalformed(error.code, from: id, now: now)
+            machine.receivedMalformed(error.code, message: error.description, from: id, now: now)
             perform()
         }
     }

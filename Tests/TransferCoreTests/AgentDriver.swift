@@ -56,12 +56,13 @@ struct AgentDriver {
     mutating func submit(
         size: UInt64, policy: ExistingKeyPolicy = .verify, saved: SavedSession? = nil,
         purpose: UploadRequest.Purpose = .push, stamp: FileStamp? = nil, id: UploadID = upload,
-        proof: StoredProof? = nil, withdrawn: WithdrawnVersion? = nil
+        proof: StoredProof? = nil, withdrawn: WithdrawnVersion? = nil, metadata: SessionMetadata = .none
     ) -> [AgentAction] {
         var request = UploadRequest(
             id: id, purpose: purpose, key: "file", stamp: purpose == .abort ? nil : stamp ?? Self.stamp(size: size),
             policy: policy, partBytesWish: nil, saved: saved, wasStoredBefore: proof != nil)
         request.proof = proof
+        request.metadata = metadata
         request.withdrawn = withdrawn
         return change { $0.submit(request, now: $1) }
     }

@@ -222,7 +222,7 @@ import WireProtocol
         case .connectionLost: return driver.connectionLost()
         case .malformed:
             guard let id = driver.connections.last else { return [] }
-            return driver.change { $0.receivedMalformed(.badValue, from: id, now: $1) }
+            return driver.change { $0.receivedMalformed(.badValue, message: "m", from: id, now: $1) }
         case .commit: return driver.commit()
         case .chunkSent: return driver.chunkSent()
         case .chunkFailed: return driver.chunkFailed()

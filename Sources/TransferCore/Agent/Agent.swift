@@ -137,10 +137,12 @@ package struct Agent {
     }
 
     /// The gateway sent something that is no frame of the protocol.
-    package mutating func receivedMalformed(_ code: ErrorCode, from id: ConnectionID, now: Instant) {
+    ///
+    /// - Parameter message: which type and which field, for the gateway's log.
+    package mutating func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID, now: Instant) {
         context.now = now
         guard context.connections[id] != nil else { return }
-        violated(id, code, "a frame could not be read: \(code.words)")
+        violated(id, code, message)
     }
 
     private mutating func violated(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {

@@ -80,6 +80,8 @@ package struct SavedSession: Equatable, Sendable {
     /// The session's write condition, and the user's word that it follows from.
     package var condition: WriteCondition
     package var policy: ExistingKeyPolicy
+    /// Terms of the session like its condition.
+    package var metadata: SessionMetadata
     package var stamp: FileStamp
     package var parts: [PartListEntry]
     /// How often the store has lost this file's session before.
@@ -87,13 +89,15 @@ package struct SavedSession: Equatable, Sendable {
 
     package init(
         session: SessionID, token: [UInt8], partBytes: UInt64, condition: WriteCondition = .absent,
-        policy: ExistingKeyPolicy = .verify, stamp: FileStamp, parts: [PartListEntry], losses: Int
+        policy: ExistingKeyPolicy = .verify, metadata: SessionMetadata = .none, stamp: FileStamp,
+        parts: [PartListEntry], losses: Int
     ) {
         self.session = session
         self.token = token
         self.partBytes = partBytes
         self.condition = condition
         self.policy = policy
+        self.metadata = metadata
         self.stamp = stamp
         self.parts = parts
         self.losses = losses
@@ -119,6 +123,8 @@ package struct UploadRequest: Equatable, Sendable {
     package var stamp: FileStamp?
     package var policy: ExistingKeyPolicy
     package var partBytesWish: UInt64?
+    /// What the store is to keep beside the object; of no use where a saved session is resumed, which has its own.
+    package var metadata = SessionMetadata.none
     package var saved: SavedSession?
     /// The journal holds a receipt of this key: it is worth asking before anything is sent.
     package var wasStoredBefore: Bool
@@ -217,9 +223,11 @@ package struct UploadFailure: Error, Equatable, Sendable {
         /// What produced the bytes failed, or gave more or fewer than it should: nothing is stored.
         case incomplete
         case keyInvalid, keyTaken, keyUnsupported
-        case sizeUnsupported, partSizeUnsupported
+        case sizeUnsupported, partSizeUnsupported, metadataInvalid
         case storeRefuses, bucketMissing, contentRefused
         case unreachable, storeUnavailable, storeFull, busy, fenced, stopped, journalFull
+        /// The gateway has a defect, or gives a reason that this agent does not know.
+        case gatewayFailed
         case sessionLost, outcomeUnknown, superseded
         case versionUnsupported, notAuthorised, gatewayUntrusted, protocolViolation
     }
@@ -237,11 +245,11 @@ package struct UploadFailure: Error, Equatable, Sendable {
     package var isKept: Bool {
         switch kind {
         case .changed, .wrongFile, .stillWritten, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull,
-            .busy, .fenced, .stopped, .journalFull, .storeRefuses, .bucketMissing, .versionUnsupported,
+            .busy, .gatewayFailed, .fenced, .stopped, .journalFull, .storeRefuses, .bucketMissing, .versionUnsupported,
             .notAuthorised, .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
             true
-        case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .contentRefused,
-            .incomplete, .sessionLost, .superseded:
+        case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .metadataInvalid,
+            .contentRefused, .incomplete, .sessionLost, .superseded:
             false
         }
     }

@@ -155,11 +155,13 @@ extension AgentUpload {
         return difference == .touched && policy.isContinuation(condition) ? .changed : difference
     }
 
-    /// Whether the user's word of this run allows a saved session's write condition.
+    /// Whether the user's word of this run allows a saved session's terms: its write condition, and its metadata, which
+    /// are fixed for the life of a session.
     func allows(_ saved: SavedSession, _ difference: FileStamp.Difference) -> Bool {
         guard request.purpose == .push else {
             return !saved.policy.isContinuation(saved.condition) || difference == .none
         }
+        guard saved.metadata == request.metadata else { return false }
         switch (policy, saved.condition) {
         case (.replace, .absent): return false
         case (.replace, _), (_, .absent): return true
@@ -169,7 +171,8 @@ extension AgentUpload {
         }
     }
 
-    /// The saved session would replace an object that the user does not want replaced, or the reverse.
+    /// The saved session would replace an object that the user does not want replaced, or the reverse, or has other
+    /// metadata.
     mutating func abandonSaved(_ difference: FileStamp.Difference, _ context: inout AgentContext) {
         guard request.purpose == .push else {
             let message = "the file has changed since it was found to have only grown: push it again"

@@ -7,7 +7,7 @@ extension AgentUpload {
         guard let session, let plan, let stamp else { return }
         let terms = SessionTerms(
             key: request.key, size: plan.fileBytes, partBytes: plan.partBytes, modification: stamp.modification,
-            condition: condition)
+            condition: condition, metadata: metadata)
         let compares = !request.isStream && policy != .fail && !isSettled
         let open = SessionOpen(session: session, terms: terms, compares: compares)
         context.send(.sessionOpen(open), to: attachment)

@@ -84,6 +84,8 @@ struct AgentUpload {
     let policy: ExistingKeyPolicy
     /// The write condition of the session that is open, or will be.
     var condition: WriteCondition
+    /// Terms of the session like its condition.
+    var metadata: SessionMetadata
     /// The object under the key was compared: the next session replaces it, and asks for no comparison again.
     var isSettled = false
     /// The session of the journal's row when this run began: what it wrote is the agent's own.
@@ -154,6 +156,7 @@ struct AgentUpload {
         self.rank = rank
         self.policy = request.policy
         self.condition = request.policy.condition
+        self.metadata = request.metadata
         self.stamp = request.stamp
         self.isRecorded = request.saved != nil
         self.phase = .ended
@@ -238,6 +241,7 @@ struct AgentUpload {
         let difference = saved.stamp.difference(betweenRuns: stamp)
         guard allows(saved, difference) else { return abandonSaved(difference, &context) }
         condition = saved.condition
+        metadata = saved.metadata
         for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { keep(entry) }
         // Whether an earlier run sent it is not written down.
         mayBeCompleting = true
@@ -392,8 +396,8 @@ struct AgentUpload {
         mayBeCompleting = errand == .resume
         isRecorded = true
         let row = SavedSession(
-            session: session, token: token, partBytes: partBytes, condition: condition, policy: policy, stamp: stamp,
-            parts: [], losses: losses)
+            session: session, token: token, partBytes: partBytes, condition: condition, policy: policy,
+            metadata: metadata, stamp: stamp, parts: [], losses: losses)
         phase = .recording(context.journal(.began(id, row), awaitedBy: id), then: errand)
     }
 }

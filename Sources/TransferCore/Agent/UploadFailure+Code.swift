@@ -1,16 +1,17 @@
-import WireProtocol
+package import WireProtocol
 
 // What a code of the gateway is called where it ends an upload.
 
 extension UploadFailure {
     /// A code of session or part scope.
-    init(_ code: ErrorCode, message: String) {
+    package init(_ code: ErrorCode, message: String) {
         self.init(Kind(code), message)
-        if message.isEmpty, kind == .protocolViolation { self.message = "the gateway refuses it (\(code.words))" }
+        guard message.isEmpty, kind == .protocolViolation || kind == .gatewayFailed else { return }
+        self.message = "the gateway refuses it (\(code.words))"
     }
 
     /// A code of connection scope.
-    init(ofConnection code: ErrorCode, message: String) {
+    package init(ofConnection code: ErrorCode, message: String) {
         self.init(Kind(code), message)
         switch kind {
         case .fenced: self.message = "another agent with this device's identity has taken over"
@@ -30,6 +31,7 @@ extension UploadFailure.Kind {
             case .keyUnsupported: .keyUnsupported
             case .sizeUnsupported: .sizeUnsupported
             case .partSizeUnsupported: .partSizeUnsupported
+            case .metadataInvalid: .metadataInvalid
             case .storeRefuses: .storeRefuses
             case .bucketMissing: .bucketMissing
             case .contentRefused: .contentRefused
@@ -44,7 +46,17 @@ extension UploadFailure.Kind {
             case .digestMismatch: .changed
             case .notAuthorised, .invitationInvalid: .notAuthorised
             case .versionUnsupported: .versionUnsupported
-            default: .protocolViolation
+            case .tooManyConnections, .idle: .unreachable
+            default: Self.ofUnnamed(code)
             }
+    }
+
+    /// What the agent would have done again belongs to the gateway: a defect there, or a code of a later version. The
+    /// rest says that one of the two broke the protocol.
+    private static func ofUnnamed(_ code: ErrorCode) -> Self {
+        switch FailureRule.of(code)?.reaction {
+        case .report, .stop: .protocolViolation
+        case .reconnect, .tryAgain, .beginAnew, .readAgain, nil: .gatewayFailed
+        }
     }
 }

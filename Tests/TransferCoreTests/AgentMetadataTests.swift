@@ -1,0 +1,51 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What the agent does with the metadata that its user chose (specification §6.6): they are terms of the session.
+@Suite struct AgentMetadataTests {
+    private static func metadata(_ value: String) throws -> SessionMetadata {
+        try SessionMetadata(
+            OfferedMetadata(contentType: "video/mp4", pairs: [MetadataPair(name: "line", value: value)]))
+    }
+
+    private func opened(_ actions: [AgentAction]) -> SessionOpen? {
+        for case .sessionOpen(let open) in frames(actions) { return open }
+        return nil
+    }
+
+    @Test func theySayInSessionOpenAndInTheJournalWhatTheUserChose() throws {
+        let metadata = try Self.metadata("3")
+        var driver = AgentDriver()
+        let actions = driver.submit(size: 2_500, metadata: metadata) + driver.welcome() + driver.commit()
+        #expect(try #require(opened(actions)).metadata == metadata.offered)
+        let rows = actions.compactMap { action -> SavedSession? in
+            guard case .journal(_, .began(_, let saved)) = action else { return nil }
+            return saved
+        }
+        #expect(rows.map(\.metadata) == [metadata])
+    }
+
+    @Test func aSavedSessionIsResumedOnlyWithTheSameMetadata() throws {
+        for (value, isSame) in [("3", true), ("4", false)] {
+            var saved = AgentDriver.saved()
+            saved.metadata = try Self.metadata("3")
+            var driver = AgentDriver()
+            let sent = frames(
+                driver.submit(size: 2_500, saved: saved, metadata: try Self.metadata(value)) + driver.welcome())
+            let isResumed = sent.contains { if case .resumeQuery = $0 { true } else { false } }
+            let isAborted = sent.contains { if case .abort = $0 { true } else { false } }
+            #expect(isResumed == isSame && isAborted != isSame, "\(value)")
+        }
+    }
+
+    /// `resume` names no metadata: those of the session that was begun hold.
+    @Test func resumingByNumberKeepsTheSessionsOwn() throws {
+        var saved = AgentDriver.saved(stored: 0, token: [])
+        saved.metadata = try Self.metadata("3")
+        var driver = AgentDriver()
+        let actions = driver.submit(size: 2_500, saved: saved, purpose: .resume) + driver.welcome() + driver.commit()
+        #expect(try #require(opened(actions)).metadata == saved.metadata.offered)
+    }
+}
