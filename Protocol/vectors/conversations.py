@@ -161,9 +161,10 @@ class Conversation:
     def stored(self, terms, part, slot=1, on=1):
         return self.g("STORED", v.stored(part, etag(terms.piece(part))), slot, on=on)
 
-    def list_all(self, terms, slot=1, on=1):
+    def list_all(self, terms, slot=1, on=1, first=True):
+        """`first`: nothing was completed before, and this run opened the session (§9.1)."""
         self.a("PART LIST", v.part_list(*terms.entries(*range(1, terms.part_count + 1))), slot, 1, on)
-        return self.a("COMPLETE", terms.complete(), slot, on=on)
+        return self.a("COMPLETE", terms.complete(), slot, int(first), on)
 
     def transfer(self, terms, *parts, slot=1, on=1):
         for part in parts:
@@ -242,7 +243,7 @@ def several_parts():
     talk.begin(terms).transfer(terms, 1, 2, 3)
     talk.store("part", upload=terms.upload, part=2, content=b"another content.", etag=etag(b"another content."))
     talk.list_all(terms).g("PARTS WANTED", v.parts_wanted(2)).transfer(terms, 2)
-    yield talk.list_all(terms).g("COMPLETED", terms.completed())
+    yield talk.list_all(terms, first=False).g("COMPLETED", terms.completed())
 
     talk = Conversation("a part that does not agree", "The bytes are not those of the offered digest.").connect()
     talk.begin(terms)
@@ -282,7 +283,7 @@ def resumed():
     state(talk, partials=[(2, sha(terms.piece(2)), 6, PART)]).send(terms, 3, on=2)
     talk.data(terms, 2, 6, on=2).data(terms, 3, on=2).received(terms, 2, on=2).received(terms, 3, on=2)
     talk.stored(terms, 2, on=2).stored(terms, 3, on=2)
-    yield talk.list_all(terms, on=2).g("COMPLETED", terms.completed(), on=2)
+    yield talk.list_all(terms, on=2, first=False).g("COMPLETED", terms.completed(), on=2)
 
     talk = Conversation("a candidate", "STORED did not arrive; the list behind RESUME STATE names the part.").connect()
     talk.begin(terms).offer(terms, 1).send(terms, 1).data(terms, 1).received(terms, 1).stored(terms, 1).close("A")
@@ -319,7 +320,7 @@ def adopted():
     talk.a("SESSION OPEN", second.open(), flags=1, on=2)
     talk.g("SESSION OPENED", v.session_adopted(first.token(), 1, (), PART, "session"), flags=1, on=2)
     talk.g("PART LIST", v.part_list(*first.entries(1)), flags=1, on=2).transfer(first, 2, 3, on=2)
-    yield talk.list_all(first, on=2).g("COMPLETED", first.completed(), on=2)
+    yield talk.list_all(first, on=2, first=False).g("COMPLETED", first.completed(), on=2)
 
     talk = left("adoption with offers sent ahead", "Offers made while opening are decided in the adopted session.")
     talk.a("SESSION OPEN", second.open(), flags=1, on=2)
@@ -329,7 +330,7 @@ def adopted():
     talk.g("PART LIST", v.part_list(*first.entries(1)), flags=1, on=2)
     talk.g("PART DECISION", v.part_decision(1, 1, etag=etag(first.piece(1))), on=2)
     talk.send(first, 2, on=2).send(first, 3, on=2).move(first, 2, 3, on=2)
-    yield talk.list_all(first, on=2).g("COMPLETED", first.completed(), on=2)
+    yield talk.list_all(first, on=2, first=False).g("COMPLETED", first.completed(), on=2)
 
     talk = left("an adoption that is not wanted", "A leaves the slot, aborts by the token, and opens again.")
     talk.a("SESSION OPEN", second.open(), flags=1, on=2)
@@ -457,7 +458,7 @@ def troubles():
 
     talk = Conversation("COMPLETE with a gap", "The list is no whole file.").connect().begin(terms)
     talk.transfer(terms, 1, 2, 3).a("PART LIST", v.part_list(*terms.entries(1, 3)), flags=1)
-    yield talk.a("COMPLETE", terms.complete()).error(2, 0x003C, "part 2 is not listed")
+    yield talk.a("COMPLETE", terms.complete(), flags=1).error(2, 0x003C, "part 2 is not listed")
 
     talk = Conversation("refusals", "Each refusal says what was wrong.").connect()
     for slot, (refused, code, message) in enumerate((
