@@ -9,6 +9,8 @@ package struct Conversation: Sendable {
         case both
         /// The gateway decides something by budgets of its own: only an agent can be held to it.
         case agent
+        /// The agent breaks a rule, or does what an agent need not do: only a gateway can be held to it.
+        case gateway
     }
 
     package let name: String
