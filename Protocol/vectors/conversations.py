@@ -305,7 +305,7 @@ def resumed():
     yield talk.g("RESUME STATE", v.resume_state(2, part_bytes=PART), on=2)
 
     talk = Conversation("a foreign token", "The device was renamed; A begins anew.").connect()
-    talk.a("RESUME QUERY", v.resume_query(0, terms.token("camera-6")))
+    talk.a("RESUME QUERY", v.resume_query(0, terms.token("camera-6")), flags=1)
     talk.g("SESSION REFUSED", v.session_refused(0x0037, 0, "the token is of another device"))
     yield talk.begin(Terms(LARGE, "second"))
 
@@ -360,7 +360,7 @@ def existing():
 
     other = b"other byte"
     talk = held("exists, replaced", "Other content is replaced by a new session, and only that object.", other)
-    exists(talk.connect().a("SESSION OPEN", Terms(SMALL).open(), flags=1), other)
+    exists(talk.connect().a("SESSION OPEN", Terms(SMALL, condition=1).open(), flags=1), other)
     yield talk.flight(Terms(SMALL, "second", condition=2, matches=older), flags=0)
 
     terms = Terms(LARGE)
@@ -469,7 +469,7 @@ def troubles():
     talk = Conversation("refusals", "Each refusal says what was wrong.", "gateway").connect()
     for slot, (refused, code, message) in enumerate((
             (Terms(SMALL, key="a//b"), 0x0030, "the key has two slashes in a row"),
-            (Terms(SMALL, key=".sluice/x"), 0x0030, "keys under .sluice/ are the gateway's own"),
+            (Terms(SMALL, key="a/../b"), 0x0030, "the key has a segment that is . or .."),
             (Terms(SMALL, part_bytes=1), 0x0034, "the part size 1 is below 16"),
             (Terms(SMALL, size=81), 0x0033, "81 bytes are more than 4 parts of 16 bytes"),
             (Terms(SMALL, pairs=[("sluice-session", "x")]), 0x0043, "metadata names do not begin with sluice-")), 1):
@@ -517,10 +517,16 @@ def connections():
     yield talk.pause(20000).g("PING", v.ping(7), 0).a("PONG", v.ping(7), 0)
 
     talk = Conversation("go away", "A part under way is finished; what is new goes to another connection.").connect()
-    talk.begin(terms).offer(terms, 1).send(terms, 1).add("drain", 60000)
-    talk.g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0).data(terms, 1).received(terms, 1)
-    talk.stored(terms, 1).a("SESSION OPEN", Terms(SMALL, "second", key="camera/2.bin").open(), 2)
-    yield talk.g("SESSION REFUSED", v.session_refused(0x0025, 0, "the gateway is being stopped"), 2).close("A")
+    small = Terms(SMALL)
+    talk.begin(small).offer(small, 1).send(small, 1).add("drain", 60000)
+    talk.g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0).data(small, 1)
+    talk.a("COMPLETE", small.complete()).received(small, 1).g("COMPLETED", small.completed())
+    yield talk.close("A")
+
+    talk = Conversation("draining", "SESSION OPEN that crosses GO AWAY is refused.", "gateway").connect()
+    talk.add("drain", 60000).g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0)
+    talk.a("SESSION OPEN", Terms(SMALL).open())
+    yield talk.g("SESSION REFUSED", v.session_refused(0x0025, 0, "the gateway is being stopped")).close("A")
 
     talk = Conversation("fenced", "A newer run of the device takes over.").connect().connect(2, "second run")
     yield talk.error(3, 0x0022, "a newer run of this device took over", slot=0).close("G")
