@@ -51,6 +51,7 @@ final class GatewayReplay: HostWorld {
     private var position = 0
     private var isFlight = false
     private var violations: [String] = []
+    private var receipts = ReceiptLedger()
     /// How many frames of the machine were compared with a line.
     private(set) var comparedCount = 0
 
@@ -189,7 +190,9 @@ final class GatewayReplay: HostWorld {
         case .frame(_, .pong(let pong)):
             buffer = ByteBuffer()
             try Frame.pong(Pong(nonce: pings[line.connection] ?? pong.nonce)).encode(slot: .connection, into: &buffer)
-        case .frame: break
+        case .frame(let slot, let frame):
+            let session = frame.token.flatMap(cryptography.session)?.session
+            _ = try receipts.note(frame, slot: slot, on: line.connection, session: session)
         }
         wire.write(buffer, .toGateway)
     }
@@ -206,6 +209,9 @@ final class GatewayReplay: HostWorld {
         if case .ping(let ping) = got { pings[line.connection] = ping.nonce }
         guard comparable(got, line.connection, slot) == comparable(expected, line.connection, slot) else {
             throw failure("the gateway sent \(got), not \(expected)")
+        }
+        if let objection = try receipts.note(got, slot: slot, on: line.connection, session: nil) {
+            throw failure(objection)
         }
         if case .partDecision(let decision) = expected {
             offers[Place(connection: line.connection, slot: slot, part: decision.part)]?.isDecided = true

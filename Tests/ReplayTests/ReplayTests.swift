@@ -1,4 +1,5 @@
 import Testing
+import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
@@ -19,6 +20,21 @@ import WireProtocol
         #expect(names == Set(try Conversation.all().map(\.name)))
         #expect(names.isSuperset(of: NotYet.gateway.keys))
         #expect(names.isSuperset(of: NotYet.agent.keys))
+    }
+
+    @Test func receiptsOfTheLinesAreSigned() throws {
+        let cryptography = try ReplaySite.cryptography()
+        var verifiedCount = 0
+        for conversation in try Conversation.all() {
+            var receipts = ReceiptLedger()
+            for case .frame(let line) in conversation.lines {
+                guard case .frame(let slot, let frame) = try line.content() else { continue }
+                let session = frame.token.flatMap(cryptography.session)?.session
+                #expect(try receipts.note(frame, slot: slot, on: line.connection, session: session) == nil)
+            }
+            verifiedCount += receipts.verifiedCount
+        }
+        #expect(verifiedCount == 4)
     }
 
     /// A frame that no line has is found. Between two lines of the agent a line is not removed: they would become one
