@@ -5,12 +5,12 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Replays the gateway's side of a conversation against the agent's machine, and compares what the machine says with the
-/// agent's side.
+/// Replays the gateway's side of a conversation against the agent's machine, and compares what the machine says with
+/// the agent's side.
 ///
-/// Lines about different parts that stand together are taken in any order, so that an agent may have as many parts under
-/// way as it likes. What it offers beyond the lines is never answered. What an agent may send ahead of an answer may
-/// also come behind it.
+/// Lines about different parts that stand together are taken in any order, so that an agent may have as many parts
+/// under way as it likes. What it offers beyond the lines is never answered. What an agent may send ahead of an answer
+/// may also come behind it.
 final class AgentReplay {
     struct Sent {
         enum What {

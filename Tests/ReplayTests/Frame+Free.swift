@@ -31,7 +31,12 @@ extension Frame {
         case .sessionOpened(let opened):
             .sessionOpened(
                 SessionOpened(
-                    session: opened.session, partBytes: opened.partBytes, token: [], adoption: opened.adoption))
+                    session: opened.session, partBytes: opened.partBytes, token: [],
+                    adoption: opened.adoption.map {
+                        SessionOpened.Adoption(
+                            candidateParts: $0.candidateParts,
+                            partials: $0.partials.map { $0.comparable(partBytes: opened.partBytes) })
+                    }))
         case .sessionExists(let exists):
             .sessionExists(
                 SessionExists(
@@ -42,7 +47,8 @@ extension Frame {
             .resumeState(
                 ResumeState(
                     phase: state.phase, partBytes: state.partBytes, candidateParts: state.candidateParts,
-                    partials: state.partials, wanted: state.wanted, token: []))
+                    partials: state.partials.map { $0.comparable(partBytes: state.partBytes) }, wanted: state.wanted,
+                    token: []))
         case .completed(let completed):
             .completed(
                 Completed(
@@ -51,6 +57,13 @@ extension Frame {
         case .proven(let proven): .proven(proven.comparable)
         default: self
         }
+    }
+}
+
+extension PartialPart {
+    /// A limit beyond the part stands for its size (§7.2); how long the last part is, the frame does not say.
+    fileprivate func comparable(partBytes: UInt64) -> PartialPart {
+        PartialPart(part: part, digest: digest, offset: min(offset, partBytes), limit: min(limit, partBytes))
     }
 }
 

@@ -2,8 +2,8 @@ import SecureChannel
 import TransferCoreSupport
 import WireProtocol
 
-/// What an agent knows of the receipts that it is given: it builds each statement from what it was told, and verifies the
-/// signature (specification §9.5).
+/// What an agent knows of the receipts that it is given: it builds each statement from what it was told, and verifies
+/// the signature (specification §9.5).
 struct ReceiptLedger {
     private struct Use {
         var session: SessionID?
