@@ -68,6 +68,8 @@ final class AgentReplay {
     var offered: [OfferPlace: Slot] = [:]
     /// The place of a frame of the gateway that is lost with its connection.
     let lostIndex: Int?
+    /// Parts that the gateway has named as partials or candidates, and what it says of an offer of them.
+    var named: [PartPlace: (digest: SHA256Digest, decision: PartDecision.Decision)] = [:]
     /// Connections that were told to go away.
     private var dismissed: Set<Int> = []
     /// Digests that readings are to give first, where the gateway's answer says that the bytes were others.
@@ -331,9 +333,16 @@ final class AgentReplay {
     /// Sends a line of the gateway, with the session ids that the agent drew.
     func deliver(_ line: Conversation.FrameLine, to place: SlotPlace) throws {
         guard let wire = wires[place.connection], case .frame(_, let frame) = try line.content() else { return }
-        var buffer = ByteBuffer()
         let session = frame.session.flatMap { named in sessions.first { $0.value == named }?.key }
-        try (session.map(frame.with) ?? frame).encode(slot: place.slot, into: &buffer)
+        try send(session.map(frame.with) ?? frame, to: place, on: wire)
+        note(frame, at: place)
+        while try answerOfferOfNamedPart() {}
+    }
+
+    /// Sends a frame that the agent reads at once.
+    func send(_ frame: Frame, to place: SlotPlace, on wire: Wire) throws {
+        var buffer = ByteBuffer()
+        try frame.encode(slot: place.slot, into: &buffer)
         wire.write(buffer, .toAgent)
         settle()
     }

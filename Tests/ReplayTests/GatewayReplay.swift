@@ -185,7 +185,8 @@ final class GatewayReplay: HostWorld {
             offers[Place(connection: line.connection, slot: slot, part: offer.part)] = Offered(size: offer.size)
         case .data(let slot, let header, _):
             let place = Place(connection: line.connection, slot: slot, part: header.part)
-            offers[place]?.end = header.offset + UInt64(header.plainBytes)
+            // A part that was named as a partial is decided without an offer.
+            offers[place, default: Offered(size: .max, isDecided: true)].end = header.offset + UInt64(header.plainBytes)
             if offers[place]?.isDecided == false { offers[place]?.isAhead = true }
         case .frame(_, .pong(let pong)):
             buffer = ByteBuffer()

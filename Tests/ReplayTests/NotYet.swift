@@ -6,7 +6,6 @@ enum NotYet {
     private static let adoption = "SESSION OPENED adopted is not the answer to a query in one yet."
     private static let proving = "PROVE is not answered yet."
     private static let asking = "The agent asks for no receipts yet."
-    private static let candidates = "The agent offers a candidate with its own digest in place of taking it as stored."
 
     static let gateway: [String: String] = [
         "metadata and a receipt": receipts,
@@ -25,7 +24,6 @@ enum NotYet {
         "metadata and a receipt": "The agent names no metadata and asks for no receipts yet.",
         "several parts and a receipt": asking,
         "resume": "The agent asks for no partials yet.",
-        "a candidate": candidates,
         "a foreign token": "The agent asks for no partials yet.",
         "adoption": "The agent resumes an adopted session with a query of its own.",
         "prove": "The agent does not ask by PROVE yet.",
