@@ -144,6 +144,12 @@ let package = Package(
                 "TransferCore", "WireProtocol", "TestSupport", nioCore, nioPosix, logging,
             ], swiftSettings: strict),
         .testTarget(
+            name: "ReplayTests",
+            dependencies: [
+                "GatewayKit", "SecureChannel", "SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol",
+                nioCore,
+            ], swiftSettings: strict),
+        .testTarget(
             name: "AgentKitTests",
             dependencies: [
                 "AgentKit", "SecureChannel", "SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol",

@@ -161,9 +161,10 @@ class Conversation:
     def stored(self, terms, part, slot=1, on=1):
         return self.g("STORED", v.stored(part, etag(terms.piece(part))), slot, on=on)
 
-    def list_all(self, terms, slot=1, on=1):
+    def list_all(self, terms, slot=1, on=1, first=True):
+        """`first`: nothing was completed before, and this run opened the session (§9.1)."""
         self.a("PART LIST", v.part_list(*terms.entries(*range(1, terms.part_count + 1))), slot, 1, on)
-        return self.a("COMPLETE", terms.complete(), slot, on=on)
+        return self.a("COMPLETE", terms.complete(), slot, int(first), on)
 
     def transfer(self, terms, *parts, slot=1, on=1):
         for part in parts:
@@ -242,7 +243,7 @@ def several_parts():
     talk.begin(terms).transfer(terms, 1, 2, 3)
     talk.store("part", upload=terms.upload, part=2, content=b"another content.", etag=etag(b"another content."))
     talk.list_all(terms).g("PARTS WANTED", v.parts_wanted(2)).transfer(terms, 2)
-    yield talk.list_all(terms).g("COMPLETED", terms.completed())
+    yield talk.list_all(terms, first=False).g("COMPLETED", terms.completed())
 
     talk = Conversation("a part that does not agree", "The bytes are not those of the offered digest.").connect()
     talk.begin(terms)
@@ -255,8 +256,8 @@ def several_parts():
 def resumed():
     terms = Terms(LARGE)
 
-    def cut(name, sentence):
-        talk = Conversation(name, sentence).connect().begin(terms).transfer(terms, 1)
+    def cut(name, sentence, side="both"):
+        talk = Conversation(name, sentence, side).connect().begin(terms).transfer(terms, 1)
         return talk.offer(terms, 2).send(terms, 2).data(terms, 2, 0, 6).pause(50).close("A")
 
     def query(talk, flags=0):
@@ -282,7 +283,7 @@ def resumed():
     state(talk, partials=[(2, sha(terms.piece(2)), 6, PART)]).send(terms, 3, on=2)
     talk.data(terms, 2, 6, on=2).data(terms, 3, on=2).received(terms, 2, on=2).received(terms, 3, on=2)
     talk.stored(terms, 2, on=2).stored(terms, 3, on=2)
-    yield talk.list_all(terms, on=2).g("COMPLETED", terms.completed(), on=2)
+    yield talk.list_all(terms, on=2, first=False).g("COMPLETED", terms.completed(), on=2)
 
     talk = Conversation("a candidate", "STORED did not arrive; the list behind RESUME STATE names the part.").connect()
     talk.begin(terms).offer(terms, 1).send(terms, 1).data(terms, 1).received(terms, 1).stored(terms, 1).close("A")
@@ -291,7 +292,8 @@ def resumed():
     talk.transfer(terms, 2, 3, on=2)
     yield talk.list_all(terms, on=2).g("COMPLETED", terms.completed(), on=2)
 
-    talk = cut("leave", "SESSION LEAVE keeps what is stored and lets go of what was being received.").connect(2)
+    talk = cut("leave",
+               "SESSION LEAVE keeps what is stored and lets go of what was being received.", "gateway").connect(2)
     state(query(talk)).offer(terms, 2, on=2).send(terms, 2, 6, on=2)
     talk.a("SESSION LEAVE", on=2).g("SESSION LEFT", on=2)
     state(query(talk).offer(terms, 2, on=2)).send(terms, 2, on=2)
@@ -303,7 +305,7 @@ def resumed():
     yield talk.g("RESUME STATE", v.resume_state(2, part_bytes=PART), on=2)
 
     talk = Conversation("a foreign token", "The device was renamed; A begins anew.").connect()
-    talk.a("RESUME QUERY", v.resume_query(0, terms.token("camera-6")))
+    talk.a("RESUME QUERY", v.resume_query(0, terms.token("camera-6")), flags=1)
     talk.g("SESSION REFUSED", v.session_refused(0x0037, 0, "the token is of another device"))
     yield talk.begin(Terms(LARGE, "second"))
 
@@ -311,17 +313,18 @@ def resumed():
 def adopted():
     first, second = Terms(LARGE, "session"), Terms(LARGE, "second")
 
-    def left(name, sentence):
-        talk = Conversation(name, sentence).connect().begin(first).transfer(first, 1).close("A").add("restart")
+    def left(name, sentence, side="both"):
+        talk = Conversation(name, sentence, side).connect().begin(first).transfer(first, 1).close("A").add("restart")
         return talk.connect(2, "second run")
 
     talk = left("adoption", "A's journal is lost; SESSION OPENED names the unfinished session and its parts.")
     talk.a("SESSION OPEN", second.open(), flags=1, on=2)
     talk.g("SESSION OPENED", v.session_adopted(first.token(), 1, (), PART, "session"), flags=1, on=2)
     talk.g("PART LIST", v.part_list(*first.entries(1)), flags=1, on=2).transfer(first, 2, 3, on=2)
-    yield talk.list_all(first, on=2).g("COMPLETED", first.completed(), on=2)
+    yield talk.list_all(first, on=2, first=False).g("COMPLETED", first.completed(), on=2)
 
-    talk = left("adoption with offers sent ahead", "Offers made while opening are decided in the adopted session.")
+    talk = left("adoption with offers sent ahead",
+                "Offers made while opening are decided in the adopted session.", "gateway")
     talk.a("SESSION OPEN", second.open(), flags=1, on=2)
     for part in (1, 2, 3):
         talk.offer(second, part, on=2)
@@ -329,9 +332,9 @@ def adopted():
     talk.g("PART LIST", v.part_list(*first.entries(1)), flags=1, on=2)
     talk.g("PART DECISION", v.part_decision(1, 1, etag=etag(first.piece(1))), on=2)
     talk.send(first, 2, on=2).send(first, 3, on=2).move(first, 2, 3, on=2)
-    yield talk.list_all(first, on=2).g("COMPLETED", first.completed(), on=2)
+    yield talk.list_all(first, on=2, first=False).g("COMPLETED", first.completed(), on=2)
 
-    talk = left("an adoption that is not wanted", "A leaves the slot, aborts by the token, and opens again.")
+    talk = left("an adoption that is not wanted", "A leaves the slot, aborts by the token, and opens again.", "gateway")
     talk.a("SESSION OPEN", second.open(), flags=1, on=2)
     talk.g("SESSION OPENED", v.session_adopted(first.token(), 1, (), PART, "session"), flags=1, on=2)
     talk.g("PART LIST", v.part_list(*first.entries(1)), flags=1, on=2)
@@ -357,7 +360,7 @@ def existing():
 
     other = b"other byte"
     talk = held("exists, replaced", "Other content is replaced by a new session, and only that object.", other)
-    exists(talk.connect().a("SESSION OPEN", Terms(SMALL).open(), flags=1), other)
+    exists(talk.connect().a("SESSION OPEN", Terms(SMALL, condition=1).open(), flags=1), other)
     yield talk.flight(Terms(SMALL, "second", condition=2, matches=older), flags=0)
 
     terms = Terms(LARGE)
@@ -394,19 +397,21 @@ def streams():
     yield talk.list_all(terms).g("COMPLETED", terms.completed())
 
     terms = Terms(bytes(80), size=v.U64_MAX)
-    talk = Conversation("stream too long", "Part 5 of at most 4 is refused at its offer; A aborts.").connect()
+    talk = Conversation("stream too long",
+                        "Part 5 of at most 4 is refused at its offer; A aborts.", "gateway").connect()
     talk.begin(terms, 0).offer(terms, 5, is_last=False)
     talk.g("PART DECISION", v.part_decision(3, 5, code=0x0033))
     talk.a("SESSION LEAVE").g("SESSION LEFT")
     yield talk.a("ABORT", v.abort(terms.token())).g("ABORTED")
 
     terms = Terms(LARGE[:24], size=v.U64_MAX)
-    talk = Conversation("stream with two last parts", "The second last-part flag breaks the protocol.").connect()
+    talk = Conversation("stream with two last parts",
+                        "The second last-part flag breaks the protocol.", "gateway").connect()
     talk.begin(terms, 0).offer(terms, 1, is_last=True).send(terms, 1).offer(terms, 2, is_last=True)
     talk.error(3, 0x0051, "part 2 is offered behind the last part, 1", slot=0)
     yield talk.close("G")
 
-    talk = Conversation("stream without a last part", "COMPLETE does not agree with the flags.").connect()
+    talk = Conversation("stream without a last part", "COMPLETE does not agree with the flags.", "gateway").connect()
     talk.begin(terms, 0)
     for part in (1, 2):
         talk.offer(Terms(LARGE[:32], size=v.U64_MAX), part, is_last=False)
@@ -442,27 +447,29 @@ def troubles():
     talk.connect().begin(terms).offer(terms, 3).g("PART DECISION", v.part_decision(0, 3, 0, v.U64_MAX))
     yield talk.data(terms, 3).received(terms, 3).stored(terms, 3)
 
-    talk = Conversation("COMPLETE before its data", "A one-part file's COMPLETE is judged when it arrives.").connect()
+    talk = Conversation("COMPLETE before its data",
+                        "A one-part file's COMPLETE is judged when it arrives.", "gateway").connect()
     talk.a("SESSION OPEN", small.open()).g("SESSION OPENED", small.opened()).offer(small, 1).send(small, 1)
     yield talk.a("COMPLETE", small.complete()).error(2, 0x003C, "0 of 10 bytes of part 1 have arrived")
 
-    talk = Conversation("COMPLETE before its offer", "It stands on no part.").connect()
+    talk = Conversation("COMPLETE before its offer", "It stands on no part.", "gateway").connect()
     talk.a("SESSION OPEN", small.open()).g("SESSION OPENED", small.opened()).a("COMPLETE", small.complete())
     yield talk.error(2, 0x003C, "part 1 was not offered in this slot")
 
-    talk = Conversation("COMPLETE with another root", "The digests do not give the root.").connect().begin(small)
+    talk = Conversation("COMPLETE with another root",
+                        "The digests do not give the root.", "gateway").connect().begin(small)
     talk.offer(small, 1).send(small, 1).data(small, 1).received(small, 1)
     talk.a("COMPLETE", v.complete(1, len(SMALL), v.digest("another")))
     yield talk.error(2, 0x003B, "the digest of part 1 gives another root digest")
 
-    talk = Conversation("COMPLETE with a gap", "The list is no whole file.").connect().begin(terms)
+    talk = Conversation("COMPLETE with a gap", "The list is no whole file.", "gateway").connect().begin(terms)
     talk.transfer(terms, 1, 2, 3).a("PART LIST", v.part_list(*terms.entries(1, 3)), flags=1)
-    yield talk.a("COMPLETE", terms.complete()).error(2, 0x003C, "part 2 is not listed")
+    yield talk.a("COMPLETE", terms.complete(), flags=1).error(2, 0x003C, "part 2 is not listed")
 
-    talk = Conversation("refusals", "Each refusal says what was wrong.").connect()
+    talk = Conversation("refusals", "Each refusal says what was wrong.", "gateway").connect()
     for slot, (refused, code, message) in enumerate((
             (Terms(SMALL, key="a//b"), 0x0030, "the key has two slashes in a row"),
-            (Terms(SMALL, key=".sluice/x"), 0x0030, "keys under .sluice/ are the gateway's own"),
+            (Terms(SMALL, key="a/../b"), 0x0030, "the key has a segment that is . or .."),
             (Terms(SMALL, part_bytes=1), 0x0034, "the part size 1 is below 16"),
             (Terms(SMALL, size=81), 0x0033, "81 bytes are more than 4 parts of 16 bytes"),
             (Terms(SMALL, pairs=[("sluice-session", "x")]), 0x0043, "metadata names do not begin with sluice-")), 1):
@@ -470,19 +477,21 @@ def troubles():
         talk.g("SESSION REFUSED", v.session_refused(code, 0, message), slot)
     yield talk
 
-    talk = Conversation("an unexpected frame", "SESSION OPEN in a slot that is in use.").connect().begin(terms)
+    talk = Conversation("an unexpected frame",
+                        "SESSION OPEN in a slot that is in use.", "gateway").connect().begin(terms)
     talk.a("SESSION OPEN", Terms(LARGE, "second").open())
     yield talk.error(3, 0x000C, "SESSION OPEN in slot 1, which is open", slot=0).close("G")
 
-    talk = Conversation("a slot that does not exist", "WELCOME allows 64 slots.").connect()
+    talk = Conversation("a slot that does not exist", "WELCOME allows 64 slots.", "gateway").connect()
     talk.a("SESSION OPEN", small.open(), 65)
     yield talk.error(3, 0x0009, "slot 65 is above 64", slot=0).close("G")
 
-    talk = Conversation("a part of the wrong size", "The offer does not fit the session.").connect().begin(terms)
+    talk = Conversation("a part of the wrong size",
+                        "The offer does not fit the session.", "gateway").connect().begin(terms)
     talk.a("PART OFFER", v.part_offer(1, 15))
     yield talk.error(3, 0x0051, "part 1 has 16 bytes, and was offered with 15", slot=0).close("G")
 
-    talk = Conversation("LZ4 without the capability", "A block that was not agreed is refused.")
+    talk = Conversation("LZ4 without the capability", "A block that was not agreed is refused.", "gateway")
     talk.add("connect", 1).a("HELLO", v.hello(capabilities=0), 0)
     talk.g("WELCOME", v.welcome(**{**DRAWN, "capabilities": 0}), 0)
     packed = Terms(b"a" * 64, part_bytes=64)
@@ -490,7 +499,8 @@ def troubles():
     talk.a("PART DATA", v.part_data(v.LZ4_BLOCK, plain_bytes=64), flags=1)
     yield talk.error(3, 0x0010, "LZ4 was not agreed", slot=0).close("G")
 
-    talk = Conversation("a list that disagrees", "RESUME QUERY announced two entries, the last page has one.")
+    talk = Conversation("a list that disagrees",
+                        "RESUME QUERY announced two entries, the last page has one.", "gateway")
     talk.connect().begin(terms).transfer(terms, 1).close("A").connect(2)
     talk.a("RESUME QUERY", v.resume_query(2, terms.token()), on=2)
     talk.a("PART LIST", v.part_list(*terms.entries(1)), flags=1, on=2)
@@ -507,10 +517,16 @@ def connections():
     yield talk.pause(20000).g("PING", v.ping(7), 0).a("PONG", v.ping(7), 0)
 
     talk = Conversation("go away", "A part under way is finished; what is new goes to another connection.").connect()
-    talk.begin(terms).offer(terms, 1).send(terms, 1).add("drain", 60000)
-    talk.g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0).data(terms, 1).received(terms, 1)
-    talk.stored(terms, 1).a("SESSION OPEN", Terms(SMALL, "second", key="camera/2.bin").open(), 2)
-    yield talk.g("SESSION REFUSED", v.session_refused(0x0025, 0, "the gateway is being stopped"), 2).close("A")
+    small = Terms(SMALL)
+    talk.begin(small).offer(small, 1).send(small, 1).add("drain", 60000)
+    talk.g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0).data(small, 1)
+    talk.a("COMPLETE", small.complete()).received(small, 1).g("COMPLETED", small.completed())
+    yield talk.close("A")
+
+    talk = Conversation("draining", "SESSION OPEN that crosses GO AWAY is refused.", "gateway").connect()
+    talk.add("drain", 60000).g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0)
+    talk.a("SESSION OPEN", Terms(SMALL).open())
+    yield talk.g("SESSION REFUSED", v.session_refused(0x0025, 0, "the gateway is being stopped")).close("A")
 
     talk = Conversation("fenced", "A newer run of the device takes over.").connect().connect(2, "second run")
     yield talk.error(3, 0x0022, "a newer run of this device took over", slot=0).close("G")
@@ -521,11 +537,12 @@ def connections():
     talk.a("HELLO", unknown.text8("software", ""), 0)
     yield talk.error(3, 0x0021, "this device is not on the gateway's list", slot=0).close("G")
 
-    talk = Conversation("another version", "A speaks versions 2 to 3 only.").add("connect", 1)
+    talk = Conversation("another version", "A speaks versions 2 to 3 only.", "gateway").add("connect", 1)
     talk.a("HELLO", v.hello(2, 3), 0)
     yield talk.error(3, 0x0020, "this gateway speaks version 1", slot=0).close("G")
 
-    talk = Conversation("no HELLO", "The first frame is another one.").add("connect", 1).a("PING", v.ping(1), 0)
+    talk = Conversation("no HELLO",
+                        "The first frame is another one.", "gateway").add("connect", 1).a("PING", v.ping(1), 0)
     yield talk.error(3, 0x000C, "PING before HELLO", slot=0).close("G")
 
     talk = Conversation("enrolment", "An invitation is good once. Under TLS only.")

@@ -9,6 +9,8 @@ package struct Conversation: Sendable {
         case both
         /// The gateway decides something by budgets of its own: only an agent can be held to it.
         case agent
+        /// The agent breaks a rule, or does what an agent need not do: only a gateway can be held to it.
+        case gateway
     }
 
     package let name: String
@@ -16,6 +18,11 @@ package struct Conversation: Sendable {
     /// What it shows, for people.
     package let sentence: String
     package let lines: [Line]
+
+    /// The conversation with other lines, for tests of what compares lines.
+    package func with(lines: [Line]) -> Conversation {
+        Conversation(name: name, side: side, sentence: sentence, lines: lines)
+    }
 }
 
 extension Conversation {
@@ -50,6 +57,11 @@ extension Conversation {
 
         /// The end that reads it.
         package var receiver: Role { sender == .agent ? .gateway : .agent }
+
+        /// The line with other bytes, for tests of what compares lines.
+        package func with(bytes: [UInt8]) -> FrameLine {
+            FrameLine(sender: sender, connection: connection, type: type, bytes: bytes, fields: fields)
+        }
     }
 
     /// What happens in the store beside the conversation.

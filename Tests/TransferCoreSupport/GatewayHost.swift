@@ -8,6 +8,8 @@ package final class GatewayHost {
         var wire: Wire
         var decoder = FrameDecoder(receiver: .gateway)
         var flow: (id: FlowID, skip: UInt64)?
+        /// A block that is arriving: it can only be decoded whole.
+        var block: (bytes: [UInt8], plainBytes: Int)?
         var isEnded = false
     }
 
@@ -35,6 +37,10 @@ package final class GatewayHost {
     package var tamperAnswer: ((StoreAnswer, StoreRequest) -> StoreAnswer?)?
     /// What the machine is told as soon as all bytes of a request are there, before anything comes of them.
     package var foreseesAnswer: ((StoreRequest, [UInt8]) -> StoreAnswer?)?
+    /// Looks at an invitation; nobody is invited where it is not there.
+    package var enrol: ((SHA256Digest, InvitationSecret) -> EnrolmentOutcome)?
+    /// Gives the plain bytes of an LZ4 block. Agents of the virtual world send none.
+    package var decompress: ((_ block: [UInt8], _ plainBytes: Int) -> [UInt8]?)?
 
     package init(world: any HostWorld, store: VirtualStore, number: Int = 0, makeMachine: @escaping () -> Gateway) {
         self.world = world
@@ -137,16 +143,29 @@ package final class GatewayHost {
             switch machine.receivedData(header, slot: slot, from: id, now: now) {
             case .accept(let flow, let skip):
                 ends[id]?.flow = (flow, skip)
+                if header.isCompressed { ends[id]?.block = ([], Int(header.plainBytes)) }
                 world.tookData(from: id, at: self)
             case .discard: ends[id]?.flow = nil
             case .violation: ends[id]?.isEnded = true
             }
         case .dataBytes(let piece):
-            deliver(Array(piece.readableBytesView), from: id)
+            if ends[id]?.block == nil {
+                deliver(Array(piece.readableBytesView), from: id)
+            } else {
+                ends[id]?.block?.bytes += piece.readableBytesView
+            }
         case .dataEnded:
+            if let block = ends[id]?.block { deliver(block, from: id) }
+            ends[id]?.block = nil
             ends[id]?.flow = nil
         }
         perform()
+    }
+
+    private func deliver(_ block: (bytes: [UInt8], plainBytes: Int), from id: ConnectionID) {
+        if let plain = decompress?(block.bytes, block.plainBytes) { return deliver(plain, from: id) }
+        ends[id]?.isEnded = true
+        machine.receivedMalformed(.badCompression, message: "PART DATA holds no block", from: id, now: now)
     }
 
     private func deliver(_ bytes: [UInt8], from id: ConnectionID) {
@@ -196,9 +215,13 @@ package final class GatewayHost {
             flows[id]?.release()
         case .dropFlow(let id):
             flows.removeValue(forKey: id)?.drop()
-        case .enrol(let id, _, _):
-            // Nobody is invited here.
-            machine.enrolled(.invalid, on: id, now: now)
+        case .enrol(let id, let fingerprint, let secret):
+            let outcome = enrol?(fingerprint, secret) ?? .invalid
+            world.schedule.after(.zero) { [weak self, life] in
+                guard let self, life == self.life else { return }
+                self.machine.enrolled(outcome, on: id, now: self.now)
+                self.perform()
+            }
         case .note(let note):
             notes.append(note)
         }

@@ -19,6 +19,13 @@ package final class Schedule {
 
     package var isEmpty: Bool { heap.isEmpty }
 
+    /// Lets everything happen that is planned within a time, and what comes of it, and lets that time pass.
+    package func run(for duration: Duration) {
+        var isOver = false
+        after(duration) { isOver = true }
+        while !isOver, step() {}
+    }
+
     package func after(_ delay: Duration, _ body: @escaping () -> Void) {
         at(now + delay, body)
     }

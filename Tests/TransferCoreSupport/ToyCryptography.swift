@@ -1,15 +1,27 @@
 package import TransferCore
 package import WireProtocol
 
+/// Real digests for a virtual world whose frames must have them.
+package protocol ContentDigesting: Sendable {
+    func sha256(_ bytes: [UInt8]) -> SHA256Digest?
+    func md5(_ bytes: [UInt8]) -> MD5Digest?
+}
+
 /// Digests for the virtual world: as good as SHA-256 at telling contents apart, as long as nobody attacks.
 package enum ToyDigest {
+    /// What every digest of this task is computed with, where toy digests will not do: a world that is compared with
+    /// golden vectors.
+    @TaskLocal package static var replacement: (any ContentDigesting)?
+
     package static func sha256(_ bytes: some Sequence<UInt8>) -> SHA256Digest {
+        if let digest = replacement?.sha256(Array(bytes)) { return digest }
         let words = mix(bytes, seeds: 0..<4)
         guard let digest = SHA256Digest(bytes: words.flatMap(bigEndian)) else { return sha256(CollectionOfOne(0)) }
         return digest
     }
 
     package static func md5(_ bytes: some Sequence<UInt8>) -> MD5Digest {
+        if let digest = replacement?.md5(Array(bytes)) { return digest }
         let words = mix(bytes, seeds: 4..<6)
         guard let digest = MD5Digest(bytes: words.flatMap(bigEndian)) else { return md5(CollectionOfOne(0)) }
         return digest

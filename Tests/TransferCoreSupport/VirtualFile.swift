@@ -10,10 +10,10 @@ package final class VirtualFile {
     /// Nobody finds it.
     package var isMissing = false
 
-    package init(bytes: [UInt8], inode: UInt64, seconds: Int64 = 1_000) {
+    package init(bytes: [UInt8], inode: UInt64, seconds: Int64 = 1_000, nanoseconds: UInt32 = 0) {
         self.bytes = bytes
         self.versions = [ToyDigest.sha256(bytes)]
-        let time = ModificationTime(seconds: seconds, nanoseconds: 0)
+        let time = ModificationTime(seconds: seconds, nanoseconds: nanoseconds)
         self.stamp = FileStamp(
             device: 1, inode: inode, size: UInt64(bytes.count), modification: time, change: time)
     }

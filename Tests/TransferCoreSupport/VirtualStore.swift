@@ -60,6 +60,10 @@ package final class VirtualStore {
     private var aborted: [String: Upload] = [:]
     private var recordRemovers: [RecordKey: StoreOrigin] = [:]
     package var latency = Duration.milliseconds(4)
+    /// How the store names a part.
+    package var etag: (MD5Digest) -> String = \.description
+    /// How it names a session's upload, where the usual name will not do.
+    package var uploadName: (SessionID) -> String? = { _ in nil }
     /// Whether objects keep their session id.
     package var keepsSession = true
     /// Which conditions are checked; the others are taken as if they held.
@@ -104,13 +108,22 @@ package final class VirtualStore {
     package func object(_ key: String) -> Object? { objects[Array(key.utf8)] }
 
     /// Puts an object there as another writer would.
-    package func put(_ bytes: [UInt8], key: String, evidence: ContentEvidence, partBytes: UInt64 = 0) {
+    ///
+    /// - Parameter session: the session that the object's metadata name.
+    package func put(
+        _ bytes: [UInt8], key: String, evidence: ContentEvidence, partBytes: UInt64 = 0, session: SessionID? = nil
+    ) {
         let facts = ObjectFacts(
             size: UInt64(bytes.count), partBytes: partBytes, evidence: evidence,
-            etag: "foreign-\(ToyDigest.md5(bytes))", version: "", session: nil)
-        let object = Object(bytes: bytes, facts: facts, writer: nil)
+            etag: "foreign-\(ToyDigest.md5(bytes))", version: "", session: session)
+        let object = Object(bytes: bytes, facts: facts, writer: session)
         objects[Array(key.utf8)] = object
         onChange?(key, object)
+    }
+
+    /// Another writer writes a part of an upload again.
+    package func put(_ bytes: [UInt8], part: PartNumber, upload: String, etag: String) {
+        uploads[upload]?.parts[part] = StoredPart(bytes: bytes, digest: ToyDigest.sha256(bytes), etag: etag)
     }
 
     package func removeObject(_ key: String) { objects[Array(key.utf8)] = nil }
@@ -224,7 +237,7 @@ package final class VirtualStore {
 
     private func newUpload(key: String, label: ObjectLabel) -> String {
         lastUpload += 1
-        let id = "upload-\(lastUpload)"
+        let id = uploadName(label.session) ?? "upload-\(lastUpload)"
         uploads[id] = Upload(key: key, label: label)
         return id
     }
@@ -331,7 +344,7 @@ extension VirtualStore {
         }
         guard isWhole else { return .failed(.digestMismatch) }
         noteStored(part, digest: bytes.digest, session: found.label.session)
-        let etag = ToyDigest.md5(body).description
+        let etag = etag(ToyDigest.md5(body))
         uploads[upload]?.parts[part] = StoredPart(bytes: body, digest: bytes.digest, etag: etag)
         uploads[upload]?.names[part, default: []].insert(etag)
         return .partStored(etag: etag)

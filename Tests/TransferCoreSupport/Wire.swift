@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 package import TransferCore
 import WireProtocol
 
@@ -53,7 +53,7 @@ package final class Wire {
     }
 
     /// Bytes that were written together arrive together, unless the world has it otherwise.
-    func write(_ bytes: ByteBuffer, _ direction: Direction) {
+    package func write(_ bytes: ByteBuffer, _ direction: Direction) {
         if direction == .toGateway { bytesToGateway += bytes.readableBytes }
         schedule.at(arrivalTime(direction)) { self.deliver(bytes, direction) }
     }
@@ -65,7 +65,7 @@ package final class Wire {
     }
 
     /// One side closes in order: what it wrote arrives first.
-    func close(from direction: Direction) {
+    package func close(from direction: Direction) {
         schedule.at(arrivalTime(direction)) {
             guard !self.isBroken else { return }
             switch direction {

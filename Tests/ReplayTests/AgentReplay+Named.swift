@@ -1,0 +1,54 @@
+import TransferCoreSupport
+import WireProtocol
+
+// Parts that the gateway names as partials or candidates (specification §8.1): an agent goes on with them without an
+// offer, or offers them all the same.
+
+extension AgentReplay {
+    /// Takes note of the parts that the gateway names.
+    func note(_ frame: Frame, at place: SlotPlace) {
+        let partials: [PartialPart] =
+            switch frame {
+            case .resumeState(let state): state.partials
+            case .sessionOpened(let opened): opened.adoption?.partials ?? []
+            default: []
+            }
+        for part in partials {
+            let decision = PartDecision.Decision.send(offset: part.offset, limit: part.limit)
+            named[PartPlace(slot: place, part: part.part)] = (part.digest, decision)
+        }
+        guard case .partList(let list) = frame else { return }
+        for entry in list.entries {
+            guard let digest = entry.digest else { continue }
+            named[PartPlace(slot: place, part: entry.part)] = (digest, .have(etag: entry.etag))
+        }
+    }
+
+    /// Answers an offer that no line has, of a part that the gateway has named: an agent may offer it all the same.
+    ///
+    /// - Returns: whether there was one.
+    func answerOfferOfNamedPart() throws -> Bool {
+        for (place, naming) in named {
+            guard let wire = wires[place.slot.connection], let index = sent.firstIndex(where: { isAbout(place, $0) }),
+                case .partOffer(let offer)? = sent[index].frame, offer.digest == naming.digest,
+                try !isOffered(place.part, on: place.slot.connection)
+            else { continue }
+            sent.remove(at: index)
+            named[place] = nil
+            let decision = PartDecision(part: place.part, decision: naming.decision)
+            try send(.partDecision(decision), to: place.slot, on: wire)
+            return true
+        }
+        return false
+    }
+
+    /// Whether a line offers the part.
+    private func isOffered(_ part: PartNumber, on connection: Int) throws -> Bool {
+        try lines.contains { line in
+            guard case .frame(let line) = line, line.connection == connection, line.type == .partOffer else {
+                return false
+            }
+            return try line.place()?.part == part
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import NIOCore
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+extension AgentReplay: HostWorld {
+    func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from agent: AgentHost) {
+        guard let number = numbers[agent.number]?[id] else { return }
+        if case .ping(let ping) = frame {
+            // An agent may ask whether the gateway lives at any time.
+            var buffer = ByteBuffer()
+            do {
+                try Frame.pong(Pong(nonce: ping.nonce)).encode(slot: .connection, into: &buffer)
+            } catch {
+                violation("\(error)")
+            }
+            wires[number]?.write(buffer, .toAgent)
+            return
+        }
+        if let part = frame.part { offered[OfferPlace(connection: number, part: part)] = slot }
+        sent.append(Sent(connection: number, slot: slot, what: .frame(frame)))
+    }
+
+    func sendsChunk(
+        _ header: PartDataHeader, of upload: UploadID, on connection: ConnectionID, wireBytes: UInt64,
+        from agent: AgentHost
+    ) {
+        guard let number = numbers[agent.number]?[connection] else { return }
+        let range = header.offset..<header.offset + UInt64(header.plainBytes)
+        guard let slot = offered[OfferPlace(connection: number, part: header.part)] else {
+            return violation("the agent sent data of part \(header.part) before its offer")
+        }
+        sent.append(Sent(connection: number, slot: slot, what: .data(header.part, range)))
+    }
+
+    func violation(_ text: String) { violations.append(text) }
+
+    func duration(of work: AgentWork, at agent: AgentHost) -> Duration {
+        switch work {
+        // Where no line begins anything, nothing may begin: the journal's disk is slow.
+        case .committing where script.isIdle: .seconds(3_600)
+        // On a slow link it is worth joining another connection.
+        case .sending where script.connectionsMax > 1: .milliseconds(100)
+        default: .microseconds(10)
+        }
+    }
+
+    func file(of upload: UploadID, at agent: AgentHost) -> VirtualFile? { files[upload] }
+
+    func connect(_ id: ConnectionID, from agent: AgentHost) -> Wire? {
+        let connections = script.runs[agent.number].connections
+        let count = connectionCounts[agent.number, default: 0]
+        guard count < connections.count else { return nil }
+        connectionCounts[agent.number] = count + 1
+        let wire = Wire(id: id, gatewayID: id, gateway: nowhere, agent: agent)
+        wires[connections[count]] = wire
+        numbers[agent.number, default: [:]][id] = connections[count]
+        return wire
+    }
+
+    func commit(_ writes: [JournalWrite], of agent: AgentHost) -> UploadFailure? {
+        for write in writes { journal.apply(write) }
+        return nil
+    }
+
+    /// What the agent sends is seen when it is sent; nobody reads it at the other end.
+    func arrival(of byteCount: Int, on wire: Wire, _ direction: Wire.Direction) -> Arrival {
+        Arrival(pieces: direction == .toAgent ? [byteCount] : [])
+    }
+
+    func latency(of wire: Wire, _ direction: Wire.Direction) -> Duration { .zero }
+}

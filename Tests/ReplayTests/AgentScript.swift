@@ -1,0 +1,123 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What a conversation implies about the agent: its runs, and the uploads that its users asked for.
+struct AgentScript {
+    /// One life of an agent's process.
+    struct Run {
+        let id: RunID
+        let capabilities: Capabilities
+        /// The numbers of its connections, in the order in which it makes them.
+        var connections: [Int]
+    }
+
+    /// A file that the user pushed.
+    struct Push: Equatable {
+        var key: String
+        /// `nil` for a stream.
+        var size: UInt64?
+        var partBytes: UInt64
+        var modification: ModificationTime
+        var policy: ExistingKeyPolicy
+        /// The session of a token with which the conversation begins: the journal has it from an earlier run.
+        var saved: SessionToken?
+    }
+
+    /// A line of the agent with which it begins something in a slot.
+    private struct Beginning {
+        var line: Int
+        var connection: Int
+        var slot: Slot
+        var key: String
+        var open: SessionOpen?
+        var token: SessionToken?
+    }
+
+    let runs: [Run]
+    /// The most connections that are open at once.
+    let connectionsMax: Int
+    /// Whether nothing begins in any slot.
+    var isIdle: Bool { beginnings.isEmpty }
+    private let beginnings: [Beginning]
+    private let sizes: [String: UInt64]
+
+    init(_ lines: [Conversation.Line], tokens: (([UInt8]) -> SessionToken?)) throws {
+        var runs: [Run] = []
+        var beginnings: [Beginning] = []
+        var sizes: [String: UInt64] = [:]
+        var (open, openMax) = (0, 0)
+        for (index, line) in lines.enumerated() {
+            if case .connect = line { open += 1 }
+            if case .close = line { open -= 1 }
+            openMax = max(openMax, open)
+            guard case .frame(let line) = line, line.sender == .agent,
+                case .frame(let slot, let frame) = try line.content()
+            else { continue }
+            var beginning = Beginning(line: index, connection: line.connection, slot: slot, key: "")
+            switch frame {
+            case .hello(let hello):
+                if let run = runs.firstIndex(where: { $0.id == hello.run }) {
+                    runs[run].connections.append(line.connection)
+                } else {
+                    runs.append(
+                        Run(id: hello.run, capabilities: hello.capabilities, connections: [line.connection]))
+                }
+            case .sessionOpen(let open):
+                beginning.open = open
+                beginning.key = try open.terms.key
+                beginnings.append(beginning)
+            case .resumeQuery(let query):
+                beginning.token = tokens(query.token)
+                beginning.key = String(beginning.token?.terms.key.dropFirst(ReplaySite.prefix.count) ?? "")
+                beginnings.append(beginning)
+            case .complete(let complete):
+                let use = beginnings.last { $0.connection == line.connection && $0.slot == slot }
+                if let use { sizes[use.key] = complete.size }
+            default: break
+            }
+        }
+        self.runs = runs
+        self.beginnings = beginnings
+        self.sizes = sizes
+        connectionsMax = max(openMax, 1)
+    }
+
+    /// The run that makes a connection, by its place in `runs`.
+    func run(of connection: Int) -> Int? { runs.firstIndex { $0.connections.contains(connection) } }
+
+    /// What the user pushes at the latest when a line is reached: what begins next in a run.
+    func push(in run: Int, from line: Int) throws -> Push? {
+        let connections = runs[run].connections
+        let next = beginnings.first { $0.line >= line && connections.contains($0.connection) }
+        guard let next else { return nil }
+        let opens = beginnings.filter { $0.key == next.key }.compactMap(\.open)
+        guard let open = opens.first, var terms = try? open.terms else { return nil }  // All of these keep the rules.
+        if let token = next.token { terms = token.terms }
+        let policy: ExistingKeyPolicy =
+            switch (terms.condition, open.compares) {
+            case (.absent, true): .verify
+            case (.absent, false): terms.size == nil ? .verify : .fail
+            case (_, _): .replace
+            }
+        return Push(
+            key: next.key, size: terms.size, partBytes: terms.partBytes, modification: terms.modification,
+            policy: policy, saved: next.token)
+    }
+
+    /// Whether a run goes on with a key by a token, and so has its journal.
+    func resumes(_ key: String, in run: Int) -> Bool {
+        let first = beginnings.first { $0.key == key && runs[run].connections.contains($0.connection) }
+        return first?.token != nil
+    }
+
+    /// The key of the file that a slot carries at a line.
+    func key(connection: Int, slot: Slot, line: Int) -> String? {
+        beginnings.last { $0.line <= line && $0.connection == connection && $0.slot == slot }?.key
+    }
+
+    /// The bytes of a file.
+    func content(of push: Push) -> [UInt8] {
+        ReplaySite.content(key: push.key, size: push.size ?? sizes[push.key] ?? 0)
+    }
+}

@@ -1,0 +1,145 @@
+import FoundationEssentials
+import GatewayKit
+import NIOCore
+import SecureChannel
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Why a replay stopped: the line of the conversation, counted from the one behind its heading, and what was wrong.
+struct ReplayFailure: Error, CustomStringConvertible {
+    let line: Int
+    let reason: String
+
+    var description: String { "line \(line): \(reason)" }
+}
+
+/// Digests by OpenSSL, for the virtual world.
+struct RealDigests: ContentDigesting {
+    func sha256(_ bytes: [UInt8]) -> SHA256Digest? {
+        // Only a broken OpenSSL fails here, and then every digest that is compared differs.
+        try? SHA256Digest.of(bytes)
+    }
+
+    func md5(_ bytes: [UInt8]) -> MD5Digest? {
+        // As above.
+        guard var hasher = try? MD5Hasher() else { return nil }
+        bytes.withUnsafeBytes { hasher.update($0) }
+        // As above.
+        return try? hasher.finalize()
+    }
+}
+
+/// What `Protocol/vectors` fixes for all conversations beside their lines (specification §14.1).
+enum ReplaySite {
+    /// The wall clock when a conversation begins.
+    static let wallMilliseconds: Int64 = 1_767_225_600_000
+    static let prefix = "site-a/"
+    static let deviceName = "camera-7"
+
+    /// Seals and opens with the key of `token.txt`.
+    static func cryptography() throws -> SiteCryptography {
+        let token = try values(of: "token.txt")
+        guard let id = token["sealingKeyID"].flatMap({ UInt32($0) }),
+            let secret = token["sealingKey"].flatMap({ bytesOfHexadecimal($0) })
+        else { throw ReplayFailure(line: 0, reason: "token.txt has no key") }
+        return SiteCryptography(
+            keys: try KeyRing(keys: [.init(id: KeyRing.KeyID(value: id), state: .sealing, secret: secret)]))
+    }
+
+    /// The fingerprint of the device: that of HELLO in the first conversation.
+    static func fingerprint() throws -> SHA256Digest {
+        for case .frame(let line) in try Conversation.all().first?.lines ?? [] {
+            if case .frame(_, .hello(let hello)) = try line.content() { return hello.fingerprint }
+        }
+        throw ReplayFailure(line: 0, reason: "the first conversation has no HELLO")
+    }
+
+    /// The bytes of a device's file; of a stream so many of its first ones.
+    static func content(key: String, size: UInt64) -> [UInt8] {
+        switch (key, size) {
+        case ("camera/1.bin", 10): Array("edge bytes".utf8)
+        case ("camera/2.bin", 10): Array("more bytes".utf8)
+        case (_, 64): Array(repeating: UInt8(ascii: "a"), count: 64)
+        default: (0..<size).map { UInt8(truncatingIfNeeded: 0x41 + $0) }
+        }
+    }
+
+    private static func values(of file: String, sourceFile: String = #filePath) throws -> [String: String] {
+        let root = URL(filePath: sourceFile).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let text = try String(contentsOf: root.appending(path: "Protocol/vectors/\(file)"), encoding: .utf8)
+        let pairs = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.compactMap { line -> (String, String)? in
+            guard let bar = line.firstRange(of: " | ") else { return nil }
+            return (String(line[..<bar.lowerBound]), String(line[bar.upperBound...]))
+        }
+        return Dictionary(pairs) { first, _ in first }
+    }
+}
+
+/// A frame of a conversation, read.
+enum LineContent {
+    case frame(Slot, Frame)
+    /// PART DATA with its plain bytes; `nil` where its block cannot be decoded.
+    case data(Slot, PartDataHeader, plain: [UInt8]?)
+}
+
+extension Conversation.FrameLine {
+    /// What its bytes say.
+    func content() throws -> LineContent {
+        var decoder = FrameDecoder(receiver: receiver)
+        decoder.append(ByteBuffer(bytes: bytes))
+        var data: (slot: Slot, header: PartDataHeader)?
+        var payload: [UInt8] = []
+        while let inbound = try decoder.next() {
+            switch inbound {
+            case .frame(let slot, let frame): return .frame(slot, frame)
+            case .dataBegan(let slot, let header): data = (slot, header)
+            case .dataBytes(let piece): payload += piece.readableBytesView
+            case .dataEnded: break
+            }
+        }
+        guard let data else { throw ReplayFailure(line: 0, reason: "\(type) is no whole frame") }
+        let plain = data.header.isCompressed ? plainBytes(payload, Int(data.header.plainBytes)) : payload
+        return .data(data.slot, data.header, plain: plain)
+    }
+}
+
+/// The plain bytes of an LZ4 block; `nil` where it does not decode to so many.
+func plainBytes(_ block: [UInt8], _ count: Int) -> [UInt8]? {
+    // Why it does not is of no use to a replay.
+    (try? LZ4Block.decompress(ByteBuffer(bytes: block), plainByteCount: count)).map { Array($0.readableBytesView) }
+}
+
+extension SiteCryptography {
+    /// The session of a token.
+    func session(of token: [UInt8]) -> SessionToken? {
+        guard case .opened(let plain) = open(token: token) else { return nil }
+        return SessionToken(encoded: plain)
+    }
+}
+
+extension Frame {
+    /// The part that it is about; `nil` for a frame about a session or a connection.
+    var part: PartNumber? {
+        switch self {
+        case .partOffer(let offer): offer.part
+        case .partDecision(let decision): decision.part
+        case .received(let received): received.part
+        case .stored(let stored): stored.part
+        case .error(let report): if case .part(let part) = report.scope { part } else { nil }
+        default: nil
+        }
+    }
+
+    /// The token that it carries, if any.
+    var token: [UInt8]? {
+        switch self {
+        case .sessionOpened(let opened): opened.token
+        case .resumeState(let state): state.token
+        case .resumeQuery(let query): query.token
+        case .abort(let abort): abort.token
+        default: nil
+        }
+    }
+}
