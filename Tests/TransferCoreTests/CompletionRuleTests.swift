@@ -76,6 +76,22 @@ import WireProtocol
         #expect(driver.requests.isEmpty == (fault != .nothing))
     }
 
+    /// What a store tells of a part's digest it has checked itself; the agent's list is only the agent's word.
+    @Test func aPartWithAnotherDigestInTheStoreIsWanted() throws {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.openParts(size: 2_500)
+        let entries = GatewayDriver.entries(of: 2_500)
+        driver.frame(.partList(PartList(entries: entries, isLast: true)))
+        driver.frame(.complete(GatewayDriver.complete(2_500)))
+        var listing = entries
+        let second = entries[1]
+        listing[1] = PartListEntry(
+            part: second.part, size: second.size, digest: ToyDigest.sha256([7]), etag: second.etag)
+        let answer = driver.answer(.parts(listing))
+        #expect(frames(answer) == [.partsWanted(PartsWanted(parts: [second.part]))])
+    }
+
     @Test(arguments: ["part", "size", "digest", "etag", "gap"])
     func everyListedPartIsWhole(what: String) throws {
         var driver = GatewayDriver()

@@ -165,6 +165,8 @@ import WireProtocol
         var driver = GatewayDriver { $0.slotsMax = 2 }
         driver.connect()
         #expect(codes(open(2, &driver)) == [])
+        let report = ErrorReport(scope: .session, code: .internal, retryAfterMilliseconds: 0, message: "m")
+        #expect(driver.frame(.error(report), slot: Slot(3)).isEmpty, "an ERROR is never answered with one")
         #expect(codes(open(3, &driver)) == [.badSlot])
     }
 

@@ -6,6 +6,8 @@ extension Gateway {
     mutating func receivedFrame(_ frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
         let id = attachment.connection
         guard attachment.slot.value <= context.limits.slotsMax else {
+            // An ERROR is never answered with an ERROR.
+            if case .error = frame { return }
             return end(id, .badSlot, "slot \(attachment.slot), at most \(context.limits.slotsMax)")
         }
         switch frame {
