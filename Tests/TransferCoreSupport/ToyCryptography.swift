@@ -51,6 +51,8 @@ package struct ToyCryptography: TransferCryptography {
 
     /// Signs receipts; `nil` where there are none.
     package var receiptKey: ReceiptKey?
+    /// Whether signing succeeds.
+    package var signs = true
 
     package init(sealingKey: UInt8? = 1, openingKeys: Set<UInt8> = [1], receiptKey: ReceiptKey? = Self.usualReceiptKey)
     {
@@ -65,7 +67,7 @@ package struct ToyCryptography: TransferCryptography {
     }()
 
     package func signature(of statement: [UInt8]) -> [UInt8]? {
-        receiptKey.map { Self.signature(of: statement, by: $0.publicKey) }
+        signs ? receiptKey.map { Self.signature(of: statement, by: $0.publicKey) } : nil
     }
 
     /// What a toy key signs with; anybody can compute it.

@@ -22,10 +22,12 @@ struct GatewayDriver {
     /// Actions since the last `take`.
     private var actions: [GatewayAction] = []
 
-    init(change: (inout GatewayLimits) -> Void = { _ in }) {
+    init(
+        cryptography: ToyCryptography = ToyCryptography(), change: (inout GatewayLimits) -> Void = { _ in }
+    ) {
         var limits = PairOptions().gatewayLimits
         change(&limits)
-        machine = Gateway(limits: limits, cryptography: ToyCryptography(), software: "g")
+        machine = Gateway(limits: limits, cryptography: cryptography, software: "g")
         machine.devicesChanged([Self.device], now: now)
     }
 

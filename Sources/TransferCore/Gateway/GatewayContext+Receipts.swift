@@ -33,7 +33,7 @@ extension GatewayContext {
         guard let bytes = try? statement.encoded(), let signature = cryptography.signature(of: bytes),
             let receipt = ReceiptSignature(timeMilliseconds: wallMilliseconds, bytes: signature)
         else {
-            actions.append(.note(.unsigned(key: object.key)))
+            actions.append(.note(.unsigned(device: device.name)))
             return nil
         }
         return receipt
