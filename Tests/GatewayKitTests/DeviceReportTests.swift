@@ -1,5 +1,6 @@
 import Foundation
 import GatewayKit
+import SecureChannel
 import TestSupport
 import Testing
 import TransferCore

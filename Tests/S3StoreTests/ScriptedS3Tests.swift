@@ -44,13 +44,10 @@ struct ScriptedS3Tests {
     /// A digest in the metadata is what a writer said: only the store's own checksum has been compared with the bytes.
     @Test func aDigestInTheMetadataIsNotChecked() async throws {
         try await withStore(of: .minio) { store, _ in
-            let metadata = ObjectMetadata(
-                sessionID: SessionID(high: 1, low: 2), partBytes: 100,
-                modificationTime: ModificationTime(seconds: 1, nanoseconds: 0))
-            let content = SampleContent(byteCount: 50, seed: 1)
-            _ = try await store.putObject(key: "key", body: content.body(), metadata: metadata, condition: .none)
+            let body = try body(of: [50])
+            _ = try await store.putObject(key: "key", body: body, metadata: sampleMetadata(), condition: .none)
             let summary = try #require(try await store.object(key: "key"))
-            #expect(summary.evidence == .partDigest(try content.digest))
+            #expect(summary.evidence == .partDigest(body.digest))
             #expect(!summary.isEvidenceChecked)
         }
     }

@@ -11,7 +11,7 @@ import WireProtocol
     // MARK: Outcomes
 
     @Test func aDigestThatTheStoreCheckedProvesTheFile() throws {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         #expect(driver.prove().isEmpty)
         #expect(driver.requests.map(\.request.kind) == [.lookUpObject])
@@ -28,7 +28,7 @@ import WireProtocol
     }
 
     @Test func aDigestOfTheWholeProvesAFileOfOnePart() {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove(size: 900)
         let proven = proven(driver.answer(.object(object(.wholeDigest(Self.whole), size: 900))))
@@ -40,7 +40,7 @@ import WireProtocol
         ContentEvidence.root(ToyDigest.root([])), .root(root), .wholeDigest(whole), .compositeMD5("x-3"), .none,
     ])
     func anotherSizeIsAnotherObject(evidence: ContentEvidence) {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove()
         let proven = proven(driver.answer(.object(object(evidence, size: 2_499, partBytes: 1_000))))
@@ -49,7 +49,7 @@ import WireProtocol
     }
 
     @Test func evidenceThatDisagreesIsAnotherObject() {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove(readsBack: true)
         let proven = proven(driver.answer(.object(object(.root(ToyDigest.root([])), partBytes: 1_000))))
@@ -58,7 +58,7 @@ import WireProtocol
     }
 
     @Test func aKeyWithoutAnObjectIsAbsent() {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove(readsBack: true)
         #expect(proven(driver.answer(.object(nil))) == .absent)
@@ -73,7 +73,7 @@ import WireProtocol
     func whatIsNoEvidenceLeavesTheContentUnknown(
         evidence: ContentEvidence, size: UInt64, partBytes: UInt64, isVerified: Bool
     ) {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove(size: size)
         let object = object(evidence, size: size, partBytes: partBytes, isVerified: isVerified)
@@ -85,7 +85,7 @@ import WireProtocol
 
     @Test(arguments: [true, false])
     func withBit0TheObjectIsReadBack(agrees: Bool) {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove(readsBack: true)
         #expect(proven(driver.answer(.object(object(.compositeMD5("x-3"), isVerified: false)))) == nil)
@@ -103,7 +103,7 @@ import WireProtocol
     /// The object was replaced or removed between the look-up and the reading.
     @Test func theObjectThatWasReadIsJudged() {
         for (answer, expected) in [(object(.none, size: 7, isVerified: false), true), (nil, false)] {
-            var driver = GatewayDriver()
+            var driver = GatewayDriver.reading()
             driver.connect()
             driver.prove(readsBack: true)
             driver.answer(.object(object(.none, isVerified: false)))
@@ -118,7 +118,7 @@ import WireProtocol
 
     /// A store whose objects cannot be read leaves the content unknown, and is not asked for ever.
     @Test func anObjectIsReadOnce() {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove(readsBack: true)
         driver.answer(.object(object(.none, isVerified: false)))
@@ -130,7 +130,7 @@ import WireProtocol
 
     @Test(arguments: ["", "/a", "../a", "a/../b", "a\u{0}"])
     func aKeyIsJudgedAsInSessionOpen(key: String) {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         #expect(refusal(driver.prove(key: key)) == .keyInvalid)
         #expect(driver.requests.isEmpty)
@@ -138,7 +138,7 @@ import WireProtocol
 
     /// More parts than any session has: each would cost a digest.
     @Test func aFileOfTooManyPartsIsRefused() {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         #expect(refusal(driver.prove(size: 10_001, partBytes: 1)) == .sizeUnsupported)
         #expect(refusal(driver.prove(size: .max, partBytes: 1)) == .sizeUnsupported)
@@ -146,7 +146,7 @@ import WireProtocol
     }
 
     @Test func aGatewayThatDrainsProvesNothing() {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.change { $0.drain(within: .seconds(10), now: $1) }
         #expect(refusal(driver.prove()) == .draining)
@@ -158,7 +158,7 @@ import WireProtocol
     ])
     func aStoreThatFailsRefuses(failure: StoreFailure, code: ErrorCode) {
         for isReading in [false, true] {
-            var driver = GatewayDriver()
+            var driver = GatewayDriver.reading()
             driver.connect()
             driver.prove(readsBack: true)
             if isReading { driver.answer(.object(object(.none, isVerified: false))) }
@@ -171,7 +171,7 @@ import WireProtocol
     // MARK: Beginnings
 
     @Test func onlyAnAbsentObjectCountsAsFruitless() {
-        var driver = GatewayDriver { $0.fruitlessBeginningsAtOnce = 2 }
+        var driver = GatewayDriver.reading { $0.fruitlessBeginningsAtOnce = 2 }
         driver.connect()
         for _ in 0..<20 {
             driver.prove()
@@ -190,7 +190,7 @@ import WireProtocol
     }
 
     @Test func tooManyAtOnceAreRefused() {
-        var driver = GatewayDriver { $0.provesPerDeviceMax = 2 }
+        var driver = GatewayDriver.reading { $0.provesPerDeviceMax = 2 }
         driver.connect()
         #expect(driver.prove(slot: Slot(1)).isEmpty)
         #expect(driver.prove(slot: Slot(2)).isEmpty)
@@ -200,7 +200,7 @@ import WireProtocol
     }
 
     @Test func tooManyOfAllDevicesAreRefused() {
-        var driver = GatewayDriver { $0.provesMax = 1 }
+        var driver = GatewayDriver.reading { $0.provesMax = 1 }
         driver.machine.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: driver.now)
         driver.connect()
         let other = driver.newConnection()
@@ -214,7 +214,7 @@ import WireProtocol
     // MARK: Leaving
 
     @Test func aSlotThatIsLeftHearsNothingMore() {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove()
         let request = driver.requests[0].id
@@ -229,7 +229,7 @@ import WireProtocol
 
     @Test(arguments: [true, false])
     func aReadingThatNobodyWaitsForIsCancelled(leaves: Bool) {
-        var driver = GatewayDriver()
+        var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove(readsBack: true)
         driver.answer(.object(object(.none, isVerified: false)))
@@ -267,6 +267,13 @@ import WireProtocol
 }
 
 extension GatewayDriver {
+    /// One whose tests say what an object that is read holds.
+    static func reading(change: (inout GatewayLimits) -> Void = { _ in }) -> GatewayDriver {
+        var driver = GatewayDriver(change: change)
+        driver.readsTellNothing = false
+        return driver
+    }
+
     /// PROVE of the file that `bytes` makes.
     @discardableResult
     mutating func prove(

@@ -223,7 +223,7 @@ extension GatewayDriver {
         answer(.object(nil))
         guard let offer = Self.offer(1, of: 900) else { return [] }
         frame(.partOffer(offer))
-        data(bytes: 900)
+        send(offer)
         frame(.complete(Self.complete(900)))
         return answer(.objectStored(Self.receipt))
     }
@@ -232,15 +232,19 @@ extension GatewayDriver {
     fileprivate mutating func store(part: UInt32) throws {
         let offer = try #require(Self.offer(part, of: 2_500))
         frame(.partOffer(offer))
-        var (offset, flow) = (UInt64(0), flows.last)
+        send(offer)
+        answer(.partStored(etag: "etag-\(part)"))
+    }
+
+    /// Sends a part's bytes; the store takes them as they come.
+    private mutating func send(_ offer: PartOffer) {
+        var offset: UInt64 = 0
         while offset < offer.size {
             let count = min(200, offer.size - offset)
-            data(part: part, offset: offset, bytes: UInt32(count))
+            data(part: offer.part.value, offset: offset, bytes: UInt32(count))
             offset += count
-            if let flow { change { $0.consumed(offset, flow: flow, now: $1) } }
+            if let flow = flows.last { change { $0.consumed(offset, flow: flow, now: $1) } }
         }
-        flow = nil
-        answer(.partStored(etag: "etag-\(part)"))
     }
 
     /// COMPLETE, and what the store answers.

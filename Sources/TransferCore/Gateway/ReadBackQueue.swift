@@ -1,7 +1,8 @@
 import WireProtocol
 
 // Which objects are read back, and in which order (specification §9.6): so many at once in all and for one device. The
-// devices take turns, and each device's objects are read in the order in which they were asked for.
+// devices take turns, those of which fewer are being read first. Each device's objects are read in the order in which
+// they were asked for.
 
 /// The objects that are being read back, and those that wait for it.
 ///
@@ -52,8 +53,10 @@ struct ReadBackQueue {
 
     /// Takes the object that may be read now out of the queue; `nil` where none may.
     mutating func next(_ limits: GatewayLimits) -> Reading? {
-        guard running.count < limits.readBacksMax,
-            let turn = turns.firstIndex(where: { runningCounts[$0] ?? 0 < limits.readBacksPerDeviceMax })
+        // The first of those of which the fewest are being read.
+        let counts = turns.map { runningCounts[$0] ?? 0 }
+        guard running.count < limits.readBacksMax, let fewest = counts.min(), fewest < limits.readBacksPerDeviceMax,
+            let turn = counts.firstIndex(of: fewest)
         else { return nil }
         let device = turns.remove(at: turn)
         guard var readings = waiting.removeValue(forKey: device), !readings.isEmpty else { return nil }
