@@ -3,7 +3,7 @@ import TransferCoreSupport
 import WireProtocol
 
 // Receipts and PROVE: what a gateway signs is true of an object that was under the key at that moment (specification
-// §9.5, §9.6). PROVEs come on the agents' own connections, in a slot that no agent uses; agents ignore the answers.
+// §9.5, §9.6). PROVEs come on the agents' own connections, in a slot that no agent uses. The answers are withheld.
 
 /// What the world knows of objects and questions, to judge receipts by.
 struct ReceiptWatch {
@@ -70,7 +70,22 @@ extension Frame {
 }
 
 extension Simulation {
+    /// Sessions ask for receipts, and agents do not get the answers to questions that are not theirs.
+    func installReceipts(on gateway: GatewayHost) {
+        if gateway.tamperInbound == nil { gateway.tamperInbound = { $0.askingForReceipt } }
+        gateway.withholds = { [unowned self, unowned gateway] frame, slot in
+            guard hasProveSlot(gateway), slot == proveSlot(gateway) else { return false }
+            return switch frame {
+            case .proven, .sessionRefused: true
+            default: false
+            }
+        }
+    }
+
     private func proveSlot(_ gateway: GatewayHost) -> Slot { Slot(gateway.machine.limits.slotsMax) }
+
+    /// Where there are fewer slots, the agent needs them all.
+    private func hasProveSlot(_ gateway: GatewayHost) -> Bool { gateway.machine.limits.slotsMax >= 16 }
 
     /// Now and then somebody asks for the object of a job, some time after a frame.
     func planProve(after frame: Frame, on id: ConnectionID, at gateway: GatewayHost) {
@@ -78,8 +93,7 @@ extension Simulation {
         if case .hello(let hello) = frame {
             receipts.devices[connection] = scenario.devices.first { ToyDigest.sha256([UInt8($0)]) == hello.fingerprint }
         }
-        // Where there are fewer slots, the agent needs them all.
-        guard gateway.machine.limits.slotsMax >= 16, let device = receipts.devices[connection],
+        guard hasProveSlot(gateway), let device = receipts.devices[connection],
             receipts.dice.percent(10)
         else { return }
         let number = receipts.dice.number(0...jobs.count - 1)

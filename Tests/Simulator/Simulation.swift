@@ -100,7 +100,7 @@ package final class Simulation {
                 self.makeGateway(number)
             }
             scenario.canary?.install(on: host, in: self)
-            if scenario.hasReceipts, host.tamperInbound == nil { host.tamperInbound = { $0.askingForReceipt } }
+            if scenario.hasReceipts { installReceipts(on: host) }
             gateways.append(host)
         }
         for (number, device) in scenario.devices.enumerated() {
