@@ -200,9 +200,9 @@ extension EndToEndTests {
                     try client.say(.ping(Ping(nonce: 5)))
                     try await client.answer("PONG") { if case .pong = $0 { () } else { nil } }
                     await client.close()
-                    // The file follows within seconds, and at the gateway's end at the latest.
                     try await withDeadline(Site.deadline, "the report in the home") {
                         while !FileManager.default.fileExists(atPath: site.path("gateway/reports.json")) {
+                            // The gateway writes the file within seconds, and does not say when.
                             try await Task.sleep(for: .milliseconds(100))
                         }
                     }

@@ -20,7 +20,7 @@ package struct DeviceReport: Equatable, Sendable {
 /// The newest REPORT of each device, with or without a connection of the device.
 struct DeviceReports {
     private var reports: [String: DeviceReport] = [:]
-    /// When each device's newest was kept, by the clock that nobody sets.
+    /// When each device's newest was kept, by the monotonic clock.
     private var keptAt: [String: Instant] = [:]
     /// Whether they have changed since the shell took them.
     private(set) var haveChanged = false

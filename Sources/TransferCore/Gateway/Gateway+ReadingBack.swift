@@ -17,7 +17,8 @@ extension Gateway {
         return true
     }
 
-    /// Begins as many readings as may be under way, and ends those that nobody waits for; called after every event.
+    /// Begins as many readings as may be under way, and cancels those whose session or PROVE has ended; called after
+    /// every event.
     mutating func beginReadBacks() {
         for (request, reader) in readBacks.awaited where !isAwaited(reader) {
             readBacks.abandon(request)

@@ -18,7 +18,8 @@ extension GatewayContext {
     /// A receipt that is made now; `nil` where the gateway makes none, and where it cannot be signed, which the log
     /// says. The caller answers without a receipt then: the object is stored all the same.
     ///
-    /// Signing takes about 50 µs, less than a request to any store, so the machine does it itself.
+    /// Signing takes some 60 µs of CPU with an Ed25519 key and 30 µs with a P-256 key (measured with `openssl speed`),
+    /// far less than the request to the store before it. So the machine signs at once instead of waiting for a thread.
     mutating func receipt(for object: ReceiptObject, device: AuthorisedDevice) -> ReceiptSignature? {
         guard let key = cryptography.receiptKey else { return nil }
         switch object.evidence {

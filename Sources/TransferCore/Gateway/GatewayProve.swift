@@ -34,7 +34,7 @@ struct GatewayProve {
     let device: AuthorisedDevice
     var phase: Phase
 
-    /// The object under the key is known, and as much of its content as can be told without reading more.
+    /// Judges the object under the key by what is known of it so far.
     func judge(_ object: ObjectFacts?, rootDigest: ([SHA256Digest]) -> SHA256Digest?) -> Step {
         guard let object else { return .answer(.absent, nil) }
         let told = ProvenObject(

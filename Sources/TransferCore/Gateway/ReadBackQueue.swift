@@ -29,7 +29,7 @@ struct ReadBackQueue {
 
     /// A reading that has begun.
     struct Running: Equatable {
-        /// `nil` once nobody waits for the result. The reading counts until the store's call has ended.
+        /// `nil` once its PROVE has ended. The reading counts until the store's call has ended.
         var reader: Reader?
         var device: SHA256Digest
         /// Budget held.
@@ -88,7 +88,7 @@ struct ReadBackQueue {
         return ended
     }
 
-    /// The readings under way whose results somebody waited for when they were looked at last, in order.
+    /// The readings under way that have not been abandoned, in order.
     var awaited: [(request: StoreRequestID, reader: Reader)] {
         guard !running.isEmpty else { return [] }
         return running.compactMap { request, reading in
@@ -96,12 +96,12 @@ struct ReadBackQueue {
         }.sorted { $0.request < $1.request }
     }
 
-    /// The store's call is being cancelled, because nobody waits for its result any more.
+    /// The store's call is being cancelled, because its session or PROVE does not need the result any more.
     mutating func abandon(_ request: StoreRequestID) {
         running[request]?.isAbandoned = true
     }
 
-    /// A PROVE has ended: nobody waits for its reading any more.
+    /// A PROVE has ended, and its reading with it.
     ///
     /// - Returns: the store's call that reads for it, where it has begun. It is to be cancelled.
     mutating func remove(_ reader: Reader, device: SHA256Digest) -> StoreRequestID? {
