@@ -21,9 +21,9 @@ actor GatewayCore {
 
     private nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
-    private let files: Files
-    private let logger: Logger
-    private var machine: Gateway
+    let files: Files
+    let logger: Logger
+    var machine: Gateway
     private var channels: [ConnectionID: any Channel] = [:]
     private var flows: [FlowID: PartFlow] = [:]
     private var flowsCheckedAt = Instant(nanoseconds: 0)
@@ -31,13 +31,13 @@ actor GatewayCore {
     /// `finishCalls` waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
     /// Invitations that are being taken up; `finish` waits for these, too.
-    private var enrolments: [ConnectionID: Task<Void, Never>] = [:]
+    var enrolments: [ConnectionID: Task<Void, Never>] = [:]
     /// Records of resumed sessions that are being written again.
     private var renewals: [SessionID: Task<Void, Never>] = [:]
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     private var lastConnection: UInt64 = 0
     private var isPerforming = false
-    private var invitations = InvitationList()
+    var invitations = InvitationList()
     private var certified = CertifiedDevices()
     private var doorstep: Doorstep
     private var strangers: [Doorstep.Stranger: any Channel] = [:]
@@ -201,42 +201,6 @@ actor GatewayCore {
         if let newest = files.invitations.changed() { invitations = newest }
     }
 
-    /// Takes an invitation at its word. A secret of none is refused at once; else the files are changed on a thread
-    /// that may wait, which the loop must not.
-    private func enrol(_ id: ConnectionID, _ fingerprint: Fingerprint, _ secret: InvitationSecret) {
-        do {
-            guard try invitations.live(secret.digest(), at: Date()) != nil else { return enrolled(.invalid, on: id) }
-        } catch {
-            return enrolled(.unavailable, on: id)
-        }
-        let voided: @Sendable (any Error) -> Void = { [logger] error in
-            logger.error("A used invitation is still in its file", metadata: ["error": "\(error)"])
-        }
-        // Secrets are good once, so there are no more of these than invitations.
-        enrolments[id] = Task { [home = files.home, logger] in
-            var outcome = EnrolmentOutcome.unavailable
-            do {
-                let device = try await NIOThreadPool.singleton.runIfActive {
-                    try home.redeem(secret, by: fingerprint, voided: voided)
-                }
-                outcome = device.map { .registered($0) } ?? .invalid
-            } catch {
-                logger.error("An invitation could not be used", metadata: ["error": "\(error)"])
-            }
-            if case .registered(let device) = outcome {
-                logger.notice("Enrolled", metadata: ["device": "\(device.name)", "fingerprint": "\(fingerprint)"])
-            }
-            self.enrolled(outcome, on: id)
-        }
-    }
-
-    private func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID) {
-        enrolments[id] = nil
-        lookAtDevices()
-        machine.enrolled(outcome, on: id, now: now)
-        perform()
-    }
-
     // MARK: Stopping
 
     /// Tells agents to go away; parts under way are finished until the deadline.
@@ -259,13 +223,13 @@ actor GatewayCore {
 
     // MARK: Performing
 
-    private var now: Instant { Instant(nanoseconds: 0) + (clock.now - startedAt) }
+    var now: Instant { Instant(nanoseconds: 0) + (clock.now - startedAt) }
 
     private var wallMilliseconds: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
 
     /// Does what the machine has decided, in order. A close or a write may bring new decisions at once: these are left
     /// to the loop that runs already, since nothing may overtake what was decided before.
-    private func perform() {
+    func perform() {
         guard !isPerforming else { return }
         isPerforming = true
         var actions = machine.takeActions()
@@ -379,6 +343,8 @@ actor GatewayCore {
             notice("A session failed", ["session": "\(session)", "code": "\(code.name)"])
         case .letGo(let session, let part):
             logger.info("Let a part go", metadata: ["session": "\(session)", "part": "\(part.value)"])
+        case .unsigned(let device):
+            notice("Could not sign a receipt", ["device": "\(device)"])
         case .storeUnavailable(let cause):
             logger.warning("The store takes no data; agents wait", metadata: ["cause": "\(cause)"])
         case .storeRecovered:

@@ -79,7 +79,7 @@ extension GatewayHome {
         } catch {
             invited = ["# \(error)\n"]
         }
-        return try devices().text + invited.joined()
+        return try devices().text + invited.joined() + reportLines(at: now)
     }
 
     /// Makes an invitation (specification §5.2); one that waits for the same name is void from here on.

@@ -17,6 +17,8 @@ package struct GatewayHome: Sendable {
     package var devicesPath: String { path + "/devices" }
     package var invitationsPath: String { path + "/invitations" }
     package var configurationPath: String { path + "/gateway.json" }
+    /// This gateway's own: what its devices have reported. Losing it loses nothing else.
+    package var reportsPath: String { path + "/reports.json" }
 
     /// Makes a home. What is there already is never touched.
     ///

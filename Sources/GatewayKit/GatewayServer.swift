@@ -77,7 +77,7 @@ package struct GatewayServer: Service {
         let keyFile = WatchedFile(home.keysPath, "key ring", logger: logger) { () throws(GatewayHomeError) in
             try home.keyRing()
         }
-        let cryptography = SiteCryptography(keys: try keyFile.initial())
+        let cryptography = try SiteCryptography(keys: try keyFile.initial(), identity: identity)
         let files = GatewayCore.Files(
             home: home,
             devices: WatchedFile(home.devicesPath, "device list", logger: logger) { () throws(GatewayHomeError) in
@@ -91,6 +91,7 @@ package struct GatewayServer: Service {
         let machine = Gateway(
             limits: configuration.limits, cryptography: cryptography, software: configuration.software)
         let core = GatewayCore(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
+        await core.restoreReports(home.reports())
         await core.devicesChanged(devices)
         // Nobody who is on the list depends on these: a gateway serves without them, and says so.
         await core.lookAtInvitations()
@@ -105,6 +106,7 @@ package struct GatewayServer: Service {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await keepTime(core) }
             tasks.addTask { await followFiles(core, keyFile, cryptography) }
+            tasks.addTask { await keepReports(of: core) }
             if let expiry = configuration.unfinishedExpiry {
                 tasks.addTask { await ExpiryKeeper(store: store, expiry: expiry, logger: logger).run() }
             }
@@ -115,6 +117,7 @@ package struct GatewayServer: Service {
             tasks.cancelAll()
         }
         await core.finish()
+        await writeReports(of: core)
         try await group.end()
     }
 
@@ -174,6 +177,21 @@ package struct GatewayServer: Service {
         while await Self.sleeps(for: .seconds(1)) {
             await core.lookAtDevices()
             if let newest = keys.changed() { cryptography.replaceKeys(by: newest) }
+        }
+    }
+
+    /// Writes what devices report of themselves into the home, where `device list` finds it.
+    private func keepReports(of core: GatewayCore) async {
+        while await Self.sleeps(for: .seconds(3)) { await writeReports(of: core) }
+    }
+
+    /// Losing a report loses nothing that matters, so a failure is only logged.
+    private func writeReports(of core: GatewayCore) async {
+        guard let reports = await core.takeChangedReports() else { return }
+        do {
+            try await NIOThreadPool.singleton.runIfActive { [home] in try home.write(reports) }
+        } catch {
+            logger.info("Could not keep the reports of devices", metadata: ["error": "\(error)"])
         }
     }
 

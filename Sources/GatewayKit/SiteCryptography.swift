@@ -10,9 +10,17 @@ package final class SiteCryptography: TransferCryptography {
     private static let context = Array("sluice session token".utf8)
 
     private let ring: Mutex<KeyRing>
+    private let identity: Identity?
+    package let receiptKey: ReceiptKey?
 
-    package init(keys: KeyRing) {
+    /// - Parameter identity: signs receipts; the one that every connection proves. `nil` for no receipts.
+    /// - Throws: where the identity's public key cannot be told.
+    package init(keys: KeyRing, identity: Identity? = nil) throws(CryptographyError) {
         self.ring = Mutex(keys)
+        self.identity = identity
+        self.receiptKey = try identity.map { (identity) throws(CryptographyError) in
+            ReceiptKey(publicKey: try identity.publicKey(), fingerprint: identity.fingerprint.digest)
+        }
     }
 
     private var keys: KeyRing { ring.withLock { $0 } }
@@ -30,6 +38,11 @@ package final class SiteCryptography: TransferCryptography {
     package func seal(token plain: [UInt8]) -> [UInt8]? {
         // As above.
         try? keys.seal(plain, context: Self.context)
+    }
+
+    package func signature(of statement: [UInt8]) -> [UInt8]? {
+        // try?: the machine answers without a receipt where the library fails, and the log says so.
+        try? identity?.signature(of: statement)
     }
 
     package func open(token sealed: [UInt8]) -> TokenOpening {

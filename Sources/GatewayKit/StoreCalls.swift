@@ -29,8 +29,10 @@ struct StoreCalls: Sendable {
 
     private func perform(_ request: StoreRequest, flow: PartFlow?) async throws(StoreError) -> StoreAnswer {
         switch request {
-        case .lookUpObject(let key, let plan):
-            return .object(try await lookUp(key, plan))
+        case .lookUpObject(let key, _):
+            return .object(try await store.object(key: ObjectKey(key)).map(ObjectFacts.init))
+        case .readObject(let key, let size, let partBytes):
+            return .object(try await readBack(key, size: size, partBytes: partBytes))
         case .findRecords(let key):
             return .records(try await records.sessions(key: key).compactMap { $0.record.map(SessionRecordFacts.init) })
         case .writeRecord(let facts):
@@ -75,37 +77,6 @@ struct StoreCalls: Sendable {
     }
 }
 
-extension StoreCalls {
-    /// What is under the key, with evidence of its content wherever that can be had.
-    private func lookUp(_ key: String, _ plan: PartPlan) async throws(StoreError) -> ObjectFacts? {
-        guard let summary = try await store.object(key: ObjectKey(key)) else { return nil }
-        var facts = ObjectFacts(summary)
-        guard facts.evidence == .none, facts.size == plan.fileBytes else { return facts }
-        guard let root = try await rootDigest(of: key, size: facts.size, partBytes: plan.partBytes) else { return nil }
-        facts.evidence = .root(root)
-        facts.partBytes = plan.partBytes
-        return facts
-    }
-
-    /// Reads an object back; `nil` where it is gone or has become another one meanwhile.
-    private func rootDigest(
-        of key: String, size: UInt64, partBytes: UInt64
-    ) async throws(StoreError) -> SHA256Digest? {
-        guard let object = try await store.readObject(key: ObjectKey(key)) else { return nil }
-        do {
-            var reading = try ObjectReading(partBytes: partBytes)
-            var pieces = object.bytes.makeAsyncIterator()
-            while let piece = try await pieces.next(isolation: nil) { try reading.update(piece) }
-            let result = try reading.finish()
-            return result.bytes == size ? result.root : nil
-        } catch let error as StoreError {
-            throw error
-        } catch {
-            throw StoreError(.unavailable, cause: error)
-        }
-    }
-}
-
 extension StoreRequest {
     /// The flow whose bytes the request carries.
     var flow: FlowID? {
@@ -144,7 +115,8 @@ extension ObjectFacts {
         let (evidence, partBytes) = ContentEvidence.from(summary.evidence)
         self.init(
             size: summary.size, partBytes: partBytes, evidence: evidence, etag: summary.etag ?? "",
-            version: summary.version ?? "", session: summary.metadata?.sessionID)
+            version: summary.version ?? "", session: summary.metadata?.sessionID,
+            isVerified: summary.isEvidenceChecked && summary.evidence.fits(size: summary.size))
     }
 }
 
@@ -153,6 +125,15 @@ extension StoreReceipt {
         self.init(
             evidence: ContentEvidence.from(receipt.evidence).evidence, etag: receipt.etag ?? "",
             version: receipt.version ?? "")
+    }
+}
+
+extension ObjectEvidence {
+    /// Whether an object of this size, cut as the evidence says, has as many parts as the store has counted. The part
+    /// size stands in the metadata, where another writer may have put a wrong one; the count is the store's own.
+    fileprivate func fits(size: UInt64) -> Bool {
+        guard case .compositeSHA256(_, let partBytes, let count) = self else { return true }
+        return PartPlan(fileBytes: size, partBytes: partBytes)?.partCount == count
     }
 }
 

@@ -15,10 +15,13 @@ package struct ObjectSummary: Hashable, Sendable {
     package var metadata: ObjectMetadata?
     /// What the store can say about the content.
     package var evidence: ObjectEvidence
+    /// Whether the store itself has compared the SHA-256 in `evidence` with the bytes. A digest that stands in the
+    /// metadata is only what a writer said, and a store compares no MD5 that counts.
+    package var isEvidenceChecked: Bool
 
     package init(
         size: UInt64, etag: String?, version: String?, modified: Date, metadata: ObjectMetadata?,
-        evidence: ObjectEvidence
+        evidence: ObjectEvidence, isEvidenceChecked: Bool
     ) {
         self.size = size
         self.etag = etag
@@ -26,6 +29,7 @@ package struct ObjectSummary: Hashable, Sendable {
         self.modified = modified
         self.metadata = metadata
         self.evidence = evidence
+        self.isEvidenceChecked = isEvidenceChecked
     }
 }
 

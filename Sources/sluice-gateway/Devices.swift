@@ -89,7 +89,9 @@ struct Device: AsyncParsableCommand {
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists the devices, and who is invited.")
+        static let configuration = CommandConfiguration(
+            abstract: "Lists the devices, who is invited, and what devices reported last.",
+            discussion: "A report is what a device said of itself to this gateway. Nothing in it is proved.")
         @OptionGroup var home: HomeOption
 
         func run() throws { print(try home.gateway.deviceLines(), terminator: "") }

@@ -251,7 +251,7 @@ struct KeyRotationTests {
             let home = GatewayHome(path: directory.appending(path: "home").path(percentEncoded: false))
             _ = try home.create(name: "gate")
             let (running, lagging) = (
-                SiteCryptography(keys: try home.keyRing()), SiteCryptography(keys: try home.keyRing())
+                try SiteCryptography(keys: try home.keyRing()), try SiteCryptography(keys: try home.keyRing())
             )
             let before = try #require(running.seal(token: [1, 2, 3]))
             let rotated = try home.rotateKeys()

@@ -80,6 +80,8 @@ package enum StoreDeviation: String, CaseIterable, Sendable {
     case compositeEvidenceForgotten
     /// Objects put at once have no evidence.
     case partDigestForgotten
+    /// The store has compared no digest with an object's bytes: evidence is what a writer said, an MD5, or none.
+    case evidenceUnchecked
 }
 
 /// What a check found.

@@ -30,6 +30,23 @@ extension ConformanceCheck {
             try expect(summary.evidence == evidence, "evidence \(evidence), not \(summary.evidence)")
             try expect(receipt.evidence == evidence, "the receipt has the same evidence")
         },
+        ConformanceCheck("a summary tells whether the store has checked the digest") { subject in
+            let isChecked = !subject.has(.evidenceUnchecked)
+            let small = subject.key("checked/whole")
+            try await subject.put(SampleContent(byteCount: 5000, seed: 12), key: small)
+            let whole = try require(try await subject.store.object(key: small), "a summary")
+            try expect(whole.isEvidenceChecked == isChecked, "of an object that was put at once: \(isChecked)")
+            let reader = try require(try await subject.store.readObject(key: small), "a reader")
+            try expect(reader.summary.isEvidenceChecked == isChecked, "and of one that is read: \(isChecked)")
+
+            let large = subject.key("checked/parts")
+            let contents = subject.parts(count: 2, lastBytes: 5, seed: 13)
+            let (upload, parts) = try await subject.begin(contents, key: large)
+            _ = try await subject.store.completeUpload(
+                key: large, upload: upload, parts: parts, size: UInt64(subject.partBytes + 5), condition: .none)
+            let joined = try require(try await subject.store.object(key: large), "a summary")
+            try expect(joined.isEvidenceChecked == isChecked, "of an object of parts: \(isChecked)")
+        },
         ConformanceCheck("a key without an object has no summary and no bytes") { subject in
             let key = subject.key("absent")
             try expect(try await subject.store.object(key: key) == nil, "no summary")

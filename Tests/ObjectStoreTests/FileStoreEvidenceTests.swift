@@ -120,6 +120,7 @@ import WireProtocol
         let summary = try #require(try await store.object(key: key))
         #expect(summary.size == size)
         #expect(summary.evidence == .none)
+        #expect(!summary.isEvidenceChecked)
         #expect(summary.metadata == nil)
         #expect(summary.etag?.contains("file-") == true, "an ETag of the file, not of its content")
     }

@@ -9,10 +9,11 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ConformanceTests {
     private static let moto: Set<StoreDeviation> = [
         .uploadsIgnoreTheirKey, .unknownUploadsFail, .uploadsMisdated, .completeIgnoresIfMatch,
+        .evidenceUnchecked,
     ]
     private static let juiceFS: Set<StoreDeviation> = [
         .keysCannotNest, .nestedUploadsRefusedLate, .putIgnoresIfAbsent, .putIgnoresIfMatch, .completeIgnoresIfAbsent,
-        .completeIgnoresIfMatch, .uploadsIgnoreTheirKey,
+        .completeIgnoresIfMatch, .uploadsIgnoreTheirKey, .evidenceUnchecked,
     ]
     private static let forgetful: Set<StoreDeviation> = [
         .metadataForgotten, .partDigestForgotten, .compositeEvidenceForgotten,

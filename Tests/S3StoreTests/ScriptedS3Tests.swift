@@ -33,11 +33,23 @@ struct ScriptedS3Tests {
         if rules.conditionalComplete != .honoured {
             deviations.formUnion([.completeIgnoresIfAbsent, .completeIgnoresIfMatch])
         }
+        if !rules.keepsSHA256 { deviations.insert(.evidenceUnchecked) }
         if rules.wantsAllParts { deviations.insert(.completeNeedsAllParts) }
         if !rules.keepsMetadata { deviations.formUnion([.metadataForgotten, .partDigestForgotten]) }
         let tellsComposite = rules.keepsSHA256 || rules.keepsMetadata && rules.tellsETags && rules.etags == .md5
         if !tellsComposite { deviations.insert(.compositeEvidenceForgotten) }
         return deviations
+    }
+
+    /// A digest in the metadata is what a writer said: only the store's own checksum has been compared with the bytes.
+    @Test func aDigestInTheMetadataIsNotChecked() async throws {
+        try await withStore(of: .minio) { store, _ in
+            let body = try body(of: [50])
+            _ = try await store.putObject(key: "key", body: body, metadata: sampleMetadata(), condition: .none)
+            let summary = try #require(try await store.object(key: "key"))
+            #expect(summary.evidence == .partDigest(body.digest))
+            #expect(!summary.isEvidenceChecked)
+        }
     }
 
     /// What a gateway finds out about each kind by trying.

@@ -57,6 +57,8 @@ package struct Scenario: Sendable {
     package var agentLimits = AgentLimits()
     package var faults: [PlannedFault] = []
     package var canary: Canary?
+    /// Whether every session asks for a receipt, and objects are asked for by PROVE.
+    package var hasReceipts = false
 
     /// The store takes up to half a minute to complete an upload.
     var hasSlowCompletion = false

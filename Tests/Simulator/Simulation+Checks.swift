@@ -17,6 +17,7 @@ extension Simulation {
             checkReplacement(of: replaced, putAt: put.at, by: object, key: key)
         }
         keys.objects[key] = object
+        receipts.objects[key, default: []].append(ReceiptWatch.Placed(at: schedule.now, object: object))
         note(
             15, UInt64(object.bytes.count), digest.bytes.reduce(0) { $0 &* 31 &+ UInt64($1) }, "an object is at \(key)")
         keys.puts[key, default: []].append(KeyHistory.Put(digest: digest, at: schedule.now))

@@ -169,6 +169,7 @@ extension Simulation: HostWorld {
     package func received(_ frame: Frame, slot: Slot, on id: ConnectionID, at gateway: GatewayHost) {
         note(7, id.value, UInt64(frame.type.rawValue), "A→G\(gateway.number) \(id.value)/\(slot) \(brief(frame))")
         monitor.received(frame, slot: slot, on: id, gateway: gateway.number)
+        if scenario.hasReceipts { planProve(after: frame, on: id, at: gateway) }
         if case .complete = frame, let session = monitor.session(in: slot, of: id, at: gateway.number) {
             terms.completedAt[session] = schedule.now
         }
@@ -181,6 +182,7 @@ extension Simulation: HostWorld {
     package func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from gateway: GatewayHost) {
         note(8, id.value, UInt64(frame.type.rawValue), "G\(gateway.number)→A \(id.value)/\(slot) \(brief(frame))")
         monitor.sends(frame, slot: slot, on: id, gateway: gateway.number)
+        checkReceipt(in: frame, slot: slot, on: id, at: gateway)
     }
 
     package func requests(_ request: StoreRequest, at gateway: GatewayHost) {

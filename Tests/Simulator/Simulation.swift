@@ -46,6 +46,7 @@ package final class Simulation {
     var fullUntil = Instant(nanoseconds: 0)
     var people: [Person]
     var keys = KeyHistory()
+    var receipts: ReceiptWatch
     var terms = TermsView()
     var orphansReported: Set<String> = []
     var disturbances: [Int]
@@ -62,6 +63,7 @@ package final class Simulation {
         journals = scenario.devices.map { _ in VirtualJournal() }
         people = scenario.devices.map { _ in Person() }
         disturbances = scenario.devices.map { _ in 0 }
+        receipts = ReceiptWatch(dice: Dice(seed: scenario.seed ^ 0x55_55))
         gatewayActions = Array(repeating: 0, count: scenario.gatewayCount)
         sealingKeys = Array(repeating: 1, count: scenario.gatewayCount)
         dice = (
@@ -98,6 +100,7 @@ package final class Simulation {
                 self.makeGateway(number)
             }
             scenario.canary?.install(on: host, in: self)
+            if scenario.hasReceipts { installReceipts(on: host) }
             gateways.append(host)
         }
         for (number, device) in scenario.devices.enumerated() {

@@ -33,6 +33,8 @@ package final class GatewayHost {
     package var clockOffsetMilliseconds: Int64 = 0
     /// Stand between the machine and the world.
     package var tamperInbound: ((Frame) -> Frame)?
+    /// Frames that the agent at the other end did not ask for, and does not get.
+    package var withholds: ((Frame, Slot) -> Bool)?
     package var tamperRequest: ((StoreRequest) -> StoreRequest?)?
     package var tamperAnswer: ((StoreAnswer, StoreRequest) -> StoreAnswer?)?
     /// What the machine is told as soon as all bytes of a request are there, before anything comes of them.
@@ -230,6 +232,7 @@ package final class GatewayHost {
     private func send(_ frame: Frame, slot: Slot, to id: ConnectionID) {
         guard let end = ends[id] else { return }
         world.sends(frame, slot: slot, on: id, from: self)
+        if withholds?(frame, slot) == true { return }
         var buffer = ByteBuffer()
         do throws(WireError) {
             try frame.encode(slot: slot, into: &buffer)

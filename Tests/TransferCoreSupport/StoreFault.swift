@@ -5,7 +5,7 @@ package import WireProtocol
 package enum StoreRequestKind: String, CaseIterable, Sendable {
     case lookUpObject, findRecords, writeRecord, removeRecord, createUpload, listParts, storePart, storeObject,
         complete,
-        abort
+        abort, readObject
 }
 
 /// What goes wrong with one request.
@@ -39,6 +39,7 @@ extension StoreRequest {
     package var kind: StoreRequestKind {
         switch self {
         case .lookUpObject: .lookUpObject
+        case .readObject: .readObject
         case .findRecords: .findRecords
         case .writeRecord: .writeRecord
         case .removeRecord: .removeRecord

@@ -61,9 +61,30 @@ package struct ToyCryptography: TransferCryptography {
     package var sealingKey: UInt8?
     package var openingKeys: Set<UInt8>
 
-    package init(sealingKey: UInt8? = 1, openingKeys: Set<UInt8> = [1]) {
+    /// Signs receipts; `nil` where there are none.
+    package var receiptKey: ReceiptKey?
+    /// Whether signing succeeds.
+    package var signs = true
+
+    package init(sealingKey: UInt8? = 1, openingKeys: Set<UInt8> = [1], receiptKey: ReceiptKey? = Self.usualReceiptKey)
+    {
         self.sealingKey = sealingKey
         self.openingKeys = openingKeys
+        self.receiptKey = receiptKey
+    }
+
+    package static let usualReceiptKey: ReceiptKey = {
+        let publicKey = Array("a toy key".utf8)
+        return ReceiptKey(publicKey: publicKey, fingerprint: ToyDigest.sha256(publicKey))
+    }()
+
+    package func signature(of statement: [UInt8]) -> [UInt8]? {
+        signs ? receiptKey.map { Self.signature(of: statement, by: $0.publicKey) } : nil
+    }
+
+    /// What a toy key signs with; anybody can compute it.
+    package static func signature(of statement: [UInt8], by publicKey: [UInt8]) -> [UInt8] {
+        ToyDigest.sha256(publicKey + statement).bytes
     }
 
     package func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? { ToyDigest.root(partDigests) }

@@ -1,8 +1,8 @@
-import WireProtocol
+package import WireProtocol
 
 /// Evidence of a content as the agent's shell computes it.
-enum VirtualEvidence {
-    static func compute(_ bytes: [UInt8], partBytes: UInt64, like: ContentEvidence) -> ContentEvidence {
+package enum VirtualEvidence {
+    package static func compute(_ bytes: [UInt8], partBytes: UInt64, like: ContentEvidence) -> ContentEvidence {
         switch like {
         case .none: .none
         case .wholeDigest: .wholeDigest(ToyDigest.sha256(bytes))

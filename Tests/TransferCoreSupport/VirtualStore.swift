@@ -35,8 +35,9 @@ package final class VirtualStore {
         case digests
         /// MD5 of parts, as ETags.
         case md5
-        /// Nothing; objects are read back where that would be asked for.
+        /// Nothing; objects are read back where that is asked for.
         case nothingButReadsBack
+        /// Nothing, and who reads an object back learns nothing either.
         case nothing
     }
 
@@ -256,8 +257,10 @@ extension VirtualStore {
     /// What a request does, once all of its bytes are there. The answer is what the gateway hears.
     func perform(_ request: StoreRequest, body: [UInt8], from origin: StoreOrigin) -> StoreAnswer {
         switch request {
-        case .lookUpObject(let key, let plan):
-            return .object(objects[Array(key.utf8)].map { facts(of: $0, plan: plan) })
+        case .lookUpObject(let key, _):
+            return .object(objects[Array(key.utf8)]?.facts)
+        case .readObject(let key, let size, let partBytes):
+            return .object(objects[Array(key.utf8)].map { read($0, size: size, partBytes: partBytes) })
         case .findRecords(let key):
             let found = records.filter { $0.key.key == Array(key.utf8) }.values
             return .records(
@@ -308,15 +311,14 @@ extension VirtualStore {
         }
     }
 
-    /// Where nothing of the content is kept, it may be read back.
-    private func facts(of object: Object, plan: PartPlan) -> ObjectFacts {
+    /// Reads an object back, where this store is one that can be read.
+    private func read(_ object: Object, size: UInt64, partBytes: UInt64) -> ObjectFacts {
         var facts = object.facts
-        guard keeping == .nothingButReadsBack, facts.evidence == .none, facts.size == plan.fileBytes else {
-            return facts
-        }
+        guard keeping != .nothing, facts.size == size else { return facts }
         facts.evidence = VirtualEvidence.compute(
-            object.bytes, partBytes: plan.partBytes, like: .root(ToyDigest.root([])))
-        facts.partBytes = plan.partBytes
+            object.bytes, partBytes: partBytes, like: .root(ToyDigest.root([])))
+        facts.partBytes = partBytes
+        facts.isVerified = true
         return facts
     }
 
@@ -376,7 +378,7 @@ extension VirtualStore {
         let facts = ObjectFacts(
             size: UInt64(bytes.count), partBytes: evidence == .none ? 0 : partBytes, evidence: evidence,
             etag: ToyDigest.md5(bytes).description, version: newVersion(),
-            session: keepsSession ? label.session : nil)
+            session: keepsSession ? label.session : nil, isVerified: keeping == .digests)
         let object = Object(bytes: bytes, facts: facts, writer: label.session)
         objects[Array(key.utf8)] = object
         onChange?(key, object)

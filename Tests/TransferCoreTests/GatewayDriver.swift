@@ -18,14 +18,19 @@ struct GatewayDriver {
     var requests: [(id: StoreRequestID, request: StoreRequest)] = []
     var flows: [FlowID] = []
     var tokens: [[UInt8]] = []
+    /// Whether an object that the machine wants to be read is taken at its look-up's word at once, as if nothing could
+    /// be read. Tests of reading answer by themselves.
+    var readsTellNothing = true
     private var lastConnection = connection.value
     /// Actions since the last `take`.
     private var actions: [GatewayAction] = []
 
-    init(change: (inout GatewayLimits) -> Void = { _ in }) {
+    init(
+        cryptography: ToyCryptography = ToyCryptography(), change: (inout GatewayLimits) -> Void = { _ in }
+    ) {
         var limits = PairOptions().gatewayLimits
         change(&limits)
-        machine = Gateway(limits: limits, cryptography: ToyCryptography(), software: "g")
+        machine = Gateway(limits: limits, cryptography: cryptography, software: "g")
         machine.devicesChanged([Self.device], now: now)
     }
 
@@ -92,7 +97,13 @@ struct GatewayDriver {
     mutating func answer(_ answer: StoreAnswer) -> [GatewayAction] {
         guard !requests.isEmpty else { return [] }
         machine.storeAnswered(requests.removeFirst().id, answer, now: now, wallMilliseconds: 0)
-        return collect()
+        let actions = collect()
+        guard readsTellNothing, let last = requests.last, case .readObject = last.request,
+            actions.contains(.store(last.id, last.request))
+        else { return actions }
+        requests.removeLast()
+        machine.storeAnswered(last.id, answer, now: now, wallMilliseconds: 0)
+        return actions.filter { $0 != .store(last.id, last.request) } + collect()
     }
 
     @discardableResult

@@ -81,30 +81,4 @@ import WireProtocol
         }
         #expect(refused.code == .superseded)
     }
-
-    // MARK: PROVE
-
-    private static func prove(key: String = "file") -> Frame {
-        .prove(Prove(size: 900, partBytes: 1_000, root: .zero, key: key, readsBack: true))
-    }
-
-    /// Nothing is said of an object that nobody has looked at.
-    @Test func proveIsRefusedAndItsSlotStaysFree() {
-        var driver = GatewayDriver()
-        driver.connect()
-        for _ in 0..<2 {
-            let answers = frames(driver.frame(Self.prove()))
-            guard case .sessionRefused(let refused)? = answers.first, answers.count == 1 else {
-                Issue.record("\(answers)")
-                return
-            }
-            #expect(refused.code == .storeUnavailable)
-        }
-        guard case .sessionRefused(let refused)? = frames(driver.frame(Self.prove(key: "../file"))).first else {
-            Issue.record("not refused")
-            return
-        }
-        #expect(refused.code == .keyInvalid)
-        #expect(driver.machine.slotsInUse == 0)
-    }
 }

@@ -19,7 +19,7 @@ import WireProtocol
     private func isRefused(_ request: StoreRequest, _ failure: StoreFailure) -> Bool {
         switch request.kind {
         case .storePart, .storeObject, .createUpload, .writeRecord: true
-        case .lookUpObject, .findRecords, .removeRecord, .listParts, .complete, .abort: failure != .full
+        case .lookUpObject, .readObject, .findRecords, .removeRecord, .listParts, .complete, .abort: failure != .full
         }
     }
 

@@ -122,9 +122,12 @@ extension StoreDirectory {
         let generation = file.generation()
         let description = try description(of: key, status: status, generation: generation)
         let evidence = description?.evidence ?? .none
+        // FileStore computes each digest itself while it writes, before a description names it; the description tells
+        // exactly this file from every other.
         let summary = ObjectSummary(
             size: status.size, etag: evidence.fileStoreETag ?? status.fileStoreETag(generation: generation),
-            version: nil, modified: status.modified, metadata: description?.metadata.metadata, evidence: evidence)
+            version: nil, modified: status.modified, metadata: description?.metadata.metadata, evidence: evidence,
+            isEvidenceChecked: evidence != .none)
         return (summary, OpenObject(file: file))
     }
 

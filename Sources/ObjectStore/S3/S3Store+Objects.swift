@@ -124,21 +124,27 @@ extension S3Store {
             let modified = headers.value("last-modified").flatMap({ S3Time.date(header: $0) })
         else { throw StoreError(.damaged, "The store does not tell an object's size and date.") }
         let metadata = Self.metadata(of: headers)
+        let checked = checkedEvidence(of: headers, metadata: metadata)
         return ObjectSummary(
             size: size, etag: headers.value("etag"), version: Self.version(of: headers), modified: modified,
-            metadata: metadata, evidence: evidence(of: headers, metadata: metadata))
+            metadata: metadata, evidence: checked ?? toldEvidence(of: headers, metadata: metadata),
+            isEvidenceChecked: checked != nil)
     }
 
-    /// What the headers say about the content: the strongest that this store is known to tell truly.
-    private func evidence(of headers: HTTPHeaders, metadata: ObjectMetadata?) -> ObjectEvidence {
-        if provider.keepsSHA256, let checksum = headers.value("x-amz-checksum-sha256") {
-            if let (root, count) = Self.compositeSHA256(checksum), let metadata {
-                return .compositeSHA256(root: root, partBytes: metadata.partBytes, partCount: count)
-            }
-            if let digest = Self.sha256(base64: checksum), headers.value("x-amz-checksum-type") != "COMPOSITE" {
-                return .partDigest(digest)
-            }
+    /// The SHA-256 that the store has checked; `nil` where it keeps none.
+    private func checkedEvidence(of headers: HTTPHeaders, metadata: ObjectMetadata?) -> ObjectEvidence? {
+        guard provider.keepsSHA256, let checksum = headers.value("x-amz-checksum-sha256") else { return nil }
+        if let (root, count) = Self.compositeSHA256(checksum), let metadata {
+            return .compositeSHA256(root: root, partBytes: metadata.partBytes, partCount: count)
         }
+        guard let digest = Self.sha256(base64: checksum), headers.value("x-amz-checksum-type") != "COMPOSITE" else {
+            return nil
+        }
+        return .partDigest(digest)
+    }
+
+    /// What else the headers say about the content: the strongest that this store is known to tell truly.
+    private func toldEvidence(of headers: HTTPHeaders, metadata: ObjectMetadata?) -> ObjectEvidence {
         if let digest = metadata?.partDigest { return .partDigest(digest) }
         // Encrypted under a key, an ETag has the same form and is no MD5.
         let encryption = headers.value("x-amz-server-side-encryption")

@@ -34,7 +34,7 @@ extension Gateway {
         connections[id]?.heardBytes &+= bytes
     }
 
-    /// Counts SESSION OPEN, RESUME QUERY and ABORT.
+    /// Counts SESSION OPEN, RESUME QUERY, ABORT and PROVE.
     ///
     /// - Returns: `nil` where the device may, else how long it has to wait.
     mutating func countBeginning(of device: AuthorisedDevice) -> Duration? {
@@ -55,6 +55,7 @@ extension Frame {
     var tellsOfObject: Bool {
         switch self {
         case .completed, .sessionExists: true
+        case .proven(let proven): proven != .absent
         case .sessionRefused(let refused): refused.code == .keyTaken
         case .error(let report): report.code == .keyTaken
         default: false

@@ -38,6 +38,25 @@ extension Gateway {
         sessionCounts[session.device.fingerprint, default: 0] += 1
     }
 
+    /// The device for which a request was made; `nil` where its session is gone.
+    func device(of owner: RequestOwner) -> SHA256Digest? {
+        switch owner {
+        case .session(let id): sessions[id]?.device.fingerprint
+        case .prove(_, let device), .readBack(let device): device
+        }
+    }
+
+    /// Hands a session the answer to its request.
+    mutating func deliver(_ answer: StoreAnswer, to request: StoreRequestID, of id: SessionID) {
+        var busy: Set<SessionID> = []
+        if case .records(let records) = answer {
+            busy = Set(records.map(\.session).filter { sessions[$0]?.isOfNoUseToOthers == true })
+        }
+        sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
+        settleSlots()
+        tidy(id)
+    }
+
     /// After whatever may have changed a session: it is forgotten if there is nothing left to remember, or else looked
     /// at again in time.
     mutating func tidy(_ id: SessionID) {

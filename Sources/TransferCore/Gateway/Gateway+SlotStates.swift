@@ -18,12 +18,14 @@ extension Gateway {
             }
         }
         context.slotChanges = []
+        beginReadBacks()
         if context.isShort { makeRoomForParts() }
         context.isShort = false
     }
 
     mutating func closeSlot(_ attachment: Attachment) {
         releaseList(attachment)
+        context.slotsWithReceipt.remove(attachment)
         connections[attachment.connection]?.slots[attachment.slot] = nil
     }
 }

@@ -15,8 +15,8 @@ extension Gateway {
             context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
         case .pong:
             break  // That it was heard is all it says.
-        case .report:
-            break  // This gateway keeps no reports yet.
+        case .report(let report):
+            received(report, from: device)
         case .error(let report) where report.scope == .connection:
             connectionEnded(id)
         default:
@@ -36,6 +36,7 @@ extension Gateway {
             act(on: frame, at: attachment, device: device)
         case .leave:
             leaveSession(at: attachment)
+            endProve(at: attachment)
             context.send(.sessionLeft(SessionLeft()), to: attachment)
         case .discard:
             break
@@ -89,7 +90,7 @@ extension Gateway {
     }
 
     /// Counts a beginning; answers the slot itself where the device has had too many.
-    private mutating func mayBegin(at attachment: Attachment, device: AuthorisedDevice) -> Bool {
+    mutating func mayBegin(at attachment: Attachment, device: AuthorisedDevice) -> Bool {
         guard let wait = countBeginning(of: device) else { return true }
         refuse(.busy, "the device has begun too much that came to nothing", retryAfter: wait, at: attachment)
         return false
@@ -127,6 +128,7 @@ extension Gateway {
                 at: attachment)
         }
         let facts = SessionRecordFacts(device: device.name, session: open.session, terms: terms, upload: nil)
+        if open.asksForReceipt { context.slotsWithReceipt.insert(attachment) }
         if let known = sessions[open.session] {
             guard known.device.name == device.name, known.facts.terms == terms else {
                 return refuse(.superseded, "the session has other terms, or is another device's", at: attachment)
@@ -178,6 +180,7 @@ extension Gateway {
             return refuseForRoom(at: attachment)
         }
         turn(attachment, to: token.session, .listing(token: token, missing: query.listedParts))
+        if query.asksForReceipt { context.slotsWithReceipt.insert(attachment) }
         let bytes = UInt64(query.listedParts) * GatewayConnection.listEntryBytes
         connections[attachment.connection]?.slots[attachment.slot]?.listBytes = bytes
         if query.listedParts == 0 { resume(token, listed: [], at: attachment, device: device) }
@@ -273,19 +276,6 @@ extension Gateway {
         sessions[use.session]?.leave(attachment, &context)
         closeSlot(attachment)
         tidy(use.session)
-    }
-
-    // MARK: PROVE
-
-    /// This gateway looks at no object, and says nothing of one.
-    private mutating func receivedProve(_ prove: Prove, at attachment: Attachment, device: AuthorisedDevice) {
-        guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
-        do {
-            _ = try KeyRule.wholeKey(prefix: device.prefix, key: prove.key)
-        } catch {
-            return refuse(.keyInvalid, error.message, at: attachment)
-        }
-        refuse(.storeUnavailable, "this gateway does not prove objects yet", at: attachment)
     }
 
     // MARK: ABORT

@@ -26,6 +26,12 @@ package struct Gateway {
     var judgesAt: Instant?
     /// What makes room if there is none; the next one last.
     var slowParts: [SlowPart] = []
+    /// Objects that are read back, and those that wait for it.
+    var readBacks = ReadBackQueue()
+    /// PROVEs under way, of each device.
+    var proveCounts: [SHA256Digest: Int] = [:]
+    /// The newest REPORT of each device.
+    var reports = DeviceReports()
     /// When the gateway goes away; `nil` while it stays.
     package private(set) var drainDeadline: Instant?
     let software: String
@@ -54,8 +60,8 @@ package struct Gateway {
             context.budget.bytesReserved(device: device)
         )
     }
-    /// Slots that carry a session, over all connections.
-    package var slotsInUse: Int { connections.values.reduce(0) { $0 + $1.slots.count } }
+    /// Slots that carry a session or a PROVE, over all connections.
+    package var slotsInUse: Int { connections.values.reduce(0) { $0 + $1.slots.count + $1.proves.count } }
     /// Requests to the store that have not been answered.
     package var requestsUnderWay: Int { context.requestOwners.count }
     package var partsUnderWay: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
@@ -209,16 +215,18 @@ package struct Gateway {
         context.now = now
         context.wallMilliseconds = wallMilliseconds
         let owner = context.ownerOfAnswered(request)
-        context.storeAnswered(request, answer, device: owner.flatMap { sessions[$0]?.device.fingerprint })
-        guard let id = owner else { return }
+        context.storeAnswered(request, answer, device: owner.flatMap(device))
+        guard let owner else { return }
         let answer = answer.tellable
-        var busy: Set<SessionID> = []
-        if case .records(let records) = answer {
-            busy = Set(records.map(\.session).filter { sessions[$0]?.isOfNoUseToOthers == true })
+        switch owner {
+        case .session(let id):
+            if !readsBack(answer, to: request, of: id) { deliver(answer, to: request, of: id) }
+        case .prove(let attachment, _):
+            receivedLookUp(answer, to: request, at: attachment)
+        case .readBack:
+            receivedReadBack(answer, to: request)
         }
-        sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
         settleSlots()
-        tidy(id)
     }
 
     /// Called at `nextDeadline`, or at any time.
@@ -237,7 +245,7 @@ package struct Gateway {
             tidy(wake.session)
         }
         context.tickBreaker()
-        if let slow = context.pace.takeSlow(now: now), let owner = context.requestOwners[slow] {
+        if let slow = context.pace.takeSlow(now: now), case .session(let owner) = context.requestOwners[slow] {
             sessions[owner]?.repeatSlowPart(slow, &context)
             tidy(owner)
         }
@@ -365,7 +373,9 @@ package struct Gateway {
 
     /// The one place where a connection's slots, credit and budget are given back.
     private mutating func forget(_ id: ConnectionID) {
+        endProves(of: id)
         guard let connection = connections.removeValue(forKey: id) else { return }
+        context.slotsWithReceipt.subtract(connection.slots.keys.map { Attachment(connection: id, slot: $0) })
         for use in connection.slots.sorted(by: { $0.key.value < $1.key.value }).map(\.value) {
             sessions[use.session]?.connectionLost(id, &context)
             tidy(use.session)

@@ -82,6 +82,8 @@ package enum GatewayNote: Equatable, Sendable {
     case aborted(SessionID, key: String)
     case lost(SessionID, key: String)
     case failed(SessionID, key: String, ErrorCode)
+    /// A receipt was asked for, and could not be signed.
+    case unsigned(device: String)
     /// A part that held memory and did not move.
     case letGo(SessionID, PartNumber)
     /// The store is down or full: parts wait from now on.

@@ -54,6 +54,8 @@ struct GatewayConnection {
 
     var phase: Phase
     var slots: [Slot: SlotUse] = [:]
+    /// The slots whose use is a PROVE.
+    var proves: [Slot: GatewayProve] = [:]
     /// What HELLO and WELCOME agree on.
     var capabilities: Capabilities = []
     /// The initial credit that was granted, and is reserved.
@@ -69,7 +71,9 @@ struct GatewayConnection {
         self.heardAt = now
     }
 
-    func state(of slot: Slot) -> SlotState { slots[slot]?.stage.state ?? .closed }
+    func state(of slot: Slot) -> SlotState {
+        slots[slot]?.stage.state ?? (proves[slot] == nil ? .closed : .proving)
+    }
 
     var device: AuthorisedDevice? {
         guard case .open(let device, _) = phase else { return nil }

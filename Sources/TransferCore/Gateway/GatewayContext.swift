@@ -14,7 +14,9 @@ struct GatewayContext {
     var wallMilliseconds: Int64 = 0
     var actions: [GatewayAction] = []
     /// Whose answer each request to the store is.
-    private(set) var requestOwners: [StoreRequestID: SessionID] = [:]
+    private(set) var requestOwners: [StoreRequestID: RequestOwner] = [:]
+    /// Slots whose opening frame asked for a receipt. They stay until the slot is closed.
+    var slotsWithReceipt: Set<Attachment> = []
     /// The session whose bytes a flow carries.
     private(set) var flowOwners: [FlowID: SessionID] = [:]
     /// Undecided plain bytes of each connection, held against its initial credit.
@@ -41,15 +43,19 @@ struct GatewayContext {
     }
 
     mutating func request(_ request: StoreRequest, for session: SessionID) -> StoreRequestID {
+        self.request(request, for: .session(session))
+    }
+
+    mutating func request(_ request: StoreRequest, for owner: RequestOwner) -> StoreRequestID {
         lastRequest += 1
         let id = StoreRequestID(lastRequest)
-        requestOwners[id] = session
+        requestOwners[id] = owner
         breaker.asked(id, now: now)
         actions.append(.store(id, request))
         return id
     }
 
-    mutating func ownerOfAnswered(_ request: StoreRequestID) -> SessionID? {
+    mutating func ownerOfAnswered(_ request: StoreRequestID) -> RequestOwner? {
         requestOwners.removeValue(forKey: request)
     }
 
@@ -103,6 +109,15 @@ struct GatewayContext {
         guard let held = undecidedBytes[connection] else { return }
         undecidedBytes[connection] = held > bytes ? held - bytes : nil
     }
+}
+
+/// Whose answer a request to the store is.
+enum RequestOwner: Hashable {
+    case session(SessionID)
+    /// The look-up of a PROVE, and the device that sent it.
+    case prove(Attachment, device: SHA256Digest)
+    /// An object that is read back for a device; `ReadBackQueue` knows for what.
+    case readBack(device: SHA256Digest)
 }
 
 /// Where a session is reached: a slot of a connection.

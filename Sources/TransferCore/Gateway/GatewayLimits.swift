@@ -38,7 +38,7 @@ package struct GatewayLimits: Equatable, Sendable {
 
     // MARK: Rates of a device, over all its connections
 
-    /// How often a device may begin something in a slot (SESSION OPEN, RESUME QUERY, ABORT) that comes to nothing: at
+    /// How often a device may begin something in a slot (SESSION OPEN, RESUME QUERY, ABORT, PROVE) that comes to nothing: at
     /// once, and a second. What ends with an object under the key does not count, so that files are stored as fast as
     /// they come. Each beginning may cost the store five requests. As many at once as there may be sessions; a second,
     /// an agent that goes on with 256 sessions at every cut has that many every three seconds.
@@ -82,6 +82,21 @@ package struct GatewayLimits: Equatable, Sendable {
     /// A device's only one is never taken.
     package var slowBytesMax: UInt64 { budgetBytes / 2 }
 
+    // MARK: Objects that are looked at for their content
+
+    /// Objects that are read back at once, in all and for one device: each costs the store and its network as much as
+    /// an upload does. The others wait their turn.
+    package var readBacksMax = 8
+    package var readBacksPerDeviceMax = 2
+    /// PROVEs under way, in all and for one device, those that wait for their turn included. Each weighs a kilobyte,
+    /// and may cost the store a request.
+    package var provesMax = 4_096
+    package var provesPerDeviceMax = 256
+    /// How often a device's REPORT is kept; one that comes sooner is skipped.
+    package var reportInterval = Duration.seconds(10)
+    /// Reports that are kept, one for each device. The oldest gives way.
+    package var reportsMax = 4_096
+
     // MARK: Patience with the store
 
     /// How long after the end of a connection a one-part file may still appear (specification §9.2).
@@ -114,6 +129,9 @@ package struct GatewayLimits: Equatable, Sendable {
 
     /// The window that is granted: within half of the budgets, so that one part always finds room.
     var partWindowBytes: UInt64 { max(min(windowBytes, budgetBytes / 2, budgetBytesPerDevice / 2), 1) }
+
+    /// What one reading holds of the budget: the piece of the object that is being hashed.
+    var readBackBytes: UInt64 { max(min(256 << 10, budgetBytes / 16, budgetBytesPerDevice / 16), 1) }
 
     /// The bounds that are told to agents: no session gets more parts than a quarter of the budgets can list, or it
     /// could never be completed. Larger parts hold the same file.

@@ -15,7 +15,8 @@ extension GatewaySession {
         if let digest = givenUp.removeValue(forKey: request) {
             if case .objectStored(let receipt) = answer, phase == .open {
                 // A request that was given up has taken effect all the same: the object holds this session's bytes.
-                return settle(receipt.proven(by: .wholeDigest(digest)), bytes: plan.fileBytes ?? 0, &context)
+                return settle(
+                    receipt.proven(by: .wholeDigest(digest), isVerified: true), bytes: plan.fileBytes ?? 0, &context)
             }
             finishAbortingIfAnswered(&context)
         }
@@ -117,6 +118,7 @@ extension GatewaySession {
         switch answer {
         case .parts(let entries):
             for entry in entries where plan.bytes(of: entry.part) != nil { stored[entry.part] = entry }
+            evidence.listed(entries)
             context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         case .failed(.uploadUnknown):
@@ -174,15 +176,29 @@ extension SessionRecordFacts {
 
 extension StoreReceipt {
     /// What was completed from these very parts has their digest, whatever the store itself keeps of it.
-    func proven(by evidence: ContentEvidence) -> StoreReceipt {
+    ///
+    /// - Parameter isVerified: whether the gateway or the store has compared each of these digests with the bytes.
+    func proven(by evidence: ContentEvidence, isVerified: Bool) -> StoreReceipt {
         var proven = self
         proven.evidence = evidence
+        proven.isVerified = isVerified
         return proven
     }
 }
 
 extension ObjectFacts {
-    var receipt: StoreReceipt { StoreReceipt(evidence: evidence, etag: etag, version: version) }
+    /// What COMPLETED says of an object that was found.
+    ///
+    /// - Parameter partBytes: the session's. A root digest by another part size is not signed as one by this size.
+    func receipt(partBytes: UInt64) -> StoreReceipt {
+        var receipt = StoreReceipt(evidence: evidence, etag: etag, version: version)
+        if case .root = evidence {
+            receipt.isVerified = isVerified && self.partBytes == partBytes
+        } else {
+            receipt.isVerified = isVerified
+        }
+        return receipt
+    }
 }
 
 extension PartListEntry {

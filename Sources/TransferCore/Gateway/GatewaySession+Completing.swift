@@ -120,7 +120,10 @@ extension GatewaySession {
         case (.comparing, .parts(let listing)):
             compare(listing, completion, &context)
         case (.completing, .objectStored(let receipt)):
-            settle(receipt.proven(by: completion.content), bytes: completion.complete.size, &context)
+            let isVerified = evidence.covers(completion.list)
+            settle(
+                receipt.proven(by: completion.content, isVerified: isVerified), bytes: completion.complete.size,
+                &context)
         case (.completing, .failed(.partsInvalid(let named))):
             // Only listed parts can be sent again, and each once, whatever the store names.
             let named = Set(named)
@@ -163,6 +166,7 @@ extension GatewaySession {
     ) {
         var listed: [PartNumber: PartListEntry] = [:]
         for entry in listing { listed[entry.part] = entry }
+        evidence.listed(listing)
         let overwritten = completion.list.filter { entry in
             guard let known = listed[entry.part] else { return false }
             return !known.isSameAsStored(entry)

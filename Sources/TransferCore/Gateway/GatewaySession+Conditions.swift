@@ -30,7 +30,8 @@ extension GatewaySession {
         if let object, isOwn(object, content) {
             // An object without a session id may be of another upload.
             let leavesUpload = object.session == nil && !isUploadGone
-            settle(object.receipt, bytes: object.size, leavesUpload: leavesUpload, &context)
+            let receipt = object.receipt(partBytes: plan.partBytes)
+            settle(receipt, bytes: object.size, leavesUpload: leavesUpload, &context)
             return true
         }
         seen = KeyView(object)
@@ -39,6 +40,22 @@ extension GatewaySession {
         answerExisting(object, &context)
         return true
     }
+
+    /// Whether the bytes of an object of the file's size decide what the session does next: where its metadata do not
+    /// tell whose it is, where they name this session, and where the agent compares.
+    func needsContent(of object: ObjectFacts) -> Bool {
+        guard object.size == plan.fileBytes, object.evidence == .none else { return false }
+        return object.session == nil || object.session == id || compares
+    }
+
+    /// Whether the session still waits for the answer to a look at the key.
+    func awaitsLook(_ request: StoreRequestID) -> Bool {
+        self.request == request || parts.values.contains { $0.release == .looking(request) }
+    }
+
+    /// Whether the session has only looked at the key so far, and no agent waits for it. An agent opens a session of
+    /// several parts anew under another id, so this one comes to nothing.
+    var isLookAbandoned: Bool { phase == .lookingUp && attached.isEmpty && !isOnePart }
 
     /// Whether an object is this session's: by its session id, or by its content if it has no session id.
     private func isOwn(_ object: ObjectFacts, _ content: ContentEvidence) -> Bool {

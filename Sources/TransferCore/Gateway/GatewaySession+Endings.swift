@@ -19,6 +19,7 @@ extension GatewaySession {
         pendingCompletion = nil
         request = nil
         phase = .settled(completed)
+        isVerified = receipt.isVerified
         while !attached.isEmpty { answer(0, .completed(completed), &context) }
         detachedAt = context.now
         if leavesUpload {
@@ -27,6 +28,7 @@ extension GatewaySession {
             removeRecord(&context)
         }
         stored = [:]
+        evidence = PartEvidence()
         context.actions.append(.note(.completed(id, key: facts.key, bytes: size)))
     }
 

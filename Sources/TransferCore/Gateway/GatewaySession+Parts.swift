@@ -230,12 +230,16 @@ extension GatewaySession {
         guard let part = parts[number] else { return }
         switch answer {
         case .partStored(let etag):
-            stored[number] = PartListEntry(part: number, size: part.offer.size, digest: part.offer.digest, etag: etag)
+            let entry = PartListEntry(part: number, size: part.offer.size, digest: part.offer.digest, etag: etag)
+            stored[number] = entry
+            evidence.add(entry)
             removePart(number, &context)
             if let owner = part.owner { context.send(.stored(Stored(part: number, etag: etag)), to: owner) }
         case .objectStored(let receipt):
             removePart(number, &context)
-            settle(receipt.proven(by: .wholeDigest(part.offer.digest)), bytes: part.offer.size, &context)
+            // The store has all bytes of the part, and the gateway or the store has compared their digest.
+            settle(
+                receipt.proven(by: .wholeDigest(part.offer.digest), isVerified: true), bytes: part.offer.size, &context)
         case .failed(.uploadUnknown):
             let isPatient = mayBeCompletedElsewhere
             removePart(number, &context)

@@ -103,6 +103,10 @@ struct GatewaySession {
     var request: StoreRequestID?
     /// The parts that the store is known to have, by its answers and listings.
     var stored: [PartNumber: PartListEntry] = [:]
+    /// Which parts' digests this gateway knows by more than the agent's word.
+    var evidence = PartEvidence()
+    /// Whether the gateway may sign what it tells of the object of a settled session.
+    var isVerified = false
     /// How far a stream has come by the offers of its parts.
     var extent = StreamExtent()
     /// The parts under way.
@@ -255,6 +259,7 @@ struct GatewaySession {
     /// Answers an attachment with the frame that closes its slot; the parts under way in it are let go.
     mutating func answer(_ index: Int, _ frame: Frame, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
+        let frame = withReceipt(frame, for: attachment, &context)
         leave(attachment, &context)
         context.send(frame, to: attachment)
         context.slotChanges.append(.closed(attachment, isFruitful: frame.tellsOfObject))

@@ -60,9 +60,13 @@ package struct PartBytes: Equatable, Sendable {
 
 /// One call to the store. Answers: `StoreAnswer`, and for any of them `failed`.
 package enum StoreRequest: Equatable, Sendable {
-    /// What is under the key → `object`. Where an object has the plan's size and the store keeps nothing of its
-    /// content, it is read back, and its root digest by the plan's part size is the evidence.
+    /// What is under the key → `object`. The object's bytes are not read.
+    ///
+    /// - plan: how the asker's file is cut into parts.
     case lookUpObject(key: String, plan: PartPlan)
+    /// Reads an object of this size → `object` with the root digest by this part size as verified evidence. An object
+    /// of another size, which has replaced the one that was looked up, is not read.
+    case readObject(key: String, size: UInt64, partBytes: UInt64)
     /// The records of unfinished sessions of this key → `records`.
     case findRecords(key: String)
     /// Writes or replaces a session's record, durably → `done`.
@@ -134,9 +138,13 @@ package struct ObjectFacts: Equatable, Sendable {
     package var version: String
     /// The session that made it, where the store keeps metadata.
     package var session: SessionID?
+    /// Whether `evidence` is known to be true of the object: the store has compared the digest with the bytes, or the
+    /// object was read back. Metadata are never verified.
+    package var isVerified: Bool
 
     package init(
-        size: UInt64, partBytes: UInt64, evidence: ContentEvidence, etag: String, version: String, session: SessionID?
+        size: UInt64, partBytes: UInt64, evidence: ContentEvidence, etag: String, version: String, session: SessionID?,
+        isVerified: Bool = false
     ) {
         self.size = size
         self.partBytes = partBytes
@@ -144,6 +152,7 @@ package struct ObjectFacts: Equatable, Sendable {
         self.etag = etag
         self.version = version
         self.session = session
+        self.isVerified = isVerified
     }
 }
 
@@ -152,6 +161,9 @@ package struct StoreReceipt: Equatable, Sendable {
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
+    /// Whether the gateway may sign that the object holds what `evidence` says (specification §9.5). A store's own
+    /// answer does not say so: the session's machine knows which parts the gateway has checked.
+    package var isVerified = false
 
     package init(evidence: ContentEvidence, etag: String, version: String) {
         self.evidence = evidence

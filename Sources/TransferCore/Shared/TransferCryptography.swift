@@ -14,6 +14,26 @@ package protocol TransferCryptography: RootDigesting {
 
     /// Opens a sealed token.
     func open(token sealed: [UInt8]) -> TokenOpening
+
+    /// The key that signs receipts (specification §9.5), which is the one that every connection of this gateway proves;
+    /// `nil` where the gateway makes no receipts. Constant for the life of the value.
+    var receiptKey: ReceiptKey? { get }
+
+    /// Signs the bytes of a receipt's statement with `receiptKey`; `nil` where there is none, or the library fails.
+    func signature(of statement: [UInt8]) -> [UInt8]?
+}
+
+/// The public half of the key that signs receipts.
+package struct ReceiptKey: Equatable, Sendable {
+    /// DER SubjectPublicKeyInfo, as WELCOME carries it.
+    package let publicKey: [UInt8]
+    /// SHA-256 over `publicKey`, as it stands in each statement.
+    package let fingerprint: SHA256Digest
+
+    package init(publicKey: [UInt8], fingerprint: SHA256Digest) {
+        self.publicKey = publicKey
+        self.fingerprint = fingerprint
+    }
 }
 
 /// What came of opening a token.

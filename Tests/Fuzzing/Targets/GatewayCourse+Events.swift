@@ -55,7 +55,7 @@ extension GatewayCourse {
         if kind == .hello { return receive(.hello(drawnHello()), 0, from: id) }
         if kind == .malformed { return machine.receivedMalformed(.badValue, message: "m", from: id, now: now) }
         if kind == .rawFrame { return try receiveRaw(from: id) }
-        if kind == .ping { return receive(.ping(Ping(nonce: input.integer())), 0, from: id) }
+        if kind == .ping { return receivePing(input.integer(), from: id) }
         // The decoder lets no session into slot 0, and any beyond what WELCOME allows.
         let slot = UInt16(input.choice(8)) + 1
         switch kind {
@@ -74,6 +74,25 @@ extension GatewayCourse {
             let report = ErrorReport(
                 scope: isOfConnection ? .connection : .session, code: .busy, retryAfterMilliseconds: 0, message: "")
             receive(.error(report), isOfConnection ? 0 : slot, from: id)
+        }
+    }
+
+    /// PING, PROVE or REPORT, as the number says.
+    private mutating func receivePing(_ nonce: UInt64, from id: ConnectionID) {
+        switch nonce & 3 {
+        case 1:
+            let prove = Prove(
+                size: [0, 900, 2_500, .max][Int(nonce >> 2 & 3)], partBytes: nonce >> 8 & 0xFFFF | 1,
+                root: ToyDigest.root([ToyDigest.sha256([UInt8(truncatingIfNeeded: nonce >> 24)])]),
+                key: ["f", "", "../f", "f/g"][Int(nonce >> 4 & 3)], readsBack: nonce >> 6 & 1 == 1)
+            receive(.prove(prove), UInt16(nonce >> 32 & 7) + 1, from: id)
+        case 2:
+            let report = StatusReport(
+                status: AgentStatus(rawValue: UInt8(truncatingIfNeeded: nonce >> 8)), pendingItems: 1,
+                pendingBytes: nonce, oldestSeconds: 0, quarantinedItems: 0, freeBytes: nil, reason: "r")
+            receive(.report(report), 0, from: id)
+        default:
+            receive(.ping(Ping(nonce: nonce)), 0, from: id)
         }
     }
 

@@ -149,7 +149,8 @@ struct GatewayCourse {
         let key: String
         var flow: FlowID?
         switch request {
-        case .lookUpObject(let name, _), .findRecords(let name), .removeRecord(let name, _), .createUpload(let name, _),
+        case .lookUpObject(let name, _), .readObject(let name, _, _), .findRecords(let name),
+            .removeRecord(let name, _), .createUpload(let name, _),
             .listParts(let name, _), .complete(let name, _, _, _, _), .abort(let name, _):
             key = name
         case .writeRecord(let facts): key = facts.key

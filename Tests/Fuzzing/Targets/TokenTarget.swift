@@ -39,7 +39,7 @@ private struct TokenSite {
             id: KeyRing.KeyID(value: 0x0102_0304), state: .sealing, secret: (0..<32).map { UInt8($0) })
         do {
             let ring = try KeyRing(keys: [key])
-            (self.ring, cryptography) = (ring, SiteCryptography(keys: ring))
+            (self.ring, cryptography) = (ring, try SiteCryptography(keys: ring))
         } catch {
             (ring, cryptography) = (nil, nil)
         }

@@ -1,0 +1,46 @@
+import FoundationEssentials
+import Logging
+import NIOPosix
+import SecureChannel
+import TransferCore
+import WireProtocol
+
+// Invitations that devices take up (specification §5.2).
+
+extension GatewayCore {
+    /// Takes an invitation at its word. A secret of none is refused at once; else the files are changed on a thread
+    /// that may wait, which the loop must not.
+    func enrol(_ id: ConnectionID, _ fingerprint: Fingerprint, _ secret: InvitationSecret) {
+        do {
+            guard try invitations.live(secret.digest(), at: Date()) != nil else { return enrolled(.invalid, on: id) }
+        } catch {
+            return enrolled(.unavailable, on: id)
+        }
+        let voided: @Sendable (any Error) -> Void = { [logger] error in
+            logger.error("A used invitation is still in its file", metadata: ["error": "\(error)"])
+        }
+        // Secrets are good once, so there are no more of these than invitations.
+        enrolments[id] = Task { [home = files.home, logger] in
+            var outcome = EnrolmentOutcome.unavailable
+            do {
+                let device = try await NIOThreadPool.singleton.runIfActive {
+                    try home.redeem(secret, by: fingerprint, voided: voided)
+                }
+                outcome = device.map { .registered($0) } ?? .invalid
+            } catch {
+                logger.error("An invitation could not be used", metadata: ["error": "\(error)"])
+            }
+            if case .registered(let device) = outcome {
+                logger.notice("Enrolled", metadata: ["device": "\(device.name)", "fingerprint": "\(fingerprint)"])
+            }
+            self.enrolled(outcome, on: id)
+        }
+    }
+
+    private func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID) {
+        enrolments[id] = nil
+        lookAtDevices()
+        machine.enrolled(outcome, on: id, now: now)
+        perform()
+    }
+}

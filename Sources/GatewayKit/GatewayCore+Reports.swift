@@ -1,0 +1,11 @@
+import TransferCore
+
+// What devices report of themselves (specification §5.5). The server writes it into the home, off the loop.
+
+extension GatewayCore {
+    /// What an earlier process of this gateway had kept.
+    func restoreReports(_ reports: [DeviceReport]) { machine.restoreReports(reports) }
+
+    /// The newest report of each device, where one has come since the last call; else `nil`.
+    func takeChangedReports() -> [DeviceReport]? { machine.takeChangedReports() }
+}

@@ -1,0 +1,123 @@
+import FoundationEssentials
+import SecureChannel
+package import TransferCore
+import WireProtocol
+
+// What devices have reported of themselves to this gateway (specification §5.5): one file, which the gateway replaces
+// every few seconds while reports come, and which `device list` shows. Nothing depends on it.
+
+extension GatewayHome {
+    static let reportsBytesMax = 16 << 20
+
+    /// The newest report of each device; none where there is no such file, or it cannot be read.
+    package func reports() -> [DeviceReport] {
+        // try?: reports are for people, and no failure to show them may keep a gateway or a command from its work.
+        guard let bytes = try? BoundedFile.read(reportsPath, bytesMax: Self.reportsBytesMax, access: .anyone),
+            let file = try? JSONDecoder().decode(ReportFile.self, from: Data(bytes)),  // try?: as above.
+            file.version == ReportFile.currentVersion
+        else { return [] }
+        return file.reports.map(\.report)
+    }
+
+    /// Replaces the file in one step.
+    package func write(_ reports: [DeviceReport]) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let bytes = try encoder.encode(ReportFile(reports: reports.map(ReportFile.Entry.init)))
+        try AtomicFile.write(Array(bytes), to: reportsPath, mode: .ownerOnly)
+    }
+
+    /// What this gateway's devices reported last, a comment line each.
+    func reportLines(at now: Date) -> String {
+        reports().sorted { $0.device < $1.device }.map { "# \($0.line(at: now))\n" }.joined()
+    }
+}
+
+/// The file of reports.
+private struct ReportFile: Codable {
+    static let currentVersion = 1
+
+    struct Entry: Codable {
+        var device: String
+        var arrivedMilliseconds: Int64
+        var state: UInt8
+        var pendingItems: UInt32
+        var pendingBytes: UInt64
+        var oldestSeconds: UInt32
+        var quarantinedItems: UInt32
+        /// Left out where it is not known.
+        var freeBytes: UInt64?
+        var reason: String
+
+        init(_ kept: DeviceReport) {
+            let report = kept.report
+            self.device = kept.device
+            self.arrivedMilliseconds = kept.arrivedMilliseconds
+            self.state = report.status.rawValue
+            self.pendingItems = report.pendingItems
+            self.pendingBytes = report.pendingBytes
+            self.oldestSeconds = report.oldestSeconds
+            self.quarantinedItems = report.quarantinedItems
+            self.freeBytes = report.freeBytes
+            self.reason = report.reason
+        }
+
+        var report: DeviceReport {
+            DeviceReport(
+                device: device, arrivedMilliseconds: arrivedMilliseconds,
+                report: StatusReport(
+                    status: AgentStatus(rawValue: state), pendingItems: pendingItems, pendingBytes: pendingBytes,
+                    oldestSeconds: oldestSeconds, quarantinedItems: quarantinedItems, freeBytes: freeBytes,
+                    reason: reason))
+        }
+    }
+
+    var version = currentVersion
+    var reports: [Entry]
+}
+
+extension DeviceReport {
+    /// One line for an operator. Whatever the device said, the line is one line and moves no cursor.
+    ///
+    /// - Parameter now: by the clock that `arrivedMilliseconds` was taken from.
+    func line(at now: Date) -> String {
+        let nowMilliseconds = Int64((now.timeIntervalSince1970 * 1_000).rounded())
+        let (age, overflow) = nowMilliseconds.subtractingReportingOverflow(arrivedMilliseconds)
+        // A clock that was set back makes a report of the future; it is shown as new.
+        let told = overflow || age < 0 ? "0s" : Self.text(seconds: UInt64(age) / 1_000)
+        var fields = [
+            "\(device.withVisibleControls) reported \(told) ago: \(report.status.word)",
+            "\(report.pendingItems) files pending (\(report.pendingBytes) B)",
+        ]
+        if report.oldestSeconds > 0 {
+            fields.append("the oldest for \(Self.text(seconds: UInt64(report.oldestSeconds)))")
+        }
+        fields.append("\(report.quarantinedItems) quarantined")
+        fields.append(report.freeBytes.map { "\($0) B of disk free" } ?? "free disk not known")
+        let reason = report.reason.isEmpty ? "" : "; \(report.reason.withVisibleControls)"
+        return fields.joined(separator: ", ") + reason
+    }
+
+    private static func text(seconds: UInt64) -> String {
+        switch seconds {
+        case ..<120: "\(seconds)s"
+        case ..<7_200: "\(seconds / 60)min"
+        case ..<172_800: "\(seconds / 3_600)h"
+        default: "\(seconds / 86_400)d"
+        }
+    }
+}
+
+extension AgentStatus {
+    /// As an operator reads it.
+    fileprivate var word: String {
+        switch self {
+        case .idle: "idle"
+        case .sending: "sending"
+        case .waiting: "waiting"
+        case .paused: "paused"
+        case .needsPerson: "needs a person"
+        default: "in a state that this gateway does not know (\(rawValue))"
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import WireProtocol
+
+// PROVE in the slots of a connection (specification §9.6).
+
+extension Gateway {
+    func prove(at attachment: Attachment) -> GatewayProve? {
+        connections[attachment.connection]?.proves[attachment.slot]
+    }
+
+    mutating func receivedProve(_ question: Prove, at attachment: Attachment, device: AuthorisedDevice) {
+        guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
+        guard mayBegin(at: attachment, device: device) else { return }
+        let key: String
+        do {
+            key = try KeyRule.wholeKey(prefix: device.prefix, key: question.key)
+        } catch {
+            return refuse(.keyInvalid, error.message, at: attachment)
+        }
+        // Each part costs a digest when the object is read, and no session has had more.
+        guard let plan = PartPlan(fileBytes: question.size, partBytes: question.partBytes),
+            let count = plan.partCount, count <= WireLimits.partsMax
+        else {
+            return refuse(
+                .sizeUnsupported, "no file has more than \(WireLimits.partsMax) parts; this one would have more",
+                at: attachment)
+        }
+        guard hasRoomToProve(for: device) else {
+            return refuse(
+                .busy, "as many objects are being proved as may be at once", retryAfter: context.limits.laterAdvice,
+                at: attachment)
+        }
+        let request = context.request(
+            .lookUpObject(key: key, plan: plan), for: .prove(attachment, device: device.fingerprint))
+        connections[attachment.connection]?.proves[attachment.slot] = GatewayProve(
+            question: question, key: key, plan: plan, device: device, phase: .lookingUp(request))
+        proveCounts[device.fingerprint, default: 0] += 1
+    }
+
+    private func hasRoomToProve(for device: AuthorisedDevice) -> Bool {
+        (proveCounts[device.fingerprint] ?? 0) < limits.provesPerDeviceMax
+            && proveCounts.values.reduce(0, +) < limits.provesMax
+    }
+
+    /// The look-up of a PROVE was answered. The slot may have been left meanwhile, and be used again.
+    mutating func receivedLookUp(_ answer: StoreAnswer, to request: StoreRequestID, at attachment: Attachment) {
+        guard prove(at: attachment)?.phase == .lookingUp(request) else { return }
+        receivedContent(answer, at: attachment)
+    }
+
+    /// The object of a PROVE was looked up or read.
+    mutating func receivedContent(_ answer: StoreAnswer, at attachment: Attachment) {
+        guard let prove = prove(at: attachment) else { return }
+        guard case .object(let object) = answer else {
+            let refusal = context.advised(answer.refusal(in: .session))
+            removeProve(at: attachment)
+            return refuse(
+                refusal.code, refusal.message, retryAfter: .milliseconds(Int64(refusal.retryAfterMilliseconds)),
+                at: attachment)
+        }
+        switch prove.judge(object, rootDigest: context.cryptography.rootDigest) {
+        case .readBack(let size):
+            connections[attachment.connection]?.proves[attachment.slot]?.phase = .reading
+            readBacks.add(
+                ReadBackQueue.Reading(
+                    reader: .prove(attachment), device: prove.device.fingerprint, key: prove.key, size: size,
+                    partBytes: prove.question.partBytes))
+        case .answer(let outcome, let object):
+            removeProve(at: attachment)
+            let frame = Frame.proven(proven(outcome, object, for: prove))
+            if frame.tellsOfObject { giveBackBeginning(at: attachment) }
+            context.send(frame, to: attachment)
+        }
+    }
+
+    private mutating func proven(
+        _ outcome: GatewayProve.Outcome, _ object: ProvenObject?, for prove: GatewayProve
+    ) -> Proven {
+        guard let object else { return .absent }
+        switch outcome {
+        case .absent: return .absent
+        case .different: return .different(object)
+        case .unknown: return .unknown(object)
+        case .proven:
+            let receipt = context.receipt(
+                for: ReceiptObject(
+                    key: prove.key, session: object.session, size: object.size, partBytes: object.partBytes,
+                    evidence: object.evidence, etag: object.etag, version: object.version),
+                device: prove.device)
+            return .proven(object, receipt: receipt)
+        }
+    }
+
+    // MARK: Ending without an answer
+
+    /// SESSION LEAVE: the answer is not sent, and what is asked of the store for it is cancelled.
+    mutating func endProve(at attachment: Attachment) {
+        guard let prove = prove(at: attachment) else { return }
+        removeProve(at: attachment)
+        switch prove.phase {
+        case .lookingUp(let request):
+            context.actions.append(.cancel(request))
+        case .reading:
+            guard let request = readBacks.remove(.prove(attachment), device: prove.device.fingerprint) else { return }
+            context.actions.append(.cancel(request))
+        }
+    }
+
+    /// The connection ends.
+    mutating func endProves(of id: ConnectionID) {
+        for slot in (connections[id]?.proves ?? [:]).keys.sorted(by: { $0.value < $1.value }) {
+            endProve(at: Attachment(connection: id, slot: slot))
+        }
+    }
+
+    private mutating func removeProve(at attachment: Attachment) {
+        guard let prove = connections[attachment.connection]?.proves.removeValue(forKey: attachment.slot) else {
+            return
+        }
+        let count = (proveCounts[prove.device.fingerprint] ?? 1) - 1
+        proveCounts[prove.device.fingerprint] = count > 0 ? count : nil
+    }
+}

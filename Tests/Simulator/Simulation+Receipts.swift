@@ -1,0 +1,160 @@
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+// Receipts and PROVE: what a gateway signs is true of an object that was under the key at that moment (specification
+// §9.5, §9.6). PROVEs come on the agents' own connections, in a slot that no agent uses. The answers are withheld.
+
+/// What the world knows of objects and questions, to judge receipts by.
+struct ReceiptWatch {
+    /// An object that came under a key.
+    struct Placed {
+        var at: Instant
+        var object: VirtualStore.Object
+    }
+
+    struct Connection: Hashable {
+        var gateway: Int
+        var id: ConnectionID
+    }
+
+    var dice: Dice
+    /// All that ever were, in order.
+    var objects: [String: [Placed]] = [:]
+    var devices: [Connection: Int] = [:]
+    /// The question whose answer a connection waits for.
+    var questions: [Connection: (key: String, prove: Prove, at: Instant)] = [:]
+
+    init(dice: Dice) {
+        self.dice = dice
+    }
+
+    /// Whether an object like this was under the key since then.
+    func holds(_ key: String, since: Instant, where isLike: (VirtualStore.Object) -> Bool) -> Bool {
+        let placed = objects[key] ?? []
+        return placed.indices.contains { index in
+            let replacedAt = index + 1 < placed.count ? placed[index + 1].at : Instant(nanoseconds: .max)
+            return replacedAt >= since && isLike(placed[index].object)
+        }
+    }
+}
+
+extension Scenario {
+    mutating func drawReceipts(_ dice: inout Dice) {
+        hasReceipts = dice.percent(50)
+        guard hasReceipts, dice.percent(30) else { return }
+        let trigger = Trigger.request(.readObject, dice.number(1...4))
+        let failure = dice.pick([StoreFailure.unavailable(retryAfter: .zero), .denied, .cancelled])
+        faults.append(PlannedFault(trigger, .store(.fails(failure))))
+    }
+}
+
+extension Frame {
+    /// SESSION OPEN and RESUME QUERY with the flag that asks for a receipt.
+    var askingForReceipt: Frame {
+        switch self {
+        case .sessionOpen(let open):
+            // try?: the gateway refuses these metadata, and nothing is to be signed.
+            guard let terms = try? open.terms else { return self }
+            return .sessionOpen(
+                SessionOpen(session: open.session, terms: terms, compares: open.compares, asksForReceipt: true))
+        case .resumeQuery(let query):
+            return .resumeQuery(
+                ResumeQuery(
+                    listedParts: query.listedParts, token: query.token, asksForPartials: query.asksForPartials,
+                    asksForReceipt: true))
+        default:
+            return self
+        }
+    }
+}
+
+extension Simulation {
+    /// Sessions ask for receipts, and agents do not get the answers to questions that are not theirs.
+    func installReceipts(on gateway: GatewayHost) {
+        if gateway.tamperInbound == nil { gateway.tamperInbound = { $0.askingForReceipt } }
+        gateway.withholds = { [unowned self, unowned gateway] frame, slot in
+            guard hasProveSlot(gateway), slot == proveSlot(gateway) else { return false }
+            return switch frame {
+            case .proven, .sessionRefused: true
+            default: false
+            }
+        }
+    }
+
+    private func proveSlot(_ gateway: GatewayHost) -> Slot { Slot(gateway.machine.limits.slotsMax) }
+
+    /// Where there are fewer slots, the agent needs them all.
+    private func hasProveSlot(_ gateway: GatewayHost) -> Bool { gateway.machine.limits.slotsMax >= 16 }
+
+    /// Now and then somebody asks for the object of a job, some time after a frame.
+    func planProve(after frame: Frame, on id: ConnectionID, at gateway: GatewayHost) {
+        let connection = ReceiptWatch.Connection(gateway: gateway.number, id: id)
+        if case .hello(let hello) = frame {
+            receipts.devices[connection] = scenario.devices.first { ToyDigest.sha256([UInt8($0)]) == hello.fingerprint }
+        }
+        guard hasProveSlot(gateway), let device = receipts.devices[connection],
+            receipts.dice.percent(10)
+        else { return }
+        let number = receipts.dice.number(0...jobs.count - 1)
+        let partBytes = UInt64(receipts.dice.pick([40, 50, Int(scenario.gatewayLimits.parts.partBytesDefault)]))
+        let readsBack = receipts.dice.percent(60)
+        schedule.after(.milliseconds(receipts.dice.moment())) { [unowned self] in
+            guard !gateway.isDown, gateway.machine.isOpen(id), receipts.questions[connection] == nil,
+                scenario.devices[jobs[number].agent] == device
+            else { return }
+            let bytes = jobs[number].file.bytes
+            let evidence = VirtualEvidence.compute(bytes, partBytes: partBytes, like: .root(ToyDigest.root([])))
+            guard case .root(let root) = evidence else { return }
+            let prove = Prove(
+                size: UInt64(bytes.count), partBytes: partBytes, root: root, key: scenario.jobs[number].key,
+                readsBack: readsBack)
+            receipts.questions[connection] = (jobs[number].key, prove, schedule.now)
+            count("PROVE")
+            let (now, slot) = (schedule.now, proveSlot(gateway))
+            gateway.change {
+                $0.receivedFrame(
+                    .prove(prove), slot: slot, from: id, now: now,
+                    wallMilliseconds: Int64(now.nanoseconds / 1_000_000))
+            }
+        }
+    }
+
+    /// What a gateway signs, and what it says of an object, must be so.
+    func checkReceipt(in frame: Frame, slot: Slot, on id: ConnectionID, at gateway: GatewayHost) {
+        let connection = ReceiptWatch.Connection(gateway: gateway.number, id: id)
+        switch frame {
+        case .completed(let completed):
+            guard completed.receipt != nil, let device = receipts.devices[connection] else { return }
+            count("a receipt in COMPLETED")
+            let key = scenario.prefix(ofDevice: device) + completed.location
+            let isTrue = receipts.holds(key, since: Instant(nanoseconds: 0)) { object in
+                Self.is(object, completed.size, completed.evidence, completed.partBytes, completed.etag)
+            }
+            if !isTrue { violation("gateway \(gateway.number) signs what was never stored under \(key)") }
+        case .proven(let proven):
+            guard let (key, prove, askedAt) = receipts.questions.removeValue(forKey: connection) else { return }
+            guard case .proven(let told, let receipt) = proven else { return }
+            count("PROVEN")
+            if receipt == nil { violation("gateway \(gateway.number) proves and does not sign") }
+            let isTrue = receipts.holds(key, since: askedAt) { object in
+                let root = VirtualEvidence.compute(
+                    object.bytes, partBytes: prove.partBytes, like: .root(prove.root))
+                return root == .root(prove.root)
+                    && Self.is(object, prove.size, told.evidence, told.partBytes, told.etag)
+            }
+            if !isTrue { violation("gateway \(gateway.number) proves what is not stored under \(key)") }
+        case .sessionRefused where slot == proveSlot(gateway):
+            receipts.questions[connection] = nil
+        default:
+            break
+        }
+    }
+
+    private static func `is`(
+        _ object: VirtualStore.Object, _ size: UInt64, _ evidence: ContentEvidence, _ partBytes: UInt64, _ etag: String
+    ) -> Bool {
+        UInt64(object.bytes.count) == size && object.facts.etag == etag
+            && VirtualEvidence.compute(object.bytes, partBytes: partBytes, like: evidence) == evidence
+    }
+}

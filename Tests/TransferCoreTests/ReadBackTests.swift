@@ -1,0 +1,168 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// Objects are read back so many at once, in all and of a device (specification §5.3): for SESSION OPEN and for PROVE
+/// alike.
+@Suite struct ReadBackTests {
+    private static let nothingKnown = ObjectFacts(
+        size: 2_500, partBytes: 0, evidence: .none, etag: "e", version: "", session: nil)
+    private static let read = ObjectFacts(
+        size: 2_500, partBytes: 1_000, evidence: .root(GatewayDriver.complete(2_500).root), etag: "e", version: "",
+        session: nil, isVerified: true)
+
+    @Test func twoObjectsOfADeviceAreReadAtOnce() {
+        var driver = GatewayDriver.reading()
+        driver.connect()
+        for slot in 1...4 { driver.proveUnknown(slot: UInt16(slot), "file-\(slot)") }
+        #expect(driver.keysBeingRead == ["site/file-1", "site/file-2"])
+        driver.answer(.object(Self.read))
+        #expect(driver.keysBeingRead == ["site/file-2", "site/file-3"], "in the order in which they were asked for")
+    }
+
+    @Test func eightObjectsAreReadAtOnceAndDevicesTakeTurns() {
+        var driver = GatewayDriver.reading { $0.budgetBytes = 1 << 20 }
+        let devices = (0..<6).map { number in
+            AuthorisedDevice(
+                name: "d\(number)", fingerprint: ToyDigest.sha256([9, UInt8(number)]), prefix: "d\(number)/")
+        }
+        driver.machine.devicesChanged(devices, now: driver.now)
+        for device in devices {
+            let id = driver.newConnection()
+            driver.connect(id, of: device)
+            for slot in 1...3 { driver.proveUnknown(slot: UInt16(slot), "f\(slot)", from: id) }
+        }
+        #expect(driver.keysBeingRead.count == 8)
+        #expect(Set(driver.keysBeingRead.map { $0.prefix(2) }) == ["d0", "d1", "d2", "d3"])
+        // The first device has a third object that waits. A device of which none is being read comes before it.
+        driver.answer(.object(Self.read))
+        #expect(driver.keysBeingRead.last == "d4/f1")
+        for _ in 0..<40 where !driver.requests.isEmpty { driver.answer(.object(Self.read)) }
+        #expect(driver.machine.slotsInUse == 0)
+    }
+
+    @Test func sessionsWaitForTheirTurnToo() throws {
+        var driver = GatewayDriver.reading()
+        driver.connect()
+        for slot in 1...2 { driver.proveUnknown(slot: UInt16(slot), "file-\(slot)") }
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)), slot: Slot(3))
+        let look = try #require(driver.requests.firstIndex { $0.request.kind == .lookUpObject })
+        driver.requests.swapAt(0, look)
+        #expect(frames(driver.answer(.object(Self.nothingKnown))).isEmpty, "the object is not read yet")
+        #expect(driver.keysBeingRead.count == 2)
+        driver.answer(.object(Self.read))
+        driver.answer(.object(Self.read))
+        #expect(driver.keysBeingRead == ["site/file"])
+        let told = frames(driver.answer(.object(Self.read)))
+        guard case .sessionExists(let exists) = told.first else { return unexpected(told) }
+        #expect(exists.evidence == Self.read.evidence && exists.partBytes == 1_000)
+    }
+
+    /// Reading costs as much as the object has bytes; what is another session's and is not compared is not read.
+    @Test func anObjectWhoseContentDecidesNothingIsNotRead() {
+        var driver = GatewayDriver.reading()
+        driver.connect()
+        let open = GatewayDriver.open(size: 2_500, condition: .absent, compares: false)
+        driver.frame(.sessionOpen(open))
+        let foreign = ObjectFacts(
+            size: 2_500, partBytes: 1_000, evidence: .none, etag: "e", version: "",
+            session: SessionID(high: 7, low: 7))
+        let told = frames(driver.answer(.object(foreign)))
+        guard case .sessionExists = told.first else { return unexpected(told) }
+        #expect(driver.requests.isEmpty)
+    }
+
+    @Test func anObjectOfAnotherSizeIsNotRead() {
+        var driver = GatewayDriver.reading()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 900)))
+        driver.answer(.object(Self.nothingKnown))
+        #expect(driver.keysBeingRead.isEmpty)
+    }
+
+    @Test func aSessionHearsWhyTheObjectCouldNotBeRead() {
+        var driver = GatewayDriver.reading()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
+        driver.answer(.object(Self.nothingKnown))
+        let told = frames(driver.answer(.failed(.unavailable(retryAfter: .zero))))
+        guard case .sessionRefused(let refused) = told.first else { return unexpected(told) }
+        #expect(refused.code == .storeUnavailable)
+    }
+
+    /// A session of several parts is opened again under another id, so nobody ever hears of this one.
+    @Test func aReadingForASessionWithoutAnAgentIsCancelled() {
+        var driver = GatewayDriver.reading()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
+        driver.answer(.object(Self.nothingKnown))
+        let reading = driver.requests[0].id
+        let actions = driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        #expect(actions.contains(.cancel(reading)))
+        #expect(!driver.tick(after: .seconds(1)).contains(.cancel(reading)), "once")
+        driver.answer(.failed(.cancelled))
+        #expect(driver.machine.sessionCount == 0 && driver.machine.requestsUnderWay == 0)
+    }
+
+    /// One that waits ends when its turn comes.
+    @Test func aSessionWithoutAnAgentIsNotReadFor() {
+        var driver = GatewayDriver.reading()
+        driver.connect()
+        for slot in 1...2 { driver.proveUnknown(slot: UInt16(slot), "file-\(slot)") }
+        let other = driver.newConnection()
+        driver.connect(other)
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)), from: other)
+        driver.requests.swapAt(0, 2)
+        driver.answer(.object(Self.nothingKnown))
+        driver.change { $0.connectionLost(other, now: $1) }
+        driver.answer(.object(Self.read))
+        #expect(driver.requests.count == 1)
+        #expect(driver.machine.sessionCount == 0)
+    }
+
+    private func unexpected(_ told: [Frame], sourceLocation: SourceLocation = #_sourceLocation) {
+        Issue.record("\(told)", sourceLocation: sourceLocation)
+    }
+
+    @Test func aReadingHoldsMemoryAndWaitsForIt() throws {
+        var driver = GatewayDriver.reading {
+            $0.initialCreditBytes = 0
+            $0.budgetBytes = 32_000
+            $0.budgetBytesPerDevice = 32_000
+            $0.windowBytes = 16_000
+        }
+        driver.connect()
+        let each = UInt64(2_000)
+        driver.proveUnknown(slot: 1, "file-1")
+        #expect(driver.machine.bytesReserved == each)
+        driver.answer(.object(Self.read))
+        #expect(driver.machine.bytesReserved == 0)
+
+        // A list takes what there is.
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 160, token: GatewayDriver.token())), slot: Slot(9))
+        #expect(driver.machine.bytesReserved > 30_000)
+        driver.proveUnknown(slot: 1, "file-1")
+        #expect(driver.keysBeingRead.isEmpty)
+        driver.frame(.sessionLeave(SessionLeave()), slot: Slot(9))
+        #expect(driver.keysBeingRead == ["site/file-1"])
+    }
+}
+
+extension GatewayDriver {
+    /// PROVE of an object of which the store keeps nothing, so that it is to be read.
+    fileprivate mutating func proveUnknown(
+        slot: UInt16, _ key: String, from id: ConnectionID = connection
+    ) {
+        prove(key: key, readsBack: true, slot: Slot(slot), from: id)
+        guard let look = requests.lastIndex(where: { $0.request.kind == .lookUpObject }) else { return }
+        let asked = requests.remove(at: look)
+        requests.insert(asked, at: 0)
+        answer(
+            .object(ObjectFacts(size: 2_500, partBytes: 0, evidence: .none, etag: "e", version: "", session: nil)))
+    }
+
+    fileprivate var keysBeingRead: [String] {
+        requests.compactMap { if case .readObject(let key, _, _) = $0.request { key } else { nil } }
+    }
+}
