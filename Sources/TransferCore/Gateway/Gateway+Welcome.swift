@@ -30,7 +30,8 @@ extension Gateway {
             partsMax: parts.partsMax, objectBytesMax: parts.objectBytesMax,
             putLimitMilliseconds: limits.putLimit.wireMilliseconds,
             idleLimitMilliseconds: limits.idleLimit.wireMilliseconds, serverTime: context.wallMilliseconds,
-            software: software, deviceName: device.name, prefix: device.prefix, storeIdentity: limits.storeIdentity)
+            software: software, deviceName: device.name, prefix: device.prefix, storeIdentity: limits.storeIdentity,
+            nextSiteKey: nextSiteKey)
         context.actions.append(.send(id, .connection, .welcome(welcome)))
         context.actions.append(.note(.welcomed(id, device: device.name, run: hello.run)))
     }
