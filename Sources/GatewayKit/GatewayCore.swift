@@ -12,18 +12,11 @@ import WireProtocol
 /// It lives on one event loop, which is also the loop of its connections, so that a frame is decided and answered
 /// without a hop; the store's calls run elsewhere and come back to it.
 actor GatewayCore {
-    /// What an operator may change while the gateway serves.
-    struct Files: Sendable {
-        let home: GatewayHome
-        let devices: WatchedFile<DeviceList>
-        let invitations: WatchedFile<InvitationList>
-    }
-
     private nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
-    private let files: Files
-    private let logger: Logger
-    private var machine: Gateway
+    let files: Files
+    let logger: Logger
+    var machine: Gateway
     private var channels: [ConnectionID: any Channel] = [:]
     private var flows: [FlowID: PartFlow] = [:]
     private var flowsCheckedAt = Instant(nanoseconds: 0)
@@ -133,6 +126,7 @@ actor GatewayCore {
         }
         machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
         perform()
+        if case .hello(let hello) = frame { rememberPins(of: hello, on: id) }
     }
 
     /// Bytes have arrived, whatever they are.
@@ -259,13 +253,13 @@ actor GatewayCore {
 
     // MARK: Performing
 
-    private var now: Instant { Instant(nanoseconds: 0) + (clock.now - startedAt) }
+    var now: Instant { Instant(nanoseconds: 0) + (clock.now - startedAt) }
 
     private var wallMilliseconds: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
 
     /// Does what the machine has decided, in order. A close or a write may bring new decisions at once: these are left
     /// to the loop that runs already, since nothing may overtake what was decided before.
-    private func perform() {
+    func perform() {
         guard !isPerforming else { return }
         isPerforming = true
         var actions = machine.takeActions()
