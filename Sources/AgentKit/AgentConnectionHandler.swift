@@ -38,7 +38,9 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is TLSHandshakeCompleted { core.assumeIsolated { [id] in $0.connected(id) } }
+        if let completed = event as? TLSHandshakeCompleted {
+            core.assumeIsolated { [id] in $0.connected(id, peer: completed.peer) }
+        }
         context.fireUserInboundEventTriggered(event)
     }
 

@@ -33,16 +33,19 @@ extension AgentCore {
         }
         let held = kept[key]
         let encoder = source.encoder
+        // By the connection: another gateway of the site may have agreed on something else.
+        let isLZ4Agreed = machine.agreedCapabilities(on: chunk.connection).contains(.lz4)
         let made: EventLoopFuture<Pieces>
-        if let held, !encoder.compressesNext {
-            made = eventLoop.makeCompletedFuture { try Self.pieces(of: chunk, held: held, encoder) }
+        if let held, !(isLZ4Agreed && encoder.compressesNext) {
+            made = eventLoop.makeCompletedFuture { try Self.pieces(of: chunk, held: held, encoder, isLZ4Agreed) }
         } else {
             made = threads.runIfActive(eventLoop: eventLoop) {
-                if let held { return try Self.pieces(of: chunk, held: held, encoder) }
+                if let held { return try Self.pieces(of: chunk, held: held, encoder, isLZ4Agreed) }
                 guard let file = source.file,
                     let plain = try file.read(from: start &+ chunk.offset, count: Int(chunk.plainBytes))
                 else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
-                return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
+                return try encoder.encode(
+                    plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot, mayCompress: isLZ4Agreed)
             }
         }
         inTurn(chunk, made, on: channel)
@@ -59,11 +62,14 @@ extension AgentCore {
         lastWrites[chunk.connection] = turn.recover { _ in }
     }
 
-    private static func pieces(of chunk: Chunk, held: ByteBuffer, _ encoder: ChunkEncoder) throws -> Pieces {
+    private static func pieces(
+        of chunk: Chunk, held: ByteBuffer, _ encoder: ChunkEncoder, _ isLZ4Agreed: Bool
+    ) throws -> Pieces {
         guard
             let plain = held.getSlice(at: held.readerIndex + Int(clamping: chunk.offset), length: Int(chunk.plainBytes))
         else { throw UploadFailure(.changed, "the file was cut short while it was being sent") }
-        return try encoder.encode(plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot)
+        return try encoder.encode(
+            plain, part: chunk.part, offset: chunk.offset, slot: chunk.slot, mayCompress: isLZ4Agreed)
     }
 
     private func write(_ pieces: Pieces, of chunk: Chunk, on channel: any Channel) {

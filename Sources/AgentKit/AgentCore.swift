@@ -13,8 +13,10 @@ actor AgentCore {
     struct Configuration: Sendable {
         var host: String
         var port: Int
-        /// `nil` for plain TCP.
+        /// What connections are made with at first; `nil` for plain TCP.
         var tls: TLSContext?
+        /// `nil` where no keys are pinned.
+        var pinKeeper: PinKeeper?
         /// Those that connections are bound to, in turn; none for as the system's routes have it.
         var interfaces: [String]
         var compression: CompressionChoice
@@ -40,10 +42,15 @@ actor AgentCore {
     let configuration: Configuration
     let journal: JournalWriter
     let events: AsyncStream<[CoreEvent]>.Continuation
-    private let logger: Logger
+    let logger: Logger
     private let compressors = CompressorPool()
 
     var machine: Agent
+    /// What connections are made with now.
+    var tls: TLSContext?
+    /// Done when the pins that are being written are durable, or not; `nil` where none are.
+    var pinning: EventLoopFuture<Void>?
+    var hasToldOfPins = false
     var channels: [ConnectionID: any Channel] = [:]
     private var interfaces: NetworkInterfaces
     var sources: [UploadID: Source] = [:]
@@ -73,6 +80,7 @@ actor AgentCore {
     ) {
         self.machine = machine(Instant(nanoseconds: 0))
         self.configuration = configuration
+        self.tls = configuration.tls
         self.interfaces = NetworkInterfaces(configuration.interfaces)
         self.journal = journal
         self.events = events
@@ -152,6 +160,7 @@ actor AgentCore {
     /// Closes what is left.
     func finish() async {
         ticker?.cancel()
+        await finishPinning()
         for channel in channels.values {
             // Closed is what is wanted; a channel that is so already says so.
             try? await channel.close()
@@ -170,8 +179,10 @@ actor AgentCore {
     }
 
     /// The gateway has proved who it is, or there is nothing to prove.
-    func connected(_ id: ConnectionID) {
-        machine.connected(id, now: now)
+    ///
+    /// - Parameter peer: `nil` for plain TCP.
+    func connected(_ id: ConnectionID, peer: TLSPeer? = nil) {
+        machine.connected(id, provenKey: peer?.fingerprint.digest, now: now)
         perform()
     }
 
@@ -262,6 +273,7 @@ actor AgentCore {
         case .report(let upload, let report):
             let progress = machine.progress(of: upload)
             atTurnsEnd { $0.events.append(.report(upload, report, progress)) }
+        case .keepPins(let pins): keepPins(pins)
         case .finish(let upload, let outcome, let figures): finish(upload, outcome, figures)
         }
     }
@@ -279,7 +291,7 @@ actor AgentCore {
     // MARK: Connecting and sending
 
     private func connect(_ id: ConnectionID) {
-        let tls = configuration.tls
+        let tls = tls
         let interface = interfaces.choose(for: id)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.seconds(20))

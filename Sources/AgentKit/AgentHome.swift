@@ -98,7 +98,7 @@ package struct AgentHome: Sendable {
             throw AgentHomeError(.unusable, "cannot make an agent's home in \(path): \(error)")
         }
         var configuration = try configuration()
-        guard configuration["pin"] == pin.description else {
+        guard try pins().keys.contains(pin) else {
             throw AgentHomeError(
                 .unusable, "\(path) is a home for another gateway already; make another one with --home DIRECTORY")
         }
@@ -124,7 +124,7 @@ package struct AgentHome: Sendable {
     /// How the gateway is known, as `create` was told.
     func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
         let configuration = try configuration()
-        guard let file = configuration["ca"] else { return .pinnedKeys([try pin(configuration)]) }
+        guard let file = configuration["ca"] else { return .pinnedKeys(Set(try pins().keys)) }
         guard configuration["pin"] == nil else {
             throw AgentHomeError(
                 .unusable, "\(configurationPath) has both pin and ca; remove the one that is not meant")
@@ -136,6 +136,13 @@ package struct AgentHome: Sendable {
         } catch {
             throw AgentHomeError(.unusable, "the authority that \(configurationPath) names cannot be used: \(error)")
         }
+    }
+
+    /// The fingerprint that `create` was told, or the user has written since; `nil` where the gateway is known by its
+    /// authority.
+    func configuredPin() throws(AgentHomeError) -> Fingerprint? {
+        let configuration = try configuration()
+        return configuration["ca"] == nil ? try pin(configuration) : nil
     }
 
     /// The fingerprint of the gateway's key.

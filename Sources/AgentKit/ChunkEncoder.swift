@@ -37,10 +37,12 @@ package final class ChunkEncoder: Sendable {
     }
 
     /// The frame in two pieces, so that a plain payload is not copied: header and fields, then the payload.
+    ///
+    /// - Parameter mayCompress: whether the connection's two sides have agreed on LZ4 (specification §7.3).
     package func encode(
-        _ plain: ByteBuffer, part: PartNumber, offset: ByteOffset, slot: Slot
+        _ plain: ByteBuffer, part: PartNumber, offset: ByteOffset, slot: Slot, mayCompress: Bool
     ) throws(WireError) -> (head: ByteBuffer, payload: ByteBuffer) {
-        let payload = compressed(plain) ?? plain
+        let payload = mayCompress ? compressed(plain) ?? plain : plain
         let header = PartDataHeader(
             part: part, offset: offset, plainBytes: UInt32(clamping: plain.readableBytes),
             isCompressed: payload.readableBytes < plain.readableBytes,

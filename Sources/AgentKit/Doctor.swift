@@ -56,6 +56,9 @@ package struct Doctor: Sendable {
         case .welcome(let welcome):
             print("welcome   by \(welcome.software), protocol version \(welcome.version); it knows this device")
             print("clock     \(Self.clock(serverMilliseconds: welcome.serverTime))")
+            if let problem = home.pin(proved: answer.provenKey, next: welcome.nextSiteKey) {
+                print("pins      not up to date: \(problem)")
+            }
         case .error(let report) where report.code == .notAuthorised:
             throw UploadFailure(.notAuthorised)
         case .error(let report):
@@ -71,7 +74,8 @@ package struct Doctor: Sendable {
         var generator = SystemRandomNumberGenerator()
         let hello = Hello(
             versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: [],
-            fingerprint: identity.fingerprint.digest, run: .random(using: &generator), software: software)
+            fingerprint: identity.fingerprint.digest, run: .random(using: &generator),
+            pins: try home.pins().keys.map(\.digest), software: software)
         do {
             return try await withEventLoop {
                 try await GatewayQuestion(host: host, port: port, tls: tls, interface: interface)

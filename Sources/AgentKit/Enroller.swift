@@ -37,19 +37,24 @@ package struct Enroller: Sendable {
         let question = GatewayQuestion(host: host, port: port, tls: tls)
         let enrol = Enrol(fingerprint: identity.fingerprint.digest, secret: code.secret, software: software)
         let answer = try await withEventLoop { try await ask(question, .enrol(enrol), on: $0) }
-        switch answer {
-        case .enrolled(let enrolled): return Registration(name: enrolled.name, prefix: enrolled.prefix)
+        switch answer.frame {
+        case .enrolled(let enrolled):
+            // A home that cannot be written now gets the key by its next connection.
+            home.pin(proved: answer.provenKey, next: nil)
+            return Registration(name: enrolled.name, prefix: enrolled.prefix)
         case .error(let report): throw EnrolmentFailure(report)
         default: throw EnrolmentFailure(UploadFailure(.protocolViolation))
         }
     }
 
     /// A gateway that is just being started is waited for.
-    private func ask(_ question: GatewayQuestion, _ frame: Frame, on eventLoop: any EventLoop) async throws -> Frame {
+    private func ask(
+        _ question: GatewayQuestion, _ frame: Frame, on eventLoop: any EventLoop
+    ) async throws -> GatewayQuestion.Answer {
         let deadline = ContinuousClock.now + Self.startLimit
         while true {
             do {
-                return try await question.ask(frame, on: eventLoop).frame
+                return try await question.ask(frame, on: eventLoop)
             } catch let failure as UploadFailure where failure.kind == .unreachable && .now < deadline {
                 try await Task.sleep(for: .milliseconds(250))
             } catch let failure as UploadFailure {

@@ -9,6 +9,8 @@ struct GatewayQuestion {
     /// How the connection looked meanwhile.
     struct Answer: Sendable {
         var frame: Frame
+        /// The key that the gateway proved.
+        var provenKey: Fingerprint?
         /// As the kernel measured it while it connected; `nil` where it does not tell.
         var roundTrip: Duration?
         /// `ADDRESS:PORT` that answered.
@@ -27,7 +29,7 @@ struct GatewayQuestion {
     /// - Parameter frame: what may be said first on a connection.
     /// - Throws: `TLSError` as it came, `UploadFailure` for everything else. An ERROR is an answer.
     func ask(_ frame: Frame, on eventLoop: any EventLoop) async throws -> Answer {
-        let answer = eventLoop.makePromise(of: Frame.self)
+        let answer = eventLoop.makePromise(of: ProvenFrame.self)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(Self.answerLimit)
             .channelInitializer { [tls, interface] channel in
@@ -58,25 +60,33 @@ struct GatewayQuestion {
         let address = channel.remoteAddress.flatMap { address in
             address.ipAddress.map { "\($0):\(address.port ?? port)" }
         }
-        return Answer(frame: answered, roundTrip: roundTrip, address: address ?? "\(host):\(port)")
+        return Answer(
+            frame: answered.frame, provenKey: answered.key, roundTrip: roundTrip, address: address ?? "\(host):\(port)")
     }
 }
+
+/// A frame, and the key that the gateway proved that sent it.
+private typealias ProvenFrame = (frame: Frame, key: Fingerprint?)
 
 private final class QuestionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let question: Frame
-    private let answer: EventLoopPromise<Frame>
+    private let answer: EventLoopPromise<ProvenFrame>
     private var decoder = FrameDecoder(receiver: .agent)
+    private var provenKey: Fingerprint?
 
-    init(question: Frame, answer: EventLoopPromise<Frame>) {
+    init(question: Frame, answer: EventLoopPromise<ProvenFrame>) {
         self.question = question
         self.answer = answer
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard event is TLSHandshakeCompleted else { return context.fireUserInboundEventTriggered(event) }
+        guard let completed = event as? TLSHandshakeCompleted else {
+            return context.fireUserInboundEventTriggered(event)
+        }
+        provenKey = completed.peer.fingerprint
         var buffer = ByteBuffer()
         do throws(WireError) {
             try question.encode(slot: .connection, into: &buffer)
@@ -90,7 +100,7 @@ private final class QuestionHandler: ChannelInboundHandler {
         decoder.append(unwrapInboundIn(data))
         do throws(WireError) {
             guard case .frame(_, let frame) = try decoder.next() else { return }
-            answer.succeed(frame)
+            answer.succeed((frame, provenKey))
         } catch {
             answer.fail(UploadFailure(.protocolViolation))
         }

@@ -6,7 +6,9 @@ extension UploadFailure {
     init?(_ error: TLSError) {
         switch error.code {
         case .unexpectedGateway(let fingerprint):
-            self.init(.gatewayUntrusted, "the gateway's key is not the pinned one but \(fingerprint)")
+            self.init(
+                .gatewayUntrusted,
+                "the gateway's key is \(fingerprint), which is not pinned and which no pinned key has signed")
         case .untrustedCertificate:
             self.init(.gatewayUntrusted, "the gateway's certificate is not one of the authority that the home names")
         case .unexpectedName:

@@ -108,13 +108,14 @@ package struct Uploader: Sendable {
         let tls =
             configuration.isPlaintext
             ? nil : try TLSContext.agent(identity: identity, gateway: home.gatewayTrust(), limits: Self.tlsLimits)
+        let pins = try pinsToGoBy()
         let journal = try AgentJournal.open(home, logger: logger)
         let writer = JournalWriter(journal: journal)
         let (events, continuation) = AsyncStream.makeStream(of: [CoreEvent].self)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         threads.start()
-        let core = makeCore(identity, tls, writer, continuation, group, threads)
+        let core = makeCore(identity, tls, pins, writer, continuation, group, threads)
         await core.start()
         await control.attach(core)
         let summary = await withTaskGroup(of: Void.self) { tasks in
@@ -149,6 +150,16 @@ package struct Uploader: Sendable {
         return finished
     }
 
+    /// The pinned keys; none on plain TCP, which proves no key that could be pinned.
+    private func pinsToGoBy() throws(AgentHomeError) -> [Fingerprint] {
+        guard !configuration.isPlaintext else { return [] }
+        let pins = try home.pins()
+        if let problem = pins.problem {
+            logger.warning("The gateway is known by the configured pin alone", metadata: ["problem": "\(problem)"])
+        }
+        return pins.keys
+    }
+
     private func checkInterfaces() throws(UploadFailure) {
         let missing = try NetworkInterfaces.missing(of: configuration.interfaces)
         guard !missing.isEmpty else { return }
@@ -172,7 +183,7 @@ package struct Uploader: Sendable {
     }
 
     private func makeCore(
-        _ identity: Identity, _ tls: TLSContext?, _ writer: JournalWriter,
+        _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], _ writer: JournalWriter,
         _ events: AsyncStream<[CoreEvent]>.Continuation,
         _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
     ) -> AgentCore {
@@ -180,7 +191,8 @@ package struct Uploader: Sendable {
         let run = RunID.random(using: &generator)
         let who = AgentIdentity(
             fingerprint: identity.fingerprint.digest, run: run,
-            capabilities: configuration.compression == .never ? [] : .lz4, software: configuration.software)
+            capabilities: configuration.compression == .never ? [] : .lz4, pins: pins.map(\.digest),
+            software: configuration.software)
         var limits = configuration.limits
         limits.connections = max(limits.connections, configuration.interfaces.count)
         return AgentCore(
@@ -191,6 +203,7 @@ package struct Uploader: Sendable {
             },
             configuration: .init(
                 host: configuration.host, port: configuration.port, tls: tls,
+                pinKeeper: pins.isEmpty ? nil : PinKeeper(home: home, identity: identity, limits: Self.tlsLimits),
                 interfaces: configuration.interfaces, compression: configuration.compression,
                 keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1))),
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)

@@ -59,7 +59,7 @@ struct CertifiedDevices {
     /// begins otherwise.
     ///
     /// - Returns: `nil` where the library fails.
-    private static func identity(ofName name: String) -> SHA256Digest? {
+    static func identity(ofName name: String) -> SHA256Digest? {
         // Then nobody comes in; there is no better word for it.
         try? SHA256Digest.of(Array("sluice device name \(name)".utf8))
     }

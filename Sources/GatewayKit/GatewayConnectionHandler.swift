@@ -19,7 +19,9 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     private let core: GatewayCore
     private let logger: Logger
-    private let isPlaintext: Bool
+    /// The key that the handshake proves; `nil` for plain TCP.
+    private let provenKey: Fingerprint?
+    private let shown: ShownIdentity
     private var id: ConnectionID?
     /// Whom the handshake proved the peer to be.
     private var peer: TLSPeer?
@@ -31,18 +33,21 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// The device has sent more frames than it may: what has arrived waits.
     private var isPaused = false
 
-    /// - Parameter isPlaintext: no handshake comes first.
-    init(core: GatewayCore, logger: Logger, isPlaintext: Bool) {
+    /// - Parameters:
+    ///   - provenKey: the key that the handshake proves; `nil` for plain TCP.
+    ///   - shown: what handshakes are made with from now on.
+    init(core: GatewayCore, logger: Logger, provenKey: Fingerprint?, shown: ShownIdentity) {
         self.core = core
         self.logger = logger
-        self.isPlaintext = isPlaintext
+        self.provenKey = provenKey
+        self.shown = shown
         decoder.bodyBytesMax = WireLimits.bodyBytesBeforeHelloMax
     }
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
         stranger = core.assumeIsolated { $0.strangerCame(channel) }
-        if isPlaintext { begin(context.channel) }
+        if provenKey == nil { begin(context.channel) }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -53,8 +58,10 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// The peer may speak.
+    /// The peer may speak, unless the gateway's key has changed during the handshake: the device has seen the one of
+    /// before, and sees the other when it connects again.
     private func begin(_ channel: any Channel) {
+        guard provenKey == shown.now?.fingerprint else { return channel.close(promise: nil) }
         id = core.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
     }
 

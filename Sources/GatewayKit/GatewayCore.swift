@@ -12,13 +12,6 @@ import WireProtocol
 /// It lives on one event loop, which is also the loop of its connections, so that a frame is decided and answered
 /// without a hop; the store's calls run elsewhere and come back to it.
 actor GatewayCore {
-    /// What an operator may change while the gateway serves.
-    struct Files: Sendable {
-        let home: GatewayHome
-        let devices: WatchedFile<DeviceList>
-        let invitations: WatchedFile<InvitationList>
-    }
-
     private nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
     let files: Files
@@ -133,6 +126,7 @@ actor GatewayCore {
         }
         machine.receivedFrame(frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
         perform()
+        if case .hello(let hello) = frame { rememberPins(of: hello, on: id) }
     }
 
     /// Bytes have arrived, whatever they are.

@@ -166,7 +166,7 @@ extension GatewayHome {
         try withLocked(devicesPath) { try withLocked(invitationsPath, body) }
     }
 
-    private func withLocked<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    func withLocked<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         let lock = Self.target(of: path) + ".lock"
         do {
             return try FileLock.holding(lock, body)
@@ -196,7 +196,7 @@ extension GatewayHome {
 
     /// Gateways that share a file by a link go on sharing it: what is replaced is the file, not the link, which need
     /// not lead anywhere yet.
-    private static func target(of path: String) -> String {
+    static func target(of path: String) -> String {
         var url = URL(filePath: path)
         // As many as the system would follow.
         for _ in 0..<40 {

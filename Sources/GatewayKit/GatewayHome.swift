@@ -3,7 +3,8 @@ package import SecureChannel
 
 /// The files of a gateway: its identity, the site's key ring and device list, its configuration.
 ///
-/// Gateways of one site have the same identity, `keys` and `devices`, and stand for one another by them. Each may keep
+/// Gateways of one site have the same identity, `keys` and `devices`, and stand for one another by them; where a next
+/// key is announced, `next.key` and `next.crt` beside the identity's certificate go with it. Each may keep
 /// its own home, with copies of them, or with links into one directory. Invitations are good at any gateway of the site
 /// where both `devices` and `invitations` are such links, and else at the one that made them.
 package struct GatewayHome: Sendable {
@@ -61,7 +62,7 @@ package struct GatewayHome: Sendable {
     /// The gateway's key and certificate, as `create` made them, or as an authority signed it.
     package func identity() throws(GatewayHomeError) -> Identity {
         do {
-            return try Identity.load(from: path)
+            return try Identity.load(from: path, nextKeyPath: nextKeyPath)
         } catch {
             let remedy = error.isMissing ? "; put the site's there, or make one with sluice-gateway init" : ""
             throw unreadable("the gateway's identity" + remedy, error)
@@ -73,7 +74,7 @@ package struct GatewayHome: Sendable {
     /// - Throws: also where the gateway's own certificate is still signed by nobody but itself. Agents that know their
     ///   gateway by its authority would refuse it, each with a riddle of its own; here it can be told in time.
     func authority(_ file: String, for identity: Identity) throws(GatewayHomeError) -> CertificateAuthority {
-        guard !identity.isSelfSigned else {
+        guard identity.isVouchedFor else {
             throw GatewayHomeError(
                 "no authority has signed the gateway's certificate yet; have it sign \(path)/identity.csr, put the "
                     + "result in the place of \(path)/identity.crt, and start again")

@@ -72,12 +72,16 @@ package struct GatewayServer: Service {
 
     package func run() async throws {
         // A home that is not whole does not serve: identity, keys and devices are read before anything listens.
-        let identity = try home.identity()
-        let authority = try configuration.authorityPath.map { try home.authority($0, for: identity) }
+        let keys = WatchedFile(home.siteKeyPaths, "identity", logger: logger) { () throws(GatewayHomeError) in
+            try home.siteKeys()
+        }
+        let siteKeys = try keys.initial()
+        let authority = try configuration.authorityPath.map { try home.authority($0, for: siteKeys.identity) }
         let keyFile = WatchedFile(home.keysPath, "key ring", logger: logger) { () throws(GatewayHomeError) in
             try home.keyRing()
         }
-        let cryptography = try SiteCryptography(keys: try keyFile.initial(), identity: identity)
+        let cryptography = try SiteCryptography(keys: try keyFile.initial(), identity: siteKeys.identity)
+        let pins = configuration.isPlaintext ? nil : DevicePins(home: home, logger: logger)
         let files = GatewayCore.Files(
             home: home,
             devices: WatchedFile(home.devicesPath, "device list", logger: logger) { () throws(GatewayHomeError) in
@@ -85,7 +89,8 @@ package struct GatewayServer: Service {
             },
             invitations: WatchedFile(home.invitationsPath, "invitations", logger: logger) {
                 () throws(GatewayHomeError) in try home.invitations()
-            })
+            },
+            pins: pins)
         let devices = try files.devices.initial()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let machine = Gateway(
@@ -95,18 +100,23 @@ package struct GatewayServer: Service {
         await core.devicesChanged(devices)
         // Nobody who is on the list depends on these: a gateway serves without them, and says so.
         await core.lookAtInvitations()
-        let tls =
-            configuration.isPlaintext
-            ? nil
-            : try TLSContext.gateway(
-                identity: identity, devices: Self.trust(of: core, authority),
-                limits: TLSLimits(handshake: TimeAmount(configuration.limits.handshakeLimit)))
-        let listener = try await listen(group, core, tls)
+        await tell(core, of: siteKeys)
+        let makeShown = { @Sendable [configuration] (identity: Identity) throws(CryptographyError) in
+            ShownIdentity.Shown(
+                context: try TLSContext.gateway(
+                    identity: identity, devices: Self.trust(of: core, authority),
+                    limits: TLSLimits(handshake: TimeAmount(configuration.limits.handshakeLimit))),
+                fingerprint: identity.fingerprint)
+        }
+        let shown = ShownIdentity(configuration.isPlaintext ? nil : try makeShown(siteKeys.identity))
+        let listener = try await listen(group, core, shown)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await keepTime(core) }
             tasks.addTask { await followFiles(core, keyFile, cryptography) }
             tasks.addTask { await keepReports(of: core) }
+            tasks.addTask { await followSiteKeys(core, keys, shown, cryptography, makeShown) }
+            tasks.addTask { await pins?.run() }
             if let expiry = configuration.unfinishedExpiry {
                 tasks.addTask { await ExpiryKeeper(store: store, expiry: expiry, logger: logger).run() }
             }
@@ -118,6 +128,7 @@ package struct GatewayServer: Service {
         }
         await core.finish()
         await writeReports(of: core)
+        await pins?.write()
         try await group.end()
     }
 
@@ -132,7 +143,7 @@ package struct GatewayServer: Service {
     }
 
     private func listen(
-        _ group: MultiThreadedEventLoopGroup, _ core: GatewayCore, _ tls: TLSContext?
+        _ group: MultiThreadedEventLoopGroup, _ core: GatewayCore, _ shown: ShownIdentity
     ) async throws -> any Channel {
         // Fixed buffers, small ones until HELLO: adapting costs more than it saves.
         let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
@@ -147,10 +158,12 @@ package struct GatewayServer: Service {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    if let tls { try pipeline.addHandler(tls.makeHandler()) }
+                    let shownNow = shown.now
+                    if let shownNow { try pipeline.addHandler(shownNow.context.makeHandler()) }
                     try pipeline.addHandler(FlushGatherer())
                     try pipeline.addHandler(
-                        GatewayConnectionHandler(core: core, logger: logger, isPlaintext: tls == nil))
+                        GatewayConnectionHandler(
+                            core: core, logger: logger, provenKey: shownNow?.fingerprint, shown: shown))
                 }
             }
         return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
@@ -193,6 +206,31 @@ package struct GatewayServer: Service {
         } catch {
             logger.info("Could not keep the reports of devices", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// The same of the site's keys: announcing one, changing to it and renewing a certificate need no restart.
+    private func followSiteKeys(
+        _ core: GatewayCore, _ keys: WatchedFile<SiteKeys>, _ shown: ShownIdentity, _ cryptography: SiteCryptography,
+        _ makeShown: @Sendable (Identity) throws(CryptographyError) -> ShownIdentity.Shown
+    ) async {
+        while await Self.sleeps(for: .seconds(1)) {
+            guard let newest = keys.changed() else { continue }
+            await tell(core, of: newest)
+            guard !configuration.isPlaintext else { continue }
+            do throws(CryptographyError) {
+                let signer = try SiteCryptography.Signer(newest.identity)
+                await core.show(try makeShown(newest.identity), in: shown) { cryptography.replaceSigner(by: signer) }
+            } catch {
+                logger.error("The gateway goes on with the key of before", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func tell(_ core: GatewayCore, of keys: SiteKeys) async {
+        if let problem = keys.problem {
+            logger.error("The announced key cannot be used", metadata: ["error": "\(problem)"])
+        }
+        await core.announce(keys.next)
     }
 
     private func drain(_ core: GatewayCore) async {

@@ -7,7 +7,8 @@ import Synchronization
     import Glibc
 #endif
 
-/// A file of the home as a gateway that serves sees it: read again whenever it has become another one.
+/// A file of the home as a gateway that serves sees it, or some that belong together: read again whenever one has become
+/// another.
 package final class WatchedFile<Value: Sendable>: Sendable {
     /// What tells one state of the file from another: it is replaced as a whole, or edited in place.
     private struct Stamp: Equatable {
@@ -21,12 +22,12 @@ package final class WatchedFile<Value: Sendable>: Sendable {
 
     private struct State {
         /// What was read last, or could not be understood.
-        var known: Stamp?
+        var known: [Stamp?]?
         /// What could not be read, and was complained of: perhaps that there is no file.
-        var unreadable: Stamp??
+        var unreadable: [Stamp?]?
     }
 
-    private let path: String
+    private let paths: [String]
     private let name: String
     private let logger: Logger
     private let read: @Sendable () throws(GatewayHomeError) -> Value
@@ -36,11 +37,19 @@ package final class WatchedFile<Value: Sendable>: Sendable {
     ///   - path: of the file, or of a link to it.
     ///   - name: what the log calls it.
     ///   - read: gives the file's content.
-    package init(
+    package convenience init(
         _ path: String, _ name: String, logger: Logger,
         read: @escaping @Sendable () throws(GatewayHomeError) -> Value
     ) {
-        self.path = path
+        self.init([path], name, logger: logger, read: read)
+    }
+
+    /// The same of several files that are read together.
+    package init(
+        _ paths: [String], _ name: String, logger: Logger,
+        read: @escaping @Sendable () throws(GatewayHomeError) -> Value
+    ) {
+        self.paths = paths
         self.name = name
         self.logger = logger
         self.read = read
@@ -72,7 +81,7 @@ package final class WatchedFile<Value: Sendable>: Sendable {
             let isPassing = error.isOfSystem
             let isNews = state.withLock { state in
                 defer { if isPassing { state.unreadable = newest } else { state = State(known: newest) } }
-                return !isPassing || state.unreadable != .some(newest)
+                return !isPassing || state.unreadable != newest
             }
             if isNews {
                 logger.error("A file cannot be read", metadata: ["file": "\(name)", "error": "\(error)"])
@@ -81,8 +90,10 @@ package final class WatchedFile<Value: Sendable>: Sendable {
         }
     }
 
-    /// `nil` while there is no such file.
-    private func stamp() -> Stamp? {
+    /// `nil` for a file that is not there.
+    private func stamp() -> [Stamp?] { paths.map { Self.stamp(of: $0) } }
+
+    private static func stamp(of path: String) -> Stamp? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
         return Stamp(

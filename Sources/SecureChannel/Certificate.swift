@@ -16,12 +16,20 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
     /// Version 3, signed by the key itself.
     /// - Parameter name: the common name of subject and issuer, at most 64 characters.
     package init(selfSignedBy key: borrowing PrivateKey, name: String) throws(CryptographyError) {
+        try self.init(for: key, name: name, signedBy: key)
+    }
+
+    /// Version 3, signed by another key: what says that this key follows that one.
+    /// - Parameter name: the common name of subject and issuer, at most 64 characters.
+    package init(
+        for key: borrowing PrivateKey, name: String, signedBy signer: borrowing PrivateKey
+    ) throws(CryptographyError) {
         let serialNumber = try SecureRandom.publicBytes(count: 8).reduce(0) { $0 << 8 | UInt64($1) }
         guard let certificate = X509_new() else { throw CryptographyError(takingReasonFor: .makeCertificate) }
         guard Self.fill(certificate, serialNumber: serialNumber, name: Array(name.utf8)),
             X509_set_pubkey(certificate, key.key) == 1,
             // The result is the signature's size.
-            X509_sign(certificate, key.key, key.signatureDigest) > 0
+            X509_sign(certificate, signer.key, signer.signatureDigest) > 0
         else {
             X509_free(certificate)
             throw CryptographyError(takingReasonFor: .makeCertificate)
@@ -63,10 +71,22 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return X509_check_private_key(certificate, key.key) == 1
     }
 
-    /// Whether nobody else has signed it.
+    /// Whether nobody else has signed it. The names alone do not tell: a site's keys that follow one another share one.
     var isSelfSigned: Bool {
         defer { OpenSSLErrorQueue.clear() }
-        return X509_self_signed(certificate, 0) == 1
+        return X509_self_signed(certificate, 1) == 1
+    }
+
+    /// Whether its signer has the name that it has itself: signed by its own key, or by the site's key before it.
+    var isSelfIssued: Bool {
+        X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0
+    }
+
+    /// Whether it is signed by this certificate's key. Names and dates are not looked at.
+    package func isSigned(by signer: borrowing Certificate) -> Bool {
+        defer { OpenSSLErrorQueue.clear() }
+        guard let key = X509_get0_pubkey(signer.certificate) else { return false }
+        return X509_verify(certificate, key) == 1
     }
 
     /// What it is called by: the common name, or the first DNS name. `nil` where it has neither that is text.

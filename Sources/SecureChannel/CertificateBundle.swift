@@ -62,8 +62,22 @@ package final class CertificateBundle: @unchecked Sendable {
         return result
     }
 
+    /// Of each key, in the file's order.
+    package func fingerprints() throws(CryptographyError) -> [Fingerprint] {
+        var result: [Fingerprint] = []
+        for certificate in certificates { result.append(try Certificate(sharing: certificate).fingerprint()) }
+        return result
+    }
+
+    /// Each as PEM, in the file's order.
+    package func pem() throws(CryptographyError) -> [UInt8] {
+        var result: [UInt8] = []
+        for certificate in certificates { result += try Certificate(sharing: certificate).pem() }
+        return result
+    }
+
     /// The file's first.
-    var first: Certificate { Certificate(sharing: certificates[0]) }
+    package var first: Certificate { Certificate(sharing: certificates[0]) }
 
     /// The file's others.
     var rest: ArraySlice<OpaquePointer> { certificates.dropFirst() }

@@ -23,7 +23,7 @@ package final class Identity: Sendable {
     package let certificate: Certificate
 
     /// What the certificate's file holds. The own one is its first.
-    private let bundle: CertificateBundle?
+    let bundle: CertificateBundle?
 
     private static let fileBytesMax = 16 * 1024
     private static let nameCharactersMax = 64
@@ -101,17 +101,17 @@ package final class Identity: Sendable {
     }
 
     /// Reads the key and its certificate from a directory, and refuses a key that others than its owner may use.
-    package static func load(from directory: String) throws(IdentityError) -> Identity {
-        let keyPEM = try read("\(directory)/\(keyFileName)", access: .ownerOnly)
+    ///
+    /// - Parameter nextKeyPath: a second file that may hold the key. A site changes its key by replacing the
+    ///   certificate's file; until the new key has taken the old one's place, it is in this file.
+    package static func load(from directory: String, nextKeyPath: String? = nil) throws(IdentityError) -> Identity {
+        var privateKey = try loadKey("\(directory)/\(keyFileName)")
         let certificatePEM = try read("\(directory)/\(certificateFileName)", access: .anyone)
-        let privateKey: PrivateKey
-        do {
-            privateKey = try PrivateKey(pem: keyPEM)
-        } catch {
-            throw .privateKey(error)
-        }
         guard let bundle = CertificateBundle(pem: certificatePEM) else { throw .certificateUnreadable }
         let certificate = bundle.first
+        if !certificate.belongs(to: privateKey), let nextKeyPath, AtomicFile.exists(nextKeyPath) {
+            privateKey = try loadKey(nextKeyPath)
+        }
         guard certificate.belongs(to: privateKey) else { throw .mismatch }
         guard let name = certificate.name else { throw .certificateUnreadable }
         let fingerprint: Fingerprint
@@ -122,6 +122,16 @@ package final class Identity: Sendable {
         }
         return Identity(
             name: name, fingerprint: fingerprint, privateKey: privateKey, certificate: certificate, bundle: bundle)
+    }
+
+    /// Reads a private key, and refuses one that others than its owner may use.
+    package static func loadKey(_ path: String) throws(IdentityError) -> PrivateKey {
+        let pem = try read(path, access: .ownerOnly)
+        do {
+            return try PrivateKey(pem: pem)
+        } catch {
+            throw .privateKey(error)
+        }
     }
 
     private static func make(name: String, keyType: KeyType) throws(CryptographyError) -> Identity {

@@ -20,7 +20,7 @@ struct SluiceGateway: AsyncParsableCommand {
             """,
         version: sluiceVersion,
         subcommands: [
-            Init.self, Serve.self, Device.self, Keys.self, Uploads.self, Verify.self, Receipt.self,
+            Init.self, Serve.self, Device.self, Keys.self, SiteIdentity.self, Uploads.self, Verify.self, Receipt.self,
         ])
 
     static func main() async {

@@ -12,10 +12,10 @@ struct ChunkEncoderTests {
     private let noise = ByteBuffer(bytes: SeededFile(seed: 1, byteCount: 96_000).bytes)
 
     private func decoded(
-        _ plain: ByteBuffer, _ encoder: ChunkEncoder
+        _ plain: ByteBuffer, _ encoder: ChunkEncoder, mayCompress: Bool = true
     ) throws -> (header: PartDataHeader, plain: ByteBuffer) {
         let part = try #require(PartNumber(2))
-        let (head, payload) = try encoder.encode(plain, part: part, offset: 77, slot: Slot(5))
+        let (head, payload) = try encoder.encode(plain, part: part, offset: 77, slot: Slot(5), mayCompress: mayCompress)
         var decoder = FrameDecoder(receiver: .gateway)
         decoder.append(head)
         decoder.append(payload)
@@ -45,6 +45,16 @@ struct ChunkEncoderTests {
         for choice in CompressionChoice.allCases {
             let (header, _) = try decoded(text, ChunkEncoder(choice: choice, compressors: CompressorPool()))
             #expect(header.isCompressed == (choice != .never))
+        }
+    }
+
+    /// Whatever the user has chosen: the gateway would end the connection (specification §7.3).
+    @Test func nothingIsCompressedWhereThatIsNotAgreed() throws {
+        for choice in CompressionChoice.allCases {
+            let encoder = ChunkEncoder(choice: choice, compressors: CompressorPool())
+            let (header, bytes) = try decoded(text, encoder, mayCompress: false)
+            #expect(!header.isCompressed)
+            #expect(bytes == text)
         }
     }
 

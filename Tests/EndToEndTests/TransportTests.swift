@@ -16,7 +16,7 @@ extension EndToEndTests {
                     .write(toFile: configuration, atomically: true, encoding: .utf8)
                 let file = try site.makeFile("file", bytes: 1_000)
                 try await agent.expectRefusal(
-                    site.push(file), Refusal(77, "gatewayUntrusted", "not the pinned one", do: "--pin"))
+                    site.push(file), Refusal(77, "gatewayUntrusted", "which is not pinned", do: "--pin"))
                 try await site.expectNoObject("file")
             }
         }

@@ -212,6 +212,8 @@ package final class AgentHost {
             uncommitted.append((sequence, write))
             planCommit()
         case .report(_, let report): reports.append(report)
+        // On a machine that keeps what it is told.
+        case .keepPins: machine.pinsKept(true, now: now)
         case .finish(let upload, let outcome, _):
             outcomes[upload] = outcome
             world.finished(upload, outcome, at: self)

@@ -23,11 +23,14 @@ struct AgentDriver {
     private var left: [(connection: ConnectionID, slot: Slot)] = []
     private var welcomed: Set<ConnectionID> = []
 
-    init(change: (inout AgentLimits) -> Void = { _ in }) {
+    init(
+        pins: [SHA256Digest] = [], capabilities: Capabilities = [], change: (inout AgentLimits) -> Void = { _ in }
+    ) {
         var limits = PairOptions().agentLimits
         change(&limits)
         let identity = AgentIdentity(
-            fingerprint: Pair.device.fingerprint, run: RunID(high: 1, low: 1), capabilities: [], software: "a")
+            fingerprint: Pair.device.fingerprint, run: RunID(high: 1, low: 1), capabilities: capabilities, pins: pins,
+            software: "a")
         machine = Agent(
             limits: limits, identity: identity, cryptography: ToyCryptography(), generator: SeededGenerator(seed: 1),
             now: now)
@@ -183,7 +186,7 @@ struct AgentDriver {
             case .sessionLeave: left.append((id, slot))
             default: break
             }
-        case .computeEvidence, .checkFile, .report: break
+        case .computeEvidence, .checkFile, .report, .keepPins: break
         }
     }
 

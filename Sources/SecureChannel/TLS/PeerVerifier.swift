@@ -19,6 +19,7 @@ final class PeerVerifier: Sendable {
 
     /// What the certificate has to be, once it is trusted.
     enum Expectation: Sendable {
+        /// One of these keys, or a key from which certificates lead to one of them (`PinnedChain`).
         case gatewayWithKey(Set<Fingerprint>)
         case gatewayNamed(String)
         case device(@Sendable (TLSPeer) -> Bool)
@@ -65,7 +66,7 @@ final class PeerVerifier: Sendable {
         }
         let peer = TLSPeer(fingerprint: fingerprint, name: name)
         switch expectation {
-        case .gatewayWithKey(let pins) where !pins.contains(fingerprint):
+        case .gatewayWithKey(let pins) where !isPinned(certificate, fingerprint, store, by: pins):
             return refuse(.unexpectedGateway(fingerprint), store, X509_V_ERR_CERT_REJECTED)
         case .gatewayNamed(let name) where !certificate.isFor(name):
             return refuse(.unexpectedName, store, X509_V_ERR_HOSTNAME_MISMATCH)
@@ -75,6 +76,15 @@ final class PeerVerifier: Sendable {
             X509_STORE_CTX_set_error(store, X509_V_OK)
             return Finding(peer: peer)
         }
+    }
+
+    private func isPinned(
+        _ certificate: borrowing Certificate, _ fingerprint: Fingerprint, _ store: OpaquePointer,
+        by pins: Set<Fingerprint>
+    ) -> Bool {
+        pins.contains(fingerprint)
+            || PinnedChain.leads(
+                from: certificate.certificate, through: X509_STORE_CTX_get0_untrusted(store), to: pins)
     }
 
     /// The peer learns whether it is its dates; which other link of the chain is weak is nobody's business.

@@ -32,7 +32,7 @@ package final class TLSContext: Sendable {
 
     /// How an agent knows its gateway.
     package enum GatewayTrust: Sendable {
-        /// Several while the gateway's key is being replaced.
+        /// By one of these keys, or by a chain of certificates that leads to one: so a site can change its key.
         case pinnedKeys(Set<Fingerprint>)
         /// By a certificate that the authority signed for this host name or address. Without the name any device of
         /// the authority could pose as the gateway.

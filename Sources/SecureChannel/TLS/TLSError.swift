@@ -9,7 +9,7 @@ package struct TLSError: Error, Hashable {
         case refusedByPeer(TLSAlert)
         /// The device showed no certificate.
         case noCertificate
-        /// The gateway proved that it has this key, which is not one that we pin.
+        /// The gateway has shown this key, which is not pinned, and no certificates that lead to a pinned one.
         case unexpectedGateway(Fingerprint)
         /// The device proved that it has this key, and `accepts` said no.
         case unknownDevice(Fingerprint)
@@ -91,7 +91,7 @@ extension TLSError: CustomStringConvertible, CustomDebugStringConvertible {
         case .refusedByPeer(let alert): "The peer refused the TLS connection: \(alert)."
         case .noCertificate: "The peer presented no certificate."
         case .unexpectedGateway(let fingerprint):
-            "The gateway's fingerprint is \(fingerprint), which is not the pinned one."
+            "The gateway's fingerprint is \(fingerprint), which is not pinned, and no pinned key has signed it."
         case .unknownDevice(let fingerprint): "The device \(fingerprint) is not known here."
         case .untrustedCertificate: "The peer's certificate is not one that the authority vouches for."
         case .unexpectedName: "The gateway's certificate is for another name than the expected one."

@@ -14,7 +14,8 @@ package struct Agent {
     var limiter: RateLimiter
     /// Which connection had the last chunk that the rate allowed.
     var lastPaced = ConnectionID(0)
-    private let identity: AgentIdentity
+    let identity: AgentIdentity
+    var pins: SitePins
     private var lastConnection: UInt64 = 0
     /// The journal takes nothing more.
     var isJournalLost = false
@@ -41,6 +42,7 @@ package struct Agent {
         self.context = AgentContext(limits: limits, cryptography: cryptography, generator: generator, now: now)
         self.limiter = RateLimiter(bytesPerSecond: limits.bytesPerSecond, now: now)
         self.identity = identity
+        self.pins = SitePins(durable: identity.pins)
         for _ in 0..<max(limits.connections, 1) { addConnection() }
     }
 
@@ -105,17 +107,19 @@ package struct Agent {
 
     // MARK: Connections
 
-    /// A connection that was asked for is there: HELLO goes first.
-    package mutating func connected(_ id: ConnectionID, now: Instant) {
+    /// A connection that was asked for is there: HELLO goes first. The gateway has proved a key, under TLS.
+    package mutating func connected(_ id: ConnectionID, provenKey: SHA256Digest? = nil, now: Instant) {
         context.now = now
         guard case .connecting = context.connections[id]?.phase else { return }
         let deadline = now + context.limits.connectLimit
         context.connections[id]?.phase = .greeting(deadline: deadline)
         context.connections[id]?.heardAt = now
+        context.connections[id]?.provenKey = provenKey
         let hello = Hello(
             versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: identity.capabilities,
-            fingerprint: identity.fingerprint, run: identity.run, software: identity.software)
+            fingerprint: identity.fingerprint, run: identity.run, pins: pins.durable, software: identity.software)
         context.actions.append(.send(id, .connection, .hello(hello)))
+        if let provenKey { pin(provenKey, provedOn: id) }
     }
 
     /// The connection could not be made, or is gone.
@@ -176,6 +180,7 @@ package struct Agent {
             }
             context.connections[id]?.phase = .open(welcome)
             context.connections[id]?.failures = 0
+            if let next = welcome.nextSiteKey { pin(next, provedOn: id) }
             // Sessions may be joined here that have been going on elsewhere.
             for upload in uploads.keys { touch(upload) }
         case .ping(let ping):
@@ -353,43 +358,5 @@ package struct Agent {
             if ready > context.now { deadlines.append(ready) }
         }
         return deadlines.min().map { max($0, context.now) }
-    }
-}
-
-/// Who the agent is to a gateway.
-package struct AgentIdentity: Equatable, Sendable {
-    package var fingerprint: SHA256Digest
-    package var run: RunID
-    package var capabilities: Capabilities
-    /// Name and version.
-    package var software: String
-
-    package init(fingerprint: SHA256Digest, run: RunID, capabilities: Capabilities, software: String) {
-        self.fingerprint = fingerprint
-        self.run = run
-        self.capabilities = capabilities
-        self.software = software
-    }
-}
-
-/// How far an upload is.
-package struct UploadProgress: Equatable, Sendable {
-    package var size: UInt64
-    /// Known to be in the store.
-    package var storedBytes: UInt64
-    /// Plain bytes put on the wire in this run, resends included.
-    package var bytesSent: UInt64
-    /// Found stored already.
-    package var bytesResumed: UInt64
-    /// `size` is all that a stream has had so far.
-    package var isGrowing = false
-    /// The journal got a row with which a later run can go on, unless the outcome deletes it.
-    package var isResumable = false
-
-    package init(size: UInt64, storedBytes: UInt64, bytesSent: UInt64, bytesResumed: UInt64) {
-        self.size = size
-        self.storedBytes = storedBytes
-        self.bytesSent = bytesSent
-        self.bytesResumed = bytesResumed
     }
 }

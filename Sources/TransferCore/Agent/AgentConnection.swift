@@ -35,6 +35,8 @@ struct AgentConnection {
     }
 
     var phase: Phase
+    /// The key that the gateway proved in the handshake; `nil` on plain TCP.
+    var provenKey: SHA256Digest?
     /// Failures in a row, for the backoff.
     var failures = 0
     var heardAt = Instant(nanoseconds: 0)

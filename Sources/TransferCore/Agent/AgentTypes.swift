@@ -329,6 +329,8 @@ package enum AgentAction: Equatable, Sendable {
     /// Answered by `journalCommitted` once durable; transactions are committed in order.
     case journal(JournalSequence, JournalWrite)
     case report(UploadID, AgentReport)
+    /// Make these the pinned keys of the gateway, durably, and for connections from now on. Answered by `pinsKept`.
+    case keepPins([SHA256Digest])
     /// The upload has ended in this run, with these figures; its file can be closed.
     case finish(UploadID, UploadOutcome, UploadProgress)
 }

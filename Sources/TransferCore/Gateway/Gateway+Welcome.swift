@@ -31,7 +31,7 @@ extension Gateway {
             putLimitMilliseconds: limits.putLimit.wireMilliseconds,
             idleLimitMilliseconds: limits.idleLimit.wireMilliseconds, serverTime: context.wallMilliseconds,
             software: software, deviceName: device.name, prefix: device.prefix, storeIdentity: limits.storeIdentity,
-            receiptKey: context.cryptography.receiptKey?.publicKey ?? [])
+            receiptKey: context.cryptography.receiptKey?.publicKey ?? [], nextSiteKey: nextSiteKey)
         context.actions.append(.send(id, .connection, .welcome(welcome)))
         context.actions.append(.note(.welcomed(id, device: device.name, run: hello.run)))
     }

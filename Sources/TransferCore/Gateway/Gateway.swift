@@ -35,6 +35,8 @@ package struct Gateway {
     /// When the gateway goes away; `nil` while it stays.
     package private(set) var drainDeadline: Instant?
     let software: String
+    /// The fingerprint of the key that will be the site's next one, for WELCOME; `nil` while none is announced.
+    package var nextSiteKey: SHA256Digest?
 
     static let drainMessage = "the gateway is being stopped"
     private static let fencedMessage = "a newer run of this device has taken over"

@@ -16,7 +16,7 @@ package protocol TransferCryptography: RootDigesting {
     func open(token sealed: [UInt8]) -> TokenOpening
 
     /// The key that signs receipts (specification §9.5), which is the one that every connection of this gateway proves;
-    /// `nil` where the gateway makes no receipts. Constant for the life of the value.
+    /// `nil` where the gateway makes no receipts. It changes only when all connections end (`siteKeyChanged`).
     var receiptKey: ReceiptKey? { get }
 
     /// Signs the bytes of a receipt's statement with `receiptKey`; `nil` where there is none, or the library fails.

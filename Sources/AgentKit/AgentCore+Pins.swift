@@ -1,0 +1,61 @@
+import Logging
+import NIOCore
+import NIOPosix
+import SecureChannel
+import TransferCore
+import WireProtocol
+
+/// What keeps the pinned keys of a gateway in a home, and makes connections go by them.
+struct PinKeeper: Sendable {
+    let home: AgentHome
+    let identity: Identity
+    let limits: TLSLimits
+
+    /// Writes the keys durably. Blocks.
+    ///
+    /// - Returns: what connections from now on are made with.
+    func keep(_ pins: [Fingerprint]) throws -> TLSContext {
+        try home.keep(pins)
+        return try TLSContext.agent(identity: identity, gateway: .pinnedKeys(Set(pins)), limits: limits)
+    }
+}
+
+extension AgentCore {
+    /// Keeps pins where it may take a while, and tells the machine what came of it.
+    func keepPins(_ pins: [SHA256Digest]) {
+        guard let keeper = configuration.pinKeeper else { return machine.pinsKept(false, now: now) }
+        let keys = pins.map { Fingerprint($0) }
+        let kept = threads.runIfActive(eventLoop: eventLoop) { try keeper.keep(keys) }
+        pinning = kept.map { _ in }.recover { _ in }
+        kept.whenComplete { result in
+            self.assumeIsolated { core in
+                core.pinning = nil
+                switch result {
+                case .success(let tls): core.tls = tls
+                case .failure(let error): core.tellOnce("The gateway's next key could not be pinned", error)
+                }
+                core.machine.pinsKept(result.isSuccess, now: core.now)
+                core.perform()
+            }
+        }
+    }
+
+    /// Logs once in a run: a home that cannot be written usually stays so.
+    private func tellOnce(_ message: Logger.Message, _ error: any Error) {
+        guard !hasToldOfPins else { return }
+        hasToldOfPins = true
+        logger.warning(message, metadata: ["error": "\(error)"])
+    }
+
+    /// Waits until the pins that are being written are durable, or not.
+    func finishPinning() async {
+        // A failure has been logged.
+        while let pinning { try? await pinning.get() }
+    }
+}
+
+extension Result {
+    fileprivate var isSuccess: Bool {
+        if case .success = self { true } else { false }
+    }
+}

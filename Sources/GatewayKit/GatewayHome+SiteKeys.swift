@@ -1,0 +1,228 @@
+import FoundationEssentials
+package import SecureChannel
+
+// How the key of a site is changed: announced, switched to, and at last shown alone.
+//
+// Each step has one file whose replacement is the step; a process that is killed before has done nothing, and one that
+// is killed behind it has done everything that gateways and agents see. What is left to tidy is tidied by the next step.
+//
+//     announce   writes next.key, then next.crt                        next.crt is the step
+//     switch     identity.crt, then identity.key, identity.csr;        identity.crt is the step: until the key's file
+//                removes next.crt, then next.key                       has followed, the key is read from next.key
+//     retire     identity.crt
+
+extension GatewayHome {
+    private static let nextKeyFileName = "next.key"
+    private static let nextCertificateFileName = "next.crt"
+    private static let certificateBytesMax = 16 * 1024
+
+    private var keyPath: String { path + "/" + Identity.keyFileName }
+    private var certificatePath: String { path + "/" + Identity.certificateFileName }
+    private var requestPath: String { path + "/" + Identity.requestFileName }
+
+    /// Beside the certificate's file itself: where homes share that by a link, they share what is announced.
+    private var sharedDirectory: String {
+        URL(filePath: Self.target(of: certificatePath)).deletingLastPathComponent().path
+    }
+
+    /// The private key that will be the site's next one.
+    package var nextKeyPath: String { sharedDirectory + "/" + Self.nextKeyFileName }
+    /// Its certificate, signed by the present key.
+    package var nextCertificatePath: String { sharedDirectory + "/" + Self.nextCertificateFileName }
+
+    /// All files that `siteKeys` reads.
+    var siteKeyPaths: [String] { [certificatePath, keyPath, nextCertificatePath] }
+
+    /// The present key and the announced one, as they are now.
+    package func siteKeys() throws(GatewayHomeError) -> SiteKeys {
+        let identity = try identity()
+        do {
+            guard let next = try announced() else { return SiteKeys(identity: identity, next: nil, problem: nil) }
+            let fingerprint = try next.first.fingerprint()
+            // Of a switch that was cut short behind its step.
+            guard fingerprint != identity.fingerprint else {
+                return SiteKeys(identity: identity, next: nil, problem: nil)
+            }
+            guard identity.hasSigned(next) else {
+                throw GatewayHomeError("\(nextCertificatePath) is not signed by the present key")
+            }
+            return SiteKeys(identity: identity, next: fingerprint, problem: nil)
+        } catch {
+            let problem = GatewayHomeError("the next key is not announced: \(error)")
+            return SiteKeys(identity: identity, next: nil, problem: problem)
+        }
+    }
+
+    /// The announced certificate's file; `nil` where there is none.
+    private func announced() throws -> CertificateBundle? {
+        guard AtomicFile.exists(nextCertificatePath) else { return nil }
+        let pem = try BoundedFile.read(nextCertificatePath, bytesMax: Self.certificateBytesMax, access: .anyone)
+        guard let bundle = CertificateBundle(pem: pem) else {
+            throw GatewayHomeError("\(nextCertificatePath) is not a certificate in PEM")
+        }
+        return bundle
+    }
+
+    // MARK: Steps
+
+    /// Announces a next key: makes it, unless it was made before or brought from another gateway of the site.
+    ///
+    /// - Parameter keyType: `nil` for the kind of the present key.
+    /// - Returns: its fingerprint.
+    package func announceKey(_ keyType: KeyType? = nil) throws -> Fingerprint {
+        try withSiteKeysLocked {
+            _ = try finishSwitch()
+            let keys = try siteKeys()
+            if let problem = keys.problem { throw problem.adding(removeAnnouncement) }
+            if let next = keys.next {
+                _ = try nextKey(of: next)
+                return next
+            }
+            let identity = keys.identity
+            guard !identity.isVouchedFor else {
+                throw SiteKeyError(
+                    .pointless,
+                    "an authority has signed the gateway's certificate, and agents go by that: for a new key have the "
+                        + "authority sign another certificate; nothing is to be announced")
+            }
+            guard try identity.chain().count < PinnedChain.certificatesMax else {
+                throw SiteKeyError(
+                    .pointless,
+                    "more old keys than agents look at would be shown; run sluice-gateway identity retire first")
+            }
+            if !AtomicFile.exists(nextKeyPath) {
+                let made = try PrivateKey.generate(keyType ?? identity.privateKey.type).pem()
+                try AtomicFile.writeNew(made, to: nextKeyPath, mode: .ownerOnly)
+            }
+            let key = try Identity.loadKey(nextKeyPath)
+            let certificate = try identity.certificate(forNext: key)
+            try AtomicFile.write(certificate, to: nextCertificatePath, mode: .ownerWritesAllRead)
+            guard let next = try siteKeys().next else {
+                throw GatewayHomeError("the next key was written and cannot be read again; \(removeAnnouncement)")
+            }
+            return next
+        }
+    }
+
+    /// Makes the announced key the present one, and shows the old one behind it.
+    ///
+    /// - Parameter force: also where a known device does not know the announced key.
+    /// - Returns: the present key's fingerprint. Safe to repeat: where nothing is announced and an old key is still
+    ///   shown, nothing is done.
+    package func switchKey(force: Bool) throws -> Fingerprint {
+        try withSiteKeysLocked {
+            let wasCutShort = try finishSwitch()
+            let keys = try siteKeys()
+            if let problem = keys.problem { throw problem.adding(removeAnnouncement) }
+            guard let next = keys.next, let certificates = try announced() else {
+                guard try wasCutShort || isSwitched(keys.identity) else {
+                    throw SiteKeyError(
+                        .pointless,
+                        "no next key is announced; run sluice-gateway identity announce, and let the "
+                            + "devices connect twice")
+                }
+                return keys.identity.fingerprint
+            }
+            _ = try nextKey(of: next)
+            if !force { try refuseUnlessKnown(next, "announced", "sluice-gateway identity switch --force") }
+            let chain = try keys.identity.chain(behind: certificates)
+            try AtomicFile.write(chain, to: Self.target(of: certificatePath), mode: .ownerWritesAllRead)
+            _ = try finishSwitch()
+            return next
+        }
+    }
+
+    /// Shows the present key alone from now on.
+    ///
+    /// - Parameter force: also where a known device does not know the present key.
+    /// - Returns: the present key's fingerprint. Safe to repeat: where no old key is shown, nothing is done.
+    package func retireKey(force: Bool) throws -> Fingerprint {
+        try withSiteKeysLocked {
+            _ = try finishSwitch()
+            let identity = try identity()
+            guard try isSwitched(identity) else { return identity.fingerprint }
+            if !force {
+                try refuseUnlessKnown(identity.fingerprint, "present", "sluice-gateway identity retire --force")
+            }
+            let certificate = try identity.selfSignedCertificate()
+            try AtomicFile.write(certificate, to: Self.target(of: certificatePath), mode: .ownerWritesAllRead)
+            return identity.fingerprint
+        }
+    }
+
+    /// Whether an old key of the site is shown behind the present one.
+    private func isSwitched(_ identity: Identity) throws -> Bool {
+        try !identity.isVouchedFor && identity.chain().count > 1
+    }
+
+    /// Does what a switch has left to do once the new certificates are in place.
+    ///
+    /// - Returns: whether there was anything.
+    private func finishSwitch() throws -> Bool {
+        let present = try identity()
+        let certificate = try? announced()  // One that cannot be read is not the present key's; `siteKeys` reports it.
+        let isCertificateLeft = try certificate.map { try $0.first.fingerprint() == present.fingerprint } ?? false
+        var isKeyLeft = false
+        if AtomicFile.exists(nextKeyPath) {
+            isKeyLeft = present.certificate.belongs(to: try Identity.loadKey(nextKeyPath))
+        }
+        if isKeyLeft {
+            let key = try BoundedFile.read(nextKeyPath, bytesMax: Self.certificateBytesMax, access: .ownerOnly)
+            try AtomicFile.write(key, to: Self.target(of: keyPath), mode: .ownerOnly)
+            try AtomicFile.write(
+                present.certificateRequest(), to: Self.target(of: requestPath), mode: .ownerWritesAllRead)
+        }
+        if isCertificateLeft { AtomicFile.remove(nextCertificatePath) }
+        if isKeyLeft { AtomicFile.remove(nextKeyPath) }
+        return isCertificateLeft || isKeyLeft
+    }
+
+    // MARK: What stands in the way
+
+    /// The announced key itself, which a home that only got the certificate does not have.
+    private func nextKey(of next: Fingerprint) throws -> PrivateKey {
+        guard AtomicFile.exists(nextKeyPath) else {
+            throw GatewayHomeError(
+                "the announced key \(next) is not here; copy \(Self.nextKeyFileName) from the gateway that made it to "
+                    + nextKeyPath)
+        }
+        let key = try Identity.loadKey(nextKeyPath)
+        guard let certificates = try announced(), certificates.first.belongs(to: key) else {
+            throw GatewayHomeError(
+                "\(nextKeyPath) is not the key of \(nextCertificatePath); bring both from one gateway, or "
+                    + removeAnnouncement)
+        }
+        return key
+    }
+
+    private var removeAnnouncement: String {
+        "remove \(nextCertificatePath) and \(nextKeyPath), then run sluice-gateway identity announce"
+    }
+
+    private func refuseUnlessKnown(_ key: Fingerprint, _ which: String, _ forced: String) throws {
+        let ignorant = try knowledge(of: key).filter { !$0.isFine }.map(\.name)
+        guard let first = ignorant.first else { return }
+        let others = ignorant.count == 1 ? "" : " and \(ignorant.count - 1) more"
+        throw SiteKeyError(
+            .devices,
+            "\(first)\(others) did not name the \(which) key when last heard here; sluice-gateway identity list shows "
+                + "them. Let them connect twice, or do it all the same with \(forced)")
+    }
+
+    private func withSiteKeysLocked<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try withLocked(certificatePath, body)
+        } catch let error as FileError {
+            throw GatewayHomeError("cannot change the site's key", cause: error)
+        } catch let error as IdentityError {
+            throw GatewayHomeError("cannot use the site's next key", cause: error)
+        }
+    }
+}
+
+extension GatewayHomeError {
+    /// The same, with what to do about it.
+    fileprivate func adding(_ remedy: String) -> GatewayHomeError {
+        GatewayHomeError("\(description); \(remedy)")
+    }
+}

@@ -1,0 +1,82 @@
+import ArgumentParser
+import CommandSupport
+import Foundation
+import GatewayKit
+import SecureChannel
+
+struct SiteIdentity: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "identity",
+        abstract: "Shows and changes the key that the gateways of the site prove to agents.",
+        discussion: """
+            In this order, and each step in the home of every gateway of the site: announce; wait until list says that \
+            the devices know the announced key; switch; wait again; retire. A running gateway takes note within \
+            seconds. Agents that know the gateway by an authority need none of this.
+            """,
+        subcommands: [List.self, Announce.self, Switch.self, Retire.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lists the keys, and which devices know the one that matters.",
+            discussion: """
+                A device learns of an announced key when it connects, and tells that it knows it when it connects the \
+                next time. Each gateway tells what it has heard itself.
+                """)
+        @OptionGroup var home: HomeOption
+
+        func run() throws {
+            for line in try home.gateway.siteKeyReport().lines { print(line) }
+        }
+    }
+
+    struct Announce: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes the site's next key and tells devices of it; its last line is the fingerprint.",
+            discussion: """
+                Where another gateway of the site has announced one, bring its files next.key and next.crt into this \
+                home instead. To take an announcement back, remove both files.
+                """)
+        @Option(help: "The kind of the key (default: that of the present one).") var keyType: KeyType?
+        @OptionGroup var home: HomeOption
+
+        func run() throws {
+            let next = try home.gateway.announceKey(keyType)
+            print(
+                "Announced the site's next key. Bring \(home.gateway.nextKeyPath) and "
+                    + "\(home.gateway.nextCertificatePath) to every gateway of the site.\n\(next)")
+        }
+    }
+
+    struct Switch: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes the announced key the present one; its last line is the fingerprint.",
+            discussion: """
+                The old key's certificate is shown behind the new one until retire, so that devices that only know the \
+                old key find the gateway, too. A running gateway ends its connections; agents go on at once. Exit code \
+                75: a known device does not know the announced key, and --force was not given.
+                """)
+        @Flag(help: "Also where a known device does not know the announced key.") var force = false
+        @OptionGroup var home: HomeOption
+
+        func run() throws {
+            let present = try home.gateway.switchKey(force: force)
+            print("The present key, which new devices pin, is now:\n\(present)")
+        }
+    }
+
+    struct Retire: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows the present key alone; its last line is the fingerprint.",
+            discussion: """
+                Devices that only know an old key are locked out from then on. Exit code 75: a known device does not \
+                know the present key, and --force was not given.
+                """)
+        @Flag(help: "Also where a known device does not know the present key.") var force = false
+        @OptionGroup var home: HomeOption
+
+        func run() throws {
+            let present = try home.gateway.retireKey(force: force)
+            print("The present key is shown alone:\n\(present)")
+        }
+    }
+}

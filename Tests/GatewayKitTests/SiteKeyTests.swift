@@ -1,0 +1,307 @@
+import Foundation
+import GatewayKit
+import Logging
+import SecureChannel
+import TestSupport
+import Testing
+import TransferCore
+import WireProtocol
+
+/// How a site's key is announced, changed to and shown alone, and what a crash in between leaves behind.
+@Suite struct SiteKeyTests {
+    private func with(_ body: (GatewayHome) async throws -> Void) async throws {
+        try await withTemporaryDirectory { directory in
+            let home = GatewayHome(path: directory.appending(path: "home").path(percentEncoded: false))
+            _ = try home.create(name: "site")
+            try await body(home)
+        }
+    }
+
+    private func names(_ home: GatewayHome) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: home.path).sorted()
+    }
+
+    /// All of the home's files that the key's change may touch.
+    private func files(_ home: GatewayHome) throws -> [String: Data] {
+        let names = ["identity.crt", "identity.key", "identity.csr", "next.crt", "next.key"]
+        return Dictionary(
+            uniqueKeysWithValues: names.compactMap { name in
+                FileManager.default.contents(atPath: home.path + "/" + name).map { (name, $0) }
+            })
+    }
+
+    private func put(_ files: [String: Data], in home: GatewayHome) throws {
+        for name in ["identity.crt", "identity.key", "identity.csr", "next.crt", "next.key"] {
+            let path = home.path + "/" + name
+            guard let file = files[name] else {
+                if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
+                continue
+            }
+            try file.write(to: URL(filePath: path))
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        }
+    }
+
+    // MARK: The steps
+
+    @Test(arguments: [nil] + KeyType.allCases.map(Optional.some))
+    func aKeyIsAnnouncedSwitchedToAndShownAlone(keyType: KeyType?) async throws {
+        try await with { home in
+            let old = try home.siteKeys().identity.fingerprint
+            #expect(try home.siteKeys().next == nil)
+            let next = try home.announceKey(keyType)
+            #expect(next != old)
+            #expect(try home.siteKeys().next == next)
+            #expect(try home.siteKeys().identity.fingerprint == old)
+            #expect(
+                try FileManager.default.attributesOfItem(atPath: home.nextKeyPath)[.posixPermissions] as? Int == 0o600)
+
+            #expect(try home.switchKey(force: false) == next)
+            #expect(try home.siteKeys().identity.chain() == [next, old])
+            #expect(try home.siteKeys().next == nil)
+
+            #expect(try home.retireKey(force: false) == next)
+            #expect(try home.siteKeys().identity.chain() == [next])
+            #expect(try home.siteKeys().identity.isSelfSigned)
+            let left = try names(home).filter { !$0.hasSuffix(".lock") }
+            #expect(
+                left == [
+                    "devices", "gateway.json", "identity.crt", "identity.csr", "identity.key", "invitations", "keys",
+                ])
+        }
+    }
+
+    @Test func eachStepIsSafeToRepeat() async throws {
+        try await with { home in
+            let next = try home.announceKey()
+            let announced = try files(home)
+            #expect(try home.announceKey(.p256) == next)
+            #expect(try files(home) == announced)
+            for _ in 0..<2 { #expect(try home.switchKey(force: false) == next) }
+            #expect(try home.siteKeys().identity.chain().count == 2)
+            for _ in 0..<2 { #expect(try home.retireKey(force: false) == next) }
+        }
+    }
+
+    /// A second change before the first one's old key was retired: each pin of before still leads on.
+    @Test func severalOldKeysAreShownBehindOneAnother() async throws {
+        try await with { home in
+            var chain = [try home.siteKeys().identity.fingerprint]
+            for _ in 1..<PinnedChain.certificatesMax {
+                chain.insert(try home.announceKey(), at: 0)
+                _ = try home.switchKey(force: false)
+                #expect(try home.siteKeys().identity.chain() == chain)
+            }
+            let error = #expect(throws: SiteKeyError.self) { try home.announceKey() }
+            #expect(error?.description.contains("identity retire") == true)
+        }
+    }
+
+    @Test func withoutAnAnnouncementNothingIsSwitchedTo() async throws {
+        try await with { home in
+            let error = #expect(throws: SiteKeyError.self) { try home.switchKey(force: true) }
+            #expect(error?.kind == .pointless)
+            #expect(error?.description.contains("identity announce") == true)
+        }
+    }
+
+    /// The other gateways of a site get both files, and take the same step.
+    @Test func anotherHomeOfTheSiteSwitchesWithTheSameFiles() async throws {
+        try await with { home in
+            let other = GatewayHome(path: home.path + "-2")
+            try FileManager.default.copyItem(atPath: home.path, toPath: other.path)
+            let next = try home.announceKey()
+            try FileManager.default.copyItem(atPath: home.nextCertificatePath, toPath: other.nextCertificatePath)
+            // The certificate alone announces the key, and is not enough to switch to it.
+            #expect(try other.siteKeys().next == next)
+            let error = #expect(throws: GatewayHomeError.self) { try other.switchKey(force: false) }
+            #expect(error?.description.contains("next.key") == true)
+            #expect(throws: GatewayHomeError.self) { try other.announceKey() }
+            try FileManager.default.copyItem(atPath: home.nextKeyPath, toPath: other.nextKeyPath)
+            #expect(try other.announceKey() == next)
+            #expect(try home.switchKey(force: false) == next)
+            #expect(try other.switchKey(force: false) == next)
+            #expect(try other.siteKeys().identity.chain() == home.siteKeys().identity.chain())
+        }
+    }
+
+    /// Homes that are linked to one directory share the announcement and the change.
+    @Test func linkedHomesChangeTogether() async throws {
+        try await with { home in
+            let other = GatewayHome(path: home.path + "-2")
+            try FileManager.default.createDirectory(atPath: other.path, withIntermediateDirectories: false)
+            for name in ["identity.crt", "identity.key", "identity.csr", "keys", "devices"] {
+                try FileManager.default.createSymbolicLink(
+                    atPath: other.path + "/" + name, withDestinationPath: home.path + "/" + name)
+            }
+            let next = try other.announceKey()
+            #expect(try home.siteKeys().next == next)
+            #expect(try other.switchKey(force: false) == next)
+            for each in [home, other] {
+                #expect(try each.siteKeys().identity.fingerprint == next)
+                #expect(try each.siteKeys().next == nil)
+            }
+            #expect(
+                try FileManager.default.destinationOfSymbolicLink(atPath: other.path + "/identity.key") == home.path
+                    + "/identity.key")
+        }
+    }
+
+    @Test func whatIsNoAnnouncementIsSaidAndDoesNotKeepTheGatewayFromServing() async throws {
+        try await with { home in
+            try Data("nonsense".utf8).write(to: URL(filePath: home.nextCertificatePath))
+            let keys = try home.siteKeys()
+            #expect(keys.next == nil)
+            #expect(keys.problem?.description.contains("next.crt") == true)
+            for step in [{ try home.announceKey() }, { try home.switchKey(force: true) }] {
+                let error = #expect(throws: GatewayHomeError.self) { try step() }
+                #expect(error?.description.contains("remove") == true)
+            }
+        }
+        // A certificate that another site has signed.
+        try await with { home in
+            try await with { other in
+                _ = try other.announceKey()
+                try FileManager.default.copyItem(atPath: other.nextCertificatePath, toPath: home.nextCertificatePath)
+                #expect(try home.siteKeys().next == nil)
+                #expect(try home.siteKeys().problem?.description.contains("not signed by the present key") == true)
+            }
+        }
+    }
+
+    /// Agents follow the authority, which signs whatever key the gateway has.
+    @Test func aKeyThatAnAuthorityVouchesForIsNotAnnounced() async throws {
+        try await with { home in
+            let authority = try await Authority(in: URL(filePath: home.path + "-authority"))
+            try await authority.sign(home.path + "/identity.csr", to: home.path + "/identity.crt")
+            #expect(try home.siteKeys().identity.isVouchedFor)
+            let error = #expect(throws: SiteKeyError.self) { try home.announceKey() }
+            #expect(error?.description.contains("authority") == true)
+        }
+    }
+
+    // MARK: Crashes
+
+    @Test func anAnnouncementThatWasCutShortIsFinished() async throws {
+        try await with { home in
+            let next = try home.announceKey()
+            try FileManager.default.removeItem(atPath: home.nextCertificatePath)
+            #expect(try home.siteKeys().next == nil)
+            // With the key that was made.
+            #expect(try home.announceKey() == next)
+        }
+    }
+
+    /// What a crash leaves behind after each of the files that a switch writes or removes, in its order.
+    @Test func aSwitchThatWasCutShortHasHappenedAndIsFinished() async throws {
+        try await with { home in
+            let old = try home.siteKeys().identity.fingerprint
+            let next = try home.announceKey()
+            let before = try files(home)
+            _ = try home.switchKey(force: false)
+            let after = try files(home)
+            var states: [[String: Data]] = []
+            var state = before
+            for name in ["identity.crt", "identity.key", "identity.csr", "next.crt", "next.key"] {
+                state[name] = after[name]
+                states.append(state)
+            }
+            #expect(states.last == after)
+            for (index, state) in states.enumerated() {
+                let steps: [() throws -> Fingerprint?] = [
+                    { try home.switchKey(force: false) }, { try home.retireKey(force: false) },
+                    {
+                        _ = try home.announceKey()
+                        return nil
+                    },
+                ]
+                for step in steps {
+                    try put(state, in: home)
+                    // A gateway that is started, or looks again, shows the new key, and announces none.
+                    #expect(try home.siteKeys().identity.chain() == [next, old], "after file \(index)")
+                    #expect(try home.siteKeys().next == nil, "after file \(index)")
+                    let present = try step()
+                    #expect(present == nil || present == next)
+                    let keys = try home.siteKeys()
+                    #expect(keys.identity.fingerprint == next)
+                    #expect(keys.problem == nil)
+                    #expect(present == nil || keys.next == nil)
+                    #expect(keys.next != next)
+                    #expect(try Identity.load(from: home.path).fingerprint == next, "the key is in its own file")
+                }
+            }
+        }
+    }
+
+    // MARK: What devices know
+
+    private func fingerprint(_ number: UInt8) throws -> SHA256Digest { try .of([number]) }
+
+    private func hear(
+        _ device: String, _ number: UInt8, _ pins: [Fingerprint], in home: GatewayHome
+    ) async throws {
+        let kept = DevicePins(home: home, logger: Logger(label: "test"))
+        kept.heard(device, identity: try fingerprint(number), pins: pins.map(\.digest), at: Date())
+        await kept.write()
+    }
+
+    @Test func aDeviceThatDoesNotKnowTheKeyStopsTheStep() async throws {
+        try await with { home in
+            let old = try home.siteKeys().identity.fingerprint
+            try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
+            let next = try home.announceKey()
+            func knowledge() throws -> [SiteKeyReport.Device.Knowledge] {
+                try home.siteKeyReport().devices.map(\.knowledge)
+            }
+            #expect(try knowledge() == [.neverHeard])
+            #expect(throws: SiteKeyError.self) { try home.switchKey(force: false) }
+            try await hear("cam", 1, [old], in: home)
+            #expect(try knowledge() == [.doesNotKnow])
+            let refusal = #expect(throws: SiteKeyError.self) { try home.switchKey(force: false) }
+            #expect(refusal?.kind == .devices)
+            #expect(refusal?.description.contains("cam") == true && refusal?.description.contains("--force") == true)
+            #expect(try home.siteKeys().identity.fingerprint == old)
+            // Its chain leads such a device on, until the old key is retired.
+            #expect(try home.switchKey(force: true) == next)
+            #expect(throws: SiteKeyError.self) { try home.retireKey(force: false) }
+            #expect(try home.siteKeys().identity.chain() == [next, old])
+            try await hear("cam", 1, [old, next], in: home)
+            #expect(try knowledge() == [.knows])
+            #expect(try home.retireKey(force: false) == next)
+        }
+    }
+
+    @Test func whatAnotherKeyOfThatNameHasSaidDoesNotCount() async throws {
+        try await with { home in
+            try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
+            let next = try home.announceKey()
+            try await hear("cam", 2, [next], in: home)
+            #expect(try home.siteKeyReport().devices.map(\.knowledge) == [.neverHeard])
+            // Nor does a device that is on no list any more.
+            try await hear("gone", 3, [], in: home)
+            #expect(try home.siteKeyReport().devices.map(\.name) == ["cam"])
+        }
+    }
+
+    @Test func aDeviceThatPinsNothingDoesNotStopTheStep() async throws {
+        try await with { home in
+            try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
+            _ = try home.announceKey()
+            try await hear("cam", 1, [], in: home)
+            #expect(try home.siteKeyReport().devices.map(\.knowledge) == [.pinsNothing])
+            _ = try home.switchKey(force: false)
+        }
+    }
+
+    @Test func aFileOfPinsThatCannotBeReadIsSaidAndWrittenAnew() async throws {
+        try await with { home in
+            try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
+            let next = try home.announceKey()
+            try Data("nonsense".utf8).write(to: URL(filePath: home.devicePinsPath))
+            let error = #expect(throws: GatewayHomeError.self) { try home.switchKey(force: false) }
+            #expect(error?.description.contains("device-pins.json") == true)
+            try await hear("cam", 1, [next], in: home)
+            #expect(try home.siteKeyReport().devices.map(\.knowledge) == [.knows])
+        }
+    }
+}

@@ -1,0 +1,217 @@
+import Foundation
+import NIOCore
+import SecureChannel
+import TestSupport
+import Testing
+
+/// A site that has changed its key is known by the old one (specification §5.1): which chains lead to a pin, and which
+/// do not.
+@Suite struct PinnedChainTests {
+    /// A key of a site or of a stranger, with its certificate signed by itself.
+    private final class Party: Sendable {
+        let identity: Identity
+        let key: [UInt8]
+
+        init(_ keyType: KeyType = .ed25519) throws {
+            let directory = FileManager.default.temporaryDirectory.appending(path: "sluice-chain-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
+            defer {
+                // A directory that cannot be removed is no failure of what is tested.
+                try? FileManager.default.removeItem(at: directory)
+            }
+            // All have one name, as the keys of a site do: names must not be what counts.
+            identity = try Identity.create(in: directory.directoryPath, name: "site", keyType: keyType)
+            key = try contents(of: directory.file("identity.key"))
+        }
+
+        var pin: Fingerprint { identity.fingerprint }
+
+        /// Its own word for itself.
+        var own: [UInt8] { get throws { try identity.selfSignedCertificate() } }
+
+        func signs(_ other: Party) throws -> [UInt8] {
+            try identity.certificate(forNext: try PrivateKey(pem: other.key))
+        }
+    }
+
+    /// What both ends of a handshake learned.
+    private struct Outcome {
+        let peer: TLSPeer?
+        let atAgent: [TLSError.Code]
+        let atGateway: [TLSError.Code]
+    }
+
+    /// Shows a chain in a handshake, to an agent with these pins.
+    private func show(
+        _ chain: [[UInt8]], of party: Party, to pins: Set<Fingerprint>,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> Outcome {
+        try await withTemporaryDirectory("chain") { directory in
+            try write(String(decoding: party.key, as: UTF8.self), to: directory.file("identity.key"))
+            try setMode(0o600, of: directory.file("identity.key"))
+            let text = String(decoding: chain.flatMap(\.self), as: UTF8.self)
+            try write(text, to: directory.file("identity.crt"))
+            let identity = try Identity.load(from: directory.directoryPath)
+            let pair = try TLSPair(
+                agent: .agent(identity: Site.deviceIdentity.get(), gateway: .pinnedKeys(pins)),
+                gateway: .gateway(identity: identity, devices: .pinnedKeys { _ in true }))
+            try pair.exchange()
+            #expect(OpenSSLErrorQueue.isEmpty, sourceLocation: sourceLocation)
+            let (agent, gateway) = (pair.agent.application, pair.gateway.application)
+            return Outcome(
+                peer: agent.peer, atAgent: agent.errors.map(\.code), atGateway: gateway.errors.map(\.code))
+        }
+    }
+
+    private func expectAccepted(
+        _ chain: [[UInt8]], of party: Party, by pins: Set<Fingerprint>,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let outcome = try await show(chain, of: party, to: pins, sourceLocation: sourceLocation)
+        // What is known from then on is the key that was proved.
+        #expect(outcome.peer?.fingerprint == party.pin, sourceLocation: sourceLocation)
+        #expect(outcome.atAgent == [] && outcome.atGateway == [], sourceLocation: sourceLocation)
+    }
+
+    private func expectRefused(
+        _ chain: [[UInt8]], of party: Party, by pins: Set<Fingerprint>,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let outcome = try await show(chain, of: party, to: pins, sourceLocation: sourceLocation)
+        #expect(outcome.peer == nil, sourceLocation: sourceLocation)
+        #expect(outcome.atAgent == [.unexpectedGateway(party.pin)], sourceLocation: sourceLocation)
+        #expect(outcome.atGateway == [.refusedByPeer(.badCertificate)], sourceLocation: sourceLocation)
+    }
+
+    // MARK: Accepted
+
+    @Test(arguments: KeyType.allCases, KeyType.allCases)
+    func theKeyThatThePinnedOneHasSignedIsAccepted(old: KeyType, new: KeyType) async throws {
+        let (old, new) = (try Party(old), try Party(new))
+        let chain = [try old.signs(new), try old.own]
+        try await expectAccepted(chain, of: new, by: [old.pin])
+        try await expectAccepted(chain, of: new, by: [new.pin])
+    }
+
+    @Test func eachKeyOfAChainMayBeThePinnedOne() async throws {
+        let keys = try (0..<4).map { _ in try Party() }
+        let chain = try [keys[2].signs(keys[3]), keys[1].signs(keys[2]), keys[0].signs(keys[1]), keys[0].own]
+        for pinned in keys { try await expectAccepted(chain, of: keys[3], by: [pinned.pin]) }
+    }
+
+    @Test func theSameKeyTwiceIsAsGoodAsOnce() async throws {
+        let (old, new) = (try Party(), try Party())
+        try await expectAccepted([old.signs(new), old.own, old.own], of: new, by: [old.pin])
+        try await expectAccepted([new.own, old.signs(new), old.own], of: new, by: [old.pin])
+    }
+
+    @Test func whatStandsBehindThePinnedKeyMeansNothing() async throws {
+        let (old, new, stranger) = (try Party(), try Party(), try Party())
+        try await expectAccepted([old.signs(new), old.own, stranger.own], of: new, by: [old.pin])
+    }
+
+    /// Certificates of the `openssl` program: over, not begun, for other names, and of an authority.
+    @Test(arguments: [Authority.Validity.formerly, .now, .later])
+    func namesAndDatesMeanNothing(validity: Authority.Validity) async throws {
+        try await withTemporaryDirectory("chain") { directory in
+            let authority = try await Authority(in: directory.appending(path: "authority"))
+            let identity = try await authority.makeIdentity(
+                in: directory, commonName: "another", validity: validity)
+            let text = try contents(of: authority.certificatePath)
+            let home = try #require(
+                try directory.names().map { directory.file($0) }.first {
+                    FileManager.default.fileExists(atPath: $0 + "/identity.crt")
+                })
+            try write(
+                String(decoding: contents(of: home + "/identity.crt") + text, as: UTF8.self),
+                to: home + "/identity.crt")
+            let shown = try Identity.load(from: home)
+            let pair = try TLSPair(
+                agent: .agent(
+                    identity: Site.deviceIdentity.get(), gateway: .pinnedKeys([try Fingerprint(pem: text)])),
+                gateway: .gateway(identity: shown, devices: .pinnedKeys { _ in true }))
+            try pair.exchange()
+            #expect(pair.agent.application.peer?.fingerprint == identity.fingerprint)
+        }
+    }
+
+    // MARK: Refused
+
+    /// Anybody can show the site's certificate behind its own.
+    @Test func anUnsignedKeyBeforeThePinnedCertificateIsRefused() async throws {
+        let (site, stranger) = (try Party(), try Party())
+        try await expectRefused([stranger.own, site.own], of: stranger, by: [site.pin])
+    }
+
+    @Test func aSignatureOfAnotherKeyOfTheSameNameIsRefused() async throws {
+        let (site, stranger, signer) = (try Party(), try Party(), try Party())
+        try await expectRefused([signer.signs(stranger), site.own], of: stranger, by: [site.pin])
+        try await expectRefused([signer.signs(stranger), signer.own, site.own], of: stranger, by: [site.pin])
+    }
+
+    /// The pinned key has signed the one in the middle, but that has not signed the first.
+    @Test func aGapBehindTheFirstIsRefused() async throws {
+        let (site, next, stranger) = (try Party(), try Party(), try Party())
+        try await expectRefused([stranger.own, site.signs(next), site.own], of: stranger, by: [site.pin])
+        // And with the right order it would have to be the one that is proved.
+        try await expectRefused([stranger.own, next.own, site.own], of: stranger, by: [site.pin, next.pin])
+    }
+
+    @Test func theWrongOrderIsRefused() async throws {
+        let (first, second, third) = (try Party(), try Party(), try Party())
+        let links = [try second.signs(third), try first.signs(second), try first.own]
+        try await expectAccepted(links, of: third, by: [first.pin])
+        try await expectRefused([links[0], links[2], links[1]], of: third, by: [first.pin])
+    }
+
+    @Test func aChangedSignatureIsRefused() async throws {
+        let (old, new) = (try Party(), try Party())
+        let lines = String(decoding: try old.signs(new), as: UTF8.self).split(separator: "\n")
+        var der = Array(try #require(Data(base64Encoded: lines.dropFirst().dropLast().joined())))
+        der[der.count - 1] ^= 1
+        let text =
+            "\(lines[0])\n\(Data(der).base64EncodedString(options: .lineLength64Characters))\n\(lines[lines.count - 1])\n"
+        try await expectRefused([Array(text.utf8), old.own], of: new, by: [old.pin])
+    }
+
+    @Test func onlySoManyCertificatesAreLookedAt() async throws {
+        let keys = try (0...PinnedChain.certificatesMax).map { _ in try Party() }
+        var chain = [try keys[0].own]
+        for (older, newer) in zip(keys, keys.dropFirst()) { chain.insert(try older.signs(newer), at: 0) }
+        let last = try #require(keys.last)
+        try await expectAccepted(chain, of: last, by: [keys[1].pin])
+        try await expectRefused(chain, of: last, by: [keys[0].pin])
+    }
+
+    // MARK: On sockets
+
+    /// The certificates as another program shows them.
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+    func opensslShowsAChain(isSigned: Bool) async throws {
+        let (old, new) = (try Party(), try Party())
+        try await withTemporaryDirectory("chain") { directory in
+            try write(String(decoding: new.key, as: UTF8.self), to: directory.file("key"))
+            let own = isSigned ? try old.signs(new) : try new.own
+            try write(String(decoding: own, as: UTF8.self), to: directory.file("crt"))
+            try write(String(decoding: old.own, as: UTF8.self), to: directory.file("old"))
+            let agent = try TLSContext.agent(
+                identity: Site.deviceIdentity.get(), gateway: .pinnedKeys([old.pin]))
+            let conversation = Watched(Conversation())
+            let arguments = [
+                "s_server", "-accept", "127.0.0.1:0", "-naccept", "1", "-Verify", "1", "-tls1_3", "-alpn", "sluice/1",
+                "-rev", "-cert", directory.file("crt"), "-key", directory.file("key"), "-cert_chain",
+                directory.file("old"),
+            ]
+            try await withProgram(Executable.inSearchPath("openssl"), arguments) { program in
+                let line = try await program.waitForLine { $0.hasPrefix("ACCEPT 127.0.0.1:") }
+                let port = try #require(line.text.split(separator: ":").last.flatMap { Int($0) })
+                try await connectToLoopback(
+                    port, agent, conversation: conversation, opening: ByteBuffer(string: "abc\n"),
+                    answer: { $0.last == UInt8(ascii: "\n") ? ByteBuffer() : nil })
+                let end = try await conversation.end()
+                #expect(end.peer?.fingerprint == (isSigned ? new.pin : nil), "\(program.transcript)")
+                #expect(end.error?.code == (isSigned ? nil : .unexpectedGateway(new.pin)), "\(program.transcript)")
+            }
+        }
+    }
+}
