@@ -21,6 +21,9 @@ extension FileUpload {
         public var bytesPerSecond: UInt64?
         public var compression = Compression.auto
         public var ifExists = ExistingObject.verify
+        /// Ask for the gateway's signed receipt; an upload that was begun with it keeps asking. Receipts are kept in
+        /// the home, where `sluice-agent receipts` finds them.
+        public var wantsReceipt = false
         /// How long to go on without progress before it fails with everything kept.
         public var retryFor = Duration.seconds(300)
 
@@ -117,6 +120,8 @@ extension FileUpload {
         public let version: String
         /// The object was there already, and nothing was sent.
         public let wasThere: Bool
+        /// The gateway has signed a receipt, which was verified and is kept in the home.
+        public let isSigned: Bool
 
         init(_ receipt: UploadReceipt, wasThere: Bool) {
             size = receipt.size
@@ -126,6 +131,7 @@ extension FileUpload {
             checksumSHA256 = receipt.checksumSHA256
             version = receipt.version
             self.wasThere = wasThere
+            if case .kept = receipt.signed { isSigned = true } else { isSigned = false }
         }
     }
 

@@ -131,6 +131,7 @@ public final class FileUpload: Sendable {
         if let rate = options.bytesPerSecond { configuration.limits.bytesPerSecond = max(rate, 1) }
         configuration.compression = options.compression.choice
         configuration.policy = options.ifExists.policy
+        configuration.wantsReceipts = options.wantsReceipt
         return Uploader(home: home, configuration: configuration, logger: Self.logger)
     }
 
@@ -172,7 +173,7 @@ public final class FileUpload: Sendable {
             finish(.success(Receipt(receipt, wasThere: wasThere)))
         case .finished(_, let key, .failed(let failure), _) where key.hasSameBytes(as: self.key):
             if failure.kind != .stopped { finish(.failure(Failure(failure))) }
-        case .part, .file, .note, .finished:
+        case .part, .file, .note, .finished, .checked:
             break  // Of an upload that was dropped before, or cancelled by another process.
         }
     }

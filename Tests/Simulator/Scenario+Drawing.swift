@@ -27,7 +27,15 @@ extension Scenario {
         scenario.drawTearing(&latest)
         var conditions = Dice(seed: seed ^ 0x88)
         scenario.drawConditions(&conditions)
+        var wishes = Dice(seed: seed ^ 0x99)
+        scenario.drawReceipts(&wishes)
         return scenario
+    }
+
+    /// Some users want signed receipts.
+    private mutating func drawReceipts(_ dice: inout Dice) {
+        guard dice.percent(50) else { return }
+        for job in jobs.indices { jobs[job].wantsReceipt = dice.percent(70) }
     }
 
     private mutating func drawWho(_ dice: inout Dice) {

@@ -17,6 +17,7 @@ struct AgentDriver {
     private(set) var reads: [PartNumber] = []
     private(set) var lastWrite: JournalSequence?
     private(set) var outcomes: [UploadOutcome] = []
+    private(set) var answers: [ProofOutcome] = []
     /// The slots in use, newest last.
     private(set) var slots: [(connection: ConnectionID, slot: Slot)] = []
     private(set) var session = SessionID(high: 0, low: 0)
@@ -30,7 +31,7 @@ struct AgentDriver {
             fingerprint: Pair.device.fingerprint, run: RunID(high: 1, low: 1), capabilities: [], software: "a")
         machine = Agent(
             limits: limits, identity: identity, cryptography: ToyCryptography(), generator: SeededGenerator(seed: 1),
-            now: now)
+            site: Self.welcome(0).site, now: now)
     }
 
     // MARK: Events
@@ -178,10 +179,11 @@ struct AgentDriver {
         case .finish(_, let outcome, _): outcomes.append(outcome)
         case .send(let id, let slot, let frame):
             switch frame {
-            case .sessionOpen, .resumeQuery, .abort: slots.append((id, slot))
+            case .sessionOpen, .resumeQuery, .abort, .prove: slots.append((id, slot))
             case .sessionLeave: left.append((id, slot))
             default: break
             }
+        case .answered(_, let outcome): answers.append(outcome)
         case .computeEvidence, .checkFile, .report: break
         }
     }
