@@ -11,10 +11,14 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     private let id: ConnectionID
     private var decoder = FrameDecoder(receiver: .agent)
     private var isEnded = false
+    /// Asked for the gateway's certificates; `nil` where nobody keeps them.
+    private let certificates: TLSHandler?
 
-    init(core: AgentCore, id: ConnectionID) {
+    /// - Parameter certificates: the connection's own, where what the gateway shows is to be kept.
+    init(core: AgentCore, id: ConnectionID, keepingCertificatesOf certificates: TLSHandler?) {
         self.core = core
         self.id = id
+        self.certificates = certificates
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -39,7 +43,9 @@ final class AgentConnectionHandler: ChannelInboundHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let completed = event as? TLSHandshakeCompleted {
-            core.assumeIsolated { [id] in $0.connected(id, peer: completed.peer) }
+            let gateway = GatewayProof(
+                fingerprint: completed.peer.fingerprint.digest, certificates: certificates?.peerCertificates ?? [])
+            core.assumeIsolated { [id] in $0.connected(id, by: gateway) }
         }
         context.fireUserInboundEventTriggered(event)
     }

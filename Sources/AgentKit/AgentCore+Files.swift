@@ -45,7 +45,7 @@ extension AgentCore {
     }
 
     func computeEvidence(_ id: UploadID, bytes: UInt64, partBytes: UInt64, like kind: ContentEvidence) {
-        guard let source = sources[id], let file = source.file else { return }
+        guard let file = sources[id]?.file ?? provenFiles[id] else { return }
         look([
             {
                 let reader = PartReader(file: file)

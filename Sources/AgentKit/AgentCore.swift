@@ -17,6 +17,8 @@ actor AgentCore {
         var tls: TLSContext?
         /// `nil` where no keys are pinned.
         var pinKeeper: PinKeeper?
+        /// What gateways show in the handshake is kept with their receipts, for those who know the authority.
+        var keepsCertificates: Bool
         /// Those that connections are bound to, in turn; none for as the system's routes have it.
         var interfaces: [String]
         var compression: CompressionChoice
@@ -54,6 +56,8 @@ actor AgentCore {
     var channels: [ConnectionID: any Channel] = [:]
     private var interfaces: NetworkInterfaces
     var sources: [UploadID: Source] = [:]
+    /// Files of which gateways are asked.
+    var provenFiles: [UploadID: SourceFile] = [:]
     /// Parts that are being read, or were and are still wanted: the read's number, and where the part begins.
     var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
     var lastRead: UInt64 = 0
@@ -179,10 +183,8 @@ actor AgentCore {
     }
 
     /// The gateway has proved who it is, or there is nothing to prove.
-    ///
-    /// - Parameter peer: `nil` for plain TCP.
-    func connected(_ id: ConnectionID, peer: TLSPeer? = nil) {
-        machine.connected(id, provenKey: peer?.fingerprint.digest, now: now)
+    func connected(_ id: ConnectionID, by gateway: GatewayProof?) {
+        machine.connected(id, by: gateway, now: now)
         perform()
     }
 
@@ -275,6 +277,7 @@ actor AgentCore {
             atTurnsEnd { $0.events.append(.report(upload, report, progress)) }
         case .keepPins(let pins): keepPins(pins)
         case .finish(let upload, let outcome, let figures): finish(upload, outcome, figures)
+        case .answered(let proof, let outcome): answered(proof, outcome)
         }
     }
 
@@ -291,7 +294,7 @@ actor AgentCore {
     // MARK: Connecting and sending
 
     private func connect(_ id: ConnectionID) {
-        let tls = tls
+        let (tls, keepsCertificates) = (tls, configuration.keepsCertificates)
         let interface = interfaces.choose(for: id)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.seconds(20))
@@ -299,9 +302,12 @@ actor AgentCore {
             .channelInitializer { channel in
                 let prepared: EventLoopFuture<Void> = channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    if let tls { try pipeline.addHandler(tls.makeHandler()) }
+                    let security = try tls?.makeHandler()
+                    if let security { try pipeline.addHandler(security) }
                     try pipeline.addHandler(FlushGatherer())
-                    try pipeline.addHandler(AgentConnectionHandler(core: self, id: id))
+                    try pipeline.addHandler(
+                        AgentConnectionHandler(
+                            core: self, id: id, keepingCertificatesOf: keepsCertificates ? security : nil))
                 }
                 return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
             }
@@ -311,7 +317,7 @@ actor AgentCore {
                 case .success(let channel):
                     core.channels[id] = channel
                     CongestionControl.choose(for: channel)
-                    if tls == nil { core.connected(id) }
+                    if tls == nil { core.connected(id, by: nil) }
                 case .failure(let error):
                     core.logger.info("Could not connect", metadata: ["error": "\(error)"])
                     core.connectionLost(id)

@@ -33,9 +33,37 @@ package struct AgentProgram: Sendable {
     ///
     /// - Returns: the exit code.
     package func run(_ work: Uploader.Work) async throws -> Int32 {
+        let summary = try await summary(of: work) { [lines] in lines.observe($0) }
+        lines.conclude(summary)
+        return summary.exitCode
+    }
+
+    /// Asks a gateway about files, until the end or a signal.
+    ///
+    /// - Parameter tell: told what the user may want to know meanwhile.
+    /// - Returns: the exit code.
+    package func check(
+        _ choice: FileChoice, _ options: CheckOptions, _ report: CheckReport, tell: @escaping @Sendable (String) -> Void
+    ) async throws -> Int32 {
+        let summary = try await summary(of: .check(choice, options)) { event in
+            switch event {
+            case .checked(let file): report.observe(file)
+            case .note(let key, let text): tell("\(key): \(text)")
+            case .finished(let path, let key, .failed(let failure), _):
+                report.observe(CheckedFile(path: path, key: key, .failed(failure)))
+            case .finished, .part, .file: break  // Nothing is sent.
+            }
+        }
+        report.conclude(notBegun: summary.notBegun)
+        return report.exitCode
+    }
+
+    private func summary(
+        of work: Uploader.Work, observe: @escaping @Sendable (UploadEvent) -> Void
+    ) async throws -> RunSummary {
         let control = UploadControl()
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
-        let summary = try await withThrowingTaskGroup(of: RunSummary?.self) { tasks in
+        return try await withThrowingTaskGroup(of: RunSummary?.self) { tasks in
             tasks.addTask {
                 var count = 0
                 for await _ in signals {
@@ -49,7 +77,7 @@ package struct AgentProgram: Sendable {
                 }
                 return nil
             }
-            tasks.addTask { try await uploader.run(work, control: control) { lines.observe($0) } }
+            tasks.addTask { try await uploader.run(work, control: control, observe: observe) }
             defer { tasks.cancelAll() }
             // The task that waits for signals ends when it is cancelled.
             while let ended = try await tasks.next() {
@@ -57,7 +85,5 @@ package struct AgentProgram: Sendable {
             }
             return RunSummary()
         }
-        lines.conclude(summary)
-        return summary.exitCode
     }
 }

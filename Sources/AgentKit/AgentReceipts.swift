@@ -16,15 +16,18 @@ package struct AgentReceipts: Sendable {
 
     /// Tells of each receipt in one line: when it was made, the object's size, its key, and its content.
     ///
-    /// - Parameter key: the whole key, prefix included; `nil` for all.
+    /// - Parameters:
+    ///   - key: the whole key, prefix included; `nil` for all.
+    ///   - asJSON: one JSON object a line, with all that the receipt says.
     /// - Returns: how many there are.
     @discardableResult
-    package func list(key: String?, _ print: (String) -> Void) throws -> Int {
+    package func list(key: String?, asJSON: Bool = false, _ print: (String) -> Void) throws -> Int {
         try forEach(key) { receipt in
             do throws(ReceiptStatementError) {
-                print(try receipt.content().line)
+                let statement = try receipt.content()
+                print(asJSON ? ReceiptJSON.line(of: statement) : statement.line)
             } catch {
-                print("unreadable: \(error)")
+                print(asJSON ? ReceiptJSON.line(unreadable: "\(error)") : "unreadable: \(error)")
             }
         }
     }
@@ -54,18 +57,28 @@ package struct AgentReceipts: Sendable {
     /// Verifies each receipt and compares its key with those that this home trusts: the pinned ones, or those with a
     /// certificate of the home's authority for the gateway.
     ///
-    /// - Parameter print: told a line for each receipt.
+    /// - Parameters:
+    ///   - asJSON: one JSON object a line, with all that the receipt says.
+    ///   - print: told a line for each receipt.
     /// - Returns: how many there are, and how many of them are not right.
-    package func verify(key: String?, _ print: (String) -> Void) throws -> (count: Int, refused: Int) {
+    package func verify(
+        key: String?, asJSON: Bool = false, _ print: (String) -> Void
+    ) throws -> (count: Int, refused: Int) {
         let trust = try receiptTrust()
         var refused = 0
         let count = try forEach(key) { receipt in
             do throws(ReceiptError) {
                 let verified = try receipt.verified(trusting: trust)
-                print("verified  \(verified.statement.line)")
+                print(
+                    asJSON
+                        ? ReceiptJSON.line(of: verified.statement, isVerified: true)
+                        : "verified  \(verified.statement.line)")
             } catch {
                 refused += 1
-                print("refused   \(Self.name(of: receipt)): \(error)")
+                print(
+                    asJSON
+                        ? ReceiptJSON.line(refused: receipt, "\(error)")
+                        : "refused   \(Self.name(of: receipt)): \(error)")
             }
         }
         return (count, refused)

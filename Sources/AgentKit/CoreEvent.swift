@@ -9,6 +9,11 @@ enum CoreEvent: Sendable {
     ///
     /// - Parameter isResumable: the journal has an unfinished upload of it.
     case refused(path: String, key: String, UploadFailure, isResumable: Bool = false)
+    /// A gateway is to be asked about a file, of so many bytes.
+    case asked(UploadID, path: String, key: String, bytes: UInt64)
+    case answered(UploadID, ProofOutcome)
+    /// A file that no gateway is asked about.
+    case checked(CheckedFile)
     /// Something that is no file's outcome.
     case note(key: String, String)
     /// All files were handed in, so many of them to the core; these were not, because the run was stopped.

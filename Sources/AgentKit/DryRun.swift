@@ -31,7 +31,7 @@ package struct DryRun {
         case .push(let paths, let key, let prefix, let filter):
             let files = FileWalk(paths: paths, filter: filter, home: FileIdentity(of: home.path))
             return run(FileBatches(files: files, key: key, prefix: prefix), print)
-        case .unfinished:
+        case .unfinished, .check:
             return 0
         }
     }

@@ -25,6 +25,9 @@ extension FileUpload {
         public var contentType = ""
         /// What the store keeps beside the object, by names of `a-z`, `0-9` and `-`; at most 64 pairs and 1,792 bytes.
         public var metadata: [String: String] = [:]
+        /// Ask for the gateway's signed receipt; an upload that was begun with it keeps asking. Receipts are kept in
+        /// the home, where `sluice-agent receipts` finds them.
+        public var wantsReceipt = false
         /// How long to go on without progress before it fails with everything kept.
         public var retryFor = Duration.seconds(300)
 
@@ -126,6 +129,8 @@ extension FileUpload {
         public let version: String
         /// The object was there already, and nothing was sent.
         public let wasThere: Bool
+        /// The gateway has signed a receipt, which was verified and is kept in the home.
+        public let isSigned: Bool
 
         init(_ receipt: UploadReceipt, wasThere: Bool) {
             size = receipt.size
@@ -135,6 +140,7 @@ extension FileUpload {
             checksumSHA256 = receipt.checksumSHA256
             version = receipt.version
             self.wasThere = wasThere
+            if case .kept = receipt.signed { isSigned = true } else { isSigned = false }
         }
     }
 

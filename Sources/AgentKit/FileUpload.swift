@@ -132,6 +132,7 @@ public final class FileUpload: Sendable {
         configuration.compression = options.compression.choice
         configuration.policy = options.ifExists.policy
         configuration.metadata = try options.sessionMetadata()
+        configuration.wantsReceipts = options.wantsReceipt
         return Uploader(home: home, configuration: configuration, logger: Self.logger)
     }
 
@@ -173,7 +174,7 @@ public final class FileUpload: Sendable {
             finish(.success(Receipt(receipt, wasThere: wasThere)))
         case .finished(_, let key, .failed(let failure), _) where key.hasSameBytes(as: self.key):
             if failure.kind != .stopped { finish(.failure(Failure(failure))) }
-        case .part, .file, .note, .finished:
+        case .part, .file, .note, .finished, .checked:
             break  // Of an upload that was dropped before, or cancelled by another process.
         }
     }

@@ -9,6 +9,7 @@ extension Journal {
         migrator.registerMigration("2") { database in try database.execute(sql: schema2) }
         migrator.registerMigration("3") { database in try database.execute(sql: schema3) }
         migrator.registerMigration("4") { database in try database.execute(sql: schema4) }
+        migrator.registerMigration("5") { database in try database.execute(sql: schema5) }
         return migrator
     }
 
@@ -77,12 +78,25 @@ extension Journal {
         ALTER TABLE uploads ADD COLUMN metadata TEXT NOT NULL DEFAULT '';
         """
 
+    /// - site: one row, where this device's objects lie, as a gateway said last.
+    /// - receipts: the store in which the object lies and its whole key there, empty where that was not written down;
+    ///   and whether the file's stamp tells it from every later version. Of proofs of before, nobody knows it.
+    /// - uploads: whether the user wants a signed receipt.
+    private static let schema5 = """
+        CREATE TABLE site (id INTEGER PRIMARY KEY, store BLOB NOT NULL, device TEXT NOT NULL, prefix TEXT NOT NULL);
+        ALTER TABLE receipts ADD COLUMN store BLOB NOT NULL DEFAULT x'';
+        ALTER TABLE receipts ADD COLUMN whole_key TEXT NOT NULL DEFAULT '';
+        ALTER TABLE receipts ADD COLUMN stamp_counts INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE uploads ADD COLUMN wants_receipt INTEGER NOT NULL DEFAULT 0;
+        """
+
     /// What a table's columns hold, by the names that SQLite has for it.
     private static let kinds = [
         "uploads": [
             "integer": [
                 "id", "policy", "is_dropping", "part_bytes", "device", "inode", "size", "modified_seconds",
                 "modified_nanoseconds", "changed_seconds", "changed_nanoseconds", "losses", "created", "condition",
+                "wants_receipt",
             ], "text": ["path", "key", "trouble", "content_type", "metadata"],
             "blob": ["session", "token", "condition_session"],
         ],
@@ -95,6 +109,7 @@ extension Journal {
             ], "text": ["key", "boot"],
         ],
         "receipts": ["integer": ["size", "part_bytes", "finished"], "text": ["key", "path", "evidence"]],
+        "site": ["integer": ["id"], "text": ["device", "prefix"], "blob": ["store"]],
         "signed_receipts": [
             "integer": ["made"], "text": ["key", "certificates"],
             "blob": ["store", "session", "statement", "signature", "public_key"],

@@ -11,11 +11,13 @@ extension Journal {
         package var path: String
         package var key: String
         package var policy: ExistingKeyPolicy
+        package var wantsReceipt: Bool
 
-        package init(path: String, key: String, policy: ExistingKeyPolicy) {
+        package init(path: String, key: String, policy: ExistingKeyPolicy, wantsReceipt: Bool = false) {
             self.path = path
             self.key = key
             self.policy = policy
+            self.wantsReceipt = wantsReceipt
         }
     }
 
@@ -65,6 +67,12 @@ extension Journal {
             try Self.withdraw(id, database, at: clock())
         case .finished(let id, let outcome):
             try Self.finish(id, outcome, subject(id), database, nowMilliseconds: nowMilliseconds)
+        case .site(let site):
+            try Self.execute(
+                database, sql: "INSERT OR REPLACE INTO site (id, store, device, prefix) VALUES (0, ?, ?, ?)",
+                arguments: [Data(site.store.bytes), site.device, site.prefix])
+        case .receipt(let receipt):
+            try Self.keep(receipt, database)
         }
     }
 
@@ -81,8 +89,8 @@ extension Journal {
             database,
             sql: """
                 INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes, \(stampColumns()),
-                    losses, created, condition, condition_session, content_type, metadata, is_dropping)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                    losses, created, condition, condition_session, content_type, metadata, wants_receipt, is_dropping)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
                     (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
                 """,
             arguments: [
@@ -90,7 +98,7 @@ extension Journal {
                 Data(saved.token), Int64(bitPattern: saved.partBytes),
             ] + arguments(of: saved.stamp) + [
                 saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
-                saved.metadata.contentType, saved.metadata.lines,
+                saved.metadata.contentType, saved.metadata.lines, subject.wantsReceipt,
             ])
         // An upload begins only when what was withdrawn can no longer appear.
         try execute(database, sql: "DELETE FROM withdrawn WHERE key = ?", arguments: [subject.key])
@@ -156,18 +164,21 @@ extension Journal {
         switch outcome {
         case .stored(let receipt, _):
             try execute(database, sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+            // Durable together with the proof of the same object.
+            if case .kept(let signed) = receipt.signed { try keep(signed, database) }
             guard let subject else { return }
             try execute(
                 database,
                 sql: """
                     INSERT OR REPLACE INTO receipts (key, path, size, part_bytes, root, evidence, etag, version,
-                        finished, session, \(stampColumns(size: "file_size")))
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        finished, session, store, whole_key, stamp_counts, \(stampColumns(size: "file_size")))
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     subject.key, subject.path, Int64(bitPattern: receipt.size), Int64(bitPattern: receipt.partBytes),
                     receipt.root.map { Data($0.bytes) }, "\(receipt.evidence)", receipt.etag, receipt.version,
-                    nowMilliseconds, Data(receipt.session?.bytes ?? []),
+                    nowMilliseconds, Data(receipt.session?.bytes ?? []), Data(receipt.site?.store.bytes ?? []),
+                    receipt.site?.wholeKey(subject.key) ?? "", receipt.stampCounts,
                 ] + (receipt.stamp.map(arguments) ?? StatementArguments(Array(repeating: nil as Int64?, count: 7))))
         case .dropped:
             try execute(database, sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])

@@ -20,6 +20,8 @@ package struct Journal: Sendable {
         package var createdMilliseconds: Int64
         /// What stopped it last; empty where nothing did.
         package var trouble: String
+        /// The user wants the gateway's signed receipt.
+        package var wantsReceipt: Bool
     }
 
     let queue: DatabaseQueue
@@ -121,9 +123,17 @@ package struct Journal: Sendable {
             let root = rootBytes.flatMap { SHA256Digest(bytes: $0) }
             // Bytes that are no session id or no digest are damage, not the lack of one.
             guard sessionBytes.isEmpty == (session == nil), (rootBytes == nil) == (root == nil) else { return nil }
-            return StoredProof(
+            var proof = StoredProof(
                 session: session, stamp: try row.stamp(size: "file_size"), partBytes: try row.unsigned("part_bytes"),
                 root: root, size: try row.unsigned("size"))
+            proof.etag = try row.value("etag")
+            proof.version = try row.value("version")
+            let storeBytes: Data = try row.value("store")
+            proof.store = SHA256Digest(bytes: storeBytes)
+            guard storeBytes.isEmpty == (proof.store == nil) else { return nil }
+            if proof.store != nil { proof.wholeKey = try row.value("whole_key") }
+            proof.stampCounts = try row.value("stamp_counts")
+            return proof
         } catch {
             // The value is of another kind, or there is none.
             return nil
@@ -169,6 +179,16 @@ package struct Journal: Sendable {
         try reader.read { try Int64.fetchOne($0, sql: "SELECT finished FROM receipts WHERE key = ?", arguments: [key]) }
     }
 
+    /// Where this device's objects lie, as a gateway said last; `nil` where none has.
+    package func site() throws -> DeviceSite? {
+        try reader.read { database in
+            guard let row = try GRDB.Row.fetchOne(database, sql: "SELECT * FROM site") else { return nil }
+            let store: Data = try row.value("store")
+            guard let store = StoreIdentity(bytes: store) else { return nil }
+            return DeviceSite(store: store, device: try row.value("device"), prefix: try row.value("prefix"))
+        }
+    }
+
     /// How many uploads are unfinished.
     package func unfinishedCount() throws -> Int {
         try reader.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM uploads") ?? 0 }
@@ -207,7 +227,8 @@ package struct Journal: Sendable {
         return Row(
             id: UploadID(try row.value("id")), path: try row.value("path"), key: try row.value("key"),
             policy: policy, isDropping: try row.value("is_dropping"), saved: saved,
-            createdMilliseconds: try row.value("created"), trouble: try row.value("trouble"))
+            createdMilliseconds: try row.value("created"), trouble: try row.value("trouble"),
+            wantsReceipt: try row.value("wants_receipt"))
     }
 
     /// What makes no sense are other terms than the gateway has, which ends the session (`superseded`).

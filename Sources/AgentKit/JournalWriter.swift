@@ -40,7 +40,7 @@ final class JournalWriter: Sendable {
             state.queued.append((sequence, write))
             switch write {
             case .began(let id, _), .finished(let id, _): state.queuedSubjects[id] = state.subjects[id]
-            case .token, .stored, .unstored, .restamped, .lost, .dropping, .mayStillAppear: break
+            case .token, .stored, .unstored, .restamped, .lost, .dropping, .mayStillAppear, .site, .receipt: break
             }
         }
     }

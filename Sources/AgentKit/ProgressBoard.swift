@@ -46,6 +46,8 @@ struct ProgressBoard {
             let bytes = Array(key.utf8)
             files[bytes] = nil
             order.removeAll { $0 == bytes }
+        case .checked:
+            break
         }
         sample(at: now)
     }

@@ -66,6 +66,7 @@ package final class ProgressLines: Sendable {
                 "wire_bytes": summary.wireBytes, "unfinished": summary.unfinished,
                 "seconds": (summary.seconds * 1_000).rounded() / 1_000,
             ]
+            if let withoutReceipt = summary.withoutReceipt { line["without_receipt"] = withoutReceipt }
             if !summary.notBegun.isNothing {
                 line["not_begun"] = summary.notBegun.mayBeMore ? true : summary.notBegun.count
             }
@@ -96,6 +97,8 @@ package final class ProgressLines: Sendable {
         case .finished(let path, let key, let outcome, let figures):
             _ = state.withLock { $0.stored.removeValue(forKey: Array(key.utf8)) }
             emit(Self.end(path: path, key: key, outcome, figures))
+        case .checked:
+            break
         }
     }
 
@@ -114,6 +117,7 @@ package final class ProgressLines: Sendable {
             line["etag"] = receipt.etag
             if let root = receipt.root { line["root"] = root.description }
             if let checksum = receipt.checksumSHA256 { line["checksum_sha256"] = checksum }
+            if receipt.signed != .notAskedFor { line["receipt"] = receipt.signed != .missing }
         case .dropped:
             line["outcome"] = "dropped"
         case .failed(let failure):
@@ -148,7 +152,7 @@ package final class ProgressLines: Sendable {
                 texts = ["\(key): \(text)\n"]
             case .finished(_, let key, let outcome, let figures):
                 texts = ["\(key): \(Self.sentence(outcome, figures))\n"]
-            case .part, .file:
+            case .part, .file, .checked:
                 break
             }
             guard isTerminal else { return texts + Self.sums(&state, now: now) }
@@ -205,6 +209,12 @@ package final class ProgressLines: Sendable {
                     + "\(size(summary.bytes)) stored, \(size(summary.bytesSent)) sent, "
                     + "\(size(summary.bytesResumed)) were there; \(time(summary.seconds)), "
                     + "\(size(UInt64(rate)))/s\n")
+        }
+        if let count = summary.withoutReceipt, count > 0 {
+            lines.append(
+                "\(count) stored without a receipt; sluice-agent check --remote asks for "
+                    + "\(count == 1 ? "it" : "them").\n"
+            )
         }
         if !summary.notBegun.isNothing { lines.append(summary.notBegun.sentence + "\n") }
         if summary.unfinished > 0 {

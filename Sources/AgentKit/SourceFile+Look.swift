@@ -31,8 +31,7 @@ extension SourceFile {
             guard later != stamp else { throw .sizeUntrusted(of: stamp) }
             return FileSettling.Look(stamp: later, lease: .refused, fileSystem: fileSystem)
         }
-        return FileSettling.Look(
-            stamp: stamp, lease: lease, fileSystem: fileSystem, systemTime: lease == .granted ? nil : clock.now())
+        return FileSettling.Look(stamp: stamp, lease: lease, fileSystem: fileSystem, systemTime: clock.now())
     }
 
     /// The size, which is the content's, too.

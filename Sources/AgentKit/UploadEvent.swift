@@ -10,6 +10,8 @@ package enum UploadEvent: Sendable {
     /// Something that the user may want to know; the upload goes on by itself.
     case note(key: String, String)
     case finished(path: String, key: String, UploadOutcome, UploadProgress)
+    /// A file was checked, or could not be.
+    case checked(CheckedFile)
 }
 
 /// Files that a run did not begin because it was interrupted.
@@ -65,6 +67,8 @@ package struct RunSummary: Equatable, Sendable {
     package var bytesSent: UInt64 = 0
     /// Plain bytes found stored already.
     package var bytesResumed: UInt64 = 0
+    /// Of the stored files, those whose user wants a signed receipt and has none; `nil` where nobody wants any.
+    package var withoutReceipt: Int?
     /// What the journal has of uploads that are not finished, these and others.
     package var unfinished = 0
     /// All bytes given to sockets, frames included.

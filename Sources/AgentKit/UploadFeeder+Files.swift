@@ -12,7 +12,7 @@ extension UploadFeeder {
     static let homeNote = "left out: the agent's home"
 
     /// Files that are looked at and handed in together, at most.
-    private static let batchMax = 64
+    static let batchMax = 64
 
     /// How often a feeder that waits looks whether it has been stopped.
     private static let stopInterval = Duration.milliseconds(100)
@@ -177,7 +177,7 @@ extension UploadFeeder {
         }
     }
 
-    private static func open(_ finding: FileWalk.Finding) throws(UploadFailure) -> SourceFile {
+    static func open(_ finding: FileWalk.Finding) throws(UploadFailure) -> SourceFile {
         switch finding {
         case .file(let location): try SourceFile.open(location)
         case .refused(let failure): throw failure
@@ -254,6 +254,8 @@ extension UploadFeeder {
         request.metadata = configuration.metadata
         request.proof = look.record.proof
         request.withdrawn = look.record.withdrawn
+        request.wantsReceipt = configuration.wantsReceipts || known?.wantsReceipt == true
+        request.stampCounts = file.seen.stampCounts
         return (request, look.candidate.path, .file(file.source))
     }
 
@@ -277,7 +279,7 @@ private struct KeySet {
 }
 
 /// The files of a push, looked at by one thread after the other: a disk may take its time.
-private final class SharedWalk: Sendable {
+final class SharedWalk: Sendable {
     /// How long after a stop the files that are left are counted.
     private static let countingTime = Duration.milliseconds(500)
 

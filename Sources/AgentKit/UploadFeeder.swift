@@ -56,6 +56,8 @@ struct UploadFeeder {
                     }
                     count += await takeUp(id, at: path, abort: false, events)
                 }
+            case .check(let choice, let options):
+                count = try await check(choice, options, notBegun: &notBegun, events)
             }
         } catch {
             events.yield([.refused(path: "", key: "", JournalWriter.failure(error))])
@@ -83,6 +85,7 @@ struct UploadFeeder {
         request.isStream = true
         request.metadata = configuration.metadata
         request.withdrawn = record.withdrawn
+        request.wantsReceipt = configuration.wantsReceipts || known?.wantsReceipt == true
         return await submit([(request, SourceStream.path, .stream(stream))], events)
     }
 
@@ -124,6 +127,7 @@ struct UploadFeeder {
                     partBytesWish: nil, saved: row.saved, wasStoredBefore: false)
                 request.proof = record.proof
                 request.withdrawn = record.withdrawn
+                request.wantsReceipt = configuration.wantsReceipts || row.wantsReceipt
                 return await submit([(request, path, (file?.source).map(UploadSource.file))], events)
             } catch {
                 events.yield([.refused(path: path, key: row.key, error, isResumable: true)])
@@ -155,7 +159,10 @@ struct UploadFeeder {
         guard !requests.isEmpty else { return 0 }
         for (request, path, _) in requests {
             writer.register(
-                request.id, Journal.Subject(path: Self.absolute(path), key: request.key, policy: request.policy))
+                request.id,
+                Journal.Subject(
+                    path: Self.absolute(path), key: request.key, policy: request.policy,
+                    wantsReceipt: request.wantsReceipt))
         }
         events.yield(requests.map { .submitted($0.request.id, path: $0.path, key: $0.request.key, $0.request.purpose) })
         await core.submit(requests.map { ($0.request, $0.source) })

@@ -25,6 +25,9 @@ package struct Uploader: Sendable {
         package var settle = Duration.seconds(5)
         /// How many bytes the one file or stream has to have; `nil` for any number.
         package var expectedBytes: UInt64?
+        /// Whether gateways are asked for signed receipts of what is stored. An upload that was begun with them keeps
+        /// asking.
+        package var wantsReceipts = false
         /// Without TLS, on loopback only.
         package var isPlaintext = false
         /// Name and version, for HELLO.
@@ -55,6 +58,8 @@ package struct Uploader: Sendable {
         ///   - path: where the file is now, for one of them.
         ///   - drop: by number.
         case unfinished(resume: [UploadID]?, path: String?, drop: [UploadID])
+        /// Asks a gateway whether the store holds files.
+        case check(FileChoice, CheckOptions)
 
         /// What is to be dropped, where nothing else is to be done.
         fileprivate var idsIfOnlyDropped: [UploadID]? {
@@ -105,9 +110,8 @@ package struct Uploader: Sendable {
         try checkInterfaces()
         let lock = try home.lock()
         let identity = try home.identity()
-        let tls =
-            configuration.isPlaintext
-            ? nil : try TLSContext.agent(identity: identity, gateway: home.gatewayTrust(), limits: Self.tlsLimits)
+        let trust = configuration.isPlaintext ? nil : try home.gatewayTrust()
+        let tls = try trust.map { try TLSContext.agent(identity: identity, gateway: $0, limits: Self.tlsLimits) }
         let pins = try pinsToGoBy()
         let journal = try AgentJournal.open(home, logger: logger)
         let writer = JournalWriter(journal: journal)
@@ -115,7 +119,9 @@ package struct Uploader: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         threads.start()
-        let core = makeCore(identity, tls, pins, writer, continuation, group, threads)
+        let core = makeCore(
+            identity, tls, pins, keepsCertificates: trust?.isAuthority == true, site: try journal.site(), writer,
+            continuation, group, threads)
         await core.start()
         await control.attach(core)
         let summary = await withTaskGroup(of: Void.self) { tasks in
@@ -183,7 +189,8 @@ package struct Uploader: Sendable {
     }
 
     private func makeCore(
-        _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], _ writer: JournalWriter,
+        _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], keepsCertificates: Bool, site: DeviceSite?,
+        _ writer: JournalWriter,
         _ events: AsyncStream<[CoreEvent]>.Continuation,
         _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
     ) -> AgentCore {
@@ -199,11 +206,12 @@ package struct Uploader: Sendable {
             machine: { [limits] now in
                 Agent(
                     limits: limits, identity: who, cryptography: FileCryptography(),
-                    generator: SystemRandomNumberGenerator(), now: now)
+                    generator: SystemRandomNumberGenerator(), site: site, now: now)
             },
             configuration: .init(
                 host: configuration.host, port: configuration.port, tls: tls,
                 pinKeeper: pins.isEmpty ? nil : PinKeeper(home: home, identity: identity, limits: Self.tlsLimits),
+                keepsCertificates: keepsCertificates,
                 interfaces: configuration.interfaces, compression: configuration.compression,
                 keptPartBytesMax: Self.keptBytesMax / UInt64(max(limits.concurrency, 1))),
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
@@ -222,7 +230,9 @@ package struct Uploader: Sendable {
         _ events: AsyncStream<[CoreEvent]>, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
         var summary = RunSummary()
+        if configuration.wantsReceipts { summary.withoutReceipt = 0 }
         var names: [UploadID: (path: String, key: String, purpose: UploadRequest.Purpose)] = [:]
+        var questions: [UploadID: UInt64] = [:]
         var waits: [UploadID: String] = [:]
         var submitted: Int?
         var ended = 0
@@ -258,6 +268,16 @@ package struct Uploader: Sendable {
                         summary.add(outcome, figures, path: path, key: key)
                     }
                     observe(.finished(path: path, key: key, outcome, figures))
+                case .asked(let id, let path, let key, let bytes):
+                    names[id] = (path, key, .push)
+                    questions[id] = bytes
+                case .answered(let id, let outcome):
+                    guard let name = names.removeValue(forKey: id), let bytes = questions.removeValue(forKey: id)
+                    else { continue }
+                    ended += 1
+                    observe(.checked(CheckedFile(path: name.path, key: name.key, outcome, fileBytes: bytes)))
+                case .checked(let file):
+                    observe(.checked(file))
                 }
             }
             if ended == submitted { break }
@@ -268,12 +288,19 @@ package struct Uploader: Sendable {
 }
 
 extension RunSummary {
-    mutating func add(_ outcome: UploadOutcome, _ figures: UploadProgress, path: String, key: String) {
+    /// Counts an upload that has ended.
+    package mutating func add(_ outcome: UploadOutcome, _ figures: UploadProgress, path: String, key: String) {
         files += 1
         bytesSent += figures.bytesSent
         bytesResumed += figures.bytesResumed
         switch outcome {
-        case .stored(let receipt, _): bytes += receipt.size
+        case .stored(let receipt, _):
+            bytes += receipt.size
+            switch receipt.signed {
+            case .notAskedFor: break
+            case .kept: withoutReceipt = withoutReceipt ?? 0
+            case .missing: withoutReceipt = (withoutReceipt ?? 0) + 1
+            }
         case .dropped: files -= 1
         case .failed(let failure): failures.append(Failure(path: path, key: key, failure: failure))
         }
@@ -291,7 +318,7 @@ extension AgentReport {
         case .partProgress(_, _, _, isStored: true), .lost:
             wait = nil
             return true
-        case .partProgress, .opened, .comparing, .adopted, .waitingForEarlierVersion:
+        case .partProgress, .opened, .comparing, .adopted, .waitingForEarlierVersion, .receiptRefused:
             return true
         }
     }
@@ -316,16 +343,31 @@ extension AgentReport {
             events.append(.note(key: key, text))
         case .waiting(let code, let message):
             events.append(.note(key: key, "waiting: \(message.isEmpty ? code.words : message)"))
+        case .receiptRefused(let refusal):
+            events.append(.note(key: key, refusal.sentence))
         }
         if let progress { events.append(.file(key: key, progress)) }
         return events
     }
 }
 
-/// The machine's cryptography, by the system's OpenSSL.
-struct FileCryptography: RootDigesting {
-    func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? {
-        // The machine reports a defect where the library fails; there is no better word for it.
-        try? RootDigest.of(partDigests)
+extension ReceiptRefusal {
+    /// What the user is told: the file is stored all the same.
+    fileprivate var sentence: String {
+        switch self {
+        case .otherKey:
+            "the gateway signs receipts with another key than the one that it proved, so none are kept; tell its "
+                + "operator"
+        case .badSignature:
+            "the gateway's receipt does not say what this agent knows of the file, so it is not kept; tell its "
+                + "operator"
+        }
+    }
+}
+
+extension TLSContext.GatewayTrust {
+    /// Whether a gateway is known by the certificates that it shows, and not by its key alone.
+    fileprivate var isAuthority: Bool {
+        if case .authority = self { true } else { false }
     }
 }

@@ -10,17 +10,25 @@ package struct ReceiptReport: Equatable, Sendable {
     /// 0: every receipt is right · 1: one is not, or there is none · 66: the file, or the key's, cannot be read.
     package let exitCode: Int32
 
+    /// Who must have signed.
+    package enum Signer: Equatable, Sendable {
+        /// Whoever has; the person is told to compare.
+        case anybody
+        /// A fingerprint, or the path of a public key or certificate in PEM.
+        case key(String)
+        /// A key with a certificate that an authority, a PEM file, has signed for this host name or address.
+        case authority(path: String, gatewayName: String)
+    }
+
     private static let fileBytesMax = 64 << 20
     private static let keyFileBytesMax = 1 << 20
 
     /// Reads a file and verifies all that it holds.
-    ///
-    /// - Parameter key: the signer that is expected: a fingerprint, or the path of a public key or certificate in PEM.
-    package init(path: String, key: String?) {
+    package init(path: String, signer: Signer) {
         let trust: ReceiptTrust
         let receipts: [StoredReceipt]
         do {
-            trust = try Self.trust(key)
+            trust = try Self.trust(signer)
             receipts = try ReceiptFile.read(BoundedFile.read(path, bytesMax: Self.fileBytesMax, access: .anyone))
         } catch let error as UnreadableKey {
             self.init(unreadable: error.description)
@@ -56,7 +64,8 @@ package struct ReceiptReport: Equatable, Sendable {
         if receipts.isEmpty { advice.append("the file holds no receipt.") }
         if case .anyKey = trust, refused < receipts.count {
             advice.append(
-                "Anybody can make a key: compare the one behind \"signed by\" with the site's, or name that with --key."
+                "Anybody can make a key: compare the one behind \"signed by\" with the site's, or name that with "
+                    + "--key, or its authority with --ca."
             )
         }
         self.lines = lines
@@ -64,8 +73,20 @@ package struct ReceiptReport: Equatable, Sendable {
         self.exitCode = receipts.isEmpty || refused > 0 ? 1 : 0
     }
 
-    private static func trust(_ key: String?) throws(UnreadableKey) -> ReceiptTrust {
-        guard let key else { return .anyKey }
+    private static func trust(_ signer: Signer) throws(UnreadableKey) -> ReceiptTrust {
+        switch signer {
+        case .anybody: return .anyKey
+        case .key(let key): return try trust(key)
+        case .authority(let path, let gatewayName):
+            do throws(CertificateAuthorityError) {
+                return .authority(try CertificateAuthority.load(from: path), gatewayName: gatewayName)
+            } catch {
+                throw UnreadableKey(description: "the authority that --ca names cannot be used: \(error)")
+            }
+        }
+    }
+
+    private static func trust(_ key: String) throws(UnreadableKey) -> ReceiptTrust {
         if let fingerprint = Fingerprint(key) { return .keys([fingerprint]) }
         do {
             return .keys([try Fingerprint(pem: BoundedFile.read(key, bytesMax: keyFileBytesMax, access: .anyone))])
@@ -77,7 +98,7 @@ package struct ReceiptReport: Equatable, Sendable {
     }
 }
 
-/// What `--key` names is of no use.
+/// What `--key` or `--ca` names is of no use.
 private struct UnreadableKey: Error, CustomStringConvertible {
     let description: String
 }

@@ -43,6 +43,8 @@ struct Push: AsyncParsableCommand {
     @Option(help: "NAME=VALUE, which the store keeps beside each object. May be repeated.") var metadata: [String] = []
     @Option(help: "Between two looks at a file that may still be written, for example 30s (default: 5s).")
     var settle: TimeSpan?
+    @Flag(help: "Ask for the gateway's signed receipts. Unfinished uploads keep asking, also when they are resumed.")
+    var receipts = false
     @Flag(help: "Say what would be sent, and send nothing.") var dryRun = false
     @OptionGroup var options: TransferOptions
 
@@ -86,6 +88,7 @@ struct Push: AsyncParsableCommand {
         }
         try await options.upload(work, settings) { configuration in
             configuration.expectedBytes = expectSize?.bytes
+            configuration.wantsReceipts = try receipts || settings.isOn("receipts")
             try settings.value(settle, "settle").map { configuration.settle = $0.duration }
             configuration.partBytesWish = try settings.value(partSize, "part-size")?.bytes
             configuration.metadata = metadata

@@ -15,9 +15,10 @@ struct Receipts: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists receipts, one a line: time, size, key, content.")
+        @Flag(help: "One JSON object a line.") var json = false
         @OptionGroup var selection: ReceiptSelection
 
-        func run() throws { try selection.receipts.list(key: selection.key) { print($0) } }
+        func run() throws { try selection.receipts.list(key: selection.key, asJSON: json) { print($0) } }
     }
 
     struct Export: AsyncParsableCommand {
@@ -28,7 +29,7 @@ struct Receipts: AsyncParsableCommand {
 
         func run() throws {
             let count = try selection.receipts.export(key: selection.key, to: to)
-            FileHandle.standardError.write(Data("Wrote \(count) receipts into \(to).\n".utf8))
+            FileHandle.standardError.write(Data("Wrote \(receipts(count)) into \(to).\n".utf8))
         }
     }
 
@@ -36,16 +37,20 @@ struct Receipts: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Verifies receipts with the gateway's key that this home has pinned, or its authority.",
             discussion: "Exit code 0: every receipt is right; 1: one is not.")
+        @Flag(help: "One JSON object a line.") var json = false
         @OptionGroup var selection: ReceiptSelection
 
         func run() throws {
-            let result = try selection.receipts.verify(key: selection.key) { print($0) }
-            let told = "\(result.count) receipts, \(result.refused) refused.\n"
+            let result = try selection.receipts.verify(key: selection.key, asJSON: json) { print($0) }
+            let told = "\(receipts(result.count)), \(result.refused) refused.\n"
             FileHandle.standardError.write(Data(told.utf8))
             guard result.refused == 0 else { throw ExitCode(1) }
         }
     }
 }
+
+/// So many receipts, in words.
+private func receipts(_ count: Int) -> String { "\(count) receipt\(count == 1 ? "" : "s")" }
 
 /// Which receipts of which home.
 struct ReceiptSelection: ParsableArguments {

@@ -12,14 +12,16 @@ struct SluiceAgent: AsyncParsableCommand {
             First time: run sluice-agent init --invite with the code that the gateway's operator gave you. Then \
             sluice-agent push FILE; whatever interrupts it, run the same again.
 
-            Exit codes: 0 all stored; 1 several causes, or the key holds other content; 64 wrong usage; 65 a file \
-            changed or is another one, or a command failed; 66 a file is missing or unreadable; 69 the store refuses; \
-            74 this machine's disk is full; 75 try again later, everything is kept, or a file is still being written; \
-            76 the gateway speaks another protocol; 77 this device is not authorised.
+            Exit codes: 0 all stored, or proven; 1 several causes, the key holds other content, or a file is not \
+            proven; 64 wrong usage; 65 a file changed or is another one, or a command failed; 66 a file is missing \
+            or unreadable; 69 the store refuses; 74 this machine's disk is full; 75 try again later, everything is \
+            kept, or a file is still being written; 76 the gateway speaks another protocol; 77 this device is not \
+            authorised.
             """,
         version: sluiceVersion,
         subcommands: [
-            Init.self, Push.self, Status.self, Resume.self, Abort.self, Receipts.self, Digest.self, Doctor.self,
+            Init.self, Push.self, Status.self, Resume.self, Abort.self, Check.self, Receipts.self, Digest.self,
+            Doctor.self,
         ])
 
     static func main() async {

@@ -60,6 +60,9 @@ extension AgentHome {
 }
 
 extension Settings {
+    /// Whether a flag was set by its variable or in the configuration.
+    func isOn(_ name: String) throws -> Bool { try value(nil as Bool?, name) ?? false }
+
     /// The gateway that a command speaks with.
     func gateway(_ flag: Endpoint?) throws -> Endpoint {
         guard let endpoint = try value(flag, "gateway") else {

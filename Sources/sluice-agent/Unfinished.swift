@@ -28,6 +28,8 @@ struct Resume: AsyncParsableCommand {
     @Argument(help: "Their numbers, as status lists them; none for all.") var ids: [Int64] = []
     @Flag(help: "All of them, without asking.") var all = false
     @Option(help: "Where the file is now; with one ID.") var file: String?
+    @Flag(help: "Ask for the gateway's signed receipts, also of uploads that were begun without.")
+    var receipts = false
     @OptionGroup var options: TransferOptions
 
     func validate() throws {
@@ -49,7 +51,9 @@ struct Resume: AsyncParsableCommand {
             guard decision != .init() else { return }
             (resumed, dropped) = (decision.now, decision.drop)
         }
-        try await options.upload(.unfinished(resume: resumed, path: file, drop: dropped), settings)
+        try await options.upload(.unfinished(resume: resumed, path: file, drop: dropped), settings) { configuration in
+            configuration.wantsReceipts = try receipts || settings.isOn("receipts")
+        }
     }
 }
 

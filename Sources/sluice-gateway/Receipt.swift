@@ -12,7 +12,7 @@ struct Receipt: AsyncParsableCommand {
             discussion: """
                 Needs neither a home nor the store. A receipt says what was stored then; it does not say that the \
                 object is there now. Exit code 0: every receipt is right; 1: one is not, or there is none; 66: the \
-                file, or that of --key, cannot be read.
+                file, or that of --key or --ca, cannot be read.
                 """)
         @Argument(help: "The file: what sluice-agent receipts export wrote.") var file: String
         @Option(
@@ -21,9 +21,22 @@ struct Receipt: AsyncParsableCommand {
                 or certificate in PEM, such as the identity.crt of the gateway's home.
                 """)
         var key: String?
+        @Option(help: "Instead of --key: the authority that must have signed the key's certificate, a PEM file.")
+        var ca: String?
+        @Option(help: "With --ca: the host name or address that the certificate must be for.") var gatewayName: String?
+
+        func validate() throws {
+            guard key == nil || ca == nil else { throw ValidationError("Give --key or --ca, not both.") }
+            guard (ca == nil) == (gatewayName == nil) else {
+                throw ValidationError("--ca and --gateway-name go together: any device of the authority has a key.")
+            }
+        }
 
         func run() throws {
-            let report = ReceiptReport(path: file, key: key)
+            let signer = ca.flatMap { ca in
+                gatewayName.map { ReceiptReport.Signer.authority(path: ca, gatewayName: $0) }
+            }
+            let report = ReceiptReport(path: file, signer: signer ?? key.map { .key($0) } ?? .anybody)
             for line in report.lines { print(line) }
             for line in report.advice {
                 FileHandle.standardError.write(Data("sluice-gateway: \(line)\n".utf8))

@@ -98,6 +98,33 @@ struct AgentReceiptsTests {
         }
     }
 
+    private func object(_ line: String?) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data((line ?? "").utf8)) as? [String: Any])
+    }
+
+    /// A line is one object, and says all that the receipt says.
+    @Test func programsReadObjects() async throws {
+        try await withSample { sample in
+            try sample.keep([
+                sample.receipt("a/\u{1B}good", by: sample.site), sample.receipt("b/foreign", by: sample.other),
+            ])
+            var lines: [String] = []
+            try sample.receipts.list(key: nil, asJSON: true) { lines.append($0) }
+            let listed = try object(lines.first)
+            #expect(lines.count == 2 && listed["verified"] == nil && listed["key"] as? String == "a/\u{1B}good")
+            let content = try SHA256Digest.of([1, 2, 3])
+            #expect(listed["size"] as? Int == 3 && listed["sha256"] as? String == "\(content)")
+            #expect(listed["signed_by"] as? String == "\(sample.site.fingerprint)")
+            lines = []
+            let result = try sample.receipts.verify(key: nil, asJSON: true) { lines.append($0) }
+            #expect(result.refused == 1)
+            let (good, foreign) = (try object(lines.first), try object(lines.last))
+            #expect(good["verified"] as? Bool == true && good["reason"] == nil)
+            #expect(foreign["verified"] as? Bool == false && foreign["key"] as? String == "b/foreign")
+            #expect((foreign["reason"] as? String)?.contains("\(sample.other.fingerprint)") == true)
+        }
+    }
+
     /// Files of one receipt each, for others to verify; exported again, they are the same files.
     @Test func anExportHoldsEveryReceipt() async throws {
         try await withSample { sample in

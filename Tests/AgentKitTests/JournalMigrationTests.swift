@@ -75,6 +75,73 @@ struct JournalMigrationTests {
         }
     }
 
+    private static let site: DeviceSite? = SHA256Digest(bytes: [UInt8](repeating: 7, count: 32)).map {
+        DeviceSite(store: $0, device: "d", prefix: "site/")
+    }
+
+    /// The journal of version 0.1 before migration 4: what it proves, it does not say of which store.
+    @Test func aProofOfBeforeNamesNoStore() async throws {
+        try await withPath { path in
+            var receipt = UploadReceipt(size: 100, partBytes: 50, root: nil, evidence: .none, etag: "e", version: "v")
+            receipt.stamp = Self.stamp
+            receipt.site = Self.site
+            receipt.stampCounts = true
+            try apply(
+                [.finished(UploadID(1), .stored(receipt, wasThere: false)), .began(UploadID(2), Self.saved())],
+                to: Journal.open(path))
+            let queue = try DatabaseQueue(path: path)
+            try queue.inDatabase {
+                try $0.execute(
+                    sql: """
+                        DROP TABLE site; ALTER TABLE receipts DROP COLUMN store;
+                        ALTER TABLE receipts DROP COLUMN whole_key; ALTER TABLE receipts DROP COLUMN stamp_counts;
+                        ALTER TABLE uploads DROP COLUMN wants_receipt;
+                        DELETE FROM grdb_migrations WHERE identifier = '4'
+                        """)
+            }
+            try queue.close()
+            let journal = try Journal.open(path)
+            let record = try journal.record(ofKey: "file")
+            let proof = try #require(record.proof)
+            #expect(proof.store == nil && proof.wholeKey == nil && !proof.stampCounts)
+            #expect(proof.stamp == Self.stamp && proof.etag == "e" && proof.version == "v")
+            #expect(record.unfinished?.wantsReceipt == false)
+            #expect(try journal.site() == nil)
+        }
+    }
+
+    @Test func aProofNamesTheStoreAndTheWholeKey() async throws {
+        try await withPath { path in
+            var receipt = UploadReceipt(size: 100, partBytes: 50, root: nil, evidence: .none, etag: "e", version: "v")
+            receipt.stamp = Self.stamp
+            receipt.site = Self.site
+            receipt.stampCounts = true
+            try apply([.finished(UploadID(1), .stored(receipt, wasThere: false))], to: Journal.open(path))
+            let proof = try #require(try Journal.open(path).record(ofKey: "file").proof)
+            #expect(proof.store == Self.site?.store && proof.wholeKey == "site/file" && proof.stampCounts)
+        }
+    }
+
+    @Test func theSiteIsThatOfTheLastGateway() async throws {
+        try await withPath { path in
+            var site = try #require(Self.site)
+            try apply([.site(site)], to: Journal.open(path))
+            site.prefix = "other/"
+            try apply([.site(site)], to: Journal.open(path))
+            #expect(try Journal.open(path).site() == site)
+        }
+    }
+
+    /// Whoever resumes an upload asks for what its user asked for.
+    @Test(arguments: [false, true])
+    func anUploadKeepsThatItsUserWantsAReceipt(wants: Bool) async throws {
+        try await withPath { path in
+            let subject = Journal.Subject(path: "/data/file", key: "file", policy: .verify, wantsReceipt: wants)
+            try Journal.open(path).apply([.began(UploadID(1), Self.saved())], nowMilliseconds: 1) { _ in subject }
+            #expect(try Journal.open(path).upload(UploadID(1))?.wantsReceipt == wants)
+        }
+    }
+
     @Test(arguments: [
         UploadOutcome.dropped, .failed(UploadFailure(.keyTaken)),
         .stored(
@@ -99,8 +166,9 @@ struct JournalMigrationTests {
             receipt.session = SessionID(high: 5, low: .max)
             receipt.stamp = Self.stamp
             try apply([.finished(UploadID(1), .stored(receipt, wasThere: false))], to: journal)
-            let proof = StoredProof(
+            var proof = StoredProof(
                 session: SessionID(high: 5, low: .max), stamp: Self.stamp, partBytes: 50, root: root, size: 100)
+            (proof.etag, proof.version) = ("e", "v")
             #expect(try Journal.open(path).record(ofKey: "file").proof == proof)
             receipt.session = nil
             receipt.root = nil
@@ -111,7 +179,8 @@ struct JournalMigrationTests {
     }
 
     @Test(arguments: [
-        "session = 'text'", "session = x'01'", "root = x'0102'", "inode = NULL", "file_size = 'much'",
+        "session = 'text'", "session = x'01'", "store = x'01'", "store = 'text'", "root = x'0102'", "inode = NULL",
+        "file_size = 'much'",
         "changed_nanoseconds = 1e300",
     ])
     func aDamagedReceiptIsNoProof(change: String) async throws {

@@ -145,6 +145,10 @@ private struct Draws {
             size: generator.next(), partBytes: generator.next(), root: root, evidence: .none, etag: "e", version: "")
         if number(0...1) == 0 { receipt.session = SessionID(high: generator.next(), low: generator.next()) }
         if number(0...2) > 0 { receipt.stamp = stamp() }
+        receipt.stampCounts = number(0...1) == 0
+        if number(0...1) == 0, let store = StoreIdentity(bytes: generator.bytes(32)) {
+            receipt.site = DeviceSite(store: store, device: "d", prefix: ["", "site/"][number(0...1)])
+        }
         return receipt
     }
 }

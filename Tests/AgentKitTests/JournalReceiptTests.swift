@@ -82,6 +82,24 @@ struct JournalReceiptTests {
         }
     }
 
+    /// What a gateway signs comes with the proof, or later by itself.
+    @Test(arguments: [false, true])
+    func aReceiptIsKeptWithTheProofOfItsObjectOrAlone(comesLater: Bool) async throws {
+        try await withPath { path in
+            let receipt = try Self.receipt(Self.statement())
+            var stored = UploadReceipt(size: 1, partBytes: 1, root: nil, evidence: .none, etag: "", version: "")
+            stored.signed = comesLater ? .missing : .kept(receipt)
+            let writes = [JournalWrite.finished(UploadID(1), .stored(stored, wasThere: false))]
+            let journal = try Journal.open(path)
+            let subject = Journal.Subject(path: "/data/file", key: "file", policy: .verify)
+            try journal.apply(writes, nowMilliseconds: 1) { _ in subject }
+            #expect(try all(journal).count == (comesLater ? 0 : 1))
+            try journal.apply([.receipt(receipt)], nowMilliseconds: 1) { _ in nil }
+            #expect(try all(Journal.open(path)) == [receipt])
+            #expect(try journal.record(ofKey: "file").hasReceipt)
+        }
+    }
+
     /// Receipts and the agent's own proofs are two tables; neither changes the other.
     @Test func proofsStayAsTheyAre() async throws {
         try await withPath { path in
@@ -111,7 +129,12 @@ struct JournalReceiptTests {
             let queue = try DatabaseQueue(path: path)
             try queue.inDatabase {
                 try $0.execute(
-                    sql: "DROP TABLE signed_receipts; DELETE FROM grdb_migrations WHERE identifier = '3'")
+                    sql: """
+                        DROP TABLE signed_receipts; DROP TABLE site; ALTER TABLE receipts DROP COLUMN store;
+                        ALTER TABLE receipts DROP COLUMN whole_key; ALTER TABLE receipts DROP COLUMN stamp_counts;
+                        ALTER TABLE uploads DROP COLUMN wants_receipt;
+                        DELETE FROM grdb_migrations WHERE identifier IN ('3', '4')
+                        """)
             }
             try queue.close()
             let journal = try Journal.open(path)

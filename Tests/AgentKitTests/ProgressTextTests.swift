@@ -109,4 +109,29 @@ import WireProtocol
         summary.failures = kinds.map { .init(path: "", key: "", failure: UploadFailure($0)) }
         #expect(summary.exitCode == code)
     }
+
+    /// What its user wanted and did not get is in the sums; the file is stored all the same.
+    @Test(arguments: [nil, 0, 1, 3] as [Int?])
+    func theSumsTellWhatIsStoredWithoutAReceipt(count: Int?) {
+        let screen = Screen()
+        var summary = RunSummary()
+        summary.files = 3
+        summary.withoutReceipt = count
+        screen.lines(isTerminal: false).conclude(summary)
+        #expect(screen.all.contains("stored without a receipt") == ((count ?? 0) > 0), "\(screen.all)")
+        #expect(summary.exitCode == 0)
+    }
+
+    @Test func whatIsStoredWithoutAReceiptIsCounted() {
+        var summary = RunSummary()
+        let outcomes: [ReceiptOutcome] = [
+            .notAskedFor, .missing, .kept(StoredReceipt(statement: [1], signature: [2], publicKey: [3])),
+        ]
+        for (number, outcome) in outcomes.enumerated() {
+            var receipt = UploadReceipt(size: 1, partBytes: 1, root: nil, evidence: .none, etag: "", version: "")
+            receipt.signed = outcome
+            summary.add(.stored(receipt, wasThere: false), Self.figures(1), path: "p", key: "k")
+            #expect(summary.withoutReceipt == [nil, 1, 1][number])
+        }
+    }
 }

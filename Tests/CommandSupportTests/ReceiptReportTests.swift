@@ -23,7 +23,7 @@ struct ReceiptReportTests {
     }
 
     @Test func aReceiptOfTheNamedKeyIsVerified() {
-        let report = ReceiptReport(path: Self.path, key: Self.siteKey)
+        let report = ReceiptReport(path: Self.path, signer: .key(Self.siteKey))
         #expect(report.exitCode == 0)
         #expect(report.advice == [])
         #expect(report.lines.first == "verified: site-a/camera/2026-01-01.mp4")
@@ -33,13 +33,13 @@ struct ReceiptReportTests {
 
     /// Then the receipt only shows that whoever has the key has signed it, and the person is told.
     @Test func withoutAKeyTheSignerIsToldAndNotJudged() {
-        let report = ReceiptReport(path: Self.path, key: nil)
+        let report = ReceiptReport(path: Self.path, signer: .anybody)
         #expect(report.exitCode == 0)
         #expect(report.advice.count == 1 && report.advice[0].contains("--key"))
     }
 
     @Test func anotherKeysReceiptIsNotVerified() {
-        let report = ReceiptReport(path: Self.path, key: "sha256:" + String(repeating: "0", count: 64))
+        let report = ReceiptReport(path: Self.path, signer: .key("sha256:" + String(repeating: "0", count: 64)))
         #expect(report.exitCode == 1)
         #expect(report.lines.count == 1 && report.lines[0].hasPrefix("not verified: receipt 1 of 1: "))
         #expect(report.lines[0].contains(Self.siteKey))
@@ -49,7 +49,7 @@ struct ReceiptReportTests {
     @Test func aKeyMayBeAFile() throws {
         let lines = try Self.text().split(separator: "\n")
         try withFile(lines.suffix(3).joined(separator: "\n") + "\n") { path in
-            #expect(ReceiptReport(path: Self.path, key: path).exitCode == 0)
+            #expect(ReceiptReport(path: Self.path, signer: .key(path)).exitCode == 0)
         }
     }
 
@@ -57,7 +57,7 @@ struct ReceiptReportTests {
         let text = try Self.text()
         let changed = text.replacingOccurrences(of: "signature: j", with: "signature: k")
         try withFile(text + changed + text) { path in
-            let report = ReceiptReport(path: path, key: Self.siteKey)
+            let report = ReceiptReport(path: path, signer: .key(Self.siteKey))
             #expect(report.exitCode == 1)
             #expect(report.lines.filter { $0.hasPrefix("verified: ") }.count == 2)
             #expect(report.lines.filter { $0.hasPrefix("not verified: receipt 2 of 3: ") }.count == 1)
@@ -66,20 +66,20 @@ struct ReceiptReportTests {
 
     @Test(arguments: ["", "# nothing\n"]) func aFileWithoutAReceiptVerifiesNothing(text: String) throws {
         try withFile(text) { path in
-            let report = ReceiptReport(path: path, key: Self.siteKey)
+            let report = ReceiptReport(path: path, signer: .key(Self.siteKey))
             #expect(report.exitCode == 1 && report.lines == [] && report.advice.count == 1)
         }
     }
 
     @Test func whatCannotBeReadIsTold() throws {
-        let missing = ReceiptReport(path: "/nowhere/at/all", key: Self.siteKey)
+        let missing = ReceiptReport(path: "/nowhere/at/all", signer: .key(Self.siteKey))
         #expect(missing.exitCode == 66 && missing.lines == [])
         try withFile("sluice receipt v2\n") { path in
-            let report = ReceiptReport(path: path, key: nil)
+            let report = ReceiptReport(path: path, signer: .anybody)
             #expect(report.exitCode == 66)
             #expect(report.advice.first?.contains("line 1") == true)
         }
-        let key = ReceiptReport(path: Self.path, key: "sha256:12")
+        let key = ReceiptReport(path: Self.path, signer: .key("sha256:12"))
         #expect(key.exitCode == 66)
         #expect(key.advice.first?.hasPrefix("--key") == true)
     }

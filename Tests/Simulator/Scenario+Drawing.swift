@@ -28,8 +28,16 @@ extension Scenario {
         var conditions = Dice(seed: seed ^ 0x88)
         scenario.drawConditions(&conditions)
         var receipts = Dice(seed: seed ^ 0x99)
-        scenario.drawReceipts(&receipts)
+        scenario.drawSigning(&receipts)
+        var wishes = Dice(seed: seed ^ 0xAA)
+        scenario.drawReceipts(&wishes)
         return scenario
+    }
+
+    /// Some users want signed receipts.
+    private mutating func drawReceipts(_ dice: inout Dice) {
+        guard dice.percent(50) else { return }
+        for job in jobs.indices { jobs[job].wantsReceipt = dice.percent(70) }
     }
 
     private mutating func drawWho(_ dice: inout Dice) {

@@ -14,6 +14,8 @@ package struct Scenario: Sendable {
         package var partBytes: UInt64?
         /// Its bytes come once, in order, from a program.
         package var isStream = false
+        /// Its user wants the gateway's signed receipt.
+        package var wantsReceipt = false
 
         package init(agent: Int, key: String, bytes: [UInt8], policy: ExistingKeyPolicy, partBytes: UInt64? = nil) {
             self.agent = agent

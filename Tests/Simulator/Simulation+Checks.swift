@@ -50,6 +50,31 @@ extension Simulation {
         }
     }
 
+    /// What an agent keeps of receipts is signed, and is about a file of its own that it wants one of.
+    func checkReceipt(in write: JournalWrite, agent: Int) {
+        let kept: StoredReceipt
+        switch write {
+        case .receipt(let receipt): kept = receipt
+        case .finished(_, .stored(let stored, _)):
+            guard case .kept(let receipt) = stored.signed else { return }
+            kept = receipt
+        default: return
+        }
+        count("receipts kept")
+        guard ToyCryptography().isSignature(kept.signature, of: kept.statement, by: kept.publicKey) else {
+            return violation("agent \(agent) keeps a receipt that nobody has signed")
+        }
+        do throws(ReceiptStatementError) {
+            let key = try kept.content().key
+            let isWanted = jobs.indices.contains { number in
+                jobs[number].agent == agent && jobs[number].key == key && scenario.jobs[number].wantsReceipt
+            }
+            if !isWanted { violation("agent \(agent) keeps a receipt of \(key), which it does not want") }
+        } catch {
+            violation("agent \(agent) keeps a receipt that cannot be read")
+        }
+    }
+
     /// No earlier version of a file comes after a later one.
     private func checkOrder(of number: Int, _ digest: SHA256Digest) {
         let state = jobs[number]

@@ -47,6 +47,7 @@ extension Simulation {
         if state.isWantedDropped { purpose = .abort }
         var request = journal.request(for: state.upload, stamp: state.file.stamp, purpose: purpose)
         request?.isStream = state.isStream
+        request?.wantsReceipt = scenario.jobs[number].wantsReceipt
         // Going on with an upload is going on with what the user wanted when it began.
         if purpose == .resume, let saved = request?.saved {
             request?.policy = saved.policy

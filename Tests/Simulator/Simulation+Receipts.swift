@@ -40,7 +40,7 @@ struct ReceiptWatch {
 }
 
 extension Scenario {
-    mutating func drawReceipts(_ dice: inout Dice) {
+    mutating func drawSigning(_ dice: inout Dice) {
         hasReceipts = dice.percent(50)
         guard hasReceipts, dice.percent(30) else { return }
         let trigger = Trigger.request(.readObject, dice.number(1...4))

@@ -93,6 +93,7 @@ extension Simulation: HostWorld {
             note(5, UInt64(agent.number), UInt64(counts.commits), "agent \(agent.number) journals \(brief(write))")
             journals[agent.number].apply(write)
             monitor.committed(write, agent: agent.number)
+            checkReceipt(in: write, agent: agent.number)
             if case .began(let id, let saved) = write {
                 jobs[job(id)].sessionsBegun += 1
                 jobs[job(id)].partBytesMost = max(jobs[job(id)].partBytesMost, saved.partBytes)

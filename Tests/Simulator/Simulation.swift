@@ -105,7 +105,7 @@ package final class Simulation {
         }
         for (number, device) in scenario.devices.enumerated() {
             let host = AgentHost(world: self, number: number) { [unowned self] now in
-                self.makeAgent(device: device, now: now)
+                self.makeAgent(number, device: device, now: now)
             }
             host.keepsParts = scenario.nature.keepsParts
             host.exit()
@@ -114,13 +114,13 @@ package final class Simulation {
         }
     }
 
-    private func makeAgent(device: Int, now: Instant) -> Agent {
+    private func makeAgent(_ number: Int, device: Int, now: Instant) -> Agent {
         let identity = AgentIdentity(
             fingerprint: ToyDigest.sha256([UInt8(device)]), run: RunID.random(using: &dice.identities.generator),
             capabilities: [], software: "a")
         return Agent(
             limits: scenario.agentLimits, identity: identity, cryptography: ToyCryptography(),
-            generator: SeededGenerator(seed: dice.identities.generator.next()), now: now)
+            generator: SeededGenerator(seed: dice.identities.generator.next()), site: journals[number].site, now: now)
     }
 
     private func makeJobs() {

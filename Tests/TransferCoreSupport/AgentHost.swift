@@ -53,6 +53,8 @@ package final class AgentHost {
     /// Whether the machine is told that writes are durable before they are.
     package var claimsCommits = false
     package private(set) var outcomes: [UploadID: UploadOutcome] = [:]
+    /// What came of asking gateways.
+    package private(set) var answers: [UploadID: ProofOutcome] = [:]
     package private(set) var reports: [AgentReport] = []
     package private(set) var actionCount = 0
     package private(set) var commitCount = 0
@@ -217,6 +219,7 @@ package final class AgentHost {
         case .finish(let upload, let outcome, _):
             outcomes[upload] = outcome
             world.finished(upload, outcome, at: self)
+        case .answered(let proof, let outcome): answers[proof] = outcome
         }
     }
 

@@ -108,9 +108,12 @@ package final class Pair: HostWorld {
         let identity = AgentIdentity(
             fingerprint: Pair.device.fingerprint, run: RunID.random(using: &generator), capabilities: [],
             software: "a")
+        // As in a home that has pushed before.
+        let site = DeviceSite(
+            store: options.gatewayLimits.storeIdentity, device: Pair.device.name, prefix: Pair.device.prefix)
         return Agent(
             limits: options.agentLimits, identity: identity, cryptography: ToyCryptography(),
-            generator: SeededGenerator(seed: generator.next()), now: now)
+            generator: SeededGenerator(seed: generator.next()), site: journal.site ?? site, now: now)
     }
 
     // MARK: What a test does

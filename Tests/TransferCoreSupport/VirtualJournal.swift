@@ -29,6 +29,10 @@ package final class VirtualJournal {
     }
 
     package private(set) var rows: [UploadID: Row] = [:]
+    /// What gateways have signed, in the order in which it was kept.
+    package private(set) var receipts: [StoredReceipt] = []
+    /// Where the device's objects lie.
+    package private(set) var site: DeviceSite?
 
     package init() {}
 
@@ -76,10 +80,16 @@ package final class VirtualJournal {
         case .finished(let id, let outcome):
             rows[id]?.outcome = outcome
             if case .failed(let failure) = outcome, failure.isKept { return }
-            if case .stored(let receipt, _) = outcome { rows[id]?.proof = receipt.proof }
+            if case .stored(let receipt, _) = outcome {
+                let proof = rows[id].flatMap { receipt.proof(ofKey: $0.key) }
+                rows[id]?.proof = proof
+                if case .kept(let signed) = receipt.signed { receipts.append(signed) }
+            }
             rows[id]?.saved = nil
             rows[id]?.parts = [:]
             rows[id]?.isDropping = false
+        case .site(let site): self.site = site
+        case .receipt(let receipt): receipts.append(receipt)
         }
     }
 
@@ -113,7 +123,14 @@ package final class VirtualJournal {
 
 extension UploadReceipt {
     /// What the journal keeps of it.
-    fileprivate var proof: StoredProof? {
-        stamp.map { StoredProof(session: session, stamp: $0, partBytes: partBytes, root: root, size: size) }
+    fileprivate func proof(ofKey key: String) -> StoredProof? {
+        guard let stamp else { return nil }
+        var proof = StoredProof(session: session, stamp: stamp, partBytes: partBytes, root: root, size: size)
+        proof.etag = etag
+        proof.version = version
+        proof.store = site?.store
+        proof.wholeKey = site?.wholeKey(key)
+        proof.stampCounts = stampCounts
+        return proof
     }
 }

@@ -17,6 +17,7 @@ struct AgentDriver {
     private(set) var reads: [PartNumber] = []
     private(set) var lastWrite: JournalSequence?
     private(set) var outcomes: [UploadOutcome] = []
+    private(set) var answers: [ProofOutcome] = []
     /// The slots in use, newest last.
     private(set) var slots: [(connection: ConnectionID, slot: Slot)] = []
     private(set) var session = SessionID(high: 0, low: 0)
@@ -33,7 +34,7 @@ struct AgentDriver {
             software: "a")
         machine = Agent(
             limits: limits, identity: identity, cryptography: ToyCryptography(), generator: SeededGenerator(seed: 1),
-            now: now)
+            site: Self.welcome(0).site, now: now)
     }
 
     // MARK: Events
@@ -182,10 +183,11 @@ struct AgentDriver {
         case .finish(_, let outcome, _): outcomes.append(outcome)
         case .send(let id, let slot, let frame):
             switch frame {
-            case .sessionOpen, .resumeQuery, .abort: slots.append((id, slot))
+            case .sessionOpen, .resumeQuery, .abort, .prove: slots.append((id, slot))
             case .sessionLeave: left.append((id, slot))
             default: break
             }
+        case .answered(_, let outcome): answers.append(outcome)
         case .computeEvidence, .checkFile, .report, .keepPins: break
         }
     }

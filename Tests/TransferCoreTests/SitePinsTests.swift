@@ -80,7 +80,7 @@ import WireProtocol
             driver.change { $0.tick(now: $1) }
         }
         let id = try #require(driver.connections.last)
-        let actions = driver.change { $0.connected(id, provenKey: key, now: $1) }
+        let actions = driver.change { $0.connected(id, by: key.map { GatewayProof(fingerprint: $0) }, now: $1) }
         let hellos = actions.compactMap { action -> Hello? in
             if case .send(_, _, .hello(let hello)) = action { hello } else { nil }
         }

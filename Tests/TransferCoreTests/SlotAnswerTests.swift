@@ -25,8 +25,8 @@ import WireProtocol
 
     // MARK: The machine
 
-    /// A slot of one upload in a state; `nil` where version 1 of the machine does not know the state.
-    private func driver(in state: AgentSlotState) -> AgentDriver? {
+    /// A slot of one upload, or of one proof, in a state.
+    private func driver(in state: AgentSlotState) -> AgentDriver {
         switch state {
         case .closed, .leaving:
             var driver = AgentTableTests.driver(in: .sendingDecided)
@@ -39,7 +39,7 @@ import WireProtocol
         case .open: return AgentTableTests.driver(in: .sendingDecided)
         case .completing: return AgentTableTests.driver(in: .completing)
         case .aborting: return AgentTableTests.driver(in: .aborting)
-        case .proving: return nil
+        case .proving: return AgentProofTests.driver()
         }
     }
 
@@ -49,7 +49,7 @@ import WireProtocol
 
     private func beginsUse(_ action: AgentAction) -> Bool {
         switch action {
-        case .send(_, _, .sessionOpen), .send(_, _, .resumeQuery), .send(_, _, .abort): true
+        case .send(_, _, .sessionOpen), .send(_, _, .resumeQuery), .send(_, _, .abort), .send(_, _, .prove): true
         default: false
         }
     }
@@ -57,7 +57,7 @@ import WireProtocol
     @Test(arguments: states)
     func theMachineIgnoresWhatTheTableIgnores(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .ignore {
-            guard var driver = driver(in: state) else { return }
+            var driver = driver(in: state)
             // The slot whose state this is: where an upload is being dropped, its ABORT has another one.
             let slot = state == .closed ? Slot(7) : Slot(1)
             let before = (driver.machine.progress(of: AgentDriver.upload), driver.machine.slotsInUse)
@@ -72,7 +72,7 @@ import WireProtocol
     @Test(arguments: states)
     func theMachineClosesASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .close {
-            guard var driver = driver(in: state) else { return }
+            var driver = driver(in: state)
             let before = driver.machine.slotsInUse
             let actions = driver.frame(frame, slot: Slot(1))
             let begun = actions.count(where: beginsUse)
@@ -84,7 +84,7 @@ import WireProtocol
     @Test(arguments: states)
     func theMachineKeepsASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where [.open, .complete].contains(answer.effect(in: state)) {
-            guard var driver = driver(in: state) else { return }
+            var driver = driver(in: state)
             let before = driver.machine.slotsInUse
             driver.frame(frame, slot: Slot(1))
             #expect(driver.machine.slotsInUse == before, "\(state), \(answer.rawValue)")

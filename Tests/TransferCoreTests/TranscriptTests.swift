@@ -245,9 +245,10 @@ import WireProtocol
                 .send(id, slot, .partList(PartList(entries: entries, isLast: true))),
                 .send(id, slot, .complete(GatewayDriver.complete(1_500, isFirst: true))),
             ])
-        let receipt = UploadReceipt(
+        var receipt = UploadReceipt(
             size: 1_500, partBytes: 1_000, root: GatewayDriver.complete(1_500).root, evidence: .none, etag: "e",
             version: "", session: agent.session, stamp: AgentDriver.stamp(size: 1_500))
+        receipt.site = AgentDriver.welcome(0).site
         #expect(
             agent.frame(AgentDriver.completed(size: 1_500)) == [
                 .journal(JournalSequence(5), .finished(upload, .stored(receipt, wasThere: false)))

@@ -70,6 +70,25 @@ struct SSLConnection: ~Copyable {
     /// Known once the handshake is complete.
     var peer: TLSPeer? { finding.pointee.peer }
 
+    /// What a server showed, DER, its own first. Empty where there are too many, or one is too long to be kept.
+    var peerCertificates: [[UInt8]] {
+        guard let chain = SSL_get_peer_cert_chain(connection) else { return [] }
+        defer { OpenSSLErrorQueue.clear() }
+        let count = OPENSSL_sk_num(chain)
+        guard (1...Int32(CertificateAuthority.chainCountMax)).contains(count) else { return [] }
+        var certificates: [[UInt8]] = []
+        for index in 0..<count {
+            var encoding: UnsafeMutablePointer<UInt8>?
+            guard let entry = OPENSSL_sk_value(chain, index) else { return [] }
+            let length = i2d_X509(OpaquePointer(entry), &encoding)
+            guard length > 0, let encoding else { return [] }
+            defer { CRYPTO_free(encoding, #fileID, #line) }
+            guard Int(length) <= CertificateAuthority.certificateBytesMax else { return [] }
+            certificates.append(Array(UnsafeBufferPointer(start: encoding, count: Int(length))))
+        }
+        return certificates
+    }
+
     /// Whether there is anything left that `read` could make something of.
     var hasUnread: Bool { stream.inboundByteCount > 0 || SSL_pending(connection) > 0 }
 

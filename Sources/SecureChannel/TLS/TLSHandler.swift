@@ -134,6 +134,11 @@ package final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
+    /// What the peer showed in the handshake, DER: the certificate of the key that it proved, then those behind it.
+    /// Empty before the handshake is complete, and where there are more of them than anybody should have to keep. On an
+    /// agent only: a gateway's own library leaves out the first.
+    package var peerCertificates: [[UInt8]] { phase == .open ? connection.peerCertificates : [] }
+
     // MARK: - Ending
 
     package func channelInactive(context: ChannelHandlerContext) {

@@ -5,7 +5,7 @@ package import WireProtocol
 extension Agent {
     /// Pins a key, unless it is pinned already or the agent pins nothing.
     mutating func pin(_ key: SHA256Digest, provedOn id: ConnectionID) {
-        guard let list = pins.add(key, whileProved: context.connections[id]?.provenKey) else { return }
+        guard let list = pins.add(key, whileProved: context.connections[id]?.gateway?.fingerprint) else { return }
         context.actions.append(.keepPins(list))
     }
 

@@ -30,13 +30,15 @@ extension Agent {
 
     /// The next proceeding looks at the upload.
     mutating func touch(_ id: UploadID) {
-        guard let rank = uploads[id]?.rank else { return }
+        guard let rank = uploads[id]?.rank ?? proofs[id]?.rank else { return }
         attention.touched.insert(.init(rank: rank, upload: id))
     }
 
     /// Does all that an upload can do now, and files it under what it still waits for.
     private mutating func look(at id: UploadID) -> AgentUpload.Needs? {
-        guard let rank = uploads[id]?.rank, let needs = uploads[id]?.doWhatItCan(&context) else { return nil }
+        guard let rank = uploads[id]?.rank ?? proofs[id]?.rank,
+            let needs = uploads[id]?.doWhatItCan(&context) ?? doWhatProofCan(id)
+        else { return nil }
         let ranked = Attention.Ranked(rank: rank, upload: id)
         if needs.slot { attention.awaitingSlot.insert(ranked) }
         if needs.room {
@@ -58,7 +60,7 @@ extension Agent {
     }
 
     private mutating func connectWhereDue(_ connections: [ConnectionID]) {
-        guard !uploads.isEmpty else { return }
+        guard !isIdle else { return }
         for id in connections {
             guard case .away(let until) = context.connections[id]?.phase, until <= context.now else { continue }
             let deadline = context.now + context.limits.connectLimit
@@ -115,7 +117,8 @@ extension Agent {
     private mutating func closeWhereDone(_ connections: [ConnectionID]) {
         for id in connections {
             guard case .leaving = context.connections[id]?.phase,
-                !uploadsOn(id).contains(where: { uploads[$0]?.isWorking(on: id) == true })
+                !uploadsOn(id).contains(where: { uploads[$0]?.isWorking(on: id) == true }),
+                !proofs.values.contains(where: { $0.isProving(on: id) })
             else { continue }
             context.actions.append(.close(id))
             let left = uploadsOn(id)

@@ -55,6 +55,7 @@ extension Agent {
         context.now = now
         context.progressAt = now
         uploads[upload]?.evidenceComputed(reading, &context)
+        proofEvidenceComputed(reading, of: upload)
         touch(upload)
         proceed()
     }
@@ -73,8 +74,10 @@ extension Agent {
         for id in context.committed(through: sequence) {
             uploads[id]?.journalCommitted(through: sequence, &context)
             if uploads[id]?.phase == .ended { uploads[id] = nil }
+            proofJournalCommitted(through: sequence, of: id)
             touch(id)
         }
+        beginProofsOfReceipts()
         proceed()
     }
 
@@ -89,6 +92,7 @@ extension Agent {
             context.actions.append(.finish(id, .failed(failure), upload.progress))
         }
         uploads = [:]
+        giveUpProofs(failure)
         closeConnections()
     }
 }

@@ -36,6 +36,7 @@ extension Agent {
             phase = .stopping(deadline: now + context.limits.stopGrace)
             let parts = partsWithinGrace()
             for id in inOrder(uploads.keys) { uploads[id]?.withholdParts(except: parts[id] ?? [], &context) }
+            giveUpProofs(.interrupted)
             proceed()
         case .stopping: giveUp(.interrupted)
         case .ended: break
@@ -74,6 +75,7 @@ extension Agent {
         guard verdict == nil else { return }
         phase = .ended(failure)
         for id in inOrder(uploads.keys) { uploads[id]?.giveUpWithConnections(failure, &context) }
+        giveUpProofs(failure)
         closeConnections()
     }
 

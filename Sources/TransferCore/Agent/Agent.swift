@@ -9,6 +9,8 @@ package import WireProtocol
 package struct Agent {
     var context: AgentContext
     var uploads: [UploadID: AgentUpload] = [:]
+    /// By the same numbers as uploads, which never name one of each (`Agent+Proofs`).
+    var proofs: [UploadID: AgentProof] = [:]
     var attention = Attention()
     private var lastRank: UInt64 = 0
     var limiter: RateLimiter
@@ -35,11 +37,13 @@ package struct Agent {
         case ended(UploadFailure)
     }
 
+    /// - Parameter site: where this device's objects lie, as the journal has it; `nil` where it does not know.
     package init(
-        limits: AgentLimits, identity: AgentIdentity, cryptography: any RootDigesting,
-        generator: any RandomNumberGenerator & Sendable, now: Instant
+        limits: AgentLimits, identity: AgentIdentity, cryptography: any AgentCryptography,
+        generator: any RandomNumberGenerator & Sendable, site: DeviceSite? = nil, now: Instant
     ) {
-        self.context = AgentContext(limits: limits, cryptography: cryptography, generator: generator, now: now)
+        self.context = AgentContext(
+            limits: limits, cryptography: cryptography, generator: generator, site: site, now: now)
         self.limiter = RateLimiter(bytesPerSecond: limits.bytesPerSecond, now: now)
         self.identity = identity
         self.pins = SitePins(durable: identity.pins)
@@ -55,9 +59,9 @@ package struct Agent {
     }
 
     /// How many more uploads it can take up; the rest waits in the journal.
-    package var room: Int { max(context.limits.sessionsMax - uploads.count, 0) }
+    package var room: Int { max(context.limits.sessionsMax - uploads.count - proofs.count, 0) }
 
-    package var isIdle: Bool { uploads.isEmpty }
+    package var isIdle: Bool { uploads.isEmpty && proofs.isEmpty }
 
     /// Parts that count against the concurrency.
     package var partsUnderWay: Int { context.partsUnderWay }
@@ -82,9 +86,8 @@ package struct Agent {
             context.actions.append(.finish(request.id, .failed(refusal), figures))
             return
         }
-        if uploads.isEmpty { context.progressAt = now }
-        lastRank += 1
-        var upload = AgentUpload(request: request, rank: lastRank)
+        if isIdle { context.progressAt = now }
+        var upload = AgentUpload(request: request, rank: newRank())
         if let refusal {
             // The next run drops it.
             if request.purpose == .abort { context.journal(.dropping(request.id)) }
@@ -97,6 +100,11 @@ package struct Agent {
         proceed()
     }
 
+    mutating func newRank() -> UInt64 {
+        lastRank += 1
+        return lastRank
+    }
+
     /// The user drops an upload that is under way.
     package mutating func drop(_ id: UploadID, now: Instant) {
         context.now = now
@@ -107,19 +115,21 @@ package struct Agent {
 
     // MARK: Connections
 
-    /// A connection that was asked for is there: HELLO goes first. The gateway has proved a key, under TLS.
-    package mutating func connected(_ id: ConnectionID, provenKey: SHA256Digest? = nil, now: Instant) {
+    /// A connection that was asked for is there: HELLO goes first.
+    ///
+    /// - Parameter gateway: what the gateway has proved; `nil` on plain TCP.
+    package mutating func connected(_ id: ConnectionID, by gateway: GatewayProof? = nil, now: Instant) {
         context.now = now
         guard case .connecting = context.connections[id]?.phase else { return }
         let deadline = now + context.limits.connectLimit
         context.connections[id]?.phase = .greeting(deadline: deadline)
         context.connections[id]?.heardAt = now
-        context.connections[id]?.provenKey = provenKey
+        context.connections[id]?.gateway = gateway
         let hello = Hello(
             versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: identity.capabilities,
             fingerprint: identity.fingerprint, run: identity.run, pins: pins.durable, software: identity.software)
         context.actions.append(.send(id, .connection, .hello(hello)))
-        if let provenKey { pin(provenKey, provedOn: id) }
+        if let gateway { pin(gateway.fingerprint, provedOn: id) }
     }
 
     /// The connection could not be made, or is gone.
@@ -181,8 +191,9 @@ package struct Agent {
             context.connections[id]?.phase = .open(welcome)
             context.connections[id]?.failures = 0
             if let next = welcome.nextSiteKey { pin(next, provedOn: id) }
+            context.learn(welcome.site)
             // Sessions may be joined here that have been going on elsewhere.
-            for upload in uploads.keys { touch(upload) }
+            for id in [UploadID](uploads.keys) + proofs.keys { touch(id) }
         case .ping(let ping):
             context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
         case .goAway(let away):
@@ -227,9 +238,10 @@ package struct Agent {
             context.connections[attachment.connection]?.left(attachment.slot)
             return
         }
-        guard let id = context.connections[attachment.connection]?.slots[attachment.slot],
-            let stage = uploads[id]?.stage(at: attachment)
-        else { return }
+        guard let id = context.connections[attachment.connection]?.slots[attachment.slot] else { return }
+        guard let stage = uploads[id]?.stage(at: attachment) else {
+            return receivedInProofSlot(frame, at: attachment, of: id)
+        }
         touch(id)
         // An adopted session is resumed with a query of its own, in a slot of its own.
         if effect == .close || frame.isAdoption {
@@ -243,7 +255,8 @@ package struct Agent {
     private func slotState(at attachment: Attachment) -> AgentSlotState {
         guard let connection = context.connections[attachment.connection] else { return .closed }
         if connection.leftSlots.contains(attachment.slot) { return .leaving }
-        return connection.slots[attachment.slot].flatMap { uploads[$0]?.slotState(at: attachment) } ?? .closed
+        guard let id = connection.slots[attachment.slot] else { return .closed }
+        return uploads[id]?.slotState(at: attachment) ?? proofState(at: attachment, of: id) ?? .closed
     }
 
     private mutating func addConnection() {
@@ -262,6 +275,7 @@ package struct Agent {
             uploads[upload]?.connectionLost(id, &context)
             touch(upload)
         }
+        proofsLose(id)
         // What was kept for it goes on elsewhere.
         if connection.isComing { for upload in uploads.keys { touch(upload) } }
         if case .leaving = connection.phase { return }
@@ -313,11 +327,14 @@ package struct Agent {
     }
 
     private mutating func giveUpIfStalled() {
-        guard !uploads.isEmpty, context.progressAt + context.limits.retryFor <= context.now else { return }
-        let isAnswerDue = uploads.values.contains { $0.awaitsAnswer(context) }
+        guard !isIdle, context.progressAt + context.limits.retryFor <= context.now else { return }
+        let isAnswerDue =
+            uploads.values.contains { $0.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
         if isAnswerDue, context.now < context.progressAt + context.limits.answerFor { return }
         // Reading is progress that only the shell sees, and the put limit may be longer than the patience.
-        guard !uploads.values.contains(where: { $0.isReading || $0.waitsForPutLimit(context.now) }) else {
+        guard !uploads.values.contains(where: { $0.isReading || $0.waitsForPutLimit(context.now) }),
+            !proofs.values.contains(where: { $0.isPatient(context) })
+        else {
             context.progressAt = context.now
             return
         }
@@ -326,12 +343,13 @@ package struct Agent {
             let trouble = uploads[id]?.trouble ?? silent
             uploads[id]?.giveUp(trouble, &context)
         }
+        giveUpProofs(silent, hadTrouble: true)
         context.progressAt = context.now
     }
 
     /// The next moment at which `tick` has something to do. What is due now and is not done waits for something else.
     package var nextDeadline: Instant? {
-        guard !uploads.isEmpty else { return nil }
+        guard !isIdle else { return nil }
         var deadlines: [Instant]
         switch phase {
         case .running:

@@ -35,12 +35,12 @@ struct AgentConnection {
     }
 
     var phase: Phase
-    /// The key that the gateway proved in the handshake; `nil` on plain TCP.
-    var provenKey: SHA256Digest?
     /// Failures in a row, for the backoff.
     var failures = 0
     var heardAt = Instant(nanoseconds: 0)
     var pingedAt: Instant?
+    /// What the gateway proved in the handshake; `nil` on plain TCP.
+    var gateway: GatewayProof?
     /// Which upload each slot in use belongs to.
     private(set) var slots: [Slot: UploadID] = [:]
     /// Slots that were left: whatever arrives there before SESSION LEFT was sent before the gateway knew.

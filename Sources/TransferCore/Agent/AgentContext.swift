@@ -3,7 +3,7 @@ import WireProtocol
 /// What an upload's machine may use while it handles one event: connections, journal numbers, the queue of actions.
 struct AgentContext {
     let limits: AgentLimits
-    let cryptography: any RootDigesting
+    let cryptography: any AgentCryptography
     var now: Instant
     var connections: [ConnectionID: AgentConnection] = [:]
     var actions: [AgentAction] = []
@@ -16,6 +16,12 @@ struct AgentContext {
     var store = StoreTrust()
     /// Parts are taken up and offered only while the agent runs.
     var phase = Agent.Phase.running
+    /// Where this device's objects lie, as the journal has it; `nil` where it does not know.
+    var site: DeviceSite?
+    /// The user knows that a gateway signs receipts with another key than its own.
+    var isOtherKeyTold = false
+    /// Uploads that are stored, and for whose receipts a gateway is to be asked.
+    var proofsToBegin: [(ProofRequest, AgentProof.Purpose)] = []
     /// Room for parts was freed or requested: the agent checks whether uploads that wait hold all of it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
@@ -24,12 +30,13 @@ struct AgentContext {
     private var awaited: [(sequence: JournalSequence, upload: UploadID)] = []
 
     init(
-        limits: AgentLimits, cryptography: any RootDigesting, generator: any RandomNumberGenerator & Sendable,
-        now: Instant
+        limits: AgentLimits, cryptography: any AgentCryptography, generator: any RandomNumberGenerator & Sendable,
+        site: DeviceSite?, now: Instant
     ) {
         self.limits = limits
         self.cryptography = cryptography
         self.generator = generator
+        self.site = site
         self.now = now
         self.progressAt = now
     }

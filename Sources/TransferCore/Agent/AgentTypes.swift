@@ -134,6 +134,10 @@ package struct UploadRequest: Equatable, Sendable {
     package var proof: StoredProof?
     /// A version of the key's file that was given up and may still appear in the store.
     package var withdrawn: WithdrawnVersion?
+    /// The user wants the gateway's signed receipt.
+    package var wantsReceipt = false
+    /// The file's stamp tells it from every later version: it was old enough when it was found.
+    package var stampCounts = false
 
     package init(
         id: UploadID, purpose: Purpose, key: String, stamp: FileStamp?, policy: ExistingKeyPolicy,
@@ -161,6 +165,14 @@ package struct StoredProof: Equatable, Sendable {
     package var root: SHA256Digest?
     /// Bytes of the object.
     package var size: UInt64
+    /// The object as the store named it.
+    package var etag = ""
+    package var version = ""
+    /// The store in which it lies, and its whole key there; `nil` where that was not written down yet.
+    package var store: StoreIdentity?
+    package var wholeKey: String?
+    /// The file's stamp tells it from every later version.
+    package var stampCounts = false
 
     package init(session: SessionID?, stamp: FileStamp, partBytes: UInt64, root: SHA256Digest?, size: UInt64) {
         self.session = session
@@ -197,6 +209,12 @@ package struct UploadReceipt: Equatable, Sendable {
     package var session: SessionID?
     /// The file as it was read; `nil` for a stream.
     package var stamp: FileStamp?
+    /// Its stamp tells it from every later version.
+    package var stampCounts = false
+    /// Where the object lies, by the gateway that told of it.
+    package var site: DeviceSite?
+    /// The gateway's signed receipt, where the user wants one.
+    package var signed = ReceiptOutcome.notAskedFor
 
     package init(
         size: UInt64, partBytes: UInt64, root: SHA256Digest?, evidence: ContentEvidence, etag: String, version: String,
@@ -278,6 +296,10 @@ package enum JournalWrite: Equatable, Sendable {
     /// The row is about to go, and the version of the file that it names may still appear in the store.
     case mayStillAppear(UploadID)
     case finished(UploadID, UploadOutcome)
+    /// Where this device's objects lie is another place than the journal knows.
+    case site(DeviceSite)
+    /// What a gateway has signed, apart from the end of an upload.
+    case receipt(StoredReceipt)
 }
 
 /// Names a journal write for as long as it is not durable.
@@ -333,6 +355,8 @@ package enum AgentAction: Equatable, Sendable {
     case keepPins([SHA256Digest])
     /// The upload has ended in this run, with these figures; its file can be closed.
     case finish(UploadID, UploadOutcome, UploadProgress)
+    /// A gateway was asked, or could not be; the file can be closed.
+    case answered(UploadID, ProofOutcome)
 }
 
 /// What is worth telling the user while an upload goes on.
@@ -347,4 +371,6 @@ package enum AgentReport: Equatable, Sendable {
     case waitingForEarlierVersion(Duration)
     /// Waiting because of this; tried again by itself.
     case waiting(ErrorCode, message: String)
+    /// A receipt came and is not kept.
+    case receiptRefused(ReceiptRefusal)
 }

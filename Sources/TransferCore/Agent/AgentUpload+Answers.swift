@@ -12,7 +12,9 @@ extension AgentUpload {
     ) {
         switch frame {
         case .sessionOpened(let opened): received(opened, at: attachment, &context)
-        case .sessionExists(let exists): received(exists, stage: stage, &context)
+        case .sessionExists(let exists):
+            site = context.connections[attachment.connection]?.welcome?.site
+            received(exists, stage: stage, &context)
         case .sessionRefused(let refused): received(refused, stage: stage, &context)
         case .partDecision(let decision): received(decision, at: attachment, &context)
         case .received(let received): self.received(received, at: attachment, &context)
@@ -20,7 +22,7 @@ extension AgentUpload {
         case .resumeState(let state): received(state, at: attachment, stage: stage, &context)
         case .partList(let page): received(page, &context)
         case .partsWanted(let wanted): received(wanted, at: attachment, &context)
-        case .completed(let completed): received(completed, stage: stage, &context)
+        case .completed(let completed): received(completed, at: attachment, stage: stage, &context)
         case .aborted: receivedAborted(&context)
         case .error(let report): received(report, at: attachment, stage: stage, &context)
         default: break  // Frames of connection scope do not come here.
@@ -154,13 +156,16 @@ extension AgentUpload {
         pending = known + pending
     }
 
-    private mutating func received(_ completed: Completed, stage: Stage, _ context: inout AgentContext) {
+    private mutating func received(
+        _ completed: Completed, at attachment: Attachment, stage: Stage, _ context: inout AgentContext
+    ) {
         switch phase {
         case .opening, .resuming, .transferring, .rechecking, .completing: break
         default: return  // It was not asked for: of an older version, or after the end.
         }
         if isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
+        site = context.connections[attachment.connection]?.welcome?.site
         if plan?.isOnePart == true { context.store.stored() }
         guard completed.size == fileBytes else {
             return end(.failed(UploadFailure(.protocolViolation, "the gateway completed another size")), &context)
@@ -173,11 +178,14 @@ extension AgentUpload {
             // It was completed with the file's content of before, which need not be that of now; or by another agent
             // with this one's identity, of another file.
             compare(with: spent(completed), stage: stage, &context)
-        default:
-            let receipt = UploadReceipt(
+        case let isSame:
+            var receipt = UploadReceipt(
                 size: completed.size, partBytes: completed.partBytes, root: root, evidence: completed.evidence,
                 etag: completed.etag, version: completed.version, session: session,
                 stamp: request.isStream ? nil : stamp)
+            receipt.site = site
+            receipt.stampCounts = stampCounts
+            receipt.signed = self.receipt(of: completed, isCompared: isSame == true, at: attachment, &context)
             end(.stored(receipt, wasThere: false), &context)
         }
     }

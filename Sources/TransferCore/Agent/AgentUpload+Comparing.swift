@@ -111,13 +111,22 @@ extension AgentUpload {
     ) {
         bytesResumed = exists.size
         var root: SHA256Digest?
-        if case .root(let digest) = evidence { root = digest }
+        switch evidence {
+        case .root(let digest): root = digest
+        case .wholeDigest(let digest): root = context.cryptography.rootDigest(of: [digest])
+        case .compositeMD5, .none: break
+        }
         // An object with the same content that another device wrote stays that device's.
         let own = [session, earlierSession?.session, request.proof?.session]
         let writer = exists.session.flatMap { own.contains($0) ? $0 : nil }
-        let receipt = UploadReceipt(
+        var receipt = UploadReceipt(
             size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
             version: exists.version, session: writer, stamp: stamp)
+        // The digest of the whole depends on no part size, and its root digest on one that the whole fits.
+        if root != nil, receipt.partBytes == 0 { receipt.partBytes = max(exists.size, 1) }
+        receipt.site = site
+        receipt.stampCounts = stampCounts
+        receipt.signed = request.wantsReceipt ? .missing : .notAskedFor
         end(.stored(receipt, wasThere: true), &context)
     }
 

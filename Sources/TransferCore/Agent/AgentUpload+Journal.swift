@@ -14,7 +14,7 @@ extension AgentUpload {
             phase = .waiting(errand, until: context.now)
         case .ending(let awaited, let outcome) where awaited <= sequence:
             phase = .ended
-            context.actions.append(.finish(id, outcome, progress))
+            tell(outcome, &context)
         default:
             break
         }

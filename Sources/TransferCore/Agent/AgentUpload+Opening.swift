@@ -9,14 +9,15 @@ extension AgentUpload {
             key: request.key, size: plan.fileBytes, partBytes: plan.partBytes, modification: stamp.modification,
             condition: condition, metadata: metadata)
         let compares = !request.isStream && policy != .fail && !isSettled
-        let open = SessionOpen(session: session, terms: terms, compares: compares)
+        let open = SessionOpen(session: session, terms: terms, compares: compares, asksForReceipt: request.wantsReceipt)
         context.send(.sessionOpen(open), to: attachment)
     }
 
     func sendResumeQuery(to attachment: Attachment, joining: Bool = false, _ context: inout AgentContext) {
         let entries = joining ? [] : stored.values.sorted { $0.part < $1.part }
-        context.send(
-            .resumeQuery(ResumeQuery(listedParts: UInt32(clamping: entries.count), token: token)), to: attachment)
+        let query = ResumeQuery(
+            listedParts: UInt32(clamping: entries.count), token: token, asksForReceipt: request.wantsReceipt)
+        context.send(.resumeQuery(query), to: attachment)
         guard !entries.isEmpty else { return }
         for page in PartList.pages(of: entries) { context.send(.partList(page), to: attachment) }
     }

@@ -122,6 +122,8 @@ struct AgentUpload {
     var putLimitWait = PutLimitWait.none
     /// The upload waits for the put limit until then, or has waited; that is no standstill. `nil`: it has not.
     var putLimitEndsAt: Instant?
+    /// Where the object lies, by the gateway that told of it.
+    var site: DeviceSite?
     /// A gateway may have heard of the session, and have begun something in the store that nobody can name.
     private var isSessionTold = false
     /// The journal has a row of the upload.
@@ -142,7 +144,6 @@ struct AgentUpload {
     var needsMD5: Set<PartNumber> = []
 
     private static let streamPartBytesMax: UInt64 = 1 << 30
-
     /// Read of a stream so far, and the most parts that the store takes of it.
     var streamBytes: UInt64 = 0
     var streamPartsMax: UInt32 = 1

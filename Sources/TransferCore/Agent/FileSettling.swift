@@ -68,6 +68,10 @@ package struct FileSettling: Equatable, Sendable {
 
         fileprivate var isLeaseProof: Bool { lease == .granted && fileSystem != .shared }
 
+        /// Whether the stamp tells the file from every later version: its change time is so old that another write
+        /// would give it another one. False where nobody knows what time it is.
+        package var stampCounts: Bool { isOld }
+
         fileprivate var isOld: Bool {
             guard fileSystem == .stamping, let systemTime else { return false }
             return stamp.change.isAtLeast(seconds: FileSettling.oldSeconds, before: systemTime)

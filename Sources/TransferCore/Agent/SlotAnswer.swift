@@ -57,6 +57,7 @@ package enum SlotAnswer: String, CaseIterable, Sendable {
         case .partsWanted: self = .partsWanted
         case .completed: self = .completed
         case .aborted: self = .aborted
+        case .proven: self = .proven
         case .error(let report):
             switch report.scope {
             case .part: self = .errorOfPart

@@ -1,4 +1,6 @@
 import Foundation
+import NIOCore
+import NIOEmbedded
 import SecureChannel
 import TestSupport
 import Testing
@@ -58,6 +60,28 @@ import Testing
                 World(
                     directory: directory, authority: Authority(in: directory.appending(path: "first")),
                     foreign: Authority(in: directory.appending(path: "second"))))
+        }
+    }
+
+    /// They go with the receipts that it keeps: by them the signer is followed to the authority, later and elsewhere.
+    @Test func theAgentSeesTheCertificatesThatTheGatewayShows() async throws {
+        try await withWorld { world in
+            let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))
+            let gateway = try await below.makeIdentity(in: world.directory, commonName: "gateway.example")
+            let pair = try TLSPair(
+                agent: .agent(
+                    identity: await world.device(),
+                    gateway: .authority(world.authority.trusted, gatewayName: "gateway.example")),
+                gateway: .gateway(identity: gateway, devices: .pinnedKeys { _ in true }))
+            let handler = try pair.agent.channel.pipeline.syncOperations.handler(type: TLSHandler.self)
+            #expect(handler.peerCertificates.isEmpty)
+            try pair.exchange()
+            let shown = handler.peerCertificates
+            #expect(shown.count == 2)
+            try world.authority.trusted.check(
+                key: gateway.fingerprint, certificates: shown, gatewayName: "gateway.example",
+                atMilliseconds: Int64(Date().timeIntervalSince1970 * 1_000))
+            #expect(OpenSSLErrorQueue.isEmpty)
         }
     }
 

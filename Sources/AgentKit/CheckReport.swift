@@ -1,0 +1,153 @@
+import Foundation
+import Synchronization
+import TransferCore
+import WireProtocol
+
+/// Tells what was found of files, a line each and one of sums, for people or for programs.
+package final class CheckReport: Sendable {
+    private struct State {
+        var files = 0
+        var states: [FileCheck.State: Int] = [:]
+        var failed = 0
+        var receipts = 0
+        var exitCodes: Set<Int32> = []
+        var isInterrupted = false
+    }
+
+    private let isJSON: Bool
+    private let isQuiet: Bool
+    private let output: @Sendable (String) -> Void
+    private let state = Mutex(State())
+    private let startedAt = ContinuousClock.now
+
+    /// - Parameters:
+    ///   - isJSON: one JSON object a line.
+    ///   - isQuiet: no line for a file that is proven.
+    ///   - output: told a line at a time.
+    package init(isJSON: Bool, isQuiet: Bool, output: @escaping @Sendable (String) -> Void) {
+        self.isJSON = isJSON
+        self.isQuiet = isQuiet
+        self.output = output
+    }
+
+    /// 0 where every file is proven; 66 where there is none; 75 after an interruption; else the code of all files that
+    /// are not proven, or 1 where they have several. A file that is known not to be proven has 1.
+    package var exitCode: Int32 {
+        state.withLock { state in
+            if state.isInterrupted { return UploadFailure.Kind.stopped.exitCode }
+            guard state.files > 0 else { return UploadFailure.Kind.missing.exitCode }
+            guard state.exitCodes.count == 1, let code = state.exitCodes.first else {
+                return state.exitCodes.isEmpty ? 0 : 1
+            }
+            return code
+        }
+    }
+
+    /// Called with each file, in the order in which they are to be told.
+    package func observe(_ file: CheckedFile) {
+        state.withLock { state in
+            state.files += 1
+            if file.hasReceipt { state.receipts += 1 }
+            switch file.result {
+            case .found(let finding): state.states[finding.state, default: 0] += 1
+            case .failed(let failure):
+                state.failed += 1
+                if failure.kind == .stopped { state.isInterrupted = true }
+            }
+            if file.exitCode != 0 { state.exitCodes.insert(file.exitCode) }
+        }
+        if isQuiet, file.exitCode == 0 { return }
+        output(isJSON ? Self.json(Self.fields(of: file)) : Self.line(of: file))
+    }
+
+    /// The last line.
+    ///
+    /// - Parameter notBegun: files that nobody has looked at, because the command was interrupted.
+    package func conclude(notBegun: NotBegun = NotBegun()) {
+        let state = state.withLock { state in
+            if !notBegun.isNothing { state.isInterrupted = true }
+            return state
+        }
+        guard isJSON else {
+            output(Self.sums(state))
+            if !notBegun.isNothing { output(notBegun.sentence) }
+            return
+        }
+        let seconds = (ContinuousClock.now - startedAt).inSeconds
+        var fields: [String: Any] = [
+            "event": "summary", "files": state.files, "proven": state.states[.proven] ?? 0, "failed": state.failed,
+            "not_proven": state.states.values.reduce(0, +) - (state.states[.proven] ?? 0), "receipts": state.receipts,
+            "seconds": (seconds * 1_000).rounded() / 1_000,
+        ]
+        if !notBegun.isNothing { fields["not_begun"] = notBegun.mayBeMore ? true : notBegun.count }
+        output(Self.json(fields))
+    }
+
+    // MARK: Lines
+
+    private static func line(of file: CheckedFile) -> String {
+        let key = (file.key.isEmpty ? file.path : file.key).withVisibleControls
+        switch file.result {
+        case .found(let finding) where finding.state == .proven: return "\(padded("proven"))  \(key)"
+        case .found(let finding):
+            return "\(padded(finding.state.words))  \(key): \(finding.reason.withVisibleControls)"
+        case .failed(let failure): return "\(padded("failed"))  \(key): \(failure.cause.withVisibleControls)"
+        }
+    }
+
+    private static let columns = FileCheck.State.allCases.map(\.words.count).max() ?? 0
+
+    private static func padded(_ word: String) -> String {
+        word + String(repeating: " ", count: max(columns - word.count, 0))
+    }
+
+    private static func sums(_ state: State) -> String {
+        var parts = FileCheck.State.allCases.compactMap { kind in
+            state.states[kind].map { "\($0) \(kind.words)" }
+        }
+        if state.failed > 0 { parts.append("\(state.failed) failed") }
+        let files = "\(state.files) file\(state.files == 1 ? "" : "s")"
+        return parts.isEmpty ? files : "\(files): \(parts.joined(separator: ", "))"
+    }
+
+    private static func fields(of file: CheckedFile) -> [String: Any] {
+        var fields: [String: Any] = ["event": "checked", "path": file.path, "key": file.key]
+        switch file.result {
+        case .found(let finding):
+            fields["state"] = finding.state.rawValue
+            fields["reason"] = finding.reason
+        case .failed(let failure):
+            fields["state"] = failure.kind.rawValue
+            fields["reason"] = failure.sentence
+        }
+        if file.hasReceipt { fields["receipt"] = true }
+        return fields
+    }
+
+    private static func json(_ fields: [String: Any]) -> String {
+        do {
+            let data = try JSONSerialization.data(
+                withJSONObject: fields, options: [.sortedKeys, .withoutEscapingSlashes])
+            return String(decoding: data, as: UTF8.self)
+        } catch {
+            return "{\"event\":\"defect\"}"
+        }
+    }
+}
+
+extension FileCheck.State {
+    /// As people read it.
+    var words: String {
+        switch self {
+        case .proven: "proven"
+        case .changed: "changed"
+        case .notSent: "not sent"
+        case .otherStore: "other store"
+        case .otherKey: "other key"
+        case .stillWritten: "being written"
+        case .unknown: "unknown"
+        case .absent: "absent"
+        case .different: "different"
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import SecureChannel
+import WireProtocol
+
+/// Receipts as programs read them: one JSON object a line.
+enum ReceiptJSON {
+    /// - Parameter isVerified: `nil` where nobody has looked.
+    static func line(of statement: ReceiptStatement, isVerified: Bool? = nil) -> String {
+        var fields = fields(of: statement)
+        if let isVerified { fields["verified"] = isVerified }
+        return line(fields)
+    }
+
+    static func line(unreadable reason: String) -> String { line(["reason": reason]) }
+
+    /// - Parameter reason: why it is not right.
+    static func line(refused receipt: StoredReceipt, _ reason: String) -> String {
+        var fields: [String: Any] = [:]
+        do throws(ReceiptStatementError) {
+            fields = Self.fields(of: try receipt.content())
+        } catch {
+            // The reason says so.
+        }
+        fields["verified"] = false
+        fields["reason"] = reason
+        return line(fields)
+    }
+
+    private static func fields(of statement: ReceiptStatement) -> [String: Any] {
+        var fields: [String: Any] = [
+            "key": statement.key, "size": statement.size, "etag": statement.etag, "version": statement.version,
+            "device": statement.device, "session": "\(statement.session)", "store": "\(statement.storeIdentity)",
+            "signed_by": "\(Fingerprint(statement.siteKey))", "time": statement.timeText,
+            "time_milliseconds": statement.timeMilliseconds,
+        ]
+        switch statement.evidence {
+        case .root(let digest):
+            fields["root"] = "\(digest)"
+            fields["part_size"] = statement.partBytes
+        case .wholeDigest(let digest):
+            fields["sha256"] = "\(digest)"
+        case .compositeMD5, .none:
+            break  // No statement that was read has them.
+        }
+        return fields
+    }
+
+    private static func line(_ fields: [String: Any]) -> String {
+        do {
+            let data = try JSONSerialization.data(
+                withJSONObject: fields, options: [.sortedKeys, .withoutEscapingSlashes])
+            return String(decoding: data, as: UTF8.self)
+        } catch {
+            return "{\"reason\":\"defect\"}"
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import NIOPosix
+import TransferCore
+
+// Asking a gateway about files: they are found as for a push, looked at, and handed in as the core has room.
+
+extension UploadFeeder {
+    /// A file that was looked at.
+    private enum Look: Sendable {
+        case ready(SourceFile, FileSettling.Look)
+        case answered(CheckedFile)
+    }
+
+    /// - Returns: how many files the core was handed.
+    func check(
+        _ choice: FileChoice, _ options: CheckOptions, notBegun: inout NotBegun, _ events: Events
+    ) async throws -> Int {
+        let walk = SharedWalk(choice.batches(home: home), control: control)
+        let clock = FileClock(path: home.clockPath)
+        var count = 0
+        while true {
+            let room = await core.waitForRoom()
+            guard !isStopped else { break }
+            let found = try await threads.runIfActive { walk.next(atMost: min(room, Self.batchMax)) }
+            guard !found.isEmpty else { break }
+            let files = found.filter { $0.finding != .home }
+            let looks = try await threads.runIfActive { files.map { Self.look(at: $0, clock) } }
+            let records = try await threads.runIfActive { [journal] in try journal.records(ofKeys: files.map(\.key)) }
+            var questions: [AgentCore.Question] = []
+            for (file, (look, record)) in zip(files, zip(looks, records)) {
+                switch look {
+                case .answered(let checked):
+                    events.yield([.checked(checked)])
+                case .ready(let source, let seen):
+                    count += 1
+                    let id = UploadID(Int64(count))
+                    events.yield([.asked(id, path: file.path, key: file.key, bytes: seen.stamp.size)])
+                    questions.append((Self.request(id, file.key, seen, record.proof, options), source))
+                }
+            }
+            await core.prove(questions)
+        }
+        if isStopped { notBegun = try await threads.runIfActive { walk.countRest() } }
+        return count
+    }
+
+    private static func look(at file: FileBatches.Candidate, _ clock: FileClock) -> Look {
+        do throws(UploadFailure) {
+            let source = try open(file.finding)
+            let seen = try source.look(clock: clock)
+            guard seen.lease == .refused else { return .ready(source, seen) }
+            let finding = FileCheck.Finding(.stillWritten, "a process has it open for writing")
+            return .answered(CheckedFile(path: file.path, key: file.key, .found(finding)))
+        } catch {
+            return .answered(CheckedFile(path: file.path, key: file.key, .failed(error)))
+        }
+    }
+
+    /// What is asked. A digest is worth more by the part size with which the object was sent: that is what stores keep.
+    private static func request(
+        _ id: UploadID, _ key: String, _ seen: FileSettling.Look, _ proof: StoredProof?, _ options: CheckOptions
+    ) -> ProofRequest {
+        var request = ProofRequest(id: id, key: key, stamp: seen.stamp, readsBack: options.readsBack)
+        request.partBytes = options.partBytes
+        guard let proof, proof.size == seen.stamp.size, proof.partBytes > 0 else { return request }
+        if request.partBytes == nil { request.partBytes = proof.partBytes }
+        if options.trustsStamp, request.partBytes == proof.partBytes, FileCheck.isStampOf(proof, seen) {
+            request.root = proof.root
+        }
+        return request
+    }
+}

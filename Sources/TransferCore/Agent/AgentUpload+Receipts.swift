@@ -1,0 +1,38 @@
+import WireProtocol
+
+// The receipt that a file's user wants: it comes with COMPLETED, or is asked for by PROVE once the file is stored.
+
+extension AgentUpload {
+    /// What becomes of the receipt of an object that was completed as this file.
+    ///
+    /// - Parameter isCompared: the gateway's evidence was found to be the file's. A receipt of other evidence would say
+    ///   of the file what the agent does not know.
+    func receipt(
+        of completed: Completed, isCompared: Bool, at attachment: Attachment, _ context: inout AgentContext
+    ) -> ReceiptOutcome {
+        guard request.wantsReceipt else { return .notAskedFor }
+        guard isCompared else { return .missing }
+        let object = SignedObject(
+            key: request.key, session: session, size: completed.size, partBytes: completed.partBytes,
+            evidence: completed.evidence, etag: completed.etag, version: completed.version)
+        return context.receipt(completed.receipt, of: object, for: id, on: attachment.connection)
+    }
+
+    /// Whether the stamp of the file as it was read tells all later versions from it. A part that an earlier run has
+    /// read may have been read too soon after a change.
+    var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
+
+    /// The outcome is durable: it is told, or a gateway is asked first for the receipt that did not come.
+    func tell(_ outcome: UploadOutcome, _ context: inout AgentContext) {
+        guard case .stored(let receipt, let wasThere) = outcome, receipt.signed == .missing, let root = receipt.root,
+            receipt.partBytes > 0, let stamp, context.phase == .running, context.isReceiptToBeHad
+        else { return context.actions.append(.finish(id, outcome, progress)) }
+        var stored = stamp
+        stored.size = receipt.size
+        context.proofsToBegin.append(
+            (
+                ProofRequest(id: id, key: request.key, stamp: stored, partBytes: receipt.partBytes, root: root),
+                .receipt(receipt, wasThere: wasThere, progress)
+            ))
+    }
+}

@@ -1,0 +1,179 @@
+import AgentKit
+import Foundation
+import Logging
+import SecureChannel
+import Synchronization
+import TestSupport
+import Testing
+import TransferCore
+import WireProtocol
+
+/// `sluice-agent check` without a gateway and without the program: real files, a real journal.
+@Suite struct FileCheckerTests {
+    /// A home with a site, beside a tree of files.
+    private struct Sample {
+        let home: AgentHome
+        let tree: URL
+        let site: DeviceSite
+
+        func path(_ name: String) -> String { tree.appending(path: name).path(percentEncoded: false) }
+
+        func journal() throws -> Journal { try AgentJournal.open(home, logger: Logger(label: "test")) }
+
+        /// The file counts as stored, as it is.
+        func store(_ name: String, change: (inout UploadReceipt) -> Void = { _ in }) throws {
+            let digests = try FileDigests(path: path(name), partBytes: 4)
+            var receipt = UploadReceipt(
+                size: digests.bytes, partBytes: 4, root: digests.root, evidence: .root(digests.root), etag: "e",
+                version: "")
+            receipt.stamp = try SourceFile.open(path(name)).stamp()
+            receipt.site = site
+            change(&receipt)
+            let subject = Journal.Subject(path: path(name), key: name, policy: .verify)
+            let write = JournalWrite.finished(UploadID(1), .stored(receipt, wasThere: false))
+            try journal().apply([write], nowMilliseconds: 1) { _ in subject }
+        }
+
+        func check(_ names: [String] = [], fast: Bool = false) throws -> [String: CheckedFile.Result] {
+            let paths = names.isEmpty ? [tree.path(percentEncoded: false)] : names.map(path)
+            var results: [String: CheckedFile.Result] = [:]
+            let checker = FileChecker(
+                home: home, choice: FileChoice(paths: paths), trustsStamp: fast, logger: Logger(label: "test"))
+            try checker.run { results[$0.key] = $0.result }
+            return results
+        }
+
+        func state(_ name: String, fast: Bool = false) throws -> FileCheck.State? {
+            guard case .found(let finding)? = try check([name], fast: fast)[name] else { return nil }
+            return finding.state
+        }
+    }
+
+    private func withSample(_ names: [String], _ body: (Sample) throws -> Void) async throws {
+        try await withTree(names) { tree in
+            let home = AgentHome(
+                path: tree.deletingLastPathComponent().appending(path: "home").path(percentEncoded: false))
+            let pin = try #require(Fingerprint("sha256:" + String(repeating: "1", count: 64)))
+            _ = try home.create(name: "device", gateway: "127.0.0.1:1", pin: pin)
+            let site = DeviceSite(store: try SHA256Digest.of([1]), device: "d", prefix: "site/")
+            let sample = Sample(home: home, tree: tree, site: site)
+            try sample.journal().apply([.site(site)], nowMilliseconds: 1) { _ in nil }
+            try body(sample)
+        }
+    }
+
+    @Test func filesAreComparedWithWhatWasStored() async throws {
+        try await withSample(["same", "rewritten", "grown", "new", "below/same"]) { sample in
+            for name in ["same", "rewritten", "grown"] { try sample.store(name) }
+            try sample.store("below/same")
+            try Data("REWRITTEN".utf8).write(to: URL(filePath: sample.path("rewritten")))
+            try Data("grown more".utf8).write(to: URL(filePath: sample.path("grown")))
+            let states = try sample.check().mapValues { result -> FileCheck.State? in
+                if case .found(let finding) = result { finding.state } else { nil }
+            }
+            let expected: [String: FileCheck.State?] = [
+                "same": .proven, "rewritten": .changed, "grown": .changed, "new": .notSent, "below/same": .proven,
+            ]
+            #expect(states == expected)
+        }
+    }
+
+    @Test func aMissingFileIsToldWithItsReason() async throws {
+        try await withSample(["there"]) { sample in
+            guard case .failed(let failure)? = try sample.check(["gone"])["gone"] else {
+                Issue.record("it is not told")
+                return
+            }
+            #expect(failure.kind == .missing)
+        }
+    }
+
+    @Test func aFileThatIsBeingWrittenIsNotProven() async throws {
+        try await withSample(["file"]) { sample in
+            try sample.store("file")
+            let writer = try FileHandle(forUpdating: URL(filePath: sample.path("file")))
+            #expect(try sample.state("file") == .stillWritten)
+            try writer.close()
+            #expect(try sample.state("file") == .proven)
+        }
+    }
+
+    /// By the stamp nothing is read: the proof's digest is another one here, and nobody notices.
+    @Test func aStampThatCountsIsEnoughWhereItIsAskedFor() async throws {
+        try await withSample(["file"]) { sample in
+            for counts in [false, true] {
+                try sample.store("file") {
+                    $0.root = sample.site.store
+                    $0.stampCounts = counts
+                }
+                #expect(try sample.state("file") == .changed)
+                let fast = try sample.state("file", fast: true)
+                let look = try SourceFile.open(sample.path("file")).look(clock: FileClock(path: sample.home.clockPath))
+                #expect(fast == (counts && look.fileSystem == .stamping ? .proven : .changed))
+            }
+        }
+    }
+
+    @Test func anotherStoreIsTold() async throws {
+        try await withSample(["file"]) { sample in
+            try sample.store("file") { $0.site?.store = $0.root ?? .zero }
+            #expect(try sample.state("file") == .otherStore)
+            try sample.store("file") { $0.site = nil }
+            #expect(try sample.state("file") == .unknown)
+        }
+    }
+
+    // MARK: The report
+
+    private func report(_ files: [CheckedFile], json: Bool = false, notBegun: NotBegun = NotBegun()) -> (
+        lines: [String], exitCode: Int32
+    ) {
+        let lines = Mutex([] as [String])
+        let report = CheckReport(isJSON: json, isQuiet: false) { line in lines.withLock { $0.append(line) } }
+        for file in files { report.observe(file) }
+        report.conclude(notBegun: notBegun)
+        return (lines.withLock { $0 }, report.exitCode)
+    }
+
+    private static func found(_ key: String, _ state: FileCheck.State) -> CheckedFile {
+        CheckedFile(path: "/data/" + key, key: key, .found(FileCheck.Finding(state, "why")))
+    }
+
+    private static func failed(_ kind: UploadFailure.Kind) -> CheckedFile {
+        CheckedFile(path: "/data/x", key: "x", .failed(UploadFailure(kind)))
+    }
+
+    @Test func theExitCodeTellsWhatIsNotProven() {
+        let rows: [([CheckedFile], Int32)] = [
+            ([], 66), ([Self.found("a", .proven)], 0), ([Self.found("a", .proven), Self.found("b", .changed)], 1),
+            ([Self.found("a", .proven), Self.failed(.unreadable)], 66), ([Self.failed(.missing)], 66),
+            ([Self.found("a", .unknown), Self.failed(.missing)], 1), ([Self.failed(.unreachable)], 75),
+            ([Self.failed(.notAuthorised)], 77), ([Self.failed(.storeRefuses), Self.found("a", .proven)], 69),
+            ([Self.failed(.unreachable), Self.failed(.missing)], 1), ([Self.failed(.protocolViolation)], 76),
+            ([Self.failed(.stopped), Self.found("a", .changed)], 75),
+        ]
+        for (files, code) in rows { #expect(report(files).exitCode == code, "\(files)") }
+        #expect(report([Self.found("a", .proven)], notBegun: NotBegun(count: 1)).exitCode == 75)
+    }
+
+    @Test func aLineHasTheStateTheKeyAndTheReason() {
+        let files = [Self.found("a\u{1B}", .proven), Self.found("b", .notSent), Self.failed(.unreadable)]
+        #expect(
+            report(files).lines == [
+                "proven         a\\u{1b}", "not sent       b: why", "failed         x: the file cannot be read",
+                "3 files: 1 proven, 1 not sent, 1 failed",
+            ])
+    }
+
+    @Test func programsReadOneObjectALine() throws {
+        let files = [Self.found("a", .otherStore), Self.failed(.unreadable)]
+        let objects = try report(files, json: true).lines.map { line in
+            try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        }
+        #expect(objects.map { $0["event"] as? String } == ["checked", "checked", "summary"])
+        #expect(objects[0]["state"] as? String == "other_store" && objects[0]["reason"] as? String == "why")
+        #expect(objects[1]["state"] as? String == "unreadable")
+        #expect(objects[2]["files"] as? Int == 2 && objects[2]["not_proven"] as? Int == 1)
+        #expect(objects[2]["failed"] as? Int == 1 && objects[2]["proven"] as? Int == 0)
+    }
+}

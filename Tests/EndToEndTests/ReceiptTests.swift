@@ -1,0 +1,141 @@
+import Foundation
+import S3Servers
+import TestSupport
+import Testing
+
+// For Tests/EndToEndTests/ReceiptTests.swift, once the gateway signs receipts and answers PROVE.
+
+extension EndToEndTests {
+    /// Receipts and PROVE through both programs.
+    @Suite
+    struct ReceiptTests {
+        private func receipts(_ agent: AgentHandle, _ arguments: [String], exits status: Int32 = 0) async throws
+            -> [String]
+        {
+            let program = try await run(agent.program, ["receipts"] + arguments + ["--home", agent.home])
+            #expect(program.exitStatus == .exited(status), "\(program.transcript)")
+            return program.lines(of: .standardOutput)
+        }
+
+        /// One part and several: a receipt comes with COMPLETED, is verified, kept, and verified again by others.
+        @Test(arguments: [StorageKind.directory, .moto])
+        func aPushKeepsReceiptsThatOthersCanVerify(kind: StorageKind) async throws {
+            try await Site.serving(kind) { site, agent in
+                let files = [try site.makeFile("small", bytes: 1_000), try site.makeLargeFile("large")]
+                let paths = files.map { $0.path(percentEncoded: false) }
+                let run = try await agent.run(["push", "--receipts", "--part-size", site.partSize] + paths)
+                #expect(run.outcomes == ["stored", "stored"])
+                let told = try await receipts(agent, ["verify"])
+                #expect(told.count == 2 && told.allSatisfy { $0.hasPrefix("verified  ") }, "\(told)")
+                let objects = try await receipts(agent, ["list", "--json"])
+                #expect(objects.count == 2 && objects.allSatisfy { $0.hasPrefix("{") })
+                _ = try await receipts(agent, ["export", "--to", site.path("exported")])
+                let pin = try String(contentsOfFile: site.path("pin"), encoding: .utf8).split(separator: "\n").last
+                for name in try FileManager.default.contentsOfDirectory(atPath: site.path("exported")) {
+                    let file = site.path("exported/\(name)")
+                    _ = try await site.gateway(["receipt", "verify", file, "--key", String(try #require(pin))])
+                }
+            }
+        }
+
+        @Test func withoutTheFlagThereIsNone() async throws {
+            try await Site.serving { site, agent in
+                _ = try await agent.run(site.push(try site.makeFile("small", bytes: 1_000)))
+                #expect(try await receipts(agent, ["list"]) == [])
+            }
+        }
+
+        /// An upload that was begun with receipts asks for them when it is resumed.
+        @Test func aResumedUploadKeepsAsking() async throws {
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile()
+                try await agent.start(site.slowPush(file) + ["--receipts"]) { program in
+                    try await program.waitForStoredParts(4)
+                    program.kill(SIGKILL)
+                    try await program.waitForExit()
+                }
+                _ = try await agent.run(["resume", "--all"])
+                #expect(try await receipts(agent, ["verify"]).count == 1)
+            }
+        }
+
+        /// A file that was there already gets its receipt by PROVE.
+        @Test func aFileThatWasThereGetsOne() async throws {
+            try await Site.serving { site, agent in
+                let file = try site.makeFile("small", bytes: 1_000)
+                _ = try await agent.run(site.push(file))
+                let run = try await agent.run(site.push(file) + ["--receipts"])
+                #expect(run.outcomes == ["there"])
+                #expect(try await receipts(agent, ["verify"]).count == 1)
+            }
+        }
+
+        /// With an authority the certificates go with the receipt, and lead others to it.
+        @Test func anAuthorityVouchesForTheSigner() async throws {
+            try await Site.servingWithAuthority { site, authority, gateway in
+                let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
+                _ = try await agent.run(site.push(try site.makeFile("small", bytes: 1_000)) + ["--receipts"])
+                #expect(try await receipts(agent, ["verify"]).count == 1)
+                _ = try await receipts(agent, ["export", "--to", site.path("exported")])
+                let name = try #require(
+                    try FileManager.default.contentsOfDirectory(atPath: site.path("exported")).first)
+                let verify = ["receipt", "verify", site.path("exported/\(name)"), "--ca", authority.certificatePath]
+                _ = try await site.gateway(verify + ["--gateway-name", Site.gatewayName])
+                _ = try await site.gateway(verify + ["--gateway-name", "another"], exits: 1)
+            }
+        }
+
+        /// What the gateway says of the store, whatever the journal believes. The store keeps digests that it has checked.
+        @Test func aGatewayIsAskedWhatTheStoreHolds() async throws {
+            try await Site.serving { site, agent in
+                _ = try site.makeFile("tree/changed", bytes: 1_000)
+                _ = try site.makeFile("tree/large", bytes: 2 * site.partBytes + 1)
+                _ = try await agent.run(["push", site.path("tree"), "--part-size", site.partSize])
+                _ = try site.makeFile("tree/changed", bytes: 1_000, seed: 2)
+                _ = try site.makeFile("tree/new", bytes: 5)
+                for fast in [[], ["--fast"]] {
+                    let lines = try await agent.check(["--remote", site.path("tree")] + fast, exits: 1)
+                    let states = Dictionary(
+                        lines.compactMap { line in line.key.map { ($0, line.state) } }, uniquingKeysWith: { $1 })
+                    #expect(states == ["changed": "different", "large": "proven", "new": "absent"])
+                    #expect(lines.last?.proven == 1)
+                }
+                #expect(try await receipts(agent, ["verify"]).count == 1)
+                _ = try await agent.check(["--remote", site.path("tree/large"), "--key", "large"], exits: 0)
+            }
+        }
+
+        /// A lost journal knows nothing; the gateway does.
+        @Test func aLostJournalIsNoReasonToSendAgain() async throws {
+            try await Site.serving { site, agent in
+                let file = try site.makeLargeFile().path(percentEncoded: false)
+                _ = try await agent.run(["push", file])
+                for suffix in ["", "-wal", "-shm"] {
+                    try? FileManager.default.removeItem(atPath: agent.home + "/journal.sqlite" + suffix)
+                }
+                #expect(try await agent.check([file], exits: 1).first?.state == "not_sent")
+                #expect(try await agent.check(["--remote", file], exits: 0).first?.state == "proven")
+            }
+        }
+
+        /// An object that another program wrote is unknown until the gateway may read it.
+        @Test func aForeignObjectIsReadOnlyWhereThatIsAllowed() async throws {
+            try await Site.serving(.moto) { site, agent in
+                let file = try site.makeFile("foreign", bytes: 1_000)
+                try await site.storage.put(file, key: "foreign")
+                let path = file.path(percentEncoded: false)
+                #expect(try await agent.check(["--remote", path], exits: 1).first?.state == "unknown")
+                #expect(try await agent.check(["--remote", "--read-back", path], exits: 0).first?.state == "proven")
+            }
+        }
+
+        @Test func aGatewayThatIsNotThereEndsWith75() async throws {
+            try await Site.with { site in
+                let file = try site.makeFile("file", bytes: 1).path(percentEncoded: false)
+                let agent = try await site.withGateway { try await site.makeAgent(port: $0.port) }
+                let lines = try await agent.check(["--remote", "--retry-for", "1s", file], exits: 75)
+                #expect(lines.first?.state == "unreachable")
+            }
+        }
+    }
+}

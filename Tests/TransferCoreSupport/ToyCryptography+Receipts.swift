@@ -1,0 +1,11 @@
+import TransferCore
+package import WireProtocol
+
+/// Signatures for the virtual world: a digest of key and statement, which nobody in it has a reason to forge.
+extension ToyCryptography: AgentCryptography {
+    package func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? { ToyDigest.sha256(publicKey) }
+
+    package func isSignature(_ signature: [UInt8], of statement: [UInt8], by publicKey: [UInt8]) -> Bool {
+        signature == Self.signature(of: statement, by: publicKey)
+    }
+}
