@@ -167,8 +167,11 @@ extension Gateway {
         _ query: ResumeQuery, at attachment: Attachment, device: AuthorisedDevice
     ) {
         guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
-        guard query.listedParts <= context.limits.parts.partsMax else {
-            return end(attachment.connection, .badValue, "RESUME QUERY: listedParts \(query.listedParts)")
+        let partsMax = context.limits(of: device.fingerprint).grantedParts.partsMax
+        guard query.listedParts <= partsMax else {
+            return end(
+                attachment.connection, .badValue,
+                "RESUME QUERY: listedParts \(query.listedParts), at most \(partsMax)")
         }
         guard mayBegin(at: attachment, device: device) else { return }
         guard let token = opened(query.token, at: attachment, device: device) else { return }
@@ -243,7 +246,8 @@ extension Gateway {
         let facts = SessionRecordFacts(
             device: device.name, session: token.session, terms: token.terms,
             upload: token.upload.isEmpty ? nil : token.upload)
-        return GatewaySession(device: device, facts: facts, plan: plan, compares: true)
+        // Only SESSION OPEN says that the agent compares.
+        return GatewaySession(device: device, facts: facts, plan: plan, compares: false)
     }
 
     // MARK: PART OFFER, PART LIST, COMPLETE

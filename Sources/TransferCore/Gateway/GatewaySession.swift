@@ -135,12 +135,9 @@ struct GatewaySession {
 
     /// Called by the gateway once, for SESSION OPEN of a session that is not known here.
     mutating func beginOpening(_ context: inout GatewayContext) {
-        if facts.terms.condition == .any, !compares, isOnePart {
-            becomeOpen(&context)
-        } else {
-            phase = .lookingUp
-            request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
-        }
+        // Also where the session may replace whatever is there: the object may be its own already.
+        phase = .lookingUp
+        request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
     }
 
     /// Called by the gateway once, for RESUME QUERY of a session that is not known here.
