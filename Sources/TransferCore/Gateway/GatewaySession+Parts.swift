@@ -14,8 +14,8 @@ extension GatewaySession {
             attached[index].hasOffered = true
             attached[index].heldDecisions[number] = nil
             // Held ones cost memory that nothing else counts.
-            guard attached[index].heldDecisions.count < context.limits.partsPerSessionMax else {
-                let message = "more than \(context.limits.partsPerSessionMax) offers before the session was open"
+            guard attached[index].heldDecisions.count < context.limits.heldDecisionsMax else {
+                let message = "more than \(context.limits.heldDecisionsMax) offers before the session was open"
                 let refusal = SessionRefused(.busy, retryAfter: context.limits.laterAdvice, message: message)
                 answer(index, attached[index].refusing(refusal), &context)
                 return nil
