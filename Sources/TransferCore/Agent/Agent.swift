@@ -224,8 +224,7 @@ package struct Agent {
             let stage = uploads[id]?.stage(at: attachment)
         else { return }
         touch(id)
-        // An adopted session is resumed with a query of its own, in a slot of its own.
-        if effect == .close || frame.isAdoption {
+        if effect == .close {
             context.connections[attachment.connection]?.giveBack(attachment.slot)
             uploads[id]?.linkClosed(attachment, &context)
         }

@@ -27,7 +27,7 @@ extension Gateway {
         (sessionCounts[device.fingerprint] ?? 0) < context.limits(of: device.fingerprint).sessionsPerDeviceMax
     }
 
-    private mutating func forget(_ session: GatewaySession) {
+    mutating func forget(_ session: GatewaySession) {
         sessions[session.id] = nil
         let count = (sessionCounts[session.device.fingerprint] ?? 1) - 1
         sessionCounts[session.device.fingerprint] = count > 0 ? count : nil

@@ -181,6 +181,7 @@ extension Gateway {
         turn(attachment, to: token.session, .listing(token: token, missing: query.listedParts))
         let bytes = UInt64(query.listedParts) * GatewayConnection.listEntryBytes
         connections[attachment.connection]?.slots[attachment.slot]?.listBytes = bytes
+        connections[attachment.connection]?.slots[attachment.slot]?.asksForPartials = query.asksForPartials
         if query.listedParts == 0 { resume(token, listed: [], at: attachment, device: device) }
     }
 
@@ -230,7 +231,8 @@ extension Gateway {
         _ token: SessionToken, listed: [PartListEntry], at attachment: Attachment, device: AuthorisedDevice
     ) {
         connections[attachment.connection]?.slots[attachment.slot]?.listed = []
-        let awaits = GatewaySession.Awaits.resumeState(listed: listed)
+        let awaits = GatewaySession.Awaits.resumeState(
+            listed: listed, asksForPartials: use(attachment)?.asksForPartials == true)
         if sessions[token.session] != nil {
             return attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
         }

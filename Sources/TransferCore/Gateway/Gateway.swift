@@ -214,9 +214,10 @@ package struct Gateway {
         let answer = answer.tellable
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
-            busy = Set(records.map(\.session).filter { sessions[$0]?.isOfNoUseToOthers == true })
+            busy = Set(records.map(\.session).filter { sessions[$0]?.isAdoptable == false })
         }
         sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
+        adoptIfFound(by: id)
         settleSlots()
         tidy(id)
     }
