@@ -27,6 +27,8 @@ extension Scenario {
         scenario.drawTearing(&latest)
         var conditions = Dice(seed: seed ^ 0x88)
         scenario.drawConditions(&conditions)
+        var resuming = Dice(seed: seed ^ 0x99)
+        scenario.drawResumptions(&resuming)
         return scenario
     }
 
