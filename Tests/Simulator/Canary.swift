@@ -32,6 +32,8 @@ package enum Canary: String, CaseIterable, Sendable {
     case callsChangedFileStored
     /// A gateway that is told of a conflict aborts the upload.
     case abortsAfterConflict
+    /// An agent goes on with a part of which a gateway holds bytes, whatever digest was named.
+    case takesForeignPartials
 
     /// Puts the defect between a gateway's machine and its world, where it is the gateway's.
     func install(on gateway: GatewayHost, in simulation: Simulation) {
@@ -96,7 +98,7 @@ package enum Canary: String, CaseIterable, Sendable {
             }
         case .forgetsConditionOnResume, .abortsAfterConflict:
             installDefectOfConditions(on: gateway, in: simulation)
-        case .goesOnBeforeJournal, .overlooksChange, .callsChangedFileStored:
+        case .goesOnBeforeJournal, .overlooksChange, .callsChangedFileStored, .takesForeignPartials:
             break
         }
     }
@@ -107,7 +109,9 @@ package enum Canary: String, CaseIterable, Sendable {
             gateway.tamperInbound = { frame in
                 guard case .resumeQuery(let query) = frame else { return frame }
                 return .resumeQuery(
-                    ResumeQuery(listedParts: query.listedParts, token: Self.withoutCondition(query.token)))
+                    ResumeQuery(
+                        listedParts: query.listedParts, token: Self.withoutCondition(query.token),
+                        asksForPartials: query.asksForPartials, asksForReceipt: query.asksForReceipt))
             }
         case .abortsAfterConflict:
             gateway.tamperAnswer = { [unowned simulation] answer, request in
@@ -133,8 +137,12 @@ package enum Canary: String, CaseIterable, Sendable {
     }
 
     /// The same at an agent.
-    func install(on agent: AgentHost) {
+    func install(on agent: AgentHost, in simulation: Simulation) {
         switch self {
+        case .takesForeignPartials:
+            agent.tamperInbound = { [unowned simulation, unowned agent] frame in
+                simulation.withOwnDigests(frame, of: agent)
+            }
         case .goesOnBeforeJournal:
             agent.claimsCommits = true
         case .overlooksChange:

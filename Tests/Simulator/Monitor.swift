@@ -8,6 +8,8 @@ final class Monitor {
     /// A slot of a gateway's connection, as the frames on it tell.
     private struct SlotView {
         var session: SessionID
+        /// RESUME QUERY wants partials named.
+        var asksForPartials = false
         /// Entries of RESUME QUERY that have not come.
         var missing: UInt32 = 0
         var resumeList: [PartListEntry] = []
@@ -58,6 +60,8 @@ final class Monitor {
     private var known: [Int: Set<JobPart>] = [:]
     /// Parts that are wanted again, where the journal may still be about to say that they are stored.
     private var wanted: [Int: Set<PartNumber>] = [:]
+    /// Sessions that gateways had agents adopt.
+    private var adopted: [Int: Set<SessionID>] = [:]
     /// How many parts each agent was asked for again.
     private(set) var wantedCounts: [Int: Int] = [:]
 
@@ -90,7 +94,8 @@ final class Monitor {
             connections[key]?.slots[slot] = SlotView(session: open.session)
         case .resumeQuery(let query):
             guard let session = session(of: query.token) else { return }
-            connections[key]?.slots[slot] = SlotView(session: session, missing: query.listedParts)
+            connections[key]?.slots[slot] = SlotView(
+                session: session, asksForPartials: query.asksForPartials, missing: query.listedParts)
         case .abort(let abort):
             guard let session = session(of: abort.token) else { return }
             abortedByAgents.insert(session)
@@ -121,11 +126,15 @@ final class Monitor {
         connections[ConnectionKey(gateway: gateway, connection: id)]?.slots[slot]?.session
     }
 
-    func session(of token: [UInt8]) -> SessionID? {
+    func session(of token: [UInt8]) -> SessionID? { opened(token)?.session }
+
+    func terms(of token: [UInt8]) -> SessionTerms? { opened(token)?.terms }
+
+    private func opened(_ token: [UInt8]) -> SessionToken? {
         guard case .opened(let plain) = ToyCryptography(openingKeys: Set(0...255)).open(token: token) else {
             return nil
         }
-        return SessionToken(encoded: plain)?.session
+        return SessionToken(encoded: plain)
     }
 
     /// Only the current run may write at a gateway (d).
@@ -149,12 +158,16 @@ final class Monitor {
         }
         guard let view = connections[key]?.slots[slot] else { return }
         switch frame {
+        case .sessionOpened(let opened):
+            // Another one where it is adopted.
+            connections[key]?.slots[slot]?.session = opened.session
         case .stored(let stored):
             checkConfirmed(stored.part, etag: stored.etag, view.session)
         case .partDecision(let decision):
             guard case .have(let etag) = decision.decision else { return }
             checkConfirmed(decision.part, etag: etag, view.session)
         case .resumeState(let state):
+            if !view.asksForPartials, !state.partials.isEmpty { report("partials are named, and nobody asked") }
             checkWanted(state.wanted, of: view.resumeList, view.session)
         case .partsWanted(let wanted):
             if !partsWereDenied { checkWanted(wanted.parts, of: view.completeList, view.session) }
@@ -224,7 +237,10 @@ final class Monitor {
         case .resumeQuery(let query): session = self.session(of: query.token)
         default: return
         }
-        guard let session, !journal.rows.values.contains(where: { $0.saved?.session == session }) else { return }
+        // A session that was adopted is only completed when the journal has it.
+        guard let session, adopted[agent]?.contains(session) != true,
+            !journal.rows.values.contains(where: { $0.saved?.session == session })
+        else { return }
         report("agent \(agent) tells of a session that its journal does not hold")
     }
 
@@ -233,6 +249,9 @@ final class Monitor {
         guard known[agent]?.contains(JobPart(upload: upload, part: part)) == true else { return }
         report("agent \(agent) sends part \(part), which it knows to be stored")
     }
+
+    /// Called where an agent reads that a session is adopted.
+    func adopted(_ session: SessionID, by agent: Int) { adopted[agent, default: []].insert(session) }
 
     /// Called with each frame that an agent reads: what it hears may take back what it knows.
     func delivered(_ frame: Frame, agent: Int) {

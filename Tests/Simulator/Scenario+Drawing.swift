@@ -31,6 +31,8 @@ extension Scenario {
         scenario.drawSigning(&receipts)
         var wishes = Dice(seed: seed ^ 0xAA)
         scenario.drawReceipts(&wishes)
+        var resuming = Dice(seed: seed ^ 0xBB)
+        scenario.drawResumptions(&resuming)
         return scenario
     }
 

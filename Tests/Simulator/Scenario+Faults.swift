@@ -59,6 +59,40 @@ extension Scenario {
         faults.append(PlannedFault(.request(.abort, 1), .store(.leavesPart)))
     }
 
+    /// Agents that end in the middle of parts and begin again while their gateways still have the bytes: with their
+    /// journal or without it, with the same file or another one of the same size and time. Some find records whose
+    /// uploads are gone.
+    mutating func drawResumptions(_ dice: inout Dice) {
+        guard dice.percent(40) else { return }
+        for _ in 0..<dice.number(1...3) {
+            let agent = dice.number(0...devices.count - 1)
+            let trigger = Trigger.agentAction(agent, dice.number(8...dice.pick([40, 120])))
+            // Parts that are whole at the gateway when their agent comes again.
+            if dice.percent(50) {
+                let effect = Duration.milliseconds(dice.number(200...10_000))
+                let slow = StoreFault.slow(effect: effect, answer: .milliseconds(5))
+                let first = dice.number(1...3)
+                for number in first...first + 2 {
+                    faults.append(PlannedFault(.request(.storePart, number), .store(slow)))
+                }
+            }
+            let own = jobs.indices.filter { jobs[$0].agent == agent }
+            if dice.percent(30), !own.isEmpty {
+                let change: Fault.FileChange = dice.pick([.rewrittenKeepingTime, .rewritten])
+                faults.append(PlannedFault(trigger, .fileChanges(job: dice.pick(own), change)))
+            }
+            if dice.percent(20) { faults.append(PlannedFault(trigger, .uploadsArePurged)) }
+            if dice.percent(40) {
+                faults.append(PlannedFault(trigger, .journalIsLost(agent)))
+            } else {
+                let death = Fault.Death(
+                    leavesGateway: dice.percent(20), landsCommit: dice.percent(50), landsBytes: true,
+                    downMilliseconds: dice.number(1...300))
+                faults.append(PlannedFault(trigger, .agentDies(agent, death)))
+            }
+        }
+    }
+
     private func drawFault(_ dice: inout Dice) -> PlannedFault {
         switch dice.number(0...99) {
         case 0..<30: drawNetworkFault(&dice)

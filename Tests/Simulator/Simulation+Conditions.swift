@@ -43,7 +43,9 @@ extension Simulation {
         case .complete:
             terms.noteComplete(slot, of: id, agent: agent.number) { session in
                 let rows = journals[agent.number].rows
-                return rows.first { $0.value.saved?.session == session }.map { jobs[job($0.key)].submittedPolicy }
+                let row = rows.first { $0.value.saved?.session == session }
+                if row == nil { violation("agent \(agent.number) completes a session that its journal does not hold") }
+                return row.map { jobs[job($0.key)].submittedPolicy }
             }
         default:
             break

@@ -49,30 +49,9 @@ extension Scenario {
     }
 }
 
-extension Frame {
-    /// SESSION OPEN and RESUME QUERY with the flag that asks for a receipt.
-    var askingForReceipt: Frame {
-        switch self {
-        case .sessionOpen(let open):
-            // try?: the gateway refuses these metadata, and nothing is to be signed.
-            guard let terms = try? open.terms else { return self }
-            return .sessionOpen(
-                SessionOpen(session: open.session, terms: terms, compares: open.compares, asksForReceipt: true))
-        case .resumeQuery(let query):
-            return .resumeQuery(
-                ResumeQuery(
-                    listedParts: query.listedParts, token: query.token, asksForPartials: query.asksForPartials,
-                    asksForReceipt: true))
-        default:
-            return self
-        }
-    }
-}
-
 extension Simulation {
-    /// Sessions ask for receipts, and agents do not get the answers to questions that are not theirs.
+    /// Agents do not get the answers to questions that are not theirs.
     func installReceipts(on gateway: GatewayHost) {
-        if gateway.tamperInbound == nil { gateway.tamperInbound = { $0.askingForReceipt } }
         gateway.withholds = { [unowned self, unowned gateway] frame, slot in
             guard hasProveSlot(gateway), slot == proveSlot(gateway) else { return false }
             return switch frame {
@@ -132,7 +111,7 @@ extension Simulation {
                 Self.is(object, completed.size, completed.evidence, completed.partBytes, completed.etag)
             }
             if !isTrue { violation("gateway \(gateway.number) signs what was never stored under \(key)") }
-        case .proven(let proven):
+        case .proven(let proven) where slot == proveSlot(gateway):
             guard let (key, prove, askedAt) = receipts.questions.removeValue(forKey: connection) else { return }
             guard case .proven(let told, let receipt) = proven else { return }
             count("PROVEN")

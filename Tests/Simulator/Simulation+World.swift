@@ -153,6 +153,12 @@ extension Simulation: HostWorld {
         }
     }
 
+    package func delivered(_ frame: Frame, slot: Slot, on id: ConnectionID, to agent: AgentHost) {
+        guard case .sessionOpened(let opened) = frame, opened.isAdopted else { return }
+        monitor.adopted(opened.session, by: agent.number)
+        terms.noteSession(opened.session, slot, of: id, agent: agent.number)
+    }
+
     package func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost) {
         note(6, UInt64(upload.value), UInt64(agent.number), "upload \(upload.value) \(brief(outcome))")
         uploadEnded(upload, outcome, agent: agent.number)
@@ -184,6 +190,7 @@ extension Simulation: HostWorld {
         note(8, id.value, UInt64(frame.type.rawValue), "G\(gateway.number)→A \(id.value)/\(slot) \(brief(frame))")
         monitor.sends(frame, slot: slot, on: id, gateway: gateway.number)
         checkReceipt(in: frame, slot: slot, on: id, at: gateway)
+        countResumption(frame)
     }
 
     package func requests(_ request: StoreRequest, at gateway: GatewayHost) {

@@ -109,7 +109,7 @@ package final class Simulation {
             }
             host.keepsParts = scenario.nature.keepsParts
             host.exit()
-            scenario.canary?.install(on: host)
+            scenario.canary?.install(on: host, in: self)
             agents.append(host)
         }
     }

@@ -50,6 +50,8 @@ package final class AgentHost {
     package var tamperReading: ((FileStamp, PartReading) -> PartReading)?
     /// What a comparison of the file with an object is said to have given, whatever the file holds.
     package var tamperEvidence: ((ContentEvidence) -> ContentEvidence)?
+    /// Stands between the wire and the machine.
+    package var tamperInbound: ((Frame) -> Frame)?
     /// Whether the machine is told that writes are durable before they are.
     package var claimsCommits = false
     package private(set) var outcomes: [UploadID: UploadOutcome] = [:]
@@ -156,7 +158,8 @@ package final class AgentHost {
             while !isDead, let inbound = try ends[id]?.decoder.next() {
                 guard case .frame(let slot, let frame) = inbound else { continue }
                 world.delivered(frame, to: self)
-                machine.receivedFrame(frame, slot: slot, from: id, now: now)
+                world.delivered(frame, slot: slot, on: id, to: self)
+                machine.receivedFrame(tamperInbound?(frame) ?? frame, slot: slot, from: id, now: now)
                 perform()
             }
         } catch {

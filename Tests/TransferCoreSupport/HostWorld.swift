@@ -39,6 +39,8 @@ package protocol HostWorld: AnyObject {
         _ header: PartDataHeader, of upload: UploadID, on connection: ConnectionID, wireBytes: UInt64,
         from agent: AgentHost)
     func delivered(_ frame: Frame, to agent: AgentHost)
+    /// The same, for a world that looks at slots.
+    func delivered(_ frame: Frame, slot: Slot, on id: ConnectionID, to agent: AgentHost)
     func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost)
     /// A reading has come to a point; the world may change the file, or fail the reading.
     func reading(_ upload: UploadID, reaches moment: ReadMoment, at agent: AgentHost) -> UploadFailure?
@@ -103,6 +105,7 @@ extension HostWorld {
         from agent: AgentHost
     ) {}
     package func delivered(_ frame: Frame, to agent: AgentHost) {}
+    package func delivered(_ frame: Frame, slot: Slot, on id: ConnectionID, to agent: AgentHost) {}
     package func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost) {}
     package func reading(_ upload: UploadID, reaches moment: ReadMoment, at agent: AgentHost) -> UploadFailure? { nil }
     package func acted(_ gateway: GatewayHost) {}

@@ -60,6 +60,19 @@ struct GatewayDriver {
         }
     }
 
+    /// SESSION OPEN of a key that holds nothing.
+    @discardableResult
+    mutating func openAbsent(
+        _ open: SessionOpen, slot: Slot = slot, from id: ConnectionID = connection
+    ) -> [GatewayAction] {
+        var told = frame(.sessionOpen(open), slot: slot, from: id)
+        if let index = requests.lastIndex(where: { if case .lookUpObject = $0.request { true } else { false } }) {
+            machine.storeAnswered(requests.remove(at: index).id, .object(nil), now: now, wallMilliseconds: 0)
+            told += collect()
+        }
+        return told
+    }
+
     /// Another connection of the run, which joins the session or resumes it.
     mutating func join() -> (id: ConnectionID, told: [Frame]) {
         let id = newConnection()

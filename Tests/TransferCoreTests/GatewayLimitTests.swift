@@ -29,8 +29,8 @@ import WireProtocol
         _ number: Int, _ driver: inout GatewayDriver, size: UInt64 = 400,
         from id: ConnectionID = GatewayDriver.connection
     ) -> [GatewayAction] {
-        driver.frame(
-            .sessionOpen(GatewayDriver.open(size: size, condition: .any, compares: false, session: session(number))),
+        driver.openAbsent(
+            GatewayDriver.open(size: size, condition: .any, compares: false, session: session(number)),
             slot: Slot(UInt16(number)), from: id)
     }
 
@@ -316,7 +316,7 @@ import WireProtocol
         }
         for number in 5...6 {
             let opening = GatewayDriver.open(size: 1_000, condition: .any, compares: false, session: session(number))
-            driver.frame(.sessionOpen(opening), slot: Slot(UInt16(number)), from: other)
+            driver.openAbsent(opening, slot: Slot(UInt16(number)), from: other)
             let decided = driver.frame(offer, slot: Slot(UInt16(number)), from: other)
             #expect(codes(decided) == (number == 5 ? [] : [.busy]))
         }

@@ -312,7 +312,7 @@ import WireProtocol
     @Test func aFileOfOnePartHasNoList() {
         var driver = GatewayDriver()
         driver.connect()
-        driver.frame(.sessionOpen(GatewayDriver.open(size: 400, condition: .any, compares: false)))
+        driver.openAbsent(GatewayDriver.open(size: 400, condition: .any, compares: false))
         let before = driver.machine.bytesReserved
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
         #expect(driver.machine.bytesReserved == before)

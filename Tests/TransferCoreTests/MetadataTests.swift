@@ -64,7 +64,7 @@ import WireProtocol
         driver.answer(.object(nil))
         let record = SessionRecordFacts(
             device: GatewayDriver.device.name, session: SessionID(high: 9, low: 9), terms: terms, upload: "upload-9")
-        let adopted = frames(driver.answer(.records([record]))).contains { frame in
+        let adopted = frames(driver.answer(.records([record])) + driver.answer(.parts([]))).contains { frame in
             if case .sessionOpened(let opened) = frame { opened.isAdopted } else { false }
         }
         #expect(adopted == (value == "3"))

@@ -40,9 +40,8 @@ import WireProtocol
     ) throws {
         let session = SessionID(high: id.value, low: UInt64(number))
         let slot = Slot(UInt16(number))
-        driver.frame(
-            .sessionOpen(GatewayDriver.open(size: 1_000, condition: .any, compares: false, session: session)),
-            slot: slot, from: id)
+        driver.openAbsent(
+            GatewayDriver.open(size: 1_000, condition: .any, compares: false, session: session), slot: slot, from: id)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 1_000))), slot: slot, from: id)
     }
 
@@ -221,7 +220,7 @@ import WireProtocol
         let before = driver.machine.partsUnderWay
         let session = SessionID(high: 2, low: 3)
         let open = GatewayDriver.open(size: 1_000, condition: .any, compares: false, session: session)
-        driver.frame(.sessionOpen(open), slot: Slot(3), from: other)
+        driver.openAbsent(open, slot: Slot(3), from: other)
         let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 1_000)))
         let putOff = driver.frame(offer, slot: Slot(3), from: other)
         // The device that holds the most of it loses one, and the offer comes again.
@@ -238,7 +237,7 @@ import WireProtocol
         for number in 4...20 {
             let open = GatewayDriver.open(
                 size: 1_000, condition: .any, compares: false, session: SessionID(high: 2, low: UInt64(number)))
-            driver.frame(.sessionOpen(open), slot: Slot(UInt16(number)), from: other)
+            driver.openAbsent(open, slot: Slot(UInt16(number)), from: other)
             for _ in 0..<2 {
                 interrupted += letGo(driver.frame(offer, slot: Slot(UInt16(number)), from: other)).count
             }

@@ -94,7 +94,7 @@ import WireProtocol
         driver.connect()
         let terms = GatewayDriver.terms(size: nil, key: "file")
         driver.frame(.sessionOpen(SessionOpen(session: GatewayDriver.session, terms: terms, compares: false)))
-        for number in 10..<UInt32(10 + driver.machine.limits.partsPerSessionMax) {
+        for number in 10..<UInt32(10 + driver.machine.limits.heldDecisionsMax) {
             _ = try Self.offer(Part(number: number), to: &driver)
         }
         #expect(driver.machine.slotsInUse == 1)

@@ -61,6 +61,8 @@ import WireProtocol
             "chunk, decompressed: \(size(UInt64(limits.chunkBytesMax)))",
             "parts of a session under way: \(limits.partsPerSessionMax)",
             "undecided parts of a connection: \(limits.undecidedPartsMax)",
+            "decisions of a slot that wait for its answer: \(limits.heldDecisionsMax), fixed by §7.1",
+            "uploads asked for before a session is opened: \(limits.probesMax)",
             "part without a connection: \(seconds(limits.partGrace))",
             "progress is judged every: \(seconds(limits.progressWindow))",
             "progress of each that holds memory: \(limits.progressBytesMin) bytes",

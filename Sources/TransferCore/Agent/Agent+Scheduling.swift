@@ -192,7 +192,7 @@ extension AgentUpload {
         if case .verifying(let verification) = phase {
             return !verification.unread.isEmpty && verification.beingRead.count < context.limits.concurrency
         }
-        guard phase == .transferring || mayOfferEarly(context) else { return false }
+        guard phase == .transferring || mayOfferEarly(context), !named.awaitsList else { return false }
         return !pending.isEmpty || hasFreshParts
     }
 
@@ -224,9 +224,9 @@ extension AgentUpload {
 
     /// Where a part is offered: on the connection that has the fewest of this upload, then of all.
     func linkForOffer(of number: PartNumber, _ context: AgentContext) -> Attachment? {
-        let early = mayOfferEarly(context)
+        let (early, limits) = (mayOfferEarly(context), context.limits)
         return links.filter { link in
-            guard link.stage == .open || early && link.stage == .opening,
+            guard link.stage == .open || early && link.isUnanswered && partsSending(on: link) < limits.offersAheadMax,
                 let connection = context.connections[link.attachment.connection], connection.isOpen
             else { return false }
             // Chunks of an earlier offer would be taken for this one's.
@@ -245,7 +245,12 @@ extension AgentUpload {
     /// where it was offered, and four of them may be all that there is for minutes.
     private func hasShareLeft(_ link: Link, _ context: AgentContext) -> Bool {
         guard context.limits.connections > 1, plan?.isOnePart == false else { return true }
-        let coming = links.count { $0.stage == .resuming } + context.connections.values.count(where: \.isComing)
+        var coming = links.count { $0.stage == .resuming } + context.connections.values.count(where: \.isComing)
+        // Those that join as soon as the query has been answered.
+        if phase == .resuming {
+            let taken = Set(links.map(\.attachment.connection))
+            coming += context.connections.count { !taken.contains($0.key) && $0.value.isOpen && $0.value.hasFreeSlot }
+        }
         guard coming > 0 else { return true }
         let all = coming + links.count { $0.stage != .resuming }
         let share = (context.limits.concurrency + all - 1) / all
@@ -258,10 +263,10 @@ extension AgentUpload {
     }
 
     private var hasUnsentParts: Bool {
-        !pending.isEmpty || hasFreshParts
-            || parts.values.contains {
-                if case .ready = $0.stage { true } else { false }
-            }
+        if !pending.isEmpty || hasFreshParts { return true }
+        let isReady = parts.values.contains { if case .ready = $0.stage { true } else { false } }
+        // Parts that were taken up ahead of the answer to a query are still being read when it comes.
+        return isReady || parts.values.count { $0.stage == .reading } > 1
     }
 
     /// Whether an answer or a part is still awaited on a connection.
@@ -316,12 +321,5 @@ extension AgentUpload {
         default:
             drop(&context)
         }
-    }
-}
-
-extension Frame {
-    /// Whether another session is to be resumed than the one that was to be opened (specification §8.3).
-    var isAdoption: Bool {
-        if case .sessionOpened(let opened) = self { opened.isAdopted } else { false }
     }
 }

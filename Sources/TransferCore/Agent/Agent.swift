@@ -243,8 +243,7 @@ package struct Agent {
             return receivedInProofSlot(frame, at: attachment, of: id)
         }
         touch(id)
-        // An adopted session is resumed with a query of its own, in a slot of its own.
-        if effect == .close || frame.isAdoption {
+        if effect == .close {
             context.connections[attachment.connection]?.giveBack(attachment.slot)
             uploads[id]?.linkClosed(attachment, &context)
         }

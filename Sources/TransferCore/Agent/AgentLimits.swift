@@ -2,6 +2,8 @@
 package struct AgentLimits: Equatable, Sendable {
     /// Parts under way at once, from being read until they are stored.
     package var concurrency = 4
+    /// Offers in a slot that is opening or resuming: a gateway need not keep more decisions (specification §7.1).
+    package var offersAheadMax = 64
     /// Connections at once.
     package var connections = 1
     /// Sessions at once; beyond that, files wait in the journal.

@@ -56,7 +56,7 @@ extension AgentUpload {
         guard phase == .opening else { return }
         if isDropping { return dropOpened(opened, &context) }
         if token.isEmpty { context.progressAt = context.now }
-        if opened.isAdopted { return adopt(opened, &context) }
+        if let adoption = opened.adoption { return adopt(opened, adoption, at: attachment, &context) }
         guard opened.session == session, opened.partBytes == plan?.partBytes else {
             return end(.failed(UploadFailure(.protocolViolation, "the gateway opened another session")), &context)
         }
@@ -102,9 +102,10 @@ extension AgentUpload {
             restampIfTouched(&context)
             setStage(.open, of: attachment)
             if !state.wanted.isEmpty { sendAgain(state.wanted, &context) }
-            pending = state.partials.map(\.part) + pending
-            window.known.formUnion(state.partials.map(\.part))
+            named.answered()
+            received(state.partials, at: attachment)
             if phase == .resuming {
+                named.expectList(of: state.candidateParts, in: attachment)
                 phase = .transferring
                 if let session { context.actions.append(.report(id, .opened(session, resumedBytes: bytesResumed))) }
             }
@@ -117,17 +118,6 @@ extension AgentUpload {
             slotRefused(adviceMilliseconds: 0, &context)
         case .lost:
             beginAnew(after: .sessionLost, &context)
-        }
-    }
-
-    /// Parts that the store has and the journal does not: offered first, since they may be *have*.
-    private mutating func received(_ page: PartList, _ context: inout AgentContext) {
-        guard let plan, let count = plan.partCount else { return }
-        window.known.formUnion(page.entries.map(\.part))
-        for entry in page.entries where stored[entry.part] == nil && parts[entry.part] == nil {
-            guard plan.bytes(of: entry.part) == entry.size, pending.count <= Int(count) else { continue }
-            pending.append(entry.part)
-            if entry.digest == nil { needsMD5.insert(entry.part) }
         }
     }
 
@@ -150,6 +140,7 @@ extension AgentUpload {
         let known = wanted.filter { stored[$0] != nil }
         guard !known.isEmpty else { return }
         for number in known {
+            named.forget(number)
             if let entry = unkeep(number) { bytesResumed -= min(bytesResumed, entry.size) }
         }
         context.journal(.unstored(id, known))
@@ -241,7 +232,7 @@ extension AgentUpload {
     /// is completing the upload; where parts were wanted since, that completion has been answered.
     mutating func recheckIfWhole(_ context: inout AgentContext) {
         guard phase == .transferring, let plan, !plan.isOnePart, parts.isEmpty, let count = plan.partCount,
-            stored.count == Int(count), unsavedPart == nil
+            stored.count == Int(count), unsavedEntry == nil
         else { return }
         phase = .rechecking
         context.actions.append(.checkFile(id))

@@ -61,6 +61,7 @@ extension AgentUpload {
             context.send(.sessionLeave(SessionLeave()), to: link.attachment)
         }
         links = []
+        named.forgetSlots { _ in true }
     }
 
     /// What to do again when the last connection is gone.
@@ -94,6 +95,7 @@ extension AgentUpload {
     /// The slot has been closed by the gateway's frame; the parts that were offered in it wait for another.
     mutating func linkClosed(_ attachment: Attachment, _ context: inout AgentContext) {
         links.removeAll { $0.attachment == attachment }
+        named.forgetSlots { $0 == attachment }
         interruptParts(at: attachment, &context)
     }
 
@@ -101,6 +103,7 @@ extension AgentUpload {
         guard links.contains(where: { $0.attachment.connection == connection }) else { return }
         let wasCompleting = links.contains { $0.attachment.connection == connection && $0.stage == .completing }
         links.removeAll { $0.attachment.connection == connection }
+        named.forgetSlots { $0.connection == connection }
         let hasLost = parts.values.contains { part in
             part.stage == .sending && part.taken > 0 && part.attachment?.connection == connection
         }

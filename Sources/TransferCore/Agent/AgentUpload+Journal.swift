@@ -5,8 +5,8 @@ import WireProtocol
 extension AgentUpload {
     /// Called by the agent when the journal has become durable that far.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
-        if let unsavedPart, unsavedPart <= sequence {
-            self.unsavedPart = nil
+        if let unsavedEntry, unsavedEntry <= sequence {
+            self.unsavedEntry = nil
             recheckIfWhole(&context)
         }
         switch phase {
@@ -20,17 +20,41 @@ extension AgentUpload {
         }
     }
 
-    /// The gateway named another session to go on with: the journal takes it before it is resumed.
-    mutating func adopt(_ opened: SessionOpened, _ context: inout AgentContext) {
-        guard let fileBytes = plan?.fileBytes, let plan = PartPlan(fileBytes: fileBytes, partBytes: opened.partBytes)
-        else { return end(.failed(UploadFailure(.protocolViolation)), &context) }
-        forgetParts(&context)
+    /// The journal's row of a session that begins, here.
+    func row(of session: SessionID, partBytes: UInt64, _ stamp: FileStamp) -> SavedSession {
+        SavedSession(
+            session: session, token: token, partBytes: partBytes, condition: condition, policy: policy,
+            metadata: metadata, stamp: stamp, parts: [], losses: losses)
+    }
+
+    /// The gateway has opened another session: an unfinished one with equal terms, which the journal had lost
+    /// (specification §8.3). The slot carries it from here on. If the agent ends before the journal has it, the next run
+    /// opens anew and has it adopted again; so only COMPLETE waits.
+    mutating func adopt(
+        _ opened: SessionOpened, _ adoption: SessionOpened.Adoption, at attachment: Attachment,
+        _ context: inout AgentContext
+    ) {
+        guard let plan, let stamp, plan.fileBytes != nil, !plan.isOnePart, opened.partBytes == plan.partBytes else {
+            let message = "the gateway opened another session, which cannot be of this file"
+            return end(.failed(UploadFailure(.protocolViolation, message)), &context)
+        }
         unkeepAll()
-        self.plan = plan
-        token = opened.token
+        bytesResumed = 0
         nextFresh = 1
-        pending = []
+        isTouched = false
+        session = opened.session
+        token = opened.token
+        named = NamedParts()
+        // The run that lost its journal may have sent it.
+        mayBeCompleting = true
+        unsavedEntry = context.journal(
+            .began(id, row(of: opened.session, partBytes: opened.partBytes, stamp)), awaitedBy: id)
         context.actions.append(.report(id, .adopted(opened.session)))
-        beginSession(opened.session, partBytes: opened.partBytes, then: .resume, &context)
+        setStage(.open, of: attachment)
+        phase = .transferring
+        context.actions.append(.report(id, .opened(opened.session, resumedBytes: 0)))
+        named.expectList(of: adoption.candidateParts, in: attachment)
+        received(adoption.partials, at: attachment)
+        offerReadyParts(&context)
     }
 }

@@ -13,22 +13,29 @@ extension AgentUpload {
         context.send(.sessionOpen(open), to: attachment)
     }
 
-    func sendResumeQuery(to attachment: Attachment, joining: Bool = false, _ context: inout AgentContext) {
+    mutating func sendResumeQuery(to attachment: Attachment, joining: Bool = false, _ context: inout AgentContext) {
         let entries = joining ? [] : stored.values.sorted { $0.part < $1.part }
         let query = ResumeQuery(
-            listedParts: UInt32(clamping: entries.count), token: token, asksForReceipt: request.wantsReceipt)
+            listedParts: UInt32(clamping: entries.count), token: token, asksForPartials: !joining && named.ask(),
+            asksForReceipt: request.wantsReceipt)
         context.send(.resumeQuery(query), to: attachment)
         guard !entries.isEmpty else { return }
         for page in PartList.pages(of: entries) { context.send(.partList(page), to: attachment) }
     }
 
-    /// Whether parts may be offered before the gateway has answered SESSION OPEN: not where an object may be there that
-    /// is worth a comparison first.
+    /// Whether parts may be offered before the gateway has answered RESUME QUERY or SESSION OPEN. Behind the latter not
+    /// where an object may be there that is worth a comparison first.
     func mayOfferEarly(_ context: AgentContext) -> Bool {
+        if phase == .resuming { return true }
         guard phase == .opening, !isDropping, let plan else { return false }
         switch policy {
         case .verify, .fail: return !request.wasStoredBefore && isSmall(context)
         case .replace: return plan.isOnePart && (isSettled || !request.wasStoredBefore)
         }
     }
+}
+
+extension AgentUpload.Link {
+    /// Whether SESSION OPEN or RESUME QUERY has not been answered.
+    var isUnanswered: Bool { stage == .opening || stage == .resuming }
 }

@@ -8,15 +8,17 @@ extension AgentUpload {
     /// - Returns: whether one was taken up.
     mutating func takeUpPart(_ context: inout AgentContext) -> Bool {
         if case .verifying(let verification) = phase { return readForVerification(verification, &context) }
-        guard context.phase == .running, phase == .transferring || mayOfferEarly(context), let number = nextPart(),
-            let plan, let size = plan.bytes(of: number)
+        guard context.phase == .running, phase == .transferring || mayOfferEarly(context), !named.awaitsList,
+            let number = nextPart(), let plan, let size = plan.bytes(of: number)
         else { return false }
         let isCounted = !isSmall(context)
         parts[number] = AgentPart(size: size, stage: .reading, isCounted: isCounted)
         if isCounted { context.partsUnderWay += 1 }
+        // Which parts the store has without a digest, the answer to the first query of a run will say: too late for what
+        // is offered ahead of it.
+        let withMD5 = needsMD5.contains(number) || named.knowledge != .complete
         context.actions.append(
-            .readPart(
-                id, number, start: plan.start(of: number), bytes: size, withMD5: needsMD5.contains(number), keep: true))
+            .readPart(id, number, start: plan.start(of: number), bytes: size, withMD5: withMD5, keep: true))
         return true
     }
 
@@ -104,9 +106,9 @@ extension AgentUpload {
         guard context.phase == .running else { return }
         var sending = parts.values.count { $0.stage == .sending }
         for number in parts.keys.sorted() {
-            guard var part = parts[number], case .ready(let notBefore) = part.stage, notBefore <= context.now,
-                window.admits(number, beside: sending),
-                let digest = part.digest, let link = linkForOffer(of: number, context)
+            guard case .ready(let notBefore)? = parts[number]?.stage, notBefore <= context.now,
+                window.admits(number, beside: sending), !goesOnWithoutOffer(number, &context),
+                var part = parts[number], let digest = part.digest, let link = linkForOffer(of: number, context)
             else { continue }
             sending += 1
             part.stage = .sending
@@ -154,6 +156,7 @@ extension AgentUpload {
     /// deferred again. A part that was sent before may be held by the gateway, whose decision says from which byte on.
     private func mayGoUndecided(_ number: PartNumber, _ part: AgentPart, _ context: AgentContext) -> Bool {
         context.store.allowsEarlyData && !part.wasPutOff && part.mostTaken == 0 && !window.known.contains(number)
+            && phase != .resuming && named.knowledge == .complete && !named.wereHeld.contains(number)
             && !(plan?.isOnePart == true && request.saved?.session == session)
     }
 
@@ -194,7 +197,7 @@ extension AgentUpload {
     }
 
     /// The part is with the socket to its last byte.
-    private mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
+    mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
         parts[number]?.stage = .sent
         guard plan?.isOnePart == true else { return offerReadyParts(&context) }
         guard let part = parts[number], let attachment = part.attachment,
@@ -226,6 +229,7 @@ extension AgentUpload {
             part.limit = min(limit, part.size)
             part.handed = max(part.handed, min(offset, part.size))
             part.taken = max(part.taken, min(offset, part.size))
+            part.mostTaken = max(part.mostTaken, min(offset, part.size))
             parts[number] = part
             guard part.stage == .sending else { return }
             if part.taken >= part.size {
@@ -254,6 +258,7 @@ extension AgentUpload {
     }
 
     mutating func received(_ received: Received, at attachment: Attachment, _ context: inout AgentContext) {
+        named.received(received, at: attachment)
         guard var part = parts[received.part], part.attachment == attachment, let limit = part.limit else { return }
         part.limit = max(limit, min(received.limit, part.size))
         parts[received.part] = part
@@ -263,22 +268,23 @@ extension AgentUpload {
     }
 
     mutating func received(_ stored: Stored, at attachment: Attachment, _ context: inout AgentContext) {
-        guard parts[stored.part]?.attachment == attachment else { return }
+        guard parts[stored.part]?.attachment == attachment else { return named.stored(stored, at: attachment) }
         context.store.stored()
         partStored(stored.part, etag: stored.etag, &context)
     }
 
-    private mutating func partStored(_ number: PartNumber, etag: String, _ context: inout AgentContext) {
+    mutating func partStored(_ number: PartNumber, etag: String, _ context: inout AgentContext) {
         guard let part = parts[number], let digest = part.digest else { return }
         let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
         keep(entry)
+        named.forget(number)
         failures = 0
         for other in parts.keys { parts[other]?.failures = 0 }
         window.grow(roomMax: context.limits.concurrency)
         // What holds up another part may be all that is left to tell.
         if parts.allSatisfy({ $0.key == number || !$0.value.wasPutOff }) { trouble = nil }
         context.progressAt = context.now
-        unsavedPart = context.journal(.stored(id, entry), awaitedBy: id)
+        unsavedEntry = context.journal(.stored(id, entry), awaitedBy: id)
         let progress = AgentReport.partProgress(number, sent: part.size, size: part.size, isStored: true)
         context.actions.append(.report(id, progress))
         removePart(number, &context)

@@ -15,7 +15,10 @@ extension AgentUpload {
         switch report.scope {
         case .part(let number):
             // A part that was offered elsewhere since is no longer this slot's.
-            guard parts[number]?.attachment == attachment else { return }
+            guard parts[number]?.attachment == attachment else {
+                let failure = UploadFailure(report.code, message: report.message)
+                return namedPartRefused(number, failure, report.code, at: attachment, &context)
+            }
             partRefused(
                 number, report.code, message: report.message, adviceMilliseconds: report.retryAfterMilliseconds,
                 &context)

@@ -15,7 +15,7 @@ import WireProtocol
 //   beginning      none                                      recording(session) → waiting(open)
 //   waiting        a connection is open, the time has come   opening, resuming, aborting
 //   opening        SESSION OPENED                            transferring
-//   opening        SESSION OPENED, adopted                   recording(session) → waiting(resume)
+//   opening        SESSION OPENED, adopted                   transferring; COMPLETE waits for the journal
 //   any open slot  SESSION EXISTS                            comparing, or ending(failed)
 //   comparing      the same content                          ending(stored)
 //   comparing      its own object, and the file only grew    waiting(open) anew, to replace exactly that object
@@ -117,8 +117,8 @@ struct AgentUpload {
     var mayStillAppear = false
     /// COMPLETE of several parts may have been sent, by this run or an earlier one.
     var mayBeCompleting = false
-    /// The last part whose entry in the journal is not durable yet.
-    var unsavedPart: JournalSequence?
+    /// The last entry in the journal, of a part or of an adopted session, that is not durable yet.
+    var unsavedEntry: JournalSequence?
     var putLimitWait = PutLimitWait.none
     /// The upload waits for the put limit until then, or has waited; that is no standstill. `nil`: it has not.
     var putLimitEndsAt: Instant?
@@ -136,6 +136,8 @@ struct AgentUpload {
     /// Parts under way.
     var parts: [PartNumber: AgentPart] = [:]
     var window = SendWindow()
+    /// What gateways have said of parts without an offer.
+    var named = NamedParts()
     /// Parts to be sent before fresh ones: interrupted, wanted again, or perhaps stored already.
     var pending: [PartNumber] = []
     /// The lowest number that has never been taken up.
@@ -246,6 +248,7 @@ struct AgentUpload {
         for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { keep(entry) }
         // Whether an earlier run sent it is not written down.
         mayBeCompleting = true
+        named = NamedParts(ofEarlierRun: !saved.token.isEmpty)
         switch difference {
         case .none:
             acceptStored()
@@ -317,6 +320,7 @@ struct AgentUpload {
         wantedRounds = 0
         pending = []
         needsMD5 = []
+        named = NamedParts()
         nextFresh = 1
         token = []
         session = nil
@@ -387,18 +391,15 @@ struct AgentUpload {
         return true
     }
 
-    mutating func beginSession(
-        _ session: SessionID, partBytes: UInt64, then errand: Errand = .open, _ context: inout AgentContext
+    private mutating func beginSession(
+        _ session: SessionID, partBytes: UInt64, _ context: inout AgentContext
     ) {
         guard let stamp else { return }
         self.session = session
         isSessionTold = false
-        // Of an adopted session, the run that lost its journal may have sent it.
-        mayBeCompleting = errand == .resume
+        mayBeCompleting = false
         isRecorded = true
-        let row = SavedSession(
-            session: session, token: token, partBytes: partBytes, condition: condition, policy: policy,
-            metadata: metadata, stamp: stamp, parts: [], losses: losses)
-        phase = .recording(context.journal(.began(id, row), awaitedBy: id), then: errand)
+        let row = row(of: session, partBytes: partBytes, stamp)
+        phase = .recording(context.journal(.began(id, row), awaitedBy: id), then: .open)
     }
 }

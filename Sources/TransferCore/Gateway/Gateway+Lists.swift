@@ -37,8 +37,8 @@ extension Gateway {
                 use.listed = []
                 use.listIsWhole = false
             }
-            guard use.listed.count + page.entries.count <= Int(context.limits.parts.partsMax) else {
-                let partsMax = context.limits.parts.partsMax
+            let partsMax = context.limits(of: device.fingerprint).grantedParts.partsMax
+            guard use.listed.count + page.entries.count <= Int(partsMax) else {
                 return end(attachment.connection, .badValue, "PART LIST: more than \(partsMax) parts")
             }
             let needed = GatewayConnection.listBytes(of: use.listed) + GatewayConnection.listBytes(of: page.entries)

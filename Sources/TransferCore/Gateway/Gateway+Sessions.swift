@@ -27,7 +27,7 @@ extension Gateway {
         (sessionCounts[device.fingerprint] ?? 0) < context.limits(of: device.fingerprint).sessionsPerDeviceMax
     }
 
-    private mutating func forget(_ session: GatewaySession) {
+    mutating func forget(_ session: GatewaySession) {
         sessions[session.id] = nil
         let count = (sessionCounts[session.device.fingerprint] ?? 1) - 1
         sessionCounts[session.device.fingerprint] = count > 0 ? count : nil
@@ -50,9 +50,10 @@ extension Gateway {
     mutating func deliver(_ answer: StoreAnswer, to request: StoreRequestID, of id: SessionID) {
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
-            busy = Set(records.map(\.session).filter { sessions[$0]?.isOfNoUseToOthers == true })
+            busy = Set(records.map(\.session).filter { sessions[$0]?.isAdoptable == false })
         }
         sessions[id]?.receivedAnswer(answer, to: request, isBusy: busy.contains, &context)
+        adoptIfFound(by: id)
         settleSlots()
         tidy(id)
     }

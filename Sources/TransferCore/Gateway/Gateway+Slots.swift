@@ -171,8 +171,11 @@ extension Gateway {
         _ query: ResumeQuery, at attachment: Attachment, device: AuthorisedDevice
     ) {
         guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
-        guard query.listedParts <= context.limits.parts.partsMax else {
-            return end(attachment.connection, .badValue, "RESUME QUERY: listedParts \(query.listedParts)")
+        let partsMax = context.limits(of: device.fingerprint).grantedParts.partsMax
+        guard query.listedParts <= partsMax else {
+            return end(
+                attachment.connection, .badValue,
+                "RESUME QUERY: listedParts \(query.listedParts), at most \(partsMax)")
         }
         guard mayBegin(at: attachment, device: device) else { return }
         guard let token = opened(query.token, at: attachment, device: device) else { return }
@@ -183,6 +186,7 @@ extension Gateway {
         if query.asksForReceipt { context.slotsWithReceipt.insert(attachment) }
         let bytes = UInt64(query.listedParts) * GatewayConnection.listEntryBytes
         connections[attachment.connection]?.slots[attachment.slot]?.listBytes = bytes
+        connections[attachment.connection]?.slots[attachment.slot]?.asksForPartials = query.asksForPartials
         if query.listedParts == 0 { resume(token, listed: [], at: attachment, device: device) }
     }
 
@@ -232,7 +236,8 @@ extension Gateway {
         _ token: SessionToken, listed: [PartListEntry], at attachment: Attachment, device: AuthorisedDevice
     ) {
         connections[attachment.connection]?.slots[attachment.slot]?.listed = []
-        let awaits = GatewaySession.Awaits.resumeState(listed: listed)
+        let awaits = GatewaySession.Awaits.resumeState(
+            listed: listed, asksForPartials: use(attachment)?.asksForPartials == true)
         if sessions[token.session] != nil {
             return attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
         }
@@ -248,7 +253,8 @@ extension Gateway {
         let facts = SessionRecordFacts(
             device: device.name, session: token.session, terms: token.terms,
             upload: token.upload.isEmpty ? nil : token.upload)
-        return GatewaySession(device: device, facts: facts, plan: plan, compares: true)
+        // Only SESSION OPEN says that the agent compares.
+        return GatewaySession(device: device, facts: facts, plan: plan, compares: false)
     }
 
     // MARK: PART OFFER, PART LIST, COMPLETE

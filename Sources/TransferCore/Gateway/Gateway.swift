@@ -329,6 +329,11 @@ package struct Gateway {
             guard id > current.first else { return end(id, .fenced, Self.fencedMessage) }
             fenceOlderRuns(of: device)
         }
+        if drainDeadline != nil {
+            // The older run has been turned away all the same, and its frames that are still under way with it.
+            if currentRuns[device.fingerprint]?.run != hello.run { currentRuns[device.fingerprint] = (hello.run, id) }
+            return end(id, .draining, Self.drainMessage)
+        }
         let siblings = connectionsOfDevices[device.fingerprint]?.count ?? 0
         guard siblings < context.limits(of: device.fingerprint).connectionsPerDeviceMax else {
             return end(id, .tooManyConnections, "the device has as many connections as it may have")

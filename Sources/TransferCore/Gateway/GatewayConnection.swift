@@ -35,6 +35,8 @@ struct GatewayConnection {
 
         var session: SessionID
         var stage: Stage
+        /// RESUME QUERY wants the gateway's partials named.
+        var asksForPartials = false
         /// The pages of PART LIST since the last query or completion.
         var listed: [PartListEntry] = []
         var listIsWhole = false

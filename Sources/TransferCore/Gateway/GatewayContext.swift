@@ -67,6 +67,11 @@ struct GatewayContext {
         return id
     }
 
+    /// The bytes of a flow are another session's from here on.
+    mutating func moveFlow(_ flow: FlowID, to session: SessionID) {
+        if flowOwners[flow] != nil { flowOwners[flow] = session }
+    }
+
     mutating func dropFlow(_ flow: FlowID) {
         flowOwners[flow] = nil
         actions.append(.dropFlow(flow))

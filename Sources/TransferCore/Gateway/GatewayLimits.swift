@@ -63,6 +63,12 @@ package struct GatewayLimits: Equatable, Sendable {
     /// Plain bytes of a chunk; what a compressed one is decoded into.
     package var chunkBytesMax: UInt32 = 256 << 10
     package var partsPerSessionMax = 64
+    /// Decisions of one slot that wait for the answer to SESSION OPEN or RESUME QUERY. Nothing else counts what they
+    /// weigh. An agent keeps within this number of offers (specification §7.1).
+    package var heldDecisionsMax = 64
+    /// Uploads of unfinished sessions that the store is asked for before a session is opened anew: where records
+    /// cannot be removed, there may be any number of them.
+    package var probesMax = 16
     /// A part up to this size may stay in memory until the store has answered.
     package var heldPartBytesMax: UInt64 = 0
     /// Parts of one connection that wait for a decision: an agent has one of each of its sessions, 256.

@@ -16,6 +16,8 @@ struct GatewayPart {
     /// Plain bytes that arrived, and those of them that the store's side has taken.
     var received: ByteOffset = 0
     var consumed: ByteOffset = 0
+    /// The end of the chunk that arrived last, or is still arriving.
+    var announced: ByteOffset = 0
     /// What the agent may send up to.
     var limit: ByteOffset = 0
     /// Budget held.

@@ -31,6 +31,7 @@ extension GatewaySession {
         switch phase {
         case .lookingUp: receivedLookUp(answer, &context)
         case .findingRecords: receivedRecords(answer, isBusy: isBusy, &context)
+        case .probing(let probe): receivedProbe(answer, probe, &context)
         case .recording, .creating, .recordingUpload: receivedCreationStep(answer, &context)
         case .listing: receivedListing(answer, &context)
         case .searching(let search): receivedSearchResult(answer, search, &context)
@@ -71,30 +72,7 @@ extension GatewaySession {
             facts.upload = own.upload
             return beginListing(&context)
         }
-        if let other = records.first(where: { adoptable($0) && !isBusy($0.session) }) {
-            return offerAdoption(of: other, &context)
-        }
-        phase = .recording
-        request = context.request(.writeRecord(facts), for: id)
-    }
-
-    private func adoptable(_ record: SessionRecordFacts) -> Bool {
-        // A record may outlast its session where removing it failed. A damaged one names no plan: its token would be
-        // refused, and the agent be offered it again for ever.
-        record.upload != nil && record.hasPlan && record.session != id && record.session != objectSession
-            && record.isSameUpload(as: facts)
-    }
-
-    private mutating func offerAdoption(of record: SessionRecordFacts, _ context: inout GatewayContext) {
-        guard let token = context.token(for: record, device: device) else {
-            return fail(.defect("the gateway cannot seal a token"), &context)
-        }
-        let opened = SessionOpened(
-            session: record.session, partBytes: record.terms.partBytes, token: token,
-            adoption: .init(candidateParts: 0, partials: []))
-        dropAllParts(&context)
-        while !attached.isEmpty { answer(0, .sessionOpened(opened), &context) }
-        phase = .ended
+        probe(records.filter { adoptable($0) && !isBusy($0.session) }, &context)
     }
 
     private mutating func receivedCreationStep(_ answer: StoreAnswer, _ context: inout GatewayContext) {
@@ -127,41 +105,6 @@ extension GatewaySession {
             fail(answer.refusal(in: .session), &context)
         }
     }
-
-    // MARK: Resuming
-
-    func resumeState(_ phase: ResumePhase) -> ResumeState {
-        ResumeState(
-            phase: phase, partBytes: plan.partBytes, candidateParts: 0, partials: [], wanted: [], token: [])
-    }
-
-    func sendResumeState(
-        listed: [PartListEntry], token: [UInt8], to attachment: Attachment, _ context: inout GatewayContext
-    ) {
-        let named = Set(listed.map(\.part))
-        // A connection that joins knows all that was stored here, but for what an offer's digest cannot prove.
-        let joins = listed.isEmpty && attached.contains { $0.attachment != attachment && $0.awaits == .nothing }
-        let candidates = stored.values.filter { !named.contains($0.part) && !(joins && $0.digest != nil) }
-            .sorted { $0.part < $1.part }
-        let wanted = listed.filter { entry in
-            guard let known = stored[entry.part] else { return false }
-            return !known.isSameAsStored(entry)
-        }
-        // What a connection sends now is not the newcomer's, and what was offered behind the query is decided.
-        let partials = parts.sorted { $0.key < $1.key }.filter { $0.value.received > 0 && $0.value.owner == nil }
-            .prefix(1_024).map { number, part in
-                PartialPart(
-                    part: number, digest: part.offer.digest, offset: part.received,
-                    limit: max(part.limit, part.received))
-            }
-        let state = ResumeState(
-            phase: .ongoing, partBytes: plan.partBytes, candidateParts: UInt32(clamping: candidates.count),
-            partials: partials, wanted: wanted.map(\.part).sorted(), token: token)
-        context.send(.resumeState(state), to: attachment)
-        for page in PartList.pages(of: candidates) where !candidates.isEmpty {
-            context.send(.partList(page), to: attachment)
-        }
-    }
 }
 
 extension SessionRecordFacts {
@@ -171,7 +114,7 @@ extension SessionRecordFacts {
         device == other.device && terms == other.terms && terms.size != nil
     }
 
-    fileprivate var hasPlan: Bool { PartPlan(fileBytes: terms.size, partBytes: terms.partBytes) != nil }
+    var hasPlan: Bool { PartPlan(fileBytes: terms.size, partBytes: terms.partBytes) != nil }
 }
 
 extension StoreReceipt {

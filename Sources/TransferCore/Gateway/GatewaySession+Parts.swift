@@ -14,8 +14,8 @@ extension GatewaySession {
             attached[index].hasOffered = true
             attached[index].heldDecisions[number] = nil
             // Held ones cost memory that nothing else counts.
-            guard attached[index].heldDecisions.count < context.limits.partsPerSessionMax else {
-                let message = "more than \(context.limits.partsPerSessionMax) offers before the session was open"
+            guard attached[index].heldDecisions.count < context.limits.heldDecisionsMax else {
+                let message = "more than \(context.limits.heldDecisionsMax) offers before the session was open"
                 let refusal = SessionRefused(.busy, retryAfter: context.limits.laterAdvice, message: message)
                 answer(index, attached[index].refusing(refusal), &context)
                 return nil
@@ -72,7 +72,7 @@ extension GatewaySession {
     }
 
     /// The part goes on where it is, for a connection that came later.
-    private mutating func takeOver(_ number: PartNumber, from attachment: Attachment, _ context: inout GatewayContext) {
+    mutating func takeOver(_ number: PartNumber, from attachment: Attachment, _ context: inout GatewayContext) {
         guard var part = parts[number] else { return }
         part.owner = attachment
         part.orphanedAt = nil
@@ -135,7 +135,7 @@ extension GatewaySession {
     }
 
     /// Sends a decision; in a slot that is opening or resuming behind the answer to what the agent has asked.
-    private mutating func decide(
+    mutating func decide(
         _ number: PartNumber, _ decision: PartDecision.Decision, for attachment: Attachment,
         _ context: inout GatewayContext
     ) {
@@ -175,6 +175,7 @@ extension GatewaySession {
                 return .failure(.data(header, .creditExceeded, "the limit is \(part.limit)"))
             }
         }
+        parts[header.part]?.announced = end
         return .success(.accept(part.flow, skip: part.received - header.offset))
     }
 
@@ -340,7 +341,7 @@ extension StoreFailure {
 }
 
 extension PartDecision.Decision {
-    fileprivate static func later(_ code: ErrorCode, after delay: Duration) -> PartDecision.Decision {
+    static func later(_ code: ErrorCode, after delay: Duration) -> PartDecision.Decision {
         .later(code: code, retryAfterMilliseconds: delay.wireMilliseconds)
     }
 }

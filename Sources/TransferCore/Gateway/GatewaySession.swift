@@ -14,7 +14,9 @@ import WireProtocol
 //   lookingUp         the store has nothing in the way   findingRecords (several parts), open (one part)
 //   findingRecords    none to go on with                 recording
 //   findingRecords    this session's own                 listing
-//   findingRecords    one to adopt                       ended (the agent resumes that one)
+//   findingRecords    one to adopt                       probing
+//   probing           the store lists its upload         ended (the slots turn to that session)
+//   probing           the store does not                 probing (the next one), recording
 //   recording         record written                     creating
 //   creating          upload created                     recordingUpload
 //   recordingUpload   record written                     open
@@ -37,6 +39,8 @@ struct GatewaySession {
     enum Phase: Equatable {
         case lookingUp
         case findingRecords
+        /// An unfinished session with equal terms was found.
+        case probing(Probe)
         case recording
         case creating
         case recordingUpload
@@ -56,7 +60,9 @@ struct GatewaySession {
     /// What an attachment is waiting to hear before it counts as open.
     enum Awaits: Equatable {
         case opened
-        case resumeState(listed: [PartListEntry])
+        /// SESSION OPENED that names this session in place of the one that the agent opened.
+        case adopted
+        case resumeState(listed: [PartListEntry], asksForPartials: Bool)
         /// The slot is completing.
         case outcome
         case aborted
@@ -68,7 +74,7 @@ struct GatewaySession {
     struct Attached: Equatable {
         var attachment: Attachment
         var awaits: Awaits
-        /// Whether part 1 of a one-part file was offered in this slot.
+        /// Whether part 1 of a one-part file was offered in this slot, or named there as a partial.
         var hasOffered = false
         /// Decisions that follow the answer to SESSION OPEN or RESUME QUERY: an agent skips what comes before it.
         var heldDecisions: [PartNumber: PartDecision.Decision] = [:]
@@ -76,7 +82,7 @@ struct GatewaySession {
         /// Whether the slot is opening or resuming.
         var isUnanswered: Bool {
             switch awaits {
-            case .opened, .resumeState: true
+            case .opened, .adopted, .resumeState: true
             case .outcome, .aborted, .nothing: false
             }
         }
@@ -85,7 +91,7 @@ struct GatewaySession {
         func refusing(_ refusal: SessionRefused) -> Frame {
             switch awaits {
             case .nothing, .outcome: .error(refusal.asSessionError)
-            case .opened, .resumeState, .aborted: .sessionRefused(refusal)
+            case .opened, .adopted, .resumeState, .aborted: .sessionRefused(refusal)
             }
         }
     }
@@ -139,12 +145,9 @@ struct GatewaySession {
 
     /// Called by the gateway once, for SESSION OPEN of a session that is not known here.
     mutating func beginOpening(_ context: inout GatewayContext) {
-        if facts.terms.condition == .any, !compares, isOnePart {
-            becomeOpen(&context)
-        } else {
-            phase = .lookingUp
-            request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
-        }
+        // Also where the session may replace whatever is there: the object may be its own already.
+        phase = .lookingUp
+        request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
     }
 
     /// Called by the gateway once, for RESUME QUERY of a session that is not known here.
@@ -193,7 +196,8 @@ struct GatewaySession {
             expectOutcome(at: attachment, &context)
         case .aborting:
             answer(index, .sessionRefused(.aborted), &context)
-        case .searching, .lookingUp, .findingRecords, .recording, .creating, .recordingUpload, .listing, .ended:
+        case .searching, .lookingUp, .findingRecords, .probing, .recording, .creating, .recordingUpload, .listing,
+            .ended:
             break
         }
     }
@@ -237,8 +241,10 @@ struct GatewaySession {
         case .opened:
             let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token)
             context.send(.sessionOpened(opened), to: attachment)
-        case .resumeState(let listed):
-            sendResumeState(listed: listed, token: token, to: attachment, &context)
+        case .adopted:
+            sendAdopted(token: token, to: index, &context)
+        case .resumeState(let listed, let asksForPartials):
+            sendResumeState(listed: listed, asksForPartials: asksForPartials, token: token, to: index, &context)
         case .nothing, .outcome, .aborted:
             break
         }
@@ -349,13 +355,9 @@ extension SessionRefused {
 }
 
 extension GatewaySession {
-    /// Whether somebody is at work on it, or it has come to its end: then it is not to be adopted.
-    var isOfNoUseToOthers: Bool {
-        switch phase {
-        case .settled, .taken, .aborting: true
-        default: !attached.isEmpty
-        }
-    }
+    /// Whether another session may give way to it: it is neither carried by a slot, nor at work, nor at its end
+    /// (specification §8.3).
+    var isAdoptable: Bool { phase == .open && attached.isEmpty }
 
     /// Whether stopping now would cut something short that is worth waiting for.
     var isBusy: Bool {

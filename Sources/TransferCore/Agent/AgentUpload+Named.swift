@@ -1,0 +1,102 @@
+import WireProtocol
+
+// Parts that a gateway has named as partials or candidates (specification §8.1): sent on, or kept as stored, without an
+// offer.
+
+extension AgentUpload {
+    /// RESUME STATE or SESSION OPENED has named partials in a slot. A part that was offered there is decided by the
+    /// answer to its offer.
+    mutating func received(_ partials: [PartialPart], at attachment: Attachment) {
+        var fresh: [PartNumber] = []
+        for partial in partials where stored[partial.part] == nil && plan?.bytes(of: partial.part) != nil {
+            guard parts[partial.part]?.attachment == nil else { continue }
+            named.name(partial, in: attachment)
+            if parts[partial.part] == nil { fresh.append(partial.part) }
+        }
+        window.known.formUnion(partials.map(\.part))
+        pending = fresh + pending
+    }
+
+    /// The parts that the store has and the agent did not list: looked at first.
+    mutating func received(_ page: PartList, _ context: inout AgentContext) {
+        guard let plan, let count = plan.partCount else { return }
+        window.known.formUnion(page.entries.map(\.part))
+        for entry in page.entries where stored[entry.part] == nil && plan.bytes(of: entry.part) == entry.size {
+            if let digest = entry.digest, parts[entry.part]?.attachment == nil {
+                named.list(entry.part, digest: digest, etag: entry.etag)
+            }
+            guard parts[entry.part] == nil, pending.count <= Int(count) else { continue }
+            pending.append(entry.part)
+            if entry.digest == nil { needsMD5.insert(entry.part) }
+        }
+        if page.isLast { named.listEnded() }
+        offerReadyParts(&context)
+    }
+
+    /// A part has been read that a gateway may have named. Where the digest agrees, the part is stored already, or its
+    /// data goes on in the slot that named it.
+    ///
+    /// - Returns: whether the part needs no offer now.
+    mutating func goesOnWithoutOffer(_ number: PartNumber, _ context: inout AgentContext) -> Bool {
+        guard let known = named[number], let part = parts[number], let digest = part.digest else { return false }
+        guard known.digest == digest else {
+            // The offer tells the gateway that what it holds is of no use.
+            named.forget(number)
+            return false
+        }
+        switch known.standing {
+        case .stored(let etag):
+            guard phase == .transferring else { return false }
+            named.forget(number)
+            bytesResumed += part.size
+            partStored(number, etag: etag, &context)
+            return true
+        case .partial(let slot, let offset, let limit):
+            guard stage(at: slot) == .open, let connection = context.connections[slot.connection], connection.isOpen
+            else {
+                named.forget(number)
+                return false
+            }
+            // Chunks of an earlier offer would be taken for these; when they are gone, this is called again.
+            guard !connection.hasQueued(.init(upload: id, part: number)) else { return true }
+            named.forget(number)
+            sendOn(number, from: offset, limit: limit, in: slot, &context)
+            return true
+        }
+    }
+
+    private mutating func sendOn(
+        _ number: PartNumber, from offset: ByteOffset, limit: ByteOffset, in slot: Attachment,
+        _ context: inout AgentContext
+    ) {
+        guard var part = parts[number] else { return }
+        let start = min(offset, part.size)
+        part.stage = .sending
+        part.attachment = slot
+        part.attempt = context.newAttempt()
+        part.handed = start
+        part.taken = start
+        part.mostTaken = max(part.mostTaken, start)
+        part.limit = min(limit, part.size)
+        part.earlyBytes = 0
+        parts[number] = part
+        if start < part.size {
+            context.connections[slot.connection]?.carry(.init(upload: id, part: number))
+        } else {
+            partTaken(number, &context)
+        }
+    }
+
+    /// The gateway has let go of a part that it had named and that was not taken up yet. It is offered when it has been
+    /// read.
+    mutating func namedPartRefused(
+        _ number: PartNumber, _ failure: UploadFailure, _ code: ErrorCode, at slot: Attachment,
+        _ context: inout AgentContext
+    ) {
+        guard named.letGo(number, at: slot) else { return }
+        switch FailureRule.reaction(to: code, in: .part) {
+        case .report, .stop: end(.failed(failure), &context)
+        case .tryAgain, .reconnect, .beginAnew, .readAgain: break
+        }
+    }
+}

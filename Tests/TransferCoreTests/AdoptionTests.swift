@@ -1,0 +1,348 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// A session that is opened gives way to an unfinished one with equal terms, in one exchange (specification §8.3).
+@Suite struct AdoptionTests {
+    private static let slot = GatewayDriver.slot
+    private static let entries = GatewayDriver.entries(of: 2_500)
+
+    static func record(_ number: UInt64) -> SessionRecordFacts {
+        SessionRecordFacts(
+            device: GatewayDriver.device.name, session: SessionID(high: 0, low: number),
+            terms: GatewayDriver.terms(size: 2_500), upload: "upload-\(number)")
+    }
+
+    private static func adoption(_ frames: [Frame]) -> SessionOpened? {
+        for case .sessionOpened(let opened) in frames where opened.isAdopted { return opened }
+        return nil
+    }
+
+    private static func decisions(_ frames: [Frame]) -> [UInt32: PartDecision.Decision] {
+        var decisions: [UInt32: PartDecision.Decision] = [:]
+        for case .partDecision(let decision) in frames { decisions[decision.part.value] = decision.decision }
+        return decisions
+    }
+
+    /// SESSION OPEN is there, and the store has named records.
+    private func opening(
+        _ records: [SessionRecordFacts], _ driver: inout GatewayDriver,
+        from id: ConnectionID = GatewayDriver.connection
+    ) -> [Frame] {
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500, session: SessionID(high: 9, low: 9))), from: id)
+        driver.answer(.object(nil))
+        return frames(driver.answer(.records(records)))
+    }
+
+    /// The same, and something is sent before the store has answered.
+    private func opening(
+        _ records: [SessionRecordFacts], _ driver: inout GatewayDriver,
+        from id: ConnectionID = GatewayDriver.connection, sendsAhead: (inout GatewayDriver) throws -> Void
+    ) rethrows {
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500, session: SessionID(high: 9, low: 9))), from: id)
+        try sendsAhead(&driver)
+        driver.answer(.object(nil))
+        driver.answer(.records(records))
+    }
+
+    private func connected() -> GatewayDriver {
+        var driver = GatewayDriver()
+        driver.connect()
+        return driver
+    }
+
+    // MARK: One exchange
+
+    @Test func theSlotCarriesTheAdoptedSessionAtOnce() throws {
+        var driver = connected()
+        #expect(opening([Self.record(3)], &driver).isEmpty)
+        let told = frames(driver.answer(.parts(Array(Self.entries.prefix(1)))))
+        let opened = try #require(Self.adoption(told))
+        #expect(opened.session == SessionID(high: 0, low: 3))
+        #expect(opened.adoption?.candidateParts == 1 && opened.adoption?.partials == [])
+        #expect(told.last == .partList(PartList(entries: [Self.entries[0]], isLast: true)))
+        #expect(driver.requests.isEmpty && driver.machine.sessionCount == 1)
+        // It is open: an offer is decided, and the part goes to the upload that was found.
+        let decided = frames(driver.frame(.partOffer(try #require(GatewayDriver.offer(2, of: 2_500)))))
+        #expect(Self.decisions(decided)[2] == .send(offset: 0, limit: 600))
+        guard case .storePart(_, "upload-3", _, _)? = driver.requests.last?.request else {
+            Issue.record("\(driver.requests)")
+            return
+        }
+    }
+
+    @Test func theSessionWithTheLowestIdIsAdopted() {
+        var driver = connected()
+        _ = opening([Self.record(5), Self.record(2), Self.record(4)], &driver)
+        let told = frames(driver.answer(.parts([])))
+        #expect(Self.adoption(told)?.session == SessionID(high: 0, low: 2))
+    }
+
+    // MARK: Records that say nothing
+
+    /// Its removal may have failed. It does no harm: nothing is lost, and nothing is begun in its name.
+    @Test func aRecordWhoseUploadIsGoneIsPassedOver() {
+        var driver = connected()
+        _ = opening([Self.record(2), Self.record(4)], &driver)
+        #expect(driver.answer(.failed(.uploadUnknown)).count == 1)
+        let told = frames(driver.answer(.parts([])))
+        #expect(Self.adoption(told)?.session == SessionID(high: 0, low: 4))
+    }
+
+    @Test func aSessionIsOpenedAnewWhereNoUploadIsLeft() {
+        var driver = connected()
+        _ = opening([Self.record(2)], &driver)
+        driver.answer(.failed(.uploadUnknown))
+        guard case .writeRecord(let facts)? = driver.requests.last?.request else {
+            Issue.record("\(driver.requests)")
+            return
+        }
+        #expect(facts.session == SessionID(high: 9, low: 9))
+        driver.answer(.done)
+        driver.answer(.uploadCreated(upload: "u"))
+        let told = frames(driver.answer(.done))
+        guard case .sessionOpened(let opened)? = told.first else {
+            Issue.record("\(told)")
+            return
+        }
+        #expect(!opened.isAdopted && opened.session == SessionID(high: 9, low: 9))
+    }
+
+    /// Where records cannot be removed, there may be any number of them.
+    @Test func onlySomeUploadsAreAskedFor() {
+        var driver = GatewayDriver { $0.probesMax = 2 }
+        driver.connect()
+        _ = opening((1...5).map { Self.record($0) }, &driver)
+        for _ in 0..<2 { driver.answer(.failed(.uploadUnknown)) }
+        guard case .writeRecord? = driver.requests.last?.request else {
+            Issue.record("\(driver.requests)")
+            return
+        }
+    }
+
+    @Test func aStoreThatDoesNotListEndsNothingButTheOpening() {
+        var driver = connected()
+        _ = opening([Self.record(2)], &driver)
+        let told = frames(driver.answer(.failed(.unavailable(retryAfter: .zero))))
+        guard case .sessionRefused(let refused)? = told.first else {
+            Issue.record("\(told)")
+            return
+        }
+        #expect(refused.code == .storeUnavailable)
+        #expect(driver.machine.sessionCount == 0)
+    }
+
+    // MARK: Sessions that are in use
+
+    /// What the session that might be adopted is doing at this gateway.
+    enum Use: CaseIterable {
+        case carried, completing, settled, aborting
+    }
+
+    @Test(arguments: Use.allCases)
+    func aSessionThatIsInUseIsNotAdopted(use: Use) throws {
+        var driver = connected()
+        driver.openParts(size: 2_500)
+        let token = try #require(driver.tokens.last)
+        switch use {
+        case .carried: break
+        case .completing, .settled:
+            driver.frame(.partList(PartList(entries: Self.entries, isLast: true)))
+            driver.frame(.complete(GatewayDriver.complete(2_500)))
+            if use == .settled {
+                driver.answer(.parts(Self.entries))
+                driver.answer(.objectStored(GatewayDriver.receipt))
+                while !driver.requests.isEmpty { driver.answer(.done) }
+            }
+            driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        case .aborting:
+            driver.frame(.sessionLeave(SessionLeave()))
+            driver.frame(.abort(Abort(token: token)))
+            driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        }
+        let pending = driver.requests
+        driver.requests = []
+        let id = driver.newConnection()
+        driver.connect(id)
+        var record = Self.record(1)
+        record.session = GatewayDriver.session
+        record.upload = "upload-1"
+        _ = opening([record], &driver, from: id)
+        guard case .writeRecord? = driver.requests.last?.request else {
+            Issue.record("\(use): \(driver.requests)")
+            return
+        }
+        driver.requests = pending + driver.requests
+    }
+
+    /// Another run may resume it while the store is asked for its upload.
+    @Test func aSessionThatIsTakenUpMeanwhileIsPassedOver() throws {
+        var driver = connected()
+        driver.openParts(size: 2_500)
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        let id = driver.newConnection()
+        driver.connect(id)
+        var record = Self.record(1)
+        record.session = GatewayDriver.session
+        record.upload = "upload-1"
+        _ = opening([record], &driver, from: id)
+        let query = ResumeQuery(listedParts: 0, token: try #require(driver.tokens.last))
+        driver.frame(.resumeQuery(query), slot: Slot(2), from: id)
+        #expect(Self.adoption(frames(driver.answer(.parts([])))) == nil)
+        guard case .writeRecord? = driver.requests.last?.request else {
+            Issue.record("\(driver.requests)")
+            return
+        }
+    }
+
+    @Test func nothingIsLeftWhereTheConnectionEndsMeanwhile() throws {
+        var driver = connected()
+        try opening([Self.record(3)], &driver) { driver in
+            driver.frame(.partOffer(try #require(GatewayDriver.offer(2, of: 2_500))))
+            driver.data(part: 2, bytes: 200)
+        }
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        driver.answer(.parts([]))
+        driver.comeToRest()
+        #expect(driver.machine.sessionCount == 0 && driver.flows.isEmpty && driver.machine.bytesReserved == 0)
+    }
+
+    // MARK: What was sent ahead
+
+    /// What is stored is *have*, and data of what is not is kept, as if it had been sent in the adopted session.
+    @Test func offersAndDataThatWereSentAheadCount() throws {
+        var driver = connected()
+        try opening([Self.record(3)], &driver) { driver in
+            for part in 1...2 as ClosedRange<UInt32> {
+                driver.frame(.partOffer(try #require(GatewayDriver.offer(part, of: 2_500))))
+                driver.data(part: part, bytes: 200)
+            }
+        }
+        let told = frames(driver.answer(.parts(Array(Self.entries.prefix(1)))))
+        #expect(told.map(\.type) == [.sessionOpened, .partList, .partDecision, .partDecision])
+        #expect(Self.decisions(told)[1] == .have(etag: "etag-1"))
+        #expect(Self.decisions(told)[2] == .send(offset: 200, limit: 600))
+        let flow = try #require(driver.flows.last)
+        #expect(driver.data(part: 2, offset: 200, bytes: 200) == .accept(flow, skip: 0))
+        // The part's bytes are the adopted session's: the store's progress is told.
+        #expect(!frames(driver.change { $0.consumed(400, flow: flow, now: $1) }).isEmpty)
+        driver.comeToRest()
+        #expect(driver.machine.bytesReserved == 0 && driver.flows.isEmpty)
+    }
+
+    @Test func decisionsThatWaitedFollowTheAdoption() throws {
+        var driver = GatewayDriver { $0.partsPerSessionMax = 1 }
+        driver.connect()
+        try opening([Self.record(3)], &driver) { driver in
+            for part in 1...2 as ClosedRange<UInt32> {
+                driver.frame(.partOffer(try #require(GatewayDriver.offer(part, of: 2_500))))
+            }
+        }
+        let told = frames(driver.answer(.parts([])))
+        #expect(told.first?.type == .sessionOpened)
+        #expect(Self.decisions(told)[1] == .send(offset: 0, limit: 600))
+        guard case .later(.busy, _)? = Self.decisions(told)[2] else {
+            Issue.record("\(told)")
+            return
+        }
+    }
+
+    /// The session that is adopted has 300 bytes of part 1 at this gateway, from before a cut.
+    private func cut() throws -> (driver: GatewayDriver, record: SessionRecordFacts) {
+        var driver = connected()
+        driver.openParts(size: 2_500)
+        driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
+        for offset in [0, 150] as [UInt64] { driver.data(offset: offset, bytes: 150) }
+        driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
+        var record = Self.record(1)
+        record.session = GatewayDriver.session
+        record.upload = "upload-1"
+        return (driver, record)
+    }
+
+    @Test func partialsOfTheAdoptedSessionAreNamed() throws {
+        var (driver, record) = try cut()
+        let part = driver.requests.removeFirst()
+        let id = driver.newConnection()
+        driver.connect(id, run: 2)
+        _ = opening([record], &driver, from: id)
+        let opened = try #require(Self.adoption(frames(driver.answer(.parts([])))))
+        let offer = try #require(GatewayDriver.offer(1, of: 2_500))
+        #expect(
+            opened.adoption?.partials
+                == [PartialPart(part: offer.part, digest: offer.digest, offset: 300, limit: 600)])
+        let flow = try #require(driver.flows.last)
+        #expect(driver.data(offset: 300, bytes: 200, from: id) == .accept(flow, skip: 0))
+        driver.requests.append(part)
+        driver.comeToRest()
+        #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
+    }
+
+    /// Of the same part with the same digest, what reaches further is kept.
+    @Test(arguments: [(150, 300), (450, 450)] as [(UInt32, UInt64)])
+    func whatReachesFurtherIsKept(ahead: UInt32, kept: UInt64) throws {
+        var (driver, record) = try cut()
+        let part = driver.requests.removeFirst()
+        let id = driver.newConnection()
+        driver.connect(id, run: 2)
+        try opening([record], &driver, from: id) { driver in
+            driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))), from: id)
+            for offset in stride(from: UInt64(0), to: UInt64(ahead), by: 150) {
+                driver.data(offset: offset, bytes: 150, from: id)
+            }
+        }
+        let told = frames(driver.answer(.parts([])), to: id)
+        #expect(Self.adoption(told)?.adoption?.partials == [])
+        #expect(Self.decisions(told)[1] == .send(offset: kept, limit: 600))
+        #expect(driver.flows.count == 1)
+        #expect(driver.data(offset: kept, bytes: 50, from: id) != .violation)
+        driver.requests.append(part)
+        driver.comeToRest()
+        #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
+    }
+
+    /// Nothing but the rest of a chunk that is still arriving is sent for it: it counts whole.
+    @Test func aChunkThatIsStillArrivingCountsWhole() throws {
+        var (driver, record) = try cut()
+        let part = driver.requests.removeFirst()
+        let id = driver.newConnection()
+        driver.connect(id, run: 2)
+        let offer = try #require(GatewayDriver.offer(1, of: 2_500))
+        var arriving: FlowID?
+        opening([record], &driver, from: id) { driver in
+            driver.frame(.partOffer(offer), from: id)
+            driver.data(bytes: 250, from: id)
+            let header = PartDataHeader(
+                part: offer.part, offset: 250, plainBytes: 200, isCompressed: false, payloadBytes: 200)
+            let verdict = driver.machine.receivedData(header, slot: Self.slot, from: id, now: driver.now)
+            if case .accept(let flow, _) = verdict { arriving = flow }
+        }
+        driver.answer(.parts([]))
+        let flow = try #require(arriving)
+        let isTaken = driver.machine.receivedBytes(200, flow: flow, from: id, now: driver.now)
+        #expect(isTaken)
+        #expect(driver.data(offset: 450, bytes: 50, from: id) == .accept(flow, skip: 0))
+        driver.requests.append(part)
+        driver.comeToRest()
+    }
+
+    /// A part that is offered with another digest is another part.
+    @Test func bytesOfAnotherDigestAreForgotten() throws {
+        var (driver, record) = try cut()
+        let part = driver.requests.removeFirst()
+        let id = driver.newConnection()
+        driver.connect(id, run: 2)
+        let number = try #require(PartNumber(1))
+        opening([record], &driver, from: id) { driver in
+            let other = PartOffer(
+                part: number, size: 1_000, isLast: false, digest: ToyDigest.sha256([9]), md5: nil)
+            driver.frame(.partOffer(other), from: id)
+        }
+        let told = frames(driver.answer(.parts([])), to: id)
+        #expect(Self.decisions(told)[1] == .send(offset: 0, limit: 600))
+        driver.requests.append(part)
+        driver.comeToRest()
+        #expect(driver.machine.bytesReserved == 0 && driver.flows.isEmpty)
+    }
+}

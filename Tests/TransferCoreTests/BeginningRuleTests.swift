@@ -1,0 +1,82 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What a gateway says to a beginning where little things decide (specification §5, §6.3, §8.1, §8.4).
+@Suite struct BeginningRuleTests {
+    /// Also a session that may replace anything was completed before where the object carries its id.
+    @Test func aOnePartSessionWhoseObjectIsThereIsCompleted() {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400, condition: .any, compares: false)))
+        let told = frames(driver.answer(.object(GatewayDriver.object(size: 400))))
+        #expect(told.map(\.type) == [.completed])
+    }
+
+    @Test func aOnePartSessionThatMayReplaceAnythingIsOpened() {
+        var driver = GatewayDriver()
+        driver.connect()
+        driver.frame(.sessionOpen(GatewayDriver.open(size: 400, condition: .any, compares: false)))
+        let told = frames(driver.answer(.object(GatewayDriver.object(size: 400, session: SessionID(high: 8, low: 8)))))
+        #expect(told.map(\.type) == [.sessionOpened])
+    }
+
+    /// Only SESSION OPEN says that the agent can compare: an object that the session may replace does not stop a query.
+    @Test(arguments: [WriteCondition.any, .absent])
+    func aQueryOfAOnePartSessionComparesNothing(condition: WriteCondition) {
+        var driver = GatewayDriver()
+        driver.connect()
+        let token = GatewayDriver.token(size: 400, upload: "", condition: condition)
+        driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)))
+        let told = frames(driver.answer(.object(GatewayDriver.object(size: 400, session: SessionID(high: 8, low: 8)))))
+        #expect(told.map(\.type) == [condition == .any ? .resumeState : .sessionExists])
+    }
+
+    /// A connection that was made before the gateway began to go away, and says HELLO after.
+    @Test func aHelloIsAnsweredWithDraining() {
+        var driver = GatewayDriver()
+        driver.change { $0.accepted(GatewayDriver.connection, now: $1) }
+        driver.change { $0.drain(within: .seconds(5), now: $1) }
+        let told = frames(driver.frame(.hello(GatewayDriver.hello()), slot: .connection))
+        let codes = told.map { if case .error(let report) = $0 { report.code } else { nil as ErrorCode? } }
+        #expect(codes == [.draining])
+        #expect(driver.machine.connectionCount == 0)
+    }
+
+    /// A newer run has the device, also where it is served elsewhere.
+    @Test func aHelloOfANewerRunFencesTheOlderWhileDraining() {
+        var driver = GatewayDriver()
+        driver.connect()
+        let next = driver.newConnection()
+        driver.change { $0.accepted(next, now: $1) }
+        driver.change { $0.drain(within: .seconds(5), now: $1) }
+        let told = driver.frame(.hello(GatewayDriver.hello(run: 2)), slot: .connection, from: next)
+        #expect(Self.codes(told) == [.fenced, .draining])
+        #expect(driver.machine.connectionCount == 0)
+    }
+
+    /// What WELCOME has told the device holds, not what the store could take.
+    @Test(arguments: [true, false])
+    func listsAreMeasuredByWhatWelcomeTold(isQuery: Bool) throws {
+        var driver = GatewayDriver { $0.budgetBytesPerDevice = 192 * 4 * 5 }
+        let told = frames(driver.connect())
+        guard case .welcome(let welcome)? = told.first else {
+            Issue.record("\(told)")
+            return
+        }
+        #expect(welcome.partsMax == 5)
+        if isQuery {
+            let query = ResumeQuery(listedParts: 6, token: GatewayDriver.token())
+            #expect(Self.codes(driver.frame(.resumeQuery(query))) == [.badValue])
+        } else {
+            driver.openParts(size: 2_500)
+            let entries = GatewayDriver.entries(of: 6_000)
+            #expect(Self.codes(driver.frame(.partList(PartList(entries: entries, isLast: true)))) == [.badValue])
+        }
+    }
+
+    private static func codes(_ actions: [GatewayAction]) -> [ErrorCode] {
+        frames(actions).compactMap { if case .error(let report) = $0 { report.code } else { nil } }
+    }
+}

@@ -1,0 +1,339 @@
+import Testing
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// What the agent makes of partials and candidates, and what it sends before it is answered (specification §8.1, §8.3).
+@Suite struct NamedPartTests {
+    private static func partial(
+        _ part: UInt32, offset: UInt64, limit: UInt64 = 1_000, digest: SHA256Digest? = nil
+    ) throws -> PartialPart {
+        let own = ToyDigest.sha256(GatewayDriver.bytes(part, of: 2_500))
+        return PartialPart(
+            part: try #require(PartNumber(part)), digest: digest ?? own, offset: offset, limit: limit)
+    }
+
+    private static func state(_ partials: [PartialPart] = [], candidates: UInt32 = 0) -> Frame {
+        .resumeState(
+            ResumeState(
+                phase: .ongoing, partBytes: 1_000, candidateParts: candidates, partials: partials, wanted: [],
+                token: [4, 5]))
+    }
+
+    private static func queries(_ actions: [AgentAction]) -> [ResumeQuery] {
+        frames(actions).compactMap { if case .resumeQuery(let query) = $0 { query } else { nil } }
+    }
+
+    private static func offers(_ actions: [AgentAction]) -> [UInt32] {
+        frames(actions).compactMap { if case .partOffer(let offer) = $0 { offer.part.value } else { nil } }
+    }
+
+    private static func journaled(_ actions: [AgentAction]) -> [PartListEntry] {
+        actions.compactMap { if case .journal(_, .stored(_, let entry)) = $0 { entry } else { nil } }
+    }
+
+    private func chunks(_ driver: AgentDriver) -> [[UInt64]] {
+        driver.chunks.map { [UInt64($0.part.value), $0.offset, UInt64($0.bytes)] }
+    }
+
+    /// A run that has a session of an earlier one resumes it; its query is sent.
+    private func resuming(stored: Int = 0, concurrency: Int = 1) -> (driver: AgentDriver, sent: [AgentAction]) {
+        var driver = AgentDriver {
+            $0.concurrency = concurrency
+            $0.chunkBytesMax = 4_096
+        }
+        driver.submit(size: 2_500, saved: AgentDriver.saved(stored: stored))
+        let sent = driver.welcome()
+        return (driver, sent)
+    }
+
+    // MARK: The question
+
+    @Test func theFirstQueryOfARunAsksForPartialsAndNoOther() {
+        var (driver, sent) = resuming()
+        #expect(Self.queries(sent).map(\.asksForPartials) == [true])
+        _ = driver.connectionLost()
+        driver.tick(after: .seconds(1))
+        let again = driver.welcome()
+        #expect(Self.queries(again).map(\.asksForPartials) == [false])
+    }
+
+    /// It knows which parts it was sending.
+    @Test func theRunThatOpenedTheSessionDoesNotAsk() {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500)
+        driver.welcome()
+        driver.commit()
+        driver.frame(AgentDriver.opened(driver.session))
+        _ = driver.connectionLost()
+        driver.tick(after: .seconds(1))
+        #expect(Self.queries(driver.welcome()).map(\.asksForPartials) == [false])
+    }
+
+    // MARK: Before the answer
+
+    /// So resuming costs one round trip.
+    @Test func partsAreOfferedBehindTheQuery() {
+        var (driver, _) = resuming(stored: 1, concurrency: 2)
+        #expect(driver.reads.map(\.value) == [2, 3])
+        #expect(Self.offers(driver.read()) == [2])
+        #expect(Self.offers(driver.read()) == [3])
+        // Data waits: the gateway may have the beginning of each.
+        #expect(driver.chunks.isEmpty)
+        driver.frame(Self.state())
+        #expect(driver.chunks.isEmpty)
+        for part in [2, 3] as [UInt32] {
+            guard let number = PartNumber(part) else { return }
+            let decision = PartDecision(part: number, decision: .send(offset: 100, limit: 200))
+            driver.frame(.partDecision(decision))
+        }
+        #expect(chunks(driver) == [[2, 100, 100], [3, 100, 100]])
+    }
+
+    /// What the store has without a digest is proven by MD5, and the answer that says so comes behind the offer.
+    @Test func whatIsReadBeforeTheFirstAnswerHasAnMD5() {
+        let (_, sent) = resuming(stored: 1)
+        let reads = sent.compactMap { action -> Bool? in
+            if case .readPart(_, _, _, _, let withMD5, _) = action { withMD5 } else { nil }
+        }
+        #expect(reads == [true])
+    }
+
+    /// The gateway need not keep more than 64 decisions.
+    @Test func noMoreThan64PartsAreOfferedAhead() {
+        var driver = AgentDriver { $0.concurrency = 100 }
+        driver.submit(size: 80_000, saved: AgentDriver.saved(size: 80_000, stored: 0))
+        driver.welcome()
+        var offers: [UInt32] = []
+        while !driver.reads.isEmpty { offers += Self.offers(driver.read(size: 80_000)) }
+        #expect(offers.count == 64)
+        #expect(Self.offers(driver.frame(Self.state())).count == 16)
+    }
+
+    // MARK: Partials
+
+    /// The named part goes on at its byte without an offer, and RECEIVED raises its limit.
+    @Test func aPartialGoesOnWithoutAnOffer() throws {
+        var (driver, _) = resuming()
+        driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
+        let read = driver.read()
+        #expect(Self.offers(read) == [])
+        #expect(chunks(driver) == [[1, 300, 100]])
+        let part = try #require(PartNumber(1))
+        driver.frame(.received(Received(part: part, received: 400, limit: 1_000)))
+        driver.chunkSent()
+        #expect(chunks(driver).first == [1, 400, 256])
+        while !driver.chunks.isEmpty { driver.chunkSent() }
+        let stored = driver.frame(.stored(Stored(part: part, etag: "e")))
+        #expect(Self.journaled(stored).map(\.etag) == ["e"])
+    }
+
+    /// RECEIVED may come before the part has been read.
+    @Test func aLimitThatIsRaisedBeforeThePartIsReadCounts() throws {
+        var (driver, _) = resuming()
+        driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
+        let part = try #require(PartNumber(1))
+        driver.frame(.received(Received(part: part, received: 300, limit: 500)))
+        driver.read()
+        #expect(chunks(driver) == [[1, 300, 200]])
+    }
+
+    /// Nothing is left to send; STORED may come before the part has been read or after.
+    @Test(arguments: [true, false])
+    func aWholePartialIsStored(isEarly: Bool) throws {
+        var (driver, _) = resuming()
+        driver.frame(Self.state([try Self.partial(1, offset: 1_000)]))
+        let part = try #require(PartNumber(1))
+        var actions: [AgentAction] = []
+        if isEarly { actions += driver.frame(.stored(Stored(part: part, etag: "e"))) }
+        #expect(Self.journaled(actions) == [])
+        actions += driver.read()
+        if !isEarly { actions += driver.frame(.stored(Stored(part: part, etag: "e"))) }
+        #expect(Self.journaled(actions).map(\.etag) == ["e"])
+        #expect(!Self.offers(actions).contains(1) && driver.chunks.allSatisfy { $0.part != part })
+    }
+
+    /// The file has another content than the part of which the gateway holds bytes, or has stored.
+    @Test(arguments: [300, 1_000] as [UInt64])
+    func aPartialOfAnotherDigestIsOffered(offset: UInt64) throws {
+        var (driver, _) = resuming()
+        driver.frame(Self.state([try Self.partial(1, offset: offset, digest: ToyDigest.sha256([9]))]))
+        let part = try #require(PartNumber(1))
+        if offset == 1_000 { driver.frame(.stored(Stored(part: part, etag: "e"))) }
+        let read = driver.read()
+        #expect(Self.offers(read) == [1])
+        #expect(Self.journaled(read) == [] && driver.chunks.isEmpty)
+    }
+
+    /// The gateway answered before it had read the offer: the decision of the offer counts.
+    @Test func aPartThatWasOfferedAndIsNamedWaitsForItsDecision() throws {
+        var (driver, _) = resuming()
+        #expect(Self.offers(driver.read()) == [1])
+        driver.frame(Self.state([try Self.partial(1, offset: 300)]))
+        #expect(driver.chunks.isEmpty)
+        let part = try #require(PartNumber(1))
+        driver.frame(.partDecision(PartDecision(part: part, decision: .send(offset: 500, limit: 600))))
+        #expect(chunks(driver) == [[1, 500, 100]])
+    }
+
+    /// The gateway let go of it before it was read: it is offered like any other, and its data waits for the decision.
+    @Test func aPartialThatWasLetGoIsOffered() throws {
+        var (driver, _) = resuming()
+        driver.frame(Self.state([try Self.partial(1, offset: 300)]))
+        let part = try #require(PartNumber(1))
+        driver.frame(
+            .error(ErrorReport(scope: .part(part), code: .partInterrupted, retryAfterMilliseconds: 0, message: "")))
+        #expect(driver.outcomes.isEmpty)
+        #expect(Self.offers(driver.read()) == [1])
+        #expect(driver.chunks.isEmpty)
+    }
+
+    @Test func aPartialThatTheStoreRefusesEndsTheUpload() throws {
+        var (driver, _) = resuming()
+        driver.frame(Self.state([try Self.partial(1, offset: 300)]))
+        let part = try #require(PartNumber(1))
+        driver.frame(
+            .error(ErrorReport(scope: .part(part), code: .storeRefuses, retryAfterMilliseconds: 0, message: "no")))
+        driver.commit()
+        guard case .failed(let failure)? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+        #expect(failure.kind == .storeRefuses)
+    }
+
+    /// A name holds for its slot only.
+    @Test func aPartialIsForgottenWithItsSlot() throws {
+        var (driver, _) = resuming()
+        driver.frame(Self.state([try Self.partial(1, offset: 300)]))
+        _ = driver.connectionLost()
+        driver.tick(after: .seconds(1))
+        driver.welcome()
+        #expect(Self.offers(driver.read()) == [1])
+        driver.frame(Self.state())
+        #expect(driver.chunks.isEmpty)
+    }
+
+    /// Also where the session is resumed in the same slot of the same connection.
+    @Test func aPartialIsForgottenThoughItsSlotIsUsedAgain() throws {
+        var (driver, _) = resuming()
+        driver.frame(Self.state([try Self.partial(1, offset: 300)]))
+        let first = driver.slots.last
+        driver.frame(.error(ErrorReport(scope: .session, code: .busy, retryAfterMilliseconds: 0, message: "")))
+        driver.tick(after: .seconds(1))
+        #expect(driver.slots.count == 2 && driver.slots.last?.slot == first?.slot)
+        driver.frame(Self.state())
+        #expect(Self.offers(driver.read()) == [1])
+        #expect(driver.chunks.isEmpty)
+    }
+
+    // MARK: Candidates
+
+    /// The store has the part, with the agent's own digest: it is neither offered nor sent.
+    @Test func aCandidateWithTheOwnDigestIsTakenAsStored() {
+        var (driver, _) = resuming(stored: 1)
+        driver.frame(Self.state(candidates: 1))
+        let entry = GatewayDriver.entries(of: 2_500)[1]
+        driver.frame(.partList(PartList(entries: [entry], isLast: true)))
+        let read = driver.read()
+        #expect(Self.offers(read) == [])
+        #expect(Self.journaled(read) == [entry])
+    }
+
+    /// What the store turned out not to have is sent, whatever was named before.
+    @Test func aCandidateThatIsWantedAgainIsOffered() throws {
+        var (driver, _) = resuming(stored: 2)
+        driver.frame(Self.state(candidates: 1))
+        let entry = GatewayDriver.entries(of: 2_500)[2]
+        driver.frame(.partList(PartList(entries: [entry], isLast: true)))
+        // A cut comes before the part is read: it is offered behind the next query, and stored already.
+        _ = driver.connectionLost()
+        driver.tick(after: .seconds(1))
+        driver.welcome()
+        #expect(Self.offers(driver.read()) == [3])
+        driver.frame(Self.state())
+        driver.frame(.partDecision(PartDecision(part: entry.part, decision: .have(etag: entry.etag))))
+        driver.commit()
+        driver.change { $0.fileChecked(.success(AgentDriver.stamp), of: AgentDriver.upload, now: $1) }
+        driver.frame(.partsWanted(PartsWanted(parts: [entry.part])))
+        #expect(Self.offers(driver.read()) == [3])
+    }
+
+    @Test func aCandidateOfAnotherDigestIsOffered() {
+        var (driver, _) = resuming(stored: 1)
+        driver.frame(Self.state(candidates: 1))
+        let entry = GatewayDriver.entries(of: 2_500)[1]
+        let other = PartListEntry(
+            part: entry.part, size: entry.size, digest: ToyDigest.sha256([9]), etag: entry.etag)
+        driver.frame(.partList(PartList(entries: [other], isLast: true)))
+        #expect(Self.offers(driver.read()) == [2])
+    }
+
+    // MARK: Adoption
+
+    private func adopted(_ partials: [PartialPart] = [], candidates: UInt32 = 0) -> (AgentDriver, [AgentAction]) {
+        var driver = AgentDriver {
+            $0.concurrency = 1
+            $0.chunkBytesMax = 4_096
+        }
+        driver.submit(size: 2_500)
+        driver.welcome()
+        driver.commit()
+        let opened = SessionOpened(
+            session: SessionID(high: 5, low: 5), partBytes: 1_000, token: [4],
+            adoption: .init(candidateParts: candidates, partials: partials))
+        let actions = driver.frame(.sessionOpened(opened))
+        return (driver, actions)
+    }
+
+    /// The slot is open; what the gateway has is told in the same answer.
+    @Test func anAdoptedSessionCostsNoSecondExchange() throws {
+        var (driver, actions) = adopted([try Self.partial(1, offset: 300, limit: 400)])
+        #expect(frames(actions) == [])
+        #expect(driver.session == SessionID(high: 5, low: 5))
+        driver.read()
+        #expect(chunks(driver) == [[1, 300, 100]])
+    }
+
+    /// A list that was announced is awaited: a part without a digest is to be offered with an MD5.
+    @Test func candidatesOfAnAdoptedSessionAreReadFirst() {
+        var (driver, _) = adopted(candidates: 1)
+        #expect(driver.reads.isEmpty)
+        let entry = GatewayDriver.entries(of: 2_500)[1]
+        let bare = PartListEntry(part: entry.part, size: entry.size, digest: nil, etag: entry.etag)
+        let actions = driver.frame(.partList(PartList(entries: [bare], isLast: true)))
+        let reads = actions.compactMap { action -> Bool? in
+            if case .readPart(_, entry.part, _, _, let withMD5, _) = action { withMD5 } else { nil }
+        }
+        #expect(reads == [true])
+    }
+
+    /// The row is durable before COMPLETE; and COMPLETE is not the first, as far as this run can know.
+    @Test func completeWaitsForTheJournal() throws {
+        var (driver, _) = adopted(candidates: 3)
+        var actions = driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        while !driver.reads.isEmpty { actions += driver.read() }
+        #expect(!actions.contains { if case .checkFile = $0 { true } else { false } })
+        #expect(driver.commit().contains { if case .checkFile = $0 { true } else { false } })
+        let checked = driver.change { $0.fileChecked(.success(AgentDriver.stamp), of: AgentDriver.upload, now: $1) }
+        let completes = frames(checked).compactMap { if case .complete(let complete) = $0 { complete } else { nil } }
+        #expect(completes.map(\.isFirst) == [false])
+    }
+
+    @Test func aSessionOfAnotherPartSizeIsNoAdoption() {
+        var driver = AgentDriver()
+        driver.submit(size: 2_500)
+        driver.welcome()
+        driver.commit()
+        let opened = SessionOpened(
+            session: SessionID(high: 5, low: 5), partBytes: 500, token: [4],
+            adoption: .init(candidateParts: 0, partials: []))
+        driver.frame(.sessionOpened(opened))
+        driver.commit()
+        guard case .failed(let failure)? = driver.outcomes.first else {
+            Issue.record("\(driver.outcomes)")
+            return
+        }
+        #expect(failure.kind == .protocolViolation)
+    }
+}
