@@ -42,6 +42,7 @@ final class AgentReplay {
     private var uploads: [String: UploadID] = [:]
     private var hosts: [Int: AgentHost] = [:]
     private var submitted: [Int: Set<String>] = [:]
+    private var askedCount: Int64 = 0
     var wires: [Int: Wire] = [:]
     var connectionCounts: [Int: Int] = [:]
     var numbers: [Int: [ConnectionID: Int]] = [:]
@@ -185,7 +186,7 @@ final class AgentReplay {
             software: "sluice-agent/1.0")
         let host = AgentHost(world: self, number: run) { now in
             Agent(
-                limits: limits, identity: identity, cryptography: ToyCryptography(),
+                limits: limits, identity: identity, cryptography: TrustingCryptography(),
                 generator: SeededGenerator(seed: UInt64(run) + 1), now: now)
         }
         host.tamperReading = { [unowned self] _, reading in
@@ -229,7 +230,20 @@ final class AgentReplay {
         }
         guard var request = journal.request(for: id, stamp: files[id]?.stamp) else { return }
         request.isStream = push.size == nil
+        request.wantsReceipt = push.wantsReceipt
+        request.metadata = push.metadata
         host.submit(request)
+    }
+
+    /// The user asks whether the store holds a file's content.
+    private func ask(_ prove: Prove, _ host: AgentHost) {
+        askedCount += 1
+        let time = ModificationTime(seconds: 0, nanoseconds: 0)
+        let stamp = FileStamp(device: 1, inode: 1, size: prove.size, modification: time, change: time)
+        let request = ProofRequest(
+            id: UploadID(1_000 + askedCount), key: prove.key, stamp: stamp, partBytes: prove.partBytes,
+            root: prove.root, readsBack: prove.readsBack)
+        host.change { $0.prove(request, now: schedule.now) }
     }
 
     /// The file that the user pushed to a key, and the size of its parts.
@@ -272,6 +286,7 @@ final class AgentReplay {
         else { throw failure("no agent has connection \(line.connection)") }
         let isNext: (Sent) -> Bool = { $0.connection == line.connection && $0.part == nil }
         if case .sessionOpen = expected { try submit(in: run, host) }
+        if case .prove(let prove) = expected { ask(prove, host) }
         if case .sessionLeave = expected, !sent.contains(where: isNext) { drop(in: run, host) }
         guard wait(for: { sent.contains(where: isNext) }), let index = sent.firstIndex(where: isNext),
             let got = sent[index].frame

@@ -20,6 +20,9 @@ struct AgentScript {
         var partBytes: UInt64
         var modification: ModificationTime
         var policy: ExistingKeyPolicy
+        /// The user wants the gateway's signed receipt.
+        var wantsReceipt = false
+        var metadata = SessionMetadata.none
         /// The session of a token with which the conversation begins: the journal has it from an earlier run.
         var saved: SessionToken?
     }
@@ -32,13 +35,15 @@ struct AgentScript {
         var key: String
         var open: SessionOpen?
         var token: SessionToken?
+        var asksForReceipt = false
     }
 
     let runs: [Run]
     /// The most connections that are open at once.
     let connectionsMax: Int
     /// Whether nothing begins in any slot.
-    var isIdle: Bool { beginnings.isEmpty }
+    var isIdle: Bool { beginnings.isEmpty && !asksByProve }
+    private let asksByProve: Bool
     private let beginnings: [Beginning]
     private let sizes: [String: UInt64]
 
@@ -47,6 +52,7 @@ struct AgentScript {
         var beginnings: [Beginning] = []
         var sizes: [String: UInt64] = [:]
         var (open, openMax) = (0, 0)
+        var asksByProve = false
         for (index, line) in lines.enumerated() {
             if case .connect = line { open += 1 }
             if case .close = line { open -= 1 }
@@ -65,21 +71,25 @@ struct AgentScript {
                 }
             case .sessionOpen(let open):
                 beginning.open = open
+                beginning.asksForReceipt = open.asksForReceipt
                 beginning.key = try open.terms.key
                 beginnings.append(beginning)
             case .resumeQuery(let query):
                 beginning.token = tokens(query.token)
+                beginning.asksForReceipt = query.asksForReceipt
                 beginning.key = String(beginning.token?.terms.key.dropFirst(ReplaySite.prefix.count) ?? "")
                 beginnings.append(beginning)
             case .complete(let complete):
                 let use = beginnings.last { $0.connection == line.connection && $0.slot == slot }
                 if let use { sizes[use.key] = complete.size }
+            case .prove: asksByProve = true
             default: break
             }
         }
         self.runs = runs
         self.beginnings = beginnings
         self.sizes = sizes
+        self.asksByProve = asksByProve
         connectionsMax = max(openMax, 1)
     }
 
@@ -102,7 +112,7 @@ struct AgentScript {
             }
         return Push(
             key: next.key, size: terms.size, partBytes: terms.partBytes, modification: terms.modification,
-            policy: policy, saved: next.token)
+            policy: policy, wantsReceipt: next.asksForReceipt, metadata: terms.metadata, saved: next.token)
     }
 
     /// Whether a run goes on with a key by a token, and so has its journal.

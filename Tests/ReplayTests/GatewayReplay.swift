@@ -140,7 +140,9 @@ final class GatewayReplay: HostWorld {
         switch event {
         case .object(let object):
             let evidence = object.keepsDigest ? ContentEvidence.wholeDigest(ToyDigest.sha256(object.content)) : .none
-            store.put(object.content, key: object.key, evidence: evidence, session: object.session)
+            store.put(
+                object.content, key: object.key, evidence: evidence, session: object.session,
+                isVerified: object.keepsDigest)
         case .part(let part, let upload, let content, let etag):
             store.put(content, part: part, upload: upload, etag: etag)
         case .full:

@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Foundation
 import GatewayKit
 import NIOCore
 import SecureChannel
@@ -37,14 +37,26 @@ enum ReplaySite {
     static let prefix = "site-a/"
     static let deviceName = "camera-7"
 
+    /// Signs the receipts of the gateway's machine. It need not be the key of the vectors: signatures are verified with
+    /// the key that WELCOME names.
+    private static let identity: Result<Identity, any Error> = Result {
+        let files = FileManager.default
+        let folder = files.temporaryDirectory.appending(path: "replay-\(UUID())").path(percentEncoded: false)
+        try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        // What is left of a folder is the system's to remove.
+        defer { try? files.removeItem(atPath: folder) }
+        return try Identity.create(in: folder, name: "site")
+    }
+
     /// Seals and opens with the key of `token.txt`.
     static func cryptography() throws -> SiteCryptography {
         let token = try values(of: "token.txt")
         guard let id = token["sealingKeyID"].flatMap({ UInt32($0) }),
             let secret = token["sealingKey"].flatMap({ bytesOfHexadecimal($0) })
         else { throw ReplayFailure(line: 0, reason: "token.txt has no key") }
-        return SiteCryptography(
-            keys: try KeyRing(keys: [.init(id: KeyRing.KeyID(value: id), state: .sealing, secret: secret)]))
+        return try SiteCryptography(
+            keys: try KeyRing(keys: [.init(id: KeyRing.KeyID(value: id), state: .sealing, secret: secret)]),
+            identity: try identity.get())
     }
 
     /// The fingerprint of the device: that of HELLO in the first conversation.

@@ -110,13 +110,17 @@ package final class VirtualStore {
 
     /// Puts an object there as another writer would.
     ///
-    /// - Parameter session: the session that the object's metadata name.
+    /// - Parameters:
+    ///   - session: the session that the object's metadata name.
+    ///   - isVerified: the store has compared the evidence with the bytes.
     package func put(
-        _ bytes: [UInt8], key: String, evidence: ContentEvidence, partBytes: UInt64 = 0, session: SessionID? = nil
+        _ bytes: [UInt8], key: String, evidence: ContentEvidence, partBytes: UInt64 = 0, session: SessionID? = nil,
+        isVerified: Bool = false
     ) {
         let facts = ObjectFacts(
             size: UInt64(bytes.count), partBytes: partBytes, evidence: evidence,
-            etag: "foreign-\(ToyDigest.md5(bytes))", version: "", session: session)
+            etag: "foreign-\(ToyDigest.md5(bytes))", version: "", session: session,
+            isVerified: isVerified)
         let object = Object(bytes: bytes, facts: facts, writer: session)
         objects[Array(key.utf8)] = object
         onChange?(key, object)

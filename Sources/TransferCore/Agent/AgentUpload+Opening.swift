@@ -38,4 +38,10 @@ extension AgentUpload {
 extension AgentUpload.Link {
     /// Whether SESSION OPEN or RESUME QUERY has not been answered.
     var isUnanswered: Bool { stage == .opening || stage == .resuming }
+
+    /// A part that is on its way at once, whatever the concurrency (`AgentLimits.smallPartBytes`).
+    func isSmall(_ context: AgentContext) -> Bool {
+        guard let plan, let fileBytes = plan.fileBytes else { return false }
+        return plan.isOnePart && fileBytes <= context.limits.smallPartBytes
+    }
 }

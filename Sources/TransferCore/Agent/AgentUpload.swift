@@ -201,12 +201,6 @@ struct AgentUpload {
         storedSum = 0
     }
 
-    /// A part that is on its way at once, whatever the concurrency (`AgentLimits.smallPartBytes`).
-    func isSmall(_ context: AgentContext) -> Bool {
-        guard let plan, let fileBytes = plan.fileBytes else { return false }
-        return plan.isOnePart && fileBytes <= context.limits.smallPartBytes
-    }
-
     // MARK: Beginning
 
     /// Called by the agent once.
