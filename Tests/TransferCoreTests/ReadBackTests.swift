@@ -139,12 +139,15 @@ import WireProtocol
         driver.answer(.object(Self.read))
         #expect(driver.machine.bytesReserved == 0)
 
-        // A list takes what there is.
-        driver.frame(.resumeQuery(ResumeQuery(listedParts: 160, token: GatewayDriver.token())), slot: Slot(9))
+        // Lists take what there is.
+        let lists = (9...12).map { Slot($0) }
+        for slot in lists {
+            driver.frame(.resumeQuery(ResumeQuery(listedParts: 40, token: GatewayDriver.token())), slot: slot)
+        }
         #expect(driver.machine.bytesReserved > 30_000)
         driver.proveUnknown(slot: 1, "file-1")
         #expect(driver.keysBeingRead.isEmpty)
-        driver.frame(.sessionLeave(SessionLeave()), slot: Slot(9))
+        for slot in lists { driver.frame(.sessionLeave(SessionLeave()), slot: slot) }
         #expect(driver.keysBeingRead == ["site/file-1"])
     }
 }
