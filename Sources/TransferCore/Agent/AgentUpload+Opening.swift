@@ -23,6 +23,12 @@ extension AgentUpload {
         for page in PartList.pages(of: entries) { context.send(.partList(page), to: attachment) }
     }
 
+    /// A part that is on its way at once, whatever the concurrency (`AgentLimits.smallPartBytes`).
+    func isSmall(_ context: AgentContext) -> Bool {
+        guard let plan, let fileBytes = plan.fileBytes else { return false }
+        return plan.isOnePart && fileBytes <= context.limits.smallPartBytes
+    }
+
     /// Whether parts may be offered before the gateway has answered RESUME QUERY or SESSION OPEN. Behind the latter not
     /// where an object may be there that is worth a comparison first.
     func mayOfferEarly(_ context: AgentContext) -> Bool {
@@ -38,10 +44,4 @@ extension AgentUpload {
 extension AgentUpload.Link {
     /// Whether SESSION OPEN or RESUME QUERY has not been answered.
     var isUnanswered: Bool { stage == .opening || stage == .resuming }
-
-    /// A part that is on its way at once, whatever the concurrency (`AgentLimits.smallPartBytes`).
-    func isSmall(_ context: AgentContext) -> Bool {
-        guard let plan, let fileBytes = plan.fileBytes else { return false }
-        return plan.isOnePart && fileBytes <= context.limits.smallPartBytes
-    }
 }
