@@ -151,12 +151,14 @@ class Conversation:
         payload = terms.piece(part)[start:end]
         return self.a("PART DATA", v.part_data(payload, part, start), slot, on=on)
 
-    def send(self, terms, part, offset=0, slot=1, on=1):
-        return self.g("PART DECISION", v.part_decision(0, part, offset, len(terms.piece(part))), slot, on=on)
+    def send(self, terms, part, offset=0, slot=1, on=1, limit=None):
+        limit = len(terms.piece(part)) if limit is None else limit
+        return self.g("PART DECISION", v.part_decision(0, part, offset, limit), slot, on=on)
 
-    def received(self, terms, part, slot=1, on=1):
+    def received(self, terms, part, slot=1, on=1, count=None):
+        """`count`: the bytes that have come so far. The limit is the whole part in any case."""
         size = len(terms.piece(part))
-        return self.g("RECEIVED", v.received(part, size, size), slot, on=on)
+        return self.g("RECEIVED", v.received(part, size if count is None else count, size), slot, on=on)
 
     def stored(self, terms, part, slot=1, on=1):
         return self.g("STORED", v.stored(part, etag(terms.piece(part))), slot, on=on)
@@ -172,6 +174,11 @@ class Conversation:
         for part in parts:
             self.send(terms, part, slot=slot, on=on)
         return self.move(terms, *parts, slot=slot, on=on)
+
+    def transfer_small(self, terms):
+        """A one-part file whose data waits for the decision."""
+        self.offer(terms, 1).send(terms, 1).data(terms, 1)
+        return self.a("COMPLETE", terms.complete()).received(terms, 1)
 
     def move(self, terms, *parts, slot=1, on=1, start=0):
         for part in parts:
@@ -245,12 +252,48 @@ def several_parts():
     talk.list_all(terms).g("PARTS WANTED", v.parts_wanted(2)).transfer(terms, 2)
     yield talk.list_all(terms, first=False).g("COMPLETED", terms.completed())
 
+    talk = Conversation("parts wanted in two slots",
+                        "Each slot that is completing is told; COMPLETED goes to both.", "gateway")
+    talk.connect().begin(terms).connect(2).a("RESUME QUERY", v.resume_query(0, terms.token()), on=2)
+    talk.g("RESUME STATE", v.resume_state(0, token=terms.token(), part_bytes=PART), on=2).transfer(terms, 1, 2, 3)
+    talk.store("part", upload=terms.upload, part=2, content=b"another content.", etag=etag(b"another content."))
+    talk.list_all(terms).list_all(terms, on=2, first=False)
+    talk.g("PARTS WANTED", v.parts_wanted(2)).g("PARTS WANTED", v.parts_wanted(2), on=2).transfer(terms, 2, on=2)
+    talk.list_all(terms, first=False)
+    yield talk.g("COMPLETED", terms.completed()).g("COMPLETED", terms.completed(), on=2)
+
+    talk = Conversation("lost in one slot of two", "The query joined; the session goes on in the other slot.", "agent")
+    talk.connect().begin(terms).connect(2).a("RESUME QUERY", v.resume_query(0, terms.token()), on=2)
+    talk.g("RESUME STATE", v.resume_state(2, part_bytes=PART), on=2).transfer(terms, 1, 2, 3)
+    yield talk.list_all(terms).g("COMPLETED", terms.completed())
+
     talk = Conversation("a part that does not agree", "The bytes are not those of the offered digest.").connect()
     talk.begin(terms)
     wrong = v.Body().u32("part", 1).u64("size", PART).fixed("digest", v.digest("another"))
     talk.a("PART OFFER", wrong).send(terms, 1).data(terms, 1).received(terms, 1)
     talk.error(1, 0x0050, "part 1 has another SHA-256 than it was offered with", 1)
     yield talk.transfer(terms, 1)
+
+
+def credit():
+    small, large = Terms(SMALL), Terms(LARGE)
+    talk = Conversation("little initial credit",
+                        "4 of 10 bytes go ahead; then the decision's limit holds, then RECEIVED's.", "agent")
+    talk.connect(initialCreditBytes=4).a("SESSION OPEN", small.open(), flags=1).offer(small, 1).data(small, 1, 0, 4)
+    talk.g("SESSION OPENED", small.opened()).send(small, 1, 4, limit=7).data(small, 1, 4, 7)
+    talk.received(small, 1, count=7).data(small, 1, 7).a("COMPLETE", small.complete()).received(small, 1)
+    yield talk.g("COMPLETED", small.completed())
+
+    talk = Conversation("no initial credit", "All data waits; the first limit is 0, too.", "agent")
+    talk.connect(initialCreditBytes=0).a("SESSION OPEN", small.open(), flags=1).offer(small, 1)
+    talk.g("SESSION OPENED", small.opened()).send(small, 1, limit=0).pause(100).received(small, 1, count=0)
+    talk.data(small, 1).a("COMPLETE", small.complete()).received(small, 1)
+    yield talk.g("COMPLETED", small.completed())
+
+    talk = Conversation("each part has its limit", "Part 2 goes on while part 1 waits for RECEIVED.", "agent").connect()
+    talk.begin(large).offer(large, 1).offer(large, 2).send(large, 1, limit=6).send(large, 2)
+    talk.data(large, 1, 0, 6).data(large, 2).received(large, 2).stored(large, 2).received(large, 1, count=6)
+    yield talk.data(large, 1, 6).received(large, 1).stored(large, 1)
 
 
 def resumed():
@@ -304,6 +347,27 @@ def resumed():
     talk = query(talk.connect(2)).pause(10000)
     yield talk.g("RESUME STATE", v.resume_state(2, part_bytes=PART), on=2)
 
+    talk = Conversation("a part wanted while resuming", "The store holds a listed part in another form.").connect()
+    talk.begin(terms).transfer(terms, 1, 2).close("A").add("restart")
+    talk.store("part", upload=terms.upload, part=2, content=b"another content.", etag=etag(b"another content."))
+    talk.connect(2).a("RESUME QUERY", v.resume_query(2, terms.token()), on=2)
+    state(talk.a("PART LIST", v.part_list(*terms.entries(1, 2)), flags=1, on=2), wanted=(2,))
+    yield talk.transfer(terms, 2, 3, on=2).list_all(terms, on=2).g("COMPLETED", terms.completed(), on=2)
+
+    def completing(name, sentence):
+        """The connection is cut behind COMPLETE, and the completion is still under way when A resumes."""
+        talk = Conversation(name, sentence, "agent").connect().begin(terms).transfer(terms, 1, 2, 3).list_all(terms)
+        talk.close("A").connect(2).a("RESUME QUERY", v.resume_query(3, terms.token()), on=2)
+        talk.a("PART LIST", v.part_list(*terms.entries(1, 2, 3)), flags=1, on=2)
+        return talk.g("RESUME STATE", v.resume_state(1, part_bytes=PART), on=2).pause(300)
+
+    talk = completing("completing", "A waits in the slot; COMPLETED comes without another COMPLETE.")
+    yield talk.g("COMPLETED", terms.completed(), on=2)
+
+    talk = completing("completing, and a part is wanted", "PARTS WANTED opens the slot.")
+    talk.g("PARTS WANTED", v.parts_wanted(2), on=2).transfer(terms, 2, on=2)
+    yield talk.list_all(terms, on=2, first=False).g("COMPLETED", terms.completed(), on=2)
+
     talk = Conversation("a foreign token", "The device was renamed; A begins anew.").connect()
     talk.a("RESUME QUERY", v.resume_query(0, terms.token("camera-6")), flags=1)
     talk.g("SESSION REFUSED", v.session_refused(0x0037, 0, "the token is of another device"))
@@ -352,8 +416,8 @@ def existing():
         return talk.store("object", key=PREFIX + KEY, content=content, session=older, partBytes=PART,
                           etag=etag(content), checksum=checksum)
 
-    def exists(talk, content):
-        return talk.g("SESSION EXISTS", v.session_exists(2, sha(content), len(content), 0, etag(content), "", older))
+    def exists(talk, content, session=older):
+        return talk.g("SESSION EXISTS", v.session_exists(2, sha(content), len(content), 0, etag(content), "", session))
 
     talk = held("exists, the same content", "A reads the file, computes the evidence, and is done.", SMALL).connect()
     yield exists(talk.a("SESSION OPEN", Terms(SMALL).open(), flags=1), SMALL).pause(50)
@@ -369,6 +433,16 @@ def existing():
     talk.store("object", key=PREFIX + KEY, content=other, session=older, partBytes=PART, etag=etag(other),
                checksum="sha256")
     yield exists(talk.list_all(terms), other)
+
+    large, newer = b"another file of the very same 40 bytes.\n", v.identifier("newer")
+    talk = held("exists at the end, not the one to replace",
+                "A session may replace one object; meanwhile another took its place.", large)
+    exists(talk.connect().a("SESSION OPEN", Terms(LARGE, condition=1).open(), flags=1), large)
+    terms = Terms(LARGE, "second", condition=2, matches=older)
+    talk.begin(terms, 0).transfer(terms, 1, 2, 3)
+    talk.store("object", key=PREFIX + KEY, content=other, session=newer, partBytes=PART, etag=etag(other),
+               checksum="sha256")
+    yield exists(talk.list_all(terms), other, newer)
 
     talk = held("prove", "The store keeps a digest that it has checked.", SMALL).connect()
     said = v.statement(DEVICE, PREFIX + KEY, older, len(SMALL), 0, 2, sha(SMALL), etag(SMALL), "", WALL)
@@ -394,6 +468,11 @@ def streams():
     terms = Terms(LARGE[:24], size=v.U64_MAX)
     talk = Conversation("stream", "The size is not known when the session opens; a flag marks the last part.")
     talk.connect().begin(terms, 0).transfer(terms, 1, 2)
+    yield talk.list_all(terms).g("COMPLETED", terms.completed())
+
+    terms = Terms(b"", size=v.U64_MAX)
+    talk = Conversation("empty stream", "A stream of 0 bytes is one empty part, stored and listed as any other.")
+    talk.connect().begin(terms, 0).offer(terms, 1).send(terms, 1).received(terms, 1).stored(terms, 1)
     yield talk.list_all(terms).g("COMPLETED", terms.completed())
 
     terms = Terms(bytes(80), size=v.U64_MAX)
@@ -432,6 +511,23 @@ def troubles():
     talk.a("COMPLETE", small.complete()).g("SESSION OPENED", small.opened())
     talk.g("PART DECISION", v.part_decision(2, 1, code=0x0035, retry=200)).pause(200).offer(small, 1)
     talk.send(small, 1).data(small, 1).a("COMPLETE", small.complete()).received(small, 1)
+    yield talk.g("COMPLETED", small.completed())
+
+    talk = Conversation("later, of one part of several", "A waits as long as G says; other parts go on.", "agent")
+    talk.connect().begin(terms).offer(terms, 1).offer(terms, 2).send(terms, 1)
+    talk.g("PART DECISION", v.part_decision(2, 2, code=0x0035, retry=500)).move(terms, 1).pause(450)
+    yield talk.transfer(terms, 2)
+
+    talk = Conversation("a part that is let go",
+                        "It is offered again, and sent from its first byte.", "agent").connect().begin(terms)
+    talk.offer(terms, 1).send(terms, 1, limit=6).data(terms, 1, 0, 6)
+    yield talk.error(1, 0x0052, "part 1 was let go; other parts need its memory", 1, 200).transfer(terms, 1)
+
+    talk = Conversation("a store that is down",
+                        "A waits as long as G says, and sends no data before a decision.", "agent").connect()
+    talk.a("SESSION OPEN", small.open(), flags=1).offer(small, 1).data(small, 1).a("COMPLETE", small.complete())
+    talk.g("SESSION REFUSED", v.session_refused(0x003D, 5000, "the store does not answer")).pause(4900)
+    talk.begin(small).transfer_small(small)
     yield talk.g("COMPLETED", small.completed())
 
     talk = Conversation("no", "The store denies the gateway; A reports.", "agent").connect().begin(terms)
@@ -491,6 +587,14 @@ def troubles():
     talk.a("PART OFFER", v.part_offer(1, 15))
     yield talk.error(3, 0x0051, "part 1 has 16 bytes, and was offered with 15", slot=0).close("G")
 
+    talk = Conversation("data beyond its part", "No limit reaches so far.", "gateway").connect().begin(terms)
+    talk.offer(terms, 1).send(terms, 1).a("PART DATA", v.part_data(LARGE[:17]))
+    yield talk.error(3, 0x000E, "data of part 1 ends at 17, beyond its 16 bytes", slot=0).close("G")
+
+    talk = Conversation("data with a gap", "The first byte of a part is missing.", "gateway").connect().begin(terms)
+    talk.offer(terms, 1).send(terms, 1).data(terms, 1, 1)
+    yield talk.error(3, 0x000F, "data of part 1 begins at 1, behind the 0 bytes that have come", slot=0).close("G")
+
     talk = Conversation("LZ4 without the capability", "A block that was not agreed is refused.", "gateway")
     talk.add("connect", 1).a("HELLO", v.hello(capabilities=0), 0)
     talk.g("WELCOME", v.welcome(**{**DRAWN, "capabilities": 0}), 0)
@@ -523,6 +627,20 @@ def connections():
     talk.a("COMPLETE", small.complete()).received(small, 1).g("COMPLETED", small.completed())
     yield talk.close("A")
 
+    talk = Conversation("go away while opening",
+                        "G had read what A sent ahead, and finishes it.", "agent").connect()
+    talk.a("SESSION OPEN", small.open(), flags=1).offer(small, 1).data(small, 1).a("COMPLETE", small.complete())
+    talk.g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0)
+    talk.g("SESSION OPENED", small.opened()).send(small, 1, len(SMALL)).g("COMPLETED", small.completed())
+    yield talk.close("A")
+
+    talk = Conversation("go away before opening",
+                        "GO AWAY crossed SESSION OPEN; A opens on another connection.", "agent").connect()
+    talk.a("SESSION OPEN", small.open(), flags=1).offer(small, 1).data(small, 1).a("COMPLETE", small.complete())
+    talk.g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0)
+    talk.g("SESSION REFUSED", v.session_refused(0x0025, 0, "the gateway is being stopped")).close("A")
+    yield talk.connect(2).flight(small, on=2)
+
     talk = Conversation("draining", "SESSION OPEN that crosses GO AWAY is refused.", "gateway").connect()
     talk.add("drain", 60000).g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0)
     talk.a("SESSION OPEN", Terms(SMALL).open())
@@ -553,7 +671,7 @@ def connections():
 
 
 def all_conversations():
-    for source in (small_files, several_parts, resumed, adopted, existing, streams, troubles, connections):
+    for source in (small_files, several_parts, credit, resumed, adopted, existing, streams, troubles, connections):
         yield from source()
 
 
