@@ -175,10 +175,10 @@ class Conversation:
             self.send(terms, part, slot=slot, on=on)
         return self.move(terms, *parts, slot=slot, on=on)
 
-    def transfer_small(self, terms):
+    def transfer_small(self, terms, on=1):
         """A one-part file whose data waits for the decision."""
-        self.offer(terms, 1).send(terms, 1).data(terms, 1)
-        return self.a("COMPLETE", terms.complete()).received(terms, 1)
+        self.offer(terms, 1, on=on).send(terms, 1, on=on).data(terms, 1, on=on)
+        return self.a("COMPLETE", terms.complete(), on=on).received(terms, 1, on=on)
 
     def move(self, terms, *parts, slot=1, on=1, start=0):
         for part in parts:
@@ -290,8 +290,9 @@ def credit():
     talk.data(small, 1).a("COMPLETE", small.complete()).received(small, 1)
     yield talk.g("COMPLETED", small.completed())
 
-    talk = Conversation("each part has its limit", "Part 2 goes on while part 1 waits for RECEIVED.", "agent").connect()
-    talk.begin(large).offer(large, 1).offer(large, 2).send(large, 1, limit=6).send(large, 2)
+    talk = Conversation("each part has its limit", "Part 2 goes on while part 1 waits for RECEIVED.", "agent")
+    talk.connect(initialCreditBytes=0).begin(large).offer(large, 1).offer(large, 2)
+    talk.send(large, 1, limit=6).send(large, 2)
     talk.data(large, 1, 0, 6).data(large, 2).received(large, 2).stored(large, 2).received(large, 1, count=6)
     yield talk.data(large, 1, 6).received(large, 1).stored(large, 1)
 
@@ -519,16 +520,15 @@ def troubles():
     yield talk.transfer(terms, 2)
 
     talk = Conversation("a part that is let go",
-                        "It is offered again, and sent from its first byte.", "agent").connect().begin(terms)
-    talk.offer(terms, 1).send(terms, 1, limit=6).data(terms, 1, 0, 6)
+                        "It is offered again, and sent from its first byte.", "agent")
+    talk.connect(initialCreditBytes=0).begin(terms).offer(terms, 1).send(terms, 1, limit=6).data(terms, 1, 0, 6)
     yield talk.error(1, 0x0052, "part 1 was let go; other parts need its memory", 1, 200).transfer(terms, 1)
 
     talk = Conversation("a store that is down",
                         "A waits as long as G says, and sends no data before a decision.", "agent").connect()
     talk.a("SESSION OPEN", small.open(), flags=1).offer(small, 1).data(small, 1).a("COMPLETE", small.complete())
     talk.g("SESSION REFUSED", v.session_refused(0x003D, 5000, "the store does not answer")).pause(4900)
-    talk.begin(small).transfer_small(small)
-    yield talk.g("COMPLETED", small.completed())
+    yield talk.begin(small).transfer_small(small).g("COMPLETED", small.completed())
 
     talk = Conversation("no", "The store denies the gateway; A reports.", "agent").connect().begin(terms)
     talk.offer(terms, 1)
@@ -639,7 +639,7 @@ def connections():
     talk.a("SESSION OPEN", small.open(), flags=1).offer(small, 1).data(small, 1).a("COMPLETE", small.complete())
     talk.g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0)
     talk.g("SESSION REFUSED", v.session_refused(0x0025, 0, "the gateway is being stopped")).close("A")
-    yield talk.connect(2).flight(small, on=2)
+    yield talk.connect(2).begin(small, on=2).transfer_small(small, on=2).g("COMPLETED", small.completed(), on=2)
 
     talk = Conversation("draining", "SESSION OPEN that crosses GO AWAY is refused.", "gateway").connect()
     talk.add("drain", 60000).g("GO AWAY", v.go_away(60000, "the gateway is being stopped"), 0)

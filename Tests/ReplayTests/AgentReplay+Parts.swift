@@ -92,7 +92,7 @@ extension AgentReplay {
         switch (line.sender, try line.content()) {
         case (.gateway, .frame(_, let frame)):
             if index == lostIndex { return true }
-            if frame.type == .stored { try expectNoMoreData(at: actual(place)) }
+            try prepare(for: frame, at: actual(place))
             try deliver(line, to: actual(place).slot)
             return true
         case (.agent, .frame(_, let frame)):
@@ -109,6 +109,25 @@ extension AgentReplay {
         }
         comparedCount += 1
         return true
+    }
+
+    /// Looks at what the agent has sent of a part when the gateway says something of it.
+    private func prepare(for frame: Frame, at place: PartPlace) throws {
+        switch frame {
+        case .stored: try expectNoMoreData(at: place)
+        case .error:
+            try expectNoMoreData(at: place)
+            putOff.insert(place)
+        case .partDecision(let decision):
+            switch decision.decision {
+            case .send, .have: break
+            case .later:
+                putOff.insert(place)
+                sent.removeAll { isAbout(place, $0) && $0.frame == nil }  // Sent ahead: the gateway discards it.
+            case .no: sent.removeAll { isAbout(place, $0) && $0.frame == nil }
+            }
+        default: break
+        }
     }
 
     /// Where the agent has the part of a place of the lines.

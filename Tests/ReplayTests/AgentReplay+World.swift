@@ -17,7 +17,10 @@ extension AgentReplay: HostWorld {
             wires[number]?.write(buffer, .toAgent)
             return
         }
-        if let part = frame.part { offered[OfferPlace(connection: number, part: part)] = slot }
+        if let part = frame.part {
+            offered[OfferPlace(connection: number, part: part)] = slot
+            credit.offer(PartPlace(slot: SlotPlace(connection: number, slot: slot), part: part))
+        }
         sent.append(Sent(connection: number, slot: slot, what: .frame(frame)))
     }
 
@@ -30,6 +33,8 @@ extension AgentReplay: HostWorld {
         guard let slot = offered[OfferPlace(connection: number, part: header.part)] else {
             return violation("the agent sent data of part \(header.part) before its offer")
         }
+        let place = PartPlace(slot: SlotPlace(connection: number, slot: slot), part: header.part)
+        if let objection = credit.send(range, of: place) { violation(objection) }
         sent.append(Sent(connection: number, slot: slot, what: .data(header.part, range)))
     }
 

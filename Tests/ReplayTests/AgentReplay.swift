@@ -71,6 +71,10 @@ final class AgentReplay {
     let lostIndex: Int?
     /// Parts that the gateway has named as partials or candidates, and what it says of an offer of them.
     var named: [PartPlace: (digest: SHA256Digest, decision: PartDecision.Decision)] = [:]
+    /// What the agent may send.
+    var credit = AgentCredit()
+    /// Parts that the gateway has put off, as the agent's slots have them.
+    var putOff: Set<PartPlace> = []
     /// Connections that were told to go away.
     private var dismissed: Set<Int> = []
     /// Digests that readings are to give first, where the gateway's answer says that the bytes were others.
@@ -140,17 +144,28 @@ final class AgentReplay {
             if answer.type == .goAway { dismissed.insert(frame.connection) }
             try deliver(frame, to: place)
         case .connect(let number): try connect(number)
-        case .pause(let milliseconds):
-            schedule.run(for: .milliseconds(Int64(milliseconds)))
-            if let early = sent.first(where: { $0.part == nil && $0.frame?.type != .complete }) {
-                throw failure("the agent sent \(early.what) in a pause")
-            }
+        case .pause(let milliseconds): try pause(.milliseconds(Int64(milliseconds)))
         case .close(let number, .agent): try closeByAgent(number)
         case .close(let number, .gateway):
             wires[number]?.close(from: .toAgent)
             settle()
         case .store, .restart, .drain, .invitation: break  // The gateway's business.
         }
+    }
+
+    /// Lets time pass in which nothing begins and nothing that was put off is offered again.
+    private func pause(_ duration: Duration) throws {
+        // What has to wait for as long as the pause may be sent at its very end.
+        let end = min(duration, .milliseconds(5))
+        schedule.run(for: duration - end)
+        let early = sent.first { sent in
+            guard let part = sent.part else { return sent.frame?.type != .complete }
+            let slot = SlotPlace(connection: sent.connection, slot: sent.slot)
+            return putOff.contains(PartPlace(slot: slot, part: part))
+        }
+        if let early { throw failure("the agent sent \(early.what) in a pause") }
+        putOff = []
+        schedule.run(for: end)
     }
 
     /// Lets happen what needs no time.
@@ -358,6 +373,7 @@ final class AgentReplay {
     func send(_ frame: Frame, to place: SlotPlace, on wire: Wire) throws {
         var buffer = ByteBuffer()
         try frame.encode(slot: place.slot, into: &buffer)
+        credit.note(frame, at: place)
         wire.write(buffer, .toAgent)
         settle()
     }

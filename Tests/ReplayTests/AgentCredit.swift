@@ -1,0 +1,61 @@
+import TransferCoreSupport
+import WireProtocol
+
+/// What the agent may send of each part (specification §7.2), by the frames that it was sent: its data is held to
+/// this, however it cuts and orders it.
+struct AgentCredit {
+    private struct Part {
+        /// `nil` while the part is not decided.
+        var limit: UInt64?
+        var undecidedBytes: UInt64 = 0
+    }
+
+    private var initialBytes: [Int: UInt64] = [:]
+    private var parts: [PartPlace: Part] = [:]
+
+    /// Takes note of a frame of the gateway.
+    mutating func note(_ frame: Frame, at slot: SlotPlace) {
+        switch frame {
+        case .welcome(let welcome): initialBytes[slot.connection] = UInt64(welcome.initialCreditBytes)
+        case .partDecision(let decision):
+            let place = PartPlace(slot: slot, part: decision.part)
+            if case .send(_, let limit) = decision.decision {
+                parts[place] = Part(limit: limit)
+            } else {
+                parts[place] = nil
+            }
+        case .received(let received):
+            let place = PartPlace(slot: slot, part: received.part)
+            if let limit = parts[place]?.limit { parts[place]?.limit = max(limit, received.limit) }
+        case .resumeState(let state): name(state.partials, at: slot)
+        case .sessionOpened(let opened): name(opened.adoption?.partials ?? [], at: slot)
+        default: break
+        }
+        if frame.closesSlot { parts = parts.filter { $0.key.slot != slot } }
+    }
+
+    private mutating func name(_ partials: [PartialPart], at slot: SlotPlace) {
+        for partial in partials {
+            parts[PartPlace(slot: slot, part: partial.part)] = Part(limit: partial.limit)
+        }
+    }
+
+    /// The agent offers a part: it is not decided.
+    mutating func offer(_ place: PartPlace) { parts[place] = Part() }
+
+    /// The agent sends bytes of a part.
+    ///
+    /// - Returns: what is wrong with them.
+    mutating func send(_ range: Range<UInt64>, of place: PartPlace) -> String? {
+        guard let part = parts[place] else { return nil }  // It has come to nothing, and the gateway discards its data.
+        if let limit = part.limit {
+            guard range.upperBound > limit else { return nil }
+            return "the agent sent bytes of part \(place.part) below \(range.upperBound), beyond its limit \(limit)"
+        }
+        parts[place]?.undecidedBytes += UInt64(range.count)
+        let undecided = parts.filter { $0.key.slot.connection == place.slot.connection }.map(\.value.undecidedBytes)
+        let (sum, initial) = (undecided.reduce(0, +), initialBytes[place.slot.connection] ?? 0)
+        guard sum > initial else { return nil }
+        return "the agent sent \(sum) undecided bytes, beyond the initial credit of \(initial)"
+    }
+}
