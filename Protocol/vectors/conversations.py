@@ -456,6 +456,18 @@ def existing():
     talk.a("PROVE", v.prove(len(SMALL), PART, root(SMALL), "../none.bin"))
     yield talk.g("SESSION REFUSED", v.session_refused(0x0030, 0, "the key has a segment that is . or .."))
 
+    whole = Terms(LARGE)
+    talk = Conversation("prove several parts", "The store keeps a composite digest, and the part size is the object's.",
+                        "gateway").connect().begin(whole).transfer(whole, 1, 2, 3)
+    talk.list_all(whole).g("COMPLETED", whole.completed())
+    known = v.identifier(whole.session)
+    said = v.statement(DEVICE, PREFIX + KEY, known, len(LARGE), PART, 1, root(LARGE), composite(LARGE), "", WALL)
+    talk.a("PROVE", v.prove(len(LARGE), PART, root(LARGE), KEY))
+    talk.g("PROVEN", v.proven(0, 1, root(LARGE), len(LARGE), PART, composite(LARGE), "", known,
+                              (WALL, v.sign(said.data))), flags=1)
+    talk.a("PROVE", v.prove(len(LARGE), PART, root(bytes(40)), KEY))
+    yield talk.g("PROVEN", v.proven(2, 1, root(LARGE), len(LARGE), PART, composite(LARGE), "", known))
+
     talk = held("prove by reading back", "Nothing tells the content until G may read the object.", SMALL, "none")
     talk.connect().a("PROVE", v.prove(len(SMALL), PART, root(SMALL), KEY))
     talk.g("PROVEN", v.proven(3, 0, b"", len(SMALL), 0, etag(SMALL), "", older))

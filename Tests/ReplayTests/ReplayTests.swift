@@ -34,7 +34,7 @@ import WireProtocol
             }
             verifiedCount += receipts.verifiedCount
         }
-        #expect(verifiedCount == 4)
+        #expect(verifiedCount == 5)
     }
 
     /// A frame that no line has is found. Between two lines of the agent a line is not removed: they would become one
