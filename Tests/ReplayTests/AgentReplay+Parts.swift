@@ -111,6 +111,21 @@ extension AgentReplay {
         return true
     }
 
+    /// Lets time pass in which nothing begins and nothing that was put off is offered again.
+    func pause(_ duration: Duration) throws {
+        // What has to wait for as long as the pause may be sent at its very end.
+        let end = min(duration, .milliseconds(5))
+        schedule.run(for: duration - end)
+        let early = sent.first { sent in
+            guard let part = sent.part else { return sent.frame?.type != .complete }
+            let slot = SlotPlace(connection: sent.connection, slot: sent.slot)
+            return putOff.contains(PartPlace(slot: slot, part: part))
+        }
+        if let early { throw failure("the agent sent \(early.what) in a pause") }
+        putOff = []
+        schedule.run(for: end)
+    }
+
     /// Looks at what the agent has sent of a part when the gateway says something of it.
     private func prepare(for frame: Frame, at place: PartPlace) throws {
         switch frame {

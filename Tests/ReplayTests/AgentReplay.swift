@@ -35,14 +35,15 @@ final class AgentReplay {
     let schedule = Schedule()
     let lines: [Conversation.Line]
     let script: AgentScript
-    private let cryptography: SiteCryptography
+    let cryptography: SiteCryptography
     let journal = VirtualJournal()
     var files: [UploadID: VirtualFile] = [:]
     private var partBytes: [String: UInt64] = [:]
     private var uploads: [String: UploadID] = [:]
     private var hosts: [Int: AgentHost] = [:]
     private var submitted: [Int: Set<String>] = [:]
-    private var askedCount: Int64 = 0
+    /// The lines of PROVE that the user has asked.
+    var asked: Set<Int> = []
     var wires: [Int: Wire] = [:]
     var connectionCounts: [Int: Int] = [:]
     var numbers: [Int: [ConnectionID: Int]] = [:]
@@ -56,7 +57,7 @@ final class AgentReplay {
     /// What the agent has sent and no line was compared with, in order.
     var sent: [Sent] = []
     /// The ids of sessions in the lines, by those that the agent drew.
-    private var sessions: [SessionID: SessionID] = [:]
+    var sessions: [SessionID: SessionID] = [:]
     /// The session that a slot carries, as the lines name it.
     private(set) var sessionIDs: [SlotPlace: SessionID] = [:]
     /// Where the agent has offered a part of the lines.
@@ -75,6 +76,9 @@ final class AgentReplay {
     var credit = AgentCredit()
     /// Parts that the gateway has put off, as the agent's slots have them.
     var putOff: Set<PartPlace> = []
+    /// The receipts of the lines, and what their signatures are of.
+    var receipts = ReceiptLedger()
+    let signed = SignedStatements()
     /// Connections that were told to go away.
     private var dismissed: Set<Int> = []
     /// Digests that readings are to give first, where the gateway's answer says that the bytes were others.
@@ -153,21 +157,6 @@ final class AgentReplay {
         }
     }
 
-    /// Lets time pass in which nothing begins and nothing that was put off is offered again.
-    private func pause(_ duration: Duration) throws {
-        // What has to wait for as long as the pause may be sent at its very end.
-        let end = min(duration, .milliseconds(5))
-        schedule.run(for: duration - end)
-        let early = sent.first { sent in
-            guard let part = sent.part else { return sent.frame?.type != .complete }
-            let slot = SlotPlace(connection: sent.connection, slot: sent.slot)
-            return putOff.contains(PartPlace(slot: slot, part: part))
-        }
-        if let early { throw failure("the agent sent \(early.what) in a pause") }
-        putOff = []
-        schedule.run(for: end)
-    }
-
     /// Lets happen what needs no time.
     func settle() {
         schedule.run(for: .milliseconds(1))
@@ -190,6 +179,7 @@ final class AgentReplay {
         let host = hosts[run] ?? makeHost(run)
         hosts[run] = host
         if submitted[run] == nil { try submit(in: run, host) }
+        if let question = script.question(in: run, from: position - 1) { ask(question, host) }
         guard wait(for: { wires[number] != nil }) else { throw failure("the agent did not connect") }
     }
 
@@ -201,7 +191,7 @@ final class AgentReplay {
             software: "sluice-agent/1.0")
         let host = AgentHost(world: self, number: run) { now in
             Agent(
-                limits: limits, identity: identity, cryptography: TrustingCryptography(),
+                limits: limits, identity: identity, cryptography: ReplayCryptography(signed: self.signed),
                 generator: SeededGenerator(seed: UInt64(run) + 1), now: now)
         }
         host.tamperReading = { [unowned self] _, reading in
@@ -250,17 +240,6 @@ final class AgentReplay {
         host.submit(request)
     }
 
-    /// The user asks whether the store holds a file's content.
-    private func ask(_ prove: Prove, _ host: AgentHost) {
-        askedCount += 1
-        let time = ModificationTime(seconds: 0, nanoseconds: 0)
-        let stamp = FileStamp(device: 1, inode: 1, size: prove.size, modification: time, change: time)
-        let request = ProofRequest(
-            id: UploadID(1_000 + askedCount), key: prove.key, stamp: stamp, partBytes: prove.partBytes,
-            root: prove.root, readsBack: prove.readsBack)
-        host.change { $0.prove(request, now: schedule.now) }
-    }
-
     /// The file that the user pushed to a key, and the size of its parts.
     func file(of key: String) -> (VirtualFile, partBytes: UInt64)? {
         guard let file = uploads[key].flatMap({ files[$0] }), let partBytes = partBytes[key] else { return nil }
@@ -301,7 +280,8 @@ final class AgentReplay {
         else { throw failure("no agent has connection \(line.connection)") }
         let isNext: (Sent) -> Bool = { $0.connection == line.connection && $0.part == nil }
         if case .sessionOpen = expected { try submit(in: run, host) }
-        if case .prove(let prove) = expected { ask(prove, host) }
+        if case .prove = expected, let question = script.question(in: run, from: position - 1) { ask(question, host) }
+        try noteReceipt(of: expected, slot: slot, on: line.connection)
         if case .sessionLeave = expected, !sent.contains(where: isNext) { drop(in: run, host) }
         guard wait(for: { sent.contains(where: isNext) }), let index = sent.firstIndex(where: isNext),
             let got = sent[index].frame
@@ -362,7 +342,8 @@ final class AgentReplay {
 
     /// Sends a line of the gateway, with the session ids that the agent drew.
     func deliver(_ line: Conversation.FrameLine, to place: SlotPlace) throws {
-        guard let wire = wires[place.connection], case .frame(_, let frame) = try line.content() else { return }
+        guard let wire = wires[place.connection], case .frame(let slot, let frame) = try line.content() else { return }
+        try noteReceipt(of: frame, slot: slot, on: line.connection)
         let session = frame.session.flatMap { named in sessions.first { $0.value == named }?.key }
         try send(session.map(frame.with) ?? frame, to: place, on: wire)
         note(frame, at: place)
@@ -391,6 +372,7 @@ final class AgentReplay {
     /// What the last answer said of a file is what the agent told its user.
     private func checkOutcome() throws {
         settle()
+        try checkReceipts()
         guard case .frame(let last) = lines.last, last.type == .completed,
             let run = script.run(of: last.connection), let host = hosts[run]
         else { return }

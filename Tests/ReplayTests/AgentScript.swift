@@ -27,6 +27,12 @@ struct AgentScript {
         var saved: SessionToken?
     }
 
+    /// What the user asks by PROVE, and the line that has it.
+    struct Question {
+        var line: Int
+        var prove: Prove
+    }
+
     /// A line of the agent with which it begins something in a slot.
     private struct Beginning {
         var line: Int
@@ -35,6 +41,7 @@ struct AgentScript {
         var key: String
         var open: SessionOpen?
         var token: SessionToken?
+        var prove: Prove?
         var asksForReceipt = false
     }
 
@@ -42,8 +49,7 @@ struct AgentScript {
     /// The most connections that are open at once.
     let connectionsMax: Int
     /// Whether nothing begins in any slot.
-    var isIdle: Bool { beginnings.isEmpty && !asksByProve }
-    private let asksByProve: Bool
+    var isIdle: Bool { beginnings.isEmpty }
     private let beginnings: [Beginning]
     private let sizes: [String: UInt64]
 
@@ -52,7 +58,6 @@ struct AgentScript {
         var beginnings: [Beginning] = []
         var sizes: [String: UInt64] = [:]
         var (open, openMax) = (0, 0)
-        var asksByProve = false
         for (index, line) in lines.enumerated() {
             if case .connect = line { open += 1 }
             if case .close = line { open -= 1 }
@@ -82,14 +87,16 @@ struct AgentScript {
             case .complete(let complete):
                 let use = beginnings.last { $0.connection == line.connection && $0.slot == slot }
                 if let use { sizes[use.key] = complete.size }
-            case .prove: asksByProve = true
+            case .prove(let prove):
+                beginning.prove = prove
+                beginning.key = prove.key
+                beginnings.append(beginning)
             default: break
             }
         }
         self.runs = runs
         self.beginnings = beginnings
         self.sizes = sizes
-        self.asksByProve = asksByProve
         connectionsMax = max(openMax, 1)
     }
 
@@ -113,6 +120,12 @@ struct AgentScript {
         return Push(
             key: next.key, size: terms.size, partBytes: terms.partBytes, modification: terms.modification,
             policy: policy, wantsReceipt: next.asksForReceipt, metadata: terms.metadata, saved: next.token)
+    }
+
+    /// What the user asks at the latest when a line is reached: what begins next in a run.
+    func question(in run: Int, from line: Int) -> Question? {
+        let next = beginnings.first { $0.line >= line && runs[run].connections.contains($0.connection) }
+        return next.flatMap { next in next.prove.map { Question(line: next.line, prove: $0) } }
     }
 
     /// Whether a run goes on with a key by a token, and so has its journal.

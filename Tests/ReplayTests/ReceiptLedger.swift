@@ -1,5 +1,4 @@
 import SecureChannel
-import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
@@ -13,6 +12,8 @@ struct ReceiptLedger {
 
     private var welcomes: [Int: Welcome] = [:]
     private var uses: [SlotPlace: Use] = [:]
+    /// What was signed, by the signatures.
+    private(set) var statements: [[UInt8]: ReceiptStatement] = [:]
     /// How many signatures were verified.
     private(set) var verifiedCount = 0
 
@@ -54,21 +55,8 @@ struct ReceiptLedger {
         guard try publicKey.isSignature(receipt.bytes, of: try statement.encoded()) else {
             return "the signature is not one of \(statement)"
         }
+        statements[receipt.bytes] = statement
         verifiedCount += 1
         return nil
-    }
-}
-
-/// The agent draws other session ids than the lines have, so that no statement of its own can have been signed. It takes
-/// every signature for right here; `ReceiptLedger` verifies those of the lines.
-struct TrustingCryptography: AgentCryptography {
-    func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? {
-        ToyCryptography().rootDigest(of: partDigests)
-    }
-
-    func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? { ToyDigest.sha256(publicKey) }
-
-    func isSignature(_ signature: [UInt8], of statement: [UInt8], by publicKey: [UInt8]) -> Bool {
-        !signature.isEmpty
     }
 }

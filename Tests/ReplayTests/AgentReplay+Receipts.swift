@@ -1,0 +1,88 @@
+import SecureChannel
+import Synchronization
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+// Receipts and PROVE (specification §9.5, §9.6). The signatures of the lines are of statements with the session ids of
+// the lines, and the agent has drawn others: it is held to the same statement with its own id.
+
+/// The statements that the signatures of the lines stand for, as the agent has to build them.
+final class SignedStatements: Sendable {
+    private let statements = Mutex<[[UInt8]: [UInt8]]>([:])
+
+    func add(_ statement: [UInt8], signature: [UInt8]) {
+        statements.withLock { $0[signature] = statement }
+    }
+
+    func isSignature(_ signature: [UInt8], of statement: [UInt8]) -> Bool {
+        statements.withLock { $0[signature] == statement }
+    }
+}
+
+/// The agent's cryptography, which takes the signatures of the lines for those of the agent's statements.
+struct ReplayCryptography: AgentCryptography {
+    let signed: SignedStatements
+
+    func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? { ToyDigest.root(partDigests) }
+
+    func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? {
+        // Only a broken OpenSSL fails here, and then no receipt is kept, which is found.
+        try? SHA256Digest.of(publicKey)
+    }
+
+    func isSignature(_ signature: [UInt8], of statement: [UInt8], by publicKey: [UInt8]) -> Bool {
+        signed.isSignature(signature, of: statement)
+    }
+}
+
+extension AgentReplay {
+    /// Verifies the receipt of a line, and has the agent take its signature for one of the agent's own statement.
+    func noteReceipt(of frame: Frame, slot: Slot, on connection: Int) throws {
+        let session = frame.token.flatMap(cryptography.session)?.session
+        if let objection = try receipts.note(frame, slot: slot, on: connection, session: session) {
+            throw failure(objection)
+        }
+        guard let signature = frame.receipt?.bytes, var statement = receipts.statements[signature] else { return }
+        let drawn = sessions.first { $0.value == statement.session }?.key
+        statement.session = drawn ?? statement.session
+        signed.add(try statement.encoded(), signature: signature)
+    }
+
+    /// The user asks what a line of the agent asks.
+    func ask(_ question: AgentScript.Question, _ host: AgentHost) {
+        guard asked.insert(question.line).inserted else { return }
+        let prove = question.prove
+        let id = UploadID(1_000 + Int64(asked.count))
+        let content = ReplaySite.content(key: prove.key, size: prove.size)
+        let file = VirtualFile(bytes: content, inode: UInt64(id.value), seconds: 0, nanoseconds: 0)
+        files[id] = file
+        let parts = stride(from: 0, to: content.count, by: Int(clamping: prove.partBytes)).map { start in
+            ToyDigest.sha256(content[start..<min(start + Int(clamping: prove.partBytes), content.count)])
+        }
+        // Of a file that is not there, the user has the digest.
+        let root = ToyDigest.root(parts) == prove.root ? nil : prove.root
+        let request = ProofRequest(
+            id: id, key: prove.key, stamp: file.stamp, partBytes: prove.partBytes, root: root,
+            readsBack: prove.readsBack)
+        host.change { $0.prove(request, now: schedule.now) }
+    }
+
+    /// Every receipt that the agent was given is in its journal.
+    func checkReceipts() throws {
+        guard journal.receipts.count == receipts.verifiedCount else {
+            throw failure("the agent keeps \(journal.receipts.count) of \(receipts.verifiedCount) receipts")
+        }
+    }
+}
+
+extension Frame {
+    /// The signature of a receipt.
+    fileprivate var receipt: ReceiptSignature? {
+        switch self {
+        case .completed(let completed): completed.receipt
+        case .proven(.proven(_, let receipt)): receipt
+        default: nil
+        }
+    }
+}
