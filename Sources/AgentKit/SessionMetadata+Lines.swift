@@ -1,8 +1,8 @@
 package import TransferCore
 package import WireProtocol
 
-// What a user chooses as metadata, and how the journal keeps it: a line for each pair, `=` between its name and its value. No name has a
-// `=` in it, and no value a line feed (specification §6.6).
+// What a user chooses as metadata, and how the journal keeps it: a line for each pair, `=` between its name and its
+// value. No name has a `=` in it, and no value a line feed (specification §6.6).
 
 extension SessionMetadata {
     /// The pairs in one text.

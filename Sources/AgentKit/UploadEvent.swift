@@ -92,8 +92,8 @@ package struct RunSummary: Equatable, Sendable {
 }
 
 extension UploadFailure.Kind {
-    /// The exit code of a program that ends because of this (after sysexits). For what a gateway's code says, it is that
-    /// of the specification's table (§12), and a test compares the two.
+    /// The exit code of a program that ends because of this (after sysexits). For what a gateway's code says, it is
+    /// that of the specification's table (§12), and a test compares the two.
     package var exitCode: Int32 {
         switch self {
         case .keyTaken, .sessionLost, .superseded: 1

@@ -4,7 +4,8 @@ package import SecureChannel
 // How the key of a site is changed: announced, switched to, and at last shown alone.
 //
 // Each step has one file whose replacement is the step; a process that is killed before has done nothing, and one that
-// is killed behind it has done everything that gateways and agents see. What is left to tidy is tidied by the next step.
+// is killed behind it has done everything that gateways and agents see. What is left to tidy is tidied by the next
+// step.
 //
 //     announce   writes next.key, then next.crt                        next.crt is the step
 //     switch     identity.crt, then identity.key, identity.csr;        identity.crt is the step: until the key's file

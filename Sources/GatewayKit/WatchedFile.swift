@@ -7,8 +7,8 @@ import Synchronization
     import Glibc
 #endif
 
-/// A file of the home as a gateway that serves sees it, or some that belong together: read again whenever one has become
-/// another.
+/// A file of the home as a gateway that serves sees it, or some that belong together: read again whenever one has
+/// become another.
 package final class WatchedFile<Value: Sendable>: Sendable {
     /// What tells one state of the file from another: it is replaced as a whole, or edited in place.
     private struct Stamp: Equatable {

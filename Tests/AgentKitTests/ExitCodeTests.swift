@@ -22,6 +22,6 @@ import WireProtocol
         let code = ErrorCode(rawValue: 0x0777)
         #expect(UploadFailure(code, message: "").kind == .gatewayFailed)
         #expect(UploadFailure(ofConnection: code, message: "").kind == .gatewayFailed)
-        #expect(UploadFailure(code, message: "").sentence.contains("code 1911"))
+        #expect(UploadFailure(code, message: "").sentence.contains("code 0x0777"))
     }
 }

@@ -79,7 +79,7 @@ struct JournalMigrationTests {
         DeviceSite(store: $0, device: "d", prefix: "site/")
     }
 
-    /// The journal of version 0.1 before migration 4: what it proves, it does not say of which store.
+    /// The journal of version 0.1 before migration 5: what it proves, it does not say of which store.
     @Test func aProofOfBeforeNamesNoStore() async throws {
         try await withPath { path in
             var receipt = UploadReceipt(size: 100, partBytes: 50, root: nil, evidence: .none, etag: "e", version: "v")
@@ -96,7 +96,7 @@ struct JournalMigrationTests {
                         DROP TABLE site; ALTER TABLE receipts DROP COLUMN store;
                         ALTER TABLE receipts DROP COLUMN whole_key; ALTER TABLE receipts DROP COLUMN stamp_counts;
                         ALTER TABLE uploads DROP COLUMN wants_receipt;
-                        DELETE FROM grdb_migrations WHERE identifier = '4'
+                        DELETE FROM grdb_migrations WHERE identifier = '5'
                         """)
             }
             try queue.close()

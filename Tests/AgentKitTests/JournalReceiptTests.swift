@@ -132,8 +132,9 @@ struct JournalReceiptTests {
                     sql: """
                         DROP TABLE signed_receipts; DROP TABLE site; ALTER TABLE receipts DROP COLUMN store;
                         ALTER TABLE receipts DROP COLUMN whole_key; ALTER TABLE receipts DROP COLUMN stamp_counts;
-                        ALTER TABLE uploads DROP COLUMN wants_receipt;
-                        DELETE FROM grdb_migrations WHERE identifier IN ('3', '4')
+                        ALTER TABLE uploads DROP COLUMN wants_receipt; ALTER TABLE uploads DROP COLUMN content_type;
+                        ALTER TABLE uploads DROP COLUMN metadata;
+                        DELETE FROM grdb_migrations WHERE identifier IN ('3', '4', '5')
                         """)
             }
             try queue.close()

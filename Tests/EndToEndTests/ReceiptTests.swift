@@ -85,7 +85,8 @@ extension EndToEndTests {
             }
         }
 
-        /// What the gateway says of the store, whatever the journal believes. The store keeps digests that it has checked.
+        /// What the gateway says of the store, whatever the journal believes. The store keeps digests that it has
+        /// checked.
         @Test func aGatewayIsAskedWhatTheStoreHolds() async throws {
             try await Site.serving { site, agent in
                 _ = try site.makeFile("tree/changed", bytes: 1_000)
@@ -111,6 +112,7 @@ extension EndToEndTests {
                 let file = try site.makeLargeFile().path(percentEncoded: false)
                 _ = try await agent.run(["push", file])
                 for suffix in ["", "-wal", "-shm"] {
+                    // try?: SQLite removes the other two itself where it was closed in peace.
                     try? FileManager.default.removeItem(atPath: agent.home + "/journal.sqlite" + suffix)
                 }
                 #expect(try await agent.check([file], exits: 1).first?.state == "not_sent")

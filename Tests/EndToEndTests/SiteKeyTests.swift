@@ -19,6 +19,7 @@ extension EndToEndTests {
         }
 
         private func pins(of agent: AgentHandle) -> String {
+            // try?: where there is no file, nothing is pinned.
             (try? String(contentsOfFile: agent.home + "/pins.json", encoding: .utf8)) ?? ""
         }
 
@@ -39,6 +40,7 @@ extension EndToEndTests {
             let deadline = ContinuousClock.now + Site.deadline
             while try await !list(site).contains(where: { $0.contains(words) }) {
                 try #require(ContinuousClock.now < deadline, "never listed: \(words)")
+                // Nothing tells when the gateway has written what it heard but the command itself.
                 try await Task.sleep(for: .milliseconds(200))
             }
         }

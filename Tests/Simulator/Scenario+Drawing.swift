@@ -27,11 +27,11 @@ extension Scenario {
         scenario.drawTearing(&latest)
         var conditions = Dice(seed: seed ^ 0x88)
         scenario.drawConditions(&conditions)
-        var receipts = Dice(seed: seed ^ 0x99)
+        var receipts = Dice(seed: seed ^ 0xBB)
         scenario.drawSigning(&receipts)
         var wishes = Dice(seed: seed ^ 0xAA)
         scenario.drawReceipts(&wishes)
-        var resuming = Dice(seed: seed ^ 0xBB)
+        var resuming = Dice(seed: seed ^ 0x99)
         scenario.drawResumptions(&resuming)
         return scenario
     }

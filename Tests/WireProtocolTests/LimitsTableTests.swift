@@ -48,7 +48,8 @@ import WireProtocol
             "slots of a connection: \(grouped(Int(limits.slotsMax)))",
             "fruitless beginnings of a device at once: \(grouped(Int(limits.fruitlessBeginningsAtOnce)))",
             "fruitless beginnings of a device a second: \(grouped(Int(limits.fruitlessBeginningsPerSecond)))",
-            "objects read back at once, in all and of a device: \(limits.readBacksMax), \(limits.readBacksPerDeviceMax)",
+            "objects read back at once, in all and of a device: "
+                + "\(limits.readBacksMax), \(limits.readBacksPerDeviceMax)",
             "PROVEs under way, in all and of a device: \(grouped(limits.provesMax)), \(limits.provesPerDeviceMax)",
             "devices whose newest REPORT is kept: \(grouped(limits.reportsMax))",
             "frames of a device at once: \(grouped(Int(limits.framesAtOnce)))",

@@ -28,8 +28,8 @@ extension AgentUpload {
     }
 
     /// The gateway has opened another session: an unfinished one with equal terms, which the journal had lost
-    /// (specification §8.3). The slot carries it from here on. If the agent ends before the journal has it, the next run
-    /// opens anew and has it adopted again; so only COMPLETE waits.
+    /// (specification §8.3). The slot carries it from here on. If the agent ends before the journal has it, the next
+    /// run opens anew and has it adopted again; so only COMPLETE waits.
     mutating func adopt(
         _ opened: SessionOpened, _ adoption: SessionOpened.Adoption, at attachment: Attachment,
         _ context: inout AgentContext

@@ -14,8 +14,8 @@ extension AgentUpload {
         let isCounted = !isSmall(context)
         parts[number] = AgentPart(size: size, stage: .reading, isCounted: isCounted)
         if isCounted { context.partsUnderWay += 1 }
-        // Which parts the store has without a digest, the answer to the first query of a run will say: too late for what
-        // is offered ahead of it.
+        // Which parts the store has without a digest, the answer to the first query of a run will say: too late for
+        // what is offered ahead of it.
         let withMD5 = needsMD5.contains(number) || named.knowledge != .complete
         context.actions.append(
             .readPart(id, number, start: plan.start(of: number), bytes: size, withMD5: withMD5, keep: true))

@@ -1,7 +1,7 @@
 import WireProtocol
 
-/// What a gateway has said of parts without being asked for each: that it holds the beginning of some, the partials, and
-/// that the store has others, the candidates (specification §8.1).
+/// What a gateway has said of parts without being asked for each: that it holds the beginning of some, the partials,
+/// and that the store has others, the candidates (specification §8.1).
 ///
 /// What such a word is worth shows when the agent has read the part: it counts only where the agent's digest is the one
 /// that was named. Until then the word is kept here. A partial belongs to the slot that named it, and is forgotten with
@@ -32,8 +32,8 @@ struct NamedParts: Equatable {
     private(set) var knowledge: Knowledge
     /// Parts that were ever named as partials: data of them waits for a decision, which says from which byte on.
     private(set) var wereHeld: Set<PartNumber> = []
-    /// The slot in which a list of candidates has been announced and is not whole. Until it is, no part is read that may
-    /// have to be offered with an MD5.
+    /// The slot in which a list of candidates has been announced and is not whole. Until it is, no part is read that
+    /// may have to be offered with an MD5.
     private var listDue: Attachment?
 
     init(ofEarlierRun isOfEarlierRun: Bool = false) {

@@ -38,8 +38,9 @@ package struct GatewayLimits: Equatable, Sendable {
 
     // MARK: Rates of a device, over all its connections
 
-    /// How often a device may begin something in a slot (SESSION OPEN, RESUME QUERY, ABORT, PROVE) that comes to nothing: at
-    /// once, and a second. What ends with an object under the key does not count, so that files are stored as fast as
+    /// How often a device may begin something in a slot (SESSION OPEN, RESUME QUERY, ABORT, PROVE) that comes to
+    /// nothing: at once, and a second. What ends with an object under the key does not count, so that files are stored
+    /// as fast as
     /// they come. Each beginning may cost the store five requests. As many at once as there may be sessions; a second,
     /// an agent that goes on with 256 sessions at every cut has that many every three seconds.
     package var fruitlessBeginningsAtOnce: UInt64 = 2_048

@@ -169,8 +169,8 @@ import Testing
         let lines = String(decoding: try old.signs(new), as: UTF8.self).split(separator: "\n")
         var der = Array(try #require(Data(base64Encoded: lines.dropFirst().dropLast().joined())))
         der[der.count - 1] ^= 1
-        let text =
-            "\(lines[0])\n\(Data(der).base64EncodedString(options: .lineLength64Characters))\n\(lines[lines.count - 1])\n"
+        let body = Data(der).base64EncodedString(options: .lineLength64Characters)
+        let text = "\(lines[0])\n\(body)\n\(lines[lines.count - 1])\n"
         try await expectRefused([Array(text.utf8), old.own], of: new, by: [old.pin])
     }
 
