@@ -212,7 +212,7 @@ package final class ProgressLines: Sendable {
         }
         if let count = summary.withoutReceipt, count > 0 {
             lines.append(
-                "\(count) stored without a receipt; sluice-agent check --remote asks for "
+                "\(count) stored without a receipt; sluice-agent check --remote --read-back asks for "
                     + "\(count == 1 ? "it" : "them").\n"
             )
         }

@@ -94,7 +94,7 @@ extension AgentUpload {
             partOfStreamRead(number, digest: digest, md5: md5, bytes: bytes, isLast: isLast, &context)
         case .truncated:
             end(.failed(UploadFailure(.changed, "the file was cut short while it was being read")), &context)
-        case .failed(let failure) where failure.kind == .incomplete:
+        case .failed(let failure) where failure.kind == .incomplete || request.isStream:
             abandon(failure, &context)
         case .failed(let failure):
             end(.failed(failure), &context)

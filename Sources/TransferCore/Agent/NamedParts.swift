@@ -44,11 +44,12 @@ struct NamedParts: Equatable {
 
     var awaitsList: Bool { listDue != nil }
 
-    /// Called with the first query of a session.
+    /// Called with each query that does not join. It asks until one has been answered: a query that was cut or refused
+    /// has brought no knowledge.
     ///
     /// - Returns: whether the query is to ask for partials.
     mutating func ask() -> Bool {
-        guard knowledge == .unasked else { return false }
+        guard knowledge != .complete else { return false }
         knowledge = .asked
         return true
     }
