@@ -101,11 +101,13 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
-    /// A producer that failed gives no object, and nothing of it is left in the store.
-    @Test(arguments: [0, 1, 3]) func whatIsNotWholeIsDropped(partsBefore: Int) throws {
+    /// A producer that failed gives no object, nor does a part that is wanted again of a stream that is gone; and nothing
+    /// of it is left in the store.
+    @Test(arguments: [0, 1, 3], [UploadFailure.Kind.incomplete, .sessionLost])
+    func whatIsNotWholeIsDropped(partsBefore: Int, kind: UploadFailure.Kind) throws {
         var driver = Self.driver()
         for _ in 0..<partsBefore { driver.readStream(bytes: 1_000, isLast: false) }
-        let failure = UploadFailure(.incomplete, "the command failed")
+        let failure = UploadFailure(kind, "it cannot be had again")
         let part = try #require(PartNumber(UInt32(partsBefore + 1)))
         let actions = driver.change {
             $0.partRead(part, of: AgentDriver.upload, .failed(failure), now: $1)
