@@ -13,7 +13,7 @@ TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 
 # Those that take their time: seeds by the thousand, and the behaviour of real S3 servers.
-SLOW_TESTS = SimulatorTests|S3StoreTests.ConformanceTests|RealServerTests
+SLOW_TESTS = SimulatorTests|ReplayTests|S3StoreTests.ConformanceTests|RealServerTests
 
 SEEDS ?= 100000
 KILLS ?= 1000

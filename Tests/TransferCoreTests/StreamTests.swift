@@ -101,8 +101,8 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
-    /// A producer that failed gives no object, nor does a part that is wanted again of a stream that is gone; and nothing
-    /// of it is left in the store.
+    /// A producer that failed gives no object, nor does a stream of which a part is wanted again, and nothing of either
+    /// is left in the store.
     @Test(arguments: [0, 1, 3], [UploadFailure.Kind.incomplete, .sessionLost])
     func whatIsNotWholeIsDropped(partsBefore: Int, kind: UploadFailure.Kind) throws {
         var driver = Self.driver()
