@@ -12,7 +12,8 @@ extension EndToEndTests {
             try await Site.serving(kind) { site, agent in
                 // More parts than are under way at once: otherwise another gateway could be completing it already.
                 let file = try site.makeFile("file", bytes: 12 * site.partBytes)
-                let run = try await agent.start(site.slowPush(file, partsPerSecond: 3)) { program in
+                // Slow enough for the client that aborts, which takes seconds on a busy machine, to come in time.
+                let run = try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
                     try await program.waitForStoredParts(2)
                     try await site.storage.purgeUploads()
                     #expect(
