@@ -169,7 +169,9 @@ extension GatewaySession {
         evidence.listed(listing)
         let overwritten = completion.list.filter { entry in
             guard let known = listed[entry.part] else { return false }
-            return !known.isSameAsStored(entry)
+            // The store has checked the digests of its own listing; elsewhere a digest may be an agent's word.
+            let isOfOtherContent = known.digest != nil && known.digest != entry.digest
+            return isOfOtherContent || !known.isSameAsStored(entry)
         }
         guard overwritten.isEmpty else { return want(overwritten.map(\.part), &context) }
         var next = completion
