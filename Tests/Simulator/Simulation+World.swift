@@ -94,6 +94,8 @@ extension Simulation: HostWorld {
             journals[agent.number].apply(write)
             monitor.committed(write, agent: agent.number)
             checkReceipt(in: write, agent: agent.number)
+            // The process may end before it has reported why.
+            if case .dropping(let id) = write, jobs[job(id)].isStream { jobs[job(id)].isAbandoned = true }
             if case .began(let id, let saved) = write {
                 jobs[job(id)].sessionsBegun += 1
                 jobs[job(id)].partBytesMost = max(jobs[job(id)].partBytesMost, saved.partBytes)

@@ -255,7 +255,7 @@ package struct JobState {
     package let file: VirtualFile
     package var isDone = false
     var isWantedDropped = false
-    /// A stream that can never be whole: its agent has reported a failure, and drops what was begun.
+    /// A stream that can never be whole: its agent drops what was begun, and reports a failure unless it ends before.
     var isAbandoned = false
     /// What the user wanted when the agent last took it up.
     var submittedPolicy = ExistingKeyPolicy.verify
