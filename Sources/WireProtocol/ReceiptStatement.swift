@@ -48,6 +48,23 @@ package struct ReceiptStatement: Sendable {
     package static let purpose = Array("sluice receipt v1".utf8) + [0]
 }
 
+extension ReceiptStatement {
+    /// The statement of an object as COMPLETED or PROVEN tells of it: gateway and agent build the same.
+    ///
+    /// - Parameters:
+    ///   - key: whole, prefix included.
+    ///   - siteKey: the fingerprint of the key that signs.
+    package init(
+        of object: ProvenObject, key: String, device: String, storeIdentity: StoreIdentity, siteKey: SHA256Digest,
+        timeMilliseconds: Int64
+    ) {
+        self.init(
+            storeIdentity: storeIdentity, siteKey: siteKey, device: device, key: key,
+            session: object.session ?? .zero, size: object.size, partBytes: object.partBytes,
+            evidence: object.evidence, etag: object.etag, version: object.version, timeMilliseconds: timeMilliseconds)
+    }
+}
+
 extension ReceiptStatement: Equatable {
     /// Texts are compared as bytes: a statement about a key that only looks alike is another statement.
     package static func == (left: ReceiptStatement, right: ReceiptStatement) -> Bool {

@@ -31,9 +31,7 @@ struct ReceiptLedger {
         case .prove(let prove): uses[place] = Use(key: prove.key)
         case .completed(let completed):
             guard let receipt = completed.receipt else { return nil }
-            let object = ProvenObject(
-                size: completed.size, evidence: completed.evidence, partBytes: completed.partBytes,
-                etag: completed.etag, version: completed.version, session: uses[place]?.session)
+            let object = completed.object(of: uses[place]?.session)
             return try verify(receipt, object, key: completed.location, on: connection)
         case .proven(.proven(let object, let receipt?)):
             return try verify(receipt, object, key: uses[place]?.key ?? "", on: connection)

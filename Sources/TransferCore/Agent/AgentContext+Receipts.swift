@@ -3,27 +3,16 @@ import WireProtocol
 // Receipts: the agent builds the statement that the gateway says to have signed, and believes only the signature of
 // exactly that (specification §9.5).
 
-/// The object that a receipt would be about, as COMPLETED or PROVEN tells of it.
-struct SignedObject {
-    /// Without the device's prefix.
-    var key: String
-    /// `nil` where the store does not tell.
-    var session: SessionID?
-    var size: UInt64
-    var partBytes: UInt64
-    var evidence: ContentEvidence
-    var etag: String
-    var version: String
-}
-
 extension AgentContext {
     /// What becomes of the receipt that came, or did not come, with an answer.
     ///
     /// - Parameters:
+    ///   - key: the object's, without the device's prefix.
     ///   - upload: whose user is told why a receipt is not kept.
     ///   - connection: on which the answer came.
     mutating func receipt(
-        _ signature: ReceiptSignature?, of object: SignedObject, for upload: UploadID, on connection: ConnectionID
+        _ signature: ReceiptSignature?, of object: ProvenObject, key: String, for upload: UploadID,
+        on connection: ConnectionID
     ) -> ReceiptOutcome {
         guard let signature, let connection = connections[connection], let welcome = connection.welcome else {
             return .missing
@@ -37,10 +26,8 @@ extension AgentContext {
             return .missing
         }
         let statement = ReceiptStatement(
-            storeIdentity: welcome.storeIdentity, siteKey: fingerprint, device: welcome.deviceName,
-            key: welcome.site.wholeKey(object.key), session: object.session ?? SessionID(high: 0, low: 0),
-            size: object.size, partBytes: object.partBytes, evidence: object.evidence, etag: object.etag,
-            version: object.version, timeMilliseconds: signature.timeMilliseconds)
+            of: object, key: welcome.site.wholeKey(key), device: welcome.deviceName,
+            storeIdentity: welcome.storeIdentity, siteKey: fingerprint, timeMilliseconds: signature.timeMilliseconds)
         do throws(ReceiptStatementError) {
             let bytes = try statement.encoded()
             if cryptography.isSignature(signature.bytes, of: bytes, by: welcome.receiptKey) {

@@ -168,10 +168,9 @@ struct AgentProof {
                 let message = "the gateway says that the object is this file, and shows evidence of another"
                 return end(.failed(UploadFailure(.protocolViolation, message)), &context)
             }
-            let signed = SignedObject(
-                key: request.key, session: object.session, size: object.size, partBytes: object.partBytes,
-                evidence: object.evidence, etag: object.etag, version: object.version)
-            end(.proven(context.receipt(signature, of: signed, for: request.id, on: connection)), &context)
+            let receipt = context.receipt(
+                signature, of: object, key: request.key, for: request.id, on: connection)
+            end(.proven(receipt), &context)
         }
     }
 

@@ -12,10 +12,9 @@ extension AgentUpload {
     ) -> ReceiptOutcome {
         guard request.wantsReceipt else { return .notAskedFor }
         guard isCompared else { return .missing }
-        let object = SignedObject(
-            key: request.key, session: session, size: completed.size, partBytes: completed.partBytes,
-            evidence: completed.evidence, etag: completed.etag, version: completed.version)
-        return context.receipt(completed.receipt, of: object, for: id, on: attachment.connection)
+        return context.receipt(
+            completed.receipt, of: completed.object(of: session), key: request.key, for: id,
+            on: attachment.connection)
     }
 
     /// Whether the stamp of the file as it was read tells all later versions from it. A part that an earlier run has

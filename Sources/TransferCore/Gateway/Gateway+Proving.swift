@@ -81,12 +81,7 @@ extension Gateway {
         case .different: return .different(object)
         case .unknown: return .unknown(object)
         case .proven:
-            let receipt = context.receipt(
-                for: ReceiptObject(
-                    key: prove.key, session: object.session, size: object.size, partBytes: object.partBytes,
-                    evidence: object.evidence, etag: object.etag, version: object.version),
-                device: prove.device)
-            return .proven(object, receipt: receipt)
+            return .proven(object, receipt: context.receipt(for: object, key: prove.key, device: prove.device))
         }
     }
 

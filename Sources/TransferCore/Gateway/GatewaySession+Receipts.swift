@@ -42,11 +42,7 @@ extension GatewaySession {
     /// content; any other frame as it is.
     func withReceipt(_ frame: Frame, for attachment: Attachment, _ context: inout GatewayContext) -> Frame {
         guard case .completed(let completed) = frame, isVerified, context.slotsWithReceipt.contains(attachment),
-            let receipt = context.receipt(
-                for: ReceiptObject(
-                    key: facts.key, session: id, size: completed.size, partBytes: completed.partBytes,
-                    evidence: completed.evidence, etag: completed.etag, version: completed.version),
-                device: device)
+            let receipt = context.receipt(for: completed.object(of: id), key: facts.key, device: device)
         else { return frame }
         return .completed(
             Completed(

@@ -56,3 +56,11 @@ extension Completed: FrameBody {
         receipt = reader.flags & Self.receiptFlag == 0 ? nil : try reader.receipt()
     }
 }
+
+extension Completed {
+    /// The object that it tells of, which a session has written.
+    package func object(of session: SessionID?) -> ProvenObject {
+        ProvenObject(
+            size: size, evidence: evidence, partBytes: partBytes, etag: etag, version: version, session: session)
+    }
+}
