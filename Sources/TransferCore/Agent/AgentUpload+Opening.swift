@@ -13,10 +13,10 @@ extension AgentUpload {
         context.send(.sessionOpen(open), to: attachment)
     }
 
-    mutating func sendResumeQuery(to attachment: Attachment, joining: Bool = false, _ context: inout AgentContext) {
+    func sendResumeQuery(to attachment: Attachment, joining: Bool = false, _ context: inout AgentContext) {
         let entries = joining ? [] : stored.values.sorted { $0.part < $1.part }
         let query = ResumeQuery(
-            listedParts: UInt32(clamping: entries.count), token: token, asksForPartials: !joining && named.ask(),
+            listedParts: UInt32(clamping: entries.count), token: token, asksForPartials: !joining && !named.isComplete,
             asksForReceipt: request.wantsReceipt)
         context.send(.resumeQuery(query), to: attachment)
         guard !entries.isEmpty else { return }

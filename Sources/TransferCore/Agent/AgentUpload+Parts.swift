@@ -14,9 +14,9 @@ extension AgentUpload {
         let isCounted = !isSmall(context)
         parts[number] = AgentPart(size: size, stage: .reading, isCounted: isCounted)
         if isCounted { context.partsUnderWay += 1 }
-        // Which parts the store has without a digest, the answer to the first query of a run will say: too late for
+        // The answer to a run's first query says which parts the store has without a digest. That is too late for
         // what is offered ahead of it.
-        let withMD5 = needsMD5.contains(number) || named.knowledge != .complete
+        let withMD5 = needsMD5.contains(number) || !named.isComplete
         context.actions.append(
             .readPart(id, number, start: plan.start(of: number), bytes: size, withMD5: withMD5, keep: true))
         return true
@@ -156,7 +156,7 @@ extension AgentUpload {
     /// deferred again. A part that was sent before may be held by the gateway, whose decision says from which byte on.
     private func mayGoUndecided(_ number: PartNumber, _ part: AgentPart, _ context: AgentContext) -> Bool {
         context.store.allowsEarlyData && !part.wasPutOff && part.mostTaken == 0 && !window.known.contains(number)
-            && phase != .resuming && named.knowledge == .complete && !named.wereHeld.contains(number)
+            && phase != .resuming && named.isComplete && !named.wereHeld.contains(number)
             && !(plan?.isOnePart == true && request.saved?.session == session)
     }
 

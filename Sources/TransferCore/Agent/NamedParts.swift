@@ -18,18 +18,10 @@ struct NamedParts: Equatable {
         var standing: Standing
     }
 
-    /// Whether the agent knows which parts a gateway may hold bytes of.
-    enum Knowledge: Equatable {
-        /// The session was opened in this run, or a gateway has named its partials in this run.
-        case complete
-        /// The session is of an earlier run: its first query asks.
-        case unasked
-        /// Asked, and not answered. The question is put once in a run.
-        case asked
-    }
-
     private var parts: [PartNumber: Named] = [:]
-    private(set) var knowledge: Knowledge
+    /// Whether the agent knows which parts a gateway may hold bytes of: the session was opened in this run, or a
+    /// gateway has named its partials in this run.
+    private(set) var isComplete: Bool
     /// Parts that were ever named as partials: data of them waits for a decision, which says from which byte on.
     private(set) var wereHeld: Set<PartNumber> = []
     /// The slot in which a list of candidates has been announced and is not whole. Until it is, no part is read that
@@ -37,27 +29,16 @@ struct NamedParts: Equatable {
     private var listDue: Attachment?
 
     init(ofEarlierRun isOfEarlierRun: Bool = false) {
-        knowledge = isOfEarlierRun ? .unasked : .complete
+        isComplete = !isOfEarlierRun
     }
 
     subscript(number: PartNumber) -> Named? { parts[number] }
 
     var awaitsList: Bool { listDue != nil }
 
-    /// Called with each query that does not join. It asks until one has been answered: a query that was cut or refused
-    /// has brought no knowledge.
-    ///
-    /// - Returns: whether the query is to ask for partials.
-    mutating func ask() -> Bool {
-        guard knowledge != .complete else { return false }
-        knowledge = .asked
-        return true
-    }
-
-    /// The query that asked has been answered.
-    mutating func answered() {
-        if knowledge == .asked { knowledge = .complete }
-    }
+    /// A query has been answered. Until then each query that does not join asks for partials: one that was cut or
+    /// refused has brought no knowledge.
+    mutating func answered() { isComplete = true }
 
     mutating func name(_ partial: PartialPart, in slot: Attachment) {
         wereHeld.insert(partial.part)
