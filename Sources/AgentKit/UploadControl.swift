@@ -5,25 +5,23 @@ final class UploadControl: Sendable {
     private struct State {
         /// The run's, from when it has something to stop until it has nothing left.
         var core: AgentCore?
-        var stoppedAt: ContinuousClock.Instant?
+        var isStopped = false
         var isStoppedAtOnce = false
     }
 
     private let state = Mutex(State())
 
     /// Whether nothing new is to be begun.
-    var isStopped: Bool { state.withLock { $0.stoppedAt != nil } }
+    var isStopped: Bool { state.withLock { $0.isStopped } }
 
-    /// Whether the stop was longer ago than that.
-    func hasBeenStopped(for duration: Duration) -> Bool {
-        state.withLock { state in state.stoppedAt.map { ContinuousClock.now - $0 >= duration } ?? false }
-    }
+    /// Whether the run was stopped without a grace.
+    var isStoppedAtOnce: Bool { state.withLock { $0.isStoppedAtOnce } }
 
     /// Called by the run when it has something to stop.
     func attach(_ core: AgentCore) async {
         let (isStopped, isStoppedAtOnce) = state.withLock { state in
             state.core = core
-            return (state.stoppedAt != nil, state.isStoppedAtOnce)
+            return (state.isStopped, state.isStoppedAtOnce)
         }
         if isStopped { await core.stop() }
         if isStoppedAtOnce { await core.stop() }
@@ -37,8 +35,8 @@ final class UploadControl: Sendable {
     /// Stops the run, once; it ends within the grace.
     func stop() async {
         let core: AgentCore? = state.withLock { state in
-            guard state.stoppedAt == nil else { return nil }
-            state.stoppedAt = .now
+            guard !state.isStopped else { return nil }
+            state.isStopped = true
             return state.core
         }
         await core?.stop()

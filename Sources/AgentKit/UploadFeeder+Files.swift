@@ -280,7 +280,7 @@ private struct KeySet {
 
 /// The files of a push, looked at by one thread after the other: a disk may take its time.
 final class SharedWalk: Sendable {
-    /// How long after a stop the files that are left are counted.
+    /// The longest time that counting the remaining files takes after a stop.
     private static let countingTime = Duration.milliseconds(500)
 
     private let batches: Mutex<FileBatches>
@@ -295,9 +295,14 @@ final class SharedWalk: Sendable {
         batches.withLock { $0.next(atMost: count) }
     }
 
+    /// Counts the files that the walk has not reached.
+    ///
+    /// The time is measured from here and not from the stop: the feeder may notice the stop late, and would then count
+    /// nothing.
     func countRest() -> NotBegun {
         batches.withLock { batches in
-            batches.countRest { [control] in control.hasBeenStopped(for: Self.countingTime) }
+            let end = ContinuousClock.now + Self.countingTime
+            return batches.countRest { [control] in control.isStoppedAtOnce || ContinuousClock.now >= end }
         }
     }
 }
