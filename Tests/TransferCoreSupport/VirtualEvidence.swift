@@ -18,3 +18,17 @@ package enum VirtualEvidence {
         }
     }
 }
+
+extension VirtualStore {
+    /// What the store keeps of an object's content.
+    package enum Keeping: Sendable, CaseIterable {
+        /// Digests of parts, in listings too.
+        case digests
+        /// MD5 of parts, as ETags.
+        case md5
+        /// Nothing; objects are read back where that is asked for.
+        case nothingButReadsBack
+        /// Nothing, and who reads an object back learns nothing either.
+        case nothing
+    }
+}

@@ -29,18 +29,6 @@ package final class VirtualStore {
         var isBeingAborted = false
     }
 
-    /// What the store keeps of an object's content.
-    package enum Keeping: Sendable, CaseIterable {
-        /// Digests of parts, in listings too.
-        case digests
-        /// MD5 of parts, as ETags.
-        case md5
-        /// Nothing; objects are read back where that is asked for.
-        case nothingButReadsBack
-        /// Nothing, and who reads an object back learns nothing either.
-        case nothing
-    }
-
     package struct RecordKey: Hashable {
         var key: [UInt8]
         package var session: SessionID
@@ -60,6 +48,8 @@ package final class VirtualStore {
     /// Uploads that were aborted, as they were but without their parts.
     private var aborted: [String: Upload] = [:]
     private var recordRemovers: [RecordKey: StoreOrigin] = [:]
+    /// Of each upload that a part brought back after its abort: the gateway that sent the part.
+    private var revivers: [String: StoreOrigin] = [:]
     package var latency = Duration.milliseconds(4)
     /// How the store names a part.
     package var etag: (MD5Digest) -> String = \.description
@@ -168,8 +158,19 @@ package final class VirtualStore {
         let name = RecordKey(key: Array(upload.key.utf8), session: upload.label.session)
         guard records[name] != nil || recordRemovers[name] == origin else { return nil }
         uploads[id] = upload
+        revivers[id] = origin
         onChange?(upload.key, nil)
         return upload
+    }
+
+    /// The gateway that aborted an upload cannot know of another gateway's part that lands after the abort (§9.3). Such
+    /// a part counts for nothing, whether it lands before the record is removed or after it.
+    private func forgetPartsOfOthers(than remover: StoreOrigin, _ name: RecordKey) {
+        for (id, reviver) in revivers where reviver != remover {
+            guard let upload = uploads[id], upload.label.session == name.session else { continue }
+            guard Array(upload.key.utf8) == name.key else { continue }
+            uploads[id] = nil
+        }
     }
 
     /// The upload is not found for a while.
@@ -277,7 +278,10 @@ extension VirtualStore {
             return .done
         case .removeRecord(let key, let session):
             let name = RecordKey(key: Array(key.utf8), session: session)
-            if records.removeValue(forKey: name) != nil { recordRemovers[name] = origin }
+            if records.removeValue(forKey: name) != nil {
+                recordRemovers[name] = origin
+                forgetPartsOfOthers(than: origin, name)
+            }
             onChange?(key, nil)
             return .done
         case .createUpload(let key, let label):
