@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Every target is held to the same rules: language mode 6, explicit import visibility, no warning survives.
+/// Every target is held to the same rules: language mode 6, explicit import visibility, no warnings.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -11,17 +11,59 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
-let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
-let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
-let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
-let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
-let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
-let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+typealias Dependencies = [Target.Dependency]
+
+// MARK: What comes from other packages
+
+func product(_ name: String, of package: String) -> Target.Dependency { .product(name: name, package: package) }
+
+let nioCore = product("NIOCore", of: "swift-nio")
+let nioPosix = product("NIOPosix", of: "swift-nio")
+let nioEmbedded = product("NIOEmbedded", of: "swift-nio")
+let nioHTTP1 = product("NIOHTTP1", of: "swift-nio")
+let nioTLS = product("NIOTLS", of: "swift-nio")
+let nioSSL = product("NIOSSL", of: "swift-nio-ssl")
+let httpClient = product("AsyncHTTPClient", of: "async-http-client")
+let xml = product("XMLCoder", of: "XMLCoder")
+let database = product("GRDB", of: "GRDB.swift")
+let logging = product("Logging", of: "swift-log")
+let lifecycle = product("ServiceLifecycle", of: "swift-service-lifecycle")
+let unixSignals = product("UnixSignals", of: "swift-service-lifecycle")
+let arguments = product("ArgumentParser", of: "swift-argument-parser")
+let configuration = product("Configuration", of: "swift-configuration")
+let systemPackage = product("SystemPackage", of: "swift-system")
+
+// MARK: What most targets have in common
+
+let nio: Dependencies = [nioCore, nioPosix]
+let wire: Dependencies = ["TransferCommon", "WireProtocol"]
+let core: Dependencies = wire + ["TransferCore"]
+let base: Dependencies = wire + ["SystemSupport", "Cryptography"]
+let simulated: Dependencies = core + ["SeededRandom", "TransferCoreSupport"]
+let files: Dependencies = ["RepositoryFiles"]
+
+/// A target of the programs: `Sources/NAME`.
+func room(_ name: String, _ dependencies: Dependencies = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: Dependencies, at path: String? = nil) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+/// What several tests share.
+func support(_ name: String, _ dependencies: Dependencies = [], at path: String? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, path: path ?? "Tests/Support/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: Dependencies, at path: String) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+/// The tests of one room: `Tests/Unit/ROOM`.
+func unitTests(_ room: String, _ dependencies: Dependencies) -> Target {
+    tests("\(room)Tests", dependencies, at: "Tests/Unit/\(room)")
+}
 
 let package = Package(
     name: "sluice",
@@ -49,159 +91,95 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
 
-        .target(name: "WireProtocol", dependencies: [nioCore], swiftSettings: strict),
-        .target(name: "TransferCore", dependencies: ["WireProtocol"], swiftSettings: strict),
-        .target(
-            name: "SecureChannel", dependencies: ["WireProtocol", "COpenSSL", "CLZ4", nioCore, nioPosix],
-            swiftSettings: strict),
-        .target(
-            name: "ObjectStore",
-            dependencies: [
-                "WireProtocol", "SecureChannel", "CLinux", nioCore, nioPosix, nioHTTP1, nioSSL, logging,
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "XMLCoder", package: "XMLCoder"),
-            ],
-            swiftSettings: strict),
-        .target(
-            name: "GatewayKit",
-            dependencies: [
-                "WireProtocol", "TransferCore", "SecureChannel", "ObjectStore", nioCore, nioPosix, logging, lifecycle,
-                unixSignals,
-            ],
-            swiftSettings: strict),
-        .target(
-            name: "AgentKit",
-            dependencies: [
-                "WireProtocol", "TransferCore", "SecureChannel", "CLinux", nioCore, nioPosix, logging, unixSignals,
-                .product(name: "GRDB", package: "GRDB.swift"),
-            ],
-            swiftSettings: strict),
-        .target(
-            name: "CommandSupport",
-            dependencies: [
-                "CMalloc", "SecureChannel", "WireProtocol", arguments, configuration, logging,
-                .product(name: "SystemPackage", package: "swift-system"),
-            ],
-            swiftSettings: strict),
-        .executableTarget(
-            name: "sluice-gateway",
-            dependencies: [
-                "GatewayKit", "CommandSupport", "ObjectStore", "SecureChannel", "TransferCore", arguments, logging,
-            ],
-            swiftSettings: strict),
-        .executableTarget(
-            name: "sluice-agent",
-            dependencies: [
-                "AgentKit", "CommandSupport", "SecureChannel", "TransferCore", "WireProtocol", arguments, logging,
-            ],
-            swiftSettings: strict),
+        // MARK: The rooms. Tests/Unit/Tidy/Rooms.swift says what the files of each room may import.
 
-        // MARK: Tests, by room; then what they share.
-        .testTarget(
-            name: "WireProtocolTests",
-            dependencies: ["SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol", nioCore],
-            swiftSettings: strict),
-        .testTarget(
-            name: "TransferCoreTests",
-            dependencies: ["SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol", nioCore],
-            swiftSettings: strict),
-        .testTarget(
-            name: "SecureChannelTests",
-            dependencies: [
-                "SecureChannel", "SeededRandom", "TestSupport", "WireProtocol", nioCore, nioPosix, nioEmbedded,
-            ],
-            swiftSettings: strict),
-        .executableTarget(
-            name: "sluice-tls-bench",
-            dependencies: ["SecureChannel", nioCore, nioEmbedded, nioPosix, nioSSL, nioTLS],
-            path: "Tests/TLSBench", swiftSettings: strict),
-        .testTarget(
-            name: "SimulatorTests",
-            dependencies: [
-                "Simulator", "TestSupport", "TransferCore", "TransferCoreSupport", "WireProtocol", "sluice-simulate",
-            ], swiftSettings: strict),
-        .executableTarget(
-            name: "sluice-simulate", dependencies: ["Simulator"], path: "Tests/SimulatorProgram",
-            swiftSettings: strict),
-        .target(
-            name: "Simulator", dependencies: ["SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol"],
-            path: "Tests/Simulator", swiftSettings: strict),
-        .testTarget(
-            name: "ObjectStoreTests",
-            dependencies: [
-                "ObjectStore", "ObjectStoreConformance", "SecureChannel", "WireProtocol", nioCore, nioPosix, logging,
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "S3StoreTests",
-            dependencies: [
-                "ObjectStore", "ObjectStoreConformance", "S3Servers", "ScriptedS3", "SecureChannel", "TestSupport",
-                "WireProtocol", nioCore, nioPosix, nioHTTP1, logging,
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "GatewayKitTests",
-            dependencies: [
-                "GatewayKit", "AgentKit", "ObjectStore", "ObjectStoreConformance", "ScriptedS3", "SecureChannel",
-                "TransferCore", "WireProtocol", "TestSupport", nioCore, nioPosix, logging,
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "ReplayTests",
-            dependencies: [
-                "GatewayKit", "SecureChannel", "SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol",
-                nioCore,
-            ], swiftSettings: strict),
-        .testTarget(
-            name: "AgentKitTests",
-            dependencies: [
-                "AgentKit", "SecureChannel", "SeededRandom", "TransferCore", "TransferCoreSupport", "WireProtocol",
-                "TestSupport", nioCore, logging,
-                .product(name: "GRDB", package: "GRDB.swift"),
-            ], swiftSettings: strict),
-        .executableTarget(
-            name: "upload-sample", dependencies: ["AgentKit"], path: "Tests/Samples/upload-sample",
-            swiftSettings: strict),
-        .testTarget(
-            name: "CommandSupportTests", dependencies: ["CommandSupport", arguments], swiftSettings: strict),
-        .testTarget(
-            name: "EndToEndTests",
-            dependencies: [
-                "S3Servers", "ScriptedS3", "SecureChannel", "SeededRandom", "TestSupport", "WireProtocol",
-                "sluice-agent", "sluice-gateway", "sluice-torture", "upload-sample", nioCore, nioPosix,
-            ], swiftSettings: strict),
-        .executableTarget(
-            name: "sluice-torture",
-            dependencies: [
-                "S3Servers", "SeededRandom", "TestSupport", "WireProtocol", "sluice-agent", "sluice-gateway", nioCore,
-            ], path: "Tests/Torture", swiftSettings: strict),
-        .testTarget(
-            name: "TestSupportTests",
-            dependencies: ["TestSupport", "WireProtocol", "sluice-gateway", nioCore, nioPosix], swiftSettings: strict),
-        .testTarget(name: "TidyTests", swiftSettings: strict),
-        .executableTarget(
-            name: "sluice-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzing/Program", swiftSettings: strict),
-        .target(
-            name: "FuzzTargets",
-            dependencies: [
-                "AgentKit", "GatewayKit", "ObjectStore", "SecureChannel", "TransferCore", "TransferCoreSupport",
-                "WireProtocol", nioCore, logging, .product(name: "GRDB", package: "GRDB.swift"),
-            ], path: "Tests/Fuzzing/Targets", swiftSettings: strict),
-        .testTarget(
-            name: "FuzzingTests", dependencies: ["FuzzTargets", "SeededRandom", "sluice-fuzz"], swiftSettings: strict),
-        .target(
-            name: "TestSupport", dependencies: ["COpenSSL", "SeededRandom", "WireProtocol", nioCore, nioPosix],
-            path: "Tests/TestSupport", swiftSettings: strict),
-        .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
-        .target(
-            name: "S3Servers", dependencies: ["TestSupport", "WireProtocol", nioCore, nioPosix, nioHTTP1],
-            path: "Tests/S3Servers", swiftSettings: strict),
-        .target(
-            name: "ScriptedS3", dependencies: ["S3Servers", "SecureChannel", "TestSupport", "WireProtocol", nioCore],
-            path: "Tests/ScriptedS3", swiftSettings: strict),
-        .target(
-            name: "TransferCoreSupport", dependencies: ["SeededRandom", "TransferCore", "WireProtocol", nioCore],
-            path: "Tests/TransferCoreSupport", swiftSettings: strict),
-        .target(
-            name: "ObjectStoreConformance", dependencies: ["ObjectStore", "SecureChannel", "WireProtocol", nioCore],
-            path: "Tests/ObjectStoreConformance", swiftSettings: strict),
+        room("TransferCommon"),
+        room("WireProtocol", ["TransferCommon", nioCore]),
+        room("TransferCore", wire),
+        room("SystemSupport", ["TransferCommon", "CLinux", "CLZ4", "CMalloc"] + nio),
+        room("Cryptography", wire + ["SystemSupport", "COpenSSL", nioCore]),
+        room("SecureChannel", base + nio + ["COpenSSL"]),
+        room("ObjectStore", base + nio + ["CLinux", logging]),
+        room("S3Store", base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient, xml]),
+        room(
+            "GatewayKit",
+            core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", logging, lifecycle, unixSignals]),
+        room("AgentKit", core + base + nio + ["SecureChannel", "CLinux", logging, unixSignals, database]),
+        room("CommandSupport", base + [arguments, configuration, logging, systemPackage]),
+        program(
+            "sluice-gateway",
+            core + base + ["GatewayKit", "ObjectStore", "S3Store", "CommandSupport", arguments, logging]),
+        program("sluice-agent", core + base + ["AgentKit", "CommandSupport", arguments, logging]),
+        program("upload-sample", ["AgentKit"], at: "Examples/upload-sample"),
+
+        // MARK: The tests of the rooms
+
+        unitTests("WireProtocol", simulated + files + [nioCore]),
+        unitTests("TransferCore", simulated + files + [nioCore]),
+        unitTests("SystemSupport", base + nio + [nioEmbedded, "CryptographySupport", "SeededRandom", "TestSupport"]),
+        unitTests("Cryptography", base + nio + files + ["CryptographySupport", "SeededRandom", "TestSupport"]),
+        unitTests(
+            "SecureChannel",
+            base + nio + [nioEmbedded, "SecureChannel", "CryptographySupport", "SeededRandom", "TestSupport"]),
+        unitTests("ObjectStore", base + nio + files + ["ObjectStore", "ObjectStoreConformance", logging]),
+        unitTests(
+            "S3Store",
+            base + nio + ["ObjectStore", "S3Store", "ObjectStoreConformance", "S3Servers", "ScriptedS3", "TestSupport"]
+                + files + [nioHTTP1, logging]),
+        unitTests(
+            "GatewayKit",
+            core + base + nio + ["GatewayKit", "AgentKit", "ObjectStore", "S3Store", "SecureChannel", logging]
+                + ["ObjectStoreConformance", "ScriptedS3", "TestSupport"]),
+        unitTests(
+            "AgentKit", simulated + base + ["AgentKit", "SecureChannel", "TestSupport", nioCore, logging, database]),
+        tests(
+            "SluiceAgentTests",
+            simulated + base + ["AgentKit", "SecureChannel", "TestSupport", "sluice-agent", nioCore, logging],
+            at: "Tests/Unit/sluice-agent"),
+        unitTests("CommandSupport", base + files + ["CommandSupport", arguments]),
+        unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
+        unitTests("Tidy", files),
+
+        // MARK: Machines under simulation, and recorded conversations
+
+        support("Simulator", simulated, at: "Tests/Simulation/Simulator"),
+        program("sluice-simulate", ["Simulator"], at: "Tests/Simulation/Program"),
+        tests(
+            "SimulatorTests", simulated + ["Simulator", "TestSupport", "sluice-simulate"], at: "Tests/Simulation/Tests"),
+        tests("ReplayTests", simulated + base + files + ["GatewayKit", nioCore], at: "Tests/Simulation/Replay"),
+
+        // MARK: The real programs
+
+        tests(
+            "EndToEndTests",
+            base + nio + files + ["S3Servers", "ScriptedS3", "SeededRandom", "TestSupport"]
+                + ["sluice-agent", "sluice-gateway", "sluice-torture", "upload-sample"],
+            at: "Tests/EndToEnd/Tests"),
+        program(
+            "sluice-torture",
+            wire + ["S3Servers", "SeededRandom", "TestSupport", "sluice-agent", "sluice-gateway", nioCore],
+            at: "Tests/EndToEnd/Torture"),
+
+        // MARK: Benchmarks and fuzzing
+
+        program("sluice-tls-bench", nio + ["SecureChannel", nioEmbedded, nioSSL, nioTLS], at: "Tests/Benchmarks/TLS"),
+        program("sluice-fuzz", ["FuzzTargets"], at: "Tests/Fuzzing/Program"),
+        support(
+            "FuzzTargets",
+            simulated + base + ["AgentKit", "GatewayKit", "ObjectStore", "S3Store", nioCore, logging, database],
+            at: "Tests/Fuzzing/Targets"),
+        tests("FuzzingTests", files + ["FuzzTargets", "SeededRandom", "sluice-fuzz"], at: "Tests/Fuzzing/Tests"),
+
+        // MARK: What several tests share
+
+        support("RepositoryFiles"),
+        support("SeededRandom"),
+        support("TestSupport", wire + nio + files + ["COpenSSL", "SeededRandom"]),
+        support("CryptographySupport", base + ["SeededRandom", "TestSupport"]),
+        support("TransferCoreSupport", core + files + ["SeededRandom", nioCore]),
+        support("ObjectStoreConformance", base + ["ObjectStore", nioCore]),
+        support("S3Servers", wire + nio + ["TestSupport", nioHTTP1]),
+        support("ScriptedS3", wire + ["Cryptography", "S3Servers", "TestSupport", nioCore]),
     ]
 )
 

@@ -1,6 +1,6 @@
-import Logging
+package import Logging
 
 extension Logger {
     /// For what is better told by an error, or by nobody: it writes nothing.
-    static let silent = Logger(label: "sluice-agent") { _ in SwiftLogNoOpLogHandler() }
+    package static let silent = Logger(label: "sluice-agent") { _ in SwiftLogNoOpLogHandler() }
 }

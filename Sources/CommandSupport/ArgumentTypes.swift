@@ -1,5 +1,5 @@
 import ArgumentParser
-package import SecureChannel
+import Cryptography
 
 // How values of the lower rooms are written on a command line.
 

@@ -1,4 +1,7 @@
+import Cryptography
 import SecureChannel
+import SystemSupport
+import TransferCommon
 import WireProtocol
 
 /// What a command says of a file of receipts: lines for standard output, what is to be added on standard error, and

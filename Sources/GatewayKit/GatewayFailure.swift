@@ -1,6 +1,7 @@
+import Cryptography
 import NIOCore
 import ObjectStore
-import SecureChannel
+import S3Store
 
 #if canImport(Musl)
     import Musl

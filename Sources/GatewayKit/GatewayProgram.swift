@@ -1,7 +1,9 @@
 import Foundation
 package import Logging
 import ObjectStore
+import S3Store
 import ServiceLifecycle
+import SystemSupport
 import UnixSignals
 
 /// `sluice-gateway serve`, from its start to SIGTERM.

@@ -1,5 +1,6 @@
 package import FoundationEssentials
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// Where objects end up: a directory or an S3 bucket.
 ///

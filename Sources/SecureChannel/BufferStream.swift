@@ -1,4 +1,5 @@
 import COpenSSL
+import Cryptography
 import NIOCore
 
 /// The one owner of a `BIO` between OpenSSL and two `ByteBuffer`s: cipher text that came in and OpenSSL has not read,

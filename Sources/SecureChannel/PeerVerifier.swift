@@ -1,4 +1,5 @@
 import COpenSSL
+import Cryptography
 
 /// Decides in the middle of a handshake whether the peer's certificate is the right one.
 ///
@@ -100,15 +101,5 @@ final class PeerVerifier: Sendable {
     private func refuse(_ code: TLSError.Code, _ store: OpaquePointer, _ error: Int32) -> Finding {
         X509_STORE_CTX_set_error(store, error)
         return Finding(refusal: code)
-    }
-}
-
-extension Certificate {
-    /// Whether the certificate is for a host of this name or address, by its alternative names or, where it has none,
-    /// by its common name.
-    func isFor(_ name: String) -> Bool {
-        defer { OpenSSLErrorQueue.clear() }
-        return X509_check_host(certificate, name, name.utf8.count, 0, nil) == 1
-            || X509_check_ip_asc(certificate, name, 0) == 1
     }
 }

@@ -1,4 +1,5 @@
 import COpenSSL
+import Cryptography
 
 /// Follows the certificates that a gateway shows to a key that the agent has pinned (specification §5.1).
 ///

@@ -1,4 +1,5 @@
 import COpenSSL
+import Cryptography
 import NIOCore
 
 /// The one owner of an `SSL`: one TLS connection, which reads and writes cipher text through `stream` and never waits.

@@ -1,4 +1,5 @@
 import COpenSSL
+import Cryptography
 
 /// The one owner of an `SSL_CTX`: what all connections of a gateway or an agent have in common.
 ///

@@ -1,3 +1,5 @@
+package import Cryptography
+
 /// What a gateway, or an agent, needs to speak TLS: its identity, and whom it trusts. One serves all its connections.
 ///
 /// ```swift

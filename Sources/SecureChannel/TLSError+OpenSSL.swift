@@ -1,4 +1,5 @@
 import COpenSSL
+import Cryptography
 
 extension TLSError {
     private static let entriesMax = 8

@@ -1,3 +1,5 @@
+package import Cryptography
+
 /// A TLS connection could not be made, or ended otherwise than it should.
 ///
 /// The description names the cause and holds nothing that the peer chose freely. `String(reflecting:)` adds OpenSSL's

@@ -1,3 +1,5 @@
+package import Cryptography
+
 /// Whom a handshake proved the other side to be.
 package struct TLSPeer: Hashable, Sendable {
     /// Of the key that the peer proved to have.

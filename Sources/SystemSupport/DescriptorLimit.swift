@@ -1,9 +1,9 @@
 import Foundation
 
 /// How many sockets and files the process may have open.
-enum DescriptorLimit {
+package enum DescriptorLimit {
     /// Takes what the system allows at most: the usual 1,024 are fewer than the connections that a gateway may have.
-    static func raise() {
+    package static func raise() {
         var limit = rlimit()
         guard getrlimit(descriptors, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
         limit.rlim_cur = limit.rlim_max

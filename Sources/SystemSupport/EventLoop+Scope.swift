@@ -1,9 +1,8 @@
-import NIOCore
+package import NIOCore
 import NIOPosix
-import SecureChannel
 
 /// Lends an event loop of its own to something short, and ends it whatever happens.
-func withEventLoop<Success: Sendable>(_ body: (any EventLoop) async throws -> Success) async throws -> Success {
+package func withEventLoop<Success: Sendable>(_ body: (any EventLoop) async throws -> Success) async throws -> Success {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let result: Result<Success, any Error>
     do {

@@ -12,7 +12,7 @@ package struct SessionID: Hashable, Sendable {
     }
 
     /// What stands in a field for a session where there is none.
-    static let zero = SessionID(high: 0, low: 0)
+    package static let zero = SessionID(high: 0, low: 0)
 
     /// Draws all 128 bits.
     package static func random(using generator: inout some RandomNumberGenerator) -> SessionID {

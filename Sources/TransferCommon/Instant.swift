@@ -32,7 +32,7 @@ package struct Instant: Hashable, Comparable, Sendable {
 
 extension Duration {
     /// Whole milliseconds, within what the wire can say.
-    var wireMilliseconds: UInt32 {
+    package var wireMilliseconds: UInt32 {
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
         guard !overflow else { return .max }

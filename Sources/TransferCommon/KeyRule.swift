@@ -1,5 +1,3 @@
-import WireProtocol
-
 /// Which keys a device may ask for (specification §6.2): those that every store can hold (`ObjectKey`), less those that
 /// a store behind a proxy could take for another key.
 package enum KeyRule {

@@ -1,5 +1,3 @@
-package import WireProtocol
-
 /// How a file is cut into parts: all of one size but the last (specification §1).
 ///
 /// An empty file is one empty part. A stream, whose size is not known, has as many parts as it turns out to need.

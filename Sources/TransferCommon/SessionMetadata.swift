@@ -28,6 +28,13 @@ package struct OfferedMetadata: Hashable, Sendable {
 /// Metadata that keep every rule of specification §6.6: a content type, and pairs of name and value that the user
 /// chose.
 package struct SessionMetadata: Hashable, Sendable {
+    /// Most pairs. The codec carries more: a gateway refuses them.
+    package static let pairsMax = 64
+    /// Longest name of a pair.
+    package static let nameBytesMax = 64
+    /// Most bytes of all names and values together.
+    package static let bytesMax = 1_792
+
     /// No content type and no pair.
     package static let none = SessionMetadata()
 
@@ -47,7 +54,7 @@ package struct SessionMetadata: Hashable, Sendable {
             throw .contentTypeInvalid(offered.contentType)
         }
         let pairs = offered.pairs
-        guard pairs.count <= WireLimits.metadataPairsMax else { throw .tooManyPairs(pairs.count) }
+        guard pairs.count <= Self.pairsMax else { throw .tooManyPairs(pairs.count) }
         var byteCount = 0
         for (index, pair) in pairs.enumerated() {
             guard Self.isName(pair.name) else { throw .nameInvalid(pair.name) }
@@ -58,7 +65,7 @@ package struct SessionMetadata: Hashable, Sendable {
             guard Self.isTidy(pair.value) else { throw .valueInvalid(name: pair.name) }
             byteCount += pair.name.utf8.count + pair.value.utf8.count
         }
-        guard byteCount <= WireLimits.metadataBytesMax else { throw .tooLong(byteCount: byteCount) }
+        guard byteCount <= Self.bytesMax else { throw .tooLong(byteCount: byteCount) }
         self.contentType = offered.contentType
         self.pairs = pairs
     }
@@ -76,7 +83,7 @@ package struct SessionMetadata: Hashable, Sendable {
 
     /// `[a-z0-9-]{1,64}`.
     private static func isName(_ text: String) -> Bool {
-        (1...WireLimits.metadataNameBytesMax).contains(text.utf8.count)
+        (1...Self.nameBytesMax).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
                 switch byte {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
@@ -119,9 +126,9 @@ extension SessionMetadataError: CustomStringConvertible {
         case .contentTypeInvalid(let text):
             "the content type \"\(text)\" is not printable ASCII with a slash inside and single spaces"
         case .tooManyPairs(let count):
-            "\(count) pairs of metadata are too many: at most \(WireLimits.metadataPairsMax) are allowed"
+            "\(count) pairs of metadata are too many: at most \(SessionMetadata.pairsMax) are allowed"
         case .nameInvalid(let name):
-            "the metadata name \"\(name)\" is not 1 to \(WireLimits.metadataNameBytesMax) of a-z, 0-9 and -"
+            "the metadata name \"\(name)\" is not 1 to \(SessionMetadata.nameBytesMax) of a-z, 0-9 and -"
         case .nameReserved(let name):
             "the metadata name \"\(name)\" begins with sluice-, which is for gateways only"
         case .namesNotAscending(let name):
@@ -129,29 +136,7 @@ extension SessionMetadataError: CustomStringConvertible {
         case .valueInvalid(let name):
             "the metadata value of \"\(name)\" is empty, or not printable ASCII with single spaces"
         case .tooLong(let byteCount):
-            "the metadata have \(byteCount) bytes: at most \(WireLimits.metadataBytesMax) are allowed"
-        }
-    }
-}
-
-// MARK: - On the wire
-
-extension OfferedMetadata {
-    func encode(into writer: inout BodyWriter) throws(WireError) {
-        guard let count = UInt8(exactly: pairs.count) else { throw writer.badValue("metadata") }
-        try writer.text8(contentType, "contentType")
-        writer.integer(count)
-        for pair in pairs {
-            try writer.text8(pair.name, "name")
-            try writer.text16(pair.value, "value")
-        }
-    }
-
-    init(from reader: inout BodyReader) throws(WireError) {
-        contentType = try reader.text8("contentType")
-        let count: UInt8 = try reader.integer()
-        pairs = try reader.list(count: Int(count)) { reader throws(WireError) in
-            MetadataPair(name: try reader.text8("name"), value: try reader.text16("value"))
+            "the metadata have \(byteCount) bytes: at most \(SessionMetadata.bytesMax) are allowed"
         }
     }
 }

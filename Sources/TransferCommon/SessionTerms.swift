@@ -68,7 +68,7 @@ extension WriteCondition {
     }
 
     /// The highest number that has a meaning.
-    static let codeMax: UInt8 = 2
+    package static let codeMax: UInt8 = 2
 
     /// The session whose object may be replaced; zeros where there is none.
     package var session: SessionID {

@@ -1,3 +1,5 @@
+import TransferCommon
+
 /// A code of ERROR, SESSION REFUSED and PART DECISION (specification §12). Any number can arrive: codes are added
 /// within a version, and one that is not known is treated by its scope.
 package struct ErrorCode: RawRepresentable, Hashable, Sendable {

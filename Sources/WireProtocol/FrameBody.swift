@@ -1,4 +1,5 @@
 import NIOCore
+import TransferCommon
 
 /// A frame's fields: what every frame but PART DATA has in common. Fields are named in errors as the specification
 /// names them; ranges are checked alike in both directions, so that what one end refuses the other cannot send.

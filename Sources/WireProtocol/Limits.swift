@@ -47,12 +47,6 @@ package enum WireLimits {
     package static let partETagBytesMax = 1_024
     /// Nanoseconds of a modification time are below this.
     package static let nanosecondsPerSecond: UInt32 = 1_000_000_000
-    /// Most pairs of metadata in a session's terms (§6.6). The codec carries more: a gateway refuses them.
-    package static let metadataPairsMax = 64
-    /// Longest name of such a pair.
-    package static let metadataNameBytesMax = 64
-    /// Most bytes of all names and values together.
-    package static let metadataBytesMax = 1_792
     /// Longest signature of a receipt; the shortest is one byte.
     package static let signatureBytesMax = 128
     /// Most partial parts in one RESUME STATE or SESSION OPENED.

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// What a gateway says in a receipt: which object was stored then, and with what content (specification §9.5).
 ///
 /// The statement does not travel: the agent builds the same bytes from what it knows, so there is exactly one encoding

@@ -1,3 +1,5 @@
+import TransferCommon
+
 /// Every way in which bytes can fail to be a frame, or a value to become one. Each ends the connection with its `code`;
 /// the values are for the log. Whether a well-formed frame has a meaning now is not decided here.
 package enum WireError: Error, Equatable, Sendable {

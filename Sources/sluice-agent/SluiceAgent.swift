@@ -1,7 +1,9 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
+import Cryptography
 import SecureChannel
+import SystemSupport
 
 @main
 struct SluiceAgent: AsyncParsableCommand {
@@ -128,7 +130,7 @@ struct Doctor: AsyncParsableCommand {
         let home = AgentHome(path: home)
         let settings = try await home.settings()
         let endpoint = try settings.gateway(gateway)
-        let doctor = AgentKit.Doctor(
+        let doctor = DoctorReport(
             home: home, host: endpoint.host, port: endpoint.port,
             interfaces: try settings.value(interface, "interface")?.names ?? [],
             software: "sluice-agent \(sluiceVersion)")

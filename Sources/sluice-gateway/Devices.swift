@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandSupport
+import Cryptography
 import Foundation
 import GatewayKit
 import SecureChannel

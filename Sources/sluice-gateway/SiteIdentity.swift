@@ -1,8 +1,7 @@
 import ArgumentParser
-import CommandSupport
+import Cryptography
 import Foundation
 import GatewayKit
-import SecureChannel
 
 struct SiteIdentity: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,9 +1,10 @@
 import ArgumentParser
 import CommandSupport
+import Cryptography
 import GatewayKit
 import Logging
 import ObjectStore
-import SecureChannel
+import SystemSupport
 
 @main
 struct SluiceGateway: AsyncParsableCommand {

@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import GatewayKit
 import ObjectStore
+import S3Store
 
 struct HomeOption: ParsableArguments {
     @Option(help: "The gateway's home directory.") var home: String

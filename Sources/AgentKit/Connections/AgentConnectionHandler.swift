@@ -1,3 +1,4 @@
+import Cryptography
 import NIOCore
 import SecureChannel
 import TransferCore

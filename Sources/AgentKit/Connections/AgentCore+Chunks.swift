@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import TransferCommon
 import TransferCore
 import WireProtocol
 

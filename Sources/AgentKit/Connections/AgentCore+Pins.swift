@@ -1,9 +1,10 @@
+import Cryptography
 import Logging
 import NIOCore
 import NIOPosix
 import SecureChannel
+import TransferCommon
 import TransferCore
-import WireProtocol
 
 /// What keeps the pinned keys of a gateway in a home, and makes connections go by them.
 struct PinKeeper: Sendable {

@@ -1,6 +1,5 @@
 import NIOCore
 import NIOPosix
-import TransferCore
 
 // What is handed over to other threads goes once in a turn of the loop, for however many files: each hand-over costs
 // more than a small file's part of the work.

@@ -2,6 +2,8 @@ import Logging
 import NIOCore
 import NIOPosix
 import SecureChannel
+import SystemSupport
+import TransferCommon
 import TransferCore
 import WireProtocol
 

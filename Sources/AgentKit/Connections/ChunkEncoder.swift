@@ -1,6 +1,7 @@
 package import NIOCore
-import SecureChannel
 import Synchronization
+import SystemSupport
+package import TransferCommon
 package import WireProtocol
 
 /// When chunks are compressed.

@@ -12,7 +12,7 @@ import NIOCore
 /// Most systems use one that takes each lost packet for a sign that the link is full: over 100 ms with one packet in a
 /// hundred lost it sends less than 2 Mbit/s, whatever the link could carry. BBR measures the link instead. On short
 /// paths there is nothing to win, and its pacing costs processor time.
-enum CongestionControl {
+package enum CongestionControl {
     /// A path this long goes through networks that lose packets.
     private static let roundTripMin = Duration.milliseconds(5)
 
@@ -37,7 +37,7 @@ enum CongestionControl {
     }
 
     /// Whether this process may have BBR, as the kernel's list of what any user may choose says, or root.
-    static var isOffered: Bool {
+    package static var isOffered: Bool {
         let list = getuid() == 0 ? "available" : "allowed"
         let path = "/proc/sys/net/ipv4/tcp_\(list)_congestion_control"
         // A system without the list offers nothing.

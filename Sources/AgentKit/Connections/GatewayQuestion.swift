@@ -1,20 +1,23 @@
+package import Cryptography
 import NIOCore
 import NIOPosix
 import SecureChannel
+import SystemSupport
+import TransferCommon
 import TransferCore
-import WireProtocol
+package import WireProtocol
 
 /// One frame to a gateway and the one that answers it, on a connection of its own.
-struct GatewayQuestion {
+package struct GatewayQuestion {
     /// How the connection looked meanwhile.
-    struct Answer: Sendable {
-        var frame: Frame
+    package struct Answer: Sendable {
+        package var frame: Frame
         /// The key that the gateway proved.
-        var provenKey: Fingerprint?
+        package var provenKey: Fingerprint?
         /// As the kernel measured it while it connected; `nil` where it does not tell.
-        var roundTrip: Duration?
+        package var roundTrip: Duration?
         /// `ADDRESS:PORT` that answered.
-        var address: String
+        package var address: String
     }
 
     /// From the connection to the answer.
@@ -25,6 +28,28 @@ struct GatewayQuestion {
     let tls: TLSContext
     /// What the connection goes out by; `nil` for as the system's routes have it.
     var interface: String?
+
+    /// Sends HELLO and returns the answer.
+    ///
+    /// - Throws: `UploadFailure` where no gateway that this home trusts answers.
+    package static func greet(
+        host: String, port: Int, home: AgentHome, identity: Identity, software: String, interface: String?
+    ) async throws -> Answer {
+        let tls = try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
+        var generator = SystemRandomNumberGenerator()
+        let hello = Hello(
+            versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: [],
+            fingerprint: identity.fingerprint.digest, run: .random(using: &generator),
+            pins: try home.pins().keys.map(\.digest), software: software)
+        do {
+            return try await withEventLoop {
+                try await GatewayQuestion(host: host, port: port, tls: tls, interface: interface)
+                    .ask(.hello(hello), on: $0)
+            }
+        } catch let error as TLSError {
+            throw UploadFailure(error) ?? UploadFailure(.unreachable)
+        }
+    }
 
     /// - Parameter frame: what may be said first on a connection.
     /// - Throws: `TLSError` as it came, `UploadFailure` for everything else. An ERROR is an answer.

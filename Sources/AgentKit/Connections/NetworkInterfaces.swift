@@ -37,7 +37,7 @@ package struct NetworkInterfaces {
     /// Those that the system does not have now; they may come and go.
     ///
     /// - Throws: where it has none of several: it is likelier that the names are wrong.
-    static func missing(of names: [String]) throws(UploadFailure) -> [String] {
+    package static func missing(of names: [String]) throws(UploadFailure) -> [String] {
         let missing = names.filter { if_nametoindex($0) == 0 }
         guard missing.isEmpty || missing.count < names.count else {
             throw UploadFailure(

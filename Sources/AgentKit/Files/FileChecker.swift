@@ -1,5 +1,6 @@
 package import Logging
 import SecureChannel
+import TransferCommon
 import TransferCore
 import WireProtocol
 

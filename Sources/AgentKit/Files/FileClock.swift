@@ -1,6 +1,8 @@
 import FoundationEssentials
 import SecureChannel
-package import WireProtocol
+import SystemSupport
+package import TransferCommon
+import WireProtocol
 
 #if canImport(Musl)
     import Musl

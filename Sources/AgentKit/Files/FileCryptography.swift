@@ -1,6 +1,6 @@
-import SecureChannel
+import Cryptography
+import TransferCommon
 import TransferCore
-import WireProtocol
 
 /// The machine's cryptography, by the system's OpenSSL.
 struct FileCryptography: AgentCryptography {

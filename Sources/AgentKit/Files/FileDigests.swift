@@ -1,7 +1,8 @@
+import Cryptography
 import NIOCore
-import SecureChannel
+package import TransferCommon
 import TransferCore
-package import WireProtocol
+import WireProtocol
 
 /// The digests that prove a file: what `digest` prints, to be compared with a receipt or with an object in the store.
 package struct FileDigests: Equatable, Sendable {

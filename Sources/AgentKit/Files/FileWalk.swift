@@ -1,3 +1,4 @@
+import TransferCommon
 package import TransferCore
 import WireProtocol
 

@@ -1,5 +1,7 @@
+import Cryptography
 package import NIOCore
 import SecureChannel
+import TransferCommon
 package import TransferCore
 package import WireProtocol
 

@@ -1,4 +1,4 @@
-import WireProtocol
+import TransferCommon
 
 #if canImport(Musl)
     import Musl

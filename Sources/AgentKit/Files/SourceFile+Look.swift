@@ -1,7 +1,8 @@
 import CLinux
+import Cryptography
 import NIOCore
-import SecureChannel
 import Synchronization
+import TransferCommon
 package import TransferCore
 import WireProtocol
 
@@ -37,7 +38,7 @@ extension SourceFile {
     /// The size, which is the content's, too.
     ///
     /// - Throws: where it is not.
-    func trueSize() throws(UploadFailure) -> UInt64 {
+    package func trueSize() throws(UploadFailure) -> UInt64 {
         let stamp = try self.stamp()
         if try endsWhere(stamp) { return stamp.size }
         let later = try self.stamp()

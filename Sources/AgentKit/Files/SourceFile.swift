@@ -1,5 +1,6 @@
 import NIOCore
 import SecureChannel
+import TransferCommon
 package import TransferCore
 import WireProtocol
 

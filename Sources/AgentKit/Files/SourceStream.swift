@@ -1,3 +1,4 @@
+import Cryptography
 package import NIOCore
 import SecureChannel
 import Synchronization

@@ -1,7 +1,10 @@
+package import Cryptography
 import FoundationEssentials
-package import SecureChannel
+import SecureChannel
+import SystemSupport
+package import TransferCommon
 import TransferCore
-package import WireProtocol
+import WireProtocol
 
 // The gateway's keys that the agent has pinned: the one that its configuration names, and those that it has added since
 // (specification §5.1).

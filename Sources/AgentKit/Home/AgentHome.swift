@@ -1,5 +1,8 @@
+package import Cryptography
 import FoundationEssentials
 package import SecureChannel
+import SystemSupport
+import TransferCommon
 import WireProtocol
 
 #if canImport(Musl)
@@ -122,7 +125,7 @@ package struct AgentHome: Sendable {
     }
 
     /// How the gateway is known, as `create` was told.
-    func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
+    package func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
         let configuration = try configuration()
         guard let file = configuration["ca"] else { return .pinnedKeys(Set(try pins().keys)) }
         guard configuration["pin"] == nil else {
@@ -263,7 +266,7 @@ package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
         }
     }
 
-    init(_ kind: Kind, _ description: String) {
+    package init(_ kind: Kind, _ description: String) {
         self.kind = kind
         self.description = description
     }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import SecureChannel
+import SystemSupport
 
 #if canImport(Musl)
     import Musl

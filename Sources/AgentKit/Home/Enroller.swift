@@ -1,5 +1,7 @@
+package import Cryptography
 import NIOCore
-package import SecureChannel
+import SecureChannel
+import SystemSupport
 import TransferCore
 import WireProtocol
 

@@ -101,24 +101,6 @@ private func hasNoSpace(_ path: String) -> Bool {
     return statvfs(path, &status) == 0 && (status.f_bavail == 0 || (status.f_files > 0 && status.f_favail == 0))
 }
 
-extension AgentJournal.Unfinished {
-    /// The upload in one line: number, key, how far it is, its age, its file, and what it waits for.
-    package var line: String {
-        let far =
-            path == SourceStream.path
-            ? "\(ProgressLines.size(storedBytes)) of a stream stored"
-            : "\(ProgressLines.size(storedBytes)) of \(ProgressLines.size(size)) stored"
-        let age = Int64(Date().timeIntervalSince1970) - createdMilliseconds / 1_000
-        return "\(id.value)  \(key)  \(far)  \(ProgressLines.time(Double(max(age, 0)))) old  \(path)  (\(waitsFor))"
-    }
-
-    private var waitsFor: String {
-        if isDropping { return "to be dropped as soon as the gateway can be reached" }
-        if path == SourceStream.path { return "a stream cannot be gone on with: drop it" }
-        return trouble.isEmpty ? "waits for push or resume" : "stopped: \(trouble)"
-    }
-}
-
 extension AgentHome {
     /// `SLUICE_HOME`, or `.sluice` in the user's home directory.
     package static var usualPath: String {

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TransferCommon
 package import WireProtocol
 
 // What gateways have signed. The journal keeps a receipt for each object that a session wrote: the newest one, since it

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import TransferCommon
 package import TransferCore
 import WireProtocol
 

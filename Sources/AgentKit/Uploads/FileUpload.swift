@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
+import TransferCommon
 import TransferCore
-import WireProtocol
 
 /// One file on its way through a gateway into the store: started, watched, paused, gone on with, or cancelled.
 ///

@@ -1,5 +1,6 @@
+package import TransferCommon
 package import TransferCore
-package import WireProtocol
+import WireProtocol
 
 // What a user chooses as metadata, and how the journal keeps it: a line for each pair, `=` between its name and its
 // value. No name has a `=` in it, and no value a line feed (specification §6.6).

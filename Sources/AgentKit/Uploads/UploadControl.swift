@@ -1,7 +1,8 @@
 import Synchronization
+import TransferCommon
 
 /// Stops a run from outside: what can be finished within the grace is finished, the rest stops where it is and is kept.
-final class UploadControl: Sendable {
+package final class UploadControl: Sendable {
     private struct State {
         /// The run's, from when it has something to stop until it has nothing left.
         var core: AgentCore?
@@ -10,6 +11,8 @@ final class UploadControl: Sendable {
     }
 
     private let state = Mutex(State())
+
+    package init() {}
 
     /// Whether nothing new is to be begun.
     var isStopped: Bool { state.withLock { $0.isStopped } }
@@ -33,7 +36,7 @@ final class UploadControl: Sendable {
     }
 
     /// Stops the run, once; it ends within the grace.
-    func stop() async {
+    package func stop() async {
         let core: AgentCore? = state.withLock { state in
             guard !state.isStopped else { return nil }
             state.isStopped = true
@@ -43,7 +46,7 @@ final class UploadControl: Sendable {
     }
 
     /// Stops the run without a grace.
-    func stopAtOnce() async {
+    package func stopAtOnce() async {
         await stop()
         let core: AgentCore? = state.withLock { state in
             guard !state.isStoppedAtOnce else { return nil }

@@ -1,5 +1,6 @@
+package import TransferCommon
 package import TransferCore
-package import WireProtocol
+import WireProtocol
 
 /// What an uploader tells whoever watches it.
 package enum UploadEvent: Sendable {

@@ -1,15 +1,15 @@
 import NIOPosix
 import SecureChannel
 import Synchronization
-import TransferCore
-import WireProtocol
+import TransferCommon
+package import TransferCore
 
 // Pushing files: they are found, looked at until it is clear that no process writes them (`FileSettling`), and handed
 // in as the core has room.
 
 extension UploadFeeder {
     /// What is told of the agent's own home, wherever a walk meets it.
-    static let homeNote = "left out: the agent's home"
+    package static let homeNote = "left out: the agent's home"
 
     /// Files that are looked at and handed in together, at most.
     static let batchMax = 64
@@ -260,7 +260,7 @@ extension UploadFeeder {
     }
 
     /// A file that is shorter or longer than the user says is not the file that the user means.
-    static func check(size: UInt64, expected: UInt64?) throws(UploadFailure) {
+    package static func check(size: UInt64, expected: UInt64?) throws(UploadFailure) {
         guard let expected, size != expected else { return }
         throw .incomplete("it has \(size) bytes, and \(expected) are expected")
     }

@@ -1,11 +1,13 @@
 import FoundationEssentials
 import NIOPosix
 import Synchronization
-import TransferCore
+import SystemSupport
+import TransferCommon
+package import TransferCore
 import WireProtocol
 
 /// Hands files to the core as it has room for them, so that a million files wait on the disk and not in memory.
-struct UploadFeeder {
+package struct UploadFeeder {
     let home: AgentHome
     let core: AgentCore
     let journal: Journal
@@ -175,7 +177,7 @@ struct UploadFeeder {
     }
 
     /// What no gateway takes is told before anything is sent. Which keys are its own is the gateway's to say.
-    static func check(_ key: String) throws(UploadFailure) {
+    package static func check(_ key: String) throws(UploadFailure) {
         do {
             _ = try KeyRule.wholeKey(prefix: "", key: key)
         } catch  where error != .reserved {

@@ -1,4 +1,5 @@
 import Foundation
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -1,10 +1,13 @@
+import Cryptography
 import FoundationEssentials
 package import Logging
 import NIOCore
 import NIOPosix
 import SecureChannel
+import SystemSupport
+package import TransferCommon
 package import TransferCore
-package import WireProtocol
+import WireProtocol
 
 /// Uploads files through a gateway: takes up what the journal holds of them, and leaves nothing half known behind.
 package struct Uploader: Sendable {
@@ -101,7 +104,7 @@ package struct Uploader: Sendable {
     }
 
     /// The same until it is stopped by `control`; everything unfinished is kept then.
-    func run(
+    package func run(
         _ work: Work, control: UploadControl, observe: @Sendable @escaping (UploadEvent) -> Void
     ) async throws -> RunSummary {
         if let ids = work.idsIfOnlyDropped, home.isBusy {
@@ -330,7 +333,7 @@ extension AgentReport {
             events.append(.part(key: key, number: number, sent: sent, size: size, isStored: isStored))
         case .opened(_, let resumedBytes):
             if resumedBytes > 0 {
-                events.append(.note(key: key, "goes on; \(ProgressLines.size(resumedBytes)) are stored already"))
+                events.append(.note(key: key, "goes on; \(ReadableQuantity.size(resumedBytes)) are stored already"))
             }
         case .comparing:
             events.append(.note(key: key, "the key holds an object already: comparing"))
@@ -339,7 +342,8 @@ extension AgentReport {
         case .lost:
             events.append(.note(key: key, "what was sent can no longer be used: beginning again"))
         case .waitingForEarlierVersion(let rest):
-            let text = "waiting \(ProgressLines.time(rest.inSeconds)): an earlier version may still appear in the store"
+            let text =
+                "waiting \(ReadableQuantity.time(rest.inSeconds)): an earlier version may still appear in the store"
             events.append(.note(key: key, text))
         case .waiting(let code, let message):
             events.append(.note(key: key, "waiting: \(message.isEmpty ? code.words : message)"))

@@ -1,4 +1,5 @@
 import COpenSSL
+import TransferCommon
 import WireProtocol
 
 /// The one owner of an `X509`.
@@ -141,5 +142,15 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
 
     deinit {
         X509_free(certificate)
+    }
+}
+
+extension Certificate {
+    /// Whether the certificate is for a host of this name or address, by its alternative names or, where it has none,
+    /// by its common name.
+    package func isFor(_ name: String) -> Bool {
+        defer { OpenSSLErrorQueue.clear() }
+        return X509_check_host(certificate, name, name.utf8.count, 0, nil) == 1
+            || X509_check_ip_asc(certificate, name, 0) == 1
     }
 }

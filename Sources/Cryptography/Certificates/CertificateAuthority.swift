@@ -1,4 +1,5 @@
 import COpenSSL
+package import SystemSupport
 
 /// A private authority, or several, whose signature under a certificate is believed.
 package final class CertificateAuthority: Sendable {
@@ -29,7 +30,7 @@ package final class CertificateAuthority: Sendable {
 
     /// - Parameter store: an `X509_STORE` that looks for the ends of chains among these from here on.
     /// - Returns: whether it could be done.
-    func fill(_ store: OpaquePointer) -> Bool {
+    package func fill(_ store: OpaquePointer) -> Bool {
         // An authority below another one is an end, too: whoever is in the file is believed.
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN)) == 1
             && bundle.certificates.allSatisfy { X509_STORE_add_cert(store, $0) == 1 }

@@ -1,4 +1,5 @@
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// What a peer is known by: the SHA-256 of its public key (DER, SubjectPublicKeyInfo). A certificate renewed for the
 /// same key has the same fingerprint.

@@ -1,22 +1,22 @@
-import SecureChannel
+package import TransferCommon
 import WireProtocol
 
 /// The keyed hash that request signatures are made of (RFC 2104 with SHA-256), for one key.
-struct HMACSHA256: Sendable {
+package struct HMACSHA256: Sendable {
     private static let blockBytes = 64
 
     private let innerPad: [UInt8]
     private let outerPad: [UInt8]
 
     /// - Parameter key: of any length; one that exceeds a block is hashed first, as the specification says.
-    init(key: [UInt8]) throws(CryptographyError) {
+    package init(key: [UInt8]) throws(CryptographyError) {
         var block = key.count > Self.blockBytes ? try SHA256Digest.of(key).bytes : key
         block.append(contentsOf: repeatElement(0, count: Self.blockBytes - block.count))
         self.innerPad = block.map { $0 ^ 0x36 }
         self.outerPad = block.map { $0 ^ 0x5C }
     }
 
-    func code(of message: String) throws(CryptographyError) -> SHA256Digest {
+    package func code(of message: String) throws(CryptographyError) -> SHA256Digest {
         var message = message
         var inner = try SHA256Hasher()
         innerPad.withUnsafeBytes { inner.update($0) }

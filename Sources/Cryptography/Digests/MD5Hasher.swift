@@ -1,5 +1,5 @@
 package import NIOCore
-package import WireProtocol
+package import TransferCommon
 
 /// Computes an MD5 over bytes that arrive in pieces, for stores that keep nothing better.
 package struct MD5Hasher: ~Copyable, Sendable {

@@ -1,5 +1,5 @@
 package import NIOCore
-package import WireProtocol
+package import TransferCommon
 
 /// Computes a SHA-256 over bytes that arrive in pieces. How they are cut makes no difference.
 package struct SHA256Hasher: ~Copyable, Sendable {

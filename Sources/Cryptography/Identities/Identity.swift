@@ -1,3 +1,5 @@
+import SystemSupport
+
 /// What a gateway's site or a device shows itself with: a private key, and a certificate for it.
 ///
 /// `create` signs the certificate with the key itself. Where an authority is to vouch for it, its certificate takes the
@@ -43,7 +45,7 @@ package final class Identity: Sendable {
     package var isSelfSigned: Bool { certificate.isSelfSigned }
 
     /// The certificates that lead from the own one to an authority, in order; borrowed.
-    var intermediates: ArraySlice<OpaquePointer> { bundle?.rest ?? [] }
+    package var intermediates: ArraySlice<OpaquePointer> { bundle?.rest ?? [] }
 
     /// The public key that others verify this identity's signatures with: DER SubjectPublicKeyInfo, as it stands in the
     /// certificate. Its SHA-256 is `fingerprint`.

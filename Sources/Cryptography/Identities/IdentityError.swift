@@ -1,3 +1,5 @@
+package import SystemSupport
+import TransferCommon
 import WireProtocol
 
 /// An identity could not be made or loaded. No case holds anything of a private key.

@@ -1,5 +1,6 @@
 import FoundationEssentials
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// What the operator of a gateway gives to whoever sets a device up: all that its `init` needs, in one line of text
 /// (specification §5.2).

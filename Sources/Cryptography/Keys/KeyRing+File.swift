@@ -1,4 +1,5 @@
-import WireProtocol
+import SystemSupport
+import TransferCommon
 
 // The file: one key a line, oldest first, as `id state key` with id and key in hexadecimal digits. Empty lines and
 // lines that begin with `#` say nothing and are not kept when a ring is saved.

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// The keys with which the gateways of a site seal session tokens and open one another's.

@@ -1,3 +1,5 @@
+package import SystemSupport
+
 /// A key ring could not be read, made, rotated or written. No case holds anything of a key but its id.
 package enum KeyRingError: Error, Hashable {
     case file(FileError)

@@ -1,4 +1,5 @@
 import COpenSSL
+import TransferCommon
 import WireProtocol
 
 // Signatures of messages that are at hand as a whole (specification §9.5): Ed25519 without prehash, or ECDSA on P-256

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TransferCommon
 package import WireProtocol
 
 // How receipts are shown to people. Names and keys came from elsewhere: their control characters are made visible.

@@ -1,6 +1,8 @@
+import Cryptography
 import Logging
 import NIOCore
 import SecureChannel
+import SystemSupport
 import TransferCore
 import WireProtocol
 

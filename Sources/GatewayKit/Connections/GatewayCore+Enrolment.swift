@@ -1,7 +1,8 @@
+import Cryptography
 import FoundationEssentials
 import Logging
 import NIOPosix
-import SecureChannel
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -1,6 +1,6 @@
+import Cryptography
 import Foundation
 import Logging
-import SecureChannel
 import TransferCore
 import WireProtocol
 

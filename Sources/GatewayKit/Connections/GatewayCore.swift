@@ -1,9 +1,11 @@
+import Cryptography
 import FoundationEssentials
 import Logging
 import NIOCore
 import NIOPosix
 import ObjectStore
 import SecureChannel
+import TransferCommon
 import TransferCore
 import WireProtocol
 

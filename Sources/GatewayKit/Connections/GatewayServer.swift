@@ -1,9 +1,11 @@
+import Cryptography
 package import Logging
 import NIOCore
 import NIOPosix
 package import ObjectStore
 import SecureChannel
 import ServiceLifecycle
+import SystemSupport
 package import TransferCore
 
 /// The gateway as a service: listens, serves until it is told to stop, and then lets parts under way finish.

@@ -1,4 +1,3 @@
-import SecureChannel
 package import TransferCore
 
 /// What the device list says of a name in certificates of the authority.

@@ -1,4 +1,6 @@
+import Cryptography
 import SecureChannel
+import TransferCommon
 package import TransferCore
 import WireProtocol
 

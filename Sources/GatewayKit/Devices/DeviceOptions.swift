@@ -1,5 +1,5 @@
+import TransferCommon
 package import TransferCore
-import WireProtocol
 
 /// What a line of the device list, or of the invitations, may say behind its other fields:
 ///

@@ -1,9 +1,12 @@
+import Cryptography
 package import FoundationEssentials
 package import Logging
 import NIOPosix
 import SecureChannel
 import Synchronization
-package import WireProtocol
+import SystemSupport
+package import TransferCommon
+import WireProtocol
 
 /// Which keys of the site each device has pinned, by the newest HELLO of it that this gateway has heard.
 ///

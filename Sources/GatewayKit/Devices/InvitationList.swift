@@ -1,5 +1,6 @@
 package import FoundationEssentials
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// The invitations of a site that nobody has taken up: a text file like the device list, one a line.
 ///

@@ -1,7 +1,10 @@
+package import Cryptography
 import FoundationEssentials
-package import SecureChannel
+import SecureChannel
+import SystemSupport
+package import TransferCommon
 package import TransferCore
-package import WireProtocol
+import WireProtocol
 
 // What changes in a home once it is made, by commands and by gateways that serve. Whoever changes a list holds its
 // lock; who reads it needs none, since files are replaced as a whole.

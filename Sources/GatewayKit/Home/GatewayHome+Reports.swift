@@ -1,5 +1,7 @@
 import FoundationEssentials
 import SecureChannel
+import SystemSupport
+import TransferCommon
 package import TransferCore
 import WireProtocol
 

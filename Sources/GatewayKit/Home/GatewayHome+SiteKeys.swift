@@ -1,5 +1,7 @@
+package import Cryptography
 import FoundationEssentials
-package import SecureChannel
+import SecureChannel
+import SystemSupport
 
 // How the key of a site is changed: announced, switched to, and at last shown alone.
 //

@@ -1,5 +1,7 @@
+package import Cryptography
 import FoundationEssentials
-package import SecureChannel
+import SecureChannel
+import SystemSupport
 
 /// The files of a gateway: its identity, the site's key ring and device list, its configuration.
 ///

@@ -1,7 +1,7 @@
-package import SecureChannel
+package import Cryptography
 import Synchronization
+package import TransferCommon
 package import TransferCore
-package import WireProtocol
 
 /// The machines' cryptography, by the system's OpenSSL and the site's key ring.
 ///

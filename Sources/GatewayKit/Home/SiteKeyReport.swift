@@ -1,5 +1,6 @@
+package import Cryptography
 package import FoundationEssentials
-package import SecureChannel
+import SecureChannel
 import TransferCore
 
 /// What an operator sees of the site's keys, and of which devices know them.

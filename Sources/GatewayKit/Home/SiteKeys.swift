@@ -1,4 +1,5 @@
-package import SecureChannel
+package import Cryptography
+import SecureChannel
 
 /// What the gateways of a site show themselves with, and what they will (specification §5.1).
 package struct SiteKeys: Sendable {

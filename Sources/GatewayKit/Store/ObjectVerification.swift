@@ -1,7 +1,8 @@
+import Cryptography
 import NIOCore
 package import ObjectStore
-import SecureChannel
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// Reading an object back, and comparing it with what the store has kept as evidence of it.
 package struct ObjectVerification: Sendable {

@@ -1,6 +1,7 @@
+import Cryptography
 import NIOCore
 import ObjectStore
-import SecureChannel
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -2,7 +2,9 @@ import Foundation
 package import Logging
 import NIOPosix
 package import ObjectStore
-package import TransferCore
+package import S3Store
+package import TransferCommon
+import TransferCore
 
 /// The store of a site, opened from what an operator says of it.
 package struct SiteStore: Sendable {

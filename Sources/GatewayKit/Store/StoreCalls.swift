@@ -1,5 +1,6 @@
 import FoundationEssentials
 import ObjectStore
+import TransferCommon
 import TransferCore
 import WireProtocol
 

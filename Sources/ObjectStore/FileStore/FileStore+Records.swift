@@ -39,7 +39,7 @@ extension FileStore {
     }
 
     private func checkRecordName(_ name: String) throws(StoreError) {
-        guard FileStoreLayout.isRecordName(name) else {
+        guard SessionRecord.isName(name) else {
             throw StoreError(.keyUnsupported, "This cannot be the name of a record.")
         }
     }
@@ -92,7 +92,7 @@ extension StoreDirectory {
         var names: [String] = []
         try files.list(layout.sessions) { name in
             let isAfter = after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
-            if isAfter, name.utf8.starts(with: prefix.utf8), FileStoreLayout.isRecordName(name) { names.append(name) }
+            if isAfter, name.utf8.starts(with: prefix.utf8), SessionRecord.isName(name) { names.append(name) }
             return true
         }
         names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }

@@ -1,4 +1,5 @@
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 extension FileStore {
     package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {

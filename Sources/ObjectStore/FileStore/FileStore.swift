@@ -1,7 +1,8 @@
 package import Logging
 import NIOCore
 package import NIOPosix
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// Objects as plain files in a directory (`file:///dir`). Several gateways may share it.
 ///

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import WireProtocol
+import TransferCommon
 
 /// What FileStore knows of an object's bytes, kept beside the object because it must stay a plain file.
 ///

@@ -1,4 +1,5 @@
-import SecureChannel
+import Cryptography
+import TransferCommon
 import WireProtocol
 
 #if canImport(Glibc)

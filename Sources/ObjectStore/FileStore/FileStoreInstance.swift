@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import TransferCommon
 import WireProtocol
 
 #if canImport(Glibc)

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 #if canImport(Glibc)
@@ -87,19 +88,6 @@ struct FileStoreLayout: Sendable {
             && digits.allSatisfy { byte in
                 (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                     || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
-            }
-    }
-
-    /// A name that may become a record's file.
-    static func isRecordName(_ name: String) -> Bool {
-        (1...200).contains(name.utf8.count) && name.utf8.first != UInt8(ascii: ".")
-            && name.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                    true
-                default: false
-                }
             }
     }
 

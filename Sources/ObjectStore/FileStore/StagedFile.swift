@@ -1,6 +1,7 @@
+import Cryptography
 import NIOCore
-import SecureChannel
 import Synchronization
+import TransferCommon
 import WireProtocol
 
 /// A file in staging that is being filled, and the digest of what has been put into it.

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 #if canImport(Glibc)

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Logging
+import TransferCommon
 import WireProtocol
 
 #if canImport(Glibc)

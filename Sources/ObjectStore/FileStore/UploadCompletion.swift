@@ -1,6 +1,7 @@
+import Cryptography
 import Logging
-import SecureChannel
 import Synchronization
+import TransferCommon
 import WireProtocol
 
 #if canImport(Glibc)

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // How session records and FileStore's descriptions write a user's metadata in JSON.

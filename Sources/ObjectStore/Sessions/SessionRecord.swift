@@ -1,6 +1,7 @@
+import Cryptography
 import FoundationEssentials
-import SecureChannel
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// What the gateways of a site remember of an unfinished multipart session, in the store itself.
 ///
@@ -46,6 +47,19 @@ extension SessionRecord {
     /// One listing by the part before the hyphen finds all sessions of a key; key and session id give the name.
     package static func name(key: String, session: SessionID) throws(StoreError) -> String {
         try namePrefix(key: key) + String(describing: session)
+    }
+
+    /// Whether a store may keep a record under this name: 1 to 200 letters, digits, `.`, `_` and `-`, no leading dot.
+    package static func isName(_ name: String) -> Bool {
+        (1...200).contains(name.utf8.count) && name.utf8.first != UInt8(ascii: ".")
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
     }
 
     /// What the names of all of a key's records begin with. Other keys may share it in theory: compare the key.

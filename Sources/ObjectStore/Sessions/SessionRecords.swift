@@ -1,5 +1,6 @@
 package import FoundationEssentials
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// The session records of a store.
 package struct SessionRecords: Sendable {

@@ -1,6 +1,7 @@
 package import FoundationEssentials
 package import Logging
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// Lists and removes multipart uploads that nobody goes on with.
 ///

@@ -1,5 +1,5 @@
 package import NIOCore
-package import WireProtocol
+package import TransferCommon
 
 /// The bytes of a part or a small object on their way into a store, with what is known of them beforehand.
 ///

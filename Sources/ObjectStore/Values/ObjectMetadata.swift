@@ -1,4 +1,5 @@
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// What an object carries about its origin. Fixed when its upload is created, when the root digest is not known yet.
 package struct ObjectMetadata: Hashable, Sendable {

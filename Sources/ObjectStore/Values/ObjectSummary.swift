@@ -1,6 +1,6 @@
 package import FoundationEssentials
 package import NIOCore
-package import WireProtocol
+package import TransferCommon
 
 /// What can be said of an object without reading it.
 package struct ObjectSummary: Hashable, Sendable {

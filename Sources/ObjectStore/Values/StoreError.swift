@@ -1,4 +1,5 @@
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// Why a store did not do what it was asked.
 ///

@@ -1,4 +1,4 @@
-package import WireProtocol
+package import TransferCommon
 
 /// What a store accepts, and how far its own checks can be relied on. Providers differ, so these are data.
 package struct StoreLimits: Hashable, Sendable {

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// Where a site's objects lie, as an operator writes it: `file:///directory` or `s3://bucket/prefix`.

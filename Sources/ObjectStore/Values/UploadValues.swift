@@ -1,5 +1,5 @@
 package import FoundationEssentials
-package import WireProtocol
+package import TransferCommon
 
 /// A part as the store lists it.
 package struct ListedPart: Hashable, Sendable {

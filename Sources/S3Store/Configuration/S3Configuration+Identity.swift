@@ -1,5 +1,6 @@
-import SecureChannel
-package import WireProtocol
+import Cryptography
+import ObjectStore
+package import TransferCommon
 
 // The identity of a store in S3 (specification §11.3): a digest of where its objects are, so that all gateways of a
 // site have the same one without telling each other.

@@ -1,3 +1,5 @@
+package import ObjectStore
+import TransferCommon
 import WireProtocol
 
 /// What is known of a kind of store: data, so that a difference between stores is never a branch in the code.

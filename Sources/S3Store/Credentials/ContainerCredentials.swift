@@ -1,6 +1,8 @@
 import FoundationEssentials
 import NIOHTTP1
-import SecureChannel
+package import ObjectStore
+import SystemSupport
+import TransferCommon
 import WireProtocol
 
 /// The endpoint that a container finds its task's or pod's credentials at: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` on

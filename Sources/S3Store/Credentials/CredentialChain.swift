@@ -1,4 +1,5 @@
 package import Logging
+package import ObjectStore
 import Synchronization
 
 /// The first of several sources that has any. Once one has had some, it alone is asked.

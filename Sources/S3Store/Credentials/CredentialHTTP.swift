@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import ObjectStore
 
 /// Asks the servers that hand out credentials: one request, no redirects, a short answer, within a time limit.
 ///

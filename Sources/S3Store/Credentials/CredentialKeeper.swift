@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Logging
+import ObjectStore
 import Synchronization
 
 /// The credentials that all requests of a store share, renewed ahead of their expiry.

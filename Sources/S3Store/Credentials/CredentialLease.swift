@@ -1,4 +1,6 @@
 package import FoundationEssentials
+package import ObjectStore
+import TransferCommon
 
 /// When credentials are used and when others are asked for: a pure machine, told the time twice. The store's clock says
 /// what has expired; a clock that nobody sets says when to try again.

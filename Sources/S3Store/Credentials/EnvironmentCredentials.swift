@@ -1,3 +1,5 @@
+package import ObjectStore
+
 /// The variables by which AWS's tools are told of credentials and regions.
 package struct AWSEnvironment: Sendable {
     private let variables: [String: String]

@@ -1,4 +1,5 @@
 import NIOHTTP1
+package import ObjectStore
 
 /// The credentials of the role of the machine, from its metadata service in the second version, where a token is asked
 /// for first. The first version, which answers anybody who makes us send a GET, is not spoken.

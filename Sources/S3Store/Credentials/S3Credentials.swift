@@ -1,4 +1,5 @@
 package import FoundationEssentials
+package import ObjectStore
 
 /// What requests are signed with.
 package struct S3Credentials: Hashable, Sendable {

@@ -1,5 +1,6 @@
 import FoundationEssentials
-import SecureChannel
+package import ObjectStore
+import SystemSupport
 
 /// One profile of the two files that AWS's tools share: `~/.aws/credentials` and `~/.aws/config`.
 ///

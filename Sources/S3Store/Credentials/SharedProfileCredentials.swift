@@ -1,3 +1,5 @@
+package import ObjectStore
+
 /// The access key of a shared profile, or the role that it names with a web identity.
 package struct SharedProfileCredentials: S3CredentialSource {
     private let profile: SharedProfile

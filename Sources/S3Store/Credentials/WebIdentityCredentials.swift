@@ -1,5 +1,6 @@
 import NIOHTTP1
-import SecureChannel
+package import ObjectStore
+import SystemSupport
 
 /// A role, and the file whose token proves who may take it on.
 struct WebIdentity: Sendable {

@@ -1,4 +1,5 @@
-package import SecureChannel
+package import Cryptography
+import TransferCommon
 import WireProtocol
 
 /// Signature version 4 as pure functions of a request, as "Signature Calculations for the Authorization Header" in

@@ -1,6 +1,8 @@
 import NIOCore
 import NIOHTTP1
-package import WireProtocol
+package import ObjectStore
+package import TransferCommon
+import WireProtocol
 
 extension S3Store {
     package func completeUpload(

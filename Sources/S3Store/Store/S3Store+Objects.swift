@@ -2,7 +2,9 @@ import AsyncHTTPClient
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
-package import WireProtocol
+package import ObjectStore
+package import TransferCommon
+import WireProtocol
 
 extension S3Store {
     package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? {

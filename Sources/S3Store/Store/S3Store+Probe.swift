@@ -1,8 +1,10 @@
+import Cryptography
 package import FoundationEssentials
 import Logging
 import NIOCore
 import NIOHTTP1
-import SecureChannel
+package import ObjectStore
+import TransferCommon
 import WireProtocol
 
 extension S3Store {

@@ -1,8 +1,9 @@
+import Cryptography
 import Logging
 import NIOCore
-import SecureChannel
+import ObjectStore
 import Synchronization
-import WireProtocol
+import TransferCommon
 
 // When a store looks at a condition. Some look when a request begins, and then take the body for as long as it comes:
 // an object that another writer puts there meanwhile is replaced all the same.

@@ -1,6 +1,7 @@
 package import FoundationEssentials
 import NIOCore
 import NIOHTTP1
+package import ObjectStore
 import WireProtocol
 
 extension S3Store {
@@ -60,7 +61,7 @@ extension S3Store {
         let all = ours.map { String($0.dropFirst(folder.count)) }
         // A folder's own entry, and what somebody else has put there, are no records.
         let names = all.filter { name in
-            FileStoreLayout.isRecordName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
+            SessionRecord.isName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
         }
         guard S3Documents.isTrue(page.isTruncated) else { return RecordNamePage(names: names, next: nil) }
         guard let next = all.last, after.map({ $0.utf8.lexicographicallyPrecedes(next.utf8) }) ?? true else {
@@ -80,7 +81,7 @@ extension S3Store {
     private var recordFolder: String { "\(configuration.prefix)\(Self.ownFolder)/sessions/" }
 
     private func recordKey(_ name: String) throws(StoreError) -> String {
-        guard FileStoreLayout.isRecordName(name) else { throw StoreError(.keyUnsupported) }
+        guard SessionRecord.isName(name) else { throw StoreError(.keyUnsupported) }
         return recordFolder + name
     }
 }

@@ -1,6 +1,8 @@
 import FoundationEssentials
 import NIOHTTP1
-package import WireProtocol
+package import ObjectStore
+package import TransferCommon
+import WireProtocol
 
 extension S3Store {
     package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {

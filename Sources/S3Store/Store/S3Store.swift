@@ -1,5 +1,6 @@
 package import Logging
-import SecureChannel
+package import ObjectStore
+import TransferCommon
 import WireProtocol
 
 /// A bucket, or the part of one below a prefix.

@@ -1,6 +1,8 @@
+import Cryptography
 import NIOCore
-import SecureChannel
+import ObjectStore
 import Synchronization
+import TransferCommon
 import WireProtocol
 
 /// Takes a body from its source to the HTTP client and sees to it that it never becomes whole unless it is right.

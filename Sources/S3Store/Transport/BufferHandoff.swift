@@ -1,5 +1,6 @@
 import NIOCore
 import Synchronization
+import TransferCommon
 
 /// Passes buffers one at a time from the task that has them to the HTTP client, which asks for them in a task of its
 /// own that nobody can cancel. The producer waits until its buffer is taken, so no more than one is ever in here.

@@ -1,3 +1,4 @@
+import ObjectStore
 import Synchronization
 
 /// Decides between a call's being cancelled and its effect's becoming irrevocable: whichever comes first, once.

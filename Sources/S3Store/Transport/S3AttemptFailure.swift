@@ -1,7 +1,8 @@
 import AsyncHTTPClient
+import Cryptography
 import NIOCore
 import NIOPosix
-import SecureChannel
+import ObjectStore
 
 #if canImport(Musl)
     import Musl

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOSSL
-import SecureChannel
+package import ObjectStore
+import SystemSupport
 
 /// The certificates that a store's own must be signed with, instead of those that the system trusts.
 package struct S3Authorities: Sendable {

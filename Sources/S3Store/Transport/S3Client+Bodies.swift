@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
-import WireProtocol
+import ObjectStore
+import TransferCommon
 
 // Requests that carry a part or an object: a small one when it is whole, others as they come.
 

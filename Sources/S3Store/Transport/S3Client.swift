@@ -1,10 +1,13 @@
 import AsyncHTTPClient
+import Cryptography
 import FoundationEssentials
 import Logging
 import NIOCore
 import NIOHTTP1
-import SecureChannel
+import ObjectStore
 import Synchronization
+import SystemSupport
+import TransferCommon
 import WireProtocol
 
 /// Signs requests, sends them, and understands refusals. Knows nothing of what the calls are for.

@@ -1,3 +1,4 @@
+import ObjectStore
 import WireProtocol
 
 /// A store's answer that says no: the cause beneath a `StoreError`, with the server's own words.

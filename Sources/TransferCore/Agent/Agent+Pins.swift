@@ -1,3 +1,4 @@
+package import TransferCommon
 package import WireProtocol
 
 // The gateway's keys that the agent pins, and what a connection's two sides have agreed on.

@@ -1,3 +1,4 @@
+package import TransferCommon
 import WireProtocol
 
 // Proofs among the uploads of an agent: they use the same connections and slots, and wait in the same queues. A number

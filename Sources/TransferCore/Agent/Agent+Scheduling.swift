@@ -1,4 +1,4 @@
-import WireProtocol
+import TransferCommon
 
 // What is done next: connections made, errands run, parts read, chunks sent. Called after every event.
 

@@ -1,4 +1,4 @@
-package import WireProtocol
+package import TransferCommon
 
 // What the shell answers to the actions that it performs: chunks, readings, the journal.
 

@@ -1,4 +1,4 @@
-import WireProtocol
+package import TransferCommon
 
 // Stopping, and ending for good.
 //

@@ -1,3 +1,4 @@
+package import TransferCommon
 package import WireProtocol
 
 // The whole agent but its sockets, files, journal and clocks: connections, uploads, what is read and sent next.

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// One connection as the agent sees it.

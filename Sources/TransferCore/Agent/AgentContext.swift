@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// What an upload's machine may use while it handles one event: connections, journal numbers, the queue of actions.

@@ -1,3 +1,4 @@
+package import TransferCommon
 package import WireProtocol
 
 /// Who the agent is to a gateway.

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// Everything that bounds an agent, in one place.
 package struct AgentLimits: Equatable, Sendable {
     /// Parts under way at once, from being read until they are stored.

@@ -1,4 +1,4 @@
-import WireProtocol
+import TransferCommon
 
 /// One part on its way from the file to the gateway.
 struct AgentPart {

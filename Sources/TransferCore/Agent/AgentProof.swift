@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Asking a gateway by PROVE whether the store holds a file's content under a key (specification §9.6), for a user who

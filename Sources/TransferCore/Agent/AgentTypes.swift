@@ -1,3 +1,4 @@
+package import TransferCommon
 package import WireProtocol
 
 /// Names one file's way into the store for as long as the journal knows it; the number of its row there.

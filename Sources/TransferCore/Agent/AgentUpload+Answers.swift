@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What the gateway's frames mean to an upload (specification §6, §8, §9).

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // The key holds an object that the session may not replace, or that may be the file already (specification §6.3). The

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // How an upload waits, loses its connection, and ends.

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What waits for the journal.

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Parts that a gateway has named as partials or candidates (specification §8.1): sent on, or kept as stored, without an

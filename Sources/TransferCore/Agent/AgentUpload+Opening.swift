@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What an upload asks a gateway when it has a slot.

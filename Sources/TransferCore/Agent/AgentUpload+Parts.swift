@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Reading, offering and sending parts (specification §7).

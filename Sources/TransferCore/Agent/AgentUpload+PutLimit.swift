@@ -1,3 +1,5 @@
+import TransferCommon
+
 // The put limit (specification §9.2): a request that stores a one-part file may take effect for a while after its
 // connection has ended. Until then no other version of the file is written under the key.
 

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What an upload does about a code: the reactions are those of `FailureRule` (specification §12).

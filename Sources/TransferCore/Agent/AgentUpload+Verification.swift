@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // A file that was touched: its stored parts are read again, and only their digests say whether it is the same.

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // One file's way into the store, as the agent sees it: through sessions, connections and cuts, to an outcome.

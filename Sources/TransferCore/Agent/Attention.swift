@@ -1,3 +1,5 @@
+import TransferCommon
+
 /// Which uploads are to be looked at, and when: so that an event costs what it changes, and not what there is.
 ///
 /// An upload that is waiting is filed under what it waits for. It may be filed more than once; being looked at in vain

@@ -1,4 +1,4 @@
-package import WireProtocol
+package import TransferCommon
 
 // Whether exactly a file's content is stored, by what the journal knows, or by what a gateway says of it.
 //

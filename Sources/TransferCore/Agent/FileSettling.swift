@@ -1,4 +1,5 @@
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 // Whether a file may be sent now, or a process may still be writing it (design: capture).
 //

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// What a gateway has said of parts without being asked for each: that it holds the beginning of some, the partials,

@@ -1,4 +1,4 @@
-package import WireProtocol
+package import TransferCommon
 
 /// A file of which a gateway is asked whether the store holds it (specification §9.6).
 package struct ProofRequest: Equatable, Sendable {

@@ -1,3 +1,4 @@
+package import TransferCommon
 package import WireProtocol
 
 // What an agent needs to know of gateways to keep what they sign (specification §9.5), and what came of it.

@@ -1,4 +1,4 @@
-package import WireProtocol
+package import TransferCommon
 
 /// How many parts an upload sends at once.
 ///

@@ -1,4 +1,5 @@
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// The gateway's keys that an agent has pinned (specification §5.1): those that are durable, and those that are to be.
 ///

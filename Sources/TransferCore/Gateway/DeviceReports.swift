@@ -1,3 +1,4 @@
+import TransferCommon
 package import WireProtocol
 
 // What devices say of themselves by REPORT (specification §5.5). Nothing here decides anything: it is for people.

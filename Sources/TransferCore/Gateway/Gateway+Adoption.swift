@@ -1,4 +1,4 @@
-import WireProtocol
+import TransferCommon
 
 // Adoption (specification §8.3) as far as it concerns two sessions at once.
 

@@ -1,4 +1,4 @@
-package import WireProtocol
+package import TransferCommon
 
 // Devices that no list names: an authority vouches for them, and they are remembered while they are connected.
 

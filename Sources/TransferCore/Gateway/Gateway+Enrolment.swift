@@ -1,3 +1,4 @@
+package import TransferCommon
 import WireProtocol
 
 // How a device that is on no list yet gets onto it, by an invitation (specification §5.2).

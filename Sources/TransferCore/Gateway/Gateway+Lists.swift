@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Lists of parts (specification §8.1, §9.1): pages behind RESUME QUERY and before COMPLETE, and the budget they hold.

@@ -1,3 +1,4 @@
+package import TransferCommon
 import WireProtocol
 
 // How fast a device may begin things and send frames, and how slowly what holds memory may move (specification §5.3).

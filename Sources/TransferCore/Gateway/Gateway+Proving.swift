@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // PROVE in the slots of a connection (specification §9.6).

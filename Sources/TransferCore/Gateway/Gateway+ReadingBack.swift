@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Reading objects back where nothing else tells their content: for SESSION OPEN (specification §6.3), and for PROVE

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Which sessions the gateway remembers, and which give way to others.

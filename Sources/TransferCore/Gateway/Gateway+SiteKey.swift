@@ -1,3 +1,4 @@
+package import TransferCommon
 import WireProtocol
 
 // The key that the gateway proves to agents, and the one that will follow it (specification §5.1).

@@ -1,5 +1,3 @@
-import WireProtocol
-
 // What became of slots during an event.
 
 extension Gateway {

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What frames mean in the slots of an open connection (specification §6).

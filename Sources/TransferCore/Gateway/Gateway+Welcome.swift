@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What a device is told once it is known: the limits of its connection, and the credit that is reserved for it.

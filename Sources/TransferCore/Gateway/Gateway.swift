@@ -1,3 +1,4 @@
+package import TransferCommon
 package import WireProtocol
 
 // The whole gateway but its sockets, files and clocks: connections, slots, runs, budgets and sessions.

@@ -1,3 +1,4 @@
+package import TransferCommon
 package import WireProtocol
 
 /// Names one connection for as long as it lasts; given by the shell in the order of accepting, never used again.

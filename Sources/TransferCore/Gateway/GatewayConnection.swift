@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// One connection as the gateway sees it: who is at its other end, and what its slots carry.

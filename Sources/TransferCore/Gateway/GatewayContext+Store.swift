@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Whether the store is to get more, by its pace and its circuit breaker.

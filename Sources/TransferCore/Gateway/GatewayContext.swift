@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// What a session's machine may use while it handles one event: limits, budget, ids and the queue of actions.

@@ -1,4 +1,4 @@
-package import WireProtocol
+package import TransferCommon
 
 /// Every limit that a gateway sets, with its unit and its reason. Memory is bounded by these, not by the number of
 /// agents or the size of files. What the protocol fixes for everybody (the longest frame of each type, the longest

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// One offered part on its way through the gateway.

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // One PROVE at the gateway: whether the store holds a file's content under a key (specification §9.6).

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Adoption (specification §8.3): a session that is being opened gives way to an unfinished one with equal terms, which

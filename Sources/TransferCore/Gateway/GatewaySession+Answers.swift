@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What the store's answers mean to a session that is opening, resuming, or looking for its object.

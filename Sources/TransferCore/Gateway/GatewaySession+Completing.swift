@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Completing and aborting (specification §9). Both go on by themselves when the agent's connection ends.

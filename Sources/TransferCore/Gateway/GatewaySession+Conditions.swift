@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // The write condition (specification §6.3): which object the session may replace, and how the store is told.

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // How a session ends: completed, refused, lost, or because the key holds an object that it may not replace.

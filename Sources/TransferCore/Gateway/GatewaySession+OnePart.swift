@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Completing a file of one part (specification §9.2): one request to the store, whose last bytes wait for COMPLETE.

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Offers, data and credit (specification §7).

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What a session knows of its parts by more than the agent's word, and the receipt that stands on it (specification

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What a slot is told when its session goes on: candidates, partials, parts that are wanted again (specification §8.1).

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // Looking for the object of a session after the store's answer to a write left it open what the key holds. The

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // A session at one gateway: the machine that decides what the store is asked, what the agent is told, and when.

@@ -1,4 +1,4 @@
-import WireProtocol
+import TransferCommon
 
 // Which objects are read back, and in which order (specification §9.6): so many at once in all and for one device. The
 // devices take turns, those of which fewer are being read first. Each device's objects are read in the order in which

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // A store is another program: what it says may be too long for a frame, or empty where that means something else.

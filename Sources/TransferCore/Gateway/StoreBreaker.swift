@@ -1,4 +1,5 @@
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// The circuit breaker of one store: while the store is known to be down or full, agents are told *later* before they
 /// send a byte of a part (specification §7.5).

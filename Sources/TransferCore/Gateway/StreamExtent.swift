@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// How far a stream has come by the offers of its parts: which part is its last is told by the offers alone

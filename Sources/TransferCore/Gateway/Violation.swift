@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 /// What an agent did against the protocol: it ends the connection.

@@ -1,4 +1,4 @@
-package import WireProtocol
+package import TransferCommon
 
 /// The bytes of memory that parts under way may take, in all and for each device (specification §7.2).
 ///

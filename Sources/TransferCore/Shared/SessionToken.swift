@@ -1,4 +1,5 @@
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// The plain text of a session token (specification §11): all that a gateway must know to go on with a session that it
 /// has never seen.

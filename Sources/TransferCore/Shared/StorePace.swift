@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// How many parts may be on their way to the store at once, learnt from what the store itself says.
 ///
 /// A store that asks for a pause is taken at its word: nothing new is begun meanwhile, agents are told *later* before

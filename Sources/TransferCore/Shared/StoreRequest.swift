@@ -1,3 +1,4 @@
+package import TransferCommon
 package import WireProtocol
 
 // What the gateway's machine asks of the object store, one call each, so that whoever stands in for the store decides

@@ -1,4 +1,4 @@
-package import WireProtocol
+package import TransferCommon
 
 /// What the agent's machine needs of cryptography, handed in so that it stays free of libraries.
 package protocol RootDigesting: Sendable {

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The agent states the whole file; behind the PART LIST, or alone for a one-part file (specification §4.18, §9).
 package struct Complete: Equatable, Sendable {
     /// The root digest over the session's part size.

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The object is there, whole (specification §4.20, §9).
 package struct Completed: Equatable, Sendable {
     /// Bytes of the object.

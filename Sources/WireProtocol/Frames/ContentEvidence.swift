@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// What can be said of an object's content without reading it (`evidenceKind` and `evidence` in the specification,
 /// §4.8).
 package enum ContentEvidence: Equatable, Sendable {

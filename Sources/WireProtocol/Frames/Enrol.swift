@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// A device that is on no list yet hands over its invitation, in place of HELLO (specification §4.24).
 package struct Enrol: Equatable, Sendable {
     /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo), which the handshake has proved.

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// What an ERROR ends.
 package enum ErrorScope: Equatable, Sendable {
     /// One part of the slot's session.

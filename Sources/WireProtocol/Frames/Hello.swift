@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The optional behaviours that HELLO offers and WELCOME takes up. Bits that are not known here are kept as they came.
 package struct Capabilities: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32

@@ -1,4 +1,5 @@
 package import NIOCore
+package import TransferCommon
 
 /// The fields of PART DATA before its payload (specification §4.12). The payload follows: it is written and read as it
 /// lies, and never collected.

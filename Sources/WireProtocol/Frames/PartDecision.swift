@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The gateway's one answer to an offer (specification §4.11, §7.1).
 package struct PartDecision: Equatable, Sendable {
     /// What becomes of the part.

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// A part as one end knows it.
 package struct PartListEntry: Equatable, Sendable {
     package let part: PartNumber

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The agent names a part before it sends its data (specification §4.10, §7.1).
 package struct PartOffer: Equatable, Sendable {
     package let part: PartNumber

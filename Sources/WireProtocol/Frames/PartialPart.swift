@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// A part of which the gateway holds the beginning while no connection sends it. It is a decision *send* in the slot
 /// that names it (specification §8.1).
 package struct PartialPart: Equatable, Sendable {

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// Parts to offer again before completing again (specification §4.19, §9.1).
 package struct PartsWanted: Equatable, Sendable {
     /// Ascending; 1 to 10,000 of them.

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The agent asks whether the store holds a file's content under a key, without sending it (specification §4.25, §9.6).
 package struct Prove: Equatable, Sendable {
     /// Bytes of the file.

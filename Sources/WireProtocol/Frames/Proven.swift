@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// What the gateway found under the key of a PROVE (specification §4.26, §9.6). It closes the slot.
 package enum Proven: Equatable, Sendable {
     /// The object has the file's size, and evidence of its content agrees with the root digest.

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// Bytes of a part have arrived at the gateway; volatile, for flow control (specification §4.13, §7.2).
 package struct Received: Equatable, Sendable {
     package let part: PartNumber

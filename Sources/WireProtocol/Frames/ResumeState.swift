@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// How a session stands that the agent asked to resume (`state` in the specification, §4.16).
 package enum ResumePhase: UInt8, Sendable {
     /// The slot is open.

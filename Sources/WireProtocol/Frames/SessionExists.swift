@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The key holds an object that the session may not replace, or that the agent wants to compare with first
 /// (specification §4.8, §6.3). The session has ended.
 package struct SessionExists: Equatable, Sendable {

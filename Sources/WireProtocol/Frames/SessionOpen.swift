@@ -1,15 +1,4 @@
-/// A file's modification time as the device has it: a label to tell versions apart, never compared with a clock.
-package struct ModificationTime: Hashable, Sendable {
-    /// Seconds since 1970-01-01 UTC by the device's clock.
-    package let seconds: Int64
-    /// Below 1,000,000,000.
-    package let nanoseconds: UInt32
-
-    package init(seconds: Int64, nanoseconds: UInt32) {
-        self.seconds = seconds
-        self.nanoseconds = nanoseconds
-    }
-}
+package import TransferCommon
 
 /// The agent begins a session in the frame's slot (specification §4.6).
 package struct SessionOpen: Equatable, Sendable {

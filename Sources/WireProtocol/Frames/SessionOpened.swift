@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The session is open in this slot: the agent's own, or an unfinished one that the gateway found and adopted
 /// (specification §4.7, §8.3).
 package struct SessionOpened: Equatable, Sendable {

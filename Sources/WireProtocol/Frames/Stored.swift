@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The store has confirmed the part; never taken back (specification §4.14, §7.1).
 package struct Stored: Equatable, Sendable {
     package let part: PartNumber

@@ -1,3 +1,5 @@
+package import TransferCommon
+
 /// The gateway's answer to HELLO: the version spoken, and the limits of this connection (specification §4.2).
 package struct Welcome: Equatable, Sendable {
     /// The version spoken from here on.

@@ -1,6 +1,7 @@
 import AgentKit
 import ArgumentParser
 import CommandSupport
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -2,7 +2,6 @@ import AgentKit
 import ArgumentParser
 import CommandSupport
 import Logging
-import SecureChannel
 import TransferCore
 import WireProtocol
 

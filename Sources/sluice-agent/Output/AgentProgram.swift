@@ -1,3 +1,5 @@
+package import AgentKit
+import CLinux
 import Foundation
 import Logging
 import TransferCore

@@ -1,6 +1,10 @@
+package import AgentKit
+import Cryptography
 import FoundationEssentials
 package import Logging
 import SecureChannel
+import SystemSupport
+import TransferCommon
 import WireProtocol
 
 /// What people do with the receipts that an agent's journal holds: look, take them elsewhere, and verify them.

@@ -1,5 +1,7 @@
+package import AgentKit
 import Foundation
 import Synchronization
+import TransferCommon
 import TransferCore
 import WireProtocol
 

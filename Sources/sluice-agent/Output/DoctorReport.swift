@@ -1,11 +1,13 @@
+package import AgentKit
+import Cryptography
 import FoundationEssentials
 import Logging
-import SecureChannel
+import TransferCommon
 import TransferCore
 import WireProtocol
 
 /// Looks at everything that a push needs, in the order in which it would fail, and says what it finds.
-package struct Doctor: Sendable {
+package struct DoctorReport: Sendable {
     private let home: AgentHome
     private let host: String
     private let port: Int
@@ -42,7 +44,7 @@ package struct Doctor: Sendable {
         var answers: [GatewayQuestion.Answer] = []
         for interface in interfaces.isEmpty ? [nil] : interfaces.filter({ !missing.contains($0) }).map(Optional.some) {
             do {
-                let answer = try await askGateway(identity, by: interface)
+                let answer = try await greet(as: identity, by: interface)
                 let way = interface.map { "by \($0), " } ?? ""
                 let away = answer.roundTrip.map { ", \(Int(($0.inSeconds * 1_000).rounded(.up))) ms away" } ?? ""
                 print("gateway   \(way)\(answer.address)\(away); it proved who it is")
@@ -69,21 +71,9 @@ package struct Doctor: Sendable {
         print("sending   \(Self.congestionControl)")
     }
 
-    private func askGateway(_ identity: Identity, by interface: String?) async throws -> GatewayQuestion.Answer {
-        let tls = try TLSContext.agent(identity: identity, gateway: home.gatewayTrust())
-        var generator = SystemRandomNumberGenerator()
-        let hello = Hello(
-            versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: [],
-            fingerprint: identity.fingerprint.digest, run: .random(using: &generator),
-            pins: try home.pins().keys.map(\.digest), software: software)
-        do {
-            return try await withEventLoop {
-                try await GatewayQuestion(host: host, port: port, tls: tls, interface: interface)
-                    .ask(.hello(hello), on: $0)
-            }
-        } catch let error as TLSError {
-            throw UploadFailure(error) ?? UploadFailure(.unreachable)
-        }
+    private func greet(as identity: Identity, by interface: String?) async throws -> GatewayQuestion.Answer {
+        try await GatewayQuestion.greet(
+            host: host, port: port, home: home, identity: identity, software: software, interface: interface)
     }
 
     private static var congestionControl: String {
@@ -98,6 +88,6 @@ package struct Doctor: Sendable {
         let difference = here - Double(serverMilliseconds) / 1_000
         guard abs(difference) >= 1 else { return "as the gateway's" }
         let side = difference > 0 ? "ahead of" : "behind"
-        return "\(ProgressLines.time(abs(difference))) \(side) the gateway's; nothing depends on it"
+        return "\(ReadableQuantity.time(abs(difference))) \(side) the gateway's; nothing depends on it"
     }
 }

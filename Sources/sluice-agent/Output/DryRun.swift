@@ -1,3 +1,4 @@
+package import AgentKit
 import FoundationEssentials
 import TransferCore
 
@@ -53,14 +54,14 @@ package struct DryRun {
                 try UploadFeeder.check(size: size, expected: expectedBytes)
                 summary.files += 1
                 summary.bytes += size
-                print("would send  \(ProgressLines.size(size))  \(found.path) → \(found.key)")
+                print("would send  \(ReadableQuantity.size(size))  \(found.path) → \(found.key)")
             } catch {
                 summary.files += 1
                 summary.failures.append(.init(path: found.path, key: found.key, failure: error))
                 print("cannot send  \(found.path): \(error.cause)")
             }
         }
-        print("\(summary.files - summary.failures.count) files, \(ProgressLines.size(summary.bytes)) in all")
+        print("\(summary.files - summary.failures.count) files, \(ReadableQuantity.size(summary.bytes)) in all")
         return summary.exitCode
     }
 }

@@ -1,5 +1,6 @@
+import AgentKit
+import TransferCommon
 import TransferCore
-import WireProtocol
 
 /// What a terminal shows of files under way: a bar for each, and a line of sums. It only adds up and writes; it knows
 /// no terminal.
@@ -72,14 +73,16 @@ struct ProgressBoard {
     private mutating func line(of bytes: [UInt8], columns: Int) -> String {
         guard var file = files[bytes] else { return "" }
         let (key, figures) = (file.key, file.figures)
-        if figures.isGrowing { return Self.cut("\(key)  \(ProgressLines.size(figures.storedBytes)) stored", columns) }
+        if figures.isGrowing {
+            return Self.cut("\(key)  \(ReadableQuantity.size(figures.storedBytes)) stored", columns)
+        }
         file.percentShown = max(file.percentShown, Self.percent(figures.storedBytes, of: figures.size))
         files[bytes] = file
         let sent = figures.storedBytes + file.underWay.values.reduce(0, +)
         let bar = Self.bar(stored: file.percentShown, sent: Self.percent(sent, of: figures.size))
         let tail =
-            "  [\(bar)] \(file.percentShown) %  \(ProgressLines.size(figures.storedBytes)) stored of "
-            + ProgressLines.size(figures.size)
+            "  [\(bar)] \(file.percentShown) %  \(ReadableQuantity.size(figures.storedBytes)) stored of "
+            + ReadableQuantity.size(figures.size)
         return Self.cut(Self.shortened(key, to: max(columns - tail.count, 12)) + tail, columns)
     }
 
@@ -89,13 +92,13 @@ struct ProgressBoard {
         let underWay = files.values.reduce(0) { $0 &+ $1.underWay.values.reduce(0, +) }
         let size = files.values.reduce(finishedBytes) { $0 &+ $1.figures.size }
         var text =
-            "\(finishedCount) of \(finishedCount + files.count) files: \(ProgressLines.size(stored)) stored, "
-            + "\(ProgressLines.size(underWay)) on the way"
+            "\(finishedCount) of \(finishedCount + files.count) files: \(ReadableQuantity.size(stored)) stored, "
+            + "\(ReadableQuantity.size(underWay)) on the way"
         guard let rate = rate(at: now), rate > 0 else { return text }
-        text += ", \(ProgressLines.size(UInt64(rate)))/s"
+        text += ", \(ReadableQuantity.size(UInt64(rate)))/s"
         let left = size > stored &+ underWay ? size - stored - underWay : 0
         guard !files.values.contains(where: \.figures.isGrowing) else { return text }
-        return text + ", \(ProgressLines.time(Double(left) / rate)) left"
+        return text + ", \(ReadableQuantity.time(Double(left) / rate)) left"
     }
 
     private mutating func sample(at now: ContinuousClock.Instant) {

@@ -1,5 +1,7 @@
+package import AgentKit
 import Foundation
 import Synchronization
+import TransferCommon
 import TransferCore
 import WireProtocol
 
@@ -147,7 +149,7 @@ package final class ProgressLines: Sendable {
             var texts: [String] = []
             switch event {
             case .part(let key, let number, _, let size, isStored: true) where isVerbose:
-                texts = ["\(key): part \(number.value) stored, \(Self.size(size))\n"]
+                texts = ["\(key): part \(number.value) stored, \(ReadableQuantity.size(size))\n"]
             case .note(let key, let text):
                 texts = ["\(key): \(text)\n"]
             case .finished(_, let key, let outcome, let figures):
@@ -206,9 +208,9 @@ package final class ProgressLines: Sendable {
             let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
             lines.append(
                 "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed; "
-                    + "\(size(summary.bytes)) stored, \(size(summary.bytesSent)) sent, "
-                    + "\(size(summary.bytesResumed)) were there; \(time(summary.seconds)), "
-                    + "\(size(UInt64(rate)))/s\n")
+                    + "\(ReadableQuantity.size(summary.bytes)) stored, \(ReadableQuantity.size(summary.bytesSent)) sent, "
+                    + "\(ReadableQuantity.size(summary.bytesResumed)) were there; \(ReadableQuantity.time(summary.seconds)), "
+                    + "\(ReadableQuantity.size(UInt64(rate)))/s\n")
         }
         if let count = summary.withoutReceipt, count > 0 {
             lines.append(
@@ -250,36 +252,17 @@ package final class ProgressLines: Sendable {
         switch outcome {
         case .stored(let receipt, let wasThere):
             return wasThere
-                ? "there already, whole (\(size(receipt.size))); nothing sent"
-                : "stored, \(size(receipt.size)); \(size(figures.bytesSent)) sent"
-                    + (figures.bytesResumed > 0 ? ", \(size(figures.bytesResumed)) were there" : "")
+                ? "there already, whole (\(ReadableQuantity.size(receipt.size))); nothing sent"
+                : "stored, \(ReadableQuantity.size(receipt.size)); \(ReadableQuantity.size(figures.bytesSent)) sent"
+                    + (figures.bytesResumed > 0 ? ", \(ReadableQuantity.size(figures.bytesResumed)) were there" : "")
         case .dropped:
             return "dropped"
         case .failed(let failure) where failure.kind == .stopped:
-            return "stopped; \(size(figures.storedBytes)) of \(size(figures.size)) are stored"
+            return
+                "stopped; \(ReadableQuantity.size(figures.storedBytes)) of \(ReadableQuantity.size(figures.size)) are stored"
         case .failed(let failure):
             let kept = failure.isKept && figures.storedBytes > 0 ? "; what is stored is kept" : ""
             return "failed: \(failure.sentence)\(kept)"
         }
-    }
-
-    /// A span as people say it: `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`.
-    package static func time(_ seconds: Double) -> String {
-        switch seconds {
-        case ..<10: String(format: "%.1f s", max(seconds, 0))
-        case ..<120: "\(Int(seconds)) s"
-        case ..<7_200: "\(Int(seconds / 60)) min"
-        case ..<172_800: "\(Int(seconds / 3_600)) h"
-        default: "\(Int(min(seconds / 86_400, 99_999))) d"
-        }
-    }
-
-    /// Bytes as people read them, in binary units.
-    package static func size(_ bytes: UInt64) -> String {
-        for (unit, scale) in [("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1_024.0)]
-        where Double(bytes) >= scale {
-            return String(format: "%.1f %@", Double(bytes) / scale, unit)
-        }
-        return "\(bytes) B"
     }
 }

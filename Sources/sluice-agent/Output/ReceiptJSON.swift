@@ -1,5 +1,5 @@
+import Cryptography
 import Foundation
-import SecureChannel
 import WireProtocol
 
 /// Receipts as programs read them: one JSON object a line.

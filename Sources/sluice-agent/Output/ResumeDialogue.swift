@@ -1,3 +1,4 @@
+package import AgentKit
 package import TransferCore
 
 /// The question that `resume` asks on a terminal, once for each unfinished upload: now, later, or drop.

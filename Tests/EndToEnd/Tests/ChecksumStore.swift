@@ -1,6 +1,7 @@
+import Cryptography
 import Foundation
 import S3Servers
-import SecureChannel
+import TransferCommon
 import WireProtocol
 
 /// What an S3 store says that keeps the SHA-256 of parts and tells an object's composite: AWS as documented, which no

@@ -1,7 +1,9 @@
+import Cryptography
 import Foundation
 import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {

@@ -1,8 +1,9 @@
+import Cryptography
 import Foundation
 import S3Servers
-import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {

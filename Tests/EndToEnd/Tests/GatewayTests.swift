@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {

@@ -1,5 +1,6 @@
-import SecureChannel
+import Cryptography
 import Testing
+import TransferCommon
 import WireProtocol
 
 // Sessions and parts, as an agent opens and offers them and goes on as it never would.

@@ -1,9 +1,11 @@
+import Cryptography
 import Foundation
 import NIOCore
 import NIOPosix
 import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// A peer that keeps to nothing: it says what it is told to say, frames or any bytes, and keeps what it hears.

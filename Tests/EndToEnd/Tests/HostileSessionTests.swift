@@ -2,8 +2,10 @@ import Foundation
 import NIOCore
 import SecureChannel
 import SeededRandom
+import SystemSupport
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 extension EndToEndTests.HostileTests {

@@ -4,6 +4,7 @@ import SecureChannel
 import SeededRandom
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {

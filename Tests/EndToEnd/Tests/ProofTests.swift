@@ -1,8 +1,11 @@
+import Cryptography
 import Foundation
+import RepositoryFiles
 import S3Servers
 import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
@@ -88,7 +91,7 @@ extension EndToEndTests {
         }
 
         private func openssl(in directory: URL) async throws -> [String] {
-            let specification = repositoryRoot.appending(path: "Protocol/specification.md")
+            let specification = RepositoryFiles.root.appending(path: "Protocol/specification.md")
             let lines = try String(contentsOf: specification, encoding: .utf8)
                 .split(separator: "\n", omittingEmptySubsequences: false)
             let start = try #require(lines.firstIndex { $0.hasPrefix("With OpenSSL 3, for a file `r`") })

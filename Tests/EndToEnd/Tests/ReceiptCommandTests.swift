@@ -1,4 +1,5 @@
 import Foundation
+import RepositoryFiles
 import TestSupport
 import Testing
 
@@ -7,7 +8,7 @@ extension EndToEndTests {
     @Suite
     struct ReceiptCommandTests {
         private static let siteKey = "sha256:a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5"
-        private static let file = repositoryRoot.appending(path: "Protocol/vectors/receipt-file.txt")
+        private static let file = RepositoryFiles.root.appending(path: "Protocol/vectors/receipt-file.txt")
 
         private func verify(_ arguments: [String], exits status: Int32) async throws -> Program {
             let program = try await run(
@@ -45,7 +46,7 @@ extension EndToEndTests {
 
         /// The lines of the specification (§9.5), as they stand there.
         @Test func opensslVerifiesTheSameFile() async throws {
-            let specification = repositoryRoot.appending(path: "Protocol/specification.md")
+            let specification = RepositoryFiles.root.appending(path: "Protocol/specification.md")
             let lines = try String(contentsOf: specification, encoding: .utf8)
                 .split(separator: "\n", omittingEmptySubsequences: false)
             let start = try #require(lines.firstIndex { $0.hasPrefix("With OpenSSL 3, for a file `r`") })

@@ -3,8 +3,6 @@ import S3Servers
 import TestSupport
 import Testing
 
-// For Tests/EndToEndTests/ReceiptTests.swift, once the gateway signs receipts and answers PROVE.
-
 extension EndToEndTests {
     /// Receipts and PROVE through both programs.
     @Suite

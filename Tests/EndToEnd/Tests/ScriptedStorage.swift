@@ -1,9 +1,11 @@
+import Cryptography
 import Foundation
 import NIOCore
 import S3Servers
 import ScriptedS3
 import SecureChannel
 import TestSupport
+import TransferCommon
 import WireProtocol
 
 /// A scripted store in this process, looked into directly.

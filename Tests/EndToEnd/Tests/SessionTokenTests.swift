@@ -2,6 +2,7 @@ import Foundation
 import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {

@@ -2,7 +2,7 @@ import Foundation
 import SeededRandom
 import Synchronization
 import TestSupport
-import WireProtocol
+import TransferCommon
 
 /// The files that are sent, and every version that each of them has had.
 final class SourceTree: Sendable {

@@ -1,4 +1,5 @@
 import GatewayKit
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol

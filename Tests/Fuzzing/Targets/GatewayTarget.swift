@@ -1,4 +1,5 @@
 import NIOCore
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol

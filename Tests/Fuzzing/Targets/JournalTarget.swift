@@ -1,8 +1,10 @@
 import AgentKit
+import Cryptography
 import Foundation
 import GRDB
 import Logging
 import SecureChannel
+import TransferCommon
 import TransferCore
 import WireProtocol
 

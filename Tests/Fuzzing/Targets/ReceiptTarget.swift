@@ -1,4 +1,6 @@
+import Cryptography
 import SecureChannel
+import TransferCommon
 import WireProtocol
 
 extension FuzzTarget {

@@ -1,5 +1,6 @@
+import Cryptography
 import GatewayKit
-import SecureChannel
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -1,5 +1,5 @@
 package import Foundation
-import WireProtocol
+import TransferCommon
 
 /// The golden vectors of the specification (§14), as bytes.
 package struct Vectors: Sendable {

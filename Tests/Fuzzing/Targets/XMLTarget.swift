@@ -1,4 +1,6 @@
 import ObjectStore
+import S3Store
+import TransferCommon
 import WireProtocol
 
 extension FuzzTarget {

@@ -1,15 +1,14 @@
 import Foundation
 import FuzzTargets
+import RepositoryFiles
 import SeededRandom
 import Testing
 
 /// What the fuzzer has been given and what it has found, through the shipped code once more. `make fuzz` goes on.
 @Suite(.timeLimit(.minutes(10)))
 struct CorpusTests {
-    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Fuzzing")
-    private static let vectors = folder.deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Protocol/vectors")
+    private static let folder = RepositoryFiles.url(of: "Tests/Fuzzing")
+    private static let vectors = RepositoryFiles.url(of: "Protocol/vectors")
 
     /// The inputs of a target in one of the two folders, by name; none where there is no such folder.
     private static func inputs(_ kind: String, _ target: String) throws -> [(name: String, bytes: [UInt8])] {

@@ -1,5 +1,6 @@
-import SecureChannel
+import Cryptography
 import Synchronization
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol

@@ -1,6 +1,7 @@
 import GatewayKit
 import NIOCore
 import SeededRandom
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol

@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What a side chooses freely, and no replay compares (specification §14.1).

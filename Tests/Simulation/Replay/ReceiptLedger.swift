@@ -1,4 +1,5 @@
-import SecureChannel
+import Cryptography
+import TransferCommon
 import TransferCoreSupport
 import WireProtocol
 

@@ -1,7 +1,11 @@
+import Cryptography
 import Foundation
 import GatewayKit
 import NIOCore
+import RepositoryFiles
 import SecureChannel
+import SystemSupport
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol
@@ -77,10 +81,8 @@ enum ReplaySite {
         }
     }
 
-    private static func values(of file: String, sourceFile: String = #filePath) throws -> [String: String] {
-        let root = URL(filePath: sourceFile).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let text = try String(contentsOf: root.appending(path: "Protocol/vectors/\(file)"), encoding: .utf8)
+    private static func values(of file: String) throws -> [String: String] {
+        let text = try RepositoryFiles.text(of: "Protocol/vectors/\(file)")
         let pairs = text.split(separator: "\n").filter { !$0.hasPrefix("#") }.compactMap { line -> (String, String)? in
             guard let bar = line.firstRange(of: " | ") else { return nil }
             return (String(line[..<bar.lowerBound]), String(line[bar.upperBound...]))

@@ -1,5 +1,4 @@
 package import TransferCore
-import WireProtocol
 
 /// Who dies after an operation, and what becomes of what was under way.
 package enum CrashVictim: String, CaseIterable, Sendable {

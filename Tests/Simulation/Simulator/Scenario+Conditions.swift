@@ -1,6 +1,6 @@
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
-import WireProtocol
 
 extension Scenario {
     /// Stores that check some conditions or none, other writers, conflicts, growing files, streams, people who change

@@ -1,7 +1,7 @@
 import SeededRandom
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
-import WireProtocol
 
 // What a seed makes of the world. The draws are in one order, so that a seed means the same for as long as this file
 // is not changed.

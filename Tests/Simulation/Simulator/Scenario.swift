@@ -1,6 +1,6 @@
+package import TransferCommon
 package import TransferCore
 package import TransferCoreSupport
-package import WireProtocol
 
 /// Everything that one run of the world depends on: who is there, what the links and the store are like, and what
 /// goes wrong. Two runs of one scenario are the same to the last event.

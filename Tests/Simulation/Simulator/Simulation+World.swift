@@ -1,3 +1,4 @@
+import TransferCommon
 package import TransferCore
 package import TransferCoreSupport
 package import WireProtocol

@@ -1,5 +1,6 @@
 import SeededRandom
-package import TransferCore
+package import TransferCommon
+import TransferCore
 package import TransferCoreSupport
 import WireProtocol
 

@@ -1,4 +1,4 @@
-import TransferCore
+import TransferCommon
 
 /// What happened, in order: a hash of all of it, and the words for it where somebody wants to read them.
 package struct Trace {

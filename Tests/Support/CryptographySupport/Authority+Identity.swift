@@ -1,6 +1,6 @@
-import Foundation
-import SecureChannel
-import TestSupport
+package import Cryptography
+package import Foundation
+package import TestSupport
 
 extension Authority {
     /// Makes an identity and signs its certificate, for whatever name.
@@ -8,7 +8,7 @@ extension Authority {
     ///   - directory: where its own is made.
     ///   - commonName: empty for none.
     ///   - alternativeNames: as a configuration file has them (`DNS:…`); empty for none.
-    func makeIdentity(
+    package func makeIdentity(
         in directory: URL, commonName: String, alternativeNames: String = "", keyType: KeyType = .ed25519,
         validity: Validity = .now, extensions: String = ""
     ) async throws -> Identity {
@@ -25,5 +25,5 @@ extension Authority {
     }
 
     /// What a side that trusts this authority loads.
-    var trusted: CertificateAuthority { get throws { try CertificateAuthority.load(from: certificatePath) } }
+    package var trusted: CertificateAuthority { get throws { try CertificateAuthority.load(from: certificatePath) } }
 }

@@ -1,35 +1,34 @@
-import Foundation
-import SeededRandom
-import TestSupport
+package import Foundation
+package import SeededRandom
 import Testing
 
 extension URL {
     /// Of a directory, without a slash at its end.
-    var directoryPath: String {
+    package var directoryPath: String {
         let path = path(percentEncoded: false)
         return path.hasSuffix("/") ? String(path.dropLast()) : path
     }
 
     /// The path of a file in this directory.
-    func file(_ name: String) -> String { "\(directoryPath)/\(name)" }
+    package func file(_ name: String) -> String { "\(directoryPath)/\(name)" }
 
     /// The names of all that is in this directory, in order.
-    func names() throws -> [String] {
+    package func names() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: directoryPath).sorted()
     }
 }
 
 /// The permission bits of a file.
-func mode(of path: String) throws -> Int {
+package func mode(of path: String) throws -> Int {
     let attributes = try FileManager.default.attributesOfItem(atPath: path)
     return try #require(attributes[.posixPermissions] as? NSNumber).intValue
 }
 
-func setMode(_ mode: Int, of path: String) throws {
+package func setMode(_ mode: Int, of path: String) throws {
     try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
 }
 
-func contents(of path: String) throws -> [UInt8] {
+package func contents(of path: String) throws -> [UInt8] {
     // Unlike `Data(contentsOf:)` this leaks nothing for an empty file, which the address sanitizer would find.
     let file = try FileHandle(forReadingFrom: URL(filePath: path))
     let bytes = try file.readToEnd()
@@ -37,12 +36,12 @@ func contents(of path: String) throws -> [UInt8] {
     return Array(bytes ?? Data())
 }
 
-func write(_ text: String, to path: String) throws {
+package func write(_ text: String, to path: String) throws {
     try Data(text.utf8).write(to: URL(filePath: path))
 }
 
 extension SeededGenerator {
-    mutating func bytes(count: Int) -> [UInt8] {
+    package mutating func bytes(count: Int) -> [UInt8] {
         (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &self) }
     }
 }

@@ -1,6 +1,7 @@
 package import FoundationEssentials
 package import ObjectStore
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// A store that hands every call on to another: a test's own store says only what it does otherwise.
 package protocol ForwardingStore: ObjectStore {

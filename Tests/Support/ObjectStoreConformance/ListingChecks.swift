@@ -1,6 +1,7 @@
+import Cryptography
 import FoundationEssentials
 import ObjectStore
-import SecureChannel
+import TransferCommon
 import WireProtocol
 
 extension ConformanceCheck {

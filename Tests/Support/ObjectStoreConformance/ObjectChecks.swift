@@ -1,5 +1,6 @@
 import NIOCore
 import ObjectStore
+import TransferCommon
 import WireProtocol
 
 extension ConformanceCheck {

@@ -1,7 +1,9 @@
+import Cryptography
 import NIOCore
 import ObjectStore
 import SecureChannel
 import Synchronization
+import TransferCommon
 import WireProtocol
 
 /// Bytes that no other sample has, and how a body is made of them.

@@ -1,5 +1,6 @@
 package import ObjectStore
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// The calls on a store with keys as tests write them. What is no key is refused as a store refuses it.
 extension ObjectStore {

@@ -1,6 +1,8 @@
+import Cryptography
 import NIOCore
 import ObjectStore
 import SecureChannel
+import TransferCommon
 import WireProtocol
 
 extension ConformanceCheck {

@@ -1,6 +1,7 @@
 package import Foundation
 import TestSupport
-package import WireProtocol
+package import TransferCommon
+import WireProtocol
 
 /// What a site's objects are kept in.
 package enum StorageKind: String, CaseIterable, Sendable {

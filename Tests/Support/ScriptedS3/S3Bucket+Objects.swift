@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import S3Servers
+import TransferCommon
 
 extension S3Bucket {
     func get(_ call: S3Call) -> S3Reply {

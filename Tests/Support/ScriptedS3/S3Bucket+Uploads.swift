@@ -1,7 +1,7 @@
 import Foundation
 import NIOCore
 import S3Servers
-import SecureChannel
+import TransferCommon
 import WireProtocol
 
 extension S3Bucket {

@@ -1,7 +1,8 @@
+import Cryptography
 import Foundation
 import NIOCore
 import S3Servers
-import SecureChannel
+import TransferCommon
 import WireProtocol
 
 /// An answer before it is put on the wire.

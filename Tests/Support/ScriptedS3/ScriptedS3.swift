@@ -3,6 +3,7 @@ package import NIOCore
 import S3Servers
 import Synchronization
 package import TestSupport
+import TransferCommon
 
 /// An S3 server in this process, with a real bucket behind it that keeps one kind of store's rules, in which every call
 /// can be made to go wrong in every way that stores and networks have.

@@ -1,4 +1,5 @@
-package import Foundation
+import Foundation
+import RepositoryFiles
 
 /// A program that a test runs.
 package struct Executable: Sendable {
@@ -22,7 +23,7 @@ package struct Executable: Sendable {
     /// or a client to compare with.
     /// - Throws: ``ExecutableMissing``: a test that needs it fails and is not skipped.
     package static func tool(_ name: String) throws -> Executable {
-        let path = repositoryRoot.appending(path: ".venv/bin/\(name)").path(percentEncoded: false)
+        let path = RepositoryFiles.root.appending(path: ".venv/bin/\(name)").path(percentEncoded: false)
         return try Executable(checking: path, remedy: "make deps-tools")
     }
 
@@ -58,10 +59,4 @@ package struct ProgramMissing: Error, CustomStringConvertible {
     package let name: String
 
     package var description: String { "no program \(name) in the search path: install it" }
-}
-
-/// The folder that holds the manifest, for tests that read data files or sources of the repository.
-package var repositoryRoot: URL {
-    // This file is Tests/TestSupport/Executable.swift.
-    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 }

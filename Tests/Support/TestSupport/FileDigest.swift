@@ -1,6 +1,6 @@
 import COpenSSL
 package import Foundation
-package import WireProtocol
+package import TransferCommon
 
 /// SHA-256 of a whole file, read piece by piece.
 ///

@@ -1,4 +1,6 @@
 import FoundationEssentials
+import RepositoryFiles
+import TransferCommon
 import WireProtocol
 
 extension Conversation {
@@ -10,11 +12,8 @@ extension Conversation {
     }
 
     /// All conversations of `Protocol/vectors/conversations.txt`, in their order.
-    package static func all(sourceFile: String = #filePath) throws -> [Conversation] {
-        let root = URL(filePath: sourceFile).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let text = try String(
-            contentsOf: root.appending(path: "Protocol/vectors/conversations.txt"), encoding: .utf8)
+    package static func all() throws -> [Conversation] {
+        let text = try RepositoryFiles.text(of: "Protocol/vectors/conversations.txt")
         var conversations: [Conversation] = []
         for line in text.split(separator: "\n") where !line.hasPrefix("#") {
             let columns = pieces(of: String(line), separatedBy: " | ")

@@ -1,3 +1,4 @@
+package import TransferCommon
 package import WireProtocol
 
 /// A whole conversation of an agent and a gateway, as `Protocol/vectors/conversations.txt` has it (specification

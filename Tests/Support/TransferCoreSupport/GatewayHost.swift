@@ -1,4 +1,5 @@
 import NIOCore
+package import TransferCommon
 package import TransferCore
 package import WireProtocol
 

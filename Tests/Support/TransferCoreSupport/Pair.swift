@@ -1,4 +1,5 @@
 import SeededRandom
+package import TransferCommon
 package import TransferCore
 package import WireProtocol
 

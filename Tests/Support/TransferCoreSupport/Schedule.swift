@@ -1,4 +1,4 @@
-package import TransferCore
+package import TransferCommon
 
 /// A virtual clock and what is to happen when: things happen one after another, in order of their time, and of their
 /// being planned where times are equal.

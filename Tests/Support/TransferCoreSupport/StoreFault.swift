@@ -1,5 +1,5 @@
+package import TransferCommon
 package import TransferCore
-package import WireProtocol
 
 /// The kinds of request that a store is asked.
 package enum StoreRequestKind: String, CaseIterable, Sendable {

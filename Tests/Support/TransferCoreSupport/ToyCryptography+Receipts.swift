@@ -1,5 +1,5 @@
+package import TransferCommon
 import TransferCore
-package import WireProtocol
 
 /// Signatures for the virtual world: a digest of key and statement, which nobody in it has a reason to forge.
 extension ToyCryptography: AgentCryptography {

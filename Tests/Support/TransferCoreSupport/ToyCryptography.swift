@@ -1,5 +1,5 @@
+package import TransferCommon
 package import TransferCore
-package import WireProtocol
 
 /// Real digests for a virtual world whose frames must have them.
 package protocol ContentDigesting: Sendable {

@@ -1,3 +1,4 @@
+import TransferCommon
 package import WireProtocol
 
 /// Evidence of a content as the agent's shell computes it.

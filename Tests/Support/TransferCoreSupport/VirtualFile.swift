@@ -1,5 +1,6 @@
+package import TransferCommon
 package import TransferCore
-package import WireProtocol
+import WireProtocol
 
 /// A file of the virtual device.
 package final class VirtualFile {

@@ -1,3 +1,4 @@
+package import TransferCommon
 package import TransferCore
 package import WireProtocol
 

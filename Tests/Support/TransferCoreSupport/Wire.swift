@@ -1,4 +1,5 @@
 package import NIOCore
+import TransferCommon
 package import TransferCore
 import WireProtocol
 

@@ -1,8 +1,9 @@
 import AgentKit
 import NIOCore
-import SecureChannel
+import SystemSupport
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// Chunks as they go on the wire.

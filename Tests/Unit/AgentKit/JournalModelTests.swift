@@ -3,6 +3,7 @@ import Foundation
 import SeededRandom
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol

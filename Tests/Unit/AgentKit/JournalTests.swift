@@ -4,6 +4,7 @@ import GRDB
 import Logging
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -1,9 +1,11 @@
 import AgentKit
+import Cryptography
 import Foundation
 import NIOCore
 import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -2,6 +2,7 @@ import AgentKit
 import Foundation
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 

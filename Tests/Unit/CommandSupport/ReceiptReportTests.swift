@@ -1,13 +1,13 @@
 import CommandSupport
 import Foundation
+import RepositoryFiles
 import Testing
 
 /// What `sluice-gateway receipt verify` says, without the program.
 @Suite
 struct ReceiptReportTests {
     private static let siteKey = "sha256:a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5"
-    private static let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appending(path: "Protocol/vectors/receipt-file.txt")
+    private static let file = RepositoryFiles.url(of: "Protocol/vectors/receipt-file.txt")
 
     private static var path: String { file.path(percentEncoded: false) }
 

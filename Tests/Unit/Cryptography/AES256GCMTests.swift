@@ -1,6 +1,6 @@
-import SecureChannel
+import Cryptography
 import Testing
-import WireProtocol
+import TransferCommon
 
 /// Test cases 13 to 16 of McGrew and Viega, "The Galois/Counter Mode of Operation", those with a 256-bit key and a
 /// 96-bit nonce.

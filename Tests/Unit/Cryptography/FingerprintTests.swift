@@ -1,5 +1,7 @@
+import Cryptography
 import SecureChannel
 import Testing
+import TransferCommon
 import WireProtocol
 
 @Suite struct FingerprintTests {

@@ -1,6 +1,8 @@
+import Cryptography
 import NIOCore
 import SecureChannel
 import Testing
+import TransferCommon
 import WireProtocol
 
 @Suite struct HasherTests {

@@ -1,3 +1,5 @@
+import Cryptography
+import CryptographySupport
 import Foundation
 import SecureChannel
 import TestSupport

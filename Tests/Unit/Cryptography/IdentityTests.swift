@@ -1,5 +1,8 @@
+import Cryptography
+import CryptographySupport
 import Foundation
 import SecureChannel
+import SystemSupport
 import TestSupport
 import Testing
 import WireProtocol

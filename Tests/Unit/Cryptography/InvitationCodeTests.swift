@@ -1,5 +1,6 @@
-import SecureChannel
+import Cryptography
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// The line of text that a device is set up with (specification §5.2).

@@ -1,4 +1,4 @@
-import SecureChannel
+import Cryptography
 import Testing
 
 @Suite struct KeyRingRotationTests {

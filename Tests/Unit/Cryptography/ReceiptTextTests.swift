@@ -1,5 +1,6 @@
-import SecureChannel
+import Cryptography
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// What people are shown of a receipt.

@@ -1,12 +1,15 @@
+import Cryptography
+import CryptographySupport
 import Foundation
-import SecureChannel
+import RepositoryFiles
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// The receipt of the specification's vectors, and ways to spoil it.
 struct ReceiptVector {
-    private static let folder = repositoryRoot.appending(path: "Protocol/vectors")
+    private static let folder = RepositoryFiles.root.appending(path: "Protocol/vectors")
 
     static let filePath = folder.file("receipt-file.txt")
 
@@ -39,7 +42,7 @@ struct ReceiptVector {
 
 /// The lines of shell by which the specification (§9.5) verifies the receipt in a file `r`.
 func specifiedCommands() throws -> [String] {
-    let path = repositoryRoot.appending(path: "Protocol/specification.md")
+    let path = RepositoryFiles.root.appending(path: "Protocol/specification.md")
     let lines = try String(contentsOf: path, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
     let start = try #require(lines.firstIndex { $0.hasPrefix("With OpenSSL 3, for a file `r`") })
     let commands = lines[start...].drop { $0 != "```sh" }.dropFirst().prefix { $0 != "```" }

@@ -1,8 +1,10 @@
+import Cryptography
+import CryptographySupport
 import Foundation
-import SecureChannel
 import SeededRandom
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// Signing and verifying receipts (specification §9.5).

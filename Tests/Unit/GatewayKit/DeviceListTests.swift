@@ -3,6 +3,7 @@ import GatewayKit
 import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 

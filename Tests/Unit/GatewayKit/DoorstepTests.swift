@@ -1,6 +1,7 @@
 import GatewayKit
 import NIOCore
 import Testing
+import TransferCommon
 import TransferCore
 
 /// Who is let in before a key is proved, and who has to go for it.

@@ -1,6 +1,6 @@
+import Cryptography
 import Foundation
 import GatewayKit
-import SecureChannel
 import TestSupport
 import Testing
 import TransferCore

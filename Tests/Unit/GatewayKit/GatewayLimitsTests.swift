@@ -4,8 +4,8 @@ import NIOPosix
 import ObjectStore
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
-import WireProtocol
 
 /// What a gateway takes over from its store.
 @Suite struct GatewayLimitsTests {

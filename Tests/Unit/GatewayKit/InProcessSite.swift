@@ -1,4 +1,5 @@
 import AgentKit
+import Cryptography
 import Foundation
 import GatewayKit
 import Logging

@@ -1,10 +1,13 @@
+import Cryptography
 import Foundation
 import GatewayKit
 import Logging
 import SecureChannel
 import Synchronization
+import SystemSupport
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -1,13 +1,15 @@
 import AgentKit
+import Cryptography
 import Foundation
 import GatewayKit
 import Logging
 import NIOCore
 import ObjectStore
+import S3Store
 import ScriptedS3
-import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -3,8 +3,8 @@ import Foundation
 import GatewayKit
 import NIOCore
 import ObjectStore
+import S3Store
 import ScriptedS3
-import SecureChannel
 import TestSupport
 import Testing
 import TransferCore

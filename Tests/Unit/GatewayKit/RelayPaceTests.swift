@@ -3,9 +3,11 @@ import Foundation
 import GatewayKit
 import Logging
 import ObjectStore
+import S3Store
 import ScriptedS3
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 

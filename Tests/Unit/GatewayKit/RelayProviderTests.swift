@@ -1,11 +1,12 @@
 import AgentKit
+import Cryptography
 import Foundation
 import NIOCore
 import ObjectStore
 import ScriptedS3
-import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -1,9 +1,11 @@
+import Cryptography
 import Foundation
 import GatewayKit
 import Logging
 import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 

@@ -4,11 +4,10 @@ import GatewayKit
 import NIOPosix
 import ObjectStore
 import ObjectStoreConformance
-import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import TransferCore
-import WireProtocol
 
 /// A store that takes no bytes costs credit, not the process: what is under way waits, and the rest goes on.
 @Suite(.timeLimit(.minutes(2)))

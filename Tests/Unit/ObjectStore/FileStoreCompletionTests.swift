@@ -3,6 +3,7 @@ import ObjectStoreConformance
 import Synchronization
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 #if canImport(Glibc)

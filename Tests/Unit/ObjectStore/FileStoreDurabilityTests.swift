@@ -1,8 +1,10 @@
+import Cryptography
 import Foundation
 import ObjectStore
 import ObjectStoreConformance
 import SecureChannel
 import Testing
+import TransferCommon
 import WireProtocol
 
 #if canImport(Glibc)

@@ -2,6 +2,7 @@ import Foundation
 import ObjectStore
 import ObjectStoreConformance
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// What FileStore says of an object's bytes is true or not said, whoever else works in the directory.

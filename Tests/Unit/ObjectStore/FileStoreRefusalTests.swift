@@ -3,6 +3,7 @@ import NIOCore
 import ObjectStore
 import ObjectStoreConformance
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// What FileStore refuses, and that it says why without saying where.

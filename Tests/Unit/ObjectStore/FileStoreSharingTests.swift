@@ -4,6 +4,7 @@ import ObjectStore
 import ObjectStoreConformance
 import Synchronization
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// Several gateways on one directory.

@@ -1,6 +1,8 @@
 import Foundation
 import ObjectStore
+import RepositoryFiles
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// The session records of the specification (§11.2): what `Protocol/vectors/record.txt` has is read, and written as the
@@ -14,9 +16,7 @@ import WireProtocol
         var testDescription: String { name }
 
         static func load() throws -> [Vector] {
-            let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .deletingLastPathComponent()
-            let text = try String(contentsOf: root.appending(path: "Protocol/vectors/record.txt"), encoding: .utf8)
+            let text = try RepositoryFiles.text(of: "Protocol/vectors/record.txt")
             return try text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in
                 let fields = line.components(separatedBy: " | ")
                 let content = try JSONDecoder().decode(String.self, from: Data(try #require(fields.last).utf8))

@@ -1,5 +1,6 @@
 import ObjectStore
 import Testing
+import TransferCommon
 import WireProtocol
 
 @Suite struct SessionRecordsTests {

@@ -2,7 +2,7 @@ import Foundation
 import ObjectStore
 import SecureChannel
 import Testing
-import WireProtocol
+import TransferCommon
 
 #if canImport(Glibc)
     import Glibc

@@ -1,6 +1,7 @@
 import ObjectStore
 import ObjectStoreConformance
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// A call that changes a store, with what must stand before it and what it is to bring about. For tests that break it

@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import Glibc
 import Logging
@@ -8,6 +9,7 @@ import ObjectStoreConformance
 import SecureChannel
 import Synchronization
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// A directory that a test has for itself, with threads for the stores on it.

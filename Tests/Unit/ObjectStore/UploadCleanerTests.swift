@@ -3,6 +3,7 @@ import ObjectStore
 import ObjectStoreConformance
 import Synchronization
 import Testing
+import TransferCommon
 import WireProtocol
 
 @Suite struct UploadCleanerTests {

@@ -1,8 +1,10 @@
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
+import S3Store
 import ScriptedS3
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// What a store's answer to a conditional request means. The status decides, whatever the store calls it.

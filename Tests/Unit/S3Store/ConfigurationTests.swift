@@ -1,7 +1,10 @@
 import Foundation
 import ObjectStore
+import RepositoryFiles
+import S3Store
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// How a store is set up: endpoints, regions, providers, credentials.
@@ -51,7 +54,7 @@ import WireProtocol
     /// The store of Protocol/vectors/receipt.txt, however it is written.
     @Test func theIdentityIsTheVectors() throws {
         let text = try String(
-            contentsOf: repositoryRoot.appending(path: "Protocol/vectors/receipt.txt"), encoding: .utf8)
+            contentsOf: RepositoryFiles.root.appending(path: "Protocol/vectors/receipt.txt"), encoding: .utf8)
         let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("storeIdentity | ") })
         let expected = String(line.dropFirst("storeIdentity | ".count))
         func identity(_ endpoint: String?, region: String? = nil, prefix: String = "plant/") throws -> String {

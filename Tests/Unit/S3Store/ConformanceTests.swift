@@ -2,6 +2,7 @@ import Logging
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
+import S3Store
 import Testing
 
 /// The suite that every store passes, on the servers that can be had. What a server does otherwise is named, and the

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import ObjectStore
+import S3Store
 import Testing
 
 /// When credentials are used, renewed and waited for, as a transcript of what is told and asked.

@@ -1,6 +1,7 @@
 import Foundation
 import ObjectStore
 import S3Servers
+import S3Store
 import Synchronization
 import TestSupport
 import Testing

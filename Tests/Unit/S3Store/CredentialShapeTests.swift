@@ -1,5 +1,6 @@
 import FoundationEssentials
 import ObjectStore
+import S3Store
 import Testing
 
 /// How credentials are written: files, documents, addresses.

@@ -1,4 +1,5 @@
 import ObjectStore
+import S3Store
 import Testing
 
 /// What is read of a store's XML.

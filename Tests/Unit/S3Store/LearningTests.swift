@@ -3,8 +3,10 @@ import NIOCore
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
+import S3Store
 import Synchronization
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// What all requests of a store share and learn together: credentials, the clock, the region.

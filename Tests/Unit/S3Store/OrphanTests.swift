@@ -1,7 +1,8 @@
 import ObjectStore
+import S3Store
 import ScriptedS3
 import Testing
-import WireProtocol
+import TransferCommon
 
 /// Uploads that a crash kept out of the records, on a store that does not say whose an upload is: which of them are
 /// removed, and what is never touched.

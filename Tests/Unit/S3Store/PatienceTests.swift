@@ -1,10 +1,12 @@
+import Cryptography
 import NIOCore
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
-import SecureChannel
+import S3Store
 import Synchronization
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// How long a store is waited for, and what is held meanwhile.

@@ -1,7 +1,9 @@
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
+import S3Store
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// What opening a store finds out about real servers.

@@ -1,10 +1,12 @@
+import Cryptography
 import NIOCore
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
-import SecureChannel
+import S3Store
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// What only real servers show: who refuses what, and what is left behind.

@@ -2,8 +2,8 @@ import NIOCore
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
+import S3Store
 import ScriptedS3
-import SecureChannel
 import Testing
 import WireProtocol
 

@@ -1,10 +1,13 @@
+import Cryptography
 import NIOCore
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
+import S3Store
 import ScriptedS3
 import SecureChannel
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// The scripted store is a store: in every kind's mode it passes what every store passes, but for what that kind is

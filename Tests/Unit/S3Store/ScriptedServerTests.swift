@@ -1,11 +1,13 @@
+import Cryptography
 import FoundationEssentials
 import NIOCore
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
-import SecureChannel
+import S3Store
 import Synchronization
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// Answers that no real server gives when it is asked, and what is made of them.

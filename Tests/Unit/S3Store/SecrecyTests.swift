@@ -2,6 +2,7 @@ import Foundation
 import ObjectStore
 import ObjectStoreConformance
 import S3Servers
+import S3Store
 import TestSupport
 import Testing
 

@@ -1,6 +1,6 @@
 import FoundationEssentials
 import ObjectStore
-import SecureChannel
+import S3Store
 import Testing
 import WireProtocol
 

@@ -1,9 +1,11 @@
+import Cryptography
 import Logging
 import NIOCore
 import ObjectStore
 import S3Servers
-import SecureChannel
+import S3Store
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// Opens a store on a server, and shuts it down whatever happens.

@@ -1,7 +1,10 @@
+import Cryptography
+import CryptographySupport
 import Foundation
 import NIOCore
 import NIOEmbedded
 import SecureChannel
+import SystemSupport
 import TestSupport
 import Testing
 

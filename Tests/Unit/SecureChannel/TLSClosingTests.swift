@@ -1,3 +1,5 @@
+import Cryptography
+import CryptographySupport
 import NIOCore
 import NIOEmbedded
 import SecureChannel

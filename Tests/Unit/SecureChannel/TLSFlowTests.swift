@@ -1,3 +1,4 @@
+import CryptographySupport
 import NIOCore
 import NIOEmbedded
 import SecureChannel

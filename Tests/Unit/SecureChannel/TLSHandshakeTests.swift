@@ -1,3 +1,4 @@
+import Cryptography
 import NIOCore
 import NIOEmbedded
 import SecureChannel

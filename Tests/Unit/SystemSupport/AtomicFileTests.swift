@@ -1,6 +1,8 @@
+import CryptographySupport
 import Foundation
 import SecureChannel
 import SeededRandom
+import SystemSupport
 import TestSupport
 import Testing
 

@@ -1,5 +1,7 @@
+import CryptographySupport
 import Foundation
 import SecureChannel
+import SystemSupport
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import SecureChannel
+import SystemSupport
 import Testing
 
 /// What is flushed many times in a turn of the loop goes out once, and nothing stays behind.

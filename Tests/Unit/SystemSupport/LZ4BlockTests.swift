@@ -1,7 +1,9 @@
+import CryptographySupport
 import Foundation
 import NIOCore
 import SecureChannel
 import SeededRandom
+import SystemSupport
 import TestSupport
 import Testing
 

@@ -1,7 +1,8 @@
 import Foundation
+import RepositoryFiles
 import TestSupport
 import Testing
-import WireProtocol
+import TransferCommon
 
 /// Files for tests are what they are said to be, and are gone afterwards.
 @Suite struct FileTests {
@@ -98,7 +99,7 @@ import WireProtocol
     }
 
     @Test func findsTheRepository() {
-        let manifest = repositoryRoot.appending(path: "Package.swift").path(percentEncoded: false)
+        let manifest = RepositoryFiles.root.appending(path: "Package.swift").path(percentEncoded: false)
         #expect(FileManager.default.fileExists(atPath: manifest))
     }
 }

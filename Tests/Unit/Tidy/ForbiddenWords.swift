@@ -31,7 +31,7 @@ private let inLibraries: @Sendable (SourceFile) -> Bool = { file in
 
 /// Tests wait for what they need to see. What waits on their behalf has to be able to.
 private let inTestsThatWait: @Sendable (SourceFile) -> Bool = {
-    $0.isTest && $0.path != "Tests/TestSupport/Deadline.swift"
+    $0.isTest && $0.path != "Tests/Support/TestSupport/Deadline.swift"
 }
 
 private let forbiddenWords: [ForbiddenWord] = [
@@ -133,10 +133,10 @@ private let forbiddenWords: [ForbiddenWord] = [
         instead:
             "wait for what you want to see (Watched, FaultProxy.wait, Program.waitForLine), or say why nothing tells",
         scope: inTestsThatWait, isAllowedWithReason: true,
-        broken: [sample("Tests/AgentKitTests/A.swift", "try await Task.sleep(for: .seconds(1))")],
+        broken: [sample("Tests/Unit/AgentKit/A.swift", "try await Task.sleep(for: .seconds(1))")],
         followed: [
             sample("Sources/AgentKit/A.swift", "try await Task.sleep(for: .seconds(1))"),
-            sample("Tests/TestSupport/Deadline.swift", "try await Task.sleep(for: limit)"),
+            sample("Tests/Support/TestSupport/Deadline.swift", "try await Task.sleep(for: limit)"),
             sample("Tests/ATests/A.swift", "// The server does not say when.\ntry await Task.sleep(for: pause)"),
         ]),
 ]

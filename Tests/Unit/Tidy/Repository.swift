@@ -1,8 +1,9 @@
 import Foundation
+import RepositoryFiles
 
-/// All Swift files below `Sources` and `Tests`, read once.
-let repositoryFiles: [SourceFile] = ["Sources", "Tests"].flatMap { folder in
-    let root = repositoryRoot.appending(path: folder)
+/// All Swift files below `Sources`, `Tests` and `Examples`, read once.
+let repositoryFiles: [SourceFile] = ["Sources", "Tests", "Examples"].flatMap { folder in
+    let root = RepositoryFiles.root.appending(path: folder)
     let paths = FileManager.default.enumerator(atPath: root.path(percentEncoded: false))?.compactMap { $0 as? String }
     return (paths ?? []).sorted().compactMap { path -> SourceFile? in
         guard path.hasSuffix(".swift"),
@@ -25,9 +26,3 @@ let protocolRequirements: Set<String> = {
     }
     return names
 }()
-
-private var repositoryRoot: URL {
-    // This file is Tests/TidyTests/Repository.swift.
-    let file = URL(filePath: #filePath).resolvingSymlinksInPath()
-    return file.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-}

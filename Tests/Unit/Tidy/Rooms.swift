@@ -17,43 +17,54 @@ struct Room: Sendable {
     static let sockets: Set<String> = ["NIOCore", "NIOPosix", "NIOConcurrencyHelpers"]
     static let service: Set<String> = ["Logging", "Metrics", "ServiceLifecycle", "UnixSignals"]
     static let command: Set<String> = ["ArgumentParser", "Configuration", "SystemPackage"]
-    static let core: Set<String> = ["WireProtocol", "TransferCore"]
+    static let wire: Set<String> = ["TransferCommon", "WireProtocol"]
+    static let core: Set<String> = wire.union(["TransferCore"])
+    static let base: Set<String> = wire.union(["SystemSupport", "Cryptography"])
 
     static let all: [Room] = [
+        // Identifiers, keys, terms, instants: values that all rooms share.
+        Room("TransferCommon", imports: []),
         // Frames and limits: bytes and nothing else.
-        Room("WireProtocol", imports: [["NIOCore"]]),
+        Room("WireProtocol", imports: [["TransferCommon", "NIOCore"]]),
         // The deciding machines: no sockets, files, clocks, tasks or randomness, so that one seed replays everything.
-        Room("TransferCore", imports: [["WireProtocol"]]),
-        // TLS, identities, digests, sealing, and compression, which has one wrapper.
+        Room("TransferCore", imports: [wire]),
+        // Files, locks, event loops, compression: what the operating system and its libraries do for all rooms.
         Room(
-            "SecureChannel", imports: [foundation, system, sockets, ["WireProtocol", "COpenSSL", "CLZ4"]],
-            onlyIn: ["CLZ4": "LZ4Block.swift"]),
-        // Knows stores and nothing of sessions, gateways or agents.
+            "SystemSupport", imports: [foundation, system, sockets, ["TransferCommon", "CLinux", "CLZ4", "CMalloc"]],
+            onlyIn: ["CLZ4": "LZ4Block.swift", "CMalloc": "MemoryAllocator.swift"]),
+        // OpenSSL: digests, sealing, keys, certificates, receipts.
+        Room("Cryptography", imports: [foundation, system, ["NIOCore", "COpenSSL", "SystemSupport"], wire]),
+        // TLS on a channel.
+        Room("SecureChannel", imports: [foundation, system, sockets, base, ["COpenSSL"]]),
+        // The store protocol, and the store in a directory. It knows nothing of sessions' slots, gateways or agents.
         Room(
-            "ObjectStore",
+            "ObjectStore", imports: [foundation, system, sockets, base, ["Logging", "CLinux"]],
+            onlyIn: ["CLinux": "SystemCalls.swift"]),
+        Room(
+            "S3Store",
             imports: [
-                foundation, system, sockets, ["NIOHTTP1", "NIOSSL", "NIOFileSystem", "NIOFoundationCompat"],
-                ["WireProtocol", "SecureChannel", "AsyncHTTPClient", "XMLCoder", "Logging", "Metrics", "CLinux"],
-            ], onlyIn: ["CLinux": "SystemCalls.swift"]),
+                foundation, system, sockets, base,
+                ["NIOHTTP1", "NIOSSL", "NIOFoundationCompat", "ObjectStore", "AsyncHTTPClient", "XMLCoder", "Logging"],
+            ]),
         // The two programs' insides know nothing of each other; what they share is below them.
-        Room("GatewayKit", imports: [foundation, system, sockets, service, core, ["SecureChannel", "ObjectStore"]]),
         Room(
-            "AgentKit", imports: [foundation, system, sockets, service, core, ["SecureChannel", "GRDB", "CLinux"]],
+            "GatewayKit",
+            imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "ObjectStore", "S3Store"]]),
+        Room(
+            "AgentKit",
+            imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "GRDB", "CLinux"]],
             onlyIn: ["CLinux": "SourceFile+Look.swift"]),
         // What both programs' command lines need: flags, configuration, logging.
-        Room(
-            "CommandSupport",
-            imports: [foundation, system, service, command, ["CMalloc", "SecureChannel", "WireProtocol"]],
-            onlyIn: ["CMalloc": "MemoryAllocator.swift"]),
+        Room("CommandSupport", imports: [foundation, system, service, command, base]),
         Room(
             "sluice-gateway",
             imports: [
-                foundation, system, service, command, core,
-                ["CommandSupport", "GatewayKit", "ObjectStore", "SecureChannel"],
+                foundation, system, service, command, core, base,
+                ["CommandSupport", "GatewayKit", "ObjectStore", "S3Store"],
             ]),
         Room(
             "sluice-agent",
-            imports: [foundation, system, service, command, core, ["CommandSupport", "AgentKit", "SecureChannel"]]),
+            imports: [foundation, system, service, command, core, base, ["CommandSupport", "AgentKit"]]),
     ]
 }
 
@@ -63,21 +74,21 @@ let importRule = Rule(
         sample("Sources/WireProtocol/Frame.swift", "package import Foundation"),
         sample("Sources/TransferCore/Agent.swift", "import NIOCore"),
         sample("Sources/TransferCore/Agent.swift", "import Foundation"),
-        sample("Sources/SecureChannel/Other.swift", "import CLZ4"),
-        sample("Sources/ObjectStore/S3Store.swift", "import TransferCore"),
+        sample("Sources/SystemSupport/Other.swift", "import CLZ4"),
+        sample("Sources/S3Store/Store/S3Store.swift", "import TransferCore"),
         sample("Sources/GatewayKit/Relay.swift", "import AgentKit"),
         sample("Sources/GatewayKit/Relay.swift", "@preconcurrency package import COpenSSL"),
         sample("Sources/AgentKit/Uploader.swift", "import struct ObjectStore.Key"),
         sample("Sources/AgentKit/Uploader.swift", "import AsyncHTTPClient"),
         sample("Sources/sluice-agent/Main.swift", "import GatewayKit"),
         sample("Sources/Helpers/Main.swift", "import WireProtocol"),
-        sample("Tests/AgentKitTests/UploaderTests.swift", "@testable import AgentKit"),
+        sample("Tests/Unit/AgentKit/UploaderTests.swift", "@testable import AgentKit"),
     ],
     followed: [
         sample("Sources/WireProtocol/Frame.swift", "package import NIOCore"),
-        sample("Sources/SecureChannel/LZ4Block.swift", "import CLZ4"),
+        sample("Sources/SystemSupport/LZ4Block.swift", "import CLZ4"),
         sample("Sources/AgentKit/Uploader.swift", "import Foundation // not import ObjectStore"),
-        sample("Tests/AgentKitTests/UploaderTests.swift", "import AgentKit\nimport ObjectStore"),
+        sample("Tests/Unit/AgentKit/UploaderTests.swift", "import AgentKit\nimport ObjectStore"),
     ],
     check: { file in
         file.imports.compactMap { module, line in
@@ -91,7 +102,7 @@ private func objection(to module: String, line: Int, in file: SourceFile) -> Str
             ? "@testable does not work in a release build: give what the test needs `package` access" : nil
     }
     guard let room = Room.all.first(where: { $0.target == file.target }) else {
-        return "\(file.target) is no room of the table in Tests/TidyTests/Rooms.swift: give it a row"
+        return "\(file.target) is no room of the table in Tests/Unit/Tidy/Rooms.swift: give it a row"
     }
     guard room.imports.contains(module) else {
         return "\(room.target) does not import \(module): move the code to a room that does, "

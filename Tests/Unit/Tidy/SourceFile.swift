@@ -38,7 +38,8 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
         path.split(separator: "/").dropFirst().first.map(String.init) ?? ""
     }
 
-    var isTest: Bool { path.hasPrefix("Tests/") }
+    /// Examples count as tests: they may import what they show.
+    var isTest: Bool { path.hasPrefix("Tests/") || path.hasPrefix("Examples/") }
 
     /// The modules that the file imports, each with its line from 0.
     var imports: [(module: String, line: Int)] {

@@ -25,17 +25,19 @@ import Testing
 
     @Test func readsTheRepositoryItself() {
         let paths = repositoryFiles.map(\.path)
-        #expect(paths.contains("Sources/WireProtocol/Values.swift"))
-        #expect(paths.contains("Tests/TidyTests/TidyTests.swift"))
+        #expect(paths.contains("Sources/TransferCommon/Identifiers.swift"))
+        #expect(paths.contains("Tests/Unit/Tidy/TidyTests.swift"))
     }
 
     @Test func programsAreShort() {
         for program in ["sluice-agent", "sluice-gateway"] {
-            for file in repositoryFiles where file.path.hasPrefix("Sources/\(program)/") {
+            for file in repositoryFiles
+            where file.path.hasPrefix("Sources/\(program)/") && !file.path.hasPrefix("Sources/\(program)/Output/") {
                 let count = programLineCount([file])
                 #expect(
                     count <= ShapeLimit.programLines,
-                    "\(file.path) has \(count) lines, more than \(ShapeLimit.programLines): move it into its Kit")
+                    "\(file.path) has \(count) lines, more than \(ShapeLimit.programLines): move it into its Kit, or into Output what it prints"
+                )
             }
         }
         #expect(

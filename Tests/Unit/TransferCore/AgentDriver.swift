@@ -1,4 +1,5 @@
 import SeededRandom
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol

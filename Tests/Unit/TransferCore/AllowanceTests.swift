@@ -1,5 +1,5 @@
 import Testing
-import TransferCore
+import TransferCommon
 
 /// So many at once, and so many a second.
 @Suite struct AllowanceTests {

@@ -1,7 +1,6 @@
 import Testing
 import TransferCore
 import TransferCoreSupport
-import WireProtocol
 
 /// Uploads over a link that holds.
 @Suite struct CourseTests {

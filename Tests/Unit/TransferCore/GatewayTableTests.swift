@@ -1,5 +1,6 @@
 import SeededRandom
 import Testing
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
 import WireProtocol
@@ -389,12 +390,5 @@ import WireProtocol
 
     private static func unless(_ isRight: Bool, _ effect: SlotState.Effect) -> String? {
         isRight ? nil : "the effect is not \(effect)"
-    }
-}
-
-extension Frame {
-    /// The row of the table that the frame is judged by; `nil` for one that no agent sends in a slot.
-    fileprivate var slotFrame: SlotState.Frame? {
-        SlotState.Frame.allCases.first { $0.rawValue == type.description }
     }
 }

@@ -1,6 +1,6 @@
 import SeededRandom
 import Testing
-import TransferCore
+import TransferCommon
 import TransferCoreSupport
 
 /// Which keys a device may ask for.

@@ -1,7 +1,7 @@
 import Testing
+import TransferCommon
 import TransferCore
 import TransferCoreSupport
-import WireProtocol
 
 /// How many parts are on their way at once, before a cut and after it.
 @Suite struct SendWindowTests {

@@ -1,4 +1,5 @@
 import Foundation
+import RepositoryFiles
 
 /// The sources of this package, for tests that compare what they say with what they do.
 enum SourceText {
@@ -48,8 +49,6 @@ enum SourceText {
     }
 
     private static func text(of path: String) throws -> String {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        return try String(contentsOf: root.appending(path: path), encoding: .utf8)
+        try RepositoryFiles.text(of: path)
     }
 }

@@ -1,6 +1,7 @@
 import NIOCore
 import SeededRandom
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// Vectors with random damage. Whatever arrives gives frames or the error of the first violation, the same however it

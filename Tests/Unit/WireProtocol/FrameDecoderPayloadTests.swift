@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// PART DATA passes through without a copy, and nothing of the network's buffers is held while the decoder waits.

@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// How the network cuts the bytes is no matter, and what is not there yet is waited for.

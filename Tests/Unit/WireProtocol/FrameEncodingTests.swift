@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import TransferCommon
 import WireProtocol
 
 @Suite struct FrameEncodingTests {

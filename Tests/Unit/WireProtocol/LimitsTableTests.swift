@@ -1,4 +1,5 @@
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
 
@@ -25,7 +26,7 @@ import WireProtocol
             "message, and REPORT's reason: \(WireLimits.messageBytesMax) bytes",
             "token: \(grouped(WireLimits.tokenBytesMax)) bytes", "pins in HELLO: \(WireLimits.pinsMax)",
             "key: 1 to \(grouped(WireLimits.keyBytesMax)) bytes with the device's prefix",
-            "metadata: \(WireLimits.metadataPairsMax) pairs, \(grouped(WireLimits.metadataBytesMax)) bytes",
+            "metadata: \(SessionMetadata.pairsMax) pairs, \(grouped(SessionMetadata.bytesMax)) bytes",
         ]
         #expect(table.isSuperset(of: told))
     }

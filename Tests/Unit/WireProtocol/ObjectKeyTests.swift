@@ -1,4 +1,5 @@
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// A key is bytes between slashes, whatever Unicode makes of them.

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// The bytes of a receipt's statement (specification §9.5), held to Protocol/vectors/receipt.txt.

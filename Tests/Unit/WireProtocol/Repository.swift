@@ -1,13 +1,10 @@
-import FoundationEssentials
+import RepositoryFiles
 
 /// The files that the tests hold the code to.
 enum Repository {
     /// - Parameter path: from the repository's root.
-    static func lines(of path: String, sourceFile: String = #filePath) throws -> [String] {
-        let root = URL(filePath: sourceFile).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)
-        return text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    static func lines(of path: String) throws -> [String] {
+        try RepositoryFiles.text(of: path).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
     /// The fields of each line of a vector file (specification §14), comments left out.

@@ -1,4 +1,5 @@
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// The rules for metadata (specification §6.6).

@@ -1,4 +1,5 @@
 import Testing
+import TransferCommon
 import WireProtocol
 
 @Suite struct SpecificationTests {
@@ -64,7 +65,7 @@ import WireProtocol
             #expect(WireLimits.signatureBytesMax + 64 <= type.bodyBytesMax, "\(type)")
         }
         // Content type, a name and a count of each pair, key.
-        let metadataBytes = 256 + WireLimits.metadataBytesMax + 3 * WireLimits.metadataPairsMax
+        let metadataBytes = 256 + SessionMetadata.bytesMax + 3 * SessionMetadata.pairsMax
         #expect(metadataBytes + WireLimits.keyBytesMax + 128 <= FrameType.sessionOpen.bodyBytesMax)
         #expect(WireLimits.keyBytesMax + 128 <= FrameType.prove.bodyBytesMax)
         #expect(WireLimits.messageBytesMax + 64 <= FrameType.report.bodyBytesMax)

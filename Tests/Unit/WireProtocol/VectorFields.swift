@@ -1,5 +1,6 @@
 import FoundationEssentials
 import NIOCore
+import TransferCommon
 import WireProtocol
 
 /// The `name=value` fields of a vector, taken one after another in table order (specification §14).

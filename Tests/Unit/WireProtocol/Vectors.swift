@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import TransferCommon
 import WireProtocol
 
 /// Which end a vector's bytes are for (specification §14).

@@ -1,5 +1,5 @@
 import Testing
-import WireProtocol
+import TransferCommon
 
 /// Texts that came from elsewhere, on their way to a terminal.
 @Suite struct VisibleTextTests {

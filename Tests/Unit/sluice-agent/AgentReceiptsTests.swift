@@ -1,10 +1,13 @@
 import AgentKit
+import Cryptography
 import Foundation
 import Logging
 import SecureChannel
 import TestSupport
 import Testing
+import TransferCommon
 import WireProtocol
+import sluice_agent
 
 /// `sluice-agent receipts`, without the program.
 @Suite

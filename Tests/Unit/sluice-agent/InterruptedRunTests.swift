@@ -4,6 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 import TransferCore
+import sluice_agent
 
 /// What an interrupted command tells, and how a walk over a tree is interrupted.
 @Suite

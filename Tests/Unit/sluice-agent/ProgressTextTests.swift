@@ -1,8 +1,10 @@
 import AgentKit
 import Synchronization
 import Testing
+import TransferCommon
 import TransferCore
 import WireProtocol
+import sluice_agent
 
 /// What people see of a push, on a terminal and without one.
 @Suite struct ProgressTextTests {
@@ -95,7 +97,7 @@ import WireProtocol
 
     @Test(arguments: [(0.04, "0.0 s"), (12, "12 s"), (200, "3 min"), (10_000, "2 h"), (1e9, "11574 d")])
     func spansAreToldAsPeopleSayThem(seconds: Double, text: String) {
-        #expect(ProgressLines.time(seconds) == text)
+        #expect(ReadableQuantity.time(seconds) == text)
     }
 
     /// One cause has its own code; a few bad files among good ones are 1; a cause that holds for all keeps its code.

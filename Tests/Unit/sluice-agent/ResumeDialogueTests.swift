@@ -1,6 +1,7 @@
 import AgentKit
 import Testing
 import TransferCore
+import sluice_agent
 
 @Suite struct ResumeDialogueTests {
     private static let uploads = (1...4).map { number in

@@ -1,0 +1,20 @@
+import Foundation
+import TransferCore
+
+extension AgentJournal.Unfinished {
+    /// The upload in one line: number, key, how far it is, its age, its file, and what it waits for.
+    package var line: String {
+        let far =
+            path == SourceStream.path
+            ? "\(ReadableQuantity.size(storedBytes)) of a stream stored"
+            : "\(ReadableQuantity.size(storedBytes)) of \(ReadableQuantity.size(size)) stored"
+        let age = Int64(Date().timeIntervalSince1970) - createdMilliseconds / 1_000
+        return "\(id.value)  \(key)  \(far)  \(ReadableQuantity.time(Double(max(age, 0)))) old  \(path)  (\(waitsFor))"
+    }
+
+    private var waitsFor: String {
+        if isDropping { return "to be dropped as soon as the gateway can be reached" }
+        if path == SourceStream.path { return "a stream cannot be gone on with: drop it" }
+        return trouble.isEmpty ? "waits for push or resume" : "stopped: \(trouble)"
+    }
+}

@@ -1,0 +1,24 @@
+import Foundation
+
+/// Sizes and durations in messages to people.
+package enum ReadableQuantity {
+    /// A duration in seconds: `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`.
+    package static func time(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<10: String(format: "%.1f s", max(seconds, 0))
+        case ..<120: "\(Int(seconds)) s"
+        case ..<7_200: "\(Int(seconds / 60)) min"
+        case ..<172_800: "\(Int(seconds / 3_600)) h"
+        default: "\(Int(min(seconds / 86_400, 99_999))) d"
+        }
+    }
+
+    /// Bytes as people read them, in binary units.
+    package static func size(_ bytes: UInt64) -> String {
+        for (unit, scale) in [("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1_024.0)]
+        where Double(bytes) >= scale {
+            return String(format: "%.1f %@", Double(bytes) / scale, unit)
+        }
+        return "\(bytes) B"
+    }
+}
