@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Writes small files so that a reader, or a restart after a power cut, finds the old content or the new, never a part.
 ///
 /// The bytes go to a temporary file in the same directory, are synced, and take the final name in one step; then the
@@ -35,73 +27,78 @@ package enum AtomicFile {
 
     /// Whether anything of this name is there, a dangling symbolic link included.
     package static func exists(_ path: String) -> Bool {
-        var status = stat()
-        return lstat(path, &status) == 0
+        do {
+            return try FileSystem().status(path) != nil
+        } catch {
+            // What cannot be looked at shows when it is read or written.
+            return false
+        }
     }
 
     /// Takes back what `writeNew` made, after something else failed that the caller will hear of instead.
     package static func remove(_ path: String) {
-        _ = unlink(path)
+        do {
+            try FileSystem().removeFile(path)
+        } catch {
+            // The caller reports what failed before.
+        }
     }
 
     /// - Parameter temporaryName: in the directory of `path`; a file of this name makes the call fail.
     package static func write(
         _ bytes: [UInt8], to path: String, mode: Mode, temporaryName: String, mayReplace: Bool
     ) throws(FileError) {
-        let directory = try OpenFile(directoryOf: path)
-        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let name = slash.map { String(decoding: path.utf8[$0...].dropFirst(), as: UTF8.self) } ?? path
-        let file = try OpenFile(
-            openat(
-                directory.descriptor, temporaryName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                mode_t(Mode.ownerOnly.rawValue)),
-            path: path, operation: .createTemporary)
         do throws(FileError) {
-            try keepOwner(of: name, in: directory, for: file, path: path)
-            guard fchmod(file.descriptor, mode_t(mode.rawValue)) == 0 else {
-                throw FileError(path: path, failed: .setMode, errno: errno)
+            let folder = OpenFolder(try FileSystem().openFolder(FileSystem.folder(of: path)))
+            let name = FileSystem.name(of: path)
+            let file = try folder.createFile(temporaryName, permissions: Mode.ownerOnly.rawValue)
+            do throws(FileError) {
+                try keepOwner(of: name, in: folder, for: file)
+                try file.setPermissions(mode.rawValue)
+                try file.write(bytes, at: 0)
+                try file.sync()
+                try give(name, to: temporaryName, in: folder, mayReplace: mayReplace)
+            } catch {
+                discard(temporaryName, in: folder)
+                throw error
             }
-            try file.write(bytes, path: path)
-            try file.synchronize(path: path, operation: .synchronize)
-            try rename(temporaryName, to: name, in: directory, path: path, mayReplace: mayReplace)
+            try folder.sync()
         } catch {
-            // What failed first is what the caller must hear of, so this result is of no interest.
-            _ = unlinkat(directory.descriptor, temporaryName, 0)
-            throw error
+            throw error.concerning(path)
         }
-        try directory.synchronize(path: path, operation: .synchronizeDirectory)
     }
 
-    private static func rename(
-        _ temporaryName: String, to name: String, in directory: borrowing OpenFile, path: String, mayReplace: Bool
+    private static func give(
+        _ name: String, to temporaryName: String, in folder: borrowing OpenFolder, mayReplace: Bool
     ) throws(FileError) {
-        let descriptor = directory.descriptor
-        if mayReplace {
-            guard renameat(descriptor, temporaryName, descriptor, name) == 0 else {
-                throw FileError(path: path, failed: .rename, errno: errno)
-            }
-        } else {
-            // Unlike renaming, linking never replaces, and every file system that knows modes can do it.
-            guard linkat(descriptor, temporaryName, descriptor, name, 0) == 0 else {
-                throw FileError(path: path, failed: .rename, errno: errno)
-            }
-            // A second name that stays behind is untidy, but the file is complete: no reason to report failure.
-            _ = unlinkat(descriptor, temporaryName, 0)
+        guard !mayReplace else { return try folder.rename(temporaryName, to: name) }
+        // Unlike renaming, linking never replaces, and every file system that knows modes can do it.
+        try folder.addName(name, toFile: temporaryName)
+        // A second name that stays behind is untidy, but the file is complete: no reason to report failure.
+        discard(temporaryName, in: folder)
+    }
+
+    private static func discard(_ temporaryName: String, in folder: borrowing OpenFolder) {
+        do {
+            try folder.removeFile(temporaryName)
+        } catch {
+            // The caller reports what failed before, or nothing where the file is complete.
         }
     }
 
     private static func keepOwner(
-        of name: String, in directory: borrowing OpenFile, for file: borrowing OpenFile, path: String
+        of name: String, in folder: borrowing OpenFolder, for file: borrowing OpenFile
     ) throws(FileError) {
-        var old = stat()
-        // Where there is no such file the directory tells whose it is; other trouble with the name shows when renaming.
-        guard fstatat(directory.descriptor, name, &old, AT_SYMLINK_NOFOLLOW) == 0 else {
-            return try file.giveToOwner(ofDirectory: directory, path: path)
+        let old: FileStatus?
+        do {
+            old = try folder.status(of: name)
+        } catch {
+            // Renaming fails for the same reason and reports it.
+            old = nil
         }
-        guard old.st_uid != (try file.status(path: path)).st_uid else { return }
-        guard fchown(file.descriptor, old.st_uid, old.st_gid) == 0 else {
-            throw FileError(path: path, failed: .setOwner, errno: errno)
-        }
+        guard let old else { return try file.giveToOwner(of: folder.status()) }
+        guard old.owner != (try file.status()).owner else { return }
+        try file.setOwner(old.owner, group: old.group)
     }
 
     /// Unlike the final name it has a fixed length, so that it fits wherever the final one does.

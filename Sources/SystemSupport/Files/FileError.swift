@@ -1,39 +1,19 @@
 import TransferCommon
-import WireProtocol
 
-#if canImport(Darwin)
-    import Darwin
+#if canImport(Glibc)
+    import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
-    import Glibc
 #endif
 
-/// A file that could not be read or written.
+/// A file or folder that could not be used.
 ///
 /// `description` names the file without its directory, fit for a log; `debugDescription` adds the whole path.
 package struct FileError: Error, Hashable {
-    /// The step that failed.
-    package enum Operation: Hashable, Sendable {
-        case openDirectory
-        case createTemporary
-        case setOwner
-        case setMode
-        case write
-        case synchronize
-        /// Giving the finished temporary file its final name.
-        case rename
-        case synchronizeDirectory
-        case open
-        case inspect
-        case lock
-        case read
-    }
-
     /// What stood in the way: the system, or what the file turned out to be.
     package enum Cause: Hashable, Sendable {
         /// - Parameter errno: as the system call left it.
-        case system(Operation, errno: Int32)
+        case system(FileCall, errno: CInt)
         /// Anyone but the owner may read or write a file that holds a secret.
         /// - Parameter mode: the permission bits that were found.
         case openToOthers(mode: UInt32)
@@ -42,6 +22,7 @@ package struct FileError: Error, Hashable {
         case tooLong(bytesMax: Int)
     }
 
+    /// The file that was to be used. The call that failed may have been one on its directory, or on a temporary file.
     package let path: String
     package let cause: Cause
 
@@ -50,18 +31,36 @@ package struct FileError: Error, Hashable {
         self.cause = cause
     }
 
-    package init(path: String, failed operation: Operation, errno: Int32) {
-        self.init(path: path, cause: .system(operation, errno: errno))
+    /// A call that failed. The file is the one that the call names; of a rename or link, the new name's.
+    package init(_ call: FileCall, errno: CInt) {
+        self.init(path: call.target ?? call.path, cause: .system(call, errno: errno))
+    }
+
+    /// The same cause, where the call served another file.
+    func concerning(_ path: String) -> FileError {
+        FileError(path: path, cause: cause)
+    }
+
+    /// The call that failed; `nil` where none did.
+    package var call: FileCall? {
+        guard case .system(let call, _) = cause else { return nil }
+        return call
+    }
+
+    /// The `errno` that the failed call left; `nil` where none failed.
+    package var code: CInt? {
+        guard case .system(_, let code) = cause else { return nil }
+        return code
     }
 
     /// Whether there is no file of this name, as against one that cannot be used.
     package var isMissing: Bool {
-        cause == .system(.open, errno: ENOENT)
+        call?.operation == .openFile && code == ENOENT
     }
 
     /// Whether a file that had to be new is there already.
     package var isExisting: Bool {
-        cause == .system(.rename, errno: EEXIST)
+        [.link, .renameIfAbsent].contains(call?.operation) && code == EEXIST
     }
 }
 
@@ -76,23 +75,8 @@ extension FileError: CustomStringConvertible, CustomDebugStringConvertible {
 
     private func sentence(naming file: String) -> String {
         switch cause {
-        case .system(let operation, let code):
-            let attempt =
-                switch operation {
-                case .openDirectory: "open the directory of \(file)"
-                case .createTemporary: "create a temporary file beside \(file)"
-                case .setOwner: "keep the owner of \(file)"
-                case .setMode: "set the mode of \(file)"
-                case .write: "write \(file)"
-                case .synchronize: "bring \(file) to the disk"
-                case .rename: "put \(file) in its place"
-                case .synchronizeDirectory: "bring the directory of \(file) to the disk"
-                case .open: "open \(file)"
-                case .inspect: "look at \(file)"
-                case .lock: "lock \(file)"
-                case .read: "read \(file)"
-                }
-            return "Could not \(attempt): \(String(cString: strerror(code)))."
+        case .system(let call, let code):
+            return "Could not \(attempt(call, naming: file)): \(String(cString: strerror(code)))."
         case .openToOthers(let mode):
             let digits = String(mode, radix: 8)
             return "\(file) holds a secret, but others than its owner may use it (mode \(digits)). "
@@ -101,6 +85,31 @@ extension FileError: CustomStringConvertible, CustomDebugStringConvertible {
             return "\(file) is not a regular file."
         case .tooLong(let bytesMax):
             return "\(file) is longer than \(bytesMax) bytes, so it cannot be what it should be."
+        }
+    }
+
+    private func attempt(_ call: FileCall, naming file: String) -> String {
+        let directory = call.path == path ? "the directory \(file)" : "the directory of \(file)"
+        return switch call.operation {
+        case .openFile: "open \(file)"
+        case .openFolder, .openBeneath: "open \(directory)"
+        case .createFile: call.path == path ? "create \(file)" : "create a temporary file beside \(file)"
+        case .inspect: "ask for the attributes of \(file)"
+        case .read: "read \(file)"
+        case .write: "write \(file)"
+        case .clone: "clone bytes into \(file)"
+        case .syncFile: "bring \(file) to the disk"
+        case .syncFolder: "bring \(directory) to the disk"
+        case .status: "look at \(file)"
+        case .list: "list \(directory)"
+        case .lock: "lock \(file)"
+        case .touch: "set the modification time of \(file)"
+        case .setOwner: "keep the owner of \(file)"
+        case .setPermissions: "set the mode of \(file)"
+        case .rename, .renameIfAbsent, .link: "put \(file) in its place"
+        case .removeFile: "remove \(file)"
+        case .makeFolder: "make \(directory)"
+        case .removeFolder: "remove \(directory)"
         }
     }
 }

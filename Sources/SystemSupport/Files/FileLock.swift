@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// A lock that processes of one machine hold on a file, one of them at a time. The system gives it back when its holder
 /// ends, however it ends.
 package enum FileLock {
@@ -15,22 +7,25 @@ package enum FileLock {
     ///   and never removed.
     /// - Throws: `FileError` of this path where the lock cannot be had; what `body` throws.
     package static func holding<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-        let file = try opened(path)
-        while flock(file.descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw FileError(path: path, failed: .lock, errno: errno) }
-        }
-        // A program that is being started has the file open, too, until it runs: closing would leave it the lock.
-        defer { _ = flock(file.descriptor, LOCK_UN) }
+        var file = try open(path)
+        try file.waitForLock()
+        defer { file.unlock() }
         return try body()
     }
 
-    private static func opened(_ path: String) throws(FileError) -> OpenFile {
-        // A link could lead to a file that is there for something else.
-        let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW
-        let made = open(path, flags | O_CREAT | O_EXCL, 0o600)
-        guard made >= 0 else { return try OpenFile(open(path, flags), path: path, operation: .open) }
-        let file = try OpenFile(made, path: path, operation: .open)
-        try file.giveToOwner(ofDirectory: OpenFile(directoryOf: path), path: path)
+    private static func open(_ path: String) throws(FileError) -> OpenFile {
+        let files = FileSystem()
+        let file: OpenFile
+        do {
+            file = try files.create(path, permissions: AtomicFile.Mode.ownerOnly.rawValue)
+        } catch {
+            return try files.openForWriting(path)
+        }
+        do throws(FileError) {
+            try file.giveToOwner(of: files.openFolder(FileSystem.folder(of: path)).status())
+        } catch {
+            throw error.concerning(path)
+        }
         return file
     }
 }

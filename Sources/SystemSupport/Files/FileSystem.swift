@@ -4,42 +4,6 @@
     import Musl
 #endif
 
-/// A system call that failed.
-package struct FileError: Error, Hashable {
-    /// Which call on which file.
-    package var call: FileCall
-    /// The `errno` it left.
-    package var code: CInt
-}
-
-/// A call on the file system: what it does and to which path.
-package struct FileCall: Hashable, Sendable {
-    /// What tests tell apart: what changes something, what makes it durable, and what only looks.
-    package enum Operation: Hashable, Sendable {
-        case openFile, openFolder, createFile
-        /// Opens a folder below another by `openat2`.
-        case openBeneath
-        /// Asks what a file system or folder is like.
-        case inspect
-        case read, write, clone
-        /// Makes a file's bytes and size durable.
-        case syncFile
-        /// Makes the names in a folder durable.
-        case syncFolder
-        case status, list, lock, touch
-        case rename, link, removeFile
-        /// Renames only where nothing has the new name.
-        case renameIfAbsent
-        case makeFolder, removeFolder
-    }
-
-    package var operation: Operation
-    /// Absolute. For `rename`, `renameIfAbsent` and `link` the path that is given up or already there.
-    package var path: String
-    /// The new path of a `rename`, `renameIfAbsent` or `link`.
-    package var target: String?
-}
-
 /// What the kernel says of a file system. Tests give other answers, where this kernel lacks the file system.
 package struct FileSystemAnswers: Sendable {
     /// `statfs.f_type`.
@@ -58,11 +22,11 @@ package struct FileSystemAnswers: Sendable {
     }
 }
 
-/// What FileStore asks of the operating system. Every call blocks, so it belongs on a thread of its own.
+/// Calls on files and folders by path. Every call blocks, so it belongs on a thread of its own.
 ///
 /// It adds nothing to the system calls but three things: interrupted calls are repeated, a failure names the call, and
-/// `intercept` can watch the order of calls or make one fail. The calls by path here are for the store's own folders;
-/// what a key names is reached through `OpenFolder`.
+/// `intercept` can watch the order of calls or make one fail. Where a folder on the way may be replaced by a symbolic
+/// link meanwhile, use `OpenFolder` instead.
 package struct FileSystem: Sendable {
     /// Called before each call. What it returns instead of 0 becomes the call's `errno`, and the call is not made.
     package typealias Intercept = @Sendable (FileCall) -> CInt
@@ -76,40 +40,50 @@ package struct FileSystem: Sendable {
         self.intercept = intercept
     }
 
-    /// Opens an existing file for reading. A symbolic link at the path's end is not followed, and a pipe not waited
-    /// for.
-    func open(_ path: String) throws(FileError) -> OpenFile {
-        try openFile(.openFile, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    /// Opens an existing file for reading. A pipe is not waited for.
+    ///
+    /// - Parameter followsLinks: whether a symbolic link at the path's end is followed; otherwise it is an error
+    ///   (`ELOOP`).
+    package func open(_ path: String, followsLinks: Bool = false) throws(FileError) -> OpenFile {
+        try openFile(.openFile, path, O_RDONLY | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW))
     }
 
-    /// Opens a folder, for `sync` and `lock`.
-    func openFolder(_ path: String) throws(FileError) -> OpenFile {
+    /// Opens an existing file for reading and writing. A symbolic link at the path's end is not followed.
+    func openForWriting(_ path: String) throws(FileError) -> OpenFile {
+        try openFile(.openFile, path, O_RDWR | O_NOFOLLOW)
+    }
+
+    /// Opens a folder, for `sync`, `lock` and `OpenFolder`.
+    package func openFolder(_ path: String) throws(FileError) -> OpenFile {
         try openFile(.openFolder, path, O_RDONLY | O_DIRECTORY)
     }
 
     /// Makes a new file for writing and reading. One that exists is an error (`EEXIST`).
-    func create(_ path: String) throws(FileError) -> OpenFile {
-        try openFile(.createFile, path, O_RDWR | O_CREAT | O_EXCL)
+    ///
+    /// - Parameter permissions: narrowed by the process's umask.
+    package func create(_ path: String, permissions: UInt32 = 0o666) throws(FileError) -> OpenFile {
+        try openFile(.createFile, path, O_RDWR | O_CREAT | O_EXCL, permissions)
     }
 
     /// Opens a file for writing, empties it, and makes it where it is missing.
-    func createOrEmpty(_ path: String) throws(FileError) -> OpenFile {
-        try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW)
+    package func createOrEmpty(_ path: String) throws(FileError) -> OpenFile {
+        try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o666)
     }
 
     private func openFile(
-        _ operation: FileCall.Operation, _ path: String, _ flags: CInt
+        _ operation: FileCall.Operation, _ path: String, _ flags: CInt, _ permissions: UInt32 = 0
     ) throws(FileError) -> OpenFile {
-        let call = FileCall(operation: operation, path: path)
-        let descriptor = try perform(call) { Self.open(path, flags | O_CLOEXEC) }
+        let descriptor = try perform(FileCall(operation, path)) {
+            SystemCalls.open(AT_FDCWD, path, flags, permissions)
+        }
         return OpenFile(descriptor: descriptor, path: path, fileSystem: self)
     }
 
     /// What the path names; a symbolic link is itself, not its target. `nil` where there is nothing.
-    func status(_ path: String) throws(FileError) -> FileStatus? {
+    package func status(_ path: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
-            try perform(FileCall(operation: .status, path: path)) { lstat(path, &status) }
+            try perform(FileCall(.status, path)) { lstat(path, &status) }
         } catch {
             // ENOTDIR: a parent is a file, so there can be nothing below it.
             guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
@@ -119,40 +93,42 @@ package struct FileSystem: Sendable {
     }
 
     /// Replaces `target` or makes it, in one step.
-    func rename(_ path: String, to target: String) throws(FileError) {
-        try perform(FileCall(operation: .rename, path: path, target: target)) { Self.rename(path, target) }
+    package func rename(_ path: String, to target: String) throws(FileError) {
+        try perform(FileCall(.rename, path, target: target)) {
+            SystemCalls.rename(AT_FDCWD, path, to: AT_FDCWD, target)
+        }
     }
 
     /// Removes a file's name.
-    func removeFile(_ path: String) throws(FileError) {
-        try perform(FileCall(operation: .removeFile, path: path)) { unlink(path) }
+    package func removeFile(_ path: String) throws(FileError) {
+        try perform(FileCall(.removeFile, path)) { unlink(path) }
     }
 
     /// Makes one folder; its parent must exist.
-    func makeFolder(_ path: String) throws(FileError) {
-        try perform(FileCall(operation: .makeFolder, path: path)) { mkdir(path, 0o777) }
+    package func makeFolder(_ path: String) throws(FileError) {
+        try perform(FileCall(.makeFolder, path)) { mkdir(path, 0o777) }
     }
 
     /// Removes a folder that is empty (`ENOTEMPTY`).
-    func removeFolder(_ path: String) throws(FileError) {
-        try perform(FileCall(operation: .removeFolder, path: path)) { rmdir(path) }
+    package func removeFolder(_ path: String) throws(FileError) {
+        try perform(FileCall(.removeFolder, path)) { rmdir(path) }
     }
 
     /// Makes the names in a folder durable.
-    func syncFolder(_ path: String) throws(FileError) {
+    package func syncFolder(_ path: String) throws(FileError) {
         let folder = try openFolder(path)
-        try perform(FileCall(operation: .syncFolder, path: path)) { fsync(folder.descriptor) }
+        try perform(FileCall(.syncFolder, path)) { fsync(folder.descriptor) }
     }
 
     /// Calls `body` with each name in a folder, in no order, until it returns false. Names that are not UTF-8 are left
-    /// out: the store gives none.
-    func list(_ path: String, _ body: (String) throws -> Bool) throws {
-        let folder = OpenFolder(try openFolder(path), walk: .openat)
+    /// out.
+    package func list(_ path: String, _ body: (String) throws -> Bool) throws {
+        let folder = OpenFolder(try openFolder(path))
         try folder.list { name in try name.map(body) ?? true }
     }
 
     /// The text of `/proc/self/mountinfo`: one line for each mount.
-    func mountInfo() throws(FileError) -> String {
+    package func mountInfo() throws(FileError) -> String {
         if let text = answers.mountInfo { return text }
         let file = try open("/proc/self/mountinfo")
         return String(decoding: try file.read(Self.mountInfoBytesMax, at: 0), as: UTF8.self)
@@ -171,24 +147,33 @@ package struct FileSystem: Sendable {
             let result = body()
             if result >= 0 { return result }
             let code = errno
-            guard code == EINTR else { throw FileError(call: call, code: code) }
+            guard code == EINTR else { throw FileError(call, errno: code) }
         }
     }
 
     func check(_ call: FileCall) throws(FileError) {
         guard let code = intercept?(call), code != 0 else { return }
-        throw FileError(call: call, code: code)
-    }
-
-    // The system's own functions, where a method here bears the same name.
-    private static func open(_ path: String, _ flags: CInt) -> CInt {
-        systemOpen(path, flags, 0o666)
-    }
-
-    private static func rename(_ path: String, _ target: String) -> CInt {
-        systemRename(path, target)
+        throw FileError(call, errno: code)
     }
 }
 
-private func systemOpen(_ path: String, _ flags: CInt, _ mode: mode_t) -> CInt { open(path, flags, mode) }
-private func systemRename(_ path: String, _ target: String) -> CInt { rename(path, target) }
+extension FileSystem {
+    /// The path of the folder that a path's last name lies in.
+    static func folder(of path: String) -> String {
+        switch lastSlash(in: path) {
+        case nil: "."
+        case path.startIndex: "/"
+        case .some(let slash): String(path[..<slash])
+        }
+    }
+
+    /// A path's last name; empty where the path ends with a slash.
+    static func name(of path: String) -> String {
+        lastSlash(in: path).map { String(decoding: path.utf8[$0...].dropFirst(), as: UTF8.self) } ?? path
+    }
+
+    /// By bytes: a slash and a sign that combines with it are one `Character`.
+    private static func lastSlash(in path: String) -> String.Index? {
+        path.utf8.lastIndex(of: UInt8(ascii: "/"))
+    }
+}
