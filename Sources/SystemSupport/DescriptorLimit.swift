@@ -1,13 +1,13 @@
 import Foundation
 
-/// How many sockets and files the process may have open.
+/// The limit of sockets and files that the process may have open.
 package enum DescriptorLimit {
-    /// Takes what the system allows at most: the usual 1,024 are fewer than the connections that a gateway may have.
+    /// Raises the limit to the most that the system allows: the usual 1,024 are fewer than a gateway's connections.
     package static func raise() {
         var limit = rlimit()
         guard getrlimit(descriptors, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
         limit.rlim_cur = limit.rlim_max
-        // Where it fails all goes on, with fewer connections.
+        // Failing is no error: the program works with fewer connections.
         _ = setrlimit(descriptors, &limit)
     }
 

@@ -3,22 +3,22 @@ package import NIOPosix
 import Synchronization
 
 extension MultiThreadedEventLoopGroup {
-    /// Groups that have ended, the newest last.
+    /// Groups that have been shut down, the newest last.
     private static let ended = Mutex<[MultiThreadedEventLoopGroup]>([])
     private static let endedMax = 4
 
-    /// Ends the loops, and keeps them for a while.
+    /// Shuts the loops down, and keeps the group in memory until `endedMax` later groups have ended.
     ///
-    /// Whoever hands a job to a loop first puts it there and then wakes the loop. The job may be the last one, and all
-    /// of this over, before the loop is woken: it has to be there still, or the process traps at its very end, with
-    /// all its work done. Programs, which have one group, keep it to their end.
+    /// A thread that submits a job adds it to the loop's queue and then wakes the loop. That job may be the last one,
+    /// so the group may be shut down before the thread wakes the loop; if the loop had been freed by then, the process
+    /// would trap at its end. A program has one group and keeps it to its end.
     package func end() async throws {
         try await shutdownGracefully()
         let released = Self.ended.withLock { ended in
             ended.append(self)
             return ended.count > Self.endedMax ? ended.removeFirst() : nil
         }
-        // Not while the lock is held.
+        // Freed here, where the lock is not held.
         withExtendedLifetime(released) {}
     }
 }

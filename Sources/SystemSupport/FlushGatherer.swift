@@ -1,13 +1,13 @@
 package import NIOCore
 
-/// Flushes once for all that is written in one turn of the event loop.
+/// Replaces all flushes in one turn of the event loop by a single one at its end.
 ///
-/// Who answers many frames in a turn need not know of each other: behind a TLS handler their answers go out in one
-/// record and one system call, and before it, next to the socket, in one system call.
+/// Handlers that each answer a frame in the same turn then share one flush. On the application's side of a TLS handler
+/// the answers share one record and one system call; on the socket's side, one system call.
 package final class FlushGatherer: ChannelOutboundHandler {
     package typealias OutboundIn = Any
 
-    /// `nil` before and after its time in a pipeline.
+    /// `nil` while the handler is not in a pipeline.
     private var context: ChannelHandlerContext?
     private var isAwaited = false
 

@@ -1,26 +1,27 @@
 import CLZ4
 package import NIOCore
 
-/// Compresses chunks into LZ4 blocks, each on its own: a block can be decompressed whatever became of the others.
+/// Compresses each chunk into an LZ4 block of its own, so that each block can be decompressed without the others.
 ///
-/// Owns LZ4's working memory (16 KiB), so that compressing allocates nothing. `@unchecked Sendable` because it cannot
-/// be copied and compressing needs exclusive access.
+/// It owns LZ4's working memory (16 KiB), so compressing allocates nothing. `@unchecked Sendable` because it cannot be
+/// copied, and compressing needs exclusive access.
 package struct LZ4Compressor: ~Copyable, @unchecked Sendable {
     private let state: UnsafeMutableRawPointer
 
     package init() {
-        // LZ4 asks for the alignment of its widest word.
+        // LZ4 requires the alignment of its widest word.
         state = .allocate(byteCount: Int(LZ4_sizeofState()), alignment: MemoryLayout<UInt64>.alignment)
     }
 
-    /// Appends one block to `output` if it is short enough, and leaves `output` as it was if not.
+    /// Appends one block to `output` if the block is short enough, and otherwise leaves `output` unchanged.
     /// - Parameters:
     ///   - plain: the readable bytes are compressed, and stay readable.
-    ///   - output: grows only where it has less room than the block may need.
-    ///   - blockBytesMax: the longest block that is worth it to the caller. LZ4 gives up as soon as it is exceeded.
+    ///   - output: grows only if its writable bytes are fewer than the block may need.
+    ///   - blockBytesMax: the longest acceptable block. LZ4 stops as soon as it is exceeded.
     /// - Returns: whether a block was appended.
     package mutating func compress(_ plain: ByteBuffer, into output: inout ByteBuffer, blockBytesMax: Int) -> Bool {
-        // Zero stands for input that LZ4 does not take, a negative maximum is no room: both mean sending it plain.
+        // `LZ4_compressBound` returns zero for input that is too long. Then, and without room, the caller sends plain
+        // bytes.
         guard let plainByteCount = Int32(exactly: plain.readableBytes) else { return false }
         let capacity = min(LZ4_compressBound(plainByteCount), Int32(clamping: blockBytesMax))
         guard capacity > 0 else { return false }
@@ -39,18 +40,18 @@ package struct LZ4Compressor: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// What `LZ4_compress_default` uses. Higher ones compress less and faster.
+/// The value that `LZ4_compress_default` uses. Higher values compress less and faster.
 private let usualAcceleration: Int32 = 1
 
-/// One LZ4 block as it came from a peer, without a frame of LZ4's own around it.
+/// An LZ4 block from a peer, without LZ4's own frame format.
 package enum LZ4Block {
-    /// Decompresses the readable bytes of `block`, which keeps them.
-    /// - Parameter plainByteCount: as the peer announced it, compared with the caller's own maximum before.
+    /// Decompresses the readable bytes of `block` and does not consume them.
+    /// - Parameter plainByteCount: the length that the peer announced. The caller has compared it with its maximum.
     /// - Returns: a buffer of exactly `plainByteCount` bytes.
     package static func decompress(
         _ block: ByteBuffer, plainByteCount: Int, allocator: ByteBufferAllocator = ByteBufferAllocator()
     ) throws(LZ4Error) -> ByteBuffer {
-        // Looked at before anything is allocated: no block yields more than 255 times its own length.
+        // Checked before the allocation: no block decompresses to more than 255 times its own length.
         let (plainBytesMax, isHuge) = block.readableBytes.multipliedReportingOverflow(by: 255)
         guard plainByteCount >= 0, isHuge || plainByteCount <= plainBytesMax else { throw .malformed }
         var plain = allocator.buffer(capacity: plainByteCount)
@@ -66,14 +67,14 @@ package enum LZ4Block {
         return plain
     }
 
-    /// Writes within `plain` only, and succeeds only where the block fills it.
+    /// Writes only within `plain`, and succeeds only if the block fills it.
     package static func decompress(
         _ block: UnsafeRawBufferPointer, filling plain: UnsafeMutableRawBufferPointer
     ) -> Result<Void, LZ4Error> {
         guard let blockByteCount = Int32(exactly: block.count), let capacity = Int32(exactly: plain.count) else {
             return .failure(.malformed)
         }
-        // An empty buffer may have no address, which LZ4 refuses to hear of.
+        // LZ4 requires an address, and an empty buffer may have none.
         var nothing: UInt8 = 0
         let written = withUnsafeMutableBytes(of: &nothing) { nothing in
             LZ4_decompress_safe(
@@ -87,10 +88,10 @@ package enum LZ4Block {
     }
 }
 
-/// A block that a peer sent does not decompress to what the peer said it would.
+/// Why a peer's block does not decompress to what the peer announced.
 package enum LZ4Error: Error, Hashable {
-    /// It is no LZ4 block, is cut off, goes on after its end, or holds more plain bytes than announced: LZ4 cannot
-    /// tell these apart.
+    /// It is not an LZ4 block, is truncated, has trailing bytes, or holds more plain bytes than announced. LZ4 does not
+    /// distinguish these.
     case malformed
     case fewerPlainBytes(expected: Int, actual: Int)
 }

@@ -1,15 +1,15 @@
 import CMalloc
 
-/// How a program's memory is got from the system.
+/// Settings of the C library's memory allocator.
 package enum MemoryAllocator {
     private static let keptBytes: Int32 = 32 << 20
 
-    /// Keeps memory that was freed for the next time, up to twice 32 MiB.
+    /// Keeps up to twice 32 MiB of freed memory for later allocations.
     ///
-    /// Bytes pass through both programs in buffers of 256 KiB and parts of some MiB. As the allocator comes, each of
-    /// them is a mapping of its own, or is given back as soon as it is free: the system then clears its pages anew for
-    /// every chunk, on a virtual machine a third of all that a gateway does. Programs call this first of all; how a
-    /// library's program uses memory is that program's to say.
+    /// Both programs use buffers of 256 KiB and parts of several MiB. By default the allocator maps each of them
+    /// separately, or returns it to the system as soon as it is freed. The system then clears the pages again for every
+    /// chunk: on a virtual machine a third of a gateway's processor time. Only programs call this, before anything
+    /// else; a library leaves the setting to the program that uses it.
     package static func keepFreedMemory() {
         sluice_keep_freed_memory(keptBytes)
     }

@@ -1,50 +1,52 @@
-/// Writes small files so that a reader, or a restart after a power cut, finds the old content or the new, never a part.
+/// Writes small files so that a reader, also after a power cut, finds either the old content or the new, never a part.
 ///
-/// The bytes go to a temporary file in the same directory, are synced, and take the final name in one step; then the
-/// directory is synced. A process killed in between leaves `.sluice-….tmp`, as closed to others as the file itself.
+/// The bytes are written to a temporary file in the same directory and synced. The temporary file gets the final name
+/// in one step, and then the directory is synced. A process killed in between leaves `.sluice-….tmp`, which has no
+/// wider permissions than the file.
 package enum AtomicFile {
-    /// Who may use the file. The process's umask does not narrow it.
+    /// The permissions of the file. The umask does not apply.
     package enum Mode: UInt32, Sendable {
         case ownerOnly = 0o600
         case ownerWritesGroupReads = 0o640
         case ownerWritesAllRead = 0o644
     }
 
-    /// Creates the file or replaces it; a symbolic link of this name is itself replaced.
+    /// Creates or replaces a file. A symbolic link at the path is replaced itself, not its target.
     ///
-    /// A replaced file keeps its owner, and one that root makes gets its directory's: an administrator's change leaves
-    /// it readable to the service.
-    /// - Throws: with the old content in place, unless the directory's sync is what failed: then the new content is
-    ///   in place, but may not survive a power cut.
+    /// A replaced file keeps its owner, and a file that root makes gets the owner of its directory. So a service can
+    /// still read a file that an administrator has changed.
+    /// - Throws: with the old content in place. Only where syncing the directory fails, the new content is in place but
+    ///   may not survive a power cut.
     package static func write(_ bytes: [UInt8], to path: String, mode: Mode) throws(FileError) {
         try write(bytes, to: path, mode: mode, temporaryName: makeTemporaryName(), mayReplace: true)
     }
 
-    /// Creates the file; one that is there already is left as it is (`FileError.isExisting`).
+    /// Creates a file. An existing one is not changed and is an error (`FileError.isExisting`).
     package static func writeNew(_ bytes: [UInt8], to path: String, mode: Mode) throws(FileError) {
         try write(bytes, to: path, mode: mode, temporaryName: makeTemporaryName(), mayReplace: false)
     }
 
-    /// Whether anything of this name is there, a dangling symbolic link included.
+    /// Whether anything exists at the path, including a dangling symbolic link.
     package static func exists(_ path: String) -> Bool {
         do {
             return try FileSystem().status(path) != nil
         } catch {
-            // What cannot be looked at shows when it is read or written.
+            // A path that cannot be inspected counts as missing: reading or writing it reports the error.
             return false
         }
     }
 
-    /// Takes back what `writeNew` made, after something else failed that the caller will hear of instead.
+    /// Removes a file that `writeNew` has made, after a later step failed.
     package static func remove(_ path: String) {
         do {
             try FileSystem().removeFile(path)
         } catch {
-            // The caller reports what failed before.
+            // The caller reports the step that failed before.
         }
     }
 
-    /// - Parameter temporaryName: in the directory of `path`; a file of this name makes the call fail.
+    /// - Parameter temporaryName: the name of the temporary file, in the directory of `path`. An existing file of this
+    ///   name is an error.
     package static func write(
         _ bytes: [UInt8], to path: String, mode: Mode, temporaryName: String, mayReplace: Bool
     ) throws(FileError) {
@@ -72,9 +74,9 @@ package enum AtomicFile {
         _ name: String, to temporaryName: String, in folder: borrowing OpenFolder, mayReplace: Bool
     ) throws(FileError) {
         guard !mayReplace else { return try folder.rename(temporaryName, to: name) }
-        // Unlike renaming, linking never replaces, and every file system that knows modes can do it.
+        // Unlike renaming, linking never replaces a file, and every file system with permissions supports it.
         try folder.addName(name, toFile: temporaryName)
-        // A second name that stays behind is untidy, but the file is complete: no reason to report failure.
+        // The file is complete, so failing to remove its second name is no error.
         discard(temporaryName, in: folder)
     }
 
@@ -82,7 +84,7 @@ package enum AtomicFile {
         do {
             try folder.removeFile(temporaryName)
         } catch {
-            // The caller reports what failed before, or nothing where the file is complete.
+            // The caller reports an earlier failure, or the file is complete.
         }
     }
 
@@ -101,7 +103,7 @@ package enum AtomicFile {
         try file.setOwner(old.owner, group: old.group)
     }
 
-    /// Unlike the final name it has a fixed length, so that it fits wherever the final one does.
+    /// It has a fixed length and does not contain the final name, which may already be as long as a name can be.
     private static func makeTemporaryName() -> String {
         ".sluice-\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
     }

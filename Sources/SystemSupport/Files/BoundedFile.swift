@@ -1,16 +1,17 @@
-/// Reads small files of which a longest length is known, so that no file can take more memory than that.
+/// Reads small files with a limit on their length, so that a large file cannot use up memory.
 package enum BoundedFile {
-    /// Who may be able to use a file for it to be read at all.
+    /// Which permissions a file may have.
     package enum Access: Sendable {
-        /// For secrets: a file whose group or others have any right is refused (`FileError.Cause.openToOthers`).
+        /// For secrets: a file on which group or others have any permission is refused
+        /// (`FileError.Cause.openToOthers`).
         case ownerOnly
         case anyone
     }
 
-    /// - Returns: the whole content, at most `bytesMax` bytes; symbolic links are followed.
+    /// Reads a whole file of at most `bytesMax` bytes. Symbolic links are followed.
     package static func read(_ path: String, bytesMax: Int, access: Access) throws(FileError) -> [UInt8] {
         let file = try FileSystem().open(path, followsLinks: true)
-        // The mode is asked of the open file: a name could stand for another one by now.
+        // The open file is checked, not the path, which may name another file by now.
         let status = try file.status()
         guard status.kind == .file else { throw FileError(path: path, cause: .notRegularFile) }
         if access == .ownerOnly, status.permissions & 0o077 != 0 {

@@ -1,11 +1,11 @@
 /// A call on the file system: what it does and to which path.
 package struct FileCall: Hashable, Sendable {
-    /// What tests tell apart: what changes something, what makes it durable, and what only looks.
+    /// The kinds of calls, as far as tests and errors distinguish them.
     package enum Operation: Hashable, Sendable {
         case openFile, openFolder, createFile
-        /// Opens a folder below another by `openat2`.
+        /// Opens an entry of a folder with `openat2`.
         case openBeneath
-        /// Asks what a file system or folder is like.
+        /// Reads attributes of a file system or folder.
         case inspect
         case read, write, clone
         /// Makes a file's bytes and size durable.
@@ -18,13 +18,13 @@ package struct FileCall: Hashable, Sendable {
         /// Changes who may read and write a file.
         case setPermissions
         case rename, link, removeFile
-        /// Renames only where nothing has the new name.
+        /// Renames only if nothing exists under the new name.
         case renameIfAbsent
         case makeFolder, removeFolder
     }
 
     package var operation: Operation
-    /// For `rename`, `renameIfAbsent` and `link` the path that is given up or already there.
+    /// For `rename`, `renameIfAbsent` and `link` the existing path.
     package var path: String
     /// The new path of a `rename`, `renameIfAbsent` or `link`.
     package var target: String?

@@ -10,19 +10,19 @@ import TransferCommon
 ///
 /// `description` names the file without its directory, fit for a log; `debugDescription` adds the whole path.
 package struct FileError: Error, Hashable {
-    /// What stood in the way: the system, or what the file turned out to be.
+    /// Why the file could not be used: a system call failed, or the file is not what it has to be.
     package enum Cause: Hashable, Sendable {
         /// - Parameter errno: as the system call left it.
         case system(FileCall, errno: CInt)
-        /// Anyone but the owner may read or write a file that holds a secret.
-        /// - Parameter mode: the permission bits that were found.
+        /// Others than the owner may read or write a file that holds a secret.
+        /// - Parameter mode: the file's permissions.
         case openToOthers(mode: UInt32)
-        /// A directory, a pipe or a device stands where a file belongs.
+        /// The path names a directory, a pipe or a device.
         case notRegularFile
         case tooLong(bytesMax: Int)
     }
 
-    /// The file that was to be used. The call that failed may have been one on its directory, or on a temporary file.
+    /// The file that the caller asked for. The call that failed may have been on its directory, or on a temporary file.
     package let path: String
     package let cause: Cause
 
@@ -31,12 +31,12 @@ package struct FileError: Error, Hashable {
         self.cause = cause
     }
 
-    /// A call that failed. The file is the one that the call names; of a rename or link, the new name's.
+    /// An error for a failed call, about the file that the call names. For a rename or link that is the new name.
     package init(_ call: FileCall, errno: CInt) {
         self.init(path: call.target ?? call.path, cause: .system(call, errno: errno))
     }
 
-    /// The same cause, where the call served another file.
+    /// The same cause, reported about another file, for which the call was made.
     func concerning(_ path: String) -> FileError {
         FileError(path: path, cause: cause)
     }
@@ -53,12 +53,12 @@ package struct FileError: Error, Hashable {
         return code
     }
 
-    /// Whether there is no file of this name, as against one that cannot be used.
+    /// Whether the file does not exist.
     package var isMissing: Bool {
         call?.operation == .openFile && code == ENOENT
     }
 
-    /// Whether a file that had to be new is there already.
+    /// Whether a file that was to be created exists already.
     package var isExisting: Bool {
         [.link, .renameIfAbsent].contains(call?.operation) && code == EEXIST
     }

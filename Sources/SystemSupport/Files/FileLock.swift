@@ -1,11 +1,11 @@
-/// A lock that processes of one machine hold on a file, one of them at a time. The system gives it back when its holder
-/// ends, however it ends.
+/// A lock on a file that one process of the machine holds at a time. The system releases it when the process ends, even
+/// by a crash.
 package enum FileLock {
-    /// Waits for the lock, and does something while it is held.
+    /// Waits for the lock, calls `body` while holding it, and releases it.
     ///
-    /// - Parameter path: a file that is there for nothing else; it is made if need be, for the owner of its directory,
-    ///   and never removed.
-    /// - Throws: `FileError` of this path where the lock cannot be had; what `body` throws.
+    /// - Parameter path: a file that serves only as the lock. A missing file is made and given to its directory's
+    ///   owner; it is never removed.
+    /// - Throws: `FileError` with this path where locking fails, and the errors of `body`.
     package static func holding<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         var file = try open(path)
         try file.waitForLock()

@@ -4,25 +4,25 @@
     import Musl
 #endif
 
-/// What `stat` tells of a file.
+/// What `stat` reports of a file.
 package struct FileStatus: Hashable, Sendable {
     /// `other`: a symbolic link, pipe, socket or device.
     package enum Kind: Hashable, Sendable { case file, folder, other }
 
     package var kind: Kind
-    /// What owner, group and others may do: nine bits, as `chmod` takes them.
+    /// The permissions of owner, group and others: nine bits, as for `chmod`.
     package var permissions: UInt32
     package var owner: UInt32
     package var group: UInt32
-    /// The file system. With `inode` it names a file among all.
+    /// The number of the file system. Together with `inode` it identifies a file.
     package var device: UInt64
     package var inode: UInt64
-    /// Bytes, as far as reading goes.
+    /// The length in bytes.
     package var size: UInt64
     /// The modification time.
     package var modifiedSeconds: Int64
     package var modifiedNanoseconds: Int64
-    /// When the file, its names or its attributes last changed; programs cannot set it.
+    /// The change time: when the content, a name or an attribute last changed. Programs cannot set it.
     package var changedSeconds: Int64
     package var changedNanoseconds: Int64
 
@@ -45,7 +45,7 @@ package struct FileStatus: Hashable, Sendable {
         self.changedNanoseconds = Int64(status.st_ctim.tv_nsec)
     }
 
-    /// Both are the same file, whatever its names.
+    /// Whether both describe the same file, regardless of its names.
     package func isSameFile(as other: FileStatus) -> Bool {
         device == other.device && inode == other.inode
     }

@@ -4,13 +4,13 @@
     import Musl
 #endif
 
-/// What the kernel says of a file system. Tests give other answers, where this kernel lacks the file system.
+/// What the kernel reports about a file system. Tests supply answers for file systems that the test machine lacks.
 package struct FileSystemAnswers: Sendable {
     /// `statfs.f_type`.
     package var type: UInt64?
     /// The text of `/proc/self/mountinfo`.
     package var mountInfo: String?
-    /// The attributes of the folder at a path, as `chattr` sets them.
+    /// The attributes of the folder at a path, as set by `chattr`.
     package var folderFlags: (@Sendable (_ path: String) -> UInt32?)?
 
     package init(
@@ -22,16 +22,16 @@ package struct FileSystemAnswers: Sendable {
     }
 }
 
-/// Calls on files and folders by path. Every call blocks, so it belongs on a thread of its own.
+/// Calls on files and folders by path. Every call blocks, so do not make one on an event loop.
 ///
-/// It adds nothing to the system calls but three things: interrupted calls are repeated, a failure names the call, and
-/// `intercept` can watch the order of calls or make one fail. Where a folder on the way may be replaced by a symbolic
-/// link meanwhile, use `OpenFolder` instead.
+/// It adds three things to the system calls: it repeats interrupted calls, its errors name the call, and `intercept`
+/// can record calls or make one fail. Where a folder of the path may be replaced by a symbolic link between two calls,
+/// use `OpenFolder` instead.
 package struct FileSystem: Sendable {
     /// Called before each call. What it returns instead of 0 becomes the call's `errno`, and the call is not made.
     package typealias Intercept = @Sendable (FileCall) -> CInt
 
-    /// Instead of the kernel's own.
+    /// Used instead of the kernel's answers.
     let answers: FileSystemAnswers
     private let intercept: Intercept?
 
@@ -40,7 +40,7 @@ package struct FileSystem: Sendable {
         self.intercept = intercept
     }
 
-    /// Opens an existing file for reading. A pipe is not waited for.
+    /// Opens an existing file for reading. Opening a pipe does not wait for a writer.
     ///
     /// - Parameter followsLinks: whether a symbolic link at the path's end is followed; otherwise it is an error
     ///   (`ELOOP`).
@@ -65,7 +65,7 @@ package struct FileSystem: Sendable {
         try openFile(.createFile, path, O_RDWR | O_CREAT | O_EXCL, permissions)
     }
 
-    /// Opens a file for writing, empties it, and makes it where it is missing.
+    /// Opens a file for writing and reading and truncates it. A missing file is made.
     package func createOrEmpty(_ path: String) throws(FileError) -> OpenFile {
         try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o666)
     }
@@ -79,7 +79,7 @@ package struct FileSystem: Sendable {
         return OpenFile(descriptor: descriptor, path: path, fileSystem: self)
     }
 
-    /// What the path names; a symbolic link is itself, not its target. `nil` where there is nothing.
+    /// What the path names; `nil` where nothing exists there. A symbolic link at the path's end is not followed.
     package func status(_ path: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
@@ -92,7 +92,7 @@ package struct FileSystem: Sendable {
         return FileStatus(status)
     }
 
-    /// Replaces `target` or makes it, in one step.
+    /// Renames a file or folder in one step. A file at `target` is replaced.
     package func rename(_ path: String, to target: String) throws(FileError) {
         try perform(FileCall(.rename, path, target: target)) {
             SystemCalls.rename(AT_FDCWD, path, to: AT_FDCWD, target)
@@ -120,24 +120,24 @@ package struct FileSystem: Sendable {
         try perform(FileCall(.syncFolder, path)) { fsync(folder.descriptor) }
     }
 
-    /// Calls `body` with each name in a folder, in no order, until it returns false. Names that are not UTF-8 are left
-    /// out.
+    /// Calls `body` with each name in a folder, in no particular order, until it returns `false`. Names that are not
+    /// UTF-8 are skipped.
     package func list(_ path: String, _ body: (String) throws -> Bool) throws {
         let folder = OpenFolder(try openFolder(path))
         try folder.list { name in try name.map(body) ?? true }
     }
 
-    /// The text of `/proc/self/mountinfo`: one line for each mount.
+    /// The text of `/proc/self/mountinfo`, with one line per mount.
     package func mountInfo() throws(FileError) -> String {
         if let text = answers.mountInfo { return text }
         let file = try open("/proc/self/mountinfo")
         return String(decoding: try file.read(Self.mountInfoBytesMax, at: 0), as: UTF8.self)
     }
 
-    /// Thousands of mounts.
+    /// Room for thousands of mounts.
     private static let mountInfoBytesMax = 4 << 20
 
-    /// Gives the interceptor its say, then makes the call, again as long as a signal interrupts it.
+    /// Asks the interceptor, then makes the call, and repeats it while a signal interrupts it.
     @discardableResult
     func perform<Count: SignedInteger>(
         _ call: FileCall, _ body: () -> Count

@@ -4,7 +4,8 @@
     import Musl
 #endif
 
-/// An open file or folder. Closed when it goes out of scope; whoever needs to know that bytes are safe syncs first.
+/// An open file or folder, which is closed when this value goes out of scope. Closing reports no error: call `sync`
+/// first where the bytes have to be durable.
 package struct OpenFile: ~Copyable, Sendable {
     let descriptor: CInt
     package let path: String
@@ -19,18 +20,19 @@ package struct OpenFile: ~Copyable, Sendable {
 
     deinit {
         if isLocked { _ = flock(descriptor, LOCK_UN) }
-        // An error here is of no use: bytes that matter have been synced.
+        // The result is ignored: bytes that matter have been synced.
         close(descriptor)
     }
 
-    /// Size, identity and times as they are now.
+    /// What `fstat` reports now.
     package func status() throws(FileError) -> FileStatus {
         var status = stat()
         try fileSystem.perform(FileCall(.status, path)) { fstat(descriptor, &status) }
         return FileStatus(status)
     }
 
-    /// A number that tells this file from an earlier one of the same inode number. 0 where the file system keeps none.
+    /// The inode's generation: another file that gets the same inode number later has another one. 0 where the file
+    /// system has no generations.
     package func generation() -> UInt32 {
         var generation: UInt64 = 0
         let isKnown = withUnsafeMutablePointer(to: &generation) { ioctl(descriptor, Self.getGeneration, $0) == 0 }
@@ -40,22 +42,22 @@ package struct OpenFile: ~Copyable, Sendable {
     /// Linux: `FS_IOC_GETVERSION`, `_IOR('v', 1, long)`.
     private static let getGeneration: UInt = 0x8008_7601
 
-    /// Reads up to the buffer's size.
+    /// Reads once, at most as many bytes as fit into the buffer.
     ///
-    /// - Returns: 0 only at the end of the file.
+    /// - Returns: how many bytes were read; 0 only at the end of the file.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
         let call = FileCall(.read, path)
         guard let position = off_t(exactly: offset) else { throw FileError(call, errno: EFBIG) }
         return try fileSystem.perform(call) { pread(descriptor, buffer.baseAddress, buffer.count, position) }
     }
 
-    /// Reads exactly `count` bytes, or to the end of the file where that comes first.
+    /// Reads `count` bytes, or fewer where the file ends before.
     package func read(_ count: Int, at offset: UInt64) throws(FileError) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: min(count, 1 << 16))
         while bytes.count < count {
             let wanted = min(count - bytes.count, buffer.count)
-            // The library's function passes on errors only without their type.
+            // `withUnsafeMutableBytes` loses the type of an error that its body throws.
             let result: Result<Int, FileError> = buffer.withUnsafeMutableBytes { buffer in
                 Result { () throws(FileError) in
                     let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
@@ -90,7 +92,7 @@ package struct OpenFile: ~Copyable, Sendable {
         try result.get()
     }
 
-    /// Lets this file share another's blocks instead of copying them, where the file system can (XFS, Btrfs).
+    /// Shares blocks of another file instead of copying them, where the file system can (XFS, Btrfs).
     ///
     /// Offsets and count must be multiples of the file system's block size (`EINVAL`).
     package func clone(_ count: UInt64, of source: borrowing OpenFile, at offset: UInt64) throws(FileError) {
@@ -104,37 +106,37 @@ package struct OpenFile: ~Copyable, Sendable {
     /// Linux: `FICLONERANGE`, `_IOW(0x94, 13, struct file_clone_range)`.
     private static let cloneRange: UInt = 0x4020_940D
 
-    /// Makes the file's bytes and size durable. After a failure the bytes are not to be trusted, even if a later call
-    /// succeeds: the kernel may have dropped them.
+    /// Makes the file's bytes and size durable. After a failure do not trust the bytes, even if a later call succeeds:
+    /// the kernel may have dropped them.
     package func sync() throws(FileError) {
         try fileSystem.perform(FileCall(.syncFile, path)) { fsync(descriptor) }
     }
 
-    /// Sets the modification time to now, by the clock of whoever keeps the file system.
+    /// Sets the modification time to now. On a network file system that is the server's time.
     package func touch() throws(FileError) {
         try fileSystem.perform(FileCall(.touch, path)) { futimens(descriptor, nil) }
     }
 
-    /// Sets what owner, group and others may do: nine bits, as `chmod` takes them. The umask does not narrow them.
+    /// Sets the permissions of owner, group and others: nine bits, as for `chmod`. The umask does not apply.
     func setPermissions(_ permissions: UInt32) throws(FileError) {
         try fileSystem.perform(FileCall(.setPermissions, path)) { fchmod(descriptor, permissions) }
     }
 
-    /// Gives the file to another user. Only root may.
+    /// Changes the file's owner and group. Only root may do this.
     func setOwner(_ owner: UInt32, group: UInt32) throws(FileError) {
         try fileSystem.perform(FileCall(.setOwner, path)) { fchown(descriptor, owner, group) }
     }
 
-    /// Gives a file that root has made to the owner of the folder it lies in, so that the service that owns the folder
-    /// can use it.
+    /// If root has made the file, gives it to the owner of its folder, so that the service that owns the folder can use
+    /// it.
     func giveToOwner(of folder: FileStatus) throws(FileError) {
         guard geteuid() == 0, folder.owner != (try status()).owner else { return }
         try setOwner(folder.owner, group: folder.group)
     }
 
-    /// Takes the lock that goes with this open file and ends with it, however the process ends.
+    /// Locks the file with `flock`, without waiting. The lock ends with `unlock`, with this value, or with the process.
     ///
-    /// - Returns: false where somebody else holds it.
+    /// - Returns: `false` where another process, or another open file of this one, holds the lock.
     package mutating func lock() throws(FileError) -> Bool {
         let descriptor = descriptor
         do {
@@ -147,15 +149,15 @@ package struct OpenFile: ~Copyable, Sendable {
         }
     }
 
-    /// The same, and waits while another process holds it.
+    /// As `lock`, but waits until the lock is free.
     mutating func waitForLock() throws(FileError) {
         let descriptor = descriptor
         try fileSystem.perform(FileCall(.lock, path)) { flock(descriptor, LOCK_EX) }
         isLocked = true
     }
 
-    /// Gives the lock back ahead of the file's end. Closing the file does not do as much: a program that is just being
-    /// started has it open, too, until it runs.
+    /// Releases the lock. Closing the descriptor alone would not: a child process that is being started shares the open
+    /// file until it executes its program.
     package mutating func unlock() {
         isLocked = false
         _ = flock(descriptor, LOCK_UN)

@@ -4,17 +4,18 @@
     import Musl
 #endif
 
-/// How one folder is opened from within another.
+/// How a folder is opened relative to another one.
 package enum FolderWalk: Sendable {
-    /// By `openat2`: the kernel follows no symbolic link and crosses no mount point.
+    /// With `openat2`: the kernel follows no symbolic link and crosses no mount point.
     case openat2
-    /// By `openat` with `O_NOFOLLOW`, and the devices are compared. For kernels before 5.6, and for sandboxes that
-    /// refuse calls that they do not know.
+    /// With `openat`, `O_NOFOLLOW` and a comparison of the devices: for kernels before 5.6, and for sandboxes that
+    /// refuse unknown system calls.
     case openat
 }
 
 extension FolderWalk {
-    /// `openat2` where the kernel lets it through. Only here is its failure no error.
+    /// Tries `openat2` and falls back to `openat` where the kernel refuses the call. Later a failure of `openat2` is an
+    /// error.
     package init(supportedIn folder: borrowing OpenFile) throws(FileError) {
         do {
             let descriptor = try folder.fileSystem.perform(FileCall(.openBeneath, folder.path)) {
@@ -29,22 +30,21 @@ extension FolderWalk {
     }
 }
 
-/// An open folder, and the calls on what is in it.
+/// An open folder, and the calls on its entries.
 ///
-/// Each call names one entry, relative to the descriptor. So it means the folder that was opened, whatever has become
-/// of the folder's path meanwhile: nobody can put a symbolic link in the way between a look and the call that relies
-/// on it.
+/// Each call names one entry relative to the descriptor. So it acts on the folder that was opened, even if the folder
+/// has been renamed or replaced since, and a symbolic link that is put in its path between two calls has no effect.
 package struct OpenFolder: ~Copyable, Sendable {
     private let file: OpenFile
     private let walk: FolderWalk
 
-    /// - Parameter walk: how folders and files in this folder are opened, and in those folders in turn.
+    /// - Parameter walk: how entries of this folder are opened, and entries of the folders that are opened through it.
     package init(_ file: consuming OpenFile, walk: FolderWalk = .openat) {
         self.file = file
         self.walk = walk
     }
 
-    /// Where the folder was found.
+    /// The path at which the folder was opened.
     package var path: String { file.path }
 
     /// Opens a folder in this folder.
@@ -64,7 +64,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Opens a file in this folder for reading. A pipe is not waited for.
+    /// Opens a file in this folder for reading. Opening a pipe does not wait for a writer.
     package func openFile(_ name: String) throws(FileError) -> OpenFile {
         try open(.openFile, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     }
@@ -80,12 +80,12 @@ package struct OpenFolder: ~Copyable, Sendable {
         return OpenFile(descriptor: descriptor, path: call.path, fileSystem: file.fileSystem)
     }
 
-    /// What the folder itself is.
+    /// What `fstat` reports of the folder itself.
     package func status() throws(FileError) -> FileStatus {
         try file.status()
     }
 
-    /// What has a name in this folder; a symbolic link is itself. `nil` where nothing has it.
+    /// What an entry of this folder is; `nil` where there is none of this name. A symbolic link is not followed.
     package func status(of name: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
@@ -113,25 +113,26 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Gives the file at a path its place in this folder instead of what has the name, in one step.
+    /// Moves the file at a path into this folder, in one step. An entry of the same name is replaced.
     package func take(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(.rename, path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.rename(AT_FDCWD, path, to: file.descriptor, name) }
     }
 
-    /// The same, where nothing has the name (`EEXIST`). `EINVAL` or `ENOSYS` where the file system cannot.
+    /// As `take`, but an entry of the same name is an error (`EEXIST`). `EINVAL` or `ENOSYS` where the file system or
+    /// the kernel cannot do this in one step.
     package func takeIfAbsent(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(.renameIfAbsent, path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.renameIfAbsent(path, to: file.descriptor, name) }
     }
 
-    /// Gives the file at a path a second name in this folder, which nothing may have (`EEXIST`).
+    /// Links the file at a path into this folder. An entry of the same name is an error (`EEXIST`).
     package func link(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(.link, path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.link(AT_FDCWD, path, as: file.descriptor, name) }
     }
 
-    /// Makes a new file in this folder for writing and reading (`EEXIST`).
+    /// Makes a new file in this folder for writing and reading. An entry of the same name is an error (`EEXIST`).
     ///
     /// - Parameter permissions: narrowed by the process's umask.
     func createFile(_ name: String, permissions: UInt32) throws(FileError) -> OpenFile {
@@ -142,13 +143,13 @@ package struct OpenFolder: ~Copyable, Sendable {
         return OpenFile(descriptor: descriptor, path: path, fileSystem: file.fileSystem)
     }
 
-    /// Gives a file in this folder another name here, instead of what has the name, in one step.
+    /// Renames a file within this folder, in one step. An entry of the new name is replaced.
     func rename(_ old: String, to name: String) throws(FileError) {
         let call = FileCall(.rename, path(of: old), target: path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.rename(file.descriptor, old, to: file.descriptor, name) }
     }
 
-    /// Gives a file in this folder a second name here, which nothing may have (`EEXIST`).
+    /// Links a file of this folder under a second name. An entry of that name is an error (`EEXIST`).
     func addName(_ name: String, toFile old: String) throws(FileError) {
         let call = FileCall(.link, path(of: old), target: path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.link(file.descriptor, old, as: file.descriptor, name) }
@@ -164,11 +165,11 @@ package struct OpenFolder: ~Copyable, Sendable {
         try file.fileSystem.perform(FileCall(.syncFolder, path)) { fsync(file.descriptor) }
     }
 
-    /// Calls `body` with each name in this folder, in no order, until it returns false. `nil` stands for a name that is
-    /// not UTF-8.
+    /// Calls `body` with each name in this folder, in no particular order, until it returns `false`. `nil` stands for a
+    /// name that is not UTF-8.
     package func list(_ body: (String?) throws -> Bool) throws {
         let call = FileCall(.list, path)
-        // A descriptor of its own, since reading a folder moves the position that all copies of a descriptor share.
+        // Opened again, because reading a folder moves the position that all copies of a descriptor share.
         let copy = try file.fileSystem.perform(call) { SystemCalls.open(file.descriptor, ".", O_RDONLY | O_DIRECTORY) }
         guard let entries = fdopendir(copy) else {
             let code = errno
@@ -177,7 +178,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
         defer { closedir(entries) }
         while true {
-            // `readdir` tells an error from the end by errno only.
+            // `readdir` distinguishes an error from the end only by `errno`.
             errno = 0
             guard let entry = readdir(entries) else {
                 guard errno == 0 else { throw FileError(call, errno: errno) }
@@ -193,8 +194,8 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Whether a folder in this folder holds anything but empty folders. A crash can leave those, and they are no
-    /// obstacle. The first object ends the search: there may be a million.
+    /// Whether a folder in this folder contains anything except empty folders, which a crash can leave and which are
+    /// harmless. The search ends at the first other entry, because there may be millions.
     package func holdsAnything(in name: String) throws -> Bool {
         let folder: OpenFolder
         do {
@@ -202,7 +203,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         } catch {
             switch error.code {
             case ENOENT: return false
-            // It is no folder, or another file system's.
+            // It is not a folder, or it lies on another file system.
             case ENOTDIR, ELOOP, EXDEV: return true
             default: throw error
             }
@@ -213,31 +214,31 @@ package struct OpenFolder: ~Copyable, Sendable {
     private func holdsAnything() throws -> Bool {
         var isFound = false
         try list { name in
-            // No gateway makes a folder whose name is not UTF-8.
+            // The gateways make no folder whose name is not UTF-8.
             if let name { isFound = try holdsAnything(in: name) } else { isFound = true }
             return !isFound
         }
         return isFound
     }
 
-    /// Tells this folder from every other, also from a later one with the same inode number.
+    /// Identifies this folder, even against a later one with the same inode number.
     package func identity() throws(FileError) -> FolderIdentity {
         var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())
-        // File systems that keep neither generation nor birth time leave 0.
+        // The values stay 0 on file systems without generations or birth times.
         _ = SystemCalls.birthTime(file.descriptor, &identity.birthSeconds, &identity.birthNanoseconds)
         return identity
     }
 
-    /// The folder takes names that differ in case, or in the way that Unicode spells a letter, for the same.
+    /// Whether the folder treats names as equal that differ in case, or in the Unicode form of a letter.
     ///
-    /// The attribute is the folder's own (ext4, F2FS, tmpfs) and is asked of each folder. File systems that always fold
-    /// are found when the store is opened.
+    /// The attribute belongs to each folder separately (ext4, F2FS, tmpfs). A file system that always folds names does
+    /// not set it; FileStore detects one by trying two names when it opens.
     package func foldsCase() throws(FileError) -> Bool {
         let flags: UInt32
         do {
             flags = try attributes()
         } catch {
-            // The file system has no such attributes, or a sandbox does not let the call through.
+            // The file system has no such attributes, or a sandbox refuses the call.
             guard [ENOTTY, EINVAL, EOPNOTSUPP, ENOSYS, EPERM, EACCES].contains(error.code) else { throw error }
             return false
         }
@@ -269,7 +270,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     private func path(of name: String) -> String { "\(path)/\(name)" }
 }
 
-/// What tells one folder from every other.
+/// Identifies a folder among all that have ever existed on a file system.
 package struct FolderIdentity: Hashable, Sendable {
     package var inode: UInt64
     /// See `OpenFile.generation`.
