@@ -1,13 +1,12 @@
 import COpenSSL
 
-/// The cryptographic library could not do what it was asked: it lacks the algorithm, memory or randomness.
+/// OpenSSL could not perform an operation: it lacks the algorithm, memory or randomness.
 ///
-/// Never the fault of a peer's bytes: those have errors of their own (`TokenOpeningError`, `IdentityError`,
-/// `TLSError`).
+/// Bytes of a peer never cause it: they have errors of their own (`TokenOpeningError`, `IdentityError`, `TLSError`).
 package struct CryptographyError: Error, Hashable {
-    /// What was attempted.
+    /// The operation that failed.
     package enum Operation: Hashable, Sendable {
-        /// Finding a digest algorithm; a library in FIPS mode has no MD5, for one.
+        /// Finding a digest algorithm. In FIPS mode, for example, OpenSSL has no MD5.
         case findDigest
         case digest
         case random
@@ -21,19 +20,19 @@ package struct CryptographyError: Error, Hashable {
         /// Making or encoding a request for an authority to sign.
         case makeRequest
         case readPublicKey
-        /// Making a signature, as of a receipt.
+        /// Making a signature, such as a receipt's.
         case sign
-        /// Comparing a signature. One that is wrong is no failure of the library.
+        /// Verifying a signature. A wrong signature is not this error.
         case verify
         case makeTLSContext
         case makeTLSConnection
-        /// Taking up the certificates of a private authority.
+        /// Loading the certificates of a private authority.
         case loadAuthority
     }
 
     package let operation: Operation
 
-    /// The library's own constant text for the cause, where it left one. It holds no data of ours.
+    /// OpenSSL's constant text for the cause, where it gave one. It contains no data of the operation.
     package let reason: String?
 
     package init(operation: Operation, reason: String?) {
@@ -41,7 +40,7 @@ package struct CryptographyError: Error, Hashable {
         self.reason = reason
     }
 
-    /// Takes the cause from this thread's error queue, and so leaves the queue empty.
+    /// Takes the cause from this thread's error queue and empties the queue.
     package init(takingReasonFor operation: Operation) {
         self.init(operation: operation, reason: OpenSSLErrorQueue.takeReason())
     }
@@ -73,14 +72,14 @@ extension CryptographyError: CustomStringConvertible {
     }
 }
 
-/// OpenSSL's error queue, of which each thread has one.
+/// OpenSSL's error queue. Each thread has one.
 ///
-/// Whoever sees an OpenSSL call fail empties it. What is left there would be read as the cause of the next failure on
-/// the thread, and `SSL_get_error` would take it for a failure of a healthy connection.
+/// Code that sees an OpenSSL call fail empties the queue. Otherwise the next failure on the thread would report the old
+/// cause, and `SSL_get_error` would report a healthy connection as failed.
 package enum OpenSSLErrorQueue {
     package static var isEmpty: Bool { ERR_peek_error() == 0 }
 
-    /// The oldest entry's text, which stands nearest the cause. Empties the queue.
+    /// Returns the text of the oldest entry, which is nearest to the cause, and empties the queue.
     package static func takeReason() -> String? {
         let code = ERR_get_error()
         /// Forgets what earlier calls left, so that the next reason read is the next call's own.

@@ -2,25 +2,25 @@ import COpenSSL
 import TransferCommon
 import WireProtocol
 
-/// The one owner of an `X509`.
+/// Owns one `X509` of OpenSSL and frees it.
 ///
-/// `@unchecked Sendable` because the certificate is never changed once made, and OpenSSL guards what it caches inside.
+/// `@unchecked Sendable` because a certificate never changes once it is made, and OpenSSL guards its caches with locks.
 package struct Certificate: ~Copyable, @unchecked Sendable {
-    /// Lent to OpenSSL calls only; those that keep it take a reference of their own.
+    /// Valid for as long as this value lives. An OpenSSL call that keeps it takes a reference of its own.
     package let certificate: OpaquePointer
 
-    /// Validity is of no use to peers that know each other by fingerprint, and a device's clock may say anything: it
-    /// begins in the past, and ends at the date that RFC 5280 (4.1.2.5) sets aside for *never*.
+    /// The validity of every certificate made here. Peers that know each other by fingerprint ignore it, and a device's
+    /// clock may be wrong, so it begins in the past and ends at the date that RFC 5280 (4.1.2.5) reserves for *never*.
     private static let notBefore = "20200101000000Z"
     private static let notAfter = "99991231235959Z"
 
-    /// Version 3, signed by the key itself.
+    /// Makes a version 3 certificate that is signed by its own key.
     /// - Parameter name: the common name of subject and issuer, at most 64 characters.
     package init(selfSignedBy key: borrowing PrivateKey, name: String) throws(CryptographyError) {
         try self.init(for: key, name: name, signedBy: key)
     }
 
-    /// Version 3, signed by another key: what says that this key follows that one.
+    /// Makes a version 3 certificate that is signed by another key: it proves that this key succeeds the signer's.
     /// - Parameter name: the common name of subject and issuer, at most 64 characters.
     package init(
         for key: borrowing PrivateKey, name: String, signedBy signer: borrowing PrivateKey
@@ -29,7 +29,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         guard let certificate = X509_new() else { throw CryptographyError(takingReasonFor: .makeCertificate) }
         guard Self.fill(certificate, serialNumber: serialNumber, name: Array(name.utf8)),
             X509_set_pubkey(certificate, key.key) == 1,
-            // The result is the signature's size.
+            // `X509_sign` returns the signature's size.
             X509_sign(certificate, signer.key, signer.signatureDigest) > 0
         else {
             X509_free(certificate)
@@ -38,13 +38,13 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         self.certificate = certificate
     }
 
-    /// - Parameter certificate: OpenSSL's; a reference of our own is taken.
+    /// - Parameter certificate: an `X509` that the caller keeps; this value takes a reference of its own.
     package init(sharing certificate: OpaquePointer) {
         X509_up_ref(certificate)
         self.certificate = certificate
     }
 
-    /// The certificate as a PEM file holds it.
+    /// The certificate in PEM.
     package func pem() throws(CryptographyError) -> [UInt8] {
         guard let stream = MemoryStream(), PEM_write_bio_X509(stream.stream, certificate) == 1,
             let pem = stream.contents()
@@ -52,12 +52,12 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return pem
     }
 
-    /// Of the public key exactly as it stands in the certificate.
+    /// The fingerprint of the public key as it is encoded in the certificate.
     package func fingerprint() throws(CryptographyError) -> Fingerprint {
         Fingerprint(try SHA256Digest.of(publicKey()))
     }
 
-    /// The public key exactly as it stands in the certificate: DER SubjectPublicKeyInfo.
+    /// The public key as it is encoded in the certificate: DER SubjectPublicKeyInfo.
     package func publicKey() throws(CryptographyError) -> [UInt8] {
         var encoding: UnsafeMutablePointer<UInt8>?
         let length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoding)
@@ -66,34 +66,35 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return Array(UnsafeBufferPointer(start: encoding, count: Int(length)))
     }
 
-    /// Whether the certificate's public key is this key's.
+    /// Whether the certificate is for this private key.
     package func belongs(to key: borrowing PrivateKey) -> Bool {
         defer { OpenSSLErrorQueue.clear() }
         return X509_check_private_key(certificate, key.key) == 1
     }
 
-    /// Whether nobody else has signed it. The names alone do not tell: a site's keys that follow one another share one.
+    /// Whether its own key has signed it. The signature is verified, because equal names prove nothing: successive keys
+    /// of a site share one name.
     var isSelfSigned: Bool {
         defer { OpenSSLErrorQueue.clear() }
         return X509_self_signed(certificate, 1) == 1
     }
 
-    /// Whether its signer has the name that it has itself: signed by its own key, or by the site's key before it.
+    /// Whether subject and issuer have the same name: its own key has signed it, or the previous key of the site.
     var isSelfIssued: Bool {
         X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_issuer_name(certificate)) == 0
     }
 
-    /// Whether it is signed by this certificate's key. Names and dates are not looked at.
+    /// Whether another certificate's key has signed it. Names and dates are ignored.
     package func isSigned(by signer: borrowing Certificate) -> Bool {
         defer { OpenSSLErrorQueue.clear() }
         guard let key = X509_get0_pubkey(signer.certificate) else { return false }
         return X509_verify(certificate, key) == 1
     }
 
-    /// What it is called by: the common name, or the first DNS name. `nil` where it has neither that is text.
+    /// The common name, or else the first DNS name; `nil` where it has neither, or neither is valid text.
     package var name: String? { commonName() ?? firstDNSName() }
 
-    /// The subject's first common name, or `nil` where it has none that is text.
+    /// The subject's first common name; `nil` where it has none, or the name is not valid text.
     private func commonName() -> String? {
         guard let subject = X509_get_subject_name(certificate) else { return nil }
         let index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
@@ -108,7 +109,7 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return String(validating: UnsafeBufferPointer(start: text, count: Int(length)), as: UTF8.self)
     }
 
-    /// `nil` where there is none that is text.
+    /// `nil` where it has none, or the name is not valid text.
     private func firstDNSName() -> String? {
         defer { OpenSSLErrorQueue.clear() }
         guard let extensionValue = X509_get_ext_d2i(certificate, NID_subject_alt_name, nil, nil) else { return nil }
@@ -126,12 +127,13 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
         return nil
     }
 
-    /// All but the public key and the signature. Whether each step succeeded; the caller still owns the certificate.
+    /// Sets everything except the public key and the signature. Returns whether each step succeeded; the caller still
+    /// owns the certificate.
     private static func fill(_ certificate: OpaquePointer, serialNumber: UInt64, name: [UInt8]) -> Bool {
         guard let nameLength = Int32(exactly: name.count), let subject = X509_get_subject_name(certificate) else {
             return false
         }
-        // RFC 5280 (4.1.2.2) wants a positive number.
+        // RFC 5280 (4.1.2.2) requires a positive number.
         return X509_set_version(certificate, Int(X509_VERSION_3)) == 1
             && ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), max(1, serialNumber)) == 1
             && ASN1_TIME_set_string_X509(X509_getm_notBefore(certificate), notBefore) == 1
@@ -146,8 +148,8 @@ package struct Certificate: ~Copyable, @unchecked Sendable {
 }
 
 extension Certificate {
-    /// Whether the certificate is for a host of this name or address, by its alternative names or, where it has none,
-    /// by its common name.
+    /// Whether the certificate is for a host of this name or address: by its alternative names, or by its common name
+    /// where it has none.
     package func isFor(_ name: String) -> Bool {
         defer { OpenSSLErrorQueue.clear() }
         return X509_check_host(certificate, name, name.utf8.count, 0, nil) == 1

@@ -3,11 +3,11 @@ import COpenSSL
 /// Why certificates do not lead from a key to an authority.
 package enum CertificateChainError: Error, Hashable {
     case missing
-    /// One of them is no certificate in DER, or there are too many.
+    /// A certificate is not valid DER, or there are too many certificates.
     case unreadable
-    /// The first is for another key.
+    /// The first certificate is for another key.
     case otherKey
-    /// The first is for another host. Without this, any device of the authority could sign receipts.
+    /// The first certificate is for another host. Without this check any device of the authority could sign receipts.
     case otherName
     /// - Parameter reason: OpenSSL's text for what is wrong with the chain.
     case refused(reason: String)
@@ -28,17 +28,17 @@ extension CertificateChainError: CustomStringConvertible {
 }
 
 extension CertificateAuthority {
-    /// More are refused before OpenSSL sees them.
+    /// A longer chain is refused before OpenSSL parses it.
     package static let chainCountMax = 16
-    /// A longer one is refused likewise.
+    /// A longer certificate is refused before OpenSSL parses it.
     package static let certificateBytesMax = 16 << 10
 
-    /// Follows certificates, none of which is trusted, from a key to this authority.
+    /// Verifies that a chain of untrusted certificates leads from a key to this authority.
     ///
     /// - Parameters:
-    ///   - certificates: DER; the key's first.
-    ///   - gatewayName: the host name or address that the first has to be for.
-    ///   - atMilliseconds: since 1970-01-01 UTC; the certificates must have been valid then.
+    ///   - certificates: in DER; the first is the key's own.
+    ///   - gatewayName: the host name or address that the first certificate has to be for.
+    ///   - atMilliseconds: the time at which the certificates must have been valid, since 1970-01-01 UTC.
     package func check(
         key expected: Fingerprint, certificates: [[UInt8]], gatewayName: String, atMilliseconds: Int64
     ) throws(CertificateChainError) {
@@ -72,7 +72,7 @@ extension CertificateAuthority {
         guard let intermediates = OPENSSL_sk_new_null() else {
             throw .cryptography(CryptographyError(takingReasonFor: .loadAuthority))
         }
-        // The certificates in it stay the bundle's.
+        // Frees the stack only: the bundle owns the certificates.
         defer { OPENSSL_sk_free(intermediates) }
         for certificate in bundle.rest {
             guard OPENSSL_sk_push(intermediates, UnsafeRawPointer(certificate)) > 0 else {

@@ -1,15 +1,15 @@
 import COpenSSL
 package import SystemSupport
 
-/// A private authority, or several, whose signature under a certificate is believed.
+/// One or more private authorities whose signatures on certificates are trusted.
 package final class CertificateAuthority: Sendable {
     private let bundle: CertificateBundle
 
     /// Longer files are refused.
     package static let fileBytesMax = 1 << 20
 
-    /// - Parameter path: certificates in PEM, each of them of an authority: one that may sign no others would be
-    ///   believed for itself, which is what pinning keys is for.
+    /// - Parameter path: certificates in PEM, each of them of an authority. A certificate that may not sign others is
+    ///   refused: it would be trusted for itself only, and pinned keys serve that purpose.
     package static func load(from path: String) throws(CertificateAuthorityError) -> CertificateAuthority {
         let pem: [UInt8]
         do {
@@ -28,21 +28,21 @@ package final class CertificateAuthority: Sendable {
         self.bundle = bundle
     }
 
-    /// - Parameter store: an `X509_STORE` that looks for the ends of chains among these from here on.
-    /// - Returns: whether it could be done.
+    /// - Parameter store: an `X509_STORE` that accepts these certificates as the ends of chains from now on.
+    /// - Returns: `false` where OpenSSL failed.
     package func fill(_ store: OpaquePointer) -> Bool {
-        // An authority below another one is an end, too: whoever is in the file is believed.
+        // An intermediate authority ends a chain too: every authority in the file is trusted.
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN)) == 1
             && bundle.certificates.allSatisfy { X509_STORE_add_cert(store, $0) == 1 }
     }
 }
 
-/// An authority's file is of no use.
+/// A file of authorities cannot be used.
 package enum CertificateAuthorityError: Error, Hashable {
     case file(FileError)
-    /// Or one that cannot be read.
+    /// It holds no certificate, or one that cannot be parsed.
     case noCertificate(path: String)
-    /// - Parameter name: of the certificate that is none of an authority.
+    /// - Parameter name: the name in the certificate that is not an authority's.
     case noAuthority(path: String, name: String?)
 }
 

@@ -1,22 +1,22 @@
 import COpenSSL
 
-/// The certificates of one file, in its order: an identity's own with those that lead to its authority, or authorities.
+/// The certificates of one file, in the file's order: an identity's own and its chain, or those of authorities.
 ///
-/// A class, because what owns a certificate cannot stand in an array. `@unchecked Sendable` because certificates are
-/// never changed once read, and OpenSSL guards what it caches inside.
+/// A class that frees the certificates, because an array cannot hold noncopyable values. `@unchecked Sendable` because
+/// certificates never change once they are parsed, and OpenSSL guards its caches with locks.
 package final class CertificateBundle: @unchecked Sendable {
-    /// Lent to OpenSSL calls only; those that keep one take a reference of their own. Not empty.
+    /// Not empty. Valid for as long as this object lives; an OpenSSL call that keeps one takes a reference of its own.
     let certificates: [OpaquePointer]
 
-    /// - Parameter pem: texts and blocks of other kinds between the certificates are passed over. `nil` where there is
-    ///   no certificate, or one that cannot be read.
+    /// - Parameter pem: text and other kinds of blocks between the certificates are skipped. The result is `nil` where
+    ///   there is no certificate, or one that cannot be parsed.
     package init?(pem: [UInt8]) {
         defer { OpenSSLErrorQueue.clear() }
         guard let stream = MemoryStream(pem) else { return nil }
         OpenSSLErrorQueue.clear()
         var certificates: [OpaquePointer] = []
         while let certificate = PEM_read_bio_X509(stream.stream, nil, nil, nil) { certificates.append(certificate) }
-        // The end is told as that nothing more begins.
+        // OpenSSL reports the end of the text as a missing start line.
         let isWhole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE
         guard isWhole, !certificates.isEmpty else {
             for certificate in certificates { X509_free(certificate) }
@@ -25,8 +25,8 @@ package final class CertificateBundle: @unchecked Sendable {
         self.certificates = certificates
     }
 
-    /// - Parameter der: a certificate each, with nothing behind it. `nil` where there is none, or one that cannot be
-    ///   read.
+    /// - Parameter der: one certificate each, without trailing bytes. The result is `nil` where there is none, or one
+    ///   that cannot be parsed.
     init?(der: [[UInt8]]) {
         defer { OpenSSLErrorQueue.clear() }
         var certificates: [OpaquePointer] = []
@@ -49,7 +49,7 @@ package final class CertificateBundle: @unchecked Sendable {
         self.certificates = certificates
     }
 
-    /// Each as DER, in the file's order.
+    /// Each certificate in DER, in the file's order.
     package func der() throws(CryptographyError) -> [[UInt8]] {
         var result: [[UInt8]] = []
         for certificate in certificates {
@@ -62,24 +62,24 @@ package final class CertificateBundle: @unchecked Sendable {
         return result
     }
 
-    /// Of each key, in the file's order.
+    /// The fingerprint of each certificate's key, in the file's order.
     package func fingerprints() throws(CryptographyError) -> [Fingerprint] {
         var result: [Fingerprint] = []
         for certificate in certificates { result.append(try Certificate(sharing: certificate).fingerprint()) }
         return result
     }
 
-    /// Each as PEM, in the file's order.
+    /// All certificates in PEM, in the file's order.
     package func pem() throws(CryptographyError) -> [UInt8] {
         var result: [UInt8] = []
         for certificate in certificates { result += try Certificate(sharing: certificate).pem() }
         return result
     }
 
-    /// The file's first.
+    /// The first certificate of the file.
     package var first: Certificate { Certificate(sharing: certificates[0]) }
 
-    /// The file's others.
+    /// The other certificates of the file.
     var rest: ArraySlice<OpaquePointer> { certificates.dropFirst() }
 
     deinit {

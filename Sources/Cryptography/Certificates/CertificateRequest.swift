@@ -12,7 +12,7 @@ enum CertificateRequest {
             X509_REQ_set_version(request, Int(X509_REQ_VERSION_1)) == 1,
             X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, name, nameLength, -1, 0) == 1,
             X509_REQ_set_pubkey(request, key.key) == 1,
-            // The result is the signature's size.
+            // `X509_REQ_sign` returns the signature's size.
             X509_REQ_sign(request, key.key, key.signatureDigest) > 0,
             let stream = MemoryStream(), PEM_write_bio_X509_REQ(stream.stream, request) == 1,
             let pem = stream.contents()

@@ -1,9 +1,9 @@
 import COpenSSL
 import NIOCore
 
-/// A digest algorithm as OpenSSL's providers offer it.
+/// A digest algorithm of an OpenSSL provider.
 ///
-/// Fetching walks the providers under a lock, so it happens once a process: the two constants are never freed.
+/// Fetching an algorithm locks and searches the providers, so each is fetched once per process and never freed.
 /// `@unchecked Sendable` because a fetched `EVP_MD` never changes and OpenSSL counts its references atomically.
 package struct DigestAlgorithm: @unchecked Sendable {
     package static let sha256 = DigestAlgorithm(name: "SHA2-256")
@@ -14,15 +14,15 @@ package struct DigestAlgorithm: @unchecked Sendable {
 
     package init(name: String) {
         self.method = EVP_MD_fetch(nil, name, nil)
-        // What fetching left in the queue is lost for later callers anyway: they learn only that it is missing.
+        // Later callers could not read these errors anyway: they learn only that the algorithm is missing.
         if method == nil { OpenSSLErrorQueue.clear() }
     }
 }
 
-/// The one owner of an `EVP_MD_CTX`, behind `SHA256Hasher` and `MD5Hasher`.
+/// Owns one `EVP_MD_CTX` of OpenSSL and frees it. `SHA256Hasher` and `MD5Hasher` are made of it.
 ///
-/// `@unchecked Sendable` because it cannot be copied and `update` and `finalize` need exclusive access: whoever holds
-/// it is alone with the context, on whichever thread.
+/// `@unchecked Sendable` because it cannot be copied, and `update` and `finalize` need exclusive access: only one
+/// thread at a time can use the context.
 package struct DigestContext: ~Copyable, @unchecked Sendable {
     private let context: OpaquePointer
     private var hasFailed = false
@@ -39,7 +39,7 @@ package struct DigestContext: ~Copyable, @unchecked Sendable {
         self.context = context
     }
 
-    /// A failure is kept and thrown by `finalize`, so that the many calls for one digest need no `try`.
+    /// Stores a failure for `finalize` to throw, so that the many calls for one digest need no `try`.
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
         if EVP_DigestUpdate(context, start, bytes.count) != 1 { hasFailed = true }

@@ -1,8 +1,8 @@
 package import TransferCommon
 import WireProtocol
 
-/// What a peer is known by: the SHA-256 of its public key (DER, SubjectPublicKeyInfo). A certificate renewed for the
-/// same key has the same fingerprint.
+/// Identifies a peer: the SHA-256 of its public key (DER, SubjectPublicKeyInfo). A certificate that is renewed for the
+/// same key keeps its fingerprint.
 package struct Fingerprint: Hashable, Sendable {
     package let digest: SHA256Digest
 

@@ -1,7 +1,7 @@
 package import TransferCommon
 import WireProtocol
 
-/// The keyed hash that request signatures are made of (RFC 2104 with SHA-256), for one key.
+/// HMAC with SHA-256 (RFC 2104) under one key. Signatures of S3 requests are made of it.
 package struct HMACSHA256: Sendable {
     private static let blockBytes = 64
 
@@ -16,6 +16,7 @@ package struct HMACSHA256: Sendable {
         self.outerPad = block.map { $0 ^ 0x5C }
     }
 
+    /// The authentication code of a message.
     package func code(of message: String) throws(CryptographyError) -> SHA256Digest {
         var message = message
         var inner = try SHA256Hasher()

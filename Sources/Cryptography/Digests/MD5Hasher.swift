@@ -1,21 +1,21 @@
 package import NIOCore
 package import TransferCommon
 
-/// Computes an MD5 over bytes that arrive in pieces, for stores that keep nothing better.
+/// Computes an MD5 over bytes that arrive in pieces, for stores that keep no better digest.
 package struct MD5Hasher: ~Copyable, Sendable {
     private var context: DigestContext
 
-    /// - Throws: where the library offers no MD5, as in FIPS mode. Callers do without this evidence then.
+    /// - Throws: where OpenSSL offers no MD5, as in FIPS mode. Callers then work without this evidence.
     package init() throws(CryptographyError) {
         self.context = try DigestContext(.md5)
     }
 
-    /// The next bytes. A failure inside is thrown by `finalize`.
+    /// Adds the next bytes. A failure is thrown by `finalize`.
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         context.update(bytes)
     }
 
-    /// The readable bytes of a buffer, which keeps them.
+    /// Adds a buffer's readable bytes and does not consume them.
     package mutating func update(_ bytes: ByteBuffer) {
         context.update(bytes)
     }

@@ -1,7 +1,7 @@
 package import NIOCore
 package import TransferCommon
 
-/// Computes a SHA-256 over bytes that arrive in pieces. How they are cut makes no difference.
+/// Computes a SHA-256 over bytes that arrive in pieces. The boundaries of the pieces do not affect the digest.
 package struct SHA256Hasher: ~Copyable, Sendable {
     private var context: DigestContext
 
@@ -9,12 +9,12 @@ package struct SHA256Hasher: ~Copyable, Sendable {
         self.context = try DigestContext(.sha256)
     }
 
-    /// The next bytes. A failure inside is thrown by `finalize`.
+    /// Adds the next bytes. A failure is thrown by `finalize`.
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         context.update(bytes)
     }
 
-    /// The readable bytes of a buffer, which keeps them.
+    /// Adds a buffer's readable bytes and does not consume them.
     package mutating func update(_ bytes: ByteBuffer) {
         context.update(bytes)
     }
@@ -29,7 +29,7 @@ package struct SHA256Hasher: ~Copyable, Sendable {
 }
 
 extension SHA256Digest {
-    /// The digest of bytes that are all at hand.
+    /// The digest of bytes that are all in memory.
     package static func of(_ bytes: some Sequence<UInt8>) throws(CryptographyError) -> SHA256Digest {
         var hasher = try SHA256Hasher()
         let isContiguous: Void? = bytes.withContiguousStorageIfAvailable { hasher.update(UnsafeRawBufferPointer($0)) }
@@ -40,11 +40,12 @@ extension SHA256Digest {
     }
 }
 
-/// The digest of a whole file, made of its parts' digests so that parts can be hashed in any order and on their own.
+/// The digest of a whole file, computed from its parts' digests, so that parts can be hashed separately and in any
+/// order.
 package enum RootDigest {
-    /// SHA-256 over the 32-byte digests of a file's parts, one after the other. It depends on the part size.
+    /// SHA-256 over the concatenated 32-byte digests of a file's parts. It depends on the part size.
     ///
-    /// An empty file has one empty part; an empty list describes no file and gives the digest of nothing.
+    /// An empty file has one empty part. An empty list describes no file; its result is the digest of no bytes.
     /// - Parameter partDigests: in the order of the part numbers.
     package static func of(_ partDigests: [SHA256Digest]) throws(CryptographyError) -> SHA256Digest {
         var hasher = try SHA256Hasher()

@@ -1,9 +1,9 @@
-/// What devices may be called, in the device list and in certificates.
+/// The rule for names of devices, in the device list and in certificates.
 package enum DeviceName {
-    /// The rule in words, to be put behind *a name has*.
+    /// The rule in words; it completes the sentence *a name has …*.
     package static let rule = "letters, digits, dots, underscores and hyphens, at most 64"
 
-    /// Whether it keeps the rule. Not every such name makes a prefix: `..` does not.
+    /// Whether a name follows the rule. Not every such name can be a key prefix: `..` cannot.
     package static func isUsable(_ name: String) -> Bool {
         (1...64).contains(name.utf8.count)
             && name.utf8.allSatisfy { byte in

@@ -1,11 +1,11 @@
 import SystemSupport
 
-/// What a gateway's site or a device shows itself with: a private key, and a certificate for it.
+/// The identity of a site or of a device: a private key and a certificate for it.
 ///
-/// `create` signs the certificate with the key itself. Where an authority is to vouch for it, its certificate takes the
-/// file's place, with those that lead from it to the authority behind it.
+/// `create` makes a self-signed certificate. To have an authority certify the key, replace the certificate file with
+/// the authority's certificate followed by its chain.
 ///
-/// A class, because many connections share it and the key and certificate inside must be freed once.
+/// A class, because many connections share it, and its key and certificate must be freed exactly once.
 package final class Identity: Sendable {
     /// Within the directory: PEM, mode 0600.
     package static let keyFileName = "identity.key"
@@ -13,10 +13,10 @@ package final class Identity: Sendable {
     /// Within the directory: X.509, PEM, the identity's own certificate first. Not secret.
     package static let certificateFileName = "identity.crt"
 
-    /// Within the directory: PKCS#10, PEM, for an authority to sign. Not secret, and read by nobody here.
+    /// Within the directory: PKCS#10, PEM, for an authority to sign. Not secret. The programs never read it.
     package static let requestFileName = "identity.csr"
 
-    /// The certificate's name. It helps people; without an authority peers are told apart by fingerprint alone.
+    /// The name in the certificate. It is for display: without an authority only the fingerprint identifies a peer.
     package let name: String
 
     package let fingerprint: Fingerprint
@@ -24,7 +24,7 @@ package final class Identity: Sendable {
     package let privateKey: PrivateKey
     package let certificate: Certificate
 
-    /// What the certificate's file holds. The own one is its first.
+    /// The certificates of the file, this identity's own first.
     let bundle: CertificateBundle?
 
     private static let fileBytesMax = 16 * 1024
@@ -41,28 +41,27 @@ package final class Identity: Sendable {
         self.bundle = bundle
     }
 
-    /// Whether its certificate is signed by nobody but itself: an authority that looks for its own name finds none.
+    /// Whether its certificate is self-signed, so that no authority certifies it.
     package var isSelfSigned: Bool { certificate.isSelfSigned }
 
-    /// The certificates that lead from the own one to an authority, in order; borrowed.
+    /// The certificates that follow this identity's own in the chain, in order. The identity owns them.
     package var intermediates: ArraySlice<OpaquePointer> { bundle?.rest ?? [] }
 
-    /// The public key that others verify this identity's signatures with: DER SubjectPublicKeyInfo, as it stands in the
+    /// The public key that verifies this identity's signatures: DER SubjectPublicKeyInfo, as it is encoded in the
     /// certificate. Its SHA-256 is `fingerprint`.
     package func publicKey() throws(CryptographyError) -> [UInt8] {
         try certificate.publicKey()
     }
 
-    /// Signs with the identity's key, as receipts are signed (specification §9.5).
+    /// Signs a message with the identity's key, as receipts are signed (specification §9.5).
     package func signature(of message: [UInt8]) throws(CryptographyError) -> [UInt8] {
         try privateKey.signature(of: message)
     }
 
-    /// Makes a new key, its certificate and a request for another one, and leaves what is in the directory already as
-    /// it is.
+    /// Makes a new key, a certificate for it and a request for an authority. Existing files are never changed.
     ///
-    /// The key is written last, each file in one step. A process killed in between leaves files that `create` and
-    /// `load` both report and nobody misses.
+    /// Each file is written in one step, the key last. A process killed in between leaves files that `create` and
+    /// `load` both report, and that can be removed without loss.
     /// - Parameters:
     ///   - directory: exists.
     ///   - name: 1 to 64 characters, none of them a control character.
@@ -71,7 +70,8 @@ package final class Identity: Sendable {
     ) throws(IdentityError) -> Identity {
         guard isUsable(name) else { throw .nameUnusable }
         let keyPath = "\(directory)/\(keyFileName)"
-        // Without this look, a certificate would for a moment stand beside a key that it does not belong to.
+        // Without this check a certificate would lie beside a key that it does not belong to until the key's file is
+        // found to exist.
         guard !AtomicFile.exists(keyPath) else { throw .exists(path: keyPath) }
         let identity: Identity
         let files: [(pem: [UInt8], name: String, mode: AtomicFile.Mode)]
@@ -105,7 +105,7 @@ package final class Identity: Sendable {
     /// Reads the key and its certificate from a directory, and refuses a key that others than its owner may use.
     ///
     /// - Parameter nextKeyPath: a second file that may hold the key. A site changes its key by replacing the
-    ///   certificate's file; until the new key has taken the old one's place, it is in this file.
+    ///   certificate's file. The new key is in this second file until it replaces the old key's file.
     package static func load(from directory: String, nextKeyPath: String? = nil) throws(IdentityError) -> Identity {
         var privateKey = try loadKey("\(directory)/\(keyFileName)")
         let certificatePEM = try read("\(directory)/\(certificateFileName)", access: .anyone)
@@ -166,7 +166,7 @@ package final class Identity: Sendable {
     }
 }
 
-// Without these, `dump` would go through all that the class stores.
+// Without these conformances `dump` would print everything that the class stores.
 
 extension Identity: CustomStringConvertible, CustomReflectable {
     package var description: String { "Identity(\(name), \(fingerprint))" }

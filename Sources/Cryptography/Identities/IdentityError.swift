@@ -2,19 +2,19 @@ package import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// An identity could not be made or loaded. No case holds anything of a private key.
+/// An identity could not be made or loaded. No case holds any part of a private key.
 package enum IdentityError: Error, Hashable {
     case file(FileError)
-    /// Making an identity where there is one, or half of one.
+    /// An identity was to be made where one exists, or a part of one.
     case exists(path: String)
     case nameUnusable
     case privateKey(PrivateKeyError)
     case certificateUnreadable
-    /// The certificate is for another key than the one beside it.
+    /// The certificate is for another key than the one in the same directory.
     case mismatch
     case cryptography(CryptographyError)
 
-    /// Whether one of the files is not there.
+    /// Whether a file of the identity is missing.
     package var isMissing: Bool {
         guard case .file(let error) = self else { return false }
         return error.isMissing
@@ -48,7 +48,7 @@ extension IdentityError: CustomStringConvertible, CustomDebugStringConvertible {
         }
     }
 
-    /// With the file's whole path, where there is one.
+    /// As `description`, with the whole path of the file.
     package var debugDescription: String {
         switch self {
         case .file(let error): error.debugDescription

@@ -2,14 +2,14 @@ import FoundationEssentials
 package import TransferCommon
 import WireProtocol
 
-/// What the operator of a gateway gives to whoever sets a device up: all that its `init` needs, in one line of text
-/// (specification §5.2).
+/// An invitation to enrol one device: everything that `sluice-agent init` needs, in one line of text (specification
+/// §5.2). The operator of a gateway hands it to the person who sets up the device.
 ///
-/// The text holds a secret. A value that is printed does not show it; only `text` does.
+/// The text holds a secret. Printing a value does not reveal it; only `text` does.
 package struct InvitationCode: Equatable, Sendable {
-    /// `HOST:PORT`, as the device reaches it.
+    /// `HOST:PORT` at which the device reaches the gateway.
     package let gateway: String
-    /// Of the gateway's key: the secret is for nobody else.
+    /// The fingerprint of the gateway's key. The device sends the secret to no other gateway.
     package let pin: Fingerprint
     package let secret: InvitationSecret
 
@@ -23,7 +23,7 @@ package struct InvitationCode: Equatable, Sendable {
         self.secret = secret
     }
 
-    /// The code as it is handed over: letters, digits, `.`, `-` and `_`.
+    /// The code as text: letters, digits, `.`, `-` and `_`.
     ///
     /// - Throws: where the system's library cannot compute a digest.
     package func text() throws(CryptographyError) -> String {
@@ -33,8 +33,8 @@ package struct InvitationCode: Equatable, Sendable {
         return Self.prefix + base64.replacing("+", with: "-").replacing("/", with: "_").filter { $0 != "=" }
     }
 
-    /// - Parameter text: what `text` gave; white space in and around it, as a mail may add, does not count.
-    /// - Returns: `nil` where it is anything else, such as a code that lacks its end.
+    /// - Parameter text: a result of `text`. White space in and around it is ignored, because mail programs add some.
+    /// - Returns: `nil` where the text is not a complete code.
     package init?(text: String) {
         let code = text.filter { !$0.isWhitespace }
         guard code.utf8.count <= Self.textBytesMax, code.hasPrefix(Self.prefix) else { return nil }
@@ -52,18 +52,19 @@ package struct InvitationCode: Equatable, Sendable {
             let gateway = String(validating: Array(content[gatewayStart...]), as: UTF8.self)
         else { return nil }
         self.init(gateway: gateway, pin: Fingerprint(digest), secret: secret)
-        // Each code has one text. A digest that cannot be computed now proves nothing either.
+        // try?: where the digest cannot be computed, the code cannot be checked and is refused. Each code has exactly
+        // one text.
         guard (try? self.text()) == code else { return nil }
     }
 
-    /// Finds slips of the hand; it proves nothing.
+    /// Detects typing errors. It is no proof of authenticity.
     private static func checksum(_ content: [UInt8]) throws(CryptographyError) -> [UInt8] {
         Array(try SHA256Digest.of(content).bytes.prefix(checksumBytes))
     }
 }
 
 extension InvitationSecret {
-    /// Draws a new one.
+    /// Draws a new secret.
     package static func random() throws(CryptographyError) -> InvitationSecret {
         guard let secret = InvitationSecret(bytes: try SecureRandom.secretBytes(count: byteCount)) else {
             throw CryptographyError(operation: .random, reason: "the wrong number of bytes")
@@ -71,7 +72,7 @@ extension InvitationSecret {
         return secret
     }
 
-    /// What a gateway keeps of it.
+    /// The digest that a gateway stores instead of the secret.
     package func digest() throws(CryptographyError) -> SHA256Digest {
         try SHA256Digest.of(bytes)
     }

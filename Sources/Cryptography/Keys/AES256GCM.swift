@@ -9,7 +9,7 @@ package enum AES256GCM {
     /// - Parameters:
     ///   - nonce: 12 bytes that this key has never sealed with before.
     ///   - associated: authenticated with the plain bytes, but not part of the result.
-    /// - Returns: as many bytes as `plain` has, and the tag.
+    /// - Returns: the ciphertext, as long as `plain`, followed by the tag.
     package static func seal(
         _ plain: [UInt8], key: [UInt8], nonce: [UInt8], associated: [UInt8]
     ) throws(CryptographyError) -> [UInt8] {
@@ -21,8 +21,8 @@ package enum AES256GCM {
         return sealed
     }
 
-    /// - Parameter sealed: what `seal` returned; at least a tag.
-    /// - Returns: the plain bytes, or `nil` where key, nonce, associated bytes, text and tag do not belong together.
+    /// - Parameter sealed: a result of `seal`. Fewer bytes than a tag cannot be opened.
+    /// - Returns: the plain bytes, or `nil` where the tag does not match key, nonce, associated bytes and ciphertext.
     package static func open(
         _ sealed: ArraySlice<UInt8>, key: [UInt8], nonce: [UInt8], associated: [UInt8]
     ) throws(CryptographyError) -> [UInt8]? {
@@ -39,9 +39,10 @@ package enum AES256GCM {
     }
 }
 
-/// The one owner of an `EVP_CIPHER_CTX` that seals or opens once, with the calls in the order in which they stand here.
+/// Owns one `EVP_CIPHER_CTX` of OpenSSL, for one sealing or opening, and frees it. The methods are called in the order
+/// in which they are declared.
 private struct CipherContext: ~Copyable {
-    /// What the context was made for, and what an error says was attempted.
+    /// What the context is made for. Errors name it as the operation that failed.
     enum Direction: Int32 {
         case open = 0
         case seal = 1
@@ -61,7 +62,7 @@ private struct CipherContext: ~Copyable {
         guard let cipher = FetchedCipher.aes256GCM.cipher else {
             throw CryptographyError(operation: .findCipher, reason: "no provider offers it")
         }
-        // OpenSSL is handed bare addresses: counts other than these would be read past the end of the arrays.
+        // OpenSSL gets addresses without lengths: it would read past the end of a shorter array.
         guard key.count == AES256GCM.keyByteCount, nonce.count == AES256GCM.nonceByteCount else {
             throw CryptographyError(operation: direction.operation, reason: "key or nonce has an unexpected size")
         }
@@ -81,7 +82,7 @@ private struct CipherContext: ~Copyable {
         guard EVP_CipherUpdate(context, nil, &written, associated, length) == 1 else { throw failure() }
     }
 
-    /// - Returns: as many bytes as went in. When opening, they are worth nothing before `finish` agreed.
+    /// - Returns: as many bytes as `input` has. When opening, do not use them unless `finish` returns `true`.
     func transform(_ input: [UInt8]) throws(CryptographyError) -> [UInt8] {
         guard !input.isEmpty else { return [] }
         var output = [UInt8](repeating: 0, count: input.count)
@@ -101,7 +102,7 @@ private struct CipherContext: ~Copyable {
         }
     }
 
-    /// - Returns: when opening, whether the tag agrees.
+    /// - Returns: when opening, whether the tag is right.
     func finish() -> Bool {
         // GCM is a stream mode and writes nothing here, but OpenSSL's contract allows one block.
         var rest = [UInt8](repeating: 0, count: Int(EVP_MAX_BLOCK_LENGTH))
@@ -132,7 +133,7 @@ private struct CipherContext: ~Copyable {
     }
 }
 
-/// Fetched once a process and never freed; `@unchecked Sendable` because a fetched `EVP_CIPHER` never changes.
+/// Fetched once per process and never freed; `@unchecked Sendable` because a fetched `EVP_CIPHER` never changes.
 private struct FetchedCipher: @unchecked Sendable {
     static let aes256GCM = FetchedCipher(cipher: EVP_CIPHER_fetch(nil, "AES-256-GCM", nil))
 

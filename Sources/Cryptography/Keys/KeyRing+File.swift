@@ -1,11 +1,11 @@
 import SystemSupport
 import TransferCommon
 
-// The file: one key a line, oldest first, as `id state key` with id and key in hexadecimal digits. Empty lines and
-// lines that begin with `#` say nothing and are not kept when a ring is saved.
+// The file has one key per line, the oldest first, as `id state key`, with id and key in hexadecimal digits. Empty
+// lines and lines that begin with `#` are ignored, and lost when a ring is saved.
 
 extension KeyRing {
-    /// Room for all keys and as much comment again.
+    /// Twice the length of a ring with `keysMax` keys, so that comments fit too.
     private static let fileBytesMax = 32 * 1024
 
     private static let comment = """
@@ -15,7 +15,7 @@ extension KeyRing {
 
         """
 
-    /// Makes a ring for a new site in a file that nobody but its owner can read. A file that is there is left alone.
+    /// Makes a ring for a new site in a file that only its owner can read. An existing file is not changed.
     package static func create(at path: String) throws(KeyRingError) -> KeyRing {
         let ring = try make()
         do {
@@ -26,7 +26,7 @@ extension KeyRing {
         return ring
     }
 
-    /// Reads a ring, and refuses it where others than the file's owner may read or write it.
+    /// Reads a ring. A file that others than its owner may read or write is refused.
     package static func load(from path: String) throws(KeyRingError) -> KeyRing {
         let text: [UInt8]
         do {
@@ -37,7 +37,7 @@ extension KeyRing {
         return try KeyRing(text: text)
     }
 
-    /// Replaces the file by this ring in one step.
+    /// Replaces the file in one step.
     package func save(to path: String) throws(KeyRingError) {
         do {
             try AtomicFile.write(text, to: path, mode: .ownerOnly)
@@ -55,7 +55,7 @@ extension KeyRing {
         var keys: [Key] = []
         let newline = UInt8(ascii: "\n")
         for (index, line) in text.split(separator: newline, omittingEmptySubsequences: false).enumerated() {
-            // Hands that edit the file may indent, and leave carriage returns.
+            // A person who edits the file may indent lines or add carriage returns.
             let fields = line.split(whereSeparator: { [UInt8(ascii: " "), UInt8(ascii: "\t"), 0x0D].contains($0) })
             guard let first = fields.first, first.first != UInt8(ascii: "#") else { continue }
             guard let key = Key(fields: fields) else { throw .malformedLine(number: index + 1) }

@@ -7,35 +7,36 @@
 // so no two combinations of header and context give the same associated data.
 
 extension KeyRing {
-    /// How much longer a sealed token is than what was sealed.
+    /// How many bytes a sealed token is longer than its content.
     package static let sealingBytes =
         headerByteCount + AES256GCM.nonceByteCount + AES256GCM.tagByteCount
 
     private static let version: UInt8 = 1
-    /// What later versions of the gateway may write there.
+    /// Version bytes that are reserved for later versions of the gateway.
     private static let laterVersions: ClosedRange<UInt8> = 2...15
     private static let headerByteCount = 5
 
     /// Seals with the newest sealing key.
     ///
-    /// Nonces are random and 96 bits long. With these, NIST SP 800-38D (8.3) allows 2^32 seals under one key, over all
-    /// gateways of the site: until then the chance that any two nonces are equal stays below 2^-32.
-    /// - Parameter context: what the token is bound to without containing it, such as a device. `open` needs the same.
+    /// Nonces are random and 96 bits long. For such nonces NIST SP 800-38D (8.3) allows 2^32 seals under one key, by
+    /// all gateways of the site together: up to then two nonces are equal with a probability below 2^-32.
+    /// - Parameter context: authenticated with the token and not part of it, such as the device it is for. `open` needs
+    ///   the same.
     /// - Returns: `sealingBytes` more than `plain`.
     package func seal(_ plain: [UInt8], context: [UInt8]) throws(CryptographyError) -> [UInt8] {
         try seal(plain, context: context, nonce: try SecureRandom.publicBytes(count: AES256GCM.nonceByteCount))
     }
 
-    /// - Parameter nonce: never used with this key before. Two texts under one nonce give the key's secrecy away, so
-    ///   only tests choose it.
+    /// - Parameter nonce: never used with this key before. Two texts under one nonce break the encryption, so only
+    ///   tests choose it.
     package func seal(_ plain: [UInt8], context: [UInt8], nonce: [UInt8]) throws(CryptographyError) -> [UInt8] {
         let header = [Self.version] + sealingKey.id.bytes
         let sealed = try AES256GCM.seal(plain, key: sealingKey.secret, nonce: nonce, associated: header + context)
         return header + nonce + sealed
     }
 
-    /// Opens what any gateway of the site sealed with a key of this ring and for this context.
-    /// - Parameter sealed: as a peer sent it.
+    /// Opens a token that any gateway of the site sealed with a key of this ring and for this context.
+    /// - Parameter sealed: any bytes that a peer sent.
     package func open(_ sealed: [UInt8], context: [UInt8]) throws(TokenOpeningError) -> [UInt8] {
         guard sealed.count >= Self.sealingBytes else { throw .malformed }
         guard sealed[0] == Self.version else {
@@ -58,17 +59,18 @@ extension KeyRing {
     }
 }
 
-/// Why a sealed token was not opened. The cases ask for different answers to the agent.
+/// Why a sealed token was not opened. Each case needs another answer to the agent.
 package enum TokenOpeningError: Error, Hashable {
-    /// Too short, or no token at all.
+    /// It is too short, or not a token.
     case malformed
-    /// A later version of the gateway sealed it: another gateway of the site can open it.
+    /// A later version of the gateway sealed it, so another gateway of the site can open it.
     case laterVersion(UInt8)
-    /// This gateway's ring is behind the one that sealed it: to be tried again, here later or elsewhere, never *lost*.
+    /// This gateway's ring is older than the one that sealed the token. The agent has to try again, later or at another
+    /// gateway; the upload is not lost.
     case unknownKey(KeyRing.KeyID)
-    /// Nobody with the key sealed these bytes for this context.
+    /// The bytes were altered, or sealed for another context or with another key of this id.
     case forged
-    /// The gateway could not look, for want of memory or of the cipher. It says nothing about the token.
+    /// OpenSSL failed, for lack of memory or of the cipher. The token may be valid.
     case unavailable(CryptographyError)
 }
 

@@ -1,10 +1,10 @@
 import TransferCommon
 import WireProtocol
 
-/// The keys with which the gateways of a site seal session tokens and open one another's.
+/// The keys with which the gateways of a site seal session tokens and open each other's.
 ///
-/// A value: rotating gives another ring, and nothing changes for those who hold this one. Each gateway has its own copy
-/// of the file, and copies are renewed one after the other, so two gateways may hold rings that are one rotation apart:
+/// A ring is an immutable value: a rotation makes another one. Each gateway has its own copy of the file, and the
+/// copies are replaced one after the other, so two gateways may hold rings that are one rotation apart:
 ///
 ///     key    ring 1     ring 2     ring 3
 ///     A      sealing    retired    retired
@@ -12,11 +12,12 @@ import WireProtocol
 ///     C                 opening    sealing
 ///     D                            opening
 ///
-/// A ring seals with a key that the ring before it could already open, and opens all that the rings before it sealed.
-/// So any two neighbours in this table open each other's tokens, provided every gateway of the site has a ring before
-/// any is given the one after the next. A gateway that lags further behind says `unknownKey`, and the agent retries.
+/// A ring seals with a key that the previous ring could open with, and opens everything that earlier rings sealed. So
+/// two neighbours in this table open each other's tokens, and every gateway of the site must have ring *n* before any
+/// gateway gets ring *n* + 2. A gateway that is further behind throws `unknownKey`, and the agent tries again.
 package struct KeyRing: Sendable {
-    /// A key's name within the site, drawn at random: two rings rotated apart by mistake never give two keys one name.
+    /// Names a key within the site. Ids are random, so that two copies that were rotated separately by mistake do not
+    /// use one id for two keys.
     package struct KeyID: Hashable, Sendable {
         package let value: UInt32
 
@@ -25,23 +26,23 @@ package struct KeyRing: Sendable {
         }
     }
 
-    /// What a key of the ring is used for; a rotation moves each one on.
+    /// What a key is used for. A rotation may move a key to the next state.
     package enum State: String, Hashable, Sendable {
-        /// New: opens only, until every gateway has it.
+        /// New: it only opens, until every gateway has it.
         case opening
-        /// Opens, and seals unless a newer one does.
+        /// It opens, and it seals unless a newer key does.
         case sealing
-        /// Opens as long as its line stands in the file; tokens of unfinished uploads may still need it.
+        /// It opens for as long as it is in the file: tokens of unfinished uploads may need it.
         case retired
     }
 
-    /// One key as the outside may see it.
+    /// A key without its secret, for display.
     package struct Entry: Hashable, Sendable {
         package let id: KeyID
         package let state: State
     }
 
-    /// One key whole, secret included: for this room and its tests, nobody else has a use for it.
+    /// A key with its secret. Only this module and its tests use it.
     package struct Key: Sendable {
         package let id: KeyID
         package let state: State
@@ -55,10 +56,10 @@ package struct KeyRing: Sendable {
         }
     }
 
-    /// More rotations than a site makes in its life; it bounds the file and the search for a key.
+    /// More than the rotations of a site's lifetime. It limits the file and the search for a key.
     package static let keysMax = 128
 
-    /// Oldest first. At least one is sealing, and no two have one id.
+    /// Oldest first. At least one is sealing, and each id is unique.
     package let keys: [Key]
 
     /// The key that `seal` uses.
@@ -79,20 +80,21 @@ package struct KeyRing: Sendable {
         self.sealingKey = sealingKey
     }
 
-    /// A ring for a new site: one key that seals, and the one that will after the first rotation.
+    /// Makes a ring for a new site: one key that seals, and the key that will seal after the first rotation.
     package static func make() throws(KeyRingError) -> KeyRing {
         try KeyRing(keys: [try makeKey(.sealing), try makeKey(.opening)])
     }
 
-    /// The next ring: the oldest opening key seals, the ones that sealed are retired, a new opening key is added.
+    /// Makes the next ring: the oldest opening key now seals, the keys that sealed are retired, and a new opening key
+    /// is added.
     ///
-    /// A ring without an opening key gets one, and goes on sealing as before.
-    /// - Throws: `tooManyKeys` when lines of retired keys must be removed from the file first.
+    /// A ring without an opening key only gets one; its sealing key stays.
+    /// - Throws: `tooManyKeys` where retired keys have to be removed from the file first.
     package func rotated() throws(KeyRingError) -> KeyRing {
         try rotated(adding: try Self.makeKey(.opening))
     }
 
-    /// The same with a key that the caller has made.
+    /// As `rotated()`, with a new key of the caller.
     package func rotated(adding newKey: Key) throws(KeyRingError) -> KeyRing {
         guard let promoted = keys.first(where: { $0.state == .opening }) else {
             return try KeyRing(keys: keys + [newKey])
@@ -123,13 +125,13 @@ extension KeyRing.KeyID: CustomStringConvertible {
     /// 8 hexadecimal digits.
     package var description: String { hexadecimal(bytes) }
 
-    /// The 4 bytes, most significant first, that stand in a token and in associated data.
+    /// The 4 bytes, most significant first, as tokens and associated data contain them.
     package var bytes: [UInt8] {
         (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * UInt32($0))) }
     }
 }
 
-// What `print`, string interpolation, `String(reflecting:)` and `dump` show of a ring holds no key.
+// `print`, string interpolation, `String(reflecting:)` and `dump` reveal no key of a ring.
 
 extension KeyRing: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     package var description: String {

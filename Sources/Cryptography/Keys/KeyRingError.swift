@@ -1,6 +1,6 @@
 package import SystemSupport
 
-/// A key ring could not be read, made, rotated or written. No case holds anything of a key but its id.
+/// A key ring could not be read, made, rotated or written. No case holds any part of a key except its id.
 package enum KeyRingError: Error, Hashable {
     case file(FileError)
     /// A line of the file is neither empty, nor a comment, nor `id state key`.
@@ -30,7 +30,7 @@ extension KeyRingError: CustomStringConvertible, CustomDebugStringConvertible {
         }
     }
 
-    /// With the file's whole path, where there is one.
+    /// As `description`, with the whole path of the file.
     package var debugDescription: String {
         if case .file(let error) = self { error.debugDescription } else { description }
     }

@@ -1,15 +1,15 @@
 import COpenSSL
 
-/// The one owner of an `EVP_PKEY` with a private key of one of the kinds in ``KeyType``.
+/// Owns one `EVP_PKEY` of OpenSSL with a private key of a kind in ``KeyType``, and frees it.
 ///
-/// `@unchecked Sendable` because the key never changes once made, and OpenSSL counts its references atomically.
+/// `@unchecked Sendable` because a key never changes once it is made, and OpenSSL counts its references atomically.
 package struct PrivateKey: ~Copyable, @unchecked Sendable {
-    /// Lent to OpenSSL calls only; those that keep it take a reference of their own.
+    /// Valid for as long as this value lives. An OpenSSL call that keeps it takes a reference of its own.
     package let key: OpaquePointer
 
     package let type: KeyType
 
-    /// A new key, from the library's own generator.
+    /// Makes a new key with OpenSSL's random generator.
     package static func generate(_ type: KeyType) throws(CryptographyError) -> PrivateKey {
         try PrivateKey(generating: type)
     }
@@ -32,7 +32,7 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
     package init(pem: [UInt8]) throws(PrivateKeyError) {
         defer { OpenSSLErrorQueue.clear() }
         guard let stream = MemoryStream(pem) else { throw .unreadable }
-        // OpenSSL would ask the terminal for a passphrase, and wait, if it were not told that there is none.
+        // Without this callback OpenSSL would ask for a passphrase on the terminal and wait.
         let noPassphrase: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32
         noPassphrase = { _, _, _, wasAsked in
             wasAsked?.storeBytes(of: true, as: Bool.self)
@@ -51,7 +51,7 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
         self.type = type
     }
 
-    /// PKCS#8, not encrypted: for a file that only its owner can read.
+    /// The key in PKCS#8, PEM, not encrypted, for a file that only its owner can read.
     package func pem() throws(CryptographyError) -> [UInt8] {
         guard let stream = MemoryStream(),
             PEM_write_bio_PKCS8PrivateKey(stream.stream, key, nil, nil, 0, nil, nil) == 1,
@@ -60,7 +60,7 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
         return pem
     }
 
-    /// What goes into a signature of this key before it is signed; `nil` where the algorithm brings its own.
+    /// The digest algorithm of this key's signatures; `nil` where the signature algorithm includes it.
     var signatureDigest: OpaquePointer? { type.signatureDigest }
 
     deinit {
@@ -68,17 +68,17 @@ package struct PrivateKey: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// A text that holds no private key of use.
+/// Why a text holds no usable private key.
 package enum PrivateKeyError: Error, Hashable {
     case unreadable
-    /// A passphrase would be needed, and there is nobody to ask.
+    /// It needs a passphrase, and a service cannot ask for one.
     case encrypted
-    /// - Parameter kind: OpenSSL's name for what it is, and for its curve.
+    /// - Parameter kind: OpenSSL's names of the algorithm and the curve.
     case unsupported(kind: String)
 }
 
 extension KeyType {
-    /// As OpenSSL calls it.
+    /// OpenSSL's name of the algorithm.
     fileprivate var algorithm: String {
         switch self {
         case .ed25519: "ED25519"
@@ -86,7 +86,7 @@ extension KeyType {
         }
     }
 
-    /// As OpenSSL calls it in keys; `nil` for an algorithm that goes with one only.
+    /// OpenSSL's name of the curve; `nil` for an algorithm that has only one.
     fileprivate var curve: String? {
         switch self {
         case .ed25519: nil
@@ -94,7 +94,7 @@ extension KeyType {
         }
     }
 
-    /// What goes into a signature of such a key before it is signed; `nil` where the algorithm brings its own.
+    /// The digest algorithm of such a key's signatures; `nil` where the signature algorithm includes it.
     var signatureDigest: OpaquePointer? {
         switch self {
         case .ed25519: nil
@@ -102,7 +102,7 @@ extension KeyType {
         }
     }
 
-    /// Whether a key of OpenSSL's is of this kind.
+    /// Whether a key is of this kind.
     func isType(of key: OpaquePointer) -> Bool {
         EVP_PKEY_is_a(key, algorithm) == 1 && (curve == nil || curve == Self.curve(of: key))
     }
@@ -115,7 +115,7 @@ extension KeyType {
         return String(decoding: name.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// OpenSSL's name for what a key is, and for its curve.
+    /// OpenSSL's names of a key's algorithm and curve.
     static func describe(_ key: OpaquePointer) -> String {
         let algorithm = EVP_PKEY_get0_type_name(key).map { String(cString: $0) } ?? "unknown"
         return curve(of: key).map { "\(algorithm) (\($0))" } ?? algorithm

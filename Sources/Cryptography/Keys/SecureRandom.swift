@@ -1,13 +1,13 @@
 import COpenSSL
 
-/// Bytes that nobody can guess, from OpenSSL's generators.
+/// Unpredictable bytes from OpenSSL's random generators.
 package enum SecureRandom {
     /// For values that others will see, such as nonces and serial numbers.
     package static func publicBytes(count: Int) throws(CryptographyError) -> [UInt8] {
         try bytes(count: count, from: RAND_bytes)
     }
 
-    /// For keys, from a generator of their own: what the public one gives away says nothing about them.
+    /// For keys. They come from a separate generator, so that public bytes reveal nothing about them.
     package static func secretBytes(count: Int) throws(CryptographyError) -> [UInt8] {
         try bytes(count: count, from: RAND_priv_bytes)
     }

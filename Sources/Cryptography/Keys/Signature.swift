@@ -2,11 +2,11 @@ import COpenSSL
 import TransferCommon
 import WireProtocol
 
-// Signatures of messages that are at hand as a whole (specification §9.5): Ed25519 without prehash, or ECDSA on P-256
-// with SHA-256, in DER.
+// Signatures of messages that are in memory (specification §9.5): Ed25519 without prehash, or ECDSA on P-256 with
+// SHA-256, in DER.
 
 extension PrivateKey {
-    /// - Returns: 64 bytes for Ed25519; at most 72 bytes of DER for P-256, other ones each time.
+    /// - Returns: 64 bytes for Ed25519; for P-256 at most 72 bytes of DER, which differ each time.
     package borrowing func signature(of message: [UInt8]) throws(CryptographyError) -> [UInt8] {
         guard let context = EVP_MD_CTX_new() else { throw CryptographyError(takingReasonFor: .sign) }
         defer { EVP_MD_CTX_free(context) }
@@ -19,20 +19,20 @@ extension PrivateKey {
     }
 }
 
-/// The one owner of an `EVP_PKEY` with a public key of one of the kinds in ``KeyType``.
+/// Owns one `EVP_PKEY` of OpenSSL with a public key of a kind in ``KeyType``, and frees it.
 ///
-/// `@unchecked Sendable` because the key never changes once made, and OpenSSL counts its references atomically.
+/// `@unchecked Sendable` because a key never changes once it is made, and OpenSSL counts its references atomically.
 package struct PublicKey: ~Copyable, @unchecked Sendable {
     private let key: OpaquePointer
 
     package let type: KeyType
-    /// SHA-256 over the bytes that the key was read from.
+    /// SHA-256 over the encoding that the key was read from.
     package let fingerprint: Fingerprint
 
-    /// Longer keys are refused before OpenSSL sees them. A key of P-256 has 91 bytes.
+    /// Longer keys are refused before OpenSSL parses them. A P-256 key has 91 bytes.
     package static let bytesMax = 256
 
-    /// Reads a key that a peer or a file brought.
+    /// Reads a key from a peer or a file.
     ///
     /// - Parameter bytes: exactly one DER SubjectPublicKeyInfo.
     package init(subjectPublicKeyInfo bytes: [UInt8]) throws(PublicKeyError) {
@@ -65,11 +65,12 @@ package struct PublicKey: ~Copyable, @unchecked Sendable {
         self.fingerprint = Fingerprint(digest)
     }
 
-    /// Reads the first block `PUBLIC KEY` of a text in PEM.
+    /// Reads the first `PUBLIC KEY` block of a PEM text.
     package init(pem: [UInt8]) throws(PublicKeyError) {
         defer { OpenSSLErrorQueue.clear() }
         guard let stream = MemoryStream(pem) else { throw .unreadable }
-        // OpenSSL would ask the terminal for the passphrase of a block that says it is encrypted.
+        // Without this callback OpenSSL would ask for a passphrase on the terminal where a block claims to be
+        // encrypted.
         let noPassphrase: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32
         noPassphrase = { _, _, _, _ in -1 }
         var encoding: UnsafeMutablePointer<UInt8>?
@@ -82,14 +83,14 @@ package struct PublicKey: ~Copyable, @unchecked Sendable {
         try self.init(subjectPublicKeyInfo: Array(UnsafeBufferPointer(start: encoding, count: length)))
     }
 
-    /// Whether this key's private half has signed exactly this message. Any bytes may stand in for a signature.
+    /// Whether the private key of this public key has signed exactly this message. The signature may be any bytes.
     package borrowing func isSignature(_ signature: [UInt8], of message: [UInt8]) throws(CryptographyError) -> Bool {
         guard let context = EVP_MD_CTX_new() else { throw CryptographyError(takingReasonFor: .verify) }
         defer { EVP_MD_CTX_free(context) }
         guard EVP_DigestVerifyInit(context, nil, type.signatureDigest, nil, key) == 1 else {
             throw CryptographyError(takingReasonFor: .verify)
         }
-        // A signature of another form is an error to OpenSSL, and to us it is just not this key's.
+        // OpenSSL reports a malformed signature as an error. Here it only means that the signature is wrong.
         defer { OpenSSLErrorQueue.clear() }
         return EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
     }
@@ -99,10 +100,10 @@ package struct PublicKey: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// Bytes that are no public key of use.
+/// Why bytes are no usable public key.
 package enum PublicKeyError: Error, Hashable {
     case unreadable
-    /// - Parameter kind: OpenSSL's name for what it is, and for its curve.
+    /// - Parameter kind: OpenSSL's names of the algorithm and the curve.
     case unsupported(kind: String)
     case cryptography(CryptographyError)
 }
@@ -118,7 +119,7 @@ extension PublicKeyError: CustomStringConvertible {
 }
 
 extension Fingerprint {
-    /// Of the key in a file that people have: a public key in PEM, or certificates, of which the first counts.
+    /// The fingerprint of the key in a PEM text: a public key, or certificates, of which the first is used.
     package init(pem: [UInt8]) throws(PublicKeyError) {
         guard let bundle = CertificateBundle(pem: pem) else {
             self = try PublicKey(pem: pem).fingerprint

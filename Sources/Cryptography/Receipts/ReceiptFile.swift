@@ -1,21 +1,16 @@
 import FoundationEssentials
 package import WireProtocol
 
-/// A file of receipts (specification §9.5): text that people can read, that `openssl` can verify, and that holds any
-/// number of receipts.
+/// A file of any number of receipts (specification §9.5). It is text, and `openssl` can verify it.
 ///
 /// ```
-/// sluice receipt v1
-/// statement: BASE64
-/// signature: BASE64
-/// -----BEGIN PUBLIC KEY-----
-/// BASE64, in lines of at most 64 characters
-/// -----END PUBLIC KEY-----
+/// sluice receipt v1 statement: BASE64 signature: BASE64 -----BEGIN PUBLIC KEY----- BASE64, in lines of at most 64
+/// characters -----END PUBLIC KEY-----
 /// ```
 ///
-/// Blocks `CERTIFICATE` may follow. Nothing of a receipt is verified here: a file that can be read may hold nonsense.
+/// `CERTIFICATE` blocks may follow. Reading a file verifies nothing: a receipt may still be invalid.
 package enum ReceiptFile {
-    /// The name of a file that is made for one receipt ends with this.
+    /// The extension of a file with a single receipt.
     package static let nameExtension = ".receipt"
 
     fileprivate static let firstLine = "sluice receipt v1"
@@ -57,25 +52,25 @@ package enum ReceiptFile {
     }
 }
 
-/// Why bytes are no file of receipts.
+/// Why bytes are not a file of receipts.
 package struct ReceiptFileError: Error, Hashable, CustomStringConvertible {
-    /// From 1; the one behind the last where something is missing at the end.
+    /// Counted from 1. Where the file ends too early, it is the line after the last.
     package let line: Int
-    /// What had to stand there.
+    /// What that line had to contain.
     package let expected: String
 
     package var description: String { "line \(line): expected \(expected)" }
 }
 
-/// Takes receipts from the front of a file's lines.
+/// Parses a file's lines from the first to the last.
 private struct ReceiptFileReader {
-    /// What says something, each with its number in the file.
+    /// The lines not parsed yet, without empty lines and comments, each with its number in the file.
     private var lines: ArraySlice<(number: Int, text: ArraySlice<UInt8>)>
     private let lineCount: Int
 
     init(_ bytes: [UInt8]) {
         var all = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        // What stands behind the last line feed is a line only if anything stands there.
+        // The text after the last line feed is no line where it is empty.
         if all.last?.isEmpty == true { all.removeLast() }
         lineCount = all.count
         lines =
@@ -146,7 +141,7 @@ private struct ReceiptFileReader {
         return bytes
     }
 
-    /// - Returns: `nil` for anything but the one way in which base64 writes these bytes.
+    /// - Returns: `nil` for anything but the canonical base64 of at most `bytesMax` bytes.
     private static func bytes(ofBase64 digits: ArraySlice<UInt8>, bytesMax: Int) -> [UInt8]? {
         guard digits.count <= 2 * bytesMax + 4 else { return nil }
         let text = String(decoding: digits, as: UTF8.self)

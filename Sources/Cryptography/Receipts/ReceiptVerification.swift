@@ -1,37 +1,37 @@
 package import WireProtocol
 
-/// Whose signature of a receipt is believed.
+/// Which keys are trusted to sign receipts.
 package enum ReceiptTrust: Sendable {
-    /// Any key's: then a receipt shows only that whoever has the key that stands in it has signed it.
+    /// Any key. A verified receipt then proves only that the key in it has signed it.
     case anyKey
-    /// That of these keys, as agents pin them.
+    /// These keys, as agents pin them.
     case keys(Set<Fingerprint>)
-    /// That of a key whose certificate the authority signed for this host name or address. The certificate goes with
-    /// the receipt.
+    /// A key for which the authority has signed a certificate with this host name or address. The receipt holds the
+    /// certificate.
     case authority(CertificateAuthority, gatewayName: String)
 }
 
 /// A receipt whose signature is right and whose key is trusted.
 package struct VerifiedReceipt: Equatable, Sendable {
-    /// What was stored then.
+    /// What was stored, and when.
     package let statement: ReceiptStatement
-    /// Of the key that signed.
+    /// The fingerprint of the key that signed.
     package let key: Fingerprint
 }
 
-/// Why a receipt says nothing. The first that was found.
+/// Why a receipt proves nothing: the first reason that was found.
 package enum ReceiptError: Error, Hashable {
     case statement(ReceiptStatementError)
     case publicKey(PublicKeyError)
-    /// The statement names another key than the one that goes with it.
+    /// The statement names another key than the one in the receipt.
     case otherKey(named: Fingerprint, found: Fingerprint)
-    /// The key that goes with the statement did not sign it.
+    /// The key in the receipt did not sign this statement.
     case signature
-    /// The signature is right, and the key is none of those that are trusted.
+    /// The signature is right, but the key is not trusted.
     case untrustedKey(Fingerprint)
     /// The certificates do not lead from the key to the authority.
     case untrustedCertificate(CertificateChainError)
-    /// The library failed; nothing is known of the receipt.
+    /// OpenSSL failed; the receipt may be valid.
     case cryptography(CryptographyError)
 }
 
@@ -51,8 +51,8 @@ extension ReceiptError: CustomStringConvertible {
 }
 
 extension StoredReceipt {
-    /// Reads the statement, compares the signature, and sees whether the key is trusted. Nothing in a receipt can do
-    /// more harm than be refused.
+    /// Parses the statement, verifies the signature, and checks whether the key is trusted. Any content of a receipt is
+    /// safe: at worst the receipt is refused.
     package func verified(trusting trust: ReceiptTrust) throws(ReceiptError) -> VerifiedReceipt {
         let statement: ReceiptStatement
         do throws(ReceiptStatementError) {
