@@ -2,15 +2,15 @@ import COpenSSL
 import Cryptography
 import NIOCore
 
-/// The one owner of a `BIO` between OpenSSL and two `ByteBuffer`s: cipher text that came in and OpenSSL has not read,
-/// and cipher text that OpenSSL wrote and nobody has taken.
+/// Owns one `BIO` of OpenSSL and frees it. It connects OpenSSL with two `ByteBuffer`s: received cipher text that
+/// OpenSSL has not read, and cipher text that OpenSSL wrote and that is still to be sent.
 ///
-/// It never waits: reading more than there is asks OpenSSL to try again later, and writing always succeeds.
+/// It never blocks: reading from an empty buffer asks OpenSSL to try again later, and writing always succeeds.
 struct BufferStream: ~Copyable {
-    /// Lent to OpenSSL calls only; those that keep it take a reference of their own.
+    /// Valid for as long as this value lives. An OpenSSL call that keeps it takes a reference of its own.
     let stream: OpaquePointer
 
-    /// At an address of their own, because OpenSSL's callbacks know them by it.
+    /// Allocated separately, because OpenSSL's callbacks need a stable address.
     private let buffers: UnsafeMutablePointer<Buffers>
 
     private struct Buffers {
@@ -33,15 +33,15 @@ struct BufferStream: ~Copyable {
     /// Cipher text that OpenSSL has not read yet.
     var inboundByteCount: Int { buffers.pointee.inbound.readableBytes }
 
-    /// How much OpenSSL has read since `forgetReadByteCount`: what it holds of a record that is not complete.
+    /// How many bytes OpenSSL has read since `forgetReadByteCount`: the part of an incomplete record that it holds.
     var readByteCount: Int { buffers.pointee.readByteCount }
 
-    /// Called when OpenSSL has given out a record, and so holds nothing of the next one.
+    /// Called when OpenSSL has returned a whole record and so holds nothing of the next one.
     func forgetReadByteCount() {
         buffers.pointee.readByteCount = 0
     }
 
-    /// Cipher text as it came from the network. Where all that came before has been read, nothing is copied.
+    /// Adds cipher text from the network. It is not copied where OpenSSL has read everything before it.
     func append(_ bytes: ByteBuffer) {
         if buffers.pointee.inbound.readableBytes == 0 {
             buffers.pointee.inbound = bytes
@@ -50,7 +50,7 @@ struct BufferStream: ~Copyable {
         }
     }
 
-    /// Makes room, so that what OpenSSL is about to write goes into one buffer without moving it.
+    /// Reserves capacity, so that OpenSSL's next output fits into the buffer without reallocation.
     func reserveOutbound(byteCount: Int, allocator: ByteBufferAllocator) {
         if buffers.pointee.outbound.readableBytes == 0 {
             buffers.pointee.outbound = allocator.buffer(capacity: byteCount)
@@ -59,7 +59,7 @@ struct BufferStream: ~Copyable {
         }
     }
 
-    /// All that OpenSSL has written since the last call; `nil` where it wrote nothing.
+    /// Removes and returns everything that OpenSSL has written since the last call; `nil` where it wrote nothing.
     func takeOutbound() -> ByteBuffer? {
         guard buffers.pointee.outbound.readableBytes > 0 else { return nil }
         let bytes = buffers.pointee.outbound
@@ -68,7 +68,7 @@ struct BufferStream: ~Copyable {
     }
 
     deinit {
-        // OpenSSL may hold a reference for a while longer, but uses the stream no more.
+        // OpenSSL may hold a reference for longer, but no longer uses the stream.
         BIO_set_data(stream, nil)
         BIO_free(stream)
         buffers.deinitialize(count: 1)
@@ -79,7 +79,7 @@ struct BufferStream: ~Copyable {
 // What OpenSSL calls, through `BufferStreamMethod`.
 
 extension BufferStream {
-    /// - Returns: 1, or 0 and a mark on the stream that there will be more later.
+    /// - Returns: 1, or 0 with the stream marked for another try.
     static func read(
         from stream: OpaquePointer, into space: UnsafeMutableRawPointer, byteCountMax: Int,
         byteCount: UnsafeMutablePointer<Int>
@@ -97,12 +97,12 @@ extension BufferStream {
             return count
         }
         buffers.pointee.readByteCount += byteCount.pointee
-        // A big buffer that has been read is given back at once, not when the next one comes.
+        // A large buffer is freed as soon as it has been read, not when the next one arrives.
         if buffers.pointee.inbound.readableBytes == 0 { buffers.pointee.inbound = ByteBuffer() }
         return 1
     }
 
-    /// - Returns: 1: all was taken.
+    /// - Returns: 1, because all bytes are accepted.
     static func write(_ bytes: UnsafeRawBufferPointer, to stream: OpaquePointer) -> Int32 {
         BIO_clear_flags(stream, BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY)
         guard let buffers = buffers(of: stream) else { return 0 }

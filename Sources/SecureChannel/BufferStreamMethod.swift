@@ -1,13 +1,14 @@
 import COpenSSL
 
-/// The one owner of a `BIO_METHOD`: what a `BufferStream` does when OpenSSL reads from it and writes to it.
+/// Owns one `BIO_METHOD` of OpenSSL and frees it: the functions that OpenSSL calls to read from a `BufferStream` and to
+/// write to it.
 ///
-/// `@unchecked Sendable` because the method never changes once made.
+/// `@unchecked Sendable` because the method never changes once it is made.
 struct BufferStreamMethod: ~Copyable, @unchecked Sendable {
-    /// Made once a process: the method has to outlive every stream.
+    /// One per process, because the method has to outlive every stream.
     static let shared = BufferStreamMethod()
 
-    /// `nil` where there was no memory for it.
+    /// `nil` where OpenSSL had no memory for it.
     let method: OpaquePointer?
 
     private init() {
@@ -23,7 +24,7 @@ struct BufferStreamMethod: ~Copyable, @unchecked Sendable {
             return BufferStream.write(UnsafeRawBufferPointer(start: bytes, count: bytesCount), to: stream)
         }
         BIO_meth_set_ctrl(method) { _, command, _, _ in
-            // Nothing is held back, so a flush has nothing to do; whatever else could be asked for, this is not.
+            // Nothing is buffered, so a flush succeeds without work. Other commands are not supported.
             command == BIO_CTRL_FLUSH ? 1 : 0
         }
     }

@@ -1,24 +1,25 @@
 import COpenSSL
 import Cryptography
 
-/// Decides in the middle of a handshake whether the peer's certificate is the right one.
+/// Decides during a handshake whether the peer's certificate is accepted.
 ///
-/// That the peer has the certificate's key is for OpenSSL to find out, right after.
+/// OpenSSL verifies afterwards that the peer has the certificate's private key.
 final class PeerVerifier: Sendable {
-    /// What speaks for a certificate.
+    /// What makes a certificate trusted.
     enum Trust: Sendable {
-        /// Nothing but its key: name and dates mean nothing.
+        /// Its key alone. Name and dates are ignored.
         case key
         /// A chain of signatures from the authority.
         /// - Parameters:
-        ///   - checksDates: not on agents, whose clocks are not to be trusted.
-        ///   - isPinned: whether a key speaks for itself, whatever its certificate says.
-        ///   - isAwaited: whether somebody may come whom the authority does not know; who does then has no name.
+        ///   - checksDates: whether the certificates have to be valid now. Agents do not check, because their clocks
+        ///     may be wrong.
+        ///   - isPinned: whether a key is trusted without a chain. Its certificate's content is then ignored.
+        ///   - isAwaited: whether a peer without a chain may connect, to enrol. Such a peer has no name.
         case authority(
             checksDates: Bool, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool)
     }
 
-    /// What the certificate has to be, once it is trusted.
+    /// What is required of a trusted certificate.
     enum Expectation: Sendable {
         /// One of these keys, or a key from which certificates lead to one of them (`PinnedChain`).
         case gatewayWithKey(Set<Fingerprint>)
@@ -26,12 +27,13 @@ final class PeerVerifier: Sendable {
         case device(@Sendable (TLSPeer) -> Bool)
     }
 
-    /// What became of it, kept with the connection because OpenSSL hands on no more than yes or no.
+    /// The result of a verification. It is stored with the connection, because OpenSSL passes on only success or
+    /// failure.
     struct Finding {
         var peer: TLSPeer?
         var refusal: TLSError.Code?
 
-        /// OpenSSL's text for what is wrong with the chain.
+        /// OpenSSL's text for the fault in the chain.
         var reason: String?
     }
 
@@ -43,8 +45,8 @@ final class PeerVerifier: Sendable {
         self.expectation = expectation
     }
 
-    /// - Parameter store: the `X509_STORE_CTX` with the peer's certificate; an error put there decides which alert the
-    ///   peer gets.
+    /// - Parameter store: the `X509_STORE_CTX` with the peer's certificate. The error that is set in it decides which
+    ///   alert the peer gets.
     func verify(_ store: OpaquePointer) -> Finding {
         guard let certificate = X509_STORE_CTX_get0_cert(store).map({ Certificate(sharing: $0) }) else {
             return Finding(refusal: .noCertificate)
@@ -59,7 +61,7 @@ final class PeerVerifier: Sendable {
         if case .authority(let checksDates, let isPinned, let isAwaited) = trust, !isPinned(fingerprint) {
             if !checksDates { X509_STORE_CTX_set_flags(store, UInt(X509_V_FLAG_NO_CHECK_TIME)) }
             if X509_verify_cert(store) == 1 {
-                // The list of devices has names in it; without one there is nothing to look up.
+                // The device list is searched by name. An empty name is in no list.
                 name = certificate.name ?? ""
             } else if !isAwaited() {
                 return refuseChain(store)
@@ -88,7 +90,7 @@ final class PeerVerifier: Sendable {
                 from: certificate.certificate, through: X509_STORE_CTX_get0_untrusted(store), to: pins)
     }
 
-    /// The peer learns whether it is its dates; which other link of the chain is weak is nobody's business.
+    /// The alert says whether a date is the cause, and nothing else about the chain.
     private func refuseChain(_ store: OpaquePointer) -> Finding {
         let error = X509_STORE_CTX_get_error(store)
         if error != X509_V_ERR_CERT_HAS_EXPIRED, error != X509_V_ERR_CERT_NOT_YET_VALID {

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Writes that wait to be encrypted, in order, with the promises of those who wrote them.
+/// Writes that wait to be encrypted, in order, each with its promise.
 struct PlaintextQueue {
     private struct Write {
         var bytes: ByteBuffer
@@ -11,13 +11,13 @@ struct PlaintextQueue {
     private var flushedWriteCount = 0
     private var finishedPromises: [EventLoopPromise<Void>] = []
 
-    /// Of all writes, flushed or not.
+    /// The plain bytes of all writes, flushed or not.
     private(set) var byteCount = 0
 
-    /// Whether anything is to be sent, be it a write of no bytes.
+    /// Whether a write has been flushed. It may be an empty one.
     var hasFlushed: Bool { flushedWriteCount > 0 }
 
-    /// What is left of the first write that is to be sent; `nil` without one.
+    /// The bytes left of the first flushed write; `nil` where there is none.
     var firstByteCount: Int? {
         hasFlushed ? writes.first?.bytes.readableBytes : nil
     }
@@ -27,19 +27,20 @@ struct PlaintextQueue {
         writes.append(Write(bytes: bytes, promise: promise))
     }
 
-    /// All writes so far are to be sent.
+    /// Marks all writes so far as flushed.
     mutating func flush() {
         flushedWriteCount = writes.count
     }
 
-    /// Lends the first bytes of the first write, which stay until `drop`. There has to be one.
+    /// Calls `body` with the first bytes of the first write, which has to exist. The bytes stay in the queue until
+    /// `drop`.
     func withFirstBytes<Result>(_ byteCount: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         writes[writes.startIndex].bytes.withUnsafeReadableBytes { bytes in
             body(UnsafeRawBufferPointer(rebasing: bytes.prefix(byteCount)))
         }
     }
 
-    /// Forgets the first bytes of the first write, and the write with its last byte.
+    /// Removes the first bytes of the first write, and the write itself once it is empty.
     mutating func drop(_ byteCount: Int) {
         let first = writes.startIndex
         writes[first].bytes.moveReaderIndex(forwardBy: byteCount)
@@ -49,16 +50,16 @@ struct PlaintextQueue {
         if let promise = writes.removeFirst().promise { finishedPromises.append(promise) }
     }
 
-    /// The promises of the writes that were dropped since the last call.
+    /// Removes and returns the promises of the writes that were dropped since the last call.
     mutating func takeFinishedPromises() -> [EventLoopPromise<Void>] {
         guard !finishedPromises.isEmpty else { return [] }
         defer { finishedPromises = [] }
         return finishedPromises
     }
 
-    /// Takes out writes that will not be sent.
-    /// - Parameter keepingFlushed: whether only those are meant that were not flushed.
-    /// - Returns: the promises to fail, of writes dropped before, too.
+    /// Removes writes that will not be sent.
+    /// - Parameter keepingFlushed: whether flushed writes stay.
+    /// - Returns: the promises to fail, including those of writes that were dropped before.
     mutating func removeAll(keepingFlushed: Bool) -> [EventLoopPromise<Void>] {
         var promises: [EventLoopPromise<Void>] = keepingFlushed ? [] : takeFinishedPromises()
         let removed = writes.suffix(writes.count - (keepingFlushed ? flushedWriteCount : 0))

@@ -1,5 +1,5 @@
-/// Whether the handlers behind a TLS handler have asked to read, and whether they were told that a burst of bytes is
-/// complete.
+/// Whether the handlers behind a TLS handler have asked to read, and whether `channelReadComplete` is still to follow a
+/// burst of bytes.
 ///
 ///     from               event                      to
 ///     none               they ask to read           wanted

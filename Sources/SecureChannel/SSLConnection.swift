@@ -2,47 +2,49 @@ import COpenSSL
 import Cryptography
 import NIOCore
 
-/// The one owner of an `SSL`: one TLS connection, which reads and writes cipher text through `stream` and never waits.
+/// Owns one `SSL` of OpenSSL and frees it: a TLS connection that reads and writes cipher text through `stream` and
+/// never blocks.
 ///
-/// Every call empties the thread's error queue before and after, so that connections do not read each other's errors.
+/// Every call empties the thread's error queue before and after, so that no connection reads another one's errors.
 struct SSLConnection: ~Copyable {
-    /// What became of the handshake.
+    /// The result of continuing the handshake.
     enum OnHandshake {
         case complete
         case wantsMore
         case failed(TLSError)
     }
 
-    /// How reading ended.
+    /// Why reading stopped.
     enum OnRead {
         case bufferIsFull
         case wantsMore
-        /// The peer said that it will send no more.
+        /// The peer has sent its goodbye.
         case closed
         case failed(TLSError)
     }
 
-    /// What became of a write, of which OpenSSL takes all or nothing.
+    /// The result of a write. OpenSSL accepts all of its bytes or none.
     enum OnWrite {
         case written
-        /// A message of TLS itself has arrived in part; the same bytes are to be written again when the rest is there.
+        /// Only a part of one of the peer's TLS messages has arrived. The same bytes have to be written again when the
+        /// rest is there.
         case wantsMore
         case failed(TLSError)
     }
 
     let stream: BufferStream
 
-    /// Whether the handshake begins with us: on the client's side.
+    /// Whether this side sends the first message of the handshake: on an agent.
     let speaksFirst: Bool
 
     private let connection: OpaquePointer
 
-    /// At an address of its own, because the callback for the peer's certificate knows it by that.
+    /// Allocated separately, because the callback for the peer's certificate needs a stable address.
     private let finding: UnsafeMutablePointer<PeerVerifier.Finding>
 
     private static let plainBytesEstimateMin = 256
-    /// What a socket brings at once. A buffer for a little more would be twice as long, since lengths are powers of
-    /// two, and its bytes would look like a scrap of it to whoever keeps them.
+    /// As many bytes as one read of the socket returns. Capacities are powers of two, so a slightly larger buffer would
+    /// be twice as long, and code that keeps its bytes would keep a buffer that is half empty.
     private static let plainBytesEstimateMax = 256 << 10
 
     init(_ context: borrowing SSLContext) throws(CryptographyError) {
@@ -51,7 +53,7 @@ struct SSLConnection: ~Copyable {
         guard let connection = SSL_new(context.context) else {
             throw CryptographyError(takingReasonFor: .makeTLSConnection)
         }
-        // Each of the two takes over a reference.
+        // Each of the two calls takes over one reference.
         BIO_up_ref(stream.stream)
         SSL_set0_rbio(connection, stream.stream)
         BIO_up_ref(stream.stream)
@@ -68,10 +70,11 @@ struct SSLConnection: ~Copyable {
         self.speaksFirst = context.side == .client
     }
 
-    /// Known once the handshake is complete.
+    /// The verified peer; `nil` before the handshake is complete.
     var peer: TLSPeer? { finding.pointee.peer }
 
-    /// What a server showed, DER, its own first. Empty where there are too many, or one is too long to be kept.
+    /// The certificates that the server showed, in DER, its own first. Empty where there are too many of them, or one
+    /// is too long.
     var peerCertificates: [[UInt8]] {
         guard let chain = SSL_get_peer_cert_chain(connection) else { return [] }
         defer { OpenSSLErrorQueue.clear() }
@@ -90,16 +93,16 @@ struct SSLConnection: ~Copyable {
         return certificates
     }
 
-    /// Whether there is anything left that `read` could make something of.
+    /// Whether bytes have arrived that `read` has not returned.
     var hasUnread: Bool { stream.inboundByteCount > 0 || SSL_pending(connection) > 0 }
 
-    /// At least as much room as the plain bytes need that `read` can give out now, where the peer does not pad.
+    /// How long a buffer has to be for the plain bytes that `read` can return now, up to a limit.
     var plainBytesEstimate: Int {
         let byteCount = stream.inboundByteCount + stream.readByteCount + Int(SSL_pending(connection))
         return min(max(byteCount, Self.plainBytesEstimateMin), Self.plainBytesEstimateMax)
     }
 
-    /// Goes on with the handshake as far as the peer's bytes reach.
+    /// Continues the handshake with the bytes that have arrived.
     func shakeHands() -> OnHandshake {
         OpenSSLErrorQueue.clear()
         let result = SSL_do_handshake(connection)
@@ -110,7 +113,7 @@ struct SSLConnection: ~Copyable {
         return wantsMore(after: result) ? .wantsMore : .failed(failure())
     }
 
-    /// Fills the writable bytes of a buffer as far as the peer's bytes reach.
+    /// Decrypts the bytes that have arrived into the writable bytes of a buffer.
     func read(into buffer: inout ByteBuffer) -> OnRead {
         while buffer.writableBytes > 0 {
             OpenSSLErrorQueue.clear()
@@ -140,10 +143,10 @@ struct SSLConnection: ~Copyable {
         return wantsMore(after: result) ? .wantsMore : .failed(failure())
     }
 
-    /// Nothing can be written after this. Called once, after the handshake and where nothing has failed.
+    /// Writes the goodbye. Nothing can be written after it. Called once, after the handshake, if nothing has failed.
     func sendCloseNotify() {
         OpenSSLErrorQueue.clear()
-        // Whether the peer has said the same shows when reading.
+        // The result says whether the peer's goodbye has arrived; reading finds that out.
         _ = SSL_shutdown(connection)
         OpenSSLErrorQueue.clear()
     }
@@ -166,7 +169,7 @@ struct SSLConnection: ~Copyable {
 // What OpenSSL calls, through the callbacks of `SSLContext`.
 
 extension SSLConnection {
-    /// The peer's certificate has arrived. By now a server has told which protocol it chose.
+    /// Verifies the peer's certificate. By now a server has sent the protocol that it chose.
     static func verify(_ connection: OpaquePointer, store: OpaquePointer, with verifier: PeerVerifier) -> Bool {
         guard let finding = finding(of: connection) else { return false }
         guard hasChosenProtocol(connection) else {
@@ -178,8 +181,8 @@ extension SSLConnection {
         return finding.pointee.peer != nil
     }
 
-    /// Whether a client that could speak TLS 1.3 asks for no application protocol. One that could not is refused for
-    /// that, later.
+    /// Whether a client that offers TLS 1.3 asks for no application protocol. A client without TLS 1.3 is refused for
+    /// its version later.
     static func isWithoutProtocol(_ connection: OpaquePointer) -> Bool {
         let isWithout =
             hasExtension(connection, TLSEXT_TYPE_supported_versions)

@@ -1,16 +1,16 @@
 import COpenSSL
 import Cryptography
 
-/// The one owner of an `SSL_CTX`: what all connections of a gateway or an agent have in common.
+/// Owns one `SSL_CTX` of OpenSSL and frees it: the settings of all connections of a gateway or an agent.
 ///
 /// TLS 1.3 and nothing older, ALPN on both sides, certificates on both sides, no tickets, no early data, no
-/// renegotiation, no compression. `@unchecked Sendable` because it never changes once made, and OpenSSL counts its
-/// references atomically.
+/// renegotiation, no compression. `@unchecked Sendable` because it never changes once it is made, and OpenSSL counts
+/// its references atomically.
 struct SSLContext: ~Copyable, @unchecked Sendable {
-    /// Lent to OpenSSL calls only; those that keep it take a reference of their own.
+    /// Valid for as long as this value lives. An OpenSSL call that keeps it takes a reference of its own.
     let context: OpaquePointer
 
-    /// Which end of the connection this is.
+    /// Which side of the handshake this is.
     enum Side: Sendable {
         case client
         case server
@@ -18,16 +18,16 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
 
     let side: Side
 
-    /// A device's and a gateway's chains are short, and nothing of a peer is trusted while this is read.
+    /// The chains of devices and gateways are short, and the peer is not authenticated while its chain is read.
     private static let certificateBytesMax = 32 * 1024
 
-    /// The shortest key first: without a weakness known in any, the fastest wins. ChaCha20 is for machines without
-    /// instructions for AES; a FIPS provider has none.
+    /// The fastest first: no weakness is known in any of them. ChaCha20 is for machines without AES instructions; a
+    /// FIPS provider does not have it.
     private static let ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
     /// - Parameters:
-    ///   - verifier: has to outlive the context, which knows only its address.
-    ///   - authority: where chains are to be verified.
+    ///   - verifier: has to outlive the context, which holds only its address.
+    ///   - authority: the authority of the peers' chains, where chains are verified.
     static func make(
         side: Side, identity: Identity, verifier: PeerVerifier, authority: CertificateAuthority?
     ) throws(CryptographyError) -> SSLContext {
@@ -59,8 +59,8 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
         SSL_CTX_set_options(context, sluice_SSL_OP_nothing_optional())
         SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
         SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_CERT_LIST, Self.certificateBytesMax, nil)
-        // A connection that is quiet holds no record buffers: many may be.
-        // What is shown of a chain is what the identity's file holds, whatever else the authority is known by.
+        // RELEASE_BUFFERS: idle connections, of which there may be many, hold no record buffers. NO_AUTO_CHAIN: the
+        // chain that is shown is that of the identity's file, and nothing from the authority's is added.
         SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS) | Int(SSL_MODE_NO_AUTO_CHAIN), nil)
     }
 
@@ -82,7 +82,7 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Replaces OpenSSL's own look at the chain, which for a certificate that nobody signed makes no sense.
+    /// Replaces OpenSSL's verification of the chain, which would refuse every self-signed certificate.
     private func verify(with verifier: PeerVerifier) {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
         SSL_CTX_set_cert_verify_callback(
@@ -100,7 +100,7 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
         switch side {
         case .client:
             let list = ApplicationProtocol.list
-            // Unlike everything else in the library, this answers 0 for success.
+            // Unlike most functions of OpenSSL, this one returns 0 for success.
             guard SSL_CTX_set_alpn_protos(context, list, UInt32(list.count)) == 0 else {
                 throw CryptographyError(takingReasonFor: .makeTLSContext)
             }
@@ -117,7 +117,7 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
                     chosenByteCount.pointee = UInt8(range.count)
                     return SSL_TLSEXT_ERR_OK
                 }, nil)
-            // The callback above is not called where a client asks for no protocol at all.
+            // OpenSSL does not call the callback above for a client that asks for no protocol.
             SSL_CTX_set_client_hello_cb(
                 context,
                 { connection, alert, _ in
@@ -135,14 +135,14 @@ struct SSLContext: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// The one protocol that the two sides agree on within TLS (ALPN, RFC 7301).
+/// The only protocol that both sides accept in ALPN (RFC 7301).
 enum ApplicationProtocol {
     static let name = Array(TLSContext.applicationProtocol.utf8)
 
-    /// As a client offers it: each name behind its length.
+    /// The client's offer: each name is preceded by its length.
     static let list = [UInt8(name.count)] + name
 
-    /// Where in a client's list of names the one is.
+    /// The position of the name in a client's list; `nil` where the list lacks it or is malformed.
     static func find(in offered: UnsafeBufferPointer<UInt8>) -> Range<Int>? {
         var start = 0
         while start < offered.count {

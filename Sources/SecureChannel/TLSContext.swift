@@ -1,50 +1,51 @@
 package import Cryptography
 
-/// What a gateway, or an agent, needs to speak TLS: its identity, and whom it trusts. One serves all its connections.
+/// The TLS settings of a gateway or an agent: its identity, and which peers it trusts. One context serves all
+/// connections.
 ///
 /// ```swift
-/// let context = try TLSContext.gateway(identity: identity, devices: .pinnedKeys { list.knows($0.fingerprint) })
-/// try channel.pipeline.syncOperations.addHandler(try context.makeHandler(), position: .first)
+/// let context = try TLSContext.gateway(identity: identity, devices: .pinnedKeys { list.knows($0.fingerprint) }) try
+/// channel.pipeline.syncOperations.addHandler(try context.makeHandler(), position: .first)
 /// ```
 ///
 /// ## Clocks
 ///
-/// With pinned keys the dates in certificates are ignored on both sides: a key is good until it is taken off the list,
-/// and a device's clock may say anything. With an authority the gateway, whose clock is kept right, refuses
-/// chains with a certificate that has expired or is not valid yet; agents ignore the dates, because a device with a
-/// wrong clock could not tell it from a wrong certificate and would be locked out for good.
+/// With pinned keys both sides ignore the dates in certificates: a key is valid until it is removed from the list, and
+/// a device's clock may be wrong. With an authority a gateway, whose clock is correct, refuses chains with a
+/// certificate that has expired or is not valid yet. Agents ignore the dates: a device with a wrong clock would refuse
+/// every gateway, and could not be reached to correct its clock.
 package final class TLSContext: Sendable {
-    /// The version of what is spoken inside TLS; a peer that does not ask for it is refused in the handshake.
+    /// The name and version of the protocol inside TLS. A peer that does not ask for it is refused in the handshake.
     package static let applicationProtocol = "sluice/1"
 
-    /// How a gateway knows devices. `accepts` is asked in the midst of the handshake, on the connection's event loop:
-    /// it must answer at once. Who is refused there learns so by the alert `unknown_ca`.
+    /// How a gateway recognises devices. `accepts` is called during the handshake, on the connection's event loop, and
+    /// must not block. A device that it refuses gets the alert `unknown_ca`.
     package enum DeviceTrust: Sendable {
-        /// By their keys; any certificate will do.
+        /// By their keys. The content of their certificates is ignored.
         case pinnedKeys(accepts: @Sendable (TLSPeer) -> Bool)
-        /// By the name in a certificate that the authority signed; some by their keys still.
+        /// By the name in a certificate of the authority, or by a pinned key.
         /// - Parameters:
-        ///   - isPinned: whether a key speaks for itself. Then it has no other name, whatever its certificate says.
-        ///   - isAwaited: whether somebody may come whom the authority does not know, to enrol; who does has no name.
-        ///   - accepts: asked about certificates of the authority only.
+        ///   - isPinned: whether a key is trusted without a chain. The device then has no name in `TLSPeer`.
+        ///   - isAwaited: whether a device without a chain may connect, to enrol. It has no name.
+        ///   - accepts: called only for devices with a certificate of the authority.
         case authority(
             CertificateAuthority, isPinned: @Sendable (Fingerprint) -> Bool, isAwaited: @Sendable () -> Bool,
             accepts: @Sendable (TLSPeer) -> Bool)
     }
 
-    /// How an agent knows its gateway.
+    /// How an agent recognises its gateway.
     package enum GatewayTrust: Sendable {
-        /// By one of these keys, or by a chain of certificates that leads to one: so a site can change its key.
+        /// By one of these keys, or by a chain of certificates that leads to one, so that a site can change its key.
         case pinnedKeys(Set<Fingerprint>)
-        /// By a certificate that the authority signed for this host name or address. Without the name any device of
-        /// the authority could pose as the gateway.
+        /// By a certificate of the authority for this host name or address. Without the name any device of the
+        /// authority could act as the gateway.
         case authority(CertificateAuthority, gatewayName: String)
     }
 
     private let context: SSLContext
     private let limits: TLSLimits
 
-    /// OpenSSL knows it by its address only.
+    /// Kept alive here, because OpenSSL holds only its address.
     private let verifier: PeerVerifier
 
     private init(
@@ -57,7 +58,7 @@ package final class TLSContext: Sendable {
         self.limits = limits
     }
 
-    /// The server's side.
+    /// Makes the context of a gateway, the server.
     package static func gateway(
         identity: Identity, devices: DeviceTrust, limits: TLSLimits = TLSLimits()
     ) throws(CryptographyError) -> TLSContext {
@@ -75,7 +76,7 @@ package final class TLSContext: Sendable {
         }
     }
 
-    /// The client's side.
+    /// Makes the context of an agent, the client.
     package static func agent(
         identity: Identity, gateway: GatewayTrust, limits: TLSLimits = TLSLimits()
     ) throws(CryptographyError) -> TLSContext {
@@ -93,7 +94,7 @@ package final class TLSContext: Sendable {
         }
     }
 
-    /// For one connection: the first handler of its pipeline, before the channel is active.
+    /// Makes the handler of one connection. Add it as the first handler of the pipeline, before the channel is active.
     package func makeHandler() throws(CryptographyError) -> TLSHandler {
         TLSHandler(connection: try SSLConnection(context), context: self, limits: limits)
     }

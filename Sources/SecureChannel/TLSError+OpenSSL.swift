@@ -4,12 +4,12 @@ import Cryptography
 extension TLSError {
     private static let entriesMax = 8
 
-    /// Takes the cause from this thread's error queue, and so leaves the queue empty.
-    /// - Parameter finding: what a callback of ours found, which OpenSSL knows only as a failure.
+    /// Takes the cause from this thread's error queue and empties the queue.
+    /// - Parameter finding: what `PeerVerifier` found. OpenSSL reports it only as a failure.
     init(takingQueueAfter finding: PeerVerifier.Finding) {
         var code: Code?
         var texts = finding.reason.map { [$0] } ?? []
-        // The oldest entry stands nearest the cause. Each has a text of OpenSSL's own, without data of the peer.
+        // The oldest entry is nearest to the cause. Each has a constant text without data of the peer.
         while texts.count < Self.entriesMax {
             let entry = ERR_get_error()
             guard entry != 0 else { break }
@@ -17,7 +17,7 @@ extension TLSError {
             if code == nil, ERR_GET_LIB(entry) == ERR_LIB_SSL { code = Self.code(for: ERR_GET_REASON(entry)) }
         }
         OpenSSLErrorQueue.clear()
-        // Without an entry of libssl nothing was wrong with what the peer sent.
+        // If no entry is of libssl, the peer's bytes were not the cause.
         self.init(finding.refusal ?? code ?? .library, reason: texts.isEmpty ? nil : texts.joined(separator: "; "))
     }
 

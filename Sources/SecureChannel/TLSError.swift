@@ -1,46 +1,47 @@
 package import Cryptography
 
-/// A TLS connection could not be made, or ended otherwise than it should.
+/// A TLS connection could not be established, or it ended with an error.
 ///
-/// The description names the cause and holds nothing that the peer chose freely. `String(reflecting:)` adds OpenSSL's
-/// own words, for logs.
+/// The description names the cause and contains no text that the peer could choose. `String(reflecting:)` adds
+/// OpenSSL's texts, for logs.
 package struct TLSError: Error, Hashable {
-    /// What went wrong.
+    /// The cause.
     package enum Code: Hashable, Sendable {
-        /// The peer sent this alert: what is wrong in its eyes is something of ours.
+        /// The peer sent this alert: it found a fault on our side.
         case refusedByPeer(TLSAlert)
         /// The device showed no certificate.
         case noCertificate
-        /// The gateway has shown this key, which is not pinned, and no certificates that lead to a pinned one.
+        /// The gateway showed this key, which is not pinned, and no chain that leads to a pinned key.
         case unexpectedGateway(Fingerprint)
-        /// The device proved that it has this key, and `accepts` said no.
+        /// The device has proved this key, and `accepts` refused it.
         case unknownDevice(Fingerprint)
-        /// No path leads from the peer's certificate to the authority; the reason says why.
+        /// No chain leads from the peer's certificate to the authority. `reason` has OpenSSL's explanation.
         case untrustedCertificate
-        /// The authority vouches for the certificate, but it is not for the gateway that we look for.
+        /// The authority has signed the certificate, but for another name than the gateway's.
         case unexpectedName
         /// The peer does not speak TLS 1.3.
         case protocolVersion
         /// The peer does not ask for the application protocol, or chose another.
         case applicationProtocol
-        /// The peer's bytes are no TLS, break its rules, or were changed on the way.
+        /// The peer's bytes are not TLS, violate its rules, or were altered in transit.
         case malformed
         /// The connection ended before the handshake did.
         case handshakeInterrupted
         case handshakeTimedOut
-        /// The connection ended without the peer's saying so: what came last may be missing.
+        /// The connection ended without the peer's goodbye: its last bytes may be missing.
         case truncated
-        /// More was written before the end of the handshake than `TLSLimits.pendingBytesMax`.
+        /// More than `TLSLimits.pendingBytesMax` was written before the handshake was complete.
         case tooMuchPending
-        /// OpenSSL failed for want of something of our own.
+        /// OpenSSL failed, for lack of memory for example. The peer is not the cause.
         case library
     }
 
-    /// Whose doing it is.
+    /// Who is at fault.
     package enum Fault: Hashable, Sendable {
-        /// The peer broke the rules or is not who it should be.
+        /// The peer violated the protocol, or is not the expected peer.
         case peer
-        /// Both keep the rules, but to different ends: versions, protocols, or we are not who the peer expects.
+        /// Both sides follow the protocol but do not agree: on version or application protocol, or the peer refuses our
+        /// identity.
         case disagreement
         case connection
         case ourselves
@@ -48,7 +49,7 @@ package struct TLSError: Error, Hashable {
 
     package let code: Code
 
-    /// OpenSSL's texts, the first nearest to the cause, where it left any.
+    /// OpenSSL's texts, the one nearest to the cause first; `nil` where there are none.
     package let reason: String?
 
     package init(_ code: Code, reason: String? = nil) {
@@ -66,7 +67,7 @@ package struct TLSError: Error, Hashable {
         }
     }
 
-    /// From a vocabulary that does not grow, for metrics.
+    /// One of a fixed set of labels, for metrics.
     package var shortDescription: String {
         switch code {
         case .refusedByPeer: "refused_by_peer"

@@ -87,8 +87,9 @@ extension TLSHandler {
         context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
     }
 
-    /// Makes full records and a shorter last one, however the plain text was cut into writes. A write that fills records
-    /// is encrypted without a copy; only the rest at its beginning and end is copied together with its neighbours.
+    /// Makes full records and a shorter last one, however the plain text was cut into writes. A write that fills
+    /// records is encrypted without a copy; only the rest at its beginning and end is copied together with its
+    /// neighbours.
     private func encryptSlice(_ allocator: ByteBufferAllocator) -> SSLConnection.OnWrite {
         let plainByteCount = min(queue.byteCount + gathered.readableBytes, Self.sliceBytesMax)
         let recordCount = plainByteCount / Self.recordBytesMax + 1

@@ -1,20 +1,22 @@
 package import NIOCore
 
-/// How long a TLS connection waits, and how much it keeps.
+/// The time and memory limits of a TLS connection.
 package struct TLSLimits: Sendable {
-    /// From the connection's beginning to the end of the handshake.
+    /// The time from the channel's becoming active to the end of the handshake.
     package var handshake: TimeAmount
 
-    /// From asking for a close to closing, whether or not all was sent and the peer said goodbye.
+    /// The longest time from `close` to closing the channel, even where bytes are unsent or the peer's goodbye is
+    /// missing.
     package var closing = TimeAmount.seconds(5)
 
-    /// How long a connection that failed stays half open, so that the peer reads why before it is reset.
+    /// How long a failed connection stays half open, so that the peer can read the alert before the connection is
+    /// reset.
     package var lingering = TimeAmount.seconds(1)
 
-    /// Plain bytes that may be written before the handshake is complete; more end the connection.
+    /// How many plain bytes may be written before the handshake is complete. More end the connection.
     package var pendingBytesMax = 4 << 20
 
-    /// - Parameter handshake: the gateway's own, where it has one.
+    /// - Parameter handshake: the limit for the handshake, which a gateway can configure.
     package init(handshake: TimeAmount = .seconds(10)) {
         self.handshake = handshake
     }

@@ -1,12 +1,12 @@
 package import Cryptography
 
-/// Whom a handshake proved the other side to be.
+/// The peer's identity, as the handshake has proved it.
 package struct TLSPeer: Hashable, Sendable {
-    /// Of the key that the peer proved to have.
+    /// The fingerprint of the key that the peer has proved.
     package let fingerprint: Fingerprint
 
-    /// The certificate's common name, or its first DNS name, as the authority vouches for it; empty where it has
-    /// neither. `nil` for pinned keys: there nobody vouches for what a certificate says.
+    /// The common name of a certificate that the authority has signed, or else its first DNS name; empty where it has
+    /// neither. `nil` for pinned keys, because no authority certifies their names.
     package let name: String?
 
     package init(fingerprint: Fingerprint, name: String?) {
@@ -17,8 +17,9 @@ package struct TLSPeer: Hashable, Sendable {
 
 /// Fired as a user inbound event when the handshake is complete, before anything is read.
 ///
-/// On the gateway the device has proved its key, and `accepts` agreed. On an agent the gateway has proved its own; that
-/// the gateway accepts the device shows only when its first bytes arrive, because TLS 1.3 lets the server answer last.
+/// On a gateway the device has proved its key, and `accepts` has accepted it. On an agent the gateway has proved its
+/// key. Whether the gateway accepts the device is known only when its first bytes arrive: in TLS 1.3 the client
+/// finishes the handshake before the server verifies the client's certificate.
 package struct TLSHandshakeCompleted: Hashable, Sendable {
     package let peer: TLSPeer
 

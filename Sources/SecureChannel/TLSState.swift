@@ -30,7 +30,7 @@
 /// - `draining` and `drained` last no longer than one call of `channelInactive`. The handlers behind still receive
 ///   what has arrived before, but nothing can be sent.
 package struct TLSState: Hashable, Sendable {
-    /// The phases of the table above, each with what is known in it only.
+    /// The phases of the table above. Each owns the data that exists only in it.
     package enum Phase: Hashable, Sendable {
         /// The channel is not active yet. Writes wait.
         case idle(Output)
@@ -156,7 +156,7 @@ extension TLSState {
         case sayGoodbye
         /// The direction has ended already.
         case refuse
-        /// TLS has nothing to do with it any more: the call goes on to the channel.
+        /// TLS has ended, so the channel handles the call.
         case passOn
     }
 
@@ -166,13 +166,13 @@ extension TLSState {
         case sayGoodbye
         /// The channel is being closed already.
         case wait
-        /// TLS has nothing to do with it any more: the call goes on to the channel.
+        /// TLS has ended, so the channel handles the call.
         case passOn
     }
 
     /// What the peer's goodbye leads to.
     package enum OnPeerGoodbye: Hashable, Sendable {
-        /// The handlers behind have to be told.
+        /// Report it to the handlers behind.
         case inputEnded
         case closeChannel
         case nothing
@@ -281,18 +281,18 @@ extension TLSState {
 extension TLSState {
     /// What a failure leads to.
     package enum OnFailure: Hashable, Sendable {
-        /// The handlers behind are told why, and the peer by an alert.
+        /// Report the error to the handlers behind, and send the peer an alert.
         case tellBothSides
-        /// The handlers behind are told why. The channel is inactive.
+        /// Report the error to the handlers behind. The channel is inactive.
         case tellHandlers
-        /// The connection was about to end anyway.
+        /// The connection was closing anyway: close the channel without a report.
         case closeChannel
         case nothing
     }
 
     /// What the channel's end leads to.
     package enum OnInactive: Hashable, Sendable {
-        /// The bytes that have arrived are delivered. `finishDraining` comes next.
+        /// Deliver the bytes that have arrived, then call `finishDraining`.
         case deliverRest
         case handshakeInterrupted
         case nothing
