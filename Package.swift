@@ -99,12 +99,12 @@ let package = Package(
         room("SystemSupport", ["TransferCommon", "CLinux", "CLZ4", "CMalloc"] + nio),
         room("Cryptography", wire + ["SystemSupport", "COpenSSL", nioCore]),
         room("SecureChannel", base + nio + ["COpenSSL"]),
-        room("ObjectStore", base + nio + ["CLinux", logging]),
+        room("ObjectStore", base + nio + [logging]),
         room("S3Store", base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient, xml]),
         room(
             "GatewayKit",
             core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", logging, lifecycle, unixSignals]),
-        room("AgentKit", core + base + nio + ["SecureChannel", "CLinux", logging, unixSignals, database]),
+        room("AgentKit", core + base + nio + ["SecureChannel", logging, unixSignals, database]),
         room("CommandSupport", base + [arguments, configuration, logging, systemPackage]),
         program(
             "sluice-gateway",

@@ -1,7 +1,7 @@
-import CLinux
 import Cryptography
 import NIOCore
 import Synchronization
+import SystemSupport
 import TransferCommon
 package import TransferCore
 import WireProtocol
@@ -56,7 +56,7 @@ extension SourceFile {
     private func fileSystem() -> FileSettling.FileSystem {
         var type: UInt64 = 0
         // What cannot be asked is trusted least.
-        guard sluice_file_system_type(descriptor, &type) == 0 else { return .shared }
+        guard SystemCalls.fileSystemType(descriptor, &type) == 0 else { return .shared }
         if Self.stampingFileSystems.contains(type) { return .stamping }
         return Self.localFileSystems.contains(type) ? .local : .shared
     }

@@ -1,4 +1,5 @@
 package import FoundationEssentials
+import SystemSupport
 
 #if canImport(Glibc)
     import Glibc
@@ -51,7 +52,7 @@ extension StoreDirectory {
         let path = instance.makeStagingPath()
         do {
             let file = try files.create(path)
-            try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+            try file.write(bytes, at: 0)
             try file.sync()
             try files.rename(path, to: layout.record(name))
         } catch {

@@ -1,6 +1,7 @@
 package import Logging
 import NIOCore
 package import NIOPosix
+package import SystemSupport
 package import TransferCommon
 import WireProtocol
 

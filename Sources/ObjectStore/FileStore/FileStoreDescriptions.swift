@@ -1,4 +1,5 @@
 import FoundationEssentials
+import SystemSupport
 import TransferCommon
 
 /// What FileStore knows of an object's bytes, kept beside the object because it must stay a plain file.

@@ -1,4 +1,5 @@
 import Cryptography
+import SystemSupport
 import TransferCommon
 import WireProtocol
 
@@ -81,7 +82,7 @@ enum FileStoreIdentity {
         let path = instance.makeStagingPath()
         do {
             let file = try files.create(path)
-            try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+            try file.write(bytes, at: 0)
             try file.sync()
             try giveName(to: path, layout, files)
         } catch {
@@ -91,7 +92,7 @@ enum FileStoreIdentity {
     }
 
     private static func giveName(to path: String, _ layout: FileStoreLayout, _ files: FileSystem) throws {
-        let folder = OpenFolder(try files.openFolder(layout.ownFolder), walk: .openat)
+        let folder = OpenFolder(try files.openFolder(layout.ownFolder))
         do throws(FileError) {
             do throws(FileError) {
                 try folder.takeIfAbsent(path, as: fileName)

@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import SystemSupport
 import TransferCommon
 import WireProtocol
 
@@ -100,7 +101,7 @@ extension FileSystem {
                 }
                 try removeFolder(path)
                 return
-            } catch let error as FileError where error.code == ENOENT && error.call.path == path {
+            } catch let error as FileError where error.code == ENOENT && error.path == path {
                 return
             } catch let error as FileError where error.code == ENOTEMPTY {
                 continue  // Something was put there after the listing.

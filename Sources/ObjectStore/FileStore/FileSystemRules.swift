@@ -1,3 +1,5 @@
+import SystemSupport
+
 /// Which file systems a store may lie on. Asked when it is opened, so that an operator hears of it before any object
 /// is at risk.
 ///

@@ -1,6 +1,7 @@
 import Cryptography
 import NIOCore
 import Synchronization
+import SystemSupport
 import TransferCommon
 import WireProtocol
 
@@ -44,7 +45,7 @@ final class StagedFile: Sendable {
             }
             if hasFooter {
                 let footer = PartFooter(size: state.byteCount, digest: digest)
-                try footer.bytes.withUnsafeBytes { try state.file.write($0, at: state.byteCount) }
+                try state.file.write(footer.bytes, at: state.byteCount)
             }
             try state.file.sync()
             return FinishedFile(

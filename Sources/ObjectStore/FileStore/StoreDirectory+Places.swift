@@ -1,4 +1,5 @@
 import Synchronization
+import SystemSupport
 import WireProtocol
 
 #if canImport(Glibc)
@@ -10,21 +11,6 @@ import WireProtocol
 /// The folders that keys lead through. Every one is opened from within the one above it, and nothing in them is
 /// reached but by the descriptor.
 extension StoreDirectory {
-    /// Whether folders can be opened by `openat2`. Only here is its failure no error.
-    static func findWalk(in root: borrowing OpenFile) throws -> FolderWalk {
-        do {
-            let call = FileCall(operation: .openBeneath, path: root.path)
-            let descriptor = try root.fileSystem.perform(call) {
-                SystemCalls.openBeneath(root.descriptor, ".", O_RDONLY | O_DIRECTORY)
-            }
-            _ = OpenFile(descriptor: descriptor, path: root.path, fileSystem: root.fileSystem)
-            return .openat2
-        } catch {
-            guard [ENOSYS, EPERM, EINVAL].contains(error.code) else { throw error }
-            return .openat
-        }
-    }
-
     /// - Throws: `.noSuchBucket` where the directory is not the one that was opened: on a disk that is not mounted,
     ///   everything is absent.
     private func openRoot() throws -> OpenFolder {

@@ -1,3 +1,4 @@
+import SystemSupport
 import TransferCommon
 import WireProtocol
 
@@ -61,7 +62,7 @@ extension StoreDirectory {
         }
         // If there is one of this name, it spoke of a file that is gone: its inode number is ours now.
         let file = try files.createOrEmpty(path)
-        try encodedJSON(description).withUnsafeBytes { try file.write($0, at: 0) }
+        try file.write(encodedJSON(description), at: 0)
         try file.sync()
         try files.syncFolder(folder)
     }
@@ -128,9 +129,9 @@ extension StoreDirectory {
             return PlacedFile(parent: parent, replaced: replaced, hasOldName: hasOldName)
         } catch let error as FileError {
             if try isPlaced(file, as: key.name, in: parent, after: error) {
-                return PlacedFile(parent: parent, replaced: nil, hasOldName: error.call.operation == .link)
+                return PlacedFile(parent: parent, replaced: nil, hasOldName: error.call?.operation == .link)
             }
-            if error.call.operation == .link, [EPERM, EOPNOTSUPP, ENOSYS].contains(error.code) {
+            if error.call?.operation == .link, [EPERM, EOPNOTSUPP, ENOSYS].contains(error.code) {
                 throw StoreError(.unsupported, "The file system cannot store an object only if absent.", cause: error)
             }
             if error.code == EEXIST, try checkPlace(key, in: parent) != nil {
@@ -180,7 +181,7 @@ extension StoreDirectory {
     private func isPlaced(
         _ file: FinishedFile, as name: String, in parent: borrowing OpenFolder, after error: FileError
     ) throws -> Bool {
-        guard [.rename, .renameIfAbsent, .link].contains(error.call.operation) else { return false }
+        guard [.rename, .renameIfAbsent, .link].contains(error.call?.operation) else { return false }
         do {
             return try parent.status(of: name)?.isSameFile(as: file.status) ?? false
         } catch {

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Logging
+import SystemSupport
 import TransferCommon
 import WireProtocol
 
@@ -19,7 +20,7 @@ extension StoreDirectory {
         do {
             let description = UploadDescription(key: key.text, metadata: EncodedMetadata(metadata))
             let file = try files.create("\(staged)/description")
-            try encodedJSON(description).withUnsafeBytes { try file.write($0, at: 0) }
+            try file.write(encodedJSON(description), at: 0)
             try file.sync()
             try files.syncFolder(staged)
             try files.rename(staged, to: layout.upload(id))

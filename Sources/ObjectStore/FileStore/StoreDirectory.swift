@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import SystemSupport
 import TransferCommon
 import WireProtocol
 
@@ -41,7 +42,7 @@ struct StoreDirectory: Sendable {
         do {
             let file = try files.openFolder(path)
             root = try file.status()
-            walk = try Self.findWalk(in: file)
+            walk = try FolderWalk(supportedIn: file)
             try FileSystemRules.check(OpenFolder(file, walk: walk), device: root.device, files)
         } catch let error as FileError where error.code == ENOENT || error.code == ENOTDIR {
             throw StoreError(.noSuchBucket, "The store's directory does not exist.", cause: error)
@@ -161,8 +162,8 @@ extension StoreDirectory {
         do {
             try files.removeFile(path)
         } catch {
-            guard error.code != ENOENT else { return }
-            logger.warning("Could not remove a file from the store", metadata: ["error.code": "\(error.code)"])
+            guard let code = error.code, code != ENOENT else { return }
+            logger.warning("Could not remove a file from the store", metadata: ["error.code": "\(code)"])
         }
     }
 }

@@ -1,3 +1,5 @@
+import SystemSupport
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -21,7 +23,7 @@ extension StoreError {
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EXDEV:
             self.init(.keyUnsupported, "The key's folder lies on another file system than the store.", cause: error)
-        case EINVAL where [.rename, .renameIfAbsent, .link, .makeFolder].contains(error.call.operation):
+        case EINVAL where [.rename, .renameIfAbsent, .link, .makeFolder].contains(error.call?.operation):
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EFBIG:
             self.init(.tooLarge, "The file system takes no file so large.", cause: error)
@@ -42,11 +44,5 @@ extension StoreError {
         case is CancellationError: self.init(.cancelled, cause: error)
         default: self.init(.unavailable, cause: error)
         }
-    }
-}
-
-extension FileError: CustomDebugStringConvertible {
-    package var debugDescription: String {
-        "\(call.operation) \(call.path)\(call.target.map { " to \($0)" } ?? ""): error \(code)"
     }
 }

@@ -1,6 +1,7 @@
 import Cryptography
 import Logging
 import Synchronization
+import SystemSupport
 import TransferCommon
 import WireProtocol
 

@@ -1,5 +1,4 @@
 package import AgentKit
-import CLinux
 import Foundation
 import Logging
 import TransferCore

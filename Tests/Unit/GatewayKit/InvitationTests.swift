@@ -229,7 +229,7 @@ struct InvitationTests {
             let watched = WatchedFile(home.devicesPath, "device list", logger: .init(label: "test")) {
                 () throws(GatewayHomeError) -> [AuthorisedDevice] in
                 if fails.withLock({ $0 }) {
-                    let cause = FileError(path: home.devicesPath, failed: .open, errno: EMFILE)
+                    let cause = FileError(FileCall(.openFile, home.devicesPath), errno: EMFILE)
                     throw GatewayHomeError("cannot read", cause: cause)
                 }
                 return try home.devices().devices

@@ -1,6 +1,7 @@
 import ObjectStore
 import ObjectStoreConformance
 import Synchronization
+import SystemSupport
 import TestSupport
 import Testing
 import TransferCommon

@@ -2,6 +2,7 @@ import Foundation
 import ObjectStore
 import ObjectStoreConformance
 import Synchronization
+import SystemSupport
 import Testing
 import TransferCommon
 import WireProtocol

@@ -1,5 +1,6 @@
 import ObjectStore
 import ObjectStoreConformance
+import SystemSupport
 import Testing
 
 #if canImport(Glibc)

@@ -3,6 +3,7 @@ import Foundation
 import ObjectStore
 import ObjectStoreConformance
 import SecureChannel
+import SystemSupport
 import Testing
 import TransferCommon
 import WireProtocol

@@ -1,6 +1,7 @@
 import Foundation
 import ObjectStore
 import ObjectStoreConformance
+import SystemSupport
 import Testing
 
 #if canImport(Glibc)

@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import ObjectStore
 import ObjectStoreConformance
+import SystemSupport
 import Testing
 import TransferCommon
 import WireProtocol

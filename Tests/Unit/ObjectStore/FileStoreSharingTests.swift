@@ -3,6 +3,7 @@ import NIOCore
 import ObjectStore
 import ObjectStoreConformance
 import Synchronization
+import SystemSupport
 import Testing
 import TransferCommon
 import WireProtocol

@@ -1,6 +1,7 @@
 import Foundation
 import ObjectStore
 import Synchronization
+import SystemSupport
 
 /// What becomes of a process's changes to files besides its end.
 enum PowerCut: String, CaseIterable, Sendable {
@@ -75,7 +76,8 @@ final class VolatileDisk: Sendable {
         case .makeFolder:
             guard !exists(path) else { return }
             add(in: path) { [self] in if exists(path) { try remove(path) } }
-        case .openFile, .openFolder, .openBeneath, .inspect, .read, .status, .list, .lock, .touch:
+        case .openFile, .openFolder, .openBeneath, .inspect, .read, .status, .list, .lock, .touch, .setOwner,
+            .setPermissions:
             break
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import ObjectStore
 import SecureChannel
+import SystemSupport
 import Testing
 import TransferCommon
 

@@ -8,6 +8,7 @@ import ObjectStore
 import ObjectStoreConformance
 import SecureChannel
 import Synchronization
+import SystemSupport
 import Testing
 import TransferCommon
 import WireProtocol
@@ -162,8 +163,8 @@ extension FileCall.Operation {
     /// The directory is another afterwards, or a part of it durable.
     var isChange: Bool {
         switch self {
-        case .createFile, .write, .clone, .syncFile, .syncFolder, .touch, .rename, .renameIfAbsent, .link, .removeFile,
-            .makeFolder, .removeFolder:
+        case .createFile, .write, .clone, .syncFile, .syncFolder, .touch, .setOwner, .setPermissions, .rename,
+            .renameIfAbsent, .link, .removeFile, .makeFolder, .removeFolder:
             true
         case .openFile, .openFolder, .openBeneath, .inspect, .read, .status, .list, .lock:
             false

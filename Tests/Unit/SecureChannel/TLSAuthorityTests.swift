@@ -270,7 +270,7 @@ import Testing
     @Test func anAuthorityThatIsOfNoUseIsToldOf() async throws {
         try await withWorld { world in
             let path = world.directory.file("file")
-            let missing = CertificateAuthorityError.file(FileError(path: path, failed: .open, errno: ENOENT))
+            let missing = CertificateAuthorityError.file(FileError(FileCall(.openFile, path), errno: ENOENT))
             #expect(throws: missing) { try CertificateAuthority.load(from: path) }
             try write("no certificate", to: path)
             #expect(throws: CertificateAuthorityError.noCertificate(path: path)) {
