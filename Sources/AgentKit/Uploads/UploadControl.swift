@@ -5,7 +5,7 @@ import TransferCommon
 package final class UploadControl: Sendable {
     private struct State {
         /// The run's, from when it has something to stop until it has nothing left.
-        var core: AgentCore?
+        var shell: AgentShell?
         var isStopped = false
         var isStoppedAtOnce = false
     }
@@ -21,38 +21,38 @@ package final class UploadControl: Sendable {
     var isStoppedAtOnce: Bool { state.withLock { $0.isStoppedAtOnce } }
 
     /// Called by the run when it has something to stop.
-    func attach(_ core: AgentCore) async {
+    func attach(_ shell: AgentShell) async {
         let (isStopped, isStoppedAtOnce) = state.withLock { state in
-            state.core = core
+            state.shell = shell
             return (state.isStopped, state.isStoppedAtOnce)
         }
-        if isStopped { await core.stop() }
-        if isStoppedAtOnce { await core.stop() }
+        if isStopped { await shell.stop() }
+        if isStoppedAtOnce { await shell.stop() }
     }
 
     /// Called by the run when there is nothing left to stop.
     func detach() {
-        state.withLock { $0.core = nil }
+        state.withLock { $0.shell = nil }
     }
 
     /// Stops the run, once; it ends within the grace.
     package func stop() async {
-        let core: AgentCore? = state.withLock { state in
+        let shell: AgentShell? = state.withLock { state in
             guard !state.isStopped else { return nil }
             state.isStopped = true
-            return state.core
+            return state.shell
         }
-        await core?.stop()
+        await shell?.stop()
     }
 
     /// Stops the run without a grace.
     package func stopAtOnce() async {
         await stop()
-        let core: AgentCore? = state.withLock { state in
+        let shell: AgentShell? = state.withLock { state in
             guard !state.isStoppedAtOnce else { return nil }
             state.isStoppedAtOnce = true
-            return state.core
+            return state.shell
         }
-        await core?.stop()
+        await shell?.stop()
     }
 }

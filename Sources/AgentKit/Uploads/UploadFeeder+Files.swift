@@ -5,7 +5,7 @@ import TransferCommon
 package import TransferCore
 
 // Pushing files: they are found, looked at until it is clear that no process writes them (`FileSettling`), and handed
-// in as the core has room.
+// in as the shell has room.
 
 extension UploadFeeder {
     /// What is told of the agent's own home, wherever a walk meets it.
@@ -77,7 +77,7 @@ extension UploadFeeder {
             settling: FileSettling(distance: configuration.settle, waitingMax: Self.waitingMax),
             clock: FileClock(path: home.clockPath), last: UploadID(try journal.lastUpload()))
         while true {
-            let room = await core.waitForRoom()
+            let room = await shell.waitForRoom()
             guard !isStopped else { break }
             let count = min(room, Self.batchMax)
             var batch = push.due(atMost: count)[...]
@@ -91,7 +91,7 @@ extension UploadFeeder {
             }
             while !batch.isEmpty, !isStopped {
                 // The first waits until nothing else goes to its key; whoever has to wait behind it comes later.
-                let free = batch.prefix(await core.waitForFree(batch.map(\.candidate.key)))
+                let free = batch.prefix(await shell.waitForFree(batch.map(\.candidate.key)))
                 guard !isStopped else { break }
                 var keys = KeySet()
                 let ready = free.prefix { keys.insert($0.candidate) }
@@ -224,7 +224,7 @@ extension UploadFeeder {
                     push.count += await submit(requests, events)
                     requests = []
                     push.count += await takeUp(marked.id, at: nil, abort: true, events)
-                    _ = await core.waitForFree([key])
+                    _ = await shell.waitForFree([key])
                     look.record = try journal.record(ofKey: key)
                 }
                 do throws(UploadFailure) {

@@ -6,10 +6,10 @@ import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// Hands files to the core as it has room for them, so that a million files wait on the disk and not in memory.
+/// Hands files to the shell as it has room for them, so that a million files wait on the disk and not in memory.
 package struct UploadFeeder {
     let home: AgentHome
-    let core: AgentCore
+    let shell: AgentShell
     let journal: Journal
     let writer: JournalWriter
     let configuration: Uploader.Configuration
@@ -19,10 +19,10 @@ package struct UploadFeeder {
     /// Nothing more is to be handed in.
     var isStopped: Bool { control.isStopped }
 
-    typealias Events = AsyncStream<[CoreEvent]>.Continuation
+    typealias Events = AsyncStream<[ShellEvent]>.Continuation
 
     /// Returns when everything has been handed in, or soon after a stop.
-    func feed(_ work: Uploader.Work, events: AsyncStream<[CoreEvent]>.Continuation) async {
+    func feed(_ work: Uploader.Work, events: AsyncStream<[ShellEvent]>.Continuation) async {
         var count = 0
         var notBegun = NotBegun()
         do {
@@ -121,7 +121,7 @@ package struct UploadFeeder {
             let record = try journal.record(ofKey: row.key)
             let path = path ?? row.path
             let abort = abort || row.isDropping
-            _ = await core.waitForRoom()
+            _ = await shell.waitForRoom()
             do throws(UploadFailure) {
                 let file = abort ? nil : try await reopen(path)
                 var request = UploadRequest(
@@ -167,7 +167,7 @@ package struct UploadFeeder {
                     wantsReceipt: request.wantsReceipt))
         }
         events.yield(requests.map { .submitted($0.request.id, path: $0.path, key: $0.request.key, $0.request.purpose) })
-        await core.submit(requests.map { ($0.request, $0.source) })
+        await shell.submit(requests.map { ($0.request, $0.source) })
         return requests.count
     }
 

@@ -118,28 +118,28 @@ package struct Uploader: Sendable {
         let pins = try pinsToGoBy()
         let journal = try AgentJournal.open(home, logger: logger)
         let writer = JournalWriter(journal: journal)
-        let (events, continuation) = AsyncStream.makeStream(of: [CoreEvent].self)
+        let (events, continuation) = AsyncStream.makeStream(of: [ShellEvent].self)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         threads.start()
-        let core = makeCore(
+        let shell = makeShell(
             identity, tls, pins, keepsCertificates: trust?.isAuthority == true, site: try journal.site(), writer,
             continuation, group, threads)
-        await core.start()
-        await control.attach(core)
+        await shell.start()
+        await control.attach(shell)
         let summary = await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 await writer.run(
-                    committed: { await core.journalCommitted(through: $0) },
-                    failed: { await core.journalFailed($0) })
+                    committed: { await shell.journalCommitted(through: $0) },
+                    failed: { await shell.journalFailed($0) })
             }
             tasks.addTask {
                 let feeder = UploadFeeder(
-                    home: home, core: core, journal: journal, writer: writer, configuration: configuration,
+                    home: home, shell: shell, journal: journal, writer: writer, configuration: configuration,
                     threads: threads, control: control)
                 await feeder.feed(work, events: continuation)
             }
-            let watch = Task { await dropWhatIsMarked(journal, core) }
+            let watch = Task { await dropWhatIsMarked(journal, shell) }
             let summary = await addUp(events, observe)
             watch.cancel()
             await watch.value
@@ -148,11 +148,11 @@ package struct Uploader: Sendable {
             return summary
         }
         var finished = summary
-        finished.wireBytes = await core.wireBytes
+        finished.wireBytes = await shell.wireBytes
         // A journal that cannot be read now has failed before, and been told.
         finished.unfinished = (try? journal.unfinishedCount()) ?? 0
         control.detach()
-        await core.finish()
+        await shell.finish()
         try await threads.shutdownGracefully()
         try await group.end()
         withExtendedLifetime(lock) {}
@@ -178,25 +178,25 @@ package struct Uploader: Sendable {
     }
 
     /// Another process may mark an upload that is under way here.
-    private func dropWhatIsMarked(_ journal: Journal, _ core: AgentCore) async {
+    private func dropWhatIsMarked(_ journal: Journal, _ shell: AgentShell) async {
         var told: Set<UploadID> = []
         while !Task.isCancelled {
             // A journal that cannot be read now ends the run by its next write.
             for id in (try? journal.dropping()) ?? [] where !told.contains(id) {
                 // One that has not been reached yet is asked for again.
-                if await core.drop(id) { told.insert(id) }
+                if await shell.drop(id) { told.insert(id) }
             }
             // Cancelled while asleep: the loop ends.
             try? await Task.sleep(for: Self.markInterval)
         }
     }
 
-    private func makeCore(
+    private func makeShell(
         _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], keepsCertificates: Bool, site: DeviceSite?,
         _ writer: JournalWriter,
-        _ events: AsyncStream<[CoreEvent]>.Continuation,
+        _ events: AsyncStream<[ShellEvent]>.Continuation,
         _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
-    ) -> AgentCore {
+    ) -> AgentShell {
         var generator = SystemRandomNumberGenerator()
         let run = RunID.random(using: &generator)
         let who = AgentIdentity(
@@ -205,7 +205,7 @@ package struct Uploader: Sendable {
             software: configuration.software)
         var limits = configuration.limits
         limits.connections = max(limits.connections, configuration.interfaces.count)
-        return AgentCore(
+        return AgentShell(
             machine: { [limits] now in
                 Agent(
                     limits: limits, identity: who, cryptography: FileCryptography(),
@@ -230,7 +230,7 @@ package struct Uploader: Sendable {
 
     /// Passes events on and adds up what they say, until every upload has ended.
     private func addUp(
-        _ events: AsyncStream<[CoreEvent]>, _ observe: @Sendable (UploadEvent) -> Void
+        _ events: AsyncStream<[ShellEvent]>, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
         var summary = RunSummary()
         if configuration.wantsReceipts { summary.withoutReceipt = 0 }

@@ -13,7 +13,7 @@ import WireProtocol
 ///
 /// It lives on one event loop, which is also the loop of its connections, so that a frame is decided and answered
 /// without a hop; the store's calls run elsewhere and come back to it.
-actor GatewayCore {
+actor GatewayShell {
     private nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
     let files: Files
