@@ -1,6 +1,6 @@
 import TransferCommon
 
-// What is done next: connections made, errands run, parts read, chunks sent. Called after every event.
+// What is done next: connections made, pending requests sent, parts read, chunks sent. Called after every event.
 
 extension Agent {
     mutating func proceed() {
@@ -158,7 +158,7 @@ extension AgentUpload {
 
     /// Does all that it can do now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> Needs {
-        while runErrand(&context) {}
+        while runPendingRequest(&context) {}
         joinConnections(&context)
         offerReadyParts(&context)
         takeUpParts(&context)

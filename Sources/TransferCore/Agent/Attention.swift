@@ -40,7 +40,7 @@ struct Attention {
 
     /// Changed by the event that is being handled.
     var touched = Queue()
-    /// An errand is due, and no slot is free.
+    /// A pending request is due, and no slot is free.
     var awaitingSlot = Queue()
     /// A part is to be taken up, and as many are under way as may be.
     var awaitingRoom = Queue()
