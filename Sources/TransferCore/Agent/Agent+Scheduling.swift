@@ -14,14 +14,14 @@ extension Agent {
         }
         connectWhereDue(connections)
         wakeWhatWaitsForStore()
-        attention.wakeDue(context.now)
-        while let id = attention.touched.popFirst() { _ = look(at: id) }
+        readyQueue.wakeDue(context.now)
+        while let id = readyQueue.touched.popFirst() { _ = look(at: id) }
         // Stop at the first upload that cannot use the slot; otherwise this loop never ends.
-        while context.hasFreeSlot, let id = attention.awaitingSlot.popFirst() {
+        while context.hasFreeSlot, let id = readyQueue.awaitingSlot.popFirst() {
             if look(at: id)?.slot == true { break }
         }
         if context.isRoomToBeLookedAt { freeHeldRoom() }
-        while context.partsUnderWay < context.limits.concurrency, let id = attention.awaitingRoom.popFirst() {
+        while context.partsUnderWay < context.limits.concurrency, let id = readyQueue.awaitingRoom.popFirst() {
             if look(at: id)?.room == true, context.partsUnderWay < context.limits.concurrency { break }
         }
         sendChunks(on: connections)
@@ -31,21 +31,21 @@ extension Agent {
     /// The next proceeding looks at the upload.
     mutating func touch(_ id: UploadID) {
         guard let rank = uploads[id]?.rank ?? proofs[id]?.rank else { return }
-        attention.touched.insert(.init(rank: rank, upload: id))
+        readyQueue.touched.insert(.init(rank: rank, upload: id))
     }
 
-    /// Does all that an upload can do now, and files it under what it still waits for.
+    /// Does all that an upload can do now, and queues it under what it still waits for.
     private mutating func look(at id: UploadID) -> AgentUpload.Needs? {
         guard let rank = uploads[id]?.rank ?? proofs[id]?.rank,
             let needs = uploads[id]?.doWhatItCan(&context) ?? doWhatProofCan(id)
         else { return nil }
-        let ranked = Attention.Ranked(rank: rank, upload: id)
-        if needs.slot { attention.awaitingSlot.insert(ranked) }
+        let ranked = ReadyQueue.Ranked(rank: rank, upload: id)
+        if needs.slot { readyQueue.awaitingSlot.insert(ranked) }
         if needs.room {
-            attention.awaitingRoom.insert(ranked)
+            readyQueue.awaitingRoom.insert(ranked)
             if needs.holdsNothing { context.isRoomToBeLookedAt = true }
         }
-        if let moment = needs.wakeAt { attention.wake(ranked, at: moment) }
+        if let moment = needs.wakeAt { readyQueue.wake(ranked, at: moment) }
         return needs
     }
 
@@ -53,7 +53,7 @@ extension Agent {
     /// the room, those that have a slot could never give it up: then the waiting ones let go.
     private mutating func freeHeldRoom() {
         context.isRoomToBeLookedAt = false
-        guard context.partsUnderWay >= context.limits.concurrency, !attention.awaitingRoom.isEmpty else { return }
+        guard context.partsUnderWay >= context.limits.concurrency, !readyQueue.awaitingRoom.isEmpty else { return }
         let holding = uploads.values.filter { upload in upload.parts.values.contains(where: \.isCounted) }
         guard holding.allSatisfy(\.isWaiting) else { return }
         for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
@@ -137,7 +137,7 @@ extension Agent {
 
     /// In the order of being handed in.
     func inOrder(_ ids: some Sequence<UploadID>) -> [UploadID] {
-        ids.compactMap { id in uploads[id].map { Attention.Ranked(rank: $0.rank, upload: id) } }.sorted().map(\.upload)
+        ids.compactMap { id in uploads[id].map { ReadyQueue.Ranked(rank: $0.rank, upload: id) } }.sorted().map(\.upload)
     }
 }
 

@@ -12,7 +12,7 @@ package struct Agent {
     var uploads: [UploadID: AgentUpload] = [:]
     /// By the same numbers as uploads, which never name one of each (`Agent+Proofs`).
     var proofs: [UploadID: AgentProof] = [:]
-    var attention = Attention()
+    var readyQueue = ReadyQueue()
     private var lastRank: UInt64 = 0
     var limiter: RateLimiter
     /// Which connection had the last chunk that the rate allowed.
@@ -355,7 +355,7 @@ package struct Agent {
         case .running:
             let giveUpAt = context.progressAt + context.limits.retryFor
             deadlines = [giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor]
-            if let wake = attention.nextWake { deadlines.append(wake) }
+            if let wake = readyQueue.nextWake { deadlines.append(wake) }
         case .stopping(let deadline): deadlines = [deadline]
         case .ended: return nil
         }

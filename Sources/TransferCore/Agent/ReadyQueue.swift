@@ -1,10 +1,10 @@
 import TransferCommon
 
-/// Which uploads are to be looked at, and when: so that an event costs what it changes, and not what there is.
+/// Which uploads to look at next, and when: an event then costs as much as it changes, however many uploads there are.
 ///
-/// An upload that is waiting is filed under what it waits for. It may be filed more than once; being looked at in vain
-/// does no harm.
-struct Attention {
+/// A waiting upload is queued under what it waits for. It may be queued more than once: looking at an upload that
+/// cannot proceed does no harm.
+struct ReadyQueue {
     /// An upload in the order of being handed in.
     struct Ranked: Hashable, Comparable {
         var rank: UInt64
