@@ -30,22 +30,22 @@ extension Agent {
 
     /// The next proceeding looks at the upload.
     mutating func touch(_ id: UploadID) {
-        guard let rank = uploads[id]?.rank ?? proofs[id]?.rank else { return }
-        readyQueue.touched.insert(.init(rank: rank, upload: id))
+        guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder else { return }
+        readyQueue.touched.insert(.init(submissionOrder: submissionOrder, upload: id))
     }
 
     /// Does all that an upload can do now, and queues it under what it still waits for.
     private mutating func look(at id: UploadID) -> AgentUpload.Needs? {
-        guard let rank = uploads[id]?.rank ?? proofs[id]?.rank,
+        guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder,
             let needs = uploads[id]?.doWhatItCan(&context) ?? doWhatProofCan(id)
         else { return nil }
-        let ranked = ReadyQueue.Ranked(rank: rank, upload: id)
-        if needs.slot { readyQueue.awaitingSlot.insert(ranked) }
+        let ordered = ReadyQueue.OrderedUpload(submissionOrder: submissionOrder, upload: id)
+        if needs.slot { readyQueue.awaitingSlot.insert(ordered) }
         if needs.room {
-            readyQueue.awaitingRoom.insert(ranked)
+            readyQueue.awaitingRoom.insert(ordered)
             if needs.holdsNothing { context.isRoomToBeLookedAt = true }
         }
-        if let moment = needs.wakeAt { readyQueue.wake(ranked, at: moment) }
+        if let moment = needs.wakeAt { readyQueue.wake(ordered, at: moment) }
         return needs
     }
 
@@ -135,9 +135,11 @@ extension Agent {
         inOrder(Set((context.connections[id]?.slots ?? [:]).values))
     }
 
-    /// In the order of being handed in.
+    /// The uploads of these ids, in the order of submission.
     func inOrder(_ ids: some Sequence<UploadID>) -> [UploadID] {
-        ids.compactMap { id in uploads[id].map { ReadyQueue.Ranked(rank: $0.rank, upload: id) } }.sorted().map(\.upload)
+        ids.compactMap { id in
+            uploads[id].map { ReadyQueue.OrderedUpload(submissionOrder: $0.submissionOrder, upload: id) }
+        }.sorted().map(\.upload)
     }
 }
 

@@ -13,7 +13,7 @@ package struct Agent {
     /// By the same numbers as uploads, which never name one of each (`Agent+Proofs`).
     var proofs: [UploadID: AgentProof] = [:]
     var readyQueue = ReadyQueue()
-    private var lastRank: UInt64 = 0
+    private var lastSubmissionOrder: UInt64 = 0
     var limiter: RateLimiter
     /// Which connection had the last chunk that the rate allowed.
     var lastPaced = ConnectionID(0)
@@ -88,7 +88,7 @@ package struct Agent {
             return
         }
         if isIdle { context.progressAt = now }
-        var upload = AgentUpload(request: request, rank: newRank())
+        var upload = AgentUpload(request: request, submissionOrder: nextSubmissionOrder())
         if let refusal {
             // The next run drops it.
             if request.purpose == .abort { context.journal(.dropping(request.id)) }
@@ -101,9 +101,10 @@ package struct Agent {
         proceed()
     }
 
-    mutating func newRank() -> UInt64 {
-        lastRank += 1
-        return lastRank
+    /// Uploads and proofs share one order of submission.
+    mutating func nextSubmissionOrder() -> UInt64 {
+        lastSubmissionOrder += 1
+        return lastSubmissionOrder
     }
 
     /// The user drops an upload that is under way.

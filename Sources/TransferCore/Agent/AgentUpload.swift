@@ -79,8 +79,8 @@ struct AgentUpload {
     }
 
     let request: UploadRequest
-    /// The order of being handed in.
-    let rank: UInt64
+    /// Where it stands in the order of submission, counted from 1.
+    let submissionOrder: UInt64
     var phase: Phase
     let policy: ExistingKeyPolicy
     /// The write condition of the session that is open, or will be.
@@ -155,9 +155,9 @@ struct AgentUpload {
     var bytesSent: UInt64 = 0
     var bytesResumed: UInt64 = 0
 
-    init(request: UploadRequest, rank: UInt64) {
+    init(request: UploadRequest, submissionOrder: UInt64) {
         self.request = request
-        self.rank = rank
+        self.submissionOrder = submissionOrder
         self.policy = request.policy
         self.condition = request.policy.condition
         self.metadata = request.metadata

@@ -5,30 +5,32 @@ import TransferCommon
 /// A waiting upload is queued under what it waits for. It may be queued more than once: looking at an upload that
 /// cannot proceed does no harm.
 struct ReadyQueue {
-    /// An upload in the order of being handed in.
-    struct Ranked: Hashable, Comparable {
-        var rank: UInt64
+    /// An upload, sorted by the order of submission.
+    struct OrderedUpload: Hashable, Comparable {
+        var submissionOrder: UInt64
         var upload: UploadID
 
-        static func < (left: Ranked, right: Ranked) -> Bool { left.rank < right.rank }
+        static func < (left: OrderedUpload, right: OrderedUpload) -> Bool {
+            left.submissionOrder < right.submissionOrder
+        }
     }
 
     private struct Wake: Comparable {
         var at: Instant
-        var ranked: Ranked
+        var ordered: OrderedUpload
 
-        static func < (left: Wake, right: Wake) -> Bool { (left.at, left.ranked) < (right.at, right.ranked) }
+        static func < (left: Wake, right: Wake) -> Bool { (left.at, left.ordered) < (right.at, right.ordered) }
     }
 
-    /// Each upload once, those handed in first before others.
+    /// Each upload once, in the order of submission.
     struct Queue {
-        private var heap = Heap<Ranked>()
+        private var heap = Heap<OrderedUpload>()
         private var members: Set<UploadID> = []
 
         var isEmpty: Bool { members.isEmpty }
 
-        mutating func insert(_ ranked: Ranked) {
-            if members.insert(ranked.upload).inserted { heap.push(ranked) }
+        mutating func insert(_ ordered: OrderedUpload) {
+            if members.insert(ordered.upload).inserted { heap.push(ordered) }
         }
 
         mutating func popFirst() -> UploadID? {
@@ -49,10 +51,10 @@ struct ReadyQueue {
 
     var nextWake: Instant? { wakes.first?.at }
 
-    mutating func wake(_ ranked: Ranked, at moment: Instant) {
-        if let planned = nextWakes[ranked.upload], planned <= moment { return }
-        nextWakes[ranked.upload] = moment
-        wakes.push(Wake(at: moment, ranked: ranked))
+    mutating func wake(_ ordered: OrderedUpload, at moment: Instant) {
+        if let planned = nextWakes[ordered.upload], planned <= moment { return }
+        nextWakes[ordered.upload] = moment
+        wakes.push(Wake(at: moment, ordered: ordered))
     }
 
     /// Moves those whose time has come to `touched`.
@@ -60,8 +62,8 @@ struct ReadyQueue {
         while let first = wakes.first, first.at <= now {
             _ = wakes.popFirst()
             // Times that were overtaken by an earlier one are still in the heap.
-            if nextWakes[first.ranked.upload] == first.at { nextWakes[first.ranked.upload] = nil }
-            touched.insert(first.ranked)
+            if nextWakes[first.ordered.upload] == first.at { nextWakes[first.ordered.upload] = nil }
+            touched.insert(first.ordered)
         }
     }
 }
