@@ -27,8 +27,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var id: ConnectionID?
     /// Whom the handshake proved the peer to be.
     private var peer: TLSPeer?
-    /// While the peer counts as one.
-    private var stranger: Doorstep.Stranger?
+    /// Set while the limiter counts the peer.
+    private var unauthenticatedPeer: PreAuthenticationLimiter.Peer?
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
@@ -48,7 +48,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        stranger = shell.assumeIsolated { $0.strangerCame(channel) }
+        unauthenticatedPeer = shell.assumeIsolated { $0.unauthenticatedPeerConnected(channel) }
         if provenKey == nil { begin(context.channel) }
     }
 
@@ -67,16 +67,16 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         id = shell.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
     }
 
-    /// Nothing is held against the peer any more.
-    private func leaveDoorstep() {
-        guard let stranger else { return }
-        self.stranger = nil
-        shell.assumeIsolated { $0.strangerLeft(stranger) }
+    /// The limiter counts the peer no more.
+    private func leavePreAuthentication() {
+        guard let unauthenticatedPeer else { return }
+        self.unauthenticatedPeer = nil
+        shell.assumeIsolated { $0.unauthenticatedPeerLeft(unauthenticatedPeer) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         isEnded = true
-        leaveDoorstep()
+        leavePreAuthentication()
         guard let id else { return }
         shell.assumeIsolated { $0.connectionLost(id) }
     }
@@ -155,8 +155,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             }
             let told = named(frame)
             shell.assumeIsolated { $0.receivedFrame(told, slot: slot, from: id) }
-            if stranger != nil, shell.assumeIsolated({ $0.isOpen(id) }) {
-                leaveDoorstep()
+            if unauthenticatedPeer != nil, shell.assumeIsolated({ $0.isOpen(id) }) {
+                leavePreAuthentication()
                 decoder.bodyBytesMax = nil
                 readMoreAtOnce(channel)
             }

@@ -7,10 +7,10 @@ package struct GatewayLimits: Equatable, Sendable {
     // MARK: Before a key is proved
 
     /// Connections whose device has not said HELLO, in all and from one address: anybody may make these. Where there
-    /// are more, the oldest of the address that has the most gives way, so that those who say nothing keep nobody out.
+    /// are more, the oldest of the address that has the most is closed, so that silent connections keep no device out.
     /// A fleet behind one address fits.
-    package var strangersMax = 1_024
-    package var strangersPerAddressMax = 256
+    package var unauthenticatedPeersMax = 1_024
+    package var unauthenticatedPeersPerAddressMax = 256
     /// From a connection's beginning to the end of its handshake. Three flights over a satellite, ten times over.
     package var handshakeLimit = Duration.seconds(10)
     /// From the end of the handshake to HELLO, which an agent sends at once.

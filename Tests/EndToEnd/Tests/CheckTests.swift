@@ -48,8 +48,8 @@ extension EndToEndTests {
                 #expect(lines.first?.state == "missing")
                 try FileManager.default.createDirectory(atPath: site.path("empty"), withIntermediateDirectories: false)
                 #expect(try await agent.check([site.path("empty")], exits: 66).count == 1)
-                let stranger = AgentHandle(home: site.path("nowhere"), program: agent.program)
-                _ = try await stranger.check([site.path("empty")], exits: 66)
+                let uninitialised = AgentHandle(home: site.path("nowhere"), program: agent.program)
+                _ = try await uninitialised.check([site.path("empty")], exits: 66)
             }
         }
 

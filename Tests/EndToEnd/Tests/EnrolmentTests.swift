@@ -106,10 +106,10 @@ extension EndToEndTests {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let code = try #require(InvitationCode(text: try await invite(site, "cam", port: gateway.port)))
-                    let home = site.path("stranger")
+                    let home = site.path("unlisted")
                     try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
-                    let stranger = try Identity.create(in: home, name: "stranger")
-                    let tls = try TLSContext.agent(identity: stranger, gateway: .pinnedKeys([code.pin]))
+                    let unlisted = try Identity.create(in: home, name: "unlisted")
+                    let tls = try TLSContext.agent(identity: unlisted, gateway: .pinnedKeys([code.pin]))
                     let frame = Enrol(fingerprint: try .of([1]), secret: code.secret, software: "")
                     let answer = try await OneFrameClient.answer(to: .enrol(frame), port: gateway.port, tls: tls)
                     #expect(Self.code(answer) == .notAuthorised)

@@ -8,11 +8,11 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// What strangers, and devices on the list that mean no good, may do to a gateway: it goes on serving an honest
-    /// agent, within its memory. Each prints a row of figures, which decide nothing: `make hostile` shows them.
+    /// What unauthenticated peers and malicious devices of the list may do to a gateway: it still serves an honest
+    /// agent, within its memory. Each test prints a row of figures, which decide nothing: `make hostile` shows them.
     @Suite
     struct HostileTests {
-        // MARK: Strangers
+        // MARK: Unauthenticated peers
 
         /// 2,000 connections that say nothing, from several addresses and from the honest agent's own. All are closed,
         /// by those that come after them or by the handshake's limit.

@@ -120,10 +120,10 @@ extension Site {
         try #require(program.exitStatus == .exited(0), "\(program.transcript)")
     }
 
-    /// The agent as it is run by a user to whom nothing is open that is not open to all, and to whom the system gives
-    /// no lease on files of others.
-    func stranger(_ agent: AgentHandle) async throws -> AgentHandle {
-        // Whoever is no root is stranger enough.
+    /// The agent as run by an unprivileged user, who may open only what is open to everyone and to whom the system
+    /// grants no lease on files of other users.
+    func unprivileged(_ agent: AgentHandle) async throws -> AgentHandle {
+        // A user other than root is unprivileged already.
         guard geteuid() == 0 else { return agent }
         try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: path(""))
         // The built one may lie where only its builder may look.
@@ -131,6 +131,6 @@ extension Site {
         try FileManager.default.copyItem(atPath: agent.program.path, toPath: program)
         try await shell("chown -R 65534:65534 '\(agent.home)'")
         let command = "exec setpriv --reuid=65534 --regid=65534 --clear-groups '\(program)'"
-        return AgentHandle(home: agent.home, program: try script("as a stranger", running: command))
+        return AgentHandle(home: agent.home, program: try script("as an unprivileged user", running: command))
     }
 }

@@ -20,7 +20,7 @@ extension EndToEndTests {
 
         @Test func whatAnotherUserMayNotReadIsUnreadable() async throws {
             try await withAgent { site, agent in
-                let stranger = try await site.stranger(agent)
+                let unprivileged = try await site.unprivileged(agent)
                 let file = try site.makeFile("open", bytes: 1_000)
                 let closed = try site.makeFile("closed", bytes: 1_000)
                 _ = try site.makeFile("folder/below", bytes: 1_000)
@@ -31,14 +31,14 @@ extension EndToEndTests {
                 }
                 let unreadable = Refusal(66, "unreadable", "[Pp]ermission denied", do: "user")
                 for name in ["closed", "folder", "folder/below"] {
-                    try await stranger.expectRefusal(["push", site.path(name)], unreadable)
+                    try await unprivileged.expectRefusal(["push", site.path(name)], unreadable)
                 }
-                let both = try await stranger.run(["push", site.path("closed"), site.path("open")], exits: 1)
+                let both = try await unprivileged.run(["push", site.path("closed"), site.path("open")], exits: 1)
                 try both.expectRefusal(unreadable)
                 try await site.expectObject("open", equals: file)
                 try await site.expectNoObject("closed")
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: site.path("closed"))
-                _ = try await stranger.run(["push", site.path("closed")])
+                _ = try await unprivileged.run(["push", site.path("closed")])
                 try await site.expectObject("closed", equals: closed)
             }
         }

@@ -46,7 +46,7 @@ extension EndToEndTests {
         @Test(arguments: Writer.allCases, [true, false])
         func nothingIsStoredBeforeItIsWhole(writer: Writer, withLeases: Bool) async throws {
             try await Site.serving { site, agent in
-                let agent = withLeases ? agent : try await site.stranger(agent)
+                let agent = withLeases ? agent : try await site.unprivileged(agent)
                 let file = try site.makeFile("file", bytes: 100_000)
                 let path = file.path(percentEncoded: false)
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
@@ -101,9 +101,9 @@ extension EndToEndTests {
                 let path = old.path(percentEncoded: false)
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
                 // Without leases an old change time will do, once the agent has seen the clock run steadily for 2 s.
-                let stranger = try await site.stranger(agent)
+                let unprivileged = try await site.unprivileged(agent)
                 try await site.shell("sleep 2.5")
-                _ = try await stranger.run(["push", path, "--settle", "1h"])
+                _ = try await unprivileged.run(["push", path, "--settle", "1h"])
                 try await site.expectObject("old", equals: old)
             }
         }

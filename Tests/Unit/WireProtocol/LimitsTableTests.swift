@@ -33,8 +33,8 @@ import WireProtocol
 
     private var told: [String] {
         [
-            "connections without HELLO: \(grouped(limits.strangersMax))",
-            "the same, of one address: \(grouped(limits.strangersPerAddressMax))",
+            "connections without HELLO: \(grouped(limits.unauthenticatedPeersMax))",
+            "the same, of one address: \(grouped(limits.unauthenticatedPeersPerAddressMax))",
             "handshake: \(seconds(limits.handshakeLimit))",
             "HELLO or ENROL after the handshake: \(seconds(limits.helloLimit))",
             "body before HELLO: \(grouped(WireLimits.bodyBytesBeforeHelloMax)) bytes, fixed by §5",

@@ -4,53 +4,53 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// Who is let in before a key is proved, and who has to go for it.
-@Suite struct DoorstepTests {
-    private func doorstep(_ strangersMax: Int, perAddress: Int) -> Doorstep {
+/// Which connections are admitted before a key is proved, and which are closed to make room.
+@Suite struct PreAuthenticationLimiterTests {
+    private func makeLimiter(_ peersMax: Int, perAddress: Int) -> PreAuthenticationLimiter {
         var limits = GatewayLimits(
             parts: PartRule(
                 partBytesMin: 1, partBytesMax: 1 << 30, partBytesDefault: 1, partsMax: 10_000, objectBytesMax: 1 << 40))
-        limits.strangersMax = strangersMax
-        limits.strangersPerAddressMax = perAddress
-        return Doorstep(limits)
+        limits.unauthenticatedPeersMax = peersMax
+        limits.unauthenticatedPeersPerAddressMax = perAddress
+        return PreAuthenticationLimiter(limits)
     }
 
     @Test func anAddressWithTooManyLosesItsOldest() {
-        var doorstep = doorstep(10, perAddress: 3)
-        let first = (0..<3).map { _ in doorstep.enter("a") }
+        var limiter = makeLimiter(10, perAddress: 3)
+        let first = (0..<3).map { _ in limiter.enter("a") }
         #expect(first.allSatisfy { $0.leaving == nil })
-        #expect(doorstep.enter("b").leaving == nil)
-        #expect(doorstep.enter("a").leaving == first[0].newcomer)
-        #expect(doorstep.enter("a").leaving == first[1].newcomer)
-        #expect(doorstep.count == 4)
+        #expect(limiter.enter("b").leaving == nil)
+        #expect(limiter.enter("a").leaving == first[0].newcomer)
+        #expect(limiter.enter("a").leaving == first[1].newcomer)
+        #expect(limiter.count == 4)
     }
 
     /// Whoever comes alone gets in, and stays until those who came in numbers are as few.
     @Test func whereAllAreTooManyTheCrowdMakesRoom() {
-        var doorstep = doorstep(12, perAddress: 8)
-        let crowd = (0..<8).map { _ in doorstep.enter("crowd").newcomer }
-        let others = (0..<4).map { doorstep.enter("other-\($0)").newcomer }
+        var limiter = makeLimiter(12, perAddress: 8)
+        let crowd = (0..<8).map { _ in limiter.enter("crowd").newcomer }
+        let others = (0..<4).map { limiter.enter("other-\($0)").newcomer }
         for number in 0..<6 {
-            let leaving = doorstep.enter("new-\(number)").leaving
+            let leaving = limiter.enter("new-\(number)").leaving
             #expect(leaving == crowd[number])
-            #expect(doorstep.count == 12)
+            #expect(limiter.count == 12)
         }
         // An address that has as many as it had before takes its own place only.
         for _ in 0..<100 {
-            let leaving = doorstep.enter("crowd").leaving
+            let leaving = limiter.enter("crowd").leaving
             #expect(leaving.map { !others.contains($0) } == true)
         }
     }
 
     @Test func whoeverHasLeftCountsNoMore() {
-        var doorstep = doorstep(2, perAddress: 2)
+        var limiter = makeLimiter(2, perAddress: 2)
         for _ in 0..<100 {
-            let (stranger, leaving) = doorstep.enter("a")
+            let (peer, leaving) = limiter.enter("a")
             #expect(leaving == nil)
-            doorstep.left(stranger)
-            doorstep.left(stranger)
+            limiter.left(peer)
+            limiter.left(peer)
         }
-        #expect(doorstep.count == 0)
+        #expect(limiter.count == 0)
     }
 
     /// Who has one IPv6 address has 2⁶⁴ of them.
@@ -61,7 +61,7 @@ import TransferCore
     ])
     func addressesAreOneWhereOneOwnerHasThem(left: String, right: String, isOne: Bool) throws {
         let addresses = try [left, right].enumerated().map { index, text in
-            Doorstep.address(of: try SocketAddress(ipAddress: text, port: 1_000 + index))
+            PreAuthenticationLimiter.address(of: try SocketAddress(ipAddress: text, port: 1_000 + index))
         }
         #expect((addresses[0] == addresses[1]) == isOne, "\(addresses)")
     }
