@@ -338,8 +338,8 @@ actor GatewayShell {
             logger.warning("The store lost a session", metadata: ["session": "\(session)"])
         case .failed(let session, _, let code):
             notice("A session failed", ["session": "\(session)", "code": "\(code.name)"])
-        case .letGo(let session, let part):
-            logger.info("Let a part go", metadata: ["session": "\(session)", "part": "\(part.value)"])
+        case .partEvicted(let session, let part):
+            logger.info("Evicted a part", metadata: ["session": "\(session)", "part": "\(part.value)"])
         case .unsigned(let device):
             notice("Could not sign a receipt", ["device": "\(device)"])
         case .storeUnavailable(let cause):

@@ -11,7 +11,7 @@ import WireProtocol
 
 /// One life of a FileStore: a staging folder of its own, and a locked file that proves to others that it lives.
 ///
-/// The kernel lets go of the lock when the process ends, however it ends; no time is involved, so neither a stopped
+/// The kernel releases the lock when the process ends, however it ends; no time is involved, so neither a stopped
 /// process nor a wrong clock makes a live instance look dead. Order: the lock's file is durable before the staging
 /// folder exists, and the staging folder is gone before the lock's file goes. So staging without a lock's file is
 /// nobody's doing here, and is left alone.

@@ -98,7 +98,7 @@ final class BufferHandoff: Sendable {
         return false
     }
 
-    /// Called by whoever gave up on the request or has its answer. Lets both sides go.
+    /// Called by the side that gave up on the request or has its answer. Releases both sides from waiting.
     func close() {
         let consumer: CheckedContinuation<ByteBuffer?, any Error>?
         let producer: CheckedContinuation<Bool, Never>?

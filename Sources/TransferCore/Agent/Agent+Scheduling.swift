@@ -49,8 +49,8 @@ extension Agent {
         return needs
     }
 
-    /// Uploads that wait for a slot, or for their next attempt, keep the parts that they have read. Where they have all
-    /// the room, those that have a slot could never give it up: then the waiting ones let go.
+    /// Uploads that wait for a slot, or for their next attempt, keep the parts that they have read. Where they hold all
+    /// the room, uploads with a slot could never take up a part: then the waiting uploads release theirs.
     private mutating func freeHeldRoom() {
         context.isRoomToBeLookedAt = false
         guard context.partsUnderWay >= context.limits.concurrency, !readyQueue.awaitingRoom.isEmpty else { return }

@@ -79,14 +79,14 @@ package struct GatewayLimits: Equatable, Sendable {
 
     // MARK: Progress of what holds memory
 
-    /// How often progress is judged. A part or a list that has not moved for a whole window, though nothing but the
-    /// agent is awaited, is let go, unless its connection brought `progressBytesMin` for each that it holds: on a slow
-    /// link they take turns. 2 KB/s is enough for some 400 at once.
+    /// How often progress is judged. A part or a list that has not moved for a whole window, though only the agent is
+    /// awaited, is evicted, unless its connection brought `progressBytesMin` for each that it holds: on a slow link
+    /// parts and lists take turns. 2 KB/s is enough for some 400 at once.
     package var progressWindow = Duration.seconds(60)
     package var progressBytesMin: UInt64 = 256
     /// What parts may hold that took in less than they hold in a whole window, of all devices together, while others
-    /// are put off for want of room: half of the budget. Beyond that the device that holds the most of it loses one.
-    /// A device's only one is never taken.
+    /// are put off for want of room: half of the budget. Beyond that the device that holds the most of it
+    /// loses one, but never its only one.
     package var slowBytesMax: UInt64 { budgetBytes / 2 }
 
     // MARK: Objects that are looked at for their content

@@ -3,7 +3,7 @@ import NIOPosix
 
 /// One direction of one connection through a ``FaultProxy``.
 ///
-/// Bytes wait in `held` until passage, delay, rate and the receiver's socket let them go. Whatever may change one of
+/// Bytes wait in `held` until passage, delay, rate and the receiver's socket let them pass. Whatever may change one of
 /// these calls ``pass()``, which passes on as much as it can, and arranges to be called again where only time is
 /// missing.
 final class ProxyStream {

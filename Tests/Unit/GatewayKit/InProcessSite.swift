@@ -14,7 +14,7 @@ struct InProcessSite {
 
     let directory: URL
 
-    /// Runs `body` beside a gateway that serves a store, and ends it: connections, flows and calls are let go.
+    /// Runs `body` beside a gateway that serves a store, and ends it: connections, flows and calls are released.
     ///
     /// - Parameter change: what is to be otherwise in the gateway's configuration.
     func withGateway<Success>(

@@ -37,8 +37,8 @@ struct TestDirectory: Sendable {
             fileSystem: fileSystem)
     }
 
-    /// Waits until no instance holds its lock any more. A process that ends lets go at once; an instance that is only
-    /// dropped does so with its last reference, which a thread may hold for a moment longer.
+    /// Waits until no instance holds its lock any more. A process that ends releases it at once; an instance that is
+    /// only dropped does so with its last reference, which a thread may hold for a moment longer.
     func waitForLocksOfTheDead() async throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: path(".sluice/instances")) {
             let descriptor = Glibc.open(path(".sluice/instances/\(name)"), O_RDWR | O_CLOEXEC)

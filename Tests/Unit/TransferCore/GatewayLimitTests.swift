@@ -350,7 +350,7 @@ import WireProtocol
         }
     }
 
-    @Test func aPartWithoutAConnectionIsLetGo() throws {
+    @Test func aPartWithoutAConnectionIsEvicted() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
         driver.tick(after: driver.machine.limits.partGrace - .milliseconds(1))
