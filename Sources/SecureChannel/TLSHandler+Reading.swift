@@ -7,7 +7,7 @@ extension TLSHandler {
         connection.stream.append(unwrapInboundIn(data))
         if phase == .handshaking { continueHandshake(context) }
         deliver(context, isForced: false)
-        // OpenSSL may have put a write off until a message of the peer was complete.
+        // OpenSSL may have deferred a write until a message of the peer was complete.
         if queue.hasFlushed || gathered.readableBytes > 0 { encrypt(context) }
     }
 

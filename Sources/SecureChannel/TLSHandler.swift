@@ -64,7 +64,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// Written and not encrypted yet.
     var queue = PlaintextQueue()
 
-    /// The record that is being put together from several writes. Empty between calls, but where OpenSSL put it off.
+    /// The record that is gathered from several writes. Empty between calls, except where OpenSSL has deferred it.
     var gathered = ByteBuffer()
 
     /// A loop further up the stack encrypts already.

@@ -49,7 +49,7 @@ struct AgentProof {
     /// What the last trouble was, for the day the agent gives up.
     private(set) var trouble: UploadFailure?
 
-    /// How often a gateway may put off an answer that nothing but a receipt depends on.
+    /// How often a gateway may defer an answer that nothing but a receipt depends on.
     private static let refusalsOfReceiptMax = 3
 
     init(_ request: ProofRequest, purpose: Purpose, submissionOrder: UInt64, now: Instant) {

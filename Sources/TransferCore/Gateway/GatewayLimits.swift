@@ -85,7 +85,7 @@ package struct GatewayLimits: Equatable, Sendable {
     package var progressWindow = Duration.seconds(60)
     package var progressBytesMin: UInt64 = 256
     /// What parts may hold that took in less than they hold in a whole window, of all devices together, while others
-    /// are put off for want of room: half of the budget. Beyond that the device that holds the most of it
+    /// are deferred for want of room: half of the budget. Beyond that the device that holds the most of it
     /// loses one, but never its only one.
     package var slowBytesMax: UInt64 { budgetBytes / 2 }
 

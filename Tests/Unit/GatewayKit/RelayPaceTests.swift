@@ -20,8 +20,8 @@ struct RelayPaceTests {
             relay.s3.inject(.refuse(status: 503, code: "SlowDown"), into: .uploadPart, times: 20)
             let parts = 32
             let summary = try await relay.pushAndExpect(parts: parts) { $0.limits.concurrency = 16 }
-            // Each refusal has cost a part, and those that were on their way when the first came; what was put off has
-            // cost nothing.
+            // Each refusal has cost a part, as have the parts under way at the first refusal; deferred parts have cost
+            // nothing.
             let twice = Int(summary.bytesSent) - (parts * relay.partBytes + 17)
             #expect(twice <= (20 + 16) * relay.partBytes, "\(twice)")
             #expect(relay.s3.calls.count { $0.operation == .uploadPart && !$0.isProbe } == parts + 1 + 20)

@@ -24,8 +24,8 @@ import WireProtocol
         driver.data(offset: 200, bytes: 200, from: id)
     }
 
-    /// Specification §9.2: COMPLETE of a part that was put off is ignored, and counts no more when it comes again.
-    @Test func completeOfAPartThatWasPutOffIsIgnored() throws {
+    /// Specification §9.2: COMPLETE of a part that was deferred is ignored, and counts no more when it comes again.
+    @Test func completeOfADeferredPartIsIgnored() throws {
         var driver = GatewayDriver {
             $0.budgetBytes = 1_000
             $0.budgetBytesPerDevice = 1_000

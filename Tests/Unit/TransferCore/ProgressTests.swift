@@ -185,8 +185,7 @@ import WireProtocol
 
     // MARK: Slow parts
 
-    /// Two devices: one holds a lot and sends slowly, the other as well has one slow part. `others` is told who is
-    /// put off.
+    /// Two devices: one holds many slow parts, the other holds one slow part.
     private func crowded(slowParts: Int) throws -> GatewayDriver {
         var driver = GatewayDriver {
             $0.initialCreditBytes = 0
@@ -215,7 +214,7 @@ import WireProtocol
     @Test func slowPartsMakeRoomForOthersWhereTheyHoldMoreThanHalf() throws {
         var driver = try crowded(slowParts: 8)
         let other = ConnectionID(2)
-        // 5,400 of 6,000 bytes are held: one more part fits, and the next is put off.
+        // 5,400 of 6,000 bytes are held: one more part fits, and the next is deferred.
         try offer(2, &driver, from: other)
         #expect(driver.machine.bytesReserved == 6_000)
         let before = driver.machine.partsUnderWay
@@ -223,9 +222,9 @@ import WireProtocol
         let open = GatewayDriver.open(size: 1_000, condition: .any, compares: false, session: session)
         driver.openAbsent(open, slot: Slot(3), from: other)
         let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 1_000)))
-        let putOff = driver.frame(offer, slot: Slot(3), from: other)
+        let deferred = driver.frame(offer, slot: Slot(3), from: other)
         // The device that holds the most of it loses one, and the offer comes again.
-        let owners = putOff.compactMap { action -> ConnectionID? in
+        let owners = deferred.compactMap { action -> ConnectionID? in
             if case .send(let id, _, .error(let report)) = action, report.code == .partInterrupted { id } else { nil }
         }
         #expect(owners == [Self.first])
