@@ -84,7 +84,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         return nil
     }
 
-    // MARK: What the user named
+    // MARK: Named paths
 
     private mutating func look(at root: PushedRoots.Root) -> Found? {
         var status = stat()
@@ -115,7 +115,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         Found(path: root.path, key: root.key, finding: .refused(failure))
     }
 
-    // MARK: Below it
+    // MARK: Below a named directory
 
     private mutating func look(at name: [UInt8], in directory: WalkedDirectory) -> Found? {
         let below = directory.below + name

@@ -43,7 +43,7 @@ extension FileUpload {
 
     /// Whether chunks are compressed on the wire.
     public enum Compression: Sendable {
-        /// Compresses as long as it saves time.
+        /// Compresses only while it pays off.
         case auto
         case always
         case never
@@ -91,7 +91,7 @@ extension FileUpload {
         public let number: Int
         /// Size of the part in bytes.
         public let size: UInt64
-        /// Bytes of the part that were written to a socket. Starts again at 0 if the part is sent again.
+        /// Bytes of the part that were sent or are stored already. Starts again at 0 if the part is sent again.
         public let sentBytes: UInt64
         /// Whether the store has confirmed the part.
         public let isStored: Bool

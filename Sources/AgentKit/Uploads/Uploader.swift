@@ -82,7 +82,7 @@ package struct Uploader: Sendable {
         return limits
     }()
 
-    /// Limit in bytes for parts that stay in memory between hashing and sending; larger parts are read twice.
+    /// Maximum bytes of all parts that stay in memory between hashing and sending; larger parts are read twice.
     private static let keptBytesMax: UInt64 = 64 << 20
 
     let home: AgentHome

@@ -184,7 +184,7 @@ extension GatewayHome {
         return isCertificateLeft || isKeyLeft
     }
 
-    // MARK: What stands in the way
+    // MARK: Preconditions
 
     /// The announced private key. It is missing in a home that has only a copy of the certificate.
     private func nextKey(of next: Fingerprint) throws -> PrivateKey {

@@ -81,7 +81,7 @@ package final class ProgressLines: Sendable {
         }
     }
 
-    // MARK: For programs
+    // MARK: JSON
 
     private func observeForPrograms(_ event: UploadEvent) {
         switch event {
@@ -140,7 +140,7 @@ package final class ProgressLines: Sendable {
         }
     }
 
-    // MARK: For people
+    // MARK: Text
 
     private func observeForPeople(_ event: UploadEvent, isTerminal: Bool, isVerbose: Bool) {
         let now = ContinuousClock.now

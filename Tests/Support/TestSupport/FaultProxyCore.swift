@@ -45,7 +45,7 @@ final class FaultProxyCore {
         self.generator = SeededGenerator(seed: seed)
     }
 
-    // MARK: - Orders
+    // MARK: - Commands
 
     func change(_ change: (inout Faults) -> Void) -> EventLoopFuture<Void> {
         let before = faults
@@ -141,7 +141,7 @@ final class FaultProxyCore {
         link.connect(to: upstream)
     }
 
-    // MARK: - What connections ask
+    // MARK: - Called by connections
 
     func linkEnded(_ link: ProxyLink) {
         if links.removeValue(forKey: ObjectIdentifier(link)) != nil {

@@ -63,7 +63,7 @@ package final class Program: Sendable {
         return Dictionary(uniqueKeysWithValues: kept).merging(variables) { _, given in given }
     }
 
-    // MARK: - What it prints
+    // MARK: - Output
 
     /// All lines printed so far.
     package var lines: [Line] { child.record.current.lines }
@@ -104,7 +104,7 @@ package final class Program: Sendable {
             })
     }
 
-    // MARK: - How it ends
+    // MARK: - Exit
 
     /// The exit status; `nil` while the program runs.
     package var exitStatus: ExitStatus? { child.record.current.status }
@@ -125,7 +125,7 @@ package final class Program: Sendable {
             })
     }
 
-    // MARK: - What it uses
+    // MARK: - Resource usage
 
     /// Peak resident memory in bytes, sampled every 50 ms. After the exit it is the last sample. The measurement starts
     /// again at an `exec`.

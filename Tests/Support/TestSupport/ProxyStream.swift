@@ -82,7 +82,7 @@ final class ProxyStream {
         wakeUp?.cancel()
     }
 
-    // MARK: - Passing on
+    // MARK: - Forwarding
 
     func pass() {
         // A write may report writability before it returns.

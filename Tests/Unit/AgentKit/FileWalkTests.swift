@@ -114,7 +114,7 @@ struct FileWalkTests {
         }
     }
 
-    // MARK: One key, several files
+    // MARK: Several files with one key
 
     @Test func refusesEachOfTwoFilesOfOneKey() async throws {
         try await withTree(["1/x", "1/y", "1/d/z", "2/x", "2/d/z", "2/d/w", "3/y/below", "named/y", "1/t.tmp"]) {

@@ -61,7 +61,7 @@ import WireProtocol
         withExtendedLifetime(pipe) {}
     }
 
-    // MARK: Streams that are not whole
+    // MARK: Incomplete streams
 
     private func readAll(_ stream: SourceStream) -> PartReading {
         var start: UInt64 = 0

@@ -236,7 +236,7 @@ import WireProtocol
         }
     }
 
-    // MARK: What devices know
+    // MARK: Keys that devices know
 
     private func fingerprint(_ number: UInt8) throws -> SHA256Digest { try .of([number]) }
 
