@@ -1,16 +1,16 @@
 import NIOPosix
 import TransferCore
 
-// Asking a gateway about files: they are found as for a push, looked at, and handed in as the shell has room.
+// Asks a gateway about files. Finds files like a push, examines them, and submits questions as the core has capacity.
 
 extension UploadFeeder {
-    /// A file that was looked at.
+    /// An examined file: ready to ask about, or answered without asking.
     private enum Look: Sendable {
         case ready(SourceFile, FileSettling.Look)
         case answered(CheckedFile)
     }
 
-    /// - Returns: how many files the shell was handed.
+    /// - Returns: the number of questions submitted to the core.
     func check(
         _ choice: FileChoice, _ options: CheckOptions, notBegun: inout NotBegun, _ events: Events
     ) async throws -> Int {
@@ -55,7 +55,8 @@ extension UploadFeeder {
         }
     }
 
-    /// What is asked. A digest is worth more by the part size with which the object was sent: that is what stores keep.
+    /// Builds the question. Uses the part size of the original upload if possible, because the store keeps digests of
+    /// those parts.
     private static func request(
         _ id: UploadID, _ key: String, _ seen: FileSettling.Look, _ proof: StoredProof?, _ options: CheckOptions
     ) -> ProofRequest {

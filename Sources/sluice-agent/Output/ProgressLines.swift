@@ -5,25 +5,25 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Tells what happens as lines of text: JSON for programs, or sentences, bars and rates for people.
+/// Prints events as lines: JSON for programs, or text for users.
 package final class ProgressLines: Sendable {
-    /// Who reads the lines.
+    /// Format of the output.
     package enum Style: Sendable {
         case json
-        /// A line per file when it ends. On a terminal a board below them that is drawn anew, with a bar for each file
-        /// under way; else a line of sums every few seconds. With `isVerbose` also a line per part.
+        /// One line for each file when it ends. On a terminal also a progress board, redrawn below these lines;
+        /// otherwise a line of totals every few seconds. With `isVerbose` also one line for each stored part.
         case text(isTerminal: Bool, isVerbose: Bool)
         case quiet
     }
 
     private struct State {
         var board = ProgressBoard()
-        /// Lines of the board on the terminal now.
+        /// Number of board lines on the terminal now.
         var drawnLines = 0
         var drawnAt: ContinuousClock.Instant?
-        /// For programs: the stored bytes of each file under way, by the bytes of its key.
+        /// Stored bytes of each active file by the bytes of its key, for the rate in JSON output.
         var stored: [[UInt8]: UInt64] = [:]
-        /// The same of all files, those that have ended too.
+        /// Stored bytes of all files, including ended ones.
         var storedSum: UInt64 = 0
         var lastLine: ContinuousClock.Instant?
         var lastBytes: UInt64 = 0
@@ -38,8 +38,8 @@ package final class ProgressLines: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - columns: the terminal's width now.
-    ///   - output: where text goes, line ends included.
+    ///   - columns: current width of the terminal.
+    ///   - output: called with text, including line feeds.
     package init(
         style: Style, columns: @escaping @Sendable () -> Int = { 80 }, output: @escaping @Sendable (String) -> Void
     ) {
@@ -48,7 +48,7 @@ package final class ProgressLines: Sendable {
         self.output = output
     }
 
-    /// Called with every event, in order; prints what its style has a line for.
+    /// Prints the lines that the style has for an event. Call with every event, in order.
     package func observe(_ event: UploadEvent) {
         switch style {
         case .json: observeForPrograms(event)
@@ -58,7 +58,7 @@ package final class ProgressLines: Sendable {
         }
     }
 
-    /// The last line of `--json`, and of a push for people.
+    /// Prints the summary.
     package func conclude(_ summary: RunSummary) {
         switch style {
         case .json:
@@ -76,12 +76,12 @@ package final class ProgressLines: Sendable {
         case .text:
             for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
         case .quiet:
-            // Without this line nothing would tell why the exit code is not 0.
+            // Without this line the output would not explain the exit code.
             if !summary.notBegun.isNothing { output(summary.notBegun.sentence + "\n") }
         }
     }
 
-    // MARK: For programs
+    // MARK: JSON
 
     private func observeForPrograms(_ event: UploadEvent) {
         switch event {
@@ -140,7 +140,7 @@ package final class ProgressLines: Sendable {
         }
     }
 
-    // MARK: For people
+    // MARK: Text
 
     private func observeForPeople(_ event: UploadEvent, isTerminal: Bool, isVerbose: Bool) {
         let now = ContinuousClock.now
@@ -165,7 +165,7 @@ package final class ProgressLines: Sendable {
         for line in lines { output(line) }
     }
 
-    /// A line of sums, where it is time for one.
+    /// A line of totals if the last one is old enough.
     private static func sums(_ state: inout State, now: ContinuousClock.Instant) -> [String] {
         let last = state.drawnAt ?? now
         if state.drawnAt == nil { state.drawnAt = now }
@@ -191,10 +191,10 @@ package final class ProgressLines: Sendable {
         output("\(key): \(Self.sentence(.failed(failure), figures))\n")
     }
 
-    /// What a push ends with: failures again, together, and what is to be done.
+    /// The end of the output: all failures together with advice.
     private static func conclusion(of summary: RunSummary) -> [String] {
         var lines: [String] = []
-        // What was stopped by its user is no news to him.
+        // Failures caused by the user's own stop are not repeated.
         if summary.files > 1, summary.failures.contains(where: { $0.failure.kind != .stopped }) {
             lines.append("\nNot stored:\n")
             let width = summary.failures.map(\.path.count).max() ?? 0
@@ -227,7 +227,7 @@ package final class ProgressLines: Sendable {
         return lines
     }
 
-    /// Bytes a second since the last line, or `nil` where it is too early for another one.
+    /// Bytes per second since the last line; `nil` if it is too early for another line.
     private func rate(of figures: UploadProgress, key: String) -> UInt64? {
         state.withLock { state in
             let before = state.stored.updateValue(figures.storedBytes, forKey: Array(key.utf8)) ?? 0

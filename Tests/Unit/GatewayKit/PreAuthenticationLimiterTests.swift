@@ -25,7 +25,7 @@ import TransferCore
         #expect(limiter.count == 4)
     }
 
-    /// Whoever comes alone gets in, and stays until those who came in numbers are as few.
+    /// A single connection from an address is admitted, and stays until the busiest address has as few connections.
     @Test func whereAllAreTooManyTheCrowdMakesRoom() {
         var limiter = makeLimiter(12, perAddress: 8)
         let crowd = (0..<8).map { _ in limiter.enter("crowd").newcomer }
@@ -35,7 +35,7 @@ import TransferCore
             #expect(leaving == crowd[number])
             #expect(limiter.count == 12)
         }
-        // An address that has as many as it had before takes its own place only.
+        // An address with as many connections as before can only replace its own.
         for _ in 0..<100 {
             let leaving = limiter.enter("crowd").leaving
             #expect(leaving.map { !others.contains($0) } == true)
@@ -53,7 +53,7 @@ import TransferCore
         #expect(limiter.count == 0)
     }
 
-    /// Who has one IPv6 address has 2⁶⁴ of them.
+    /// A host with one IPv6 address usually has the whole /64 network, which is 2⁶⁴ addresses.
     @Test(arguments: [
         ("192.0.2.1", "192.0.2.1", true), ("192.0.2.1", "192.0.2.2", false),
         ("::ffff:192.0.2.1", "192.0.2.1", true), ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
