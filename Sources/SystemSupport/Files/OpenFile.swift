@@ -19,7 +19,7 @@ package struct OpenFile: ~Copyable, Sendable {
 
     deinit {
         if isLocked { _ = flock(descriptor, LOCK_UN) }
-        // An error here is of no use: bytes that matter have been synced.
+        // An error here has no consequence: the caller has synced all bytes that matter.
         close(descriptor)
     }
 
@@ -40,7 +40,7 @@ package struct OpenFile: ~Copyable, Sendable {
     /// Linux: `FS_IOC_GETVERSION`, `_IOR('v', 1, long)`.
     private static let getGeneration: UInt = 0x8008_7601
 
-    /// Reads up to the buffer's size.
+    /// Reads up to the buffer's size at a byte offset.
     ///
     /// - Returns: 0 only at the end of the file.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
@@ -55,7 +55,7 @@ package struct OpenFile: ~Copyable, Sendable {
         var buffer = [UInt8](repeating: 0, count: min(count, 1 << 16))
         while bytes.count < count {
             let wanted = min(count - bytes.count, buffer.count)
-            // The library's function passes on errors only without their type.
+            // The library's rethrowing function loses the error's type, so the closure returns a `Result`.
             let result: Result<Int, FileError> = buffer.withUnsafeMutableBytes { buffer in
                 Result { () throws(FileError) in
                     let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
@@ -132,7 +132,7 @@ package struct OpenFile: ~Copyable, Sendable {
         try setOwner(folder.owner, group: folder.group)
     }
 
-    /// Takes the lock that goes with this open file and ends with it, however the process ends.
+    /// Takes the `flock` of this open file. The lock ends with the open file, in whatever way the process ends.
     ///
     /// - Returns: false where somebody else holds it.
     package mutating func lock() throws(FileError) -> Bool {

@@ -8,8 +8,8 @@
 package enum FolderWalk: Sendable {
     /// By `openat2`: the kernel follows no symbolic link and crosses no mount point.
     case openat2
-    /// By `openat` with `O_NOFOLLOW`, and the devices are compared. For kernels before 5.6, and for sandboxes that
-    /// refuse calls that they do not know.
+    /// `openat` with `O_NOFOLLOW`, then a comparison of the device numbers. For kernels before 5.6, and for sandboxes
+    /// that refuse unknown system calls.
     case openat
 }
 
@@ -177,7 +177,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
         defer { closedir(entries) }
         while true {
-            // `readdir` tells an error from the end by errno only.
+            // `readdir` reports the end and an error alike by nil; only errno tells them apart.
             errno = 0
             guard let entry = readdir(entries) else {
                 guard errno == 0 else { throw FileError(call, errno: errno) }
@@ -202,7 +202,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         } catch {
             switch error.code {
             case ENOENT: return false
-            // It is no folder, or another file system's.
+            // The entry is no folder, or a mount point.
             case ENOTDIR, ELOOP, EXDEV: return true
             default: throw error
             }
@@ -213,7 +213,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     private func holdsAnything() throws -> Bool {
         var isFound = false
         try list { name in
-            // No gateway makes a folder whose name is not UTF-8.
+            // No gateway makes a folder whose name is not UTF-8, so such a name is foreign content.
             if let name { isFound = try holdsAnything(in: name) } else { isFound = true }
             return !isFound
         }
@@ -223,12 +223,12 @@ package struct OpenFolder: ~Copyable, Sendable {
     /// Tells this folder from every other, also from a later one with the same inode number.
     package func identity() throws(FileError) -> FolderIdentity {
         var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())
-        // File systems that keep neither generation nor birth time leave 0.
+        // The call leaves 0 if the file system keeps no birth time.
         _ = SystemCalls.birthTime(file.descriptor, &identity.birthSeconds, &identity.birthNanoseconds)
         return identity
     }
 
-    /// The folder takes names that differ in case, or in the way that Unicode spells a letter, for the same.
+    /// Whether the folder treats names that differ in case or in Unicode normalisation as equal.
     ///
     /// The attribute is the folder's own (ext4, F2FS, tmpfs) and is asked of each folder. File systems that always fold
     /// are found when the store is opened.
@@ -237,7 +237,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         do {
             flags = try attributes()
         } catch {
-            // The file system has no such attributes, or a sandbox does not let the call through.
+            // The file system has no such attributes, or a sandbox refuses the call.
             guard [ENOTTY, EINVAL, EOPNOTSUPP, ENOSYS, EPERM, EACCES].contains(error.code) else { throw error }
             return false
         }
@@ -253,7 +253,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         return flags
     }
 
-    /// Linux: `FS_CASEFOLD_FL`.
+    /// The value of Linux's `FS_CASEFOLD_FL`.
     private static let foldsCaseFlag: UInt32 = 0x4000_0000
 
     /// `statfs.f_type`.
