@@ -1,5 +1,4 @@
 import Cryptography
-import SecureChannel
 import SystemSupport
 import TransferCommon
 import WireProtocol

@@ -2,7 +2,6 @@ import AgentKit
 import ArgumentParser
 import CommandSupport
 import Cryptography
-import SecureChannel
 import SystemSupport
 
 @main

@@ -3,7 +3,6 @@ import CommandSupport
 import Cryptography
 import Foundation
 import GatewayKit
-import SecureChannel
 import TransferCore
 
 struct Device: AsyncParsableCommand {

@@ -2,7 +2,6 @@ package import AgentKit
 import Cryptography
 import FoundationEssentials
 package import Logging
-import SecureChannel
 import SystemSupport
 import TransferCommon
 import WireProtocol

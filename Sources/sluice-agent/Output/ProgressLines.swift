@@ -149,7 +149,7 @@ package final class ProgressLines: Sendable {
             var texts: [String] = []
             switch event {
             case .part(let key, let number, _, let size, isStored: true) where isVerbose:
-                texts = ["\(key): part \(number.value) stored, \(ReadableQuantity.size(size))\n"]
+                texts = ["\(key): part \(number.value) stored, \(Self.size(size))\n"]
             case .note(let key, let text):
                 texts = ["\(key): \(text)\n"]
             case .finished(_, let key, let outcome, let figures):
@@ -208,9 +208,9 @@ package final class ProgressLines: Sendable {
             let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
             lines.append(
                 "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed; "
-                    + "\(ReadableQuantity.size(summary.bytes)) stored, \(ReadableQuantity.size(summary.bytesSent)) sent, "
-                    + "\(ReadableQuantity.size(summary.bytesResumed)) were there; \(ReadableQuantity.time(summary.seconds)), "
-                    + "\(ReadableQuantity.size(UInt64(rate)))/s\n")
+                    + "\(Self.size(summary.bytes)) stored, \(Self.size(summary.bytesSent)) sent, "
+                    + "\(Self.size(summary.bytesResumed)) were there; \(Self.time(summary.seconds)), "
+                    + "\(Self.size(UInt64(rate)))/s\n")
         }
         if let count = summary.withoutReceipt, count > 0 {
             lines.append(
@@ -248,18 +248,21 @@ package final class ProgressLines: Sendable {
         }
     }
 
+    private static func size(_ bytes: UInt64) -> String { ReadableQuantity.size(bytes) }
+
+    private static func time(_ seconds: Double) -> String { ReadableQuantity.time(seconds) }
+
     private static func sentence(_ outcome: UploadOutcome, _ figures: UploadProgress) -> String {
         switch outcome {
         case .stored(let receipt, let wasThere):
             return wasThere
-                ? "there already, whole (\(ReadableQuantity.size(receipt.size))); nothing sent"
-                : "stored, \(ReadableQuantity.size(receipt.size)); \(ReadableQuantity.size(figures.bytesSent)) sent"
-                    + (figures.bytesResumed > 0 ? ", \(ReadableQuantity.size(figures.bytesResumed)) were there" : "")
+                ? "there already, whole (\(Self.size(receipt.size))); nothing sent"
+                : "stored, \(Self.size(receipt.size)); \(Self.size(figures.bytesSent)) sent"
+                    + (figures.bytesResumed > 0 ? ", \(Self.size(figures.bytesResumed)) were there" : "")
         case .dropped:
             return "dropped"
         case .failed(let failure) where failure.kind == .stopped:
-            return
-                "stopped; \(ReadableQuantity.size(figures.storedBytes)) of \(ReadableQuantity.size(figures.size)) are stored"
+            return "stopped; \(Self.size(figures.storedBytes)) of \(Self.size(figures.size)) are stored"
         case .failed(let failure):
             let kept = failure.isKept && figures.storedBytes > 0 ? "; what is stored is kept" : ""
             return "failed: \(failure.sentence)\(kept)"

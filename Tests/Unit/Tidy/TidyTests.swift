@@ -36,8 +36,7 @@ import Testing
                 let count = programLineCount([file])
                 #expect(
                     count <= ShapeLimit.programLines,
-                    "\(file.path) has \(count) lines, more than \(ShapeLimit.programLines): move it into its Kit, or into Output what it prints"
-                )
+                    "\(file.path) has more than \(ShapeLimit.programLines) lines: move code to the Kit or to Output")
             }
         }
         #expect(

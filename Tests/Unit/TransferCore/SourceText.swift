@@ -7,7 +7,7 @@ enum SourceText {
     /// the last.
     static func tableRows(of path: String) throws -> [(from: String, to: String)] {
         let table = try text(of: path).split(separator: "\n")
-            .prefix { $0.hasPrefix("///") || $0.hasPrefix("package import") }
+            .prefix { $0.hasPrefix("///") || $0.hasPrefix("package import") || $0.hasPrefix("import") }
             .filter { $0.hasPrefix("///     ") }.map { $0.dropFirst(8) }
         return table.dropFirst().compactMap { line in
             let columns = line.split(separator: "  ").map { $0.trimmingCharacters(in: .whitespaces) }
