@@ -4,22 +4,22 @@
     import Musl
 #endif
 
-/// A system call that failed.
+/// An error of a system call.
 package struct FileError: Error, Hashable {
-    /// Which call on which file.
+    /// The call and its path.
     package var call: FileCall
-    /// The `errno` it left.
+    /// The value of `errno`.
     package var code: CInt
 }
 
-/// A call on the file system: what it does and to which path.
+/// A call to the file system: its operation and its path.
 package struct FileCall: Hashable, Sendable {
-    /// What tests tell apart: what changes something, what makes it durable, and what only looks.
+    /// Kinds of call that tests distinguish: those that change, those that make durable, and those that only read.
     package enum Operation: Hashable, Sendable {
         case openFile, openFolder, createFile
-        /// Opens a folder below another by `openat2`.
+        /// `openat2`: opens a folder below another.
         case openBeneath
-        /// Asks what a file system or folder is like.
+        /// Reads properties of a file system or folder.
         case inspect
         case read, write, clone
         /// Makes a file's bytes and size durable.
@@ -28,25 +28,25 @@ package struct FileCall: Hashable, Sendable {
         case syncFolder
         case status, list, lock, touch
         case rename, link, removeFile
-        /// Renames only where nothing has the new name.
+        /// Renames only if no file has the new name.
         case renameIfAbsent
         case makeFolder, removeFolder
     }
 
     package var operation: Operation
-    /// Absolute. For `rename`, `renameIfAbsent` and `link` the path that is given up or already there.
+    /// Absolute path. For `rename`, `renameIfAbsent` and `link`, the existing path.
     package var path: String
     /// The new path of a `rename`, `renameIfAbsent` or `link`.
     package var target: String?
 }
 
-/// What the kernel says of a file system. Tests give other answers, where this kernel lacks the file system.
+/// The kernel's description of a file system. Tests replace it to simulate file systems that this kernel lacks.
 package struct FileSystemAnswers: Sendable {
     /// `statfs.f_type`.
     package var type: UInt64?
     /// The text of `/proc/self/mountinfo`.
     package var mountInfo: String?
-    /// The attributes of the folder at a path, as `chattr` sets them.
+    /// The attributes of the folder at a path, as set by `chattr`.
     package var folderFlags: (@Sendable (_ path: String) -> UInt32?)?
 
     package init(
@@ -58,16 +58,16 @@ package struct FileSystemAnswers: Sendable {
     }
 }
 
-/// What FileStore asks of the operating system. Every call blocks, so it belongs on a thread of its own.
+/// FileStore's interface to the operating system. Every call blocks, so it belongs on a thread of the pool.
 ///
-/// It adds nothing to the system calls but three things: interrupted calls are repeated, a failure names the call, and
-/// `intercept` can watch the order of calls or make one fail. The calls by path here are for the store's own folders;
-/// what a key names is reached through `OpenFolder`.
+/// The type adds three things to the system calls: it repeats interrupted calls, its errors name the call, and
+/// `intercept` can watch calls or make one fail. The calls by path are for the store's own folders; files that keys
+/// name are reached through `OpenFolder`.
 package struct FileSystem: Sendable {
-    /// Called before each call. What it returns instead of 0 becomes the call's `errno`, and the call is not made.
+    /// Called before each call. A result other than 0 becomes the call's `errno`, and the call is not made.
     package typealias Intercept = @Sendable (FileCall) -> CInt
 
-    /// Instead of the kernel's own.
+    /// Answers that replace the kernel's.
     let answers: FileSystemAnswers
     private let intercept: Intercept?
 
@@ -76,8 +76,8 @@ package struct FileSystem: Sendable {
         self.intercept = intercept
     }
 
-    /// Opens an existing file for reading. A symbolic link at the path's end is not followed, and a pipe not waited
-    /// for.
+    /// Opens an existing file for reading. It does not follow a symbolic link at the path's end and does not wait for
+    /// a pipe.
     func open(_ path: String) throws(FileError) -> OpenFile {
         try openFile(.openFile, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     }
@@ -87,12 +87,12 @@ package struct FileSystem: Sendable {
         try openFile(.openFolder, path, O_RDONLY | O_DIRECTORY)
     }
 
-    /// Makes a new file for writing and reading. One that exists is an error (`EEXIST`).
+    /// Creates a new file for writing and reading. Throws `EEXIST` if the name is taken.
     func create(_ path: String) throws(FileError) -> OpenFile {
         try openFile(.createFile, path, O_RDWR | O_CREAT | O_EXCL)
     }
 
-    /// Opens a file for writing, empties it, and makes it where it is missing.
+    /// Opens a file for writing and empties it; creates it if it is missing.
     func createOrEmpty(_ path: String) throws(FileError) -> OpenFile {
         try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW)
     }
@@ -105,20 +105,20 @@ package struct FileSystem: Sendable {
         return OpenFile(descriptor: descriptor, path: path, fileSystem: self)
     }
 
-    /// What the path names; a symbolic link is itself, not its target. `nil` where there is nothing.
+    /// The status of the file at a path; a symbolic link is not followed. `nil` if the path does not exist.
     func status(_ path: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
             try perform(FileCall(operation: .status, path: path)) { lstat(path, &status) }
         } catch {
-            // ENOTDIR: a parent is a file, so there can be nothing below it.
+            // ENOTDIR: a parent is a file, so the path cannot exist.
             guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
             return nil
         }
         return FileStatus(status)
     }
 
-    /// Replaces `target` or makes it, in one step.
+    /// Renames a file in one step; replaces `target` if it exists.
     func rename(_ path: String, to target: String) throws(FileError) {
         try perform(FileCall(operation: .rename, path: path, target: target)) { Self.rename(path, target) }
     }
@@ -133,7 +133,7 @@ package struct FileSystem: Sendable {
         try perform(FileCall(operation: .makeFolder, path: path)) { mkdir(path, 0o777) }
     }
 
-    /// Removes a folder that is empty (`ENOTEMPTY`).
+    /// Removes an empty folder; throws `ENOTEMPTY` for any other.
     func removeFolder(_ path: String) throws(FileError) {
         try perform(FileCall(operation: .removeFolder, path: path)) { rmdir(path) }
     }
@@ -144,8 +144,8 @@ package struct FileSystem: Sendable {
         try perform(FileCall(operation: .syncFolder, path: path)) { fsync(folder.descriptor) }
     }
 
-    /// Calls `body` with each name in a folder, in no order, until it returns false. Names that are not UTF-8 are left
-    /// out: the store gives none.
+    /// Calls `body` with each name in a folder, in no order, until `body` returns false. Leaves out names that are
+    /// not UTF-8, which the store never uses.
     func list(_ path: String, _ body: (String) throws -> Bool) throws {
         let folder = OpenFolder(try openFolder(path), walk: .openat)
         try folder.list { name in try name.map(body) ?? true }
@@ -158,10 +158,10 @@ package struct FileSystem: Sendable {
         return String(decoding: try file.read(Self.mountInfoBytesMax, at: 0), as: UTF8.self)
     }
 
-    /// Thousands of mounts.
+    /// Enough for thousands of mounts.
     private static let mountInfoBytesMax = 4 << 20
 
-    /// Gives the interceptor its say, then makes the call, again as long as a signal interrupts it.
+    /// Calls the interceptor, then makes the call and repeats it while a signal interrupts it.
     @discardableResult
     func perform<Count: SignedInteger>(
         _ call: FileCall, _ body: () -> Count
@@ -180,7 +180,7 @@ package struct FileSystem: Sendable {
         throw FileError(call: call, code: code)
     }
 
-    // The system's own functions, where a method here bears the same name.
+    // The C library's functions, whose names are hidden here by methods of the same name.
     private static func open(_ path: String, _ flags: CInt) -> CInt {
         systemOpen(path, flags, 0o666)
     }

@@ -4,7 +4,8 @@
     import Musl
 #endif
 
-/// An open file or folder. Closed when it goes out of scope; whoever needs to know that bytes are safe syncs first.
+/// An open file or folder. It closes at the end of its scope; a caller that needs durable bytes must call `sync`
+/// first.
 struct OpenFile: ~Copyable, Sendable {
     let descriptor: CInt
     let path: String
@@ -19,18 +20,19 @@ struct OpenFile: ~Copyable, Sendable {
 
     deinit {
         if isLocked { _ = flock(descriptor, LOCK_UN) }
-        // An error here is of no use: bytes that matter have been synced.
+        // An error here has no consequence: the caller has synced all bytes that matter.
         close(descriptor)
     }
 
-    /// Size, identity and times as they are now.
+    /// The file's current size, identity and times.
     func status() throws(FileError) -> FileStatus {
         var status = stat()
         try fileSystem.perform(FileCall(operation: .status, path: path)) { fstat(descriptor, &status) }
         return FileStatus(status)
     }
 
-    /// A number that tells this file from an earlier one of the same inode number. 0 where the file system keeps none.
+    /// A number that distinguishes this file from an earlier one with the same inode number; 0 if the file system has
+    /// none.
     func generation() -> UInt32 {
         var generation: UInt64 = 0
         let isKnown = withUnsafeMutablePointer(to: &generation) { ioctl(descriptor, Self.getGeneration, $0) == 0 }
@@ -40,22 +42,22 @@ struct OpenFile: ~Copyable, Sendable {
     /// Linux: `FS_IOC_GETVERSION`, `_IOR('v', 1, long)`.
     private static let getGeneration: UInt = 0x8008_7601
 
-    /// Reads up to the buffer's size.
+    /// Reads up to the buffer's size at a byte offset.
     ///
-    /// - Returns: 0 only at the end of the file.
+    /// - Returns: the number of bytes read; 0 only at the end of the file.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
         let call = FileCall(operation: .read, path: path)
         guard let position = off_t(exactly: offset) else { throw FileError(call: call, code: EFBIG) }
         return try fileSystem.perform(call) { pread(descriptor, buffer.baseAddress, buffer.count, position) }
     }
 
-    /// Reads exactly `count` bytes, or to the end of the file where that comes first.
+    /// Reads exactly `count` bytes at a byte offset, or fewer if the file ends first.
     func read(_ count: Int, at offset: UInt64) throws(FileError) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: min(count, 1 << 16))
         while bytes.count < count {
             let wanted = min(count - bytes.count, buffer.count)
-            // The library's function passes on errors only without their type.
+            // The library's rethrowing function loses the error's type, so the closure returns a `Result`.
             let result: Result<Int, FileError> = buffer.withUnsafeMutableBytes { buffer in
                 Result { () throws(FileError) in
                     let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
@@ -69,7 +71,7 @@ struct OpenFile: ~Copyable, Sendable {
         return bytes
     }
 
-    /// Writes all the bytes.
+    /// Writes all the bytes at a byte offset.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) {
         let call = FileCall(operation: .write, path: path)
         var rest = bytes
@@ -82,11 +84,12 @@ struct OpenFile: ~Copyable, Sendable {
         }
     }
 
-    /// Lets this file share another's blocks instead of copying them, where the file system can (XFS, Btrfs).
+    /// Shares another file's blocks with this file instead of copying them. Needs support by the file system (XFS,
+    /// Btrfs).
     ///
-    /// Offsets and count must be multiples of the file system's block size (`EINVAL`).
+    /// Throws `EINVAL` unless offset and count are multiples of the file system's block size.
     func clone(_ count: UInt64, of source: borrowing OpenFile, at offset: UInt64) throws(FileError) {
-        // struct file_clone_range: source descriptor, source offset, length, offset here.
+        // struct file_clone_range: source descriptor, source offset, length, destination offset.
         var range = (Int64(source.descriptor), UInt64(0), count, offset)
         try fileSystem.perform(FileCall(operation: .clone, path: path)) {
             withUnsafeMutablePointer(to: &range) { ioctl(descriptor, Self.cloneRange, $0) }
@@ -96,20 +99,20 @@ struct OpenFile: ~Copyable, Sendable {
     /// Linux: `FICLONERANGE`, `_IOW(0x94, 13, struct file_clone_range)`.
     private static let cloneRange: UInt = 0x4020_940D
 
-    /// Makes the file's bytes and size durable. After a failure the bytes are not to be trusted, even if a later call
-    /// succeeds: the kernel may have dropped them.
+    /// Makes the file's bytes and size durable. After a failure the caller must not trust the bytes, even if a later
+    /// sync succeeds: the kernel may have dropped them.
     func sync() throws(FileError) {
         try fileSystem.perform(FileCall(operation: .syncFile, path: path)) { fsync(descriptor) }
     }
 
-    /// Sets the modification time to now, by the clock of whoever keeps the file system.
+    /// Sets the modification time to now; on a network file system, by the server's clock.
     func touch() throws(FileError) {
         try fileSystem.perform(FileCall(operation: .touch, path: path)) { futimens(descriptor, nil) }
     }
 
-    /// Takes the lock that goes with this open file and ends with it, however the process ends.
+    /// Takes the `flock` of this open file. The lock ends with the open file, in whatever way the process ends.
     ///
-    /// - Returns: false where somebody else holds it.
+    /// - Returns: false if another open file holds the lock.
     mutating func lock() throws(FileError) -> Bool {
         let descriptor = descriptor
         do {
@@ -122,29 +125,29 @@ struct OpenFile: ~Copyable, Sendable {
         }
     }
 
-    /// Gives the lock back ahead of the file's end. Closing the file does not do as much: a program that is just being
-    /// started has it open, too, until it runs.
+    /// Releases the lock before the file closes. Closing the file alone may keep the lock for a while: a child
+    /// process that is being started has the same open file until it executes its program.
     mutating func unlock() {
         isLocked = false
         _ = flock(descriptor, LOCK_UN)
     }
 }
 
-/// What `stat` tells of a file.
+/// The result of `stat`.
 struct FileStatus: Hashable, Sendable {
-    /// `other`: a symbolic link, pipe, socket or device.
+    /// `other` is a symbolic link, pipe, socket or device.
     enum Kind: Hashable, Sendable { case file, folder, other }
 
     var kind: Kind
-    /// The file system. With `inode` it names a file among all.
+    /// The device number of the file system. Together with `inode` it identifies the file.
     var device: UInt64
     var inode: UInt64
-    /// Bytes, as far as reading goes.
+    /// Bytes of the file's content.
     var size: UInt64
     /// The modification time.
     var modifiedSeconds: Int64
     var modifiedNanoseconds: Int64
-    /// When the file, its names or its attributes last changed; programs cannot set it.
+    /// Time of the last change of the file's content, names or attributes. Programs cannot set it.
     var changedSeconds: Int64
     var changedNanoseconds: Int64
 
@@ -164,7 +167,7 @@ struct FileStatus: Hashable, Sendable {
         self.changedNanoseconds = Int64(status.st_ctim.tv_nsec)
     }
 
-    /// Both are the same file, whatever its names.
+    /// Whether both are the same file, under any name.
     func isSameFile(as other: FileStatus) -> Bool {
         device == other.device && inode == other.inode
     }

@@ -4,31 +4,31 @@
     import Musl
 #endif
 
-/// How one folder is opened from within another.
+/// How to open a folder inside another folder.
 enum FolderWalk: Sendable {
     /// By `openat2`: the kernel follows no symbolic link and crosses no mount point.
     case openat2
-    /// By `openat` with `O_NOFOLLOW`, and the devices are compared. For kernels before 5.6, and for sandboxes that
-    /// refuse calls that they do not know.
+    /// `openat` with `O_NOFOLLOW`, then a comparison of the device numbers. For kernels before 5.6, and for sandboxes
+    /// that refuse unknown system calls.
     case openat
 }
 
-/// An open folder, and the calls on what is in it.
+/// An open folder, and calls on its entries.
 ///
-/// Each call names one entry, relative to the descriptor. So it means the folder that was opened, whatever has become
-/// of the folder's path meanwhile: nobody can put a symbolic link in the way between a look and the call that relies
-/// on it.
+/// Each call names one entry relative to the descriptor. So it acts on the folder that was opened, even if that
+/// folder was renamed since, and no program can insert a symbolic link between a check and the call that relies on
+/// it.
 struct OpenFolder: ~Copyable, Sendable {
     private let file: OpenFile
     private let walk: FolderWalk
 
-    /// - Parameter walk: how folders and files in this folder are opened, and in those folders in turn.
+    /// - Parameter walk: how this folder opens its folders, and those in turn open theirs.
     init(_ file: consuming OpenFile, walk: FolderWalk) {
         self.file = file
         self.walk = walk
     }
 
-    /// Where the folder was found.
+    /// The path at which the folder was opened.
     var path: String { file.path }
 
     /// Opens a folder in this folder.
@@ -48,7 +48,7 @@ struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Opens a file in this folder for reading. A pipe is not waited for.
+    /// Opens a file in this folder for reading. It does not wait for a pipe.
     func openFile(_ name: String) throws(FileError) -> OpenFile {
         try open(.openFile, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     }
@@ -64,12 +64,12 @@ struct OpenFolder: ~Copyable, Sendable {
         return OpenFile(descriptor: descriptor, path: call.path, fileSystem: file.fileSystem)
     }
 
-    /// What the folder itself is.
+    /// The status of the folder itself.
     func status() throws(FileError) -> FileStatus {
         try file.status()
     }
 
-    /// What has a name in this folder; a symbolic link is itself. `nil` where nothing has it.
+    /// The status of an entry; a symbolic link is not followed. `nil` if the name does not exist.
     func status(of name: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
@@ -97,19 +97,20 @@ struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Gives the file at a path its place in this folder instead of what has the name, in one step.
+    /// Renames the file at a path to a name in this folder; replaces the name's current file in one step.
     func take(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(operation: .rename, path: path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.rename(path, into: file.descriptor, name) }
     }
 
-    /// The same, where nothing has the name (`EEXIST`). `EINVAL` or `ENOSYS` where the file system cannot.
+    /// Renames like `take`, but throws `EEXIST` if the name is taken. Throws `EINVAL` or `ENOSYS` if the file system
+    /// cannot do it.
     func takeIfAbsent(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(operation: .renameIfAbsent, path: path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.renameIfAbsent(path, into: file.descriptor, name) }
     }
 
-    /// Gives the file at a path a second name in this folder, which nothing may have (`EEXIST`).
+    /// Gives the file at a path a second name in this folder. Throws `EEXIST` if the name is taken.
     func link(_ path: String, as name: String) throws(FileError) {
         let call = FileCall(operation: .link, path: path, target: self.path(of: name))
         try file.fileSystem.perform(call) { SystemCalls.link(path, into: file.descriptor, name) }
@@ -120,11 +121,11 @@ struct OpenFolder: ~Copyable, Sendable {
         try file.fileSystem.perform(FileCall(operation: .syncFolder, path: path)) { fsync(file.descriptor) }
     }
 
-    /// Calls `body` with each name in this folder, in no order, until it returns false. `nil` stands for a name that is
-    /// not UTF-8.
+    /// Calls `body` with each name in this folder, in no order, until `body` returns false. `nil` stands for a name
+    /// that is not UTF-8.
     func list(_ body: (String?) throws -> Bool) throws {
         let call = FileCall(operation: .list, path: path)
-        // A descriptor of its own, since reading a folder moves the position that all copies of a descriptor share.
+        // Open a second descriptor: reading a folder moves the position that all copies of one descriptor share.
         let copy = try file.fileSystem.perform(call) { SystemCalls.open(file.descriptor, ".", O_RDONLY | O_DIRECTORY) }
         guard let entries = fdopendir(copy) else {
             let code = errno
@@ -133,7 +134,7 @@ struct OpenFolder: ~Copyable, Sendable {
         }
         defer { closedir(entries) }
         while true {
-            // `readdir` tells an error from the end by errno only.
+            // `readdir` reports the end and an error alike by nil; only errno tells them apart.
             errno = 0
             guard let entry = readdir(entries) else {
                 guard errno == 0 else { throw FileError(call: call, code: errno) }
@@ -149,8 +150,8 @@ struct OpenFolder: ~Copyable, Sendable {
         }
     }
 
-    /// Whether a folder in this folder holds anything but empty folders. A crash can leave those, and they are no
-    /// obstacle. The first object ends the search: there may be a million.
+    /// Whether a folder in this folder holds anything but empty folders. Empty folders do not count, because a crash
+    /// can leave them. The search ends at the first object: there may be a million.
     func holdsAnything(in name: String) throws -> Bool {
         let folder: OpenFolder
         do {
@@ -158,7 +159,7 @@ struct OpenFolder: ~Copyable, Sendable {
         } catch {
             switch error.code {
             case ENOENT: return false
-            // It is no folder, or another file system's.
+            // The entry is no folder, or a mount point.
             case ENOTDIR, ELOOP, EXDEV: return true
             default: throw error
             }
@@ -169,31 +170,31 @@ struct OpenFolder: ~Copyable, Sendable {
     private func holdsAnything() throws -> Bool {
         var isFound = false
         try list { name in
-            // No gateway makes a folder whose name is not UTF-8.
+            // No gateway makes a folder whose name is not UTF-8, so such a name is foreign content.
             if let name { isFound = try holdsAnything(in: name) } else { isFound = true }
             return !isFound
         }
         return isFound
     }
 
-    /// Tells this folder from every other, also from a later one with the same inode number.
+    /// Identifies this folder, even against a later folder with the same inode number.
     func identity() throws(FileError) -> FolderIdentity {
         var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())
-        // File systems that keep neither generation nor birth time leave 0.
+        // The call leaves 0 if the file system keeps no birth time.
         _ = SystemCalls.birthTime(file.descriptor, &identity.birthSeconds, &identity.birthNanoseconds)
         return identity
     }
 
-    /// The folder takes names that differ in case, or in the way that Unicode spells a letter, for the same.
+    /// Whether the folder treats names that differ in case or in Unicode normalisation as equal.
     ///
-    /// The attribute is the folder's own (ext4, F2FS, tmpfs) and is asked of each folder. File systems that always fold
-    /// are found when the store is opened.
+    /// The attribute belongs to single folders (ext4, F2FS, tmpfs), so each folder is asked. File systems that always
+    /// fold names are refused when the store opens.
     func foldsCase() throws(FileError) -> Bool {
         let flags: UInt32
         do {
             flags = try attributes()
         } catch {
-            // The file system has no such attributes, or a sandbox does not let the call through.
+            // The file system has no such attributes, or a sandbox refuses the call.
             guard [ENOTTY, EINVAL, EOPNOTSUPP, ENOSYS, EPERM, EACCES].contains(error.code) else { throw error }
             return false
         }
@@ -209,10 +210,10 @@ struct OpenFolder: ~Copyable, Sendable {
         return flags
     }
 
-    /// Linux: `FS_CASEFOLD_FL`.
+    /// The value of Linux's `FS_CASEFOLD_FL`.
     private static let foldsCaseFlag: UInt32 = 0x4000_0000
 
-    /// `statfs.f_type`.
+    /// The value of `statfs.f_type`.
     func fileSystemType() throws(FileError) -> UInt64 {
         if let type = file.fileSystem.answers.type { return type }
         var type: UInt64 = 0
@@ -225,7 +226,7 @@ struct OpenFolder: ~Copyable, Sendable {
     private func path(of name: String) -> String { "\(path)/\(name)" }
 }
 
-/// What tells one folder from every other.
+/// Distinguishes one folder from every other.
 struct FolderIdentity: Hashable, Sendable {
     var inode: UInt64
     /// See `OpenFile.generation`.

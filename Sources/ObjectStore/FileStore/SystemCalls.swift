@@ -6,8 +6,8 @@ import CLinux
     import Musl
 #endif
 
-/// System calls that `OpenFolder` and `OpenFile` need and that the C library does not offer to Swift. Each returns a
-/// negative number and leaves `errno` where it fails.
+/// System calls that `OpenFolder` and `OpenFile` need and that Swift cannot import from the C library. On failure
+/// each returns a negative number and sets `errno`.
 enum SystemCalls {
     static func openBeneath(_ folder: CInt, _ name: String, _ flags: CInt) -> CInt {
         sluice_open_beneath(folder, name, flags | O_CLOEXEC)
