@@ -13,7 +13,7 @@ package enum WireError: Error, Equatable, Sendable {
     case unknownType(UInt8)
     /// An unknown extension field with this tag, bit 15 included, that must not be skipped.
     case unknownRequiredField(type: FrameType, tag: UInt16)
-    /// Flag bits are set that the type does not define, or REPORT lacks its bit 7.
+    /// The flags contain bits that the type does not define, or a REPORT lacks bit 7.
     case reservedBits(type: FrameType, flags: UInt8)
     /// The field with this name in the specification is not UTF-8.
     case badText(type: FrameType, field: String)

@@ -124,8 +124,16 @@ package struct AgentHome: Sendable {
         return Array(try encoder.encode(configuration)) + [UInt8(ascii: "\n")]
     }
 
+    /// Whose receipts this home accepts: those of the pinned keys, or of the gateways that its authority names.
+    package func receiptTrust() throws(AgentHomeError) -> ReceiptTrust {
+        switch try gatewayTrust() {
+        case .pinnedKeys(let pins): .keys(pins)
+        case .authority(let authority, let gatewayName): .authority(authority, gatewayName: gatewayName)
+        }
+    }
+
     /// How to authenticate the gateway, from the configuration.
-    package func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
+    func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
         let configuration = try configuration()
         guard let file = configuration["ca"] else { return .pinnedKeys(Set(try pins().keys)) }
         guard configuration["pin"] == nil else {

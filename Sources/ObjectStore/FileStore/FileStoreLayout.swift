@@ -13,13 +13,13 @@ import WireProtocol
 /// DIR/<key>                                       an object
 /// DIR/.sluice/uploads/<upload id>/description     key and metadata of an unfinished upload
 ///                                 part-00001 …    one stored part each: the bytes and a footer (PartFooter)
-///                                 joined          the object to be, while an upload is completed
-///                                 completing      there while `joined` is about to become the object
-///             metadata/<2>/<62 digits>.<inode>    what is known of an object's bytes (ObjectDescription)
+///                                 joined          the joined parts, during a completion
+///                                 completing      present while `joined` becomes the object
+///             metadata/<2>/<62 digits>.<inode>    the description of an object (ObjectDescription)
 ///             identity                            the store's identity (FileStoreIdentity)
 ///             sessions/<name>                     session records
 ///             instances/<instance id>             locked as long as that FileStore lives
-///             staging/<instance id>/<number>      what that FileStore is writing or removing
+///             staging/<instance id>/<number>      files that FileStore is writing or removing
 /// ```
 struct FileStoreLayout: Sendable {
     /// The name that no key may have as its first segment.

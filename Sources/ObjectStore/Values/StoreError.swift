@@ -34,7 +34,7 @@ package struct StoreError: Error {
         case conflict
         /// This store can never hold an object under this key.
         case keyUnsupported
-        /// A part, object or record is larger than the store takes.
+        /// A part, object or record is larger than the store allows.
         case tooLarge
         /// The store does not support the call or condition.
         case unsupported

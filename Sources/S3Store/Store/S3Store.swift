@@ -6,9 +6,9 @@ import WireProtocol
 /// A bucket, or the part of a bucket below a prefix.
 ///
 /// ```
-/// PREFIX<key>                        objects, and uploads on their way
+/// PREFIX<key>                        objects and unfinished uploads
 /// PREFIX.sluice/sessions/<name>      session records
-/// PREFIX.sluice/probe/<random>       for a moment, when the store is opened
+/// PREFIX.sluice/probe/<random>       the probe's object, while the store is opened
 /// ```
 ///
 /// An object's `x-amz-meta-sluice-…` headers hold its `ObjectMetadata`. The calls need these rights on the bucket:

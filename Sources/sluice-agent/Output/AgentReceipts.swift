@@ -67,7 +67,7 @@ package struct AgentReceipts: Sendable {
     package func verify(
         key: String?, asJSON: Bool = false, _ print: (String) -> Void
     ) throws -> (count: Int, refused: Int) {
-        let trust = try receiptTrust()
+        let trust = try home.receiptTrust()
         var refused = 0
         let count = try forEach(key) { receipt in
             do throws(ReceiptError) {
@@ -85,13 +85,6 @@ package struct AgentReceipts: Sendable {
             }
         }
         return (count, refused)
-    }
-
-    private func receiptTrust() throws -> ReceiptTrust {
-        switch try home.gatewayTrust() {
-        case .pinnedKeys(let pins): .keys(pins)
-        case .authority(let authority, let gatewayName): .authority(authority, gatewayName: gatewayName)
-        }
     }
 
     private func forEach(_ key: String?, _ body: (StoredReceipt) throws -> Void) throws -> Int {

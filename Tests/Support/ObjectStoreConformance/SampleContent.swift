@@ -53,7 +53,7 @@ struct SampleContent {
         ObjectBody(byteCount: byteCount, digest: try digest, bytes: BrokenSource(buffers: buffers, end: .normal))
     }
 
-    /// A body whose source gives half of the bytes and then does what `end` says.
+    /// A body whose source gives half of the bytes and then ends as `end` says.
     func half(then end: BrokenSource.End) throws -> ObjectBody {
         let half = ByteBuffer(bytes: bytes.prefix(bytes.count / 2))
         return ObjectBody(

@@ -65,7 +65,7 @@ package final class ScriptedS3: Sendable {
         }
     }
 
-    // MARK: - What a test plans
+    // MARK: - Planning faults
 
     /// Plans a fault for the next matching calls. If several plans match, the first one applies.
     package func inject(
@@ -99,7 +99,7 @@ package final class ScriptedS3: Sendable {
         state.withLock { $0.bucket.clockOffset += duration / .seconds(1) }
     }
 
-    // MARK: - What a test looks at
+    // MARK: - Observing calls and objects
 
     /// All calls so far, in the order in which they were complete.
     package var calls: [S3Call] { state.withLock { $0.calls } }
@@ -136,7 +136,7 @@ package final class ScriptedS3: Sendable {
         }
     }
 
-    // MARK: - What others do to the bucket
+    // MARK: - Acting as another program
 
     /// Writes an object as another program.
     package func put(_ key: String, _ bytes: [UInt8]) {

@@ -133,7 +133,7 @@ import WireProtocol
         }
     }
 
-    // MARK: - What is learnt
+    // MARK: - Learning from refusals
 
     @Test(arguments: [
         ScriptedAnswer.answer(

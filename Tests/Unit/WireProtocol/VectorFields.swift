@@ -3,7 +3,7 @@ import NIOCore
 import TransferCommon
 import WireProtocol
 
-/// The `name=value` fields of a vector, taken one after another in table order (specification §14).
+/// The `name=value` fields of a vector, read in the order of the specification's frame table (specification §14).
 struct VectorFields {
     private var rest: ArraySlice<String>
 
