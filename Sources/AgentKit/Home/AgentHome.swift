@@ -1,6 +1,6 @@
 package import Cryptography
 import FoundationEssentials
-package import SecureChannel
+import SecureChannel
 import SystemSupport
 import TransferCommon
 import WireProtocol
