@@ -120,7 +120,7 @@ let package = Package(
         unitTests("Cryptography", base + nio + files + ["CryptographySupport", "SeededRandom", "TestSupport"]),
         unitTests(
             "SecureChannel",
-            base + nio + [nioEmbedded, "SecureChannel", "CryptographySupport", "SeededRandom", "TestSupport"]),
+            base + nio + files + [nioEmbedded, "SecureChannel", "CryptographySupport", "SeededRandom", "TestSupport"]),
         unitTests("ObjectStore", base + nio + files + ["ObjectStore", "ObjectStoreConformance", logging]),
         unitTests(
             "S3Store",
