@@ -99,12 +99,12 @@ let package = Package(
         room("SystemSupport", ["TransferCommon", "CLinux", "CLZ4", "CMalloc"] + nio),
         room("Cryptography", wire + ["SystemSupport", "COpenSSL", nioCore]),
         room("SecureChannel", base + nio + ["COpenSSL"]),
-        room("ObjectStore", base + nio + ["CLinux", logging]),
+        room("ObjectStore", base + nio + [logging]),
         room("S3Store", base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient, xml]),
         room(
             "GatewayKit",
             core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", logging, lifecycle, unixSignals]),
-        room("AgentKit", core + base + nio + ["SecureChannel", "CLinux", logging, unixSignals, database]),
+        room("AgentKit", core + base + nio + ["SecureChannel", logging, unixSignals, database]),
         room("CommandSupport", base + [arguments, configuration, logging, systemPackage]),
         program(
             "sluice-gateway",
@@ -120,7 +120,7 @@ let package = Package(
         unitTests("Cryptography", base + nio + files + ["CryptographySupport", "SeededRandom", "TestSupport"]),
         unitTests(
             "SecureChannel",
-            base + nio + [nioEmbedded, "SecureChannel", "CryptographySupport", "SeededRandom", "TestSupport"]),
+            base + nio + files + [nioEmbedded, "SecureChannel", "CryptographySupport", "SeededRandom", "TestSupport"]),
         unitTests("ObjectStore", base + nio + files + ["ObjectStore", "ObjectStoreConformance", logging]),
         unitTests(
             "S3Store",
@@ -145,7 +145,8 @@ let package = Package(
         support("Simulator", simulated, at: "Tests/Simulation/Simulator"),
         program("sluice-simulate", ["Simulator"], at: "Tests/Simulation/Program"),
         tests(
-            "SimulatorTests", simulated + ["Simulator", "TestSupport", "sluice-simulate"], at: "Tests/Simulation/Tests"),
+            "SimulatorTests", simulated + ["Simulator", "TestSupport", "sluice-simulate"],
+            at: "Tests/Simulation/Tests"),
         tests("ReplayTests", simulated + base + files + ["GatewayKit", nioCore], at: "Tests/Simulation/Replay"),
 
         // MARK: The real programs

@@ -24,11 +24,6 @@ static inline int sluice_open_beneath(int folder, const char *path, int flags) {
     return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
 }
 
-/// Opens what `path` names below `folder`, which may be AT_FDCWD.
-static inline int sluice_openat(int folder, const char *path, int flags) {
-    return openat(folder, path, flags);
-}
-
 /// Renames only where nothing has the new name (Linux 3.15: RENAME_NOREPLACE).
 static inline int sluice_rename_if_absent(const char *from, int folder, const char *to) {
     return (int)syscall(SYS_renameat2, AT_FDCWD, from, folder, to, 1u);

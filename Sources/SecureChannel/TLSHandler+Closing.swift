@@ -2,121 +2,131 @@ package import NIOCore
 
 extension TLSHandler {
     package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        switch (mode, phase) {
-        case (.input, _), (.all, .closed), (.output, .closed):
-            context.close(mode: mode, promise: promise)
-        case (.output, .closing), (.output, .failed):
-            promise?.fail(ChannelError.outputClosed)
-        case (.output, _):
-            guard !isOutputClosing else {
-                promise?.fail(ChannelError.outputClosed)
-                return
-            }
-            isOutputClosing = true
-            outputPromise = promise
-            for promise in queue.removeAll(keepingFlushed: true) { promise.fail(ChannelError.outputClosed) }
-            encrypt(context)
-        case (.all, .idle), (.all, .handshaking):
-            addClosePromise(promise)
-            closeNow(context)
-        case (.all, .open):
-            beginClosing(context, promise: promise)
-        case (.all, .closing), (.all, .failed):
-            addClosePromise(promise)
+        switch mode {
+        case .input: context.close(mode: .input, promise: promise)
+        case .output: closeOutput(context, promise)
+        case .all: closeAll(context, promise)
         }
     }
 
-    /// The connection is of no use any more: tells the handlers behind why, and the peer if OpenSSL has an alert for
-    /// it. A connection that was about to end anyway just does.
-    func fail(_ context: ChannelHandlerContext, _ error: TLSError) {
-        switch phase {
-        case .failed, .closed: return
-        case .closing: return closeNow(context)
-        case .idle, .handshaking, .open: break
+    private func closeOutput(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
+        switch state.closeOutput() {
+        case .sayGoodbye:
+            outputPromise = promise
+            for promise in queue.removeAll(keepingFlushed: true) { promise.fail(ChannelError.outputClosed) }
+            encrypt(context)
+        case .refuse:
+            promise?.fail(ChannelError.outputClosed)
+        case .passOn:
+            context.close(mode: .output, promise: promise)
         }
-        end(error)
-        phase = .failed
-        let alert = isInactive ? nil : connection.stream.takeOutbound()
-        if let alert { context.writeAndFlush(wrapOutboundOut(alert), promise: nil) }
-        context.fireErrorCaught(error)
-        guard phase == .failed else { return }
-        guard alert != nil, context.channel.isActive else { return closeNow(context) }
-        // A connection that is closed while the peer's bytes are unread is reset, and then the peer may never see the
-        // alert. So only our direction ends, and the peer's is read until it ends too.
-        startTimer(limits.lingering, context) { $0.closeNow($1) }
-        context.close(mode: .output, promise: nil)
-        if phase == .failed { context.read() }
+    }
+
+    private func closeAll(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
+        switch state.close() {
+        case .closeChannel:
+            addClosePromise(promise)
+            closeNow(context)
+        case .sayGoodbye:
+            addClosePromise(promise)
+            sayGoodbye(context)
+        case .wait:
+            addClosePromise(promise)
+        case .passOn:
+            context.close(mode: .all, promise: promise)
+        }
+    }
+
+    /// Ends a connection that cannot go on: reports the error to the handlers behind, and to the peer if OpenSSL has an
+    /// alert for it. Where the connection was closing anyway, nothing is reported.
+    func fail(_ context: ChannelHandlerContext, _ error: TLSError) {
+        switch state.fail() {
+        case .nothing:
+            return
+        case .closeChannel:
+            return closeNow(context)
+        case .tellHandlers:
+            abandonWrites(error)
+            context.fireErrorCaught(error)
+        case .tellBothSides:
+            abandonWrites(error)
+            let alert = connection.stream.takeOutbound()
+            if let alert { context.writeAndFlush(wrapOutboundOut(alert), promise: nil) }
+            context.fireErrorCaught(error)
+            guard state.phase == .failed else { return }
+            guard alert != nil, context.channel.isActive else { return closeNow(context) }
+            // The system resets a connection that is closed while bytes of the peer are unread, and the peer may then
+            // never see the alert. So only our direction is closed, and the peer's is read until it ends too.
+            startTimer(limits.lingering, context) { $0.closeNow($1) }
+            context.close(mode: .output, promise: nil)
+            if state.phase == .failed { context.read() }
+        }
     }
 
     /// The peer will send no more.
     func receivedCloseNotify(_ context: ChannelHandlerContext) {
-        isInputClosed = true
-        guard !isInactive else { return }
-        switch phase {
-        case .closing:
-            closeIfDone(context)
-        case .open where allowsHalfClosure(context):
+        switch state.receivedGoodbye() {
+        case .nothing:
+            break
+        case .closeChannel:
+            closeNow(context)
+        case .inputEnded where allowsHalfClosure(context):
             completeBurst(context)
             context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-            if phase == .open, isCloseNotifySent { beginClosing(context, promise: nil) }
-        case .open:
+            if state.haveBothEnded { beginClosing(context) }
+        case .inputEnded:
             completeBurst(context)
-            beginClosing(context, promise: nil)
-        case .idle, .handshaking, .failed, .closed:
-            break
+            beginClosing(context)
         }
     }
 
     private func allowsHalfClosure(_ context: ChannelHandlerContext) -> Bool {
-        // A channel that does not know the option does not do it.
+        // A channel that does not know the option has no half-closure.
         (try? context.channel.syncOptions?.getOption(.allowRemoteHalfClosure)) ?? false
     }
 
-    private func beginClosing(_ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
-        guard phase == .open else { return addClosePromise(promise) }
-        phase = .closing
-        addClosePromise(promise)
+    private func beginClosing(_ context: ChannelHandlerContext) {
+        if state.beginClosing() { sayGoodbye(context) }
+    }
+
+    /// Sends what was flushed and the goodbye, and waits for the peer's goodbye.
+    private func sayGoodbye(_ context: ChannelHandlerContext) {
         for promise in queue.removeAll(keepingFlushed: true) { promise.fail(ChannelError.ioOnClosedChannel) }
         startTimer(limits.closing, context) { $0.closeNow($1) }
         encrypt(context)
         deliver(context, isForced: true)
         closeIfDone(context)
-        if phase == .closing { context.read() }
+        if case .closing = state.phase { context.read() }
     }
 
-    /// Says goodbye once all that was flushed before is on its way.
+    /// Sends the goodbye if it is due and all that was flushed before has been encrypted.
     func sendCloseNotifyIfDue(_ context: ChannelHandlerContext) {
-        let isDue = phase == .closing || phase == .open && isOutputClosing
-        guard isDue, !isCloseNotifySent, !queue.hasFlushed, gathered.readableBytes == 0 else { return }
-        isCloseNotifySent = true
+        guard state.isGoodbyeDue, !queue.hasFlushed, gathered.readableBytes == 0 else { return }
+        state.goodbyeSent()
         connection.sendCloseNotify()
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { _ in
-            self.isCloseNotifyWritten = true
+            self.state.goodbyeTaken()
             self.closeIfDone(context)
         }
         context.writeAndFlush(wrapOutboundOut(connection.stream.takeOutbound() ?? ByteBuffer()), promise: promise)
-        guard phase == .open else { return }
+        guard case .open = state.phase else { return }
         let outputPromise = outputPromise
         self.outputPromise = nil
         context.close(mode: .output, promise: outputPromise)
-        if isInputClosed { beginClosing(context, promise: nil) }
+        if state.haveBothEnded { beginClosing(context) }
     }
 
     private func closeIfDone(_ context: ChannelHandlerContext) {
-        if phase == .closing, isCloseNotifyWritten, isInputClosed { closeNow(context) }
+        if state.isDone { closeNow(context) }
     }
 
-    /// Closes the channel whatever state it is in.
+    /// Closes the channel in any phase.
     func closeNow(_ context: ChannelHandlerContext) {
         end(ChannelError.ioOnClosedChannel)
         let promise = closePromise
         closePromise = nil
-        if isInactive {
-            promise?.succeed()
-        } else {
-            context.close(mode: .all, promise: promise)
-        }
+        context.close(mode: .all, promise: promise)
     }
 
     private func addClosePromise(_ promise: EventLoopPromise<Void>?) {

@@ -2,34 +2,36 @@ package import NIOCore
 
 extension TLSHandler {
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // What comes after a failure is only waited out.
-        guard phase != .failed, phase != .closed else { return }
+        switch state.phase {
+        case .idle, .handshaking, .open, .closing, .draining: break
+        case .failed, .drained, .closed: return
+        }
         connection.stream.append(unwrapInboundIn(data))
-        if phase == .handshaking { continueHandshake(context) }
+        if case .handshaking = state.phase { continueHandshake(context) }
         deliver(context, isForced: false)
-        // OpenSSL may have put a write off until a message of the peer was complete.
+        // OpenSSL puts a write off while it has only a part of a message of the peer.
         if queue.hasFlushed || gathered.readableBytes > 0 { encrypt(context) }
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
-        let wasInBurst = isInBurst
+        let wasInBurst = demand.isInBurst
         completeBurst(context)
-        switch phase {
+        switch state.phase {
         case .handshaking, .closing, .failed: context.read()
-        // The demand is still there where the peer's bytes held nothing for the handlers behind.
-        case .open where !wasInBurst && isReadWanted: context.read()
-        case .idle, .open, .closed: break
+        // The peer's bytes held nothing for the handlers behind, so their demand is not answered yet.
+        case .open where !wasInBurst && demand.isWanted: context.read()
+        case .idle, .open, .draining, .drained, .closed: break
         }
     }
 
     package func read(context: ChannelHandlerContext) {
-        isReadWanted = true
-        if phase == .open, !isInBurst, connection.hasUnread {
+        demand.requested()
+        if case .open = state.phase, !demand.isInBurst, connection.hasUnread {
             deliver(context, isForced: false)
             completeBurst(context)
         }
-        // Even where the demand has been answered by now: the channel repeats its own demand (`autoRead`) only when it
-        // has read, so it may not be left without one. What it brings waits for the next demand.
+        // The channel reads even where the demand has been answered by now: with `autoRead` it repeats its own demand
+        // only after it has read. What it brings waits for the next demand.
         context.read()
     }
 
@@ -37,32 +39,35 @@ extension TLSHandler {
         guard case .inputClosed? = event as? ChannelEvent else {
             return context.fireUserInboundEventTriggered(event)
         }
-        switch phase {
+        switch state.phase {
         case .idle, .handshaking:
             fail(context, TLSError(.handshakeInterrupted))
         case .open:
             deliver(context, isForced: true)
             completeBurst(context)
-            // The goodbye, if there was one, was told when it was read.
-            if phase == .open, !isInputClosed { fail(context, TLSError(.truncated)) }
+            // After a goodbye of the peer, which was reported when it was read, the channel's end is no error.
+            if case .open(.open, _) = state.phase { fail(context, TLSError(.truncated)) }
         case .closing, .failed:
             closeNow(context)
-        case .closed:
+        case .draining, .drained, .closed:
             break
         }
     }
 
-    /// Decrypts what is there and fires it, if there is demand for it; drops it, if the connection is closing.
-    /// - Parameter isForced: at the end of the connection, when there will be no demand any more.
+    /// Decrypts what has arrived and fires it, if there is demand for it; drops it while the connection is closing.
+    /// - Parameter isForced: whether it is fired without demand, because the connection ends.
     func deliver(_ context: ChannelHandlerContext, isForced: Bool) {
-        while connection.hasUnread, !isInputClosed {
-            guard phase == .closing || phase == .open && (isForced || isReadWanted || isInBurst) else { return }
+        while connection.hasUnread {
+            switch state.reading {
+            case .delivered: guard isForced || demand != .none else { return }
+            case .dropped: break
+            case .stopped: return
+            }
             var plain = context.channel.allocator.buffer(capacity: connection.plainBytesEstimate)
             let outcome = connection.read(into: &plain)
             sendOutbound(context)
-            if phase == .open, plain.readableBytes > 0 {
-                isReadWanted = false
-                isInBurst = true
+            if state.reading == .delivered, plain.readableBytes > 0 {
+                demand.delivered()
                 context.fireChannelRead(wrapInboundOut(plain))
             }
             switch outcome {
@@ -74,10 +79,8 @@ extension TLSHandler {
         }
     }
 
-    /// Tells the handlers behind that this was all for now, if they were given anything.
+    /// Fires `channelReadComplete` if bytes have been fired since the last time.
     func completeBurst(_ context: ChannelHandlerContext) {
-        guard isInBurst else { return }
-        isInBurst = false
-        context.fireChannelReadComplete()
+        if demand.completeBurst() { context.fireChannelReadComplete() }
     }
 }

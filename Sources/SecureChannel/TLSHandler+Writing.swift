@@ -1,37 +1,35 @@
 package import NIOCore
 
 extension TLSHandler {
-    /// Of plain text; the most that TLS allows.
+    /// The longest plain text of one record that TLS allows.
     static let recordBytesMax = 16 * 1024
 
-    /// Header, content type and tag, with each of the ciphers.
+    /// Header, content type and tag; the same for each of the ciphers.
     static let recordOverheadBytes = 22
 
     /// As many records as fit into half a mebibyte, the size of the buffer that they are encrypted into.
     static let sliceRecordCount = 31
 
-    /// What of OpenSSL's own messages may wait to be sent; a handshake's last flight is a few kilobytes.
+    /// How much of TLS's own messages may wait to be sent; a handshake's last flight is a few kilobytes.
     private static let answerBytesMax = 64 * 1024
 
     private static let sliceBytesMax = sliceRecordCount * recordBytesMax
 
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard !isOutputClosing else {
-            promise?.fail(ChannelError.outputClosed)
-            return
-        }
-        switch phase {
-        case .idle, .handshaking:
+        switch state.writing {
+        case .waits:
             queue.append(unwrapOutboundIn(data), promise: promise)
             if queue.byteCount > limits.pendingBytesMax { fail(context, TLSError(.tooMuchPending)) }
-        case .open:
+        case .encrypted:
             queue.append(unwrapOutboundIn(data), promise: promise)
-            // Encrypted ahead of the flush, these bytes count for the channel's writability as they should.
+            // Bytes count for the channel's writability only once they are encrypted, so do not wait for the flush.
             if queue.byteCount >= Self.sliceBytesMax {
                 queue.flush()
                 encrypt(context, isFlushing: false)
             }
-        case .closing, .failed, .closed:
+        case .outputClosed:
+            promise?.fail(ChannelError.outputClosed)
+        case .closed:
             promise?.fail(ChannelError.ioOnClosedChannel)
         }
     }
@@ -47,14 +45,14 @@ extension TLSHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    /// Encrypts and sends flushed plain text while the channel is writable, and the goodbye behind it if it is due.
+    /// Encrypts and sends flushed plain text while the channel is writable, and then the goodbye if it is due.
     func encrypt(_ context: ChannelHandlerContext, isFlushing: Bool = true) {
-        // Sending changes writability, which leads back here.
+        // Sending changes the channel's writability, and that calls this function again.
         guard !isEncrypting else { return }
         isEncrypting = true
         var outcome = SSLConnection.OnWrite.written
-        while case .written = outcome, phase == .open || phase == .closing,
-            queue.hasFlushed || gathered.readableBytes > 0, context.channel.isWritable
+        while case .written = outcome, state.maySend, queue.hasFlushed || gathered.readableBytes > 0,
+            context.channel.isWritable
         {
             outcome = encryptSlice(context.channel.allocator)
             let promise = gathered.readableBytes == 0 ? joined(queue.takeFinishedPromises()) : nil
@@ -67,14 +65,18 @@ extension TLSHandler {
         sendCloseNotifyIfDue(context)
     }
 
-    /// What OpenSSL has to say by itself: the handshake, answers to key updates.
+    /// Sends what OpenSSL wrote by itself: messages of the handshake, answers to key updates.
     func sendOutbound(_ context: ChannelHandlerContext) {
-        guard !isInactive, let bytes = connection.stream.takeOutbound() else { return }
-        guard phase == .open else {
+        switch state.phase {
+        case .idle, .handshaking, .open, .closing, .failed: break
+        case .draining, .drained, .closed: return
+        }
+        guard let bytes = connection.stream.takeOutbound() else { return }
+        guard case .open = state.phase else {
             context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
             return
         }
-        // A peer that asks and asks, and does not read, would have the answers pile up.
+        // The answers of a peer that keeps asking and never reads would use up memory.
         let byteCount = bytes.readableBytes
         answerByteCount += byteCount
         guard answerByteCount <= Self.answerBytesMax else {
@@ -85,8 +87,8 @@ extension TLSHandler {
         context.writeAndFlush(wrapOutboundOut(bytes), promise: promise)
     }
 
-    /// Every record is a full one but the last, however the writes were cut. What fills records by itself is encrypted
-    /// from where it lies; only beginnings and ends are copied together first.
+    /// Makes full records and a shorter last one, however the plain text was cut into writes. A write that fills records
+    /// is encrypted without a copy; only the rest at its beginning and end is copied together with its neighbours.
     private func encryptSlice(_ allocator: ByteBufferAllocator) -> SSLConnection.OnWrite {
         let plainByteCount = min(queue.byteCount + gathered.readableBytes, Self.sliceBytesMax)
         let recordCount = plainByteCount / Self.recordBytesMax + 1
@@ -128,7 +130,7 @@ extension TLSHandler {
         return outcome
     }
 
-    /// One promise that keeps all.
+    /// One promise that completes all of them.
     private func joined(_ promises: [EventLoopPromise<Void>]) -> EventLoopPromise<Void>? {
         guard let first = promises.first else { return nil }
         for promise in promises.dropFirst() { first.futureResult.cascade(to: promise) }

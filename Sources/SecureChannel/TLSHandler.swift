@@ -3,91 +3,58 @@ package import NIOCore
 /// TLS 1.3 on a channel: the first handler of its pipeline, plain text on one side and cipher text on the other.
 ///
 /// - **Reading** follows demand. Cipher text is decrypted only when the handlers behind have asked to read. Without
-///   demand nothing is read from the socket, but during the handshake, and while the end of a closing connection is
-///   awaited. What waits for demand is at most what two readings of the socket brought.
-///   Turning `autoRead` on is no demand, since the channel hears it alone: whoever does so calls `read()`, too.
+///   demand nothing is read from the socket, except during the handshake and while a closing connection waits for the
+///   peer's goodbye. At most what two reads of the socket brought waits for demand. A handler that turns `autoRead` on
+///   has to call `read()` as well, because the channel does not report the change as demand.
 /// - **Writing** follows writability. Flushed plain text is encrypted while the channel is writable, in slices of
-///   `sliceRecordCount` records, so that what is encrypted and not sent is bounded by a slice and the channel's own
-///   mark, however much is written at once.
-/// - **Closing** says goodbye (`close_notify`) behind everything that was flushed, and waits for the peer's goodbye.
+///   `sliceRecordCount` records. So at most one slice more than the channel's own mark is encrypted and not sent,
+///   however much is written at once.
+/// - **Closing** sends a goodbye (`close_notify`) after everything that was flushed, and waits for the peer's goodbye.
 ///   An end without one is an error, `TLSError.Code.truncated`. `close(mode: .output)` ends one direction only.
 ///   A peer's goodbye closes the channel, or fires `ChannelEvent.inputClosed` where remote half-closure is allowed.
-/// - **Failing** fires one `TLSError`, tells the peer by an alert, and closes.
+/// - **Failing** fires one `TLSError`, sends the peer an alert, and closes the channel.
 ///
-/// ```
-/// idle ──active──▶ handshaking ──complete──▶ open ──close──▶ closing ──goodbyes said, or time over──▶ closed
-///                       └─────────failure──────┴──▶ failed ──peer gone, or time over──▶ closed
-/// ```
+/// `TLSState` decides which phase follows which. This class owns what a pure machine cannot: OpenSSL's connection,
+/// buffers, promises and the timer.
 package final class TLSHandler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
     package typealias OutboundIn = ByteBuffer
     package typealias OutboundOut = ByteBuffer
 
-    /// See the diagram above.
-    enum Phase {
-        case idle
-        case handshaking
-        case open
-        /// Goodbye is to be said or has been, and what still comes in is dropped.
-        case closing
-        /// The alert is on its way, and the peer shall have time to read it.
-        case failed
-        case closed
-    }
-
-    /// Frees itself with the handler.
     let connection: SSLConnection
     let limits: TLSLimits
 
     /// OpenSSL uses it for as long as the connection lives.
     private let tlsContext: TLSContext
 
-    var phase = Phase.idle
+    var state = TLSState()
 
     // MARK: Reading; see `TLSHandler+Reading.swift`.
 
-    /// The handlers behind have asked to read, and nothing has been fired since.
-    var isReadWanted = false
-
-    /// Something has been fired, and `channelReadComplete` has not.
-    var isInBurst = false
-
-    /// The peer has said goodbye.
-    var isInputClosed = false
-
-    /// The channel delivers nothing any more, and there is nothing left to close.
-    var isInactive = false
+    var demand = ReadDemand.none
 
     // MARK: Writing; see `TLSHandler+Writing.swift`.
 
-    /// Written and not encrypted yet.
+    /// Plain text that was written and is not encrypted yet.
     var queue = PlaintextQueue()
 
-    /// The record that is being put together from several writes. Empty between calls, but where OpenSSL put it off.
+    /// The record that is being put together from several writes. Empty between calls, unless OpenSSL could not take
+    /// it yet.
     var gathered = ByteBuffer()
 
-    /// A loop further up the stack encrypts already.
+    /// Whether a caller of this call encrypts already. It says nothing about the connection, so no phase owns it.
     var isEncrypting = false
 
-    /// Of messages of TLS's own that have been written and not sent.
+    /// How much of TLS's own messages has been written to the channel and not sent.
     var answerByteCount = 0
 
     // MARK: Closing; see `TLSHandler+Closing.swift`.
 
-    /// `close(mode: .output)` has been called.
-    var isOutputClosing = false
-
-    /// Our goodbye is on its way, and nothing can be encrypted any more.
-    var isCloseNotifySent = false
-
-    /// The system has taken our goodbye.
-    var isCloseNotifyWritten = false
-
-    /// Of `close(mode: .output)`, until it has been handed on.
+    /// The promise of `close(mode: .output)`, until it is passed on to the channel.
     var outputPromise: EventLoopPromise<Void>?
 
-    /// Of `close()`, until it has been handed on.
+    /// The promise of `close()`, until it is passed on to the channel.
     var closePromise: EventLoopPromise<Void>?
     private var timer: Scheduled<Void>?
 
@@ -109,15 +76,14 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     private func begin(_ context: ChannelHandlerContext) {
-        guard phase == .idle else { return }
-        phase = .handshaking
+        guard state.channelBecameActive() else { return }
         startTimer(limits.handshake, context) { $0.fail($1, TLSError(.handshakeTimedOut)) }
-        // OpenSSL makes itself comfortable for a handshake. On the gateway it does so only for those who say something.
+        // The first call allocates what a handshake needs. A gateway makes it only once the peer has sent something.
         if connection.speaksFirst { continueHandshake(context) }
         context.read()
     }
 
-    /// Goes on as far as the bytes reach that are there.
+    /// Continues the handshake with the bytes that have arrived.
     func continueHandshake(_ context: ChannelHandlerContext) {
         switch connection.shakeHands() {
         case .wantsMore:
@@ -126,7 +92,7 @@ package final class TLSHandler: ChannelDuplexHandler {
             fail(context, error)
         case .complete:
             guard let peer = connection.peer else { return fail(context, TLSError(.noCertificate)) }
-            phase = .open
+            state.handshakeCompleted()
             stopTimer()
             sendOutbound(context)
             context.fireUserInboundEventTriggered(TLSHandshakeCompleted(peer: peer))
@@ -134,20 +100,28 @@ package final class TLSHandler: ChannelDuplexHandler {
         }
     }
 
-    /// What the peer showed in the handshake, DER: the certificate of the key that it proved, then those behind it.
-    /// Empty before the handshake is complete, and where there are more of them than anybody should have to keep. On an
-    /// agent only: a gateway's own library leaves out the first.
-    package var peerCertificates: [[UInt8]] { phase == .open ? connection.peerCertificates : [] }
+    /// The certificates that the peer showed in the handshake, DER: that of the key it proved, then those behind it.
+    ///
+    /// Empty before the handshake is complete, and where there are more than `CertificateAuthority.chainCountMax`. Only
+    /// for agents: on a gateway OpenSSL leaves out the first.
+    package var peerCertificates: [[UInt8]] {
+        switch state.phase {
+        case .open, .draining: connection.peerCertificates
+        case .idle, .handshaking, .closing, .failed, .drained, .closed: []
+        }
+    }
 
     // MARK: - Ending
 
     package func channelInactive(context: ChannelHandlerContext) {
-        isInactive = true
-        let wasHandshaking = phase == .handshaking
-        // Whatever came before the end is for the handlers behind, whether or not they have asked.
-        if phase == .open { deliver(context, isForced: true) }
-        if wasHandshaking || phase == .open && !isInputClosed {
-            context.fireErrorCaught(TLSError(wasHandshaking ? .handshakeInterrupted : .truncated))
+        switch state.channelBecameInactive() {
+        case .deliverRest:
+            deliver(context, isForced: true)
+            if state.finishDraining() { context.fireErrorCaught(TLSError(.truncated)) }
+        case .handshakeInterrupted:
+            context.fireErrorCaught(TLSError(.handshakeInterrupted))
+        case .nothing:
+            break
         }
         end(ChannelError.ioOnClosedChannel)
         closePromise?.succeed()
@@ -160,10 +134,15 @@ package final class TLSHandler: ChannelDuplexHandler {
         end(ChannelError.ioOnClosedChannel)
     }
 
-    /// Nothing is read or written after this. Does nothing when called again.
-    /// - Parameter error: for those whose writes have not been sent.
+    /// Nothing is read or written after this. Safe to repeat.
+    /// - Parameter error: for writes that have not been sent.
     func end(_ error: any Error) {
-        phase = .closed
+        state.end()
+        abandonWrites(error)
+    }
+
+    /// Fails what waits to be sent, and stops the timer of the phase that is over.
+    func abandonWrites(_ error: any Error) {
         stopTimer()
         for promise in queue.removeAll(keepingFlushed: false) { promise.fail(error) }
         outputPromise?.fail(error)

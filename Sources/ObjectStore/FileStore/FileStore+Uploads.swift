@@ -1,3 +1,4 @@
+import SystemSupport
 package import TransferCommon
 import WireProtocol
 

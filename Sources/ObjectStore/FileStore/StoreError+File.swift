@@ -1,3 +1,5 @@
+import SystemSupport
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -5,7 +7,7 @@
 #endif
 
 extension StoreError {
-    /// What a failed system call means where the step itself does not know better.
+    /// Maps a failed system call to a store error, for steps that know nothing more precise.
     init(_ error: FileError) {
         switch error.code {
         case ENOSPC, EDQUOT:
@@ -15,13 +17,13 @@ extension StoreError {
         case EROFS:
             self.init(.denied, "The store's directory is read-only.", cause: error)
         case ENOENT:
-            // Only FileStore's own folders are met here; where something may be missing, the step knows.
+            // The path is in FileStore's own folders: steps in which a file may be missing handle ENOENT themselves.
             self.init(.noSuchBucket, "Something is missing in the store's directory.", cause: error)
         case ENAMETOOLONG, ENOTDIR, EISDIR, ELOOP, EILSEQ:
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EXDEV:
             self.init(.keyUnsupported, "The key's folder lies on another file system than the store.", cause: error)
-        case EINVAL where [.rename, .renameIfAbsent, .link, .makeFolder].contains(error.call.operation):
+        case EINVAL where [.rename, .renameIfAbsent, .link, .makeFolder].contains(error.call?.operation):
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EFBIG:
             self.init(.tooLarge, "The file system takes no file so large.", cause: error)
@@ -34,7 +36,7 @@ extension StoreError {
         }
     }
 
-    /// Any error that the steps on the directory throw.
+    /// Maps any error of a step on the directory to a store error.
     init(anyFrom error: any Error) {
         switch error {
         case let error as StoreError: self = error
@@ -42,11 +44,5 @@ extension StoreError {
         case is CancellationError: self.init(.cancelled, cause: error)
         default: self.init(.unavailable, cause: error)
         }
-    }
-}
-
-extension FileError: CustomDebugStringConvertible {
-    package var debugDescription: String {
-        "\(call.operation) \(call.path)\(call.target.map { " to \($0)" } ?? ""): error \(code)"
     }
 }

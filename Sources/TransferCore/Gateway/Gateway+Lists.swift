@@ -45,7 +45,7 @@ extension Gateway {
             let needed = GatewayConnection.listBytes(of: use.listed) + GatewayConnection.listBytes(of: page.entries)
             if needed > use.listBytes {
                 guard context.reserve(needed - use.listBytes, device: device.fingerprint) else {
-                    return putOffCompletion(at: attachment)
+                    return deferCompletion(at: attachment)
                 }
                 use.listBytes = needed
             }
@@ -69,11 +69,11 @@ extension Gateway {
         if case .listing = use.stage {
             return refuseForRoom(at: attachment)
         }
-        putOffCompletion(at: attachment)
+        deferCompletion(at: attachment)
     }
 
     /// There is no room for the list now: the agent resumes later and lists again.
-    private mutating func putOffCompletion(at attachment: Attachment) {
+    private mutating func deferCompletion(at attachment: Attachment) {
         let report = ErrorReport(
             scope: .session, code: .busy, retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds,
             message: "the gateway has no room for the list now")

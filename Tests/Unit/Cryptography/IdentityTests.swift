@@ -75,9 +75,9 @@ import WireProtocol
     @Test func aMissingDirectoryIsNotMade() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let missing = directory.file("missing")
-            let path = missing + "/identity.crt"
-            let expected = IdentityError.file(FileError(path: path, failed: .openDirectory, errno: ENOENT))
-            #expect(throws: expected) { try Identity.create(in: missing, name: "gateway") }
+            let cause = FileError.Cause.system(FileCall(.openFolder, missing), errno: ENOENT)
+            let expected = FileError(path: missing + "/identity.crt", cause: cause)
+            #expect(throws: IdentityError.file(expected)) { try Identity.create(in: missing, name: "gateway") }
         }
     }
 
@@ -86,7 +86,7 @@ import WireProtocol
         try await withTemporaryDirectory("secure-channel") { directory in
             _ = try Identity.create(in: directory.directoryPath, name: "gateway")
             try FileManager.default.removeItem(atPath: directory.file(name))
-            let expected = FileError(path: directory.file(name), failed: .open, errno: ENOENT)
+            let expected = FileError(FileCall(.openFile, directory.file(name)), errno: ENOENT)
             #expect(throws: IdentityError.file(expected)) { try Identity.load(from: directory.directoryPath) }
             #expect(expected.description.contains(name))
         }

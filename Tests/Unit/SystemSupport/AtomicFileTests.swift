@@ -48,7 +48,8 @@ import Testing
             let path = directory.file("list")
             try AtomicFile.write(Self.old, to: path, mode: .ownerOnly)
             try write("foreign", to: directory.file("taken"))
-            #expect(throws: FileError(path: path, failed: .createTemporary, errno: EEXIST)) {
+            let call = FileCall(.createFile, directory.file("taken"))
+            #expect(throws: FileError(path: path, cause: .system(call, errno: EEXIST))) {
                 try AtomicFile.write(Self.new, to: path, mode: .ownerOnly, temporaryName: "taken", mayReplace: true)
             }
             #expect(try contents(of: path) == Self.old)
@@ -72,7 +73,9 @@ import Testing
                 } catch {
                     failure = error
                 }
-                try #require(failure == FileError(path: path, failed: .write, errno: EFBIG))
+                try #require(failure?.path == path)
+                try #require(failure?.call?.operation == .write)
+                try #require(failure?.code == EFBIG)
                 try #require(try contents(of: path) == Array("old content".utf8))
                 try #require(try directory.names() == ["list"])
             }
@@ -103,9 +106,12 @@ import Testing
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("list")
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
-            #expect(throws: FileError(path: path, failed: .rename, errno: EISDIR)) {
+            let error = #expect(throws: FileError.self) {
                 try AtomicFile.write(Self.new, to: path, mode: .ownerOnly)
             }
+            #expect(error?.path == path)
+            #expect(error?.call?.operation == .rename)
+            #expect(error?.code == EISDIR)
             #expect(try directory.names() == ["list"])
         }
     }
@@ -113,7 +119,8 @@ import Testing
     @Test func aMissingDirectoryIsAnError() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("missing/list")
-            #expect(throws: FileError(path: path, failed: .openDirectory, errno: ENOENT)) {
+            let call = FileCall(.openFolder, directory.file("missing"))
+            #expect(throws: FileError(path: path, cause: .system(call, errno: ENOENT))) {
                 try AtomicFile.write(Self.new, to: path, mode: .ownerOnly)
             }
         }
@@ -183,11 +190,5 @@ import Testing
                 try await group.waitForAll()
             }
         }
-    }
-
-    @Test func theSentenceForALogNamesNoDirectory() {
-        let error = FileError(path: "/srv/site/keyring", failed: .rename, errno: EACCES)
-        #expect(error.description == "Could not put keyring in its place: Permission denied.")
-        #expect(error.debugDescription == "Could not put /srv/site/keyring in its place: Permission denied.")
     }
 }

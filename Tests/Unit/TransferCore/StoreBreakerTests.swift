@@ -1,3 +1,4 @@
+import RepositoryFiles
 import SeededRandom
 import Testing
 import TransferCommon
@@ -367,7 +368,7 @@ import WireProtocol
     /// The table at the top of the source names each state, and no other.
     @Test func theTableNamesTheStates() throws {
         let names: Set<String> = ["closed", "open", "trying", "rising"]
-        let rows = try SourceText.tableRows(of: "Sources/TransferCore/Gateway/StoreBreaker.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/StoreBreaker.swift")
         #expect(rows.count == 10)
         #expect(Set(rows.map(\.from)) == names)
         #expect(Set(rows.map(\.to)) == names)

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
-
 /// Reads small files of which a longest length is known, so that no file can take more memory than that.
 package enum BoundedFile {
     /// Who may be able to use a file for it to be read at all.
@@ -17,14 +9,16 @@ package enum BoundedFile {
 
     /// - Returns: the whole content, at most `bytesMax` bytes; symbolic links are followed.
     package static func read(_ path: String, bytesMax: Int, access: Access) throws(FileError) -> [UInt8] {
-        // Opening a pipe without this flag would wait for a writer, perhaps for ever.
-        let file = try OpenFile(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), path: path, operation: .open)
+        let file = try FileSystem().open(path, followsLinks: true)
         // The mode is asked of the open file: a name could stand for another one by now.
-        let status = try file.status(path: path)
-        guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(path: path, cause: .notRegularFile) }
-        if access == .ownerOnly, status.st_mode & 0o077 != 0 {
-            throw FileError(path: path, cause: .openToOthers(mode: UInt32(status.st_mode & 0o777)))
+        let status = try file.status()
+        guard status.kind == .file else { throw FileError(path: path, cause: .notRegularFile) }
+        if access == .ownerOnly, status.permissions & 0o077 != 0 {
+            throw FileError(path: path, cause: .openToOthers(mode: status.permissions))
         }
-        return try file.readAll(bytesMax: bytesMax, path: path)
+        // One byte more than allowed shows that the file is longer.
+        let bytes = try file.read(bytesMax + 1, at: 0)
+        guard bytes.count <= bytesMax else { throw FileError(path: path, cause: .tooLong(bytesMax: bytesMax)) }
+        return bytes
     }
 }

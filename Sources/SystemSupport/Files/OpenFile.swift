@@ -5,9 +5,9 @@
 #endif
 
 /// An open file or folder. Closed when it goes out of scope; whoever needs to know that bytes are safe syncs first.
-struct OpenFile: ~Copyable, Sendable {
+package struct OpenFile: ~Copyable, Sendable {
     let descriptor: CInt
-    let path: String
+    package let path: String
     let fileSystem: FileSystem
     private var isLocked = false
 
@@ -19,19 +19,19 @@ struct OpenFile: ~Copyable, Sendable {
 
     deinit {
         if isLocked { _ = flock(descriptor, LOCK_UN) }
-        // An error here is of no use: bytes that matter have been synced.
+        // An error here has no consequence: the caller has synced all bytes that matter.
         close(descriptor)
     }
 
     /// Size, identity and times as they are now.
-    func status() throws(FileError) -> FileStatus {
+    package func status() throws(FileError) -> FileStatus {
         var status = stat()
-        try fileSystem.perform(FileCall(operation: .status, path: path)) { fstat(descriptor, &status) }
+        try fileSystem.perform(FileCall(.status, path)) { fstat(descriptor, &status) }
         return FileStatus(status)
     }
 
     /// A number that tells this file from an earlier one of the same inode number. 0 where the file system keeps none.
-    func generation() -> UInt32 {
+    package func generation() -> UInt32 {
         var generation: UInt64 = 0
         let isKnown = withUnsafeMutablePointer(to: &generation) { ioctl(descriptor, Self.getGeneration, $0) == 0 }
         return isKnown ? UInt32(truncatingIfNeeded: generation) : 0
@@ -40,22 +40,22 @@ struct OpenFile: ~Copyable, Sendable {
     /// Linux: `FS_IOC_GETVERSION`, `_IOR('v', 1, long)`.
     private static let getGeneration: UInt = 0x8008_7601
 
-    /// Reads up to the buffer's size.
+    /// Reads up to the buffer's size at a byte offset.
     ///
     /// - Returns: 0 only at the end of the file.
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
-        let call = FileCall(operation: .read, path: path)
-        guard let position = off_t(exactly: offset) else { throw FileError(call: call, code: EFBIG) }
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
+        let call = FileCall(.read, path)
+        guard let position = off_t(exactly: offset) else { throw FileError(call, errno: EFBIG) }
         return try fileSystem.perform(call) { pread(descriptor, buffer.baseAddress, buffer.count, position) }
     }
 
     /// Reads exactly `count` bytes, or to the end of the file where that comes first.
-    func read(_ count: Int, at offset: UInt64) throws(FileError) -> [UInt8] {
+    package func read(_ count: Int, at offset: UInt64) throws(FileError) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: min(count, 1 << 16))
         while bytes.count < count {
             let wanted = min(count - bytes.count, buffer.count)
-            // The library's function passes on errors only without their type.
+            // The library's rethrowing function loses the error's type, so the closure returns a `Result`.
             let result: Result<Int, FileError> = buffer.withUnsafeMutableBytes { buffer in
                 Result { () throws(FileError) in
                     let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])
@@ -70,25 +70,33 @@ struct OpenFile: ~Copyable, Sendable {
     }
 
     /// Writes all the bytes.
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) {
-        let call = FileCall(operation: .write, path: path)
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) {
+        let call = FileCall(.write, path)
         var rest = bytes
         var offset = offset
         while !rest.isEmpty {
-            guard let position = off_t(exactly: offset) else { throw FileError(call: call, code: EFBIG) }
+            guard let position = off_t(exactly: offset) else { throw FileError(call, errno: EFBIG) }
             let written = try fileSystem.perform(call) { pwrite(descriptor, rest.baseAddress, rest.count, position) }
             rest = UnsafeRawBufferPointer(rebasing: rest[written...])
             offset += UInt64(written)
         }
     }
 
+    /// Writes all the bytes.
+    package func write(_ bytes: [UInt8], at offset: UInt64) throws(FileError) {
+        let result: Result<Void, FileError> = bytes.withUnsafeBytes { bytes in
+            Result { () throws(FileError) in try write(bytes, at: offset) }
+        }
+        try result.get()
+    }
+
     /// Lets this file share another's blocks instead of copying them, where the file system can (XFS, Btrfs).
     ///
     /// Offsets and count must be multiples of the file system's block size (`EINVAL`).
-    func clone(_ count: UInt64, of source: borrowing OpenFile, at offset: UInt64) throws(FileError) {
+    package func clone(_ count: UInt64, of source: borrowing OpenFile, at offset: UInt64) throws(FileError) {
         // struct file_clone_range: source descriptor, source offset, length, offset here.
         var range = (Int64(source.descriptor), UInt64(0), count, offset)
-        try fileSystem.perform(FileCall(operation: .clone, path: path)) {
+        try fileSystem.perform(FileCall(.clone, path)) {
             withUnsafeMutablePointer(to: &range) { ioctl(descriptor, Self.cloneRange, $0) }
         }
     }
@@ -98,22 +106,39 @@ struct OpenFile: ~Copyable, Sendable {
 
     /// Makes the file's bytes and size durable. After a failure the bytes are not to be trusted, even if a later call
     /// succeeds: the kernel may have dropped them.
-    func sync() throws(FileError) {
-        try fileSystem.perform(FileCall(operation: .syncFile, path: path)) { fsync(descriptor) }
+    package func sync() throws(FileError) {
+        try fileSystem.perform(FileCall(.syncFile, path)) { fsync(descriptor) }
     }
 
     /// Sets the modification time to now, by the clock of whoever keeps the file system.
-    func touch() throws(FileError) {
-        try fileSystem.perform(FileCall(operation: .touch, path: path)) { futimens(descriptor, nil) }
+    package func touch() throws(FileError) {
+        try fileSystem.perform(FileCall(.touch, path)) { futimens(descriptor, nil) }
     }
 
-    /// Takes the lock that goes with this open file and ends with it, however the process ends.
+    /// Sets what owner, group and others may do: nine bits, as `chmod` takes them. The umask does not narrow them.
+    func setPermissions(_ permissions: UInt32) throws(FileError) {
+        try fileSystem.perform(FileCall(.setPermissions, path)) { fchmod(descriptor, permissions) }
+    }
+
+    /// Gives the file to another user. Only root may.
+    func setOwner(_ owner: UInt32, group: UInt32) throws(FileError) {
+        try fileSystem.perform(FileCall(.setOwner, path)) { fchown(descriptor, owner, group) }
+    }
+
+    /// Gives a file that root has made to the owner of the folder it lies in, so that the service that owns the folder
+    /// can use it.
+    func giveToOwner(of folder: FileStatus) throws(FileError) {
+        guard geteuid() == 0, folder.owner != (try status()).owner else { return }
+        try setOwner(folder.owner, group: folder.group)
+    }
+
+    /// Takes the `flock` of this open file. The lock ends with the open file, in whatever way the process ends.
     ///
     /// - Returns: false where somebody else holds it.
-    mutating func lock() throws(FileError) -> Bool {
+    package mutating func lock() throws(FileError) -> Bool {
         let descriptor = descriptor
         do {
-            try fileSystem.perform(FileCall(operation: .lock, path: path)) { flock(descriptor, LOCK_EX | LOCK_NB) }
+            try fileSystem.perform(FileCall(.lock, path)) { flock(descriptor, LOCK_EX | LOCK_NB) }
             isLocked = true
             return true
         } catch {
@@ -122,50 +147,17 @@ struct OpenFile: ~Copyable, Sendable {
         }
     }
 
+    /// The same, and waits while another process holds it.
+    mutating func waitForLock() throws(FileError) {
+        let descriptor = descriptor
+        try fileSystem.perform(FileCall(.lock, path)) { flock(descriptor, LOCK_EX) }
+        isLocked = true
+    }
+
     /// Gives the lock back ahead of the file's end. Closing the file does not do as much: a program that is just being
     /// started has it open, too, until it runs.
-    mutating func unlock() {
+    package mutating func unlock() {
         isLocked = false
         _ = flock(descriptor, LOCK_UN)
-    }
-}
-
-/// What `stat` tells of a file.
-struct FileStatus: Hashable, Sendable {
-    /// `other`: a symbolic link, pipe, socket or device.
-    enum Kind: Hashable, Sendable { case file, folder, other }
-
-    var kind: Kind
-    /// The file system. With `inode` it names a file among all.
-    var device: UInt64
-    var inode: UInt64
-    /// Bytes, as far as reading goes.
-    var size: UInt64
-    /// The modification time.
-    var modifiedSeconds: Int64
-    var modifiedNanoseconds: Int64
-    /// When the file, its names or its attributes last changed; programs cannot set it.
-    var changedSeconds: Int64
-    var changedNanoseconds: Int64
-
-    init(_ status: stat) {
-        self.kind =
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: .file
-            case S_IFDIR: .folder
-            default: .other
-            }
-        self.device = UInt64(status.st_dev)
-        self.inode = UInt64(status.st_ino)
-        self.size = UInt64(clamping: status.st_size)
-        self.modifiedSeconds = Int64(status.st_mtim.tv_sec)
-        self.modifiedNanoseconds = Int64(status.st_mtim.tv_nsec)
-        self.changedSeconds = Int64(status.st_ctim.tv_sec)
-        self.changedNanoseconds = Int64(status.st_ctim.tv_nsec)
-    }
-
-    /// Both are the same file, whatever its names.
-    func isSameFile(as other: FileStatus) -> Bool {
-        device == other.device && inode == other.inode
     }
 }

@@ -5,12 +5,28 @@
 #endif
 
 /// How one folder is opened from within another.
-enum FolderWalk: Sendable {
+package enum FolderWalk: Sendable {
     /// By `openat2`: the kernel follows no symbolic link and crosses no mount point.
     case openat2
-    /// By `openat` with `O_NOFOLLOW`, and the devices are compared. For kernels before 5.6, and for sandboxes that
-    /// refuse calls that they do not know.
+    /// `openat` with `O_NOFOLLOW`, then a comparison of the device numbers. For kernels before 5.6, and for sandboxes
+    /// that refuse unknown system calls.
     case openat
+}
+
+extension FolderWalk {
+    /// `openat2` where the kernel lets it through. Only here is its failure no error.
+    package init(supportedIn folder: borrowing OpenFile) throws(FileError) {
+        do {
+            let descriptor = try folder.fileSystem.perform(FileCall(.openBeneath, folder.path)) {
+                SystemCalls.openBeneath(folder.descriptor, ".", O_RDONLY | O_DIRECTORY)
+            }
+            _ = OpenFile(descriptor: descriptor, path: folder.path, fileSystem: folder.fileSystem)
+            self = .openat2
+        } catch {
+            guard [ENOSYS, EPERM, EINVAL].contains(error.code) else { throw error }
+            self = .openat
+        }
+    }
 }
 
 /// An open folder, and the calls on what is in it.
@@ -18,23 +34,23 @@ enum FolderWalk: Sendable {
 /// Each call names one entry, relative to the descriptor. So it means the folder that was opened, whatever has become
 /// of the folder's path meanwhile: nobody can put a symbolic link in the way between a look and the call that relies
 /// on it.
-struct OpenFolder: ~Copyable, Sendable {
+package struct OpenFolder: ~Copyable, Sendable {
     private let file: OpenFile
     private let walk: FolderWalk
 
     /// - Parameter walk: how folders and files in this folder are opened, and in those folders in turn.
-    init(_ file: consuming OpenFile, walk: FolderWalk) {
+    package init(_ file: consuming OpenFile, walk: FolderWalk = .openat) {
         self.file = file
         self.walk = walk
     }
 
     /// Where the folder was found.
-    var path: String { file.path }
+    package var path: String { file.path }
 
     /// Opens a folder in this folder.
     ///
     /// - Throws: `ENOENT`, `ENOTDIR` for a file, `ELOOP` or `ENOTDIR` for a symbolic link, `EXDEV` for a mount point.
-    func openFolder(_ name: String) throws(FileError) -> OpenFolder {
+    package func openFolder(_ name: String) throws(FileError) -> OpenFolder {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
         switch walk {
         case .openat2:
@@ -42,19 +58,19 @@ struct OpenFolder: ~Copyable, Sendable {
         case .openat:
             let opened = try open(.openFolder, name, flags)
             guard try opened.status().device == file.status().device else {
-                throw FileError(call: FileCall(operation: .openFolder, path: opened.path), code: EXDEV)
+                throw FileError(FileCall(.openFolder, opened.path), errno: EXDEV)
             }
             return OpenFolder(opened, walk: walk)
         }
     }
 
     /// Opens a file in this folder for reading. A pipe is not waited for.
-    func openFile(_ name: String) throws(FileError) -> OpenFile {
+    package func openFile(_ name: String) throws(FileError) -> OpenFile {
         try open(.openFile, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     }
 
     private func open(_ operation: FileCall.Operation, _ name: String, _ flags: CInt) throws(FileError) -> OpenFile {
-        let call = FileCall(operation: operation, path: path(of: name))
+        let call = FileCall(operation, path(of: name))
         let descriptor = try file.fileSystem.perform(call) {
             switch walk {
             case .openat2: SystemCalls.openBeneath(file.descriptor, name, flags)
@@ -65,15 +81,15 @@ struct OpenFolder: ~Copyable, Sendable {
     }
 
     /// What the folder itself is.
-    func status() throws(FileError) -> FileStatus {
+    package func status() throws(FileError) -> FileStatus {
         try file.status()
     }
 
     /// What has a name in this folder; a symbolic link is itself. `nil` where nothing has it.
-    func status(of name: String) throws(FileError) -> FileStatus? {
+    package func status(of name: String) throws(FileError) -> FileStatus? {
         var status = stat()
         do {
-            try file.fileSystem.perform(FileCall(operation: .status, path: path(of: name))) {
+            try file.fileSystem.perform(FileCall(.status, path(of: name))) {
                 fstatat(file.descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
             }
         } catch {
@@ -84,59 +100,87 @@ struct OpenFolder: ~Copyable, Sendable {
     }
 
     /// Makes a folder in this folder.
-    func makeFolder(_ name: String) throws(FileError) {
-        try file.fileSystem.perform(FileCall(operation: .makeFolder, path: path(of: name))) {
+    package func makeFolder(_ name: String) throws(FileError) {
+        try file.fileSystem.perform(FileCall(.makeFolder, path(of: name))) {
             mkdirat(file.descriptor, name, 0o777)
         }
     }
 
     /// Removes an empty folder from this folder.
-    func removeFolder(_ name: String) throws(FileError) {
-        try file.fileSystem.perform(FileCall(operation: .removeFolder, path: path(of: name))) {
+    package func removeFolder(_ name: String) throws(FileError) {
+        try file.fileSystem.perform(FileCall(.removeFolder, path(of: name))) {
             unlinkat(file.descriptor, name, AT_REMOVEDIR)
         }
     }
 
     /// Gives the file at a path its place in this folder instead of what has the name, in one step.
-    func take(_ path: String, as name: String) throws(FileError) {
-        let call = FileCall(operation: .rename, path: path, target: self.path(of: name))
-        try file.fileSystem.perform(call) { SystemCalls.rename(path, into: file.descriptor, name) }
+    package func take(_ path: String, as name: String) throws(FileError) {
+        let call = FileCall(.rename, path, target: self.path(of: name))
+        try file.fileSystem.perform(call) { SystemCalls.rename(AT_FDCWD, path, to: file.descriptor, name) }
     }
 
     /// The same, where nothing has the name (`EEXIST`). `EINVAL` or `ENOSYS` where the file system cannot.
-    func takeIfAbsent(_ path: String, as name: String) throws(FileError) {
-        let call = FileCall(operation: .renameIfAbsent, path: path, target: self.path(of: name))
-        try file.fileSystem.perform(call) { SystemCalls.renameIfAbsent(path, into: file.descriptor, name) }
+    package func takeIfAbsent(_ path: String, as name: String) throws(FileError) {
+        let call = FileCall(.renameIfAbsent, path, target: self.path(of: name))
+        try file.fileSystem.perform(call) { SystemCalls.renameIfAbsent(path, to: file.descriptor, name) }
     }
 
     /// Gives the file at a path a second name in this folder, which nothing may have (`EEXIST`).
-    func link(_ path: String, as name: String) throws(FileError) {
-        let call = FileCall(operation: .link, path: path, target: self.path(of: name))
-        try file.fileSystem.perform(call) { SystemCalls.link(path, into: file.descriptor, name) }
+    package func link(_ path: String, as name: String) throws(FileError) {
+        let call = FileCall(.link, path, target: self.path(of: name))
+        try file.fileSystem.perform(call) { SystemCalls.link(AT_FDCWD, path, as: file.descriptor, name) }
+    }
+
+    /// Makes a new file in this folder for writing and reading (`EEXIST`).
+    ///
+    /// - Parameter permissions: narrowed by the process's umask.
+    func createFile(_ name: String, permissions: UInt32) throws(FileError) -> OpenFile {
+        let path = path(of: name)
+        let descriptor = try file.fileSystem.perform(FileCall(.createFile, path)) {
+            SystemCalls.open(file.descriptor, name, O_RDWR | O_CREAT | O_EXCL, permissions)
+        }
+        return OpenFile(descriptor: descriptor, path: path, fileSystem: file.fileSystem)
+    }
+
+    /// Gives a file in this folder another name here, instead of what has the name, in one step.
+    func rename(_ old: String, to name: String) throws(FileError) {
+        let call = FileCall(.rename, path(of: old), target: path(of: name))
+        try file.fileSystem.perform(call) { SystemCalls.rename(file.descriptor, old, to: file.descriptor, name) }
+    }
+
+    /// Gives a file in this folder a second name here, which nothing may have (`EEXIST`).
+    func addName(_ name: String, toFile old: String) throws(FileError) {
+        let call = FileCall(.link, path(of: old), target: path(of: name))
+        try file.fileSystem.perform(call) { SystemCalls.link(file.descriptor, old, as: file.descriptor, name) }
+    }
+
+    /// Removes a file's name from this folder.
+    func removeFile(_ name: String) throws(FileError) {
+        try file.fileSystem.perform(FileCall(.removeFile, path(of: name))) { unlinkat(file.descriptor, name, 0) }
     }
 
     /// Makes the names in this folder durable.
-    func sync() throws(FileError) {
-        try file.fileSystem.perform(FileCall(operation: .syncFolder, path: path)) { fsync(file.descriptor) }
+    package func sync() throws(FileError) {
+        try file.fileSystem.perform(FileCall(.syncFolder, path)) { fsync(file.descriptor) }
     }
 
     /// Calls `body` with each name in this folder, in no order, until it returns false. `nil` stands for a name that is
     /// not UTF-8.
-    func list(_ body: (String?) throws -> Bool) throws {
-        let call = FileCall(operation: .list, path: path)
+    package func list(_ body: (String?) throws -> Bool) throws {
+        let call = FileCall(.list, path)
         // A descriptor of its own, since reading a folder moves the position that all copies of a descriptor share.
         let copy = try file.fileSystem.perform(call) { SystemCalls.open(file.descriptor, ".", O_RDONLY | O_DIRECTORY) }
         guard let entries = fdopendir(copy) else {
             let code = errno
             close(copy)
-            throw FileError(call: call, code: code)
+            throw FileError(call, errno: code)
         }
         defer { closedir(entries) }
         while true {
-            // `readdir` tells an error from the end by errno only.
+            // `readdir` reports the end and an error alike by nil; only errno tells them apart.
             errno = 0
             guard let entry = readdir(entries) else {
-                guard errno == 0 else { throw FileError(call: call, code: errno) }
+                guard errno == 0 else { throw FileError(call, errno: errno) }
                 return
             }
             let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
@@ -151,14 +195,14 @@ struct OpenFolder: ~Copyable, Sendable {
 
     /// Whether a folder in this folder holds anything but empty folders. A crash can leave those, and they are no
     /// obstacle. The first object ends the search: there may be a million.
-    func holdsAnything(in name: String) throws -> Bool {
+    package func holdsAnything(in name: String) throws -> Bool {
         let folder: OpenFolder
         do {
             folder = try openFolder(name)
         } catch {
             switch error.code {
             case ENOENT: return false
-            // It is no folder, or another file system's.
+            // The entry is no folder, or a mount point.
             case ENOTDIR, ELOOP, EXDEV: return true
             default: throw error
             }
@@ -169,7 +213,7 @@ struct OpenFolder: ~Copyable, Sendable {
     private func holdsAnything() throws -> Bool {
         var isFound = false
         try list { name in
-            // No gateway makes a folder whose name is not UTF-8.
+            // No gateway makes a folder whose name is not UTF-8, so such a name is foreign content.
             if let name { isFound = try holdsAnything(in: name) } else { isFound = true }
             return !isFound
         }
@@ -177,23 +221,23 @@ struct OpenFolder: ~Copyable, Sendable {
     }
 
     /// Tells this folder from every other, also from a later one with the same inode number.
-    func identity() throws(FileError) -> FolderIdentity {
+    package func identity() throws(FileError) -> FolderIdentity {
         var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())
-        // File systems that keep neither generation nor birth time leave 0.
+        // The call leaves 0 if the file system keeps no birth time.
         _ = SystemCalls.birthTime(file.descriptor, &identity.birthSeconds, &identity.birthNanoseconds)
         return identity
     }
 
-    /// The folder takes names that differ in case, or in the way that Unicode spells a letter, for the same.
+    /// Whether the folder treats names that differ in case or in Unicode normalisation as equal.
     ///
     /// The attribute is the folder's own (ext4, F2FS, tmpfs) and is asked of each folder. File systems that always fold
     /// are found when the store is opened.
-    func foldsCase() throws(FileError) -> Bool {
+    package func foldsCase() throws(FileError) -> Bool {
         let flags: UInt32
         do {
             flags = try attributes()
         } catch {
-            // The file system has no such attributes, or a sandbox does not let the call through.
+            // The file system has no such attributes, or a sandbox refuses the call.
             guard [ENOTTY, EINVAL, EOPNOTSUPP, ENOSYS, EPERM, EACCES].contains(error.code) else { throw error }
             return false
         }
@@ -203,20 +247,20 @@ struct OpenFolder: ~Copyable, Sendable {
     private func attributes() throws(FileError) -> UInt32 {
         if let flags = file.fileSystem.answers.folderFlags?(path) { return flags }
         var flags: UInt32 = 0
-        try file.fileSystem.perform(FileCall(operation: .inspect, path: path)) {
+        try file.fileSystem.perform(FileCall(.inspect, path)) {
             SystemCalls.flags(file.descriptor, &flags)
         }
         return flags
     }
 
-    /// Linux: `FS_CASEFOLD_FL`.
+    /// The value of Linux's `FS_CASEFOLD_FL`.
     private static let foldsCaseFlag: UInt32 = 0x4000_0000
 
     /// `statfs.f_type`.
-    func fileSystemType() throws(FileError) -> UInt64 {
+    package func fileSystemType() throws(FileError) -> UInt64 {
         if let type = file.fileSystem.answers.type { return type }
         var type: UInt64 = 0
-        try file.fileSystem.perform(FileCall(operation: .inspect, path: path)) {
+        try file.fileSystem.perform(FileCall(.inspect, path)) {
             SystemCalls.fileSystemType(file.descriptor, &type)
         }
         return type
@@ -226,10 +270,10 @@ struct OpenFolder: ~Copyable, Sendable {
 }
 
 /// What tells one folder from every other.
-struct FolderIdentity: Hashable, Sendable {
-    var inode: UInt64
+package struct FolderIdentity: Hashable, Sendable {
+    package var inode: UInt64
     /// See `OpenFile.generation`.
-    var generation: UInt32
-    var birthSeconds: Int64 = 0
-    var birthNanoseconds: UInt32 = 0
+    package var generation: UInt32
+    package var birthSeconds: Int64 = 0
+    package var birthNanoseconds: UInt32 = 0
 }

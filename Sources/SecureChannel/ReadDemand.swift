@@ -1,0 +1,45 @@
+/// Whether the handlers behind a TLS handler have asked to read, and whether they were told that a burst of bytes is
+/// complete.
+///
+///     from               event                      to
+///     none               they ask to read           wanted
+///     none               bytes are delivered        answered
+///     wanted             bytes are delivered        answered
+///     answered           they ask to read           answeredAndWanted
+///     answered           the burst is complete      none
+///     answeredAndWanted  bytes are delivered        answered
+///     answeredAndWanted  the burst is complete      wanted
+///
+/// It outlives the phases of the connection: bytes that were delivered before a failure are followed by
+/// `channelReadComplete` after it.
+package enum ReadDemand: Hashable, Sendable {
+    case none
+    case wanted
+    /// Bytes were delivered, and `channelReadComplete` is still to follow.
+    case answered
+    /// As `answered`, and the handlers have asked again since.
+    case answeredAndWanted
+
+    package var isWanted: Bool { self == .wanted || self == .answeredAndWanted }
+
+    package var isInBurst: Bool { self == .answered || self == .answeredAndWanted }
+
+    /// A handler has called `read`.
+    package mutating func requested() {
+        self = isInBurst ? .answeredAndWanted : .wanted
+    }
+
+    /// Bytes are about to be fired.
+    package mutating func delivered() {
+        self = .answered
+    }
+
+    /// `channelReadComplete` is about to be fired, where a burst is under way.
+    ///
+    /// - Returns: whether one was.
+    package mutating func completeBurst() -> Bool {
+        guard isInBurst else { return false }
+        self = isWanted ? .wanted : .none
+        return true
+    }
+}

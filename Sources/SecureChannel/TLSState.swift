@@ -1,0 +1,348 @@
+/// The phases of one TLS connection, and what each event leads to. `TLSHandler` reports the events and performs the
+/// results; this machine knows no channel, promise or clock.
+///
+///     from         event                                                        to
+///     idle         the channel becomes active                                   handshaking
+///     idle         close(mode: .output)                                         idle, with the output ending
+///     idle         close(mode: .all); the channel becomes inactive              closed
+///     idle         a failure                                                    failed
+///     handshaking  the handshake is complete                                    open
+///     handshaking  close(mode: .output)                                         handshaking, with the output ending
+///     handshaking  close(mode: .all)                                            closed
+///     handshaking  a failure                                                    failed
+///     handshaking  the channel becomes inactive                                 drained
+///     open         close(mode: .output); our goodbye; the peer's goodbye        open, with that direction ending
+///     open         close(mode: .all); both goodbyes                             closing
+///     open         a failure                                                    failed
+///     open         the channel becomes inactive before the peer's goodbye       draining
+///     open         the channel becomes inactive after the peer's goodbye        closed
+///     closing      our goodbye; the peer's goodbye                              closing, with that direction ended
+///     closing      a failure; the channel becomes inactive                      closed
+///     failed       the channel becomes inactive                                 closed
+///     draining     the peer's goodbye; the last byte; a failure; close          drained
+///     any          the handler closes the channel or leaves the pipeline        closed
+///
+/// - A *goodbye* is the alert `close_notify`: its sender sends nothing after it.
+/// - *Both goodbyes* lead to `closing` because nothing is left to send or receive. Without half-closure of the channel
+///   the peer's goodbye alone does, by `beginClosing`.
+/// - A failure before `closing` is reported to the peer by an alert, and the connection stays `failed` for a moment so
+///   that the peer can read it. A failure while `closing` only ends the wait for the peer's goodbye.
+/// - `draining` and `drained` last no longer than one call of `channelInactive`. The handlers behind still receive
+///   what has arrived before, but nothing can be sent.
+package struct TLSState: Hashable, Sendable {
+    /// The phases of the table above, each with what is known in it only.
+    package enum Phase: Hashable, Sendable {
+        /// The channel is not active yet. Writes wait.
+        case idle(Output)
+        /// Writes wait.
+        case handshaking(Output)
+        case open(Input, Output)
+        /// `close(mode: .all)` was called, or both directions have ended. What still arrives is dropped.
+        case closing(Input, Goodbye)
+        /// The alert is on its way. What still arrives is dropped without being decrypted.
+        case failed
+        /// The channel is inactive, and bytes that arrived before are being delivered.
+        case draining
+        /// The channel is inactive, and nothing more is delivered.
+        case drained
+        case closed
+    }
+
+    /// The direction from the peer to us.
+    package enum Input: Hashable, Sendable {
+        case open
+        /// The peer has said goodbye.
+        case ended
+    }
+
+    /// The direction from us to the peer.
+    package enum Output: Hashable, Sendable {
+        case open
+        /// `close(mode: .output)` was called. Before the handshake is complete, the goodbye is due.
+        case ending(Goodbye)
+    }
+
+    /// How far our goodbye is.
+    package enum Goodbye: Hashable, Sendable {
+        /// It follows the last byte that was flushed.
+        case due
+        /// It has been written to the channel, and nothing can be encrypted any more.
+        case sent
+        /// The operating system has accepted it.
+        case taken
+    }
+
+    package private(set) var phase: Phase
+
+    /// - Parameter phase: another than the first only in tests.
+    package init(_ phase: Phase = .idle(.open)) {
+        self.phase = phase
+    }
+}
+
+// MARK: - Beginning
+
+extension TLSState {
+    /// The channel has become active.
+    ///
+    /// - Returns: whether the handshake begins. It has begun already where the handler was added to an active channel.
+    package mutating func channelBecameActive() -> Bool {
+        guard case .idle(let output) = phase else { return false }
+        phase = .handshaking(output)
+        return true
+    }
+
+    /// OpenSSL has completed the handshake.
+    package mutating func handshakeCompleted() {
+        guard case .handshaking(let output) = phase else { return }
+        phase = .open(.open, output)
+    }
+}
+
+// MARK: - Reading and writing
+
+extension TLSState {
+    /// What becomes of plain text that the peer has sent.
+    package enum Reading: Hashable, Sendable {
+        case delivered
+        case dropped
+        /// Nothing is decrypted.
+        case stopped
+    }
+
+    /// What becomes of plain text that a handler writes.
+    package enum Writing: Hashable, Sendable {
+        /// It waits for the end of the handshake.
+        case waits
+        case encrypted
+        /// Our direction has ended.
+        case outputClosed
+        /// The connection has ended.
+        case closed
+    }
+
+    package var reading: Reading {
+        switch phase {
+        case .open(.open, _), .draining: .delivered
+        case .closing(.open, _): .dropped
+        case .idle, .handshaking, .open(.ended, _), .closing(.ended, _), .failed, .drained, .closed: .stopped
+        }
+    }
+
+    package var writing: Writing {
+        switch phase {
+        case .idle(.open), .handshaking(.open): .waits
+        case .open(_, .open): .encrypted
+        case .idle(.ending), .handshaking(.ending), .open(_, .ending): .outputClosed
+        case .closing, .failed, .draining, .drained, .closed: .closed
+        }
+    }
+
+    /// Whether plain text that was flushed may be encrypted and sent.
+    package var maySend: Bool {
+        switch phase {
+        case .open, .closing: true
+        case .idle, .handshaking, .failed, .draining, .drained, .closed: false
+        }
+    }
+}
+
+// MARK: - Closing
+
+extension TLSState {
+    /// What a call of `close(mode: .output)` leads to.
+    package enum OnCloseOutput: Hashable, Sendable {
+        /// The goodbye follows what has been flushed.
+        case sayGoodbye
+        /// The direction has ended already.
+        case refuse
+        /// TLS has nothing to do with it any more: the call goes on to the channel.
+        case passOn
+    }
+
+    /// What a call of `close(mode: .all)` leads to.
+    package enum OnClose: Hashable, Sendable {
+        case closeChannel
+        case sayGoodbye
+        /// The channel is being closed already.
+        case wait
+        /// TLS has nothing to do with it any more: the call goes on to the channel.
+        case passOn
+    }
+
+    /// What the peer's goodbye leads to.
+    package enum OnPeerGoodbye: Hashable, Sendable {
+        /// The handlers behind have to be told.
+        case inputEnded
+        case closeChannel
+        case nothing
+    }
+
+    /// A handler has called `close(mode: .output)`.
+    package mutating func closeOutput() -> OnCloseOutput {
+        switch phase {
+        case .idle(.open): phase = .idle(.ending(.due))
+        case .handshaking(.open): phase = .handshaking(.ending(.due))
+        case .open(let input, .open): phase = .open(input, .ending(.due))
+        case .idle(.ending), .handshaking(.ending), .open(_, .ending), .closing, .failed: return .refuse
+        case .draining, .drained, .closed: return .passOn
+        }
+        return .sayGoodbye
+    }
+
+    /// A handler has called `close(mode: .all)`.
+    package mutating func close() -> OnClose {
+        switch phase {
+        case .idle, .handshaking:
+            phase = .closed
+            return .closeChannel
+        case .open:
+            _ = beginClosing()
+            return .sayGoodbye
+        case .draining:
+            phase = .drained
+            return .wait
+        case .closing, .failed, .drained:
+            return .wait
+        case .closed:
+            return .passOn
+        }
+    }
+
+    /// Ends an open connection, with a goodbye unless that has been said.
+    ///
+    /// - Returns: `false` where the connection is not open any more.
+    package mutating func beginClosing() -> Bool {
+        guard case .open(let input, let output) = phase else { return false }
+        switch output {
+        case .open: phase = .closing(input, .due)
+        case .ending(let goodbye): phase = .closing(input, goodbye)
+        }
+        return true
+    }
+
+    /// Whether our goodbye is to be sent as soon as nothing that was flushed is left to send.
+    package var isGoodbyeDue: Bool {
+        switch phase {
+        case .open(_, .ending(.due)), .closing(_, .due): true
+        case .idle, .handshaking, .open, .closing, .failed, .draining, .drained, .closed: false
+        }
+    }
+
+    /// Our goodbye has been written to the channel.
+    package mutating func goodbyeSent() {
+        switch phase {
+        case .open(let input, .ending(.due)): phase = .open(input, .ending(.sent))
+        case .closing(let input, .due): phase = .closing(input, .sent)
+        case .idle, .handshaking, .open, .closing, .failed, .draining, .drained, .closed: break
+        }
+    }
+
+    /// The operating system has accepted our goodbye, or the channel has failed to write it.
+    package mutating func goodbyeTaken() {
+        switch phase {
+        case .open(let input, .ending(.sent)): phase = .open(input, .ending(.taken))
+        case .closing(let input, .sent): phase = .closing(input, .taken)
+        case .idle, .handshaking, .open, .closing, .failed, .draining, .drained, .closed: break
+        }
+    }
+
+    /// The peer has said goodbye.
+    package mutating func receivedGoodbye() -> OnPeerGoodbye {
+        switch phase {
+        case .open(.open, let output):
+            phase = .open(.ended, output)
+            return .inputEnded
+        case .closing(.open, let goodbye):
+            phase = .closing(.ended, goodbye)
+            return isDone ? .closeChannel : .nothing
+        case .draining:
+            phase = .drained
+            return .nothing
+        case .idle, .handshaking, .open, .closing, .failed, .drained, .closed:
+            return .nothing
+        }
+    }
+
+    /// Whether both sides have said goodbye on a connection that is open still.
+    package var haveBothEnded: Bool {
+        switch phase {
+        case .open(.ended, .ending(.sent)), .open(.ended, .ending(.taken)): true
+        case .idle, .handshaking, .open, .closing, .failed, .draining, .drained, .closed: false
+        }
+    }
+
+    /// Whether a closing connection waits for nothing any more.
+    package var isDone: Bool { phase == .closing(.ended, .taken) }
+}
+
+// MARK: - Ending
+
+extension TLSState {
+    /// What a failure leads to.
+    package enum OnFailure: Hashable, Sendable {
+        /// The handlers behind are told why, and the peer by an alert.
+        case tellBothSides
+        /// The handlers behind are told why. The channel is inactive.
+        case tellHandlers
+        /// The connection was about to end anyway.
+        case closeChannel
+        case nothing
+    }
+
+    /// What the channel's end leads to.
+    package enum OnInactive: Hashable, Sendable {
+        /// The bytes that have arrived are delivered. `finishDraining` comes next.
+        case deliverRest
+        case handshakeInterrupted
+        case nothing
+    }
+
+    /// The connection cannot go on, for a reason on either side.
+    package mutating func fail() -> OnFailure {
+        switch phase {
+        case .idle, .handshaking, .open:
+            phase = .failed
+            return .tellBothSides
+        case .draining:
+            phase = .drained
+            return .tellHandlers
+        case .closing:
+            phase = .closed
+            return .closeChannel
+        case .failed, .drained, .closed:
+            return .nothing
+        }
+    }
+
+    /// The channel has become inactive.
+    package mutating func channelBecameInactive() -> OnInactive {
+        switch phase {
+        case .open(.open, _):
+            phase = .draining
+            return .deliverRest
+        case .handshaking:
+            phase = .drained
+            return .handshakeInterrupted
+        case .idle, .open(.ended, _), .closing, .failed:
+            phase = .closed
+            return .nothing
+        case .draining, .drained, .closed:
+            return .nothing
+        }
+    }
+
+    /// The last byte that had arrived has been delivered.
+    ///
+    /// - Returns: whether the stream is truncated: there was no goodbye, nor another reason to stop before it.
+    package mutating func finishDraining() -> Bool {
+        guard phase == .draining else { return false }
+        phase = .drained
+        return true
+    }
+
+    /// The handler closes the channel or leaves the pipeline. Safe to repeat.
+    package mutating func end() {
+        phase = .closed
+    }
+}

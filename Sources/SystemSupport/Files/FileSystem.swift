@@ -1,0 +1,179 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// What the kernel says of a file system. Tests give other answers, where this kernel lacks the file system.
+package struct FileSystemAnswers: Sendable {
+    /// `statfs.f_type`.
+    package var type: UInt64?
+    /// The text of `/proc/self/mountinfo`.
+    package var mountInfo: String?
+    /// The attributes of the folder at a path, as `chattr` sets them.
+    package var folderFlags: (@Sendable (_ path: String) -> UInt32?)?
+
+    package init(
+        type: UInt64? = nil, mountInfo: String? = nil, folderFlags: (@Sendable (_ path: String) -> UInt32?)? = nil
+    ) {
+        self.type = type
+        self.mountInfo = mountInfo
+        self.folderFlags = folderFlags
+    }
+}
+
+/// Calls on files and folders by path. Every call blocks, so it belongs on a thread of its own.
+///
+/// It adds nothing to the system calls but three things: interrupted calls are repeated, a failure names the call, and
+/// `intercept` can watch the order of calls or make one fail. Where a folder on the way may be replaced by a symbolic
+/// link meanwhile, use `OpenFolder` instead.
+package struct FileSystem: Sendable {
+    /// Called before each call. What it returns instead of 0 becomes the call's `errno`, and the call is not made.
+    package typealias Intercept = @Sendable (FileCall) -> CInt
+
+    /// Instead of the kernel's own.
+    let answers: FileSystemAnswers
+    private let intercept: Intercept?
+
+    package init(answers: FileSystemAnswers = FileSystemAnswers(), intercept: Intercept? = nil) {
+        self.answers = answers
+        self.intercept = intercept
+    }
+
+    /// Opens an existing file for reading. A pipe is not waited for.
+    ///
+    /// - Parameter followsLinks: whether a symbolic link at the path's end is followed; otherwise it is an error
+    ///   (`ELOOP`).
+    package func open(_ path: String, followsLinks: Bool = false) throws(FileError) -> OpenFile {
+        try openFile(.openFile, path, O_RDONLY | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW))
+    }
+
+    /// Opens an existing file for reading and writing. A symbolic link at the path's end is not followed.
+    func openForWriting(_ path: String) throws(FileError) -> OpenFile {
+        try openFile(.openFile, path, O_RDWR | O_NOFOLLOW)
+    }
+
+    /// Opens a folder, for `sync`, `lock` and `OpenFolder`.
+    package func openFolder(_ path: String) throws(FileError) -> OpenFile {
+        try openFile(.openFolder, path, O_RDONLY | O_DIRECTORY)
+    }
+
+    /// Makes a new file for writing and reading. One that exists is an error (`EEXIST`).
+    ///
+    /// - Parameter permissions: narrowed by the process's umask.
+    package func create(_ path: String, permissions: UInt32 = 0o666) throws(FileError) -> OpenFile {
+        try openFile(.createFile, path, O_RDWR | O_CREAT | O_EXCL, permissions)
+    }
+
+    /// Opens a file for writing, empties it, and makes it where it is missing.
+    package func createOrEmpty(_ path: String) throws(FileError) -> OpenFile {
+        try openFile(.createFile, path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o666)
+    }
+
+    private func openFile(
+        _ operation: FileCall.Operation, _ path: String, _ flags: CInt, _ permissions: UInt32 = 0
+    ) throws(FileError) -> OpenFile {
+        let descriptor = try perform(FileCall(operation, path)) {
+            SystemCalls.open(AT_FDCWD, path, flags, permissions)
+        }
+        return OpenFile(descriptor: descriptor, path: path, fileSystem: self)
+    }
+
+    /// What the path names; a symbolic link is itself, not its target. `nil` where there is nothing.
+    package func status(_ path: String) throws(FileError) -> FileStatus? {
+        var status = stat()
+        do {
+            try perform(FileCall(.status, path)) { lstat(path, &status) }
+        } catch {
+            // ENOTDIR: a parent is a file, so there can be nothing below it.
+            guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
+            return nil
+        }
+        return FileStatus(status)
+    }
+
+    /// Replaces `target` or makes it, in one step.
+    package func rename(_ path: String, to target: String) throws(FileError) {
+        try perform(FileCall(.rename, path, target: target)) {
+            SystemCalls.rename(AT_FDCWD, path, to: AT_FDCWD, target)
+        }
+    }
+
+    /// Removes a file's name.
+    package func removeFile(_ path: String) throws(FileError) {
+        try perform(FileCall(.removeFile, path)) { unlink(path) }
+    }
+
+    /// Makes one folder; its parent must exist.
+    package func makeFolder(_ path: String) throws(FileError) {
+        try perform(FileCall(.makeFolder, path)) { mkdir(path, 0o777) }
+    }
+
+    /// Removes a folder that is empty (`ENOTEMPTY`).
+    package func removeFolder(_ path: String) throws(FileError) {
+        try perform(FileCall(.removeFolder, path)) { rmdir(path) }
+    }
+
+    /// Makes the names in a folder durable.
+    package func syncFolder(_ path: String) throws(FileError) {
+        let folder = try openFolder(path)
+        try perform(FileCall(.syncFolder, path)) { fsync(folder.descriptor) }
+    }
+
+    /// Calls `body` with each name in a folder, in no order, until it returns false. Names that are not UTF-8 are left
+    /// out.
+    package func list(_ path: String, _ body: (String) throws -> Bool) throws {
+        let folder = OpenFolder(try openFolder(path))
+        try folder.list { name in try name.map(body) ?? true }
+    }
+
+    /// The text of `/proc/self/mountinfo`: one line for each mount.
+    package func mountInfo() throws(FileError) -> String {
+        if let text = answers.mountInfo { return text }
+        let file = try open("/proc/self/mountinfo")
+        return String(decoding: try file.read(Self.mountInfoBytesMax, at: 0), as: UTF8.self)
+    }
+
+    /// Thousands of mounts.
+    private static let mountInfoBytesMax = 4 << 20
+
+    /// Gives the interceptor its say, then makes the call, again as long as a signal interrupts it.
+    @discardableResult
+    func perform<Count: SignedInteger>(
+        _ call: FileCall, _ body: () -> Count
+    ) throws(FileError) -> Count {
+        try check(call)
+        while true {
+            let result = body()
+            if result >= 0 { return result }
+            let code = errno
+            guard code == EINTR else { throw FileError(call, errno: code) }
+        }
+    }
+
+    func check(_ call: FileCall) throws(FileError) {
+        guard let code = intercept?(call), code != 0 else { return }
+        throw FileError(call, errno: code)
+    }
+}
+
+extension FileSystem {
+    /// The path of the folder that a path's last name lies in.
+    static func folder(of path: String) -> String {
+        switch lastSlash(in: path) {
+        case nil: "."
+        case path.startIndex: "/"
+        case .some(let slash): String(path[..<slash])
+        }
+    }
+
+    /// A path's last name; empty where the path ends with a slash.
+    static func name(of path: String) -> String {
+        lastSlash(in: path).map { String(decoding: path.utf8[$0...].dropFirst(), as: UTF8.self) } ?? path
+    }
+
+    /// By bytes: a slash and a sign that combines with it are one `Character`.
+    private static func lastSlash(in path: String) -> String.Index? {
+        path.utf8.lastIndex(of: UInt8(ascii: "/"))
+    }
+}

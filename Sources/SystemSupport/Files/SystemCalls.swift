@@ -1,0 +1,44 @@
+import CLinux
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// System calls that the C library does not offer to Swift, or whose names methods of this room have. Each returns a
+/// negative number and leaves `errno` where it fails. Paths are relative to a folder, which may be `AT_FDCWD`.
+package enum SystemCalls {
+    static func open(_ folder: CInt, _ path: String, _ flags: CInt, _ permissions: UInt32 = 0) -> CInt {
+        openat(folder, path, flags | O_CLOEXEC, permissions)
+    }
+
+    static func openBeneath(_ folder: CInt, _ name: String, _ flags: CInt) -> CInt {
+        sluice_open_beneath(folder, name, flags | O_CLOEXEC)
+    }
+
+    static func rename(_ folder: CInt, _ path: String, to target: CInt, _ name: String) -> CInt {
+        renameat(folder, path, target, name)
+    }
+
+    static func renameIfAbsent(_ path: String, to target: CInt, _ name: String) -> CInt {
+        sluice_rename_if_absent(path, target, name)
+    }
+
+    static func link(_ folder: CInt, _ path: String, as target: CInt, _ name: String) -> CInt {
+        linkat(folder, path, target, name, 0)
+    }
+
+    /// `statfs.f_type` of the file system that an open file lies on.
+    package static func fileSystemType(_ descriptor: CInt, _ type: inout UInt64) -> CInt {
+        sluice_file_system_type(descriptor, &type)
+    }
+
+    static func flags(_ descriptor: CInt, _ flags: inout UInt32) -> CInt {
+        sluice_file_flags(descriptor, &flags)
+    }
+
+    static func birthTime(_ descriptor: CInt, _ seconds: inout Int64, _ nanoseconds: inout UInt32) -> CInt {
+        sluice_birth_time(descriptor, &seconds, &nanoseconds)
+    }
+}

@@ -1,0 +1,38 @@
+import RepositoryFiles
+import SecureChannel
+import Testing
+
+@Suite struct ReadDemandTests {
+    private static let all: [ReadDemand] = [.none, .wanted, .answered, .answeredAndWanted]
+
+    private static let events: [@Sendable (inout ReadDemand) -> Void] = [
+        { $0.requested() }, { $0.delivered() }, { _ = $0.completeBurst() },
+    ]
+
+    /// The table at the top of the source has the changes that any event makes in any state, and no others.
+    @Test func theTableIsTrue() throws {
+        var changes: Set<TransitionTable.Row> = []
+        for demand in Self.all {
+            for event in Self.events {
+                var next = demand
+                event(&next)
+                guard next != demand else { continue }
+                changes.insert(TransitionTable.Row(from: "\(demand)", to: "\(next)"))
+            }
+        }
+        let rows = try TransitionTable.rows(of: "Sources/SecureChannel/ReadDemand.swift")
+        #expect(rows.count == Set(rows).count)
+        #expect(Set(rows) == changes)
+    }
+
+    @Test func demandDuringABurstOutlivesIt() {
+        var demand = ReadDemand.wanted
+        demand.delivered()
+        #expect(demand.isInBurst && !demand.isWanted)
+        demand.requested()
+        #expect(demand.isInBurst && demand.isWanted)
+        #expect(demand.completeBurst() == true)
+        #expect(demand == .wanted)
+        #expect(demand.completeBurst() == false)
+    }
+}
