@@ -35,6 +35,17 @@ import WireProtocol
         return evictedOrDeferred(came)
     }
 
+    /// The words of the refusal or of the ERROR that came.
+    private func message(_ actions: [GatewayAction]) -> String? {
+        frames(actions).compactMap { frame in
+            switch frame {
+            case .sessionRefused(let refused): refused.message
+            case .error(let report): report.message
+            default: nil
+            }
+        }.first
+    }
+
     /// In a slot of its own, a part of 1,000 bytes that may be sent up to its window of 600.
     private func offer(
         _ number: Int, _ driver: inout GatewayDriver, from id: ConnectionID = first
@@ -181,6 +192,22 @@ import WireProtocol
         var driver = try GatewayTableTests.driver(in: .comparing)
         for _ in 0..<5 { #expect(passWindow(&driver) == []) }
         #expect(driver.machine.slotsInUse == 1)
+    }
+
+    /// The memory is not what is short: the message says what the gateway has waited for.
+    @Test(arguments: [GatewayTableTests.State.listing, .open])
+    func aListThatDoesNotComeIsNamedInTheMessage(state: GatewayTableTests.State) throws {
+        var driver = try GatewayTableTests.driver(in: state)
+        if state == .open {
+            driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        }
+        var came: [GatewayAction] = []
+        for _ in 0..<8 {
+            came += driver.frame(.pong(Pong(nonce: 1)), slot: .connection, from: Self.first)
+            came += driver.tick(after: Self.window / 4)
+        }
+        let message = try #require(message(came))
+        #expect(message.hasSuffix("did not come in time"), "\(message)")
     }
 
     // MARK: Slow parts
