@@ -36,7 +36,7 @@ import WireProtocol
     }
 
     /// The words of the refusal or of the ERROR that came.
-    private func message(_ actions: [GatewayAction]) -> String? {
+    private func refusalMessage(in actions: [GatewayAction]) -> String? {
         frames(actions).compactMap { frame in
             switch frame {
             case .sessionRefused(let refused): refused.message
@@ -206,7 +206,7 @@ import WireProtocol
             came += driver.frame(.pong(Pong(nonce: 1)), slot: .connection, from: Self.first)
             came += driver.tick(after: Self.window / 4)
         }
-        let message = try #require(message(came))
+        let message = try #require(refusalMessage(in: came))
         #expect(message.hasSuffix("did not come in time"), "\(message)")
     }
 
