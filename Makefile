@@ -19,7 +19,7 @@ SEEDS ?= 100000
 KILLS ?= 1000
 SECONDS ?= 60
 
-.PHONY: help build check test lint format test-links test-long demo simulate crashes torture sanitize fuzz \
+.PHONY: help build build-bench check test lint format test-links test-long demo simulate crashes torture sanitize fuzz \
 	fuzz-seeds bench bench-smoke hostile deps deps-system deps-tools
 
 help:
@@ -49,14 +49,19 @@ deps-system:
 deps-tools: deps-system
 	@Tests/Tools/deps tools
 
+# The two programs and nothing else: half of what `swift build` would build is tests and their tools.
 build: deps-system
-	swift build $(SWIFT_FLAGS)
+	swift build $(SWIFT_FLAGS) --product sluice-agent
+	swift build $(SWIFT_FLAGS) --product sluice-gateway
+
+build-bench: deps-system
+	swift build $(SWIFT_FLAGS) --product sluice-tls-bench
 
 lint:
-	swift format lint --strict --recursive Package.swift Sources Tests
+	swift format lint --strict --recursive Package.swift Sources Tests Examples
 
 format:
-	swift format --in-place --recursive Package.swift Sources Tests
+	swift format --in-place --recursive Package.swift Sources Tests Examples
 
 check: deps lint build
 	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay|$(SLOW_TESTS)"
@@ -98,10 +103,10 @@ fuzz: deps
 fuzz-seeds: deps-system
 	swift run $(SWIFT_FLAGS) sluice-fuzz seeds Protocol/vectors Tests/Fuzzing/Corpus
 
-bench: deps build
+bench: deps build build-bench
 	Tests/Tools/bench "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
-bench-smoke: deps build
+bench-smoke: deps build build-bench
 	Tests/Tools/bench-smoke "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
 demo: build

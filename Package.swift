@@ -145,7 +145,8 @@ let package = Package(
         support("Simulator", simulated, at: "Tests/Simulation/Simulator"),
         program("sluice-simulate", ["Simulator"], at: "Tests/Simulation/Program"),
         tests(
-            "SimulatorTests", simulated + ["Simulator", "TestSupport", "sluice-simulate"], at: "Tests/Simulation/Tests"),
+            "SimulatorTests", simulated + ["Simulator", "TestSupport", "sluice-simulate"],
+            at: "Tests/Simulation/Tests"),
         tests("ReplayTests", simulated + base + files + ["GatewayKit", nioCore], at: "Tests/Simulation/Replay"),
 
         // MARK: The real programs

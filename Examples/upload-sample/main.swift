@@ -1,11 +1,12 @@
 import AgentKit
+import Foundation
 
 // Uploads one file, pauses once on the way, and prints what happens: upload-sample FILE KEY HOME
 
 let words = CommandLine.arguments
 guard words.count == 4 else {
     print("usage: upload-sample FILE KEY HOME")
-    throw CancellationError()
+    exit(64)
 }
 var options = FileUpload.Options()
 options.partBytes = 1 << 20
@@ -34,5 +35,10 @@ for await event in upload.events {
         break
     }
 }
-let receipt = try await upload.result()
-print("stored \(receipt.size) bytes, root \(receipt.rootDigest ?? "unknown")")
+do {
+    let receipt = try await upload.result()
+    print("stored \(receipt.size) bytes, root \(receipt.rootDigest ?? "unknown")")
+} catch {
+    print("not stored: \(error)")
+    exit(1)
+}

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Cryptography
 
-// How values of the lower rooms are written on a command line.
+// Command-line forms of values from the lower targets.
 
 extension Fingerprint: ExpressibleByArgument {
     package init?(argument: String) { self.init(argument) }

@@ -1,12 +1,13 @@
 package import ArgumentParser
 
-/// A word where a command was expected, and that is none.
+/// A first word on the command line that is not the name of a command.
 package struct CommandTypo: Equatable {
     package let word: String
-    /// The command that it is nearest to, if it is near to any.
+    /// The closest command name, or `nil` if none is similar.
     package let suggestion: String?
 
-    /// - Returns: `nil` where the first word is a command, or no word is there.
+    /// - Returns: `nil` if the first word is a command or an option, if there is no word, or if the program has no
+    ///   commands.
     package init?(arguments: ArraySlice<String>, of configuration: CommandConfiguration) {
         let names = configuration.subcommands.map { $0._commandName } + ["help"]
         guard let word = arguments.first, !word.hasPrefix("-"), !names.contains(word), !names.isEmpty else {
@@ -17,13 +18,13 @@ package struct CommandTypo: Equatable {
         self.suggestion = Self.distance(word, nearest) <= 2 ? nearest : nil
     }
 
-    /// What to tell the person who typed it, with the way to the list of commands.
+    /// The message for the person who typed the word; it also names the option that lists all commands.
     package func sentence(program: String) -> String {
         let near = suggestion.map { "; did you mean \($0)?" } ?? "."
         return "there is no command \(word)\(near) \(program) --help lists them."
     }
 
-    /// How many letters have to be put in, left out, replaced or exchanged with their neighbour.
+    /// Edit distance: the number of letters to insert, delete, replace or swap with a neighbour.
     static func distance(_ left: String, _ right: String) -> Int {
         let (left, right) = (Array(left), Array(right))
         var rows = [Array(0...right.count)]

@@ -2,10 +2,10 @@ package import ArgumentParser
 import Foundation
 
 extension AsyncParsableCommand {
-    /// Parses the process's arguments, runs the command that they name and ends the process.
+    /// Parses the process's arguments, runs the command that they name, and ends the process.
     ///
-    /// - Parameter explain: the exit code and the sentence for a person that an error of the program's own rooms
-    ///   amounts to; `nil` for errors that are told as they are.
+    /// - Parameter explain: maps an error of the program's own targets to an exit code and a sentence for a person;
+    ///   returns `nil` for other errors, which are shown as they are.
     package static func runProcess(
         explain: (any Error) -> (exitCode: Int32, sentence: String)?
     ) async -> Never {

@@ -1,6 +1,6 @@
 package import Logging
 
-/// A program's log: lines on standard error, what is said by `--quiet` and `--verbose`.
+/// A program's log: lines on standard error. `--quiet` and `--verbose` choose the level.
 package enum ProgramLog {
     /// - Parameter label: the program's name.
     package static func make(label: String, level: Logger.Level) -> Logger {
@@ -10,5 +10,5 @@ package enum ProgramLog {
     }
 }
 
-/// The version that both programs tell, to people and on the wire.
+/// The version that both programs report to people and on the wire.
 package let sluiceVersion = "0.1.0"

@@ -1,6 +1,7 @@
 import ArgumentParser
 
-/// A count of bytes as people write it: a number and its unit, `8MiB`, `500kB`, `64B`. A bare number is refused.
+/// A count of bytes as people write it: a number and its unit, `8MiB`, `500kB`, `64B`. A number without a unit is
+/// refused.
 package struct ByteSize: Equatable, Sendable, ExpressibleByArgument {
     package let bytes: UInt64
 
@@ -27,8 +28,8 @@ package struct ByteSize: Equatable, Sendable, ExpressibleByArgument {
     ]
 }
 
-/// A rate as people write it: `20MB/s` or `10Mbit/s`. A bare number is refused: it has been taken for bits and for
-/// bytes too often.
+/// A rate as people write it: `20MB/s` or `10Mbit/s`. A number without a unit is refused, because people read it both
+/// as bits and as bytes.
 package struct ByteRate: Equatable, Sendable, ExpressibleByArgument {
     package let bytesPerSecond: UInt64
 
@@ -42,7 +43,7 @@ package struct ByteRate: Equatable, Sendable, ExpressibleByArgument {
     }
 }
 
-/// A length of time as people write it: `30s`, `5min`, `2h`, `7d`, `250ms`. A bare number is refused.
+/// A length of time as people write it: `30s`, `5min`, `2h`, `7d`, `250ms`. A number without a unit is refused.
 package struct TimeSpan: Equatable, Sendable, ExpressibleByArgument {
     package let duration: Duration
 
@@ -70,10 +71,10 @@ package struct Endpoint: Equatable, Sendable, ExpressibleByArgument, CustomStrin
 
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-    /// Whether somebody can connect to it: not, where it means every address of a machine, or any port.
+    /// Whether a peer can connect to this address. False for a wildcard address and for port 0.
     package var isReachable: Bool { !["0.0.0.0", "::", "*"].contains(host) && port != 0 }
 
-    /// Whether it is reached without leaving this machine.
+    /// Whether the address is this machine's loopback interface.
     package var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") }
 }
 

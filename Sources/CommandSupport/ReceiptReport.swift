@@ -1,32 +1,32 @@
 import Cryptography
-import SecureChannel
 import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// What a command says of a file of receipts: lines for standard output, what is to be added on standard error, and
-/// the exit code.
+/// The result of checking a file of receipts: lines for standard output, advice for standard error, and the exit
+/// code.
 package struct ReceiptReport: Equatable, Sendable {
-    /// Of each receipt, whether it is right, and what it says.
+    /// For each receipt, whether its signature is valid and what the receipt states.
     package let lines: [String]
     package let advice: [String]
-    /// 0: every receipt is right · 1: one is not, or there is none · 66: the file, or the key's, cannot be read.
+    /// 0: every receipt is valid · 1: one is not, or the file has none · 66: the receipt file or the key file cannot
+    /// be read.
     package let exitCode: Int32
 
-    /// Who must have signed.
+    /// Which signer the command accepts.
     package enum Signer: Equatable, Sendable {
-        /// Whoever has; the person is told to compare.
+        /// Any key; the advice asks the person to compare the fingerprint.
         case anybody
-        /// A fingerprint, or the path of a public key or certificate in PEM.
+        /// The key with this fingerprint, or the public key or certificate (PEM) at this path.
         case key(String)
-        /// A key with a certificate that an authority, a PEM file, has signed for this host name or address.
+        /// A key whose certificate is signed by the authority in this PEM file, for this host name or address.
         case authority(path: String, gatewayName: String)
     }
 
     private static let fileBytesMax = 64 << 20
     private static let keyFileBytesMax = 1 << 20
 
-    /// Reads a file and verifies all that it holds.
+    /// Reads a file and verifies all its receipts.
     package init(path: String, signer: Signer) {
         let trust: ReceiptTrust
         let receipts: [StoredReceipt]
@@ -101,7 +101,7 @@ package struct ReceiptReport: Equatable, Sendable {
     }
 }
 
-/// What `--key` or `--ca` names is of no use.
+/// The value of `--key` or `--ca` cannot be used.
 private struct UnreadableKey: Error, CustomStringConvertible {
     let description: String
 }

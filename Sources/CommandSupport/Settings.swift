@@ -3,13 +3,14 @@ import Configuration
 import Foundation
 import SystemPackage
 
-/// Where a program's settings come from: a flag, else its environment variable, else the configuration file.
+/// Where a program's settings come from: a flag, otherwise its environment variable, otherwise the configuration
+/// file.
 ///
 /// Every flag has a variable and a key of the same name: `--limit-rate`, `SLUICE_LIMIT_RATE`, `"limit-rate"`.
 package struct Settings: Sendable {
     private let reader: ConfigReader
 
-    /// - Parameter file: the home's configuration, JSON; it need not be there.
+    /// - Parameter file: path of the home directory's configuration (JSON); the file may be missing.
     package init(file: String) async throws {
         let environment = EnvironmentVariablesProvider().prefixKeys(with: "sluice")
         do {
@@ -20,10 +21,10 @@ package struct Settings: Sendable {
         }
     }
 
-    /// The setting, or `nil` where nobody has said anything.
+    /// The setting, or `nil` if neither flag, variable nor file sets it.
     ///
-    /// - Parameter name: as the flag is called, without the dashes.
-    /// - Throws: where a variable or key has a value that the flag would not take.
+    /// - Parameter name: the flag's name without the dashes.
+    /// - Throws: if a variable or key has a value that the flag would refuse.
     package func value<Value: ExpressibleByArgument>(_ flag: Value?, _ name: String) throws -> Value? {
         if let flag { return flag }
         guard let text = reader.string(forKey: ConfigKey([name])) else { return nil }

@@ -58,8 +58,8 @@ package struct GatewayFailure: Equatable, Sendable {
             self.init(
                 69,
                 "\(told) Check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile in "
-                    + "~/.aws/credentials, or the role of the machine or pod) and the bucket's rights, which the "
-                    + "README lists.")
+                    + "~/.aws/credentials, or the role of the machine or pod) and the permissions on the bucket "
+                    + "(Documentation/stores.md lists them).")
         case .unavailable, .throttled, .outcomeUnknown, .completionInProgress:
             self.init(75, "\(told) Check --s3-endpoint, and that the store runs; then start again.")
         case .full:

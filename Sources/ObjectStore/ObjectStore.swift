@@ -2,121 +2,122 @@ package import FoundationEssentials
 package import TransferCommon
 import WireProtocol
 
-/// Where objects end up: a directory or an S3 bucket.
+/// The destination of uploads: a directory or an S3 bucket.
 ///
-/// The calls are S3's own, because S3 is the store that cannot be changed; a directory imitates them. What holds of
-/// every implementation is written as checks in the conformance suite:
+/// The calls are those of S3, because S3 cannot be changed; a directory imitates them. The conformance suite checks
+/// these rules for every implementation:
 ///
 /// - An object or a part appears whole or not at all. A body that fails, is too short or too long, has another digest
 ///   or is cancelled leaves nothing behind.
-/// - A returned ETag, receipt, listing or summary describes what a power cut will not take away.
-/// - Keys, upload ids and record names are compared byte by byte, never by what Unicode holds equal.
-/// - A store repeats by itself what it knows to be worth repeating, but never sends a body twice that cannot be
-///   replayed. `StoreError.isRetryable` is about what the caller may do later.
-/// - Cancelling the calling task ends a call early with `.cancelled`, unless its effect can no longer be taken back:
-///   then it ends as if nobody had cancelled.
+/// - A returned ETag, receipt, listing or summary describes data that survives a power cut.
+/// - Keys, upload ids and record names are compared byte by byte; Unicode equivalence does not count.
+/// - A store repeats requests by itself where that is useful, but never sends a body twice that cannot be replayed.
+///   `StoreError.isRetryable` is about later attempts by the caller.
+/// - Cancelling the calling task ends a call early with `.cancelled`, unless its effect is irrevocable: then the call
+///   ends as if the task had not been cancelled.
 package protocol ObjectStore: Sendable {
-    /// What this store accepts and checks. Constant for the life of the value.
+    /// Limits and checks of this store. Constant for the life of the value.
     var limits: StoreLimits { get }
 
-    /// Names the store: the same for every gateway on it, another for another store (specification §11.3). Constant
+    /// Identifies the store: equal for every gateway on it, different for each store (specification §11.3). Constant
     /// for the life of the value.
     var identity: StoreIdentity { get throws(StoreError) }
 
-    /// What is stored under a key (HEAD), or `nil` where there is nothing.
+    /// The summary of the object under a key (HEAD), or `nil` if there is none.
     ///
-    /// Reading the object's bytes is never needed for it.
+    /// The store never reads the object's bytes for it.
     func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary?
 
-    /// Stores a whole object at once and replaces what the key held, where the condition allows it.
+    /// Stores a whole object by one request and replaces the key's object, if the condition allows it.
     ///
     /// - Parameters:
-    ///   - metadata: the store adds the body's digest as `partDigest`, which is the object's evidence later.
-    ///   - condition: where it does not hold, throws `.alreadyExists`, or `.preconditionGone` where it names an object
-    ///     and the key holds none. `StoreLimits.conditions` tells which conditions the store really checks.
+    /// - metadata: the store adds the body's digest as `partDigest`, which later is the object's evidence.
+    /// - condition: if it does not hold, the call throws `.alreadyExists`, or `.preconditionGone` if it names an
+    ///   object and the key holds none. `StoreLimits.conditions` says which conditions the store really checks.
     func putObject(
         key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
 
-    /// The bytes of an object together with the summary that describes exactly these bytes, or `nil` where there is
-    /// none.
+    /// The bytes of an object together with the summary of exactly these bytes, or `nil` if there is no object.
     func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader?
 
-    /// Begins a multipart upload. A key may have several at a time.
+    /// Begins a multipart upload. A key may have several uploads at a time.
     ///
-    /// Throws `.outcomeUnknown` where one may have been begun whose id was lost on the way.
-    /// - Parameter metadata: fixed here; the completed object bears it. Its `partBytes` is the size of every part but
-    ///   the last.
-    /// - Returns: the upload id, which only this store can read.
+    /// Throws `.outcomeUnknown` if the store may have begun an upload and the answer with its id was lost.
+    /// - Parameter metadata: the metadata of the completed object. Its `partBytes` is the size of every part but the
+    ///   last.
+    /// - Returns: the upload id, which is opaque to the caller.
     func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String
 
-    /// Stores one part, replacing an earlier one of the same number.
+    /// Stores one part; replaces an earlier part of the same number.
     ///
-    /// - Returns: the part's ETag, to be given back unchanged, quotes included.
+    /// - Returns: the part's ETag with its quotes, to be passed unchanged to `completeUpload`.
     func uploadPart(
         key: ObjectKey, upload: String, number: PartNumber, body: ObjectBody
     ) async throws(StoreError) -> String
 
     /// One page of an upload's parts, in the order of their numbers.
     ///
-    /// - Parameter after: the number that the last page ended with (`PartPage.next`); `nil` begins at the first.
+    /// - Parameter after: the last page's `PartPage.next`; `nil` for the first page.
     func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage
 
-    /// Makes the object out of exactly the named parts. Afterwards the upload is gone.
+    /// Makes the object out of exactly the named parts. Afterwards the upload no longer exists.
     ///
-    /// Errors that decide what the caller does next: `.invalidParts` (those are missing or differ; the upload is still
-    /// there), `.noSuchUpload` (which may also mean that it has been completed already: look at the object's session
-    /// id), `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` (in all of which the upload
-    /// is still there) and `.outcomeUnknown`.
+    /// These errors decide what the caller does next: `.invalidParts` (the named parts are missing or differ; the
+    /// upload still exists), `.noSuchUpload` (the upload may also be completed already: compare the object's session
+    /// id), `.completionInProgress`, `.alreadyExists`, `.preconditionGone` and `.conflict` (the upload still exists)
+    /// and `.outcomeUnknown`.
     /// - Parameters:
-    ///   - parts: numbered from 1 without a gap, all of one size but the last.
-    ///   - size: of the whole object. `.sizeMismatch` where the parts do not add up to it.
-    ///   - condition: as for `putObject`.
+    /// - parts: numbered from 1 without a gap, all of one size but the last.
+    /// - size: bytes of the whole object. Throws `.sizeMismatch` if the parts' sizes have another sum.
+    /// - condition: as for `putObject`.
     func completeUpload(
         key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt
 
-    /// Drops an upload and its parts. Parts in flight may land afterwards: repeat until the store lists none.
+    /// Aborts an upload and removes its parts. Parts in flight may arrive afterwards: repeat until the store lists
+    /// none.
     func abortUpload(key: ObjectKey, upload: String) async throws(StoreError)
 
     /// The unfinished uploads of exactly this key, the oldest first.
     func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary]
 
-    /// Writes a small record of the gateways' own, replacing one of the same name.
+    /// Writes a small record of the gateways; replaces a record of the same name.
     ///
     /// - Parameters:
     ///   - name: 1 to 200 of the characters `a-z A-Z 0-9 . _ -`, not beginning with a full stop.
-    ///   - bytes: at most `StoreLimits.recordBytesMax`.
+    /// - bytes: at most `StoreLimits.recordBytesMax` bytes.
     func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError)
 
-    /// A record's bytes and age, or `nil` where there is none.
+    /// A record's bytes and modification time, or `nil` if there is no record.
     func readRecord(name: String) async throws(StoreError) -> StoredRecord?
 
-    /// Removes a record. One that is not there is no error, so that two may remove it.
+    /// Removes a record. A missing record is no error, so two gateways may remove the same one.
     func deleteRecord(name: String) async throws(StoreError)
 
-    /// One page of the names that begin with `prefix`, in the order of their bytes.
+    /// One page of the record names that begin with `prefix`, in the order of their bytes.
     ///
-    /// - Parameter after: the name that the last page ended with (`RecordNamePage.next`); `nil` begins at the first.
+    /// - Parameter after: the last page's `RecordNamePage.next`; `nil` for the first page.
     func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage
 
-    /// Removes what trying the store out left behind where its gateway died meanwhile.
+    /// Removes the uploads and objects of interrupted store probes.
     ///
-    /// - Parameter limit: by the store's clock; what is younger may be a gateway's that is just starting.
-    /// - Returns: how many uploads and objects. Stores that are not tried out have none.
+    /// - Parameter limit: by the store's clock; a younger upload or object may belong to a gateway that is starting.
+    /// - Returns: the number of removed uploads and objects; 0 for a store that needs no probe.
     func removeProbes(before limit: Date) async throws(StoreError) -> Int
 
-    /// The clock that dates parts, uploads and records. Ages are judged by it, never by the gateway's or a device's.
+    /// The clock that dates parts, uploads and records. Ages depend on this clock, never on the gateway's or a
+    /// device's.
     func currentTime() async throws(StoreError) -> Date
 }
 
 extension ObjectStore {
     package func removeProbes(before limit: Date) async throws(StoreError) -> Int { 0 }
 
-    /// All parts of an upload, in the order of their numbers, through as many pages as it takes.
+    /// All parts of an upload, in the order of their numbers, read page by page.
     ///
-    /// - Throws: `.damaged` where the store's paging does not advance or end, so that a careless server cannot keep
-    ///   or fill us.
+    /// - Throws: `.damaged` if the store's paging does not advance or end, so that a faulty server can neither block
+    ///   the gateway nor fill its memory.
     package func allParts(key: ObjectKey, upload: String) async throws(StoreError) -> [ListedPart] {
         var parts: [ListedPart] = []
         var after: PartNumber?

@@ -1,21 +1,23 @@
 /// Token bucket: burst `atOnce`, refill `perSecond`.
 package struct Allowance: Equatable, Sendable {
-    /// How long one takes to grow back, and all of them.
+    /// Time in which the bucket regains one token, and all `atOnce` tokens.
     private let nanosecondsEach: UInt64
     private let nanosecondsAll: UInt64
-    /// When all that was taken will have grown back.
+    /// Time at which the bucket is full again.
     private var wholeAt: UInt64 = 0
 
-    /// Both are taken for at least 1; a rate beyond a thousand million a second is that.
+    /// - Parameters:
+    ///   - atOnce: capacity of the bucket; 0 counts as 1.
+    ///   - perSecond: refill rate; 0 counts as 1, and a rate above 1,000,000,000 as 1,000,000,000.
     package init(atOnce: UInt64, perSecond: UInt64) {
         nanosecondsEach = max(1_000_000_000 / max(perSecond, 1), 1)
         let (all, overflow) = nanosecondsEach.multipliedReportingOverflow(by: max(atOnce, 1))
         nanosecondsAll = overflow ? .max : all
     }
 
-    /// Takes one if there is one.
+    /// Takes one token if the bucket holds one.
     ///
-    /// - Returns: `nil` where one was taken, else how long it takes until there is one.
+    /// - Returns: `nil` if the token was taken; otherwise the time until the bucket holds one.
     package mutating func take(now: Instant) -> Duration? {
         let debt = debtAfterTaking(now)
         guard debt == .zero else { return debt }
@@ -23,16 +25,16 @@ package struct Allowance: Equatable, Sendable {
         return nil
     }
 
-    /// Takes one whether or not there is one.
+    /// Takes one token even from an empty bucket, which then owes it.
     ///
-    /// - Returns: how long it takes until none is owed.
+    /// - Returns: the time until the bucket owes nothing.
     package mutating func takeInAdvance(now: Instant) -> Duration {
         let debt = debtAfterTaking(now)
         takeAnyway(now)
         return debt
     }
 
-    /// One that was taken shall not have counted.
+    /// Returns one token that was taken and not used.
     package mutating func giveBack() {
         wholeAt -= min(wholeAt, nanosecondsEach)
     }

@@ -1,7 +1,7 @@
-// The fixed-width values that frames carry (Protocol/specification.md §2). They are defined here, in the lowest room,
-// so that every other room speaks of the same thing by the same name.
+// The fixed-width values that frames carry (Protocol/specification.md §2). They are defined in the lowest target so
+// that all other targets share the same types.
 
-/// A number that the agent draws at random for each session before anything of it is sent (128 bits).
+/// A number of 128 bits that the agent draws at random for each session before it sends anything of the session.
 package struct SessionID: Hashable, Sendable {
     package let high: UInt64
     package let low: UInt64
@@ -11,7 +11,7 @@ package struct SessionID: Hashable, Sendable {
         self.low = low
     }
 
-    /// What stands in a field for a session where there is none.
+    /// Value of a frame field that names no session.
     package static let zero = SessionID(high: 0, low: 0)
 
     /// Draws all 128 bits.
@@ -20,7 +20,7 @@ package struct SessionID: Hashable, Sendable {
     }
 }
 
-/// One life of an agent process (128 random bits). Connections of one run belong together.
+/// One life of an agent process (128 random bits). All connections of one process carry the same run.
 package struct RunID: Hashable, Sendable {
     package let high: UInt64
     package let low: UInt64
@@ -36,7 +36,7 @@ package struct RunID: Hashable, Sendable {
     }
 }
 
-/// What proves that a device was invited (128 random bits): good once. Nothing that prints it shows it.
+/// The secret of an invitation (128 random bits), with which a device enrols once. Its descriptions hide the value.
 package struct InvitationSecret: Hashable, Sendable {
     package static let byteCount = 16
 
@@ -54,7 +54,7 @@ package struct InvitationSecret: Hashable, Sendable {
         self.init(high: words.high, low: words.low)
     }
 
-    /// The 16 bytes, most significant first: for the wire, the code and its digest.
+    /// The 16 bytes, most significant first. The wire, the invitation code and the secret's digest use this form.
     package var bytes: [UInt8] { bytesOf(high, low) }
 }
 
@@ -69,7 +69,7 @@ extension InvitationSecret: CustomStringConvertible, CustomDebugStringConvertibl
 /// SHA-256 of a part's plain bytes, of a file's part digests (the root digest), or of a public key (a fingerprint).
 package struct SHA256Digest: Hashable, Sendable {
     package static let byteCount = 32
-    /// Thirty-two bytes of 0: the value of a field without a digest.
+    /// 32 bytes of 0: the value of a frame field that holds no digest.
     package static let zero = SHA256Digest(words: (0, 0, 0, 0))
 
     private let words: (UInt64, UInt64, UInt64, UInt64)
@@ -93,7 +93,7 @@ package struct SHA256Digest: Hashable, Sendable {
         withUnsafeBytes(Array.init)
     }
 
-    /// Gives the 32 bytes, most significant first, without a copy of them.
+    /// Calls `body` with the 32 bytes, most significant first, without copying them to the heap.
     package func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         let ordered = (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian)
         return Swift.withUnsafeBytes(of: ordered, body)
@@ -109,7 +109,8 @@ package struct SHA256Digest: Hashable, Sendable {
     }
 }
 
-/// MD5 of a part's plain bytes, for stores that keep nothing better. Evidence only, never a proof against an attacker.
+/// MD5 of a part's plain bytes, for stores that keep no SHA-256. MD5 is evidence only, never a proof against an
+/// attacker.
 package struct MD5Digest: Hashable, Sendable {
     package static let byteCount = 16
 
@@ -187,7 +188,7 @@ extension PartNumber: CustomStringConvertible {
     package var description: String { String(value) }
 }
 
-/// Lower-case hexadecimal digits, two a byte.
+/// Returns lower-case hexadecimal digits, two per byte.
 package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
     withBytes(of: bytes) { bytes in
         String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
@@ -204,7 +205,7 @@ private func hexadecimalDigit(_ value: UInt8) -> UInt8 {
     value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
 }
 
-/// The bytes that hexadecimal digits of either case spell, or `nil` where the text is anything else.
+/// Decodes hexadecimal digits of either case; returns `nil` for any other text or an odd number of digits.
 package func bytesOfHexadecimal(_ text: some StringProtocol) -> [UInt8]? {
     let digits = Array(text.utf8)
     guard digits.count.isMultiple(of: 2) else { return nil }
@@ -230,10 +231,10 @@ private func hexadecimalValue(_ digit: UInt8) -> UInt8? {
 
 // MARK: - Bytes and words
 
-// Where a generic function of another module is not specialised, each of its steps over a collection may allocate. So
-// these take the bytes in one step, and go over them as bytes.
+// A generic function of another module that is not specialised may allocate at each step over a collection. So these
+// functions take the bytes in one step and then work on raw memory.
 
-/// Gives the bytes as they lie in memory, copied only where they lie nowhere together.
+/// Calls `body` with the bytes in contiguous memory; copies them only if they are not contiguous.
 private func withBytes<Result>(
     of bytes: some Sequence<UInt8>, _ body: (UnsafeRawBufferPointer) -> Result
 ) -> Result {
@@ -245,7 +246,7 @@ private func twoWords(_ bytes: some Sequence<UInt8>) -> (high: UInt64, low: UInt
     withBytes(of: bytes) { $0.count == 16 ? ($0.word(at: 0), $0.word(at: 8)) : nil }
 }
 
-/// The 16 bytes of both, most significant first.
+/// The 16 bytes of both words, most significant first.
 private func bytesOf(_ high: UInt64, _ low: UInt64) -> [UInt8] {
     withUnsafeBytes(of: (high.bigEndian, low.bigEndian), Array.init)
 }

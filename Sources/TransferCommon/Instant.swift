@@ -1,7 +1,7 @@
-/// A moment on a monotonic clock, in nanoseconds from a beginning that only the shell knows.
+/// A moment on a monotonic clock, in nanoseconds from an origin that only the shell knows.
 ///
-/// The machines never ask for the time: it is handed in with every event. Nothing here is a date, and nothing here
-/// depends on a clock that people set.
+/// The machines never read a clock: each event carries the time. An instant is not a date and does not depend on a
+/// clock that people can set.
 package struct Instant: Hashable, Comparable, Sendable {
     package let nanoseconds: UInt64
 
@@ -13,7 +13,7 @@ package struct Instant: Hashable, Comparable, Sendable {
         left.nanoseconds < right.nanoseconds
     }
 
-    /// Saturates at both ends: a delay without end stays one.
+    /// Saturates at both ends: a delay too long for the clock never ends.
     package static func + (left: Instant, right: Duration) -> Instant {
         let (seconds, attoseconds) = right.components
         guard seconds >= 0, attoseconds >= 0 else { return left }
@@ -23,7 +23,7 @@ package struct Instant: Hashable, Comparable, Sendable {
         return tooLong || overflow || beyond ? Instant(nanoseconds: .max) : Instant(nanoseconds: sum)
     }
 
-    /// How long ago `earlier` was; zero where it lies ahead.
+    /// Time since `earlier`; zero if `earlier` lies in the future.
     package func since(_ earlier: Instant) -> Duration {
         guard nanoseconds > earlier.nanoseconds else { return .zero }
         return .nanoseconds(Int64(clamping: nanoseconds - earlier.nanoseconds))
@@ -31,7 +31,7 @@ package struct Instant: Hashable, Comparable, Sendable {
 }
 
 extension Duration {
-    /// Whole milliseconds, within what the wire can say.
+    /// Whole milliseconds, clamped to the range of a frame field.
     package var wireMilliseconds: UInt32 {
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
@@ -39,7 +39,7 @@ extension Duration {
         return UInt32(clamping: scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000_000).partialValue)
     }
 
-    /// The duration in seconds, for rates and for people.
+    /// The duration in seconds, for computing rates and for display.
     package var inSeconds: Double {
         let (seconds, attoseconds) = components
         return Double(seconds) + Double(attoseconds) / 1e18

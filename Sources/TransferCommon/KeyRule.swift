@@ -1,11 +1,11 @@
-/// Which keys a device may ask for (specification §6.2): those that every store can hold (`ObjectKey`), less those that
-/// a store behind a proxy could take for another key.
+/// Which keys a device may ask for (specification §6.2): the keys that every store can hold (`ObjectKey`), except
+/// those that a store behind a proxy could take for another key.
 package enum KeyRule {
     package static let keyBytesMax = ObjectKey.byteCountMax
-    /// Keys of the gateway's own; no device writes there.
+    /// Prefix of the gateways' own keys. No device may write under it.
     package static let reservedPrefix = ".sluice/"
 
-    /// What is wrong with a key; `message` says it to people.
+    /// Why a key is refused; `message` is the sentence for a person.
     package enum Refusal: Error, Equatable, Sendable {
         case empty
         case tooLong(bytes: Int)
@@ -25,7 +25,7 @@ package enum KeyRule {
                 case .slashAtEdge: .slashAtEdge
                 case .emptySegment: .emptySegment
                 case .dotSegment: .dotSegment
-                // A zero byte is one. Text that is not UTF-8 does not get here: keys come as `String`.
+                // A zero byte is a control character. `notUTF8` cannot occur here: this type takes keys as `String`.
                 case .zeroByte, .notUTF8: .controlCharacter
                 }
         }
@@ -46,11 +46,11 @@ package enum KeyRule {
         }
     }
 
-    /// The whole key of an object: the device's prefix and the key that was asked for.
+    /// Builds the whole key of an object: the device's prefix and the requested key.
     ///
     /// - Parameters:
-    ///   - prefix: empty, or ending in `/`; as the device list has it.
-    ///   - key: as the agent sent it.
+    /// - prefix: empty, or ending in `/`, as in the device list.
+    /// - key: as the agent sent it, relative to the prefix.
     package static func wholeKey(prefix: String, key: String) throws(Refusal) -> String {
         let bytes = Array(key.utf8)
         guard !bytes.isEmpty else { throw .empty }
@@ -72,12 +72,12 @@ package enum KeyRule {
         return String(decoding: wholeBytes, as: UTF8.self)
     }
 
-    /// Whether a prefix may stand in the device list: empty, or a clean key that ends in `/`.
+    /// Whether the device list may contain this prefix: it is empty, or a valid key followed by `/`.
     package static func isPrefix(_ prefix: String) -> Bool {
         guard !prefix.isEmpty else { return true }
         guard prefix.utf8.last == slash else { return false }
         do {
-            // By bytes: the slash may be one character with what stands before it.
+            // Drop the slash as a byte: with a combining character it may share one `Character`.
             _ = try wholeKey(prefix: "", key: String(decoding: prefix.utf8.dropLast(), as: UTF8.self))
             return true
         } catch {
@@ -87,7 +87,7 @@ package enum KeyRule {
 
     private static let slash = ObjectKey.separator
 
-    /// As a store has it that decodes percent signs where nobody encoded any.
+    /// Decodes percent escapes once, as a store does that decodes keys although no client encoded them.
     private static func decodedOnce(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         var rest = bytes

@@ -1,8 +1,8 @@
-/// A file's modification time as the device has it: a label to tell versions apart, never compared with a clock.
+/// A file's modification time as the device reports it. It tells versions apart and is never compared with a clock.
 package struct ModificationTime: Hashable, Sendable {
     /// Seconds since 1970-01-01 UTC by the device's clock.
     package let seconds: Int64
-    /// Below 1,000,000,000.
+    /// 0 to 999,999,999.
     package let nanoseconds: UInt32
 
     package init(seconds: Int64, nanoseconds: UInt32) {

@@ -1,17 +1,18 @@
-/// The name of an object in a store: segments of UTF-8 with one slash between each two.
+/// The name of an object in a store: segments of UTF-8, separated by single slashes.
 ///
-/// A key is bytes. `String` compares, splits and searches by grapheme cluster: a slash followed by a combining mark is
-/// another `Character` than a slash, and two spellings of one letter are equal. A store knows nothing of that. So every
-/// operation on keys is here, and works on bytes.
+/// A key is bytes. `String` compares, splits and searches by grapheme cluster: a slash followed by a combining mark
+/// is not the `Character` "/", and two spellings of one letter are equal. Stores compare bytes. So all operations on
+/// keys are methods of this type and work on bytes.
 package struct ObjectKey: Hashable, Sendable {
-    /// The greatest length, in bytes. S3's own limit.
+    /// The greatest length in bytes, which is S3's own limit.
     package static let byteCountMax = 1_024
     package static let separator = UInt8(ascii: "/")
 
     /// UTF-8.
     package let bytes: [UInt8]
 
-    /// Checks what holds in every store. A key is refused, never repaired: a repaired key is one that nobody asked for.
+    /// Checks the rules that hold in every store. It refuses an invalid key and never repairs one: no user asked for
+    /// the repaired key.
     package init(validating text: String) throws(ObjectKeyError) {
         try self.init(validating: text.utf8)
     }
@@ -31,16 +32,16 @@ package struct ObjectKey: Hashable, Sendable {
         self.bytes = bytes
     }
 
-    /// The same bytes as text, to be shown, sent or written, not to be taken apart.
+    /// The same bytes as text, for display and for sending. Do not split or compare the text.
     package var text: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// What lies between the slashes, at least one.
+    /// The segments between the slashes; at least one.
     package var segments: [ArraySlice<UInt8>] { Self.segments(of: bytes) }
 
     /// Whether the key begins with these bytes.
     package func hasPrefix(_ prefix: some Sequence<UInt8>) -> Bool { bytes.starts(with: prefix) }
 
-    /// The first segment is this one: the key is in that folder, or is its name.
+    /// Whether the first segment equals `folder`: the key lies in that folder, or is the folder's name.
     package func isIn(folder: String) -> Bool { segments.first?.elementsEqual(folder.utf8) ?? false }
 
     private static func segments(of bytes: [UInt8]) -> [ArraySlice<UInt8>] {
@@ -49,7 +50,7 @@ package struct ObjectKey: Hashable, Sendable {
 }
 
 extension ObjectKey: Comparable {
-    /// By bytes, as stores list keys.
+    /// Orders keys by their bytes, as stores list them.
     package static func < (left: ObjectKey, right: ObjectKey) -> Bool {
         left.bytes.lexicographicallyPrecedes(right.bytes)
     }
@@ -59,7 +60,7 @@ extension ObjectKey: CustomStringConvertible {
     package var description: String { text }
 }
 
-/// Why a text is no key.
+/// Why a text is not a valid key.
 package enum ObjectKeyError: Error, Hashable, Sendable, CustomStringConvertible {
     case empty
     case tooLong(bytes: Int)
@@ -83,21 +84,21 @@ package enum ObjectKeyError: Error, Hashable, Sendable, CustomStringConvertible 
     }
 }
 
-// Keys and paths also travel as text. These compare and take apart text by bytes.
+// Keys and paths also travel as `String`. These members compare and split text by bytes.
 extension StringProtocol {
-    /// The same bytes, whatever Unicode holds equal.
+    /// Whether both texts have the same bytes; Unicode equivalence does not count.
     package func hasSameBytes(as other: some StringProtocol) -> Bool { utf8.elementsEqual(other.utf8) }
 
-    /// A path that begins with a slash.
+    /// Whether the path begins with a slash.
     package var isAbsolutePath: Bool { utf8.first == ObjectKey.separator }
 
-    /// What follows the last slash that does not stand at the end of a path.
+    /// The last segment of a path; slashes at the path's end do not count.
     package var lastPathSegment: String {
         String(decoding: utf8.split(separator: ObjectKey.separator).last ?? utf8[...], as: UTF8.self)
     }
 }
 
 extension Sequence where Element == UInt8 {
-    /// One full stop or two: as a segment of a path, they name its folder or the one above.
+    /// Whether the segment is `.` or `..`, which name a folder itself or its parent.
     package var isDots: Bool { elementsEqual(".".utf8) || elementsEqual("..".utf8) }
 }

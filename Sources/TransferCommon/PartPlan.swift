@@ -1,16 +1,17 @@
-/// How a file is cut into parts: all of one size but the last (specification §1).
+/// How a file is divided into parts: all of one size except the last, which may be smaller (specification §1).
 ///
-/// An empty file is one empty part. A stream, whose size is not known, has as many parts as it turns out to need.
+/// An empty file is one empty part. A stream has no known size; the number of its parts is known only at its end.
 package struct PartPlan: Equatable, Sendable {
     /// Bytes of the file; `nil` for a stream whose end has not been seen.
     package private(set) var fileBytes: UInt64?
     package let partBytes: UInt64
-    /// Its size was not known when it began: it is a session of several parts, however few they turn out to be.
+    /// Whether the size was unknown at the start. A stream is a multipart session, even if it ends within its first
+    /// part.
     package let isStream: Bool
 
     /// - Parameters:
-    ///   - fileBytes: bytes of the file, or `nil` where they are not known.
-    ///   - partBytes: from 1; 0 gives `nil`.
+    /// - fileBytes: bytes of the file; `nil` for a stream.
+    /// - partBytes: bytes of each part but the last, from 1; 0 gives `nil`.
     package init?(fileBytes: UInt64?, partBytes: UInt64) {
         guard partBytes > 0 else { return nil }
         if let fileBytes, fileBytes > 0, (fileBytes - 1) / partBytes >= UInt64(UInt32.max) { return nil }
@@ -19,38 +20,39 @@ package struct PartPlan: Equatable, Sendable {
         self.isStream = fileBytes == nil
     }
 
-    /// The end of a stream has been seen, after so many bytes.
+    /// Records the end of a stream and the number of its bytes.
     package mutating func ended(after bytes: UInt64) {
         if isStream { fileBytes = bytes }
     }
 
-    /// How many parts there are, from 1; `nil` for a stream.
+    /// Number of parts, from 1; `nil` for a stream whose end has not been seen.
     package var partCount: UInt32? {
         guard let fileBytes else { return nil }
         guard fileBytes > 0 else { return 1 }
         return UInt32(clamping: (fileBytes - 1) / partBytes + 1)
     }
 
-    /// Whether the whole file is one part, and so one request to the store.
+    /// Whether the file is a single part. The gateway stores such a file by a single PutObject request.
     package var isOnePart: Bool { !isStream && partCount == 1 }
 
-    /// Whether the part is the last; never, for a stream.
+    /// Whether the part is the last one. Always false for a stream whose end has not been seen.
     package func isLast(_ part: PartNumber) -> Bool { part.value == partCount }
 
-    /// Bytes of the part, or `nil` where the file has no such part. For a stream, the size of all parts but the last.
+    /// Bytes of the part, or `nil` if the file has no such part. For a stream whose end has not been seen,
+    /// `partBytes`.
     package func bytes(of part: PartNumber) -> UInt64? {
         guard let fileBytes, let partCount else { return partBytes }
         guard part.value <= partCount else { return nil }
         return part.value < partCount ? partBytes : fileBytes - UInt64(partCount - 1) * partBytes
     }
 
-    /// Where the part begins within the file.
+    /// Byte offset of the part within the file.
     package func start(of part: PartNumber) -> UInt64 {
         UInt64(part.value - 1).multipliedReportingOverflow(by: partBytes).partialValue
     }
 }
 
-/// The bounds within which a part size is chosen (WELCOME, specification §4.2). A store's nature is data, not code.
+/// The bounds for the choice of a part size (WELCOME, specification §4.2). They differ by store, so they are data.
 package struct PartRule: Equatable, Sendable {
     package var partBytesMin: UInt64
     package var partBytesMax: UInt64
@@ -68,7 +70,7 @@ package struct PartRule: Equatable, Sendable {
         self.objectBytesMax = objectBytesMax
     }
 
-    /// Why no part size will do.
+    /// Why no part size can be chosen.
     package enum Refusal: Error, Equatable, Sendable {
         /// The user's part size is outside the bounds.
         case partSizeOutOfBounds(wish: UInt64)
@@ -78,11 +80,12 @@ package struct PartRule: Equatable, Sendable {
         case fileTooLarge(most: UInt64)
     }
 
-    /// The part size for a file: the user's wish, or else the default, raised in whole MiB until the parts suffice.
+    /// Chooses the part size for a file: the user's choice, or the default, raised in whole MiB until `partsMax`
+    /// parts hold the file.
     ///
     /// - Parameters:
-    ///   - fileBytes: `nil` for a stream, which gets the part size that it is given and ends where its parts do.
-    ///   - wish: the user's part size, which is kept to or refused, never changed.
+    /// - fileBytes: `nil` for a stream, which gets the chosen size and ends at the latest after `partsMax` parts.
+    /// - wish: the user's part size; it is used as it is or refused, never changed.
     package func partBytes(fileBytes: UInt64?, wish: UInt64?) throws(Refusal) -> UInt64 {
         if let wish, wish < partBytesMin || wish > partBytesMax { throw .partSizeOutOfBounds(wish: wish) }
         guard let fileBytes, fileBytes > 0 else { return wish ?? partBytesDefault }

@@ -1,6 +1,6 @@
 /// What a store checks at the moment when it writes an object (S3's conditional requests).
 package enum PutCondition: Hashable, Sendable {
-    /// Nothing: what the key holds is replaced.
+    /// No condition: the write replaces any object under the key.
     case none
     /// The key must hold no object (`If-None-Match: *`).
     case ifAbsent
@@ -8,9 +8,10 @@ package enum PutCondition: Hashable, Sendable {
     case ifMatch(etag: String)
 }
 
-/// Which conditions a store has been seen to check. A store that ignores one replaces the object all the same.
+/// Which conditions a store was seen to check. A store that ignores a condition replaces the object although it
+/// fails.
 package struct CheckedConditions: Hashable, Sendable {
-    /// What is checked by one kind of request.
+    /// Which conditions the store checks in one kind of request.
     package struct Request: Hashable, Sendable {
         package var ifAbsent: Bool
         package var ifMatch: Bool
@@ -20,7 +21,7 @@ package struct CheckedConditions: Hashable, Sendable {
             self.ifMatch = ifMatch
         }
 
-        /// Whether the store refuses to write where the condition does not hold.
+        /// Whether the store refuses to write if `condition` does not hold.
         package func check(_ condition: PutCondition) -> Bool {
             switch condition {
             case .none: true
@@ -30,9 +31,9 @@ package struct CheckedConditions: Hashable, Sendable {
         }
     }
 
-    /// Of an object that is written at once.
+    /// Conditions of PutObject: an object written by one request.
     package var put: Request
-    /// Of an object that is made of parts.
+    /// Conditions of CompleteMultipartUpload: an object made of parts.
     package var complete: Request
 
     package init(put: Request, complete: Request) {

@@ -1,7 +1,7 @@
-/// Holds what is sent to a rate, over all connections together: a bucket that fills steadily and holds little, so that
-/// the limit is kept over any second without bursts that would fill a queue on the way.
+/// Limits the sending rate of all connections together. The token bucket refills steadily and holds little, so the
+/// limit holds over any second and no burst fills a queue on the network.
 package struct RateLimiter: Equatable, Sendable {
-    /// Wire bytes a second; `nil` for no limit.
+    /// Wire bytes per second; `nil` for no limit.
     package let bytesPerSecond: UInt64?
     private var level: Double
     private var filledAt: Instant
@@ -12,7 +12,7 @@ package struct RateLimiter: Equatable, Sendable {
         self.filledAt = now
     }
 
-    /// When the next bytes may go: `now` or earlier means at once.
+    /// Time from which the next bytes may be sent; `now` or earlier means at once.
     package func readyAt(now: Instant) -> Instant {
         guard let bytesPerSecond else { return now }
         let missing = -levelAt(now)
@@ -20,15 +20,15 @@ package struct RateLimiter: Equatable, Sendable {
         return now + .nanoseconds(Int64(min(missing / Double(bytesPerSecond), 3_600) * 1e9) + 1)
     }
 
-    /// Counts bytes that were handed to a socket. The bucket may go below empty by what was sent at once; nothing more
-    /// goes until it is made good.
+    /// Counts bytes that were written to a socket. One write may take the level below zero; sending then waits until
+    /// the level is back at zero.
     package mutating func spent(_ bytes: UInt64, now: Instant) {
         guard bytesPerSecond != nil else { return }
         level = levelAt(now) - Double(bytes)
         filledAt = max(now, filledAt)
     }
 
-    /// Bytes that were counted were not sent after all.
+    /// Returns bytes that were counted by `spent` and not sent.
     package mutating func giveBack(_ bytes: UInt64, now: Instant) {
         guard bytesPerSecond != nil else { return }
         level = levelAt(now) + Double(bytes)

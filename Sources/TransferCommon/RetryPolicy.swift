@@ -1,22 +1,21 @@
-/// How long an agent waits before it tries again (specification §5.4): doubling from `first`, with jitter, so that a
-/// fleet that was cut off together does not come back together.
+/// How long an agent waits before it tries again (specification §5.4). The wait doubles from `first` and has jitter,
+/// so that agents that lost their connections together do not reconnect together.
 package struct RetryPolicy: Equatable, Sendable {
     /// Why an attempt failed.
     package enum Cause: CaseIterable, Sendable {
-        /// The connection could not be made, or was cut. The link may be up for a few seconds only, so the waits stay
-        /// short.
+        /// The connection failed or was cut. The link may be up for a few seconds only, so the waits stay short.
         case connection
-        /// The gateway has answered, and a later attempt may have another answer.
+        /// The gateway answered; a later attempt may get another answer.
         case answer
     }
 
-    /// No peer can silence an agent for longer by its advice.
+    /// Upper bound of a peer's retry-after, so that no peer can silence an agent for longer.
     package static let adviceMax = Duration.seconds(600)
 
     package var first: Duration
-    /// The longest wait where the gateway has answered.
+    /// The longest wait after a gateway's answer.
     package var longest: Duration
-    /// The longest wait where there was no connection.
+    /// The longest wait after a failed connection.
     package var longestWithoutConnection: Duration
 
     package init(
@@ -28,13 +27,13 @@ package struct RetryPolicy: Equatable, Sendable {
         self.longestWithoutConnection = longestWithoutConnection
     }
 
-    /// The wait before the attempt after `failures` failed ones: evenly drawn from half the ceiling to the ceiling,
-    /// and at least what the peer asked for.
+    /// The wait before the next attempt: drawn evenly between half the ceiling and the ceiling, and at least the
+    /// peer's advice.
     ///
     /// - Parameters:
-    ///   - failures: how many attempts failed in a row, from 1.
-    ///   - cause: of the last of these failures.
-    ///   - advice: the peer's retry-after; `.zero` for none.
+    /// - failures: number of attempts that failed in a row, from 1.
+    /// - cause: why the last attempt failed.
+    /// - advice: the peer's retry-after; `.zero` for none.
     package func delay(
         afterFailures failures: Int, _ cause: Cause, advice: Duration = .zero,
         using generator: inout some RandomNumberGenerator

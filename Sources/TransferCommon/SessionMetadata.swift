@@ -1,5 +1,5 @@
-// What the store keeps beside an object for its readers (specification §6.6): what a device offered, and what a gateway
-// has judged.
+// Metadata that the store keeps with an object for its readers (specification §6.6): as a device offers it, and as a
+// gateway has checked it.
 
 /// A name and a value of user metadata.
 package struct MetadataPair: Hashable, Sendable {
@@ -12,11 +12,11 @@ package struct MetadataPair: Hashable, Sendable {
     }
 }
 
-/// Metadata as SESSION OPEN carries them. Nothing of them has been judged but their form on the wire: `SessionMetadata`
-/// is made of them, or the gateway refuses them with `metadata_invalid`.
+/// Metadata as SESSION OPEN carries it. The decoder has checked only its form. A gateway turns it into
+/// `SessionMetadata` or refuses it with `metadata_invalid`.
 package struct OfferedMetadata: Hashable, Sendable {
     package let contentType: String
-    /// At most 255.
+    /// At most 255 pairs.
     package let pairs: [MetadataPair]
 
     package init(contentType: String, pairs: [MetadataPair]) {
@@ -25,12 +25,12 @@ package struct OfferedMetadata: Hashable, Sendable {
     }
 }
 
-/// Metadata that keep every rule of specification §6.6: a content type, and pairs of name and value that the user
+/// Metadata that keeps every rule of specification §6.6: a content type, and pairs of name and value that the user
 /// chose.
 package struct SessionMetadata: Hashable, Sendable {
-    /// Most pairs. The codec carries more: a gateway refuses them.
+    /// Most pairs. The codec carries up to 255; a gateway refuses more than this.
     package static let pairsMax = 64
-    /// Longest name of a pair.
+    /// Longest name of a pair, in bytes.
     package static let nameBytesMax = 64
     /// Most bytes of all names and values together.
     package static let bytesMax = 1_792
@@ -38,9 +38,9 @@ package struct SessionMetadata: Hashable, Sendable {
     /// No content type and no pair.
     package static let none = SessionMetadata()
 
-    /// Empty: the store gets none.
+    /// Empty if the object has no content type.
     package let contentType: String
-    /// Ascending by the bytes of their names.
+    /// Ascending by the bytes of the names.
     package let pairs: [MetadataPair]
 
     private init() {
@@ -48,7 +48,7 @@ package struct SessionMetadata: Hashable, Sendable {
         pairs = []
     }
 
-    /// Judges what was offered. What breaks a rule is refused, never repaired.
+    /// Checks offered metadata against §6.6. It refuses metadata that breaks a rule and never repairs it.
     package init(_ offered: OfferedMetadata) throws(SessionMetadataError) {
         guard offered.contentType.isEmpty || Self.isContentType(offered.contentType) else {
             throw .contentTypeInvalid(offered.contentType)
@@ -70,13 +70,13 @@ package struct SessionMetadata: Hashable, Sendable {
         self.pairs = pairs
     }
 
-    /// What SESSION OPEN carries of them.
+    /// The same metadata as SESSION OPEN carries it.
     package var offered: OfferedMetadata { OfferedMetadata(contentType: contentType, pairs: pairs) }
 
-    /// What the names of the gateways' own metadata begin with (§11.4).
+    /// Prefix of the names of the gateways' own metadata (§11.4).
     private static let ownPrefix = "sluice-"
 
-    /// Printable ASCII with a slash that is neither its first nor its last byte, at most 255 bytes.
+    /// Printable ASCII, at most 255 bytes, with a slash that is neither the first nor the last byte.
     private static func isContentType(_ text: String) -> Bool {
         isTidy(text) && text.utf8.count <= UInt8.max && text.utf8.dropFirst().dropLast().contains(UInt8(ascii: "/"))
     }
@@ -93,10 +93,11 @@ package struct SessionMetadata: Hashable, Sendable {
             }
     }
 
-    /// At least one byte of printable ASCII, without a space at either end or two in a row: HTTP leaves it as it is.
+    /// At least one byte of printable ASCII, no space at either end, no two spaces in a row: HTTP passes such text on
+    /// unchanged.
     private static func isTidy(_ text: String) -> Bool {
         let space = UInt8(ascii: " ")
-        // As if a space stood before it: one at the beginning is then the second of two.
+        // Start as if after a space, so that the check below also refuses a leading space.
         var previous = space
         for byte in text.utf8 {
             guard (0x20...0x7E).contains(byte), byte != space || previous != space else { return false }
@@ -106,14 +107,14 @@ package struct SessionMetadata: Hashable, Sendable {
     }
 }
 
-/// Which rule of specification §6.6 metadata break.
+/// Which rule of specification §6.6 the metadata breaks.
 package enum SessionMetadataError: Error, Hashable, Sendable {
     case contentTypeInvalid(String)
     case tooManyPairs(Int)
     case nameInvalid(String)
-    /// The name begins as the gateways' own do.
+    /// The name begins with the prefix of the gateways' own names.
     case nameReserved(String)
-    /// The name is that of the pair before it, or stands before it in the order of their bytes.
+    /// The name equals the name before it, or precedes that name in byte order.
     case namesNotAscending(String)
     case valueInvalid(name: String)
     case tooLong(byteCount: Int)

@@ -1,29 +1,31 @@
-// What was agreed when a session opened (specification §6.3). It travels as one value in SESSION OPEN, in the session
-// token and in the session record, so that it survives a cut, a restart, another gateway and a lost journal.
+// What agent and gateway agreed when a session opened (specification §6.3). The terms travel as one value in SESSION
+// OPEN, in the session token and in the session record, so they survive a cut, a restart, a change of gateway and a
+// lost journal.
 
 /// Which object a session may replace under its key.
 package enum WriteCondition: Hashable, Sendable {
-    /// The key must hold no object. The value of everything that says nothing of a condition.
+    /// The key must hold no object. Records and tokens without a condition mean this one.
     case absent
-    /// Whatever the key holds may be replaced.
+    /// The session may replace any object under the key.
     case any
-    /// Only the object that this session wrote may be replaced. A key that holds no object will do, too.
+    /// The session may replace only the object that this session id wrote. A key without an object is allowed too.
     case matches(SessionID)
 }
 
-/// What was agreed when a session opened. Two sessions of equal terms are uploads of the same version of one file.
+/// What agent and gateway agreed when a session opened. Two sessions of equal terms upload the same version of one
+/// file.
 package struct SessionTerms: Hashable, Sendable {
-    /// In SESSION OPEN relative to the device's prefix, elsewhere whole. Neither its length nor its form is checked
-    /// here (§6.2).
+    /// In SESSION OPEN relative to the device's prefix, elsewhere the whole key. This type checks neither length nor
+    /// form (§6.2).
     package var key: String
-    /// Bytes of the file; `nil` while it is not known (a stream).
+    /// Bytes of the file; `nil` while the size is unknown (a stream).
     package var size: UInt64?
-    /// The part size. Whether it is within WELCOME's bounds is not checked here.
+    /// Bytes of each part but the last. This type does not check WELCOME's bounds.
     package var partBytes: UInt64
-    /// The file's, as the device has it.
+    /// The source file's modification time, as the device reports it.
     package var modification: ModificationTime
     package var condition: WriteCondition
-    /// What the store keeps beside the object for its readers.
+    /// Metadata that the store keeps with the object for its readers.
     package var metadata: SessionMetadata
 
     package init(
@@ -38,7 +40,7 @@ package struct SessionTerms: Hashable, Sendable {
         self.metadata = metadata
     }
 
-    /// Keys are bytes: texts that only look alike are two keys.
+    /// Compares keys by their bytes: keys that only look alike differ.
     package static func == (left: SessionTerms, right: SessionTerms) -> Bool {
         left.size == right.size && left.partBytes == right.partBytes && left.modification == right.modification
             && left.condition == right.condition && left.metadata == right.metadata
@@ -58,7 +60,7 @@ package struct SessionTerms: Hashable, Sendable {
 // MARK: - On the wire
 
 extension WriteCondition {
-    /// The number on the wire.
+    /// The number of the condition on the wire.
     package var code: UInt8 {
         switch self {
         case .absent: 0
@@ -67,15 +69,15 @@ extension WriteCondition {
         }
     }
 
-    /// The highest number that has a meaning.
+    /// The highest defined number.
     package static let codeMax: UInt8 = 2
 
-    /// The session whose object may be replaced; zeros where there is none.
+    /// The session whose object may be replaced; zeros for the other conditions.
     package var session: SessionID {
         if case .matches(let session) = self { session } else { .zero }
     }
 
-    /// - Returns: `nil` for a code that is not known, or a session where the code has none.
+    /// - Returns: `nil` for an unknown code, and for a session id with a code that has none.
     package init?(code: UInt8, session: SessionID) {
         let isZero = session == .zero
         switch code {

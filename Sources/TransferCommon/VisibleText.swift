@@ -1,6 +1,7 @@
 extension StringProtocol {
-    /// The text with every character that moves a cursor, changes colours or is not seen written as `\u{…}`. For texts
-    /// that came from elsewhere and go to a terminal: keys, names, messages.
+    /// The text with control, format, private-use and unassigned characters and line separators written as `\u{…}`,
+    /// because they could move the cursor, change colours or hide text. Use it for texts from outside (keys, names,
+    /// messages) that are printed on a terminal.
     package var withVisibleControls: String {
         var visible = String.UnicodeScalarView()
         for scalar in unicodeScalars {

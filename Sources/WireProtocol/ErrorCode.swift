@@ -1,7 +1,7 @@
 import TransferCommon
 
-/// A code of ERROR, SESSION REFUSED and PART DECISION (specification §12). Any number can arrive: codes are added
-/// within a version, and one that is not known is treated by its scope.
+/// A code of ERROR, SESSION REFUSED or PART DECISION (specification §12). Any number can arrive, because codes are
+/// added within a version; a receiver treats an unknown code by its scope.
 package struct ErrorCode: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt16
 
@@ -29,7 +29,7 @@ extension ErrorCode {
     package static let offsetGap = ErrorCode(rawValue: 0x000F)
     package static let badCompression = ErrorCode(rawValue: 0x0010)
 
-    // The connection.
+    // Codes that end the connection.
     package static let versionUnsupported = ErrorCode(rawValue: 0x0020)
     package static let notAuthorised = ErrorCode(rawValue: 0x0021)
     package static let fenced = ErrorCode(rawValue: 0x0022)
@@ -38,7 +38,7 @@ extension ErrorCode {
     package static let draining = ErrorCode(rawValue: 0x0025)
     package static let invitationInvalid = ErrorCode(rawValue: 0x0026)
 
-    // The session.
+    // Codes that end or refuse the session.
     package static let keyInvalid = ErrorCode(rawValue: 0x0030)
     package static let keyTaken = ErrorCode(rawValue: 0x0031)
     package static let keyUnsupported = ErrorCode(rawValue: 0x0032)
@@ -60,17 +60,17 @@ extension ErrorCode {
     package static let contentRefused = ErrorCode(rawValue: 0x0042)
     package static let metadataInvalid = ErrorCode(rawValue: 0x0043)
 
-    // The part.
+    // Codes about one part.
     package static let digestMismatch = ErrorCode(rawValue: 0x0050)
     package static let partSizeWrong = ErrorCode(rawValue: 0x0051)
     package static let partInterrupted = ErrorCode(rawValue: 0x0052)
 
-    // Any of them.
+    // A code for every scope.
     package static let `internal` = ErrorCode(rawValue: 0x00FF)
 }
 
 extension ErrorCode: CustomStringConvertible {
-    /// The name in the specification, such as "key_taken"; of a code that is not in it "code 0x1234".
+    /// The name in the specification, such as "key_taken", or "code 0x1234" for an unknown code.
     package var name: String {
         nameOfConnectionCode ?? nameOfOtherCode ?? number
     }

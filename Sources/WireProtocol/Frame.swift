@@ -1,7 +1,7 @@
 package import NIOCore
 
-/// A frame whose body has been read whole: every frame but PART DATA, whose payload is never collected
-/// (`PartDataHeader`). The slot it stands in is beside it, not in it.
+/// A frame whose whole body has been read. PART DATA is not among the cases: its payload is never collected
+/// (`PartDataHeader`). The frame's slot travels beside this value.
 package enum Frame: Equatable, Sendable {
     case hello(Hello)
     case welcome(Welcome)
@@ -35,11 +35,11 @@ package enum Frame: Equatable, Sendable {
 }
 
 extension Frame {
-    /// The type that its header carries.
+    /// The type in the frame's header.
     package var type: FrameType { Swift.type(of: body).type }
 
     /// Appends the whole frame to `buffer`.
-    /// - Throws: where a field or the slot is outside its range; `buffer` is as it was then.
+    /// - Throws: if a field or the slot is outside its range; `buffer` is then unchanged.
     package func encode(slot: Slot, into buffer: inout ByteBuffer) throws(WireError) {
         let body = body
         let type = type
@@ -89,7 +89,7 @@ extension Frame {
         }
     }
 
-    /// Reads the whole body.
+    /// Reads all fields of the body.
     init(from reader: inout BodyReader) throws(WireError) {
         switch reader.type {
         case .hello: self = .hello(try Hello(from: &reader))
@@ -108,7 +108,7 @@ extension Frame {
         case .sessionLeft: self = .sessionLeft(try SessionLeft(from: &reader))
         case .partOffer: self = .partOffer(try PartOffer(from: &reader))
         case .partDecision: self = .partDecision(try PartDecision(from: &reader))
-        // The decoder hands PART DATA on in pieces and never brings it here.
+        // The decoder passes PART DATA on in pieces and never calls this initialiser for it.
         case .partData: throw .wrongDirection(type: .partData)
         case .received: self = .received(try Received(from: &reader))
         case .stored: self = .stored(try Stored(from: &reader))

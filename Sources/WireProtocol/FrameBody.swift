@@ -1,18 +1,18 @@
 import NIOCore
 import TransferCommon
 
-/// A frame's fields: what every frame but PART DATA has in common. Fields are named in errors as the specification
-/// names them; ranges are checked alike in both directions, so that what one end refuses the other cannot send.
+/// The fields of one frame; every frame but PART DATA conforms. Errors name fields as the specification does.
+/// Encoding and decoding check the same ranges, so no end can send what the other refuses.
 protocol FrameBody: Equatable, Sendable {
     static var type: FrameType { get }
 
     /// The header's flag bits for these fields.
     var flags: UInt8 { get }
 
-    /// Writes the fields in table order.
+    /// Writes the fields in the order of the specification's table.
     func encode(into writer: inout BodyWriter) throws(WireError)
 
-    /// Reads the fields in table order, and leaves what follows them unread.
+    /// Reads the fields in the order of the specification's table and leaves the bytes after them unread.
     init(from reader: inout BodyReader) throws(WireError)
 }
 
@@ -20,7 +20,7 @@ extension FrameBody {
     var flags: UInt8 { 0 }
 }
 
-/// Reads the fields of one body that is there as a whole.
+/// Reads the fields of one complete body.
 struct BodyReader {
     let type: FrameType
     let flags: UInt8
@@ -28,7 +28,7 @@ struct BodyReader {
     private let length: Int
     private var rest: ByteBuffer
 
-    /// - Parameter body: exactly the body; its header has been checked.
+    /// - Parameter body: the bytes of the body only; the caller has checked the header.
     init(type: FrameType, flags: UInt8, slot: Slot, body: ByteBuffer) {
         self.type = type
         self.flags = flags
@@ -42,14 +42,14 @@ struct BodyReader {
         return value
     }
 
-    /// - Parameter isMeant: where this is false the field has no meaning in this frame and must be 0.
+    /// - Parameter isMeant: if false, the field has no meaning in this frame and must be 0.
     mutating func integer<Value: FixedWidthInteger>(_ field: String, isMeant: Bool) throws(WireError) -> Value {
         let value: Value = try integer()
         guard isMeant || value == 0 else { throw badValue(field) }
         return value
     }
 
-    /// A number that names one of `Value`'s cases.
+    /// Reads a number that must be the raw value of one of `Value`'s cases.
     mutating func choice<Value: RawRepresentable>(_ field: String) throws(WireError) -> Value
     where Value.RawValue: FixedWidthInteger {
         guard let value = Value(rawValue: try integer()) else { throw badValue(field) }
@@ -61,7 +61,7 @@ struct BodyReader {
         return part
     }
 
-    /// What the first frame of a connection begins with; anything else is no Sluice.
+    /// Reads the four bytes that begin a HELLO; any other value means that the peer does not speak Sluice.
     mutating func magic() throws(WireError) {
         let magic: UInt32 = try integer()
         guard magic == WireLimits.magic else { throw .badMagic(magic) }
@@ -94,7 +94,7 @@ struct BodyReader {
         return try text(field, count: Int(count))
     }
 
-    /// - Parameter byteCounts: how long the text may be, in bytes of UTF-8.
+    /// - Parameter byteCounts: the allowed lengths, in bytes of UTF-8.
     mutating func text16(_ field: String, _ byteCounts: ClosedRange<Int> = anyCount16) throws(WireError) -> String {
         let count: UInt16 = try integer()
         guard byteCounts.contains(Int(count)) else { throw badValue(field) }
@@ -107,17 +107,17 @@ struct BodyReader {
         return try bytes(count: Int(count))
     }
 
-    /// A text for people, such as an error's.
+    /// Reads a text for people, such as an error's message.
     mutating func message(_ field: String = "message") throws(WireError) -> String {
         try text16(field, 0...WireLimits.messageBytesMax)
     }
 
-    /// - Parameter isMeant: where this is false the frame carries no token and the field must be empty.
+    /// - Parameter isMeant: if false, the frame carries no token and the field must be empty.
     mutating func token(isMeant: Bool = true) throws(WireError) -> [UInt8] {
         try bytes16("token", 0...(isMeant ? WireLimits.tokenBytesMax : 0))
     }
 
-    /// Reads `count` elements. Memory is taken as bytes are there for it, not as `count` claims.
+    /// Reads `count` elements. The array grows with the elements read, so a false `count` makes it reserve no memory.
     mutating func list<Element>(
         count: Int, element: (inout BodyReader) throws(WireError) -> Element
     ) throws(WireError) -> [Element] {
@@ -128,7 +128,8 @@ struct BodyReader {
         return elements
     }
 
-    /// Reads the extension fields up to the end of the body. Version 1 knows none: it skips the optional ones.
+    /// Reads the extension fields up to the end of the body. Version 1 defines none: it skips optional ones and
+    /// refuses required ones.
     mutating func skipExtensionFields() throws(WireError) {
         var fieldCount = 0
         while rest.readableBytes > 0 {
@@ -166,7 +167,8 @@ struct BodyReader {
     }
 }
 
-/// Writes the fields of one body, aside, so that a field that cannot be sent leaves nothing behind.
+/// Writes the fields of one body into a buffer of its own, so that a field outside its range leaves nothing in the
+/// connection's buffer.
 struct BodyWriter {
     let type: FrameType
     let slot: Slot
@@ -236,7 +238,7 @@ struct BodyWriter {
         body.writeBytes(bytes)
     }
 
-    /// Writes a text for people, cut to what may be sent of it.
+    /// Writes a text for people, cut to the longest text that the frame may carry.
     mutating func message(_ text: String, _ field: String = "message") throws(WireError) {
         try text16(prefix(of: text, byteCountMax: WireLimits.messageBytesMax), field)
     }
@@ -250,10 +252,10 @@ struct BodyWriter {
     }
 }
 
-/// Every length that the count of a text16 or bytes16 can give.
+/// Every length that the count of a text16 or bytes16 can express.
 let anyCount16 = 0...Int(UInt16.max)
 
-/// The longest beginning of `text` that has at most `byteCountMax` bytes of UTF-8 and cuts no Unicode scalar.
+/// The longest prefix of `text` that has at most `byteCountMax` bytes of UTF-8 and splits no Unicode scalar.
 private func prefix(of text: String, byteCountMax: Int) -> String {
     guard text.utf8.count > byteCountMax else { return text }
     var count = 0
@@ -266,7 +268,7 @@ private func prefix(of text: String, byteCountMax: Int) -> String {
     return String(prefix)
 }
 
-/// Whether each part's number is above the one before it.
+/// Whether each part number is greater than the one before it.
 func isAscending(_ parts: some Collection<PartNumber>) -> Bool {
     zip(parts, parts.dropFirst()).allSatisfy { $0 < $1 }
 }

@@ -1,28 +1,28 @@
 package import NIOCore
 
-/// What a decoder makes of the bytes that arrive. After `dataBegan` come only `dataBytes`, until `dataEnded`.
+/// One result of decoding. After `dataBegan`, only `dataBytes` follow, until `dataEnded`.
 package enum Inbound: Equatable, Sendable {
     case frame(Slot, Frame)
-    /// A PART DATA begins; exactly `payloadBytes` of payload follow.
+    /// A PART DATA frame begins; exactly `payloadBytes` bytes of payload follow.
     case dataBegan(Slot, PartDataHeader)
     /// The next piece of the payload, a slice of what was appended; never empty.
     case dataBytes(ByteBuffer)
-    /// The payload is whole.
+    /// The payload is complete.
     case dataEnded
 }
 
-/// Turns the bytes of one direction of a connection into frames, however the network cut them (specification §3).
+/// Decodes the frames of one direction of a connection, however the network splits the bytes (specification §3).
 ///
-/// Append what arrives, then call `next()` until it gives `nil`: then nothing of what was appended is kept but the
-/// beginning of one frame, copied into a buffer of its own so that the network's buffers are free again.
-/// - The header is judged as soon as it is there, before any of the body is waited for.
-/// - The payload of PART DATA is passed on in the pieces that arrived, without a copy; skipped frames are dropped
+/// Append received bytes, then call `next()` until it returns `nil`. Afterwards the decoder holds at most the
+/// beginning of one frame, copied into its own buffer, so that the network's buffers can be freed.
+/// - The decoder checks a header as soon as its eight bytes are complete, before it waits for the body.
+/// - It passes the payload of PART DATA on in the pieces that arrive, without a copy, and discards skipped frames
 ///   likewise.
-/// - The first error is the last thing that a decoder gives: `next()` throws it again for ever.
+/// - After the first error, `next()` throws the same error at each call.
 package struct FrameDecoder: Sendable {
     private enum State {
         case header
-        /// The fields of PART DATA are waited for.
+        /// The fields of PART DATA have not all arrived.
         case dataFields(FrameHeader)
         case data(payloadBytesLeft: Int)
         case body(FrameHeader, FrameType)
@@ -30,35 +30,35 @@ package struct FrameDecoder: Sendable {
         case failed(WireError)
     }
 
-    /// A tighter maximum for every body than the types' own, such as before HELLO. It counts for headers read after it
-    /// is set.
+    /// A maximum for every body that is tighter than the types' own, such as before HELLO. It applies to headers that
+    /// are read after it is set.
     package var bodyBytesMax: Int?
 
     private let receiver: Role
     private var state = State.header
-    /// What was appended and not taken yet, in order; none of them is empty.
+    /// Appended bytes that no call of `next()` has taken, in order; no buffer is empty.
     private var arrived = CircularBuffer<ByteBuffer>()
-    /// The beginning of a header or body of which the rest has not arrived; empty while a payload passes.
+    /// The beginning of an incomplete header or body; empty while a payload passes.
     private var collected = ByteBuffer()
 
-    /// - Parameter receiver: the end that reads; frames that only the other end may read are refused.
+    /// - Parameter receiver: the end that reads. The decoder refuses frames that only the other end may receive.
     package init(receiver: Role) {
         self.receiver = receiver
     }
 
-    /// Bytes that are held at present: those that `next()` has not taken yet.
+    /// Number of appended bytes that `next()` has not taken yet.
     package var bufferedBytes: Int {
         arrived.reduce(collected.readableBytes) { $0 + $1.readableBytes }
     }
 
-    /// Hands over what arrived, without copying it. After an error it is dropped.
+    /// Appends received bytes without copying them. After an error the decoder discards them.
     package mutating func append(_ bytes: ByteBuffer) {
         if case .failed = state { return }
         guard bytes.readableBytes > 0 else { return }
         arrived.append(bytes)
     }
 
-    /// The next thing that the bytes say, or `nil` where more of them must arrive first.
+    /// Returns the next decoded item, or `nil` if it needs more bytes.
     package mutating func next() throws(WireError) -> Inbound? {
         do throws(WireError) {
             return try advance()
@@ -109,8 +109,7 @@ package struct FrameDecoder: Sendable {
         }
     }
 
-    /// Checks everything that a header can be judged by, in the specification's order, and says what is to be read
-    /// next.
+    /// Checks a header in the specification's order and returns the state that reads what follows it.
     private func judge(_ header: FrameHeader) throws(WireError) -> State {
         guard let type = FrameType(rawValue: header.type) else {
             guard header.flags & FrameHeader.skippableFlag != 0 else { throw .unknownType(header.type) }
@@ -137,8 +136,8 @@ package struct FrameDecoder: Sendable {
         }
     }
 
-    /// Exactly `byteCount` bytes in one piece: a slice where they arrived together, else a copy. Until they are all
-    /// there it is `nil`, and those that are have been copied aside.
+    /// Takes exactly `byteCount` bytes in one buffer: a slice if they arrived in one buffer, otherwise a copy.
+    /// Returns `nil` until all have arrived, and keeps a copy of those that have.
     private mutating func take(_ byteCount: Int) -> ByteBuffer? {
         if collected.readableBytes == 0, let first = arrived.first, first.readableBytes >= byteCount {
             return takePiece(byteCountMax: byteCount)
@@ -154,7 +153,7 @@ package struct FrameDecoder: Sendable {
         return whole
     }
 
-    /// Up to `byteCountMax` bytes (more than 0), as they arrived; `nil` where none has.
+    /// Takes up to `byteCountMax` bytes (more than 0) of the first buffer; `nil` if no byte has arrived.
     private mutating func takePiece(byteCountMax: Int) -> ByteBuffer? {
         guard let first = arrived.first else { return nil }
         guard first.readableBytes > byteCountMax else { return arrived.removeFirst() }

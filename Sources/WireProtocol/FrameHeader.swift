@@ -1,13 +1,13 @@
 import NIOCore
 
-/// The eight bytes before every body (specification §3), as they arrived: nothing in it has been checked.
+/// The eight bytes before every body (specification §3), as they arrived: no field has been checked.
 struct FrameHeader: Equatable, Sendable {
     /// Set on types that a receiver may skip when it does not know them.
     static let skippableFlag: UInt8 = 0x80
 
     /// Bytes of the body that follows.
     let length: UInt32
-    /// The type's number, known to this version or not.
+    /// The type's number, which this version may not know.
     let type: UInt8
     let flags: UInt8
     let slot: Slot
@@ -19,7 +19,7 @@ struct FrameHeader: Equatable, Sendable {
         self.slot = slot
     }
 
-    /// `nil` where fewer than eight bytes are readable.
+    /// Returns `nil` if fewer than eight bytes are readable.
     init?(from buffer: inout ByteBuffer) {
         guard
             let (length, type, flags, slot) = buffer.readMultipleIntegers(

@@ -1,4 +1,4 @@
-/// The types of version 1 and what a header of each may look like: the table of specification §4, in its order.
+/// The frame types of version 1 and the allowed headers of each: the table of specification §4, in its order.
 package enum FrameType: UInt8, CaseIterable, Sendable {
     case hello = 0x01
     case welcome = 0x02
@@ -38,13 +38,13 @@ package enum Role: Sendable {
     case gateway
 }
 
-/// Who sends frames of a type.
+/// Which end sends frames of a type.
 package enum FrameDirection: Sendable {
     case agentToGateway
     case gatewayToAgent
     case both
 
-    /// Whether `role` may be sent frames that go this way.
+    /// Whether `role` is the receiving end of this direction.
     package func reaches(_ role: Role) -> Bool {
         switch self {
         case .agentToGateway: role == .gateway
@@ -54,16 +54,16 @@ package enum FrameDirection: Sendable {
     }
 }
 
-/// Which slots frames of a type are sent in.
+/// Which slots frames of a type may use.
 package enum FrameScope: Sendable {
     /// Slot 0 only.
     case connection
     /// Any slot but 0.
     case session
-    /// Any slot; the body says which it must be (ERROR).
+    /// Any slot; the body determines which one is right (ERROR).
     case any
 
-    /// Whether a frame of this scope may stand in `slot`.
+    /// Whether a frame of this scope may use `slot`.
     package func allows(_ slot: Slot) -> Bool {
         switch self {
         case .connection: slot == .connection
@@ -74,19 +74,20 @@ package enum FrameScope: Sendable {
 }
 
 extension FrameType {
-    /// The longest body, in bytes, header not counted.
+    /// The longest body in bytes, without the header.
     package var bodyBytesMax: Int { rule.bodyBytesMax }
 
-    /// Who sends it.
+    /// Which end sends this type.
     package var direction: FrameDirection { rule.direction }
 
-    /// Which slots it is sent in.
+    /// Which slots this type may use.
     package var scope: FrameScope { rule.scope }
 
-    /// The flag bits that mean something in this type; all others are zero.
+    /// The flag bits that have a meaning in this type; all others must be zero.
     package var definedFlags: UInt8 { rule.flags }
 
-    /// The flag bits that a header of this type always has. A receiver that does not know REPORT skips it by its bit 7.
+    /// The flag bits that every header of this type sets. Bit 7 of REPORT lets a receiver skip the frame if it does
+    /// not know the type.
     package var requiredFlags: UInt8 { self == .report ? FrameHeader.skippableFlag : 0 }
 
     private typealias Rule = (

@@ -1,29 +1,30 @@
 package import TransferCommon
 
-/// What a gateway says in a receipt: which object was stored then, and with what content (specification §9.5).
+/// The signed content of a receipt: which object the store held at a time, and with what content (specification
+/// §9.5).
 ///
-/// The statement does not travel: the agent builds the same bytes from what it knows, so there is exactly one encoding
-/// of each statement. Decoding takes nothing but that encoding; `encoded()` of what was decoded gives the same bytes.
+/// The statement does not travel: the agent builds the same bytes from values it knows, so each statement has exactly
+/// one encoding. Decoding accepts only that encoding; `encoded()` of a decoded statement returns the same bytes.
 package struct ReceiptStatement: Sendable {
-    /// The store in which the object lies.
+    /// The store that holds the object.
     package var storeIdentity: StoreIdentity
-    /// The fingerprint of the key that signs.
+    /// The fingerprint of the signing key.
     package var siteKey: SHA256Digest
-    /// The name by which the gateway knows the device.
+    /// The device's name at the gateway.
     package var device: String
     /// The object's whole key, prefix included.
     package var key: String
-    /// The session that wrote the object; zeros where the store does not tell.
+    /// The session that wrote the object; zeros if the store does not say.
     package var session: SessionID
     /// Bytes of the object.
     package var size: UInt64
     /// The part size that a root digest depends on.
     package var partBytes: UInt64
-    /// What the gateway knows of the content: `root` or `wholeDigest`. No other kind has a receipt.
+    /// The gateway's evidence of the content: `root` or `wholeDigest`. Receipts allow no other kind.
     package var evidence: ContentEvidence
-    /// As the store gave it; may be empty.
+    /// The ETag as the store returned it; may be empty.
     package var etag: String
-    /// The store's name for this version of the object; may be empty.
+    /// The store's version id of this object; may be empty.
     package var version: String
     /// Milliseconds since 1970-01-01 UTC, by the gateway's clock.
     package var timeMilliseconds: Int64
@@ -46,16 +47,17 @@ package struct ReceiptStatement: Sendable {
         self.timeMilliseconds = timeMilliseconds
     }
 
-    /// What every statement begins with, so that a signature of one is a signature of nothing else.
+    /// The first bytes of every statement, so that its signature is not valid for any other kind of text.
     package static let purpose = Array("sluice receipt v1".utf8) + [0]
 }
 
 extension ReceiptStatement {
-    /// The statement of an object as COMPLETED or PROVEN tells of it: gateway and agent build the same.
+    /// Builds the statement about an object that COMPLETED or PROVEN describes. Gateway and agent build the same
+    /// bytes.
     ///
     /// - Parameters:
-    ///   - key: whole, prefix included.
-    ///   - siteKey: the fingerprint of the key that signs.
+    /// - key: the whole key, with the device's prefix.
+    /// - siteKey: the fingerprint of the signing key.
     package init(
         of object: ProvenObject, key: String, device: String, storeIdentity: StoreIdentity, siteKey: SHA256Digest,
         timeMilliseconds: Int64
@@ -68,7 +70,7 @@ extension ReceiptStatement {
 }
 
 extension ReceiptStatement: Equatable {
-    /// Texts are compared as bytes: a statement about a key that only looks alike is another statement.
+    /// Compares texts by their bytes: keys that only look alike make different statements.
     package static func == (left: ReceiptStatement, right: ReceiptStatement) -> Bool {
         left.storeIdentity == right.storeIdentity && left.siteKey == right.siteKey && left.session == right.session
             && left.size == right.size && left.partBytes == right.partBytes && left.evidence == right.evidence
@@ -78,17 +80,17 @@ extension ReceiptStatement: Equatable {
     }
 }
 
-/// Why bytes are no statement, or why a value cannot become one. Fields are named as in the specification.
+/// Why bytes are not a statement, or why a value cannot be encoded as one. Fields have the specification's names.
 package enum ReceiptStatementError: Error, Hashable, Sendable {
-    /// The bytes do not begin as statements do: a later version, or something else.
+    /// The bytes do not begin with `purpose`: they are of a later version, or no statement.
     case unknownPurpose
     /// The bytes end within the field.
     case tooShort(field: String)
-    /// So many bytes follow the last field.
+    /// This many bytes follow the last field.
     case trailingBytes(count: Int)
     /// The field is not UTF-8.
     case badText(field: String)
-    /// The field has a value that no statement has, or is longer than its form allows.
+    /// The field has a value that no statement allows, or is longer than its encoding allows.
     case badValue(field: String)
 }
 
@@ -107,9 +109,9 @@ extension ReceiptStatementError: CustomStringConvertible {
 // MARK: - Bytes
 
 extension ReceiptStatement {
-    /// The bytes that are signed.
+    /// The bytes that the gateway signs.
     ///
-    /// - Throws: `badValue` for evidence of another kind, and for texts that are too long for their form.
+    /// - Throws: `badValue` for other kinds of evidence, and for texts too long for their count.
     package func encoded() throws(ReceiptStatementError) -> [UInt8] {
         let (kind, digest): (UInt8, SHA256Digest)
         switch evidence {
@@ -132,7 +134,7 @@ extension ReceiptStatement {
         return bytes
     }
 
-    /// Reads the bytes of exactly one statement.
+    /// Decodes exactly one statement.
     package init(decoding bytes: some Sequence<UInt8>) throws(ReceiptStatementError) {
         var reader = StatementReader(bytes: Array(bytes)[...])
         try reader.purpose()
@@ -156,7 +158,7 @@ extension ReceiptStatement {
         guard reader.bytes.isEmpty else { throw .trailingBytes(count: reader.bytes.count) }
     }
 
-    /// The numbers of `evidenceKind` that a statement may have.
+    /// The values of `evidenceKind` that a statement may have.
     private static let rootKind: UInt8 = 1
     private static let wholeDigestKind: UInt8 = 2
 
@@ -176,7 +178,7 @@ extension ReceiptStatement {
     }
 }
 
-/// Takes a statement's fields from the front of its bytes.
+/// Reads a statement's fields one after the other.
 private struct StatementReader {
     private(set) var bytes: ArraySlice<UInt8>
 

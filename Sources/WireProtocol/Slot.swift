@@ -1,4 +1,4 @@
-/// The number by which the frames of one connection tell sessions apart. It means nothing beyond its connection.
+/// The number that identifies a session on one connection. It has no meaning outside that connection.
 package struct Slot: Hashable, Sendable {
     /// The slot of the connection itself, which carries no session.
     package static let connection = Slot(0)

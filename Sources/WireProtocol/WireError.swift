@@ -1,38 +1,38 @@
 import TransferCommon
 
-/// Every way in which bytes can fail to be a frame, or a value to become one. Each ends the connection with its `code`;
-/// the values are for the log. Whether a well-formed frame has a meaning now is not decided here.
+/// Every way in which bytes can fail to be a frame, or a value to become one. Each error ends the connection with its
+/// `code`; the other values are for the log. Whether a well-formed frame is allowed now is decided elsewhere.
 package enum WireError: Error, Equatable, Sendable {
-    /// A body longer than the type's maximum, or than the receiver's own for the time being (§5).
+    /// The body is longer than the type's maximum, or than the receiver's tighter current maximum (§5).
     case frameTooLarge(type: UInt8, length: Int, maximum: Int)
-    /// The fields end beyond the body of `length` bytes.
+    /// The fields do not fit into the body of `length` bytes.
     case bodyTooShort(type: FrameType, length: Int)
-    /// The body of `length` bytes ends `unread` bytes beyond its fields.
+    /// `unread` bytes of the body of `length` bytes follow its fields.
     case trailingBytes(type: FrameType, length: Int, unread: Int)
-    /// A type that this version does not know and must not skip.
+    /// This version does not know the type, and its flags do not allow skipping it.
     case unknownType(UInt8)
-    /// An extension field with this tag, bit 15 included, that must not be skipped.
+    /// An unknown extension field with this tag, bit 15 included, that must not be skipped.
     case unknownRequiredField(type: FrameType, tag: UInt16)
-    /// Flag bits are set that the type does not define, or REPORT lacks its bit 7.
+    /// The flags contain bits that the type does not define, or a REPORT lacks bit 7.
     case reservedBits(type: FrameType, flags: UInt8)
-    /// The field, by its name in the specification, is not UTF-8.
+    /// The field with this name in the specification is not UTF-8.
     case badText(type: FrameType, field: String)
-    /// The field, by its name in the specification, is outside its range.
+    /// The field with this name in the specification is outside its range.
     case badValue(type: FrameType, field: String)
-    /// Slot 0 where a session is meant, or the reverse.
+    /// Slot 0 for a frame of a session, or a session's slot for a frame of the connection.
     case badSlot(type: FrameType, slot: Slot)
-    /// The receiver's role is never sent this type.
+    /// The receiver's role never receives this type.
     case wrongDirection(type: FrameType)
-    /// What a HELLO began with instead of "SLUC".
+    /// A HELLO began with this number instead of "SLUC".
     case badMagic(UInt32)
     /// More extension fields than a frame may have.
     case tooManyFields(type: FrameType)
-    /// A compressed payload that is empty, or no shorter than what it is said to hold.
+    /// A compressed payload is empty, or not shorter than its plain bytes.
     case badCompression(payloadBytes: UInt32, plainBytes: UInt32)
 }
 
 extension WireError {
-    /// What the ERROR frame says that answers it (§12).
+    /// The code of the ERROR frame that reports this error (§12).
     package var code: ErrorCode {
         switch self {
         case .frameTooLarge: .frameTooLarge
@@ -53,7 +53,7 @@ extension WireError {
 }
 
 extension WireError: CustomStringConvertible {
-    /// One line for a log or an ERROR's message: numbers and names of the specification, never a peer's text.
+    /// One line for a log or an ERROR's message: numbers and names of the specification, never text from the peer.
     package var description: String {
         switch self {
         case .frameTooLarge(let type, let length, let maximum):

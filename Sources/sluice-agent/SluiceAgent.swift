@@ -2,7 +2,6 @@ import AgentKit
 import ArgumentParser
 import CommandSupport
 import Cryptography
-import SecureChannel
 import SystemSupport
 
 @main
@@ -84,7 +83,8 @@ struct Init: AsyncParsableCommand {
 
     private var usualName: String { "sluice-agent" }
 
-    /// Arguments can be seen by other users of the machine for as long as the program runs; standard input cannot.
+    /// Reads the code from the argument, or from standard input for `-`. Other users of the machine can see arguments
+    /// while the program runs, but not standard input.
     private func code(_ argument: String) throws -> InvitationCode {
         let text = argument == "-" ? readLine() ?? "" : argument
         guard let code = InvitationCode(text: text) else {

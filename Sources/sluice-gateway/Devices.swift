@@ -3,7 +3,6 @@ import CommandSupport
 import Cryptography
 import Foundation
 import GatewayKit
-import SecureChannel
 import TransferCore
 
 struct Device: AsyncParsableCommand {
@@ -99,7 +98,7 @@ struct Device: AsyncParsableCommand {
     }
 }
 
-/// A device's own limits.
+/// Options for the limits of one device.
 struct DeviceLimitOptions: ParsableArguments {
     @Option(help: "How many connections it may have at a time (default: 16).") var connections: Int?
     @Option(help: "How many sessions it may have at a time (default: 2048).") var sessions: Int?
@@ -135,7 +134,7 @@ struct Keys: AsyncParsableCommand {
 }
 
 extension KeyRing {
-    /// What an operator may see, a line each.
+    /// The key ring for an operator, one key a line, without secrets.
     fileprivate var lines: String {
         entries.map { "\($0.id)  \($0.state.rawValue)" }.joined(separator: "\n")
     }

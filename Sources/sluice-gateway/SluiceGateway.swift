@@ -83,7 +83,7 @@ struct Serve: AsyncParsableCommand {
         program.authorityPath = authorityPath
         program.drainLimit = try settings.value(drainLimit, "drain-limit")?.duration
         if let expiry = try settings.value(unfinishedExpiry, "unfinished-expiry")?.duration {
-            // A part may take long, and is no sign of life until it is stored.
+            // Only a stored part renews an upload, and a part may take long.
             guard expiry >= .seconds(3_600) else { throw ValidationError("--unfinished-expiry is at least 1h.") }
             program.unfinishedExpiry = expiry
         }

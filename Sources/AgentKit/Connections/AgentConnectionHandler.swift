@@ -4,11 +4,11 @@ import SecureChannel
 import TransferCore
 import WireProtocol
 
-/// One connection's bytes at the agent: decoded into frames for the core.
+/// One connection's bytes at the agent: decoded into frames for the shell.
 final class AgentConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private let core: AgentCore
+    private let shell: AgentShell
     private let id: ConnectionID
     private var decoder = FrameDecoder(receiver: .agent)
     private var isEnded = false
@@ -16,15 +16,15 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     private let certificates: TLSHandler?
 
     /// - Parameter certificates: the connection's own, where what the gateway shows is to be kept.
-    init(core: AgentCore, id: ConnectionID, keepingCertificatesOf certificates: TLSHandler?) {
-        self.core = core
+    init(shell: AgentShell, id: ConnectionID, keepingCertificatesOf certificates: TLSHandler?) {
+        self.shell = shell
         self.id = id
         self.certificates = certificates
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         isEnded = true
-        core.assumeIsolated { [id] in $0.connectionLost(id) }
+        shell.assumeIsolated { [id] in $0.connectionLost(id) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -34,11 +34,11 @@ final class AgentConnectionHandler: ChannelInboundHandler {
             while !isEnded, let inbound = try decoder.next() {
                 // PART DATA does not come this way: the decoder refuses it.
                 guard case .frame(let slot, let frame) = inbound else { continue }
-                core.assumeIsolated { [id] in $0.receivedFrame(frame, slot: slot, from: id) }
+                shell.assumeIsolated { [id] in $0.receivedFrame(frame, slot: slot, from: id) }
             }
         } catch {
             isEnded = true
-            core.assumeIsolated { [id] in $0.receivedMalformed(error.code, message: error.description, from: id) }
+            shell.assumeIsolated { [id] in $0.receivedMalformed(error.code, message: error.description, from: id) }
         }
     }
 
@@ -46,7 +46,7 @@ final class AgentConnectionHandler: ChannelInboundHandler {
         if let completed = event as? TLSHandshakeCompleted {
             let gateway = GatewayProof(
                 fingerprint: completed.peer.fingerprint.digest, certificates: certificates?.peerCertificates ?? [])
-            core.assumeIsolated { [id] in $0.connected(id, by: gateway) }
+            shell.assumeIsolated { [id] in $0.connected(id, by: gateway) }
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -54,6 +54,6 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // TLS closes by itself, once the gateway has been told why.
         guard let error = error as? TLSError else { return context.close(promise: nil) }
-        core.assumeIsolated { [id] in $0.receivedTLSError(error, from: id) }
+        shell.assumeIsolated { [id] in $0.receivedTLSError(error, from: id) }
     }
 }

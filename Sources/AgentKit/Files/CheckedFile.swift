@@ -1,11 +1,11 @@
 package import TransferCore
 
-/// Files that a command names, and the keys that they have: those that a push of the same would send.
+/// The files that a command names, and their keys. `push` sends the same files under the same keys.
 package struct FileChoice: Sendable {
     package var paths: [String]
-    /// Of the one file that `paths` names; `nil` for keys by name.
+    /// Key of the only file that `paths` names; `nil` to derive keys from file names.
     package var key: String?
-    /// Put before every key.
+    /// Prepended to every key.
     package var prefix: String
     package var filter: FileFilter
 
@@ -22,32 +22,32 @@ package struct FileChoice: Sendable {
     }
 }
 
-/// How files are checked.
+/// Options for checking files.
 package struct CheckOptions: Equatable, Sendable {
-    /// A file with its proof's stamp is not read, where stamps tell versions apart.
+    /// Skips reading a file that still has the stamp of its proof, where stamps tell versions apart.
     package var trustsStamp = false
-    /// A gateway that is asked may read objects back where nothing else tells their content.
+    /// Lets a gateway read an object back from the store if nothing else shows the object's content.
     package var readsBack = false
-    /// The part size of the digests that a gateway is asked about; `nil` for that of the file's proof, or else the
-    /// gateway's own.
+    /// Part size, in bytes, of the digests in a question to the gateway; `nil` for the part size of the file's proof,
+    /// or the gateway's default if there is no proof.
     package var partBytes: UInt64?
 
     package init() {}
 }
 
-/// A file that was checked, or could not be.
+/// The result of checking one file.
 package struct CheckedFile: Equatable, Sendable {
-    /// What is known of it, or why nothing is.
+    /// The finding, or why the file could not be checked.
     package enum Result: Equatable, Sendable {
         case found(FileCheck.Finding)
         case failed(UploadFailure)
     }
 
     package var path: String
-    /// Without the device's prefix.
+    /// The key without the device's prefix.
     package var key: String
     package var result: Result
-    /// A gateway has signed a receipt, which the journal holds now.
+    /// Whether a gateway signed a receipt that the journal holds now.
     package var hasReceipt = false
 
     package init(path: String, key: String, _ result: Result) {
@@ -57,8 +57,8 @@ package struct CheckedFile: Equatable, Sendable {
     }
 
     /// - Parameters:
-    ///   - outcome: what came of asking a gateway.
-    ///   - fileBytes: of the file.
+    ///   - outcome: the result of asking a gateway.
+    ///   - fileBytes: size of the file in bytes.
     init(path: String, key: String, _ outcome: ProofOutcome, fileBytes: UInt64) {
         self.path = path
         self.key = key
@@ -72,7 +72,7 @@ package struct CheckedFile: Equatable, Sendable {
         }
     }
 
-    /// What a program ends with because of this file, and of others like it.
+    /// Exit code of a program if this is its worst result.
     package var exitCode: Int32 {
         switch result {
         case .found(let finding): finding.state == .proven ? 0 : 1

@@ -8,20 +8,20 @@ package import TransferCore
     import Glibc
 #endif
 
-/// A program whose standard output is sent. Its standard input and standard error are those of this process.
+/// A child program whose standard output is uploaded. The child inherits standard input and standard error.
 package final class CommandOutput: Sendable {
-    /// The reading end of its standard output.
+    /// Reading end of the pipe from the program's standard output.
     package let descriptor: Int32
     private let process: pid_t
     private let name: String
     private let ending = Ending()
 
-    /// How often it is asked whether a program that has closed its output has ended.
+    /// Interval, in milliseconds, for polling whether a program that has closed its output has exited.
     private static let pause: Int32 = 20
 
-    /// Starts a program, which is looked for in the search path.
+    /// Starts a program, which the system looks up in `PATH`.
     ///
-    /// - Parameter command: its name and its arguments.
+    /// - Parameter command: name and arguments of the program.
     package static func start(_ command: [String]) throws(UploadFailure) -> CommandOutput {
         let name = command.first ?? ""
         var ends: [Int32] = [-1, -1]
@@ -46,18 +46,20 @@ package final class CommandOutput: Sendable {
 
     deinit {
         close(descriptor)
-        // One that has not ended by itself is in the way of nothing but itself, and gets SIGPIPE if it writes on.
+        // Stop a program that is still running: its output is not read any more, and its next write would raise
+        // SIGPIPE.
         if ending.status(of: process) == nil { kill(process, SIGTERM) }
     }
 
-    /// Tells the program to end.
+    /// Sends SIGTERM to the program if it still runs.
     func stop() {
         if ending.status(of: process) == nil { kill(process, SIGTERM) }
     }
 
-    /// Waits until the program has ended.
+    /// Waits until the program has exited.
     ///
-    /// - Throws: where it did not succeed, or nobody waits any more.
+    /// - Parameter isStopped: polled; ends the wait.
+    /// - Throws: `incomplete` if the program failed, `stopped` if `isStopped` returned true.
     func waitForSuccess(unless isStopped: () -> Bool) throws(UploadFailure) {
         while !isStopped() {
             guard let status = ending.status(of: process) else {
@@ -83,7 +85,7 @@ package final class CommandOutput: Sendable {
         result = posix_spawnattr_init(&attributes)
         guard result == 0 else { throw .cannotStart(name, result) }
         defer { posix_spawnattr_destroy(&attributes) }
-        // Signals that are ignored or blocked here are not to be so there.
+        // The child must not inherit signals that this process ignores or blocks.
         var none = sigset_t()
         var all = sigset_t()
         sigemptyset(&none)
@@ -103,11 +105,12 @@ package final class CommandOutput: Sendable {
     }
 }
 
-/// How a child process ended, asked of the system once: a second time the number may be another process's.
+/// The exit status of a child process. Calls `waitpid` until it succeeds and never again, because the system may then
+/// reuse the process ID.
 private final class Ending: Sendable {
     private let known = Mutex<Int32?>(nil)
 
-    /// As `wait` gives it; `nil` while the process runs.
+    /// Status as `waitpid` returns it; `nil` while the process runs.
     func status(of process: pid_t) -> Int32? {
         known.withLock { known in
             if known == nil {
@@ -122,7 +125,7 @@ private final class Ending: Sendable {
         }
     }
 
-    /// Something else in this process has taken the answer: not a success that anybody could vouch for.
+    /// Used if other code in this process has reaped the child. Counts as a failure, because the real status is lost.
     private static let unknown: Int32 = 0xFF << 8
 }
 

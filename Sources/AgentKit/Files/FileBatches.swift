@@ -1,11 +1,11 @@
 package import TransferCore
 
-/// A walk's files in its order, several at a time, each with the key that it would have.
+/// The files of a walk in order, in batches, each with its key.
 package struct FileBatches: Sendable {
-    /// What was found, with the key that it would have.
+    /// A file that the walk found, with its key.
     package struct Candidate: Sendable {
         package var path: String
-        /// With the prefix.
+        /// The key with the prefix.
         package var key: String
         package var finding: FileWalk.Finding
 
@@ -19,22 +19,22 @@ package struct FileBatches: Sendable {
     private let prefix: String
 
     /// - Parameters:
-    ///   - key: of the one file that the walk finds; `nil` for keys by name.
-    ///   - prefix: put before every key.
+    ///   - key: key of the only file that the walk finds; `nil` to derive keys from names.
+    ///   - prefix: prepended to every key.
     package init(files: FileWalk, key: String?, prefix: String) {
         self.files = files
         self.key = key
         self.prefix = prefix
     }
 
-    /// The next files, as many as there may be; none at the end.
+    /// The next files, at most `count`; empty at the end of the walk.
     package mutating func next(atMost count: Int) -> [Candidate] {
         var batch: [Candidate] = []
         while batch.count < count, let candidate = nextCandidate() { batch.append(candidate) }
         return batch
     }
 
-    /// Counts the files that are left, until the walk is interrupted.
+    /// Counts the remaining files until the walk ends or is interrupted.
     package mutating func countRest(isInterrupted: @escaping @Sendable () -> Bool) -> NotBegun {
         files.isInterrupted = isInterrupted
         var count = 0

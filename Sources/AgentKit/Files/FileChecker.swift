@@ -4,15 +4,16 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Looks whether the journal's proofs say that exactly the content of files is stored. No gateway is asked, and an
-/// agent may be at work in the home meanwhile. Blocks.
+/// Checks whether the journal's proofs cover the current content of files. Asks no gateway, and works while an agent
+/// runs in the same home. Blocks.
 package struct FileChecker {
     private let home: AgentHome
     private let choice: FileChoice
     private let trustsStamp: Bool
     private let logger: Logger
 
-    /// - Parameter trustsStamp: a file with its proof's stamp is not read, where stamps tell versions apart.
+    /// - Parameter trustsStamp: skips reading a file that still has the stamp of its proof, where stamps tell versions
+    ///   apart.
     package init(home: AgentHome, choice: FileChoice, trustsStamp: Bool, logger: Logger) {
         self.home = home
         self.choice = choice
@@ -20,7 +21,7 @@ package struct FileChecker {
         self.logger = logger
     }
 
-    /// - Parameter observe: told of each file, in the order of the walk.
+    /// - Parameter observe: called with each file, in the order of the walk.
     package func run(_ observe: (CheckedFile) -> Void) throws {
         let journal = try AgentJournal.open(home, logger: logger)
         let site = try journal.site()
@@ -64,7 +65,7 @@ package struct FileChecker {
 }
 
 extension Journal.KeyRecord {
-    /// What a check needs of it.
+    /// The fields that a check uses.
     var checkRecord: FileCheck.Record {
         FileCheck.Record(proof: proof, wasStored: hasReceipt, isUnfinished: unfinished != nil)
     }

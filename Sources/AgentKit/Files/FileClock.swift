@@ -10,29 +10,29 @@ import WireProtocol
     import Glibc
 #endif
 
-/// Tells the time of the clock that files' change times are made of, as long as that clock is known to run steadily.
+/// Reads the clock that files' change times come from, if that clock is known to have run steadily.
 ///
-/// People and time servers set the device's clock, and then a file that was written a second ago may bear last year's
-/// date. The time since boot is never set, and the two clocks are slowed and hastened together. So their difference
-/// stays the same until one is set. The first run after a boot writes the difference down in the agent's home; while it
-/// is still the same, the clock has not been set since.
+/// Users and time servers set the device's clock, so a file written a second ago may have last year's date. The time
+/// since boot is never set. Both clocks are slewed together, so their difference stays the same until the device's
+/// clock is set. The first run after a boot stores the difference in the agent's home. As long as the difference is the
+/// same, the clock has not been set since.
 package struct FileClock: Sendable {
     private struct Reading: Equatable {
         var boot: String
         /// Nanoseconds since boot.
         var age: Int64
-        /// Nanoseconds since 1970, less those since boot.
+        /// Nanoseconds since 1970 minus nanoseconds since boot.
         var difference: Int64
     }
 
-    /// The two clocks are read one after the other: their difference is known no better than this, in nanoseconds.
+    /// Tolerance in nanoseconds: both clocks cannot be read at the same instant, so their difference is inexact.
     private static let slack: Int64 = 100_000_000
 
     private let first: Reading?
 
-    /// - Parameter path: of the file that keeps the first reading.
+    /// - Parameter path: path of the file that keeps the first reading.
     package init(path: String) {
-        // Where the boot has no name, nothing tells whether the clock has been set since.
+        // Without a boot ID from the kernel, a stored reading cannot be matched to this boot.
         guard let boot = BootMoment.kernelBoot, let now = Self.read(boot) else {
             first = nil
             return
@@ -41,13 +41,13 @@ package struct FileClock: Sendable {
             first = kept
         } else {
             first = now
-            // Without the file the next run has to wait two seconds longer, and that is all.
+            // Without the file the next run only has to wait two more seconds.
             try? AtomicFile.write(
                 Array("\(now.boot) \(now.age) \(now.difference)\n".utf8), to: path, mode: .ownerOnly)
         }
     }
 
-    /// The clock's time; `nil` where it may have been set less than the least age of old files ago.
+    /// The clock's time; `nil` if the clock may have been set within the last `watchedMin` nanoseconds.
     package func now() -> ModificationTime? {
         guard let first, let now = Self.read(first.boot), Self.isSteady(from: first, to: now),
             now.age - first.age >= Self.watchedMin
@@ -57,8 +57,8 @@ package struct FileClock: Sendable {
         return ModificationTime(seconds: time / 1_000_000_000, nanoseconds: UInt32(time % 1_000_000_000))
     }
 
-    /// As old as a change time has to be to count as old, in nanoseconds: what was written before the first reading is
-    /// at least that old, whatever the clock was then.
+    /// Minimum age of a change time to count as old, in nanoseconds. A write before the first reading is at least that
+    /// old once this much time has passed, whatever the clock showed at the write.
     private static let watchedMin: Int64 = 2_000_000_000
 
     private static func isSteady(from first: Reading, to now: Reading) -> Bool {

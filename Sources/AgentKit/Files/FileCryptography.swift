@@ -2,24 +2,24 @@ import Cryptography
 import TransferCommon
 import TransferCore
 
-/// The machine's cryptography, by the system's OpenSSL.
+/// Cryptography for the agent's state machine, by OpenSSL.
 struct FileCryptography: AgentCryptography {
     func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? {
-        // The machine reports a defect where the library fails; there is no better word for it.
+        // The machine reports a defect if OpenSSL fails.
         try? RootDigest.of(partDigests)
     }
 
     func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? {
-        // Without one no receipt is kept, which is told.
+        // If OpenSSL fails, the machine keeps no receipt and reports that.
         try? SHA256Digest.of(publicKey)
     }
 
-    /// Some 100 µs: too short for a hand-over to a thread to pay.
+    /// Takes about 100 µs, so it runs on the calling thread.
     func isSignature(_ signature: [UInt8], of statement: [UInt8], by publicKey: [UInt8]) -> Bool {
         do {
             return try PublicKey(subjectPublicKeyInfo: publicKey).isSignature(signature, of: statement)
         } catch {
-            // A key that is none has signed nothing; and what the library cannot verify is not verified.
+            // An unusable key, or an OpenSSL error, counts as a failed verification.
             return false
         }
     }

@@ -4,18 +4,18 @@ package import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The digests that prove a file: what `digest` prints, to be compared with a receipt or with an object in the store.
+/// The digests of a file that `digest` prints, for comparison with a receipt or with an object in the store.
 package struct FileDigests: Equatable, Sendable {
     package var bytes: UInt64
-    /// SHA-256 of the whole, as every tool computes it.
+    /// SHA-256 of the whole file, as `sha256sum` computes it.
     package var whole: SHA256Digest
-    /// SHA-256 over the digests of its parts: the file's identity, together with the part size.
+    /// SHA-256 over the digests of the parts. Together with the part size it identifies the content.
     package var root: SHA256Digest
     package var partBytes: UInt64
 
-    /// Reads a file once, to its end, whatever its size is said to be. Blocks.
+    /// Reads a file once to its end, whatever size the file system reports. Blocks.
     ///
-    /// - Parameter partBytes: from 1.
+    /// - Parameter partBytes: part size in bytes, at least 1.
     /// - Throws: `UploadFailure`.
     package init(path: String, partBytes: UInt64) throws {
         guard partBytes > 0 else { throw UploadFailure(.partSizeUnsupported, "a part has at least one byte") }
@@ -39,7 +39,7 @@ package struct FileDigests: Equatable, Sendable {
                 missing -= UInt64(got)
                 hasEnded = got < wanted
             }
-            // Where the file ends with a part, nothing follows it; an empty file has one empty part.
+            // A file that ends at a part boundary has no further part; an empty file has one empty part.
             if missing < partBytes || digests.isEmpty { digests.append(try part.finalize()) }
         }
         guard before.difference(whileReading: try file.stamp()) != .changed else {

@@ -4,12 +4,13 @@
     import Glibc
 #endif
 
-/// Which files below a directory are sent. Files that are named on the command line themselves always are.
+/// Selects the files below a directory that are sent. Files that the command line names directly are always sent.
 package struct FileFilter: Equatable, Sendable {
-    /// Shell patterns (`*`, `?`, `[a-z]`). One with a slash is compared with the whole path below the directory, one
-    /// without with each name on it, so that `cache` leaves out everything below a folder of that name.
+    /// Shell patterns (`*`, `?`, `[a-z]`). A pattern with a slash is matched against the whole path below the
+    /// directory. A pattern without a slash is matched against each name in the path, so `cache` also excludes
+    /// everything below a folder `cache`.
     package var excluded: [String] = []
-    /// Where there are any, only files that one of them fits are sent.
+    /// If not empty, only files that match one of these patterns are sent.
     package var included: [String] = []
 
     package init(included: [String] = [], excluded: [String] = []) {
@@ -17,13 +18,15 @@ package struct FileFilter: Equatable, Sendable {
         self.excluded = excluded
     }
 
-    /// Whether to look into a directory at all.
+    /// Whether to walk into a directory.
     ///
-    /// - Parameter path: below the directory that was named, without a slash at its end. Bytes, since a name need not
-    ///   be UTF-8.
+    /// - Parameter path: path below the named directory, without a slash at its end; bytes, because names need not be
+    ///   UTF-8.
     package func entersDirectory(_ path: [UInt8]) -> Bool { !excluded.contains { Self.fits($0, path) } }
 
-    /// - Parameter path: below the directory that was named.
+    /// Whether to send a file.
+    ///
+    /// - Parameter path: path below the named directory.
     package func sendsFile(_ path: [UInt8]) -> Bool {
         entersDirectory(path) && (included.isEmpty || included.contains { Self.fits($0, path) })
     }

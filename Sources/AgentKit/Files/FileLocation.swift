@@ -4,14 +4,14 @@
     import Glibc
 #endif
 
-/// Where a file is: a path that a user named, or a path below a directory that a user named.
+/// Location of a file: a path that the user named, or a path below a directory that the user named.
 ///
-/// Symbolic links in what the user named are followed. Below it none is: a link that takes the place of a file or of a
-/// directory after the walk has found it must not lead to a file that was never meant.
+/// Symbolic links in the user's path are followed, links below it are not. A link that replaces a file or directory
+/// after the walk found it must not lead to a file that the user never chose.
 package struct FileLocation: Equatable, Sendable {
-    /// As the user named it.
+    /// The path as the user named it.
     package var root: String
-    /// Below `root`, without a slash at either end; `nil` where `root` is the file itself.
+    /// Path below `root`, without a slash at either end; `nil` if `root` is the file itself.
     package var below: String?
 
     package init(root: String, below: String? = nil) {
@@ -21,14 +21,14 @@ package struct FileLocation: Equatable, Sendable {
 
     package var path: String { below.map { Self.joined(root, $0) } ?? root }
 
-    /// A path and a name in it, with one slash between them.
+    /// Joins a directory path and a name with exactly one slash.
     static func joined(_ path: String, _ name: String) -> String {
         path.utf8.last == UInt8(ascii: "/") ? path + name : path + "/" + name
     }
 
     /// Opens the file for reading.
     ///
-    /// - Returns: the descriptor, or a negative number with `errno` as the system call left it.
+    /// - Returns: the descriptor, or a negative number with `errno` set by the system call.
     func openDescriptor() -> Int32 {
         // Without O_NONBLOCK, opening a pipe would wait for a writer.
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
@@ -54,15 +54,15 @@ package struct FileLocation: Equatable, Sendable {
     }
 }
 
-/// Hands a path to the system as it is, UTF-8 or not.
+/// Passes a path to a system call as raw bytes, because a path need not be UTF-8.
 func withPath<Result>(_ path: some Sequence<UInt8>, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
     (path.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { text in
-        // An array that ends with a zero is not empty.
+        // The array is never empty, so `baseAddress` is never `nil`.
         text.baseAddress.map(body) ?? body("")
     }
 }
 
-/// What names a file or directory whatever path leads to it.
+/// Identifies a file or directory independently of its path.
 package struct FileIdentity: Hashable, Sendable {
     private let device: UInt64
     private let inode: UInt64
@@ -72,14 +72,14 @@ package struct FileIdentity: Hashable, Sendable {
         inode = UInt64(status.st_ino)
     }
 
-    /// - Returns: `nil` where nothing can be found at the path.
+    /// - Returns: `nil` if the path does not lead to a file.
     package init?(of path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
         self.init(status)
     }
 
-    /// Whether a path lies in this directory, or is it, however many links lead there.
+    /// Whether a path lies in this directory or is this directory, after resolving all links.
     func contains(_ path: String) -> Bool {
         guard let resolved = realpath(path, nil) else { return false }
         defer { free(resolved) }

@@ -8,26 +8,26 @@ import WireProtocol
     import Glibc
 #endif
 
-/// The files below the paths that a push names, in a fixed order, a directory at a time.
+/// The files below the paths that a push names, in a fixed order, one directory at a time.
 ///
-/// A path that names a file is that file, under its own name. A directory gives every regular file below it that its
-/// filter lets through, hidden ones too, under its path relative to the directory. Links below a directory are not
-/// followed: a link is not a file, and following it could lead in circles. The agent's own home is left out wherever it
-/// lies. Where several paths are named, files that would have the same key are refused, each of them.
+/// A path of a file yields that file under its own name. A path of a directory yields every regular file below it that
+/// passes the filter, hidden files included, under the path relative to the directory. The walk does not follow
+/// symbolic links below a directory, because they could lead in circles. The agent's own home is never sent. If files
+/// of several named paths would have the same key, each of them is refused.
 package struct FileWalk: Sequence, IteratorProtocol, Sendable {
-    /// What there is at a path.
+    /// What the walk found at a path.
     package enum Finding: Equatable, Sendable {
         case file(FileLocation)
-        /// It cannot be sent.
+        /// The file or directory cannot be sent.
         case refused(UploadFailure)
         /// The agent's own home, which is never sent.
         case home
     }
 
-    /// A file and the key it is to have, or what could not be looked at.
+    /// A path with its key and finding.
     package struct Found: Equatable {
         package var path: String
-        /// Relative; without the prefix of `push --prefix`.
+        /// Relative key, without the prefix of `push --prefix`.
         package var key: String
         package var finding: Finding
 
@@ -38,25 +38,25 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
 
     private enum Pending: Sendable {
         case root(PushedRoots.Root)
-        /// A name in a directory, as bytes: it need not be UTF-8.
+        /// A name in a directory, as bytes: names need not be UTF-8.
         case entry([UInt8], in: WalkedDirectory)
-        /// Its list was interrupted.
+        /// A directory whose listing was interrupted.
         case directory(WalkedDirectory)
     }
 
-    /// What is still to be looked at; the next one last.
+    /// Stack of what is still to be visited; the next element is last.
     private var pending: [Pending]
     private let filter: FileFilter
     private let home: FileIdentity?
     private let roots: PushedRoots
-    /// Asked before each look at the disk; where it says so, `next` gives `nil` although more files may follow.
+    /// Polled before each system call. If it returns true, `next` returns `nil` although more files may follow.
     package var isInterrupted: @Sendable () -> Bool = { false }
 
-    /// Whether something is left to be looked at.
+    /// Whether the walk has unvisited files or directories.
     package var hasMore: Bool { !pending.isEmpty }
 
     /// - Parameters:
-    ///   - paths: as the user named them.
+    ///   - paths: paths as the user named them.
     ///   - home: the agent's home.
     package init(paths: [String], filter: FileFilter = FileFilter(), home: FileIdentity? = nil) {
         self.filter = filter
@@ -65,7 +65,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         pending = roots.all.reversed().map { .root($0) }
     }
 
-    /// Whether a path names a directory, or a link to one.
+    /// Whether a path names a directory, or a symbolic link to a directory.
     package static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
@@ -84,7 +84,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         return nil
     }
 
-    // MARK: What the user named
+    // MARK: Named paths
 
     private mutating func look(at root: PushedRoots.Root) -> Found? {
         var status = stat()
@@ -115,7 +115,7 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         Found(path: root.path, key: root.key, finding: .refused(failure))
     }
 
-    // MARK: Below it
+    // MARK: Below a named directory
 
     private mutating func look(at name: [UInt8], in directory: WalkedDirectory) -> Found? {
         let below = directory.below + name
@@ -163,12 +163,12 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         }
     }
 
-    /// Has the names in a directory looked at next.
+    /// Pushes the names in a directory on the stack.
     ///
-    /// - Throws: where it could not be listed to its end; the names before are looked at all the same.
+    /// - Throws: if the listing ended early. The names read before the error are still visited.
     private mutating func descend(_ directory: WalkedDirectory) throws(UploadFailure) -> Found? {
         guard let (names, failure) = directory.list(unless: isInterrupted) else {
-            // It is listed anew by whoever goes on with the walk.
+            // The walk lists the directory again when it continues.
             pending.append(.directory(directory))
             return nil
         }
@@ -179,27 +179,28 @@ package struct FileWalk: Sequence, IteratorProtocol, Sendable {
         return nil
     }
 
-    /// A name that is no text, for people.
+    /// A name that is not UTF-8, in printable form.
     private static func shown(_ name: [UInt8]) -> String {
         name.map { (0x20..<0x7F).contains($0) ? String(UnicodeScalar($0)) : "\\x" + hexadecimal([$0]) }.joined()
     }
 }
 
-/// A directory that a walk has entered. It is open, so that whatever is moved meanwhile, its names are looked up in it.
+/// A directory that a walk has entered. An open descriptor keeps the walk inside this directory even if the directory
+/// is moved.
 private final class WalkedDirectory: Sendable {
     let root: PushedRoots.Root
     let path: String
-    /// What stands before its names in a key: empty, or ending in a slash.
+    /// The part of a key before the directory's names: empty, or ends in a slash.
     let below: [UInt8]
     let identity: FileIdentity
     private let descriptor: Int32
 
-    /// - Throws: where it cannot be opened. Links in the path are followed: the user named it.
+    /// - Throws: if the directory cannot be opened. Links in the path are followed, because the user named it.
     convenience init(root: PushedRoots.Root) throws(UploadFailure) {
         try self.init(open(root.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root: root, path: root.path, below: [])
     }
 
-    /// - Throws: where it cannot be opened, or is a link by now.
+    /// - Throws: if the directory cannot be opened, or was replaced by a symbolic link.
     convenience init(
         _ name: [UInt8], in parent: WalkedDirectory, path: String
     ) throws(UploadFailure) {
@@ -228,16 +229,16 @@ private final class WalkedDirectory: Sendable {
         close(descriptor)
     }
 
-    /// What a name in it stands for; a link is a link. `nil` with `errno` where that cannot be told.
+    /// Status of a name in the directory, without following a link. `nil` with `errno` set if the call fails.
     func status(of name: [UInt8]) -> stat? {
         var status = stat()
         return withPath(name) { fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0 ? status : nil
     }
 
-    /// Its names, without the two that every directory has, and what kept the list from being whole; `nil` where it was
-    /// interrupted.
+    /// The names in the directory except `.` and `..`, with the error that ended the listing early, if any. `nil` if
+    /// the listing was interrupted.
     func list(unless isInterrupted: () -> Bool) -> (names: [[UInt8]], failure: UploadFailure?)? {
-        // A descriptor of its own, since the stream closes it.
+        // A separate descriptor, because `closedir` closes it.
         let own = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard own >= 0 else { return ([], UploadFailure(lookingAt: path, errno: errno)) }
         guard let stream = fdopendir(own) else {
@@ -248,7 +249,7 @@ private final class WalkedDirectory: Sendable {
         defer { closedir(stream) }
         var names: [[UInt8]] = []
         while !isInterrupted() {
-            // Only this tells an error from the end.
+            // `readdir` returns `nil` at the end and on errors, and sets `errno` only on errors.
             errno = 0
             guard let entry = readdir(stream) else {
                 let number = errno
@@ -262,7 +263,7 @@ private final class WalkedDirectory: Sendable {
 }
 
 extension UploadFailure {
-    /// The agent's private key and its journal lie there.
+    /// The agent's home contains its private key and its journal.
     fileprivate static let ownFile = UploadFailure(
         .unreadable, "it belongs to the agent's own home, which is never sent; name something else")
 

@@ -5,7 +5,7 @@ import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// Reads and hashes parts and whole files. Everything here blocks and belongs on a thread pool.
+/// Reads and hashes parts and whole files. All methods block and belong on a thread pool.
 package struct PartReader: Sendable {
     let file: SourceFile
 
@@ -13,9 +13,12 @@ package struct PartReader: Sendable {
         self.file = file
     }
 
-    /// The part's digest, and its bytes where they are to be kept.
+    /// Reads one part and computes its digests.
     ///
-    /// - Parameter keep: whether the bytes are given back; else nothing of them stays in memory.
+    /// - Parameters:
+    ///   - start: offset of the part in the file.
+    ///   - bytes: size of the part.
+    ///   - keep: whether to return the part's bytes. Otherwise memory holds only one piece at a time.
     package func read(start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) -> (
         reading: PartReading, kept: ByteBuffer?
     ) {
@@ -37,7 +40,7 @@ package struct PartReader: Sendable {
         }
     }
 
-    /// Reads the whole file and computes evidence of the kind that a store has (specification §4.8).
+    /// Reads the whole file and computes evidence of the same kind as the store's (specification §4.8).
     package func evidence(fileBytes: UInt64, partBytes: UInt64, like kind: ContentEvidence) -> EvidenceReading {
         do {
             var digests: [SHA256Digest] = []

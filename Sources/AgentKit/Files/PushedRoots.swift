@@ -6,24 +6,24 @@ import TransferCommon
     import Glibc
 #endif
 
-/// The paths that a push names, asked whether a file of another one has the same key.
+/// The paths that a push names. Finds out whether files of two of these paths have the same key.
 ///
-/// Below one directory keys are different by themselves. Two directories give the same key where both hold a file of
-/// the same relative path, so the file system answers, and no list of keys is kept in memory.
+/// Keys below one directory always differ. Two directories produce the same key if both contain a file with the same
+/// relative path. A look at the file system answers that, so no list of keys is kept in memory.
 struct PushedRoots {
     /// A path that the user named.
     struct Root {
-        /// By the order of naming.
+        /// Position in the order that the user named the paths in.
         var number: Int
         var path: String
-        /// Its last segment: the key, where it is a file.
+        /// Last segment of the path. It is the key if the path is a file.
         var key: String
     }
 
-    /// Without those that name the same once more.
+    /// The named paths without duplicates.
     let all: [Root]
     private let directories: [Root]
-    /// By key.
+    /// Named files by key.
     private let files: [[UInt8]: [Root]]
     private let filter: FileFilter
     private let home: FileIdentity?
@@ -38,7 +38,7 @@ struct PushedRoots {
         for (number, path) in paths.enumerated() {
             let root = Root(number: number, path: path, key: path.lastPathSegment)
             var status = stat()
-            // What cannot be looked at is told when its turn comes.
+            // The walk reports a path that cannot be examined.
             if stat(path, &status) == 0 {
                 let isDirectory = status.st_mode & S_IFMT == S_IFDIR
                 let key = Array(root.key.utf8)
@@ -61,7 +61,7 @@ struct PushedRoots {
         var key: [UInt8]
     }
 
-    /// The path of a file of another root that has the same key; `nil` where there is none.
+    /// Path of a file of another root with the same key; `nil` if there is none.
     func otherFile(for key: [UInt8], than number: Int) -> String? {
         guard all.count > 1 else { return nil }
         if let named = files[key]?.first(where: { $0.number != number }) { return named.path }
@@ -72,12 +72,12 @@ struct PushedRoots {
         return nil
     }
 
-    /// Whether a walk below a directory finds a file of this relative path.
+    /// Whether a walk below a directory finds a file with this relative path.
     private func gives(_ root: Root, _ below: [UInt8]) -> Bool {
         let path = FileLocation.joined(root.path, String(decoding: below, as: UTF8.self))
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
-        // No link leads there, and the agent's home is not on the way.
+        // The walk enters neither symbolic links nor the agent's home.
         for (index, byte) in below.enumerated() where byte == UInt8(ascii: "/") {
             let folder = FileLocation.joined(root.path, String(decoding: below[..<index], as: UTF8.self))
             guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, FileIdentity(status) != home

@@ -12,19 +12,19 @@ import WireProtocol
     import Glibc
 #endif
 
-// One look at an open file, to tell whether a process is writing it (`FileSettling`), and whether its size is true.
+// Examines an open file: whether a process is writing it (`FileSettling`), and whether its size is true.
 
 extension SourceFile {
-    /// Takes a look. The content is not read.
+    /// Examines the file without reading its content.
     ///
-    /// - Throws: `unreadable`, also where the file has fewer or more bytes than its size says.
+    /// - Throws: `unreadable`, also if the content is shorter or longer than the file's size.
     package func look(clock: FileClock) throws(UploadFailure) -> FileSettling.Look {
         var fileSystem = fileSystem()
         let lease = takeReadLease()
-        // Stores through a mapping show in the stamp only once their pages have been written back.
+        // Writes through a memory mapping update the change time only when the pages are written back.
         if lease == .unavailable, fsync(descriptor) != 0, fileSystem == .stamping { fileSystem = .local }
         let result = Result { () throws(UploadFailure) in try self.stamp() }
-        // At once: a process that wants to write waits for it.
+        // Release the lease at once, because a process that opens the file for writing waits for it.
         if lease == .granted { releaseReadLease() }
         let stamp = try result.get()
         if lease != .refused, try !endsWhere(stamp) {
@@ -35,9 +35,9 @@ extension SourceFile {
         return FileSettling.Look(stamp: stamp, lease: lease, fileSystem: fileSystem, systemTime: clock.now())
     }
 
-    /// The size, which is the content's, too.
+    /// The size of the file, checked against its content.
     ///
-    /// - Throws: where it is not.
+    /// - Throws: `unreadable` if the content ends elsewhere.
     package func trueSize() throws(UploadFailure) -> UInt64 {
         let stamp = try self.stamp()
         if try endsWhere(stamp) { return stamp.size }
@@ -46,7 +46,7 @@ extension SourceFile {
         return later.size
     }
 
-    /// Whether the file ends where its size says. Files of procfs and sysfs do not.
+    /// Whether the content ends at the size that the file system reports. Files of procfs and sysfs do not.
     private func endsWhere(_ stamp: FileStamp) throws(UploadFailure) -> Bool {
         let last = stamp.size > 0 ? stamp.size - 1 : 0
         var buffer = ByteBufferAllocator().buffer(capacity: 2)
@@ -55,13 +55,13 @@ extension SourceFile {
 
     private func fileSystem() -> FileSettling.FileSystem {
         var type: UInt64 = 0
-        // What cannot be asked is trusted least.
+        // An unknown file system gets the lowest trust.
         guard SystemCalls.fileSystemType(descriptor, &type) == 0 else { return .shared }
         if Self.stampingFileSystems.contains(type) { return .stamping }
         return Self.localFileSystems.contains(type) ? .local : .shared
     }
 
-    /// Local file systems that keep a change time of every write (linux/magic.h, and each one's own header).
+    /// Local file systems that record a change time for every write (linux/magic.h and the header of each file system).
     private static let stampingFileSystems: Set<UInt64> = [
         0xEF53,  // ext2, ext3, ext4
         0x5846_5342,  // XFS
@@ -80,7 +80,7 @@ extension SourceFile {
         0x9660,  // ISO 9660
     ]
 
-    /// Local file systems whose change times are coarse, or that keep none of a store through a mapping.
+    /// Local file systems with coarse change times, or without one for writes through a mapping.
     private static let localFileSystems: Set<UInt64> = [
         0x4D44,  // FAT
         0x2011_BAB0,  // exFAT
@@ -94,7 +94,7 @@ extension SourceFile {
 }
 
 extension UploadFailure {
-    /// The stamp did not move, so no writer is the cause.
+    /// The stamp did not change, so no writer is the cause.
     fileprivate static func sizeUntrusted(of stamp: FileStamp) -> UploadFailure {
         UploadFailure(
             .unreadable,
@@ -103,15 +103,15 @@ extension UploadFailure {
     }
 }
 
-// While a read lease is held (fcntl F_SETLEASE), a process that opens the file for writing waits. The system then sends
-// the holder a signal: SIGURG here, which is ignored where nothing handles it. The usual one, SIGIO, would end the
-// process.
+// While this process holds a read lease (fcntl F_SETLEASE), a process that opens the file for writing waits. The kernel
+// then signals the holder. The signal is SIGURG here, which is ignored by default. The default signal SIGIO would
+// terminate the process.
 extension SourceFile {
-    // <fcntl.h> of Linux; the numbers are the same on every architecture.
+    // From <fcntl.h> of Linux; the numbers are the same on every architecture.
     private static let setSignal: Int32 = 10
     private static let setLease: Int32 = 1_024
 
-    /// Asks for a read lease, which lasts until it is released or the file is closed.
+    /// Requests a read lease. The lease lasts until it is released or the file is closed.
     package func takeReadLease() -> FileSettling.Lease {
         guard fcntl(descriptor, Self.setSignal, SIGURG) == 0 else { return .unavailable }
         guard fcntl(descriptor, Self.setLease, Int32(F_RDLCK)) == 0 else {
@@ -120,20 +120,20 @@ extension SourceFile {
         return .granted
     }
 
-    /// Lets those go on that wait to open the file for writing. Safe to repeat.
+    /// Releases the read lease, so that waiting writers can open the file. Safe to repeat.
     package func releaseReadLease() {
         _ = fcntl(descriptor, Self.setLease, Int32(F_UNLCK))
     }
 }
 
-/// Hashes the content of a file in steps, so that a run that is stopped does not wait for a large file.
+/// Hashes the content of a file in steps, so that a stopped run does not have to wait for a large file.
 final class ContentHash: Sendable {
     private struct State: ~Copyable {
         var hasher: SHA256Hasher?
         var position: UInt64 = 0
     }
 
-    /// Read in one step.
+    /// Bytes read in one step.
     private static let stepBytes: UInt64 = 64 << 20
 
     private let file: SourceFile
@@ -144,9 +144,9 @@ final class ContentHash: Sendable {
         state = Mutex(State(hasher: try SHA256Hasher()))
     }
 
-    /// Reads on.
+    /// Hashes the next step.
     ///
-    /// - Returns: the digest of all that there was, at the end; before it `nil`.
+    /// - Returns: `nil` until the end of the file; then the digest of the whole content.
     func step() throws -> SHA256Digest? {
         try state.withLock { state in
             var buffer = ByteBufferAllocator().buffer(capacity: SourceFile.pieceBytes)

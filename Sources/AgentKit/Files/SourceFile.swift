@@ -10,10 +10,10 @@ import WireProtocol
     import Glibc
 #endif
 
-/// One open file that is being uploaded, read where it lies.
+/// One open file that is being uploaded.
 ///
-/// It stays open from the first look to the end, so that a rename or an unlink in between changes nothing of what is
-/// read. All calls block: they belong on a thread pool.
+/// The file stays open from the first look until its upload ends, so that a rename or an unlink does not change what is
+/// read. All methods block and belong on a thread pool.
 package final class SourceFile: Sendable {
     let descriptor: Int32
 
@@ -25,12 +25,12 @@ package final class SourceFile: Sendable {
         close(descriptor)
     }
 
-    /// - Throws: `missing`, or `unreadable` for what is no regular file or may not be read.
+    /// - Throws: `missing`; or `unreadable` for anything but a readable regular file.
     package static func open(_ path: String) throws(UploadFailure) -> SourceFile {
         try open(FileLocation(root: path))
     }
 
-    /// - Throws: the same, also where a symbolic link has taken a place below the root.
+    /// - Throws: like `open(_:)`, and also if a symbolic link has replaced a name below the root.
     package static func open(_ location: FileLocation) throws(UploadFailure) -> SourceFile {
         let descriptor = location.openDescriptor()
         guard descriptor >= 0 else {
@@ -46,7 +46,7 @@ package final class SourceFile: Sendable {
         return file
     }
 
-    /// What tells this version of the file from others.
+    /// The metadata that tells this version of the file from others.
     package func stamp() throws(UploadFailure) -> FileStamp {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
@@ -57,15 +57,15 @@ package final class SourceFile: Sendable {
             modification: ModificationTime(status.st_mtim), change: ModificationTime(status.st_ctim))
     }
 
-    /// Reads exactly `count` bytes, or `nil` where the file ends before.
+    /// Reads exactly `count` bytes; `nil` if the file ends earlier.
     func read(from start: UInt64, count: Int) throws(UploadFailure) -> ByteBuffer? {
         var buffer = ByteBufferAllocator().buffer(capacity: count)
         return try append(from: start, count: count, to: &buffer) == count ? buffer : nil
     }
 
-    /// Reads `count` bytes behind those that a buffer has.
+    /// Reads up to `count` bytes and appends them to a buffer.
     ///
-    /// - Returns: how many bytes there were; fewer, where the file ends before.
+    /// - Returns: the number of bytes read; less than `count` if the file ends earlier.
     func append(from start: UInt64, count: Int, to buffer: inout ByteBuffer) throws(UploadFailure) -> Int {
         var done = 0
         while done < count {
@@ -88,15 +88,15 @@ package final class SourceFile: Sendable {
         return done
     }
 
-    /// Read at a time by `readPieces`: in the processor's cache for a hash, large enough for the disk.
+    /// Bytes that `readPieces` reads at a time: small enough for the processor's cache, large enough for the disk.
     package static let pieceBytes = 1 << 20
 
     /// Reads a range in order, piece by piece.
     ///
     /// - Parameters:
-    ///   - keep: whether all pieces stay in memory; else each takes the place of the one before it.
-    ///   - body: given each piece.
-    /// - Returns: all bytes, or the last piece; `nil` where the file ends before.
+    ///   - keep: whether to keep all pieces in memory. Otherwise each piece overwrites the previous one.
+    ///   - body: called with each piece.
+    /// - Returns: all bytes if `keep` is set, otherwise the last piece; `nil` if the file ends early.
     func readPieces(
         from start: UInt64, count: UInt64, keep: Bool = false, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> ByteBuffer? {
@@ -107,7 +107,7 @@ package final class SourceFile: Sendable {
             let step = Int(min(count - done, UInt64(Self.pieceBytes)))
             if !keep { buffer.clear() }
             guard try append(from: start + done, count: step, to: &buffer) == step else { return nil }
-            // Not as a slice: for as long as there is one, the next piece would move them all.
+            // No slice: while a slice exists, the next append would copy the whole buffer.
             try buffer.withUnsafeReadableBytes { try body(UnsafeRawBufferPointer(rebasing: $0.suffix(step))) }
             done += UInt64(step)
         }
@@ -116,20 +116,20 @@ package final class SourceFile: Sendable {
 }
 
 extension UploadFailure {
-    /// A path that cannot be opened, looked at or listed, and what its user can do about it.
+    /// The failure for a path that cannot be opened, examined or listed, with advice for the user.
     ///
-    /// - Parameter number: `errno` as the system call left it.
+    /// - Parameter number: `errno` as the system call set it.
     init(lookingAt path: String, errno number: Int32) {
         switch number {
         case ENOENT where path.unicodeScalars.contains("\u{FFFD}"), EILSEQ:
-            // What the shell handed over was no UTF-8, and has been repaired on its way here.
+            // The argument was not UTF-8, and Swift replaced the invalid bytes.
             self.init(.unreadable, "its name is not UTF-8, as keys have to be; rename it")
         case ENOENT, ENOTDIR:
             self.init(.missing, "there is no such file; check its path")
         case ELOOP:
             self.init(.unreadable, "symbolic links lead in a circle; name the file itself")
         case EAGAIN:
-            // A process has a write lease, as Samba does for its clients.
+            // Another process holds a write lease, as Samba does for its clients.
             self.init(.stillWritten)
         case EACCES, EPERM:
             self.init(
@@ -140,15 +140,15 @@ extension UploadFailure {
         }
     }
 
-    /// Below a directory links are not followed, whoever puts them there and when.
+    /// A symbolic link below a directory, which is never followed.
     static let replacedByLink = UploadFailure(
         .unreadable, "a symbolic link has taken its place, and links below a directory are not followed")
 
-    /// A pipe, a socket, a device, or a directory where a file was named.
+    /// A pipe, a socket, a device, or a directory in the place of a file.
     static let noRegularFile = UploadFailure(.unreadable, "it is no regular file; only those can be sent")
 }
 
-/// What the system says of an error number.
+/// The system's message for an error number.
 func systemMessage(_ number: Int32) -> String { String(cString: strerror(number)) }
 
 extension ModificationTime {

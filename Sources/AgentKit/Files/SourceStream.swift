@@ -11,7 +11,7 @@ import WireProtocol
     import Glibc
 #endif
 
-/// Where an upload's bytes come from.
+/// Source of an upload's bytes.
 enum UploadSource: Sendable {
     case file(SourceFile)
     case stream(SourceStream)
@@ -25,55 +25,55 @@ enum UploadSource: Sendable {
     }
 }
 
-/// Bytes that come once and in order, such as standard input. Each part is held in memory until the store has it, so
-/// that a cut connection costs nothing; a run that ends loses what it has read.
+/// Bytes that arrive once and in order, such as standard input. Memory holds each part until the store has confirmed
+/// it, so that a lost connection loses nothing. When a run ends, the bytes that it has read are lost.
 package final class SourceStream: Sendable {
-    /// What stands for standard input where a path is asked for.
+    /// The argument that stands for standard input in the place of a path.
     package static let path = "-"
 
-    /// Read at a time, and how long a read waits before it looks whether it is still wanted.
+    /// Bytes per read, and milliseconds between checks for `isStopped` while waiting for bytes.
     private static let stepBytes = 1 << 20
     private static let patienceMilliseconds: Int32 = 200
 
     private struct State {
         var position: UInt64 = 0
-        /// The first bytes of the next part, which showed that the one before is not the last.
+        /// First byte of the next part. Reading it showed that the previous part is not the last.
         var ahead = ByteBuffer()
         var hasEnded = false
     }
 
     private let descriptor: Int32
-    /// Whose output it is, where that is known.
+    /// The command that writes the stream; `nil` for a plain descriptor.
     private let command: CommandOutput?
     private let expectedBytes: UInt64?
     private let state = Mutex(State())
     private let isStopped = Atomic(false)
 
     /// - Parameters:
-    ///   - descriptor: stays the caller's; 0 for standard input.
-    ///   - expectedBytes: how many bytes have to come for the stream to be whole; `nil` for any number.
+    ///   - descriptor: remains owned by the caller; 0 for standard input.
+    ///   - expectedBytes: exact size of the complete stream; `nil` for any size.
     package init(descriptor: Int32, expectedBytes: UInt64? = nil) {
         self.descriptor = descriptor
         self.expectedBytes = expectedBytes
         command = nil
     }
 
-    /// The output of a command, which is whole only if the command succeeds.
+    /// Reads the output of a command. The stream is complete only if the command exits with success.
     package init(_ command: CommandOutput, expectedBytes: UInt64? = nil) {
         descriptor = command.descriptor
         self.expectedBytes = expectedBytes
         self.command = command
     }
 
-    /// Makes a read that waits for bytes give up. A command is told to end.
+    /// Makes a waiting read fail with `stopped`, and sends SIGTERM to the command.
     package func stop() {
         isStopped.store(true, ordering: .relaxed)
         command?.stop()
     }
 
-    /// Reads the next part, which is the last where fewer bytes come than were asked for, or nothing follows.
+    /// Reads the next part. The part is the last one if the stream ends within it or directly after it.
     ///
-    /// - Parameter start: where the part begins; what has been read before cannot be read again.
+    /// - Parameter start: offset of the part. Must be the current position, because a stream cannot be read again.
     package func read(start: UInt64, bytesMax: UInt64, withMD5: Bool) -> (reading: PartReading, kept: ByteBuffer?) {
         do {
             return try state.withLock { state in
@@ -107,8 +107,8 @@ package final class SourceStream: Sendable {
         }
     }
 
-    /// A producer that dies ends its stream as if that were all. Before the last part is given away, which completes
-    /// the object, everything that is known of the producer has to say that it is whole.
+    /// A producer that crashes closes its stream like one that succeeds. Giving away the last part completes the
+    /// object, so check before that: the exit status of the command, and the expected size.
     private func check(_ state: State) throws(UploadFailure) {
         let seen = state.position + UInt64(state.ahead.readableBytes)
         if let expectedBytes, seen > expectedBytes {
@@ -121,7 +121,7 @@ package final class SourceStream: Sendable {
         }
     }
 
-    /// - Returns: whether there were as many bytes.
+    /// - Returns: false if the stream ended before `count` bytes.
     private func fill(_ buffer: inout ByteBuffer, upTo count: Int) throws(UploadFailure) -> Bool {
         while buffer.readableBytes < count {
             try waitForBytes()
@@ -151,12 +151,12 @@ package final class SourceStream: Sendable {
     }
 }
 
-/// The system's own function, where a method bears the same name.
+/// The system's `read`, for a type that has a method with this name.
 private func systemRead(_ descriptor: Int32, _ space: UnsafeMutableRawPointer?, _ count: Int) -> Int {
     read(descriptor, space, count)
 }
 
 extension UploadFailure {
-    /// A producer did not give what it should have: nothing of it may become an object.
+    /// The producer did not deliver a complete stream, so no object may be created from it.
     static func incomplete(_ cause: String) -> UploadFailure { UploadFailure(.incomplete, cause) }
 }

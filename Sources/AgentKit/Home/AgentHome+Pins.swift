@@ -6,20 +6,19 @@ package import TransferCommon
 import TransferCore
 import WireProtocol
 
-// The gateway's keys that the agent has pinned: the one that its configuration names, and those that it has added since
-// (specification §5.1).
+// The gateway keys that the agent has pinned: the key in the configuration, and keys added since (specification §5.1).
 
 extension AgentHome {
-    /// What is pinned, and what stood in the way of reading it.
+    /// The pinned keys, and a problem with reading their file.
     package struct Pins {
-        /// At most `WireLimits.pinsMax`; the one added first stands first. Empty where an authority knows the gateway.
+        /// At most `WireLimits.pinsMax` keys, oldest first. Empty if an authority identifies the gateway.
         package var keys: [Fingerprint]
-        /// For people; `nil` where nothing is wrong.
+        /// Message for the user; `nil` if there is no problem.
         package var problem: String?
     }
 
-    /// The file's content. It counts only beside the configuration that it grew from: a user who writes another pin
-    /// into that trusts no key of before.
+    /// Content of the pin file. Valid only while the configuration still has the pin named here: a user who replaces
+    /// that pin no longer trusts keys that were pinned before.
     private struct PinFile: Codable {
         var configured: String
         var pins: [String]
@@ -29,7 +28,7 @@ extension AgentHome {
 
     package var pinsPath: String { path + "/pins.json" }
 
-    /// The pinned keys. Where their file cannot be read, the configured one is all there is: fewer pins are safe.
+    /// The pinned keys. Falls back to the configured key if the file is unreadable, because fewer pins are safe.
     package func pins() throws(AgentHomeError) -> Pins {
         guard let configured = try configuredPin() else { return Pins(keys: []) }
         do {
@@ -48,7 +47,7 @@ extension AgentHome {
         }
     }
 
-    /// Makes these the pinned keys, durably. Blocks.
+    /// Writes the pinned keys durably. Blocks.
     package func keep(_ pins: [Fingerprint]) throws(AgentHomeError) {
         guard let configured = try configuredPin() else { return }
         let file = PinFile(configured: configured.description, pins: pins.map(\.description))
@@ -62,9 +61,10 @@ extension AgentHome {
         }
     }
 
-    /// Pins what a single question to a gateway has brought: the key that it proved, and the site's next one.
+    /// Pins the keys that a single request to a gateway returned: the proven key and the announced next key.
     ///
-    /// - Returns: what stood in the way. Nothing is lost by it: the next connection brings the same.
+    /// - Returns: an error, or `nil`. The caller may ignore the error, because the next connection delivers the same
+    ///   keys.
     @discardableResult
     package func pin(proved: Fingerprint?, next: SHA256Digest?) -> AgentHomeError? {
         do throws(AgentHomeError) {

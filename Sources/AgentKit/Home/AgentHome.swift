@@ -1,6 +1,6 @@
 package import Cryptography
 import FoundationEssentials
-package import SecureChannel
+import SecureChannel
 import SystemSupport
 import TransferCommon
 import WireProtocol
@@ -11,7 +11,7 @@ import WireProtocol
     import Glibc
 #endif
 
-/// The files of an agent: its identity, its configuration, its journal. One process at a time.
+/// The files of an agent: its identity, configuration and journal. Only one process may work in a home at a time.
 package struct AgentHome: Sendable {
     package let path: String
 
@@ -21,13 +21,13 @@ package struct AgentHome: Sendable {
 
     package var configurationPath: String { path + "/agent.json" }
     package var journalPath: String { path + "/journal.sqlite" }
-    /// Where `FileClock` keeps its first reading.
+    /// File in which `FileClock` keeps its first reading.
     package var clockPath: String { path + "/clock" }
     private var lockPath: String { path + "/lock" }
 
     private static let authorityFileName = "authority.crt"
 
-    /// Makes a home. What is there already is never touched.
+    /// Makes a home that pins the gateway's key. Never overwrites an existing file.
     ///
     /// - Parameters:
     ///   - gateway: `HOST:PORT`.
@@ -39,11 +39,11 @@ package struct AgentHome: Sendable {
         try create(name: name, keyType: keyType, configuration: ["gateway": gateway, "pin": pin.description])
     }
 
-    /// Makes a home whose gateway is known by its certificate. What is there already is never touched.
+    /// Makes a home that trusts an authority to identify the gateway. Never overwrites an existing file.
     ///
     /// - Parameters:
-    ///   - authorityPath: the authority's certificates, PEM; a copy is kept.
-    ///   - gatewayName: what the gateway's certificate is for.
+    ///   - authorityPath: PEM file of the authority's certificates; copied into the home.
+    ///   - gatewayName: host name in the gateway's certificate.
     /// - Returns: the device's fingerprint.
     package func create(
         name: String, gateway: String, authorityPath: String, gatewayName: String, keyType: KeyType
@@ -51,12 +51,12 @@ package struct AgentHome: Sendable {
         let authority = try readAuthority(authorityPath)
         let configuration = ["gateway": gateway, "ca": Self.authorityFileName, "gateway-name": gatewayName]
         return try create(name: name, keyType: keyType, configuration: configuration) { () throws(FileError) in
-            // Ahead of the configuration that names it.
+            // Write the authority before the configuration that names it.
             try AtomicFile.writeNew(authority, to: path + "/" + Self.authorityFileName, mode: .ownerWritesAllRead)
         }
     }
 
-    /// - Returns: the file's content, which has been looked at.
+    /// - Returns: the file's content, after checking that it is usable.
     private func readAuthority(_ path: String) throws(AgentHomeError) -> [UInt8] {
         do {
             _ = try CertificateAuthority.load(from: path)
@@ -80,15 +80,15 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// The same for a device that was invited. What an earlier attempt left for the same gateway is gone on with, the
-    /// key above all: the gateway may have it on its list. Its address may be another one by now.
+    /// Makes a home for an invited device, or continues an earlier attempt for the same gateway. Keeps an existing key,
+    /// because the gateway may have listed it already. The gateway's address may have changed since.
     package func createOrGoOn(
         name: String, gateway: String, pin: Fingerprint, keyType: KeyType = .ed25519
     ) throws(AgentHomeError) {
         do {
             try makeDirectory()
             if !AtomicFile.exists(path + "/" + Identity.keyFileName) {
-                // Of an attempt that ended before the key, which is written last.
+                // Left by an attempt that stopped before writing the key, which comes last.
                 AtomicFile.remove(path + "/" + Identity.certificateFileName)
                 AtomicFile.remove(path + "/" + Identity.requestFileName)
                 _ = try Identity.create(in: path, name: name, keyType: keyType)
@@ -124,8 +124,16 @@ package struct AgentHome: Sendable {
         return Array(try encoder.encode(configuration)) + [UInt8(ascii: "\n")]
     }
 
-    /// How the gateway is known, as `create` was told.
-    package func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
+    /// Whose receipts this home accepts: those of the pinned keys, or of the gateways that its authority names.
+    package func receiptTrust() throws(AgentHomeError) -> ReceiptTrust {
+        switch try gatewayTrust() {
+        case .pinnedKeys(let pins): .keys(pins)
+        case .authority(let authority, let gatewayName): .authority(authority, gatewayName: gatewayName)
+        }
+    }
+
+    /// How to authenticate the gateway, from the configuration.
+    func gatewayTrust() throws(AgentHomeError) -> TLSContext.GatewayTrust {
         let configuration = try configuration()
         guard let file = configuration["ca"] else { return .pinnedKeys(Set(try pins().keys)) }
         guard configuration["pin"] == nil else {
@@ -141,8 +149,7 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// The fingerprint that `create` was told, or the user has written since; `nil` where the gateway is known by its
-    /// authority.
+    /// The pinned fingerprint in the configuration; `nil` if an authority identifies the gateway.
     func configuredPin() throws(AgentHomeError) -> Fingerprint? {
         let configuration = try configuration()
         return configuration["ca"] == nil ? try pin(configuration) : nil
@@ -166,7 +173,7 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// The gateway's host and port, as `create` was told.
+    /// The gateway's host and port, from the configuration.
     func gateway() throws(AgentHomeError) -> (host: String, port: Int) {
         guard let text = try configuration()["gateway"], let colon = text.lastIndex(of: ":"),
             let port = Int(text[text.index(after: colon)...])
@@ -174,7 +181,7 @@ package struct AgentHome: Sendable {
         return (text[..<colon].filter { $0 != "[" && $0 != "]" }, port)
     }
 
-    /// The device's key and certificate, as `create` made them, or as an authority signed it.
+    /// The device's key and certificate, self-signed by `create` or signed by an authority.
     package func identity() throws(AgentHomeError) -> Identity {
         do {
             return try Identity.load(from: path)
@@ -184,7 +191,7 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// Held for as long as a process works in a home.
+    /// The exclusive lock of a home. A process holds it while it works in the home.
     package final class Lock: Sendable {
         private let descriptor: Int32
 
@@ -193,13 +200,14 @@ package struct AgentHome: Sendable {
         }
 
         deinit {
-            // A program that is being started has the file open, too, until it runs: closing would leave it the lock.
+            // Unlock explicitly: a child process between fork and exec has the file open too, so closing alone would
+            // keep the lock held.
             _ = flock(descriptor, LOCK_UN)
             close(descriptor)
         }
     }
 
-    /// Whether a process works in the home now.
+    /// Whether another process holds the lock now.
     package var isBusy: Bool {
         do {
             _ = try lock()
@@ -209,14 +217,14 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// - Throws: where there is no home, as before `create`, or it is another user's.
+    /// - Throws: `unusable` if there is no home yet, or if it belongs to another user.
     package func check() throws(AgentHomeError) {
         var status = stat()
         guard stat(path, &status) == 0 else { throw unusable(errno, path) }
         guard access(configurationPath, R_OK) == 0 || errno == ENOENT else { throw unusable(errno, configurationPath) }
     }
 
-    /// What it means that a file of the home cannot be used.
+    /// The error for a file of the home that cannot be used.
     private func unusable(_ number: Int32, _ file: String) -> AgentHomeError {
         switch number {
         case ENOENT, ENOTDIR:
@@ -231,7 +239,9 @@ package struct AgentHome: Sendable {
         }
     }
 
-    /// - Throws: `busy` where another process has it.
+    /// Takes the lock of the home.
+    ///
+    /// - Throws: `busy` if another process holds the lock.
     package func lock() throws(AgentHomeError) -> Lock {
         let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw unusable(errno, lockPath) }
@@ -246,18 +256,18 @@ package struct AgentHome: Sendable {
 
 /// Why a home could not be made or used.
 package struct AgentHomeError: Error, Equatable, CustomStringConvertible {
-    /// What a program does about it: another exit code for each.
+    /// Determines the exit code of the program.
     package enum Kind: Equatable, Sendable {
         case unusable
         case busy
-        /// The disk that it is on is full.
+        /// The disk of the home is full.
         case full
     }
 
     package let kind: Kind
     package let description: String
 
-    /// Of a program that ends because of this (after sysexits).
+    /// Exit code of a program that ends with this error (after sysexits).
     package var exitCode: Int32 {
         switch kind {
         case .unusable: 66

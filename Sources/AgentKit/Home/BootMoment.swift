@@ -8,9 +8,9 @@ import SystemSupport
     import Glibc
 #endif
 
-/// A moment by a clock that nobody can set: milliseconds since the machine's start, sleep included.
+/// A point in time on a clock that cannot be set: milliseconds since boot, including sleep.
 package struct BootMoment: Equatable, Sendable {
-    /// Which start of the machine it was.
+    /// Identifies the boot.
     package var boot: String
     package var milliseconds: Int64
 
@@ -26,21 +26,22 @@ package struct BootMoment: Equatable, Sendable {
             boot: currentBoot, milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
-    /// The kernel's own name for this start of the machine; `nil` where it does not tell.
+    /// The kernel's random ID of this boot; `nil` if the kernel does not provide it.
     static let kernelBoot: String? = {
         do {
             let name = try BoundedFile.read("/proc/sys/kernel/random/boot_id", bytesMax: 64, access: .anyone)
             return String(decoding: name.prefix { $0 > UInt8(ascii: " ") }, as: UTF8.self)
         } catch {
-            // A kernel or sandbox without the file.
+            // A kernel or sandbox without this file.
             return nil
         }
     }()
 
-    /// A name of its own for each process where the kernel does not tell: then nothing counts over its end.
+    /// A random ID for this process if the kernel has none. Times then cannot be compared with those of other
+    /// processes.
     private static let currentBoot = kernelBoot ?? UUID().uuidString
 
-    /// The time from an earlier moment to this one; zero where that cannot be told.
+    /// The time since an earlier moment; zero if the moments are not comparable.
     package func since(_ earlier: BootMoment) -> Duration {
         guard earlier.boot == boot, earlier.milliseconds <= milliseconds else { return .zero }
         let (passed, overflow) = milliseconds.subtractingReportingOverflow(earlier.milliseconds)

@@ -3,8 +3,7 @@ import Logging
 import TransferCore
 import WireProtocol
 
-/// Dropping uploads of a home in which another process is at work: they are marked in the journal, and that process
-/// does it.
+/// Drops uploads while another process works in the home: marks them in the journal, and that process drops them.
 struct DropMark {
     private static let patience = Duration.seconds(30)
     private static let interval = Duration.milliseconds(100)
@@ -13,7 +12,7 @@ struct DropMark {
     let logger: Logger
     let control: UploadControl
 
-    /// Returns when they are gone, or after a while.
+    /// Marks the uploads and waits for each, up to `patience`, until the other process has dropped it.
     func drop(_ ids: [UploadID], observe: (UploadEvent) -> Void) async throws -> RunSummary {
         let journal = try AgentJournal.open(home, logger: logger)
         var summary = RunSummary()

@@ -5,32 +5,33 @@ import SystemSupport
 import TransferCore
 import WireProtocol
 
-/// Takes up an invitation: makes the device's home, and has its key put on the gateway's list (specification §5.2).
+/// Redeems an invitation: makes the device's home and registers its key with the gateway (specification §5.2).
 package struct Enroller: Sendable {
-    /// What the gateway's list has for the device from here on.
+    /// The device's entry in the gateway's device list.
     package struct Registration: Equatable, Sendable {
         package let name: String
-        /// What all its keys begin with; empty for any.
+        /// Start of every key of the device; empty for any key.
         package let prefix: String
     }
 
-    /// How long it is tried again where nobody can be reached.
+    /// How long to retry while no gateway can be reached.
     private static let startLimit = Duration.seconds(5)
 
     private let home: AgentHome
     private let software: String
 
-    /// - Parameter software: name and version, for the gateway's log.
+    /// - Parameter software: name and version of this program, for the gateway's log.
     package init(home: AgentHome, software: String) {
         self.home = home
         self.software = software
     }
 
     /// - Parameters:
-    ///   - name: for the device's certificate.
-    ///   - code: from the gateway's operator; whatever happens, only the gateway that made it gets to see its secret.
-    /// - Throws: `AgentHomeError`, `EnrolmentFailure`, `CryptographyError`. A home that was made stays: the same again,
-    ///   or another code of the same gateway, goes on with it.
+    ///   - name: name in the device's certificate.
+    ///   - code: invitation code from the gateway's operator. Its secret is sent only to the gateway that made the
+    ///     code.
+    /// - Throws: `AgentHomeError`, `EnrolmentFailure`, `CryptographyError`. The home remains after an error, and a
+    ///   repeated call with this code, or another code of the same gateway, continues with it.
     package func enrol(name: String, keyType: KeyType, code: InvitationCode) async throws -> Registration {
         try home.createOrGoOn(name: name, gateway: code.gateway, pin: code.pin, keyType: keyType)
         let identity = try home.identity()
@@ -41,7 +42,7 @@ package struct Enroller: Sendable {
         let answer = try await withEventLoop { try await ask(question, .enrol(enrol), on: $0) }
         switch answer.frame {
         case .enrolled(let enrolled):
-            // A home that cannot be written now gets the key by its next connection.
+            // If the home cannot be written now, the next connection pins the key.
             home.pin(proved: answer.provenKey, next: nil)
             return Registration(name: enrolled.name, prefix: enrolled.prefix)
         case .error(let report): throw EnrolmentFailure(report)
@@ -49,7 +50,7 @@ package struct Enroller: Sendable {
         }
     }
 
-    /// A gateway that is just being started is waited for.
+    /// Asks the gateway. Retries while it is unreachable, because it may be starting.
     private func ask(
         _ question: GatewayQuestion, _ frame: Frame, on eventLoop: any EventLoop
     ) async throws -> GatewayQuestion.Answer {
@@ -68,9 +69,9 @@ package struct Enroller: Sendable {
     }
 }
 
-/// Why an invitation could not be taken up: a sentence that says what to do, and an exit code.
+/// Why an invitation could not be redeemed: a sentence with advice, and an exit code.
 package struct EnrolmentFailure: Error, Equatable, Sendable {
-    /// As a push would have it.
+    /// The exit code that a push would have for the same failure.
     package let exitCode: Int32
     package let sentence: String
 
@@ -79,11 +80,11 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
         self.sentence = sentence
     }
 
-    /// What a connection's end means that has not brought an answer.
+    /// The failure for a connection that ended without an answer.
     fileprivate init(_ failure: UploadFailure) {
         switch failure.kind {
         case .notAuthorised:
-            // Without a live invitation the gateway refuses an unknown key in the handshake.
+            // The gateway refuses an unknown key in the handshake if it has no open invitation.
             self = .refused
         case .gatewayUntrusted:
             self.init(
@@ -99,7 +100,7 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
         }
     }
 
-    /// What the gateway's refusal means.
+    /// The failure for an error frame of the gateway.
     fileprivate init(_ report: ErrorReport) {
         switch report.code {
         case .invitationInvalid, .notAuthorised: self = .refused
@@ -111,7 +112,7 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
         }
     }
 
-    /// The gateway does not say why.
+    /// The gateway does not reveal the reason.
     private static let refused = EnrolmentFailure(
         .notAuthorised,
         "the invitation is unknown, used or expired; ask the gateway's operator for a new one, "

@@ -2,7 +2,7 @@ import Foundation
 import TransferCore
 
 extension AgentJournal.Unfinished {
-    /// The upload in one line: number, key, how far it is, its age, its file, and what it waits for.
+    /// The upload as one line of text: number, key, progress, age, path, and what it waits for.
     package var line: String {
         let far =
             path == SourceStream.path

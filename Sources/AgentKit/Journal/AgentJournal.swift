@@ -9,7 +9,7 @@ package import TransferCore
     import Glibc
 #endif
 
-/// Opening a home's journal, and what people are shown of it.
+/// Opens the journal of a home and lists its unfinished uploads for `status`.
 package enum AgentJournal {
     /// An unfinished upload, as `status` shows it.
     package struct Unfinished: Equatable, Sendable {
@@ -21,7 +21,7 @@ package enum AgentJournal {
         package var isDropping: Bool
         /// Milliseconds since 1970 by the device's clock.
         package var createdMilliseconds: Int64
-        /// What stopped it last; empty where nothing did.
+        /// The last failure; empty if there was none.
         package var trouble: String
 
         package init(
@@ -39,7 +39,7 @@ package enum AgentJournal {
         }
     }
 
-    /// - Parameter home: not necessarily locked: reading beside a running agent does no harm.
+    /// - Parameter home: need not be locked, because reading beside a running agent is safe.
     package static func unfinished(in home: AgentHome, logger: Logger) throws -> [Unfinished] {
         try open(home, logger: logger).unfinished().map { row, storedBytes in
             Unfinished(
@@ -48,8 +48,8 @@ package enum AgentJournal {
         }
     }
 
-    /// Opens the journal; one that is damaged is set aside, never a reason to stop: unfinished uploads are found again
-    /// at the gateway (adoption, specification §8.3).
+    /// Opens the journal. A damaged journal is moved aside and replaced by an empty one. The agent then finds its
+    /// unfinished uploads again at the gateway (adoption, specification §8.3), so the damage need not stop a run.
     package static func open(_ home: AgentHome, logger: Logger) throws -> Journal {
         try home.check()
         do {
@@ -59,15 +59,15 @@ package enum AgentJournal {
         }
     }
 
-    /// How SQLite tells that a file is not the database that the agent wrote; the last where tables are not as they
-    /// were made.
+    /// SQLite's result codes for a file that is not the agent's intact database. The last code appears when a table is
+    /// not as a migration made it.
     private static let damage: [ResultCode] = [.SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_ERROR]
 
     private static func openOrSetAside(_ home: AgentHome, logger: Logger) throws -> Journal {
         do {
             return try Journal.open(home.journalPath)
         } catch let error as DatabaseError where damage.contains(error.resultCode) {
-            // Two may be damaged within one second.
+            // The random suffix keeps names apart if two journals are set aside within one second.
             let aside =
                 home.journalPath + ".damaged-\(Int64(Date().timeIntervalSince1970))-\(UUID().uuidString.prefix(8))"
             for suffix in ["", "-wal", "-shm"] where FileManager.default.fileExists(atPath: home.journalPath + suffix) {
@@ -83,7 +83,7 @@ package enum AgentJournal {
 
 extension AgentHomeError {
     fileprivate init(opening journal: String, _ error: DatabaseError) {
-        // SQLite tells some of its files' troubles as failed input and output, whatever the cause.
+        // SQLite reports trouble with some of its files as an I/O error, even if the disk is full.
         let isFull = error.resultCode == .SQLITE_FULL || (error.resultCode == .SQLITE_IOERR && hasNoSpace(journal))
         if isFull {
             self.init(.full, "this machine's disk is full: \(journal) cannot be opened; make room, then run it again")

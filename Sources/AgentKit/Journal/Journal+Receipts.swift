@@ -3,20 +3,20 @@ import GRDB
 import TransferCommon
 package import WireProtocol
 
-// What gateways have signed. The journal keeps a receipt for each object that a session wrote: the newest one, since it
-// says the same of a later time. Nothing here verifies a receipt.
+// Receipts that gateways have signed. The journal keeps only the newest receipt of each object that a session wrote,
+// because it confirms the same at a later time. The journal does not verify receipts.
 
 extension Journal {
-    /// Keeps receipts, all in one transaction.
+    /// Stores receipts in one transaction.
     ///
-    /// - Throws: a `ReceiptStatementError` for a receipt whose statement cannot be read; then none of them is kept.
+    /// - Throws: `ReceiptStatementError` if a receipt's statement cannot be parsed. Then no receipt is stored.
     package func keep(_ receipts: [StoredReceipt]) throws {
         try queue.write { database in
             for receipt in receipts { try Self.keep(receipt, database) }
         }
     }
 
-    /// Keeps a receipt within a transaction, so that it is durable together with the proof of the same object.
+    /// Stores a receipt within a transaction, so that it becomes durable together with the proof of the same object.
     static func keep(_ receipt: StoredReceipt, _ database: Database) throws {
         let statement = try receipt.content()
         let certificates = receipt.certificates.map { Data($0).base64EncodedString() }.joined(separator: "\n")
@@ -33,19 +33,19 @@ extension Journal {
         ])
     }
 
-    /// The receipts of a key, the oldest first.
+    /// The receipts of a key, oldest first.
     ///
-    /// - Parameter key: the whole key, prefix included.
+    /// - Parameter key: full key, including the prefix.
     package func receipts(ofKey key: String) throws -> [StoredReceipt] {
         var receipts: [StoredReceipt] = []
         try forEachReceipt(ofKey: key) { receipts.append($0) }
         return receipts
     }
 
-    /// Calls `body` with each receipt: those of one key, or all, in the order of keys and then the oldest first. They
-    /// are not in memory all at a time.
+    /// Calls `body` with each receipt, ordered by key and then oldest first. Reads the rows one by one, so memory never
+    /// holds all receipts.
     ///
-    /// - Parameter key: the whole key, prefix included; `nil` for all.
+    /// - Parameter key: full key, including the prefix; `nil` for the receipts of all keys.
     package func forEachReceipt(ofKey key: String? = nil, _ body: (StoredReceipt) throws -> Void) throws {
         let columns = "statement, signature, public_key, certificates"
         try reader.read { database in

@@ -1,6 +1,6 @@
 import GRDB
 
-// The journal's tables. A migration that has been released is never changed.
+// The journal's tables. A released migration must not be changed.
 
 extension Journal {
     static var migrator: DatabaseMigrator {
@@ -32,13 +32,13 @@ extension Journal {
         ) WITHOUT ROWID;
         """
 
-    /// - numbers: one row, the highest number that an upload has had.
-    /// - withdrawn: versions of one-part files that were given up and may still appear in the store; `since` counts
-    ///   milliseconds from the start `boot` of the machine.
-    /// - receipts: the session that made the object, empty where it is not known, and the stamp of the file as it was
-    ///   read; receipts of before have none.
-    /// - uploads: the write condition of the session, as it is on the wire. One that was begun before there were
-    ///   conditions replaces nothing.
+    /// - numbers: one row with the highest upload number ever used.
+    /// - withdrawn: versions of one-part files whose upload was abandoned and which may still appear in the store;
+    ///   `since` is in milliseconds since the boot `boot`.
+    /// - receipts: the session that wrote the object, empty if unknown; and the stamp of the file as it was read, NULL
+    ///   in rows from schema 1.
+    /// - uploads: the session's write condition in its wire encoding. The default for older rows never replaces an
+    ///   object.
     private static let schema2 = """
         CREATE TABLE numbers (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
         INSERT INTO numbers SELECT 0, coalesce(max(id), 0) FROM uploads;
@@ -60,9 +60,9 @@ extension Journal {
         ALTER TABLE receipts ADD COLUMN changed_nanoseconds INTEGER;
         """
 
-    /// - signed_receipts: what gateways have signed (`StoredReceipt`); `receipts` has the agent's own proofs. The key
-    ///   is the statement's, prefix included. Key, store, session and time stand in the statement, too: here they are
-    ///   found without reading it. Certificates are base64 of DER, one a line.
+    /// - signed_receipts: receipts that gateways signed (`StoredReceipt`); the agent's own proofs are in `receipts`.
+    ///   `key` is the key in the statement, including the prefix. The columns key, store, session and made repeat
+    ///   fields of the statement for queries. `certificates` has one base64 DER certificate a line.
     private static let schema3 = """
         CREATE TABLE signed_receipts (
             id INTEGER PRIMARY KEY, key TEXT NOT NULL, store BLOB NOT NULL, session BLOB NOT NULL,
@@ -71,16 +71,15 @@ extension Journal {
         );
         """
 
-    /// - uploads: the session's content type, and its user metadata with `=` behind each name and a line feed behind
-    ///   each value.
+    /// - uploads: the session's content type; and its user metadata, one `name=value` line for each pair.
     private static let schema4 = """
         ALTER TABLE uploads ADD COLUMN content_type TEXT NOT NULL DEFAULT '';
         ALTER TABLE uploads ADD COLUMN metadata TEXT NOT NULL DEFAULT '';
         """
 
-    /// - site: one row, where this device's objects lie, as a gateway said last.
-    /// - receipts: the store in which the object lies and its whole key there, empty where that was not written down;
-    ///   and whether the file's stamp tells it from every later version. Of proofs of before, nobody knows it.
+    /// - site: one row with the device's store and prefix, as the last gateway reported them.
+    /// - receipts: the store of the object and its full key there, empty if unknown; and whether the file's stamp
+    ///   distinguishes it from every later version, which is unknown and therefore 0 in older rows.
     /// - uploads: whether the user wants a signed receipt.
     private static let schema5 = """
         CREATE TABLE site (id INTEGER PRIMARY KEY, store BLOB NOT NULL, device TEXT NOT NULL, prefix TEXT NOT NULL);
@@ -90,7 +89,7 @@ extension Journal {
         ALTER TABLE uploads ADD COLUMN wants_receipt INTEGER NOT NULL DEFAULT 0;
         """
 
-    /// What a table's columns hold, by the names that SQLite has for it.
+    /// Expected type of each column, by the names that SQLite's `typeof` returns.
     private static let kinds = [
         "uploads": [
             "integer": [
@@ -116,8 +115,8 @@ extension Journal {
         ],
     ]
 
-    /// SQLite keeps any kind of value in any column. A file that something else has changed has them, and passes its
-    /// check of itself.
+    /// Throws if a column contains a value of an unexpected type. SQLite accepts any type in any column, so its own
+    /// integrity check does not find such values if another program wrote them.
     static func expectReadable(_ database: Database) throws {
         for (table, kinds) in kinds {
             let tests = kinds.flatMap { kind, columns in columns.map { "typeof(\($0)) = '\(kind)'" } }

@@ -4,10 +4,10 @@ import TransferCommon
 package import TransferCore
 import WireProtocol
 
-// What is written to the journal.
+// Writing to the journal.
 
 extension Journal {
-    /// What a row needs that the machine does not know.
+    /// Columns of an upload's row that the state machine does not know.
     package struct Subject: Equatable, Sendable {
         package var path: String
         package var key: String
@@ -22,9 +22,11 @@ extension Journal {
         }
     }
 
-    /// Applies changes in one transaction, in order.
+    /// Applies changes in order, in one transaction.
     ///
-    /// - Parameter subject: the subject of an upload.
+    /// - Parameters:
+    ///   - nowMilliseconds: current time in milliseconds since 1970.
+    ///   - subject: returns the subject of an upload.
     package func apply(_ writes: [JournalWrite], nowMilliseconds: Int64, subject: (UploadID) -> Subject?) throws {
         try queue.write { database in
             for write in writes {
@@ -84,8 +86,8 @@ extension Journal {
     private static func begin(
         _ id: UploadID, _ saved: SavedSession, _ subject: Subject, _ database: Database, nowMilliseconds: Int64
     ) throws {
-        // A key has one unfinished upload: what was begun there before is gone on with, or superseded by this. Another
-        // process may have marked it meanwhile.
+        // A key has at most one unfinished upload, so this row replaces an earlier one. Keep the earlier row's drop
+        // mark, which another process may have set.
         try execute(
             database,
             sql: """
@@ -101,7 +103,7 @@ extension Journal {
                 saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
                 saved.metadata.contentType, saved.metadata.lines, subject.wantsReceipt,
             ])
-        // An upload begins only when what was withdrawn can no longer appear.
+        // An upload begins only when a withdrawn version can no longer appear in the store.
         try execute(database, sql: "DELETE FROM withdrawn WHERE key = ?", arguments: [subject.key])
         try execute(
             database,
@@ -111,7 +113,7 @@ extension Journal {
                 """, arguments: [id.value])
     }
 
-    /// Keeps of a row which version of which file may still appear, and since when.
+    /// Copies from an upload's row which version of which file may still appear, and sets the time to now.
     private static func withdraw(_ id: UploadID, _ database: Database, at now: BootMoment) throws {
         try execute(
             database,
@@ -121,10 +123,11 @@ extension Journal {
                 """, arguments: [now.boot, now.milliseconds, id.value])
     }
 
-    /// A restart of the machine takes its clock along: from then on the whole put limit counts once more. After a day
-    /// nothing appears any more.
+    /// Restarts the waiting time of withdrawn versions after a reboot, because the clock since boot starts again at 0.
+    /// Removes versions older than one day, which cannot appear in the store any more.
     static func countWithdrawnAnew(in queue: DatabaseQueue, at now: BootMoment) throws {
-        // Most journals have none: then nothing is written, and whoever writes is not waited for.
+        // Most journals have no withdrawn version. Check that first, because a write would wait for the lock of another
+        // writer.
         guard try queue.read({ try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM withdrawn)") }) == true else {
             return
         }
@@ -145,12 +148,12 @@ extension Journal {
             arguments: arguments(of: stamp) + [id.value])
     }
 
-    /// - Parameter size: the column of the file's size.
+    /// - Parameter size: name of the column with the file's size.
     private static func stampColumns(size: String = "size") -> String {
         "device, inode, \(size), modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds"
     }
 
-    /// In the order of `stampColumns(size:)`.
+    /// The values of a stamp in the order of `stampColumns(size:)`.
     private static func arguments(of stamp: FileStamp) -> StatementArguments {
         [
             Int64(bitPattern: stamp.device), Int64(bitPattern: stamp.inode), Int64(bitPattern: stamp.size),
@@ -165,7 +168,7 @@ extension Journal {
         switch outcome {
         case .stored(let receipt, _):
             try execute(database, sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
-            // Durable together with the proof of the same object.
+            // The receipt becomes durable together with the proof of the same object.
             if case .kept(let signed) = receipt.signed { try keep(signed, database) }
             guard let subject else { return }
             try execute(

@@ -4,12 +4,12 @@ import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// The agent's journal: which uploads were begun, what is stored of them, and receipts of what was finished.
+/// The agent's journal: unfinished uploads with their stored parts, and proofs of finished uploads.
 ///
-/// One SQLite file. A transaction is durable when it has been committed (WAL, synchronous FULL); a power cut takes
-/// whole transactions or nothing. Calls block and belong on a thread of their own (`JournalWriter`).
+/// The journal is one SQLite file. A committed transaction is durable (WAL, synchronous FULL), and a power failure
+/// never leaves a transaction half applied. All methods block, so they belong on a separate thread (`JournalWriter`).
 package struct Journal: Sendable {
-    /// An upload as the journal has it.
+    /// One unfinished upload.
     package struct Row: Equatable, Sendable {
         package var id: UploadID
         package var path: String
@@ -17,28 +17,28 @@ package struct Journal: Sendable {
         package var policy: ExistingKeyPolicy
         package var isDropping: Bool
         package var saved: SavedSession
-        /// Milliseconds since 1970 by the device's clock: for people to read, compared with nothing.
+        /// Milliseconds since 1970 by the device's clock. For display only, because that clock can be set.
         package var createdMilliseconds: Int64
-        /// What stopped it last; empty where nothing did.
+        /// The last failure; empty if there was none.
         package var trouble: String
-        /// The user wants the gateway's signed receipt.
+        /// The user wants a receipt signed by the gateway.
         package var wantsReceipt: Bool
     }
 
     let queue: DatabaseQueue
-    /// A connection of its own, so that whoever looks something up does not wait until the disk has what is written.
+    /// A second connection, so that reads do not wait until a commit has reached the disk.
     let reader: DatabaseQueue
     let clock: @Sendable () -> BootMoment
 
     /// Opens the journal, or makes an empty one.
     ///
-    /// - Parameter clock: the time since the machine's start.
-    /// - Throws: GRDB's errors; a damaged file is the caller's to set aside.
+    /// - Parameter clock: time since boot.
+    /// - Throws: GRDB's errors. The caller has to move a damaged file aside.
     package static func open(
         _ path: String, clock: @escaping @Sendable () -> BootMoment = { BootMoment.now }
     ) throws -> Journal {
         var configuration = GRDB.Configuration()
-        // `abort` writes its mark beside a push that runs.
+        // `abort` may write its mark while a push runs in another process.
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
@@ -49,44 +49,44 @@ package struct Journal: Sendable {
         guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
         try queue.read(expectReadable)
         try countWithdrawnAnew(in: queue, at: clock())
-        // Not for reading only: whichever connection closes last puts what is in the log where it belongs.
+        // Open the second connection for writing: the connection that closes last checkpoints the WAL.
         let reader = try DatabaseQueue(path: path, configuration: configuration)
         return Journal(queue: queue, reader: reader, clock: clock)
     }
 
     // MARK: Reading
 
-    /// SQLite understands a statement once, not for every file.
+    /// SQLite compiles a cached statement once instead of once for each file.
     static func request<Result>(
         _ sql: String, _ arguments: StatementArguments, for result: Result.Type
     ) -> SQLRequest<Result> {
         SQLRequest(sql: sql, arguments: arguments, cached: true)
     }
 
-    /// The highest number that an upload has ever had here, uploads that are stored or dropped included.
+    /// The highest upload number ever used in this journal, including stored and dropped uploads.
     package func lastUpload() throws -> Int64 {
         let sql = "SELECT max(coalesce((SELECT last FROM numbers), 0), coalesce((SELECT max(id) FROM uploads), 0))"
         return try reader.read { try Int64.fetchOne($0, sql: sql) ?? 0 }
     }
 
-    /// What the journal has of a key.
+    /// The journal's rows for one key.
     package struct KeyRecord: Equatable, Sendable {
-        /// The unfinished upload, with its stored parts; a key has one at most.
+        /// The unfinished upload with its stored parts. A key has at most one.
         package var unfinished: Row?
-        /// Receipts of before there were proofs count, too.
+        /// Whether any receipt row exists, including rows from schema 1, which prove nothing.
         package var hasReceipt = false
-        /// The object that was last stored under the key, and the file that it was made of.
+        /// The object last stored under the key, and the file that it was made from.
         package var proof: StoredProof?
-        /// A version of the file that was given up and may still appear in the store.
+        /// An abandoned version of the file that may still appear in the store.
         package var withdrawn: WithdrawnVersion?
     }
 
-    /// What is known of a key.
+    /// The record of one key.
     package func record(ofKey key: String) throws -> KeyRecord {
         try reader.read { [now = clock()] in try Self.record($0, ofKey: key, now: now) }
     }
 
-    /// What is known of keys, all of one moment, in their order.
+    /// The records of several keys in the same order, read in one transaction.
     package func records(ofKeys keys: [String]) throws -> [KeyRecord] {
         try reader.read { [now = clock()] database in
             try keys.map { try Self.record(database, ofKey: $0, now: now) }
@@ -94,7 +94,7 @@ package struct Journal: Sendable {
     }
 
     private static func record(_ database: Database, ofKey key: String, now: BootMoment) throws -> KeyRecord {
-        // One statement, for all the files that are new.
+        // One statement answers for the usual case of a new file.
         let found = try GRDB.Row.fetchOne(
             database,
             request(
@@ -111,7 +111,7 @@ package struct Journal: Sendable {
             withdrawn: try found.value("is_withdrawn") ? withdrawn(database, ofKey: key, now: now) : nil)
     }
 
-    /// A receipt without a stamp, or one that something else has changed, proves nothing.
+    /// The proof in a receipt row; `nil` if the row has no stamp or an invalid value.
     private static func proof(_ database: Database, ofKey key: String) throws -> StoredProof? {
         guard
             let row = try GRDB.Row.fetchOne(
@@ -122,7 +122,7 @@ package struct Journal: Sendable {
             let session = SessionID(hexadecimal(sessionBytes))
             let rootBytes: Data? = try row.value("root")
             let root = rootBytes.flatMap { SHA256Digest(bytes: $0) }
-            // Bytes that are no session id or no digest are damage, not the lack of one.
+            // A value with the wrong length is damage, not an absent value.
             guard sessionBytes.isEmpty == (session == nil), (rootBytes == nil) == (root == nil) else { return nil }
             var proof = StoredProof(
                 session: session, stamp: try row.stamp(size: "file_size"), partBytes: try row.unsigned("part_bytes"),
@@ -136,7 +136,7 @@ package struct Journal: Sendable {
             proof.stampCounts = try row.value("stamp_counts")
             return proof
         } catch {
-            // The value is of another kind, or there is none.
+            // A column is NULL or has a value of an unexpected type.
             return nil
         }
     }
@@ -157,7 +157,7 @@ package struct Journal: Sendable {
         try reader.read { try Self.rows($0, "WHERE id = ?", [id.value]).first }
     }
 
-    /// Every unfinished upload, oldest first, without its parts: `storedBytes` tells how far each is.
+    /// All unfinished uploads, oldest first, without their parts. `storedBytes` is the total size of the stored parts.
     package func unfinished() throws -> [(row: Row, storedBytes: UInt64)] {
         try reader.read { database in
             try Self.rows(database, "ORDER BY id", [], withParts: false).map { row in
@@ -168,19 +168,19 @@ package struct Journal: Sendable {
         }
     }
 
-    /// Uploads that are to be dropped, by the word of this or another process.
+    /// Uploads that this or another process has marked to be dropped.
     package func dropping() throws -> [UploadID] {
         try reader.read { database in
             try Int64.fetchAll(database, sql: "SELECT id FROM uploads WHERE is_dropping ORDER BY id").map(UploadID.init)
         }
     }
 
-    /// When a file was last finished under this key, by the device's clock; `nil` for never.
+    /// When a file was last stored under this key, in milliseconds since 1970 by the device's clock; `nil` for never.
     package func finishedMilliseconds(key: String) throws -> Int64? {
         try reader.read { try Int64.fetchOne($0, sql: "SELECT finished FROM receipts WHERE key = ?", arguments: [key]) }
     }
 
-    /// Where this device's objects lie, as a gateway said last; `nil` where none has.
+    /// The store and prefix of this device, as a gateway last reported them; `nil` if unknown.
     package func site() throws -> DeviceSite? {
         try reader.read { database in
             guard let row = try GRDB.Row.fetchOne(database, sql: "SELECT * FROM site") else { return nil }
@@ -190,7 +190,7 @@ package struct Journal: Sendable {
         }
     }
 
-    /// How many uploads are unfinished.
+    /// The number of unfinished uploads.
     package func unfinishedCount() throws -> Int {
         try reader.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM uploads") ?? 0 }
     }
@@ -232,7 +232,8 @@ package struct Journal: Sendable {
             wantsReceipt: try row.value("wants_receipt"))
     }
 
-    /// What makes no sense are other terms than the gateway has, which ends the session (`superseded`).
+    /// The session's metadata; none if the row is invalid. The gateway then finds different session terms and ends the
+    /// session (`superseded`).
     private static func metadata(_ row: GRDB.Row) throws -> SessionMetadata {
         let pairs = SessionMetadata.pairs(inLines: try row.value("metadata"))
         let offered = OfferedMetadata(contentType: try row.value("content_type"), pairs: pairs)
@@ -243,7 +244,7 @@ package struct Journal: Sendable {
         }
     }
 
-    /// What makes no sense replaces nothing.
+    /// The session's write condition. An invalid row gives *absent*, which replaces no object.
     private static func condition(_ row: GRDB.Row) throws -> WriteCondition {
         let bytes: Data = try row.value("condition_session")
         return WriteCondition(
@@ -253,8 +254,8 @@ package struct Journal: Sendable {
 }
 
 extension GRDB.Row {
-    /// GRDB's subscript ends the process where a column is not there or holds another kind of value; another program
-    /// may have come by since the journal was opened.
+    /// The value of a column, or an error. GRDB's subscript would end the process if the column is missing or has a
+    /// value of another type, which another program may have written since the journal was opened.
     func value<Value: DatabaseValueConvertible>(_ column: String) throws -> Value {
         do {
             return try decode(Value.self, forColumn: column)
@@ -263,10 +264,10 @@ extension GRDB.Row {
         }
     }
 
-    /// A number that was written by its bits.
+    /// An unsigned number, stored as a signed one with the same bits.
     fileprivate func unsigned(_ column: String) throws -> UInt64 { UInt64(bitPattern: try value(column)) }
 
-    /// - Parameter size: the column of the file's size.
+    /// - Parameter size: name of the column with the file's size.
     fileprivate func stamp(size: String = "size") throws -> FileStamp {
         FileStamp(
             device: try unsigned("device"), inode: try unsigned("inode"), size: try unsigned(size),

@@ -4,13 +4,14 @@ import Logging
 import Synchronization
 import TransferCore
 
-/// Commits journal writes in the order they were asked for, many in one transaction where many wait.
+/// Commits journal writes in the order of their enqueueing. Writes that wait together share a transaction.
 ///
-/// A small file's life is two or three writes; joined, a thousand files cost a few syncs of the disk, not thousands.
+/// A small file needs two or three writes. Sharing transactions lets a thousand files cost a few disk syncs instead of
+/// thousands.
 final class JournalWriter: Sendable {
     private struct State {
         var queued: [(sequence: JournalSequence, write: JournalWrite)] = []
-        /// Of the uploads that are queued: all of them would be copied for each batch.
+        /// Subjects of the queued writes only: copying all subjects for each batch would be slow.
         var queuedSubjects: [UploadID: Journal.Subject] = [:]
         var subjects: [UploadID: Journal.Subject] = [:]
     }
@@ -25,7 +26,7 @@ final class JournalWriter: Sendable {
         (wakes, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Names what an upload's row is about, before anything is written of it.
+    /// Registers the subject of an upload. Call before its first write.
     func register(_ id: UploadID, _ subject: Journal.Subject) {
         state.withLock { $0.subjects[id] = subject }
     }
@@ -34,7 +35,7 @@ final class JournalWriter: Sendable {
         state.withLock { $0.subjects[id] = nil }
     }
 
-    /// Takes a write in. `wake` follows, after this or after more of them.
+    /// Queues a write. Call `wake` after the last write of a group.
     func enqueue(_ sequence: JournalSequence, _ write: JournalWrite) {
         state.withLock { state in
             state.queued.append((sequence, write))
@@ -45,22 +46,23 @@ final class JournalWriter: Sendable {
         }
     }
 
-    /// Has what is enqueued committed.
+    /// Starts committing the queued writes.
     func wake() {
         waker.yield()
     }
 
-    /// No more writes will come; `run` ends when all are committed.
+    /// Announces that no more writes follow. `run` returns when all queued writes are committed.
     func finish() {
         wake()
         waker.finish()
     }
 
-    /// Commits until `finish` or a failure.
+    /// Commits queued writes until `finish` or a failure.
     ///
     /// - Parameters:
-    ///   - committed: told the last write that is durable.
-    ///   - failed: told why nothing more can be written; the journal is as it was at the last commit.
+    ///   - committed: called with the number of the last durable write.
+    ///   - failed: called with the reason why the journal cannot be written. The journal keeps the state of its last
+    ///     commit.
     func run(
         committed: @Sendable (JournalSequence) async -> Void, failed: @Sendable (UploadFailure) async -> Void
     ) async {

@@ -1,13 +1,13 @@
 import GRDB
 import TransferCore
 
-/// What an error that ends a command of the agent means to its user, and what to do about it.
+/// Why a command of the agent fails, as a sentence with advice for the user and an exit code.
 package struct AgentFailure: Equatable, Sendable {
-    /// As `RunSummary.exitCode`.
+    /// Same values as `RunSummary.exitCode`.
     package let exitCode: Int32
     package let sentence: String
 
-    /// - Returns: `nil` for an error that says nothing a user could act on.
+    /// - Returns: `nil` for an error that the user cannot act on.
     package init?(_ error: any Error) {
         switch error {
         case let error as AgentHomeError:

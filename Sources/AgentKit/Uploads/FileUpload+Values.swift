@@ -2,34 +2,35 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-// What goes into a `FileUpload`, and what comes out of it.
+// Input and output types of `FileUpload`.
 
 extension FileUpload {
-    /// What may be chosen; the defaults are the command line's.
+    /// Options of an upload; the defaults equal those of `sluice-agent push`.
     public struct Options: Sendable {
-        /// Where the gateway listens; `nil` for what the home was made with.
+        /// Address of the gateway; `nil` for the address in the home's configuration.
         public var gateway: (host: String, port: Int)?
-        /// The size of parts in bytes; `nil` for the gateway's own. Kept to or refused, never changed.
+        /// Part size in bytes; `nil` for the gateway's default. The gateway accepts this size or refuses the upload; it
+        /// never changes it.
         public var partBytes: UInt64?
-        /// Parts under way at once.
+        /// Maximum number of parts in progress at a time.
         public var concurrency = 4
-        /// Connections at once.
+        /// Number of parallel connections.
         public var connections = 1
-        /// Network interfaces that the connections go out by, in turn, one for each at least; empty for as the system's
-        /// routes have it.
+        /// Names of network interfaces for the connections, assigned in turn. At least one connection uses each
+        /// interface. Empty to follow the system's routing table.
         public var interfaces: [String] = []
-        /// The most to send, over all connections; `nil` for no limit.
+        /// Maximum rate in bytes per second over all connections; `nil` for no limit.
         public var bytesPerSecond: UInt64?
         public var compression = Compression.auto
         public var ifExists = ExistingObject.verify
-        /// The object's content type, for example `video/mp4`; empty for none.
+        /// Content type of the object, for example `video/mp4`; empty for none.
         public var contentType = ""
-        /// What the store keeps beside the object, by names of `a-z`, `0-9` and `-`; at most 64 pairs and 1,792 bytes.
+        /// User metadata of the object. Names consist of `a-z`, `0-9` and `-`; at most 64 pairs and 1,792 bytes.
         public var metadata: [String: String] = [:]
-        /// Ask for the gateway's signed receipt; an upload that was begun with it keeps asking. Receipts are kept in
-        /// the home, where `sluice-agent receipts` finds them.
+        /// Requests a signed receipt from the gateway; a resumed upload keeps the request. The home keeps the receipts,
+        /// and `sluice-agent receipts` lists them.
         public var wantsReceipt = false
-        /// How long to go on without progress before it fails with everything kept.
+        /// How long to retry without progress before the upload fails. A failed upload can be resumed.
         public var retryFor = Duration.seconds(300)
 
         public init() {}
@@ -40,9 +41,9 @@ extension FileUpload {
         }
     }
 
-    /// Whether chunks are compressed on their way.
+    /// Whether chunks are compressed on the wire.
     public enum Compression: Sendable {
-        /// While it pays.
+        /// Compresses only while it pays off.
         case auto
         case always
         case never
@@ -56,13 +57,13 @@ extension FileUpload {
         }
     }
 
-    /// What to do where the key holds an object.
+    /// What to do if the key holds an object already.
     public enum ExistingObject: Sendable {
-        /// The same content is success, other content a failure.
+        /// Succeeds if the content is the same, fails otherwise.
         case verify
-        /// The same content is success, other content is replaced.
+        /// Succeeds if the content is the same, replaces the object otherwise.
         case replace
-        /// A failure in any case.
+        /// Fails in any case.
         case fail
 
         var policy: ExistingKeyPolicy {
@@ -74,37 +75,37 @@ extension FileUpload {
         }
     }
 
-    /// What happens while a file is uploaded.
+    /// An event of an upload.
     public enum Event: Sendable {
         case part(Part)
         case file(Progress)
-        /// Something that a person may want to know; it goes on by itself.
+        /// Information for the user. The upload continues without action.
         case note(String)
-        /// Nothing is sent until ``FileUpload/resume()``.
+        /// The upload is paused until ``FileUpload/resume()``.
         case paused
     }
 
-    /// A part that has moved on.
+    /// Progress of one part.
     public struct Part: Equatable, Sendable {
-        /// From 1.
+        /// Number of the part, from 1.
         public let number: Int
-        /// In bytes.
+        /// Size of the part in bytes.
         public let size: UInt64
-        /// Of its bytes, those that are on their way or there. Begins anew where a part has to be sent again.
+        /// Bytes of the part that were sent or are stored already. Starts again at 0 if the part is sent again.
         public let sentBytes: UInt64
-        /// The store has confirmed it.
+        /// Whether the store has confirmed the part.
         public let isStored: Bool
     }
 
-    /// How far the file is.
+    /// Progress of the file.
     public struct Progress: Equatable, Sendable {
-        /// In bytes.
+        /// Size of the file in bytes.
         public let size: UInt64
-        /// Known to be in the store. After an interruption it begins with what is there.
+        /// Bytes confirmed by the store, including those of earlier runs.
         public let storedBytes: UInt64
-        /// Put on the wire in this run, resends included.
+        /// Bytes sent in this run, including those sent again.
         public let bytesSent: UInt64
-        /// Found stored when this run began.
+        /// Bytes that were stored already when this run began.
         public let bytesResumed: UInt64
 
         init(_ figures: UploadProgress) {
@@ -117,20 +118,21 @@ extension FileUpload {
 
     /// The proof of a stored file.
     public struct Receipt: Equatable, Sendable {
-        /// In bytes.
+        /// Size of the object in bytes.
         public let size: UInt64
         public let partBytes: UInt64
-        /// SHA-256 over the digests of the parts, in hexadecimal; `nil` where the object was found there by its ETag.
+        /// SHA-256 over the SHA-256 digests of the parts, in hexadecimal; `nil` if an existing object was matched by
+        /// its ETag.
         public let rootDigest: String?
         public let etag: String
-        /// The object's SHA-256 as S3 writes it, in base64, with a hyphen and the number of parts where there are
-        /// several; `nil` where other evidence proved the object.
+        /// The object's SHA-256 as S3 writes it: base64, followed by a hyphen and the number of parts if there are
+        /// several. `nil` if other evidence proved the object.
         public let checksumSHA256: String?
-        /// The object's version, where the bucket keeps versions; else empty.
+        /// Version of the object in a versioned bucket; otherwise empty.
         public let version: String
-        /// The object was there already, and nothing was sent.
+        /// The object existed already, and no content was sent.
         public let wasThere: Bool
-        /// The gateway has signed a receipt, which was verified and is kept in the home.
+        /// The gateway signed a receipt. The agent has verified the receipt and keeps it in the home.
         public let isSigned: Bool
 
         init(_ receipt: UploadReceipt, wasThere: Bool) {
@@ -145,31 +147,31 @@ extension FileUpload {
         }
     }
 
-    /// Why an upload has failed.
+    /// Why an upload failed.
     public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
-        /// What can be told apart; more may be added.
+        /// Kind of a failure. Later versions may add kinds.
         public struct Kind: Hashable, Sendable {
-            /// As `--json` has it.
+            /// Name of the kind, as in the output of `--json`.
             public let name: String
 
-            /// Another process, or another upload of this one, is at work in the home.
+            /// Another process, or another upload of this process, holds the home's lock.
             public static let busy = Kind(name: "busy")
-            /// The file changed while it was being read.
+            /// The file changed while the agent read it.
             public static let changed = Kind(name: UploadFailure.Kind.changed.rawValue)
-            /// Another process is writing the file; upload it when that is done.
+            /// Another process is writing the file. Start the upload again when that process has finished.
             public static let stillWritten = Kind(name: UploadFailure.Kind.stillWritten.rawValue)
-            /// The file is missing.
+            /// The file does not exist.
             public static let missing = Kind(name: UploadFailure.Kind.missing.rawValue)
             /// The key holds other content.
             public static let keyTaken = Kind(name: UploadFailure.Kind.keyTaken.rawValue)
-            /// The gateway could not be reached for as long as ``Options/retryFor`` says.
+            /// The gateway could not be reached for ``Options/retryFor``.
             public static let unreachable = Kind(name: UploadFailure.Kind.unreachable.rawValue)
-            /// ``FileUpload/cancel()`` was called.
+            /// The application called ``FileUpload/cancel()``.
             public static let cancelled = Kind(name: "cancelled")
         }
 
         public let kind: Kind
-        /// A sentence for a person.
+        /// A sentence for the user.
         public let message: String
 
         init(kind: Kind, message: String) {

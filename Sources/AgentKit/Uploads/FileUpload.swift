@@ -3,10 +3,10 @@ import Synchronization
 import TransferCommon
 import TransferCore
 
-/// One file on its way through a gateway into the store: started, watched, paused, gone on with, or cancelled.
+/// Uploads one file through a gateway. The upload can be started, watched, paused, resumed and cancelled.
 ///
-/// What is stored stays stored: an upload that was paused, interrupted or lost with its process goes on where it was
-/// when a `FileUpload` of the same file, key and home is started again.
+/// Stored parts survive a pause, an interruption and the end of the process. A new `FileUpload` with the same file, key
+/// and home continues where the earlier one stopped.
 ///
 /// ```swift
 /// let upload = FileUpload(file: "/data/recording.mp4", key: "today/recording.mp4", home: "/var/lib/sluice")
@@ -17,7 +17,7 @@ import TransferCore
 /// let receipt = try await upload.result()
 /// ```
 ///
-/// A home serves one upload at a time; a second one fails with ``Failure/Kind/busy`` while the first is at work.
+/// A home serves one upload at a time. A second upload fails with ``Failure/Kind/busy`` while the first one runs.
 public final class FileUpload: Sendable {
     private struct State {
         var control: UploadControl?
@@ -26,8 +26,9 @@ public final class FileUpload: Sendable {
         var waiters: [CheckedContinuation<Result<Receipt, Failure>, Never>] = []
     }
 
-    /// What happens, in order: per part and per file. Ends when the file is stored, has failed or was cancelled; a
-    /// pause does not end it. For one reader; who reads slowly misses the oldest of more than a thousand.
+    /// Events in order, of single parts and of the whole file. The stream ends when the file is stored, has failed or
+    /// was cancelled, but not at a pause. For one reader. If the reader is slow, the stream keeps the newest 1,024
+    /// events and drops older ones.
     public let events: AsyncStream<Event>
 
     private let path: String
@@ -38,9 +39,9 @@ public final class FileUpload: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - file: its path.
-    ///   - key: the object's key, below the device's prefix.
-    ///   - home: a directory that `sluice-agent init` has made.
+    ///   - file: path of the file.
+    ///   - key: key of the object, relative to the device's prefix.
+    ///   - home: directory made by `sluice-agent init`.
     public init(file: String, key: String, home: String, options: Options = Options()) {
         self.path = file
         self.key = key
@@ -49,7 +50,7 @@ public final class FileUpload: Sendable {
         (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1_024))
     }
 
-    /// Begins, or goes on after a pause. Does nothing while it runs, and after its end.
+    /// Starts the upload, or resumes it after a pause. Does nothing while the upload runs and after it has ended.
     public func start() {
         state.withLock { state in
             guard state.run == nil, state.result == nil else { return }
@@ -59,12 +60,12 @@ public final class FileUpload: Sendable {
         }
     }
 
-    /// The same as ``start()``, after ``pause()``.
+    /// Resumes the upload after ``pause()``. Same as ``start()``.
     public func resume() { start() }
 
-    /// Stops, and keeps all that is stored. Parts that are nearly sent are finished first, which takes a few seconds at
-    /// most. Returns when nothing more is sent. For some seconds the gateway also keeps what it has received of other
-    /// parts, for ``resume()``.
+    /// Pauses the upload and keeps all stored parts. First completes parts that are nearly sent, which takes a few
+    /// seconds at most. Returns when no more data is sent. The gateway keeps the received bytes of incomplete parts for
+    /// some seconds, so that ``resume()`` need not send them again.
     public func pause() async {
         let (control, run) = state.withLock { ($0.control, $0.run) }
         await control?.stop()
@@ -77,10 +78,10 @@ public final class FileUpload: Sendable {
         await run?.value
     }
 
-    /// Drops the upload: what is stored of it is removed from the store, and forgotten here. An object that is complete
-    /// stays.
+    /// Cancels the upload: removes its stored parts from the store and its entry from the journal. A complete object
+    /// stays in the store.
     ///
-    /// - Throws: ``Failure`` where the gateway cannot be reached; then the next run in this home drops it.
+    /// - Throws: ``Failure`` if the gateway cannot be reached. The next run in this home then removes the upload.
     public func cancel() async throws {
         await pauseAtOnce()
         guard state.withLock({ $0.result == nil }) else { return }
@@ -101,9 +102,9 @@ public final class FileUpload: Sendable {
         }
     }
 
-    /// Waits for the end.
+    /// Waits until the upload ends.
     ///
-    /// - Returns: the proof of what is stored.
+    /// - Returns: the proof of the stored object.
     /// - Throws: ``Failure``.
     public func result() async throws -> Receipt {
         let result = await withCheckedContinuation { continuation in
@@ -141,7 +142,8 @@ public final class FileUpload: Sendable {
         var isPaused = false
         do {
             let summary = try await uploader().run(work, control: control) { self.observe($0) }
-            // Dropped by another command, or never handed in: then only the summary tells.
+            // If another command dropped the upload, or the agent never submitted it, only the summary contains the
+            // failure.
             let own = summary.failures.last { $0.key.hasSameBytes(as: key) } ?? summary.failures.first
             if state.withLock({ $0.result == nil }) {
                 if let own, own.failure.kind != .stopped {
@@ -157,7 +159,7 @@ public final class FileUpload: Sendable {
             state.run = nil
             state.control = nil
         }
-        // Told last: whoever hears of it may go on at once.
+        // Send this event last, because its receiver may call `resume` immediately.
         if isPaused { continuation.yield(.paused) }
     }
 
@@ -175,7 +177,7 @@ public final class FileUpload: Sendable {
         case .finished(_, let key, .failed(let failure), _) where key.hasSameBytes(as: self.key):
             if failure.kind != .stopped { finish(.failure(Failure(failure))) }
         case .part, .file, .note, .finished, .checked:
-            break  // Of an upload that was dropped before, or cancelled by another process.
+            break  // Events of an earlier upload that this run drops, or of an upload that another process cancelled.
         }
     }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Sizes and durations in messages to people.
+/// Formats sizes and durations for messages.
 package enum ReadableQuantity {
     /// A duration in seconds: `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`.
     package static func time(_ seconds: Double) -> String {
@@ -13,7 +13,7 @@ package enum ReadableQuantity {
         }
     }
 
-    /// Bytes as people read them, in binary units.
+    /// A size in bytes, in binary units: `512 B`, `1.5 MiB`.
     package static func size(_ bytes: UInt64) -> String {
         for (unit, scale) in [("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1_024.0)]
         where Double(bytes) >= scale {

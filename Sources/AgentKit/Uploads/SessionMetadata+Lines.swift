@@ -2,25 +2,25 @@ package import TransferCommon
 package import TransferCore
 import WireProtocol
 
-// What a user chooses as metadata, and how the journal keeps it: a line for each pair, `=` between its name and its
-// value. No name has a `=` in it, and no value a line feed (specification §6.6).
+// User metadata as text: how users enter it and how the journal stores it. Each pair is a line `name=value`. A name
+// never contains `=`, and a value never contains a line feed (specification §6.6).
 
 extension SessionMetadata {
-    /// The pairs in one text.
+    /// All pairs as text, one pair a line.
     var lines: String {
         pairs.reduce(into: "") { lines, pair in lines += "\(pair.name)=\(pair.value)\n" }
     }
 
-    /// The reverse. A line without `=` is a name without a value, which no session has.
+    /// Parses the text. A line without `=` becomes a name with an empty value, which no session accepts.
     static func pairs(inLines text: String) -> [MetadataPair] {
         text.utf8.split(separator: UInt8(ascii: "\n")).map { MetadataPair(written: String(Substring($0))) }
     }
 }
 
 extension SessionMetadata {
-    /// What a user chose, in any order.
+    /// Validates metadata chosen by a user, in any order.
     ///
-    /// - Throws: `UploadFailure`, with the rule that it breaks.
+    /// - Throws: `UploadFailure` with the violated rule.
     package init(chosen pairs: [MetadataPair], contentType: String) throws(UploadFailure) {
         let ordered = pairs.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         do throws(SessionMetadataError) {
@@ -32,7 +32,7 @@ extension SessionMetadata {
 }
 
 extension MetadataPair {
-    /// What a person or the journal writes: NAME=VALUE; the value is empty where there is no `=`.
+    /// Parses `name=value`. The value is empty if there is no `=`.
     package init(written text: String) {
         let bytes = text.utf8
         let end = bytes.firstIndex(of: UInt8(ascii: "=")) ?? bytes.endIndex

@@ -1,11 +1,12 @@
 import Synchronization
 import TransferCommon
 
-/// Stops a run from outside: what can be finished within the grace is finished, the rest stops where it is and is kept.
+/// Stops a run from outside. The run completes what it can within the grace period, and keeps everything else for a
+/// later run.
 package final class UploadControl: Sendable {
     private struct State {
-        /// The run's, from when it has something to stop until it has nothing left.
-        var core: AgentCore?
+        /// Core of the run, while the run has something to stop.
+        var shell: AgentShell?
         var isStopped = false
         var isStoppedAtOnce = false
     }
@@ -14,45 +15,45 @@ package final class UploadControl: Sendable {
 
     package init() {}
 
-    /// Whether nothing new is to be begun.
+    /// Whether the run must not begin new work.
     var isStopped: Bool { state.withLock { $0.isStopped } }
 
-    /// Whether the run was stopped without a grace.
+    /// Whether the run was stopped without a grace period.
     var isStoppedAtOnce: Bool { state.withLock { $0.isStoppedAtOnce } }
 
-    /// Called by the run when it has something to stop.
-    func attach(_ core: AgentCore) async {
+    /// Connects the run's core. The run calls this when it can be stopped.
+    func attach(_ shell: AgentShell) async {
         let (isStopped, isStoppedAtOnce) = state.withLock { state in
-            state.core = core
+            state.shell = shell
             return (state.isStopped, state.isStoppedAtOnce)
         }
-        if isStopped { await core.stop() }
-        if isStoppedAtOnce { await core.stop() }
+        if isStopped { await shell.stop() }
+        if isStoppedAtOnce { await shell.stop() }
     }
 
-    /// Called by the run when there is nothing left to stop.
+    /// Disconnects the run's core. The run calls this at its end.
     func detach() {
-        state.withLock { $0.core = nil }
+        state.withLock { $0.shell = nil }
     }
 
-    /// Stops the run, once; it ends within the grace.
+    /// Stops the run, which ends within the grace period. Safe to repeat.
     package func stop() async {
-        let core: AgentCore? = state.withLock { state in
+        let shell: AgentShell? = state.withLock { state in
             guard !state.isStopped else { return nil }
             state.isStopped = true
-            return state.core
+            return state.shell
         }
-        await core?.stop()
+        await shell?.stop()
     }
 
-    /// Stops the run without a grace.
+    /// Stops the run without a grace period. The core ends immediately at the second `stop`.
     package func stopAtOnce() async {
         await stop()
-        let core: AgentCore? = state.withLock { state in
+        let shell: AgentShell? = state.withLock { state in
             guard !state.isStoppedAtOnce else { return nil }
             state.isStoppedAtOnce = true
-            return state.core
+            return state.shell
         }
-        await core?.stop()
+        await shell?.stop()
     }
 }

@@ -2,23 +2,23 @@ package import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// What an uploader tells whoever watches it.
+/// An event that an uploader reports to its observer.
 package enum UploadEvent: Sendable {
-    /// A part moved on: plain bytes sent of its size, and whether the store has it.
+    /// Progress of a part: plain bytes sent, out of `size`, and whether the store has confirmed the part.
     case part(key: String, number: PartNumber, sent: UInt64, size: UInt64, isStored: Bool)
-    /// A file moved on.
+    /// Progress of a file.
     case file(key: String, UploadProgress)
-    /// Something that the user may want to know; the upload goes on by itself.
+    /// Information for the user. The upload continues without action.
     case note(key: String, String)
     case finished(path: String, key: String, UploadOutcome, UploadProgress)
-    /// A file was checked, or could not be.
+    /// The result of checking a file.
     case checked(CheckedFile)
 }
 
-/// Files that a run did not begin because it was interrupted.
+/// Files that an interrupted run did not begin.
 package struct NotBegun: Equatable, Sendable {
     package var count = 0
-    /// Whether there may be more, because not all directories were looked at.
+    /// Whether there may be more, because the walk did not visit all directories.
     package var mayBeMore = false
 
     package init(count: Int = 0, mayBeMore: Bool = false) {
@@ -32,7 +32,7 @@ package struct NotBegun: Equatable, Sendable {
         NotBegun(count: left.count + right.count, mayBeMore: left.mayBeMore || right.mayBeMore)
     }
 
-    /// What a person is told of it.
+    /// The message for the user.
     package var sentence: String {
         switch (count, mayBeMore) {
         case (0, _): "interrupted: not all files were looked at"
@@ -43,7 +43,7 @@ package struct NotBegun: Equatable, Sendable {
     }
 }
 
-/// What a push, resume or abort came to.
+/// Result of a push, resume or abort.
 package struct RunSummary: Equatable, Sendable {
     /// A file that is not stored, and why.
     package struct Failure: Equatable, Sendable {
@@ -60,30 +60,32 @@ package struct RunSummary: Equatable, Sendable {
 
     package var files = 0
     package var failures: [Failure] = []
-    /// Beside `files`: those that were left out because the run was interrupted.
+    /// Files that the run did not begin because it was interrupted. `files` does not include them.
     package var notBegun = NotBegun()
-    /// Of the files that are stored.
+    /// Total size of the stored files in bytes.
     package var bytes: UInt64 = 0
-    /// Plain bytes put on the wire in this run, resends included.
+    /// Plain bytes sent in this run, including those sent again.
     package var bytesSent: UInt64 = 0
-    /// Plain bytes found stored already.
+    /// Plain bytes that were stored already.
     package var bytesResumed: UInt64 = 0
-    /// Of the stored files, those whose user wants a signed receipt and has none; `nil` where nobody wants any.
+    /// Number of stored files without the signed receipt that the user wants; `nil` if no receipt is wanted.
     package var withoutReceipt: Int?
-    /// What the journal has of uploads that are not finished, these and others.
+    /// Number of unfinished uploads in the journal, of this run and of others.
     package var unfinished = 0
-    /// All bytes given to sockets, frames included.
+    /// All bytes written to sockets, including frame headers.
     package var wireBytes: UInt64 = 0
     package var seconds: Double = 0
 
     package init() {}
 
-    /// Whether something was left undone because the run was stopped.
+    /// Whether the stop of the run left files unfinished.
     package var isInterrupted: Bool { !notBegun.isNothing || failures.contains { $0.failure.kind == .stopped } }
 
-    /// 75 where the run was interrupted before all was done; 0 where everything is stored; the failures' own code where
-    /// they have one in common; else 1. That code is 1 too where only some files have something wrong with them and
-    /// the others are stored.
+    /// Exit code of the run.
+    ///
+    /// - 75 if the run was interrupted; 0 if every file is stored.
+    /// - The exit code that all failures have in common, if there is one; otherwise 1.
+    /// - 1 instead of a common code from 64 to 66 if other files are stored: only some files are at fault.
     package var exitCode: Int32 {
         if isInterrupted { return UploadFailure.Kind.stopped.exitCode }
         let codes = Set(failures.map(\.failure.kind.exitCode))
@@ -93,8 +95,8 @@ package struct RunSummary: Equatable, Sendable {
 }
 
 extension UploadFailure.Kind {
-    /// The exit code of a program that ends because of this (after sysexits). For what a gateway's code says, it is
-    /// that of the specification's table (§12), and a test compares the two.
+    /// Exit code of a program that ends with this failure (after sysexits). For failures that a gateway reports, a test
+    /// compares the code with the table in the specification (§12).
     package var exitCode: Int32 {
         switch self {
         case .keyTaken, .sessionLost, .superseded: 1

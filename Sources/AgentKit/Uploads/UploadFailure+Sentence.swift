@@ -1,17 +1,17 @@
 package import TransferCore
 
 extension UploadFailure {
-    /// What has happened and what is to be done about it, in one sentence.
+    /// What happened and what the user can do, in one sentence.
     package var sentence: String {
         kind.remedy.map { "\(cause); \($0)" } ?? cause
     }
 
-    /// What has happened.
+    /// What happened.
     package var cause: String { message.isEmpty ? kind.cause : message }
 }
 
 extension UploadFailure.Kind {
-    /// What has happened, where nobody has said it better.
+    /// What happened, for a failure without its own message.
     fileprivate var cause: String {
         switch self {
         case .changed: "the file changed while it was being sent"
@@ -47,7 +47,7 @@ extension UploadFailure.Kind {
         }
     }
 
-    /// What is to be done; `nil` where the cause says it, since it depends on more than the kind.
+    /// What the user can do; `nil` if the cause contains the advice, because it depends on more than the kind.
     fileprivate var remedy: String? {
         switch self {
         case .missing, .unreadable, .sizeUnsupported, .sessionLost: nil

@@ -2,7 +2,7 @@ import SecureChannel
 import TransferCore
 
 extension UploadFailure {
-    /// What a TLS connection that could not be made means for every upload; `nil` where another attempt may do better.
+    /// The failure of every upload if TLS failed for a permanent reason; `nil` if another attempt may succeed.
     init?(_ error: TLSError) {
         switch error.code {
         case .unexpectedGateway(let fingerprint):
@@ -38,6 +38,6 @@ extension UploadFailure {
 }
 
 extension TLSAlert {
-    /// Both keep the rules, and have no version in common.
+    /// Whether both sides are correct but have no version in common.
     fileprivate var isOfVersion: Bool { [.protocolVersion, .noApplicationProtocol].contains(self) }
 }

@@ -1,16 +1,16 @@
 import NIOPosix
 import TransferCore
 
-// Asking a gateway about files: they are found as for a push, looked at, and handed in as the core has room.
+// Asks a gateway about files. Finds files like a push, examines them, and submits questions as the core has capacity.
 
 extension UploadFeeder {
-    /// A file that was looked at.
+    /// An examined file: ready to ask about, or answered without asking.
     private enum Look: Sendable {
         case ready(SourceFile, FileSettling.Look)
         case answered(CheckedFile)
     }
 
-    /// - Returns: how many files the core was handed.
+    /// - Returns: the number of questions submitted to the core.
     func check(
         _ choice: FileChoice, _ options: CheckOptions, notBegun: inout NotBegun, _ events: Events
     ) async throws -> Int {
@@ -18,14 +18,14 @@ extension UploadFeeder {
         let clock = FileClock(path: home.clockPath)
         var count = 0
         while true {
-            let room = await core.waitForRoom()
+            let room = await shell.waitForRoom()
             guard !isStopped else { break }
             let found = try await threads.runIfActive { walk.next(atMost: min(room, Self.batchMax)) }
             guard !found.isEmpty else { break }
             let files = found.filter { $0.finding != .home }
             let looks = try await threads.runIfActive { files.map { Self.look(at: $0, clock) } }
             let records = try await threads.runIfActive { [journal] in try journal.records(ofKeys: files.map(\.key)) }
-            var questions: [AgentCore.Question] = []
+            var questions: [AgentShell.Question] = []
             for (file, (look, record)) in zip(files, zip(looks, records)) {
                 switch look {
                 case .answered(let checked):
@@ -37,7 +37,7 @@ extension UploadFeeder {
                     questions.append((Self.request(id, file.key, seen, record.proof, options), source))
                 }
             }
-            await core.prove(questions)
+            await shell.prove(questions)
         }
         if isStopped { notBegun = try await threads.runIfActive { walk.countRest() } }
         return count
@@ -55,7 +55,8 @@ extension UploadFeeder {
         }
     }
 
-    /// What is asked. A digest is worth more by the part size with which the object was sent: that is what stores keep.
+    /// Builds the question. Uses the part size of the original upload if possible, because the store keeps digests of
+    /// those parts.
     private static func request(
         _ id: UploadID, _ key: String, _ seen: FileSettling.Look, _ proof: StoredProof?, _ options: CheckOptions
     ) -> ProofRequest {

@@ -4,30 +4,30 @@ import Synchronization
 import TransferCommon
 package import TransferCore
 
-// Pushing files: they are found, looked at until it is clear that no process writes them (`FileSettling`), and handed
-// in as the core has room.
+// Pushes files. Finds files, examines each until no process is writing it (`FileSettling`), and submits them as the
+// core has capacity.
 
 extension UploadFeeder {
-    /// What is told of the agent's own home, wherever a walk meets it.
+    /// Note to the user when a walk meets the agent's own home.
     package static let homeNote = "left out: the agent's home"
 
-    /// Files that are looked at and handed in together, at most.
+    /// Maximum number of files examined and submitted together.
     static let batchMax = 64
 
-    /// How often a feeder that waits looks whether it has been stopped.
+    /// How often a waiting feeder checks whether the run was stopped.
     private static let stopInterval = Duration.milliseconds(100)
 
-    /// Files that wait for their second look, at most. They are closed meanwhile.
+    /// Maximum number of files waiting for their second look. These files are not open while they wait.
     private static let waitingMax = 8_192
 
-    /// A push of files, from its first to its last.
+    /// State of one push of files.
     private struct FilePush {
         var settling: FileSettling
         let clock: FileClock
         let startedAt = ContinuousClock.now
-        /// The highest number that an upload has had.
+        /// The highest upload number used so far.
         var last: UploadID
-        /// How many were handed in.
+        /// Number of files submitted.
         var count = 0
         /// Files that wait for their next look.
         var waiting: [FileSettling.FileID: FileBatches.Candidate] = [:]
@@ -35,7 +35,7 @@ extension UploadFeeder {
 
         var now: Instant { Instant(nanoseconds: 0) + (ContinuousClock.now - startedAt) }
 
-        /// Files that have waited long enough.
+        /// Files whose waiting time has passed.
         mutating func due(atMost count: Int) -> [Subject] {
             var due: [Subject] = []
             while due.count < count, let file = settling.takeDue(now: now) {
@@ -46,7 +46,7 @@ extension UploadFeeder {
             return due
         }
 
-        /// Files that are looked at for the first time.
+        /// Assigns file numbers to files that are examined for the first time.
         mutating func subjects(of candidates: [FileBatches.Candidate]) -> [Subject] {
             candidates.map { candidate in
                 lastFile += 1
@@ -55,13 +55,13 @@ extension UploadFeeder {
         }
     }
 
-    /// A file that is to be looked at.
+    /// A file to be examined.
     private struct Subject: Sendable {
         var file: FileSettling.FileID
         var candidate: FileBatches.Candidate
     }
 
-    /// A file that was looked at, and what is known of it.
+    /// An examined file with its journal record.
     private struct Look: Sendable {
         var subject: Subject
         var record: Journal.KeyRecord
@@ -70,14 +70,14 @@ extension UploadFeeder {
         var candidate: FileBatches.Candidate { subject.candidate }
     }
 
-    /// - Returns: how many were handed in; the others have been told of, or are counted as not begun.
+    /// - Returns: the number of submitted files. Other files were reported as failed or are counted in `notBegun`.
     func push(_ batches: FileBatches, notBegun: inout NotBegun, _ events: Events) async throws -> Int {
         let walk = SharedWalk(batches, control: control)
         var push = FilePush(
             settling: FileSettling(distance: configuration.settle, waitingMax: Self.waitingMax),
             clock: FileClock(path: home.clockPath), last: UploadID(try journal.lastUpload()))
         while true {
-            let room = await core.waitForRoom()
+            let room = await shell.waitForRoom()
             guard !isStopped else { break }
             let count = min(room, Self.batchMax)
             var batch = push.due(atMost: count)[...]
@@ -90,8 +90,9 @@ extension UploadFeeder {
                 continue
             }
             while !batch.isEmpty, !isStopped {
-                // The first waits until nothing else goes to its key; whoever has to wait behind it comes later.
-                let free = batch.prefix(await core.waitForFree(batch.map(\.candidate.key)))
+                // Wait until the first key is free of other uploads. Files whose key is still busy, or appears twice,
+                // follow in a later round.
+                let free = batch.prefix(await shell.waitForFree(batch.map(\.candidate.key)))
                 guard !isStopped else { break }
                 var keys = KeySet()
                 let ready = free.prefix { keys.insert($0.candidate) }
@@ -105,11 +106,11 @@ extension UploadFeeder {
         return push.count
     }
 
-    /// Returns sooner where nothing more is to be handed in.
+    /// Sleeps, but returns early if the run is stopped.
     private func sleep(for duration: Duration) async {
         let end = ContinuousClock.now + duration
         while !isStopped, ContinuousClock.now < end {
-            // Cancelled while asleep: the caller looks for the reason.
+            // Cancellation ends the sleep early; the caller checks for a stop.
             try? await Task.sleep(until: min(end, ContinuousClock.now + Self.stopInterval), clock: .continuous)
         }
     }
@@ -131,14 +132,14 @@ extension UploadFeeder {
             events.yield(batch.map { .refused(path: $0.candidate.path, key: $0.candidate.key, failure) })
         }
         await handIn(ready, &push, events)
-        // Those that need no reading do not wait for them.
+        // Submit the files that need no hashing first, so that they do not wait.
         for look in unread {
             let read = await hash(look, push.clock)
             if case .ready? = judge(read, &push, events) { await handIn([read], &push, events) }
         }
     }
 
-    /// - Returns: `nil` where nothing can be done with the file, which has been told.
+    /// - Returns: `nil` if the file failed. The failure was reported.
     private func judge(_ look: Look, _ push: inout FilePush, _ events: Events) -> FileSettling.Verdict? {
         let (path, key) = (look.candidate.path, look.candidate.key)
         let isResumable = look.record.unfinished != nil
@@ -185,7 +186,7 @@ extension UploadFeeder {
         }
     }
 
-    /// Looks again, with the digest of the content.
+    /// Examines the file again, now with the digest of its content.
     private func hash(_ look: Look, _ clock: FileClock) async -> Look {
         guard case .success(let file) = look.file else { return look }
         var look = look
@@ -200,7 +201,7 @@ extension UploadFeeder {
             if seen.stamp.size == file.seen.stamp.size, seen.stamp.modification == file.seen.stamp.modification {
                 seen.digest = digest
             } else {
-                // What was hashed is not one version of the file.
+                // The file changed during hashing, so the digest belongs to no single version.
                 seen.lease = .refused
             }
             look.file = .success((file.source, seen))
@@ -212,7 +213,7 @@ extension UploadFeeder {
         return look
     }
 
-    /// Hands in files that nobody writes.
+    /// Submits files that no process is writing.
     private func handIn(_ ready: [Look], _ push: inout FilePush, _ events: Events) async {
         var requests: [Request] = []
         var rest = ready[...]
@@ -220,11 +221,11 @@ extension UploadFeeder {
             for var look in ready {
                 let key = look.candidate.key
                 if let marked = look.record.unfinished, marked.isDropping {
-                    // Those before it do not wait for its end.
+                    // Submit the earlier files now, so that they do not wait until this upload is dropped.
                     push.count += await submit(requests, events)
                     requests = []
                     push.count += await takeUp(marked.id, at: nil, abort: true, events)
-                    _ = await core.waitForFree([key])
+                    _ = await shell.waitForFree([key])
                     look.record = try journal.record(ofKey: key)
                 }
                 do throws(UploadFailure) {
@@ -259,28 +260,29 @@ extension UploadFeeder {
         return (request, look.candidate.path, .file(file.source))
     }
 
-    /// A file that is shorter or longer than the user says is not the file that the user means.
+    /// Throws if the file does not have the size that the user expects.
     package static func check(size: UInt64, expected: UInt64?) throws(UploadFailure) {
         guard let expected, size != expected else { return }
         throw .incomplete("it has \(size) bytes, and \(expected) are expected")
     }
 }
 
-/// The keys of files that are looked at together. Keys are bytes: two spellings of one letter are two keys, though they
-/// are one `String`.
+/// The keys of files that are examined together. Keys are compared as bytes, because `String` treats different
+/// encodings of a character as equal.
 private struct KeySet {
     private var keys: Set<[UInt8]> = []
 
-    /// - Returns: whether no other file of the set has the key. What is not sent has none.
+    /// - Returns: whether no other file in the set has the same key. A file that is not sent has no key and never
+    ///   conflicts.
     mutating func insert(_ candidate: FileBatches.Candidate) -> Bool {
         guard case .file = candidate.finding else { return true }
         return keys.insert(Array(candidate.key.utf8)).inserted
     }
 }
 
-/// The files of a push, looked at by one thread after the other: a disk may take its time.
+/// The walk of a push, used by one pool thread at a time because disk access blocks.
 final class SharedWalk: Sendable {
-    /// The longest time that counting the remaining files takes after a stop.
+    /// Maximum time for counting the remaining files after a stop.
     private static let countingTime = Duration.milliseconds(500)
 
     private let batches: Mutex<FileBatches>
@@ -297,8 +299,8 @@ final class SharedWalk: Sendable {
 
     /// Counts the files that the walk has not reached.
     ///
-    /// The time is measured from here and not from the stop: the feeder may notice the stop late, and would then count
-    /// nothing.
+    /// The time limit starts here and not at the stop, because a feeder that notices the stop late would otherwise
+    /// count nothing.
     func countRest() -> NotBegun {
         batches.withLock { batches in
             let end = ContinuousClock.now + Self.countingTime

@@ -6,23 +6,23 @@ import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// Hands files to the core as it has room for them, so that a million files wait on the disk and not in memory.
+/// Submits files to the core as it has capacity, so that a million files wait on disk instead of in memory.
 package struct UploadFeeder {
     let home: AgentHome
-    let core: AgentCore
+    let shell: AgentShell
     let journal: Journal
     let writer: JournalWriter
     let configuration: Uploader.Configuration
     let threads: NIOThreadPool
     let control: UploadControl
 
-    /// Nothing more is to be handed in.
+    /// Whether no more files may be submitted.
     var isStopped: Bool { control.isStopped }
 
-    typealias Events = AsyncStream<[CoreEvent]>.Continuation
+    typealias Events = AsyncStream<[ShellEvent]>.Continuation
 
-    /// Returns when everything has been handed in, or soon after a stop.
-    func feed(_ work: Uploader.Work, events: AsyncStream<[CoreEvent]>.Continuation) async {
+    /// Submits all work. Returns when all is submitted, or soon after a stop.
+    func feed(_ work: Uploader.Work, events: AsyncStream<[ShellEvent]>.Continuation) async {
         var count = 0
         var notBegun = NotBegun()
         do {
@@ -46,7 +46,7 @@ package struct UploadFeeder {
                     count += try await push(outputOf: command, key: key, events)
                 }
             case .unfinished(let ids, let path, let dropped):
-                // What was to be dropped before is not forgotten.
+                // Also drop uploads that an earlier command has marked.
                 let marked = try journal.dropping().filter { !dropped.contains($0) }
                 count = await drop(dropped + marked, events)
                 let resumable = try journal.unfinished().map(\.row).filter { !$0.isDropping }.map(\.id)
@@ -73,7 +73,7 @@ package struct UploadFeeder {
         return count
     }
 
-    /// Bytes that come once and in order, as one object.
+    /// Pushes a stream as one object.
     private func push(_ stream: SourceStream, key: String, _ events: Events) async throws -> Int {
         let record = try journal.record(ofKey: key)
         let known = record.unfinished
@@ -91,7 +91,7 @@ package struct UploadFeeder {
         return await submit([(request, SourceStream.path, .stream(stream))], events)
     }
 
-    /// The output of a program, which is started when everything else is ready.
+    /// Pushes the output of a program. Starts the program last, after all checks.
     private func push(outputOf command: [String], key: String, _ events: Events) async throws -> Int {
         do throws(UploadFailure) {
             try Self.check(key)
@@ -109,7 +109,9 @@ package struct UploadFeeder {
         }
     }
 
-    /// - Returns: how many uploads were handed in, 1 or 0.
+    /// Submits an unfinished upload to be resumed or aborted.
+    ///
+    /// - Returns: the number of submitted uploads, 1 or 0.
     func takeUp(_ id: UploadID, at path: String?, abort: Bool, _ events: Events) async -> Int {
         do {
             guard let row = try journal.upload(id) else {
@@ -121,7 +123,7 @@ package struct UploadFeeder {
             let record = try journal.record(ofKey: row.key)
             let path = path ?? row.path
             let abort = abort || row.isDropping
-            _ = await core.waitForRoom()
+            _ = await shell.waitForRoom()
             do throws(UploadFailure) {
                 let file = abort ? nil : try await reopen(path)
                 var request = UploadRequest(
@@ -156,7 +158,7 @@ package struct UploadFeeder {
 
     typealias Request = (request: UploadRequest, path: String, source: UploadSource?)
 
-    /// - Returns: how many they are.
+    /// - Returns: the number of submitted requests.
     func submit(_ requests: [Request], _ events: Events) async -> Int {
         guard !requests.isEmpty else { return 0 }
         for (request, path, _) in requests {
@@ -167,7 +169,7 @@ package struct UploadFeeder {
                     wantsReceipt: request.wantsReceipt))
         }
         events.yield(requests.map { .submitted($0.request.id, path: $0.path, key: $0.request.key, $0.request.purpose) })
-        await core.submit(requests.map { ($0.request, $0.source) })
+        await shell.submit(requests.map { ($0.request, $0.source) })
         return requests.count
     }
 
@@ -176,18 +178,18 @@ package struct UploadFeeder {
         return (file, try file.stamp())
     }
 
-    /// What no gateway takes is told before anything is sent. Which keys are its own is the gateway's to say.
+    /// Refuses keys that no gateway accepts before sending anything. Only the gateway can judge reserved keys.
     package static func check(_ key: String) throws(UploadFailure) {
         do {
             _ = try KeyRule.wholeKey(prefix: "", key: key)
         } catch  where error != .reserved {
             throw UploadFailure(.keyInvalid, error.message)
         } catch {
-            // With the device's prefix in front it may be any key.
+            // A reserved key may become valid with the device's prefix.
         }
     }
 
-    /// A path that means the same wherever a later run is started.
+    /// An absolute path, which stays valid if a later run has another working directory.
     private static func absolute(_ path: String) -> String {
         path.isAbsolutePath || path == SourceStream.path ? path : FileManager.default.currentDirectoryPath + "/" + path
     }

@@ -4,9 +4,9 @@ import TransferCore
 import WireProtocol
 
 extension UploadReceipt {
-    /// The object's SHA-256 as S3 writes it (`x-amz-checksum-sha256`): of one part, that of its bytes in base64; of
-    /// several, that of the parts' joined digests, a hyphen, and their number. A store that keeps SHA-256 tells the
-    /// same. `nil` where other evidence proved the object.
+    /// The object's SHA-256 in the format of S3's `x-amz-checksum-sha256`. For one part: the digest of the bytes in
+    /// base64. For several parts: the digest of the joined part digests in base64, a hyphen, and the number of parts. A
+    /// store that keeps SHA-256 reports the same value. `nil` if other evidence proved the object.
     package var checksumSHA256: String? {
         if case .wholeDigest(let digest) = evidence { return Data(digest.bytes).base64EncodedString() }
         guard let root, let partCount = PartPlan(fileBytes: size, partBytes: partBytes)?.partCount, partCount > 1

@@ -9,31 +9,30 @@ package import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// Uploads files through a gateway: takes up what the journal holds of them, and leaves nothing half known behind.
+/// Uploads files through a gateway, and resumes uploads that the journal knows.
 package struct Uploader: Sendable {
-    /// What a user may choose; the defaults are the command line's.
+    /// Options of a run; the defaults equal those of the command line.
     package struct Configuration: Sendable {
         package var host: String
         package var port: Int
         package var limits = AgentLimits()
         package var compression = CompressionChoice.auto
         package var policy = ExistingKeyPolicy.verify
-        /// Network interfaces that connections go out by, in turn, one for each at least; none for as the system's
-        /// routes have it.
+        /// Names of network interfaces for the connections, assigned in turn. At least one connection uses each
+        /// interface. Empty to follow the system's routing table.
         package var interfaces: [String] = []
         package var partBytesWish: UInt64?
-        /// What the store keeps beside each object.
+        /// User metadata and content type of each object.
         package var metadata = SessionMetadata.none
-        /// Between two looks at a file that a process may be writing.
+        /// Time between two looks at a file that a process may be writing.
         package var settle = Duration.seconds(5)
-        /// How many bytes the one file or stream has to have; `nil` for any number.
+        /// Required size in bytes of the single file or stream; `nil` for any size.
         package var expectedBytes: UInt64?
-        /// Whether gateways are asked for signed receipts of what is stored. An upload that was begun with them keeps
-        /// asking.
+        /// Whether to request signed receipts from the gateway. A resumed upload keeps its request.
         package var wantsReceipts = false
-        /// Without TLS, on loopback only.
+        /// Connects without TLS; on loopback only.
         package var isPlaintext = false
-        /// Name and version, for HELLO.
+        /// Name and version of the program, sent in HELLO.
         package var software: String
 
         package init(host: String, port: Int, software: String) {
@@ -43,45 +42,47 @@ package struct Uploader: Sendable {
         }
     }
 
-    /// What is to be done.
+    /// The work of a run.
     package enum Work: Sendable {
+        /// Pushes files.
+        ///
         /// - Parameters:
         ///   - paths: `-` for standard input, which needs a key.
-        ///   - key: the key of the one file that `paths` names; `nil` for keys by name.
-        ///   - prefix: put before every key.
+        ///   - key: key of the only file that `paths` names; `nil` to derive keys from names.
+        ///   - prefix: prepended to every key.
         case push(paths: [String], key: String?, prefix: String, filter: FileFilter)
-        /// What a program prints, if it succeeds.
+        /// Pushes the standard output of a program, if the program succeeds.
         ///
-        /// - Parameter command: its name and its arguments.
+        /// - Parameter command: name and arguments of the program.
         case pushOutput(of: [String], key: String)
-        /// Unfinished uploads.
+        /// Resumes and drops unfinished uploads.
         ///
         /// - Parameters:
-        ///   - resume: by number; `nil` for all.
-        ///   - path: where the file is now, for one of them.
-        ///   - drop: by number.
+        ///   - resume: numbers of the uploads to resume; `nil` for all.
+        ///   - path: new path of the file, if it was moved.
+        ///   - drop: numbers of the uploads to drop.
         case unfinished(resume: [UploadID]?, path: String?, drop: [UploadID])
         /// Asks a gateway whether the store holds files.
         case check(FileChoice, CheckOptions)
 
-        /// What is to be dropped, where nothing else is to be done.
+        /// The uploads to drop, if the run has nothing else to do; otherwise `nil`.
         fileprivate var idsIfOnlyDropped: [UploadID]? {
             guard case .unfinished(let resumed, _, let dropped) = self, let resumed, resumed.isEmpty else { return nil }
             return dropped
         }
     }
 
-    /// How often a run looks whether another process wants something dropped.
+    /// How often a run checks whether another process has marked an upload to be dropped.
     private static let markInterval = Duration.milliseconds(500)
 
-    /// On a dead link, the end of a run waits for no more than this for the gateway's goodbye.
+    /// At the end of a run, wait at most this long for the gateway to close TLS on a dead link.
     private static let tlsLimits: TLSLimits = {
         var limits = TLSLimits()
         limits.closing = .seconds(1)
         return limits
     }()
 
-    /// Parts that together stay below this are held in memory between hashing and sending.
+    /// Maximum bytes of all parts that stay in memory between hashing and sending; larger parts are read twice.
     private static let keptBytesMax: UInt64 = 64 << 20
 
     let home: AgentHome
@@ -96,14 +97,14 @@ package struct Uploader: Sendable {
 
     /// Does the work to its end.
     ///
-    /// - Parameter observe: told what happens, in order.
+    /// - Parameter observe: called with each event, in order.
     package func run(
         _ work: Work, observe: @Sendable @escaping (UploadEvent) -> Void
     ) async throws -> RunSummary {
         try await run(work, control: UploadControl(), observe: observe)
     }
 
-    /// The same until it is stopped by `control`; everything unfinished is kept then.
+    /// Does the work until it ends or `control` stops it. Unfinished uploads can be resumed.
     package func run(
         _ work: Work, control: UploadControl, observe: @Sendable @escaping (UploadEvent) -> Void
     ) async throws -> RunSummary {
@@ -118,28 +119,28 @@ package struct Uploader: Sendable {
         let pins = try pinsToGoBy()
         let journal = try AgentJournal.open(home, logger: logger)
         let writer = JournalWriter(journal: journal)
-        let (events, continuation) = AsyncStream.makeStream(of: [CoreEvent].self)
+        let (events, continuation) = AsyncStream.makeStream(of: [ShellEvent].self)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let threads = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         threads.start()
-        let core = makeCore(
+        let shell = makeShell(
             identity, tls, pins, keepsCertificates: trust?.isAuthority == true, site: try journal.site(), writer,
             continuation, group, threads)
-        await core.start()
-        await control.attach(core)
+        await shell.start()
+        await control.attach(shell)
         let summary = await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 await writer.run(
-                    committed: { await core.journalCommitted(through: $0) },
-                    failed: { await core.journalFailed($0) })
+                    committed: { await shell.journalCommitted(through: $0) },
+                    failed: { await shell.journalFailed($0) })
             }
             tasks.addTask {
                 let feeder = UploadFeeder(
-                    home: home, core: core, journal: journal, writer: writer, configuration: configuration,
+                    home: home, shell: shell, journal: journal, writer: writer, configuration: configuration,
                     threads: threads, control: control)
                 await feeder.feed(work, events: continuation)
             }
-            let watch = Task { await dropWhatIsMarked(journal, core) }
+            let watch = Task { await dropWhatIsMarked(journal, shell) }
             let summary = await addUp(events, observe)
             watch.cancel()
             await watch.value
@@ -148,18 +149,18 @@ package struct Uploader: Sendable {
             return summary
         }
         var finished = summary
-        finished.wireBytes = await core.wireBytes
-        // A journal that cannot be read now has failed before, and been told.
+        finished.wireBytes = await shell.wireBytes
+        // A journal that cannot be read now has failed before, and that failure was reported.
         finished.unfinished = (try? journal.unfinishedCount()) ?? 0
         control.detach()
-        await core.finish()
+        await shell.finish()
         try await threads.shutdownGracefully()
         try await group.end()
         withExtendedLifetime(lock) {}
         return finished
     }
 
-    /// The pinned keys; none on plain TCP, which proves no key that could be pinned.
+    /// The pinned keys; empty for plain TCP, which proves no key.
     private func pinsToGoBy() throws(AgentHomeError) -> [Fingerprint] {
         guard !configuration.isPlaintext else { return [] }
         let pins = try home.pins()
@@ -177,26 +178,26 @@ package struct Uploader: Sendable {
             metadata: ["interface": "\(missing.joined(separator: ", "))"])
     }
 
-    /// Another process may mark an upload that is under way here.
-    private func dropWhatIsMarked(_ journal: Journal, _ core: AgentCore) async {
+    /// Drops uploads that another process marks while this run is active.
+    private func dropWhatIsMarked(_ journal: Journal, _ shell: AgentShell) async {
         var told: Set<UploadID> = []
         while !Task.isCancelled {
-            // A journal that cannot be read now ends the run by its next write.
+            // If the journal is unreadable, the next write ends the run.
             for id in (try? journal.dropping()) ?? [] where !told.contains(id) {
-                // One that has not been reached yet is asked for again.
-                if await core.drop(id) { told.insert(id) }
+                // `drop` returns false for an upload that was not submitted yet: try again in the next round.
+                if await shell.drop(id) { told.insert(id) }
             }
-            // Cancelled while asleep: the loop ends.
+            // Cancellation ends the sleep early and with it the loop.
             try? await Task.sleep(for: Self.markInterval)
         }
     }
 
-    private func makeCore(
+    private func makeShell(
         _ identity: Identity, _ tls: TLSContext?, _ pins: [Fingerprint], keepsCertificates: Bool, site: DeviceSite?,
         _ writer: JournalWriter,
-        _ events: AsyncStream<[CoreEvent]>.Continuation,
+        _ events: AsyncStream<[ShellEvent]>.Continuation,
         _ group: MultiThreadedEventLoopGroup, _ threads: NIOThreadPool
-    ) -> AgentCore {
+    ) -> AgentShell {
         var generator = SystemRandomNumberGenerator()
         let run = RunID.random(using: &generator)
         let who = AgentIdentity(
@@ -205,7 +206,7 @@ package struct Uploader: Sendable {
             software: configuration.software)
         var limits = configuration.limits
         limits.connections = max(limits.connections, configuration.interfaces.count)
-        return AgentCore(
+        return AgentShell(
             machine: { [limits] now in
                 Agent(
                     limits: limits, identity: who, cryptography: FileCryptography(),
@@ -220,7 +221,7 @@ package struct Uploader: Sendable {
             journal: writer, events: events, eventLoop: group.next(), threads: threads, logger: logger)
     }
 
-    /// A gateway with TLS says nothing that could be read without: the likeliest cause is named beside the usual ones.
+    /// Adds a likely cause to the failure of a plaintext run: a gateway with TLS never answers in plaintext.
     private func explained(_ outcome: UploadOutcome) -> UploadOutcome {
         guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable else {
             return outcome
@@ -228,9 +229,9 @@ package struct Uploader: Sendable {
         return .failed(UploadFailure(.unreachable, "\(failure.cause), or it wants TLS (then leave out --plaintext)"))
     }
 
-    /// Passes events on and adds up what they say, until every upload has ended.
+    /// Forwards events to the observer and computes the summary, until every upload has ended.
     private func addUp(
-        _ events: AsyncStream<[CoreEvent]>, _ observe: @Sendable (UploadEvent) -> Void
+        _ events: AsyncStream<[ShellEvent]>, _ observe: @Sendable (UploadEvent) -> Void
     ) async -> RunSummary {
         var summary = RunSummary()
         if configuration.wantsReceipts { summary.withoutReceipt = 0 }
@@ -264,7 +265,7 @@ package struct Uploader: Sendable {
                     guard let (path, key, purpose) = names.removeValue(forKey: id) else { continue }
                     ended += 1
                     if outcome == .dropped, purpose != .abort {
-                        // Another command dropped it: not everything that was asked for is stored.
+                        // Another command dropped the upload, so not everything that the user requested is stored.
                         let failure = UploadFailure(.superseded, "it was dropped by another command")
                         summary.add(.failed(failure), figures, path: path, key: key)
                     } else {
@@ -291,7 +292,7 @@ package struct Uploader: Sendable {
 }
 
 extension RunSummary {
-    /// Counts an upload that has ended.
+    /// Counts an ended upload.
     package mutating func add(_ outcome: UploadOutcome, _ figures: UploadProgress, path: String, key: String) {
         files += 1
         bytesSent += figures.bytesSent
@@ -311,7 +312,8 @@ extension RunSummary {
 }
 
 extension AgentReport {
-    /// Whether it is worth telling: that it waits is told once, until something moves or it waits for something else.
+    /// Whether to report the event. Repeated waiting reports count once, until the upload moves or waits for another
+    /// reason.
     fileprivate func isNews(after wait: inout String?) -> Bool {
         switch self {
         case .waiting(let code, let message):
@@ -356,7 +358,7 @@ extension AgentReport {
 }
 
 extension ReceiptRefusal {
-    /// What the user is told: the file is stored all the same.
+    /// The message for the user. The file is stored despite the refused receipt.
     fileprivate var sentence: String {
         switch self {
         case .otherKey:
@@ -370,7 +372,7 @@ extension ReceiptRefusal {
 }
 
 extension TLSContext.GatewayTrust {
-    /// Whether a gateway is known by the certificates that it shows, and not by its key alone.
+    /// Whether certificates of an authority identify the gateway, instead of a pinned key.
     fileprivate var isAuthority: Bool {
         if case .authority = self { true } else { false }
     }

@@ -16,7 +16,7 @@ package struct HMACSHA256: Sendable {
         self.outerPad = block.map { $0 ^ 0x5C }
     }
 
-    /// The authentication code of a message.
+    /// The authentication code of a text in UTF-8.
     package func code(of message: String) throws(CryptographyError) -> SHA256Digest {
         var message = message
         var inner = try SHA256Hasher()

@@ -6,7 +6,7 @@ import SystemSupport
 import TransferCore
 import WireProtocol
 
-/// One connection's bytes: decoded into frames for the core, payload handed on to where the core says.
+/// One connection's bytes: decoded into frames for the shell; payload goes where the shell says.
 final class GatewayConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -19,7 +19,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         case compressed(FlowID, skip: UInt64, plainBytes: Int, block: ByteBuffer)
     }
 
-    private let core: GatewayCore
+    private let shell: GatewayShell
     private let logger: Logger
     /// The key that the handshake proves; `nil` for plain TCP.
     private let provenKey: Fingerprint?
@@ -27,8 +27,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private var id: ConnectionID?
     /// Whom the handshake proved the peer to be.
     private var peer: TLSPeer?
-    /// While the peer counts as one.
-    private var stranger: Doorstep.Stranger?
+    /// Set while the limiter counts the peer.
+    private var unauthenticatedPeer: PreAuthenticationLimiter.Peer?
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
@@ -38,8 +38,8 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// - Parameters:
     ///   - provenKey: the key that the handshake proves; `nil` for plain TCP.
     ///   - shown: what handshakes are made with from now on.
-    init(core: GatewayCore, logger: Logger, provenKey: Fingerprint?, shown: ShownIdentity) {
-        self.core = core
+    init(shell: GatewayShell, logger: Logger, provenKey: Fingerprint?, shown: ShownIdentity) {
+        self.shell = shell
         self.logger = logger
         self.provenKey = provenKey
         self.shown = shown
@@ -48,7 +48,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        stranger = core.assumeIsolated { $0.strangerCame(channel) }
+        unauthenticatedPeer = shell.assumeIsolated { $0.unauthenticatedPeerConnected(channel) }
         if provenKey == nil { begin(context.channel) }
     }
 
@@ -64,27 +64,27 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     /// before, and sees the other when it connects again.
     private func begin(_ channel: any Channel) {
         guard provenKey == shown.now?.fingerprint else { return channel.close(promise: nil) }
-        id = core.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
+        id = shell.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
     }
 
-    /// Nothing is held against the peer any more.
-    private func leaveDoorstep() {
-        guard let stranger else { return }
-        self.stranger = nil
-        core.assumeIsolated { $0.strangerLeft(stranger) }
+    /// The limiter counts the peer no more.
+    private func leavePreAuthentication() {
+        guard let unauthenticatedPeer else { return }
+        self.unauthenticatedPeer = nil
+        shell.assumeIsolated { $0.unauthenticatedPeerLeft(unauthenticatedPeer) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         isEnded = true
-        leaveDoorstep()
+        leavePreAuthentication()
         guard let id else { return }
-        core.assumeIsolated { $0.connectionLost(id) }
+        shell.assumeIsolated { $0.connectionLost(id) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard let id, !isEnded else { return }
         let bytes = unwrapInboundIn(data)
-        core.assumeIsolated { $0.heard(bytes.readableBytes, from: id) }
+        shell.assumeIsolated { $0.heard(bytes.readableBytes, from: id) }
         decoder.append(bytes)
         receiveWhatArrived(id, context.channel)
     }
@@ -93,13 +93,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         do throws(WireError) {
             while !isEnded, !isPaused, let inbound = try decoder.next() {
                 receive(inbound, id: id, channel)
-                if inbound.beginsFrame, let pause = core.assumeIsolated({ $0.pauseAfterFrame(from: id) }) {
+                if inbound.beginsFrame, let pause = shell.assumeIsolated({ $0.pauseAfterFrame(from: id) }) {
                     pauseReading(for: pause, id, channel)
                 }
             }
         } catch {
             isEnded = true
-            core.assumeIsolated { $0.receivedMalformed(error.code, message: error.description, from: id) }
+            shell.assumeIsolated { $0.receivedMalformed(error.code, message: error.description, from: id) }
         }
     }
 
@@ -110,7 +110,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 
     /// The device is known.
     private func readMoreAtOnce(_ channel: any Channel) {
-        let readBytes = core.assumeIsolated { $0.readBytes }
+        let readBytes = shell.assumeIsolated { $0.readBytes }
         channel.setOption(.recvAllocator, value: BoundedReads(bytesMax: readBytes))
             .whenFailure { _ in channel.close(promise: nil) }
     }
@@ -151,17 +151,17 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             if let refusal = refusal(of: frame) {
                 isEnded = true
                 let message = "\(frame.type) names a key that the transport has not proved"
-                return core.assumeIsolated { $0.receivedMalformed(refusal, message: message, from: id) }
+                return shell.assumeIsolated { $0.receivedMalformed(refusal, message: message, from: id) }
             }
             let told = named(frame)
-            core.assumeIsolated { $0.receivedFrame(told, slot: slot, from: id) }
-            if stranger != nil, core.assumeIsolated({ $0.isOpen(id) }) {
-                leaveDoorstep()
+            shell.assumeIsolated { $0.receivedFrame(told, slot: slot, from: id) }
+            if unauthenticatedPeer != nil, shell.assumeIsolated({ $0.isOpen(id) }) {
+                leavePreAuthentication()
                 decoder.bodyBytesMax = nil
                 readMoreAtOnce(channel)
             }
         case .dataBegan(let slot, let header):
-            begin(header, verdict: core.assumeIsolated { $0.receivedData(header, slot: slot, from: id) })
+            begin(header, verdict: shell.assumeIsolated { $0.receivedData(header, slot: slot, from: id) })
         case .dataBytes(let bytes):
             receive(bytes, id: id)
         case .dataEnded:
@@ -228,13 +228,13 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         } catch {
             isEnded = true
             let message = "PART DATA holds no block of \(plainBytes) plain bytes"
-            core.assumeIsolated { $0.receivedMalformed(.badCompression, message: message, from: id) }
+            shell.assumeIsolated { $0.receivedMalformed(.badCompression, message: message, from: id) }
         }
     }
 
     private func deliver(_ bytes: ByteBuffer, flow: FlowID, id: ConnectionID) {
         guard bytes.readableBytes > 0 else { return }
-        if !core.assumeIsolated({ $0.receivedBytes(bytes, flow: flow, from: id) }) { payload = .discard }
+        if !shell.assumeIsolated({ $0.receivedBytes(bytes, flow: flow, from: id) }) { payload = .discard }
     }
 }
 

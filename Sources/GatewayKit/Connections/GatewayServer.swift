@@ -84,7 +84,7 @@ package struct GatewayServer: Service {
         }
         let cryptography = try SiteCryptography(keys: try keyFile.initial(), identity: siteKeys.identity)
         let pins = configuration.isPlaintext ? nil : DevicePins(home: home, logger: logger)
-        let files = GatewayCore.Files(
+        let files = GatewayShell.Files(
             home: home,
             devices: WatchedFile(home.devicesPath, "device list", logger: logger) { () throws(GatewayHomeError) in
                 try home.devices()
@@ -97,27 +97,27 @@ package struct GatewayServer: Service {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let machine = Gateway(
             limits: configuration.limits, cryptography: cryptography, software: configuration.software)
-        let core = GatewayCore(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
-        await core.restoreReports(home.reports())
-        await core.devicesChanged(devices)
+        let shell = GatewayShell(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
+        await shell.restoreReports(home.reports())
+        await shell.devicesChanged(devices)
         // Nobody who is on the list depends on these: a gateway serves without them, and says so.
-        await core.lookAtInvitations()
-        await tell(core, of: siteKeys)
+        await shell.lookAtInvitations()
+        await tell(shell, of: siteKeys)
         let makeShown = { @Sendable [configuration] (identity: Identity) throws(CryptographyError) in
             ShownIdentity.Shown(
                 context: try TLSContext.gateway(
-                    identity: identity, devices: Self.trust(of: core, authority),
+                    identity: identity, devices: Self.trust(of: shell, authority),
                     limits: TLSLimits(handshake: TimeAmount(configuration.limits.handshakeLimit))),
                 fingerprint: identity.fingerprint)
         }
         let shown = ShownIdentity(configuration.isPlaintext ? nil : try makeShown(siteKeys.identity))
-        let listener = try await listen(group, core, shown)
+        let listener = try await listen(group, shell, shown)
         announce(Self.text(listener.localAddress))
         await withTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { await keepTime(core) }
-            tasks.addTask { await followFiles(core, keyFile, cryptography) }
-            tasks.addTask { await keepReports(of: core) }
-            tasks.addTask { await followSiteKeys(core, keys, shown, cryptography, makeShown) }
+            tasks.addTask { await keepTime(shell) }
+            tasks.addTask { await followFiles(shell, keyFile, cryptography) }
+            tasks.addTask { await keepReports(of: shell) }
+            tasks.addTask { await followSiteKeys(shell, keys, shown, cryptography, makeShown) }
             tasks.addTask { await pins?.run() }
             if let expiry = configuration.unfinishedExpiry {
                 tasks.addTask { await ExpiryKeeper(store: store, expiry: expiry, logger: logger).run() }
@@ -125,27 +125,27 @@ package struct GatewayServer: Service {
             try? await gracefulShutdown()  // Thrown only where the task is cancelled, which means the same: stop.
             // Nobody new from here on; a listener that is gone already is closed enough.
             try? await listener.close()
-            await drain(core)
+            await drain(shell)
             tasks.cancelAll()
         }
-        await core.finish()
-        await writeReports(of: core)
+        await shell.finish()
+        await writeReports(of: shell)
         await pins?.write()
         try await group.end()
     }
 
-    /// Handshakes run on the core's loop, and so may ask it.
-    private static func trust(of core: GatewayCore, _ authority: CertificateAuthority?) -> TLSContext.DeviceTrust {
-        let isPinned: @Sendable (Fingerprint) -> Bool = { key in core.assumeIsolated { $0.knows(key) } }
-        let isAwaited: @Sendable () -> Bool = { core.assumeIsolated { $0.isAwaitingSomebody } }
+    /// Handshakes run on the shell's event loop, so they may call the shell directly.
+    private static func trust(of shell: GatewayShell, _ authority: CertificateAuthority?) -> TLSContext.DeviceTrust {
+        let isPinned: @Sendable (Fingerprint) -> Bool = { key in shell.assumeIsolated { $0.knows(key) } }
+        let isAwaited: @Sendable () -> Bool = { shell.assumeIsolated { $0.isAwaitingSomebody } }
         guard let authority else { return .pinnedKeys { isPinned($0.fingerprint) || isAwaited() } }
         return .authority(authority, isPinned: isPinned, isAwaited: isAwaited) { peer in
-            core.assumeIsolated { $0.knows(name: peer.name ?? "") }
+            shell.assumeIsolated { $0.knows(name: peer.name ?? "") }
         }
     }
 
     private func listen(
-        _ group: MultiThreadedEventLoopGroup, _ core: GatewayCore, _ shown: ShownIdentity
+        _ group: MultiThreadedEventLoopGroup, _ shell: GatewayShell, _ shown: ShownIdentity
     ) async throws -> any Channel {
         // Fixed buffers, small ones until HELLO: adapting costs more than it saves.
         let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
@@ -165,14 +165,14 @@ package struct GatewayServer: Service {
                     try pipeline.addHandler(FlushGatherer())
                     try pipeline.addHandler(
                         GatewayConnectionHandler(
-                            core: core, logger: logger, provenKey: shownNow?.fingerprint, shown: shown))
+                            shell: shell, logger: logger, provenKey: shownNow?.fingerprint, shown: shown))
                 }
             }
         return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
     }
 
-    private func keepTime(_ core: GatewayCore) async {
-        while await Self.sleeps(for: .milliseconds(50)) { await core.tick() }
+    private func keepTime(_ shell: GatewayShell) async {
+        while await Self.sleeps(for: .milliseconds(50)) { await shell.tick() }
     }
 
     /// - Returns: whether the time has passed; not, where the task was cancelled.
@@ -187,22 +187,22 @@ package struct GatewayServer: Service {
 
     /// The device list and the key ring are read again when they change: adding, revoking and rotating need no restart.
     private func followFiles(
-        _ core: GatewayCore, _ keys: WatchedFile<KeyRing>, _ cryptography: SiteCryptography
+        _ shell: GatewayShell, _ keys: WatchedFile<KeyRing>, _ cryptography: SiteCryptography
     ) async {
         while await Self.sleeps(for: .seconds(1)) {
-            await core.lookAtDevices()
+            await shell.lookAtDevices()
             if let newest = keys.changed() { cryptography.replaceKeys(by: newest) }
         }
     }
 
     /// Writes what devices report of themselves into the home, where `device list` finds it.
-    private func keepReports(of core: GatewayCore) async {
-        while await Self.sleeps(for: .seconds(3)) { await writeReports(of: core) }
+    private func keepReports(of shell: GatewayShell) async {
+        while await Self.sleeps(for: .seconds(3)) { await writeReports(of: shell) }
     }
 
     /// Losing a report loses nothing that matters, so a failure is only logged.
-    private func writeReports(of core: GatewayCore) async {
-        guard let reports = await core.takeChangedReports() else { return }
+    private func writeReports(of shell: GatewayShell) async {
+        guard let reports = await shell.takeChangedReports() else { return }
         do {
             try await NIOThreadPool.singleton.runIfActive { [home] in try home.write(reports) }
         } catch {
@@ -212,35 +212,35 @@ package struct GatewayServer: Service {
 
     /// The same of the site's keys: announcing one, changing to it and renewing a certificate need no restart.
     private func followSiteKeys(
-        _ core: GatewayCore, _ keys: WatchedFile<SiteKeys>, _ shown: ShownIdentity, _ cryptography: SiteCryptography,
+        _ shell: GatewayShell, _ keys: WatchedFile<SiteKeys>, _ shown: ShownIdentity, _ cryptography: SiteCryptography,
         _ makeShown: @Sendable (Identity) throws(CryptographyError) -> ShownIdentity.Shown
     ) async {
         while await Self.sleeps(for: .seconds(1)) {
             guard let newest = keys.changed() else { continue }
-            await tell(core, of: newest)
+            await tell(shell, of: newest)
             guard !configuration.isPlaintext else { continue }
             do throws(CryptographyError) {
                 let signer = try SiteCryptography.Signer(newest.identity)
-                await core.show(try makeShown(newest.identity), in: shown) { cryptography.replaceSigner(by: signer) }
+                await shell.show(try makeShown(newest.identity), in: shown) { cryptography.replaceSigner(by: signer) }
             } catch {
                 logger.error("The gateway goes on with the key of before", metadata: ["error": "\(error)"])
             }
         }
     }
 
-    private func tell(_ core: GatewayCore, of keys: SiteKeys) async {
+    private func tell(_ shell: GatewayShell, of keys: SiteKeys) async {
         if let problem = keys.problem {
             logger.error("The announced key cannot be used", metadata: ["error": "\(problem)"])
         }
-        await core.announce(keys.next)
+        await shell.announce(keys.next)
     }
 
-    private func drain(_ core: GatewayCore) async {
+    private func drain(_ shell: GatewayShell) async {
         logger.info("Draining", metadata: ["limit": "\(configuration.drainLimit)"])
-        await core.drain(within: configuration.drainLimit)
+        await shell.drain(within: configuration.drainLimit)
         let deadline = ContinuousClock.now + configuration.drainLimit
         while ContinuousClock.now < deadline {
-            guard await !core.isDrained else { return }
+            guard await !shell.isDrained else { return }
             // Cancelled or not, the loop ends by the deadline.
             try? await Task.sleep(for: .milliseconds(20))
         }

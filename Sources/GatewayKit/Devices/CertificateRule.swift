@@ -1,12 +1,13 @@
 package import TransferCore
 
-/// What the device list says of a name in certificates of the authority.
+/// A line of the device list about a name in certificates that the site's authority signed.
 ///
-/// A reader that knows nothing of certificates takes neither word for a fingerprint, and refuses the list.
+/// The words `certificate` and `revoked` stand in the place of the fingerprint. A gateway without certificate support
+/// parses neither word as a fingerprint and therefore refuses the whole list.
 package struct CertificateRule: Equatable, Sendable {
     package let name: String
 
-    /// Where the device may write, and within what limits; `nil` where it may do nothing.
+    /// Key prefix and limits of the device; `nil` for a revoked name.
     package let options: DeviceOptions?
 
     private static let known = "certificate"
@@ -15,7 +16,7 @@ package struct CertificateRule: Equatable, Sendable {
     /// Certificates with this name are refused.
     package static func revoked(name: String) -> CertificateRule { CertificateRule(name: name, options: nil) }
 
-    /// - Parameter prefix: `nil` for the name and a slash.
+    /// - Parameter prefix: key prefix; `nil` for `NAME/`.
     package static func known(name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()) -> CertificateRule {
         CertificateRule(name: name, options: DeviceOptions(prefix: prefix ?? usualPrefix(name: name), limits: limits))
     }
@@ -25,8 +26,8 @@ package struct CertificateRule: Equatable, Sendable {
         self.options = options
     }
 
-    /// - Parameter fields: of a line of the list.
-    /// - Returns: `nil` for a line that is about a key.
+    /// - Parameter fields: the whitespace-separated fields of one line of the list.
+    /// - Returns: `nil` if the line has a fingerprint instead of a certificate word.
     init?(_ fields: [String]) throws(DeviceListError) {
         let options = fields.dropFirst(2)
         switch fields.dropFirst().first {
@@ -41,15 +42,15 @@ package struct CertificateRule: Equatable, Sendable {
         }
     }
 
-    /// As the list has it, without the line's end.
+    /// The rule as one line of the device list, without the line feed.
     var line: String {
         options.map { "\(name)  \(Self.known)\($0.text(usualPrefix: Self.usualPrefix(name: name)))" }
             ?? "\(name)  \(Self.revoked)"
     }
 
-    /// Where a device may write of which the list says nothing.
+    /// Key prefix of a certified device whose name is not on the list.
     private static func usualPrefix(name: String) -> String { name + "/" }
 
-    /// What holds for a device of which the list says nothing.
+    /// Options of a certified device whose name is not on the list: its usual prefix and no limits of its own.
     static func usualOptions(name: String) -> DeviceOptions { DeviceOptions(prefix: usualPrefix(name: name)) }
 }

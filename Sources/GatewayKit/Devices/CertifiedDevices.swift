@@ -4,27 +4,27 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The devices that an authority vouches for: which of their names may come in, and whose connections there are.
+/// The devices that the site's authority vouches for: which certificate names are allowed, and their open connections.
 ///
-/// A device is its name here, whatever its key: one with a renewed certificate goes on with its sessions, and fences
-/// what is left of its former self.
+/// A certified device is identified by its name, not by its key. A device with a renewed certificate therefore resumes
+/// its sessions, and its new connection fences the connections that used the old certificate.
 struct CertifiedDevices {
     private var pinnedNames: Set<String> = []
     private var rules: [String: CertificateRule] = [:]
     private var names: [ConnectionID: String] = [:]
     private var connectionCounts: [String: Int] = [:]
 
-    /// Takes up a list.
+    /// Replaces the device list.
     ///
-    /// - Returns: all devices that may go on: those of the list, and those vouched for that are connected.
+    /// - Returns: all devices that remain allowed: the listed ones, and the certified ones that are connected now.
     mutating func listChanged(_ list: DeviceList) -> [AuthorisedDevice] {
         pinnedNames = Set(list.devices.map(\.name))
         rules = Dictionary(list.certificateRules.map { ($0.name, $0) }) { first, _ in first }
         return list.devices + connectionCounts.keys.sorted().compactMap { device(named: $0) }
     }
 
-    /// The device whose certificate has this name; `nil` where the name is no device's, is revoked, or is that of a key
-    /// on the list, which no certificate may take the place of.
+    /// The device whose certificate has this name. `nil` if the name is not a valid device name, is revoked, or has a
+    /// fingerprint on the list: a certificate must not take the name of a pinned key.
     func device(named name: String) -> AuthorisedDevice? {
         guard DeviceName.isUsable(name), !pinnedNames.contains(name) else { return nil }
         guard let options = rules[name].map(\.options) ?? CertificateRule.usualOptions(name: name),
@@ -33,9 +33,9 @@ struct CertifiedDevices {
         return AuthorisedDevice(name: name, fingerprint: identity, prefix: options.prefix, limits: options.limits)
     }
 
-    /// A connection has proved a name.
+    /// Registers a connection whose certificate proves a name.
     ///
-    /// - Returns: the device, while the name may come in.
+    /// - Returns: the device, or `nil` if the name is not allowed.
     mutating func connected(_ id: ConnectionID, name: String) -> AuthorisedDevice? {
         guard let device = device(named: name) else { return nil }
         names[id] = name
@@ -43,26 +43,27 @@ struct CertifiedDevices {
         return device
     }
 
-    /// A connection is gone.
+    /// Removes a connection.
     ///
-    /// - Returns: what the device was told apart by, if this was its last.
+    /// - Returns: the device's identity if this was its last connection, otherwise `nil`.
     mutating func connectionLost(_ id: ConnectionID) -> SHA256Digest? {
         guard let name = names.removeValue(forKey: id), let count = connectionCounts[name] else { return nil }
         connectionCounts[name] = count > 1 ? count - 1 : nil
         return count > 1 ? nil : Self.identity(ofName: name)
     }
 
-    /// What the device is told apart by of which a handshake proved this.
+    /// The device identity that a handshake proved: derived from the certificate name if there is one, otherwise the
+    /// fingerprint of the key.
     static func identity(of peer: TLSPeer) -> SHA256Digest {
         peer.name.flatMap { identity(ofName: $0) } ?? peer.fingerprint.digest
     }
 
-    /// What stands for the device where others have the fingerprint of a key. It is none: what is digested for those
-    /// begins otherwise.
+    /// The identity of a certified device, used where a listed device has the fingerprint of its key. The digested text
+    /// starts with a prefix that no public key starts with, so this identity never equals a fingerprint.
     ///
-    /// - Returns: `nil` where the library fails.
+    /// - Returns: `nil` if OpenSSL fails.
     static func identity(ofName name: String) -> SHA256Digest? {
-        // Then nobody comes in; there is no better word for it.
+        // If OpenSSL fails, no certified device can be identified, and the gateway refuses all of them.
         try? SHA256Digest.of(Array("sluice device name \(name)".utf8))
     }
 }

@@ -4,26 +4,27 @@ import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// The devices that may use a site: a text file in the spirit of `authorized_keys`, one device a line.
+/// The devices that may use a site. The file is text in the style of `authorized_keys`, one device a line.
 ///
 ///     # name  fingerprint  options
 ///     cam1  sha256:9f86…0a08  prefix=cam1/  sessions=100  budget=16MiB
 ///     cam2  certificate       prefix=yard/
 ///     cam3  revoked
 ///
-/// Names have letters, digits, `.`, `_` and `-`, at most 64. A device without a prefix may write any key.
-/// Where a line sets no limits, those of the site hold (`DeviceOptions`).
+/// A name has at most 64 letters, digits, `.`, `_` and `-`. A device without a prefix may write any key. The limits of
+/// the site apply where a line sets none (`DeviceOptions`).
 ///
-/// The words in place of a fingerprint are for sites with an authority (`serve --ca`), whose devices need no line: who
-/// has a certificate with a name may write below `NAME/`. *certificate* gives it other options, *revoked* refuses it.
-/// A name stands on one line only, and one with a fingerprint is that key's: no certificate gives it to another.
+/// The words in the place of a fingerprint are for sites with an authority (`serve --ca`). Devices of such a site need
+/// no line: a device whose certificate has a name may write below `NAME/`. *certificate* sets other options for the
+/// name, and *revoked* refuses it. Each name is on one line only. A name with a fingerprint belongs to that key, and no
+/// certificate can claim it.
 package struct DeviceList: Equatable, Sendable {
-    /// Those with a fingerprint.
+    /// Devices whose line has a fingerprint.
     package private(set) var devices: [AuthorisedDevice] = []
 
-    /// What the list says of names in certificates.
+    /// Lines about names in certificates.
     package private(set) var certificateRules: [CertificateRule] = []
-    /// Of all lines, so that a long list is read in one go.
+    /// Names of all lines, as a set: parsing a long list stays linear.
     private var names: Set<String> = []
     private var fingerprints: Set<SHA256Digest> = []
 
@@ -32,9 +33,10 @@ package struct DeviceList: Equatable, Sendable {
     package init() {}
 
     /// - Parameter text: the file's content.
-    /// - Throws: with the line's number and what is wrong with it; a list that is half understood is not used.
+    /// - Throws: the line's number and the problem. A list with one invalid line is refused as a whole.
     package init(parsing text: String) throws(DeviceListError) {
-        // By scalars: as characters, CR LF is no end of a line, and a mark behind a letter may swallow it.
+        // Split Unicode scalars, not characters: CR LF is one character, and a combining mark joins the letter before
+        // it.
         let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() {
             let content = line.prefix { $0 != "#" }
@@ -62,7 +64,7 @@ package struct DeviceList: Equatable, Sendable {
             name: fields[0], fingerprint: fingerprint.digest, prefix: options.prefix, limits: options.limits)
     }
 
-    /// Adds a device; one of the same name or fingerprint is refused.
+    /// Adds a device. Throws if the name or the fingerprint is on the list already.
     package mutating func add(_ device: AuthorisedDevice) throws(DeviceListError) {
         try check(name: device.name, device.options)
         guard fingerprints.insert(device.fingerprint).inserted else {
@@ -72,7 +74,7 @@ package struct DeviceList: Equatable, Sendable {
         devices.append(device)
     }
 
-    /// Adds what the list shall say of a name in certificates; a name that is on it already is refused.
+    /// Adds a certificate rule. Throws if the name is on the list already.
     package mutating func add(_ rule: CertificateRule) throws(DeviceListError) {
         try check(name: rule.name, rule.options)
         names.insert(rule.name)
@@ -87,20 +89,20 @@ package struct DeviceList: Equatable, Sendable {
         }
     }
 
-    /// Whether there is a line of that name.
+    /// Whether a line of the list has this name.
     package func has(_ name: String) -> Bool { names.contains(name) }
 
-    /// Whether a name is refused.
+    /// Whether the list revokes this name.
     package func hasRevoked(_ name: String) -> Bool {
         certificateRules.contains { $0.name == name && $0.options == nil }
     }
 
-    /// A name that was refused may be used again.
+    /// Removes the revocation of a name, so that the name can be used again.
     package mutating func forgive(_ name: String) {
         if hasRevoked(name) { _ = remove(name: name) }
     }
 
-    /// - Returns: whether there was a line of that name.
+    /// - Returns: whether the list had a line with this name.
     package mutating func remove(name: String) -> Bool {
         guard names.remove(name) != nil else { return false }
         for device in devices where device.name == name { fingerprints.remove(device.fingerprint) }
@@ -109,7 +111,7 @@ package struct DeviceList: Equatable, Sendable {
         return true
     }
 
-    /// The file's content.
+    /// The list as file content.
     package var text: String {
         let lines = devices.map { device in
             "\(device.name)  \(Fingerprint(device.fingerprint))\(device.options.text())\n"
@@ -123,7 +125,7 @@ extension AuthorisedDevice {
     fileprivate var options: DeviceOptions { DeviceOptions(prefix: prefix, limits: limits) }
 }
 
-/// What is wrong with a device, or with a line of the list.
+/// A problem of one device or of one line of the list.
 package struct DeviceListError: Error, Equatable, Sendable, CustomStringConvertible {
     package let line: Int?
     package let problem: String

@@ -1,11 +1,11 @@
 import TransferCommon
 package import TransferCore
 
-/// What a line of the device list, or of the invitations, may say behind its other fields:
+/// The optional fields at the end of a line in the device list and in the file of invitations:
 ///
 ///     prefix=KEYS/  connections=4  sessions=100  budget=16MiB
 package struct DeviceOptions: Equatable, Sendable {
-    /// Empty, or ending in `/`.
+    /// Start of every key that the device may write: empty, or ends in `/`.
     package var prefix: String
     package var limits: DeviceLimits
 
@@ -14,18 +14,18 @@ package struct DeviceOptions: Equatable, Sendable {
         self.limits = limits
     }
 
-    /// For the first line of a file.
+    /// Names the options in the first line of both files.
     static let summary = "prefix=KEYS/ connections=N sessions=N budget=NMiB"
 
     private static let mebibyte: UInt64 = 1 << 20
 
     /// - Parameters:
-    ///   - fields: those of a line behind the ones that it must have. Of two that say the same, the last one counts.
-    ///   - usualPrefix: the prefix of a line without the option.
+    ///   - fields: the fields of a line after the required ones. The last one wins if an option appears twice.
+    ///   - usualPrefix: the prefix if the line has no `prefix=` field.
     init(_ fields: some Sequence<String>, usualPrefix: String = "") throws(DeviceListError) {
         self.init(prefix: usualPrefix)
         for field in fields {
-            // By bytes: as characters, a mark behind the equals sign would be part of it.
+            // Split bytes, not characters: a combining mark after the equals sign would form one character with it.
             let parts = field.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             let value = parts.count == 2 ? String(decoding: parts[1], as: UTF8.self) : ""
             switch String(decoding: parts[0], as: UTF8.self) {
@@ -54,12 +54,12 @@ package struct DeviceOptions: Equatable, Sendable {
         return isTooMuch ? .max / mebibyte * mebibyte : bytes
     }
 
-    /// Digits only: no sign, no spaces.
+    /// Parses decimal digits only: no sign, no spaces.
     private static func number(_ text: String) -> UInt64? {
         text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? UInt64(text) : nil
     }
 
-    /// Refuses limits that no line can say.
+    /// Throws if the file format cannot express these options.
     package func check() throws(DeviceListError) {
         guard limits.connectionsMax ?? 1 >= 1, limits.sessionsMax ?? 1 >= 1 else {
             throw DeviceListError("a device needs one connection and one session at least")
@@ -76,8 +76,7 @@ package struct DeviceOptions: Equatable, Sendable {
         }
     }
 
-    /// What stands behind the other fields of a line, with two spaces before each option; what a line without them
-    /// means is left out.
+    /// The optional fields of a line, each after two spaces. Default values are left out.
     func text(usualPrefix: String = "") -> String {
         var options: [String] = []
         if !prefix.hasSameBytes(as: usualPrefix) { options.append("prefix=\(prefix)") }

@@ -8,20 +8,20 @@ import SystemSupport
 package import TransferCommon
 import WireProtocol
 
-/// Which keys of the site each device has pinned, by the newest HELLO of it that this gateway has heard.
+/// The site keys that each device has pinned, from the newest HELLO of that device to this gateway.
 ///
-/// A file of the home keeps it, so that an operator sees before the site's key changes which devices know the next one.
-/// It is written off the event loop: soon where pins have changed, and every minute where only times have. What was not
-/// written when a gateway was killed is said again by the next HELLO.
+/// A file in the gateway's home keeps the pins, so that an operator can see before a key change which devices know the
+/// next key. A background task writes the file: within about a second after pins change, and once a minute if only
+/// times changed. Entries lost by killing the gateway come back with the next HELLO.
 package final class DevicePins: Sendable {
-    /// What one device has said.
+    /// The pins of one device.
     package struct Entry: Codable, Equatable, Sendable {
-        /// What identifies the device, in the form of a fingerprint: where the name is given to another key, this entry
-        /// does not count.
+        /// Identity of the device, written as a fingerprint. The entry is ignored if another key has the device's name
+        /// now.
         package var identity: String
-        /// Fingerprints.
+        /// Fingerprints of the pinned keys.
         package var pins: [String]
-        /// By the gateway's clock.
+        /// Time of the HELLO by the gateway's clock.
         package var heard: Date
     }
 
@@ -31,18 +31,19 @@ package final class DevicePins: Sendable {
         var isOutdated = false
     }
 
-    /// Far more than a site has; beyond that, the device that was heard the longest ago gives way.
+    /// Bounds the memory use, far above the size of real sites. At this count a new device replaces the one with the
+    /// oldest HELLO.
     private static let devicesMax = 65_536
     static let fileBytesMax = 64 << 20
     private static let writeInterval = Duration.seconds(1)
-    /// In intervals.
+    /// Number of `writeInterval`s between writes if only times have changed.
     private static let outdatedMax = 60
 
     private let path: String
     private let logger: Logger
     private let state = Mutex(State())
 
-    /// Begins with what the file has; one that cannot be read is written anew.
+    /// Loads the file; starts empty if the file cannot be read.
     package init(home: GatewayHome, logger: Logger) {
         self.path = home.devicePinsPath
         self.logger = logger
@@ -54,7 +55,7 @@ package final class DevicePins: Sendable {
         }
     }
 
-    /// A device has said HELLO, and has proved its key.
+    /// Records the HELLO of an authenticated device.
     package func heard(_ device: String, identity: SHA256Digest, pins: [SHA256Digest], at now: Date) {
         let entry = Entry(
             identity: Fingerprint(identity).description, pins: pins.map { Fingerprint($0).description }, heard: now)
@@ -71,11 +72,11 @@ package final class DevicePins: Sendable {
         }
     }
 
-    /// Writes what is new, now and then, until the task is cancelled.
+    /// Writes pending changes periodically until the task is cancelled.
     func run() async {
         var intervals = 0
         while !Task.isCancelled {
-            // Cancelled while asleep: what is left is written by `write`.
+            // Cancellation ends the sleep early; a final call of `write` then saves pending changes.
             try? await Task.sleep(for: Self.writeInterval)
             intervals += 1
             let (haveChanged, isOutdated) = state.withLock { ($0.haveChanged, $0.isOutdated) }
@@ -85,7 +86,7 @@ package final class DevicePins: Sendable {
         }
     }
 
-    /// Writes what is new, if anything is.
+    /// Writes the file if any entry has changed since the last write.
     package func write() async {
         let devices: [String: Entry]? = state.withLock { state in
             guard state.isOutdated else { return nil }
@@ -113,7 +114,7 @@ package final class DevicePins: Sendable {
 extension GatewayHome {
     package var devicePinsPath: String { path + "/device-pins.json" }
 
-    /// What devices have said to the gateway of this home, by name; empty where there is no such file.
+    /// The recorded pins by device name; empty if the file does not exist.
     package func devicePins() throws(GatewayHomeError) -> [String: DevicePins.Entry] {
         do {
             let bytes = try BoundedFile.read(devicePinsPath, bytesMax: DevicePins.fileBytesMax, access: .anyone)

@@ -2,18 +2,18 @@ package import FoundationEssentials
 package import TransferCommon
 import WireProtocol
 
-/// The invitations of a site that nobody has taken up: a text file like the device list, one a line.
+/// The open invitations of a site. The file is text like the device list, one invitation a line.
 ///
 ///     # name  SHA-256 of the secret  until  options
 ///     cam2  9f86…0a08  2026-11-24T15:00:00Z  prefix=cam2/
 package struct InvitationList: Equatable, Sendable {
-    /// A name with its options that waits for a key.
+    /// A device name with options that waits for the device's key.
     package struct Invitation: Equatable, Sendable {
         package let name: String
         package let options: DeviceOptions
-        /// SHA-256 of the secret; the secret itself is in the code alone.
+        /// SHA-256 of the secret. Only the invitation code contains the secret itself.
         package let secretDigest: SHA256Digest
-        /// Whole seconds, by the gateway's clock.
+        /// Time of expiry in whole seconds, by the gateway's clock.
         package let expires: Date
     }
 
@@ -24,51 +24,51 @@ package struct InvitationList: Equatable, Sendable {
     package init() {}
 
     /// - Parameter text: the file's content.
-    /// - Throws: with the line's number; a list that is half understood is not used.
+    /// - Throws: the line's number. A file with one invalid line is refused as a whole.
     package init(parsing text: String) throws(InvitationListError) {
-        // By scalars, as the device list.
+        // Split Unicode scalars, for the reason given in `DeviceList`.
         let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() {
             let content = line.prefix { $0 != "#" }
             let fields = content.split(whereSeparator: \.properties.isWhitespace).map { String(Substring($0)) }
             guard !fields.isEmpty else { continue }
             guard fields.count >= 3, let digest = SHA256Digest(fields[1]),
-                // A date that cannot be read makes the line one that cannot.
+                // An unreadable date makes the line invalid.
                 let expires = try? Date(fields[2], strategy: .iso8601),
-                // And so does an option that is not known.
+                // An unknown option makes the line invalid.
                 let options = try? DeviceOptions(fields.dropFirst(3))
             else { throw InvitationListError(line: index + 1) }
             add(Invitation(name: fields[0], options: options, secretDigest: digest, expires: expires))
         }
     }
 
-    /// Adds one; an earlier one of the same name is void.
+    /// Adds an invitation and removes an earlier one with the same name.
     package mutating func add(_ invitation: Invitation) {
         _ = remove(name: invitation.name)
         invitations.append(invitation)
     }
 
-    /// - Returns: whether there was one of that name.
+    /// - Returns: whether the list had an invitation with this name.
     package mutating func remove(name: String) -> Bool {
         let count = invitations.count
         invitations.removeAll { $0.name == name }
         return invitations.count < count
     }
 
-    /// Forgets those that have expired.
+    /// Removes expired invitations.
     package mutating func removeExpired(at now: Date) {
         invitations.removeAll { $0.expires <= now }
     }
 
-    /// The invitation with this secret, unless it has expired.
+    /// The unexpired invitation with this secret, if any.
     package func live(_ secretDigest: SHA256Digest, at now: Date) -> Invitation? {
         invitations.first { $0.secretDigest == secretDigest && $0.expires > now }
     }
 
-    /// Whether anybody may still take one up.
+    /// Whether the list has an unexpired invitation.
     package func hasLive(at now: Date) -> Bool { invitations.contains { $0.expires > now } }
 
-    /// The file's content.
+    /// The list as file content.
     package var text: String {
         let lines = invitations.map { invitation in
             "\(invitation.name)  \(invitation.secretDigest)  \(invitation.expires.formatted(.iso8601))"
@@ -78,9 +78,9 @@ package struct InvitationList: Equatable, Sendable {
     }
 }
 
-/// The file of invitations cannot be understood.
+/// The file of invitations cannot be parsed.
 package struct InvitationListError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// `nil` where it is no text at all.
+    /// Number of the invalid line, from 1; `nil` if the file is not UTF-8.
     package let line: Int?
 
     package init(line: Int?) {

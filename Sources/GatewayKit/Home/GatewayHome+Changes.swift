@@ -6,11 +6,12 @@ package import TransferCommon
 package import TransferCore
 import WireProtocol
 
-// What changes in a home once it is made, by commands and by gateways that serve. Whoever changes a list holds its
-// lock; who reads it needs none, since files are replaced as a whole.
+// Changes to an existing home, made by commands and by running gateways. A writer of a list holds the list's lock. A
+// reader needs no lock, because a writer replaces each file as a whole.
 
 extension GatewayHome {
-    /// Adds a device to the list; a gateway that runs takes note within seconds. An invitation of this name is void.
+    /// Adds a device to the list and removes its invitation, if any. A running gateway applies the change within
+    /// seconds.
     package func addDevice(
         name: String, fingerprint: Fingerprint, prefix: String, limits: DeviceLimits = DeviceLimits()
     ) throws {
@@ -20,10 +21,9 @@ extension GatewayHome {
         }
     }
 
-    /// Says where and how a device may write that is known by its certificate; a name that was revoked may come in
-    /// again.
+    /// Sets the prefix and limits of a device that is known by its certificate. Also removes a revocation of the name.
     ///
-    /// - Parameter prefix: `nil` for the name and a slash.
+    /// - Parameter prefix: key prefix; `nil` for `NAME/`.
     package func addCertifiedDevice(name: String, prefix: String?, limits: DeviceLimits = DeviceLimits()) throws {
         try changeDevices(of: name) { (list) throws(DeviceListError) in
             try list.add(CertificateRule.known(name: name, prefix: prefix, limits: limits))
@@ -43,15 +43,16 @@ extension GatewayHome {
         }
     }
 
-    /// Takes a device off the list, its invitation too; a gateway that runs ends its connections within seconds.
+    /// Removes a device and its invitation from the lists. A running gateway closes the device's connections within
+    /// seconds.
     ///
-    /// A name that was on the list is refused from then on: whether a gateway knows devices by certificates, too, which
-    /// might have this name, cannot be told here.
-    /// - Parameter hasAuthority: certificates make devices known that are on no list. A list that speaks of
-    ///   certificates says the same.
+    /// The list keeps a *revoked* line for a name that it had. This command cannot know whether a gateway of the site
+    /// accepts certificates, and a certificate might have the same name.
+    /// - Parameter hasAuthority: whether the site accepts certificates, so that a name without a line can be revoked. A
+    ///   list with certificate rules implies the same.
     package func revokeDevice(name: String, hasAuthority: Bool = false) throws {
         try withListsLocked {
-            // The list first, whatever state the invitations are in.
+            // Write the device list first, so that damaged invitations cannot prevent a revocation.
             var list = try devices()
             let wasRevoked = list.hasRevoked(name)
             let mayBeCertified = hasAuthority || !list.certificateRules.isEmpty
@@ -70,7 +71,7 @@ extension GatewayHome {
         }
     }
 
-    /// The devices as their file has them, and who is invited.
+    /// The device list as text, followed by comment lines with the open invitations and the newest device reports.
     package func deviceLines() throws -> String {
         let now = Date()
         let invited: [String]
@@ -85,12 +86,12 @@ extension GatewayHome {
         return try devices().text + invited.joined() + reportLines(at: now)
     }
 
-    /// Makes an invitation (specification §5.2); one that waits for the same name is void from here on.
+    /// Makes an invitation (specification §5.2) and replaces an open invitation for the same name.
     ///
     /// - Parameters:
-    ///   - gateway: `HOST:PORT`, as the device will reach it.
-    ///   - lifetime: how long the code is good, if nobody uses it.
-    /// - Returns: the code, a secret.
+    ///   - gateway: `HOST:PORT`, as the device will reach the gateway.
+    ///   - lifetime: how long the code is valid, in whole seconds.
+    /// - Returns: the invitation code, which contains the secret.
     package func inviteDevice(
         name: String, options: DeviceOptions, gateway: String, lifetime: Duration
     ) throws -> String {
@@ -100,7 +101,8 @@ extension GatewayHome {
         let now = Date()
         try withListsLocked {
             var (list, invitations) = (try devices(), try invitations())
-            // What the device will be refused for then is better said now; the key stands for any.
+            // Check now what would make the gateway refuse the device later. The secret's digest stands in for the key,
+            // which is not known yet.
             list.forgive(name)
             try list.add(
                 AuthorisedDevice(name: name, fingerprint: digest, prefix: options.prefix, limits: options.limits))
@@ -112,13 +114,13 @@ extension GatewayHome {
         return code
     }
 
-    /// Puts a device on the list that was invited, and makes the invitation void, in this order: a crash in between
-    /// leaves an invitation that its device no longer needs and no other can use, since the name is taken.
+    /// Adds an invited device to the device list, then removes the invitation. A crash between both steps leaves an
+    /// unusable invitation: its device is on the list already, and the name is taken for every other device.
     ///
-    /// Blocks for as long as another process changes the lists.
-    /// - Parameter voided: told what went wrong with the second step alone.
-    /// - Returns: the device as it stands on the list, also where it stood there already, since an answer may have been
-    ///   lost; `nil` where no live invitation has this secret.
+    /// Blocks while another process holds the lock of the lists.
+    /// - Parameter voided: called with the error if only the second step fails.
+    /// - Returns: the device as listed, also if it was on the list before: the device repeats its request if an answer
+    ///   is lost. `nil` if no unexpired invitation has this secret.
     package func redeem(
         _ secret: InvitationSecret, by fingerprint: Fingerprint, voided: (any Error) -> Void
     ) throws -> AuthorisedDevice? {
@@ -148,7 +150,8 @@ extension GatewayHome {
         }
     }
 
-    /// Moves each key of the site's ring on by one state (`KeyRing`): a gateway that serves takes note within seconds.
+    /// Advances each key of the site's key ring by one state (`KeyRing`). A running gateway loads the new ring within
+    /// seconds.
     package func rotateKeys() throws -> KeyRing {
         try withLocked(keysPath) {
             do {
@@ -163,9 +166,9 @@ extension GatewayHome {
 
     // MARK: Locks and files
 
-    /// Does something with the device list and the invitations that nobody else changes meanwhile.
+    /// Runs a closure while holding the locks of the device list and of the invitations.
     private func withListsLocked<Result>(_ body: () throws -> Result) throws -> Result {
-        // Each by itself, since one may be shared with other homes where the other is not.
+        // Lock both files: another home may share only one of them through a symbolic link.
         try withLocked(devicesPath) { try withLocked(invitationsPath, body) }
     }
 
@@ -197,14 +200,14 @@ extension GatewayHome {
         }
     }
 
-    /// Gateways that share a file by a link go on sharing it: what is replaced is the file, not the link, which need
-    /// not lead anywhere yet.
+    /// The file that a path leads to after following symbolic links. Replacing the target instead of the link lets
+    /// gateways keep sharing the file. The target need not exist yet.
     static func target(of path: String) -> String {
         var url = URL(filePath: path)
-        // As many as the system would follow.
+        // Linux follows at most 40 links.
         for _ in 0..<40 {
             let here = url.path
-            // What is no link is the target.
+            // The call fails for a path that is not a symbolic link: that path is the target.
             guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: here) else { break }
             url = URL(filePath: next, relativeTo: url.deletingLastPathComponent()).absoluteURL
         }

@@ -5,15 +5,15 @@ import TransferCommon
 package import TransferCore
 import WireProtocol
 
-// What devices have reported of themselves to this gateway (specification §5.5): one file, which the gateway replaces
-// every few seconds while reports come, and which `device list` shows. Nothing depends on it.
+// The newest status reports that devices sent to this gateway (specification §5.5). The gateway rewrites one file every
+// few seconds while reports arrive, and `device list` prints it. No other function reads the file.
 
 extension GatewayHome {
     static let reportsBytesMax = 16 << 20
 
-    /// The newest report of each device; none where there is no such file, or it cannot be read.
+    /// The newest report of each device; empty if the file is missing, unreadable or of another version.
     package func reports() -> [DeviceReport] {
-        // try?: reports are for people, and no failure to show them may keep a gateway or a command from its work.
+        // try?: reports only inform people. An unreadable file must not stop a gateway or a command.
         guard let bytes = try? BoundedFile.read(reportsPath, bytesMax: Self.reportsBytesMax, access: .anyone),
             let file = try? JSONDecoder().decode(ReportFile.self, from: Data(bytes)),  // try?: as above.
             file.version == ReportFile.currentVersion
@@ -21,7 +21,7 @@ extension GatewayHome {
         return file.reports.map(\.report)
     }
 
-    /// Replaces the file in one step.
+    /// Replaces the file atomically.
     package func write(_ reports: [DeviceReport]) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
@@ -29,13 +29,13 @@ extension GatewayHome {
         try AtomicFile.write(Array(bytes), to: reportsPath, mode: .ownerOnly)
     }
 
-    /// What this gateway's devices reported last, a comment line each.
+    /// The newest reports as comment lines, sorted by device name.
     func reportLines(at now: Date) -> String {
         reports().sorted { $0.device < $1.device }.map { "# \($0.line(at: now))\n" }.joined()
     }
 }
 
-/// The file of reports.
+/// Content of the reports file.
 private struct ReportFile: Codable {
     static let currentVersion = 1
 
@@ -47,7 +47,7 @@ private struct ReportFile: Codable {
         var pendingBytes: UInt64
         var oldestSeconds: UInt32
         var quarantinedItems: UInt32
-        /// Left out where it is not known.
+        /// Absent if the device did not report it.
         var freeBytes: UInt64?
         var reason: String
 
@@ -79,13 +79,14 @@ private struct ReportFile: Codable {
 }
 
 extension DeviceReport {
-    /// One line for an operator. Whatever the device said, the line is one line and moves no cursor.
+    /// One line for an operator. Control characters in the device's text are made visible, so that the text can neither
+    /// start a new line nor control the terminal.
     ///
-    /// - Parameter now: by the clock that `arrivedMilliseconds` was taken from.
+    /// - Parameter now: current time of the clock that set `arrivedMilliseconds`.
     func line(at now: Date) -> String {
         let nowMilliseconds = Int64((now.timeIntervalSince1970 * 1_000).rounded())
         let (age, overflow) = nowMilliseconds.subtractingReportingOverflow(arrivedMilliseconds)
-        // A clock that was set back makes a report of the future; it is shown as new.
+        // A clock that was set back leads to a negative age, shown as 0s.
         let told = overflow || age < 0 ? "0s" : Self.text(seconds: UInt64(age) / 1_000)
         var fields = [
             "\(device.withVisibleControls) reported \(told) ago: \(report.status.word)",
@@ -111,7 +112,7 @@ extension DeviceReport {
 }
 
 extension AgentStatus {
-    /// As an operator reads it.
+    /// The status in words for an operator.
     fileprivate var word: String {
         switch self {
         case .idle: "idle"

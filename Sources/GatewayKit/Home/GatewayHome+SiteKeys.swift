@@ -3,16 +3,16 @@ import FoundationEssentials
 import SecureChannel
 import SystemSupport
 
-// How the key of a site is changed: announced, switched to, and at last shown alone.
+// Changing the key of a site: announce the next key, switch to it, retire the old one.
 //
-// Each step has one file whose replacement is the step; a process that is killed before has done nothing, and one that
-// is killed behind it has done everything that gateways and agents see. What is left to tidy is tidied by the next
-// step.
+// Each step takes effect when one particular file is replaced. A process that is killed before that has changed
+// nothing. A process that is killed after that has changed everything that gateways and agents see; the next step
+// removes leftover files.
 //
-//     announce   writes next.key, then next.crt                        next.crt is the step
-//     switch     identity.crt, then identity.key, identity.csr;        identity.crt is the step: until the key's file
-//                removes next.crt, then next.key                       has followed, the key is read from next.key
-//     retire     identity.crt
+//     announce   writes next.key, then next.crt                        takes effect with next.crt
+//     switch     identity.crt, then identity.key, identity.csr;        takes effect with identity.crt: gateways read
+//                removes next.crt, then next.key                       the key from next.key until identity.key follows
+//     retire     identity.crt                                          takes effect with identity.crt
 
 extension GatewayHome {
     private static let nextKeyFileName = "next.key"
@@ -23,26 +23,27 @@ extension GatewayHome {
     private var certificatePath: String { path + "/" + Identity.certificateFileName }
     private var requestPath: String { path + "/" + Identity.requestFileName }
 
-    /// Beside the certificate's file itself: where homes share that by a link, they share what is announced.
+    /// Directory of the certificate's real file. Homes that share the certificate through a symbolic link also share
+    /// the announced key.
     private var sharedDirectory: String {
         URL(filePath: Self.target(of: certificatePath)).deletingLastPathComponent().path
     }
 
-    /// The private key that will be the site's next one.
+    /// Path of the private key that is announced as the site's next one.
     package var nextKeyPath: String { sharedDirectory + "/" + Self.nextKeyFileName }
-    /// Its certificate, signed by the present key.
+    /// Path of the announced key's certificate, signed by the present key.
     package var nextCertificatePath: String { sharedDirectory + "/" + Self.nextCertificateFileName }
 
     /// All files that `siteKeys` reads.
     var siteKeyPaths: [String] { [certificatePath, keyPath, nextCertificatePath] }
 
-    /// The present key and the announced one, as they are now.
+    /// The present key and the announced key, read from the files.
     package func siteKeys() throws(GatewayHomeError) -> SiteKeys {
         let identity = try identity()
         do {
             guard let next = try announced() else { return SiteKeys(identity: identity, next: nil, problem: nil) }
             let fingerprint = try next.first.fingerprint()
-            // Of a switch that was cut short behind its step.
+            // The present key is the announced one: a switch was interrupted before it removed next.crt.
             guard fingerprint != identity.fingerprint else {
                 return SiteKeys(identity: identity, next: nil, problem: nil)
             }
@@ -56,7 +57,7 @@ extension GatewayHome {
         }
     }
 
-    /// The announced certificate's file; `nil` where there is none.
+    /// The announced certificates; `nil` if the file does not exist.
     private func announced() throws -> CertificateBundle? {
         guard AtomicFile.exists(nextCertificatePath) else { return nil }
         let pem = try BoundedFile.read(nextCertificatePath, bytesMax: Self.certificateBytesMax, access: .anyone)
@@ -68,10 +69,11 @@ extension GatewayHome {
 
     // MARK: Steps
 
-    /// Announces a next key: makes it, unless it was made before or brought from another gateway of the site.
+    /// Announces a next key. Generates the key unless `next.key` exists, from an earlier call or copied from another
+    /// gateway.
     ///
-    /// - Parameter keyType: `nil` for the kind of the present key.
-    /// - Returns: its fingerprint.
+    /// - Parameter keyType: type of a generated key; `nil` for the type of the present key.
+    /// - Returns: fingerprint of the announced key.
     package func announceKey(_ keyType: KeyType? = nil) throws -> Fingerprint {
         try withSiteKeysLocked {
             _ = try finishSwitch()
@@ -107,11 +109,12 @@ extension GatewayHome {
         }
     }
 
-    /// Makes the announced key the present one, and shows the old one behind it.
+    /// Makes the announced key the present one. Its certificate is followed by those of the old keys in the TLS
+    /// handshake.
     ///
-    /// - Parameter force: also where a known device does not know the announced key.
-    /// - Returns: the present key's fingerprint. Safe to repeat: where nothing is announced and an old key is still
-    ///   shown, nothing is done.
+    /// - Parameter force: switch even if a known device has not pinned the announced key.
+    /// - Returns: fingerprint of the present key. Safe to repeat: does nothing if no key is announced and the handshake
+    ///   still presents an old key.
     package func switchKey(force: Bool) throws -> Fingerprint {
         try withSiteKeysLocked {
             let wasCutShort = try finishSwitch()
@@ -135,10 +138,10 @@ extension GatewayHome {
         }
     }
 
-    /// Shows the present key alone from now on.
+    /// Removes the old keys from the certificates that the gateway presents.
     ///
-    /// - Parameter force: also where a known device does not know the present key.
-    /// - Returns: the present key's fingerprint. Safe to repeat: where no old key is shown, nothing is done.
+    /// - Parameter force: retire even if a known device has not pinned the present key.
+    /// - Returns: fingerprint of the present key. Safe to repeat: does nothing if no old key is presented.
     package func retireKey(force: Bool) throws -> Fingerprint {
         try withSiteKeysLocked {
             _ = try finishSwitch()
@@ -153,17 +156,18 @@ extension GatewayHome {
         }
     }
 
-    /// Whether an old key of the site is shown behind the present one.
+    /// Whether the gateway presents an old key of the site after the present one.
     private func isSwitched(_ identity: Identity) throws -> Bool {
         try !identity.isVouchedFor && identity.chain().count > 1
     }
 
-    /// Does what a switch has left to do once the new certificates are in place.
+    /// Completes a switch whose new certificates are in place: moves the private key and removes the announcement.
     ///
-    /// - Returns: whether there was anything.
+    /// - Returns: whether a file had to be moved or removed.
     private func finishSwitch() throws -> Bool {
         let present = try identity()
-        let certificate = try? announced()  // One that cannot be read is not the present key's; `siteKeys` reports it.
+        // An unreadable file is not the present key's certificate; `siteKeys` reports it.
+        let certificate = try? announced()
         let isCertificateLeft = try certificate.map { try $0.first.fingerprint() == present.fingerprint } ?? false
         var isKeyLeft = false
         if AtomicFile.exists(nextKeyPath) {
@@ -180,9 +184,9 @@ extension GatewayHome {
         return isCertificateLeft || isKeyLeft
     }
 
-    // MARK: What stands in the way
+    // MARK: Preconditions
 
-    /// The announced key itself, which a home that only got the certificate does not have.
+    /// The announced private key. It is missing in a home that has only a copy of the certificate.
     private func nextKey(of next: Fingerprint) throws -> PrivateKey {
         guard AtomicFile.exists(nextKeyPath) else {
             throw GatewayHomeError(
@@ -224,7 +228,7 @@ extension GatewayHome {
 }
 
 extension GatewayHomeError {
-    /// The same, with what to do about it.
+    /// The same error with a remedy appended to the message.
     fileprivate func adding(_ remedy: String) -> GatewayHomeError {
         GatewayHomeError("\(description); \(remedy)")
     }

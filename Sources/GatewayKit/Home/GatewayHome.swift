@@ -5,10 +5,11 @@ import SystemSupport
 
 /// The files of a gateway: its identity, the site's key ring and device list, its configuration.
 ///
-/// Gateways of one site have the same identity, `keys` and `devices`, and stand for one another by them; where a next
-/// key is announced, `next.key` and `next.crt` beside the identity's certificate go with it. Each may keep
-/// its own home, with copies of them, or with links into one directory. Invitations are good at any gateway of the site
-/// where both `devices` and `invitations` are such links, and else at the one that made them.
+/// All gateways of a site have the same identity, `keys` and `devices`, so that each can serve any device. An announced
+/// key (`next.key` and `next.crt` beside the identity's certificate) is shared in the same way. Each gateway may have
+/// its own home, with copies of these files or with symbolic links into one shared directory. Every gateway of the site
+/// accepts an invitation if `devices` and `invitations` are both such links. Otherwise only the gateway that made the
+/// invitation accepts it.
 package struct GatewayHome: Sendable {
     package let path: String
 
@@ -20,12 +21,12 @@ package struct GatewayHome: Sendable {
     package var devicesPath: String { path + "/devices" }
     package var invitationsPath: String { path + "/invitations" }
     package var configurationPath: String { path + "/gateway.json" }
-    /// This gateway's own: what its devices have reported. Losing it loses nothing else.
+    /// Newest reports of this gateway's devices. Not shared with other gateways; losing the file loses nothing else.
     package var reportsPath: String { path + "/reports.json" }
 
-    /// Makes a home. What is there already is never touched.
+    /// Makes a home. Never overwrites an existing file.
     ///
-    /// - Returns: the gateway's fingerprint, for agents to pin.
+    /// - Returns: the gateway's fingerprint, which agents pin.
     package func create(name: String, keyType: KeyType = .ed25519) throws(GatewayHomeError) -> Fingerprint {
         do {
             try FileManager.default.createDirectory(
@@ -37,7 +38,8 @@ package struct GatewayHome: Sendable {
             let identity = try Identity.create(in: path, name: name, keyType: keyType)
             _ = try KeyRing.create(at: keysPath)
             try AtomicFile.writeNew(Array(DeviceList().text.utf8), to: devicesPath, mode: .ownerOnly)
-            // Made here, so that it is its owner's whoever adds the first line.
+            // Create the file now, so that it belongs to the user of the home even if another user adds the first
+            // invitation.
             try AtomicFile.writeNew(Array(InvitationList().text.utf8), to: invitationsPath, mode: .ownerOnly)
             try AtomicFile.writeNew(Array(Self.configuration.utf8), to: configurationPath, mode: .ownerOnly)
             return identity.fingerprint
@@ -53,7 +55,7 @@ package struct GatewayHome: Sendable {
 
         """
 
-    /// Why one of the home's files cannot be read: often there is no home.
+    /// The error for a file of the home that cannot be read. A missing home gets its own message.
     private func unreadable(_ what: String, _ cause: any Error) -> GatewayHomeError {
         guard FileManager.default.fileExists(atPath: path) else {
             return GatewayHomeError("there is no gateway's home in \(path); make one with sluice-gateway init \(path)")
@@ -61,7 +63,7 @@ package struct GatewayHome: Sendable {
         return GatewayHomeError("cannot read \(what)", cause: cause)
     }
 
-    /// The gateway's key and certificate, as `create` made them, or as an authority signed it.
+    /// The gateway's key and certificate, self-signed by `create` or signed by an authority.
     package func identity() throws(GatewayHomeError) -> Identity {
         do {
             return try Identity.load(from: path, nextKeyPath: nextKeyPath)
@@ -71,10 +73,10 @@ package struct GatewayHome: Sendable {
         }
     }
 
-    /// Whose certificates make a device known, where `serve --ca` says so.
+    /// Loads the authority whose certificates identify devices (`serve --ca`).
     ///
-    /// - Throws: also where the gateway's own certificate is still signed by nobody but itself. Agents that know their
-    ///   gateway by its authority would refuse it, each with a riddle of its own; here it can be told in time.
+    /// - Throws: also if no authority has signed the gateway's own certificate yet. Agents that trust the authority
+    ///   would refuse the gateway, and an early error is easier to understand than theirs.
     func authority(_ file: String, for identity: Identity) throws(GatewayHomeError) -> CertificateAuthority {
         guard identity.isVouchedFor else {
             throw GatewayHomeError(
@@ -88,7 +90,7 @@ package struct GatewayHome: Sendable {
         }
     }
 
-    /// The site's key ring; a file that others may read is refused.
+    /// The site's key ring. Throws if other users may read the file.
     package func keyRing() throws(GatewayHomeError) -> KeyRing {
         do {
             return try KeyRing.load(from: keysPath)
@@ -97,7 +99,7 @@ package struct GatewayHome: Sendable {
         }
     }
 
-    /// The site's device list; one that is not wholly understood is refused.
+    /// The site's device list. Throws if any line is invalid.
     package func devices() throws(GatewayHomeError) -> DeviceList {
         do {
             let bytes = try BoundedFile.read(devicesPath, bytesMax: DeviceList.fileBytesMax, access: .anyone)
@@ -110,7 +112,7 @@ package struct GatewayHome: Sendable {
         }
     }
 
-    /// The invitations that wait for somebody; none, where there is no such file.
+    /// The open invitations; empty if the file does not exist.
     package func invitations() throws(GatewayHomeError) -> InvitationList {
         do {
             let bytes = try BoundedFile.read(
@@ -127,7 +129,7 @@ package struct GatewayHome: Sendable {
     }
 }
 
-/// Why a home could not be made or used: a sentence, and what lies behind it.
+/// Why a home could not be made or used: a sentence and its cause.
 package struct GatewayHomeError: Error, CustomStringConvertible {
     package let message: String
     package let cause: (any Error)?
@@ -137,7 +139,7 @@ package struct GatewayHomeError: Error, CustomStringConvertible {
         self.cause = cause
     }
 
-    /// Whether the system stood in the way, as against what a file says: it may be different in a moment.
+    /// Whether the system caused the error, rather than a file's content. A later attempt may then succeed.
     var isOfSystem: Bool {
         switch cause {
         case is FileError: true

@@ -3,19 +3,19 @@ import Synchronization
 package import TransferCommon
 package import TransferCore
 
-/// The machines' cryptography, by the system's OpenSSL and the site's key ring.
+/// Cryptography for the gateway's state machine: OpenSSL and the site's key ring.
 ///
-/// A class, because the ring and the signer are replaced under the machine that uses them: a ring opens what the one
-/// before it sealed, and the signer is the key that connections prove from then on.
+/// A class, because the ring and the signer are replaced while the machine uses them. A new ring opens what the
+/// previous ring sealed. The signer's key is the one that the gateway proves on new connections.
 package final class SiteCryptography: TransferCryptography {
     private static let context = Array("sluice session token".utf8)
 
-    /// An identity that signs receipts, and what WELCOME says of its key.
+    /// An identity that signs receipts, and the key data that WELCOME carries.
     package struct Signer: Sendable {
         fileprivate let identity: Identity
         fileprivate let key: ReceiptKey
 
-        /// - Throws: where the identity's public key cannot be told.
+        /// - Throws: if OpenSSL cannot export the identity's public key.
         package init(_ identity: Identity) throws(CryptographyError) {
             self.identity = identity
             self.key = ReceiptKey(publicKey: try identity.publicKey(), fingerprint: identity.fingerprint.digest)
@@ -25,8 +25,8 @@ package final class SiteCryptography: TransferCryptography {
     private let ring: Mutex<KeyRing>
     private let signer: Mutex<Signer?>
 
-    /// - Parameter identity: signs receipts; the one that every connection proves. `nil` for no receipts.
-    /// - Throws: where the identity's public key cannot be told.
+    /// - Parameter identity: signs receipts, and is the identity of every connection. `nil` for no receipts.
+    /// - Throws: if OpenSSL cannot export the identity's public key.
     package init(keys: KeyRing, identity: Identity? = nil) throws(CryptographyError) {
         self.ring = Mutex(keys)
         self.signer = Mutex(try identity.map { (identity) throws(CryptographyError) in try Signer(identity) })
@@ -36,28 +36,28 @@ package final class SiteCryptography: TransferCryptography {
 
     package var receiptKey: ReceiptKey? { signer.withLock { $0?.key } }
 
-    /// The site's key was changed, and the connections of the one before are about to end.
+    /// Installs the signer of a new site key. The gateway ends the connections of the old key afterwards.
     package func replaceSigner(by newest: Signer) {
         signer.withLock { $0 = newest }
     }
 
-    /// The ring was rotated.
+    /// Installs a rotated key ring.
     package func replaceKeys(by keys: KeyRing) {
         ring.withLock { $0 = keys }
     }
 
     package func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? {
-        // The machine answers `internal` where the library fails; there is no better word for it.
+        // The machine answers with the code `internal` if OpenSSL fails.
         try? RootDigest.of(partDigests)
     }
 
     package func seal(token plain: [UInt8]) -> [UInt8]? {
-        // As above.
+        // The machine answers with the code `internal` if OpenSSL fails.
         try? keys.seal(plain, context: Self.context)
     }
 
     package func signature(of statement: [UInt8]) -> [UInt8]? {
-        // try?: the machine answers without a receipt where the library fails, and the log says so.
+        // try?: if OpenSSL fails, the machine answers without a receipt, and the log reports it.
         try? signer.withLock { $0 }?.identity.signature(of: statement)
     }
 

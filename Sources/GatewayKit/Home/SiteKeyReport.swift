@@ -3,37 +3,37 @@ package import FoundationEssentials
 import SecureChannel
 import TransferCore
 
-/// What an operator sees of the site's keys, and of which devices know them.
+/// The site's keys, and which devices know them, for an operator.
 package struct SiteKeyReport: Sendable {
-    /// What is known of one device.
+    /// Whether one device knows the key in question.
     package struct Device: Equatable, Sendable {
-        /// Whether the device will find the gateway again once a key is all that is shown.
+        /// Whether the device would accept the gateway if it presented only this key.
         package enum Knowledge: Equatable, Sendable {
-            /// Its newest HELLO named the key.
+            /// The newest HELLO of the device named the key.
             case knows
             case doesNotKnow
-            /// It pins no key, because it knows the gateway by an authority.
+            /// The device pins no key, because it trusts the gateway's authority.
             case pinsNothing
             case neverHeard
         }
 
         package let name: String
         package let knowledge: Knowledge
-        /// By the gateway's clock.
+        /// Time of the device's newest HELLO by the gateway's clock; `nil` if this gateway has received none.
         package let heard: Date?
 
-        /// Whether a change of the key does not concern it any more.
+        /// Whether the device would accept the gateway with this key alone.
         package var isFine: Bool { knowledge == .knows || knowledge == .pinsNothing }
     }
 
     package let present: Fingerprint
-    /// Still shown behind it, the newest first.
+    /// Keys that the gateway still presents after the present one, newest first.
     package let old: [Fingerprint]
     package let next: Fingerprint?
     package let problem: String?
     package let devices: [Device]
 
-    /// A line each: keys, then devices, then how many of them know the key that matters.
+    /// The report as lines: keys, then devices, then how many devices know the announced key, or else the present key.
     package var lines: [String] {
         var lines = ["present    \(present)"]
         lines += old.map { "old        \($0)  still shown; identity retire ends that" }
@@ -63,7 +63,7 @@ package struct SiteKeyReport: Sendable {
 }
 
 extension GatewayHome {
-    /// The site's keys as they are now, and which devices know the one that will be shown alone next.
+    /// The site's keys, and which devices know the announced key (the present key if none is announced).
     package func siteKeyReport() throws -> SiteKeyReport {
         let keys = try siteKeys()
         let old = keys.identity.isVouchedFor ? [] : try keys.identity.chain().dropFirst().map(\.self)
@@ -72,8 +72,8 @@ extension GatewayHome {
             problem: keys.problem?.description, devices: try knowledge(of: keys.next ?? keys.identity.fingerprint))
     }
 
-    /// What each known device has said of a key: those on the list, and those that an authority vouches for and that
-    /// have been heard.
+    /// What each known device has pinned. Known are listed devices, and certified devices that have sent a HELLO to
+    /// this gateway.
     func knowledge(of key: Fingerprint) throws -> [SiteKeyReport.Device] {
         let list = try devices()
         let heard = try devicePins()
@@ -87,7 +87,8 @@ extension GatewayHome {
         }
         return known.compactMap { name, entry, identity in
             guard let entry, entry.identity == Fingerprint(identity).description else {
-                // Of a device that is on no list any more, or was given another key, nothing was heard.
+                // The entry belongs to a removed device or to an earlier key of the name. This key has not sent a HELLO
+                // yet.
                 return listed.contains(name) ? .init(name: name, knowledge: .neverHeard, heard: nil) : nil
             }
             let knowledge: SiteKeyReport.Device.Knowledge =

@@ -1,23 +1,23 @@
 package import Cryptography
 import SecureChannel
 
-/// What the gateways of a site show themselves with, and what they will (specification §5.1).
+/// The keys that the gateways of a site prove now and next (specification §5.1).
 package struct SiteKeys: Sendable {
-    /// The present key, with the certificates that are shown for it.
+    /// The present key, with the certificates that the gateway presents.
     package let identity: Identity
-    /// The key that is announced as the next one.
+    /// The announced next key; `nil` if there is none.
     package let next: Fingerprint?
-    /// Why what looks like an announcement is none; `nil` where nothing is wrong.
+    /// Why an existing announcement is invalid; `nil` if there is no problem.
     package let problem: GatewayHomeError?
 }
 
-/// Why the site's key was not changed, and what to do about it.
+/// Why the site's key was not changed, and what the operator can do.
 package struct SiteKeyError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What a program does about it: another exit code for each.
+    /// Determines the exit code of the command.
     package enum Kind: Equatable, Sendable {
-        /// There is nothing that could be done.
+        /// There is nothing to do.
         case pointless
-        /// Some devices would be locked out, or might be.
+        /// Some devices would not, or might not, accept the gateway any more.
         case devices
     }
 

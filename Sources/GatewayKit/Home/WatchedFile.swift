@@ -7,23 +7,22 @@ import Synchronization
     import Glibc
 #endif
 
-/// A file of the home as a gateway that serves sees it, or some that belong together: read again whenever one has
-/// become another.
+/// One or more files of the home that belong together. A running gateway reads them again whenever one has changed.
 package final class WatchedFile<Value: Sendable>: Sendable {
-    /// What tells one state of the file from another: it is replaced as a whole, or edited in place.
+    /// Identifies one state of the file. Both kinds of change show: replacing the file and editing it in place.
     private struct Stamp: Equatable {
         var device: UInt64
         var file: UInt64
         var size: Int64
         var modified: [Int]
-        /// A repair of its rights changes nothing but this.
+        /// Change time. The only field that changes when an operator corrects the file's permissions.
         var changed: [Int]
     }
 
     private struct State {
-        /// What was read last, or could not be understood.
+        /// Stamps of the content that was read last or could not be parsed; `nil` before the first read.
         var known: [Stamp?]?
-        /// What could not be read, and was complained of: perhaps that there is no file.
+        /// Stamps that a system error was logged for. Contains `nil` for a missing file.
         var unreadable: [Stamp?]?
     }
 
@@ -34,9 +33,9 @@ package final class WatchedFile<Value: Sendable>: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - path: of the file, or of a link to it.
-    ///   - name: what the log calls it.
-    ///   - read: gives the file's content.
+    ///   - path: path of the file, or of a symbolic link to it.
+    ///   - name: name of the file in log messages.
+    ///   - read: reads and parses the file.
     package convenience init(
         _ path: String, _ name: String, logger: Logger,
         read: @escaping @Sendable () throws(GatewayHomeError) -> Value
@@ -44,7 +43,7 @@ package final class WatchedFile<Value: Sendable>: Sendable {
         self.init([path], name, logger: logger, read: read)
     }
 
-    /// The same of several files that are read together.
+    /// Creates a watch on several files that `read` reads together.
     package init(
         _ paths: [String], _ name: String, logger: Logger,
         read: @escaping @Sendable () throws(GatewayHomeError) -> Value
@@ -55,20 +54,20 @@ package final class WatchedFile<Value: Sendable>: Sendable {
         self.read = read
     }
 
-    /// The content at start; a gateway does not serve with a file that it cannot read.
+    /// Reads the content at start. Throws if the file is unreadable, because a gateway must not serve without it.
     package func initial() throws(GatewayHomeError) -> Value {
-        // Looked at before it is read: a change in between is then seen as one.
+        // Take the stamp before reading: a change during the read then counts as a later change.
         let stamp = stamp()
         let value = try read()
         state.withLock { $0.known = stamp }
         return value
     }
 
-    /// The content, if the file is not the one that was read last.
+    /// The content, if the file has changed since the last read.
     ///
-    /// What was read before goes on where the file cannot be understood: a slip of the pen must not cut off a fleet. It
-    /// is reported once, and so is a file that cannot be read, but that is tried again: a revocation must not be missed
-    /// because the system was short of something.
+    /// Returns `nil` if the file cannot be read or parsed, and the gateway keeps the previous content: a typing error
+    /// must not cut off all devices. Each such state is logged once. After a system error the next call reads the file
+    /// again, so that a temporary shortage of resources cannot hide a revocation.
     package func changed() -> Value? {
         let newest = stamp()
         guard state.withLock({ $0.known != newest }) else { return nil }
@@ -90,7 +89,7 @@ package final class WatchedFile<Value: Sendable>: Sendable {
         }
     }
 
-    /// `nil` for a file that is not there.
+    /// The stamp of each file; `nil` for a missing file.
     private func stamp() -> [Stamp?] { paths.map { Self.stamp(of: $0) } }
 
     private static func stamp(of path: String) -> Stamp? {

@@ -1,41 +1,42 @@
 package import Logging
 package import ObjectStore
 
-/// Removes unfinished uploads that nobody goes on with, while a gateway serves.
+/// Removes abandoned unfinished uploads while a gateway serves.
 ///
-/// Every gateway of a site does so, without asking the others: what one has removed the next finds gone, and what is
-/// alive none of them touches (`UploadCleaner`).
+/// Every gateway of a site does this independently. Removing an upload twice is harmless, and `UploadCleaner` never
+/// removes an upload that is in use.
 package struct ExpiryKeeper: Sendable {
     private let store: any ObjectStore
-    /// How long an upload may be left alone.
+    /// Minimum age of an abandoned upload.
     private let expiry: Duration
     private let logger: Logger
 
-    /// - Parameter expiry: since the newest part or the last word of a record, by the store's clock.
+    /// - Parameter expiry: age since the newest part or the last write of the record, by the store's clock.
     package init(store: any ObjectStore, expiry: Duration, logger: Logger) {
         self.store = store
         self.expiry = expiry
         self.logger = logger
     }
 
-    /// Between two looks: a part of the expiry, so that nothing stays much longer, and not more often than is of use.
+    /// Pause between two runs. A fraction of the expiry, so that no upload stays much longer; bounded to one second to
+    /// one hour.
     private var interval: Duration { min(max(expiry / 8, .seconds(1)), .seconds(3_600)) }
 
-    /// Cleans soon and then every now and then, until the task is cancelled.
+    /// Cleans within about a minute and then once per interval, until the task is cancelled.
     func run() async {
         var generator = SystemRandomNumberGenerator()
         var pause = min(interval, .seconds(60))
         while !Task.isCancelled {
-            // Gateways that were started together do not walk the records together for ever.
+            // Random pauses keep gateways that started together from scanning the records at the same time.
             let share = Double.random(in: 0.75...1.25, using: &generator)
-            // Cancelled while asleep: then nothing is looked at any more.
+            // Cancellation ends the sleep early; the loop then ends without another run.
             try? await Task.sleep(for: pause * share)
             if !Task.isCancelled { await clean() }
             pause = interval
         }
     }
 
-    /// Cleans once and says what came of it.
+    /// Cleans once and logs the result.
     package func clean() async {
         do {
             let report = try await UploadCleaner(store: store, logger: logger).clean(olderThan: expiry)

@@ -4,15 +4,15 @@ package import ObjectStore
 package import TransferCommon
 import WireProtocol
 
-/// Reading an object back, and comparing it with what the store has kept as evidence of it.
+/// Reads an object back and compares its bytes with the evidence that the store keeps.
 package struct ObjectVerification: Sendable {
-    /// What came of it.
+    /// Result of a verification.
     package enum Verdict: Equatable, Sendable {
         case missing
-        /// The object's bytes give the evidence.
+        /// The object's bytes match the evidence.
         case whole(evidence: String)
         case damaged(evidence: String, found: String)
-        /// The store keeps nothing to compare with.
+        /// The store keeps no evidence for this object.
         case unproven
     }
 
@@ -22,8 +22,8 @@ package struct ObjectVerification: Sendable {
         self.store = store
     }
 
-    /// - Parameter key: whole, prefix included.
-    /// - Returns: the verdict, the bytes read, and their plain SHA-256.
+    /// - Parameter key: full key, including the device's prefix.
+    /// - Returns: the verdict, the number of bytes read, and the SHA-256 of all bytes (`nil` for a missing object).
     package func verify(key: String) async throws -> (verdict: Verdict, bytes: UInt64, digest: SHA256Digest?) {
         guard let object = try await store.readObject(key: ObjectKey(key)) else { return (.missing, 0, nil) }
         var reading = try ObjectReading(partBytes: object.summary.evidence.partBytes)
@@ -48,7 +48,7 @@ package struct ObjectVerification: Sendable {
 }
 
 extension ObjectEvidence {
-    /// The part size that the evidence depends on; `nil` where it depends on none.
+    /// Part size in bytes that the evidence was computed with; `nil` if the evidence does not depend on parts.
     var partBytes: UInt64? {
         switch self {
         case .compositeSHA256(_, let partBytes, _), .compositeMD5(_, let partBytes): partBytes
@@ -57,13 +57,13 @@ extension ObjectEvidence {
     }
 }
 
-/// Digests of an object's bytes as they pass: of the whole, and of its parts.
+/// Computes the digests of an object, of the whole and of its parts, from a stream of its bytes.
 struct ObjectReading: ~Copyable {
     struct Result {
         var bytes: UInt64
         var whole: SHA256Digest
         var root: SHA256Digest
-        /// As stores write it: hex of the MD5 over the parts' MD5s, and how many they are.
+        /// ETag in the S3 format: hex MD5 of the concatenated MD5s of the parts, a hyphen, and the number of parts.
         var compositeMD5: String
     }
 

@@ -1,30 +1,30 @@
 package import NIOCore
 import Synchronization
 
-/// The bytes of one part between a connection and a call to the store.
+/// The bytes of one part on their way from a connection to a call of the store.
 ///
-/// The connection's loop appends, one consumer iterates. How much may be appended is the machine's business (credit):
-/// what the consumer has finished with is reported as *consumed*, and only then may more come. Where the flow holds its
-/// last piece back, the consumer gets it only after `release` (specification §9.2).
+/// The connection's event loop appends, and one consumer iterates. The machine limits what may be appended by credit:
+/// the flow reports the bytes that the consumer has finished with as *consumed*, and the machine then grants more
+/// credit. A flow that holds its last piece gives that piece to the consumer only after `release` (specification §9.2).
 package final class PartFlow: Sendable {
-    /// Why a consumer gets no more: the flow was dropped before its end.
+    /// Thrown to the consumer of a flow that was dropped before its end.
     package struct Dropped: Error {}
 
     fileprivate struct State {
         var pieces = CircularBuffer<ByteBuffer>()
-        /// Small pieces behind these, copied together.
+        /// Copies of small pieces, joined; they follow `pieces` in order.
         var gathered = ByteBuffer()
         var bytesAppended: UInt64 = 0
-        /// Bytes given to the consumer; those before its newest call are consumed.
+        /// Bytes given to the consumer. All of them count as consumed when the consumer asks for the next piece.
         var bytesGiven: UInt64 = 0
         var isReleased: Bool
         var isDropped = false
         var waiting: CheckedContinuation<ByteBuffer?, any Error>?
-        /// Of the consumer that waits, or did last.
+        /// Time at which the consumer last began to wait.
         var waitingSince = ContinuousClock.now
     }
 
-    /// What a call changes for a consumer that waits.
+    /// What a waiting consumer receives.
     private enum Answer {
         case wait
         case piece(ByteBuffer)
@@ -38,15 +38,15 @@ package final class PartFlow: Sendable {
 
     /// - Parameters:
     ///   - size: plain bytes of the part.
-    ///   - holdsLast: the last piece waits for `release`.
-    ///   - reportConsumed: called from the consumer with the bytes that it has finished with, counted from the start.
+    ///   - holdsLast: whether the last piece waits for `release`.
+    ///   - reportConsumed: called by the consumer's task with the number of bytes consumed since the start of the part.
     package init(size: UInt64, holdsLast: Bool, reportConsumed: @escaping @Sendable (UInt64) -> Void) {
         self.size = size
         self.state = Mutex(State(isReleased: !holdsLast))
         self.reportConsumed = reportConsumed
     }
 
-    /// Called on the connection's loop with the next plain bytes; never more than `size` in all.
+    /// Appends the next plain bytes. Call on the connection's event loop, with at most `size` bytes in total.
     package func append(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0 else { return }
         change { state in
@@ -55,12 +55,12 @@ package final class PartFlow: Sendable {
         }
     }
 
-    /// COMPLETE is there: the last piece may go.
+    /// Lets the consumer take the last piece. Called when COMPLETE has arrived.
     package func release() {
         change { $0.isReleased = true }
     }
 
-    /// No more will come: a consumer that is not at the end fails.
+    /// Ends the flow early: a consumer that has not received the end yet gets `Dropped` as an error.
     package func drop() {
         change { state in
             state.isDropped = true
@@ -69,7 +69,7 @@ package final class PartFlow: Sendable {
         }
     }
 
-    /// Drops the flow where its consumer has waited for so long.
+    /// Drops the flow if the consumer has waited for at least this long.
     package func dropIfSilent(for limit: Duration) {
         let isSilent = state.withLock { $0.waiting != nil && $0.waitingSince.duration(to: .now) >= limit }
         if isSilent { drop() }
@@ -86,7 +86,7 @@ package final class PartFlow: Sendable {
             state.waiting = nil
             return (waiting, answer)
         }
-        // Resumed outside of the lock: the consumer runs on at once.
+        // Resume outside the lock, because the consumer may run immediately.
         if let continuation { Self.resume(continuation, answer) }
     }
 
@@ -133,11 +133,11 @@ package final class PartFlow: Sendable {
 }
 
 extension PartFlow.State {
-    /// Copies are put together into pieces of at most this.
+    /// Maximum size of the joined copies in bytes.
     private static var gatheredBytesMax: Int { 64 << 10 }
 
-    /// A buffer keeps all the memory alive that it is a slice of, and weighs something itself. Where that is much more
-    /// than its bytes it is copied: what a part holds stays within twice its credit, however it was cut.
+    /// A `ByteBuffer` slice keeps its whole storage alive and has a size of its own. A piece smaller than half its
+    /// storage is copied, so that a part uses at most twice its credit in memory, however the bytes were split.
     fileprivate mutating func append(_ bytes: ByteBuffer) {
         guard bytes.readableBytes < bytes.storageCapacity / 2 else {
             if gathered.readableBytes > 0 { pieces.append(gathered) }

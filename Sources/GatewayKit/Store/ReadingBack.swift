@@ -5,11 +5,11 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-// Reading an object back to learn its root digest, where the store keeps nothing that tells it.
+// Reads an object back to compute its root digest, for stores that keep no usable evidence.
 
 extension StoreCalls {
-    /// The object under the key, with the root digest of its bytes; `nil` where there is none any more. An object of
-    /// another size is another one, and is not read.
+    /// The object under the key, with the root digest of its bytes; `nil` if there is no object. An object of another
+    /// size is returned without reading its bytes, because it cannot be the wanted one.
     func readBack(_ key: String, size: UInt64, partBytes: UInt64) async throws(StoreError) -> ObjectFacts? {
         guard let object = try await store.readObject(key: ObjectKey(key)) else { return nil }
         var facts = ObjectFacts(object.summary)
@@ -30,7 +30,8 @@ extension StoreCalls {
     }
 }
 
-/// The root digest of an object's bytes as they pass. It keeps no list of the parts' digests, however many there are.
+/// Computes the root digest of an object from a stream of its bytes. Keeps no list of part digests, so memory use does
+/// not depend on the number of parts.
 struct RootReading: ~Copyable {
     private let partBytes: UInt64
     private var part: SHA256Hasher
@@ -38,7 +39,7 @@ struct RootReading: ~Copyable {
     private var partFilled: UInt64 = 0
     private var isEmpty = true
 
-    /// - Parameter partBytes: from 1.
+    /// - Parameter partBytes: part size in bytes, at least 1.
     init(partBytes: UInt64) throws(CryptographyError) {
         let part = try SHA256Hasher()
         let root = try SHA256Hasher()
@@ -66,7 +67,7 @@ struct RootReading: ~Copyable {
         isEmpty = false
     }
 
-    /// An object without bytes has one empty part.
+    /// The root digest. An empty object has one empty part.
     mutating func finish() throws(CryptographyError) -> SHA256Digest {
         if partFilled > 0 || isEmpty { try endPart() }
         var ended = try SHA256Hasher()

@@ -6,18 +6,18 @@ package import S3Store
 package import TransferCommon
 import TransferCore
 
-/// The store of a site, opened from what an operator says of it.
+/// The store of a site, as the operator configures it.
 package struct SiteStore: Sendable {
-    /// `file:///directory`, or `s3://bucket/prefix`.
+    /// `file:///directory` or `s3://bucket/prefix`.
     package var location: String
-    /// `http://host:port`; `nil` for AWS.
+    /// `http://host:port` or `https://host:port`; `nil` for AWS.
     package var endpoint: String?
-    /// `nil` for the endpoint's own.
+    /// `nil` for the default region of the endpoint.
     package var region: String?
-    /// A file with the certificates, in PEM, that the store's must be signed with; `nil` for the system's.
+    /// PEM file with the authorities that sign the store's certificate; `nil` for the system's authorities.
     package var authoritiesFile: String?
     package var addressing: S3Addressing?
-    /// `nil` for the one that the endpoint's host tells.
+    /// `nil` to derive the provider from the endpoint's host.
     package var provider: S3Provider?
     package var verification = PartVerification.auto
 
@@ -27,8 +27,8 @@ package struct SiteStore: Sendable {
 
     /// Opens the store.
     ///
-    /// - Parameter triesOut: whether an S3 store is asked first what it does, which writes to it. What it keeps as
-    ///   evidence and who has to check parts is known only then; listing and aborting need neither.
+    /// - Parameter triesOut: whether to probe an S3 store first, which writes to it. Only the probe shows what evidence
+    ///   the store keeps and who has to verify parts. Listing and aborting uploads need neither.
     package func open(triesOut: Bool = true, logger: Logger) async throws -> any ObjectStore {
         switch try StoreLocation(parsing: location) {
         case .file(let directory):
@@ -48,15 +48,15 @@ package struct SiteStore: Sendable {
         }
     }
 
-    /// Ends what an open store keeps going. No call may follow.
+    /// Shuts the store down. No call may follow.
     package static func close(_ store: any ObjectStore) async {
         if let store = store as? S3Store { await store.shutdown() }
     }
 
-    /// What the store allows, as the rule that agents are told.
+    /// The store's limits as the part rule that the gateway sends to agents.
     package static func partRule(of store: any ObjectStore, partBytesMin: UInt64 = 64 << 10) -> PartRule {
         let limits = store.limits
-        // A part must be worth a request.
+        // Keep parts large enough to be worth a request each.
         let least = max(limits.partBytesMin, min(partBytesMin, limits.partBytesMax))
         return PartRule(
             partBytesMin: least, partBytesMax: limits.partBytesMax,

@@ -4,7 +4,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Does what the gateway's machine asks of the store, and says what came of it in the machine's words.
+/// Performs the store requests of the gateway's machine and translates the results into the machine's types.
 struct StoreCalls: Sendable {
     let store: any ObjectStore
     private let records: SessionRecords
@@ -14,7 +14,7 @@ struct StoreCalls: Sendable {
         self.records = SessionRecords(store: store)
     }
 
-    /// - Parameter flow: the bytes of a part, for the requests that carry any.
+    /// - Parameter flow: the bytes of the part, for requests that carry a part.
     func answer(_ request: StoreRequest, flow: PartFlow?) async -> StoreAnswer {
         do throws(StoreError) {
             return try await perform(request, flow: flow)
@@ -23,7 +23,8 @@ struct StoreCalls: Sendable {
         }
     }
 
-    /// A session goes on whose parts may all be old: its record is young from here on, unless it has just been written.
+    /// Rewrites a session's record if it is older than 30 seconds. A resumed session may have only old parts, and a new
+    /// record keeps the cleaner from removing it.
     func renewRecord(key: String, session: SessionID) async throws(StoreError) {
         try await records.renew(key: key, session: session, olderThan: .seconds(30))
     }
@@ -71,7 +72,7 @@ struct StoreCalls: Sendable {
             do throws(StoreError) {
                 try await store.abortUpload(key: ObjectKey(key), upload: upload)
             } catch  where error.reason == .noSuchUpload {
-                // Gone is what was wanted.
+                // The upload is gone already, which is the wanted result.
             }
             return .done
         }
@@ -79,7 +80,7 @@ struct StoreCalls: Sendable {
 }
 
 extension StoreRequest {
-    /// The flow whose bytes the request carries.
+    /// The flow whose bytes the request carries; `nil` for a request without bytes.
     var flow: FlowID? {
         switch self {
         case .storePart(_, _, _, let bytes), .storeObject(_, _, let bytes, _): bytes.flow
@@ -95,7 +96,7 @@ extension StoreFailure {
         case .noSuchBucket: self = .bucketMissing
         case .denied: self = .denied
         case .full: self = .full
-        // An answer that makes no sense may be another one's, such as a proxy's, and the next one the store's.
+        // A damaged answer may come from a proxy instead of the store, so the request is worth repeating.
         case .unavailable, .completionInProgress, .damaged: self = .unavailable(retryAfter: .zero)
         case .throttled(let retryAfter): self = .unavailable(retryAfter: retryAfter ?? .seconds(1))
         case .digestMismatch, .sizeMismatch: self = .digestMismatch
@@ -130,8 +131,8 @@ extension StoreReceipt {
 }
 
 extension ObjectEvidence {
-    /// Whether an object of this size, cut as the evidence says, has as many parts as the store has counted. The part
-    /// size stands in the metadata, where another writer may have put a wrong one; the count is the store's own.
+    /// Whether an object of this size, split by the evidence's part size, has as many parts as the store counted. The
+    /// part size comes from metadata that another writer may have set wrongly. The count comes from the store itself.
     fileprivate func fits(size: UInt64) -> Bool {
         guard case .compositeSHA256(_, let partBytes, let count) = self else { return true }
         return PartPlan(fileBytes: size, partBytes: partBytes)?.partCount == count

@@ -47,7 +47,7 @@ extension FileStore {
 }
 
 extension StoreDirectory {
-    /// Writes a record in staging and gives it its name once it is durable.
+    /// Writes a record in staging and renames it into place once its bytes are durable.
     func writeRecord(_ name: String, _ bytes: [UInt8]) throws {
         let path = instance.makeStagingPath()
         do {
@@ -62,7 +62,7 @@ extension StoreDirectory {
         try files.syncFolder(layout.sessions)
     }
 
-    /// `nil` where there is none; `.damaged` where a file of that name cannot be a record.
+    /// Returns `nil` if there is no record; throws `.damaged` if the file of that name cannot be a record.
     func record(_ name: String, bytesMax: Int) throws -> StoredRecord? {
         do {
             let file = try files.open(layout.record(name))
@@ -77,7 +77,7 @@ extension StoreDirectory {
         }
     }
 
-    /// Removes a record for good, or makes sure that its removal by another is durable.
+    /// Removes a record durably. If another gateway removed it first, makes that removal durable.
     func removeRecord(_ name: String) throws {
         do {
             try files.removeFile(layout.record(name))
@@ -88,7 +88,7 @@ extension StoreDirectory {
         try files.syncFolder(layout.sessions)
     }
 
-    /// Reads the whole folder for each page; there are as many records as unfinished sessions.
+    /// Reads the whole folder for each page. The folder holds one record per unfinished session.
     func recordNames(prefix: String, after: String?, countMax: Int) throws -> RecordNamePage {
         var names: [String] = []
         try files.list(layout.sessions) { name in
@@ -101,7 +101,7 @@ extension StoreDirectory {
         return RecordNamePage(names: page, next: page.count < names.count ? page.last : nil)
     }
 
-    /// The clock by which files are dated: on a network file system it is the server's.
+    /// The clock that dates files: on a network file system it is the server's.
     func currentTime() throws -> Date {
         let path = instance.makeStagingPath()
         let file = try files.create(path)

@@ -7,82 +7,85 @@ import WireProtocol
 
 /// Objects as plain files in a directory (`file:///dir`). Several gateways may share it.
 ///
-/// `FileStoreLayout` shows which file lies where. What holds:
+/// `FileStoreLayout` shows which file lies where. Invariants:
 ///
-/// - Nothing gets its place before its bytes are durable, and nothing is answered before its place is durable too.
-///   "Synced" below means `fsync` of the file, or of the folder that has its name.
-/// - Files are made in staging or in an upload's folder and get their place by one rename or link. So others see them
-///   whole or not at all, two writers never mix, and the last one wins.
-/// - A key is bytes (`ObjectKey`). Its folders are opened one from within the other, and its object is found, opened,
-///   named and made durable by the descriptor of the last one (`OpenFolder`). So no symbolic link, mount point or
-///   folder that is swapped meanwhile leads out of the directory.
-/// - An object's name is given under a lock that all gateways on the directory share, so that what a condition compares
-///   is what is replaced (`StoreDirectory.publish`). Other programs do not take the lock. `ifAbsent` holds against them
-///   too, since the kernel checks it; `ifMatch` can lose a file that they put there within the same microseconds.
-/// - Where the file system cannot keep these promises, the store does not open (`FileSystemRules`).
-/// - What is known of an object names the object's inode (`ObjectDescription`), so it is true or void.
-/// - Only the holder of an upload's lock (`flock` on its folder) completes or drops it. Writing and listing parts needs
-///   no lock: when the folder is gone they fail.
-/// - Only what belongs to an instance whose lock can be had is cleared away (`FileStoreInstance`).
+/// - A file gets its name only after its bytes are durable, and a call answers only after the name is durable too.
+///   "Synced" below means `fsync` of the file, or of the folder that contains its name.
+/// - Files are created in staging or in an upload's folder and get their final name by one rename or link. So readers
+///   see a file whole or not at all, two writers never mix, and the last writer wins.
+/// - A key is bytes (`ObjectKey`). Its folders are opened one from within the other. Its object is found, opened,
+///   named and made durable through the descriptor of the last folder (`OpenFolder`). So no symbolic link, mount
+///   point or swapped folder leads out of the directory.
+/// - An object gets its name under a lock that all gateways on the directory share, so that the object that a
+///   condition compares is the one that is replaced (`StoreDirectory.publish`). Other programs do not take the lock.
+///   `ifAbsent` holds against them too, because the kernel checks it; `ifMatch` can replace a file that another
+///   program wrote within the same microseconds.
+/// - If the file system cannot keep these promises, the store does not open (`FileSystemRules`).
+/// - A description names the inode of the file that it describes (`ObjectDescription`), so it is either true or void.
+/// - Only the holder of an upload's lock (`flock` on its folder) completes or aborts it. Writing and listing parts
+///   needs no lock: both fail once the folder is gone.
+/// - Cleaning removes only files of an instance whose lock is free (`FileStoreInstance`).
 ///
-/// The order of the steps, and what a crash or power cut after each leaves:
+/// The order of the steps, and what a crash or power cut after each step leaves behind:
 ///
-/// | `putObject`                               | left behind                                                          |
-/// |-------------------------------------------|----------------------------------------------------------------------|
-/// | 1 bytes written to staging                | a staged file; removed when a gateway starts                         |
-/// | 2 digest right, file synced               | the same                                                             |
-/// | 3 description written, synced, folder synced | and a description of a file that is no object: void |
-/// | 4 key's folders made, the folder above each synced | and empty folders, which are in nobody's way                |
-/// | 5 condition compared, renamed to the key  | the object and its description; after a power cut perhaps the old    |
-/// | 6 key's folder synced                     | the object                                                           |
-/// | 7 replaced object's description removed   | the same; before, a description of a file that is gone: void         |
+/// | `putObject`                                   | left behind                                                      |
+/// |-----------------------------------------------|------------------------------------------------------------------|
+/// | 1 bytes written to staging                    | a staged file; removed when a gateway starts                     |
+/// | 2 digest compared, file synced                | the same                                                         |
+/// | 3 description written, file and folder synced | also a description without an object, which is void              |
+/// | 4 key's folders made, each name synced        | also empty folders, which block no key                           |
+/// | 5 condition compared, renamed to the key      | object and description; after a power cut perhaps the old object |
+/// | 6 key's folder synced                         | the object                                                       |
+/// | 7 replaced object's description removed       | the same; before, also a void description of the replaced file   |
 ///
-/// | `uploadPart`                              | left behind                                                          |
-/// |-------------------------------------------|----------------------------------------------------------------------|
-/// | 1 bytes and footer written to staging     | a staged file; removed when a gateway starts                         |
-/// | 2 digest right, file synced               | the same                                                             |
-/// | 3 renamed into the upload's folder        | the part, or after a power cut perhaps the one before it             |
-/// | 4 upload's folder synced                  | the part                                                             |
+/// | `uploadPart`                          | left behind                                           |
+/// |---------------------------------------|-------------------------------------------------------|
+/// | 1 bytes and footer written to staging | a staged file; removed when a gateway starts          |
+/// | 2 digest compared, file synced        | the same                                              |
+/// | 3 renamed into the upload's folder    | the part; after a power cut perhaps the previous part |
+/// | 4 upload's folder synced              | the part                                              |
 ///
-/// | `completeUpload`                          | left behind                                                          |
-/// |-------------------------------------------|----------------------------------------------------------------------|
-/// | 1 parts copied or cloned into `joined` | the upload as it was, and `joined`, removed by the next start |
-/// | 2 `joined` synced                         | the same                                                             |
-/// | 3 `completing` made, folder synced        | the same; `completing` with `joined` means that nothing has happened |
-/// | 4–6 as 3–5 of `putObject` | the object, and `completing` without `joined`: the upload counts as gone |
-/// | 7 key's folder synced                     | the same                                                             |
-/// | 8 upload renamed to staging, `uploads` synced | the object; the rest is removed when a gateway starts            |
+/// | `completeUpload`                              | left behind                                                    |
+/// |-----------------------------------------------|----------------------------------------------------------------|
+/// | 1 parts copied or cloned into `joined`        | the upload, and `joined`, which the next start removes         |
+/// | 2 `joined` synced                             | the same                                                       |
+/// | 3 `completing` made, folder synced            | the same; both files together mean that there is no object yet |
+/// | 4–6 as 3–5 of `putObject`                     | the object; `completing` without `joined`: the upload is over  |
+/// | 7 key's folder synced                         | the same                                                       |
+/// | 8 upload renamed to staging, `uploads` synced | the object; a starting gateway removes the rest                |
 ///
-/// Where an object may appear only if absent, the kernel renames without replacing. A file system that cannot do this
-/// links instead, and the old name is removed after step 6: a crash in between leaves it in staging, or as `joined`.
+/// For an object that may appear only if absent, the kernel renames without replacing. A file system that cannot do
+/// this links instead, and the old name is removed after step 6: a crash in between leaves it in staging, or as
+/// `joined`.
 ///
-/// Because a name may be seen before it is durable, listings and summaries sync the folder before they tell of it.
+/// Because a name can be visible before it is durable, listings and summaries sync the folder before they return.
 ///
-/// Joining takes up the object's size once more until the upload is removed, except where the file system can clone
-/// (XFS, Btrfs): there it takes neither space nor time.
+/// Joining takes up the object's size a second time until the upload is removed. On a file system that clones blocks
+/// (XFS, Btrfs) it takes neither space nor time.
 package final class FileStore: ObjectStore {
     package let limits: StoreLimits
 
-    // The state is for the files of this type only.
+    // Internal state, accessed only by the extensions of this type.
     let directory: StoreDirectory
     let threads: NIOThreadPool
     let pageCountMax: Int
     let joinStepBytes: UInt64
 
-    /// So much of a body is gathered before it goes to a thread, so that small pieces do not cost one hop each.
+    /// Bytes of a body that are collected before one write on a thread, so that small buffers do not cost one hop
+    /// each.
     private static let writeBytes = 256 << 10
     private static let recordBytesMax = 64 << 10
 
-    /// Opens a store and clears away what gateways that ended have left in it.
+    /// Opens a store and removes the staged files of gateways that have ended.
     ///
     /// - Parameters:
-    ///   - path: absolute; the directory must exist.
-    ///   - threads: started, and not shut down before the store is closed. All file calls run on them, so their number
-    ///     is how many go on at a time.
-    ///   - partsMax: how many parts an upload may have. The default is S3's, so that agents see one rule.
-    ///   - pageCountMax: the length of a page of parts or record names.
-    ///   - joinStepBytes: how much of an object is joined and synced before other work has its turn on the thread.
-    ///   - fileSystem: another than the plain one only to watch it or to make it fail.
+    /// - path: absolute path of an existing directory.
+    /// - threads: started, and not shut down before the store is closed. All file calls run on this pool, so its size
+    ///   is the number of concurrent calls.
+    /// - partsMax: most parts per upload. The default is S3's limit, so that agents see one rule.
+    /// - pageCountMax: most entries per page of parts or record names.
+    /// - joinStepBytes: bytes of an object that are joined and synced before the thread serves other work.
+    /// - fileSystem: a file system that watches calls or makes them fail, for tests.
     package static func open(
         path: String, threads: NIOThreadPool, logger: Logger, partsMax: UInt32 = 10_000, pageCountMax: Int = 1000,
         joinStepBytes: UInt64 = 64 << 20, fileSystem: FileSystem = FileSystem()
@@ -114,9 +117,9 @@ package final class FileStore: ObjectStore {
             completionTimeMax: .zero)
     }
 
-    /// Removes this instance's staging and lock. Calls that are under way or come later fail.
+    /// Removes this instance's staging folder and lock. Running and later calls fail.
     ///
-    /// Not closing does no harm: the next FileStore on the directory clears away instead.
+    /// A store that is not closed does no harm: the next FileStore on the directory removes its files.
     package func close() async throws(StoreError) {
         let directory = directory
         try await threads.run { try directory.close() }
@@ -124,7 +127,7 @@ package final class FileStore: ObjectStore {
 
     package var identity: StoreIdentity { directory.identity }
 
-    /// A key that could be a path here.
+    /// Checks that a key can be a path in this directory.
     func key(_ key: ObjectKey) throws(StoreError) -> FileStoreKey {
         try FileStoreKey(key, bytesMax: limits.keyBytesMax)
     }
@@ -173,7 +176,7 @@ extension FileStore {
         }
     }
 
-    /// Takes in a body. Nothing but the staged file knows of it, whatever happens.
+    /// Writes a body to a staged file. Whatever happens, nothing else in the directory changes.
     func receive(
         _ body: ObjectBody, into staged: StagedFile, hasFooter: Bool
     ) async throws(StoreError) -> FinishedFile {
@@ -184,7 +187,7 @@ extension FileStore {
         }
     }
 
-    /// Writes all of a source but the last buffers, which it returns.
+    /// Writes a source's bytes except the last buffers, which it returns.
     private func gather<Source: AsyncSequence>(
         _ source: Source, byteCount: UInt64, into staged: StagedFile
     ) async throws(StoreError) -> [ByteBuffer] where Source.Element == ByteBuffer {
@@ -207,13 +210,13 @@ extension FileStore {
         return gathered
     }
 
-    /// Tells a source that fails or is cancelled from a store that fails.
+    /// Reads the next buffer; reports a failed or cancelled source by its own errors, not as a failed store.
     private func next<Iterator: AsyncIteratorProtocol>(
         of iterator: inout Iterator
     ) async throws(StoreError) -> ByteBuffer? where Iterator.Element == ByteBuffer {
         do {
             let buffer = try await iterator.next(isolation: #isolation)
-            // A source that ends early because it was cancelled is not too short.
+            // A source that ends early because of a cancellation must not be reported as too short.
             try Task.checkCancellation()
             return buffer
         } catch {
@@ -221,18 +224,18 @@ extension FileStore {
         }
     }
 
-    /// Removes a staged file that has no place of its own yet.
+    /// Removes a staged file that has not been renamed into place.
     func discard(_ staged: StagedFile) async {
         let directory = directory
         do {
             try await threads.run { directory.discard(staged.path) }
         } catch {
-            // The threads have ended. The next gateway clears it away.
+            // The thread pool has ended. The next gateway on this directory removes the file.
         }
     }
 }
 
-/// An open object's bytes, from the start each time they are iterated.
+/// The bytes of an open object; each iteration starts at the first byte.
 private struct OpenObjectBytes: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = StoreError
@@ -269,7 +272,8 @@ private struct OpenObjectBytes: AsyncSequence, Sendable {
 }
 
 extension NIOThreadPool {
-    /// Does blocking work on one of the threads. Not cut short by cancelling: cleaning up must happen all the same.
+    /// Runs blocking work on a thread of the pool. Cancellation does not stop it, because cleaning up must happen
+    /// anyway.
     func run<Value: Sendable>(
         _ work: @escaping @Sendable () throws -> Value
     ) async throws(StoreError) -> Value {

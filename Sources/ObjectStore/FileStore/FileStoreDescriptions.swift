@@ -2,33 +2,33 @@ import FoundationEssentials
 import SystemSupport
 import TransferCommon
 
-/// What FileStore knows of an object's bytes, kept beside the object because it must stay a plain file.
+/// FileStore's knowledge of an object's bytes, kept in a separate file because the object must stay a plain file.
 ///
-/// It names the file it speaks of: inode, generation, size and modification time. So it is true or void, whatever order
-/// a crash left things in: a replaced object has another inode, and one that was written over has another time.
+/// A description identifies the described file by inode, generation, size and modification time. So it is true or
+/// void, whatever a crash left behind: a replaced object has another inode, and an overwritten one has another time.
 struct ObjectDescription: Codable {
     static let currentVersion = 1
 
     var version = currentVersion
-    /// For a person who looks; found by its digest.
+    /// The object's key, for a person who reads the file. The program finds the file by the key's digest.
     var key: String
-    // What tells the file from every other.
+    // These fields distinguish the file from every other.
     var inode: UInt64
     var generation: UInt32
     var size: UInt64
-    /// The file's own modification time. The source's is in `metadata`.
+    /// The file's own modification time. `metadata` holds that of the source file.
     var writtenSeconds: Int64
     var writtenNanoseconds: Int64
     var metadata: EncodedMetadata
     /// The root digest of an object made of parts, in hexadecimal digits.
     var root: String?
-    /// With `root`.
+    /// Number of parts; present together with `root`.
     var partCount: UInt32?
-    /// The digest of an object that was put at once.
+    /// SHA-256, in hexadecimal digits, of an object written by one PutObject.
     var partDigest: String?
 
     /// - Parameters:
-    ///   - status: of the finished file, after its last byte was synced.
+    /// - status: of the finished file, after its last byte was synced.
     ///   - generation: see `OpenFile.generation`.
     init(
         key: FileStoreKey, status: FileStatus, generation: UInt32, metadata: ObjectMetadata, evidence: ObjectEvidence
@@ -51,14 +51,14 @@ struct ObjectDescription: Codable {
         }
     }
 
-    /// This describes that very file, unchanged.
+    /// Whether this description is of that file, unchanged.
     func describes(_ status: FileStatus, generation: UInt32) -> Bool {
         version == Self.currentVersion && inode == status.inode && self.generation == generation
             && size == status.size && writtenSeconds == status.modifiedSeconds
             && writtenNanoseconds == status.modifiedNanoseconds
     }
 
-    /// The evidence it was made with.
+    /// The evidence of the object's content.
     var evidence: ObjectEvidence {
         if let root = root.flatMap({ SHA256Digest($0) }), let partCount {
             .compositeSHA256(root: root, partBytes: metadata.partBytes, partCount: partCount)
@@ -70,7 +70,7 @@ struct ObjectDescription: Codable {
     }
 }
 
-/// The file `description` of an unfinished upload.
+/// Content of the file `description` of an unfinished upload.
 struct UploadDescription: Codable {
     static let currentVersion = 1
 
@@ -79,15 +79,15 @@ struct UploadDescription: Codable {
     var metadata: EncodedMetadata
 }
 
-/// Metadata as both descriptions write it.
+/// Object metadata as both kinds of description write it.
 struct EncodedMetadata: Codable {
     var session: String
     var partBytes: UInt64
     var modified: EncodedTime
     var partDigest: String?
-    /// The user's; left out where it is empty.
+    /// The user's content type; left out if empty.
     var contentType: String?
-    /// The user's pairs; left out where there are none.
+    /// The user's metadata pairs; left out if there are none.
     var user: [String: String]?
 
     init(_ metadata: ObjectMetadata) {
@@ -99,7 +99,7 @@ struct EncodedMetadata: Codable {
         self.user = metadata.userMetadata.writtenPairs
     }
 
-    /// `nil` where what was read is not what this program writes.
+    /// `nil` if the values are not ones that this program writes.
     var metadata: ObjectMetadata? {
         guard let sessionID = SessionID(session), let modificationTime = modified.modificationTime,
             let userMetadata = SessionMetadata(writtenContentType: contentType, writtenPairs: user)
@@ -111,7 +111,7 @@ struct EncodedMetadata: Codable {
 }
 
 extension ObjectEvidence {
-    /// The ETag that FileStore gives an object, made from what it knows of the content.
+    /// The ETag that FileStore gives an object, computed from the evidence of its content.
     var fileStoreETag: String? {
         switch self {
         case .compositeSHA256(let root, _, let partCount): "\"\(root)-\(partCount)\""
@@ -120,24 +120,24 @@ extension ObjectEvidence {
         }
     }
 
-    /// A part's ETag is its digest. Two writes of the same bytes share it, on purpose: an agent whose answer was lost
-    /// sends the part again through another gateway, and whichever answer it holds in the end names the same content.
+    /// A part's ETag is its digest. Two writes of the same bytes have the same ETag on purpose: an agent that missed
+    /// an answer sends the part again through another gateway, and both answers then name the same content.
     static func fileStoreETag(of digest: SHA256Digest) -> String { "\"\(digest)\"" }
 }
 
-/// The last bytes of a part's file: what the bytes before them are.
+/// The last bytes of a part's file, which describe the bytes before them.
 ///
-/// In the file itself, so that one rename replaces bytes and digest together; at its end, so that the part's own bytes
-/// begin on a block boundary and can be cloned.
+/// The footer lies in the part's file, so that one rename replaces bytes and digest together. It lies at the end, so
+/// that the part's bytes begin on a block boundary and can be cloned.
 struct PartFooter: Equatable {
-    /// "sluicePt", the part's size as a big-endian 64-bit integer, the digest.
+    /// Layout: "sluicePt", the part's size as a big-endian 64-bit integer, the digest.
     static let byteCount = 8 + 8 + SHA256Digest.byteCount
 
     private static let magic = Array("sluicePt".utf8)
 
-    /// Of the part, without this footer.
+    /// Bytes of the part, without this footer.
     var size: UInt64
-    /// SHA-256 of the part's bytes, checked when they were written.
+    /// SHA-256 of the part's bytes, verified when they were written.
     var digest: SHA256Digest
 
     init(size: UInt64, digest: SHA256Digest) {
@@ -145,7 +145,7 @@ struct PartFooter: Equatable {
         self.digest = digest
     }
 
-    /// `nil` unless the bytes are a footer and fit a file of this size.
+    /// Returns `nil` unless the bytes are a footer that fits a file of this size.
     init?(_ bytes: [UInt8], fileSize: UInt64) {
         guard bytes.count == Self.byteCount, bytes.starts(with: Self.magic),
             let digest = SHA256Digest(bytes: bytes[16...])
@@ -155,20 +155,20 @@ struct PartFooter: Equatable {
         self.init(size: size, digest: digest)
     }
 
-    /// What is written.
+    /// The encoded footer.
     var bytes: [UInt8] {
         Self.magic + (0..<8).map { UInt8(truncatingIfNeeded: size >> (56 - 8 * UInt64($0))) } + digest.bytes
     }
 }
 
 extension FileStatus {
-    /// The modification time, good for showing and for ages.
+    /// The modification time, for display and for computing ages.
     var modified: Date {
         Date(timeIntervalSince1970: Double(modifiedSeconds) + Double(modifiedNanoseconds) / 1e9)
     }
 
-    /// The ETag of an object of which nothing but its file is known, as another program made it or wrote over it. It
-    /// lets even such an object be replaced only if it is still the one that was seen.
+    /// The ETag of an object without a description, because another program wrote or overwrote it. With this ETag,
+    /// even such an object is replaced only if it has not changed since the caller saw it.
     ///
     /// - Parameter generation: see `OpenFile.generation`.
     func fileStoreETag(generation: UInt32) -> String {

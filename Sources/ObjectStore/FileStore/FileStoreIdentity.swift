@@ -9,19 +9,19 @@ import WireProtocol
     import Musl
 #endif
 
-/// The store identity of a directory (specification §11.3): 32 random bytes in the file `.sluice/identity`, drawn by
-/// the first gateway that opens the directory and never changed.
+/// The store identity of a directory (specification §11.3): 32 random bytes in the file `.sluice/identity`. The first
+/// gateway that opens the directory draws them; they never change.
 ///
 /// The file is one line: a word for its form, the identity's 64 digits, and the first 16 digits of the identity's
-/// SHA-256, by which damage shows. A damaged file is refused and not replaced: with another identity, every proof and
-/// receipt of the store's objects would be about a store that no longer exists.
+/// SHA-256, which detect damage. A damaged file is refused and not replaced: with another identity, every proof and
+/// receipt of the store's objects would name a store that no longer exists.
 ///
-/// | step                         | left behind by a crash                                           |
-/// |------------------------------|------------------------------------------------------------------|
-/// | 1 bytes written to staging   | a staged file; removed when a gateway starts                     |
-/// | 2 file synced                | the same                                                         |
-/// | 3 named `identity` if absent | the identity; after a power cut perhaps none, and none was told |
-/// | 4 `.sluice` synced           | the identity                                                     |
+/// | step                         | left behind by a crash                                               |
+/// |------------------------------|----------------------------------------------------------------------|
+/// | 1 bytes written to staging   | a staged file; removed when a gateway starts                         |
+/// | 2 file synced                | the same                                                             |
+/// | 3 named `identity` if absent | the identity; after a power cut perhaps none; no gateway has used it |
+/// | 4 `.sluice` synced           | the identity                                                         |
 enum FileStoreIdentity {
     private static let form = "sluice-store-1"
     private static let checkDigits = 16
@@ -32,13 +32,13 @@ enum FileStoreIdentity {
         "The file .sluice/identity in the store's directory is damaged. Bring it back from a copy. If there is none, "
         + "remove it: the store then gets another identity, and agents take it for another store."
 
-    /// The directory's identity, which is durable. Safe to call for several gateways at a time.
+    /// Returns the directory's durable identity. Several gateways may call this at the same time.
     static func readOrMake(
         _ layout: FileStoreLayout, _ instance: FileStoreInstance, _ files: FileSystem
     ) throws -> StoreIdentity {
         for _ in 1...attemptsMax {
             if let identity = try read(layout, files) {
-                // The gateway that made it may have ended between giving it its name and syncing the folder.
+                // The gateway that made the file may have ended before it synced the folder.
                 try files.syncFolder(layout.ownFolder)
                 return identity
             }
@@ -49,7 +49,7 @@ enum FileStoreIdentity {
 
     private static let attemptsMax = 10
 
-    /// - Returns: `nil` where there is none.
+    /// - Returns: `nil` if there is no identity file.
     private static func read(_ layout: FileStoreLayout, _ files: FileSystem) throws -> StoreIdentity? {
         let bytes: [UInt8]
         do {
@@ -59,7 +59,7 @@ enum FileStoreIdentity {
         } catch let error as FileError {
             switch error.code {
             case ENOENT: return nil
-            // A symbolic link is not followed, and a socket cannot be opened.
+            // ELOOP: a symbolic link, which is not followed. ENXIO: a socket.
             case ELOOP, ENXIO: throw StoreError(.damaged, damageSentence, cause: error)
             default: throw error
             }
@@ -71,7 +71,7 @@ enum FileStoreIdentity {
         return identity
     }
 
-    /// Draws an identity and gives it its name, unless another gateway has done so meanwhile.
+    /// Draws an identity and names its file, unless another gateway has done so first.
     private static func make(
         _ layout: FileStoreLayout, _ instance: FileStoreInstance, _ files: FileSystem
     ) throws {
@@ -97,14 +97,14 @@ enum FileStoreIdentity {
             do throws(FileError) {
                 try folder.takeIfAbsent(path, as: fileName)
             } catch {
-                // The file system, or the kernel, cannot do it in one step.
+                // The file system or the kernel does not support renaming without replacing.
                 guard error.code == EINVAL || error.code == ENOSYS else { throw error }
                 try folder.link(path, as: fileName)
                 discard(path, files)
             }
         } catch {
             guard error.code == EEXIST else { throw error }
-            // Another gateway was faster: its identity counts.
+            // Another gateway made the identity first; that one is valid.
             discard(path, files)
         }
     }
@@ -113,7 +113,7 @@ enum FileStoreIdentity {
         do {
             try files.removeFile(path)
         } catch {
-            // The next gateway that starts clears staging away.
+            // The next gateway that starts removes the staged file.
         }
     }
 

@@ -10,15 +10,16 @@ import WireProtocol
     import Musl
 #endif
 
-/// One life of a FileStore: a staging folder of its own, and a locked file that proves to others that it lives.
+/// One life of a FileStore: its own staging folder, and a locked file that shows other gateways that it lives.
 ///
-/// The kernel lets go of the lock when the process ends, however it ends; no time is involved, so neither a stopped
-/// process nor a wrong clock makes a live instance look dead. Order: the lock's file is durable before the staging
-/// folder exists, and the staging folder is gone before the lock's file goes. So staging without a lock's file is
-/// nobody's doing here, and is left alone.
+/// The kernel releases the lock when the process ends, in whatever way. Time plays no part, so neither a stopped
+/// process nor a wrong clock makes a live instance look dead. The lock file is durable before the staging folder
+/// exists, and the staging folder is gone before the lock file is removed. So no FileStore made a staging folder
+/// without a lock file, and none removes it.
 final class FileStoreInstance: Sendable {
     let id: String
-    /// Where this instance makes its files. On the store's file system, so that renaming them is enough.
+    /// Folder in which this instance creates files. It lies on the store's file system, so a rename moves a file into
+    /// place.
     let staging: String
 
     private let lock: OpenFile
@@ -30,7 +31,7 @@ final class FileStoreInstance: Sendable {
         self.lock = lock
     }
 
-    /// A path in the staging folder that nothing has yet.
+    /// A new path in the staging folder.
     func makeStagingPath() -> String {
         "\(staging)/\(nextNumber.wrappingAdd(1, ordering: .relaxed).newValue)"
     }
@@ -42,7 +43,8 @@ final class FileStoreInstance: Sendable {
             let id = String(describing: SessionID.random(using: &generator))
             let path = "\(layout.instances)/\(id)"
             var file = try files.create(path)
-            // Between making the file and locking it, another gateway that just starts may take it for a dead one's.
+            // Between the creation and the locking of this file, a gateway that is starting may take it for a dead
+            // one's and remove it.
             guard try file.lock(), let named = try files.status(path), named.isSameFile(as: try file.status()) else {
                 continue
             }
@@ -54,16 +56,16 @@ final class FileStoreInstance: Sendable {
         throw StoreError(.unavailable, "Other gateways keep removing this one's lock.")
     }
 
-    /// Each failure needs another gateway to start in the same few microseconds.
+    /// Most attempts. Each failed one needs another gateway that starts in the same microseconds.
     private static let beginningsMax = 100
 
-    /// Removes what this instance has in staging, and its lock's file. Only when nothing of it is under way.
+    /// Removes this instance's staging folder and lock file. Call it only after all its work has ended.
     func end(_ layout: FileStoreLayout, _ files: FileSystem) throws {
         try files.removeTree(staging)
         try files.removeFile("\(layout.instances)/\(id)")
     }
 
-    /// Removes what dead instances left in staging: those whose lock can be had.
+    /// Removes the staging folders of dead instances, which are those whose lock is free.
     func removeDeadInstances(_ layout: FileStoreLayout, _ files: FileSystem, _ logger: Logger) throws {
         var others: [String] = []
         try files.list(layout.instances) { name in
@@ -87,7 +89,8 @@ final class FileStoreInstance: Sendable {
 }
 
 extension FileSystem {
-    /// Removes a folder and what is in it. Nothing there is no error; neither is somebody else removing it meanwhile.
+    /// Removes a folder and its content. A missing folder is no error, nor is another process that removes it
+    /// meanwhile.
     func removeTree(_ path: String) throws {
         for _ in 1...Self.removalsMax {
             var names: [String] = []
@@ -104,13 +107,14 @@ extension FileSystem {
             } catch let error as FileError where error.code == ENOENT && error.path == path {
                 return
             } catch let error as FileError where error.code == ENOTEMPTY {
-                continue  // Something was put there after the listing.
+                continue  // A file was added after the listing.
             }
         }
         throw StoreError(.unavailable, "A folder that is to be removed keeps being filled.")
     }
 
-    /// A folder loses its place before it is removed, so at most a few late files can still get into it.
+    /// Most attempts. A folder is renamed away before it is removed, so only a few late files can still be added to
+    /// it.
     private static let removalsMax = 100
 
     private func removeFileOrTree(_ path: String) throws {

@@ -7,30 +7,30 @@ import WireProtocol
     import Musl
 #endif
 
-/// Which path means what below a FileStore's directory.
+/// The paths below a FileStore's directory.
 ///
 /// ```
 /// DIR/<key>                                       an object
 /// DIR/.sluice/uploads/<upload id>/description     key and metadata of an unfinished upload
 ///                                 part-00001 …    one stored part each: the bytes and a footer (PartFooter)
-///                                 joined          the object to be, while an upload is completed
-///                                 completing      there while `joined` is about to become the object
-///             metadata/<2>/<62 digits>.<inode>    what is known of an object's bytes (ObjectDescription)
+///                                 joined          the joined parts, during a completion
+///                                 completing      present while `joined` becomes the object
+///             metadata/<2>/<62 digits>.<inode>    the description of an object (ObjectDescription)
 ///             identity                            the store's identity (FileStoreIdentity)
 ///             sessions/<name>                     session records
 ///             instances/<instance id>             locked as long as that FileStore lives
-///             staging/<instance id>/<number>      what that FileStore is writing or removing
+///             staging/<instance id>/<number>      files that FileStore is writing or removing
 /// ```
 struct FileStoreLayout: Sendable {
-    /// The first segment that keys cannot have.
+    /// The name that no key may have as its first segment.
     static let ownFolderName = ".sluice"
 
-    /// The store's directory, absolute, without a slash at its end.
+    /// The store's directory: an absolute path without a slash at its end.
     let root: String
 
-    /// What is not an object.
+    /// The folder for everything but objects.
     var ownFolder: String { "\(root)/\(Self.ownFolderName)" }
-    // The folders in it, and the files in those, as shown above.
+    // The folders in `ownFolder`, and the files in them, as shown above.
     var uploads: String { "\(ownFolder)/uploads" }
     var metadata: String { "\(ownFolder)/metadata" }
     var sessions: String { "\(ownFolder)/sessions" }
@@ -44,7 +44,7 @@ struct FileStoreLayout: Sendable {
     func joined(of id: String) -> String { "\(upload(id))/joined" }
     func completing(of id: String) -> String { "\(upload(id))/completing" }
 
-    /// The number is written with five digits, so that a person sees the parts in order.
+    /// The file of a part. Its number has at least five digits, so that a directory listing shows the parts in order.
     func part(_ number: PartNumber, of id: String) -> String {
         let digits = String(number.value)
         return "\(upload(id))/\(Self.partPrefix)\(String(repeating: "0", count: max(0, 5 - digits.count)))\(digits)"
@@ -52,7 +52,7 @@ struct FileStoreLayout: Sendable {
 
     private static let partPrefix = "part-"
 
-    /// The part that a file in an upload's folder holds; `nil` for the other files there.
+    /// The part number of a file in an upload's folder; `nil` for the other files of that folder.
     static func partNumber(ofFile name: String) -> PartNumber? {
         guard name.utf8.starts(with: partPrefix.utf8),
             let value = UInt32(String(decoding: name.utf8.dropFirst(partPrefix.utf8.count), as: UTF8.self))
@@ -60,24 +60,26 @@ struct FileStoreLayout: Sendable {
         return PartNumber(value)
     }
 
-    /// The folder that an object's description lies in: one of 256, so that none grows too large.
+    /// The folder of an object's description: one of 256, so that none grows too large.
     func descriptionFolder(of key: FileStoreKey) -> String { "\(metadata)/\(key.digest.prefix(2))" }
 
-    /// An object's description belongs to one inode: the key's next object has another file for its own.
+    /// The path of an object's description. It names the inode, so the key's next object has another description
+    /// file.
     func objectDescription(of key: FileStoreKey, inode: UInt64) -> String {
         "\(descriptionFolder(of: key))/\(key.digest.dropFirst(2)).\(inode)"
     }
 
-    /// A new upload's id: the key's digest, so that a key's uploads are found by their names, and 128 random bits.
+    /// Makes a new upload's id: digits of the key's digest, so that a key's uploads are found by name, and 128 random
+    /// bits.
     static func makeUploadID(for key: FileStoreKey) -> String {
         var generator = SystemRandomNumberGenerator()
         return uploadIDPrefix(for: key) + String(describing: SessionID.random(using: &generator))
     }
 
-    /// What the ids of all of a key's uploads begin with.
+    /// Prefix of the ids of all uploads of a key.
     static func uploadIDPrefix(for key: FileStoreKey) -> String { "\(key.digest.prefix(32))-" }
 
-    /// An id that could be this key's. Anything else is no upload of this key, and never becomes a path.
+    /// Whether the id has the form of this key's ids. Other ids name no upload of this key and never become a path.
     static func isUploadID(_ id: String, of key: FileStoreKey) -> Bool {
         let prefix = uploadIDPrefix(for: key).utf8
         return id.utf8.starts(with: prefix) && isLowercaseHexadecimal(id.utf8.dropFirst(prefix.count), count: 32)
@@ -91,8 +93,8 @@ struct FileStoreLayout: Sendable {
             }
     }
 
-    /// The greatest length of a key such that programs that read the directory can still name the object: its path fits
-    /// into `PATH_MAX` with its final zero.
+    /// The greatest length of a key in bytes. A path with such a key and its final zero fits into `PATH_MAX`, so that
+    /// other programs can open the object.
     var keyBytesMax: Int { min(ObjectKey.byteCountMax, max(0, Int(PATH_MAX) - 1 - root.utf8.count - 1)) }
 }
 
@@ -101,18 +103,18 @@ struct FileStoreKey: Sendable {
     let key: ObjectKey
     /// SHA-256 of the key in hexadecimal digits.
     let digest: String
-    /// The names of the folders on the way from the store's directory, the outermost first.
+    /// The names of the folders from the store's directory to the object, the outermost first.
     let folders: [String]
-    /// The object's name in the last of them.
+    /// The object's name in the last folder.
     let name: String
 
-    /// To be shown, and to be written beside the object.
+    /// The key as text, for display and for descriptions.
     var text: String { key.text }
 
-    /// Refuses with a sentence what no file could be called. Whether it goes with the objects that are there is looked
-    /// at later (`StoreDirectory.checkPlace`).
+    /// Refuses keys that cannot be file names. `StoreDirectory.checkPlace` later checks the key against existing
+    /// objects.
     init(_ key: ObjectKey, bytesMax: Int) throws(StoreError) {
-        // Without regard to case, so that a directory can be copied to where case makes no difference.
+        // The comparison ignores case, so that the directory can be copied to a file system that ignores case.
         guard let first = key.segments.first, !Self.isOwnFolder(first) else {
             throw StoreError(.keyUnsupported, "Keys under .sluice/ are the gateways' own.")
         }

@@ -3,23 +3,23 @@ import SystemSupport
 /// Which file systems a store may lie on. Asked when it is opened, so that an operator hears of it before any object
 /// is at risk.
 ///
-/// A store relies on four things: that `flock` is seen by all gateways on the directory, that a name is the bytes it
-/// was given, that a synced file or folder outlives a power cut, and that a rename happens whole or not at all.
+/// A store relies on four guarantees: all gateways on the directory see an `flock`, a name is exactly the bytes it
+/// was given, a synced file or folder survives a power cut, and a rename happens whole or not at all.
 ///
-/// | file system                      | what fails                                       | how it is found          |
-/// |----------------------------------|--------------------------------------------------|--------------------------|
+/// | file system                                   | what fails                          | detected by              |
+/// |-----------------------------------------------|-------------------------------------|--------------------------|
 /// | NFS, SMB, 9P, AFS, Ceph, Coda, Lustre, BeeGFS | a host does not see another's locks | type                     |
-/// | shared folders of virtual machines | the same                                       | type                     |
-/// | FUSE, virtiofs                   | nothing tells what is behind it, perhaps S3      | type                     |
-/// | FAT, exFAT, HFS+, and ZFS or XFS that ignore case | names                           | two names are tried      |
-/// | ext4, F2FS, tmpfs                | names, in folders with the attribute `+F`        | each folder's attributes |
-/// | overlay, mounted `volatile`      | `fsync` does nothing                             | mountinfo                |
+/// | shared folders of virtual machines            | the same                            | type                     |
+/// | FUSE, virtiofs                                | the storage behind it is unknown    | type                     |
+/// | FAT, exFAT, HFS+, case-ignoring ZFS or XFS    | names                               | creating two names       |
+/// | ext4, F2FS, tmpfs                             | names, in folders with `+F`         | each folder's attributes |
+/// | overlay, mounted `volatile`                   | `fsync` does nothing                | mountinfo                |
 ///
-/// Every other file system is taken.
+/// Every other file system is accepted.
 enum FileSystemRules {
-    /// Refuses a directory by its file system and attributes. Nothing is written.
+    /// Refuses a directory because of its file system or attributes. Writes nothing.
     ///
-    /// - Parameter device: of the directory.
+    /// - Parameter device: the device number of the directory.
     static func check(_ root: borrowing OpenFolder, device: UInt64, _ files: FileSystem) throws {
         let type = try root.fileSystemType()
         if let name = networkTypes[type] {
@@ -43,9 +43,9 @@ enum FileSystemRules {
         guard try !root.foldsCase() else { throw namesAreFolded }
     }
 
-    /// Refuses a file system that takes different names for the same.
+    /// Refuses a file system that treats different names as equal.
     ///
-    /// - Parameter folder: the store's own, and empty. It has the file system of the folders in which objects lie.
+    /// - Parameter folder: an empty folder of the store's own, on the file system of the objects' folders.
     static func checkNames(in folder: String, _ files: FileSystem) throws {
         for (name, other) in [("name-a", "NAME-A"), ("name-\u{E9}", "name-e\u{301}")] {
             let path = "\(folder)/\(name)"
@@ -63,11 +63,11 @@ enum FileSystemRules {
                 + "that one object could replace another. Choose a directory on ext4 or XFS without that setting.")
     }
 
-    /// Whether the mount with this device number is an overlay that does not sync.
+    /// Whether the mount with this device number is an overlay mounted `volatile`, on which `fsync` does nothing.
     ///
-    /// A line of mountinfo: `36 35 98:0 /root /mount options optional… - type source superoptions`.
+    /// Format of a line of mountinfo: `36 35 98:0 /root /mount options optional… - type source superoptions`.
     static func isVolatile(device: UInt64, _ mountInfo: String) -> Bool {
-        // As the kernel packs both into one number.
+        // Decode the kernel's 64-bit device number into major and minor.
         let major = device >> 8 & 0xFFF | device >> 32 & 0xFFFF_F000
         let minor = device & 0xFF | device >> 12 & 0xFFFF_FF00
         let number = "\(major):\(minor)"
@@ -83,7 +83,7 @@ enum FileSystemRules {
         }
     }
 
-    /// `statfs.f_type`, from the kernel's `magic.h` and the file systems' own sources.
+    /// Values of `statfs.f_type`, from the kernel's `magic.h` and the file systems' own sources.
     private static let networkTypes: [UInt64: String] = [
         0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB", 0x0102_1997: "9P", 0x5346_414F: "AFS",
         0x6B41_4653: "AFS", 0x00C3_6400: "CephFS", 0x7375_7245: "Coda", 0x564C: "NCP", 0x0BD0_0BD0: "Lustre",

@@ -5,13 +5,13 @@ import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// A file in staging that is being filled, and the digest of what has been put into it.
+/// A file in staging that is being written, and the digest of its bytes so far.
 ///
-/// One task at a time uses it, from one thread after the other; the mutex is never waited for.
+/// One task at a time uses the file, on changing threads; no thread ever waits for the mutex.
 final class StagedFile: Sendable {
     private struct State: ~Copyable {
         let file: OpenFile
-        /// `nil` once the digest has been taken.
+        /// `nil` after the digest has been computed.
         var hasher: SHA256Hasher?
         var byteCount: UInt64 = 0
     }
@@ -24,7 +24,7 @@ final class StagedFile: Sendable {
         self.state = Mutex(State(file: file, hasher: try SHA256Hasher()))
     }
 
-    /// Writes buffers behind what has been written.
+    /// Appends buffers to the file.
     func append(_ buffers: [ByteBuffer]) throws {
         try state.withLock { state in
             for buffer in buffers {
@@ -35,9 +35,9 @@ final class StagedFile: Sendable {
         }
     }
 
-    /// Checks the bytes against what was offered, and only then makes them durable.
+    /// Compares the file's digest with the expected one, then makes the file durable.
     ///
-    /// - Parameter hasFooter: a `PartFooter` follows the bytes.
+    /// - Parameter hasFooter: whether to append a `PartFooter`.
     func finish(expecting digest: SHA256Digest, hasFooter: Bool) throws -> FinishedFile {
         try state.withLock { state in
             guard let hasher = state.hasher.take(), try hasher.finalize() == digest else {

@@ -8,8 +8,8 @@ import WireProtocol
     import Musl
 #endif
 
-/// The folders that keys lead through. Every one is opened from within the one above it, and nothing in them is
-/// reached but by the descriptor.
+/// The folders of keys. Each folder is opened from within the one above it, and its entries are reached only through
+/// its descriptor.
 extension StoreDirectory {
     /// - Throws: `.noSuchBucket` where the directory is not the one that was opened: on a disk that is not mounted,
     ///   everything is absent.
@@ -25,9 +25,9 @@ extension StoreDirectory {
         return OpenFolder(file, walk: walk)
     }
 
-    /// Opens the folder that an object's name lies in.
+    /// Opens the folder that contains an object's name.
     ///
-    /// - Returns: `nil` where it, or a folder on the way, is missing.
+    /// - Returns: `nil` if this folder or one above it is missing.
     func openParent(of key: FileStoreKey) throws -> OpenFolder? {
         var folder = try openRoot()
         for name in key.folders {
@@ -37,7 +37,8 @@ extension StoreDirectory {
         return folder
     }
 
-    /// The same, making the folders that are missing. The names of all of them are durable then, whoever made them.
+    /// Opens the folder of an object and makes missing folders. On return the names of all of them are durable, also
+    /// of those that another gateway made.
     func makeParent(of key: FileStoreKey) throws -> OpenFolder {
         var folder = try openRoot()
         guard !key.folders.isEmpty else { return folder }
@@ -49,7 +50,7 @@ extension StoreDirectory {
         return folder
     }
 
-    /// - Parameter identity: the parent's, and on return that of the folder.
+    /// - Parameter identity: the parent's identity; on return, the folder's.
     private func makeFolder(
         _ name: String, in parent: borrowing OpenFolder, _ identity: inout FolderIdentity
     ) throws -> OpenFolder {
@@ -60,7 +61,7 @@ extension StoreDirectory {
                     try parent.makeFolder(name)
                     isMade = true
                 } catch {
-                    // Another gateway was faster; whether it has synced the name is not known.
+                    // Another gateway made the folder first and may not have synced its name.
                     guard error.code == EEXIST else { throw error }
                 }
                 continue
@@ -76,8 +77,8 @@ extension StoreDirectory {
         throw StoreError(.unavailable, "A folder of the key keeps being removed.")
     }
 
-    /// - Returns: `nil` where there is nothing of that name.
-    /// - Throws: `.keyUnsupported` where the path would lead through something else than a folder of this store.
+    /// - Returns: `nil` if the name does not exist.
+    /// - Throws: `.keyUnsupported` if the name is not a folder of this store.
     private func step(into name: String, from folder: borrowing OpenFolder) throws -> OpenFolder? {
         let next: OpenFolder
         do {
@@ -109,16 +110,16 @@ extension StoreDirectory {
         return next
     }
 
-    /// Looks whether a key goes with the objects that are there.
+    /// Checks a key against the existing objects and folders.
     ///
-    /// - Returns: the object under the key, or `nil` where there is none yet.
-    /// - Throws: `.keyUnsupported` where an object is in the way, or the path leads out of the store.
+    /// - Returns: the status of the object under the key, or `nil` if there is none.
+    /// - Throws: `.keyUnsupported` if an object is in the way, or if the path leads out of the store.
     func checkPlace(_ key: FileStoreKey) throws -> FileStatus? {
         guard let parent = try openParent(of: key) else { return nil }
         return try checkPlace(key, in: parent)
     }
 
-    /// - Parameter parent: the folder that the object's name lies in.
+    /// - Parameter parent: the folder that contains the object's name.
     func checkPlace(_ key: FileStoreKey, in parent: borrowing OpenFolder) throws -> FileStatus? {
         guard let status = try parent.status(of: key.name) else { return nil }
         switch status.kind {
@@ -134,7 +135,7 @@ extension StoreDirectory {
         }
     }
 
-    /// Makes way for a key whose place empty folders have. Where one is no longer empty, what comes next fails.
+    /// Removes the empty folders at a key's path. If a folder is no longer empty, the caller's next step fails.
     func removeEmptyFolders(_ name: String, in parent: borrowing OpenFolder) throws {
         var names: [String] = []
         let folder = try parent.openFolder(name)
@@ -148,32 +149,32 @@ extension StoreDirectory {
         try parent.removeFolder(name)
     }
 
-    /// Makes an object's name durable, where its folder is still there.
+    /// Makes an object's name durable, if its folder still exists.
     func syncParent(of key: FileStoreKey) throws {
         guard let parent = try openParent(of: key) else { return }
         try parent.sync()
     }
 }
 
-/// A folder's name in another folder.
+/// A name in a folder.
 struct FolderPlace: Hashable, Sendable {
     var parent: FolderIdentity
     var name: [UInt8]
 }
 
-/// Folders whose names are known to be durable, so that not every object syncs all the folders above it.
+/// Folders whose names are durable, so that each object need not sync all folders above it.
 ///
-/// A name that has been given to another folder since is another.
+/// An entry holds only for the folder that had the name at that time.
 final class DurableFolders: Sendable {
     private static let countMax = 4096
     private let folders = Mutex<[FolderPlace: FolderIdentity]>([:])
 
-    /// This very folder has been made durable under this name by this store.
+    /// Whether this store has made this folder durable under this name.
     func contains(_ place: FolderPlace, _ identity: FolderIdentity) -> Bool {
         folders.withLock { $0[place] == identity }
     }
 
-    /// Forgets the others when there are too many: they are then synced once more.
+    /// Adds a folder. If the table is full, removes all others first, which costs only repeated syncs.
     func insert(_ place: FolderPlace, _ identity: FolderIdentity) {
         folders.withLock { folders in
             if folders.count >= Self.countMax { folders.removeAll() }

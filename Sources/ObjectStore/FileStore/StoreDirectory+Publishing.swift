@@ -8,23 +8,23 @@ import WireProtocol
     import Musl
 #endif
 
-/// A file that is complete and synced, on its way to becoming an object.
+/// A complete and synced file that is about to become an object.
 struct FinishedFile: Sendable {
-    /// In staging or in an upload's folder.
+    /// Path in staging or in an upload's folder.
     var path: String
-    /// After the last sync.
+    /// Status after the last sync.
     var status: FileStatus
     /// See `OpenFile.generation`.
     var generation: UInt32
 }
 
 extension StoreDirectory {
-    /// Makes a finished file the object under a key, in one step, together with what is known of it.
+    /// Makes a finished file the object under a key in one step, with its description.
     ///
-    /// Order: description, its folder, the key's folders, the object's name, its folder. `FileStore` says what a crash
-    /// after each leaves.
-    /// - Throws: `.alreadyExists` or `.preconditionGone` where the condition does not hold; `.outcomeUnknown` where the
-    ///   object is visible but perhaps not durable. After any other error it is not there.
+    /// Order: description, its folder, the key's folders, the object's name, its folder. The tables of `FileStore`
+    /// list what a crash after each step leaves behind.
+    /// - Throws: `.alreadyExists` or `.preconditionGone` if the condition does not hold; `.outcomeUnknown` if the
+    ///   object is visible but perhaps not durable. After any other error the object has not appeared.
     func publish(
         _ file: FinishedFile, under key: FileStoreKey, metadata: ObjectMetadata, evidence: ObjectEvidence,
         condition: PutCondition
@@ -60,15 +60,15 @@ extension StoreDirectory {
             }
             try files.syncFolder(layout.metadata)
         }
-        // If there is one of this name, it spoke of a file that is gone: its inode number is ours now.
+        // An existing description of this name is void: its file is gone, and this file has reused the inode number.
         let file = try files.createOrEmpty(path)
         try file.write(encodedJSON(description), at: 0)
         try file.sync()
         try files.syncFolder(folder)
     }
 
-    /// Refuses what could not be published anyhow, before its bytes come. The condition is looked at again when the
-    /// object gets its name.
+    /// Refuses a write that `publish` would refuse too, before its bytes arrive. `publish` checks the condition
+    /// again.
     func check(_ condition: PutCondition, of key: FileStoreKey) throws {
         guard let parent = try openParent(of: key) else {
             if case .ifMatch = condition { throw StoreError(.preconditionGone) }
@@ -93,7 +93,7 @@ extension StoreDirectory {
         }
     }
 
-    /// Gives a finished file the object's name, again as long as others remove the folders that it needs.
+    /// Gives a finished file the object's name; repeats this while other gateways remove the folders that it needs.
     private func place(
         _ file: FinishedFile, under key: FileStoreKey, _ condition: PutCondition
     ) throws -> PlacedFile {
@@ -101,7 +101,7 @@ extension StoreDirectory {
             do {
                 return try placeOnce(file, under: key, condition)
             } catch let error as FileError {
-                // Another gateway may have removed an empty folder that was in its way, or put one in ours.
+                // Another gateway may have removed this key's empty folder, or made a folder at the key.
                 guard [ENOENT, EEXIST, ENOTEMPTY, EISDIR].contains(error.code), attempt < Self.placingsMax,
                     try files.status(file.path) != nil
                 else { throw error }
@@ -153,17 +153,17 @@ extension StoreDirectory {
             try parent.takeIfAbsent(file.path, as: name)
             return false
         } catch {
-            // The file system, or the kernel, cannot do it in one step.
+            // The file system or the kernel cannot rename without replacing.
             guard error.code == EINVAL || error.code == ENOSYS else { throw error }
             try parent.link(file.path, as: name)
             return true
         }
     }
 
-    /// Keeps all gateways on this directory, and all threads of this one, from giving the key's name to another file
-    /// while what has it is being compared. As few keys share the lock as share a folder of descriptions.
+    /// Locks a key's name against all gateways on this directory and all threads of this one, so that the compared
+    /// object stays in place until it is replaced. Keys with the same description folder share a lock.
     ///
-    /// It is held for some system calls and never for a sync. So whoever waits longer waits for a process that has been
+    /// The holder makes a few system calls and never syncs. So a long wait means that the holder's process is
     /// stopped.
     private func lockName(of key: FileStoreKey) throws -> OpenFile {
         var folder = try files.openFolder(layout.descriptionFolder(of: key))
@@ -177,7 +177,7 @@ extension StoreDirectory {
     private static let lockAttemptsMax = 20_000
     private static let lockPauseMicroseconds: UInt32 = 500
 
-    /// A file system may do what it then reports as failed.
+    /// Checks whether a call that reported an error has placed the file anyway.
     private func isPlaced(
         _ file: FinishedFile, as name: String, in parent: borrowing OpenFolder, after error: FileError
     ) throws -> Bool {
@@ -190,23 +190,23 @@ extension StoreDirectory {
     }
 }
 
-/// A file that has its object's name, which is not durable yet.
+/// A file that has its object's name; the name is not durable yet.
 private struct PlacedFile: ~Copyable {
-    /// The folder that the name lies in.
+    /// The folder that contains the name.
     let parent: OpenFolder
-    /// What the key held before, where it is known.
+    /// The key's previous object, if known.
     let replaced: ReplacedFile?
-    /// It was linked, and its name in staging or in the upload's folder is left.
+    /// Whether the file was linked, so that its name in staging or in the upload's folder remains.
     let hasOldName: Bool
 }
 
-/// A file whose name another file gets, open until its description has been removed. Once it is closed its inode number
-/// is free for the next file, whose description would have the same name.
+/// The replaced object, kept open until its description is removed. After closing it, its inode number is free for a
+/// new file, whose description would have the same path.
 private final class ReplacedFile: Sendable {
     let inode: UInt64
     private let file: OpenFile
 
-    /// `nil` where it cannot be opened. Its description stays then, and is void.
+    /// Returns `nil` if the file cannot be opened. Its description then stays and is void.
     init?(_ name: String, in parent: borrowing OpenFolder) {
         do {
             let file = try parent.openFile(name)

@@ -11,7 +11,7 @@ import WireProtocol
 #endif
 
 extension StoreDirectory {
-    /// Makes an upload's folder with its description in it: whole or not at all, and durable.
+    /// Makes an upload's folder with its description: whole or not at all, and durable.
     func createUpload(of key: FileStoreKey, metadata: ObjectMetadata) throws -> String {
         _ = try checkPlace(key)
         let id = FileStoreLayout.makeUploadID(for: key)
@@ -32,10 +32,10 @@ extension StoreDirectory {
         return id
     }
 
-    /// What an unfinished upload was created with.
+    /// Returns the metadata with which an unfinished upload was created.
     ///
-    /// - Throws: `.noSuchUpload`, also for one that has become an object but for which a crash left the folder;
-    ///   `.completionInProgress` where it is becoming one at this moment.
+    /// - Throws: `.noSuchUpload`, also if the upload has become an object and a crash left its folder;
+    ///   `.completionInProgress` if a gateway is completing it now.
     func openUpload(_ id: String, of key: FileStoreKey) throws -> ObjectMetadata {
         let metadata = try description(of: id, of: key)
         if try files.status(layout.completing(of: id)) != nil {
@@ -47,7 +47,7 @@ extension StoreDirectory {
         return metadata
     }
 
-    /// Reads `description`, without regard to how far a completion has come.
+    /// Reads `description`; ignores any completion in progress.
     func description(of id: String, of key: FileStoreKey) throws -> ObjectMetadata {
         guard FileStoreLayout.isUploadID(id, of: key) else { throw StoreError(.noSuchUpload) }
         let bytes: [UInt8]
@@ -65,15 +65,15 @@ extension StoreDirectory {
         return metadata
     }
 
-    /// Locks an upload against being completed or dropped by anybody else, for as long as the result lives.
+    /// Locks an upload against completion and abort by others, until the returned file closes.
     ///
-    /// - Returns: `nil` where somebody else has it.
-    /// - Throws: `.noSuchUpload` where its folder is gone.
+    /// - Returns: `nil` if another holder has the lock.
+    /// - Throws: `.noSuchUpload` if the folder is gone.
     func lockUpload(_ id: String) throws -> OpenFile? {
         do {
             var folder = try files.openFolder(layout.upload(id))
             guard try folder.lock() else { return nil }
-            // Whoever had the lock before may have removed the folder.
+            // The lock's previous holder may have removed the folder.
             guard let named = try files.status(layout.upload(id)), named.isSameFile(as: try folder.status()) else {
                 throw StoreError(.noSuchUpload)
             }
@@ -84,10 +84,10 @@ extension StoreDirectory {
         }
     }
 
-    /// Whether a locked upload has become the object already and only its folder was left by a crash.
+    /// Whether a locked upload has already become the object, and a crash left its folder.
     ///
     /// `completing` is durable before `joined` becomes the object and is removed before `joined` is. So `completing`
-    /// without `joined` means that it has become the object. Where it was linked, both names may be there.
+    /// without `joined` means that the upload has become the object. If `joined` was linked, both names may exist.
     func isPublished(_ id: String, of key: FileStoreKey) throws -> Bool {
         guard try files.status(layout.completing(of: id)) != nil else { return false }
         guard let joined = try files.status(layout.joined(of: id)) else { return true }
@@ -95,7 +95,7 @@ extension StoreDirectory {
         return try parent.status(of: key.name)?.isSameFile(as: joined) ?? false
     }
 
-    /// Removes a locked upload: first out of sight, in one durable step, then file by file.
+    /// Removes a locked upload: first by one durable rename into staging, then file by file.
     func removeUpload(_ id: String) throws {
         let staged = instance.makeStagingPath()
         do {
@@ -110,7 +110,7 @@ extension StoreDirectory {
         try synced.get()
     }
 
-    /// Drops an upload for good.
+    /// Aborts an upload durably.
     func abortUpload(_ id: String, of key: FileStoreKey) throws {
         _ = try description(of: id, of: key)
         guard let lock = try lockUpload(id) else { throw StoreError(.completionInProgress) }
@@ -135,7 +135,7 @@ extension StoreDirectory {
                 guard let status = try files.status(layout.description(of: id)) else { continue }
                 found.append(UploadSummary(upload: id, created: status.modified, sessionID: metadata.sessionID))
             } catch let error as StoreError where error.reason == .noSuchUpload {
-                continue  // Gone since it was listed, or only left over.
+                continue  // The upload is gone since the listing, or only its folder is left.
             } catch let error as StoreError where error.reason == .completionInProgress || error.reason == .damaged {
                 logger.debug("Passed over an upload", metadata: ["store.error": "\(error.shortDescription)"])
             }
@@ -143,11 +143,11 @@ extension StoreDirectory {
         return found.sorted { ($0.created, $0.upload) < ($1.created, $1.upload) }
     }
 
-    /// One page of an upload's parts. What it says is durable.
+    /// One page of an upload's parts, all of them durable.
     func parts(of id: String, after: PartNumber?, countMax: Int) throws -> PartPage {
         var numbers: [PartNumber] = []
         do {
-            // Another gateway may have ended between giving a part its name and syncing it.
+            // Another gateway may have ended before it synced the name of a part.
             try files.syncFolder(layout.upload(id))
             try files.list(layout.upload(id)) { name in
                 if let number = FileStoreLayout.partNumber(ofFile: name), after.map({ number > $0 }) ?? true {
@@ -166,7 +166,7 @@ extension StoreDirectory {
             next: page.count < numbers.count ? page.last : nil)
     }
 
-    /// An open part and what its footer says. `nil` where there is none, or none that can be read.
+    /// Opens a part and reads its footer. Returns `nil` if the part is missing or damaged.
     func part(_ number: PartNumber, of id: String) throws -> StoredPart? {
         let file: OpenFile
         do {
@@ -179,7 +179,7 @@ extension StoreDirectory {
         let footerBytes = UInt64(PartFooter.byteCount)
         let bytes = try file.read(PartFooter.byteCount, at: status.size - min(status.size, footerBytes))
         guard let footer = PartFooter(bytes, fileSize: status.size) else {
-            // To the agent it is a part that the store lacks, and so it is sent again.
+            // The agent treats the part as missing and sends it again.
             logger.warning("A stored part is damaged", metadata: ["part.number": "\(number)"])
             return nil
         }
@@ -189,7 +189,7 @@ extension StoreDirectory {
         return StoredPart(listed: listed, file: file)
     }
 
-    /// Gives a finished file its place among an upload's parts, instead of an earlier one.
+    /// Moves a finished file into an upload's folder; replaces an earlier file of the same part.
     func placePart(_ file: FinishedFile, as number: PartNumber, of id: String) throws {
         do {
             try files.rename(file.path, to: layout.part(number, of: id))
@@ -201,8 +201,8 @@ extension StoreDirectory {
         }
     }
 
-    /// Frees the space of joined files whose completion was cut short, and removes uploads that have become objects.
-    /// Called at start; one that is being completed by a live gateway is locked and left alone.
+    /// Removes the joined files of interrupted completions, and the folders of uploads that have become objects.
+    /// Called when a store opens; uploads that a live gateway is completing are locked and skipped.
     func removeInterruptedCompletions() throws {
         var ids: [String] = []
         try files.list(layout.uploads) { name in
@@ -210,12 +210,12 @@ extension StoreDirectory {
             return true
         }
         for id in ids {
-            // What vanished meanwhile, or is damaged, is passed over: its own calls say so.
+            // Skip uploads that are gone or damaged: calls on them report the error.
             guard try files.status(layout.joined(of: id)) != nil || files.status(layout.completing(of: id)) != nil,
-                // try?: as above.
+                // The upload is skipped if the file cannot be read.
                 let bytes = try? files.open(layout.description(of: id)).read(Self.descriptionBytesMax, at: 0),
                 let description: UploadDescription = decodedJSON(bytes),
-                // try?: as above.
+                // try?: the upload is skipped if the key is not valid.
                 let key = try? FileStoreKey(ObjectKey(validating: description.key), bytesMax: layout.keyBytesMax)
             else { continue }
             do {
@@ -227,9 +227,9 @@ extension StoreDirectory {
         }
     }
 
-    /// Brings a locked upload back to where no completion has begun.
+    /// Undoes an interrupted completion of a locked upload.
     ///
-    /// - Throws: `.noSuchUpload` where it has become the object; its folder is removed then.
+    /// - Throws: `.noSuchUpload` if the upload has become the object; its folder is then removed.
     func undoCompletion(of id: String, of key: FileStoreKey) throws {
         if try isPublished(id, of: key) {
             try syncParent(of: key)
@@ -245,7 +245,7 @@ extension StoreDirectory {
         }
     }
 
-    /// Removes a file or folder of this instance's staging. What cannot be removed now goes when the instance is dead.
+    /// Removes a file or folder from this instance's staging. If that fails, a later gateway removes it.
     func removeStaged(_ path: String) {
         do {
             try files.removeTree(path)
@@ -257,7 +257,7 @@ extension StoreDirectory {
     }
 }
 
-/// A part as it lies in an upload's folder. Replacing it does not touch the open file.
+/// An open part of an upload. Replacing the part does not affect the open file.
 struct StoredPart: ~Copyable {
     let listed: ListedPart
     let file: OpenFile

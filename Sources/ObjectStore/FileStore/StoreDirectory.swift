@@ -12,7 +12,7 @@ import WireProtocol
 
 /// The steps that a FileStore takes on its directory. All of them block; `FileStore` runs them on its threads.
 ///
-/// They throw `StoreError` where they know what a failure means, and `FileError` where the general rule is right
+/// A step throws `StoreError` if it knows what a failure means, and `FileError` if the general rule applies
 /// (`StoreError.init(_: FileError)`).
 struct StoreDirectory: Sendable {
     let layout: FileStoreLayout
@@ -21,19 +21,21 @@ struct StoreDirectory: Sendable {
     let identity: StoreIdentity
     let logger: Logger
 
-    /// The store's directory itself, to notice when another one has its path: an empty mount point, say.
+    /// The status of the store's directory, to detect that its path leads to another one, such as an empty mount
+    /// point.
     let root: FileStatus
-    /// `.sluice`, to recognise it under another name where the file system takes several names for one.
+    /// The status of `.sluice`, to recognise it under another name on a file system that treats several names as
+    /// equal.
     let ownFolder: FileStatus
-    /// `.sluice/uploads`, to notice when the disk is no longer there.
+    /// The status of `.sluice/uploads`, to detect that the disk was unmounted.
     private let uploadsFolder: FileStatus
-    /// How the folders of keys are opened, found out once: a failure of the better way is an error later.
+    /// How to open the folders of keys. The store tests this once; a later failure of `openat2` is an error.
     let walk: FolderWalk
     let durableFolders = DurableFolders()
 
-    /// Opens the directory, makes the store's own folders where they are missing, and removes what the dead left.
+    /// Opens the directory, makes the store's own folders if missing, and removes the staging of dead instances.
     ///
-    /// - Throws: `.unsupported` with a sentence where a store in this directory could lose or mix up objects
+    /// - Throws: `.unsupported` with a sentence if a store in this directory could lose or mix up objects
     ///   (`FileSystemRules`).
     init(root path: String, files: FileSystem, logger: Logger) throws {
         let layout = FileStoreLayout(root: path)
@@ -83,13 +85,15 @@ struct StoreDirectory: Sendable {
         try removeInterruptedCompletions()
     }
 
-    /// Ends this instance. What is still under way fails.
+    /// Ends this instance. Running calls fail.
     func close() throws {
         try instance.end(layout, files)
     }
 
-    /// - Throws: `.noSuchBucket` where the directory is not the one that was opened. To be called before anything is
-    ///   said to be absent: on a disk that is not mounted, everything is.
+    /// Call this before reporting an object or upload as absent.
+    ///
+    /// - Throws: `.noSuchBucket` if the path no longer leads to the directory that was opened: in an unmounted disk's
+    ///   mount point every object would seem absent.
     func confirmPresent() throws {
         guard let found = try files.status(layout.uploads), found.isSameFile(as: uploadsFolder) else {
             throw StoreError(.noSuchBucket, Self.directoryIsGone)
@@ -98,16 +102,16 @@ struct StoreDirectory: Sendable {
 }
 
 extension StoreDirectory {
-    /// The object under a key and what is known of it. What it says is durable.
+    /// The object under a key and its summary, both durable.
     func summary(of key: FileStoreKey) throws -> (summary: ObjectSummary, file: OpenObject)? {
         guard let parent = try openParent(of: key) else { return nil }
         guard try checkPlace(key, in: parent) != nil else { return nil }
-        // Another gateway may have ended between giving the object its name and syncing it.
+        // Another gateway may have ended before it synced the object's name.
         try parent.sync()
         return try summary(of: key, in: parent)
     }
 
-    /// The object as it is at this moment, which may not be durable.
+    /// The current object, which may not be durable yet.
     func summary(
         of key: FileStoreKey, in parent: borrowing OpenFolder
     ) throws -> (summary: ObjectSummary, file: OpenObject)? {
@@ -119,13 +123,13 @@ extension StoreDirectory {
             return nil
         }
         let status = try file.status()
-        // It was a plain file when it was looked at.
+        // The entry was a plain file at the check before.
         guard status.kind == .file else { throw StoreError(.keyUnsupported, Self.notAFile) }
         let generation = file.generation()
         let description = try description(of: key, status: status, generation: generation)
         let evidence = description?.evidence ?? .none
-        // FileStore computes each digest itself while it writes, before a description names it; the description tells
-        // exactly this file from every other.
+        // FileStore computes each digest itself while it writes, before a description names the file. The description
+        // matches exactly this file, so the evidence counts as checked.
         let summary = ObjectSummary(
             size: status.size, etag: evidence.fileStoreETag ?? status.fileStoreETag(generation: generation),
             version: nil, modified: status.modified, metadata: description?.metadata.metadata, evidence: evidence,
@@ -136,7 +140,7 @@ extension StoreDirectory {
     static let directoryIsGone = "The store's directory is no longer there."
     static let notAFile = "Something that is not a plain file is in the key's place."
 
-    /// `nil` where there is none for exactly this file.
+    /// Returns `nil` if there is no description of exactly this file.
     private func description(
         of key: FileStoreKey, status: FileStatus, generation: UInt32
     ) throws -> ObjectDescription? {
@@ -154,10 +158,10 @@ extension StoreDirectory {
         return description
     }
 
-    /// A key of `PATH_MAX` bytes, each escaped, and the rest.
+    /// Room for a key of `PATH_MAX` bytes, each escaped, and the other fields.
     static let descriptionBytesMax = 1 << 15
 
-    /// Removes a file that is of no use any more. Where that fails, it takes up space and does no other harm.
+    /// Removes a useless file. If that fails, the file only takes up space.
     func discard(_ path: String) {
         do {
             try files.removeFile(path)
@@ -168,7 +172,7 @@ extension StoreDirectory {
     }
 }
 
-/// An object opened for reading. Keeps its bytes even when the key is replaced.
+/// An object opened for reading. Replacing the key does not change its bytes.
 final class OpenObject: Sendable {
     private let file: OpenFile
 
@@ -176,7 +180,7 @@ final class OpenObject: Sendable {
         self.file = file
     }
 
-    /// Up to `count` bytes; none only at the end.
+    /// Reads up to `count` bytes at a byte offset; returns none only at the end.
     func read(_ count: Int, at offset: UInt64) throws(FileError) -> [UInt8] {
         try file.read(count, at: offset)
     }

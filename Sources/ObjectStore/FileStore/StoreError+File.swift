@@ -7,7 +7,7 @@ import SystemSupport
 #endif
 
 extension StoreError {
-    /// What a failed system call means where the step itself does not know better.
+    /// Maps a failed system call to a store error, for steps that know nothing more precise.
     init(_ error: FileError) {
         switch error.code {
         case ENOSPC, EDQUOT:
@@ -17,7 +17,7 @@ extension StoreError {
         case EROFS:
             self.init(.denied, "The store's directory is read-only.", cause: error)
         case ENOENT:
-            // Only FileStore's own folders are met here; where something may be missing, the step knows.
+            // The path is in FileStore's own folders: steps in which a file may be missing handle ENOENT themselves.
             self.init(.noSuchBucket, "Something is missing in the store's directory.", cause: error)
         case ENAMETOOLONG, ENOTDIR, EISDIR, ELOOP, EILSEQ:
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
@@ -36,7 +36,7 @@ extension StoreError {
         }
     }
 
-    /// Any error that the steps on the directory throw.
+    /// Maps any error of a step on the directory to a store error.
     init(anyFrom error: any Error) {
         switch error {
         case let error as StoreError: self = error

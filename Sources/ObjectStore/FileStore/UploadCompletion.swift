@@ -11,17 +11,17 @@ import WireProtocol
     import Musl
 #endif
 
-/// One attempt to make an object out of an upload's parts. Holds the upload's lock until it has ended.
+/// One attempt to make an object out of an upload's parts. It holds the upload's lock until it ends.
 ///
-/// The calls, in order, each short enough for a thread that others wait for: `begin`, `joinMore` until it says that
-/// all is joined, `publish`. After an error, or instead of going on: `giveUp`. One task at a time uses it.
+/// Order of calls, each short enough for a shared thread: `begin`, `joinMore` until it returns true, `publish`. After
+/// an error, or to stop early: `giveUp`. One task at a time uses it.
 final class UploadCompletion: Sendable {
     private struct State: ~Copyable {
         var lock: OpenFile
         let joined: OpenFile
-        /// How many of `parts` are in `joined`.
+        /// Number of `parts` that are completely in `joined`.
         var joinedParts = 0
-        /// Of the next part, how much is in `joined`.
+        /// Bytes of the next part that are in `joined`.
         var joinedBytesOfPart: UInt64 = 0
         var joinedBytes: UInt64 = 0
         var canClone = true
@@ -72,8 +72,8 @@ final class UploadCompletion: Sendable {
         )
     }
 
-    /// The numbers follow one another from 1, and all sizes but the last are the upload's part size. The evidence that
-    /// the object is given says so, so it must be true.
+    /// Checks that the part numbers run from 1 without a gap and that all parts but the last have the upload's part
+    /// size. The object's evidence states both, so both must be true.
     private static func check(_ parts: [CompletedPart], size: UInt64, partBytes: UInt64) throws {
         var invalid: [PartNumber] = []
         var expected: UInt32 = 1
@@ -91,10 +91,10 @@ final class UploadCompletion: Sendable {
         guard sum == size else { throw StoreError(.sizeMismatch, "The parts do not add up to the object's size.") }
     }
 
-    /// Adds some of what is missing to the joined file.
+    /// Copies or clones further bytes into the joined file.
     ///
-    /// - Parameter stepBytes: about as much.
-    /// - Returns: whether all is joined and durable.
+    /// - Parameter stepBytes: the approximate number of bytes to add.
+    /// - Returns: whether all parts are joined and durable.
     func joinMore(_ stepBytes: UInt64) throws -> Bool {
         try state.withLock { state in
             var budget = stepBytes
@@ -110,7 +110,7 @@ final class UploadCompletion: Sendable {
                 state.joinedParts += 1
                 state.joinedBytesOfPart = 0
             }
-            // Each step by itself, so that the last one does not have to wait for all of a large object.
+            // Sync after each step, so that the last sync is not a long one.
             try state.joined.sync()
             return state.joinedParts == parts.count
         }
@@ -126,7 +126,8 @@ final class UploadCompletion: Sendable {
                 state.joinedBytes += count
                 return
             } catch {
-                // EINVAL: this part does not end on a block boundary; any other: the file system cannot do it at all.
+                // EINVAL: this part does not end on a block boundary. Any other error: the file system cannot clone
+                // at all.
                 guard error.code != ENOSPC, error.code != EDQUOT, error.code != EIO else { throw error }
                 if error.code != EINVAL { state.canClone = false }
             }
@@ -146,7 +147,7 @@ final class UploadCompletion: Sendable {
         }
     }
 
-    /// Makes the joined file the object, and drops the upload.
+    /// Makes the joined file the object, and removes the upload.
     func publish(_ condition: PutCondition) throws -> ObjectReceipt {
         let root: SHA256Digest
         do {
@@ -161,38 +162,39 @@ final class UploadCompletion: Sendable {
                 path: directory.layout.joined(of: upload), status: try state.joined.status(),
                 generation: state.joined.generation())
         }
-        // Durable before the object has its name: from then on `completing` without `joined` says that it has.
+        // `completing` must be durable before the object has its name: afterwards `completing` without `joined` means
+        // that the object exists.
         _ = try directory.files.create(directory.layout.completing(of: upload))
         try directory.files.syncFolder(directory.layout.upload(upload))
         try directory.publish(finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
         do {
             try directory.removeUpload(upload)
         } catch {
-            // The object is there and durable. What is left of the upload is known for a remainder by every later call.
+            // The object is durable. Later calls recognise the rest of the upload as a remainder and ignore it.
             directory.logger.warning("Could not remove a completed upload", metadata: ["error": "\(error)"])
         }
         return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
     }
 
-    /// Leaves the upload as if this attempt had not been, unless it has succeeded, and free for the next one: whoever
-    /// hears of the failure may try again at once, though a thread still refers to this attempt.
+    /// Undoes this attempt, unless it has succeeded, and releases the upload's lock. A caller that receives the
+    /// failure may try again at once, although a thread still refers to this attempt.
     ///
-    /// - Parameter mayBePublished: the object may be there: what is left then says so to whoever looks next.
+    /// - Parameter mayBePublished: whether the object may exist. The files then stay, so that the next call can tell.
     func giveUp(mayBePublished: Bool) {
         defer { state.withLock { $0.lock.unlock() } }
         guard !mayBePublished else { return }
         do {
             try directory.undoCompletion(of: upload, of: key)
         } catch {
-            // The next attempt or the next start of a gateway does it.
+            // The next attempt, or the next gateway that starts, undoes the completion.
             directory.logger.debug("Could not undo a completion", metadata: ["error": "\(error)"])
         }
     }
 }
 
 extension CompletedPart {
-    /// What is stored is what was named. The digest is compared too: the ETag is the store's word, the digest the
-    /// agent's.
+    /// Whether the stored part is the named one. The digest is compared too: the store assigned the ETag, the agent
+    /// the digest.
     fileprivate func isSame(as stored: ListedPart) -> Bool {
         stored.size == size && stored.etag == etag && stored.digest == digest
     }

@@ -1,19 +1,19 @@
 import TransferCommon
 import WireProtocol
 
-// How session records and FileStore's descriptions write a user's metadata in JSON.
+// The JSON form of a user's metadata in session records and in FileStore's descriptions.
 
 extension SessionMetadata {
-    /// `nil` where there is none: the field is left out.
+    /// `nil` if the content type is empty: the field is left out.
     var writtenContentType: String? { contentType.isEmpty ? nil : contentType }
 
-    /// `nil` where there are none: the field is left out.
+    /// `nil` if there are no pairs: the field is left out.
     var writtenPairs: [String: String]? {
-        // Their names are all different.
+        // The names are all different, so the closure never runs.
         pairs.isEmpty ? nil : Dictionary(pairs.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// `nil` where what was read breaks a rule: no gateway writes that.
+    /// Returns `nil` if the values break a rule of §6.6; no gateway writes such values.
     init?(writtenContentType: String?, writtenPairs: [String: String]?) {
         let pairs = (writtenPairs ?? [:]).map { MetadataPair(name: $0.key, value: $0.value) }
             .sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }

@@ -3,26 +3,27 @@ import FoundationEssentials
 package import TransferCommon
 import WireProtocol
 
-/// What the gateways of a site remember of an unfinished multipart session, in the store itself.
+/// What the gateways of a site record about an unfinished multipart session, in the store itself.
 ///
-/// Written before the upload is created, completed with the upload id afterwards, removed when the session is decided.
-/// So every upload of ours has a record from its first moment on, and cleaning never has to guess.
+/// A gateway writes the record before it creates the upload, adds the upload id afterwards, and removes the record
+/// once the session is decided. So each of Sluice's uploads has a record from its first moment on, and cleaning never
+/// guesses.
 package struct SessionRecord: Hashable, Sendable {
     /// The device's name.
     package var device: String
     package var key: String
-    /// `nil` for a stream, whose size is not known at first.
+    /// Bytes of the file; `nil` for a stream, whose size is unknown at first.
     package var size: UInt64?
-    /// The source file's.
+    /// The source file's modification time.
     package var modificationTime: ModificationTime
-    /// The session's part size.
+    /// Bytes of each part but the last.
     package var partBytes: UInt64
     /// Which object the session may replace.
     package var condition: WriteCondition
-    /// What the user chose for those who read the object.
+    /// The metadata that the user chose for readers of the object.
     package var metadata: SessionMetadata
     package var sessionID: SessionID
-    /// `nil` until the upload has been created.
+    /// `nil` until the gateway has created the upload and stored its id.
     package var upload: String?
 
     package init(
@@ -44,7 +45,8 @@ package struct SessionRecord: Hashable, Sendable {
 extension SessionRecord {
     /// The record's name in the store: `<first 32 hexadecimal digits of SHA-256(key)>-<session id>`.
     ///
-    /// One listing by the part before the hyphen finds all sessions of a key; key and session id give the name.
+    /// One listing by the text before the hyphen finds all sessions of a key; key and session id together give the
+    /// name.
     package static func name(key: String, session: SessionID) throws(StoreError) -> String {
         try namePrefix(key: key) + String(describing: session)
     }
@@ -62,12 +64,13 @@ extension SessionRecord {
             }
     }
 
-    /// What the names of all of a key's records begin with. Other keys may share it in theory: compare the key.
+    /// Prefix of the names of all records of a key. Another key may have the same prefix in theory: compare the
+    /// record's key.
     package static func namePrefix(key: String) throws(StoreError) -> String {
         hexadecimal(try keyDigest(key).bytes.prefix(16)) + "-"
     }
 
-    /// JSON with its keys in order, so that the same record gives the same bytes.
+    /// JSON with sorted keys, so that equal records give equal bytes.
     package func encoded() throws(StoreError) -> [UInt8] {
         let form = EncodedSessionRecord(
             version: EncodedSessionRecord.currentVersion, device: device, key: key, size: size,
@@ -77,8 +80,8 @@ extension SessionRecord {
         return try encodedJSON(form)
     }
 
-    /// `nil` where the bytes are no record, or one of a version that this program does not know. A record of version 1
-    /// has no condition and no metadata: it is read as *absent*, without metadata.
+    /// Returns `nil` if the bytes are not a record, or are one of an unknown version. A record of version 1 has no
+    /// condition and no metadata: its condition is *absent*.
     package init?(decoding bytes: [UInt8]) {
         guard let form: EncodedSessionRecord = decodedJSON(bytes), let condition = form.condition,
             let sessionID = SessionID(form.session), let modificationTime = form.modified.modificationTime,
@@ -100,13 +103,13 @@ private struct EncodedSessionRecord: Codable {
     var size: UInt64?
     var modified: EncodedTime
     var partBytes: UInt64
-    /// From version 2 on.
+    /// Present from version 2 on.
     var replaces: EncodedCondition?
     var session: String
     var upload: String?
-    /// Left out where it is empty.
+    /// Left out if empty.
     var contentType: String?
-    /// Left out where there are none.
+    /// Left out if there are no pairs.
     var metadata: [String: String]?
 
     var condition: WriteCondition? {
@@ -118,11 +121,11 @@ private struct EncodedSessionRecord: Codable {
     }
 }
 
-/// How records write a session's condition: what it may replace.
+/// The JSON form of a session's write condition.
 private struct EncodedCondition: Codable {
     /// `nothing`, `anything` or `session`.
     var what: String
-    /// With `session`.
+    /// Present if `what` is `session`.
     var session: String?
 
     init(_ condition: WriteCondition) {
@@ -143,7 +146,7 @@ private struct EncodedCondition: Codable {
     }
 }
 
-/// How records and FileStore's descriptions write a modification time.
+/// The JSON form of a modification time in records and in FileStore's descriptions.
 struct EncodedTime: Codable {
     var seconds: Int64
     var nanoseconds: UInt32
@@ -153,13 +156,13 @@ struct EncodedTime: Codable {
         self.nanoseconds = time.nanoseconds
     }
 
-    /// `nil` where the nanoseconds are none.
+    /// `nil` if the nanoseconds are out of range.
     var modificationTime: ModificationTime? {
         nanoseconds < 1_000_000_000 ? ModificationTime(seconds: seconds, nanoseconds: nanoseconds) : nil
     }
 }
 
-/// SHA-256 of a key's UTF-8, for names that must neither be too long nor contain a slash.
+/// SHA-256 of a key's UTF-8. Names are made of it, because a key may be too long for a name and contain slashes.
 func keyDigest(_ key: String) throws(StoreError) -> SHA256Digest {
     do {
         return try SHA256Digest.of(key.utf8)
@@ -168,7 +171,7 @@ func keyDigest(_ key: String) throws(StoreError) -> SHA256Digest {
     }
 }
 
-/// The form in which everything of ours in a store is described.
+/// The JSON encoding of every description and record that Sluice writes into a store.
 func encodedJSON(_ value: some Encodable) throws(StoreError) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -179,8 +182,9 @@ func encodedJSON(_ value: some Encodable) throws(StoreError) -> [UInt8] {
     }
 }
 
-/// `nil` where the bytes are not of this form. Why they are not is of no use to anybody: nothing is repaired.
+/// Returns `nil` if the bytes do not have this form. The decoder's error is dropped, because no caller repairs the
+/// bytes.
 func decodedJSON<Value: Decodable>(_ bytes: [UInt8]) -> Value? {
-    // Whoever gets nil says that the description is damaged; the decoder's error would add only its position.
+    // The caller reports the description as damaged; the decoder's error would add only its position.
     try? JSONDecoder().decode(Value.self, from: Data(bytes))
 }

@@ -10,15 +10,15 @@ package struct SessionRecords: Sendable {
         self.store = store
     }
 
-    /// Writes a record, replacing the same session's earlier one.
+    /// Writes a record; replaces an earlier one of the same session.
     package func write(_ record: SessionRecord) async throws(StoreError) {
         let name = try SessionRecord.name(key: record.key, session: record.sessionID)
         try await store.writeRecord(name: name, bytes: try record.encoded())
     }
 
-    /// The record of a session whose key is known.
+    /// Reads the record of a session whose key is known; returns `nil` if there is none.
     ///
-    /// - Throws: `.damaged` where there is one that cannot be read.
+    /// - Throws: `.damaged` if the record cannot be read.
     package func read(key: String, session: SessionID) async throws(StoreError) -> SessionRecord? {
         let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name) else { return nil }
@@ -28,8 +28,8 @@ package struct SessionRecords: Sendable {
         return record
     }
 
-    /// Writes a session's record again where it is older than `age`, so that cleaning takes the session for what it is:
-    /// gone on with. One that is not there, or cannot be read, is left so.
+    /// Rewrites a session's record if it is older than `age`, so that cleaning sees an active session. Does nothing
+    /// if the record is missing or cannot be read.
     package func renew(key: String, session: SessionID, olderThan age: Duration) async throws(StoreError) {
         let name = try SessionRecord.name(key: key, session: session)
         guard let entry = try await entry(name: name), let record = entry.record, record.sessionID == session,
@@ -39,12 +39,12 @@ package struct SessionRecords: Sendable {
         try await write(record)
     }
 
-    /// Removes a session's record. One that is not there is no error.
+    /// Removes a session's record. A missing record is no error.
     package func remove(key: String, session: SessionID) async throws(StoreError) {
         try await store.deleteRecord(name: try SessionRecord.name(key: key, session: session))
     }
 
-    /// The records of all sessions of a key, for adoption. Unreadable ones are among them, without a `record`.
+    /// The records of all sessions of a key, for adoption. A damaged record is listed without its `record`.
     package func sessions(key: String) async throws(StoreError) -> [SessionRecordEntry] {
         let entries = SessionRecordSequence(records: self, prefix: try SessionRecord.namePrefix(key: key))
         var found: [SessionRecordEntry] = []
@@ -56,7 +56,7 @@ package struct SessionRecords: Sendable {
         return found
     }
 
-    /// All records, page by page, each read when it is asked for. One that vanishes meanwhile is passed over.
+    /// All records, read page by page during iteration. A record that vanishes meanwhile is skipped.
     package var all: SessionRecordSequence {
         SessionRecordSequence(records: self, prefix: "")
     }
@@ -72,12 +72,12 @@ package struct SessionRecords: Sendable {
     }
 }
 
-/// A record as it was found.
+/// A record as the store returned it.
 package struct SessionRecordEntry: Hashable, Sendable {
     package var name: String
-    /// When it was last written, by the store's clock.
+    /// Time of the last write, by the store's clock.
     package var modified: Date
-    /// `nil` where it cannot be read: damaged, or written by a later version of this program.
+    /// `nil` if the record cannot be read: it is damaged, or a later version of this program wrote it.
     package var record: SessionRecord?
 
     package init(name: String, modified: Date, record: SessionRecord?) {
@@ -87,7 +87,7 @@ package struct SessionRecordEntry: Hashable, Sendable {
     }
 }
 
-/// Records in the order of their names. Holds one page of names at a time.
+/// Records in the order of their names. The iterator holds one page of names at a time.
 package struct SessionRecordSequence: AsyncSequence, Sendable {
     package typealias Element = SessionRecordEntry
     package typealias Failure = StoreError

@@ -3,49 +3,51 @@ package import Logging
 package import TransferCommon
 import WireProtocol
 
-/// Lists and removes multipart uploads that nobody goes on with.
+/// Lists and removes abandoned multipart uploads.
 ///
-/// It walks the session records, and looks where stores are tried out, and nowhere else, so an upload that is not
-/// Sluice's is never touched. What is alive is left alone: an upload is as old as its newest part, and its record as
-/// old as when it was last written, both by the store's own clock. Several cleaners may run at once; what one has
-/// removed the other finds gone.
+/// The cleaner considers only session records and store probes, so it never touches an upload that is not Sluice's.
+/// It keeps active sessions: an upload is as old as its newest part, a record as old as its last write, both by the
+/// store's own clock. Several cleaners may run at once; each accepts that another one has removed an upload first.
 ///
-/// What a crash leaves, and who removes it:
+/// What a crash leaves behind, and when a cleaner removes it:
 ///
-/// | crash after                 | left                        | removed                                              |
-/// |-----------------------------|-----------------------------|------------------------------------------------------|
-/// | record written              | record without upload       | when old                                             |
-/// | upload created              | the same, and an upload     | when old: see below                                  |
-/// | record completed, any part  | record and upload           | when old                                             |
-/// | upload completed or aborted | record with a vanished upload | when old: a gateway may still be deciding          |
-/// | store being tried out       | an upload or object of ours | when old                                             |
+/// | crash after                 | left                         | removed                                   |
+/// |-----------------------------|------------------------------|-------------------------------------------|
+/// | record written              | record without upload        | when old                                  |
+/// | upload created              | the same, and an upload      | when old: see below                       |
+/// | record completed, any part  | record and upload            | when old                                  |
+/// | upload completed or aborted | record without upload        | when old: a gateway may still be deciding |
+/// | store being probed          | the probe's upload or object | when old                                  |
 ///
-/// An upload whose id no record has is Sluice's where the store names its session. S3 does not. There it is one that
+/// An upload id may be missing from every record. If the store names the session of each upload, the cleaner finds it
+/// so. S3 does not; there an upload counts as Sluice's if it
 /// - is for exactly the key of a record without an upload id,
 /// - was begun after that record was written and within the time that a gateway waits for the answer, by the store's
 ///   clock,
-/// - has never had a part: a gateway takes none before the record is complete,
+/// - has never had a part: a gateway takes no part before the record is complete,
 /// - is named by no record,
-/// - is not one of more such uploads than there are such records, since then some must be somebody else's,
-/// - and is old, as everything that is removed.
+/// - is not one of more such uploads than there are such records, because then some must belong to another program,
+/// - and is old, as everything that the cleaner removes.
 ///
-/// What fits but for the last but one is left alone, and its record with it, so that it stays visible. What somebody
-/// else could lose by this rule is an upload of the same key, begun in the same minutes, that never got a byte.
+/// If only the last rule but one fails, the cleaner keeps the uploads and the record, so that they stay visible. The
+/// rule can remove a foreign upload only if it is for the same key, was begun in the same minutes and never got a
+/// byte.
 package struct UploadCleaner: Sendable {
     private let store: any ObjectStore
     private let records: SessionRecords
     private let pauseBetweenAborts: Duration
     private let logger: Logger
 
-    /// How long after its record an upload may have been begun: a gateway waits for the answer for so long at the most.
+    /// Seconds after its record within which an upload may have begun: the longest time that a gateway waits for the
+    /// answer.
     private static let creationTimeMax: TimeInterval = 600
-    /// By so much may dates differ that two parts of one store give; record dates are in whole seconds.
+    /// Seconds by which dates from two parts of one store may differ; record dates are in whole seconds.
     private static let clockTolerance: TimeInterval = 2
 
-    /// Aborting is repeated while parts in flight still land. A store that is not done after so many is broken.
+    /// Most aborts of one upload. Parts in flight may arrive between aborts; a store that needs more is broken.
     private static let abortsMax = 10
 
-    /// - Parameter pauseBetweenAborts: how long parts in flight are given to land before the upload is aborted again.
+    /// - Parameter pauseBetweenAborts: time for parts in flight to arrive before the upload is aborted again.
     package init(store: any ObjectStore, pauseBetweenAborts: Duration = .seconds(1), logger: Logger) {
         self.store = store
         self.records = SessionRecords(store: store)
@@ -53,23 +55,23 @@ package struct UploadCleaner: Sendable {
         self.logger = logger
     }
 
-    /// What is unfinished, in no useful order, each looked up when it is asked for.
+    /// The unfinished uploads in no particular order, each looked up during iteration.
     package func unfinished() -> UnfinishedUploads {
         UnfinishedUploads(cleaner: self)
     }
 
-    /// Removes what has been left alone for at least `age`. Goes on after a failure and reports it.
+    /// Removes the sessions that have been inactive for at least `age`. Continues after a failure and reports it.
     ///
-    /// - Throws: only what keeps it from walking the records at all.
+    /// - Throws: only errors that prevent reading the records at all.
     package func clean(olderThan age: Duration) async throws(StoreError) -> CleaningReport {
         var report = CleaningReport()
-        // Taken once, at the start: what is written meanwhile is then younger than nothing, and stays.
+        // The time is read once at the start, so that everything written later is too young and stays.
         let now = try await store.currentTime()
         let limit = now.addingTimeInterval(-(age / .seconds(1)))
         do {
             report.probeCount = try await store.removeProbes(before: limit)
         } catch {
-            // Rights for them may be missing where those for uploads are not.
+            // The gateway may lack the rights for probes and still have those for uploads.
             logger.info(
                 "Could not remove what trying the store out has left",
                 metadata: ["store.error": "\(error.shortDescription)", "store.reason": "\(error.sentence)"])
@@ -109,7 +111,7 @@ package struct UploadCleaner: Sendable {
         for upload in found.uploads {
             try await abort(key: key, upload: upload)
         }
-        // Last, so that a crash before it leaves something by which the rest is found again.
+        // The record goes last, so that after a crash it still leads to the rest.
         try await store.deleteRecord(name: entry.name)
         return .removed(found)
     }
@@ -124,7 +126,7 @@ package struct UploadCleaner: Sendable {
                 }
                 return
             } catch {
-                // Gone is what was wanted, whoever did it.
+                // The upload is gone, which is the goal, even if another cleaner removed it.
                 guard error.reason == .noSuchUpload else { throw error }
                 return
             }
@@ -140,9 +142,9 @@ package struct UploadCleaner: Sendable {
         }
     }
 
-    /// Looks a record's upload up: by its id, or by the session it names where a crash kept the id from the record.
+    /// Finds a record's upload by its id, or by its session if a crash kept the id out of the record.
     ///
-    /// - Parameter key: the record's.
+    /// - Parameter key: the record's key.
     fileprivate func look(
         at record: SessionRecord, under key: ObjectKey, of entry: SessionRecordEntry
     ) async throws(StoreError) -> UnfinishedUpload {
@@ -179,9 +181,9 @@ package struct UploadCleaner: Sendable {
         return found
     }
 
-    /// The uploads that a crash kept out of the key's records, where the store does not name sessions.
+    /// The uploads whose ids a crash kept out of the key's records, in a store that does not name sessions.
     ///
-    /// - Parameter uploads: listed before the records are read: what a record names by then is not among them.
+    /// - Parameter uploads: listed before the records are read. Uploads that a record names by then are excluded.
     private func orphans(
         among uploads: [UploadSummary], under key: ObjectKey, writtenAt written: Date
     ) async throws(StoreError) -> (uploads: [UploadSummary], isUndecided: Bool) {
@@ -200,7 +202,7 @@ package struct UploadCleaner: Sendable {
                 guard error.reason == .noSuchUpload else { throw error }
             }
         }
-        // A record that cannot be read may name any of them.
+        // A record that cannot be read may name any of these uploads.
         let isReadable = entries.allSatisfy { $0.record != nil }
         guard empty.count <= incomplete.count, isReadable else { return ([], !empty.isEmpty) }
         return (empty.filter { Self.canHaveBegun($0, after: written) }, false)
@@ -218,59 +220,59 @@ package struct UploadCleaner: Sendable {
     }
 }
 
-/// An unfinished session as its record and the store tell it.
+/// An unfinished session, from its record and the store.
 package struct UnfinishedUpload: Hashable, Sendable {
     package var device: String
     package var key: String
     package var sessionID: SessionID
-    /// Of the whole file, where it was known.
+    /// Bytes of the whole file; `nil` if the size was unknown.
     package var size: UInt64?
-    /// The upload ids found: none where the upload is gone or was never made, and hardly ever more than one.
+    /// The upload ids found: none if the upload is gone or was never created, and rarely more than one.
     package var uploads: [String]
-    /// Stored parts of all of `uploads`.
+    /// Number of stored parts in all of `uploads`.
     package var partCount: Int
-    /// The sizes of the stored parts, added up.
+    /// Sum of the stored parts' sizes in bytes.
     package var storedBytes: UInt64
-    /// When the newest part was stored or the record written, by the store's clock.
+    /// Time at which the newest part was stored or the record was written, by the store's clock.
     package var lastActive: Date
-    /// There are uploads of the key of which it cannot be told whether one is this session's. They are left alone.
+    /// Whether the key has uploads that may or may not be this session's. The cleaner keeps them.
     package var isUndecided = false
 }
 
-/// One line of what is unfinished.
+/// One entry of a list of unfinished uploads.
 package enum UnfinishedEntry: Sendable {
-    /// With the time since its newest part or its record was written, by the store's clock.
+    /// An unfinished session, with the time since its newest part or its record was written, by the store's clock.
     case upload(UnfinishedUpload, age: Duration)
     /// The record of this name cannot be read.
     case unreadable(name: String)
-    /// The store would not tell about this one's upload.
+    /// The store failed to answer about this session's upload.
     case failed(SessionRecord, StoreError)
 }
 
-/// What `UploadCleaner.clean` did.
+/// The result of `UploadCleaner.clean`.
 package struct CleaningReport: Sendable {
-    /// What could not be removed and why. It is tried again by the next cleaning.
+    /// A session that could not be removed, and why. The next cleaning tries again.
     package struct Failure: Sendable {
         package var record: SessionRecord
         package var error: StoreError
     }
 
-    /// Sessions whose record is gone now, and with it every upload of theirs that could be found.
+    /// Sessions whose record was removed, together with every upload of theirs that the cleaner found.
     package var removed: [UnfinishedUpload] = []
-    /// How long the oldest of them had been left alone.
+    /// Longest inactivity of a removed session; `nil` if no session was removed.
     package var oldestAge: Duration?
-    /// How many remains of trying the store out were removed.
+    /// Number of removed uploads and objects of store probes.
     package var probeCount = 0
-    /// How many were too young, or undecided.
+    /// Number of sessions that were too young or undecided.
     package var keptCount = 0
     package var failed: [Failure] = []
-    /// The bytes that went with what was removed.
+    /// Sum of the removed parts' sizes in bytes.
     package var removedBytes: UInt64 { removed.reduce(0) { $0.addingReportingOverflow($1.storedBytes).partialValue } }
-    /// The names of records that cannot be read. They are never removed: a later version may have written them.
+    /// The names of records that cannot be read. The cleaner keeps them: a later version may have written them.
     package var unreadable: [String] = []
 }
 
-/// What is unfinished, found while it is iterated. The store's clock is read once, at the start.
+/// The unfinished uploads, found during iteration. The store's clock is read once, at the start.
 package struct UnfinishedUploads: AsyncSequence, Sendable {
     package typealias Element = UnfinishedEntry
     package typealias Failure = StoreError
@@ -300,7 +302,7 @@ package struct UnfinishedUploads: AsyncSequence, Sendable {
             guard let record = entry.record else { return .unreadable(name: entry.name) }
             do {
                 let found = try await cleaner.look(at: record, under: ObjectKey(record.key), of: entry)
-                // A clock may run backwards a little or be far out: nothing is younger than new or older than an aeon.
+                // A clock may run backwards or be far wrong: clamp ages to between 0 and 10¹² seconds.
                 let age = Swift.min(Swift.max(0, now.timeIntervalSince(found.lastActive)), 1e12)
                 return .upload(found, age: .seconds(age))
             } catch {

@@ -1,24 +1,24 @@
 package import NIOCore
 package import TransferCommon
 
-/// The bytes of a part or a small object on their way into a store, with what is known of them beforehand.
+/// The bytes of a part or a small object that a store is to write, with their size and digests.
 ///
-/// The digest is known before the first byte, because the device hashes before it offers. The bytes may come as the
-/// device sends them, so the sequence may take long, end early or fail; then nothing may appear in the store.
+/// The digest is known before the first byte, because the device hashes before it offers. The bytes may come while
+/// the device sends them, so the sequence may take long, end early or fail; then the store must not keep anything.
 package struct ObjectBody: Sendable {
-    /// What stores iterate: pieces of any size, empty ones included.
+    /// The type that stores iterate: buffers of any size, including empty ones.
     package typealias Bytes = any AsyncSequence<ByteBuffer, any Error> & Sendable
 
-    /// How many bytes the sequence is to give.
+    /// Number of bytes that the sequence is to give.
     package let byteCount: UInt64
-    /// SHA-256 of exactly these bytes.
+    /// SHA-256 of these bytes.
     package let digest: SHA256Digest
-    /// `nil` where nobody has computed it.
+    /// MD5 of these bytes; `nil` if no device or gateway has computed it.
     package let md5: MD5Digest?
-    /// The bytes themselves.
+    /// The bytes.
     package let bytes: Bytes
 
-    /// - Parameter bytes: may throw whatever it likes; the store throws `.bodyFailed` with that as its cause.
+    /// - Parameter bytes: may throw any error; the store then throws `.bodyFailed` with that error as its cause.
     package init<Source: AsyncSequence & Sendable>(
         byteCount: UInt64, digest: SHA256Digest, md5: MD5Digest? = nil, bytes: Source
     ) where Source.Element == ByteBuffer {
@@ -28,7 +28,7 @@ package struct ObjectBody: Sendable {
         self.bytes = UntypedFailure(base: bytes)
     }
 
-    /// A body that is at hand in memory, and so replayable.
+    /// A body whose bytes are in memory, and which therefore can be sent again.
     package init(buffers: [ByteBuffer], digest: SHA256Digest, md5: MD5Digest? = nil) {
         let byteCount = buffers.reduce(0) { $0 + UInt64($1.readableBytes) }
         self.init(
@@ -36,7 +36,7 @@ package struct ObjectBody: Sendable {
     }
 }
 
-/// Makes sequences alike that differ only in what they may throw.
+/// Erases the failure type of a sequence.
 private struct UntypedFailure<Base: AsyncSequence & Sendable>: AsyncSequence, Sendable
 where Base.Element == ByteBuffer {
     typealias Element = ByteBuffer
@@ -61,7 +61,7 @@ where Base.Element == ByteBuffer {
     }
 }
 
-/// Buffers in memory as a sequence that never waits.
+/// Buffers in memory as a sequence that never suspends.
 private struct BufferSequence: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = Never

@@ -1,18 +1,19 @@
 package import TransferCommon
 import WireProtocol
 
-/// What an object carries about its origin. Fixed when its upload is created, when the root digest is not known yet.
+/// Metadata of an object about its origin. It is fixed when the upload is created; the root digest is not known then.
 package struct ObjectMetadata: Hashable, Sendable {
-    /// Proves, where the store keeps it, which session made the object.
+    /// Identifies the session that made the object, if the store keeps metadata.
     package var sessionID: SessionID
-    /// The size of every part but the last. For an object put at once: the part size its session was opened with.
+    /// Bytes of each part but the last. For an object written by one PutObject, its session's part size.
     package var partBytes: UInt64
-    /// The source file's, as the device reported it. Never used to decide anything but whether a file is the same.
+    /// The source file's modification time as the device reported it. It is used only to decide whether a file is the
+    /// same.
     package var modificationTime: ModificationTime
-    /// SHA-256 of the whole object where it was put at once; `nil` for a multipart upload. Stores fill it in.
+    /// SHA-256 of the whole object if one PutObject wrote it; `nil` for a multipart upload. The store sets it.
     package var partDigest: SHA256Digest?
-    /// What the user chose for those who read the object, its content type among it. Stores keep it for them and need
-    /// not give it back to a gateway: it is no evidence of anything.
+    /// The metadata, including the content type, that the user chose for readers of the object. Stores need not
+    /// return it to a gateway, and it is no evidence.
     package var userMetadata: SessionMetadata
 
     package init(

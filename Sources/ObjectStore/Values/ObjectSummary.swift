@@ -2,21 +2,21 @@ package import FoundationEssentials
 package import NIOCore
 package import TransferCommon
 
-/// What can be said of an object without reading it.
+/// What a store knows of an object without reading it.
 package struct ObjectSummary: Hashable, Sendable {
     package var size: UInt64
-    /// Opaque, with its quotes. `nil` where the store gives none.
+    /// Opaque, with its quotes. `nil` if the store gives none.
     package var etag: String?
-    /// The version id, where the bucket keeps versions.
+    /// The version id, if the bucket keeps versions.
     package var version: String?
-    /// When it was stored, by the store's clock.
+    /// Time of storing, by the store's clock.
     package var modified: Date
-    /// `nil` where the object was made by somebody else or the store forgets metadata.
+    /// `nil` if another program made the object, or if the store keeps no metadata.
     package var metadata: ObjectMetadata?
-    /// What the store can say about the content.
+    /// The store's evidence of the content.
     package var evidence: ObjectEvidence
-    /// Whether the store itself has compared the SHA-256 in `evidence` with the bytes. A digest that stands in the
-    /// metadata is only what a writer said, and a store compares no MD5 that counts.
+    /// Whether the store itself has compared the SHA-256 in `evidence` with the bytes. False for a digest from the
+    /// metadata, which is only the writer's claim, and for every MD5.
     package var isEvidenceChecked: Bool
 
     package init(
@@ -33,25 +33,25 @@ package struct ObjectSummary: Hashable, Sendable {
     }
 }
 
-/// What a store can say about an object's content. Each kind can be computed from a file by somebody who has it.
+/// A store's evidence of an object's content. Each kind can be computed from the file.
 package enum ObjectEvidence: Hashable, Sendable {
     /// SHA-256 over the part digests in order (the root digest), which depends on the part size.
     case compositeSHA256(root: SHA256Digest, partBytes: UInt64, partCount: UInt32)
     /// SHA-256 of the whole object.
     case partDigest(SHA256Digest)
-    /// S3's own ETag, `<MD5 of the parts' MD5s>-<count>`, in lower case and without quotes, however it is written.
+    /// S3's own ETag, `<MD5 of the parts' MD5s>-<count>`, converted to lower case and without quotes.
     case compositeMD5(etag: String, partBytes: UInt64)
-    /// Nothing that can be relied on. Only reading the object tells.
+    /// No reliable evidence. Only reading the object shows its content.
     case none
 }
 
-/// What a store answers when an object has come into being.
+/// A store's answer after it has created an object.
 package struct ObjectReceipt: Hashable, Sendable {
-    /// Opaque, with its quotes. `nil` where the store gives none.
+    /// Opaque, with its quotes. `nil` if the store gives none.
     package var etag: String?
-    /// The version id, where the bucket keeps versions.
+    /// The version id, if the bucket keeps versions.
     package var version: String?
-    /// What the store confirmed about the content.
+    /// The evidence that the store confirmed.
     package var evidence: ObjectEvidence
 
     package init(etag: String?, version: String?, evidence: ObjectEvidence) {
@@ -61,14 +61,14 @@ package struct ObjectReceipt: Hashable, Sendable {
     }
 }
 
-/// An open object: what it is, and its bytes. Replacing the key meanwhile changes neither.
+/// An open object: its summary and its bytes. Replacing the key meanwhile changes neither.
 package struct ObjectReader: Sendable {
-    /// What stores give to iterate. Ends after exactly `summary.size` bytes or throws.
+    /// The type that readers iterate. It ends after exactly `summary.size` bytes, or throws.
     package typealias Bytes = any AsyncSequence<ByteBuffer, StoreError> & Sendable
 
-    /// Describes the object whose bytes these are.
+    /// The summary of the object that has these bytes.
     package let summary: ObjectSummary
-    /// The bytes in pieces of a store's choosing.
+    /// The object's bytes, in buffers of the store's choice.
     package let bytes: Bytes
 
     package init(summary: ObjectSummary, bytes: Bytes) {

@@ -1,69 +1,70 @@
 package import TransferCommon
 import WireProtocol
 
-/// Why a store did not do what it was asked.
+/// Why a store call failed.
 ///
-/// The plain description is one bland sentence without paths, keys or a server's own words, fit for logs and for the
-/// device. `String(reflecting:)` adds the cause.
+/// The plain description is one general sentence without paths, keys or a server's text, so it may go into logs and
+/// to the device. `String(reflecting:)` adds the cause.
 package struct StoreError: Error {
-    /// A bounded vocabulary: what the caller can tell apart and act on.
+    /// A closed set of reasons that callers distinguish and act on.
     package enum Reason: Hashable, Sendable {
-        /// The bucket or directory is missing, or a disk is not mounted. Says nothing about sessions.
+        /// The bucket or directory is missing, or a disk is not mounted. This says nothing about sessions.
         case noSuchBucket
-        /// Completed, aborted or never there. Not a proof of either.
+        /// The upload was completed, was aborted or never existed. The error proves none of the three.
         case noSuchUpload
         /// The store refuses the gateway's credentials or user.
         case denied
         /// No space or quota left.
         case full
-        /// It may work later: disk error, network, server error.
+        /// A disk, network or server error that may pass.
         case unavailable
-        /// The store asks for a pause, of this length where it says one.
+        /// The store asks for a pause; `retryAfter` is its length if the store gives one.
         case throttled(retryAfter: Duration?)
-        /// The bytes that came have another digest than was offered.
+        /// The received bytes have another digest than the offered one.
         case digestMismatch
-        /// More or fewer bytes than were announced.
+        /// The body has more or fewer bytes than announced.
         case sizeMismatch
-        /// These parts are missing, or are not the ones that were named.
+        /// The named parts are missing or differ from the stored ones.
         case invalidParts([PartNumber])
-        /// The condition did not hold: the key holds an object, or another one than was named.
+        /// The condition did not hold: the key holds an object, or another one than the named one.
         case alreadyExists
-        /// The condition named an object, and the key holds none any more.
+        /// The condition named an object, and the key no longer holds one.
         case preconditionGone
-        /// Another request for the key was under way at the same time. What has become of either has to be looked at.
+        /// Another request for the key ran at the same time. The caller must look up the outcome of both.
         case conflict
         /// This store can never hold an object under this key.
         case keyUnsupported
-        /// A part, object or record is larger than the store takes.
+        /// A part, object or record is larger than the store allows.
         case tooLarge
-        /// The store lacks the call or condition.
+        /// The store does not support the call or condition.
         case unsupported
-        /// The body's source failed; the cause says how.
+        /// The body's source failed; the cause is its error.
         case bodyFailed
-        /// Somebody else is completing this upload just now.
+        /// Another caller is completing this upload now.
         case completionInProgress
-        /// It may have happened. Look before doing anything else.
+        /// The call may have taken effect. The caller must look it up before anything else.
         case outcomeUnknown
         /// The calling task was cancelled.
         case cancelled
-        /// What is stored, or what a server answers, makes no sense.
+        /// Stored data or a server's answer is not valid.
         case damaged
     }
 
     package let reason: Reason
     /// One sentence for a person, without paths or secrets.
     package let sentence: String
-    /// What lay beneath, for `String(reflecting:)` only.
+    /// The underlying error, only for `String(reflecting:)`.
     package let cause: (any Error)?
 
-    /// - Parameter sentence: where the reason's own sentence can be bettered.
+    /// - Parameter sentence: replaces the reason's general sentence by a more precise one.
     package init(_ reason: Reason, _ sentence: String? = nil, cause: (any Error)? = nil) {
         self.reason = reason
         self.sentence = sentence ?? reason.sentence
         self.cause = cause
     }
 
-    /// Whether the same call, unchanged, may succeed later. What is worth repeating at once, the store has repeated.
+    /// Whether the same call may succeed later. The store itself has already made the repetitions that are useful at
+    /// once.
     package var isRetryable: Bool {
         switch reason {
         case .full, .unavailable, .throttled, .completionInProgress:
@@ -75,7 +76,7 @@ package struct StoreError: Error {
         }
     }
 
-    /// One of a few words, for metric labels.
+    /// One of a fixed set of words, for metric labels.
     package var shortDescription: String {
         switch reason {
         case .noSuchBucket: "no_such_bucket"
@@ -139,7 +140,7 @@ extension StoreError.Reason {
 }
 
 extension ObjectKey {
-    /// A key that comes from elsewhere, for a call on a store.
+    /// Validates a key from outside; throws a `StoreError` for an invalid one.
     package init(_ text: String) throws(StoreError) {
         do {
             try self.init(validating: text)

@@ -1,30 +1,30 @@
 package import TransferCommon
 
-/// What a store accepts, and how far its own checks can be relied on. Providers differ, so these are data.
+/// What a store accepts, and which of its own checks are reliable. Providers differ, so these are data.
 package struct StoreLimits: Hashable, Sendable {
-    /// The least size of every part but the last.
+    /// Smallest size of every part but the last, in bytes.
     package var partBytesMin: UInt64
-    /// The greatest size of a part, and of an object that is put at once.
+    /// Largest size of a part, and of an object written by one PutObject, in bytes.
     package var partBytesMax: UInt64
-    /// The size of parts where nobody wishes for another one.
+    /// Default part size in bytes.
     package var partBytesAdvised: UInt64 = 8 << 20
-    /// A part or object up to this size stays in memory until its call ends.
+    /// Largest part or object, in bytes, that the store holds in memory until its call ends.
     package var heldBodyBytesMax: UInt64 = 0
-    /// Parts are numbered from 1 to this.
+    /// Highest part number; the lowest is 1.
     package var partsMax: UInt32
-    /// The greatest size of an object.
+    /// Largest object in bytes.
     package var objectBytesMax: UInt64
-    /// The greatest length of a key, in bytes of UTF-8.
+    /// Longest key in bytes of UTF-8.
     package var keyBytesMax: Int
-    /// The greatest size of a session record.
+    /// Largest session record in bytes.
     package var recordBytesMax: Int
-    /// The store has been seen to refuse a body whose SHA-256 differs from the offered one. Where this is false the
-    /// gateway must check before it gives the last bytes away.
+    /// Whether the store was seen to refuse a body whose SHA-256 differs from the offered one. If false, the gateway
+    /// must compare the digest before it sends the last bytes.
     package var checksPartDigests: Bool
-    /// Which conditions the store has been seen to check. One that it ignores is a wish.
+    /// Which conditions the store was seen to check. It may replace an object although another condition fails.
     package var conditions: CheckedConditions
-    /// How long another gateway's completion may go on after the upload has already vanished from sight: so long does
-    /// one look again before one calls a session lost.
+    /// How long another gateway's completion may still run after its upload is no longer listed. The gateway repeats
+    /// its look-up for this long before it reports a session as lost.
     package var completionTimeMax: Duration
 
     package init(

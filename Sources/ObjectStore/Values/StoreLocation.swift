@@ -1,14 +1,14 @@
 import TransferCommon
 import WireProtocol
 
-/// Where a site's objects lie, as an operator writes it: `file:///directory` or `s3://bucket/prefix`.
+/// The location of a site's objects as an operator writes it: `file:///directory` or `s3://bucket/prefix`.
 package enum StoreLocation: Hashable, Sendable {
     /// An absolute path without a slash at its end.
     case file(directory: String)
-    /// `prefix` is empty or ends in a slash, so that it is put before a key as it is.
+    /// `prefix` is empty or ends in a slash, so it can precede a key unchanged.
     case s3(bucket: String, prefix: String)
 
-    /// Reads a location and repairs nothing but a slash too many or too few at its end.
+    /// Parses a location. The only repair is a missing or surplus slash at its end.
     package init(parsing text: String) throws(StoreLocationError) {
         guard !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
             throw StoreLocationError("it contains a control character")
@@ -67,9 +67,10 @@ package enum StoreLocation: Hashable, Sendable {
         return .s3(bucket: bucket, prefix: prefix + "/")
     }
 
-    // By bytes throughout: a sign that combines with a slash or question mark makes another `Character` of it.
+    // These functions work on bytes: a character that combines with a slash or question mark makes another
+    // `Character` of it.
 
-    /// A path without the slashes at its end.
+    /// Removes the slashes at a path's end.
     static func removingSlashesAtEnd(_ text: String) -> String {
         let slashes = text.utf8.reversed().prefix { $0 == ObjectKey.separator }.count
         return String(decoding: text.utf8.dropLast(slashes), as: UTF8.self)
@@ -79,7 +80,8 @@ package enum StoreLocation: Hashable, Sendable {
         text.utf8.contains { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
     }
 
-    /// `nil` where a per cent sign is not followed by two digits, or the bytes are not UTF-8.
+    /// Decodes percent escapes. Returns `nil` if a percent sign is not followed by two digits, or if the bytes are
+    /// not UTF-8.
     private static func decodingPercents(_ text: String) -> String? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
@@ -99,7 +101,7 @@ package enum StoreLocation: Hashable, Sendable {
     }
 }
 
-/// Why a text is no store location. The description is a sentence for the operator that does not repeat the text.
+/// Why a text is not a store location. The description is a sentence for the operator and does not repeat the text.
 package struct StoreLocationError: Error, Hashable, CustomStringConvertible {
     package let description: String
 

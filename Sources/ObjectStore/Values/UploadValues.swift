@@ -1,13 +1,13 @@
 package import FoundationEssentials
 package import TransferCommon
 
-/// A part as the store lists it.
+/// A part as listed by the store.
 package struct ListedPart: Hashable, Sendable {
     package var number: PartNumber
     package var size: UInt64
     /// Opaque, with its quotes.
     package var etag: String
-    /// SHA-256 of the part, where the store keeps it. `nil` says nothing about the part.
+    /// SHA-256 of the part; `nil` if the store keeps none.
     package var digest: SHA256Digest?
     /// When it was stored, by the store's clock.
     package var modified: Date
@@ -21,11 +21,11 @@ package struct ListedPart: Hashable, Sendable {
     }
 }
 
-/// Some of an upload's parts.
+/// One page of an upload's parts.
 package struct PartPage: Hashable, Sendable {
-    /// In the order of their numbers.
+    /// Ascending by part number.
     package var parts: [ListedPart]
-    /// Where the next page begins after; `nil` on the last page.
+    /// The value of `after` for the next page; `nil` on the last page.
     package var next: PartNumber?
 
     package init(parts: [ListedPart], next: PartNumber?) {
@@ -34,12 +34,12 @@ package struct PartPage: Hashable, Sendable {
     }
 }
 
-/// A part as it is named to be joined.
+/// A part as a completion names it.
 package struct CompletedPart: Hashable, Sendable {
     package var number: PartNumber
     package var size: UInt64
     package var digest: SHA256Digest
-    /// What `uploadPart` returned.
+    /// The ETag that `uploadPart` returned.
     package var etag: String
 
     package init(number: PartNumber, size: UInt64, digest: SHA256Digest, etag: String) {
@@ -50,12 +50,12 @@ package struct CompletedPart: Hashable, Sendable {
     }
 }
 
-/// An unfinished upload as the store lists it.
+/// An unfinished upload as listed by the store.
 package struct UploadSummary: Hashable, Sendable {
     package var upload: String
-    /// By the store's clock.
+    /// Time of creation, by the store's clock.
     package var created: Date
-    /// Whose it is, where the store tells. S3 does not.
+    /// The upload's session; `nil` if the store does not name it, as S3.
     package var sessionID: SessionID?
 
     package init(upload: String, created: Date, sessionID: SessionID?) {
@@ -68,7 +68,7 @@ package struct UploadSummary: Hashable, Sendable {
 /// A session record as the store keeps it.
 package struct StoredRecord: Hashable, Sendable {
     package var bytes: [UInt8]
-    /// When it was last written, by the store's clock.
+    /// Time of the last write, by the store's clock.
     package var modified: Date
 
     package init(bytes: [UInt8], modified: Date) {
@@ -77,11 +77,11 @@ package struct StoredRecord: Hashable, Sendable {
     }
 }
 
-/// Some of the records' names.
+/// One page of record names.
 package struct RecordNamePage: Hashable, Sendable {
     /// In the order of their bytes.
     package var names: [String]
-    /// Where the next page begins after; `nil` on the last page.
+    /// The value of `after` for the next page; `nil` on the last page.
     package var next: String?
 
     package init(names: [String], next: String?) {

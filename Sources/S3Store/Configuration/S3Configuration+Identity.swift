@@ -2,14 +2,14 @@ import Cryptography
 import ObjectStore
 package import TransferCommon
 
-// The identity of a store in S3 (specification §11.3): a digest of where its objects are, so that all gateways of a
-// site have the same one without telling each other.
+// The identity of a store in S3 (specification §11.3): a digest of its location, so that all gateways of a site
+// compute the same identity without communicating.
 
 extension S3Configuration {
     private static let identityPurpose = "sluice store v1"
 
-    /// Depends on endpoint, bucket and prefix. Where AWS's endpoint follows from the region, it depends on the
-    /// configured region, not on the one that the store may name later.
+    /// The identity depends on endpoint, bucket and prefix. If AWS's endpoint follows from the region, the identity
+    /// depends on the configured region, not on the one that the store may name later.
     package var identity: StoreIdentity {
         get throws(StoreError) {
             let texts = [Self.identityPurpose, endpoint.origin(region: region), bucket, prefix]

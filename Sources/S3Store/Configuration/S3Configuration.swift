@@ -1,38 +1,38 @@
-/// Who makes sure that the bytes of a part have the digest that was offered.
+/// Who checks that the bytes of a part have the offered digest.
 package enum PartVerification: String, CaseIterable, Hashable, Sendable {
     /// The gateway, unless the store was seen to refuse a wrong part when it was opened.
     case auto
-    /// The gateway in any case.
+    /// Always the gateway.
     case always
-    /// The store alone, on the operator's word.
+    /// Only the store, because the operator says so.
     case store
 }
 
-/// All that an operator can say about an S3 store.
+/// All settings of an S3 store.
 package struct S3Configuration: Sendable {
     package var bucket: String
-    /// Before every key: empty, or ending in a slash.
+    /// Prefix of every key: empty, or ending in a slash.
     package var prefix: String
     package var endpoint: S3Endpoint
-    /// The first guess; a store that names another one is believed once.
+    /// The region to try first. If the store names another region, the client switches once.
     package var region: String
     package var addressing: S3Addressing
     package var verification: PartVerification
     package var provider: S3Provider
-    /// `nil` for the system's.
+    /// The trusted authorities; `nil` for the system's.
     package var authorities: S3Authorities?
     package var timeouts = S3Timeouts()
     package var retries = S3RetryPolicy()
 
     /// - Parameters:
-    ///   - bucket: as `StoreLocation` gives it.
-    ///   - prefix: likewise.
+    /// - bucket: as in `StoreLocation`.
+    /// - prefix: as in `StoreLocation`.
     ///   - endpoint: `http://host:port`, or `nil` for AWS.
-    ///   - region: `nil` for the endpoint's or the provider's own.
-    ///   - addressing: `nil` for the provider's own.
-    ///   - provider: `nil` for the one that the endpoint's host tells.
-    ///   - usualRegion: the one that AWS's variables and files name, for where nothing else does.
-    ///   - authorities: who must have signed the store's certificate; `nil` for those that the system trusts.
+    /// - region: `nil` for the region of the endpoint or of the provider.
+    /// - addressing: `nil` for the provider's default.
+    /// - provider: `nil` for the provider that the endpoint's host belongs to.
+    /// - usualRegion: the region of AWS's variables and files, used if the other settings give none.
+    /// - authorities: the authorities that may sign the store's certificate; `nil` for the system's.
     package init(
         bucket: String, prefix: String = "", endpoint: String? = nil, region: String? = nil,
         addressing: S3Addressing? = nil, verification: PartVerification = .auto, provider: S3Provider? = nil,
@@ -55,7 +55,7 @@ package struct S3Configuration: Sendable {
         self.bucket = bucket
         self.prefix = prefix
         self.endpoint = parsed
-        // A store that has one region and a name of its own for it is in none of AWS's.
+        // A store whose single region has a name of its own is in no AWS region.
         let usual = provider.defaultRegion == S3Provider.aws.defaultRegion ? usualRegion : nil
         self.region = region ?? parsed.region ?? usual ?? provider.defaultRegion
         self.authorities = authorities
@@ -65,34 +65,35 @@ package struct S3Configuration: Sendable {
     }
 }
 
-/// How long a store may be silent.
+/// Time limits for pauses in the exchange with a store.
 package struct S3Timeouts: Hashable, Sendable {
     package var connect = Duration.seconds(10)
     /// From the end of a request to its answer, and between the pieces of an answer.
     package var answer = Duration.seconds(60)
-    /// The same for completing an upload, where stores join the parts before they say a word.
+    /// The same while completing an upload: stores join the parts before they send a first byte.
     package var completion = Duration.seconds(600)
-    /// Between two pieces of a body on its way to the store, whichever side is at fault. Stores drop a request after
-    /// about 20 seconds without a byte.
+    /// Between two pieces of a body on its way to the store, whichever side waits. Stores drop a request after about
+    /// 20 seconds without a byte.
     package var bodyPause = Duration.seconds(60)
 
     package init() {}
 }
 
-/// How a request that may be repeated is repeated.
+/// How often and how fast a request is repeated that may be repeated.
 package struct S3RetryPolicy: Hashable, Sendable {
-    /// The first one included.
+    /// Most attempts, including the first.
     package var attemptsMax = 4
-    /// Before the second attempt; twice as long before each further one, and each time a random share of it.
+    /// Longest delay before the second attempt. The limit doubles with each further attempt; the actual delay is
+    /// random.
     package var delayFirst = Duration.milliseconds(200)
-    /// A store that asks for a longer pause gets it from the caller, not here.
+    /// Largest limit of a delay. If a store asks for a longer pause, the caller waits instead of the client.
     package var delayMax = Duration.seconds(3)
-    /// Shared by all calls.
+    /// Budget that all calls share.
     var budget = S3RetryBudget()
 
     package init() {}
 
-    /// How long to wait after the given attempt, counted from 1.
+    /// Random delay after the given attempt; the first attempt is 1.
     func delay(afterAttempt attempt: Int, using generator: inout some RandomNumberGenerator) -> Duration {
         let longest = min(delayMax, delayFirst * (1 << min(max(attempt - 1, 0), 16)))
         return longest * Double.random(in: 0...1, using: &generator)

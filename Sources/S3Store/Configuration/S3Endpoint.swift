@@ -1,19 +1,19 @@
 import WireProtocol
 
-/// Where a store's interface is: a host, or AWS, whose hosts follow from the region.
+/// The address of a store's interface: a host, or AWS, whose host names follow from the region.
 package struct S3Endpoint: Hashable, Sendable {
     private enum Host: Hashable {
         case fixed(String)
-        /// `s3.<region>.<suffix>`
+        /// The host `s3.<region>.<suffix>`.
         case aws(suffix: String)
     }
 
-    /// Over TLS.
+    /// Whether the endpoint uses TLS.
     let isSecure: Bool
     private let host: Host
-    /// `nil` where it is the scheme's own.
+    /// `nil` for the scheme's default port.
     private let port: UInt16?
-    /// The region that the host names, which the operator then need not.
+    /// The region that the host name contains; `nil` if it contains none.
     package let region: String?
 
     /// AWS itself.
@@ -28,14 +28,14 @@ package struct S3Endpoint: Hashable, Sendable {
         self.region = region
     }
 
-    /// Whether bytes on their way there cannot be changed unseen: under TLS, or without leaving this machine.
+    /// Whether bytes cannot be altered unnoticed on the way to the endpoint: it uses TLS or is on this machine.
     var isProtected: Bool {
         guard !isSecure, case .fixed(let name) = host else { return true }
         let isAddress = name.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
         return name == "localhost" || name == "[::1]" || (isAddress && name.hasPrefix("127."))
     }
 
-    /// Reads `http://host:port` or `https://host`. A path, a query or a user is refused rather than ignored.
+    /// Parses `http://host:port` or `https://host`. It refuses a path, a query or a user instead of ignoring them.
     package init(parsing text: String) throws(S3ConfigurationError) {
         let rest: Substring
         if text.hasPrefix("https://") {
@@ -51,7 +51,7 @@ package struct S3Endpoint: Hashable, Sendable {
         guard authority.utf8.allSatisfy({ Self.isHostByte($0) || $0 == UInt8(ascii: ":") }) else {
             throw S3ConfigurationError("the endpoint is more than a host and a port")
         }
-        // An address of IPv6 stands in brackets and holds colons itself.
+        // An IPv6 address stands in brackets and contains colons.
         let hostEnd = authority.lastIndex(of: "]") ?? authority.startIndex
         let colon = authority[hostEnd...].firstIndex(of: ":")
         let name = String(authority[..<(colon ?? authority.endIndex)]).lowercased()
@@ -73,7 +73,7 @@ package struct S3Endpoint: Hashable, Sendable {
         }
     }
 
-    /// The host without a bucket before it.
+    /// The host name without a bucket.
     package func hostName(region: String) -> String {
         switch host {
         case .fixed(let name): name
@@ -81,17 +81,17 @@ package struct S3Endpoint: Hashable, Sendable {
         }
     }
 
-    /// Scheme, host without a bucket, and the port unless it is the scheme's own: one text for each endpoint.
+    /// Scheme, host without a bucket, and the port unless it is the scheme's default: one text per endpoint.
     func origin(region: String) -> String {
         let usualPort: UInt16 = isSecure ? 443 : 80
         let port = port.flatMap { $0 == usualPort ? nil : ":\($0)" } ?? ""
         return (isSecure ? "https://" : "http://") + hostName(region: region) + port
     }
 
-    /// Where requests for a bucket go.
+    /// The address of requests for a bucket.
     func target(bucket: String, addressing: S3Addressing, region: String) -> S3Target {
         let host = hostName(region: region)
-        // A certificate for *.host does not cover a bucket's name with a dot in it.
+        // A certificate for *.host does not cover a bucket name that contains a dot.
         let isVirtual = addressing == .virtual && !(isSecure && bucket.contains("."))
         let authority = (isVirtual ? "\(bucket).\(host)" : host) + (port.map { ":\($0)" } ?? "")
         return S3Target(
@@ -99,7 +99,7 @@ package struct S3Endpoint: Hashable, Sendable {
             pathPrefix: isVirtual ? "" : "/" + S3Signature.percentEncoded(bucket))
     }
 
-    /// Only such a word becomes part of a host's name, whoever says that it is a region.
+    /// Whether the text may be used as a region. Only such text becomes part of a host name, whatever its source.
     static func isRegion(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
@@ -111,12 +111,12 @@ package struct S3Endpoint: Hashable, Sendable {
             }
     }
 
-    /// What the names of AWS's hosts in this region end with.
+    /// The suffix of AWS's host names in this region.
     static func awsSuffix(of region: String) -> String {
         region.hasPrefix("cn-") ? "amazonaws.com.cn" : "amazonaws.com"
     }
 
-    /// The region, if any, and the rest of AWS's `s3.amazonaws.com` and `s3.<region>.amazonaws.com`.
+    /// Splits AWS's `s3.amazonaws.com` and `s3.<region>.amazonaws.com` into the region, if any, and the suffix.
     private static func partsOfAWS(_ host: String) -> (region: String?, suffix: String)? {
         for suffix in ["amazonaws.com", "amazonaws.com.cn"] where host.hasSuffix("." + suffix) {
             let labels = host.dropLast(suffix.count + 1).split(separator: ".", omittingEmptySubsequences: false)
@@ -137,17 +137,17 @@ package struct S3Endpoint: Hashable, Sendable {
     }
 }
 
-/// A bucket's place on the wire.
+/// The address of a bucket in requests.
 struct S3Target: Hashable {
     /// Scheme, host and port.
     var origin: String
     /// The value of the header `Host`.
     var authority: String
-    /// What stands before a key's slash: nothing, or a slash and the bucket.
+    /// Path before a key's slash: empty, or a slash and the bucket.
     var pathPrefix: String
 }
 
-/// Why a store cannot be set up as asked. The description is a sentence for the operator.
+/// Why a store's settings cannot be used. The description is a sentence for the operator.
 package struct S3ConfigurationError: Error, Hashable, CustomStringConvertible {
     package let description: String
 

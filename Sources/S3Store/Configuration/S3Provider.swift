@@ -2,24 +2,25 @@ package import ObjectStore
 import TransferCommon
 import WireProtocol
 
-/// What is known of a kind of store: data, so that a difference between stores is never a branch in the code.
+/// The known properties of a kind of store. They are data, so that a difference between stores is never a branch in
+/// the code.
 ///
-/// What can be tried out is only a first guess here; `S3Store.open` replaces it by what the store was seen to do.
+/// Properties that can be probed are only a first guess here; `S3Store.open` replaces them by the observed ones.
 package struct S3Provider: Hashable, Sendable {
-    /// How far a condition such as `If-None-Match: *` can be relied on.
+    /// What a store does with a condition such as `If-None-Match: *`.
     package enum Condition: Hashable, Sendable {
         case honoured
-        /// The header does no harm and no good.
+        /// The store accepts the header and ignores the condition.
         case ignored
-        /// The header makes the store refuse the request, so it is not sent.
+        /// The store refuses requests with the header, so the client does not send it.
         case refused
     }
 
-    /// What becomes of the conditions on one kind of request.
+    /// What a store does with the conditions of one kind of request.
     package struct Conditions: Hashable, Sendable {
-        /// `If-None-Match: *`
+        /// The condition `If-None-Match: *`.
         package var ifAbsent: Condition
-        /// `If-Match` with an ETag
+        /// The condition `If-Match` with an ETag.
         package var ifMatch: Condition
 
         package init(ifAbsent: Condition, ifMatch: Condition) {
@@ -31,7 +32,7 @@ package struct S3Provider: Hashable, Sendable {
         package static let ignored = Conditions(ifAbsent: .ignored, ifMatch: .ignored)
         package static let refused = Conditions(ifAbsent: .refused, ifMatch: .refused)
 
-        /// The header that asks for a condition; `nil` where there is none, or the store would refuse the request.
+        /// The header for a condition; `nil` for no condition, and if the store would refuse the request.
         func header(_ condition: PutCondition) -> (name: String, value: String)? {
             switch condition {
             case .none: nil
@@ -45,37 +46,39 @@ package struct S3Provider: Hashable, Sendable {
         }
     }
 
-    /// One word, as an operator may give it.
+    /// One word, as an operator may write it.
     package var name: String
-    /// Endpoint hosts that end so belong to it.
+    /// Endpoint hosts with one of these suffixes belong to this provider.
     package var hostSuffixes: [String] = []
-    /// What it wants to be told where the operator names no region.
+    /// The region in signatures if the operator names none.
     package var defaultRegion = "us-east-1"
     package var addressing = S3Addressing.path
 
     package var partBytesMin: UInt64 = 5 << 20
     package var partBytesMax: UInt64 = 5 << 30
-    /// Where nobody wishes for another size.
+    /// Default part size in bytes.
     package var partBytesAdvised: UInt64 = 8 << 20
     package var partsMax: UInt32 = 10_000
     package var objectBytesMax: UInt64 = 5 << 40
-    /// All parts but the last must have one size. Sluice's always have; this is for those who read the table.
+    /// Whether all parts but the last must have the same size. Sluice's parts always do; the field informs readers of
+    /// this table.
     package var wantsEqualParts = false
     package var completionTimeMax = Duration.seconds(300)
-    /// After how long the store itself removes an unfinished upload; `nil` where it does not by itself.
+    /// Time after which the store itself removes an unfinished upload; `nil` if it never does by default.
     package var uploadExpiry: Duration?
 
-    /// A body that differs from `x-amz-content-sha256` is refused.
+    /// Whether the store refuses a body that differs from `x-amz-content-sha256`.
     package var checksContentSHA256 = false
-    /// Parts are kept with their SHA-256 (`x-amz-checksum-sha256`), checked, and the whole object's composite is told.
+    /// Whether the store checks and keeps each part's SHA-256 (`x-amz-checksum-sha256`) and returns the object's
+    /// composite.
     package var keepsSHA256 = false
-    /// `x-amz-mp-object-size` is compared when an upload is completed.
+    /// Whether the store compares `x-amz-mp-object-size` when an upload is completed.
     package var checksObjectSize = false
-    /// `x-amz-meta-…` headers come back.
+    /// Whether the store returns `x-amz-meta-…` headers.
     package var keepsMetadata = false
-    /// The ETag that a part is answered with is its MD5.
+    /// Whether the ETag in the answer to a part is the part's MD5.
     package var tellsPartMD5 = false
-    /// A multipart object's ETag is the MD5 of its parts' MD5s, and stays.
+    /// Whether a multipart object's ETag is the MD5 of its parts' MD5s, and never changes.
     package var keepsCompositeMD5 = false
     package var putConditions = Conditions.ignored
     package var completeConditions = Conditions.ignored
@@ -85,7 +88,7 @@ package struct S3Provider: Hashable, Sendable {
     }
 }
 
-/// How a bucket is named in a request.
+/// Where a request names the bucket.
 package enum S3Addressing: String, CaseIterable, Hashable, Sendable {
     /// `https://host/bucket/key`
     case path
@@ -94,13 +97,13 @@ package enum S3Addressing: String, CaseIterable, Hashable, Sendable {
 }
 
 extension S3Provider {
-    /// A store that nothing is known of.
+    /// A store of unknown kind.
     package static let generic = S3Provider(name: "generic")
 
     package static let aws = S3Provider(name: "aws") {
         $0.hostSuffixes = [".amazonaws.com", ".amazonaws.com.cn"]
         $0.addressing = .virtual
-        // Since December 2025; AWS's own "50 TB".
+        // AWS's limit of "50 TB" since December 2025.
         $0.objectBytesMax = 10_000 * (5 << 30)
         $0.completionTimeMax = .seconds(600)
         $0.checksContentSHA256 = true
@@ -129,9 +132,9 @@ extension S3Provider {
         $0.putConditions = .honoured
     }
 
-    /// As started without `--keep-etag --object-meta`; with them more is found out by trying.
+    /// JuiceFS started without `--keep-etag --object-meta`; with these options the probe finds more properties.
     package static let juicefs = S3Provider(name: "juicefs") {
-        // It removes an upload only when its object is there.
+        // JuiceFS removes an upload only after its object exists.
         $0.completionTimeMax = .zero
         $0.checksContentSHA256 = true
     }
@@ -143,7 +146,7 @@ extension S3Provider {
         $0.uploadExpiry = .seconds(7 * 86_400)
     }
 
-    /// Google's XML interface.
+    /// Google Cloud Storage's XML interface.
     package static let gcs = S3Provider(name: "gcs") {
         $0.hostSuffixes = ["storage.googleapis.com"]
         $0.defaultRegion = "auto"
@@ -162,19 +165,19 @@ extension S3Provider {
 
     package static let storj = S3Provider(name: "storj") {
         $0.hostSuffixes = [".storjshare.io"]
-        // What lies in smaller pieces costs more to keep and to read.
+        // Smaller parts cost more to keep and to read.
         $0.partBytesAdvised = 64 << 20
     }
 
-    /// All there are, `generic` first.
+    /// All known providers, `generic` first.
     package static let all = [generic, aws, minio, ceph, juicefs, r2, gcs, b2, scaleway, storj]
 
-    /// The provider of this name, in lower case.
+    /// The provider with this lower-case name; `nil` if there is none.
     package static func named(_ name: String) -> S3Provider? {
         all.first { $0.name == name }
     }
 
-    /// The one whose hosts end as this one does, else `generic`.
+    /// The provider with a suffix of this host name, otherwise `generic`.
     package static func of(host: String) -> S3Provider {
         let host = host.lowercased()
         return all.first { $0.hostSuffixes.contains { host.hasSuffix($0) } } ?? generic
@@ -187,8 +190,9 @@ extension S3Provider {
 }
 
 extension S3Provider {
-    /// What is to be said against using the store there: it neither refuses bytes that are not those that were sent nor
-    /// says what it has got, and nothing on the way keeps them from being changed.
+    /// The reason against using this kind of store at an endpoint; `nil` if there is none. There is a reason if the
+    /// store does not refuse altered bytes, does not report what it received, and the connection does not protect the
+    /// bytes.
     package func objection(to endpoint: S3Endpoint) -> StoreError? {
         guard !checksContentSHA256, !tellsPartMD5, !endpoint.isProtected else { return nil }
         let sentence =

@@ -5,8 +5,8 @@ import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// The endpoint that a container finds its task's or pod's credentials at: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` on
-/// the container service's own address, or `AWS_CONTAINER_CREDENTIALS_FULL_URI` anywhere that is safe to ask.
+/// Credentials from the endpoint of a container's task or pod: `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` at the
+/// container service's own address, or `AWS_CONTAINER_CREDENTIALS_FULL_URI` at any safe address.
 package struct ContainerCredentials: S3CredentialSource {
     private static let tokenBytesMax = 64 << 10
 
@@ -14,7 +14,7 @@ package struct ContainerCredentials: S3CredentialSource {
     private let relativeOrigin: String
     private let http = CredentialHTTP(timeLimit: .seconds(5), name: "The container's credentials endpoint")
 
-    /// - Parameter relativeOrigin: what the relative path is relative to; another one than ECS's is for tests.
+    /// - Parameter relativeOrigin: origin for the relative URI. The default is ECS's; tests use another one.
     package init(environment: AWSEnvironment, relativeOrigin: String = "http://169.254.170.2") {
         self.environment = environment
         self.relativeOrigin = relativeOrigin
@@ -52,10 +52,10 @@ package struct ContainerCredentials: S3CredentialSource {
         return address
     }
 
-    /// Whether the authorization may go there: over HTTPS, to this machine, or to the link's addresses that ECS and EKS
-    /// use.
+    /// Whether the authorization token may be sent to this address: HTTPS, this machine, or the link-local addresses
+    /// of ECS and EKS.
     package static func isSafe(_ address: String) -> Bool {
-        // The HTTP client reads addresses with the same parser, so that nothing means one host here and another there.
+        // The HTTP client uses the same parser, so both find the same host in an address.
         guard let url = URL(string: address), let host = url.host(), !host.isEmpty, url.user() == nil else {
             return false
         }
@@ -67,14 +67,16 @@ package struct ContainerCredentials: S3CredentialSource {
 
     private static let linkHosts: Set<String> = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"]
 
-    /// Four numbers, the first of them 127: a name may begin so, too.
+    /// Whether the name is four numbers of which the first is 127. The check counts all four, because a host name may
+    /// begin with 127 too.
     private static func isLoopback(_ name: String) -> Bool {
         let octets = name.split(separator: ".", omittingEmptySubsequences: false)
         return octets.count == 4 && octets[0] == "127"
             && octets.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isNumber } && UInt8($0) != nil }
     }
 
-    /// What to prove ourselves with: the file's content where there is one, since it is replaced while we run.
+    /// The authorization token. A token file takes precedence and is read each time, because it is replaced while the
+    /// process runs.
     private func token() throws(StoreError) -> String? {
         let token: String
         if let file = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] {

@@ -2,9 +2,9 @@ package import Logging
 package import ObjectStore
 import Synchronization
 
-/// The first of several sources that has any. Once one has had some, it alone is asked.
+/// The first of several sources that has credentials. Once a source has returned some, only that source is asked.
 package final class CredentialChain: S3CredentialSource {
-    /// A source, and what an operator calls it.
+    /// A source and its name for operators.
     package struct Link: Sendable {
         package let name: String
         package let source: any S3CredentialSource
@@ -24,10 +24,10 @@ package final class CredentialChain: S3CredentialSource {
         self.logger = logger
     }
 
-    /// Where AWS's tools look, in their order: the environment, a web identity, the shared files, a container's
-    /// endpoint, the machine's metadata service.
+    /// The sources of AWS's own tools, in their order: the environment, a web identity, the shared files, a
+    /// container's endpoint, the machine's metadata service.
     ///
-    /// - Parameter region: the store's, for where the environment names none.
+    /// - Parameter region: the store's region, used if the environment names none.
     package static func standard(
         environment: [String: String], region: String? = nil,
         logger: Logger = Logger(label: "silent") { _ in SwiftLogNoOpLogHandler() }
@@ -46,7 +46,7 @@ package final class CredentialChain: S3CredentialSource {
             ], logger: logger)
     }
 
-    /// - Throws: `.denied` where no source has any.
+    /// - Throws: `.denied` if no source has credentials.
     package func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials? {
         if let link = chosen.withLock({ $0 }) {
             if let credentials = try await link.source.credentials(insteadOf: expired) { return credentials }

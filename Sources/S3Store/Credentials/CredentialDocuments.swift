@@ -1,12 +1,12 @@
 import FoundationEssentials
 
-/// What the servers that hand out credentials answer with, as far as it is read.
+/// The answers of servers that issue credentials, with only the fields that are read.
 package enum CredentialDocuments {
-    /// The JSON of container endpoints and of instance metadata.
+    /// Reads the JSON answer of container endpoints and of instance metadata.
     ///
-    /// - Returns: `nil` where it is none, lacks a key, or says that there are none (`Code`).
+    /// - Returns: `nil` if the bytes are not such an answer, lack a key, or have a `Code` other than success.
     package static func credentials(_ bytes: [UInt8]) -> S3Credentials? {
-        // The parser's error would quote what it could not read, which may be a secret.
+        // The parser's error would quote unreadable text, which may be a secret.
         guard let document = try? JSONDecoder().decode(Document.self, from: Data(bytes)) else { return nil }
         guard document.code.map({ $0 == "Success" }) ?? true else { return nil }
         return credentials(
@@ -14,7 +14,7 @@ package enum CredentialDocuments {
             expiration: document.expiration)
     }
 
-    /// The security token service's XML answer to AssumeRoleWithWebIdentity.
+    /// Reads the security token service's XML answer to AssumeRoleWithWebIdentity.
     package static func assumedRole(_ bytes: [UInt8]) -> S3Credentials? {
         let document = S3XML.decode(AssumedRole.self, from: bytes)
         guard let found = document?.assumeRoleWithWebIdentityResult?.credentials else { return nil }
@@ -23,8 +23,8 @@ package enum CredentialDocuments {
             expiration: found.expiration)
     }
 
-    /// The code of the security token service's refusal: letters and digits only, since the message beside it may quote
-    /// the token that was sent.
+    /// The code of the security token service's refusal. Only letters, digits and dots are allowed, and the message
+    /// is not read, because it may quote the token of the request.
     package static func errorCode(_ bytes: [UInt8]) -> String? {
         guard let code = S3XML.decode(Refusal.self, from: bytes)?.error?.code, (1...64).contains(code.utf8.count),
             code.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") })
@@ -36,7 +36,7 @@ package enum CredentialDocuments {
         id: String?, secret: String?, token: String?, expiration: String?
     ) -> S3Credentials? {
         guard let id, let secret, !id.isEmpty, !secret.isEmpty else { return nil }
-        // A time that cannot be read is one that is not known: the store will say when it is over.
+        // An unreadable time counts as unknown: the store refuses the credentials once they have expired.
         return S3Credentials(
             accessKeyID: id, secretAccessKey: secret, sessionToken: token.flatMap { $0.isEmpty ? nil : $0 },
             expiration: expiration.flatMap { S3Time.date(xml: $0) })
@@ -87,7 +87,7 @@ package enum CredentialDocuments {
 }
 
 extension String {
-    /// Without blanks and line ends around it.
+    /// The text without leading and trailing whitespace.
     var trimmingBlanks: String {
         let isBlank = { (character: Character) in character.isWhitespace }
         guard let first = firstIndex(where: { !isBlank($0) }), let last = lastIndex(where: { !isBlank($0) }) else {

@@ -3,14 +3,14 @@ import NIOCore
 import NIOHTTP1
 import ObjectStore
 
-/// Asks the servers that hand out credentials: one request, no redirects, a short answer, within a time limit.
+/// Sends requests to servers that issue credentials: one request, no redirects, a short answer, a time limit.
 ///
-/// What goes wrong is told without a word of what was sent or came back, since both may be secrets.
+/// Errors quote neither the request nor the answer, because both may contain secrets.
 struct CredentialHTTP: Sendable {
-    /// Longer answers are not read.
+    /// Longest answer in bytes that is read.
     static let answerBytesMax = 64 << 10
 
-    /// A status and what came with it.
+    /// A status and a body.
     struct Answer: Sendable {
         var status: Int
         var body: [UInt8]
@@ -18,14 +18,14 @@ struct CredentialHTTP: Sendable {
 
     private struct TimedOut: Error {}
 
-    /// For the whole exchange, connecting included.
+    /// Time limit of the whole exchange, including connecting.
     let timeLimit: Duration
-    /// Who is asked, as a sentence begins.
+    /// The server's name, as the beginning of a sentence.
     let name: String
 
-    /// Sends a request. A client of its own is made each time: this happens a few times a day.
+    /// Sends a request with a client of its own, because requests are rare: a few per day.
     ///
-    /// - Throws: `.unavailable` where no answer came.
+    /// - Throws: `.unavailable` if no answer arrived.
     func send(
         _ method: HTTPMethod, _ address: String, headers: [(String, String)] = [], body: String = ""
     ) async throws(StoreError) -> Answer {
@@ -42,7 +42,7 @@ struct CredentialHTTP: Sendable {
         settings.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
         let result = await Self.exchange(request, client, within: timeLimit)
-        // What it leaves open, the connection of the answer that was just read or given up, ends by itself.
+        // try?: a connection that `shutdown` leaves open ends by itself, because its answer was read or abandoned.
         try? await client.shutdown()
         do {
             return try result.get()
@@ -68,9 +68,9 @@ struct CredentialHTTP: Sendable {
                     return .failure(error)
                 }
             }
-            // The client's own limits begin anew with each piece of an answer.
+            // The client's own time limits restart with each piece of an answer.
             group.addTask {
-                // Cancelled, it ends early, and so does the request.
+                // try?: a cancelled sleep ends early, and the request ends with it.
                 try? await Task.sleep(for: limit)
                 return .failure(TimedOut())
             }

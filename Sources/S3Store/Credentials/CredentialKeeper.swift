@@ -3,10 +3,10 @@ import Logging
 import ObjectStore
 import Synchronization
 
-/// The credentials that all requests of a store share, renewed ahead of their expiry.
+/// The credentials that all requests of a store share, renewed before they expire.
 ///
-/// At most one task asks the source at any time. While the old ones are good nobody waits for it; otherwise all wait
-/// for the same answer.
+/// At most one task asks the source at a time. Requests do not wait for it while the old credentials are valid;
+/// otherwise all wait for the same answer.
 final class CredentialKeeper: Sendable {
     private typealias Renewal = Task<Result<S3Credentials, StoreError>, Never>
 
@@ -26,7 +26,7 @@ final class CredentialKeeper: Sendable {
         self.logger = logger
     }
 
-    /// Those to sign a request with.
+    /// The credentials for signing a request.
     func credentials() async throws(StoreError) -> S3Credentials {
         let (advice, renewal) = state.withLock { state -> (CredentialLease.Advice, Renewal?) in
             let advice = state.lease.advice(now: clock.now, at: .now)
@@ -44,16 +44,16 @@ final class CredentialKeeper: Sendable {
         }
     }
 
-    /// Asks for others than those that the store has just refused.
+    /// Asks the source for new credentials after the store refused the current ones.
     ///
-    /// - Returns: whether there are any.
-    /// - Throws: where the source did not answer, so that nobody knows.
+    /// - Returns: whether the source has other credentials.
+    /// - Throws: if the source did not answer.
     func renew(insteadOf refused: S3Credentials) async throws(StoreError) -> Bool {
         let renewal = state.withLock { state -> Renewal? in
             guard state.lease.refused(refused) else { return nil }
             switch state.lease.advice(now: clock.now, at: .now) {
             case .waitForRenewal: return pending(&state)
-            // Asked a moment ago; what came of it is told below.
+            // The source was asked a moment ago; its result is used below.
             case .use, .useAndRenew, .fail: return nil
             }
         }
@@ -64,15 +64,15 @@ final class CredentialKeeper: Sendable {
         return false
     }
 
-    /// Ends what is under way. No call may follow.
+    /// Cancels a running renewal. Make no call after this one.
     func shutdown() async {
         let renewal = state.withLock { $0.renewal }
         renewal?.cancel()
         _ = await renewal?.value
     }
 
-    /// The one that is under way, or a new one. Not structured: it serves whoever asks while it runs, and the request
-    /// that began it may be cancelled or not even wait.
+    /// Returns the running renewal, or starts one. It is an unstructured task, because it serves every request that
+    /// arrives while it runs, and the request that started it may be cancelled or need not wait.
     private func pending(_ state: inout State) -> Renewal {
         if let renewal = state.renewal { return renewal }
         let old = state.lease.credentials

@@ -2,23 +2,23 @@ package import FoundationEssentials
 package import ObjectStore
 import TransferCommon
 
-/// When credentials are used and when others are asked for: a pure machine, told the time twice. The store's clock says
-/// what has expired; a clock that nobody sets says when to try again.
+/// Decides when to use credentials and when to ask for new ones: a pure machine with two times. The store's clock
+/// decides about expiry; a monotonic clock decides about the next attempt.
 package struct CredentialLease: Sendable {
-    /// What a request is to do.
+    /// What a request must do.
     package enum Advice: Sendable {
         case use(S3Credentials)
-        /// There is time: others are asked for meanwhile.
+        /// Use these credentials and start a renewal: they are still valid for a while.
         case useAndRenew(S3Credentials)
         case waitForRenewal
-        /// Others were asked for a moment ago, in vain.
+        /// An attempt a moment ago failed.
         case fail(StoreError)
     }
 
     private static let leadMax: TimeInterval = 600
     private static let pauseMax: TimeInterval = 60
 
-    /// The last that were given, refused or not.
+    /// The last received credentials, even if the store has refused them.
     package private(set) var credentials: S3Credentials?
     private var isRefused = false
     private var renewalTime: Date?
@@ -28,9 +28,11 @@ package struct CredentialLease: Sendable {
 
     package init() {}
 
-    /// Asked before each request.
+    /// Returns what a request must do.
     ///
-    /// - Parameter now: by the store's clock.
+    /// - Parameters:
+    ///   - now: by the store's clock.
+    ///   - instant: by a monotonic clock.
     package func advice(now: Date, at instant: ContinuousClock.Instant) -> Advice {
         let mayTry = nextAttempt.map { instant >= $0 } ?? true
         guard let credentials else {
@@ -40,25 +42,26 @@ package struct CredentialLease: Sendable {
         let isOver = isRefused || credentials.expiration.map { now >= $0 } ?? false
         if isOver {
             if mayTry { return .waitForRenewal }
-            // The source had no better ones, so the store may judge; or it did not answer, which is an outage.
+            // If the source returned only the refused credentials, let the store judge them again; if it failed,
+            // report its failure.
             return failure.map { .fail($0) } ?? .use(credentials)
         }
         guard let renewalTime, now >= renewalTime, mayTry else { return .use(credentials) }
         return .useAndRenew(credentials)
     }
 
-    /// The store would not have them.
+    /// Records that the store refused credentials.
     ///
-    /// - Returns: whether these are the ones in use; not, where others have taken their place meanwhile.
+    /// - Returns: whether these are the current credentials; false if new ones have replaced them meanwhile.
     package mutating func refused(_ refused: S3Credentials) -> Bool {
         guard let credentials, credentials.isSame(as: refused) else { return false }
         isRefused = true
         return true
     }
 
-    /// The source has answered.
+    /// Records the source's answer.
     ///
-    /// - Parameter jitter: 0...1, so that gateways that began together do not ask together.
+    /// - Parameter jitter: 0...1, so that gateways that started together do not renew together.
     package mutating func received(
         _ new: S3Credentials, now: Date, at instant: ContinuousClock.Instant, jitter: Double
     ) {
@@ -71,7 +74,8 @@ package struct CredentialLease: Sendable {
         }
         isRefused = isRefused && isSame
         if isRefused || lifetime.map({ $0 <= 0 }) ?? false {
-            // Of no use yet: not asked again with every request.
+            // The new credentials are refused or expired: wait before asking again, instead of asking with each
+            // request.
             postpone(from: instant, jitter: jitter)
         } else {
             vainAttempts = 0
@@ -79,13 +83,14 @@ package struct CredentialLease: Sendable {
         }
     }
 
-    /// The source has none, or did not answer. What worked once is expected to work again.
+    /// Records that the source has no credentials or did not answer. After an earlier success the failure counts as
+    /// temporary.
     package mutating func failed(_ error: StoreError, at instant: ContinuousClock.Instant, jitter: Double) {
         failure = credentials == nil ? error : StoreError(.unavailable, error.sentence, cause: error)
         postpone(from: instant, jitter: jitter)
     }
 
-    /// What the last attempt failed with, as requests are told.
+    /// The error of the last attempt, as requests receive it.
     package var lastFailure: StoreError? { failure }
 
     private mutating func postpone(from instant: ContinuousClock.Instant, jitter: Double) {

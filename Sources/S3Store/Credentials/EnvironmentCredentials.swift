@@ -1,6 +1,6 @@
 package import ObjectStore
 
-/// The variables by which AWS's tools are told of credentials and regions.
+/// The environment variables that configure AWS's tools.
 package struct AWSEnvironment: Sendable {
     private let variables: [String: String]
 
@@ -8,22 +8,22 @@ package struct AWSEnvironment: Sendable {
         self.variables = variables
     }
 
-    /// `nil` where the variable is missing or empty, which counts as the same.
+    /// `nil` if the variable is missing or empty.
     package subscript(name: String) -> String? {
         variables[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// `AWS_REGION`, and the name that the command line tool had for it first.
+    /// `AWS_REGION`, or the older `AWS_DEFAULT_REGION` of the command line tool.
     var region: String? { self["AWS_REGION"] ?? self["AWS_DEFAULT_REGION"] }
 }
 
 extension AWSEnvironment: CustomStringConvertible, CustomReflectable {
-    /// Nothing of what it holds: the secrets are among it.
+    /// The description hides the variables, because they include secrets.
     package var description: String { "AWSEnvironment" }
     package var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
 }
 
-/// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
+/// Credentials from `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
 package struct EnvironmentCredentials: S3CredentialSource {
     private let environment: AWSEnvironment
 

@@ -1,15 +1,15 @@
 import NIOHTTP1
 package import ObjectStore
 
-/// The credentials of the role of the machine, from its metadata service in the second version, where a token is asked
-/// for first. The first version, which answers anybody who makes us send a GET, is not spoken.
+/// The credentials of the machine's role, from its metadata service in version 2, which requires a token. Version 1
+/// is not supported: it answers every GET, also one that an attacker makes this process send.
 package struct InstanceCredentials: S3CredentialSource {
     private let environment: AWSEnvironment
     private static let name = "The instance metadata service"
-    /// Whether there is a service is found out fast: a machine that has one answers at once, and one that has none must
-    /// not wait for it.
+    /// The client of the first request, with a short time limit: a machine with the service answers at once, and one
+    /// without it must not wait.
     private let first: CredentialHTTP
-    /// A service that is there may be busy.
+    /// The client of later requests, with a longer time limit, because the service may be busy.
     private let http = CredentialHTTP(timeLimit: .seconds(10), name: name)
 
     package init(environment: AWSEnvironment) {
@@ -23,7 +23,7 @@ package struct InstanceCredentials: S3CredentialSource {
         let folder = "\(origin)/latest/meta-data/iam/security-credentials/"
         let headers = [("x-aws-ec2-metadata-token", token)]
         let roles = try await http.send(.GET, folder, headers: headers)
-        // A machine without a role.
+        // The machine has no role.
         if roles.status == 404 { return nil }
         let names = String(decoding: roles.body, as: UTF8.self).split(whereSeparator: \.isNewline)
         guard roles.status == 200, let role = names.first.map({ String($0).trimmingBlanks }), !role.isEmpty else {
@@ -36,7 +36,7 @@ package struct InstanceCredentials: S3CredentialSource {
         return credentials
     }
 
-    /// - Returns: `nil` where the operator has switched it off.
+    /// - Returns: `nil` if the operator has disabled the service.
     package static func origin(_ environment: AWSEnvironment) -> String? {
         guard environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else { return nil }
         if let endpoint = environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] {
@@ -46,7 +46,7 @@ package struct InstanceCredentials: S3CredentialSource {
         return isIPv6 ? "http://[fd00:ec2::254]" : "http://169.254.169.254"
     }
 
-    /// - Returns: `nil` where there is no such service, or one that is switched off for us.
+    /// - Returns: `nil` if the machine has no such service, or if the service refuses this process.
     private func token(at origin: String) async throws(StoreError) -> String? {
         let answer: CredentialHTTP.Answer
         do {

@@ -1,13 +1,13 @@
 package import FoundationEssentials
 package import ObjectStore
 
-/// What requests are signed with.
+/// Credentials that sign requests.
 package struct S3Credentials: Hashable, Sendable {
     package var accessKeyID: String
     package var secretAccessKey: String
-    /// Comes with temporary credentials and goes into every request.
+    /// Token of temporary credentials; every request carries it.
     package var sessionToken: String?
-    /// `nil` for those that last.
+    /// Time of expiry; `nil` if the credentials do not expire.
     package var expiration: Date?
 
     package init(
@@ -19,21 +19,21 @@ package struct S3Credentials: Hashable, Sendable {
         self.expiration = expiration
     }
 
-    /// Both sign alike, whatever is said of how long they are good for.
+    /// Whether both sign alike; the expiry does not count.
     func isSame(as other: S3Credentials) -> Bool {
         accessKeyID == other.accessKeyID && secretAccessKey == other.secretAccessKey
             && sessionToken == other.sessionToken
     }
 
-    /// Nothing in them would end the line of a header: the HTTP client refuses such a request, and tells why with the
-    /// header's value.
+    /// Whether all characters are allowed in a header's value. The HTTP client refuses a request with other
+    /// characters, and its error quotes the header.
     var isPrintable: Bool {
         [accessKeyID, secretAccessKey, sessionToken ?? ""].allSatisfy { text in
             text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
         }
     }
 
-    /// A server's text without what signs, should it have been told back to us.
+    /// A server's text without the secrets, in case the server quotes them.
     func redacted(_ text: String) -> String {
         var text = text
         for secret in [secretAccessKey, sessionToken ?? ""] where !secret.isEmpty {
@@ -44,24 +44,24 @@ package struct S3Credentials: Hashable, Sendable {
 }
 
 extension S3Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// The key's id only: neither logs nor `dump` may show what signs.
+    /// Only the key's id: neither logs nor `dump` may show the secrets.
     package var description: String { "S3Credentials(\(accessKeyID))" }
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, children: ["accessKeyID": accessKeyID]) }
 }
 
-/// Where credentials come from.
+/// A source of credentials.
 package protocol S3CredentialSource: Sendable {
-    /// The credentials as of now.
+    /// Returns the current credentials.
     ///
-    /// - Parameter expired: those that the store has just refused, so that a source which keeps a copy looks again.
-    /// - Returns: `nil` where this source has none.
-    /// - Throws: `.denied` with a sentence for the operator where there are some that cannot be used, `.unavailable`
-    ///   where it may be different in a while.
+    /// - Parameter expired: credentials that the store has just refused, so that a source with a cache reads again.
+    /// - Returns: `nil` if this source has none.
+    /// - Throws: `.denied` with a sentence for the operator if the source's credentials cannot be used;
+    ///   `.unavailable` if a later call may succeed.
     func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials?
 }
 
-/// Credentials that are given once and never change.
+/// Credentials that never change.
 package struct FixedCredentials: S3CredentialSource {
     private let credentials: S3Credentials
 

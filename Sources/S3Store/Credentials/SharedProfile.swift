@@ -4,15 +4,15 @@ import SystemSupport
 
 /// One profile of the two files that AWS's tools share: `~/.aws/credentials` and `~/.aws/config`.
 ///
-/// `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` name others, `AWS_PROFILE` another profile than `default`. The
-/// files are read whenever they are asked, so that renewed ones are seen.
+/// `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE` name other files, `AWS_PROFILE` names another profile than
+/// `default`. The files are read for each call, so that renewed credentials are seen.
 package struct SharedProfile: Sendable {
     private static let bytesMax = 1 << 20
 
     private let credentialsPath: String?
     private let configurationPath: String?
     private let name: String
-    /// A profile that was asked for by name must be there.
+    /// Whether the operator named the profile; a named profile must exist.
     private let isChosen: Bool
 
     package init(environment: AWSEnvironment) {
@@ -23,10 +23,10 @@ package struct SharedProfile: Sendable {
         self.isChosen = environment["AWS_PROFILE"] != nil
     }
 
-    /// What both files say of the profile; the credentials file wins, as in AWS's tools.
+    /// The profile's settings from both files; the credentials file takes precedence, as in AWS's tools.
     ///
-    /// - Returns: `nil` where neither has it and nobody asked for it by name.
-    /// - Throws: `.denied` where a file cannot be read, or lacks the profile that was asked for.
+    /// - Returns: `nil` if neither file has the profile and the operator did not name it.
+    /// - Throws: `.denied` if a file cannot be read, or if the named profile is missing.
     package func settings() throws(StoreError) -> [String: String]? {
         let configuration = try configurationPath.flatMap { path throws(StoreError) in try text(of: path) }
         let credentials = try credentialsPath.flatMap { path throws(StoreError) in try text(of: path) }
@@ -44,14 +44,14 @@ package struct SharedProfile: Sendable {
         return found
     }
 
-    /// The region that AWS's tools would take: the environment's, else the profile's.
+    /// The region that AWS's tools would use: the environment's, otherwise the profile's.
     package static func region(_ variables: [String: String]) -> String? {
         let environment = AWSEnvironment(variables)
-        // Files that cannot be used are complained of when credentials are looked for in them.
+        // try?: the look-up of credentials reads the same files and reports their errors.
         return environment.region ?? (try? SharedProfile(environment: environment).settings())?["region"]
     }
 
-    /// - Returns: `nil` where there is no such file.
+    /// - Returns: `nil` if the file does not exist.
     private func text(of path: String) throws(StoreError) -> String? {
         do {
             let bytes = try BoundedFile.read(path, bytesMax: Self.bytesMax, access: .anyone)
@@ -62,10 +62,10 @@ package struct SharedProfile: Sendable {
         }
     }
 
-    /// The settings of one `[section]`, their names in lower case. Later lines win, as in AWS's tools. Indented lines
-    /// below a name without a value are that setting's own and are passed over.
+    /// Returns the settings of one `[section]`, with lower-case names. Later lines take precedence, as in AWS's
+    /// tools. Indented lines below a name without a value are nested settings and are skipped.
     ///
-    /// - Returns: `nil` where there is no such section.
+    /// - Returns: `nil` if there is no such section.
     package static func settings(of section: String, in text: String) -> [String: String]? {
         var settings: [String: String]?
         var isWithin = false
@@ -87,7 +87,7 @@ package struct SharedProfile: Sendable {
         return settings
     }
 
-    /// A section's name may stand in quotation marks, and any number of blanks after the word `profile`.
+    /// Compares section headers. A name may be quoted, and any number of blanks may follow the word `profile`.
     private static func isHeader(_ header: Substring, of section: String) -> Bool {
         let words = { (text: Substring) in text.split(whereSeparator: { $0 == " " || $0 == "\t" }) }
         return words(header).joined(separator: " ").filter { $0 != "\"" } == words(section[...]).joined(separator: " ")

@@ -1,6 +1,6 @@
 package import ObjectStore
 
-/// The access key of a shared profile, or the role that it names with a web identity.
+/// The access key of a shared profile, or the role that the profile assumes with a web identity.
 package struct SharedProfileCredentials: S3CredentialSource {
     private let profile: SharedProfile
     private let service: SecurityTokenService
@@ -29,7 +29,8 @@ package struct SharedProfileCredentials: S3CredentialSource {
         return nil
     }
 
-    /// Ways to credentials that profiles may ask for. Passing over them would try something that nobody meant.
+    /// Settings of unsupported ways to credentials. A profile with one is refused: skipping it would use credentials
+    /// that the operator did not intend.
     private static let unsupported = [
         "role_arn", "credential_process", "sso_session", "sso_start_url", "login_session",
     ]

@@ -2,20 +2,21 @@ import NIOHTTP1
 package import ObjectStore
 import SystemSupport
 
-/// A role, and the file whose token proves who may take it on.
+/// A role, and the file with the token that permits assuming the role.
 struct WebIdentity: Sendable {
     var roleARN: String
     var tokenFile: String
-    /// What the role's log calls us; `nil` for a name of ours.
+    /// Session name in the role's log; `nil` for a default of this program.
     var sessionName: String?
 }
 
-/// `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN`, `AWS_ROLE_SESSION_NAME`: how Kubernetes on AWS gives a pod its role.
+/// Credentials from `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_ARN` and `AWS_ROLE_SESSION_NAME`, with which Kubernetes
+/// on AWS gives a pod its role.
 package struct WebIdentityCredentials: S3CredentialSource {
     private let environment: AWSEnvironment
     private let service: SecurityTokenService
 
-    /// - Parameter region: the store's, for where the environment names none.
+    /// - Parameter region: the store's region, used if the environment names none.
     package init(environment: AWSEnvironment, region: String? = nil) {
         self.environment = environment
         self.service = SecurityTokenService(environment: environment, region: region)
@@ -32,7 +33,7 @@ package struct WebIdentityCredentials: S3CredentialSource {
     }
 }
 
-/// AWS's security token service, and what speaks like it.
+/// AWS's security token service, and services with the same interface.
 package struct SecurityTokenService: Sendable {
     private static let tokenBytesMax = 64 << 10
 
@@ -45,8 +46,8 @@ package struct SecurityTokenService: Sendable {
         self.region = region
     }
 
-    /// Asks for the role. The request is not signed: the token is what counts. It is read anew each time, since its
-    /// file is replaced while we run.
+    /// Assumes the role. The request is authenticated by the token and not signed. The token's file is read each
+    /// time, because it is replaced while the process runs.
     func credentials(for identity: WebIdentity) async throws(StoreError) -> S3Credentials {
         let answer = try await http.send(
             .POST, origin + "/", headers: [("content-type", "application/x-www-form-urlencoded")],
@@ -62,7 +63,7 @@ package struct SecurityTokenService: Sendable {
         return credentials
     }
 
-    /// `AWS_ENDPOINT_URL_STS`, else the service of the region, else the one that every region has.
+    /// `AWS_ENDPOINT_URL_STS`, otherwise the service of the region, otherwise the global service.
     package var origin: String {
         if let endpoint = environment["AWS_ENDPOINT_URL_STS"] {
             return endpoint.hasSuffix("/") ? String(endpoint.dropLast()) : endpoint

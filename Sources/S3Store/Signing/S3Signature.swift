@@ -2,19 +2,19 @@ package import Cryptography
 import TransferCommon
 import WireProtocol
 
-/// Signature version 4 as pure functions of a request, as "Signature Calculations for the Authorization Header" in
-/// AWS's S3 reference has it. What is particular to S3: the path is encoded once and never normalised.
+/// Signature version 4 as pure functions of a request, following "Signature Calculations for the Authorization
+/// Header" in AWS's S3 reference. S3's own rules: the path is encoded once and never normalised.
 package enum S3Signature {
-    /// What is signed of a request.
+    /// The signed fields of a request.
     package struct Subject: Sendable {
         package var method: String
-        /// Encoded as it goes over the wire, beginning with a slash.
+        /// The encoded path as sent, beginning with a slash.
         package var path: String
-        /// Not encoded yet, in any order. A parameter without a value has an empty one.
+        /// Parameters before encoding, in any order. A parameter without a value has an empty one.
         package var query: [(name: String, value: String)]
-        /// All of those that are signed, in any order and case.
+        /// All signed headers, in any order and case.
         package var headers: [(name: String, value: String)]
-        /// The body's SHA-256 in hexadecimal digits, or one of the words that stand for it.
+        /// The body's SHA-256 in hexadecimal digits, or one of S3's words that replace it.
         package var payload: String
 
         package init(
@@ -29,7 +29,7 @@ package enum S3Signature {
         }
     }
 
-    /// The request in the one form that both sides can rebuild.
+    /// The request in the canonical form that client and store both compute.
     package static func canonicalRequest(_ subject: Subject) -> String {
         canonicalRequest(subject, canonicalHeaders(subject.headers))
     }
@@ -56,9 +56,9 @@ package enum S3Signature {
         }
     }
 
-    /// What the key signs.
+    /// The text that the key signs.
     ///
-    /// - Parameter timestamp: as in `x-amz-date`, `20130524T000000Z`.
+    /// - Parameter timestamp: the value of `x-amz-date`, such as `20130524T000000Z`.
     package static func stringToSign(
         _ canonicalRequest: String, timestamp: String, scope: String
     ) throws(CryptographyError) -> String {
@@ -79,7 +79,7 @@ package enum S3Signature {
         return value
     }
 
-    /// The parameters encoded, in the order of their bytes, with an equals sign each.
+    /// The encoded parameters in the order of their bytes, each with an equals sign.
     package static func canonicalQuery(_ query: [(name: String, value: String)]) -> String {
         let encoded = query.map { (name: percentEncoded($0.name), value: percentEncoded($0.value)) }
         let ordered = encoded.sorted { left, right in
@@ -90,9 +90,9 @@ package enum S3Signature {
         return ordered.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
     }
 
-    /// Every byte but `A-Z a-z 0-9 - . _ ~` as a per cent sign and two digits.
+    /// Encodes every byte except `A-Z a-z 0-9 - . _ ~` as a percent sign and two digits.
     ///
-    /// - Parameter keepingSlashes: for paths, whose slashes stand for themselves.
+    /// - Parameter keepingSlashes: leaves slashes unencoded, for paths.
     package static func percentEncoded(_ text: String, keepingSlashes: Bool = false) -> String {
         func isKept(_ byte: UInt8) -> Bool { isUnreserved(byte) || keepingSlashes && byte == UInt8(ascii: "/") }
         guard !text.utf8.allSatisfy(isKept) else { return text }
@@ -119,12 +119,12 @@ package enum S3Signature {
         }
     }
 
-    /// Names in lower case and in order; values trimmed, with single spaces, those of one name joined by commas.
+    /// Lower-case names in order; trimmed values with single spaces; values of one name joined by commas.
     private static func canonicalHeaders(
         _ headers: [(name: String, value: String)]
     ) -> [(name: String, value: String)] {
         let named = headers.map { (name: $0.name.lowercased(), value: trimmed($0.value)) }
-        // Nobody promises that sorting keeps the order of those of one name.
+        // Compare indices too: Swift does not document its sort as stable.
         let order = named.indices.sorted { left, right in
             named[left].name == named[right].name
                 ? left < right : named[left].name.utf8.lexicographicallyPrecedes(named[right].name.utf8)
@@ -148,15 +148,16 @@ package enum S3Signature {
     }
 }
 
-/// The key that signs the requests of one day in one region. Making it takes four hashes, so it is kept for the day.
+/// The key that signs the requests of one day in one region. It takes four hashes to compute, so it is kept for the
+/// day.
 package struct S3SigningKey: Sendable {
-    /// `<day>/<region>/<service>/aws4_request`: what the key is good for, as signatures name it.
+    /// `<day>/<region>/<service>/aws4_request`: the scope of the key, as signatures name it.
     package let scope: String
     private let key: HMACSHA256
 
     /// - Parameters:
-    ///   - day: as in `x-amz-date`, `20130524`.
-    ///   - service: anything but `s3` is for AWS's general test vectors.
+    /// - day: the first eight digits of `x-amz-date`, such as `20130524`.
+    /// - service: `s3`; AWS's general test vectors use others.
     package init(
         secretAccessKey: String, day: String, region: String, service: String = "s3"
     ) throws(CryptographyError) {
@@ -168,14 +169,14 @@ package struct S3SigningKey: Sendable {
         self.scope = "\(day)/\(region)/\(service)/aws4_request"
     }
 
-    /// In hexadecimal digits.
+    /// The signature in hexadecimal digits.
     package func signature(of stringToSign: String) throws(CryptographyError) -> String {
         try key.code(of: stringToSign).description
     }
 }
 
 extension S3SigningKey: CustomStringConvertible, CustomReflectable {
-    /// The scope only: who has the bytes can sign.
+    /// Only the scope, because the key's bytes would let a reader sign.
     package var description: String { "S3SigningKey(\(scope))" }
     package var customMirror: Mirror { Mirror(self, children: ["scope": scope]) }
 }

@@ -18,7 +18,7 @@ extension S3Store {
         }
     }
 
-    /// - Parameter key: in the bucket.
+    /// - Parameter key: the whole key in the bucket.
     func completeUpload(
         at key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
@@ -30,7 +30,7 @@ extension S3Store {
         if let header = provider.completeConditions.header(condition) { request.headers.append(header) }
         let (sent, client, body) = (request, self.client, ByteBuffer(string: document(of: parts)))
         let response = try await withCommitment { (commitment) -> Result<S3Response, StoreError> in
-            // Once it is under way nobody can tell what it has done but its answer.
+            // From here on only the store's answer says whether the completion took effect.
             guard commitment.commit() else { return .failure(StoreError(.cancelled)) }
             do throws(StoreError) {
                 return .success(try await client.send(sent, body: body))
@@ -41,19 +41,19 @@ extension S3Store {
         guard let document = S3XML.decode(S3Documents.Completed.self, from: response.body) else {
             throw StoreError(.outcomeUnknown, "The store's answer does not say what has become of the upload.")
         }
-        // Ceph's first answer has an empty one.
+        // Ceph's first answer has an empty ETag.
         let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag")
         return ObjectReceipt(
             etag: etag, version: Self.version(of: response.headers),
             evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256))
     }
 
-    /// What is wrong with a list whatever the store holds.
+    /// Checks a list of parts by rules that need no look at the store.
     private static func check(_ parts: [CompletedPart], size: UInt64) throws(StoreError) {
         var sum: UInt64 = 0
         for (index, part) in parts.enumerated() {
             guard let number = PartNumber(UInt32(clamping: index + 1)) else { break }
-            // The missing one, where the list has a gap.
+            // Name the missing part if the list has a gap.
             guard part.number == number else { throw StoreError(.invalidParts([number])) }
             let isLast = index == parts.count - 1
             guard part.size == parts[0].size || (isLast && part.size < parts[0].size) else {
@@ -79,7 +79,7 @@ extension S3Store {
         return text + "</CompleteMultipartUpload>"
     }
 
-    /// The store says that parts are wrong, and not which.
+    /// Finds the wrong parts by listing the stored ones, because the store does not name them.
     private func differing(
         _ parts: [CompletedPart], key: ObjectKey, upload: String, cause: StoreError
     ) async throws(StoreError) -> StoreError {
@@ -89,16 +89,16 @@ extension S3Store {
             guard let found = listed[part.number] else { return true }
             return found.size != part.size || bare(found.etag) != bare(part.etag)
         }
-        // Where all agree the store must mean another thing than it says. Then none can be relied on.
+        // If all parts agree with the listing, the store's error is misleading, and no part can be relied on.
         return StoreError(.invalidParts((wrong.isEmpty ? parts : wrong).map(\.number)), cause: cause.cause)
     }
 
-    /// Some stores write ETags with quotes in one place and without in another.
+    /// The ETag without quotes: some stores quote it in one place and not in another.
     private func bare(_ etag: String) -> [UInt8] {
         etag.utf8.filter { $0 != UInt8(ascii: "\"") }
     }
 
-    /// What the answer says about the content, as far as the object itself will say it later.
+    /// The evidence in the answer, if the object itself will later have the same evidence.
     private func evidence(of parts: [CompletedPart], etag: String?, checksum: String?) -> ObjectEvidence {
         guard let first = parts.first else { return .none }
         if provider.keepsSHA256, let checksum, let (root, count) = Self.compositeSHA256(checksum) {

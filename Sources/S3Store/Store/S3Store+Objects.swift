@@ -12,8 +12,8 @@ extension S3Store {
         return try summary(of: headers)
     }
 
-    /// - Parameter key: in the bucket.
-    /// - Returns: `nil` where there is no object.
+    /// - Parameter key: the whole key in the bucket.
+    /// - Returns: `nil` if there is no object.
     func head(at key: String) async throws(StoreError) -> HTTPHeaders? {
         var request = S3Request(.HEAD, key: key)
         if provider.keepsSHA256 { request.headers.append(("x-amz-checksum-mode", "ENABLED")) }
@@ -21,7 +21,8 @@ extension S3Store {
             return try await client.send(request).headers
         } catch {
             guard error.isNotFound(afterHead: true) else { throw error }
-            // HEAD does not say what is missing. A bucket that has answered once is taken to be there.
+            // HEAD's 404 does not say whether key or bucket is missing. Once the bucket has answered, assume that it
+            // exists.
             if !client.hasSeenBucket { _ = try await client.send(S3Request(.HEAD, key: nil)) }
             return nil
         }
@@ -33,7 +34,7 @@ extension S3Store {
         try await putObject(at: try writableKey(key), body: body, metadata: metadata, condition: condition)
     }
 
-    /// - Parameter key: in the bucket.
+    /// - Parameter key: the whole key in the bucket.
     func putObject(
         at key: String, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
@@ -89,7 +90,7 @@ extension S3Store {
         return headers
     }
 
-    /// Without the user's, which only readers need.
+    /// The gateways' own metadata, without the user's, which only readers of the object need.
     static func metadata(of headers: HTTPHeaders) -> ObjectMetadata? {
         guard let session = headers.value("x-amz-meta-sluice-session").flatMap({ SessionID($0) }),
             let partBytes = headers.value("x-amz-meta-sluice-part-bytes").flatMap({ UInt64($0) }),
@@ -117,7 +118,7 @@ extension S3Store {
     }
 
     static func version(of headers: HTTPHeaders) -> String? {
-        // A bucket whose versions are suspended calls all of them so.
+        // A bucket with suspended versioning gives every version this id.
         headers.value("x-amz-version-id").flatMap { $0 == "null" ? nil : $0 }
     }
 
@@ -133,7 +134,7 @@ extension S3Store {
             isEvidenceChecked: checked != nil)
     }
 
-    /// The SHA-256 that the store has checked; `nil` where it keeps none.
+    /// The evidence with a SHA-256 that the store has checked; `nil` if it keeps none.
     private func checkedEvidence(of headers: HTTPHeaders, metadata: ObjectMetadata?) -> ObjectEvidence? {
         guard provider.keepsSHA256, let checksum = headers.value("x-amz-checksum-sha256") else { return nil }
         if let (root, count) = Self.compositeSHA256(checksum), let metadata {
@@ -145,10 +146,10 @@ extension S3Store {
         return .partDigest(digest)
     }
 
-    /// What else the headers say about the content: the strongest that this store is known to tell truly.
+    /// The strongest other evidence in the headers that this store is known to report correctly.
     private func toldEvidence(of headers: HTTPHeaders, metadata: ObjectMetadata?) -> ObjectEvidence {
         if let digest = metadata?.partDigest { return .partDigest(digest) }
-        // Encrypted under a key, an ETag has the same form and is no MD5.
+        // With encryption under a key, an ETag of the same form is not an MD5.
         let encryption = headers.value("x-amz-server-side-encryption")
         let isPlain = encryption == nil || encryption == "AES256"
         if provider.keepsCompositeMD5, isPlain, let metadata,
@@ -160,7 +161,7 @@ extension S3Store {
         return .none
     }
 
-    /// Reads `<base64>-<part count>`.
+    /// Parses `<base64>-<part count>`.
     static func compositeSHA256(_ text: String) -> (root: SHA256Digest, partCount: UInt32)? {
         guard let hyphen = text.lastIndex(of: "-"), let count = UInt32(text[text.index(after: hyphen)...]), count > 0,
             let root = sha256(base64: String(text[..<hyphen]))
@@ -172,9 +173,9 @@ extension S3Store {
         Data(base64Encoded: text).flatMap { SHA256Digest(bytes: $0) }
     }
 
-    /// Reads `"<32 hexadecimal digits>-<part count>"`; `nil` where it is another ETag.
+    /// Parses `"<32 hexadecimal digits>-<part count>"`; returns `nil` for any other ETag.
     ///
-    /// - Returns: the ETag without quotes and in lower case, and the count.
+    /// - Returns: the ETag in lower case without quotes, and the part count.
     static func compositeMD5(etag: String) -> (etag: String, partCount: UInt32)? {
         let bare = etag.filter { $0 != "\"" }.lowercased()
         let halves = bare.split(separator: "-", omittingEmptySubsequences: false)
@@ -186,9 +187,10 @@ extension S3Store {
 }
 
 extension StoreError {
-    /// The store says of an object that there is none.
+    /// Whether the store says that there is no object.
     ///
-    /// - Parameter afterHead: there is only the status to tell. With any other call a bare 404 is not the store's word.
+    /// - Parameter afterHead: whether the answer has only a status. After other calls a 404 without a code may be a
+    ///   proxy's.
     func isNotFound(afterHead: Bool = false) -> Bool {
         guard let refusal = cause as? S3Refusal, refusal.status == 404 else { return false }
         return ["NoSuchKey", "NotFound", "NoSuchVersion"].contains(refusal.code) || (afterHead && refusal.code.isEmpty)
@@ -196,12 +198,12 @@ extension StoreError {
 }
 
 extension StoreError {
-    /// What the refusal of a conditional request means. The status decides, whatever the store calls it.
+    /// The meaning of a refused conditional request. The status decides, because stores use different codes.
     func afterCondition(_ condition: PutCondition) -> StoreError {
         guard condition != .none, let refusal = cause as? S3Refusal else { return self }
         switch refusal.status {
         case 412: return StoreError(.alreadyExists, cause: refusal)
-        // For an upload AWS says: begin a new one. But the other request may have been our own.
+        // AWS advises to begin a new upload. But the conflicting request may have been the gateway's own.
         case 409: return StoreError(.conflict, cause: refusal)
         case 404:
             guard case .ifMatch = condition, isNotFound() else { return self }
@@ -211,7 +213,7 @@ extension StoreError {
     }
 }
 
-/// An object's bytes as they come, which end after as many as were announced or throw.
+/// The bytes of an object as they arrive. The sequence ends after the announced number of bytes, or throws.
 struct S3ObjectBytes: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = StoreError

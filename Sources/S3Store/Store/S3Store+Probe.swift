@@ -8,12 +8,12 @@ import TransferCommon
 import WireProtocol
 
 extension S3Store {
-    /// Finds out what the store does, on an object of one byte below `.sluice/probe/` that is removed afterwards.
+    /// Probes the store's behaviour with an object of one byte below `.sluice/probe/`, and then removes the object.
     ///
-    /// What documents promise is not relied on: a store is trusted to check digests and conditions only where it has
-    /// been seen to refuse.
-    /// - Returns: the provider with what was seen in the place of what was assumed.
-    /// - Throws: what keeps anybody from uploading at all.
+    /// The probe does not rely on documentation: a store counts as checking digests and conditions only if it was
+    /// seen to refuse a wrong request.
+    /// - Returns: the provider's properties, with observed ones in place of assumed ones.
+    /// - Throws: errors that prevent any upload.
     package func probe() async throws(StoreError) -> S3Provider {
         var generator = SystemRandomNumberGenerator()
         let session = SessionID.random(using: &generator)
@@ -33,9 +33,9 @@ extension S3Store {
         do {
             try await delete(key: key)
         } catch {
-            // Why the probe failed matters more.
+            // The probe's own failure takes precedence over this one.
             guard case .success = result else { return try result.get() }
-            // Without the right to delete, a byte is left behind each time. Everything else works.
+            // Without the right to delete, each probe leaves one byte behind. Everything else works.
             logger.warning(
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
         }
@@ -44,7 +44,7 @@ extension S3Store {
 
     private var probeFolder: String { "\(configuration.prefix)\(Self.ownFolder)/probe/" }
 
-    /// A gateway that dies while it tries the store out leaves an upload or an object behind that no record names.
+    /// Removes the uploads and objects of probes whose gateway died. No session record names them.
     package func removeProbes(before limit: Date) async throws(StoreError) -> Int {
         let folder = probeFolder
         var count = 0
@@ -53,7 +53,7 @@ extension S3Store {
             do {
                 try await abortUpload(at: key, upload: upload.upload)
             } catch {
-                // Gone is what was wanted, whoever did it.
+                // The upload is gone, which is the goal, even if another gateway removed it.
                 guard error.reason == .noSuchUpload else { throw error }
             }
             count += 1
@@ -78,14 +78,14 @@ extension S3Store {
 struct StoreProbe {
     let store: S3Store
     private let session: SessionID
-    /// In the bucket.
+    /// The whole key in the bucket.
     let key: String
     private let content = ByteBuffer(bytes: [0x2E])
     private let digest: SHA256Digest
     private let otherDigest: SHA256Digest
-    /// `nil` where the library has no MD5.
+    /// `nil` if the cryptographic library has no MD5.
     private let md5: MD5Digest?
-    /// What an ETag made of MD5s has before its hyphen; `nil` where the library has no MD5.
+    /// The part of a composite ETag before its hyphen; `nil` if the cryptographic library has no MD5.
     private let compositeMD5: MD5Digest?
 
     init(store: S3Store, session: SessionID, key: String) throws(CryptographyError) {
@@ -101,7 +101,8 @@ struct StoreProbe {
     func run() async throws(StoreError) -> S3Provider {
         var seen = store.provider
         try await withUpload { upload throws(StoreError) in
-            // What was taken is the right byte under a wrong name; some stores take a part only once.
+            // If the store took the part, its byte is right and only the offered digest is wrong. Use that part,
+            // because some stores take a part only once.
             let taken = try await partOfWrongDigest(upload: upload)
             seen.checksContentSHA256 = taken == nil
             let part: CompletedPart
@@ -123,21 +124,21 @@ struct StoreProbe {
         seen.completeConditions = try await conditions(beyond: seen.completeConditions) { wanted throws(StoreError) in
             try await seesCompletion(wanted)
         }
-        // A refused conditional request says something of the condition only where the same request is taken without.
+        // A refusal shows that the condition works only if the store accepts the same request without the condition.
         _ = try await put(.none)
         seen.putConditions = try await conditions(beyond: seen.putConditions) { wanted throws(StoreError) in
             try await seesPut(wanted)
         }
-        // Only what has been seen to be judged at the end is relied on; else the gateway looks itself, right before the
-        // last bytes, and the header still does some good.
+        // Rely only on conditions that the store was seen to check at the end of a body. For other stores the gateway
+        // looks up the key right before the last bytes; the header stays, because it still helps.
         guard seen.putConditions.ifAbsent == .honoured || seen.putConditions.ifMatch == .honoured else { return }
         if seen.putConditions.ifAbsent == .honoured, await seesObjectThatComesDuringBody() { return }
         if seen.putConditions.ifAbsent == .honoured { seen.putConditions.ifAbsent = .ignored }
         if seen.putConditions.ifMatch == .honoured { seen.putConditions.ifMatch = .ignored }
     }
 
-    /// What becomes of both conditions on one kind of request. A store that is known to refuse a condition is never
-    /// sent one, and so cannot be seen to refuse it.
+    /// What the store does with both conditions on one kind of request. The probe never sends a condition that the
+    /// store is known to refuse.
     private func conditions(
         beyond known: S3Provider.Conditions, _ sees: (PutCondition) async throws(StoreError) -> S3Provider.Condition
     ) async throws(StoreError) -> S3Provider.Conditions {
@@ -147,18 +148,18 @@ struct StoreProbe {
         return seen
     }
 
-    /// The store must refuse to replace another object than the one that is named, and must replace that one.
+    /// Tests that the store refuses to replace another object than the named one, and replaces the named one.
     private func seesMatch(
         _ sees: (PutCondition) async throws(StoreError) -> S3Provider.Condition
     ) async throws(StoreError) -> S3Provider.Condition {
         let other = try await sees(.ifMatch(etag: Self.otherETag))
         guard other == .honoured else { return other }
         guard let etag = try await store.head(at: key)?.value("etag") else { return .refused }
-        // What holds is no refusal: it looks as if the condition had been ignored.
+        // `sees` reports `.ignored` for a request that succeeds, which is right here, because the condition holds.
         return try await sees(.ifMatch(etag: etag)) == .ignored ? .honoured : .refused
     }
 
-    /// Of no object that the probe makes.
+    /// An ETag that no object of the probe has.
     private static let otherETag = "\"0123456789abcdef0123456789abcdef\""
 
     private func seesCompletion(_ wanted: PutCondition) async throws(StoreError) -> S3Provider.Condition {
@@ -187,7 +188,7 @@ struct StoreProbe {
             modificationTime: ModificationTime(seconds: 0, nanoseconds: 0))
     }
 
-    /// Leaves no upload behind, completed or not.
+    /// Creates an upload, runs `body` with its id, and removes the upload if `body` did not complete it.
     private func withUpload(_ body: (String) async throws(StoreError) -> Void) async throws(StoreError) {
         let upload = try await store.createUpload(at: key, metadata: metadata)
         let result: Result<Void, StoreError>
@@ -199,7 +200,8 @@ struct StoreProbe {
         do {
             try await store.abortUpload(at: key, upload: upload)
         } catch {
-            // The usual case: it has been completed. Otherwise the store's own rule removes it.
+            // Usually the upload is completed and cannot be aborted. Otherwise the store's own rule for old uploads
+            // removes it.
             store.logger.trace("A probe was not aborted", metadata: ["store.error": "\(error.shortDescription)"])
         }
         try result.get()
@@ -212,14 +214,14 @@ struct StoreProbe {
         return CompletedPart(number: number, size: UInt64(content.readableBytes), digest: digest, etag: etag)
     }
 
-    /// - Returns: `nil` where the store refuses it.
+    /// - Returns: `nil` if the store refuses the part.
     private func partOfWrongDigest(upload: String) async throws(StoreError) -> CompletedPart? {
         do {
             var part = try await uploadPart(upload, offering: otherDigest)
             part.digest = digest
             return part
         } catch {
-            // Any refusal is one, whatever the store calls it; but it has to be the store's own word.
+            // Every refusal counts, whatever its code, as long as it comes from the store itself.
             guard let refusal = error.cause as? S3Refusal, (400..<500).contains(refusal.status), !error.isRetryable,
                 error.reason != .denied, error.reason != .noSuchUpload, error.reason != .noSuchBucket
             else { throw error }
@@ -234,7 +236,7 @@ struct StoreProbe {
             at: key, upload: upload, parts: [part], size: part.size, condition: condition)
     }
 
-    /// What becomes of a condition that does not hold, as the key has an object.
+    /// What the store does with a condition that does not hold, because the key has an object.
     private func condition(
         _ call: () async throws(StoreError) -> Void
     ) async throws(StoreError) -> S3Provider.Condition {
@@ -257,7 +259,8 @@ struct StoreProbe {
 
     private func isCompositeSHA256(_ checksum: String?) -> Bool {
         guard let checksum, let (root, count) = S3Store.compositeSHA256(checksum) else { return false }
-        // A library that just made two digests makes a third; without it the store is taken to keep none.
+        // try?: the library has just computed two digests, so a failure is unlikely; it counts as a store that keeps
+        // none.
         return count == 1 && root == (try? RootDigest.of([digest]))
     }
 

@@ -5,21 +5,23 @@ import ObjectStore
 import Synchronization
 import TransferCommon
 
-// When a store looks at a condition. Some look when a request begins, and then take the body for as long as it comes:
-// an object that another writer puts there meanwhile is replaced all the same.
+// When a store checks a condition. Some stores check it when a request begins and then read the body for any time:
+// they replace an object that another writer stores meanwhile.
 
 extension StoreProbe {
-    /// Puts an object only if absent, and another one under its key while the body is on its way.
+    /// Writes an object under the condition *absent*, and another one under the same key while the first body is
+    /// being sent.
     ///
-    /// - Returns: whether the store refuses the first one, or has the other one wait for it. What is not clear is no.
+    /// - Returns: whether the store refuses the first write or delays the other one until it is done; false if
+    ///   unclear.
     func seesObjectThatComesDuringBody() async -> Bool {
         let late = "\(key)-late"
         let (first, last) = (ByteBuffer(repeating: 0x2E, count: Self.firstBytes), ByteBuffer(bytes: [0x2E]))
-        // A library that made the probe's other digests makes these; without them nothing is known of the store.
+        // try?: the library computed the probe's other digests; if it fails here, the result is unclear.
         guard let digests = try? Self.digests(first, last) else { return false }
         let rival = Rival()
         let bytes = InterruptedBytes(first: first, last: last) { [store, metadata] in
-            // The store has to have the request's head before the other object is there.
+            // Give the store time to receive the request's head before the other object is written.
             try await Task.sleep(for: Self.headTime)
             await rival.put(waitingAtMost: Self.rivalTime) {
                 let body = ObjectBody(buffers: [last], digest: digests.last)
@@ -38,7 +40,7 @@ extension StoreProbe {
         do {
             try await store.delete(key: late)
         } catch {
-            // It is found by its place, as the probe's other object is.
+            // `removeProbes` finds the object later by its folder.
             store.logger.debug(
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
         }
@@ -54,14 +56,15 @@ extension StoreProbe {
         return (try hasher.finalize(), try SHA256Digest.of(last.readableBytesView))
     }
 
-    /// More than a body that is sent only when it is whole.
+    /// Larger than any body that is sent only when it is complete.
     private static let firstBytes = 96 << 10
     private static let headTime = Duration.milliseconds(200)
-    /// A store that has one request for a key wait for another would otherwise have both wait for ever.
+    /// Time limit for the other write: a store that makes it wait for the first one would otherwise block both for
+    /// ever.
     private static let rivalTime = Duration.seconds(5)
 }
 
-/// A request that is made while another one for the same key is under way.
+/// A request that runs while another one for the same key is under way.
 private final class Rival: Sendable {
     private struct State {
         var task: Task<Void, Never>?
@@ -71,32 +74,32 @@ private final class Rival: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether the request was still without an answer when the time was over.
+    /// Whether the request had no answer when its time limit ended.
     var hadToWait: Bool { state.withLock { $0.hadToWait } }
 
-    /// Makes the request, and returns when it has been answered or the time is over.
+    /// Sends the request; returns when it is answered or the time limit ends.
     func put(waitingAtMost time: Duration, _ request: @escaping @Sendable () async throws -> Void) async {
         let task = Task {
-            // Whether the store took it shows in what becomes of the other request.
+            // try?: the outcome of the other request shows whether the store accepted this one.
             _ = try? await request()
             state.withLock { $0.hasEnded = true }
         }
         state.withLock { $0.task = task }
         let end = ContinuousClock.now + time
         while !state.withLock({ $0.hasEnded }), ContinuousClock.now < end {
-            // Cancelled while asleep: the other request ends, too.
+            // try?: after a cancellation the other request ends too.
             guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { return }
         }
         state.withLock { $0.hadToWait = !$0.hasEnded }
     }
 
-    /// Waits for the request's end.
+    /// Waits until the request has ended.
     func end() async {
         await state.withLock { $0.task }?.value
     }
 }
 
-/// Bytes of which the last come after something else has happened.
+/// A body whose last bytes follow after `between` has run.
 private struct InterruptedBytes: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = any Error

@@ -32,7 +32,7 @@ extension S3Store {
         try await delete(key: try recordKey(name))
     }
 
-    /// Deletes an object of ours; none is no error.
+    /// Deletes an object of the gateways' own; a missing object is no error.
     func delete(key: String) async throws(StoreError) {
         do {
             _ = try await client.send(S3Request(.DELETE, key: key))
@@ -45,7 +45,7 @@ extension S3Store {
         try await names(in: recordFolder, prefix: prefix, after: after)
     }
 
-    /// One page of the names in a folder of ours that begin with `prefix`.
+    /// One page of the names in a folder of the gateways that begin with `prefix`.
     func names(in folder: String, prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
         var request = S3Request(.GET, key: nil)
         request.query = [("list-type", "2"), ("prefix", folder + prefix), ("encoding-type", "url")]
@@ -59,7 +59,7 @@ extension S3Store {
         }
         let ours = keys.filter { $0.utf8.starts(with: folder.utf8) }
         let all = ours.map { String($0.dropFirst(folder.count)) }
-        // A folder's own entry, and what somebody else has put there, are no records.
+        // Skip the folder's own entry and foreign objects, which are not records.
         let names = all.filter { name in
             SessionRecord.isName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
         }

@@ -9,11 +9,11 @@ extension S3Store {
         try await createUpload(at: try writableKey(key), metadata: metadata)
     }
 
-    /// - Parameter key: in the bucket.
+    /// - Parameter key: the whole key in the bucket.
     func createUpload(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
         var request = S3Request(.POST, key: key)
         request.query = [("uploads", "")]
-        // A second upload would be one that nobody knows of.
+        // A repetition could create a second upload whose id is never recorded.
         request.isIdempotent = false
         request.headers = Self.headers(of: metadata)
         if provider.keepsSHA256 {
@@ -35,8 +35,8 @@ extension S3Store {
     }
 
     /// - Parameters:
-    ///   - key: in the bucket.
-    ///   - verifies: we check the digest ourselves.
+    /// - key: the whole key in the bucket.
+    /// - verifies: whether the gateway checks the digest itself.
     func uploadPart(
         at key: String, upload: String, number: PartNumber, body: ObjectBody, verifies: Bool
     ) async throws(StoreError) -> String {
@@ -66,7 +66,7 @@ extension S3Store {
         parts.sort { $0.number < $1.number }
         guard S3Documents.isTrue(page.isTruncated) else { return PartPage(parts: parts, next: nil) }
         let marker = page.nextPartNumberMarker.flatMap { UInt32($0) }.flatMap { PartNumber($0) }
-        // A marker that does not lead on would keep us here for ever.
+        // A marker that does not advance would make the caller loop for ever.
         guard let next = max(marker, parts.last?.number), after.map({ next > $0 }) ?? true else {
             throw StoreError(.damaged, "The store's list of parts does not advance.")
         }
@@ -77,29 +77,29 @@ extension S3Store {
         try await abortUpload(at: try writableKey(key), upload: upload)
     }
 
-    /// - Parameter key: in the bucket.
+    /// - Parameter key: the whole key in the bucket.
     func abortUpload(at key: String, upload: String) async throws(StoreError) {
         _ = try await client.send(try request(.DELETE, at: key, upload: upload))
     }
 
     package func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
         guard let wanted = readableKey(key) else { return [] }
-        // Keys come in order, so the ones that only begin as this one does are all behind it.
+        // Keys are listed in order, so keys that only begin with this one all follow it.
         return try await uploads(prefix: wanted) { key in
             if key.hasSameBytes(as: wanted) { return .wanted }
             return wanted.utf8.lexicographicallyPrecedes(key.utf8) ? .behind : .passedOver
         }.map(\.summary)
     }
 
-    /// What a key in a listing is to whoever asks for it.
+    /// How a listed key relates to the requested one.
     enum ListedKey {
         case wanted
         case passedOver
-        /// Nothing that is wanted follows.
+        /// No requested key follows this one.
         case behind
     }
 
-    /// The unfinished uploads of keys in the bucket that begin with a prefix, the oldest first.
+    /// The unfinished uploads of keys that begin with a prefix, the oldest first.
     func uploads(
         prefix: String, choosing choose: (String) -> ListedKey
     ) async throws(StoreError) -> [(key: String, summary: UploadSummary)] {
@@ -149,7 +149,7 @@ extension S3Store {
 
     // MARK: - Details
 
-    /// A request about an upload. An id that cannot be one never reaches the store, where it might mean something else.
+    /// A request about an upload. An invalid id is never sent, because it could change the request's meaning.
     func request(_ method: HTTPMethod, at key: String, upload: String) throws(StoreError) -> S3Request {
         guard Self.isUploadID(upload) else { throw StoreError(.noSuchUpload) }
         var request = S3Request(method, key: key)
@@ -174,7 +174,7 @@ extension S3Store {
     }
 }
 
-/// The greater of those that are there.
+/// The greater of two optional numbers; `nil` only if both are `nil`.
 private func max(_ left: PartNumber?, _ right: PartNumber?) -> PartNumber? {
     guard let left, let right else { return left ?? right }
     return Swift.max(left, right)

@@ -3,26 +3,26 @@ package import ObjectStore
 import TransferCommon
 import WireProtocol
 
-/// A bucket, or the part of one below a prefix.
+/// A bucket, or the part of a bucket below a prefix.
 ///
 /// ```
-/// PREFIX<key>                        objects, and uploads on their way
+/// PREFIX<key>                        objects and unfinished uploads
 /// PREFIX.sluice/sessions/<name>      session records
-/// PREFIX.sluice/probe/<random>       for a moment, when the store is opened
+/// PREFIX.sluice/probe/<random>       the probe's object, while the store is opened
 /// ```
 ///
-/// An object's `x-amz-meta-sluice-…` headers hold its `ObjectMetadata`. What a call may need of the bucket's rights:
+/// An object's `x-amz-meta-sluice-…` headers hold its `ObjectMetadata`. The calls need these rights on the bucket:
 /// GetObject, PutObject, AbortMultipartUpload, ListMultipartUploadParts; ListBucket and ListBucketMultipartUploads;
-/// DeleteObject below `.sluice/`. Without ListBucket a key that holds nothing looks forbidden.
+/// DeleteObject below `.sluice/`. Without ListBucket, S3 answers 403 for a key without an object.
 package final class S3Store: ObjectStore {
     package let limits: StoreLimits
-    /// What is known of the store: from the table, or as it was seen when the store was opened.
+    /// The store's properties: from the provider table, or as observed when the store was opened.
     package let provider: S3Provider
     let configuration: S3Configuration
     let client: S3Client
     let logger: Logger
 
-    /// A store of which only the table knows; `open` makes one that has been tried.
+    /// Makes a store with the properties of the provider table; `open` makes a probed one.
     package convenience init(
         configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger
     ) {
@@ -49,9 +49,9 @@ package final class S3Store: ObjectStore {
         self.limits = limits
     }
 
-    /// Sets a store up and tries out what it does. `shutdown` it in the end.
+    /// Makes a store and probes its behaviour. The caller must `shutdown` the store.
     ///
-    /// - Throws: what keeps a gateway from working with it at all: `.denied`, `.noSuchBucket`, `.unavailable`.
+    /// - Throws: errors that prevent any use of the store: `.denied`, `.noSuchBucket`, `.unavailable`.
     package static func open(
         configuration: S3Configuration, credentials: any S3CredentialSource, logger: Logger
     ) async throws(StoreError) -> S3Store {
@@ -66,12 +66,12 @@ package final class S3Store: ObjectStore {
         }
     }
 
-    /// Closes the connections. No call may follow.
+    /// Closes the connections. Make no call after this one.
     package func shutdown() async {
         await client.shutdown()
     }
 
-    /// S3's own limit, for the whole key.
+    /// S3's own limit for the whole key, in bytes.
     private static let keyBytesMax = 1024
     private static let recordBytesMax = 64 << 10
 
@@ -83,14 +83,14 @@ package final class S3Store: ObjectStore {
         }
     }
 
-    /// We check digests ourselves.
+    /// Whether the gateway checks digests itself.
     var verifiesBodies: Bool { Self.verifies(configuration, provider) }
 
     // MARK: - Keys
 
     static let ownFolder = ".sluice"
 
-    /// The key in the bucket, where it may be written to.
+    /// The whole key in the bucket, for a key that devices may write.
     func writableKey(_ key: ObjectKey) throws(StoreError) -> String {
         guard let whole = readableKey(key), !key.isIn(folder: Self.ownFolder) else {
             throw StoreError(.keyUnsupported)
@@ -98,23 +98,23 @@ package final class S3Store: ObjectStore {
         return whole
     }
 
-    /// The key in the bucket, or `nil` where it cannot hold anything.
+    /// The whole key in the bucket, or `nil` if it is too long for any object.
     func readableKey(_ key: ObjectKey) -> String? {
         key.bytes.count > limits.keyBytesMax ? nil : configuration.prefix + key.text
     }
 
     // MARK: - Bodies
 
-    /// Sends a request with a body: as it comes, or a small one when it is whole.
+    /// Sends a request with a body: a large body as it arrives, a small one once it is complete.
     ///
-    /// - Parameter verifies: we check the digest ourselves.
+    /// - Parameter verifies: whether the gateway checks the digest itself.
     func send(_ request: S3Request, body: ObjectBody, verifies: Bool) async throws(StoreError) -> S3Response {
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         let client = self.client
         let sent = provider.tellsPartMD5 && !provider.checksContentSHA256 && body.byteCount > 0 ? SentMD5() : nil
         let response = try await withCommitment { commitment in
             let handoff = BufferHandoff()
-            // An empty body has no byte by which a store could tell that it is another's.
+            // The gateway always checks an empty body: it has no byte by which the store could detect a wrong body.
             let verifies = verifies || body.byteCount == 0
             let pump = BodyPump(body: body, verifies: verifies, sent: sent, handoff: handoff, commitment: commitment)
             return body.byteCount <= Self.wholeBytesMax
@@ -122,7 +122,7 @@ package final class S3Store: ObjectStore {
                 : await Self.stream(request, through: client, pump: pump)
         }
         guard let md5 = sent?.md5, let etag = response.headers.value("etag") else { return response }
-        // What is encrypted under a key of the store's has ETags of another kind.
+        // With encryption under a key of the store, ETags are not MD5s.
         let encryption = response.headers.value("x-amz-server-side-encryption")
         guard encryption == nil || encryption == "AES256", !Self.isMD5(etag, md5) else { return response }
         if let key = request.key, !request.query.contains(where: { $0.name == "uploadId" }) {
@@ -131,8 +131,8 @@ package final class S3Store: ObjectStore {
         throw StoreError(.digestMismatch, "The store has got other bytes than were sent.")
     }
 
-    /// Takes an object away that nobody is told of, and whose metadata say what its bytes are not. It is put again as a
-    /// rule; this is for the case that nobody comes to do so.
+    /// Deletes an object that the store wrote wrongly and that no answer has confirmed. Usually the agent uploads it
+    /// again; if not, its metadata would misstate its content.
     private func removeDamaged(key: String, etag: String) async {
         do {
             guard try await head(at: key)?.value("etag") == etag else { return }
@@ -144,7 +144,7 @@ package final class S3Store: ObjectStore {
         }
     }
 
-    /// Whether an ETag, with its quotes or without, is this MD5.
+    /// Whether an ETag, with or without quotes, is this MD5.
     static func isMD5(_ etag: String, _ md5: MD5Digest) -> Bool {
         etag.lowercased().filter { $0 != "\"" } == String(describing: md5)
     }
@@ -164,8 +164,7 @@ package final class S3Store: ObjectStore {
                 _ = await pump.run()
                 return .pumped
             }
-            // The HTTP client has a time limit for a source that gives nothing, and none for a server that takes
-            // nothing.
+            // The HTTP client has a time limit for a source without bytes, and none for a server that accepts none.
             group.addTask { .watched(isStalled: await pump.handoff.waitForStall(of: limit)) }
             group.addTask {
                 do throws(StoreError) {
@@ -181,17 +180,17 @@ package final class S3Store: ObjectStore {
             while let event = await group.next() {
                 switch event {
                 case .pumped:
-                    // Where the body itself failed, that breaks the request off and becomes its error.
+                    // A failed body breaks the request off, and the request then reports the body's error.
                     continue
                 case .watched(let hasStalled):
                     isStalled = hasStalled
                 case .answered(let answer):
-                    // The source may have nothing to give for long, and nobody wants it any more.
+                    // The source may be silent for long, and its bytes are no longer needed.
                     pump.handoff.close()
                     group.cancelAll()
                     switch answer {
                     case .success where !pump.commitment.isCommitted:
-                        // Whoever answers before it has all of it has not kept it.
+                        // A store that answers before it has the whole body has not stored it.
                         return .failure(StoreError(.unavailable, "The store answered before it had all bytes."))
                     case .failure where isStalled:
                         return .failure(StoreError(.unavailable, "The store takes no more bytes."))
@@ -205,8 +204,8 @@ package final class S3Store: ObjectStore {
         }
     }
 
-    /// Bodies up to this size are sent only when they are whole: a request that waits for its body costs more than
-    /// the body does.
+    /// Largest body, in bytes, that is collected before it is sent: for such a body, a request that waits costs more
+    /// than the memory.
     private static let wholeBytesMax: UInt64 = 64 << 10
 
     private static func sendWhole(

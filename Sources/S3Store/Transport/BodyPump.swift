@@ -5,21 +5,21 @@ import Synchronization
 import TransferCommon
 import WireProtocol
 
-/// Takes a body from its source to the HTTP client and sees to it that it never becomes whole unless it is right.
+/// Passes a body from its source to the HTTP client. A wrong body never becomes complete at the store.
 ///
-/// What makes it whole, its last buffer, is held back until the source has ended there, and, where the store is not
-/// known to check, until the digest agrees. A request that lacks bytes is nothing to a store.
+/// The pump holds the last buffer back until the source has ended with the right length, and, if the store does not
+/// check digests itself, until the digest is right. A store discards a request with missing bytes.
 struct BodyPump: Sendable {
     let body: ObjectBody
-    /// We check the digest ourselves.
+    /// Whether the gateway checks the digest itself.
     let verifies: Bool
-    /// Told the MD5 of what was passed on, for stores that answer with it; `nil` where nobody wants it.
+    /// Receives the MD5 of the passed bytes, to compare with the store's ETag; `nil` if no comparison is needed.
     let sent: SentMD5?
     let handoff: BufferHandoff
     let commitment: Commitment
 
-    /// Ends when the last buffer has been taken, when the body has turned out wrong, or when the handoff was closed,
-    /// which is no failure of the body's.
+    /// Ends when the last buffer has been taken, when the body is wrong, or when the handoff is closed. A closed
+    /// handoff is not a failure of the body.
     func run() async -> Result<Void, StoreError> {
         let result = await Self.pump(body.bytes, with: self)
         switch result {
@@ -34,7 +34,8 @@ struct BodyPump: Sendable {
     ) async -> Result<Void, StoreError> {
         await pump.catching {
             guard let last = try await pump.read(bytes, pass: { await pump.handoff.offer($0) }) else { return }
-            // Refused where the answer has come already or the call was cancelled, which the answer will tell.
+            // A refused offer means that the answer has arrived or the call was cancelled; the caller learns which
+            // from the answer.
             _ = await pump.handoff.offer(last, committing: pump.commitment)
         }
     }
@@ -72,10 +73,10 @@ struct BodyPump: Sendable {
         }
     }
 
-    /// Passes on all but the last buffer, which it returns once everything is right.
+    /// Passes on all buffers but the last, which it returns once length and digests are right.
     ///
-    /// - Parameter pass: whether the bytes are still wanted.
-    /// - Returns: `nil` where they are not. An empty body has an empty last buffer.
+    /// - Parameter pass: passes one buffer on; returns false if the request needs no more bytes.
+    /// - Returns: `nil` if `pass` returned false. An empty body has an empty last buffer.
     private func read(
         _ bytes: some AsyncSequence<ByteBuffer, any Error>, pass: (ByteBuffer) async -> Bool
     ) async throws -> ByteBuffer? {
@@ -106,7 +107,7 @@ struct BodyPump: Sendable {
     }
 }
 
-/// The MD5 of a body, once all of it has been passed on.
+/// The MD5 of a body, set when the whole body has been read.
 final class SentMD5: Sendable {
     private let value = Mutex<MD5Digest?>(nil)
 

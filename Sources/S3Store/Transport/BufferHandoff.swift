@@ -2,16 +2,16 @@ import NIOCore
 import Synchronization
 import TransferCommon
 
-/// Passes buffers one at a time from the task that has them to the HTTP client, which asks for them in a task of its
-/// own that nobody can cancel. The producer waits until its buffer is taken, so no more than one is ever in here.
+/// Passes buffers one at a time from the producing task to the HTTP client, which requests them in a task of its own
+/// that cannot be cancelled. The producer waits until its buffer is taken, so the handoff holds at most one buffer.
 ///
-/// | state    | `offer`            | `next`              | `finish`, `fail` | `close`                 |
-/// |----------|--------------------|---------------------|------------------|-------------------------|
-/// | idle     | waits: offered     | waits: awaited      | ended            | closed                  |
-/// | offered  | (one producer)     | takes it: idle      | (producer waits) | refuses it: closed      |
-/// | awaited  | hands it over: idle | (one consumer)     | tells it: ended  | throws to it: closed    |
-/// | ended    | refused            | end or error        | nothing          | closed                  |
-/// | closed   | refused            | throws              | nothing          | nothing                 |
+/// | state   | `offer`             | `next`             | `finish`, `fail` | `close`                |
+/// |---------|---------------------|--------------------|------------------|------------------------|
+/// | idle    | waits: offered      | waits: awaited     | ended            | closed                 |
+/// | offered | (one producer)      | takes buffer: idle | (producer waits) | refuses buffer: closed |
+/// | awaited | passes buffer: idle | (one consumer)     | ends body: ended | throws: closed         |
+/// | ended   | refused             | end or error       | no effect        | closed                 |
+/// | closed  | refused             | throws             | no effect        | no effect              |
 final class BufferHandoff: Sendable {
     private enum State {
         case idle
@@ -21,22 +21,22 @@ final class BufferHandoff: Sendable {
         case closed
     }
 
-    /// Thrown to a consumer that nobody waits for any more.
+    /// The error for a consumer whose request is no longer needed.
     struct Closed: Error {}
 
     private let state = Mutex(State.idle)
     private let hasBegun = Mutex(false)
-    /// Since when the present buffer has been waiting to be taken.
+    /// Time since which the present buffer waits to be taken.
     private let waitingSince = Mutex<ContinuousClock.Instant?>(nil)
 
-    /// The consumer has asked for a buffer, so something of the request may have gone out.
+    /// Whether the consumer has asked for a buffer; if so, bytes of the request may have been sent.
     var isBegun: Bool { hasBegun.withLock { $0 } }
 
-    /// Called by the producer only, one at a time.
+    /// Offers a buffer and waits until it is taken. Only the producer calls this, one call at a time.
     ///
-    /// - Parameter commitment: with the last buffer: made in the moment in which it is taken, which it prevents where
-    ///   the call has been cancelled before.
-    /// - Returns: whether the buffer was taken. Otherwise nobody wants any more.
+    /// - Parameter commitment: for the last buffer. It is committed at the moment at which the buffer is taken; if
+    ///   the call was cancelled before, the buffer is refused.
+    /// - Returns: whether the buffer was taken; false if no more buffers are needed.
     func offer(_ buffer: ByteBuffer, committing commitment: Commitment? = nil) async -> Bool {
         await withCheckedContinuation { continuation in
             let consumer: CheckedContinuation<ByteBuffer?, any Error>?
@@ -60,12 +60,12 @@ final class BufferHandoff: Sendable {
         }
     }
 
-    /// Called by the producer after its last buffer.
+    /// Ends the body. The producer calls this after its last buffer was taken.
     func finish() {
         end(nil)
     }
 
-    /// Called by the producer where there will not be enough buffers: the request breaks off.
+    /// Breaks the request off. The producer calls this if it cannot supply the whole body.
     func fail(_ error: any Error) {
         end(error)
     }
@@ -86,19 +86,19 @@ final class BufferHandoff: Sendable {
         if let error { consumer?.resume(throwing: error) } else { consumer?.resume(returning: nil) }
     }
 
-    /// Returns when a buffer has been waiting for so long, or when the task is cancelled.
+    /// Returns when a buffer has waited for `limit`, or when the task is cancelled.
     ///
-    /// - Returns: whether it was the buffer.
+    /// - Returns: whether a buffer has waited for `limit`.
     func waitForStall(of limit: Duration) async -> Bool {
         while !Task.isCancelled {
             if let since = waitingSince.withLock({ $0 }), since.duration(to: .now) >= limit { return true }
-            // Cancelled, it returns at once, and that is looked at above.
+            // try?: a cancelled sleep returns at once, and the loop's condition then ends the loop.
             try? await Task.sleep(for: limit / 4)
         }
         return false
     }
 
-    /// Called by whoever gave up on the request or has its answer. Lets both sides go.
+    /// Releases producer and consumer. Called after the request's answer, or when the request was abandoned.
     func close() {
         let consumer: CheckedContinuation<ByteBuffer?, any Error>?
         let producer: CheckedContinuation<Bool, Never>?

@@ -1,7 +1,7 @@
 import ObjectStore
 import Synchronization
 
-/// Decides between a call's being cancelled and its effect's becoming irrevocable: whichever comes first, once.
+/// Decides once between the cancellation of a call and its irrevocable effect: the first of the two wins.
 final class Commitment: Sendable {
     private enum State {
         case open
@@ -11,9 +11,9 @@ final class Commitment: Sendable {
 
     private let state = Mutex(State.open)
 
-    /// Called just before what cannot be taken back is given away.
+    /// Called right before an irrevocable step.
     ///
-    /// - Returns: false where the call has been cancelled and must not do it.
+    /// - Returns: false if the call was cancelled and must not take the step.
     func commit() -> Bool {
         state.withLock { state in
             if case .open = state { state = .committed }
@@ -22,7 +22,7 @@ final class Commitment: Sendable {
         }
     }
 
-    /// Since then nobody can tell whether the effect took place but the store.
+    /// Whether the call has committed. From then on only the store knows whether the effect took place.
     var isCommitted: Bool {
         state.withLock { state in
             if case .committed = state { return true }
@@ -30,7 +30,7 @@ final class Commitment: Sendable {
         }
     }
 
-    /// - Returns: whether it was early enough.
+    /// - Returns: whether the cancellation came before the commitment.
     fileprivate func cancel() -> Bool {
         state.withLock { state in
             if case .committed = state { return false }
@@ -40,12 +40,12 @@ final class Commitment: Sendable {
     }
 }
 
-/// Runs a call that can be cancelled until it commits itself, and goes on to its end afterwards.
+/// Runs a call that can be cancelled until it commits; afterwards the call runs to its end.
 func withCommitment<Value: Sendable>(
     _ body: @escaping @Sendable (Commitment) async -> Result<Value, StoreError>
 ) async throws(StoreError) -> Value {
     let commitment = Commitment()
-    // Not structured, because a task's cancellation reaches all below it and could not be held back.
+    // An unstructured task, because cancellation of a structured one could not be held back after the commitment.
     let task = Task { await body(commitment) }
     let result = await withTaskCancellationHandler {
         await task.value

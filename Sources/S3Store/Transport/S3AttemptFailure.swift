@@ -10,14 +10,14 @@ import ObjectStore
     import Glibc
 #endif
 
-/// Why one attempt at a request failed, and what that says about another one.
+/// Why one attempt of a request failed, and whether another attempt is useful.
 struct S3AttemptFailure: Error {
     var error: StoreError
-    /// What has to happen before another attempt.
+    /// What must happen before another attempt.
     var remedy: S3Meaning.Remedy
-    /// The store has surely not done what was asked.
+    /// Whether the store has certainly not executed the request.
     var isUndone: Bool
-    /// There was not even a connection.
+    /// Whether the attempt failed before it had a connection.
     var precedesConnection = false
 
     init(error: StoreError, remedy: S3Meaning.Remedy, isUndone: Bool) {
@@ -26,21 +26,21 @@ struct S3AttemptFailure: Error {
         self.isUndone = isUndone
     }
 
-    /// Nothing came back, or not all of it.
+    /// Makes the failure of an attempt without a complete answer.
     ///
-    /// - Parameter isBegun: enough has gone out for the store to do what was asked.
+    /// - Parameter isBegun: whether enough bytes were sent for the store to execute the request.
     init(transport error: any Error, isBegun: Bool) {
         let isUndone = !isBegun || Self.precedesConnection(error)
         if Task.isCancelled || error is CancellationError {
             self.init(error: StoreError(.cancelled, cause: error), remedy: .none, isUndone: isUndone)
         } else if let error = error as? StoreError {
-            // The body's own.
+            // The body's source failed.
             self.init(error: error, remedy: .none, isUndone: true)
         } else if error is NIOTooManyBytesError {
             let damaged = StoreError(.damaged, "The store's answer is too long.", cause: error)
             self.init(error: damaged, remedy: .none, isUndone: isUndone)
         } else if let error = S3CertificateError(error) {
-            // Nothing has gone out, and no certificate changes within seconds.
+            // No request was sent, and a certificate does not change within seconds.
             let unproved = StoreError(.unavailable, error.sentence, cause: error)
             self.init(error: unproved, remedy: .none, isUndone: true)
         } else {
@@ -54,14 +54,15 @@ struct S3AttemptFailure: Error {
         self.init(error: failure, remedy: .none, isUndone: true)
     }
 
-    /// The same where the body has begun and cannot be sent again: what was remedied helps the caller's next attempt.
+    /// The failure after a body has begun that cannot be sent again. With renewed credentials, the caller's next
+    /// attempt may succeed.
     var afterBody: S3AttemptFailure {
         let isRenewed = remedy == .newCredentials
         let told = isRenewed ? StoreError(.unavailable, error.sentence, cause: error.cause) : error
         return S3AttemptFailure(error: told, remedy: .none, isUndone: isUndone)
     }
 
-    /// What the caller is told.
+    /// The error for the caller; `.outcomeUnknown` if the request is not idempotent and may have been executed.
     func error(isIdempotent: Bool) -> StoreError {
         isIdempotent || isUndone ? error : StoreError(.outcomeUnknown, cause: error)
     }
@@ -69,7 +70,7 @@ struct S3AttemptFailure: Error {
     private static func precedesConnection(_ error: any Error) -> Bool {
         switch error {
         case is NIOConnectionError: true
-        // To an address; the one above is to a name.
+        // A failed connection to an IP address; `NIOConnectionError` covers host names.
         case let error as IOError: error.errnoCode == ECONNREFUSED
         case let error as HTTPClientError:
             error == .connectTimeout || error == .getConnectionFromPoolTimeout || error == .tlsHandshakeTimeout

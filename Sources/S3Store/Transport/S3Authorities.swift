@@ -3,13 +3,13 @@ import NIOSSL
 package import ObjectStore
 import SystemSupport
 
-/// The certificates that a store's own must be signed with, instead of those that the system trusts.
+/// The certificates of the only authorities that may sign the store's certificate, instead of the system's.
 package struct S3Authorities: Sendable {
     private static let bytesMax = 4 << 20
 
     private let certificates: [NIOSSLCertificate]
 
-    /// - Parameter path: of a file with one or more certificates in PEM.
+    /// - Parameter path: a file with one or more certificates in PEM.
     package init(file path: String) throws(S3ConfigurationError) {
         let bytes: [UInt8]
         do {
@@ -27,7 +27,7 @@ package struct S3Authorities: Sendable {
         }
     }
 
-    /// TLS with these authorities and no others; `nil` for the system's.
+    /// Configures TLS to trust only these authorities; `nil` keeps the system's.
     static func configure(_ settings: inout HTTPClient.Configuration, with authorities: S3Authorities?) {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
@@ -36,14 +36,14 @@ package struct S3Authorities: Sendable {
     }
 }
 
-/// Why a store has not proved who it is: the cause beneath a `StoreError`.
+/// Why the client rejected a store's certificate: the cause of a `StoreError`.
 package enum S3CertificateError: Error, Hashable {
-    /// Signed by somebody else than the authorities, or expired.
+    /// The certificate is expired, or no trusted authority has signed it.
     case untrusted
-    /// Of another host than the one that was called.
+    /// The certificate is for another host than the called one.
     case otherHost
 
-    /// - Returns: `nil` for an error that is not about a certificate.
+    /// - Returns: `nil` if the error is not about a certificate.
     init?(_ error: any Error) {
         if let error = error as? NIOSSLExtraError, error == .failedToValidateHostname {
             self = .otherHost
@@ -56,7 +56,7 @@ package enum S3CertificateError: Error, Hashable {
         }
     }
 
-    /// For an operator.
+    /// A sentence for the operator.
     var sentence: String {
         switch self {
         case .untrusted: "The store's certificate has expired, or no authority that the gateway trusts has signed it."
@@ -66,17 +66,17 @@ package enum S3CertificateError: Error, Hashable {
 }
 
 extension StoreError {
-    /// What an operator has to look at where it is neither the credentials nor the store.
+    /// What an operator should check, apart from credentials and store.
     package enum Advice: Hashable, Sendable {
-        /// The store sends requests elsewhere.
+        /// The store redirects requests to another address.
         case address
         /// The store's certificate is not trusted.
         case authority
-        /// The store's certificate has another name.
+        /// The store's certificate names another host.
         case host
     }
 
-    /// `nil` where the reason says enough.
+    /// `nil` if the reason is sufficient.
     package var advice: Advice? {
         switch cause {
         case let refusal as S3Refusal: refusal.isRedirect ? .address : nil

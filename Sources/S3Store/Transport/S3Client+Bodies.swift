@@ -3,15 +3,15 @@ import NIOCore
 import ObjectStore
 import TransferCommon
 
-// Requests that carry a part or an object: a small one when it is whole, others as they come.
+// Requests with a part or an object as their body: small bodies are sent once complete, others as they arrive.
 
 extension S3Client {
-    /// Sends a part or an object that is whole. It is repeated only where nothing of it has gone out, and not at all
-    /// where twice is not as good as once: the caller may have ended it meanwhile.
+    /// Sends a complete part or object. It repeats the request only if the connection failed before a byte was sent,
+    /// and never if the request is not idempotent, because the caller may have ended the upload meanwhile.
     ///
     /// - Parameters:
-    ///   - digest: what it is said to have, for the store to check.
-    ///   - commitment: made when all is ready to go out.
+    /// - digest: the offered digest, which the store checks.
+    /// - commitment: committed when the request is ready to be sent.
     func put(
         _ request: S3Request, whole body: ByteBuffer, digest: SHA256Digest, commitment: Commitment
     ) async throws(StoreError) -> S3Response {
@@ -28,11 +28,11 @@ extension S3Client {
         }
     }
 
-    /// Sends a body as it comes. It is repeated only where nobody has asked for a byte of it.
+    /// Sends a body as it arrives. It repeats the request only if no byte of the body was requested.
     ///
     /// - Parameters:
-    ///   - body: not empty; the source of `handoff`, which ends where this returns or throws.
-    ///   - commitment: tells whether the last byte has gone out.
+    /// - body: not empty; the source of `handoff`, which ends when this call returns or throws.
+    /// - commitment: says whether the last byte was sent.
     func stream(
         _ request: S3Request, body: ObjectBody, from handoff: BufferHandoff, commitment: Commitment
     ) async throws(StoreError) -> S3Response {
@@ -45,7 +45,7 @@ extension S3Client {
                     commitment.isCommitted
                 }
             } catch {
-                // What has been taken from the source cannot be sent again.
+                // Buffers that were taken from the source cannot be sent again.
                 throw handoff.isBegun ? error.afterBody : error
             }
         }

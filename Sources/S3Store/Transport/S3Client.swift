@@ -10,20 +10,20 @@ import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// Signs requests, sends them, and understands refusals. Knows nothing of what the calls are for.
+/// Signs requests, sends them, and interprets refusals. It does not know the purpose of a call.
 ///
-/// It keeps what it learns from refusals: the bucket's region, how far our clock is from the store's, renewed
-/// credentials. Redirects are not followed: only the region's name is taken from them, so that a signed request never
-/// goes to a host that somebody else chose.
+/// The client remembers what refusals teach: the bucket's region, the offset between the local clock and the store's,
+/// renewed credentials. It does not follow redirects and only reads the region from them, so that a signed request
+/// never goes to a host of an attacker's choice.
 final class S3Client: Sendable {
-    /// Longer answers are not read. A page of 10,000 parts has about 4 MB.
+    /// Longest answer in bytes that is read. A page of 10,000 parts has about 4 MB.
     static let answerBytesMax = 16 << 20
 
     let configuration: S3Configuration
     private let keeper: CredentialKeeper
     private let clock = S3Clock()
     private let quick: HTTPClient
-    /// Waits for answers as long as joining parts may take. The client's time limits are fixed when it is made.
+    /// The client for slow calls: it waits as long as joining parts may take. A client's time limits are fixed.
     private let patient: HTTPClient
     private let logger: Logger
     private let state: Mutex<State>
@@ -42,7 +42,7 @@ final class S3Client: Sendable {
         let key: S3SigningKey
     }
 
-    /// A request as it goes out, and what it was signed with: others may be known by the time of its answer.
+    /// A request as sent, and the credentials that signed it. The keeper may have others by the time of the answer.
     struct SignedRequest {
         var http: HTTPClientRequest
         var credentials: S3Credentials
@@ -66,9 +66,9 @@ final class S3Client: Sendable {
         settings.redirectConfiguration = .disallow
         settings.httpVersion = .http1Only
         settings.decompression = .disabled
-        // Nobody traces; looking for who might costs for every request.
+        // Tracing is off, because looking up a tracer costs time for every request.
         settings.tracing.tracer = nil
-        // A request's head and body in one system call, and those of other requests in the same turn.
+        // Write a request's head and body, and those of other requests of the same turn, in one system call.
         settings.http1_1ConnectionDebugInitializer = { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandler(FlushGatherer(), position: .first)
@@ -76,15 +76,15 @@ final class S3Client: Sendable {
         }
         settings.timeout = .init(
             connect: TimeAmount(timeouts.connect), read: TimeAmount(answer), write: TimeAmount(timeouts.bodyPause))
-        // How many there are is decided by the budgets of those who call, and nobody should wait for another's part.
+        // The callers' budgets bound the number of connections. No call should wait for another one's part.
         settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
         settings.connectionPool.idleTimeout = .seconds(15)
-        // We repeat ourselves, and want to know at once.
+        // This client repeats requests itself and needs to see each failure at once.
         settings.connectionPool.retryConnectionEstablishment = false
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
     }
 
-    /// Closes all connections. Calls under way fail.
+    /// Closes all connections. Running calls fail.
     func shutdown() async {
         await keeper.shutdown()
         for client in [quick, patient] {
@@ -96,25 +96,25 @@ final class S3Client: Sendable {
         }
     }
 
-    /// The bucket has answered a call.
+    /// Whether the bucket has answered a call.
     var hasSeenBucket: Bool { state.withLock { $0.hasSeenBucket } }
 }
 
 // MARK: - Requests with no body or a small one
 
 extension S3Client {
-    /// Sends a request and repeats it as far as that is allowed and of use.
+    /// Sends a request and repeats it if that is allowed and useful.
     ///
-    /// - Parameter body: kept in memory, so that it can be sent again.
+    /// - Parameter body: held in memory, so that it can be sent again.
     func send(_ request: S3Request, body: ByteBuffer = ByteBuffer()) async throws(StoreError) -> S3Response {
         try await repeating(request) { () async throws(S3AttemptFailure) -> S3Response in
             let signed = try await self.signed(request, digest: try self.digest(of: body), body: body.asRequestBody)
-            // It goes out with the request's head.
+            // The body is sent together with the request's head, so the request has always begun.
             return try await self.answer(to: signed, request, deadline: self.deadline(of: request)) { true }
         }
     }
 
-    /// Sends a request for an object's bytes. The caller reads them, or drops the answer, which ends the connection.
+    /// Sends a request for an object's bytes. The caller reads the answer or drops it; dropping ends the connection.
     func open(_ request: S3Request) async throws(StoreError) -> HTTPClientResponse {
         try await repeating(request) { () async throws(S3AttemptFailure) -> HTTPClientResponse in
             let signed = try await self.signed(request, digest: try self.digest(of: ByteBuffer()), body: nil)
@@ -140,7 +140,7 @@ extension S3Client {
                 return value
             } catch {
                 let mayRepeat = request.isIdempotent || error.isUndone
-                // Everything but waiting can help only once.
+                // Each remedy but waiting can help only once.
                 let isNew = error.remedy == .time || remedies.insert(error.remedy).inserted
                 guard mayRepeat, isNew, error.remedy != .none, count < configuration.retries.attemptsMax else {
                     throw error.error(isIdempotent: request.isIdempotent)
@@ -196,10 +196,10 @@ extension S3Client {
             throw S3AttemptFailure(transport: error, isBegun: true)
         }
         let bytes = Array(body.readableBytesView)
-        // Of the calls whose answer comes only after they have begun to say "200".
+        // Some calls send status 200 first and report an error in the body.
         if let root = S3XML.root(of: bytes), S3Documents.Failure.roots.contains(root) {
             var refusal = read(bytes, response, of: signed)
-            // What an unknown code means is told by the status, and this one says nothing of it.
+            // The status decides about unknown codes, and 200 would say nothing, so treat it as 500.
             refusal.status = 500
             throw await failure(refusal, response, of: signed, isBegun: true)
         }
@@ -207,7 +207,7 @@ extension S3Client {
         return S3Response(status: Int(response.status.code), headers: response.headers, body: bytes)
     }
 
-    /// - Parameter deadline: for the answer's head. How long a streamed body takes is for others to judge.
+    /// - Parameter deadline: for the answer's head. The callers limit the time of a streamed body.
     private func execute(
         _ signed: SignedRequest, _ request: S3Request, deadline: NIODeadline, isBegun: () -> Bool
     ) async throws(S3AttemptFailure) -> HTTPClientResponse {
@@ -225,7 +225,7 @@ extension S3Client {
         do {
             bytes = Array(try await response.body.collect(upTo: 1 << 20).readableBytesView)
         } catch {
-            // The status alone has to do.
+            // Without a body, only the status is interpreted.
             logger.debug("A refusal's body could not be read", metadata: ["error": "\(error)"])
         }
         return await failure(read(bytes, response, of: signed), response, of: signed, isBegun: isBegun)
@@ -242,7 +242,7 @@ extension S3Client {
             retryAfter: seconds.map { .seconds(min(max($0, 0), 3600)) })
     }
 
-    /// Learns from a refusal what can be learnt, and says whether another attempt is worth it.
+    /// Updates the client's state from a refusal and decides whether another attempt is useful.
     private func failure(
         _ refusal: S3Refusal, _ response: HTTPClientResponse, of signed: SignedRequest, isBegun: Bool
     ) async -> S3AttemptFailure {
@@ -254,7 +254,7 @@ extension S3Client {
         }
         switch meaning.remedy {
         case .none:
-            // A plain no, such as for an object that is not there: the store is well.
+            // An ordinary refusal, such as for a missing object, shows that the store works.
             state.withLock { $0.retryBudget.answered() }
         case .time:
             break
@@ -262,7 +262,7 @@ extension S3Client {
             do throws(StoreError) {
                 if try await !keeper.renew(insteadOf: signed.credentials) { meaning.remedy = .none }
             } catch {
-                // Nobody knows whether there are others.
+                // It is unknown whether the source has new credentials.
                 return S3AttemptFailure(
                     error: StoreError(.unavailable, error.sentence, cause: refusal), remedy: .none, isUndone: true)
             }
@@ -345,7 +345,7 @@ extension S3Client {
         return SignedRequest(http: signed, credentials: credentials, region: region, time: time)
     }
 
-    /// Proxies may change other headers on the way.
+    /// Only these headers are signed, because proxies may change others.
     private static func isSigned(_ header: String) -> Bool {
         header == "host" || header == "content-md5" || header.hasPrefix("x-amz-")
     }

@@ -1,17 +1,17 @@
 import FoundationEssentials
 import Synchronization
 
-/// The store's clock as far as it is known: ours, until the store has refused a request for its time. One for all
-/// requests of a store, so that one refusal corrects them all.
+/// The local clock plus the known offset to the store's clock; the offset is 0 until the store refuses a request for
+/// its time. All requests of a store share one clock, so that one refusal corrects all.
 final class S3Clock: Sendable {
     private let offset = Mutex<TimeInterval>(0)
 
     var now: Date { Date().addingTimeInterval(offset.withLock { $0 }) }
 
-    /// Takes the store's word for what time it is.
+    /// Sets the offset from the store's time.
     ///
-    /// - Returns: what is added to our clock from now on, in seconds, where that has changed by more than the seconds
-    ///   that requests take; `nil` where it has not.
+    /// - Returns: the new offset in seconds, if it differs from the old one by more than requests can take; otherwise
+    ///   `nil`.
     func set(to date: Date) -> TimeInterval? {
         let new = date.timeIntervalSince(Date())
         return offset.withLock { offset in

@@ -3,8 +3,8 @@ import TransferCommon
 import WireProtocol
 import XMLCoder
 
-/// The XML that stores answer with, as far as it is read. All fields are texts that may be missing: a store that
-/// writes a number or a Boolean its own way is not thereby unreadable.
+/// The XML answers of stores, with only the fields that are read. Every field is optional text, so that an unusual
+/// form of a number or Boolean does not make the answer unreadable.
 package enum S3Documents {
     /// The answer to CreateMultipartUpload.
     package struct Created: S3Document {
@@ -67,7 +67,7 @@ package enum S3Documents {
         var contents: [Object]?
     }
 
-    /// What goes wrong, with any status, 200 included.
+    /// An error answer, with any status, including 200.
     package struct Failure: S3Document {
         package static let roots = ["Error"]
         package var code: String?
@@ -79,9 +79,9 @@ package enum S3Documents {
         text == "true" || text == "True" || text == "1"
     }
 
-    /// A key as `encoding-type=url` writes it: a plus sign is a space, whichever way the store writes its spaces.
+    /// Decodes a key of a listing with `encoding-type=url`. A plus sign is a space; stores write spaces either way.
     ///
-    /// - Returns: `nil` where a per cent sign is not followed by two digits, or the bytes are not UTF-8.
+    /// - Returns: `nil` if a percent sign is not followed by two digits, or if the bytes are not UTF-8.
     package static func decoded(_ text: String) -> String? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
@@ -102,24 +102,24 @@ package enum S3Documents {
     }
 }
 
-/// An answer that is told by its outermost element.
+/// An answer that is identified by its root element.
 package protocol S3Document: Decodable {
-    /// The names that the element may have.
+    /// The possible names of the root element.
     static var roots: [String] { get }
 }
 
-/// Reads an answer's XML.
+/// Reads the XML of answers.
 package enum S3XML {
-    /// The name of the outermost element, without its prefix, or `nil` where there is none.
+    /// The name of the root element without its prefix, or `nil` if there is none.
     ///
-    /// Whitespace may stand before everything: stores send it to keep a connection alive while they work.
+    /// Whitespace may precede the document: stores send it to keep a connection open while they work.
     package static func root(of bytes: [UInt8]) -> String? {
         var rest = trimmed(bytes)
         while rest.first == UInt8(ascii: "<") {
             rest = rest.dropFirst()
             guard let first = rest.first else { return nil }
             if first == UInt8(ascii: "?") || first == UInt8(ascii: "!") {
-                // A declaration or a comment. One with an angle bracket inside is not worth understanding.
+                // Skip a declaration or comment. Text that has ">" inside one is not supported.
                 guard let end = rest.firstIndex(of: UInt8(ascii: ">")) else { return nil }
                 rest = trimmed(rest[rest.index(after: end)...])
                 continue
@@ -133,26 +133,26 @@ package enum S3XML {
         return nil
     }
 
-    /// - Returns: `nil` where the bytes are not a whole document of this kind.
+    /// - Returns: `nil` if the bytes are not a complete document of this kind.
     package static func decode<Value: S3Document>(_ type: Value.Type, from bytes: [UInt8]) -> Value? {
         guard let root = root(of: bytes), Value.roots.contains(root) else { return nil }
-        // Foundation's parser ends the process at a name that is not UTF-8. No store has a use for another encoding, or
-        // for a document type of its own.
+        // Foundation's parser ends the process at a name that is not UTF-8, so only UTF-8 is accepted. A document
+        // type is refused too; no store needs one.
         guard let text = String(validating: bytes, as: UTF8.self), !text.utf8.contains("<!DOCTYPE".utf8) else {
             return nil
         }
         let decoder = XMLDecoder()
         decoder.shouldProcessNamespaces = true
         decoder.keyDecodingStrategy = .convertFromCapitalized
-        // Trimming is done piece by piece, and a text comes in pieces: spaces within it would be lost. What stands
-        // between elements goes instead.
+        // The decoder trims each piece of a text by itself, which would lose spaces within the text. So trimming is
+        // off, and whitespace between elements is removed instead.
         decoder.trimValueWhitespaces = false
         decoder.removeWhitespaceElements = true
-        // Whoever gets nil says that the answer makes no sense; the parser's error would add only its position.
+        // try?: the caller reports an invalid answer; the parser's error would add only its position.
         return try? decoder.decode(type, from: Data(trimmed(bytes)))
     }
 
-    /// The text as the content of an element.
+    /// Escapes text for use as an element's content.
     package static func escaped(_ text: String) -> String {
         var result = ""
         for character in text.unicodeScalars {

@@ -1,13 +1,13 @@
 import ObjectStore
 import WireProtocol
 
-/// A store's answer that says no: the cause beneath a `StoreError`, with the server's own words.
+/// A store's refusal: the cause of a `StoreError`, with the server's own text.
 struct S3Refusal: Error, CustomDebugStringConvertible {
     var status: Int
-    /// Empty where the body has none, as after HEAD.
+    /// Empty if the answer has no code, as after HEAD.
     var code: String
     var message: String
-    /// The region in which the bucket is, where the store says so and it is not the one that was asked.
+    /// The bucket's region, if the store names it and it differs from the requested one.
     var region: String?
     var retryAfter: Duration?
 
@@ -16,24 +16,24 @@ struct S3Refusal: Error, CustomDebugStringConvertible {
     }
 }
 
-/// What a code means to us.
+/// The interpretation of an error code.
 struct S3Meaning: Hashable, Sendable {
-    /// What has to happen before the same request is worth another attempt.
+    /// What must happen before the same request is worth another attempt.
     enum Remedy: Hashable, Sendable {
-        /// Nothing helps.
+        /// No remedy: do not repeat the request.
         case none
-        /// Some time.
+        /// Wait.
         case time
         case newCredentials
-        /// Our clock is out; the answer has the store's.
+        /// Correct the clock by the time in the answer.
         case otherClock
-        /// The bucket is elsewhere; the answer says where.
+        /// Use the region that the answer names.
         case otherRegion
     }
 
     var reason: StoreError.Reason
     var remedy: Remedy
-    /// The store has surely done nothing. Where this is false it may have done it all the same.
+    /// Whether the store has certainly not executed the request. If false, it may have.
     var isDecided: Bool
 
     init(_ reason: StoreError.Reason, after remedy: Remedy = .none, isDecided: Bool = true) {
@@ -44,9 +44,9 @@ struct S3Meaning: Hashable, Sendable {
 }
 
 extension S3Refusal {
-    /// By the code, else by the status.
+    /// The meaning of the code; of the status if the code is unknown.
     var meaning: S3Meaning {
-        // A temporary one, and the host that it names, are no more followed than others.
+        // The client follows no redirect, not even a temporary one to another host.
         if isRedirect, region == nil || !isAboutRegion { return S3Meaning(.denied) }
         if region != nil, [301, 307, 400, 403].contains(status), isAboutRegion {
             return S3Meaning(.unavailable, after: .otherRegion)
@@ -61,24 +61,25 @@ extension S3Refusal {
         return meaning
     }
 
-    /// What a refusal without a code means: after HEAD there is no body to say so, and else whoever answers may be no
-    /// store at all.
+    /// The meaning of a refusal without a code. After HEAD there is no body; otherwise the answer may come from a
+    /// proxy.
     ///
-    /// - Parameter isSkewed: our clock is far from the store's.
+    /// - Parameter isSkewed: whether the local clock is far from the store's.
     func bareMeaning(afterHead: Bool, isSkewed: Bool) -> S3Meaning {
         switch status {
         case _ where region != nil: meaning
         case 403 where isSkewed: S3Meaning(.unavailable, after: .otherClock)
-        // As AWS answers where a token has expired.
+        // AWS answers so if a token has expired.
         case 400 where afterHead: S3Meaning(.unavailable, after: .newCredentials)
         case 401 where afterHead, 403 where afterHead: S3Meaning(.denied, after: .newCredentials)
-        // Not one that ends sessions: a proxy in front of a store that starts says so, too.
+        // This must not end sessions, because a proxy in front of a starting store answers so too.
         case 404 where !afterHead: S3Meaning(.unavailable, after: .time)
         default: meaning
         }
     }
 
-    /// Stores name the bucket's region with any refusal; only some are about it. After HEAD there is no code to tell.
+    /// Whether the refusal is about the region. Stores name the bucket's region with any refusal; after HEAD there is
+    /// no code.
     private var isAboutRegion: Bool {
         switch code {
         case "", "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
@@ -92,7 +93,7 @@ extension S3Refusal {
         StoreError(meaning.reason, sentence, cause: self)
     }
 
-    /// The store sends us elsewhere, which is followed only where it names a region.
+    /// Whether the answer is a redirect. The client uses only the region that it names.
     var isRedirect: Bool { (300..<400).contains(status) }
 
     private var sentence: String? {
@@ -127,20 +128,20 @@ extension S3Refusal {
         }
     }
 
-    /// Where a store hides what it means behind a general code.
+    /// Refusals with a general code whose message holds the real meaning.
     private static let messages: [(code: String, fragment: String, meaning: S3Meaning)] = [
-        // Ceph.
+        // Source: Ceph.
         ("InternalError", "multipart completion is already in progress", S3Meaning(.completionInProgress)),
-        // JuiceFS, whose keys are files and folders.
+        // Source: JuiceFS, whose keys are files and folders.
         ("InternalError", "cause(not a directory)", S3Meaning(.keyUnsupported)),
         ("InternalError", "cause(is a directory)", S3Meaning(.keyUnsupported)),
     ]
 
-    /// One line a code. What a store invents besides is understood by its status.
+    /// The meaning of each known code. For other codes the status decides.
     static let meanings: [String: S3Meaning] = [
         "NoSuchBucket": S3Meaning(.noSuchBucket),
         "NoSuchUpload": S3Meaning(.noSuchUpload),
-        // Some say so of an upload, too. Calls that look for an object never come here with it.
+        // Some stores use this code for a missing upload. Calls that look for an object handle it before.
         "NoSuchKey": S3Meaning(.noSuchUpload),
 
         "AccessDenied": S3Meaning(.denied),
@@ -186,7 +187,7 @@ extension S3Refusal {
         "IncompleteBody": S3Meaning(.sizeMismatch),
         "MissingContentLength": S3Meaning(.sizeMismatch),
 
-        // Which parts they are is found by listing.
+        // The parts are unknown here; a listing finds them.
         "InvalidPart": S3Meaning(.invalidParts([])),
         "InvalidPartOrder": S3Meaning(.invalidParts([])),
 

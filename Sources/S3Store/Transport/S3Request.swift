@@ -2,18 +2,18 @@ import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 
-/// One call of the interface, before it is signed.
+/// One call of S3's interface, before it is signed.
 struct S3Request: Sendable {
     var method: HTTPMethod
-    /// The whole key with the prefix, or `nil` for the bucket itself.
+    /// The whole key with the prefix; `nil` for the bucket itself.
     var key: String?
     var query: [(name: String, value: String)] = []
-    /// Beside those that every request has.
+    /// Headers in addition to those of every request.
     var headers: [(name: String, value: String)] = []
-    /// Twice is as good as once. Otherwise it is repeated only where the store has surely done nothing, and where that
-    /// is not sure the failure is `.outcomeUnknown`.
+    /// Whether the request is safe to repeat. If not, the client repeats it only if the store has certainly not
+    /// executed it, and reports `.outcomeUnknown` if that is uncertain.
     var isIdempotent = true
-    /// The answer may take minutes.
+    /// Whether the answer may take minutes.
     var isSlow = false
 
     init(_ method: HTTPMethod, key: String?) {
@@ -22,7 +22,7 @@ struct S3Request: Sendable {
     }
 }
 
-/// An answer that is not a refusal, read to its end.
+/// A complete answer that is not a refusal.
 struct S3Response: Sendable {
     var status: Int
     var headers: HTTPHeaders
@@ -30,12 +30,12 @@ struct S3Response: Sendable {
 }
 
 extension ByteBuffer {
-    /// A request without a body says nothing of its length.
+    /// `nil` if the buffer is empty: a request without a body has no length header.
     var asRequestBody: HTTPClientRequest.Body? { readableBytes > 0 ? .bytes(self) : nil }
 }
 
 extension HTTPHeaders {
-    /// The header's only or first value, without spaces around it; `nil` where it is missing or empty.
+    /// The header's first value, without surrounding spaces; `nil` if missing or empty.
     func value(_ name: String) -> String? {
         guard let value = first(name: name) else { return nil }
         let trimmed = value.drop { $0 == " " }

@@ -1,23 +1,22 @@
-/// How many repetitions all calls of a store may make together.
+/// Limits the repetitions of all calls of a store together.
 ///
-/// One call that fails is worth repeating. When most calls fail, repeating each of them several times only keeps a
-/// store down that is trying to get up: then the budget runs out, and calls fail at their first attempt until some have
-/// been answered again.
+/// Repeating a single failed call is useful. If most calls fail, several repetitions of each would keep an overloaded
+/// store down. Then the budget runs out, and calls fail at their first attempt until the store has answered some.
 struct S3RetryBudget: Hashable, Sendable {
     private let most: Int
     private let price: Int
     private(set) var left: Int
 
     /// - Parameters:
-    ///   - most: what is there at first, and never more.
-    ///   - price: of one repetition. A call that is answered, even by a refusal, gives back one.
+    /// - most: initial and largest budget.
+    /// - price: cost of one repetition. Each answered call, even a refused one, returns 1 to the budget.
     init(most: Int = 500, price: Int = 5) {
         self.most = most
         self.price = price
         self.left = most
     }
 
-    /// Called before a repetition; false where it is not to be.
+    /// Takes the price of one repetition; returns false if the budget is too low for it.
     mutating func take() -> Bool {
         guard left >= price else { return false }
         left -= price

@@ -1,13 +1,13 @@
 package import FoundationEssentials
 
-/// The three ways in which S3 writes a time, all of them in UTC.
+/// S3's three formats of a time, all in UTC.
 ///
-/// Written out because formatters are slow, differ between systems, and follow a locale where nobody wants one.
+/// This type needs no formatters: they are slow, differ between systems and depend on the locale.
 package enum S3Time {
-    /// As in `x-amz-date`: `20130524T000000Z`. Its first eight characters are the day that signatures name.
+    /// The format of `x-amz-date`: `20130524T000000Z`. Its first eight characters are the day in signatures.
     package static func timestamp(_ date: Date) -> String {
         let seconds = Int64(exactly: date.timeIntervalSince1970.rounded(.down)) ?? 0
-        // A clock that is out by millennia gives a signature that is refused, and no trap.
+        // Clamp, so that an extreme clock gives a refused signature and no trap.
         let clamped = min(max(seconds, 0), 253_402_300_799)
         let (days, rest) = clamped.quotientAndRemainder(dividingBy: 86_400)
         let day = CivilDay(daysSince1970: days)
@@ -15,7 +15,7 @@ package enum S3Time {
             + "T\(padded(rest / 3600, 2))\(padded(rest / 60 % 60, 2))\(padded(rest % 60, 2))Z"
     }
 
-    /// As in the header `Date`: `Fri, 24 May 2013 00:00:00 GMT`. The older forms that HTTP allows are not read.
+    /// Parses the header `Date`: `Fri, 24 May 2013 00:00:00 GMT`. HTTP's obsolete formats are not supported.
     package static func date(header text: String) -> Date? {
         let words = text.split(separator: " ")
         guard words.count == 6, words[5] == "GMT", let month = months.firstIndex(of: String(words[2])) else {
@@ -24,7 +24,7 @@ package enum S3Time {
         return date(year: words[3], month: String(month + 1), day: words[1], time: words[4])
     }
 
-    /// As in XML: `2009-10-12T17:50:30.000Z`, with or without the fraction.
+    /// Parses a time in XML: `2009-10-12T17:50:30.000Z`, with or without the fraction.
     package static func date(xml text: String) -> Date? {
         guard text.hasSuffix("Z") else { return nil }
         let halves = text.dropLast().split(separator: "T")
@@ -66,7 +66,7 @@ package enum S3Time {
     }
 }
 
-/// A day of the Gregorian calendar, with years that begin in March so that the leap day is their last.
+/// A day of the Gregorian calendar. Years begin in March, so that the leap day is the last day of a year.
 private struct CivilDay {
     var year: Int64
     var month: Int64
@@ -78,7 +78,7 @@ private struct CivilDay {
         self.day = day
     }
 
-    /// - Parameter daysSince1970: not negative.
+    /// - Parameter daysSince1970: 0 or greater.
     init(daysSince1970: Int64) {
         let days = daysSince1970 + 719_468
         let era = days / 146_097

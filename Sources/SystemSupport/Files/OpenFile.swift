@@ -20,7 +20,7 @@ package struct OpenFile: ~Copyable, Sendable {
 
     deinit {
         if isLocked { _ = flock(descriptor, LOCK_UN) }
-        // The result is ignored: bytes that matter have been synced.
+        // An error here has no consequence: the caller has synced all bytes that matter.
         close(descriptor)
     }
 
@@ -57,7 +57,7 @@ package struct OpenFile: ~Copyable, Sendable {
         var buffer = [UInt8](repeating: 0, count: min(count, 1 << 16))
         while bytes.count < count {
             let wanted = min(count - bytes.count, buffer.count)
-            // `withUnsafeMutableBytes` loses the type of an error that its body throws.
+            // The library's rethrowing function loses the error's type, so the closure returns a `Result`.
             let result: Result<Int, FileError> = buffer.withUnsafeMutableBytes { buffer in
                 Result { () throws(FileError) in
                     let room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted])

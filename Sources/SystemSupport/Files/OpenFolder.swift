@@ -178,7 +178,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         }
         defer { closedir(entries) }
         while true {
-            // `readdir` distinguishes an error from the end only by `errno`.
+            // `readdir` reports the end and an error alike by nil; only errno tells them apart.
             errno = 0
             guard let entry = readdir(entries) else {
                 guard errno == 0 else { throw FileError(call, errno: errno) }
@@ -214,7 +214,7 @@ package struct OpenFolder: ~Copyable, Sendable {
     private func holdsAnything() throws -> Bool {
         var isFound = false
         try list { name in
-            // The gateways make no folder whose name is not UTF-8.
+            // No gateway makes a folder whose name is not UTF-8, so such a name is foreign content.
             if let name { isFound = try holdsAnything(in: name) } else { isFound = true }
             return !isFound
         }
@@ -224,12 +224,12 @@ package struct OpenFolder: ~Copyable, Sendable {
     /// Identifies this folder, even against a later one with the same inode number.
     package func identity() throws(FileError) -> FolderIdentity {
         var identity = FolderIdentity(inode: try file.status().inode, generation: file.generation())
-        // The values stay 0 on file systems without generations or birth times.
+        // The call leaves 0 if the file system keeps no birth time.
         _ = SystemCalls.birthTime(file.descriptor, &identity.birthSeconds, &identity.birthNanoseconds)
         return identity
     }
 
-    /// Whether the folder treats names as equal that differ in case, or in the Unicode form of a letter.
+    /// Whether the folder treats names that differ in case or in Unicode normalisation as equal.
     ///
     /// The attribute belongs to each folder separately (ext4, F2FS, tmpfs). A file system that always folds names does
     /// not set it; FileStore detects one by trying two names when it opens.
@@ -254,7 +254,7 @@ package struct OpenFolder: ~Copyable, Sendable {
         return flags
     }
 
-    /// Linux: `FS_CASEFOLD_FL`.
+    /// The value of Linux's `FS_CASEFOLD_FL`.
     private static let foldsCaseFlag: UInt32 = 0x4000_0000
 
     /// `statfs.f_type`.

@@ -13,7 +13,7 @@ extension Agent {
             return
         }
         if isIdle { context.progressAt = now }
-        begin(AgentProof(request, purpose: .question, rank: newRank(), now: now))
+        begin(AgentProof(request, purpose: .question, submissionOrder: nextSubmissionOrder(), now: now))
         proceed()
     }
 
@@ -27,7 +27,7 @@ extension Agent {
         let ended = context.proofsToBegin
         context.proofsToBegin = []
         for (request, purpose) in ended {
-            begin(AgentProof(request, purpose: purpose, rank: newRank(), now: context.now))
+            begin(AgentProof(request, purpose: purpose, submissionOrder: nextSubmissionOrder(), now: context.now))
         }
     }
 
@@ -81,9 +81,9 @@ extension Agent {
         }
     }
 
-    /// In the order of being handed in.
+    /// The uploads of these ids, in the order of submission.
     private var proofsInOrder: [UploadID] {
-        proofs.values.sorted { $0.rank < $1.rank }.map(\.request.id)
+        proofs.values.sorted { $0.submissionOrder < $1.submissionOrder }.map(\.request.id)
     }
 
     private mutating func removeIfEnded(_ id: UploadID) {

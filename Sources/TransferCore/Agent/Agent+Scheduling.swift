@@ -1,6 +1,6 @@
 import TransferCommon
 
-// What is done next: connections made, errands run, parts read, chunks sent. Called after every event.
+// What is done next: connections made, pending requests sent, parts read, chunks sent. Called after every event.
 
 extension Agent {
     mutating func proceed() {
@@ -14,14 +14,14 @@ extension Agent {
         }
         connectWhereDue(connections)
         wakeWhatWaitsForStore()
-        attention.wakeDue(context.now)
-        while let id = attention.touched.popFirst() { _ = look(at: id) }
+        readyQueue.wakeDue(context.now)
+        while let id = readyQueue.touched.popFirst() { _ = look(at: id) }
         // Stop at the first upload that cannot use the slot; otherwise this loop never ends.
-        while context.hasFreeSlot, let id = attention.awaitingSlot.popFirst() {
+        while context.hasFreeSlot, let id = readyQueue.awaitingSlot.popFirst() {
             if look(at: id)?.slot == true { break }
         }
         if context.isRoomToBeLookedAt { freeHeldRoom() }
-        while context.partsUnderWay < context.limits.concurrency, let id = attention.awaitingRoom.popFirst() {
+        while context.partsUnderWay < context.limits.concurrency, let id = readyQueue.awaitingRoom.popFirst() {
             if look(at: id)?.room == true, context.partsUnderWay < context.limits.concurrency { break }
         }
         sendChunks(on: connections)
@@ -30,30 +30,30 @@ extension Agent {
 
     /// The next proceeding looks at the upload.
     mutating func touch(_ id: UploadID) {
-        guard let rank = uploads[id]?.rank ?? proofs[id]?.rank else { return }
-        attention.touched.insert(.init(rank: rank, upload: id))
+        guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder else { return }
+        readyQueue.touched.insert(.init(submissionOrder: submissionOrder, upload: id))
     }
 
-    /// Does all that an upload can do now, and files it under what it still waits for.
+    /// Does all that an upload can do now, and queues it under what it still waits for.
     private mutating func look(at id: UploadID) -> AgentUpload.Needs? {
-        guard let rank = uploads[id]?.rank ?? proofs[id]?.rank,
+        guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder,
             let needs = uploads[id]?.doWhatItCan(&context) ?? doWhatProofCan(id)
         else { return nil }
-        let ranked = Attention.Ranked(rank: rank, upload: id)
-        if needs.slot { attention.awaitingSlot.insert(ranked) }
+        let ordered = ReadyQueue.OrderedUpload(submissionOrder: submissionOrder, upload: id)
+        if needs.slot { readyQueue.awaitingSlot.insert(ordered) }
         if needs.room {
-            attention.awaitingRoom.insert(ranked)
+            readyQueue.awaitingRoom.insert(ordered)
             if needs.holdsNothing { context.isRoomToBeLookedAt = true }
         }
-        if let moment = needs.wakeAt { attention.wake(ranked, at: moment) }
+        if let moment = needs.wakeAt { readyQueue.wake(ordered, at: moment) }
         return needs
     }
 
-    /// Uploads that wait for a slot, or for their next attempt, keep the parts that they have read. Where they have all
-    /// the room, those that have a slot could never give it up: then the waiting ones let go.
+    /// Uploads that wait for a slot, or for their next attempt, keep the parts that they have read. Where they hold all
+    /// the room, uploads with a slot could never take up a part: then the waiting uploads release theirs.
     private mutating func freeHeldRoom() {
         context.isRoomToBeLookedAt = false
-        guard context.partsUnderWay >= context.limits.concurrency, !attention.awaitingRoom.isEmpty else { return }
+        guard context.partsUnderWay >= context.limits.concurrency, !readyQueue.awaitingRoom.isEmpty else { return }
         let holding = uploads.values.filter { upload in upload.parts.values.contains(where: \.isCounted) }
         guard holding.allSatisfy(\.isWaiting) else { return }
         for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
@@ -135,9 +135,11 @@ extension Agent {
         inOrder(Set((context.connections[id]?.slots ?? [:]).values))
     }
 
-    /// In the order of being handed in.
+    /// The uploads of these ids, in the order of submission.
     func inOrder(_ ids: some Sequence<UploadID>) -> [UploadID] {
-        ids.compactMap { id in uploads[id].map { Attention.Ranked(rank: $0.rank, upload: id) } }.sorted().map(\.upload)
+        ids.compactMap { id in
+            uploads[id].map { ReadyQueue.OrderedUpload(submissionOrder: $0.submissionOrder, upload: id) }
+        }.sorted().map(\.upload)
     }
 }
 
@@ -158,7 +160,7 @@ extension AgentUpload {
 
     /// Does all that it can do now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> Needs {
-        while runErrand(&context) {}
+        while runPendingRequest(&context) {}
         joinConnections(&context)
         offerReadyParts(&context)
         takeUpParts(&context)

@@ -26,7 +26,7 @@ extension Agent {
         limiter.spent(wireBytes, now: now)
     }
 
-    /// A chunk could not be made, and will not be sent. Where its part has been put off, dropped or offered again
+    /// A chunk could not be made, and will not be sent. Where its part has been deferred, dropped or offered again
     /// since, that says nothing.
     ///
     /// - Parameter part: where it is `nil`, the upload's first chunk that waits on the connection is meant.

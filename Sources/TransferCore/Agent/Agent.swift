@@ -12,8 +12,8 @@ package struct Agent {
     var uploads: [UploadID: AgentUpload] = [:]
     /// By the same numbers as uploads, which never name one of each (`Agent+Proofs`).
     var proofs: [UploadID: AgentProof] = [:]
-    var attention = Attention()
-    private var lastRank: UInt64 = 0
+    var readyQueue = ReadyQueue()
+    private var lastSubmissionOrder: UInt64 = 0
     var limiter: RateLimiter
     /// Which connection had the last chunk that the rate allowed.
     var lastPaced = ConnectionID(0)
@@ -88,7 +88,7 @@ package struct Agent {
             return
         }
         if isIdle { context.progressAt = now }
-        var upload = AgentUpload(request: request, rank: newRank())
+        var upload = AgentUpload(request: request, submissionOrder: nextSubmissionOrder())
         if let refusal {
             // The next run drops it.
             if request.purpose == .abort { context.journal(.dropping(request.id)) }
@@ -101,9 +101,10 @@ package struct Agent {
         proceed()
     }
 
-    mutating func newRank() -> UInt64 {
-        lastRank += 1
-        return lastRank
+    /// Uploads and proofs share one order of submission.
+    mutating func nextSubmissionOrder() -> UInt64 {
+        lastSubmissionOrder += 1
+        return lastSubmissionOrder
     }
 
     /// The user drops an upload that is under way.
@@ -355,7 +356,7 @@ package struct Agent {
         case .running:
             let giveUpAt = context.progressAt + context.limits.retryFor
             deadlines = [giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor]
-            if let wake = attention.nextWake { deadlines.append(wake) }
+            if let wake = readyQueue.nextWake { deadlines.append(wake) }
         case .stopping(let deadline): deadlines = [deadline]
         case .ended: return nil
         }

@@ -34,8 +34,8 @@ struct AgentPart {
     var mostTaken: ByteOffset = 0
     /// Failures since the store took a part of the session, for the back-off.
     var failures = 0
-    /// It was put off, or its bytes did not arrive as they should: its data waits for a decision.
-    var wasPutOff = false
+    /// It was deferred, or its bytes did not arrive as they should: its data waits for a decision.
+    var wasDeferred = false
     /// How often its bytes did not arrive as they had been hashed.
     var mismatches = 0
     /// It is not offered yet because of the store.

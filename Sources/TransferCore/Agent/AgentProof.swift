@@ -38,8 +38,8 @@ struct AgentProof {
     }
 
     let request: ProofRequest
-    /// The order of being handed in.
-    let rank: UInt64
+    /// Where it stands in the order of submission, counted from 1.
+    let submissionOrder: UInt64
     private let purpose: Purpose
     private(set) var phase: Phase
     private var partBytes: UInt64?
@@ -49,12 +49,12 @@ struct AgentProof {
     /// What the last trouble was, for the day the agent gives up.
     private(set) var trouble: UploadFailure?
 
-    /// How often a gateway may put off an answer that nothing but a receipt depends on.
+    /// How often a gateway may defer an answer that nothing but a receipt depends on.
     private static let refusalsOfReceiptMax = 3
 
-    init(_ request: ProofRequest, purpose: Purpose, rank: UInt64, now: Instant) {
+    init(_ request: ProofRequest, purpose: Purpose, submissionOrder: UInt64, now: Instant) {
         self.request = request
-        self.rank = rank
+        self.submissionOrder = submissionOrder
         self.purpose = purpose
         self.phase = .waiting(until: now)
         self.partBytes = request.partBytes

@@ -256,7 +256,7 @@ extension AgentUpload {
 
     mutating func sendComplete(_ context: inout AgentContext) {
         guard let link = links.first(where: { $0.stage == .open }) else {
-            phase = .waiting(errandAgain, until: context.now)
+            phase = .waiting(requestToRepeat, until: context.now)
             return
         }
         let entries = stored.values.sorted { $0.part < $1.part }

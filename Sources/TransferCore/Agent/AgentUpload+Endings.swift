@@ -65,23 +65,23 @@ extension AgentUpload {
         named.forgetSlots { _ in true }
     }
 
-    /// What to do again when the last connection is gone.
-    var errandAgain: Errand {
+    /// What to ask for again when the last connection is lost.
+    var requestToRepeat: PendingRequest {
         if case .aborting = phase { return .abort }
         return token.isEmpty || plan?.isOnePart == true ? .open : .resume
     }
 
     /// The session is to be opened or resumed anew; whatever is left of it on other connections is left.
     mutating func goOnElsewhere(at moment: Instant, _ context: inout AgentContext) {
-        let errand = errandAgain
+        let pending = requestToRepeat
         interruptParts(&context)
         leaveLinks(&context)
-        phase = .waiting(errand, until: moment)
+        phase = .waiting(pending, until: moment)
         context.isRoomToBeLookedAt = true
     }
 
     /// Called by the agent after each frame. A frame that closes the last slot and is no answer to what was asked
-    /// leaves nothing to wait for: the errand is done again, after a while.
+    /// leaves nothing to wait for: the request is sent again, after a while.
     mutating func goOnIfStranded(_ context: inout AgentContext) {
         guard links.isEmpty else { return }
         switch phase {

@@ -11,8 +11,8 @@ extension AgentUpload {
             recheckIfWhole(&context)
         }
         switch phase {
-        case .recording(let awaited, let errand) where awaited <= sequence:
-            phase = .waiting(errand, until: context.now)
+        case .recording(let awaited, let pending) where awaited <= sequence:
+            phase = .waiting(pending, until: context.now)
         case .ending(let awaited, let outcome) where awaited <= sequence:
             phase = .ended
             tell(outcome, &context)

@@ -88,13 +88,13 @@ extension AgentUpload {
         }
     }
 
-    /// The gateway has let go of a part that it had named and that was not taken up yet. It is offered when it has been
-    /// read.
+    /// The gateway has evicted a part that it had named and that the agent has not read yet. The agent offers the part
+    /// once it has read it.
     mutating func namedPartRefused(
         _ number: PartNumber, _ failure: UploadFailure, _ code: ErrorCode, at slot: Attachment,
         _ context: inout AgentContext
     ) {
-        guard named.letGo(number, at: slot) else { return }
+        guard named.evicted(number, at: slot) else { return }
         switch FailureRule.reaction(to: code, in: .part) {
         case .report, .stop: end(.failed(failure), &context)
         case .tryAgain, .reconnect, .beginAnew, .readAgain: break

@@ -156,7 +156,7 @@ extension AgentUpload {
     /// Whether bytes of a part may be sent before the gateway has decided it. A part that was deferred once may be
     /// deferred again. A part that was sent before may be held by the gateway, whose decision says from which byte on.
     private func mayGoUndecided(_ number: PartNumber, _ part: AgentPart, _ context: AgentContext) -> Bool {
-        context.store.allowsEarlyData && !part.wasPutOff && part.mostTaken == 0 && !window.known.contains(number)
+        context.store.allowsEarlyData && !part.wasDeferred && part.mostTaken == 0 && !window.known.contains(number)
             && phase != .resuming && named.isComplete && !named.wereHeld.contains(number)
             && !(plan?.isOnePart == true && request.saved?.session == session)
     }
@@ -244,7 +244,7 @@ extension AgentUpload {
             partStored(number, etag: etag, &context)
         case .later(let code, let retryAfterMilliseconds):
             parts[number] = part
-            putOff(number, code: code, adviceMilliseconds: retryAfterMilliseconds, &context)
+            deferPart(number, code: code, adviceMilliseconds: retryAfterMilliseconds, &context)
         case .no(let code):
             parts[number] = part
             partRefused(number, code, message: "", adviceMilliseconds: 0, &context)
@@ -283,7 +283,7 @@ extension AgentUpload {
         for other in parts.keys { parts[other]?.failures = 0 }
         window.grow(roomMax: context.limits.concurrency)
         // What holds up another part may be all that is left to tell.
-        if parts.allSatisfy({ $0.key == number || !$0.value.wasPutOff }) { trouble = nil }
+        if parts.allSatisfy({ $0.key == number || !$0.value.wasDeferred }) { trouble = nil }
         context.progressAt = context.now
         unsavedEntry = context.journal(.stored(id, entry), awaitedBy: id)
         let progress = AgentReport.partProgress(number, sent: part.size, size: part.size, isStored: true)
@@ -293,12 +293,12 @@ extension AgentUpload {
     }
 
     /// A part's failure that another attempt may mend: it is offered again after a while.
-    mutating func putOff(
+    mutating func deferPart(
         _ number: PartNumber, code: ErrorCode, adviceMilliseconds: UInt32, _ context: inout AgentContext
     ) {
         guard var part = parts[number] else { return }
         part.failures += 1
-        part.wasPutOff = true
+        part.wasDeferred = true
         trouble = UploadFailure(code, message: "")
         giveBackEarlyCredit(&part, &context)
         let delay = context.storeDelay(

@@ -71,7 +71,7 @@ extension AgentUpload {
             // Nothing else can be made of a stream's session.
             if request.isStream { abandon(failure, &context) } else { end(.failed(failure), &context) }
         case .tryAgain, .reconnect, .beginAnew:
-            putOff(number, code: code, adviceMilliseconds: adviceMilliseconds, &context)
+            deferPart(number, code: code, adviceMilliseconds: adviceMilliseconds, &context)
         }
     }
 
@@ -86,7 +86,7 @@ extension AgentUpload {
         if plan?.isOnePart == true { reopenAfterCompletion() }
         guard takeUpPart(&context) else { return }
         parts[number]?.mismatches = mismatches + 1
-        parts[number]?.wasPutOff = true
+        parts[number]?.wasDeferred = true
     }
 
     // MARK: Several slots

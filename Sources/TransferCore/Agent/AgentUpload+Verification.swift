@@ -7,7 +7,7 @@ extension AgentUpload {
     mutating func verify(stamp: FileStamp, completes: Bool, _ context: inout AgentContext) {
         guard !stored.isEmpty else {
             self.stamp = stamp
-            phase = .waiting(errandAgain, until: context.now)
+            phase = .waiting(requestToRepeat, until: context.now)
             return
         }
         phase = .verifying(Verification(unread: stored.keys.sorted(), stamp: stamp, completes: completes))
@@ -55,7 +55,7 @@ extension AgentUpload {
             sendComplete(&context)
         } else {
             acceptStored()
-            phase = .waiting(errandAgain, until: context.now)
+            phase = .waiting(requestToRepeat, until: context.now)
         }
     }
 }

@@ -32,17 +32,17 @@ import WireProtocol
 //   any            the same, and the session exists          waiting(abort)
 //   ending         the outcome is durable                    ended
 struct AgentUpload {
-    /// What to do as soon as a connection is open and the time has come.
-    enum Errand: Equatable {
+    /// What to ask a gateway for as soon as a connection is open and the wait is over.
+    enum PendingRequest: Equatable {
         case open
         case resume
         case abort
     }
 
     enum Phase: Equatable {
-        case waiting(Errand, until: Instant)
+        case waiting(PendingRequest, until: Instant)
         /// A journal row is on its way to the disk.
-        case recording(JournalSequence, then: Errand)
+        case recording(JournalSequence, then: PendingRequest)
         case opening
         case resuming
         case comparing(Comparison)
@@ -79,8 +79,8 @@ struct AgentUpload {
     }
 
     let request: UploadRequest
-    /// The order of being handed in.
-    let rank: UInt64
+    /// Where it stands in the order of submission, counted from 1.
+    let submissionOrder: UInt64
     var phase: Phase
     let policy: ExistingKeyPolicy
     /// The write condition of the session that is open, or will be.
@@ -103,7 +103,7 @@ struct AgentUpload {
     /// What the last trouble was, for the day the agent gives up.
     var trouble: UploadFailure?
     var links: [Link] = []
-    /// Errands that failed since the last progress.
+    /// Requests that failed since the last progress.
     var failures = 0
     /// The end of a wait whose reason is the store.
     var waitsForStoreUntil: Instant?
@@ -155,9 +155,9 @@ struct AgentUpload {
     var bytesSent: UInt64 = 0
     var bytesResumed: UInt64 = 0
 
-    init(request: UploadRequest, rank: UInt64) {
+    init(request: UploadRequest, submissionOrder: UInt64) {
         self.request = request
-        self.rank = rank
+        self.submissionOrder = submissionOrder
         self.policy = request.policy
         self.condition = request.policy.condition
         self.metadata = request.metadata
@@ -247,7 +247,7 @@ struct AgentUpload {
         switch difference {
         case .none:
             acceptStored()
-            phase = .waiting(errandAgain, until: context.now)
+            phase = .waiting(requestToRepeat, until: context.now)
         case .touched where request.purpose == .resume && (plan.isOnePart || stored.isEmpty):
             // No part is stored whose digest could prove the content.
             let message =
@@ -323,19 +323,19 @@ struct AgentUpload {
         phase = .waiting(.open, until: context.now)
     }
 
-    // MARK: Errands
+    // MARK: Pending requests
 
-    /// Called by the agent when a connection may be free for this upload.
+    /// Sends the pending request. Called by the agent when a connection may be free for this upload.
     ///
     /// - Returns: whether something was begun.
-    mutating func runErrand(_ context: inout AgentContext) -> Bool {
-        guard case .waiting(let errand, let until) = phase, until <= context.now else { return false }
-        if errand == .open, session == nil || mayHaveLeftUpload { return chooseSession(&context) }
+    mutating func runPendingRequest(_ context: inout AgentContext) -> Bool {
+        guard case .waiting(let pending, let until) = phase, until <= context.now else { return false }
+        if pending == .open, session == nil || mayHaveLeftUpload { return chooseSession(&context) }
         guard let connection = context.leastUsedConnection(),
             let slot = context.connections[connection]?.takeSlot(for: id)
         else { return false }
         let attachment = Attachment(connection: connection, slot: slot)
-        switch errand {
+        switch pending {
         case .open:
             links.append(Link(attachment: attachment, stage: .opening))
             phase = .opening

@@ -72,10 +72,10 @@ struct NamedParts: Equatable {
 
     mutating func forget(_ number: PartNumber) { parts[number] = nil }
 
-    /// The gateway has let go of a partial.
+    /// The gateway has evicted a partial.
     ///
     /// - Returns: whether it was named in this slot.
-    mutating func letGo(_ number: PartNumber, at slot: Attachment) -> Bool {
+    mutating func evicted(_ number: PartNumber, at slot: Attachment) -> Bool {
         guard case .partial(slot, _, _)? = parts[number]?.standing else { return false }
         parts[number] = nil
         return true

@@ -45,7 +45,7 @@ extension Gateway {
             let needed = GatewayConnection.listBytes(of: use.listed) + GatewayConnection.listBytes(of: page.entries)
             if needed > use.listBytes {
                 guard context.reserve(needed - use.listBytes, device: device.fingerprint) else {
-                    return putOffCompletion(at: attachment)
+                    return deferCompletion(at: attachment, "the gateway has no room for the list now")
                 }
                 use.listBytes = needed
             }
@@ -63,20 +63,22 @@ extension Gateway {
         return last.part < first.part
     }
 
-    /// A list that holds budget and does not go on: the agent begins anew.
+    /// A list holds budget, and its next page or the COMPLETE behind it does not come: the agent tries again later.
     mutating func giveUpList(at attachment: Attachment) {
         guard let use = use(attachment) else { return }
         if case .listing = use.stage {
-            return refuseForRoom(at: attachment)
+            return refuse(
+                .busy, "the announced list of parts did not come in time", retryAfter: context.limits.laterAdvice,
+                at: attachment)
         }
-        putOffCompletion(at: attachment)
+        deferCompletion(at: attachment, "the list of parts or COMPLETE did not come in time")
     }
 
-    /// There is no room for the list now: the agent resumes later and lists again.
-    private mutating func putOffCompletion(at attachment: Attachment) {
+    /// The completion has to wait: the agent resumes later and lists again.
+    private mutating func deferCompletion(at attachment: Attachment, _ message: String) {
         let report = ErrorReport(
             scope: .session, code: .busy, retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds,
-            message: "the gateway has no room for the list now")
+            message: message)
         context.send(.error(report), to: attachment)
         leaveSession(at: attachment)
     }

@@ -78,7 +78,7 @@ struct SlowPart {
 }
 
 extension Gateway {
-    /// Called once in every `progressWindow`: lets go of what holds memory and does not move, and notes what is slow.
+    /// Called once in every `progressWindow`: evicts what holds memory and does not move, and notes what is slow.
     mutating func judgeProgress() {
         judgesAt = context.now + limits.progressWindow
         var judgement = Judgement()
@@ -94,9 +94,9 @@ extension Gateway {
         for id in connections.keys { connections[id]?.markHeardBytes() }
         judgement.stagnantParts.removeAll { moving.contains($0.owner.connection) }
         judgement.stagnantLists.removeAll { moving.contains($0.connection) }
-        for part in judgement.stagnantParts { letGo(part.number, of: part.session) }
+        for part in judgement.stagnantParts { evictPart(part.number, of: part.session) }
         for list in judgement.stagnantLists { giveUpList(at: list) }
-        slowParts = Gateway.firstToGo(among: judgement.slowParts, bytesMax: limits.slowBytesMax)
+        slowParts = Gateway.firstToEvict(among: judgement.slowParts, bytesMax: limits.slowBytesMax)
         settleSlots()
     }
 
@@ -106,12 +106,12 @@ extension Gateway {
             guard let part = sessions[slow.session]?.parts[slow.number], part.flow == slow.flow, !part.isWhole else {
                 continue
             }
-            return letGo(slow.number, of: slow.session)
+            return evictPart(slow.number, of: slow.session)
         }
     }
 
-    private mutating func letGo(_ number: PartNumber, of session: SessionID) {
-        sessions[session]?.letGo(number, &context)
+    private mutating func evictPart(_ number: PartNumber, of session: SessionID) {
+        sessions[session]?.evictPart(number, &context)
         tidy(session)
     }
 
@@ -133,7 +133,7 @@ extension Gateway {
 
     /// The slow parts that have to make room until the rest hold no more than their share, the first one last. Each
     /// time it is the slowest of the device that holds the most, and never a device's only one.
-    private static func firstToGo(among slow: [SlowPart], bytesMax: UInt64) -> [SlowPart] {
+    private static func firstToEvict(among slow: [SlowPart], bytesMax: UInt64) -> [SlowPart] {
         var held = slow.reduce(0) { $0 + $1.reserved }
         guard held > bytesMax else { return [] }
         // The slowest last. The order of judging makes it one order everywhere.
@@ -211,13 +211,13 @@ extension GatewaySession {
         }
     }
 
-    /// The part is given up, and the agent told to offer it again: the session goes on.
-    mutating func letGo(_ number: PartNumber, _ context: inout GatewayContext) {
+    /// Drops the part and tells the agent to offer it again; the session stays open.
+    mutating func evictPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let owner = parts[number]?.owner else { return }
         dropPart(number, &context)
         let refusal = SessionRefused(
             .partInterrupted, retryAfter: context.limits.laterAdvice, message: "the part did not move")
         reportPart(number, refusal, to: owner, &context)
-        context.actions.append(.note(.letGo(id, number)))
+        context.actions.append(.note(.partEvicted(id, number)))
     }
 }

@@ -220,7 +220,7 @@ package struct Gateway {
         let owner = context.ownerOfAnswered(request)
         context.storeAnswered(request, answer, device: owner.flatMap(device))
         guard let owner else { return }
-        let answer = answer.tellable
+        let answer = answer.sanitised
         switch owner {
         case .session(let id):
             if !readsBack(answer, to: request, of: id) { deliver(answer, to: request, of: id) }

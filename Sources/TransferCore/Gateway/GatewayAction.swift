@@ -85,8 +85,8 @@ package enum GatewayNote: Equatable, Sendable {
     case failed(SessionID, key: String, ErrorCode)
     /// A receipt was asked for, and could not be signed.
     case unsigned(device: String)
-    /// A part that held memory and did not move.
-    case letGo(SessionID, PartNumber)
+    /// A part that held memory and did not move was evicted.
+    case partEvicted(SessionID, PartNumber)
     /// The store is down or full: parts wait from now on.
     case storeUnavailable(StoreBreaker.Cause)
     /// It takes parts again.

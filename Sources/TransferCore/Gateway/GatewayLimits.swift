@@ -7,10 +7,10 @@ package struct GatewayLimits: Equatable, Sendable {
     // MARK: Before a key is proved
 
     /// Connections whose device has not said HELLO, in all and from one address: anybody may make these. Where there
-    /// are more, the oldest of the address that has the most gives way, so that those who say nothing keep nobody out.
+    /// are more, the oldest of the address that has the most is closed, so that silent connections keep no device out.
     /// A fleet behind one address fits.
-    package var strangersMax = 1_024
-    package var strangersPerAddressMax = 256
+    package var unauthenticatedPeersMax = 1_024
+    package var unauthenticatedPeersPerAddressMax = 256
     /// From a connection's beginning to the end of its handshake. Three flights over a satellite, ten times over.
     package var handshakeLimit = Duration.seconds(10)
     /// From the end of the handshake to HELLO, which an agent sends at once.
@@ -79,14 +79,14 @@ package struct GatewayLimits: Equatable, Sendable {
 
     // MARK: Progress of what holds memory
 
-    /// How often progress is judged. A part or a list that has not moved for a whole window, though nothing but the
-    /// agent is awaited, is let go, unless its connection brought `progressBytesMin` for each that it holds: on a slow
-    /// link they take turns. 2 KB/s is enough for some 400 at once.
+    /// How often progress is judged. A part or a list that has not moved for a whole window, though only the agent is
+    /// awaited, is evicted, unless its connection brought `progressBytesMin` for each that it holds: on a slow link
+    /// parts and lists take turns. 2 KB/s is enough for some 400 at once.
     package var progressWindow = Duration.seconds(60)
     package var progressBytesMin: UInt64 = 256
     /// What parts may hold that took in less than they hold in a whole window, of all devices together, while others
-    /// are put off for want of room: half of the budget. Beyond that the device that holds the most of it loses one.
-    /// A device's only one is never taken.
+    /// are deferred for want of room: half of the budget. Beyond that the device that holds the most of it
+    /// loses one, but never its only one.
     package var slowBytesMax: UInt64 { budgetBytes / 2 }
 
     // MARK: Objects that are looked at for their content

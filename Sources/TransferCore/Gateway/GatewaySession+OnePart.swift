@@ -9,7 +9,7 @@ extension GatewaySession {
         _ complete: Complete, from slot: Attached, _ context: inout GatewayContext
     ) {
         guard let part = PartNumber(1).flatMap({ parts[$0] }), part.owner == slot.attachment else {
-            // The part was put off, failed or moved meanwhile: COMPLETE is void, and the agent completes anew.
+            // The part was deferred, failed or moved meanwhile: COMPLETE is void, and the agent completes anew.
             guard !slot.hasOffered else { return }
             let refusal = SessionRefused(.listInvalid, message: "COMPLETE of a part that was not offered in this slot")
             return refuseCompletion(refusal, to: slot.attachment, &context)

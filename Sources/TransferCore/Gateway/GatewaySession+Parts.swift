@@ -99,11 +99,11 @@ extension GatewaySession {
         var firstBytes = UInt64.max
         switch context.partAdmission() {
         case .admitted(let isCautious): if isCautious { firstBytes = context.limits.breaker.cautiousBytes }
-        case .later(let code, let delay): return putOff(number, code, after: delay, owner, &context)
+        case .later(let code, let delay): return deferPart(number, code, after: delay, owner, &context)
         }
         let wanted = max(min(part.offer.size, context.limits(of: device.fingerprint).partWindowBytes), part.received)
         guard context.reserve(wanted, device: device.fingerprint) else {
-            return putOff(number, .busy, after: context.limits.laterAdvice, owner, &context)
+            return deferPart(number, .busy, after: context.limits.laterAdvice, owner, &context)
         }
         context.partIsDecided(owner.connection, received: part.received)
         part.reserved = wanted
@@ -119,7 +119,7 @@ extension GatewaySession {
         releaseIfComplete(&context)
     }
 
-    private mutating func putOff(
+    private mutating func deferPart(
         _ number: PartNumber, _ code: ErrorCode, after delay: Duration, _ owner: Attachment,
         _ context: inout GatewayContext
     ) {

@@ -209,7 +209,7 @@ struct GatewaySession {
         if attached.isEmpty, detachedAt == nil { detachedAt = context.now }
         if pendingCompletion?.from.connection == connection { pendingCompletion = nil }
         for number in parts.keys.sorted() where parts[number]?.owner?.connection == connection {
-            // A one-part file that was let go must not appear long after its agent has gone (specification §9.2).
+            // A one-part file that was released must not appear long after its agent has gone (specification §9.2).
             if parts[number]?.isUndecided == true || parts[number]?.release == .released {
                 dropPart(number, &context)
             } else {
@@ -263,7 +263,7 @@ struct GatewaySession {
         context.slotChanges.append(.completing(attachment))
     }
 
-    /// Answers an attachment with the frame that closes its slot; the parts under way in it are let go.
+    /// Answers an attachment with the frame that closes its slot; the parts under way in the slot are dropped.
     mutating func answer(_ index: Int, _ frame: Frame, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
         let frame = withReceipt(frame, for: attachment, &context)

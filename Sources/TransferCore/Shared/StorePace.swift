@@ -34,8 +34,8 @@ package struct StorePace: Equatable, Sendable {
     /// Of the next request for a pause that does not say how long.
     private var nextPause: Duration
     private var reducedAt: Instant?
-    /// Those that were put off since one was last admitted: each is told to come a little later than the one before.
-    private var putOffCount = 0
+    /// Parts deferred since one was last admitted: each is told to come a little later than the one before.
+    private var deferredCount = 0
     private var answerTime: Duration?
     private var answerCount = 0
     private var storedSinceRepeat = 0
@@ -50,25 +50,25 @@ package struct StorePace: Equatable, Sendable {
     package var partsAllowed: Int { max(1, Int(allowed)) }
     package var partsUnderWay: Int { parts.count }
 
-    /// Called before a part begins. What is not admitted is counted: the caller puts it off.
+    /// Called before a part begins. A part that is not admitted is counted: the caller defers it.
     package mutating func admission(now: Instant) -> Admission {
         if let pausedUntil, pausedUntil > now {
-            putOffCount += 1
+            deferredCount += 1
             return .paused(retryAfter: pausedUntil.since(now) + spread)
         }
         guard parts.count < partsAllowed else {
-            putOffCount += 1
+            deferredCount += 1
             return .full(retryAfter: limits.laterAdvice + spread)
         }
         return .admitted
     }
 
-    /// So that those who were put off together do not come back together.
-    private var spread: Duration { limits.spread * min(putOffCount, limits.spreadCountMax) }
+    /// Keeps parts that were deferred together from coming back together.
+    private var spread: Duration { limits.spread * min(deferredCount, limits.spreadCountMax) }
 
     /// A part's request has gone to the store.
     package mutating func began(_ request: StoreRequestID, now: Instant) {
-        putOffCount = 0
+        deferredCount = 0
         parts[request] = Part(begunAt: now)
     }
 
@@ -148,7 +148,7 @@ package struct StorePaceLimits: Equatable, Sendable {
     package var pauseLongest = Duration.seconds(30)
     /// What an agent is advised to wait when as many parts are under way as the store takes.
     package var laterAdvice = Duration.milliseconds(200)
-    /// How far apart those come back that were put off together, and for how many that is kept up.
+    /// How far apart parts come back that were deferred together, and for how many of them the distance grows.
     package var spread = Duration.milliseconds(20)
     package var spreadCountMax = 100
     /// An answer is slow when it takes so many times as long as usual, and at least so long.

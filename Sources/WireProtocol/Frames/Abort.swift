@@ -1,4 +1,4 @@
-/// The agent drops a session (specification §4.21, §9.3).
+/// The agent aborts a session (specification §4.21, §9.3).
 package struct Abort: Equatable, Sendable {
     /// The newest token of the session, at most 4,096 bytes.
     package let token: [UInt8]
@@ -8,7 +8,7 @@ package struct Abort: Equatable, Sendable {
     }
 }
 
-/// The session is gone, as ABORT asked; an object that was there already stays (specification §4.22).
+/// The gateway has aborted the session. An object that the store already holds stays (specification §4.22).
 package struct Aborted: Equatable, Sendable {
     package init() {}
 }

@@ -1,14 +1,14 @@
 package import TransferCommon
 
-/// The agent states the whole file; behind the PART LIST, or alone for a one-part file (specification §4.18, §9).
+/// The agent declares the whole file: after the PART LIST, or alone for a one-part file (specification §4.18, §9).
 package struct Complete: Equatable, Sendable {
     /// The root digest over the session's part size.
     package let root: SHA256Digest
-    /// From 1.
+    /// Number of parts, from 1.
     package let partCount: UInt32
     /// Bytes of the file.
     package let size: UInt64
-    /// The agent has never sent COMPLETE for this session before: no gateway can be completing it.
+    /// Whether this is the first COMPLETE of the session. Then no gateway can be completing the session already.
     package let isFirst: Bool
 
     package init(root: SHA256Digest, partCount: UInt32, size: UInt64, isFirst: Bool = false) {
@@ -20,7 +20,7 @@ package struct Complete: Equatable, Sendable {
 }
 
 extension Complete: FrameBody {
-    /// The header's bit for `isFirst`.
+    /// The header flag for `isFirst`.
     static let firstFlag: UInt8 = 1 << 0
 
     var flags: UInt8 { isFirst ? Self.firstFlag : 0 }

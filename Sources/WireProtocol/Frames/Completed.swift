@@ -1,19 +1,19 @@
 package import TransferCommon
 
-/// The object is there, whole (specification §4.20, §9).
+/// The store holds the whole object (specification §4.20, §9).
 package struct Completed: Equatable, Sendable {
     /// Bytes of the object.
     package let size: UInt64
-    /// What a reader of the object can check it by.
+    /// Evidence by which a reader can check the object's content.
     package let evidence: ContentEvidence
     package let partBytes: UInt64
-    /// As the store gave it; may be empty.
+    /// The ETag as the store returned it; may be empty.
     package let etag: String
-    /// The store's name for this version of the object; may be empty.
+    /// The store's version id of this object; may be empty.
     package let version: String
     /// The key below the device's prefix; may be empty.
     package let location: String
-    /// Only where the frame that opened the slot asked for one, and then not always (§9.5).
+    /// The receipt, if the frame that opened the slot asked for one. A gateway may still leave it out (§9.5).
     package let receipt: ReceiptSignature?
 
     package init(
@@ -31,7 +31,7 @@ package struct Completed: Equatable, Sendable {
 }
 
 extension Completed: FrameBody {
-    /// The header's bit for a `receipt` that is there.
+    /// The header flag for a `receipt`.
     static let receiptFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .completed }
@@ -60,7 +60,7 @@ extension Completed: FrameBody {
 }
 
 extension Completed {
-    /// The object that it tells of, which a session has written.
+    /// The object that this frame describes; `session` is the session that wrote it.
     package func object(of session: SessionID?) -> ProvenObject {
         ProvenObject(
             size: size, evidence: evidence, partBytes: partBytes, etag: etag, version: version, session: session)

@@ -1,12 +1,12 @@
 package import TransferCommon
 
-/// What can be said of an object's content without reading it (`evidenceKind` and `evidence` in the specification,
-/// §4.8).
+/// Evidence of an object's content that needs no reading of the object (fields `evidenceKind` and `evidence`,
+/// specification §4.8).
 package enum ContentEvidence: Equatable, Sendable {
     case none
     /// The root digest; it depends on the part size.
     case root(SHA256Digest)
-    /// SHA-256 of the whole content, as of one part.
+    /// SHA-256 of the whole content, hashed as a single part.
     case wholeDigest(SHA256Digest)
     /// An ETag without quotes: hexadecimal MD5 over the joined MD5s of the parts, "-", part count.
     case compositeMD5(String)
@@ -19,7 +19,7 @@ extension ContentEvidence {
         case wholeDigest = 2
         case compositeMD5 = 3
 
-        /// How long the evidence of this kind may be.
+        /// The allowed lengths of the evidence of this kind, in bytes.
         var byteCounts: ClosedRange<Int> {
             switch self {
             case .none: 0...0
@@ -29,7 +29,7 @@ extension ContentEvidence {
         }
     }
 
-    /// Writes both fields.
+    /// Writes `evidenceKind` and `evidence`.
     func encode(into writer: inout BodyWriter) throws(WireError) {
         let (kind, bytes): (Kind, [UInt8]) =
             switch self {
@@ -42,7 +42,7 @@ extension ContentEvidence {
         try writer.bytes16(bytes, "evidence", kind.byteCounts)
     }
 
-    /// Reads both fields.
+    /// Reads `evidenceKind` and `evidence`.
     init(from reader: inout BodyReader) throws(WireError) {
         let kind: Kind = try reader.choice("evidenceKind")
         let bytes = try reader.bytes16("evidence", kind.byteCounts)

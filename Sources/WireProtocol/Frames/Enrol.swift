@@ -1,10 +1,10 @@
 package import TransferCommon
 
-/// A device that is on no list yet hands over its invitation, in place of HELLO (specification §4.24).
+/// A device that is not on the device list sends its invitation instead of HELLO (specification §4.24).
 package struct Enrol: Equatable, Sendable {
-    /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo), which the handshake has proved.
+    /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo). The TLS handshake has proved the key.
     package let fingerprint: SHA256Digest
-    /// What the gateway's operator gave away together with its address and fingerprint.
+    /// The secret that the gateway's operator issued together with the gateway's address and fingerprint.
     package let secret: InvitationSecret
     /// Name and version of the agent for logs, at most 255 bytes.
     package let software: String
@@ -16,11 +16,11 @@ package struct Enrol: Equatable, Sendable {
     }
 }
 
-/// The device is on the list now; the gateway closes the connection after it (specification §4.24).
+/// The gateway has added the device to its list; it closes the connection after this frame (specification §4.24).
 package struct Enrolled: Equatable, Sendable {
-    /// The name that the device list has for the device, at most 255 bytes.
+    /// The device's name on the device list, at most 255 bytes.
     package let name: String
-    /// What all its keys begin with; empty, or ending in a slash.
+    /// Prefix of all keys of the device; empty, or ending in a slash.
     package let prefix: String
 
     package init(name: String, prefix: String) {

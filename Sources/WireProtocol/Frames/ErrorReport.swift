@@ -6,17 +6,17 @@ package enum ErrorScope: Equatable, Sendable {
     case part(PartNumber)
     /// The slot's session.
     case session
-    /// The connection; the frame stands in slot 0.
+    /// The connection; the frame uses slot 0.
     case connection
 }
 
-/// The frame ERROR (specification §4.5). It is never answered with another.
+/// The frame ERROR (specification §4.5). No end answers an ERROR with another ERROR.
 package struct ErrorReport: Equatable, Sendable {
     package let scope: ErrorScope
     package let code: ErrorCode
-    /// 0: no advice.
+    /// Milliseconds to wait before trying again; 0 gives no advice.
     package let retryAfterMilliseconds: UInt32
-    /// For people. Cut at 512 bytes when it is sent.
+    /// A text for people. The sender cuts it at 512 bytes.
     package let message: String
 
     package init(scope: ErrorScope, code: ErrorCode, retryAfterMilliseconds: UInt32, message: String) {

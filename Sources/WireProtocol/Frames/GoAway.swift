@@ -1,8 +1,8 @@
 /// The gateway drains this connection (specification §4.4, §5).
 package struct GoAway: Equatable, Sendable {
-    /// The gateway closes the connection this long after sending at the latest.
+    /// The gateway closes the connection at the latest this many milliseconds after it sent the frame.
     package let deadlineMilliseconds: UInt32
-    /// Why, for people. Cut at 512 bytes when it is sent.
+    /// The reason, for people. The sender cuts it at 512 bytes.
     package let message: String
 
     package init(deadlineMilliseconds: UInt32, message: String) {

@@ -1,6 +1,6 @@
 package import TransferCommon
 
-/// The optional behaviours that HELLO offers and WELCOME takes up. Bits that are not known here are kept as they came.
+/// The optional features that HELLO offers and WELCOME accepts. A decoder keeps unknown bits unchanged.
 package struct Capabilities: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
 
@@ -12,19 +12,19 @@ package struct Capabilities: OptionSet, Hashable, Sendable {
     package static let lz4 = Capabilities(rawValue: 1 << 0)
 }
 
-/// The agent's first frame: who it is and what it speaks (specification §4.1).
+/// The agent's first frame: its identity, its versions and its capabilities (specification §4.1).
 package struct Hello: Equatable, Sendable {
     /// The lowest version that the agent speaks.
     package let versionMin: UInt16
     /// The highest version that the agent speaks; not below `versionMin`.
     package let versionMax: UInt16
-    /// What the agent can do.
+    /// The features that the agent offers.
     package let capabilities: Capabilities
     /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo).
     package var fingerprint: SHA256Digest
     package let run: RunID
-    /// Fingerprints of the gateway keys that the agent has pinned durably, at most 8. None where it follows an
-    /// authority, and on plain TCP.
+    /// Fingerprints of the gateway keys that the agent has pinned durably, at most 8. Empty if the agent trusts an
+    /// authority instead, and on plain TCP.
     package let pins: [SHA256Digest]
     /// Name and version of the agent for logs, at most 255 bytes.
     package let software: String

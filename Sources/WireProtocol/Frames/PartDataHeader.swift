@@ -1,17 +1,17 @@
 package import NIOCore
 package import TransferCommon
 
-/// The fields of PART DATA before its payload (specification §4.12). The payload follows: it is written and read as it
-/// lies, and never collected.
+/// The fields of PART DATA before its payload (specification §4.12). The payload follows and is never collected into
+/// one buffer.
 package struct PartDataHeader: Equatable, Sendable {
     package let part: PartNumber
-    /// Of the chunk's first plain byte within the part; the chunk's end is below 2⁶⁴.
+    /// Offset of the chunk's first plain byte within the part; the chunk's end is below 2⁶⁴.
     package let offset: ByteOffset
-    /// Plain bytes of the chunk, 1 to 262,144. Whether WELCOME allows as many is not checked here.
+    /// Plain bytes of the chunk, 1 to 262,144. This type does not check WELCOME's limit.
     package let plainBytes: UInt32
     /// The payload is one LZ4 block.
     package let isCompressed: Bool
-    /// Bytes of the payload on the wire: `plainBytes`, or fewer where it is compressed.
+    /// Bytes of the payload on the wire: equal to `plainBytes`, or fewer if it is compressed.
     package let payloadBytes: UInt32
 
     package init(part: PartNumber, offset: ByteOffset, plainBytes: UInt32, isCompressed: Bool, payloadBytes: UInt32) {
@@ -24,11 +24,11 @@ package struct PartDataHeader: Equatable, Sendable {
 }
 
 extension PartDataHeader {
-    /// The frame header's bit for `isCompressed`.
+    /// The frame header's flag for `isCompressed`.
     static let compressedFlag: UInt8 = 1 << 0
 
-    /// Writes the frame's header and fields; the caller writes exactly `payloadBytes` behind them.
-    /// - Throws: where the fields make no valid frame; `buffer` is as it was then.
+    /// Writes the frame's header and fields. The caller must write exactly `payloadBytes` bytes after them.
+    /// - Throws: if the fields make no valid frame; `buffer` is then unchanged.
     package func encode(slot: Slot, into buffer: inout ByteBuffer) throws(WireError) {
         guard slot != .connection else { throw .badSlot(type: .partData, slot: slot) }
         try check()

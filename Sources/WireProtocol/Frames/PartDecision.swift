@@ -1,16 +1,16 @@
 package import TransferCommon
 
-/// The gateway's one answer to an offer (specification §4.11, §7.1).
+/// The gateway's single answer to an offer (specification §4.11, §7.1).
 package struct PartDecision: Equatable, Sendable {
-    /// What becomes of the part.
+    /// What the gateway decided about the part.
     package enum Decision: Equatable, Sendable {
-        /// Bytes below `offset` are there already; bytes below `limit` may be sent.
+        /// The gateway holds the bytes below `offset`; the agent may send bytes below `limit`.
         case send(offset: ByteOffset, limit: ByteOffset)
-        /// The part is stored already, by this name.
+        /// The store already holds the part under this ETag.
         case have(etag: String)
-        /// Budgets are exhausted: to be offered again.
+        /// The gateway cannot take the part now; the agent offers it again after this time.
         case later(code: ErrorCode, retryAfterMilliseconds: UInt32)
-        /// The session is of no more use for this part.
+        /// This session can no longer take the part.
         case no(code: ErrorCode)
     }
 
@@ -30,7 +30,7 @@ extension PartDecision: FrameBody {
         case later = 2
         case no = 3
 
-        /// How long the ETag may be.
+        /// The allowed lengths of the ETag, in bytes.
         var etagByteCounts: ClosedRange<Int> {
             self == .have ? 1...WireLimits.partETagBytesMax : 0...0
         }

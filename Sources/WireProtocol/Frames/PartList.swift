@@ -1,13 +1,13 @@
 package import TransferCommon
 
-/// A part as one end knows it.
+/// A part as the sender of the list knows it.
 package struct PartListEntry: Equatable, Sendable {
     package let part: PartNumber
     /// Plain bytes of the part.
     package let size: UInt64
-    /// `nil` where the store keeps none.
+    /// `nil` if the store keeps no SHA-256 of parts.
     package let digest: SHA256Digest?
-    /// The store's name for the part, 1 to 1,024 bytes.
+    /// The part's ETag, 1 to 1,024 bytes.
     package let etag: String
 
     package init(part: PartNumber, size: UInt64, digest: SHA256Digest?, etag: String) {
@@ -20,9 +20,9 @@ package struct PartListEntry: Equatable, Sendable {
 
 /// One page of a list of parts (specification §4.17).
 package struct PartList: Equatable, Sendable {
-    /// Ascending by part. Whether they continue the page before is not checked here.
+    /// Ascending by part number. This type does not check that the page continues the previous one.
     package let entries: [PartListEntry]
-    /// No page follows.
+    /// Whether this is the last page.
     package let isLast: Bool
 
     package init(entries: [PartListEntry], isLast: Bool) {
@@ -30,7 +30,7 @@ package struct PartList: Equatable, Sendable {
         self.isLast = isLast
     }
 
-    /// The fewest pages in which `entries`, ascending by part, can be sent; none where there are none.
+    /// The fewest pages that can carry `entries`, which must ascend by part number; no page if `entries` is empty.
     package static func pages(of entries: [PartListEntry]) -> [PartList] {
         var pages: [PartList] = []
         var page: [PartListEntry] = []
@@ -52,12 +52,12 @@ package struct PartList: Equatable, Sendable {
 }
 
 extension PartListEntry {
-    /// What the entry takes of a page: part, size, digestPresent, digest, count and bytes of the ETag.
+    /// Bytes of the entry on a page: part, size, digestPresent, digest, and the ETag with its count.
     fileprivate var bodyBytes: Int { 4 + 8 + 1 + SHA256Digest.byteCount + 2 + etag.utf8.count }
 }
 
 extension PartList: FrameBody {
-    /// The header's bit for `isLast`.
+    /// The header flag for `isLast`.
     static let lastFlag: UInt8 = 1 << 0
 
     private static let countBytes = 2

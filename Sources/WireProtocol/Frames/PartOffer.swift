@@ -1,14 +1,14 @@
 package import TransferCommon
 
-/// The agent names a part before it sends its data (specification §4.10, §7.1).
+/// The agent offers a part before it sends the part's data (specification §4.10, §7.1).
 package struct PartOffer: Equatable, Sendable {
     package let part: PartNumber
-    /// Plain bytes. Whether they fit the session is not checked here.
+    /// Plain bytes of the part. This type does not check them against the session terms.
     package let size: UInt64
-    /// The file has no part after this one.
+    /// Whether this is the file's last part.
     package let isLast: Bool
     package let digest: SHA256Digest
-    /// For a store that keeps nothing better.
+    /// MD5 of the part, for stores that keep no SHA-256.
     package let md5: MD5Digest?
 
     package init(part: PartNumber, size: UInt64, isLast: Bool, digest: SHA256Digest, md5: MD5Digest?) {
@@ -21,9 +21,9 @@ package struct PartOffer: Equatable, Sendable {
 }
 
 extension PartOffer: FrameBody {
-    /// The header's bit for `isLast`.
+    /// The header flag for `isLast`.
     static let lastFlag: UInt8 = 1 << 0
-    /// The header's bit for an `md5` that is there.
+    /// The header flag for an `md5`.
     static let md5Flag: UInt8 = 1 << 1
 
     static var type: FrameType { .partOffer }

@@ -1,14 +1,14 @@
 package import TransferCommon
 
-/// A part of which the gateway holds the beginning while no connection sends it. It is a decision *send* in the slot
-/// that names it (specification §8.1).
+/// A part whose first bytes the gateway holds while no connection sends it. It has the effect of the decision *send*
+/// in the slot of the frame that names it (specification §8.1).
 package struct PartialPart: Equatable, Sendable {
     package let part: PartNumber
-    /// The digest with which the part was offered.
+    /// The digest of the whole part, from its offer.
     package let digest: SHA256Digest
-    /// The gateway holds the bytes of the part below it.
+    /// The gateway holds the bytes of the part below this offset.
     package let offset: ByteOffset
-    /// The agent may send bytes of the part below it.
+    /// The agent may send bytes of the part below this offset.
     package let limit: ByteOffset
 
     package init(part: PartNumber, digest: SHA256Digest, offset: ByteOffset, limit: ByteOffset) {
@@ -20,7 +20,7 @@ package struct PartialPart: Equatable, Sendable {
 }
 
 extension BodyWriter {
-    /// Writes `partials` as RESUME STATE and SESSION OPENED carry them.
+    /// Writes the field `partials` of RESUME STATE and SESSION OPENED.
     mutating func partials(_ partials: [PartialPart]) throws(WireError) {
         guard partials.count <= WireLimits.partialPartsMax else { throw badValue("partials") }
         integer(UInt16(partials.count))
@@ -34,7 +34,7 @@ extension BodyWriter {
 }
 
 extension BodyReader {
-    /// Reads `partials` as RESUME STATE and SESSION OPENED carry them.
+    /// Reads the field `partials` of RESUME STATE and SESSION OPENED.
     mutating func partials() throws(WireError) -> [PartialPart] {
         let count: UInt16 = try integer()
         guard count <= WireLimits.partialPartsMax else { throw badValue("partials") }

@@ -1,8 +1,8 @@
 package import TransferCommon
 
-/// Parts to offer again before completing again (specification §4.19, §9.1).
+/// Parts that the agent must offer again before its next COMPLETE (specification §4.19, §9.1).
 package struct PartsWanted: Equatable, Sendable {
-    /// Ascending; 1 to 10,000 of them.
+    /// Ascending part numbers, 1 to 10,000 of them.
     package let parts: [PartNumber]
 
     package init(parts: [PartNumber]) {

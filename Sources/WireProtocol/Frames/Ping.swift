@@ -1,6 +1,6 @@
-/// A question whether the peer is still there (specification §4.3).
+/// Asks whether the peer is still alive (specification §4.3).
 package struct Ping: Equatable, Sendable {
-    /// The sender's own number for this question.
+    /// A number of the sender's choice, which PONG repeats.
     package let nonce: UInt64
 
     package init(nonce: UInt64) {
@@ -8,9 +8,9 @@ package struct Ping: Equatable, Sendable {
     }
 }
 
-/// The answer to a PING, sent at once.
+/// The immediate answer to a PING.
 package struct Pong: Equatable, Sendable {
-    /// The PING's.
+    /// The nonce of the PING.
     package let nonce: UInt64
 
     package init(nonce: UInt64) {

@@ -8,9 +8,9 @@ package struct Prove: Equatable, Sendable {
     package let partBytes: UInt64
     /// The file's root digest.
     package let root: SHA256Digest
-    /// Relative to the device's prefix. Its length and form are the gateway's to judge (§6.2).
+    /// The key relative to the device's prefix. The gateway checks its length and form (§6.2).
     package let key: String
-    /// The gateway may read the object back where nothing else tells its content.
+    /// Whether the gateway may read the object back if no other evidence shows its content.
     package let readsBack: Bool
 
     package init(size: UInt64, partBytes: UInt64, root: SHA256Digest, key: String, readsBack: Bool) {
@@ -23,7 +23,7 @@ package struct Prove: Equatable, Sendable {
 }
 
 extension Prove: FrameBody {
-    /// The header's bit for `readsBack`.
+    /// The header flag for `readsBack`.
     static let readsBackFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .prove }

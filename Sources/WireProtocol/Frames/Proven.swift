@@ -1,6 +1,6 @@
 package import TransferCommon
 
-/// What the gateway found under the key of a PROVE (specification §4.26, §9.6). It closes the slot.
+/// What the gateway found under the key of a PROVE (specification §4.26, §9.6). The frame closes the slot.
 package enum Proven: Equatable, Sendable {
     /// The object has the file's size, and evidence of its content agrees with the root digest.
     case proven(ProvenObject, receipt: ReceiptSignature?)
@@ -8,23 +8,23 @@ package enum Proven: Equatable, Sendable {
     case absent
     /// The object has another size, or evidence of its content disagrees.
     case different(ProvenObject)
-    /// The object has the file's size, and nothing that the gateway may ask tells its content.
+    /// The object has the file's size, and the gateway has no evidence of its content that it may use.
     case unknown(ProvenObject)
 }
 
-/// The object that PROVEN speaks of.
+/// The object that a PROVEN frame describes.
 package struct ProvenObject: Equatable, Sendable {
     /// Bytes of the object.
     package let size: UInt64
-    /// What the gateway judged by.
+    /// The evidence that the gateway compared.
     package let evidence: ContentEvidence
-    /// The part size that the evidence depends on; 0 where it depends on none.
+    /// The part size that the evidence depends on; 0 if it depends on none.
     package let partBytes: UInt64
-    /// As the store gave it; may be empty.
+    /// The ETag as the store returned it; may be empty.
     package let etag: String
-    /// The store's name for this version of the object; may be empty.
+    /// The store's version id of this object; may be empty.
     package let version: String
-    /// The session that wrote the object; `nil` where the store does not tell.
+    /// The session that wrote the object; `nil` if the store does not say.
     package let session: SessionID?
 
     package init(
@@ -40,7 +40,7 @@ package struct ProvenObject: Equatable, Sendable {
 }
 
 extension ProvenObject {
-    /// What stands in the fields where there is no object.
+    /// Values of the fields if there is no object.
     fileprivate static let absent = ProvenObject(
         size: 0, evidence: .none, partBytes: 0, etag: "", version: "", session: nil)
 
@@ -53,7 +53,7 @@ extension ProvenObject {
         writer.sessionID(session ?? .zero)
     }
 
-    /// - Parameter isMeant: where this is false there is no object, and each field must be 0 or empty.
+    /// - Parameter isMeant: if false, there is no object, and each field must be 0 or empty.
     fileprivate init(from reader: inout BodyReader, isMeant: Bool) throws(WireError) {
         size = try reader.integer("size", isMeant: isMeant)
         evidence = try ContentEvidence(from: &reader)
@@ -68,7 +68,7 @@ extension ProvenObject {
 }
 
 extension Proven: FrameBody {
-    /// The header's bit for a receipt that is there.
+    /// The header flag for a receipt.
     static let receiptFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .proven }

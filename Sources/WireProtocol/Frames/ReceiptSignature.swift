@@ -1,11 +1,12 @@
-/// What travels of a receipt. Both sides build the statement that is signed from what they know (specification §9.5).
+/// The part of a receipt that travels. Both ends build the signed statement from values they know (specification
+/// §9.5).
 package struct ReceiptSignature: Hashable, Sendable {
-    /// When the receipt was made: milliseconds since 1970-01-01 UTC, by the gateway's clock.
+    /// Time of the receipt: milliseconds since 1970-01-01 UTC by the gateway's clock.
     package let timeMilliseconds: Int64
-    /// Ed25519: 64 bytes. ECDSA on P-256: DER. Always 1 to 128 bytes.
+    /// The signature: Ed25519, 64 bytes, or ECDSA on P-256 in DER; always 1 to 128 bytes.
     package let bytes: [UInt8]
 
-    /// - Parameter bytes: 1 to 128; any other count gives `nil`.
+    /// - Parameter bytes: 1 to 128 bytes; any other count gives `nil`.
     package init?(timeMilliseconds: Int64, bytes: [UInt8]) {
         guard Self.byteCounts.contains(bytes.count) else { return nil }
         self.timeMilliseconds = timeMilliseconds

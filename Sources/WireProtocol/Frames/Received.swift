@@ -1,11 +1,12 @@
 package import TransferCommon
 
-/// Bytes of a part have arrived at the gateway; volatile, for flow control (specification §4.13, §7.2).
+/// The gateway has received bytes of a part. They are volatile; the frame serves flow control (specification §4.13,
+/// §7.2).
 package struct Received: Equatable, Sendable {
     package let part: PartNumber
-    /// The gateway has all bytes of the part below it.
+    /// The gateway holds all bytes of the part below this offset.
     package let received: ByteOffset
-    /// The agent may send bytes of the part below it; never lower than before.
+    /// The agent may send bytes of the part below this offset. It never decreases.
     package let limit: ByteOffset
 
     package init(part: PartNumber, received: ByteOffset, limit: ByteOffset) {

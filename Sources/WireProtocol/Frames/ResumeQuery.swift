@@ -1,12 +1,13 @@
-/// The agent asks to go on with a session, or joins a connection to it (specification §4.15, §8).
+/// The agent resumes a session, or attaches one more connection to it (specification §4.15, §8).
 package struct ResumeQuery: Equatable, Sendable {
-    /// How many parts the PART LIST frames that follow name; 0: none follow. Not compared with any limit here.
+    /// How many parts the following PART LIST frames name; 0: no PART LIST follows. This type compares it with no
+    /// limit.
     package let listedParts: UInt32
-    /// The newest that the agent has, at most 4,096 bytes.
+    /// The agent's newest token of the session, at most 4,096 bytes.
     package let token: [UInt8]
-    /// The gateway is to name the parts of which it holds the beginning (§8.1).
+    /// Whether the gateway should list the partial parts that it holds (§8.1).
     package let asksForPartials: Bool
-    /// COMPLETED in this slot is to carry a receipt (§9.5).
+    /// Whether COMPLETED in this slot should carry a receipt (§9.5).
     package let asksForReceipt: Bool
 
     package init(
@@ -20,9 +21,9 @@ package struct ResumeQuery: Equatable, Sendable {
 }
 
 extension ResumeQuery: FrameBody {
-    /// The header's bit for `asksForPartials`.
+    /// The header flag for `asksForPartials`.
     static let partialsFlag: UInt8 = 1 << 0
-    /// The header's bit for `asksForReceipt`.
+    /// The header flag for `asksForReceipt`.
     static let receiptFlag: UInt8 = 1 << 1
 
     static var type: FrameType { .resumeQuery }

@@ -1,10 +1,10 @@
 package import TransferCommon
 
-/// How a session stands that the agent asked to resume (`state` in the specification, §4.16).
+/// The state of a session that the agent resumes (field `state`, specification §4.16).
 package enum ResumePhase: UInt8, Sendable {
-    /// The slot is open.
+    /// The slot is open; the agent can send parts.
     case ongoing = 0
-    /// A completion is under way; its outcome follows in this slot.
+    /// A gateway is completing the session; the outcome follows in this slot.
     case completing = 1
     /// The store has neither the upload nor an object of this session.
     case lost = 2
@@ -14,13 +14,13 @@ package enum ResumePhase: UInt8, Sendable {
 package struct ResumeState: Equatable, Sendable {
     package let phase: ResumePhase
     package let partBytes: UInt64
-    /// How many parts the PART LIST frames that follow name; 0: none follow.
+    /// How many parts the following PART LIST frames name; 0: no PART LIST follows.
     package let candidateParts: UInt32
-    /// At most 1,024, and none unless the agent asked for them.
+    /// At most 1,024; empty unless the agent asked for them.
     package let partials: [PartialPart]
-    /// Parts that the agent listed as stored and that are to be sent again; at most 10,000.
+    /// Parts that the agent listed as stored and must send again; at most 10,000.
     package let wanted: [PartNumber]
-    /// A fresh one, at most 4,096 bytes; empty unless ongoing.
+    /// A new token, at most 4,096 bytes; empty unless the phase is `ongoing`.
     package let token: [UInt8]
 
     package init(

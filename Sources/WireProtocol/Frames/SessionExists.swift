@@ -1,18 +1,18 @@
 package import TransferCommon
 
-/// The key holds an object that the session may not replace, or that the agent wants to compare with first
-/// (specification §4.8, §6.3). The session has ended.
+/// The key holds an object that the session may not replace, or that the agent asked to compare first (specification
+/// §4.8, §6.3). The frame ends the session.
 package struct SessionExists: Equatable, Sendable {
     /// Bytes of the object under the key.
     package let size: UInt64
-    /// The part size that the evidence depends on; 0 where it depends on none.
+    /// The part size that the evidence depends on; 0 if it depends on none.
     package let partBytes: UInt64
     package let evidence: ContentEvidence
-    /// As the store gave it; may be empty.
+    /// The ETag as the store returned it; may be empty.
     package let etag: String
-    /// The store's name for this version of the object; may be empty.
+    /// The store's version id of this object; may be empty.
     package let version: String
-    /// The session that wrote the object; `nil` where the store does not tell.
+    /// The session that wrote the object; `nil` if the store does not say.
     package let session: SessionID?
 
     package init(

@@ -1,9 +1,9 @@
-/// The agent turns away from a slot's session without dropping it (specification §4.23, §6.1).
+/// The agent leaves a slot's session without aborting it (specification §4.23, §6.1).
 package struct SessionLeave: Equatable, Sendable {
     package init() {}
 }
 
-/// The answer to SESSION LEAVE, exactly one each: the slot can be used again (specification §4.23, §6.1).
+/// The gateway's one answer to each SESSION LEAVE; the agent may then reuse the slot (specification §4.23, §6.1).
 package struct SessionLeft: Equatable, Sendable {
     package init() {}
 }

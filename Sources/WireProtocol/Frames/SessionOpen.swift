@@ -3,17 +3,17 @@ package import TransferCommon
 /// The agent begins a session in the frame's slot (specification §4.6).
 package struct SessionOpen: Equatable, Sendable {
     package let session: SessionID
-    /// As the agent offers them. A gateway judges them: `terms`.
+    /// Metadata as the agent offers it, unchecked. `terms` applies the rules of §6.6.
     package let metadata: OfferedMetadata
-    /// The agent can compare: an object of the file's size is told by SESSION EXISTS before anything is sent, also
-    /// where the terms would let the session replace it.
+    /// Whether the agent can compare. If so, the gateway answers with SESSION EXISTS when the key holds an object of
+    /// the file's size, even if the terms allow the session to replace that object.
     package let compares: Bool
-    /// COMPLETED in this slot is to carry a receipt (§9.5).
+    /// Whether COMPLETED in this slot should carry a receipt (§9.5).
     package let asksForReceipt: Bool
-    /// The terms, but for the metadata.
+    /// The terms without the metadata.
     private let otherTerms: SessionTerms
 
-    /// - Parameter terms: with the key relative to the device's prefix.
+    /// - Parameter terms: the session terms, with the key relative to the device's prefix.
     package init(session: SessionID, terms: SessionTerms, compares: Bool, asksForReceipt: Bool = false) {
         self.init(
             session: session, terms: terms, metadata: terms.metadata.offered, compares: compares,
@@ -21,8 +21,8 @@ package struct SessionOpen: Equatable, Sendable {
     }
 
     /// - Parameters:
-    ///   - terms: with the key relative to the device's prefix. Their own metadata do not count.
-    ///   - metadata: need not keep the rules of §6.6.
+    /// - terms: the session terms, with the key relative to the device's prefix. Their metadata is ignored.
+    /// - metadata: the offered metadata; it may break the rules of §6.6.
     package init(
         session: SessionID, terms: SessionTerms, metadata: OfferedMetadata, compares: Bool, asksForReceipt: Bool
     ) {
@@ -35,9 +35,9 @@ package struct SessionOpen: Equatable, Sendable {
         self.otherTerms = others
     }
 
-    /// The terms, with the key relative to the device's prefix.
+    /// The session terms, with the key relative to the device's prefix.
     ///
-    /// Throws where the metadata break a rule of §6.6: the session is refused with `metadata_invalid`.
+    /// Throws if the metadata breaks a rule of §6.6; the gateway then refuses the session with `metadata_invalid`.
     package var terms: SessionTerms {
         get throws(SessionMetadataError) {
             var terms = otherTerms
@@ -48,9 +48,9 @@ package struct SessionOpen: Equatable, Sendable {
 }
 
 extension SessionOpen: FrameBody {
-    /// The header's bit for `compares`.
+    /// The header flag for `compares`.
     static let comparesFlag: UInt8 = 1 << 0
-    /// The header's bit for `asksForReceipt`.
+    /// The header flag for `asksForReceipt`.
     static let receiptFlag: UInt8 = 1 << 1
 
     static var type: FrameType { .sessionOpen }
@@ -59,7 +59,7 @@ extension SessionOpen: FrameBody {
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
         let terms = otherTerms
-        // A known size of that value would arrive as an unknown one.
+        // The receiver would read a known size of this value as unknown.
         guard terms.size != WireLimits.unknownSize else { throw writer.badValue("size") }
         guard terms.modification.nanoseconds < WireLimits.nanosecondsPerSecond else {
             throw writer.badValue("modificationNanoseconds")

@@ -1,13 +1,13 @@
 package import TransferCommon
 
-/// The session is open in this slot: the agent's own, or an unfinished one that the gateway found and adopted
+/// The gateway has opened a session in this slot: the agent's own, or an unfinished one that it found and adopted
 /// (specification §4.7, §8.3).
 package struct SessionOpened: Equatable, Sendable {
-    /// What the answer tells of an adopted session, as RESUME STATE would.
+    /// The state of an adopted session, as in RESUME STATE.
     package struct Adoption: Equatable, Sendable {
-        /// How many parts the PART LIST frames that follow name; 0: none follow.
+        /// How many parts the following PART LIST frames name; 0: no PART LIST follows.
         package let candidateParts: UInt32
-        /// At most 1,024.
+        /// At most 1,024 partial parts.
         package let partials: [PartialPart]
 
         package init(candidateParts: UInt32, partials: [PartialPart]) {
@@ -16,12 +16,12 @@ package struct SessionOpened: Equatable, Sendable {
         }
     }
 
-    /// The session of this slot from here on.
+    /// The session that this slot carries from now on.
     package let session: SessionID
     package let partBytes: UInt64
-    /// At most 4,096 bytes.
+    /// The token of the session, at most 4,096 bytes.
     package let token: [UInt8]
-    /// `nil` where the session is the one that the agent opened.
+    /// `nil` if the session is the one that the agent opened.
     package let adoption: Adoption?
 
     package init(session: SessionID, partBytes: UInt64, token: [UInt8], adoption: Adoption? = nil) {
@@ -31,12 +31,12 @@ package struct SessionOpened: Equatable, Sendable {
         self.adoption = adoption
     }
 
-    /// The session is an unfinished one that the gateway found.
+    /// Whether the session is an unfinished one that the gateway found.
     package var isAdopted: Bool { adoption != nil }
 }
 
 extension SessionOpened: FrameBody {
-    /// The header's bit for an `adoption` that is there.
+    /// The header flag for an `adoption`.
     static let adoptedFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .sessionOpened }

@@ -1,9 +1,9 @@
-/// The gateway does not open, resume or abort the session; the slot is closed (specification §4.9).
+/// The gateway refuses to open, resume or abort the session, and closes the slot (specification §4.9).
 package struct SessionRefused: Equatable, Sendable {
     package let code: ErrorCode
-    /// 0: no advice.
+    /// Milliseconds to wait before trying again; 0 gives no advice.
     package let retryAfterMilliseconds: UInt32
-    /// For people. Cut at 512 bytes when it is sent.
+    /// A text for people. The sender cuts it at 512 bytes.
     package let message: String
 
     package init(code: ErrorCode, retryAfterMilliseconds: UInt32, message: String) {

@@ -1,5 +1,5 @@
-/// What an unattended agent is doing, as REPORT numbers it. Any number can arrive: a receiver shows one that it does
-/// not know as unknown.
+/// The state of an unattended agent, as numbered by REPORT. Any number can arrive: a receiver shows an unknown one as
+/// unknown.
 package struct AgentStatus: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt8
 
@@ -9,29 +9,29 @@ package struct AgentStatus: RawRepresentable, Hashable, Sendable {
 
     package static let idle = AgentStatus(rawValue: 0)
     package static let sending = AgentStatus(rawValue: 1)
-    /// Waiting for something that ends without a person.
+    /// The agent waits for an event that needs no person.
     package static let waiting = AgentStatus(rawValue: 2)
-    /// Paused by a person or a schedule.
+    /// A person or a schedule has paused the agent.
     package static let paused = AgentStatus(rawValue: 3)
-    /// Waiting for a person.
+    /// The agent waits for a person.
     package static let needsPerson = AgentStatus(rawValue: 4)
 }
 
-/// The frame REPORT: which device is behind, and why (specification §4.27, §5.5). It has no answer. Nothing in it is a
-/// point in time, because the device's clock may be wrong.
+/// The frame REPORT: how far a device is behind, and why (specification §4.27, §5.5). It has no answer. It carries
+/// ages and no timestamps, because the device's clock may be wrong.
 package struct StatusReport: Equatable, Sendable {
     package let status: AgentStatus
-    /// Files that are to be sent and are not proven.
+    /// Number of files that the device is to upload and that are not proven.
     package let pendingItems: UInt32
-    /// Bytes of these files.
+    /// Bytes of the pending files.
     package let pendingBytes: UInt64
-    /// Age of the oldest of these files; 0 where there is none.
+    /// Age in seconds of the oldest pending file; 0 if there is none.
     package let oldestSeconds: UInt32
-    /// Files that are not sent until a person looks at them.
+    /// Number of files that the agent does not upload until a person has looked at them.
     package let quarantinedItems: UInt32
-    /// Free bytes on the disk of the files; `nil` where they are not known.
+    /// Free bytes on the disk that holds the files; `nil` if unknown.
     package let freeBytes: UInt64?
-    /// Why the status is what it is, for people. Cut at 512 bytes when it is sent.
+    /// The reason for the status, for people. The sender cuts it at 512 bytes.
     package let reason: String
 
     package init(
@@ -51,11 +51,11 @@ package struct StatusReport: Equatable, Sendable {
 extension StatusReport: FrameBody {
     static var type: FrameType { .report }
 
-    /// A receiver that does not know REPORT skips it.
+    /// Lets a receiver that does not know REPORT skip the frame.
     var flags: UInt8 { FrameHeader.skippableFlag }
 
     func encode(into writer: inout BodyWriter) throws(WireError) {
-        // A known number of that value would arrive as an unknown one.
+        // The receiver would read a known number of this value as unknown.
         guard freeBytes != WireLimits.unknownFreeBytes else { throw writer.badValue("freeBytes") }
         writer.choice(status)
         writer.integer(pendingItems)

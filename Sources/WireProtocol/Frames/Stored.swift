@@ -1,9 +1,9 @@
 package import TransferCommon
 
-/// The store has confirmed the part; never taken back (specification §4.14, §7.1).
+/// The store has confirmed the part. The gateway never takes this back (specification §4.14, §7.1).
 package struct Stored: Equatable, Sendable {
     package let part: PartNumber
-    /// The store's name for what it has: opaque, 1 to 1,024 bytes.
+    /// The ETag of the stored part: opaque, 1 to 1,024 bytes.
     package let etag: String
 
     package init(part: PartNumber, etag: String) {

@@ -1,45 +1,45 @@
 package import TransferCommon
 
-/// The gateway's answer to HELLO: the version spoken, and the limits of this connection (specification §4.2).
+/// The gateway's answer to HELLO: the protocol version, and the limits of this connection (specification §4.2).
 package struct Welcome: Equatable, Sendable {
-    /// The version spoken from here on.
+    /// The version that both ends use from now on.
     package let version: UInt16
-    /// Those of the agent's capabilities that the gateway takes up.
+    /// The agent's capabilities that the gateway accepts.
     package let capabilities: Capabilities
     /// The highest slot number that the agent may use, from 1.
     package let slotsMax: UInt16
-    /// Most plain bytes in one PART DATA, 1 to 262,144.
+    /// Most plain bytes in one PART DATA frame, 1 to 262,144.
     package let chunkBytesMax: UInt32
-    /// Plain bytes of undecided data that the agent may have sent (§7.2); 0 where every part waits for its decision.
+    /// Plain bytes of undecided parts that the agent may have sent (§7.2); 0: each part waits for its decision.
     package let initialCreditBytes: UInt32
     /// The smallest part size, from 1.
     package let partBytesMin: UInt64
     /// The largest part size.
     package let partBytesMax: UInt64
-    /// The part size where the user has named none; between the two bounds.
+    /// The part size if the user chose none; between the two bounds.
     package let partBytesDefault: UInt64
-    /// Most parts of a session, 1 to 10,000.
+    /// Most parts per session, 1 to 10,000.
     package let partsMax: UInt32
-    /// Most bytes of a file.
+    /// Most bytes per file.
     package let objectBytesMax: UInt64
-    /// How long after the end of a connection a one-part file may still appear under its key (§9.2).
+    /// Milliseconds after the end of a connection during which a one-part file may still appear under its key (§9.2).
     package let putLimitMilliseconds: UInt32
-    /// The gateway closes a connection on which nothing arrives for this long.
+    /// Milliseconds without received bytes after which the gateway closes a connection.
     package let idleLimitMilliseconds: UInt32
     /// Milliseconds since 1970-01-01 UTC by the gateway's clock, for log stamps only.
     package let serverTime: Int64
     /// Name and version of the gateway for logs, at most 255 bytes.
     package let software: String
-    /// The name by which the gateway knows the device, at most 255 bytes. It stands in receipts.
+    /// The device's name at the gateway, at most 255 bytes. Receipts contain it.
     package let deviceName: String
-    /// What all keys of the device begin with; empty, or ending in a slash.
+    /// Prefix of all keys of the device; empty, or ending in a slash.
     package let prefix: String
-    /// Names the store in which the objects lie (§11.3).
+    /// Identifies the store that holds the objects (§11.3).
     package let storeIdentity: SHA256Digest
-    /// The public key (DER SubjectPublicKeyInfo) that signs receipts on this connection, at most 256 bytes. Empty: the
-    /// gateway makes no receipts.
+    /// The public key (DER SubjectPublicKeyInfo) that signs receipts on this connection, at most 256 bytes. Empty if
+    /// the gateway makes no receipts.
     package let receiptKey: [UInt8]
-    /// The fingerprint of the key that will be the site's next one; `nil` where none is announced (§5.1).
+    /// The fingerprint of the site's announced next key; `nil` if no key is announced (§5.1).
     package let nextSiteKey: SHA256Digest?
 
     package init(
@@ -72,7 +72,7 @@ package struct Welcome: Equatable, Sendable {
 }
 
 extension Welcome: FrameBody {
-    /// The header's bit for a `nextSiteKey` that is there.
+    /// The header flag for a `nextSiteKey`.
     static let nextSiteKeyFlag: UInt8 = 1 << 0
 
     static var type: FrameType { .welcome }
@@ -102,7 +102,7 @@ extension Welcome: FrameBody {
         if let nextSiteKey { writer.sha256(nextSiteKey) }
     }
 
-    // Each number is judged as soon as it can be: of several faults the first in the body counts (§3).
+    // Checks each number right after reading it, because of several faults the first in the body counts (§3).
     init(from reader: inout BodyReader) throws(WireError) {
         version = try reader.integer()
         capabilities = Capabilities(rawValue: try reader.integer())

@@ -5,7 +5,7 @@ import Foundation
 import Logging
 import TransferCore
 
-/// Whether files are stored, exactly as they are.
+/// `sluice-agent check`: tells for each file whether exactly its content is stored.
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Says of each file whether exactly its content is stored.",

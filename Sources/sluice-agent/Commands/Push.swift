@@ -99,7 +99,8 @@ struct Push: AsyncParsableCommand {
 }
 
 extension Push {
-    /// The content type may stand in the settings, too; metadata are each file's own.
+    /// The metadata of the command line. The content type may come from the settings; user metadata may not, because it
+    /// belongs to single files.
     private func chosenMetadata(_ settings: Settings) throws -> SessionMetadata {
         let pairs = try metadata.map { text in
             guard text.utf8.contains(UInt8(ascii: "=")) else {

@@ -49,10 +49,10 @@ struct Receipts: AsyncParsableCommand {
     }
 }
 
-/// So many receipts, in words.
+/// A count with its noun: `1 receipt`, `2 receipts`.
 private func receipts(_ count: Int) -> String { "\(count) receipt\(count == 1 ? "" : "s")" }
 
-/// Which receipts of which home.
+/// Options that select receipts of a home.
 struct ReceiptSelection: ParsableArguments {
     @Argument(help: "The object's whole key, prefix included; none for all receipts.") var key: String?
     @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath

@@ -5,7 +5,7 @@ import Logging
 import TransferCore
 import WireProtocol
 
-/// The flags of every command that speaks with a gateway.
+/// Options of all commands that connect to a gateway.
 struct TransferOptions: ParsableArguments {
     @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
     @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
@@ -26,7 +26,7 @@ struct TransferOptions: ParsableArguments {
         try await AgentHome(path: home).settings()
     }
 
-    /// Does the work and exits with what came of it.
+    /// Does the work, then exits with the exit code of its result.
     func upload(
         _ work: Uploader.Work, _ settings: Settings, adjust: (inout Uploader.Configuration) throws -> Void = { _ in }
     ) async throws {
@@ -51,7 +51,7 @@ struct TransferOptions: ParsableArguments {
 }
 
 extension AgentHome {
-    /// The home's configuration, once it is sure that there is a home.
+    /// The home's configuration. Throws if the home does not exist.
     func settings() async throws -> Settings {
         try check()
         return try await Settings(file: configurationPath)
@@ -59,10 +59,10 @@ extension AgentHome {
 }
 
 extension Settings {
-    /// Whether a flag was set by its variable or in the configuration.
+    /// Whether an environment variable or the configuration sets a flag.
     func isOn(_ name: String) throws -> Bool { try value(nil as Bool?, name) ?? false }
 
-    /// The gateway that a command speaks with.
+    /// The gateway to connect to.
     func gateway(_ flag: Endpoint?) throws -> Endpoint {
         guard let endpoint = try value(flag, "gateway") else {
             throw ValidationError("No gateway is known: run sluice-agent init, or name one with --gateway HOST:PORT.")
@@ -71,7 +71,7 @@ extension Settings {
     }
 }
 
-/// Names with commas between them.
+/// A comma-separated list of network interface names.
 struct InterfaceList: ExpressibleByArgument {
     let names: [String]
 

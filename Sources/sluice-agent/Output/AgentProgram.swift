@@ -4,15 +4,15 @@ import Logging
 import TransferCore
 import UnixSignals
 
-/// One command of the agent's program, from its start to its exit code: signals, lines of output, the work itself.
+/// Runs one command of the agent: handles signals, prints its output, and returns its exit code.
 package struct AgentProgram: Sendable {
     private let uploader: Uploader
     private let lines: ProgressLines
 
     /// - Parameters:
-    ///   - json: whether programs read the output.
-    ///   - quiet: only failures are told.
-    ///   - verbose: parts are told, too.
+    ///   - json: prints JSON instead of text.
+    ///   - quiet: prints failures only.
+    ///   - verbose: also prints the progress of parts.
     package init(uploader: Uploader, json: Bool, quiet: Bool, verbose: Bool) {
         let text = ProgressLines.Style.text(isTerminal: isatty(STDOUT_FILENO) == 1, isVerbose: verbose)
         self.uploader = uploader
@@ -21,16 +21,16 @@ package struct AgentProgram: Sendable {
         }
     }
 
-    /// The terminal's width; 80 where it does not tell.
+    /// Width of the terminal in columns; 80 if unknown.
     private static let columns: @Sendable () -> Int = {
         var size = winsize()
         guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
         return Int(size.ws_col)
     }
 
-    /// Does the work until its end, SIGINT or SIGTERM. The first signal finishes what is nearly done, the second stops
-    /// at once; whatever is unfinished then is kept. The third ends the process though a thread may hang in a read:
-    /// what the journal holds is durable.
+    /// Does the work until it ends, or until SIGINT or SIGTERM. The first signal completes what is nearly done. The
+    /// second signal stops at once. Unfinished uploads can be resumed in both cases. The third signal ends the process
+    /// even if a thread is blocked in a read, which is safe because committed journal writes are durable.
     ///
     /// - Returns: the exit code.
     package func run(_ work: Uploader.Work) async throws -> Int32 {
@@ -39,9 +39,9 @@ package struct AgentProgram: Sendable {
         return summary.exitCode
     }
 
-    /// Asks a gateway about files, until the end or a signal.
+    /// Asks a gateway about files until all are answered or a signal arrives.
     ///
-    /// - Parameter tell: told what the user may want to know meanwhile.
+    /// - Parameter tell: called with messages for the user.
     /// - Returns: the exit code.
     package func check(
         _ choice: FileChoice, _ options: CheckOptions, _ report: CheckReport, tell: @escaping @Sendable (String) -> Void
@@ -52,7 +52,7 @@ package struct AgentProgram: Sendable {
             case .note(let key, let text): tell("\(key): \(text)")
             case .finished(let path, let key, .failed(let failure), _):
                 report.observe(CheckedFile(path: path, key: key, .failed(failure)))
-            case .finished, .part, .file: break  // Nothing is sent.
+            case .finished, .part, .file: break  // A check sends no file.
             }
         }
         report.conclude(notBegun: summary.notBegun)
@@ -69,7 +69,7 @@ package struct AgentProgram: Sendable {
                 var count = 0
                 for await _ in signals {
                     count += 1
-                    // Not awaited: the next signal is to be heard although a stop hangs.
+                    // Do not await the stop: the next signal must be handled even if the stop hangs.
                     switch count {
                     case 1: Task { await control.stop() }
                     case 2: Task { await control.stopAtOnce() }
@@ -80,7 +80,7 @@ package struct AgentProgram: Sendable {
             }
             tasks.addTask { try await uploader.run(work, control: control, observe: observe) }
             defer { tasks.cancelAll() }
-            // The task that waits for signals ends when it is cancelled.
+            // Cancellation ends the task that waits for signals.
             while let ended = try await tasks.next() {
                 if let summary = ended { return summary }
             }

@@ -2,28 +2,27 @@ package import AgentKit
 import Cryptography
 import FoundationEssentials
 package import Logging
-import SecureChannel
 import SystemSupport
 import TransferCommon
 import WireProtocol
 
-/// What people do with the receipts that an agent's journal holds: look, take them elsewhere, and verify them.
+/// Lists, exports and verifies the receipts in an agent's journal.
 package struct AgentReceipts: Sendable {
     private let home: AgentHome
     private let logger: Logger
 
-    /// - Parameter home: not necessarily locked: reading beside a running agent does no harm.
+    /// - Parameter home: need not be locked, because reading beside a running agent is safe.
     package init(home: AgentHome, logger: Logger) {
         self.home = home
         self.logger = logger
     }
 
-    /// Tells of each receipt in one line: when it was made, the object's size, its key, and its content.
+    /// Prints one line for each receipt: time of signing, size of the object, key and content.
     ///
     /// - Parameters:
-    ///   - key: the whole key, prefix included; `nil` for all.
-    ///   - asJSON: one JSON object a line, with all that the receipt says.
-    /// - Returns: how many there are.
+    ///   - key: full key, including the prefix; `nil` for all receipts.
+    ///   - asJSON: prints one JSON object a line with all fields of the receipt.
+    /// - Returns: the number of receipts.
     @discardableResult
     package func list(key: String?, asJSON: Bool = false, _ print: (String) -> Void) throws -> Int {
         try forEach(key) { receipt in
@@ -36,11 +35,11 @@ package struct AgentReceipts: Sendable {
         }
     }
 
-    /// Writes each receipt into a file of its own, which anybody can verify without this agent. A receipt has the same
-    /// name each time; a file of that name is replaced.
+    /// Writes each receipt to a file of its own. The files can be verified without this agent. The name of a receipt's
+    /// file is always the same, and an existing file is replaced.
     ///
-    /// - Parameter folder: made where it is missing.
-    /// - Returns: how many were written.
+    /// - Parameter folder: created if it does not exist.
+    /// - Returns: the number of files written.
     package func export(key: String?, to folder: String) throws -> Int {
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -58,17 +57,17 @@ package struct AgentReceipts: Sendable {
         }
     }
 
-    /// Verifies each receipt and compares its key with those that this home trusts: the pinned ones, or those with a
+    /// Verifies the signature of each receipt and whether this home trusts the key: a pinned key, or a key with a
     /// certificate of the home's authority for the gateway.
     ///
     /// - Parameters:
-    ///   - asJSON: one JSON object a line, with all that the receipt says.
-    ///   - print: told a line for each receipt.
-    /// - Returns: how many there are, and how many of them are not right.
+    ///   - asJSON: prints one JSON object a line with all fields of the receipt.
+    ///   - print: called with one line for each receipt.
+    /// - Returns: the number of receipts, and the number of refused ones.
     package func verify(
         key: String?, asJSON: Bool = false, _ print: (String) -> Void
     ) throws -> (count: Int, refused: Int) {
-        let trust = try receiptTrust()
+        let trust = try home.receiptTrust()
         var refused = 0
         let count = try forEach(key) { receipt in
             do throws(ReceiptError) {
@@ -88,13 +87,6 @@ package struct AgentReceipts: Sendable {
         return (count, refused)
     }
 
-    private func receiptTrust() throws -> ReceiptTrust {
-        switch try home.gatewayTrust() {
-        case .pinnedKeys(let pins): .keys(pins)
-        case .authority(let authority, let gatewayName): .authority(authority, gatewayName: gatewayName)
-        }
-    }
-
     private func forEach(_ key: String?, _ body: (StoredReceipt) throws -> Void) throws -> Int {
         var count = 0
         try AgentJournal.open(home, logger: logger).forEachReceipt(ofKey: key) { receipt in
@@ -104,7 +96,7 @@ package struct AgentReceipts: Sendable {
         return count
     }
 
-    /// The object's key, where the statement can be read.
+    /// The object's key, or `a receipt` if the statement cannot be parsed.
     private static func name(of receipt: StoredReceipt) -> String {
         do throws(ReceiptStatementError) {
             return try receipt.content().key.withVisibleControls
@@ -113,15 +105,16 @@ package struct AgentReceipts: Sendable {
         }
     }
 
-    /// Ends with digits of the statement's digest, so that no two receipts have one name. Before them stands what of
-    /// the key's last segment any file system can hold.
+    /// File name of a receipt: the key's last segment, restricted to characters that every file system accepts, and
+    /// digits of the statement's digest. The digits keep names of different receipts apart.
     private static func fileName(of receipt: StoredReceipt) throws -> String {
         let digits = try SHA256Digest.of(receipt.statement).description.prefix(16)
         let segment = name(of: receipt).lastPathSegment.utf8.prefix(64).map { isPlain($0) ? $0 : UInt8(ascii: "_") }
         return "\(String(decoding: segment, as: UTF8.self))-\(digits)\(ReceiptFile.nameExtension)"
     }
 
-    /// Letters, digits, full stop and hyphen; a name that begins with a full stop still has its digits behind it.
+    /// Letters, digits, full stop and hyphen. A name that starts with a full stop is safe, because the digits follow
+    /// it.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

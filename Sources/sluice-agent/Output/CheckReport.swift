@@ -5,7 +5,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Tells what was found of files, a line each and one of sums, for people or for programs.
+/// Prints the result of each checked file and a summary, as text or as JSON.
 package final class CheckReport: Sendable {
     private struct State {
         var files = 0
@@ -23,17 +23,18 @@ package final class CheckReport: Sendable {
     private let startedAt = ContinuousClock.now
 
     /// - Parameters:
-    ///   - isJSON: one JSON object a line.
-    ///   - isQuiet: no line for a file that is proven.
-    ///   - output: told a line at a time.
+    ///   - isJSON: prints one JSON object a line.
+    ///   - isQuiet: prints no line for proven files.
+    ///   - output: called with one line at a time.
     package init(isJSON: Bool, isQuiet: Bool, output: @escaping @Sendable (String) -> Void) {
         self.isJSON = isJSON
         self.isQuiet = isQuiet
         self.output = output
     }
 
-    /// 0 where every file is proven; 66 where there is none; 75 after an interruption; else the code of all files that
-    /// are not proven, or 1 where they have several. A file that is known not to be proven has 1.
+    /// Exit code: 0 if every file is proven; 66 if there is no file; 75 after an interruption. Otherwise the code that
+    /// all files without proof have in common, or 1 if their codes differ. A file that is found not to be proven has
+    /// code 1.
     package var exitCode: Int32 {
         state.withLock { state in
             if state.isInterrupted { return UploadFailure.Kind.stopped.exitCode }
@@ -45,7 +46,7 @@ package final class CheckReport: Sendable {
         }
     }
 
-    /// Called with each file, in the order in which they are to be told.
+    /// Counts a file and prints its line. Call in output order.
     package func observe(_ file: CheckedFile) {
         state.withLock { state in
             state.files += 1
@@ -62,9 +63,9 @@ package final class CheckReport: Sendable {
         output(isJSON ? Self.json(Self.fields(of: file)) : Self.line(of: file))
     }
 
-    /// The last line.
+    /// Prints the summary.
     ///
-    /// - Parameter notBegun: files that nobody has looked at, because the command was interrupted.
+    /// - Parameter notBegun: files that were not examined because the command was interrupted.
     package func conclude(notBegun: NotBegun = NotBegun()) {
         let state = state.withLock { state in
             if !notBegun.isNothing { state.isInterrupted = true }
@@ -138,7 +139,7 @@ package final class CheckReport: Sendable {
 }
 
 extension FileCheck.State {
-    /// As people read it.
+    /// The state in words for the user.
     var words: String {
         switch self {
         case .proven: "proven"

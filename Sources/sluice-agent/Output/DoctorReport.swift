@@ -6,7 +6,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Looks at everything that a push needs, in the order in which it would fail, and says what it finds.
+/// Checks everything that a push needs, in the order in which a push would fail, and prints the findings.
 package struct DoctorReport: Sendable {
     private let home: AgentHome
     private let host: String
@@ -15,8 +15,8 @@ package struct DoctorReport: Sendable {
     private let software: String
 
     /// - Parameters:
-    ///   - interfaces: what connections go out by; empty for as the system's routes have it.
-    ///   - software: name and version, for the gateway's log.
+    ///   - interfaces: network interfaces to connect by; empty to follow the system's routing table.
+    ///   - software: name and version of this program, for the gateway's log.
     package init(home: AgentHome, host: String, port: Int, interfaces: [String] = [], software: String) {
         self.home = home
         self.host = host
@@ -25,8 +25,8 @@ package struct DoctorReport: Sendable {
         self.software = software
     }
 
-    /// - Parameter print: told a line at a time, as things are found out.
-    /// - Throws: what the first thing is that would fail a push; everything before it was well.
+    /// - Parameter print: called with one line for each finding.
+    /// - Throws: the first failure that would end a push.
     package func examine(_ print: (String) -> Void) async throws {
         try home.check()
         let identity = try home.identity()
@@ -34,13 +34,13 @@ package struct DoctorReport: Sendable {
         print("device    \(identity.fingerprint)")
         let unfinished = try AgentJournal.unfinished(in: home, logger: .silent)
         print("journal   \(unfinished.isEmpty ? "nothing is unfinished" : "\(unfinished.count) unfinished")")
-        // A HELLO of ours would take the device over from a run that is under way.
+        // A second HELLO would take over the device from the running agent.
         guard !home.isBusy else { return print("gateway   not asked: a sluice-agent is at work in this home") }
         let lock = try home.lock()
         defer { withExtendedLifetime(lock) {} }
         let missing = try NetworkInterfaces.missing(of: interfaces)
         for name in missing { print("interface \(name) is not there now") }
-        // By each that is there: what a push needs is one of them.
+        // Ask through each interface that exists. A push needs only one that works.
         var answers: [GatewayQuestion.Answer] = []
         for interface in interfaces.isEmpty ? [nil] : interfaces.filter({ !missing.contains($0) }).map(Optional.some) {
             do {

@@ -2,7 +2,7 @@ package import AgentKit
 import FoundationEssentials
 import TransferCore
 
-/// What a push would do, told without a gateway and without reading a file.
+/// Prints what a push would do, without a gateway and without reading file content.
 package struct DryRun {
     private let work: Uploader.Work
     private let expectedBytes: UInt64?
@@ -10,17 +10,17 @@ package struct DryRun {
 
     /// - Parameters:
     ///   - work: a push.
-    ///   - expectedBytes: the same as of `Uploader.Configuration`.
-    ///   - home: the agent's.
+    ///   - expectedBytes: as in `Uploader.Configuration`.
+    ///   - home: the agent's home.
     package init(_ work: Uploader.Work, expectedBytes: UInt64?, home: AgentHome) {
         self.work = work
         self.expectedBytes = expectedBytes
         self.home = home
     }
 
-    /// Prints a line per file and one of sums.
+    /// Prints one line for each file and a summary.
     ///
-    /// - Returns: the exit code: 0, or that of the files that could not be sent.
+    /// - Returns: exit code 0, or the exit code for the files that cannot be sent.
     package func run(_ print: (String) -> Void) -> Int32 {
         switch work {
         case .push(let paths, let key?, _, _) where paths == [SourceStream.path]:

@@ -2,27 +2,27 @@ import AgentKit
 import TransferCommon
 import TransferCore
 
-/// What a terminal shows of files under way: a bar for each, and a line of sums. It only adds up and writes; it knows
-/// no terminal.
+/// The progress display of a terminal: one bar for each active file and a line with totals. Only computes lines of
+/// text; `ProgressLines` writes them to the terminal.
 ///
-/// What is *stored* is in the store; what is *sent* is on its way there. Neither bar nor percentage ever goes back in
-/// one run, and none is above 100 %.
+/// *Stored* bytes are confirmed by the store; *sent* bytes are on their way. Within one run neither a bar nor a
+/// percentage decreases or exceeds 100 %.
 struct ProgressBoard {
     private struct File {
         let key: String
         var figures = UploadProgress(size: 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
-        /// Bytes of parts that are sent and not yet stored.
+        /// Bytes of parts that are sent but not stored yet.
         var underWay: [PartNumber: UInt64] = [:]
         var percentShown: UInt64 = 0
     }
 
-    /// Files with a line of their own; the rest are in the sums.
+    /// Maximum number of files with a line of their own. The totals include the others.
     private static let filesShownMax = 6
     private static let barColumns = 24
-    /// How far back the rate looks.
+    /// Time span that the rate is averaged over.
     private static let rateSpan = Duration.seconds(5)
 
-    /// By the bytes of their keys: keys that look alike are two, and equal as `String`.
+    /// Files by the bytes of their keys, because `String` treats different encodings of a character as equal.
     private var files: [[UInt8]: File] = [:]
     private var order: [[UInt8]] = []
     private var finishedCount = 0
@@ -61,7 +61,7 @@ struct ProgressBoard {
 
     // MARK: Lines
 
-    /// - Parameter columns: no line is longer.
+    /// - Parameter columns: width of the terminal; longer lines are cut.
     mutating func lines(columns: Int, at now: ContinuousClock.Instant) -> [String] {
         let shown = order.prefix(Self.filesShownMax)
         var lines = shown.map { line(of: $0, columns: columns) }
@@ -86,7 +86,7 @@ struct ProgressBoard {
         return Self.cut(Self.shortened(key, to: max(columns - tail.count, 12)) + tail, columns)
     }
 
-    /// All files together: how many, bytes stored and on their way, the rate, and the time left at it.
+    /// Totals of all files: number of files, bytes stored and on their way, rate, and remaining time at that rate.
     func sums(at now: ContinuousClock.Instant) -> String {
         let stored = files.values.reduce(finishedBytes) { $0 &+ $1.figures.storedBytes }
         let underWay = files.values.reduce(0) { $0 &+ $1.underWay.values.reduce(0, +) }
@@ -105,7 +105,7 @@ struct ProgressBoard {
         let sent = files.values.reduce(finishedSent) { $0 &+ $1.figures.bytesSent }
         if let last = samples.last, now - last.at < .milliseconds(200) { return }
         samples.append((now, sent))
-        // One sample before the span stays, to measure from.
+        // Keep one sample older than the span as the start of the measurement.
         while samples.count > 2, now - samples[1].at > Self.rateSpan { samples.removeFirst() }
     }
 
@@ -121,7 +121,7 @@ struct ProgressBoard {
         return UInt64(min(Double(part) / Double(whole), 1) * 100)
     }
 
-    /// `#` is stored, `=` on its way, `-` to come.
+    /// The bar: `#` for stored, `=` for sent, `-` for remaining.
     private static func bar(stored: UInt64, sent: UInt64) -> String {
         let full = Int(stored) * barColumns / 100
         let half = max(Int(sent) * barColumns / 100 - full, 0)
@@ -129,7 +129,7 @@ struct ProgressBoard {
             + String(repeating: "-", count: max(barColumns - full - half, 0))
     }
 
-    /// The end of a key tells more than its beginning.
+    /// Shortens a key at its start, because the end of a key tells more than its start.
     private static func shortened(_ key: String, to columns: Int) -> String {
         key.count <= columns ? key : "…" + key.suffix(columns - 1)
     }

@@ -5,25 +5,25 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Tells what happens as lines of text: JSON for programs, or sentences, bars and rates for people.
+/// Prints events as lines: JSON for programs, or text for users.
 package final class ProgressLines: Sendable {
-    /// Who reads the lines.
+    /// Format of the output.
     package enum Style: Sendable {
         case json
-        /// A line per file when it ends. On a terminal a board below them that is drawn anew, with a bar for each file
-        /// under way; else a line of sums every few seconds. With `isVerbose` also a line per part.
+        /// One line for each file when it ends. On a terminal also a progress board, redrawn below these lines;
+        /// otherwise a line of totals every few seconds. With `isVerbose` also one line for each stored part.
         case text(isTerminal: Bool, isVerbose: Bool)
         case quiet
     }
 
     private struct State {
         var board = ProgressBoard()
-        /// Lines of the board on the terminal now.
+        /// Number of board lines on the terminal now.
         var drawnLines = 0
         var drawnAt: ContinuousClock.Instant?
-        /// For programs: the stored bytes of each file under way, by the bytes of its key.
+        /// Stored bytes of each active file by the bytes of its key, for the rate in JSON output.
         var stored: [[UInt8]: UInt64] = [:]
-        /// The same of all files, those that have ended too.
+        /// Stored bytes of all files, including ended ones.
         var storedSum: UInt64 = 0
         var lastLine: ContinuousClock.Instant?
         var lastBytes: UInt64 = 0
@@ -38,8 +38,8 @@ package final class ProgressLines: Sendable {
     private let state = Mutex(State())
 
     /// - Parameters:
-    ///   - columns: the terminal's width now.
-    ///   - output: where text goes, line ends included.
+    ///   - columns: current width of the terminal.
+    ///   - output: called with text, including line feeds.
     package init(
         style: Style, columns: @escaping @Sendable () -> Int = { 80 }, output: @escaping @Sendable (String) -> Void
     ) {
@@ -48,7 +48,7 @@ package final class ProgressLines: Sendable {
         self.output = output
     }
 
-    /// Called with every event, in order; prints what its style has a line for.
+    /// Prints the lines that the style has for an event. Call with every event, in order.
     package func observe(_ event: UploadEvent) {
         switch style {
         case .json: observeForPrograms(event)
@@ -58,7 +58,7 @@ package final class ProgressLines: Sendable {
         }
     }
 
-    /// The last line of `--json`, and of a push for people.
+    /// Prints the summary.
     package func conclude(_ summary: RunSummary) {
         switch style {
         case .json:
@@ -76,12 +76,12 @@ package final class ProgressLines: Sendable {
         case .text:
             for line in state.withLock({ Self.erased(&$0) }) + Self.conclusion(of: summary) { output(line) }
         case .quiet:
-            // Without this line nothing would tell why the exit code is not 0.
+            // Without this line the output would not explain the exit code.
             if !summary.notBegun.isNothing { output(summary.notBegun.sentence + "\n") }
         }
     }
 
-    // MARK: For programs
+    // MARK: JSON
 
     private func observeForPrograms(_ event: UploadEvent) {
         switch event {
@@ -140,7 +140,7 @@ package final class ProgressLines: Sendable {
         }
     }
 
-    // MARK: For people
+    // MARK: Text
 
     private func observeForPeople(_ event: UploadEvent, isTerminal: Bool, isVerbose: Bool) {
         let now = ContinuousClock.now
@@ -149,7 +149,7 @@ package final class ProgressLines: Sendable {
             var texts: [String] = []
             switch event {
             case .part(let key, let number, _, let size, isStored: true) where isVerbose:
-                texts = ["\(key): part \(number.value) stored, \(ReadableQuantity.size(size))\n"]
+                texts = ["\(key): part \(number.value) stored, \(Self.size(size))\n"]
             case .note(let key, let text):
                 texts = ["\(key): \(text)\n"]
             case .finished(_, let key, let outcome, let figures):
@@ -165,7 +165,7 @@ package final class ProgressLines: Sendable {
         for line in lines { output(line) }
     }
 
-    /// A line of sums, where it is time for one.
+    /// A line of totals if the last one is old enough.
     private static func sums(_ state: inout State, now: ContinuousClock.Instant) -> [String] {
         let last = state.drawnAt ?? now
         if state.drawnAt == nil { state.drawnAt = now }
@@ -191,10 +191,10 @@ package final class ProgressLines: Sendable {
         output("\(key): \(Self.sentence(.failed(failure), figures))\n")
     }
 
-    /// What a push ends with: failures again, together, and what is to be done.
+    /// The end of the output: all failures together with advice.
     private static func conclusion(of summary: RunSummary) -> [String] {
         var lines: [String] = []
-        // What was stopped by its user is no news to him.
+        // Failures caused by the user's own stop are not repeated.
         if summary.files > 1, summary.failures.contains(where: { $0.failure.kind != .stopped }) {
             lines.append("\nNot stored:\n")
             let width = summary.failures.map(\.path.count).max() ?? 0
@@ -208,9 +208,9 @@ package final class ProgressLines: Sendable {
             let rate = summary.seconds > 0 ? Double(summary.bytesSent) / summary.seconds : 0
             lines.append(
                 "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed; "
-                    + "\(ReadableQuantity.size(summary.bytes)) stored, \(ReadableQuantity.size(summary.bytesSent)) sent, "
-                    + "\(ReadableQuantity.size(summary.bytesResumed)) were there; \(ReadableQuantity.time(summary.seconds)), "
-                    + "\(ReadableQuantity.size(UInt64(rate)))/s\n")
+                    + "\(Self.size(summary.bytes)) stored, \(Self.size(summary.bytesSent)) sent, "
+                    + "\(Self.size(summary.bytesResumed)) were there; \(Self.time(summary.seconds)), "
+                    + "\(Self.size(UInt64(rate)))/s\n")
         }
         if let count = summary.withoutReceipt, count > 0 {
             lines.append(
@@ -227,7 +227,7 @@ package final class ProgressLines: Sendable {
         return lines
     }
 
-    /// Bytes a second since the last line, or `nil` where it is too early for another one.
+    /// Bytes per second since the last line; `nil` if it is too early for another line.
     private func rate(of figures: UploadProgress, key: String) -> UInt64? {
         state.withLock { state in
             let before = state.stored.updateValue(figures.storedBytes, forKey: Array(key.utf8)) ?? 0
@@ -248,18 +248,21 @@ package final class ProgressLines: Sendable {
         }
     }
 
+    private static func size(_ bytes: UInt64) -> String { ReadableQuantity.size(bytes) }
+
+    private static func time(_ seconds: Double) -> String { ReadableQuantity.time(seconds) }
+
     private static func sentence(_ outcome: UploadOutcome, _ figures: UploadProgress) -> String {
         switch outcome {
         case .stored(let receipt, let wasThere):
             return wasThere
-                ? "there already, whole (\(ReadableQuantity.size(receipt.size))); nothing sent"
-                : "stored, \(ReadableQuantity.size(receipt.size)); \(ReadableQuantity.size(figures.bytesSent)) sent"
-                    + (figures.bytesResumed > 0 ? ", \(ReadableQuantity.size(figures.bytesResumed)) were there" : "")
+                ? "there already, whole (\(Self.size(receipt.size))); nothing sent"
+                : "stored, \(Self.size(receipt.size)); \(Self.size(figures.bytesSent)) sent"
+                    + (figures.bytesResumed > 0 ? ", \(Self.size(figures.bytesResumed)) were there" : "")
         case .dropped:
             return "dropped"
         case .failed(let failure) where failure.kind == .stopped:
-            return
-                "stopped; \(ReadableQuantity.size(figures.storedBytes)) of \(ReadableQuantity.size(figures.size)) are stored"
+            return "stopped; \(Self.size(figures.storedBytes)) of \(Self.size(figures.size)) are stored"
         case .failed(let failure):
             let kept = failure.isKept && figures.storedBytes > 0 ? "; what is stored is kept" : ""
             return "failed: \(failure.sentence)\(kept)"

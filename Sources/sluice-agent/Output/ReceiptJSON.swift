@@ -2,9 +2,9 @@ import Cryptography
 import Foundation
 import WireProtocol
 
-/// Receipts as programs read them: one JSON object a line.
+/// Formats receipts as JSON, one object a line.
 enum ReceiptJSON {
-    /// - Parameter isVerified: `nil` where nobody has looked.
+    /// - Parameter isVerified: `nil` if the receipt was not verified.
     static func line(of statement: ReceiptStatement, isVerified: Bool? = nil) -> String {
         var fields = fields(of: statement)
         if let isVerified { fields["verified"] = isVerified }
@@ -13,13 +13,13 @@ enum ReceiptJSON {
 
     static func line(unreadable reason: String) -> String { line(["reason": reason]) }
 
-    /// - Parameter reason: why it is not right.
+    /// - Parameter reason: why the receipt is refused.
     static func line(refused receipt: StoredReceipt, _ reason: String) -> String {
         var fields: [String: Any] = [:]
         do throws(ReceiptStatementError) {
             fields = Self.fields(of: try receipt.content())
         } catch {
-            // The reason says so.
+            // The statement is unreadable; `reason` says so.
         }
         fields["verified"] = false
         fields["reason"] = reason
@@ -40,7 +40,7 @@ enum ReceiptJSON {
         case .wholeDigest(let digest):
             fields["sha256"] = "\(digest)"
         case .compositeMD5, .none:
-            break  // No statement that was read has them.
+            break  // A parsed statement never has these values.
         }
         return fields
     }

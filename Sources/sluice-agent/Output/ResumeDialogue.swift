@@ -1,9 +1,9 @@
 package import AgentKit
 package import TransferCore
 
-/// The question that `resume` asks on a terminal, once for each unfinished upload: now, later, or drop.
+/// The dialogue of `resume` on a terminal. Asks for each unfinished upload: now, later, or drop.
 package struct ResumeDialogue {
-    /// What was decided; what is in neither list is left for later.
+    /// The answers. Uploads in neither list wait for a later run.
     package struct Decision: Equatable, Sendable {
         package var now: [UploadID] = []
         package var drop: [UploadID] = []
@@ -15,14 +15,14 @@ package struct ResumeDialogue {
     private let write: (String) -> Void
 
     /// - Parameters:
-    ///   - read: the next line that the user types; `nil` at the end of input.
-    ///   - write: text for the user, line ends included.
+    ///   - read: returns the user's next line; `nil` at the end of input.
+    ///   - write: called with text for the user, including line feeds.
     package init(read: @escaping () -> String?, write: @escaping (String) -> Void) {
         self.read = read
         self.write = write
     }
 
-    /// Asks about each in turn. Return alone is *now*; the end of input leaves the rest for later.
+    /// Asks about each upload. An empty line means *now*. At the end of input all remaining uploads wait for later.
     package func ask(_ uploads: [AgentJournal.Unfinished]) -> Decision {
         var decision = Decision()
         for upload in uploads {

@@ -4,10 +4,10 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Certificates that will not do, and gateways that do not start: one sentence each that says what to do.
+    /// Tests of unacceptable certificates and of gateways that refuse to start. Each prints one sentence with advice.
     @Suite
     struct AuthorityRefusalTests {
-        /// What is wrong with a device's certificate.
+        /// A fault of a device's certificate.
         enum Fault: String, CaseIterable {
             case unsigned
             case expired
@@ -65,7 +65,8 @@ extension EndToEndTests {
             }
         }
 
-        /// By its own clock an agent could not tell a wrong date from a wrong certificate.
+        /// The agent ignores these dates: by its own, possibly wrong clock it could not distinguish a wrong date from a
+        /// wrong certificate.
         @Test func theDatesOfTheGatewaysCertificateMeanNothing() async throws {
             try await Site.with { site in
                 let authority = try await site.makeAuthority()
@@ -111,12 +112,12 @@ extension EndToEndTests {
             }
         }
 
-        /// A way in which a gateway is configured by half, what it exits with, and what it says.
+        /// An incomplete configuration of a gateway, with the expected exit code and message.
         struct Half: CustomTestStringConvertible, Sendable {
             let description: String
             let status: Int32
             let cause: String
-            /// Shell, run in the site's directory, where there are `gateway`, and a CA's certificate `ca.pem`.
+            /// A shell command, run in the site's directory with the home `gateway` and a CA certificate `ca.pem`.
             let preparation: String
             let options: [String]
 

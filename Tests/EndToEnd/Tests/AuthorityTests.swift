@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// `serve --ca`: devices that are known by the names in their certificates.
+    /// Tests of `serve --ca`: devices that are known by the names in their certificates.
     @Suite
     struct AuthorityTests {
         @Test(arguments: ["ed25519", "p256"])
@@ -61,7 +61,7 @@ extension EndToEndTests {
                     site.push(file), Refusal(77, "notAuthorised", "does not know this device", do: "device add"))
                 _ = try await other.run(site.push(try site.makeFile("small", bytes: 1_000)))
                 try await site.gateway(revoke, exits: 64)
-                // In again, and it goes on where it was.
+                // The device is added again and resumes its upload.
                 try await site.gateway(["device", "add", "cam1", "--certificate"] + home)
                 let rest = try await agent.run(site.push(file))
                 #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(site.partBytes))
@@ -69,13 +69,14 @@ extension EndToEndTests {
             }
         }
 
-        /// A device is its name: with another key it is the same, and the gateway still remembers what it was sending.
+        /// A certified device is identified by its name. With a new key it is the same device, and it resumes its
+        /// upload.
         @Test func aDeviceWithARenewedKeyGoesOnWhereItWas() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
-                // A renewal is a new identity of the same name in the same home.
+                // A renewal replaces key and certificate in the same home, with the same name.
                 let renewed = try await site.makeCertifiedAgent(
                     "renewed", port: gateway.port, authority: authority, ["--name", "cam1", "--key-type", "p256"])
                 for name in ["identity.key", "identity.crt"] {
@@ -89,7 +90,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Two agents with one name are one device, whatever their keys: the newer run fences the older.
+        /// Two agents with the same certificate name are one device, whatever their keys: the newer run fences the
+        /// older one.
         @Test func aRenewedKeyFencesTheFormerOne() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let former = try await site.makeCertifiedAgent(
@@ -106,7 +108,7 @@ extension EndToEndTests {
             }
         }
 
-        /// From the list to the authority: the same name goes on with what it was sending, at once.
+        /// A device moves from the list to the authority, keeps its name, and resumes its upload at once.
         @Test func aPinnedDeviceThatGetsACertificateGoesOnWhereItWas() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -124,7 +126,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A name that two things claim is the listed key's.
+        /// If a listed key and a certificate claim the same name, the name belongs to the key.
         @Test func noCertificateGivesAwayTheNameOfAPinnedDevice() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let file = try site.makeFile("file", bytes: 100_000)
@@ -135,7 +137,7 @@ extension EndToEndTests {
                     site.push(file), Refusal(77, "notAuthorised", "does not know this device", do: "device add"))
                 _ = try await owner.run(site.push(file))
                 try await site.expectObject("cam1/file", equals: file)
-                // And the other way round: a pinned key has the name of its line, whatever its certificate says.
+                // Conversely, a listed key has the name in its line, whatever name its certificate has.
                 let renamed = try await site.makeCertifiedAgent("cam2", port: gateway.port, authority: authority)
                 try await pin("cam3", to: renamed, of: site)
                 _ = try await renamed.run(site.push(file))
@@ -144,7 +146,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A name that comes onto the list while a certificate uses it is taken from that.
+        /// Listing a name with a fingerprint ends the connection of a certificate with this name.
         @Test func pinningANameCutsOffTheCertificateThatUsesIt() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -158,7 +160,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Puts an agent's key on the list, with a prefix of the name's.
+        /// Adds an agent's key to the list with the prefix `NAME/`.
         private func pin(_ name: String, to agent: AgentHandle, of site: Site) async throws {
             let pem = try await output(
                 of: "openssl", "x509", "-in", "\(agent.home)/identity.crt", "-pubkey", "-noout")

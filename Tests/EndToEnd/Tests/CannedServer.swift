@@ -2,12 +2,12 @@ import NIOCore
 import NIOPosix
 import WireProtocol
 
-/// A TCP server that is no gateway: it answers the first bytes of every connection with the same ones, and then says
-/// nothing more.
+/// A TCP server that is no gateway. It answers the first bytes of every connection with fixed bytes and then stays
+/// silent.
 enum CannedServer {
     /// Runs a server.
     ///
-    /// - Parameter body: told the loopback port.
+    /// - Parameter body: called with the loopback port.
     static func withServer<Success>(
         answering answer: [UInt8], _ body: (Int) async throws -> Success
     ) async throws -> Success {
@@ -28,7 +28,7 @@ enum CannedServer {
         return try result.get()
     }
 
-    /// A gateway's answer to HELLO, and nothing else of a gateway.
+    /// Runs a server that answers HELLO like a gateway and does nothing more.
     static func withServer<Success>(
         answering frame: Frame, _ body: (Int) async throws -> Success
     ) async throws -> Success {

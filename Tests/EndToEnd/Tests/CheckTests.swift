@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// `sluice-agent check`: whether exactly what lies on the disk is stored.
+    /// Tests of `sluice-agent check`: whether exactly the files on disk are stored.
     @Suite
     struct CheckTests {
         @Test func everyFileThatWasPushedIsProvenWithoutAGateway() async throws {
@@ -36,7 +36,7 @@ extension EndToEndTests {
                     #expect(lines.map(\.state) == ["changed", "not_sent", "proven", nil])
                     #expect(lines.dropLast().allSatisfy { $0.reason?.isEmpty == false })
                 }
-                // Under another key nothing was stored.
+                // Nothing is stored under the other key.
                 _ = try await agent.check([site.path("tree/same"), "--prefix", "p/"], exits: 1)
                 _ = try await agent.check([site.path("tree/same"), "--key", "same"], exits: 0)
             }
@@ -48,12 +48,12 @@ extension EndToEndTests {
                 #expect(lines.first?.state == "missing")
                 try FileManager.default.createDirectory(atPath: site.path("empty"), withIntermediateDirectories: false)
                 #expect(try await agent.check([site.path("empty")], exits: 66).count == 1)
-                let stranger = AgentHandle(home: site.path("nowhere"), program: agent.program)
-                _ = try await stranger.check([site.path("empty")], exits: 66)
+                let uninitialised = AgentHandle(home: site.path("nowhere"), program: agent.program)
+                _ = try await uninitialised.check([site.path("empty")], exits: 66)
             }
         }
 
-        /// For people: the state first, then the key, then the reason; the sums last.
+        /// Text output has the state first, then the key and the reason. The totals come last.
         @Test func peopleReadALineAFile() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 1_000)
@@ -67,7 +67,7 @@ extension EndToEndTests {
             }
         }
 
-        /// An agent may be at work meanwhile; nothing is asked of a gateway and nothing is locked.
+        /// The check asks no gateway and takes no lock, so an agent may run in the same home.
         @Test func aPushMayRunMeanwhile() async throws {
             try await Site.serving { site, agent in
                 let stored = try site.makeFile("stored", bytes: 1_000)
@@ -78,7 +78,7 @@ extension EndToEndTests {
                     _ = try await agent.check([stored.path(percentEncoded: false)], exits: 0)
                     let lines = try await agent.check([large.path(percentEncoded: false)], exits: 1)
                     #expect(lines.first?.state == "not_sent" && lines.first?.reason?.contains("unfinished") == true)
-                    // Who asks the gateway says HELLO, which would take the device over.
+                    // `--remote` sends HELLO, which would take over the device from the running agent.
                     let program = try await run(
                         agent.program,
                         ["check", "--remote", stored.path(percentEncoded: false), "--home", agent.home])
@@ -114,7 +114,7 @@ struct CheckLine: Decodable {
 }
 
 extension AgentHandle {
-    /// Runs `check` with `--json` to its end.
+    /// Runs `check --json` and parses its lines.
     func check(
         _ arguments: [String], exits status: Int32, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> [CheckLine] {

@@ -4,18 +4,19 @@ import S3Servers
 import TransferCommon
 import WireProtocol
 
-/// What an S3 store says that keeps the SHA-256 of parts and tells an object's composite: AWS as documented, which no
-/// server that runs here does. It holds one object and takes nothing but what a gateway tries it out with.
+/// A scripted S3 store that keeps the SHA-256 of parts and returns composite checksums, like AWS in its documentation.
+/// No S3 server available to the tests does this. The store holds one object and accepts only the writes of a gateway's
+/// probe.
 struct ChecksumStore: Sendable {
-    /// In the bucket.
+    /// Key of the object in the bucket.
     let key: String
     let size: Int
     let partBytes: Int
     let partDigests: [SHA256Digest]
-    /// Of the byte that a gateway tries it out with.
+    /// Digest of the byte that a gateway's probe writes.
     private let probeDigest: SHA256Digest
 
-    /// - Parameter file: what the object was made of.
+    /// - Parameter file: the content of the object.
     init(key: String, file: URL, partBytes: Int) throws {
         let bytes = [UInt8](try Data(contentsOf: file))
         self.key = key
@@ -58,13 +59,13 @@ struct ChecksumStore: Sendable {
     }
 
     private func isRight(_ request: ScriptedRequest) -> Bool {
-        // A library that made the other digests makes one more.
+        // OpenSSL has just computed other digests, so it does not fail here.
         guard let digest = try? SHA256Digest.of(request.body) else { return false }
         return request.headers["x-amz-content-sha256"] == String(describing: digest)
     }
 
     private func object(size: Int, digests: [SHA256Digest]) -> ScriptedAnswer {
-        // The same goes for this one.
+        // As above, OpenSSL does not fail here.
         guard let root = try? SHA256Digest.of(digests.flatMap(\.bytes)) else { return .answer(status: 500) }
         return .answer(
             status: 200,

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// `sluice-agent doctor`: it finds what would fail a push, with the same exit code.
+    /// Tests of `sluice-agent doctor`: it reports the problem that would fail a push, with the same exit code.
     @Suite
     struct DoctorTests {
         private func examine(_ agent: AgentHandle, exits status: Int32 = 0) async throws -> Program {
@@ -37,7 +37,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Its HELLO would be a newer run's, which ends the connections of an older one.
+        /// `doctor` must not send HELLO while a push runs: it would be taken for a newer run and end the push's
+        /// connections.
         @Test func leavesAPushAlone() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()

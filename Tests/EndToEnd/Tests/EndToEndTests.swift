@@ -1,7 +1,7 @@
 import Testing
 
-/// The built programs, run as a user runs them: real processes, files and sockets.
+/// Runs the built programs as a user does, with real processes, files and sockets.
 ///
-/// One after the other: each test starts several programs, and what they do at a moment depends on the time they get.
+/// The tests run one after another, because each starts several programs that depend on sufficient processor time.
 @Suite(.serialized, .timeLimit(.minutes(3)))
 enum EndToEndTests {}

@@ -7,10 +7,10 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// How a device gets onto the list by an invitation, with the real programs.
+    /// Tests of adding devices by invitation, with the real programs.
     @Suite
     struct EnrolmentTests {
-        /// - Returns: the code, which `device invite` prints alone on its last line.
+        /// - Returns: the code, which `device invite` prints as its last line.
         private func invite(_ site: Site, _ name: String, port: Int, _ options: [String] = []) async throws -> String {
             let arguments = [
                 "device", "invite", name, "--home", site.path("gateway"), "--gateway", "127.0.0.1:\(port)",
@@ -39,9 +39,9 @@ extension EndToEndTests {
                     _ = try await agent.run(site.push(file))
                     try await site.expectObject("cams/cam/file", equals: file)
 
-                    // Good once: for another key, there is nothing any more.
+                    // The code works once: it is invalid for another key.
                     try await enrol(site, "thief", code, exits: 77)
-                    // The same device may ask again, as after a lost answer.
+                    // The same device may use the code again, for example after a lost answer.
                     try await enrol(site, "agent", code)
 
                     let secret = try #require(InvitationCode(text: code)).secret.bytes
@@ -63,13 +63,13 @@ extension EndToEndTests {
                     try text.replacing(/20\d\d-/, with: "2001-").write(toFile: path, atomically: true, encoding: .utf8)
                     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
                     try await enrol(site, "agent", code, exits: 77)
-                    // Another code of the same gateway goes on with the home that was made.
+                    // Another code of the same gateway reuses the existing home.
                     try await enrol(site, "agent", try await invite(site, "cam", port: gateway.port))
                 }
             }
         }
 
-        /// While somebody is invited, unknown keys pass the handshake: to no avail without the secret.
+        /// While an invitation is open, unknown keys pass the handshake, but can do nothing without the secret.
         @Test func anInvitationOpensNothingToOthers() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -85,7 +85,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Beside an authority whose certificates make other devices known; these are not disturbed meanwhile.
+        /// An invited device works beside certified devices, and enrolling it does not disturb their connections.
         @Test func aDeviceWithoutACertificateIsInvitedBesideThoseWithOne() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let code = try await invite(site, "cam", port: gateway.port, ["--prefix", "cam/"])
@@ -100,29 +100,29 @@ extension EndToEndTests {
             }
         }
 
-        /// Whoever passes the handshake because somebody is invited is asked whose key it is, as for HELLO: else it
-        /// could ask for a listed device's name and prefix.
+        /// During an open invitation any key passes the handshake. The gateway therefore compares the key in ENROL with
+        /// the proven one; otherwise an attacker could obtain the name and prefix of a listed device.
         @Test func nobodyEnrolsUnderAKeyThatWasNotProved() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let code = try #require(InvitationCode(text: try await invite(site, "cam", port: gateway.port)))
-                    let home = site.path("stranger")
+                    let home = site.path("unlisted")
                     try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
-                    let stranger = try Identity.create(in: home, name: "stranger")
-                    let tls = try TLSContext.agent(identity: stranger, gateway: .pinnedKeys([code.pin]))
+                    let unlisted = try Identity.create(in: home, name: "unlisted")
+                    let tls = try TLSContext.agent(identity: unlisted, gateway: .pinnedKeys([code.pin]))
                     let frame = Enrol(fingerprint: try .of([1]), secret: code.secret, software: "")
                     let answer = try await OneFrameClient.answer(to: .enrol(frame), port: gateway.port, tls: tls)
                     #expect(Self.code(answer) == .notAuthorised)
                     let ping = Frame.ping(Ping(nonce: 1))
                     let other = try await OneFrameClient.answer(to: ping, port: gateway.port, tls: tls)
                     #expect(Self.code(other) == .unexpectedFrame)
-                    // The invitation is as good as before.
+                    // The invitation is still valid.
                     try await enrol(site, "cam", try code.text())
                 }
             }
         }
 
-        /// Without TLS no key is proved, so that none can be listed.
+        /// Plain TCP proves no key, so no key can be listed.
         @Test func nobodyEnrolsWithoutTLS() async throws {
             try await Site.with { site in
                 try await site.withGateway(["--plaintext"]) { gateway in
@@ -140,7 +140,7 @@ extension EndToEndTests {
             if case .error(let report) = frame { report.code } else { nil }
         }
 
-        /// The other gateway would let anybody in as far as the secret: somebody is invited there, too.
+        /// The other gateway also has an open invitation, so it would accept the connection up to the secret.
         @Test func theSecretIsForOneGatewayOnly() async throws {
             try await Site.with { site in
                 try await Site.with { other in
@@ -158,10 +158,10 @@ extension EndToEndTests {
         @Test func aCodeThatIsNotWholeOrComesTooEarlyIsSaidSo() async throws {
             try await Site.with { site in
                 try await enrol(site, "agent", "sluice1.AAAA", exits: 64)
-                // Nobody listens there now.
+                // The gateway at this port has stopped.
                 let port = try await site.withGateway { $0.port }
                 try await enrol(site, "agent", try await invite(site, "cam", port: port), exits: 75)
-                // A code of the same gateway at another address goes on with that home.
+                // A code of the same gateway with another address reuses the home.
                 _ = try await site.withGateway { gateway in
                     try await enrol(site, "agent", try await invite(site, "cam", port: gateway.port))
                 }
@@ -170,7 +170,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A running gateway seals with the new key at once, and goes on with what the old one sealed.
+        /// A running gateway seals with the new key at once, and still opens tokens of the old key.
         @Test func keysAreRotatedUnderARunningGateway() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
@@ -190,7 +190,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Nothing but the new key opens what a gateway sealed that has taken the rotation over.
+        /// After a running gateway has loaded the rotated ring, only the new key opens its tokens.
         @Test func aRunningGatewaySealsWithTheNewKey() async throws {
             try await Site.with { site in
                 let keys = site.path("gateway") + "/keys"

@@ -5,12 +5,12 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// What a user does beside pushing: look, stop, drop, go on elsewhere, send streams and folders.
+    /// Tests of everyday use beside plain pushes: status, stop, drop, resume elsewhere, streams and folders.
     @Suite
     struct EverydayTests {
         private static let shell = Executable(path: "/bin/sh")
 
-        /// Standard input is the file, through a pipe; the link is cut three times on the way.
+        /// Pushes a file through standard input while the connection is cut three times.
         @Test(arguments: StorageKind.usual)
         func aStreamSurvivesCuts(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
@@ -58,7 +58,7 @@ extension EndToEndTests {
                     try await push.waitForStoredParts(2)
                     let dropped = try await agent.run(["abort", "1"])
                     #expect(dropped.outcomes == ["dropped"])
-                    // Not everything that it was to push is stored, and it says so.
+                    // The push reports that not everything it was to push is stored.
                     let ended = try await push.waitForExit(within: .seconds(10))
                     #expect(ended == .exited(1), "\(push.transcript)")
                     #expect(AgentRun(push).outcomes == ["dropped"])
@@ -109,7 +109,7 @@ extension EndToEndTests {
             }
         }
 
-        /// On a terminal, which `script` makes: the first is gone on with, the second dropped.
+        /// On a pseudoterminal made by `script`, the user resumes the first upload and drops the second.
         @Test func resumeAsksOnATerminal() async throws {
             try await Site.serving { site, agent in
                 let files = [try site.makeLargeFile("first"), try site.makeLargeFile("second", seed: 2)]
@@ -160,7 +160,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Files wait on the disk and not in memory, however many they are.
+        /// Files wait on disk instead of in memory, so their number does not matter.
         @Test func thousandsOfSmallFilesTakeLittleMemory() async throws {
             try await Site.serving { site, agent in
                 let count = 3_000
@@ -176,7 +176,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A number that is given twice is one upload.
+        /// A number given twice means one upload.
         @Test func aNumberThatIsGivenTwiceIsOneUpload() async throws {
             try await Site.serving { site, agent in
                 _ = try await site.pushAndKill(agent, site.makeLargeFile("large"))
@@ -198,7 +198,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A program that knows nothing but the library's public face, which pauses once and goes on.
+        /// A program that uses only the library's public interface uploads, pauses once and resumes.
         @Test func theLibraryUploadsPausesAndGoesOn() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
@@ -208,7 +208,7 @@ extension EndToEndTests {
                 #expect(program.exitStatus == .exited(0), "\(program.transcript)")
                 #expect(program.transcript.contains("paused; going on"))
                 #expect(program.transcript.contains("stored \(site.largeFileBytes) bytes, root "))
-                // Before the pause and after it; a run's bytes count from 0.
+                // Sent bytes before the pause and after it; each run counts from 0.
                 let sent = program.lines(of: .standardOutput).split { $0.hasPrefix("paused") }.map { lines in
                     lines.compactMap {
                         $0.hasSuffix(" sent") ? Int($0.split(separator: " ").suffix(2).first ?? "") : nil

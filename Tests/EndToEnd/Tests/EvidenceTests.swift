@@ -7,10 +7,10 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// Files that are there already, on each kind of evidence that stores keep of what is in an object.
+    /// Tests of pushing files that are stored already, for each kind of evidence that stores keep.
     @Suite
     struct EvidenceTests {
-        /// Root digests, ETags made of MD5s, and nothing at all, where the gateway reads the object back.
+        /// Covers root digests, ETags from MD5s, and stores without evidence, where the gateway reads the object back.
         @Test(arguments: StorageKind.allCases)
         func sendsNoByteOfAFileThatIsThereWhole(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
@@ -20,7 +20,7 @@ extension EndToEndTests {
                     let small = try site.makeFile("small", bytes: 1_000)
                     let paths = [file, small].map { $0.path(percentEncoded: false) }
                     _ = try await first.run(["push"] + paths + ["--part-size", site.partSize])
-                    // The same agent, and one that has never heard of the files, with another part size.
+                    // Push again by the same agent, and by an agent with an empty journal and another part size.
                     let again = try await first.run(["push"] + paths)
                     #expect(try again.summary.bytesSent == 0)
                     #expect(again.outcomes == ["there", "there"])
@@ -28,13 +28,13 @@ extension EndToEndTests {
                     let other = try await second.run(["push", paths[0], "--part-size", "6MiB"])
                     #expect(try other.summary.bytesSent == 0)
                     #expect(other.outcomes == ["there"])
-                    // A small file's bytes are on their way before anybody could say that it is there.
+                    // A small file's bytes are on their way before the gateway can answer that the object exists.
                     #expect(try await second.run(["push", paths[1]]).outcomes == ["there"])
                 }
             }
         }
 
-        /// The kind of evidence that AWS keeps, which no server that can run here does: a scripted one tells it.
+        /// Uses a scripted store for the evidence of AWS, because no server available to the tests keeps it.
         @Test func sendsNoByteWhereAStoreTellsTheCompositeSHA256() async throws {
             try await Site.with(.motoAsAWS) { site in
                 let file = try site.makeFile("file", bytes: 3 * site.partBytes + 17)
@@ -55,7 +55,7 @@ extension EndToEndTests {
             }
         }
 
-        /// What a reader can hold the object against, in the form in which S3 tells it.
+        /// The receipt contains the checksum in S3's format, so that a reader can compare it with the object.
         @Test func theReceiptHasTheChecksumAsS3WritesIt() async throws {
             try await Site.serving { site, agent in
                 let sizes = [3 * site.partBytes + 17, 2 * site.partBytes, site.partBytes, 1_000, 0]
@@ -76,7 +76,7 @@ extension EndToEndTests {
                         #expect(told == [expected], "\(size) bytes, \(outcome)")
                         let receipt = try #require(run.events.first { $0.event == "finished" })
                         #expect(receipt.etag?.isEmpty == false && receipt.size == UInt64(size))
-                        // One part has no size of its own, and is recognised by its digest.
+                        // A file of one part needs no part size: its digest identifies it.
                         guard parts.count > 1 else { continue }
                         #expect(receipt.partSize == UInt64(site.partBytes))
                         #expect(try receipt.root == "\(SHA256Digest.of(digests))")

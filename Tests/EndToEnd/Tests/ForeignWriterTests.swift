@@ -4,17 +4,17 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Other programs write to the same keys. No object of theirs is replaced unless the user said so.
+    /// Tests with other programs that write to the same keys. Their objects are replaced only if the user asked for it.
     @Suite
     struct ForeignWriterTests {
-        /// The embedded store and moto check conditions; JuiceFS ignores them.
+        /// FileStore and moto check conditions; JuiceFS ignores them.
         static let kinds: [StorageKind] = [.directory, .moto, .juiceFS]
 
         enum Size: String, CaseIterable {
             case onePart, severalParts
         }
 
-        /// An object appears while a file is on its way: it stays, and the push says so.
+        /// An object that appears during a push is kept, and the push reports it.
         @Test(arguments: kinds, Size.allCases)
         func anObjectThatAppearsDuringAPushStays(kind: StorageKind, size: Size) async throws {
             for policy in ["verify", "fail"] {
@@ -39,7 +39,7 @@ extension EndToEndTests {
                     try await push.waitForSentBytes()
                     try await site.storage.put(file, key: "file")
                     #expect(try await push.waitForExit(within: Site.deadline) == .exited(0), "\(push.transcript)")
-                    // Whose bytes they are cannot be told apart.
+                    // Both agents wrote the same bytes, so either outcome is correct.
                     #expect([["stored"], ["there"]].contains(AgentRun(push).outcomes))
                 }
                 try await site.expectObject("file", equals: file)
@@ -61,7 +61,8 @@ extension EndToEndTests {
             }
         }
 
-        /// The word *fail* outlives the process, the gateway, and the journal.
+        /// `--if-exists fail` remains in force after a restart of the agent or gateway, and after the loss of the
+        /// journal.
         @Test(arguments: kinds, ["push", "resume", "restarted gateway", "lost journal"])
         func failHoldsAfterAnInterruption(kind: StorageKind, how: String) async throws {
             try await Site.with(kind) { site in
@@ -109,7 +110,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A recording is pushed, goes on, and is pushed again.
+        /// A recording is pushed, continues, and is pushed again.
         @Test(arguments: growths)
         func aFileThatOnlyGrewReplacesItsOwnObject(_ growth: Growth) async throws {
             try await Site.serving(growth.kind) { site, agent in
@@ -127,8 +128,8 @@ extension EndToEndTests {
             }
         }
 
-        /// Any other change keeps its hands off the object: the same bytes with others behind, but another inode; and
-        /// other bytes.
+        /// After any other change the object is kept: the same bytes with more appended in another inode, and changed
+        /// bytes.
         @Test(arguments: [StorageKind.directory, .moto], ["another inode", "other bytes", "another writer"])
         func anyOtherChangeLeavesTheObject(kind: StorageKind, change: String) async throws {
             try await Site.serving(kind) { site, agent in
@@ -163,13 +164,13 @@ extension EndToEndTests {
 }
 
 extension Site {
-    /// A file to push and another writer's of the same size.
+    /// Makes a file to push and a file of the same size for another writer.
     fileprivate func makeRivals(_ size: EndToEndTests.ForeignWriterTests.Size) throws -> (file: URL, foreign: URL) {
         let bytes = size == .onePart ? partBytes - 100_000 : partBytes + partBytes / 4
         return (try makeFile("file", bytes: bytes, seed: 1), try makeFile("foreign", bytes: bytes, seed: 2))
     }
 
-    /// Pushes at a rate that leaves a few seconds for what happens meanwhile.
+    /// Arguments of a push that is slow enough for other actions during it.
     fileprivate func halting(_ file: URL) -> [String] {
         push(file) + ["--limit-rate", "\(partBytes * 4 / 10_000)kB/s"]
     }
@@ -184,7 +185,7 @@ extension AgentHandle {
 }
 
 extension Program {
-    /// Waits until the agent has put bytes of a part on the wire.
+    /// Waits until the agent has sent bytes of a part.
     fileprivate func waitForSentBytes() async throws {
         try await waitForLine(of: .standardOutput, within: Site.deadline) { line in
             guard let event = AgentRun.event(line), event.event == "part" else { return false }

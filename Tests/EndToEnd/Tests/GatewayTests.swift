@@ -6,7 +6,7 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// What an operator sees of a gateway: who may write, how it stops, what it leaves behind.
+    /// Tests of a gateway from an operator's view: authorisation, limits, shutdown, and leftovers.
     @Suite
     struct GatewayTests {
         @Test func anUnknownDeviceIsNotServed() async throws {
@@ -27,14 +27,14 @@ extension EndToEndTests {
                     let listed = try await site.gateway(["device", "list", "--home", site.path("gateway")])
                     #expect(listed.contains { $0.hasPrefix("cam1  sha256:") && $0.hasSuffix("prefix=cam1/") })
                     let file = try site.makeFile("file", bytes: 10)
-                    // Added after the gateway began to serve, and known at once.
+                    // The device was added while the gateway was serving, and is accepted at once.
                     _ = try await agent.run(["push", file.path(percentEncoded: false)])
                     try await site.expectObject("cam1/file", equals: file)
                 }
             }
         }
 
-        /// A device whose line of the list allows it little gets everything through.
+        /// A device with small limits still uploads everything.
         @Test func aDevicesOwnLimitsHold() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -54,7 +54,7 @@ extension EndToEndTests {
             }
         }
 
-        /// What the list says of one device is what the gateway holds it to, and no other.
+        /// The limits in a line of the list apply to that device and to no other.
         @Test func aDeviceBeyondItsOwnLimitsIsRefused() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -99,7 +99,7 @@ extension EndToEndTests {
                                 try await proxy.redirect(to: SocketAddress(ipAddress: "127.0.0.1", port: next.port))
                                 #expect(try await program.waitForExit(within: Site.deadline) == .exited(0))
                             }
-                            // Parts that were under way were finished, not cut: nothing was sent twice.
+                            // The gateway completed the parts in progress, so nothing was sent twice.
                             #expect(try AgentRun(program).summary.bytesSent == 12 << 20)
                         }
                         try await site.expectObject("file", equals: file)
@@ -119,7 +119,8 @@ extension EndToEndTests {
                 let cleaned = try await site.administer(["uploads", "clean", "--older-than", "0s"])
                 #expect(cleaned.last?.hasPrefix("1 removed (") == true, "\(cleaned)")
                 try await site.expectNothingUnfinished()
-                // The agent is told that the store has lost it, begins again by itself and says so.
+                // The gateway tells the agent that the store has lost the upload. The agent starts again by itself and
+                // reports that.
                 let rest = try await agent.run(site.push(file))
                 #expect(rest.notes.contains { $0.contains("beginning again") })
                 try await site.expectObject("file", equals: file)

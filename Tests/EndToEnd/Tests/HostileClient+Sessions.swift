@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-// Sessions and parts, as an agent opens and offers them and goes on as it never would.
+// Opens sessions and offers parts like an agent, and then continues in ways in which no agent would.
 
 extension HostileClient {
     static let partBytes: UInt64 = 8 << 20
@@ -21,9 +21,9 @@ extension HostileClient {
                 compares: compares))
     }
 
-    /// SESSION OPEN, and waits until it is open.
+    /// Sends SESSION OPEN and waits for SESSION OPENED.
     ///
-    /// - Returns: the token.
+    /// - Returns: the session token.
     @discardableResult
     func open(_ session: SessionID, size: UInt64, key: String = "file", slot: UInt16 = 1) async throws -> [UInt8] {
         try say(Self.opening(session, size: size, key: key), slot: Slot(slot))
@@ -32,9 +32,9 @@ extension HostileClient {
         }
     }
 
-    /// PART OFFER of part 1, and waits until it may be sent.
+    /// Sends PART OFFER of part 1 and waits for permission to send.
     ///
-    /// - Parameter digest: that of nothing where none is given, which only shows at the part's end.
+    /// - Parameter digest: `nil` for the digest of no bytes, which the gateway can refute only at the end of the part.
     func offer(size: UInt64, isLast: Bool = true, digest: SHA256Digest? = nil, slot: UInt16 = 1) async throws {
         let part = try #require(PartNumber(1))
         let digest = try digest ?? SHA256Digest.of([UInt8]())

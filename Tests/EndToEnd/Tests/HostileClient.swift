@@ -8,19 +8,19 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// A peer that keeps to nothing: it says what it is told to say, frames or any bytes, and keeps what it hears.
+/// A client that may break every rule of the protocol. Sends arbitrary frames or bytes and records the answers.
 struct HostileClient: Sendable {
-    /// What was heard so far.
+    /// What the client has received so far.
     struct Heard: Sendable {
-        /// The first few; a flood's answers are only counted.
+        /// The first few frames; further frames are only counted.
         var frames: [Frame] = []
         var frameCount = 0
-        /// The handshake is complete, or there is none.
+        /// Whether the handshake is complete, or there is none.
         var isReady = false
         var isOver = false
         var tlsError: TLSError?
 
-        /// The codes of ERROR frames.
+        /// The codes of the received ERROR frames.
         var codes: [ErrorCode] {
             frames.compactMap { if case .error(let report) = $0 { report.code } else { nil } }
         }
@@ -29,14 +29,14 @@ struct HostileClient: Sendable {
     let channel: any Channel
     let heard: Watched<Heard>
 
-    /// Connects without TLS: what it sends is the first that TLS hears.
+    /// Connects without TLS, so that the bytes sent are the first bytes that the gateway's TLS reads.
     ///
-    /// - Parameter source: the loopback address it comes from.
+    /// - Parameter source: loopback address of the client.
     static func raw(to port: Int, from source: String) async throws -> HostileClient {
         try await connect(to: port, from: source, tls: nil)
     }
 
-    /// Connects and shakes hands.
+    /// Connects and completes the TLS handshake.
     static func secure(to port: Int, from source: String = "127.0.0.1", _ tls: TLSContext) async throws -> HostileClient
     {
         let client = try await connect(to: port, from: source, tls: tls)
@@ -59,13 +59,13 @@ struct HostileClient: Sendable {
         return HostileClient(channel: channel, heard: heard)
     }
 
-    // MARK: Saying
+    // MARK: Sending
 
     func say(_ bytes: ByteBuffer) { channel.writeAndFlush(bytes, promise: nil) }
 
-    /// Waits until the system has taken the bytes; does nothing where the connection is gone.
+    /// Sends bytes and waits until the kernel has accepted them. Does nothing if the connection is closed.
     func sayAndWait(_ bytes: ByteBuffer) async {
-        // That the gateway ends the connection is what many of these are for.
+        // The gateway may end the connection here, which many tests expect.
         try? await channel.writeAndFlush(bytes).get()
     }
 
@@ -75,14 +75,14 @@ struct HostileClient: Sendable {
         say(bytes)
     }
 
-    /// A header, whatever it says.
+    /// A frame header with arbitrary values.
     static func header(length: UInt32, type: UInt8, flags: UInt8 = 0, slot: UInt16 = 0) -> ByteBuffer {
         var bytes = ByteBuffer()
         bytes.writeMultipleIntegers(length, type, flags, slot)
         return bytes
     }
 
-    /// PART DATA of part 1; the payload is one LZ4 block where `plainBytes` is given.
+    /// PART DATA of part 1. If `plainBytes` is given, the payload is one LZ4 block.
     static func data(_ payload: [UInt8], offset: UInt64, plainBytes: UInt32? = nil, slot: UInt16 = 1) -> ByteBuffer {
         var bytes = header(
             length: UInt32(16 + payload.count), type: FrameType.partData.rawValue, flags: plainBytes == nil ? 0 : 1,
@@ -92,7 +92,7 @@ struct HostileClient: Sendable {
         return bytes
     }
 
-    /// HELLO, and waits for WELCOME.
+    /// Sends HELLO and waits for WELCOME.
     func greet(as device: Fingerprint, run: UInt64) async throws {
         try say(
             .hello(
@@ -104,7 +104,7 @@ struct HostileClient: Sendable {
         }
     }
 
-    // MARK: Hearing
+    // MARK: Receiving
 
     @discardableResult
     func wait<Result: Sendable>(
@@ -113,7 +113,7 @@ struct HostileClient: Sendable {
         try await withDeadline(Site.deadline, what) { try await heard.wait(for: wanted) }
     }
 
-    /// Waits for the first frame that `wanted` makes something of.
+    /// Waits for the first frame for which `wanted` returns a value.
     func answer<Result: Sendable>(
         _ what: String, _ wanted: @escaping @Sendable (Frame) -> Result?
     ) async throws -> Result {
@@ -124,17 +124,17 @@ struct HostileClient: Sendable {
         }
     }
 
-    /// Waits until the gateway has ended the connection, and gives the code it named.
+    /// Waits until the gateway has closed the connection. Returns the code of its ERROR frame, if any.
     func end() async throws -> ErrorCode? {
         try await wait("the end of the connection") { $0.isOver ? $0.codes.first.map { .some($0) } ?? .some(nil) : nil }
     }
 
     func close() async {
-        // It may be gone already.
+        // The connection may be closed already.
         try? await channel.close().get()
     }
 
-    /// The connection ended where an answer was awaited.
+    /// The connection ended before the awaited answer.
     struct Over: Error {
         let codes: [ErrorCode]
     }
@@ -162,7 +162,7 @@ private final class Listener: ChannelInboundHandler {
         do throws(WireError) {
             while case .frame(_, let frame)? = try decoder.next() { frames.append(frame) }
         } catch {
-            // A gateway that says nonsense is not heard any further; the test misses what it waits for.
+            // Stop reading after an invalid frame; the test then misses its expected answer and fails.
             context.close(promise: nil)
         }
         heard.update { heard in

@@ -13,7 +13,7 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Sessions
 
-    /// Opened and left, opened and aborted, opened and cut off: as fast as they go, on every connection.
+    /// Opens sessions at full speed on every connection, and leaves them, aborts them or cuts the connection.
     @Test(arguments: ["left", "aborted", "cut off"])
     func sessionsOpenedAndDropped(how: String) async throws {
         try await Siege.lay("sessions opened and \(how)") { target in
@@ -22,7 +22,7 @@ extension EndToEndTests.HostileTests {
             while !Task.isCancelled {
                 let client = try await villain.enter()
                 if how == "aborted" {
-                    // Beyond the rate it is refused, which ends the wait: then there is none.
+                    // The gateway refuses opens above its rate. The wait then fails, and there is no token.
                     let token = try? await client.open(Self.session(number), size: 100 << 20, key: "f\(number)")
                     if let token {
                         try client.say(.sessionLeave(SessionLeave()), .abort(Abort(token: token)))
@@ -52,7 +52,7 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Compression
 
-    /// Blocks that decode to 255 times their size, within credit: legitimate, and no more than their plain bytes.
+    /// LZ4 blocks that grow to 255 times their size are legitimate, and cost no more than their plain bytes of credit.
     @Test func blocksThatGrow() async throws {
         try await Siege.lay("LZ4, 256 KiB out of 1 KiB") { target in
             let villain = target.villains[0]
@@ -63,7 +63,7 @@ extension EndToEndTests.HostileTests {
                 number += 1
                 try await client.open(Self.session(number), size: 8 << 20)
                 try await client.offer(size: 8 << 20)
-                // Within the window of 2 MiB; the rest as it is granted.
+                // Stay within the window of 2 MiB; send more only as credit is granted.
                 for chunk in 0..<8 as Range<UInt64> {
                     client.say(
                         HostileClient.data(block, offset: chunk << 18, plainBytes: WireLimits.chunkBytesMax))
@@ -76,7 +76,7 @@ extension EndToEndTests.HostileTests {
         }
     }
 
-    /// Blocks that hold another number of bytes than announced, or nothing that LZ4 knows.
+    /// Blocks with another number of plain bytes than announced, and blocks that are not valid LZ4.
     @Test func blocksThatLie() async throws {
         try await Siege.lay("LZ4 that lies") { target in
             let villain = target.villains[0]
@@ -112,9 +112,9 @@ extension EndToEndTests.HostileTests {
         return Array(block.readableBytesView)
     }
 
-    // MARK: What is another's
+    // MARK: Resources of other devices
 
-    /// A device that has another's token, its session's id, its fingerprint, or wants to write beside its prefix.
+    /// A device uses the token, the session id or the fingerprint of another device, or keys outside its prefix.
     @Test func whatIsAnothersIsRefused() async throws {
         try await Siege.lay("another's token, session and key", villains: 2) { target in
             let (owner, thief) = (target.villains[0], target.villains[1])
@@ -132,7 +132,7 @@ extension EndToEndTests.HostileTests {
                 let client = try await thief.enter()
                 try client.say(HostileClient.opening(Self.session(1), size: 20 << 20))
                 #expect(try await client.refusal() == .superseded)
-                // Data for a part and a slot that it does not have go nowhere.
+                // The gateway ignores data for a part and a slot that the client does not have.
                 client.say(HostileClient.data([1, 2, 3], offset: 0))
                 client.say(HostileClient.data([1, 2, 3], offset: 1 << 40, slot: 9))
                 await client.close()
@@ -148,7 +148,7 @@ extension EndToEndTests.HostileTests {
                 #expect(try await liar.end() == .notAuthorised)
                 target.isUnderWay()
             } while !Task.isCancelled
-            // The owner's session is as it was.
+            // The owner's session still works.
             try await owners.offer(size: HostileClient.partBytes, isLast: false)
             await owners.close()
         }
@@ -156,7 +156,7 @@ extension EndToEndTests.HostileTests {
 
     // MARK: Noise
 
-    /// Random bytes after the handshake, or after WELCOME, on 2,000 connections and more.
+    /// Sends random bytes after the handshake or after WELCOME, on at least 2,000 connections.
     @Test func randomBytes() async throws {
         try await Siege.lay("random bytes") { target in
             let villain = target.villains[0]
@@ -180,7 +180,7 @@ extension EndToEndTests.HostileTests {
         let client = isWelcomed ? try await villain.enter() : try await villain.knock()
         var bytes = ByteBuffer(bytes: generator.bytes(Int(generator.next() % 2_000) + 8))
         if seed % 4 < 2, let type = FrameType.allCases.randomElement(using: &generator) {
-            // A header that is right, so that what is behind it is looked at.
+            // Use a valid header, so that the gateway examines the random body.
             let slot: UInt16 = type.scope == .connection ? 0 : 1
             let length = UInt32(min(type.bodyBytesMax, bytes.readableBytes))
             var framed = HostileClient.header(length: length, type: type.rawValue, slot: slot)

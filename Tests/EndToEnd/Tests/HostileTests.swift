@@ -8,14 +8,15 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// What strangers, and devices on the list that mean no good, may do to a gateway: it goes on serving an honest
-    /// agent, within its memory. Each prints a row of figures, which decide nothing: `make hostile` shows them.
+    /// Attacks by unauthenticated clients and by malicious listed devices. The gateway must keep serving an honest
+    /// agent within its memory limit. Each test prints a row of figures for information only; `make hostile` shows
+    /// them.
     @Suite
     struct HostileTests {
-        // MARK: Strangers
+        // MARK: Unauthenticated clients
 
-        /// 2,000 connections that say nothing, from several addresses and from the honest agent's own. All are closed,
-        /// by those that come after them or by the handshake's limit.
+        /// 2,000 silent connections from several addresses, including the honest agent's. Newer connections or the
+        /// handshake timeout close all of them.
         @Test func connectionsThatSayNothing() async throws {
             try await Siege.lay("2,000 silent connections", villains: 0) { target in
                 var clients: [HostileClient] = []
@@ -29,7 +30,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The beginning of a handshake, a byte at a time, and frames the same way.
+        /// Sends the start of a handshake, and frames, one byte a second.
         @Test func aByteASecond() async throws {
             try await Siege.lay("a byte a second") { target in
                 var clients: [HostileClient] = []
@@ -37,7 +38,7 @@ extension EndToEndTests {
                     clients.append(try await .raw(to: target.port, from: "127.0.0.\(1 + number % 4)"))
                 }
                 clients += try await target.villains[0].enterEverywhere()
-                // A TLS record of 16 KiB, and PINGs.
+                // The start of a TLS record of 16 KiB, and PING frames.
                 let record: [UInt8] =
                     [0x16, 3, 1, 0x3F, 0xFF, 1, 0, 0x3F, 0xFB, 3, 3] + Array(repeating: 7, count: 100)
                 let ping: [UInt8] = [0, 0, 0, 8, 3, 0, 0, 0] + Array(repeating: 0, count: 8)
@@ -47,7 +48,7 @@ extension EndToEndTests {
                         client.say(ByteBuffer(bytes: [saying[second % saying.count]]))
                     }
                     target.isUnderWay()
-                    // Cancelled while it waits, it is over.
+                    // The end of the attack cancels this sleep.
                     do { try await Task.sleep(for: .seconds(1)) } catch { break }
                 }
                 for client in clients { await client.close() }
@@ -56,7 +57,8 @@ extension EndToEndTests {
 
         // MARK: Frames
 
-        /// Every type with a length of 4 GiB, as the first frame and after WELCOME: judged by its header.
+        /// A frame header of each type with a length of 4 GiB, as the first frame and after WELCOME. The gateway
+        /// refuses it by the header alone.
         @Test func aLengthOf4GiB() async throws {
             try await Siege.lay("a length of 4 GiB") { target in
                 let villain = target.villains[0]
@@ -75,8 +77,8 @@ extension EndToEndTests {
             }
         }
 
-        /// All of the longest frame but its last byte, on every connection, in each of four devices; and a HELLO that
-        /// does not come, whose connection is ended after 5 seconds.
+        /// Sends the longest frame without its last byte, on every connection of four devices. Also sends a HELLO
+        /// without its body; the gateway closes that connection after 5 seconds.
         @Test func aHeaderWithoutItsBody() async throws {
             try await Siege.lay("a header without its body", villains: 4) { target in
                 let waiting = try await target.villains[0].knock()
@@ -94,7 +96,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The first frame is a HELLO within its length, or nothing.
+        /// Before HELLO the gateway accepts no other frame and no longer frame.
         @Test func theFirstFrameIsAHello() async throws {
             try await Siege.lay("first frames") { target in
                 let villain = target.villains[0]
@@ -112,7 +114,7 @@ extension EndToEndTests {
             }
         }
 
-        /// 10,000 frames of a device are read at once, and 20,000 a second from then on.
+        /// The gateway reads a burst of 10,000 frames from a device, and then 20,000 frames per second.
         @Test func framesBeyondTheRateAreReadLater() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -125,14 +127,15 @@ extension EndToEndTests {
                     let start = ContinuousClock.now
                     client.say(frames)
                     try await client.wait("every PONG") { $0.frameCount > 40_000 ? () : nil }
-                    // A slow machine takes longer still.
+                    // A slow machine may take longer.
                     #expect(ContinuousClock.now - start >= .milliseconds(1_400))
                     await client.close()
                 }
             }
         }
 
-        /// A million of each: what the gateway answers, what it skips, and chunks of one byte.
+        /// Sends a million frames of one kind: frames that the gateway answers, frames that it skips, and chunks of one
+        /// byte.
         @Test(arguments: ["PING", "unknown", "PART DATA"])
         func aMillionTinyFrames(kind: String) async throws {
             try await Siege.lay("a million tiny frames, \(kind)") { target in

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Signals, with real processes: a stop keeps at least what a crash keeps, and an interrupted command exits 75.
+    /// Tests of signals with real processes: a stopped run keeps at least as much as a crashed one, and exits with 75.
     @Suite
     struct InterruptionTests {
         private static let fileBytes = 8_000_000
@@ -31,7 +31,7 @@ extension EndToEndTests {
                 var runs: [AgentRun] = []
                 for _ in 0..<6 where runs.last?.outcomes != ["stored"] {
                     let run = try await agent.start(arguments) { program in
-                        // The time that `timeout` gives it; it may end before.
+                        // The time limit that `timeout` would set. The run may finish earlier.
                         let ended = try? await program.waitForExit(within: .seconds(2))
                         if ended == nil { program.kill(SIGTERM) }
                         let status = try await program.waitForExit(within: .seconds(8))
@@ -44,18 +44,19 @@ extension EndToEndTests {
                 #expect(runs.last?.outcomes == ["stored"], "\(runs.map(\.outcomes))")
                 try await site.expectObject("file", equals: file)
                 let sent = try runs.reduce(0) { $0 + (try $1.summary.bytesSent ?? 0) }
-                // What was on the way at each stop.
+                // Each stop may lose the bytes in flight.
                 #expect(
                     sent <= UInt64(Self.fileBytes + (runs.count - 1) * 600_000), "sent \(sent) in \(runs.count) runs")
                 try await site.expectNothingUnfinished()
             }
         }
 
-        /// A walk that finds nothing to send, over far more than can be looked at in a moment.
+        /// A walk without any file to send, over more directories than can be visited in a moment.
         @Test(arguments: [SIGINT, SIGTERM])
         func aWalkThatFindsNothingIsInterrupted(signal: Int32) async throws {
             try await Site.serving { site, agent in
-                // Each directory lies in the one before, and all are named: the last is walked as often as there are.
+                // Each directory contains the next one, and all are named, so the innermost is walked once for each of
+                // them.
                 var folder = "tree"
                 var names: [String] = []
                 for _ in 0..<400 {
@@ -65,7 +66,7 @@ extension EndToEndTests {
                 }
                 let arguments = ["push"] + names + ["--include", "nothing-is-called-so"]
                 try await agent.start(arguments) { program in
-                    // Signals are taken when the lock of the home is held.
+                    // The agent handles signals once it holds the lock of its home.
                     try await Self.waitUntilStatus(of: agent, says: "at work")
                     program.kill(signal)
                     #expect(try await program.waitForExit(within: .seconds(5)) == .exited(75), "\(program.transcript)")
@@ -74,7 +75,7 @@ extension EndToEndTests {
             }
         }
 
-        /// More files than are under way at once: the others are counted.
+        /// With more files than run in parallel, the files that were not begun are counted.
         @Test func filesThatWereNotBegunAreCounted() async throws {
             try await Site.serving { site, agent in
                 let count = 400
@@ -90,7 +91,7 @@ extension EndToEndTests {
                 let told = try #require(try JSONSerialization.jsonObject(with: Data(summary.utf8)) as? [String: Any])
                 let files = try #require(told["files"] as? Int)
                 #expect(told["not_begun"] as? Int == count - files, "\(summary)")
-                // What has no row in the journal is not called kept.
+                // A file without a row in the journal must not be reported as kept.
                 let kept = stopped.count { $0.contains("\"kept\":true") }
                 #expect(kept == told["unfinished"] as? Int, "\(summary)")
                 let rest = try await agent.run(["push", site.path("tree")])
@@ -99,7 +100,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A gateway that does not answer any more: the first signal waits for the grace, the second for nothing.
+        /// With a gateway that has stopped answering, the run ends at the grace period's end after one signal, and at
+        /// once after two.
         @Test(arguments: [1, 2])
         func aSecondSignalEndsAtOnce(signals: Int) async throws {
             try await Site.with { site in
@@ -114,7 +116,7 @@ extension EndToEndTests {
                                 faults.towardsClient.passage = .stalled
                             }
                             let start = ContinuousClock.now
-                            // Two of one kind could be taken for one.
+                            // Two pending signals of one kind would merge into one.
                             program.kill(SIGINT)
                             if signals == 2 { program.kill(SIGTERM) }
                             #expect(try await program.waitForExit(within: .seconds(15)) == .exited(75))
@@ -126,7 +128,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The number of an upload that is gone names no other.
+        /// The number of a finished upload is never reused.
         @Test func aNumberIsNeverUsedAgain() async throws {
             try await Site.serving { site, agent in
                 _ = try await site.pushAndKill(agent, site.makeLargeFile("first"))
@@ -140,7 +142,7 @@ extension EndToEndTests {
             }
         }
 
-        /// `abort` beside a push that is at work waits for it, and can be interrupted.
+        /// `abort` waits for a running push in the same home, and can be interrupted while it waits.
         @Test func anAbortThatWaitsForAnotherProcessIsInterrupted() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in

@@ -5,24 +5,25 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// The gateway's process is killed at each point between its calls to S3, once or twice in an upload of five parts:
-    /// the agent goes on with the next gateway, the object is the file, and after cleaning nothing is left.
+    /// Kills the gateway's process at each point between its S3 requests, once or twice during an upload of five parts.
+    /// The agent continues with the next gateway, the object equals the file, and cleaning leaves nothing behind.
     @Suite
     struct KillPointTests {
-        /// On a store that forgets what it has completed.
+        /// Runs with a store that forgets completed uploads.
         @Test(arguments: ScriptedS3.Moment.allCases)
         func goesOnAfterAKillAtEachCall(moment: ScriptedS3.Moment) async throws {
             try await KillPoints.with(.minio) { points in
                 var number = 1
                 while try await points.run([KillPoint(number: number, moment: moment)]) == 1 { number += 1 }
-                // Look up, find records, record, create, record, five parts, list, complete, remove the record.
+                // Lookup, find records, record, create, record, five parts, list, complete, remove the record.
                 #expect(number > 12)
             }
         }
 
         @Test func goesOnAfterTwoKills() async throws {
             try await KillPoints.with(.minio) { points in
-                // The record, the upload, parts, the completion; and the same again in the second life.
+                // The first kill follows the record, the upload, a part or the completion. The second one hits the next
+                // gateway's run.
                 for (first, second) in [(3, 3), (4, 4), (5, 4), (8, 6), (12, 1), (12, 2)] {
                     let reached = try await points.run([
                         KillPoint(number: first, moment: .after), KillPoint(number: second, moment: .after),
@@ -34,7 +35,7 @@ extension EndToEndTests {
     }
 }
 
-/// The `number`th call of a gateway's life, counted from 1 after it has tried the store out.
+/// The `number`th S3 request of a gateway's run, counted from 1 after its probe.
 struct KillPoint: CustomStringConvertible {
     var number: Int
     var moment: ScriptedS3.Moment
@@ -42,7 +43,7 @@ struct KillPoint: CustomStringConvertible {
     var description: String { "\(moment.rawValue) call \(number)" }
 }
 
-/// A site whose gateways are killed at points.
+/// A site whose gateways are killed at chosen points.
 struct KillPoints {
     private let site: Site
     private let s3: ScriptedS3
@@ -51,7 +52,7 @@ struct KillPoints {
     private let proxy: FaultProxy
     private let file: URL
 
-    /// Makes one, with a file of four parts and a bit.
+    /// Makes a site with a file of four parts and a rest.
     static func with(_ rules: S3Rules, _ body: (KillPoints) async throws -> Void) async throws {
         try await Site.scripted(rules) { site, s3 in
             try await withFaultProxy(upstreamPort: 1) { proxy in
@@ -64,9 +65,9 @@ struct KillPoints {
         }
     }
 
-    /// Uploads the file, killing a gateway at each point in turn.
+    /// Uploads the file and kills a gateway at each point in turn.
     ///
-    /// - Returns: how many points were reached: an upload may be over before.
+    /// - Returns: the number of points reached. An upload may end before it reaches all points.
     func run(_ points: [KillPoint]) async throws -> Int {
         let key = UUID().uuidString
         var stopped: [String] = []
@@ -96,25 +97,25 @@ struct KillPoints {
         if areLongTestsWanted {
             print("kill points: \(stopped.joined(separator: "; ")) | left: \(left.joined(separator: ", "))")
         }
-        // A day later by the store's clock.
+        // One day later by the store's clock.
         s3.advanceClock(by: .seconds(86_400))
         try await site.administer(["uploads", "clean", "--older-than", "1h"])
         #expect(storage.unfinished() == [], "left after \(stopped), where there was \(left)")
         return stopped.count
     }
 
-    /// Waits until the gate has stopped a call, or the upload is over without that.
+    /// Waits until the scripted store has stopped a request, or the upload has ended without that.
     ///
-    /// - Parameter callCount: how many calls there were before this life of the gateway.
+    /// - Parameter callCount: number of requests before the present gateway's run.
     private func stoppedCall(_ program: Program, after callCount: Int) async throws -> S3Call? {
         try await withDeadline(Site.deadline, "a call to be stopped", detail: { program.transcript }) {
             while true {
                 if let call = s3.held.current { return call }
-                // Removing the record is the last call, and comes after the agent has its answer. An agent that has
-                // ended before it met this gateway brings about none.
+                // Removing the record is the last request, after the agent has received its answer. An agent that ended
+                // before it reached this gateway causes no request.
                 let calls = s3.calls.dropFirst(callCount)
                 if program.exitStatus != nil, calls.last.map({ $0.operation == .deleteObject }) ?? true { return nil }
-                // The program and the store would have to be waited for together.
+                // No single wait covers both the program and the store, so poll.
                 try await Task.sleep(for: .milliseconds(2))
             }
         }

@@ -5,13 +5,13 @@ import ScriptedS3
 import TestSupport
 import Testing
 
-/// What takes too long to be run each time: `make test-long`. It tells its figures.
+/// Tests that take too long for every run: `make test-long`. They print figures.
 @Suite(.serialized, .enabled(if: areLongTestsWanted), .timeLimit(.minutes(180)))
 struct LongTests {
-    /// Every pair of kill points in an upload of five parts.
+    /// Tests every pair of kill points in an upload of five parts.
     @Test(arguments: ScriptedS3.Moment.allCases)
     func goesOnAfterEveryPairOfKills(moment: ScriptedS3.Moment) async throws {
-        // Several at once: most of the time is spent waiting.
+        // Run several sequences in parallel, because most of the time is spent waiting.
         let lanes = 3
         let count = try await withThrowingTaskGroup(of: Int.self) { group in
             for lane in 1...lanes {
@@ -45,7 +45,7 @@ struct LongTests {
         return count
     }
 
-    /// 1 GiB through three gateways that stand for one another, with a cut every second.
+    /// Pushes 1 GiB through three gateways of one site, with a cut of the connections every second.
     @Test func aGibibyteHopsBetweenThreeGatewaysAtACutEverySecond() async throws {
         try await Site.withThreeGateways(.juiceFS) { site, gateways in
             try await pushGibibyte(through: gateways.map(\.port), of: site)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// What a user wants kept beside an object, as a reader of the store finds it.
+    /// Tests of content type and user metadata, as a reader of the store finds them.
     @Suite
     struct MetadataTests {
         private static let options = [
@@ -21,7 +21,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Asks the store itself, by a client that knows nothing of Sluice.
+        /// Reads an object's metadata from the store with the AWS command line, without Sluice.
         private func head(_ key: String, of site: Site) async throws -> Head {
             let options = site.storage.options
             let endpoint = try #require(options.firstIndex(of: "--s3-endpoint").map { options[$0 + 1] })
@@ -52,7 +52,7 @@ extension EndToEndTests {
             }
         }
 
-        /// They are terms of the session: a resumed upload has them without being told again.
+        /// Metadata are session terms, so a resumed upload keeps them without the options.
         @Test func aResumedUploadHasThem() async throws {
             try await Site.serving(.moto) { site, agent in
                 let file = try site.makeLargeFile()

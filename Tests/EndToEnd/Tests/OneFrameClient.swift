@@ -3,12 +3,12 @@ import NIOPosix
 import SecureChannel
 import WireProtocol
 
-/// A client that says one frame, which no agent would say, and waits for what a gateway answers.
+/// A client that sends one invalid frame and waits for the gateway's answer.
 enum OneFrameClient {
     private struct Hung: Error {}
 
     /// - Parameter tls: `nil` for plain TCP.
-    /// - Throws: also where the gateway ends the connection without an answer.
+    /// - Throws: also if the gateway closes the connection without an answer.
     static func answer(to frame: Frame, port: Int, tls: TLSContext?) async throws -> Frame {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         let answer = eventLoop.makePromise(of: Frame.self)

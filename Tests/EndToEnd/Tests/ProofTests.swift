@@ -9,15 +9,15 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// Receipts, PROVE and REPORT, spoken over TLS to the gateway's program by a client that is no agent.
+    /// Tests of receipts, PROVE and REPORT, spoken over TLS to the gateway's program by a test client.
     @Suite
     struct ProofTests {
         private static let session = SessionID(high: 0x5AFE, low: 1)
         private static let content = (0..<1_000).map { UInt8(truncatingIfNeeded: $0) }
-        /// What the stores that check nothing leave to be read.
+        /// Stores without usable evidence, whose objects the gateway has to read.
         private static let readingKinds: [StorageKind] = [.juiceFS, .moto]
 
-        /// A device of its own below `cam/`, welcomed.
+        /// Adds a device with the prefix `cam/` and connects up to WELCOME.
         private func enter(
             _ site: Site, port: Int
         ) async throws -> (client: HostileClient, welcome: Welcome, pin: Fingerprint) {
@@ -34,7 +34,7 @@ extension EndToEndTests {
             return (client, welcome, pin)
         }
 
-        /// Stores the content as a file of one part, and asks for a receipt.
+        /// Stores the content as a file of one part and requests a receipt.
         private func store(by client: HostileClient, key: String) async throws -> Completed {
             let terms = SessionTerms(
                 key: key, size: UInt64(Self.content.count), partBytes: HostileClient.partBytes,
@@ -55,7 +55,7 @@ extension EndToEndTests {
             get throws { try RootDigest.of([SHA256Digest.of(content)]) }
         }
 
-        /// The receipt's statement, built from what an agent knows.
+        /// The receipt's statement, built from the values that an agent knows.
         private func statement(_ welcome: Welcome, _ completed: Completed) throws -> [UInt8] {
             let receipt = try #require(completed.receipt)
             return try ReceiptStatement(
@@ -66,7 +66,8 @@ extension EndToEndTests {
             ).encoded()
         }
 
-        /// The specification's lines (§9.5) and our own command verify what the program signed.
+        /// Verifies the gateway's receipt with the commands in the specification (§9.5) and with `sluice-gateway
+        /// receipt verify`.
         @Test(arguments: [StorageKind.directory, .juiceFS, .moto])
         func opensslVerifiesTheReceiptOfAFile(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
@@ -126,7 +127,7 @@ extension EndToEndTests {
                     let mustRead = Self.readingKinds.contains(kind)
 
                     if mustRead {
-                        // Neither what the store was told in metadata nor an ETag is evidence.
+                        // Metadata and ETag of this store are no evidence of the content.
                         guard case .unknown(let told) = try await prove(client, slot: 1) else {
                             Issue.record("nothing tells the content without reading")
                             return
@@ -164,7 +165,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The digest of a part size that the store does not know is found by reading.
+        /// For a part size unknown to the store, the gateway reads the object to compute the root digest.
         @Test func aRootDigestByAnotherPartSizeIsFoundByReading() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -199,13 +200,13 @@ extension EndToEndTests {
                         status: .needsPerson, pendingItems: 7, pendingBytes: 70, oldestSeconds: 90,
                         quarantinedItems: 2, freeBytes: nil, reason: "two \u{1B}[5mfiles")
                     try client.say(.report(report))
-                    // A frame that is answered: the report before it has been read.
+                    // The gateway answers PING after it has read the report before it.
                     try client.say(.ping(Ping(nonce: 5)))
                     try await client.answer("PONG") { if case .pong = $0 { () } else { nil } }
                     await client.close()
                     try await withDeadline(Site.deadline, "the report in the home") {
                         while !FileManager.default.fileExists(atPath: site.path("gateway/reports.json")) {
-                            // The gateway writes the file within seconds, and does not say when.
+                            // The gateway writes the file within seconds and has no notification for that.
                             try await Task.sleep(for: .milliseconds(100))
                         }
                     }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// `sluice-gateway receipt verify` on the specification's file, beside `openssl` on the same one.
+    /// Tests of `sluice-gateway receipt verify` with the specification's example file, compared with `openssl`.
     @Suite
     struct ReceiptCommandTests {
         private static let siteKey = "sha256:a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5"
@@ -35,7 +35,7 @@ extension EndToEndTests {
                 _ = try await verify([path, "--key", "sha256:" + String(repeating: "0", count: 64)], exits: 1)
                 let changed = directory.appending(path: "changed").path(percentEncoded: false)
                 let text = try String(contentsOf: Self.file, encoding: .utf8)
-                // One bit of the size.
+                // Changes one bit of the size.
                 let receipt = text.replacingOccurrences(of: "8sAAAAAAKAAAAAAA", with: "8sAAAAAAKAAAQAAA")
                 try #require(receipt != text)
                 try receipt.write(toFile: changed, atomically: true, encoding: .utf8)
@@ -44,7 +44,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The lines of the specification (§9.5), as they stand there.
+        /// Runs the commands in the specification (§9.5) unchanged.
         @Test func opensslVerifiesTheSameFile() async throws {
             let specification = RepositoryFiles.root.appending(path: "Protocol/specification.md")
             let lines = try String(contentsOf: specification, encoding: .utf8)

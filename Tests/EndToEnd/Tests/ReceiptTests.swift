@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Receipts and PROVE through both programs.
+    /// Tests of receipts and PROVE with both programs.
     @Suite
     struct ReceiptTests {
         private func receipts(_ agent: AgentHandle, _ arguments: [String], exits status: Int32 = 0) async throws
@@ -15,7 +15,8 @@ extension EndToEndTests {
             return program.lines(of: .standardOutput)
         }
 
-        /// One part and several: a receipt comes with COMPLETED, is verified, kept, and verified again by others.
+        /// Files of one part and of several parts: the receipt arrives with COMPLETED, and the agent verifies and keeps
+        /// it. Independent tools verify it again.
         @Test(arguments: [StorageKind.directory, .moto])
         func aPushKeepsReceiptsThatOthersCanVerify(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
@@ -43,7 +44,7 @@ extension EndToEndTests {
             }
         }
 
-        /// An upload that was begun with receipts asks for them when it is resumed.
+        /// A resumed upload keeps its request for a receipt.
         @Test func aResumedUploadKeepsAsking() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
@@ -57,7 +58,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A file that was there already gets its receipt by PROVE.
+        /// A file that was stored already gets its receipt by PROVE.
         @Test func aFileThatWasThereGetsOne() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("small", bytes: 1_000)
@@ -68,7 +69,8 @@ extension EndToEndTests {
             }
         }
 
-        /// With an authority the certificates go with the receipt, and lead others to it.
+        /// With an authority, the receipt includes the gateway's certificates, so that other users can verify the
+        /// signer.
         @Test func anAuthorityVouchesForTheSigner() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -83,8 +85,7 @@ extension EndToEndTests {
             }
         }
 
-        /// What the gateway says of the store, whatever the journal believes. The store keeps digests that it has
-        /// checked.
+        /// The gateway reports what the store holds, whatever the journal contains. This store keeps verified digests.
         @Test func aGatewayIsAskedWhatTheStoreHolds() async throws {
             try await Site.serving { site, agent in
                 _ = try site.makeFile("tree/changed", bytes: 1_000)
@@ -104,13 +105,13 @@ extension EndToEndTests {
             }
         }
 
-        /// A lost journal knows nothing; the gateway does.
+        /// A lost journal has no proofs, but the gateway can prove the files.
         @Test func aLostJournalIsNoReasonToSendAgain() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile().path(percentEncoded: false)
                 _ = try await agent.run(["push", file])
                 for suffix in ["", "-wal", "-shm"] {
-                    // try?: SQLite removes the other two itself where it was closed in peace.
+                    // try?: SQLite removes the two other files at a regular close.
                     try? FileManager.default.removeItem(atPath: agent.home + "/journal.sqlite" + suffix)
                 }
                 #expect(try await agent.check([file], exits: 1).first?.state == "not_sent")
@@ -118,7 +119,7 @@ extension EndToEndTests {
             }
         }
 
-        /// An object that another program wrote is unknown until the gateway may read it.
+        /// An object of another program is unknown until the user lets the gateway read it.
         @Test func aForeignObjectIsReadOnlyWhereThatIsAllowed() async throws {
             try await Site.serving(.moto) { site, agent in
                 let file = try site.makeFile("foreign", bytes: 1_000)

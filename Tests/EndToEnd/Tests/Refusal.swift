@@ -2,15 +2,15 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a refusal has to look like: an exit code, one word for programs, and one sentence for people.
+/// The expected form of a refusal: an exit code, an outcome word for programs, and one sentence for users.
 struct Refusal: Sendable {
     /// The exit code.
     let status: Int32
     /// The `outcome` in `--json`.
     let outcome: String
-    /// A pattern of what the sentence says has happened.
+    /// A pattern for the part of the sentence that says what happened.
     let cause: String
-    /// A pattern of what it says is to be done.
+    /// A pattern for the part of the sentence with the advice.
     let remedy: String
 
     init(_ status: Int32, _ outcome: String, _ cause: String, do remedy: String) {
@@ -20,7 +20,7 @@ struct Refusal: Sendable {
         self.remedy = remedy
     }
 
-    /// The text is one readable sentence that says what has happened and what to do.
+    /// Expects one readable sentence with the cause and the advice.
     func expect(_ text: String, sourceLocation: SourceLocation) throws {
         #expect(
             text.contains(try Regex(cause)), "does not say \(cause): \(text)", sourceLocation: sourceLocation)
@@ -31,7 +31,7 @@ struct Refusal: Sendable {
     }
 }
 
-/// A line that a person can read: no name of a type, no code where words belong.
+/// Expects a line that a user can read, without type names or error codes.
 func expectReadable(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) {
     let noise = ["UploadFailure", "Error Domain", "Optional(", "SQLite error", "NSError", "errno", "UserInfo"]
     let found = noise.filter { text.contains($0) }
@@ -41,10 +41,10 @@ func expectReadable(_ text: String, sourceLocation: SourceLocation = #_sourceLoc
 }
 
 extension AgentRun {
-    /// The files that were not stored.
+    /// The events of files that were not stored.
     var refusals: [Event] { events.filter { $0.event == "finished" && $0.message != nil } }
 
-    /// Exactly one file was refused, as said.
+    /// Expects exactly one refused file, with this refusal.
     func expectRefusal(_ refusal: Refusal, sourceLocation: SourceLocation = #_sourceLocation) throws {
         try #require(refusals.count == 1, "\(refusals)", sourceLocation: sourceLocation)
         #expect(refusals[0].outcome == refusal.outcome, sourceLocation: sourceLocation)
@@ -54,7 +54,7 @@ extension AgentRun {
 }
 
 extension AgentHandle {
-    /// Runs a command for programs and again for people: both times it refuses one file, and says so once.
+    /// Runs a command with and without `--json`. Expects that each run refuses one file and reports it once.
     func expectRefusal(
         _ arguments: [String], _ refusal: Refusal, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -63,7 +63,7 @@ extension AgentHandle {
         try await expectRefusalForPeople(arguments, refusal, sourceLocation: sourceLocation)
     }
 
-    /// Runs a command for people: it refuses one file, and says so in one readable line.
+    /// Runs a command without `--json`. Expects that it refuses one file and reports that in one readable line.
     func expectRefusalForPeople(
         _ arguments: [String], _ refusal: Refusal, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -71,7 +71,7 @@ extension AgentHandle {
         #expect(read.exitStatus == .exited(refusal.status), "\(read.transcript)", sourceLocation: sourceLocation)
         for line in read.lines { expectReadable(line.text, sourceLocation: sourceLocation) }
         let cause = try Regex(refusal.cause)
-        // What it waited for before it gave up, and that it compared, it has told when it began with that.
+        // Skip the earlier notes about waiting and comparing, which contain the cause too.
         let sentences = read.lines.map(\.text).filter {
             $0.contains(cause) && !$0.contains(": waiting: ") && !$0.hasSuffix(": comparing")
         }
@@ -79,7 +79,8 @@ extension AgentHandle {
         try refusal.expect(sentences[0], sourceLocation: sourceLocation)
     }
 
-    /// Runs a command that ends before it looks at any file: one readable line on standard error and nothing else.
+    /// Runs a command that fails before it examines files. Expects one readable line on standard error and no other
+    /// output.
     func expectRefusalAtOnce(
         _ arguments: [String], _ refusal: Refusal, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -95,7 +96,7 @@ extension AgentHandle {
         try await TestSupport.run(program, arguments + ["--home", home], within: Site.deadline)
     }
 
-    /// The files of unfinished uploads that `status` lists, one a line.
+    /// The unfinished uploads that `status` lists, one a line.
     func unfinished() async throws -> [String] {
         let status = try await runForPeople(["status"])
         #expect(status.exitStatus == .exited(0), "\(status.transcript)")
@@ -104,7 +105,7 @@ extension AgentHandle {
 }
 
 extension Site {
-    /// A program that runs another one's arguments behind a command of its own, as a script.
+    /// Makes a shell script that runs a command with the script's arguments.
     func script(_ name: String, running command: String) throws -> Executable {
         let url = directory.appending(path: name)
         try Data("#!/bin/sh\n\(command) \"$@\"\n".utf8).write(to: url)
@@ -113,24 +114,24 @@ extension Site {
         return Executable(path: path)
     }
 
-    /// Runs a line of shell below the site's directory.
+    /// Runs a shell command in the site's directory.
     func shell(_ line: String) async throws {
         let program = try await run(
             Executable(path: "/bin/sh"), ["-c", line], workingDirectory: directory, within: Self.deadline)
         try #require(program.exitStatus == .exited(0), "\(program.transcript)")
     }
 
-    /// The agent as it is run by a user to whom nothing is open that is not open to all, and to whom the system gives
-    /// no lease on files of others.
-    func stranger(_ agent: AgentHandle) async throws -> AgentHandle {
-        // Whoever is no root is stranger enough.
+    /// The agent as run by an unprivileged user, who may open only what is open to everyone and to whom the system
+    /// grants no lease on files of other users.
+    func unprivileged(_ agent: AgentHandle) async throws -> AgentHandle {
+        // A user other than root is unprivileged already.
         guard geteuid() == 0 else { return agent }
         try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: path(""))
-        // The built one may lie where only its builder may look.
+        // The user may be unable to access the directory of the built program.
         let program = path("program")
         try FileManager.default.copyItem(atPath: agent.program.path, toPath: program)
         try await shell("chown -R 65534:65534 '\(agent.home)'")
         let command = "exec setpriv --reuid=65534 --regid=65534 --clear-groups '\(program)'"
-        return AgentHandle(home: agent.home, program: try script("as a stranger", running: command))
+        return AgentHandle(home: agent.home, program: try script("as an unprivileged user", running: command))
     }
 }

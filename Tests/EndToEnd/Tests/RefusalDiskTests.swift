@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Full disks on either side, and homes that cannot be worked in.
+    /// Tests of full disks on both sides and of unusable homes.
     @Suite
     struct RefusalDiskTests {
         @Test func aStoreThatIsFullIsWaitedForAndThenToldOf() async throws {
@@ -74,7 +74,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Fills a disk up to its last block, or so that about as many bytes are left.
+        /// Fills a file system, leaving about this number of bytes.
         private func fill(_ path: String, leaving bytes: Int) async throws {
             let blocks = "$(($(stat -f -c %a '\(path)') - \(bytes / 4_096)))"
             let filler = "dd if=/dev/zero bs=4096 count=\(blocks) status=none >> '\(path)/filler'"
@@ -111,7 +111,7 @@ extension EndToEndTests {
                 }
                 try await site.expectObject("file", equals: file)
                 try await site.expectNothingUnfinished()
-                // Again and again, however soon: what was set aside before stays.
+                // Damage the journal repeatedly within seconds: each damaged file must be kept under its own name.
                 for seed in 2...4 {
                     try damageJournal(of: agent, seed: UInt64(seed))
                     let status = try await agent.runForPeople(["status"])
@@ -124,7 +124,7 @@ extension EndToEndTests {
 
         private func damageJournal(of agent: AgentHandle, seed: UInt64) throws {
             for name in ["journal.sqlite-wal", "journal.sqlite-shm"] {
-                // The last process may have removed it.
+                // The last process may have removed the file.
                 try? FileManager.default.removeItem(atPath: agent.home + "/" + name)
             }
             try SeededFile(seed: seed, byteCount: 20_000).write(to: URL(filePath: agent.home + "/journal.sqlite"))
@@ -142,9 +142,9 @@ extension EndToEndTests {
     }
 }
 
-/// A disk of a few blocks in memory, in a mount namespace of its own, so that nothing of it is left behind.
+/// A small tmpfs in a mount namespace of its own, so that nothing remains after the test.
 private struct SmallDisk {
-    /// Where those see it who are inside.
+    /// Mount point inside the namespace.
     let path: String
     private let site: Site
     private let name: String
@@ -160,7 +160,7 @@ private struct SmallDisk {
 
     private var isRoot: Bool { geteuid() == 0 }
 
-    /// A program that mounts the disk before it begins.
+    /// Wraps a program so that it mounts the file system first.
     func mounting(_ program: Executable) throws -> Executable {
         let unshare = isRoot ? "unshare --mount" : "unshare --user --map-root-user --mount"
         let inner = "mount -t tmpfs -o size=\(bytes) tmpfs '\(path)' && exec '\(program.path)' \"$@\""
@@ -168,7 +168,7 @@ private struct SmallDisk {
         return try site.script("mounting \(name)", running: "exec \(unshare) sh -c '\(quoted)' sh")
     }
 
-    /// Runs `body` while a process holds the disk.
+    /// Runs `body` while a process keeps the namespace alive.
     func withMount(_ body: (Program) async throws -> Void) async throws {
         let holder = try site.script("holder", running: "echo mounted && exec sleep 600 #")
         try await withProgram(try mounting(holder)) { program in
@@ -177,13 +177,13 @@ private struct SmallDisk {
         }
     }
 
-    /// The same program, run inside.
+    /// Wraps a program so that it runs inside the namespace.
     func entering(_ holder: Program, _ program: Executable) throws -> Executable {
         let namespaces = "--mount=/proc/\(holder.processID)/ns/mnt"
         let user = isRoot ? "" : "--user=/proc/\(holder.processID)/ns/user --preserve-credentials"
         return try site.script("inside \(name)", running: "exec nsenter \(user) \(namespaces) '\(program.path)'")
     }
 
-    /// The disk from outside.
+    /// Path of the file system from outside the namespace.
     func path(seenFrom program: Program) -> String { "/proc/\(program.processID)/root\(path)" }
 }

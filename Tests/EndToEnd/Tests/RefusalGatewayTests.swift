@@ -6,7 +6,7 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// No gateway, or something else at its address.
+    /// Tests without a gateway, or with something else at its address.
     @Suite
     struct RefusalGatewayTests {
         @Test func anUnreachableGatewayIsWaitedForAndThenToldOf() async throws {

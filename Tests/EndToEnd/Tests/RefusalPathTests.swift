@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Paths that name nothing that can be sent, and keys that nothing may be sent to.
+    /// Tests of paths that cannot be sent and of keys that cannot be written.
     @Suite
     struct RefusalPathTests {
         @Test func aPathThatNamesNothingIsMissing() async throws {
@@ -20,7 +20,7 @@ extension EndToEndTests {
 
         @Test func whatAnotherUserMayNotReadIsUnreadable() async throws {
             try await withAgent { site, agent in
-                let stranger = try await site.stranger(agent)
+                let unprivileged = try await site.unprivileged(agent)
                 let file = try site.makeFile("open", bytes: 1_000)
                 let closed = try site.makeFile("closed", bytes: 1_000)
                 _ = try site.makeFile("folder/below", bytes: 1_000)
@@ -31,14 +31,14 @@ extension EndToEndTests {
                 }
                 let unreadable = Refusal(66, "unreadable", "[Pp]ermission denied", do: "user")
                 for name in ["closed", "folder", "folder/below"] {
-                    try await stranger.expectRefusal(["push", site.path(name)], unreadable)
+                    try await unprivileged.expectRefusal(["push", site.path(name)], unreadable)
                 }
-                let both = try await stranger.run(["push", site.path("closed"), site.path("open")], exits: 1)
+                let both = try await unprivileged.run(["push", site.path("closed"), site.path("open")], exits: 1)
                 try both.expectRefusal(unreadable)
                 try await site.expectObject("open", equals: file)
                 try await site.expectNoObject("closed")
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: site.path("closed"))
-                _ = try await stranger.run(["push", site.path("closed")])
+                _ = try await unprivileged.run(["push", site.path("closed")])
                 try await site.expectObject("closed", equals: closed)
             }
         }
@@ -51,7 +51,7 @@ extension EndToEndTests {
                 }
                 let loop = Refusal(66, "unreadable", "in a circle", do: "name the file")
                 try await agent.expectRefusal(["push", site.path("a")], loop)
-                // Below a directory, links are not followed: one that leads back to it is no trouble.
+                // The walk follows no link below a directory, so a link back to the directory is harmless.
                 let file = try site.makeFile("tree/file", bytes: 1_000)
                 try FileManager.default.createSymbolicLink(
                     atPath: site.path("tree/back"), withDestinationPath: site.path("tree"))
@@ -64,7 +64,7 @@ extension EndToEndTests {
         @Test func pipesSocketsAndDevicesAreNoFiles() async throws {
             try await withAgent { site, agent in
                 let file = try site.makeFile("tree/file", bytes: 1_000)
-                // Binding makes a socket; nobody needs to listen on it.
+                // `bind` creates the socket file; listening is not needed.
                 try await site.shell(
                     """
                     mkfifo pipe tree/pipe && python3 -c 'import socket
@@ -74,7 +74,7 @@ extension EndToEndTests {
                 for path in [site.path("pipe"), site.path("socket"), "/dev/null", "/dev/zero"] {
                     try await agent.expectRefusal(["push", path], special)
                 }
-                // Nobody ever writes to the pipe below the directory: it is passed over, and not waited for.
+                // The walk skips the pipe below the directory, instead of waiting for a writer.
                 _ = try await agent.run(["push", site.path("tree")])
                 try await site.expectObject("file", equals: file)
             }
@@ -94,7 +94,7 @@ extension EndToEndTests {
                     let some = try await agent.run(["push", site.path("tree")], exits: 1)
                     try some.expectRefusal(refusal)
                     try await site.expectObject("file", equals: file)
-                    // Each is told, and those that are left out are not.
+                    // Each refused name is reported; excluded names are not.
                     let push = ["push", site.path("bad"), "--exclude", "*.tmp"]
                     let each = try await agent.run(push, exits: 66)
                     #expect(each.refusals.count == 2)
@@ -109,7 +109,7 @@ extension EndToEndTests {
                 } catch {
                     told = .failure(error)
                 }
-                // Foundation cannot remove such names.
+                // Foundation cannot remove names that are not UTF-8.
                 try await site.shell("rm -r tree bad")
                 try told.get()
             }
@@ -172,7 +172,7 @@ extension EndToEndTests {
 }
 
 extension Site {
-    /// Every file in the embedded store that is no bookkeeping of its own.
+    /// The objects in the file store, without the store's internal files.
     fileprivate func objects() throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: path("store")).filter { !$0.hasPrefix(".sluice") }.sorted()
     }

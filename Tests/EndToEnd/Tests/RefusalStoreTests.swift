@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// A store that fails while a gateway serves: what is stored is kept, and goes on when the store is well again.
+    /// Tests of stores that fail while a gateway serves: stored parts are kept, and the upload continues after the
+    /// repair.
     @Suite
     struct RefusalStoreTests {
         @Test func aStoreThatIsKilledInMidPushIsWaitedForAndThenToldOf() async throws {
@@ -45,12 +46,12 @@ extension EndToEndTests {
             }
         }
 
-        /// What was under way is lost; then a little of one part is sent now and then.
+        /// The parts in flight are lost. Then the agent sends only part of one part from time to time.
         @Test func aStoreThatIsAwayInMidPushIsSentLittle() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.stopServer(during: agent, file, retryFor: "60s") { _ in
-                    // Nothing tells of what is not sent.
+                    // Only time can show that nothing is sent.
                     try await Task.sleep(for: .seconds(15))
                 } goingOn: { program, again in
                     try await again.withServer { _ in
@@ -66,7 +67,7 @@ extension EndToEndTests {
             }
         }
 
-        /// As from a timetable: each run is a new process, and learns from the gateway that the store is away.
+        /// Like a scheduled job, each run is a new process and learns from the gateway that the store is unavailable.
         @Test func runsWhileAStoreIsAwaySendNextToNothing() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
@@ -146,7 +147,8 @@ extension EndToEndTests {
                     let storage = try #require(site.storage as? S3Storage)
                     let agent = try await site.makeAgent(port: gateway.port)
                     let file = try site.makeLargeFile()
-                    // Slowly: were all parts stored, a gateway would have to think that another is completing them.
+                    // Push slowly: if all parts were stored, a gateway would have to assume that another one is
+                    // completing the upload.
                     let run = try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
                         try await program.waitForStoredParts(1)
                         try await storage.aws(["s3", "rb", "--force", "s3://\(storage.server.bucket)"])
@@ -157,7 +159,7 @@ extension EndToEndTests {
                     try run.expectRefusal(Self.missing)
                     try await agent.expectRefusal(site.push(file), Self.missing)
                     #expect(try await agent.unfinished().count == 1)
-                    // What was in it is gone with it, and the agent says so.
+                    // The stored parts are lost with the bucket, and the agent reports that.
                     try await storage.aws(["s3", "mb", "s3://\(storage.server.bucket)"])
                     let rest = try await agent.run(site.push(file))
                     #expect(rest.notes.contains { $0.contains("beginning again") })
@@ -204,10 +206,10 @@ extension S3Storage {
 }
 
 extension Site {
-    /// Pushes until some parts are stored, kills the store's server there, and waits for `first`; then `goingOn` runs
-    /// beside the agent, which is killed after it.
+    /// Pushes until some parts are stored, kills the store's server, and waits for `first`. Then runs `goingOn` beside
+    /// the agent, and kills the agent afterwards.
     ///
-    /// - Returns: the way to start the server again.
+    /// - Returns: a value that starts the server again.
     fileprivate func stopServer(
         during agent: AgentHandle, _ file: URL, retryFor: String = "2s",
         _ first: (Program) async throws -> Void,

@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Files that cannot be sent, or not as they were: each is refused in one sentence, nothing of it appears under its
-    /// key, and what was there stays.
+    /// Tests of files that cannot be sent, or that changed. Each refusal is one sentence, stores nothing under the
+    /// file's key, and keeps an existing object.
     @Suite
     struct RefusalTests {
         @Test func aFileThatChangedSinceIsNotGoneOnWith() async throws {
@@ -26,7 +26,7 @@ extension EndToEndTests {
             }
         }
 
-        /// What happens to a file while it is sent.
+        /// A change of a file during its upload.
         enum Change: CaseIterable {
             case rewrittenWhereItWasSent
             case rewrittenAhead
@@ -123,7 +123,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Files wait on the disk, not in memory, and may vanish until their turn comes.
+        /// Files wait on disk, so a file may vanish before its turn.
         @Test func aFileThatVanishesWhileOthersGoBeforeItIsNamed() async throws {
             try await Site.serving { site, agent in
                 let count = 400
@@ -134,7 +134,7 @@ extension EndToEndTests {
                     try await program.waitForLine(of: .standardOutput) { $0.contains("\"part\"") }
                     try FileManager.default.removeItem(atPath: last)
                     let ended = try await program.waitForExit(within: Site.deadline)
-                    // Only some are missing: others are stored.
+                    // Exit code 1: only some files are missing, and others are stored.
                     #expect(ended == .exited(1), "\(program.transcript)")
                     return AgentRun(program)
                 }

@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Every way in which an upload is cut short, with real processes and sockets: afterwards the object is the file,
-    /// no part that was stored is sent again, and little else is.
+    /// Interrupts uploads in every way, with real processes and sockets. Afterwards the object equals the file, no
+    /// stored part was sent again, and few other bytes were.
     @Suite
     struct ResumeTests {
         @Test(arguments: StorageKind.usual, ["push", "resume"])
@@ -16,7 +16,8 @@ extension EndToEndTests {
                 let killed = try await site.pushAndKill(agent, file)
                 let rest = try await agent.run(command == "push" ? site.push(file) : ["resume", "--all"])
                 try await site.expectObject("file", equals: file)
-                // What the killed run was told of last may be missing in its journal: then it is *have*, not sent.
+                // The last confirmations of the killed run may be missing in its journal. The gateway then answers
+                // *have*, and the part is not sent again.
                 #expect(killed.storedParts.count >= 4)
                 #expect(rest.sentParts.isDisjoint(with: killed.storedParts.subtracting(rest.storedParts)))
                 #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))
@@ -63,7 +64,7 @@ extension EndToEndTests {
                             site.push(file) + ["--limit-rate", kind == .directory ? "6MB/s" : "12MB/s"]
                         ) { program in
                             for count in 1...cuts {
-                                // An odd number of bytes: in the middle of a header, of fields, or of a payload.
+                                // An odd number of bytes cuts within a header, a field or a payload.
                                 try await proxy.cutAll(afterBytes: 2_000_003 + count * 7, towards: .upstream, by: cut)
                                 try await withDeadline(Site.deadline, "a cut") {
                                     try await proxy.wait { $0.connectionsCut >= count }
@@ -73,7 +74,7 @@ extension EndToEndTests {
                             return AgentRun(program)
                         }
                         try await site.expectObject("file", equals: file)
-                        // The same gateway lives: what it has received it keeps, and only what was on the way goes
+                        // The same gateway keeps the bytes that it has received, so only bytes in flight are sent
                         // again.
                         let twice = Int(try run.summary.bytesSent ?? 0) - site.largeFileBytes
                         #expect(twice <= cuts * 3 << 20, "sent twice: \(twice)")
@@ -92,7 +93,7 @@ extension EndToEndTests {
                         let file = try site.makeLargeFile()
                         try await agent.start(site.slowPush(file)) { program in
                             try await program.waitForStoredParts(4)
-                            // From here the gateway hears nothing, not even that the agent dies.
+                            // From now on the gateway receives nothing, not even the end of the agent's connection.
                             try await proxy.change { faults in
                                 faults.towardsUpstream.passage = .stalled
                                 faults.towardsClient.passage = .stalled

@@ -8,7 +8,7 @@ import TestSupport
 import TransferCommon
 import WireProtocol
 
-/// A scripted store in this process, looked into directly.
+/// A scripted store in the test process, which the test inspects directly.
 struct ScriptedStorage: Storage {
     let s3: ScriptedS3
 
@@ -64,7 +64,7 @@ struct ScriptedStorage: Storage {
 }
 
 extension Site {
-    /// Makes a site on a scripted store.
+    /// Makes a site with a scripted store.
     static func scripted(_ rules: S3Rules, _ body: (Site, ScriptedS3) async throws -> Void) async throws {
         try await ScriptedS3.withServer(rules) { s3 in
             try await with(ScriptedStorage(s3: s3)) { try await body($0, s3) }

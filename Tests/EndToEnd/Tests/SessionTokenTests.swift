@@ -6,14 +6,14 @@ import TransferCommon
 import WireProtocol
 
 extension EndToEndTests {
-    /// What a gateway answers to tokens that are not as it made them, or not for who shows them.
+    /// Tests of the gateway's answers to altered tokens and to tokens of another device.
     @Suite(.serialized)
     struct SessionTokenTests {
         private static let session = SessionID(high: 7, low: 7)
 
-        /// Shows tokens on one connection, a slot for each, and closes it.
+        /// Sends tokens on one connection, each on its own slot, and closes the connection.
         ///
-        /// - Returns: the code of each refusal; `nil` where a session was opened.
+        /// - Returns: the code of each refusal; `nil` for a session that was opened.
         private static func answers(to tokens: [[UInt8]], by client: HostileClient) async throws -> [ErrorCode?] {
             for (number, token) in tokens.enumerated() {
                 try client.say(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), slot: Slot(UInt16(number + 1)))
@@ -32,7 +32,7 @@ extension EndToEndTests {
             return codes
         }
 
-        /// Each byte changed, each end cut off, something put behind, another's, and nothing at all.
+        /// Tokens with each byte changed, with each possible cut, with an added byte, of another device, and empty.
         @Test func eachTamperingHasItsCode() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
@@ -44,7 +44,7 @@ extension EndToEndTests {
                         changed[index] ^= 0x80
                         return changed
                     }
-                    // Behind the format's number four bytes name the key.
+                    // Bytes 1 to 4, after the format number, identify the key.
                     let ofUnknownKey = Array(changed[1...4])
                     changed.removeSubrange(1...4)
                     let cut = (1..<token.count).map { Array(token.prefix($0)) }
@@ -55,20 +55,20 @@ extension EndToEndTests {
                     let unknown = try await Self.answers(to: ofUnknownKey, by: owner.enter())
                     #expect(unknown == ofUnknownKey.map { _ in .tokenKeyUnknown })
                     #expect(try await Self.answers(to: [token], by: thief.enter()) == [.tokenForeign])
-                    // Its owner's, untouched, opens the session still.
+                    // The unaltered token still opens its owner's session.
                     #expect(try await Self.answers(to: [token], by: owner.enter()) == [nil])
                 }
             }
         }
 
-        /// A key that has left the ring opens nothing any more.
+        /// A key that was removed from the ring opens no token.
         @Test func aTokenOfAKeyThatHasLeftTheRing() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let owner = try await Villain(0, at: gateway.port, of: site)
                     let token = try await owner.enter().open(Self.session, size: 20 << 20)
                     try await site.gateway(["keys", "rotate", "--home", site.path("gateway")])
-                    // It opens tokens as long as its line stands in the file.
+                    // A key opens tokens as long as its line is in the file.
                     let ring = URL(filePath: site.path("gateway/keys"))
                     let lines = try String(contentsOf: ring, encoding: .utf8).split(separator: "\n")
                     let kept = lines.filter { $0.split(separator: " ").dropFirst().first != "retired" }
@@ -77,7 +77,7 @@ extension EndToEndTests {
                     try rest.write(to: ring, atomically: false, encoding: .utf8)
                     try await withDeadline(Site.deadline, "the gateway to take note") {
                         while try await Self.answers(to: [token], by: owner.enter()) != [.tokenKeyUnknown] {
-                            // It looks at its files every few seconds, and tells nobody.
+                            // The gateway checks its files every few seconds and has no notification for that.
                             try await Task.sleep(for: .milliseconds(200))
                         }
                     }
@@ -88,7 +88,7 @@ extension EndToEndTests {
 }
 
 extension Array {
-    /// The elements in order, so many at a time.
+    /// The elements in order, in groups of at most `count`.
     fileprivate func batches(of count: Int) -> [[Element]] {
         stride(from: 0, to: self.count, by: count).map { Array(self[$0..<Swift.min($0 + count, self.count)]) }
     }

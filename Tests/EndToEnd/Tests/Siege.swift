@@ -6,13 +6,12 @@ import TestSupport
 import Testing
 import WireProtocol
 
-/// A gateway with a bound on its memory, an honest agent, and others that mean no good: the agent pushes before, while
-/// the attack goes on, and after it.
+/// An attack on a gateway with limited memory. An honest agent pushes before, during and after the attack.
 struct Siege {
-    /// What an attack may know.
+    /// What an attacker knows.
     struct Target: Sendable {
         let port: Int
-        /// Devices that are on the list.
+        /// Malicious devices that are on the list.
         let villains: [Villain]
         private let underWay: Watched<Bool>
 
@@ -22,13 +21,13 @@ struct Siege {
             self.underWay = underWay
         }
 
-        /// Called by the attack when it is at its height; it goes on until it is cancelled.
+        /// Reports that the attack is at its height. The attack must continue until it is cancelled.
         func isUnderWay() { underWay.update { $0 = true } }
 
-        /// Waits for the end, and closes connections then.
+        /// Holds connections until the attack is cancelled, then closes them.
         func hold(_ clients: [HostileClient]) async {
             isUnderWay()
-            // It ends by being cancelled.
+            // Cancellation ends this wait.
             try? await Watched(false).wait { $0 ? () : nil }
             for client in clients { await client.close() }
         }
@@ -37,7 +36,8 @@ struct Siege {
     typealias Attack = @Sendable (Target) async throws -> Void
 
     private static let budgetBytes = 64 << 20
-    /// What a gateway may use beside its budget; an idle one that has served a file has most of it.
+    /// Memory in bytes that a gateway may use above its budget. An idle gateway that has served a file already uses
+    /// most of it.
     private static let allowanceBytes = 64 << 20
     private static let fileBytes = 24 << 20
 
@@ -45,9 +45,9 @@ struct Siege {
     private let gateway: RunningGateway
     private let honest: AgentHandle
 
-    /// Lays siege to a gateway of its own.
+    /// Attacks a new gateway.
     ///
-    /// - Parameter name: for the row of figures.
+    /// - Parameter name: name of the row of figures.
     static func lay(_ name: String, villains: Int = 1, _ attack: @escaping Attack) async throws {
         try await Site.with { site in
             try await site.withGateway(["--budget", "\(budgetBytes >> 20)MiB"]) { gateway in
@@ -76,11 +76,11 @@ struct Siege {
             throw error
         }
         attacking.cancel()
-        // An attack that has failed was none.
+        // An attack that failed with an error proves nothing.
         do { try await attacking.value } catch is CancellationError {}
         try await withDeadline(Site.deadline, "descriptors to be closed") {
             while gateway.program.openDescriptorCount > descriptors + 4 {
-                // Nothing tells when another process closes one.
+                // There is no notification when another process closes a descriptor, so poll.
                 try await Task.sleep(for: .milliseconds(20))
             }
         }
@@ -93,7 +93,7 @@ struct Siege {
             "memory \(memory[0]) before, \(memory[1]) at most")
     }
 
-    /// Half as fast as before at the least. Others use the machine, too: one of several looks has to show it.
+    /// Pushes after the attack. At least one must reach half the earlier speed; several attempts allow for other load.
     private func pushesAfterwards(_ file: URL, _ before: [Double]) async throws -> [Double] {
         let longest = 2 * before.sorted()[before.count / 2]
         var after: [Double] = []
@@ -104,12 +104,12 @@ struct Siege {
         return after
     }
 
-    /// Of the push in the middle.
+    /// Speed of the median push in MB per second.
     private func speed(_ seconds: [Double]) -> Int {
         Int(Double(Self.fileBytes) / 1e6 / seconds.sorted()[seconds.count / 2])
     }
 
-    /// Pushes a file to a new key each time; how many seconds each took.
+    /// Pushes a file several times under new keys. Returns the seconds of each push.
     private func pushes(_ file: URL, _ count: Int, _ name: String) async throws -> [Double] {
         var seconds: [Double] = []
         for number in 0..<count {
@@ -122,7 +122,7 @@ struct Siege {
         return seconds
     }
 
-    /// The process lives, has said nothing of a crash, and has kept to its memory.
+    /// Expects that the gateway runs, has printed no crash, and has stayed within its memory limit.
     private func expectWell() {
         #expect(gateway.program.exitStatus == nil, "\(gateway.program.transcript.suffix(2_000))")
         let crash = gateway.program.lines.first { $0.text.contains("Fatal error") || $0.text.contains("Crash") }
@@ -131,13 +131,13 @@ struct Siege {
     }
 }
 
-/// A device on the list that means no good. The test has its key.
+/// A malicious device on the list, whose key the test has.
 struct Villain: Sendable {
     let name: String
     let fingerprint: Fingerprint
     let tls: TLSContext
     let port: Int
-    /// All its connections are of one run.
+    /// All connections of the device belong to one run.
     let run: UInt64
 
     init(_ number: Int, at port: Int, of site: Site, limits: [String] = []) async throws {
@@ -152,17 +152,17 @@ struct Villain: Sendable {
         self.tls = try TLSContext.agent(identity: identity, gateway: .pinnedKeys([pin]))
     }
 
-    /// A connection that has shaken hands.
+    /// Connects and completes the handshake.
     func knock() async throws -> HostileClient { try await HostileClient.secure(to: port, tls) }
 
-    /// A connection that has been welcomed.
+    /// Connects and completes HELLO.
     func enter() async throws -> HostileClient {
         let client = try await knock()
         try await client.greet(as: fingerprint, run: run)
         return client
     }
 
-    /// The connections that a device may have.
+    /// Opens as many connections as a device may have.
     func enterEverywhere() async throws -> [HostileClient] {
         var clients: [HostileClient] = []
         for _ in 0..<16 { clients.append(try await enter()) }

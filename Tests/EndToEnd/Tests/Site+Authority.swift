@@ -2,24 +2,24 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A site whose gateway and devices have certificates of a private authority.
+/// Sites whose gateway and devices have certificates of a private authority.
 extension Site {
-    /// What the gateway's certificate is for, as its `init` names it.
+    /// Name in the gateway's certificate, as set by its `init`.
     static let gatewayName = "sluice-gateway"
 
-    /// Makes an authority that has signed the gateway's certificate.
+    /// Makes an authority and signs the gateway's certificate.
     func makeAuthority() async throws -> Authority {
         let authority = try await Authority(in: directory.appending(path: "authority"))
         try await sign("gateway", by: authority)
         return authority
     }
 
-    /// Goes the way that the manual describes: the request is signed, and the result takes the certificate's place.
+    /// Signs a home's request and installs the certificate, as the manual describes.
     func sign(_ home: String, by authority: Authority, validity: Authority.Validity = .now) async throws {
         try await authority.sign(path("\(home)/identity.csr"), to: path("\(home)/identity.crt"), validity: validity)
     }
 
-    /// Makes an agent's home that knows its gateway by the authority, and whose certificate is not signed yet.
+    /// Makes an agent's home that trusts the authority. The agent's own certificate is not signed yet.
     func makeUnsignedAgent(
         _ name: String, port: Int, trusting authority: Authority, _ options: [String] = []
     ) async throws -> AgentHandle {
@@ -34,7 +34,7 @@ extension Site {
         return agent
     }
 
-    /// The same, with a certificate.
+    /// Makes an agent's home that trusts the authority, with a signed certificate.
     func makeCertifiedAgent(
         _ name: String, port: Int, authority: Authority, _ options: [String] = []
     ) async throws -> AgentHandle {

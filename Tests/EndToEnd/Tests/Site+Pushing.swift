@@ -2,11 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A file of several parts, pushed slowly enough to be cut in the middle.
+/// Pushes of a file of several parts, slow enough to be interrupted.
 extension Site {
     private static let concurrency = 4
 
-    /// Ten parts and a bit.
+    /// Ten parts and a rest.
     var largeFileBytes: Int { 10 * partBytes + 4_321 }
 
     func makeLargeFile(_ name: String = "file", seed: UInt64 = 1) throws -> URL {
@@ -21,7 +21,7 @@ extension Site {
         push(file) + ["--limit-rate", "\(partsPerSecond * partBytes / 1_000_000)MB/s"]
     }
 
-    /// Pushes until some parts are stored and kills the agent there.
+    /// Pushes until some parts are stored, then kills the agent.
     func pushAndKill(_ agent: AgentHandle, _ file: URL) async throws -> AgentRun {
         try await agent.start(slowPush(file)) { program in
             try await program.waitForStoredParts(4)
@@ -31,7 +31,7 @@ extension Site {
         }
     }
 
-    /// What was sent twice stays within the parts that were under way when the link was cut.
+    /// Expects that the bytes sent twice are at most the parts in flight at each cut.
     func expectLittleTwice(
         _ runs: [AgentRun], cuts: Int = 1, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {

@@ -4,23 +4,23 @@ import S3Servers
 import TestSupport
 import Testing
 
-/// A site of its own for one test: a store, gateways' homes that share keys and devices, agents' homes, files.
+/// A site for one test: a store, homes of gateways with shared keys and devices, homes of agents, and files.
 ///
-/// Everything runs as the built programs, on loopback, below one temporary directory.
+/// Runs the built programs on loopback, with all files below one temporary directory.
 struct Site {
     let directory: URL
     let storage: any Storage
 
     static let deadline = Duration.seconds(60)
 
-    /// The smallest part of the site's store.
+    /// The smallest part size of the site's store in bytes.
     var partBytes: Int { storage.partBytes }
     var partSize: String { "\(partBytes >> 20)MiB" }
 
     private var agentProgram: Executable { get throws { try .built("sluice-agent") } }
     private var gatewayProgram: Executable { get throws { try .built("sluice-gateway") } }
 
-    /// Makes a site with one gateway's home, and removes it whatever happens.
+    /// Makes a site with one gateway's home, and always removes it.
     static func with(
         _ kind: StorageKind = .directory, _ body: (Site) async throws -> Void
     ) async throws {
@@ -29,7 +29,7 @@ struct Site {
         }
     }
 
-    /// The same on a storage that is there already.
+    /// Makes a site with an existing storage.
     static func with(_ storage: any Storage, _ body: (Site) async throws -> Void) async throws {
         try await withTemporaryDirectory("site") { try await make(in: $0, on: storage, body) }
     }
@@ -43,7 +43,7 @@ struct Site {
         try await body(site)
     }
 
-    /// Makes a site on which a gateway serves, with an agent that it knows: what most tests begin with.
+    /// Makes a site with a running gateway and a registered agent, the start of most tests.
     static func serving(
         _ kind: StorageKind = .directory, _ body: (Site, AgentHandle) async throws -> Void
     ) async throws {
@@ -58,7 +58,7 @@ struct Site {
 
     // MARK: Gateways
 
-    /// Runs a gateway's command to its end; the lines of its standard output.
+    /// Runs a gateway's command to its end and returns the lines of its standard output.
     @discardableResult
     func gateway(_ arguments: [String], exits status: Int32 = 0) async throws -> [String] {
         let program = try await run(
@@ -68,18 +68,18 @@ struct Site {
         return program.lines(of: .standardOutput)
     }
 
-    /// Runs a command that looks into the store beside the gateway, such as `uploads list`.
+    /// Runs a gateway's command that accesses the store, such as `uploads list`.
     @discardableResult
     func administer(_ arguments: [String], exits status: Int32 = 0) async throws -> [String] {
         try await gateway(arguments + ["--home", path("gateway")] + storage.options, exits: status)
     }
 
-    /// A further home: the site's identity, keys and devices, in a directory of its own.
+    /// Makes a copy of the gateway's home with the site's identity, keys and devices.
     func makeGatewayHome(_ name: String) throws {
         try FileManager.default.copyItem(atPath: path("gateway"), toPath: path(name))
     }
 
-    /// Runs `body` beside a gateway that serves, and kills what is left of it.
+    /// Runs `body` with a serving gateway, and kills the rest of it afterwards.
     func withGateway<Success>(
         home: String = "gateway", _ options: [String] = [], environment variables: [String: String] = [:],
         _ body: (RunningGateway) async throws -> Success
@@ -93,7 +93,7 @@ struct Site {
         }
     }
 
-    /// Makes a site whose store three gateways serve: "gateway", "second" and "third".
+    /// Makes a site with three serving gateways: "gateway", "second" and "third".
     static func withThreeGateways(
         _ kind: StorageKind, _ body: (Site, [RunningGateway]) async throws -> Void
     ) async throws {
@@ -110,7 +110,7 @@ struct Site {
 
     // MARK: Agents
 
-    /// Makes an agent's home and puts its device on the site's list, in every gateway's home.
+    /// Makes an agent's home and adds its device to the list in each gateway's home.
     @discardableResult
     func makeAgent(
         _ name: String = "agent", port: Int, prefix: String = "", limits: [String] = [],
@@ -142,7 +142,7 @@ struct Site {
         return url
     }
 
-    /// The object under the key is, byte for byte, the file.
+    /// Expects that the object under the key equals the file byte for byte.
     func expectObject(
         _ key: String, equals file: URL, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -155,19 +155,19 @@ struct Site {
         #expect(try await storage.digest(of: key) == nil, sourceLocation: sourceLocation)
     }
 
-    /// Nothing unfinished is left in the store: no upload, no record, no staged file.
+    /// Expects that the store has no unfinished upload, no session record and no staged file.
     func expectNothingUnfinished(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         #expect(try await storage.unfinished() == [], "left in the store", sourceLocation: sourceLocation)
     }
 }
 
-/// A gateway that serves.
+/// A serving gateway.
 struct RunningGateway {
     let program: Program
     let port: Int
 }
 
-/// An agent's home and the program that works in it.
+/// An agent's home with the program to run in it.
 struct AgentHandle {
     let home: String
     let program: Executable
@@ -184,13 +184,13 @@ struct AgentHandle {
         }
     }
 
-    /// Starts a command with `--json`; what is left of it is killed.
+    /// Runs `body` with a command started with `--json`, and kills the rest of it afterwards.
     func start<Success>(_ arguments: [String], _ body: (Program) async throws -> Success) async throws -> Success {
         try await withProgram(program, arguments + ["--home", home, "--json"], body)
     }
 }
 
-/// What a run of the agent told in JSON.
+/// The JSON output of a run of the agent.
 struct AgentRun {
     struct Event: Decodable {
         var event: String
@@ -223,23 +223,23 @@ struct AgentRun {
     static func event(_ line: String) -> Event? {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        // Lines that are no event (a killed run's last one) are nobody's statement.
+        // A line that is no event, such as the last line of a killed run, is ignored.
         return try? decoder.decode(Event.self, from: Data(line.utf8))
     }
 
-    /// The last line, which is the summary.
+    /// The summary, which is the last line.
     var summary: Event {
         get throws { try #require(events.last { $0.event == "summary" }) }
     }
 
     var outcomes: [String] { events.filter { $0.event == "finished" }.compactMap(\.outcome) }
 
-    /// Parts that were said to be stored in this run.
+    /// Numbers of the parts that this run reported as stored.
     var storedParts: Set<UInt32> {
         Set(events.filter { $0.event == "part" && ($0.stored ?? 0) > 0 }.compactMap(\.number))
     }
 
-    /// Parts of which bytes were put on the wire in this run.
+    /// Numbers of the parts that this run sent bytes of.
     var sentParts: Set<UInt32> {
         Set(events.filter { $0.event == "part" && $0.stored == 0 && ($0.sent ?? 0) > 0 }.compactMap(\.number))
     }
@@ -248,7 +248,7 @@ struct AgentRun {
 }
 
 extension Program {
-    /// Waits until the agent has said of so many parts that they are stored.
+    /// Waits until the agent has reported this number of parts as stored.
     func waitForStoredParts(_ count: Int) async throws {
         let seen = Watched(Set<UInt32>())
         try await waitForLine(of: .standardOutput, within: Site.deadline) { line in

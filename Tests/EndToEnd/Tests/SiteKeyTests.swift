@@ -3,10 +3,10 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// How a site's key changes without a visit to its devices, with the real programs (specification §5.1).
+    /// Tests of changing a site's key without access to its devices, with the real programs (specification §5.1).
     @Suite
     struct SiteKeyTests {
-        /// A step of the change in the gateway's home; the fingerprint that it tells.
+        /// Runs a step of the key change in a gateway's home. Returns the printed fingerprint.
         private func identity(
             _ site: Site, _ step: String..., home: String = "gateway", exits status: Int32 = 0
         ) async throws -> String {
@@ -19,7 +19,7 @@ extension EndToEndTests {
         }
 
         private func pins(of agent: AgentHandle) -> String {
-            // try?: where there is no file, nothing is pinned.
+            // try?: without the file nothing is pinned.
             (try? String(contentsOfFile: agent.home + "/pins.json", encoding: .utf8)) ?? ""
         }
 
@@ -29,18 +29,18 @@ extension EndToEndTests {
             try await site.expectObject(name, equals: file)
         }
 
-        /// A running gateway looks at its files every second.
+        /// Waits for a log line of a gateway, which checks its files every second.
         private func wait(for gateway: RunningGateway, toSay text: String) async throws {
             try await gateway.program.waitForLine(of: .standardError, within: Site.deadline) { $0.contains(text) }
         }
 
-        /// Pushes until the site's list says that the device has told the announced key: the gateway writes down what
-        /// it has heard a moment later.
+        /// Waits until the site's list shows that the device has named the announced key. The gateway writes the pins
+        /// shortly after each HELLO.
         private func waitUntilListed(_ site: Site, _ words: String) async throws {
             let deadline = ContinuousClock.now + Site.deadline
             while try await !list(site).contains(where: { $0.contains(words) }) {
                 try #require(ContinuousClock.now < deadline, "never listed: \(words)")
-                // Nothing tells when the gateway has written what it heard but the command itself.
+                // Only the command itself can show that the gateway has written the pins.
                 try await Task.sleep(for: .milliseconds(200))
             }
         }
@@ -61,18 +61,19 @@ extension EndToEndTests {
                     try await waitUntilListed(site, "ready  knows the announced key")
                     try await waitUntilListed(site, "late  does not know the announced key")
                     #expect(try await list(site).contains { $0.contains("never  was not heard") })
-                    // One that would only learn of it by the chain stands in the way, unless the operator says so.
+                    // A device that would learn the new key only through the certificate chain prevents the switch,
+                    // unless the operator forces it.
                     _ = try await identity(site, "switch", exits: 75)
 
                     #expect(try await identity(site, "switch", "--force") == next)
                     try await wait(for: gateway, toSay: "proves another key")
                     try await push(site, ready, "by the new key")
-                    // This one has pinned the next key by now. The last one has not, and accepts the chain.
+                    // `ready` has pinned the next key. `never` has not, and accepts the chain.
                     try await push(site, never, "by the chain")
                     #expect(pins(of: never).contains(next) && pins(of: never).contains(String(old)))
                     try await waitUntilListed(site, "ready  knows the present key")
 
-                    // `late` has not been heard since, and named the old key alone.
+                    // `late` has not connected since, and named only the old key.
                     _ = try await identity(site, "retire", exits: 75)
                     for _ in 0..<2 { try await push(site, late, "by late") }
                     try await push(site, never, "by never")
@@ -83,7 +84,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A device that has known neither key is told so, and what is to be done.
+        /// A device that has pinned none of the presented keys gets a refusal with advice.
         @Test func aDeviceThatKnowsNoKeyThatIsShownIsRefused() async throws {
             try await Site.with { site in
                 let next = try await identity(site, "announce")
@@ -101,7 +102,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The one that is uploading while the key changes is cut off, and goes on by itself.
+        /// A running upload loses its connections at the key change and resumes by itself.
         @Test func anUploadGoesOnAcrossTheChange() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
@@ -119,7 +120,7 @@ extension EndToEndTests {
             }
         }
 
-        /// A second gateway of the site that was not changed yet: devices that know both keys go to either.
+        /// While a second gateway still has the old key, devices that know both keys can use either gateway.
         @Test func gatewaysOfASiteChangeOneAfterTheOther() async throws {
             try await Site.with { site in
                 try site.makeGatewayHome("second")
@@ -148,13 +149,13 @@ extension EndToEndTests {
             }
         }
 
-        /// Told once; the next run tries again.
+        /// The problem is reported once, and the next run tries again.
         @Test func aHomeThatCannotBeWrittenGoesOnWithThePinsThatItHas() async throws {
             try await Site.with { site in
                 let next = try await identity(site, "announce")
                 try await site.withGateway { gateway in
                     let agent = try await site.makeAgent(port: gateway.port)
-                    // Nothing can be renamed over a directory that is not empty.
+                    // A rename onto a directory that is not empty always fails.
                     let path = agent.home + "/pins.json"
                     try FileManager.default.createDirectory(atPath: path + "/in", withIntermediateDirectories: true)
                     let file = try site.makeFile("file", bytes: 1_000)

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Several gateways of one site, and several agents that write to one key.
+    /// Tests with several gateways of one site, and with several agents that write to one key.
     @Suite
     struct SiteTests {
         @Test(arguments: StorageKind.usual)
@@ -25,7 +25,7 @@ extension EndToEndTests {
                                 return AgentRun(program)
                             }
                         }
-                        // The first gateway lives, and still holds parts that it was receiving.
+                        // The first gateway still runs and holds parts that it was receiving.
                         try await site.expectObject("file", equals: file)
                         try site.expectLittleTwice([run])
                         try await site.expectNothingUnfinished()
@@ -41,7 +41,7 @@ extension EndToEndTests {
             }
         }
 
-        /// The balancer before them goes on leading every third connection to the dead one.
+        /// The load balancer keeps sending every third connection to the dead gateway.
         @Test(arguments: StorageKind.usual)
         func goesOnWhereOneOfThreeGatewaysIsKilled(kind: StorageKind) async throws {
             try await Site.withThreeGateways(kind) { try await pushAndKill($1[0], of: $1, $0) }
@@ -80,15 +80,15 @@ extension EndToEndTests {
                 try await site.expectObject("file", equals: file)
                 let cuts = proxy.counts.connectionsCut
                 #expect(cuts >= 3, "of \(cuts) cuts each moved the session to another gateway")
-                // Each part is on its way for less than a second, unless a cut is in its way.
+                // Each part takes less than a second, unless a cut interrupts it.
                 let twice = Int(try run.summary.bytesSent ?? 0) - site.largeFileBytes
                 #expect(twice <= cuts * 4 * site.partBytes, "sent twice: \(twice) after \(cuts) cuts")
                 try await site.expectNothingUnfinished()
             }
         }
 
-        /// Two devices that may write the same keys, and the same file on both: the object is the file, both are told
-        /// so, and neither's upload is left behind.
+        /// Two devices push the same file to the same key. The object equals the file, both devices report success, and
+        /// neither upload remains.
         @Test(arguments: StorageKind.usual)
         func twoDevicesPushTheSameFileToOneKeyAtOnce(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
@@ -105,8 +105,8 @@ extension EndToEndTests {
             }
         }
 
-        /// One identity on two machines, each with a journal of its own: they are one device, and the bytes of two
-        /// files never mix in one object.
+        /// Two machines share one identity but not the journal, so they are one device. The bytes of their files must
+        /// not mix in one object.
         @Test(arguments: StorageKind.usual)
         func twoAgentsWithOneIdentityNeverMixTheirBytes(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
@@ -121,7 +121,7 @@ extension EndToEndTests {
                         ofItemAtPath: file.path(percentEncoded: false))
                 }
                 try await pushAtOnce([agent, copy], files, of: site, first: 75)
-                // The last to come has fenced the other, which has kept everything and goes on when it is told to.
+                // The newer agent has fenced the older one, which has kept its upload and resumes it when run again.
                 try await site.expectObject("file", equals: files[1])
                 _ = try await agent.run(site.push(files[0]) + ["--if-exists", "replace"])
                 try await site.expectObject("file", equals: files[0])
@@ -129,7 +129,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Runs both to their ends; the second begins when the first has parts in the store.
+        /// Runs both agents to their ends. The second starts when the first has stored parts.
         private func pushAtOnce(
             _ agents: [AgentHandle], _ files: [URL], of site: Site, first status: Int32 = 0
         ) async throws {

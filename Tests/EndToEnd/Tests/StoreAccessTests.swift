@@ -5,10 +5,10 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// How a gateway gets into its store: whose certificate it believes, and where its credentials are from.
+    /// Tests of a gateway's access to its store: trusted certificates and sources of credentials.
     @Suite
     struct StoreAccessTests {
-        /// Runs `serve` until it has ended by itself, which it does where it may not use its store.
+        /// Runs `serve` until it exits, which it does if it cannot use its store.
         private func serve(
             _ site: Site, _ options: [String], _ variables: [String: String] = [:]
         ) async throws -> Program {
@@ -53,7 +53,7 @@ extension EndToEndTests {
             }
         }
 
-        /// As in a pod: no key anywhere but in the answers of the token service.
+        /// As in a Kubernetes pod, only the token service supplies credentials.
         @Test func aGatewayWithAWebIdentityUploads() async throws {
             try await Site.with(.moto) { site in
                 let storage = try #require(site.storage as? S3Storage)
@@ -77,7 +77,8 @@ extension EndToEndTests {
             }
         }
 
-        /// As in a container: the store says in mid upload that the token has expired, and the next is asked for once.
+        /// As in a container: the store twice rejects the credentials as expired during an upload, and the gateway
+        /// requests new ones once each time.
         @Test func credentialsThatExpireInMidUploadAreRenewed() async throws {
             let script: ScriptedServer.Script = { _ in
                 .answer(
@@ -101,7 +102,7 @@ extension EndToEndTests {
                         let run = try await agent.run(site.push(file))
                         #expect(run.outcomes == ["stored"])
                         try await site.expectObject("file", equals: file)
-                        // At the start and after each of the two.
+                        // One request at the start, and one after each of two expiries.
                         #expect(server.requests.count == 3)
                     }
                 }

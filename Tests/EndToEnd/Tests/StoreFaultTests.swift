@@ -4,15 +4,16 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// What a store does behind a gateway's back, and a gateway that may not or cannot use its store.
+    /// Tests of changes in the store that a gateway does not make, and of gateways without access to their store.
     @Suite
     struct StoreFaultTests {
         @Test(arguments: StorageKind.usual)
         func beginsAgainAndSaysSoWhereTheUploadWasAbortedBehindItsBack(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
-                // More parts than are under way at once: otherwise another gateway could be completing it already.
+                // More parts than run in parallel: otherwise the gateway would have to assume that another one is
+                // completing the upload.
                 let file = try site.makeFile("file", bytes: 12 * site.partBytes)
-                // Slow enough for the client that aborts, which takes seconds on a busy machine, to come in time.
+                // Slow enough for the aborting client, which takes seconds on a busy machine.
                 let run = try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
                     try await program.waitForStoredParts(2)
                     try await site.storage.purgeUploads()
@@ -26,12 +27,12 @@ extension EndToEndTests {
             }
         }
 
-        /// The object is there and the store has forgotten the upload: that it is this file is proven by the session
-        /// in its metadata, or by reading it back where a store keeps none.
+        /// The object exists and the store has forgotten the upload. The session id in the metadata proves that the
+        /// object is this file; without metadata the gateway reads the object back.
         @Test(arguments: StorageKind.s3)
         func completesWhereTheAnswerToCompleteWasLost(kind: StorageKind) async throws {
             try await harm(.losesAnswer, kind, bytes: { $0.largeFileBytes }) {
-                // Not of the probe that a gateway begins with.
+                // Matches the upload's request, not that of the gateway's probe at start.
                 $0.hasPrefix("POST ") && $0.contains("/file?uploadId=")
             }
         }
@@ -66,8 +67,8 @@ extension EndToEndTests {
             }
         }
 
-        /// A byte that changes between gateway and store never becomes part of an object: JuiceFS refuses the digest,
-        /// of moto the ETag tells.
+        /// A byte changed between gateway and store must not become part of an object. JuiceFS refuses the digest; for
+        /// moto the ETag reveals the change.
         @Test(arguments: StorageKind.s3)
         func aByteThatChangesBeforeTheStoreIsFound(kind: StorageKind) async throws {
             try await harm(.flipsByte, kind, bytes: { _ in 12_345 }) { $0.hasPrefix("PUT ") && $0.contains("/file ") }

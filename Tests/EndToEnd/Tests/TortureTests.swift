@@ -2,11 +2,10 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// A short torture of the real programs; `make torture` is the long one.
+    /// A short torture test of the real programs; `make torture` runs the long one.
     @Suite
     struct TortureTests {
-        /// Prints a seed; what the processes make of it depends on their speed too, so a failure is looked into by its
-        /// logs.
+        /// Prints its seed. The timing of the processes varies, so a seed does not reproduce a failure; use the logs.
         @Test func nothingIsLostOrMixedUpWhenProcessesAreKilledAtRandom() async throws {
             let program = try await run(
                 .built("sluice-torture"), ["--kills", "24", "--files", "40"], within: .seconds(600))

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// TLS between the real programs: who is let in, and what is said to those who are not.
+    /// Tests of TLS between the real programs: accepted and refused peers, and the messages of refusals.
     @Suite
     struct TransportTests {
         @Test func aGatewayWithAnotherKeyThanThePinnedOneGetsNothing() async throws {
@@ -45,7 +45,7 @@ extension EndToEndTests {
             }
         }
 
-        /// Both sides have to say that they want no TLS.
+        /// Plaintext requires the option on both sides.
         @Test func oneSideAloneCannotDoWithoutTLS() async throws {
             try await Site.with { site in
                 let file = try site.makeFile("file", bytes: 1_000)

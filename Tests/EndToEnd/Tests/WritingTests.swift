@@ -3,12 +3,12 @@ import TestSupport
 import Testing
 
 extension EndToEndTests {
-    /// Files that another process is writing while they are pushed: none is stored before it is whole.
+    /// Tests of pushing files while another process writes them: no file is stored before it is complete.
     @Suite
     struct WritingTests {
         private static let shell = Executable(path: "/bin/sh")
 
-        /// How a process writes a file, a bit every tenth of a second, for some three seconds.
+        /// How a process writes a file: a piece every 0.1 s for about three seconds.
         enum Writer: String, CaseIterable, Sendable {
             case appends
             case writesOver
@@ -42,20 +42,20 @@ extension EndToEndTests {
             }
         }
 
-        /// - Parameter withLeases: not, where the agent runs as a user to whom the system gives none.
+        /// - Parameter withLeases: false runs the agent as a user to whom the kernel grants no leases.
         @Test(arguments: Writer.allCases, [true, false])
         func nothingIsStoredBeforeItIsWhole(writer: Writer, withLeases: Bool) async throws {
             try await Site.serving { site, agent in
-                let agent = withLeases ? agent : try await site.stranger(agent)
+                let agent = withLeases ? agent : try await site.unprivileged(agent)
                 let file = try site.makeFile("file", bytes: 100_000)
                 let path = file.path(percentEncoded: false)
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
                 let (program, arguments) = try writer.program(path)
-                // Two looks have to lie farther apart than two writes.
+                // The time between two looks must be longer than the time between two writes.
                 let push = ["push", path, "--settle", "500ms"]
                 var outcomes: [String] = []
                 try await withProgram(program, arguments) { running in
-                    // Before that nobody writes it, and it may be stored.
+                    // Before the writer has opened the file, the agent may store it.
                     try await running.waitForLine { $0 == "open" }
                     while running.exitStatus == nil {
                         let run = try await agent.start(push) { agent in
@@ -69,7 +69,7 @@ extension EndToEndTests {
                     #expect(running.exitStatus == .exited(0), "\(running.transcript)")
                 }
                 #expect(outcomes.filter { $0 == "stillWritten" }.count >= 2, "\(outcomes)")
-                // One that was taken before its end would be there for good, and this a conflict.
+                // If an incomplete file had been stored, this push would report a conflict.
                 outcomes += try await agent.run(push).outcomes
                 #expect(outcomes.last == "stored" || outcomes.last == "there", "\(outcomes)")
                 try await site.expectObject("file", equals: file)
@@ -92,7 +92,7 @@ extension EndToEndTests {
             }
         }
 
-        /// With an hour between two looks, what is stored was looked at once.
+        /// With one hour between two looks, a stored file must have needed only one look.
         @Test func anOrdinaryPushStartsAtOnce() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("new", bytes: 1_000)
@@ -101,14 +101,14 @@ extension EndToEndTests {
                 let path = old.path(percentEncoded: false)
                 try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
                 // Without leases an old change time will do, once the agent has seen the clock run steadily for 2 s.
-                let stranger = try await site.stranger(agent)
+                let unprivileged = try await site.unprivileged(agent)
                 try await site.shell("sleep 2.5")
-                _ = try await stranger.run(["push", path, "--settle", "1h"])
+                _ = try await unprivileged.run(["push", path, "--settle", "1h"])
                 try await site.expectObject("old", equals: old)
             }
         }
 
-        /// A file that waits for its second look holds up no other, and a stopped push says that it is not done.
+        /// A file that waits for its second look delays no other file, and a stopped push reports it as not begun.
         @Test func othersAreSentMeanwhile() async throws {
             try await Site.serving { site, agent in
                 for index in 0..<200 { _ = try site.makeFile("tree/\(index)", bytes: 100) }
@@ -127,7 +127,7 @@ extension EndToEndTests {
                         }
                         push.kill(SIGINT)
                         #expect(try await push.waitForExit(within: Site.deadline) == .exited(75), "\(push.transcript)")
-                        // It was not handed in yet, so no outcome names it: the sums count it.
+                        // The file was not submitted yet, so it has no outcome; the totals count it.
                         #expect(push.transcript.contains("\"not_begun\":1,"), "\(push.transcript)")
                     }
                 }

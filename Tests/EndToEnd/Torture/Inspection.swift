@@ -2,11 +2,11 @@ import Foundation
 import S3Servers
 import TestSupport
 
-/// Compares what is in the store with the files, without Sluice.
+/// Compares the objects in the store with the files, without Sluice.
 struct Inspection: Sendable {
     let site: Site
 
-    /// What is there is a version of its file, whoever is still sending it.
+    /// Checks that each object is a version of its file, while agents may still be sending.
     func lookAtUnfinished(below prefix: String) async {
         do {
             try await site.storage.withObjects(below: prefix) { objects in
@@ -19,11 +19,11 @@ struct Inspection: Sendable {
                 }
             }
         } catch {
-            // An object was being replaced while it was read, or removed from the listing: the next look sees it.
+            // An object was replaced or removed during the inspection; the next inspection covers it.
         }
     }
 
-    /// What is there is the file as it is, and there is nothing else.
+    /// Checks that the objects equal the present files and that there are no others.
     func lookAtFinished(below prefix: String) async throws {
         let files = site.tree.present.filter { $0.key.hasPrefix(prefix) }
         try await site.storage.withObjects(below: prefix) { objects in
@@ -42,7 +42,7 @@ struct Inspection: Sendable {
         }
     }
 
-    /// When everybody has ended.
+    /// The final inspection, after all programs have ended.
     func lookAtEverything() async throws {
         try await lookAtFinished(below: "")
         for agent in site.agents {
@@ -63,7 +63,7 @@ struct Inspection: Sendable {
         }
     }
 
-    /// Puts an object that is wrong beside the logs.
+    /// Copies a wrong object to the logs.
     private func kept(_ object: URL, of key: String) throws -> String {
         let copy = site.directory.appending(path: "logs/\(key.replacing("/", with: "_"))-\(UUID().uuidString)")
         try FileManager.default.copyItem(at: object, to: copy)
@@ -82,7 +82,7 @@ extension Site {
         return ended.lines(of: .standardOutput)
     }
 
-    /// Runs a command that looks into the store beside the gateways.
+    /// Runs a gateway's command that accesses the store.
     func administer(_ arguments: [String]) async throws -> [String] {
         try await run("sluice-gateway", arguments + ["--home", path("gateway-0")] + storage.options)
     }

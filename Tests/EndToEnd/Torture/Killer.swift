@@ -2,16 +2,16 @@ import Foundation
 import SeededRandom
 import TestSupport
 
-/// Kills and stops processes of a site at random moments.
+/// Kills and stops processes of a site at random times.
 struct Killer: Sendable {
     let site: Site
     let seed: UInt64
 
-    /// Until there were enough; then everybody is spared.
+    /// Runs until there were enough kills, then leaves all processes alone.
     func run() async {
         var generator = SeededGenerator(seed: seed)
         while !Task.isCancelled, site.tally.current.killCount < site.plan.kills {
-            // Short times as likely as long ones: from 20 ms to 2.5 s.
+            // Pauses from 20 ms to 2.5 s, evenly distributed on a logarithmic scale.
             await pause(.milliseconds(20 * pow(125, Double.random(in: 0...1, using: &generator))))
             await strike(&generator)
         }
@@ -34,14 +34,14 @@ struct Killer: Sendable {
         }
     }
 
-    /// Stops a process for a while in which the others go on, and lets it go on too, or kills it.
+    /// Stops a process for a while as others continue, then resumes or kills it.
     private func hold(_ victim: Victim, _ generator: inout SeededGenerator) async {
         site.tally.count { $0.pauses += 1 }
         victim.setStopped(true)
         let isLong = Int.random(in: 0..<4, using: &generator) == 0
         await pause(.milliseconds(Int.random(in: isLong ? 2_000...8_000 : 20...1_500, using: &generator)))
         if victim.role == .gateway, Bool.random(using: &generator) {
-            // So that agents go to the other one, and this one wakes up to sessions that have moved on.
+            // Agents then connect to the other gateway, and this one wakes up with outdated sessions.
             do {
                 try await site.network.cutAll()
             } catch {

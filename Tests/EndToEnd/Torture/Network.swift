@@ -3,7 +3,7 @@ import NIOCore
 import SeededRandom
 import TestSupport
 
-/// The link between a site's agents and its gateways, and the weather on it.
+/// The simulated link between a site's agents and gateways, with changing faults (the weather).
 actor Network {
     private let proxy: FaultProxy
     private var generator: SeededGenerator
@@ -18,7 +18,8 @@ actor Network {
         self.generator = SeededGenerator(seed: seed)
     }
 
-    /// A gateway listens, or does so no more with `nil`. New connections go to those that do, in turn.
+    /// Records the port of a listening gateway; `nil` if the gateway no longer listens. New connections go to the
+    /// listening gateways in turn.
     func gateway(_ name: String, listensOn port: Int?) async throws {
         ports[name] = port
         let addresses = try ports.sorted { $0.key < $1.key }.map {
@@ -34,7 +35,7 @@ actor Network {
 
     private func apply() async throws {
         let faults = weather
-        // Where nobody listens, a port may be somebody else's by now.
+        // If no gateway listens, refuse connections: another process may have taken the port.
         let isDown = ports.isEmpty
         try await proxy.change { proxied in
             proxied = faults
@@ -46,14 +47,14 @@ actor Network {
         try await proxy.cutAll(by: Bool.random(using: &generator) ? .close : .reset)
     }
 
-    /// Lets the weather change until it is told to be calm.
+    /// Changes the faults at random until the task is cancelled.
     func storm() async throws {
         while !Task.isCancelled {
             let (faults, duration) = drawWeather()
             weather = faults
             try await apply()
             await pause(duration)
-            // What has vanished is missing from the connections that lived through it.
+            // Connections that lost bytes cannot continue correctly, so cut them.
             let isLossy = ProxyEnd.allCases.contains { faults[towards: $0].passage == .vanishing }
             if isLossy || Int.random(in: 0..<100, using: &generator) < 25 { try await cutAll() }
         }
@@ -80,7 +81,7 @@ actor Network {
         case 14:
             faults[towards: end].passage = .stalled
         case 15:
-            // Nothing is closed and nothing moves, for longer than anybody likes to wait.
+            // Nothing moves and no connection is closed, for an unusually long time.
             for end in ProxyEnd.allCases { faults[towards: end].passage = .stalled }
             milliseconds = 1_000...9_000
         case 16:

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The figures of a site, as lines of a table.
+/// The figures of a site as lines of a table.
 struct Report {
     let tally: Tally.Counts
     let name: String

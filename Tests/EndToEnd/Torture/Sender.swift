@@ -3,18 +3,18 @@ import SeededRandom
 import Synchronization
 import TestSupport
 
-/// Sends a tree with one agent, a directory at a time, however often the agent dies.
+/// Sends a tree with one agent, directory by directory, restarting the agent whenever it dies.
 final class Sender: Sendable {
     private struct Batch: Sendable {
-        /// Below the tree and below the agent's prefix.
+        /// Name of the directory below the tree and below the agent's prefix.
         var name: String
         var keys: [String]
-        /// How often files are still going to be changed while they are sent.
+        /// Number of file changes still to be made during the sending.
         var changesLeft: Int
     }
 
-    /// After so many starts with one batch, the agent is let through once: what waits for an earlier version's last
-    /// chance to appear (specification §9.2) waits anew in each process.
+    /// After this number of starts for a batch, the agent runs once without kills. The waiting time for a withdrawn
+    /// version (specification §9.2) would otherwise start again in each process.
     private static let patience = 15
 
     private let site: Site
@@ -31,7 +31,7 @@ final class Sender: Sendable {
         generator.withLock { Int.random(in: range, using: &$0) }
     }
 
-    /// Sends batches until there were enough of everything.
+    /// Sends batches until the plan is fulfilled.
     func run() async throws {
         var number = 0
         while !site.isOver {
@@ -70,7 +70,7 @@ final class Sender: Sendable {
         try await Inspection(site: site).lookAtFinished(below: "\(agent.name)/\(batch.name)/")
     }
 
-    /// Starts the agent until it says that everything is stored, and nothing has changed since it was started.
+    /// Starts the agent until it reports that all is stored, with no change of files since that start.
     private func push(_ batch: Batch, changesLeft: () -> Int) async throws {
         let limit = ContinuousClock.now + .seconds(900)
         for start in 1... {
@@ -83,7 +83,7 @@ final class Sender: Sendable {
             switch ending {
             case .exited(0) where !resumes && before == 0: return
             case .killed, .exited(0), .exited(75): break
-            // A file that has changed since it was begun, alone or beside other causes.
+            // A file changed after its upload began, alone or together with other failures.
             case .exited(65), .exited(1): if batch.changesLeft == 0 { told(ending, batch) }
             case .exited, .crashed, .hung: told(ending, batch)
             }
@@ -102,7 +102,7 @@ final class Sender: Sendable {
         if !resumes {
             let folder = site.tree.file("\(agent.name)/\(batch.name)").path(percentEncoded: false)
             arguments = ["push", folder, "--prefix", "\(batch.name)/", "--part-size", site.partSize]
-            // What was sent of an earlier version is no reason to refuse the later one.
+            // A later version must be able to replace an earlier one.
             if batch.changesLeft > 0 { arguments += ["--if-exists", "replace"] }
         }
         return arguments + [
@@ -125,7 +125,7 @@ final class Sender: Sendable {
         site.tally.count { $0.changes += 1 }
     }
 
-    /// Looks at what is there of a batch while it is being sent, now and then.
+    /// Inspects the objects of a batch from time to time while it is being sent.
     private func look(at batch: Batch) async {
         while !Task.isCancelled {
             await pause(.milliseconds(draw(1_000...6_000)))

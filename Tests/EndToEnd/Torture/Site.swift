@@ -3,7 +3,7 @@ import S3Servers
 import SeededRandom
 import TestSupport
 
-/// Gateways of one site before one store, agents that send a tree to them, and a link between the two.
+/// Several gateways with one store, agents that send a tree, and a faulty link between both.
 struct Site: Sendable {
     struct Plan: Sendable {
         var kind: StorageKind
@@ -24,7 +24,7 @@ struct Site: Sendable {
     let gateways: [Victim]
     private let isEnding = Watched(false)
 
-    /// Makes everybody's homes; nobody runs yet.
+    /// Makes the homes of all programs, without starting any.
     static func make(
         _ plan: Plan, in directory: URL, storage: any Storage, proxy: FaultProxy, tally: Tally
     ) async throws -> Site {
@@ -73,15 +73,15 @@ struct Site: Sendable {
 
     var partSize: String { "\(storage.partBytes >> 20)MiB" }
 
-    /// Whether there is enough of everything.
+    /// Whether the plan is fulfilled, or too many violations have occurred.
     var isOver: Bool {
         let counts = tally.current
         return counts.killCount >= plan.kills && counts.files >= plan.filesMin || counts.violations.count >= 20
     }
 
-    // MARK: Everybody at once
+    // MARK: Running
 
-    /// Sends batch after batch while processes die, until there were enough; then looks at everything.
+    /// Sends batches while processes are killed until the plan is fulfilled, then inspects everything.
     func torture() async throws {
         var generator = SeededGenerator(seed: plan.seed &+ 1)
         let seeds = (agents + gateways).map { _ in generator.next() }
@@ -114,7 +114,7 @@ struct Site: Sendable {
         try await Inspection(site: self).lookAtEverything()
     }
 
-    /// Runs a gateway again and again.
+    /// Runs a gateway and restarts it whenever it ends.
     private func serve(_ gateway: Victim) async throws {
         var generator = SeededGenerator(seed: plan.seed ^ UInt64(gateways.firstIndex { $0 === gateway } ?? 0))
         let arguments =
@@ -132,7 +132,7 @@ struct Site: Sendable {
                 tally.violation(
                     "\(gateway.name) ended by itself: \(ended.ending)\n\(ended.program.transcript.suffix(2_000))")
             }
-            // Mostly it is there again at once.
+            // Usually restart at once.
             if Int.random(in: 0..<3, using: &generator) == 0 {
                 await pause(.milliseconds(Int.random(in: 0...1_500, using: &generator)))
             }
@@ -147,7 +147,7 @@ struct Site: Sendable {
     }
 }
 
-/// The torturer himself has failed.
+/// A failure of the torture program itself.
 struct TortureFailure: Error, CustomStringConvertible {
     let description: String
 }

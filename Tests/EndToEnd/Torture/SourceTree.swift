@@ -4,9 +4,9 @@ import Synchronization
 import TestSupport
 import TransferCommon
 
-/// The files that are sent, and every version that each of them has had.
+/// The files to send, with the digests of all versions of each file.
 final class SourceTree: Sendable {
-    /// Below which each file lies at its key.
+    /// Root directory; each file is at its key below it.
     let directory: URL
     private let partBytes: Int
     private let aside: URL
@@ -23,16 +23,16 @@ final class SourceTree: Sendable {
 
     func file(_ key: String) -> URL { directory.appending(path: key) }
 
-    /// All keys that ever had a file, with the digest of what it is now.
+    /// All keys with the digest of the present version.
     var present: [String: SHA256Digest] { versions.withLock { $0.compactMapValues(\.last) } }
 
-    /// Whether a file has ever been this.
+    /// Whether a file has ever had this content.
     func has(_ digest: SHA256Digest, under key: String) -> Bool {
         versions.withLock { $0[key]?.contains(digest) ?? false }
     }
 
-    /// Puts a file with new content there; in the place of the one that is there, at once.
-    /// - Returns: its size.
+    /// Creates a file, or atomically replaces it with new content.
+    /// - Returns: size in bytes.
     @discardableResult
     func write(_ key: String, using generator: inout SeededGenerator) throws -> Int {
         let content = SeededFile(
@@ -41,7 +41,7 @@ final class SourceTree: Sendable {
         let new = aside.appending(path: UUID().uuidString)
         try content.write(to: new)
         let digest = try fileDigest(new)
-        // Before it can be seen.
+        // Record the version before it becomes visible.
         versions.withLock { $0[key, default: []].append(digest) }
         let place = file(key)
         try FileManager.default.createDirectory(
@@ -52,8 +52,8 @@ final class SourceTree: Sendable {
         return content.byteCount
     }
 
-    /// Adds some bytes at the end of a file, in one write.
-    /// - Returns: how many.
+    /// Appends bytes to a file in one write.
+    /// - Returns: number of bytes.
     func append(_ key: String, using generator: inout SeededGenerator) throws -> Int {
         let place = file(key)
         let copy = aside.appending(path: UUID().uuidString)
@@ -72,7 +72,8 @@ final class SourceTree: Sendable {
         return more.count
     }
 
-    /// Sizes as trees have them: mostly small, some empty, some around a part, a few of several.
+    /// Random sizes like those in real trees: mostly small, some empty, some near the part size, a few of several
+    /// parts.
     private func drawSize(_ generator: inout SeededGenerator) -> Int {
         switch Int.random(in: 0..<100, using: &generator) {
         case 0..<8: 0

@@ -2,20 +2,20 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// What is counted while a site is tortured.
+/// Counts the events of a torture run.
 final class Tally: Sendable {
-    /// Which program a process runs.
+    /// The program of a process.
     enum Role: String, CaseIterable, Sendable {
         case agent
         case gateway
     }
 
-    /// What a process was at when it was killed.
+    /// State of a process when it was killed.
     enum Phase: String, CaseIterable, Sendable {
-        /// A gateway that does not listen yet, an agent that is new and has told nothing yet.
+        /// A gateway that does not listen yet, or a new agent without output.
         case start = "at its start"
         case work = "at work"
-        /// Stopped (SIGSTOP) some time before.
+        /// The process was stopped by SIGSTOP before.
         case stop = "while stopped"
     }
 
@@ -26,7 +26,7 @@ final class Tally: Sendable {
 
     struct Counts: Sendable {
         var kills: [KillKey: Int] = [:]
-        /// How often each way of ending was seen that was no kill of ours, by role and words.
+        /// Number of endings not caused by a kill, by program and kind.
         var endings: [String: Int] = [:]
         var starts: [Role: Int] = [:]
         var pauses = 0
@@ -34,22 +34,22 @@ final class Tally: Sendable {
         var batches = 0
         var files = 0
         var fileBytes = 0
-        /// Files that were changed while they were being sent.
+        /// Files that changed while they were being sent.
         var changes = 0
-        /// Objects that were compared with their files before the end.
+        /// Objects compared with their files before the end.
         var looks = 0
-        /// What the link has carried towards gateways, framing and all.
+        /// Bytes carried towards gateways, including framing.
         var linkBytes = 0
-        /// Connections that the link cut.
+        /// Connections cut by the link.
         var cuts = 0
-        /// What `uploads clean` had to clear away at the end.
+        /// Unfinished uploads removed by `uploads clean` at the end.
         var cleaned = 0
         var violations: [String] = []
 
         var killCount: Int { kills.values.reduce(0, +) }
     }
 
-    /// The name of what is tortured, for its lines.
+    /// Name of the torture run in its output.
     let name: String
     private let counts = Mutex(Counts())
 
@@ -63,13 +63,13 @@ final class Tally: Sendable {
         counts.withLock { change(&$0) }
     }
 
-    /// Something that must never be, and was. It is told at once, and again at the end.
+    /// Records a violation of an invariant. Prints it now and again at the end.
     func violation(_ text: String) {
         counts.withLock { $0.violations.append(text) }
         say("VIOLATION \(name): \(text)")
     }
 
-    /// How far it has come, in one line.
+    /// The progress in one line.
     func progress(of killsWanted: Int) -> String {
         let counts = current
         return
@@ -78,7 +78,7 @@ final class Tally: Sendable {
     }
 }
 
-/// Prints a line at once, also where nobody watches a terminal.
+/// Prints a line without buffering, also if the output is not a terminal.
 func say(_ line: String) {
     FileHandle.standardOutput.write(Data((line + "\n").utf8))
 }

@@ -2,8 +2,8 @@ import Foundation
 import S3Servers
 import TestSupport
 
-/// Kills real agents and gateways while they send a tree over a bad link, and says what came of it; exit status 1 where
-/// something was wrong.
+/// Kills real agents and gateways while they send a tree over a faulty link, and prints the results. Exit code 1 if any
+/// violation occurred.
 @main
 enum TortureProgram {
     static let usage = """
@@ -20,7 +20,7 @@ enum TortureProgram {
         var keeps = false
     }
 
-    /// Reads the flags and does what they ask for.
+    /// Parses the options and runs the torture.
     static func main() async {
         guard let options = options() else {
             say(usage)

@@ -3,7 +3,7 @@ import SeededRandom
 import Synchronization
 import TestSupport
 
-/// A program that is started again and again, and may be stopped or killed at any moment of its life.
+/// A program that is restarted repeatedly and may be stopped or killed at any time.
 final class Victim: Sendable {
     private struct State {
         var generator: SeededGenerator
@@ -11,26 +11,26 @@ final class Victim: Sendable {
         var startedAt = ContinuousClock.now
         var isReady = false
         var isStopped = false
-        /// Set once it is killed: what it was at.
+        /// State of the process when it was killed; `nil` if it was not.
         var killedIn: Tally.Phase?
-        /// How long the last start took, for kills during the next one.
+        /// Duration of the last start, used for timing kills during the next start.
         var startDuration = Duration.milliseconds(60)
         var isSpared = false
     }
 
-    /// How a process has ended.
+    /// How a process ended.
     enum Ending: Equatable {
         case killed
         case exited(Int32)
-        /// By a signal that nobody here sent.
+        /// Ended by a signal that this program did not send.
         case crashed(signal: Int32)
-        /// It did not end in time, and was killed.
+        /// Did not end in time, and was killed.
         case hung
     }
 
-    /// Of 100 starts, so many are cut short.
+    /// Percentage of starts that are interrupted by a kill.
     private static let startKillPercent = 11
-    /// What an agent needs to read its home and begin to connect, on a busy machine.
+    /// Time that an agent needs to read its home and start connecting on a busy machine.
     private static let agentStartMax = Duration.milliseconds(250)
     /// Longer than any upload of a batch takes under faults.
     private static let lifeMax = Duration.seconds(400)
@@ -59,8 +59,8 @@ final class Victim: Sendable {
     /// Runs one process of the program to its end.
     ///
     /// - Parameters:
-    ///   - isReady: told every line of its standard output; true for the one with which its start is over.
-    ///   - onReady: told that line.
+    ///   - isReady: called with each line of standard output; true for the line that ends the start.
+    ///   - onReady: called with that line.
     func run(
         _ arguments: [String], isReady: @escaping @Sendable (String) -> Bool = { _ in true },
         onReady: @escaping @Sendable (String) async throws -> Void = { _ in }
@@ -68,7 +68,7 @@ final class Victim: Sendable {
         let program = try await Program.start(executable, arguments, environment: environment)
         began(program)
         let readiness = Task {
-            // Fails where the process ends without becoming ready, which its ending tells.
+            // Fails if the process ends before it is ready; the ending shows that.
             guard let line = try? await program.waitForLine(of: .standardOutput, within: Self.lifeMax, where: isReady)
             else { return }
             self.state.withLock { state in
@@ -107,7 +107,7 @@ final class Victim: Sendable {
     private func end(of program: Program) async -> Ending {
         let status: Program.ExitStatus
         do {
-            // A gateway lives until it is told to end.
+            // A gateway runs until it is terminated.
             status = try await program.waitForExit(within: role == .gateway ? .seconds(86_400) : Self.lifeMax)
         } catch {
             program.kill(SIGKILL)
@@ -140,17 +140,17 @@ final class Victim: Sendable {
         }
     }
 
-    /// Kills the process of now.
+    /// Kills the present process.
     ///
-    /// - Parameter program: only if it is this one.
-    /// - Returns: whether there was one.
+    /// - Parameter program: kill only this process, if given.
+    /// - Returns: whether a process was killed.
     @discardableResult
     func kill(_ program: Program? = nil) -> Bool {
         state.withLock { state in
             guard let running = state.program, program == nil || running === program, state.killedIn == nil,
                 running.exitStatus == nil, !state.isSpared || state.isStopped
             else { return false }
-            // An agent without a link may be long at work before it has anything to tell.
+            // Without a link an agent may work for long before its first output.
             let isOld = role == .agent && ContinuousClock.now - state.startedAt > Self.agentStartMax
             state.killedIn = state.isStopped ? .stop : state.isReady || isOld ? .work : .start
             running.kill(SIGKILL)
@@ -158,7 +158,7 @@ final class Victim: Sendable {
         }
     }
 
-    /// Stops the process of now, or lets it go on.
+    /// Stops or resumes the present process.
     func setStopped(_ isStopped: Bool) {
         state.withLock { state in
             guard let running = state.program, state.isStopped != isStopped, !isStopped || !state.isSpared else {
@@ -169,18 +169,18 @@ final class Victim: Sendable {
         }
     }
 
-    /// From now on nobody is killed or stopped here, or everybody again.
+    /// Protects the process from kills and stops, or ends this protection.
     func spare(_ isSpared: Bool = true) {
         state.withLock { $0.isSpared = isSpared }
     }
 
-    /// Asks the process of now to end.
+    /// Asks the present process to exit.
     func terminate() {
         state.withLock { $0.program?.kill(SIGTERM) }
     }
 }
 
-/// What the processes of a site printed, kept where something was wrong.
+/// The output of a site's processes, kept if something was wrong.
 struct Log: Sendable {
     let directory: URL
     private let lock = LogLock()
@@ -196,7 +196,7 @@ struct Log: Sendable {
     }
 }
 
-/// One writer at a time.
+/// Allows one writer at a time.
 private final class LogLock: Sendable {
     private let mutex = Mutex(())
 
@@ -212,8 +212,8 @@ private final class LogLock: Sendable {
     }
 }
 
-/// Lets time pass: a torturer's moments are drawn, not waited for.
+/// Waits for a random time. Here the sleep itself is the purpose.
 func pause(_ duration: Duration) async {
-    // Cancelled while asleep: whoever waits looks for himself.
+    // Cancellation ends the sleep early; the caller checks for it.
     try? await Task.sleep(for: duration)
 }

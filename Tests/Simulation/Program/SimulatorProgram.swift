@@ -20,11 +20,19 @@ enum SimulatorProgram {
             switch flag {
             case "--trace": traces = true
             case "--shrink": shrinks = true
-            case "--seeds": seeds = number(arguments.next(), seeds)
-            case "--from": from = number(arguments.next(), from)
-            case "--seed": one = number(arguments.next(), 1)
+            case "--seeds", "--from", "--seed":
+                guard let number = arguments.next().flatMap(UInt64.init) else { return finish(usage, status: 64) }
+                switch flag {
+                case "--seeds": seeds = number
+                case "--from": from = number
+                default: one = number
+                }
             case "--crashes": return crashEverywhere()
-            case "--canary": canary = arguments.next().flatMap(Canary.init(rawValue:))
+            case "--canary":
+                guard let known = arguments.next().flatMap(Canary.init(rawValue:)) else {
+                    return finish(usage, status: 64)
+                }
+                canary = known
             default: return finish(usage, status: 64)
             }
         }
@@ -33,9 +41,5 @@ enum SimulatorProgram {
         } else {
             runMany(from: from, count: seeds, canary)
         }
-    }
-
-    private static func number(_ text: String?, _ otherwise: UInt64) -> UInt64 {
-        text.flatMap(UInt64.init) ?? otherwise
     }
 }

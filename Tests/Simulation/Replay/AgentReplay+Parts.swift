@@ -112,7 +112,7 @@ extension AgentReplay {
         return true
     }
 
-    /// Lets time pass in which nothing begins and nothing that was put off is offered again.
+    /// Lets time pass in which nothing begins and nothing that was deferred is offered again.
     func pause(_ duration: Duration) throws {
         // What has to wait for as long as the pause may be sent at its very end.
         let end = min(duration, .milliseconds(5))
@@ -120,10 +120,10 @@ extension AgentReplay {
         let early = sent.first { sent in
             guard let part = sent.part else { return sent.frame?.type != .complete }
             let slot = SlotPlace(connection: sent.connection, slot: sent.slot)
-            return putOff.contains(PartPlace(slot: slot, part: part))
+            return deferred.contains(PartPlace(slot: slot, part: part))
         }
         if let early { throw failure("the agent sent \(early.what) in a pause") }
-        putOff = []
+        deferred = []
         schedule.run(for: end)
     }
 
@@ -133,12 +133,12 @@ extension AgentReplay {
         case .stored: try expectNoMoreData(at: place)
         case .error:
             try expectNoMoreData(at: place)
-            putOff.insert(place)
+            deferred.insert(place)
         case .partDecision(let decision):
             switch decision.decision {
             case .send, .have: break
             case .later:
-                putOff.insert(place)
+                deferred.insert(place)
                 sent.removeAll { isAbout(place, $0) && $0.frame == nil }  // Sent ahead: the gateway discards it.
             case .no: sent.removeAll { isAbout(place, $0) && $0.frame == nil }
             }

@@ -75,8 +75,8 @@ final class AgentReplay {
     var named: [PartPlace: (digest: SHA256Digest, decision: PartDecision.Decision)] = [:]
     /// What the agent may send.
     var credit = AgentCredit()
-    /// Parts that the gateway has put off, as the agent's slots have them.
-    var putOff: Set<PartPlace> = []
+    /// Parts that the gateway has deferred, as the agent's slots have them.
+    var deferred: Set<PartPlace> = []
     /// The receipts of the lines, and what their signatures are of.
     var receipts = ReceiptLedger()
     let signed = SignedStatements()

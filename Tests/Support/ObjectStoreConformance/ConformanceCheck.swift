@@ -1,11 +1,11 @@
 package import ObjectStore
 
-/// One thing that every store must do.
+/// One rule that every store must keep.
 ///
-/// A check throws what it finds wrong, so it runs under any test library or none. It uses keys of its own below the
-/// given prefix and leaves no unfinished upload behind where it succeeds.
+/// A check throws the violation that it finds, so it runs in any test library or in none. It uses keys of its own
+/// below the given prefix, and leaves no unfinished upload behind if it succeeds.
 package struct ConformanceCheck: Sendable, CustomStringConvertible {
-    /// A statement about the store.
+    /// The rule, as a statement about the store.
     package let name: String
     private let body: @Sendable (StoreUnderTest) async throws -> Void
 
@@ -16,20 +16,20 @@ package struct ConformanceCheck: Sendable, CustomStringConvertible {
 
     package var description: String { name }
 
-    /// Throws a `ConformanceFailure`, or what the store threw where it should not have.
+    /// Throws a `ConformanceFailure`, or an error that the store threw unexpectedly.
     package func run(on store: StoreUnderTest) async throws {
         try await body(store)
     }
 
-    /// Every check there is.
+    /// All checks.
     package static let all = objects + bodies + uploads + completions + listings + records
 }
 
-/// A store and what is already known to be wrong with it.
+/// A store and its known deviations.
 package struct StoreUnderTest: Sendable {
     package let store: any ObjectStore
     package let deviations: Set<StoreDeviation>
-    /// Before every key, so that a bucket can be used again.
+    /// Prefix of every key, so that a bucket can be used again.
     package let keyPrefix: String
 
     package init(_ store: any ObjectStore, deviations: Set<StoreDeviation> = [], keyPrefix: String) {
@@ -47,60 +47,60 @@ package struct StoreUnderTest: Sendable {
     }
 }
 
-/// What a store does otherwise than it should. Where an entry is named, the checks assert the wrong behaviour, so that
-/// they fail as soon as the store mends its ways and the entry has to go.
+/// A known deviation of a store from the rules. For a listed deviation the checks assert the wrong behaviour, so that
+/// they fail as soon as the store is corrected and the entry must go.
 package enum StoreDeviation: String, CaseIterable, Sendable {
-    /// A key cannot stand beside one that goes on from it with a slash; it is refused as `.keyUnsupported`.
+    /// A key cannot exist beside one that continues it after a slash; the store refuses it as `.keyUnsupported`.
     case keysCannotNest
-    /// The same, but an upload is begun, and only its completion refused as `.keyUnsupported`.
+    /// As `keysCannotNest`, but the upload begins and only its completion is refused as `.keyUnsupported`.
     case nestedUploadsRefusedLate
-    /// A body with another digest than was offered is stored. `StoreLimits.checksPartDigests` says so.
+    /// The store keeps a body with another digest than offered. `StoreLimits.checksPartDigests` says so.
     case digestsUnchecked
-    /// `putObject` with `ifAbsent` replaces. `StoreLimits.conditions` says so.
+    /// `putObject` with `ifAbsent` replaces an object. `StoreLimits.conditions` says so.
     case putIgnoresIfAbsent
-    /// `putObject` with `ifMatch` replaces whatever is there. `StoreLimits.conditions` says so.
+    /// `putObject` with `ifMatch` replaces any object. `StoreLimits.conditions` says so.
     case putIgnoresIfMatch
-    /// `completeUpload` with `ifAbsent` replaces. `StoreLimits.conditions` says so.
+    /// `completeUpload` with `ifAbsent` replaces an object. `StoreLimits.conditions` says so.
     case completeIgnoresIfAbsent
-    /// `completeUpload` with `ifMatch` replaces whatever is there. `StoreLimits.conditions` says so.
+    /// `completeUpload` with `ifMatch` replaces any object. `StoreLimits.conditions` says so.
     case completeIgnoresIfMatch
-    /// Completing takes all parts that were uploaded or none: a list that lacks one is `.invalidParts`.
+    /// Completion needs all uploaded parts: a list that lacks one is `.invalidParts`.
     case completeNeedsAllParts
-    /// A part that has been uploaded cannot be uploaded again.
+    /// An uploaded part cannot be uploaded again.
     case partsCannotBeReplaced
-    /// An upload can be reached under any key.
+    /// An upload can be accessed under any key.
     case uploadsIgnoreTheirKey
-    /// A part for an unknown upload is `.unavailable`, and its completion `.outcomeUnknown`.
+    /// Uploading a part to an unknown upload is `.unavailable`, and completing it `.outcomeUnknown`.
     case unknownUploadsFail
-    /// The date of an upload's creation is made up.
+    /// The store invents the creation dates of uploads.
     case uploadsMisdated
-    /// Summaries have no metadata.
+    /// Summaries contain no metadata.
     case metadataForgotten
     /// Objects made of parts have no evidence.
     case compositeEvidenceForgotten
-    /// Objects put at once have no evidence.
+    /// Objects written by one PutObject have no evidence.
     case partDigestForgotten
-    /// The store has compared no digest with an object's bytes: evidence is what a writer said, an MD5, or none.
+    /// The store has compared no digest with an object's bytes: evidence is a writer's claim, an MD5, or none.
     case evidenceUnchecked
 }
 
-/// What a check found.
+/// The violation that a check found.
 package struct ConformanceFailure: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// Checks a condition and otherwise throws what was expected.
+/// Throws a failure with this description unless the condition holds.
 func expect(_ condition: Bool, _ what: @autoclosure () -> String, line: Int = #line) throws {
     if !condition { throw ConformanceFailure(description: "\(what()) (line \(line))") }
 }
 
-/// The value, which must be there.
+/// Unwraps a value; throws a failure with this description if it is `nil`.
 func require<Value>(_ value: Value?, _ what: @autoclosure () -> String, line: Int = #line) throws -> Value {
     guard let value else { throw ConformanceFailure(description: "\(what()) (line \(line))") }
     return value
 }
 
-/// Checks that a call throws a `StoreError` for one of these reasons.
+/// Checks that a call throws a `StoreError` with one of these reasons.
 func expect<Value>(
     _ reasons: StoreError.Reason..., line: Int = #line, from call: () async throws -> Value
 ) async throws {

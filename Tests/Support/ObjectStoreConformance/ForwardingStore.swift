@@ -3,12 +3,12 @@ package import ObjectStore
 package import TransferCommon
 import WireProtocol
 
-/// A store that hands every call on to another: a test's own store says only what it does otherwise.
+/// A store that forwards every call to another one. A test's own store implements only the calls that differ.
 package protocol ForwardingStore: ObjectStore {
-    /// The kind of the other store.
+    /// The type of the other store.
     associatedtype Base: ObjectStore
 
-    /// The store that the calls go to.
+    /// The store that receives the calls.
     var base: Base { get }
 }
 

@@ -5,7 +5,7 @@ import TransferCommon
 import WireProtocol
 
 extension ConformanceCheck {
-    /// Lists of parts, and the clock that dates them.
+    /// Checks of part lists and of the clock that dates parts.
     package static let listings: [ConformanceCheck] = [
         ConformanceCheck("a list of parts tells number, size and ETag of each") { subject in
             let key = subject.key("listed")
@@ -25,7 +25,7 @@ extension ConformanceCheck {
             let count = min(1001, subject.store.limits.partsMax)
             let upload = try await subject.store.createUpload(key: key, metadata: subject.metadata())
             let part = SampleContent(byteCount: 3, seed: 411)
-            // Gaps, and not in order: neither may confuse the pages.
+            // Parts with gaps, uploaded out of order: neither may confuse the pages.
             let numbers = Array(stride(from: count, through: 1, by: -1))
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for (index, number) in numbers.enumerated() {
@@ -81,7 +81,7 @@ extension ConformanceCheck {
         },
     ]
 
-    /// Session records.
+    /// Checks of session records.
     package static let records: [ConformanceCheck] = [
         ConformanceCheck("a record comes back as it was written, replaced and removed") { subject in
             let name = try recordName(subject, "round-trip", session: 1)
@@ -123,7 +123,7 @@ extension ConformanceCheck {
     }
 }
 
-/// What agents compute of a file's parts.
+/// The root digest that an agent computes from a file's parts.
 func rootDigest(of contents: [SampleContent]) throws -> SHA256Digest {
     try RootDigest.of(try contents.map { try $0.digest })
 }

@@ -4,7 +4,7 @@ import TransferCommon
 import WireProtocol
 
 extension ConformanceCheck {
-    /// Whole objects: putting, looking, reading, keys.
+    /// Checks of whole objects: writing, looking up, reading, keys.
     static let objects: [ConformanceCheck] = [
         ConformanceCheck("an object comes back as it was put, whatever its size") { subject in
             for (index, byteCount) in [0, 1, 65_536, 1_000_001].enumerated() {
@@ -120,7 +120,7 @@ extension ConformanceCheck {
             try await subject.confirm(key, holds: new)
         },
         ConformanceCheck("keys are bytes, and every clean key works") { subject in
-            // The first two look alike and are different bytes.
+            // The first two names look alike and have different bytes.
             let names = [
                 "caf\u{E9}", "cafe\u{301}", "a b", "a%20b", "a+b", "q?x=1&y#z", "-dash", ".hidden", "名前", "tab\there",
                 "quote'\"", "back\\slash", "a=b;c", "deep/er/and/deeper/file.bin",
@@ -172,7 +172,7 @@ extension ConformanceCheck {
         },
     ]
 
-    /// Bodies that go wrong, in objects and parts alike.
+    /// Checks of faulty bodies of objects and parts.
     package static let bodies: [ConformanceCheck] = [
         ConformanceCheck("a body with another digest is refused and leaves the old object") { subject in
             let key = subject.key("wrong-digest")

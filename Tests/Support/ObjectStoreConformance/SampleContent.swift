@@ -6,11 +6,11 @@ import Synchronization
 import TransferCommon
 import WireProtocol
 
-/// Bytes that no other sample has, and how a body is made of them.
+/// Unique bytes of a test, and the bodies made of them.
 struct SampleContent {
     let bytes: [UInt8]
 
-    /// - Parameter seed: samples of different seeds differ in nearly every byte.
+    /// - Parameter seed: samples with different seeds differ in nearly every byte.
     init(byteCount: Int, seed: UInt64) {
         var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
         self.bytes = (0..<byteCount).map { _ in
@@ -25,7 +25,7 @@ struct SampleContent {
         get throws { try SHA256Digest.of(bytes) }
     }
 
-    /// In pieces of uneven sizes, one of them empty.
+    /// The bytes in buffers of uneven sizes, one of them empty.
     var buffers: [ByteBuffer] {
         var buffers = [ByteBuffer()]
         var rest = bytes[...]
@@ -38,7 +38,7 @@ struct SampleContent {
         return buffers
     }
 
-    /// The body as it should be.
+    /// A correct body.
     func body() throws -> ObjectBody {
         ObjectBody(buffers: buffers, digest: try digest, md5: try md5())
     }
@@ -53,14 +53,14 @@ struct SampleContent {
         ObjectBody(byteCount: byteCount, digest: try digest, bytes: BrokenSource(buffers: buffers, end: .normal))
     }
 
-    /// A body whose source gives half of the bytes and then does what `end` says.
+    /// A body whose source gives half of the bytes and then ends as `end` says.
     func half(then end: BrokenSource.End) throws -> ObjectBody {
         let half = ByteBuffer(bytes: bytes.prefix(bytes.count / 2))
         return ObjectBody(
             byteCount: UInt64(bytes.count), digest: try digest, bytes: BrokenSource(buffers: [half], end: end))
     }
 
-    /// `nil` where the library has no MD5.
+    /// `nil` if the cryptographic library has no MD5.
     func md5() throws -> MD5Digest? {
         guard var hasher = try? MD5Hasher() else { return nil }  // A library in FIPS mode has none.
         hasher.update(ByteBuffer(bytes: bytes))
@@ -68,7 +68,7 @@ struct SampleContent {
     }
 }
 
-/// A source of bytes that goes wrong.
+/// A faulty source of bytes.
 struct BrokenSource: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = any Error
@@ -76,7 +76,7 @@ struct BrokenSource: AsyncSequence, Sendable {
     enum End: Sendable {
         case normal
         case failure
-        /// Waits until the task is cancelled, having told that all before has been taken.
+        /// Calls `reached` when all earlier buffers were taken, then waits until the task is cancelled.
         case silence(reached: @Sendable () -> Void)
     }
 
@@ -98,7 +98,7 @@ struct BrokenSource: AsyncSequence, Sendable {
                 throw SourceError()
             case .silence(let reached):
                 reached()
-                // Longer than any test may last. Only cancelling ends it.
+                // Longer than any test may last. Only cancellation ends the wait.
                 try await Task.sleep(for: .seconds(3600))
                 return nil
             }
@@ -110,7 +110,7 @@ struct BrokenSource: AsyncSequence, Sendable {
     }
 }
 
-/// Runs a call, and cancels it when its body has given what it has.
+/// Runs a call and cancels it when its body has given all its bytes.
 func cancelled<Value: Sendable>(
     _ content: SampleContent, _ call: @escaping @Sendable (ObjectBody) async throws -> Value
 ) async throws -> Value {
@@ -123,12 +123,13 @@ func cancelled<Value: Sendable>(
 }
 
 extension StoreUnderTest {
-    /// The size of parts that checks use: the store's least, but not so small that nothing can go wrong within.
+    /// Part size in the checks: the store's smallest, but at least 10,000 bytes, so that faults within a part are
+    /// possible.
     var partBytes: Int {
         Int(max(store.limits.partBytesMin, 10_000))
     }
 
-    /// Metadata that no other call made.
+    /// Metadata with a new session id.
     func metadata() -> ObjectMetadata {
         var generator = SystemRandomNumberGenerator()
         return ObjectMetadata(
@@ -136,14 +137,14 @@ extension StoreUnderTest {
             modificationTime: ModificationTime(seconds: 1_700_000_000, nanoseconds: 123_456_789))
     }
 
-    /// Samples for the parts of one object: all but the last of `partBytes`.
+    /// Samples for the parts of one object: all but the last have `partBytes` bytes.
     func parts(count: Int, lastBytes: Int, seed: UInt64) -> [SampleContent] {
         (1...count).map { number in
             SampleContent(byteCount: number == count ? lastBytes : partBytes, seed: seed &* 1000 &+ UInt64(number))
         }
     }
 
-    /// Puts an object and returns its session.
+    /// Writes an object and returns the session id of its metadata.
     @discardableResult
     func put(_ content: SampleContent, key: String, condition: PutCondition = .none) async throws -> SessionID {
         let metadata = metadata()
@@ -151,7 +152,7 @@ extension StoreUnderTest {
         return metadata.sessionID
     }
 
-    /// Uploads one part and returns how it is named for completion.
+    /// Uploads one part and returns its entry for the completion.
     func upload(
         _ content: SampleContent, number: UInt32, key: String, upload: String
     ) async throws -> CompletedPart {
@@ -161,7 +162,7 @@ extension StoreUnderTest {
             number: number, size: UInt64(content.bytes.count), digest: try content.digest, etag: etag)
     }
 
-    /// Creates an upload and uploads these parts to it.
+    /// Creates an upload and uploads these parts.
     func begin(
         _ contents: [SampleContent], key: String, metadata: ObjectMetadata? = nil
     ) async throws -> (upload: String, parts: [CompletedPart]) {
@@ -173,7 +174,7 @@ extension StoreUnderTest {
         return (id, parts)
     }
 
-    /// The object's bytes, or `nil` where there is none.
+    /// The object's bytes, or `nil` if there is no object.
     func read(_ key: String) async throws -> [UInt8]? {
         guard let reader = try await store.readObject(key: key) else { return nil }
         var bytes: [UInt8] = []
@@ -182,7 +183,7 @@ extension StoreUnderTest {
         return bytes
     }
 
-    /// The key holds exactly this content, or nothing.
+    /// Checks that the key holds exactly this content, or no object for `nil`.
     func confirm(_ key: String, holds content: SampleContent?, line: Int = #line) async throws {
         let bytes = try await read(key)
         try expect(bytes == content?.bytes, "\(key) holds what it should", line: line)

@@ -2,7 +2,7 @@ package import ObjectStore
 package import TransferCommon
 import WireProtocol
 
-/// The calls on a store with keys as tests write them. What is no key is refused as a store refuses it.
+/// Store calls with keys as strings, for tests. An invalid key gives the store's error.
 extension ObjectStore {
     package func object(key: String) async throws(StoreError) -> ObjectSummary? {
         try await object(key: ObjectKey(key))

@@ -6,7 +6,7 @@ import TransferCommon
 import WireProtocol
 
 extension ConformanceCheck {
-    /// Uploads and their parts, before completion.
+    /// Checks of uploads and their parts before completion.
     static let uploads: [ConformanceCheck] = [
         ConformanceCheck("an unknown upload is nobody's, whatever its id looks like") { subject in
             let key = subject.key("unknown-upload")
@@ -98,7 +98,7 @@ extension ConformanceCheck {
         },
     ]
 
-    /// How uploads become objects.
+    /// Checks of completions.
     static let completions: [ConformanceCheck] = [
         ConformanceCheck("parts become the object in the order of their numbers") { subject in
             let key = subject.key("folder/completed")
@@ -135,7 +135,7 @@ extension ConformanceCheck {
             }
             try expect(try await subject.store.uploads(key: key).isEmpty, "no upload of the key is left")
             do {
-                // A store may remember, and then it must say the same.
+                // A store may remember the completion, and then it must give the same answer.
                 let again = try await subject.store.completeUpload(
                     key: key, upload: upload, parts: parts, size: size, condition: .none)
                 try expect(again.evidence == first.evidence, "the same evidence as the first time")

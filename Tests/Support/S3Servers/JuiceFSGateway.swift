@@ -1,30 +1,30 @@
 import Foundation
 import TestSupport
 
-/// JuiceFS's gateway, a MinIO of 2021 before a file system in a database and a folder. It checks signatures and
-/// digests as S3 does.
+/// JuiceFS's gateway: a MinIO of 2021 in front of a file system that keeps its data in a database and a folder. It
+/// checks signatures and digests as S3 does.
 package struct JuiceFSGateway: Sendable {
-    /// What it keeps of an object beside the bytes.
+    /// What the gateway keeps of an object besides the bytes.
     package enum Memory: String, CaseIterable, Sendable {
         /// Neither ETag nor metadata.
         case none
-        /// Both: `--keep-etag --object-meta`.
+        /// ETag and metadata: `--keep-etag --object-meta`.
         case full
     }
 
     private let program: Executable
-    /// Holds the volume.
+    /// The folder of the volume.
     private let directory: URL
     private let memory: Memory
     private let port: Int
-    /// What its one user has to know.
+    /// The secret of its only user.
     package var secretAccessKey: String
 
     private static let accessKeyID = "sluice-tests"
     private static let secretAccessKey = "a secret of these tests"
     private static let bucket = "volume"
 
-    /// Runs a gateway on an empty volume, and stops it for sure.
+    /// Runs a gateway on an empty volume and always stops it.
     package static func withServer<Success>(
         _ memory: Memory, _ body: (S3Server) async throws -> Success
     ) async throws -> Success {
@@ -45,7 +45,7 @@ package struct JuiceFSGateway: Sendable {
         }
     }
 
-    /// Runs the gateway on what its volume holds: the first time, or again after it was stopped or killed.
+    /// Runs the gateway on its volume: for the first time, or again after it was stopped or killed.
     package func withServer<Success>(_ body: (S3Server) async throws -> Success) async throws -> Success {
         let path = directory.path(percentEncoded: false)
         var arguments = [
@@ -56,7 +56,7 @@ package struct JuiceFSGateway: Sendable {
         arguments += [Self.database(in: path), "127.0.0.1:\(port)"]
         return try await withProgram(program, arguments, environment: environment, workingDirectory: directory) {
             running in
-            // Until then it refuses what it will accept later.
+            // Before this line the gateway refuses requests that it accepts later.
             try await running.waitForLine { $0.contains("IAM initialization complete") }
             try await waitUntilReachable(port: port, program: running)
             return try await body(

@@ -2,21 +2,21 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A proxy before an HTTP server that does some requests a harm.
+/// A proxy in front of an HTTP server that disturbs some requests.
 package final class MeddlingProxy: Sendable {
-    /// What is done to a request.
+    /// How the proxy disturbs a request.
     package enum Harm: Sendable {
-        /// It is carried out, and the client's connection ends instead of saying so.
+        /// The server executes the request, and the proxy closes the client's connection instead of answering.
         case losesAnswer
-        /// A byte of its body arrives as another.
+        /// The proxy changes one byte of the request's body.
         case flipsByte
     }
 
-    /// `http://127.0.0.1:<port>`
+    /// The address `http://127.0.0.1:<port>`.
     package let endpoint: String
     fileprivate let state: ProxyState
 
-    /// Requests that came to harm.
+    /// Number of disturbed requests.
     package var harmCount: Int { state.count.withLock { $0 } }
 
     fileprivate init(port: Int, state: ProxyState) {
@@ -27,9 +27,10 @@ package final class MeddlingProxy: Sendable {
     /// Runs a proxy.
     ///
     /// - Parameters:
-    ///   - upstreamPort: the server's, on this machine.
-    ///   - countMax: how many requests come to harm at the most.
-    ///   - harms: told a request's first line, such as `POST /bucket/key?uploadId=1 HTTP/1.1`.
+    /// - upstreamPort: the server's port on this machine.
+    /// - countMax: most requests that the proxy disturbs.
+    /// - harms: receives a request's first line, such as `POST /bucket/key?uploadId=1 HTTP/1.1`; returns whether to
+    ///   disturb the request.
     package static func withProxy<Success>(
         upstreamPort: Int, _ harm: Harm = .losesAnswer, countMax: Int = 1,
         harms: @escaping @Sendable (Substring) -> Bool,
@@ -73,7 +74,7 @@ private final class ProxyState: Sendable {
         self.harms = harms
     }
 
-    /// Whether what begins with these bytes is to come to harm. Clients write a request's head at once, so a
+    /// Whether to disturb the request that begins with these bytes. Clients write a request's head at once, so a
     /// request line never begins in the middle of a read.
     func takes(_ buffer: ByteBuffer) -> Bool {
         guard let head = buffer.getString(at: buffer.readerIndex, length: min(buffer.readableBytes, 2_048)),
@@ -87,14 +88,14 @@ private final class ProxyState: Sendable {
     }
 }
 
-/// The client's end of one connection.
+/// The client's side of one connection.
 private final class ClientSide: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let state: ProxyState
     private var server: (any Channel)?
-    /// What is still to be done to the request under way.
+    /// The disturbance that the current request still needs.
     private var harm: MeddlingProxy.Harm?
 
     init(state: ProxyState) {
@@ -148,7 +149,7 @@ private final class ClientSide: ChannelInboundHandler {
         server?.close(promise: nil)
     }
 
-    /// Called with what the server answers.
+    /// Handles a piece of the server's answer.
     func answered(_ buffer: ByteBuffer, to client: any Channel) {
         if harm == .losesAnswer {
             client.close(promise: nil)
@@ -158,7 +159,7 @@ private final class ClientSide: ChannelInboundHandler {
     }
 }
 
-/// The server's end.
+/// The server's side of one connection.
 private final class ServerSide: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 

@@ -1,10 +1,11 @@
 import TestSupport
 
-/// moto, which imitates AWS in memory. It checks neither signatures nor digests, but knows conditions and checksums.
+/// moto, which imitates AWS in memory. It checks neither signatures nor digests, but supports conditions and
+/// checksums.
 package enum MotoServer {
     private static let bucket = "bucket"
 
-    /// Runs a server with one bucket, and stops it for sure.
+    /// Runs a server with one bucket and always stops it.
     package static func withServer<Success>(_ body: (S3Server) async throws -> Success) async throws -> Success {
         let moto = try Executable.tool("moto_server")
         return try await withProgram(moto, ["--host", "127.0.0.1", "--port", "0"]) { program in
@@ -21,7 +22,7 @@ package enum MotoServer {
         }
     }
 
-    /// The same over TLS.
+    /// Runs the same server over TLS.
     package static func withServer<Success>(
         certificate: ServerCertificate, _ body: (S3Server) async throws -> Success
     ) async throws -> Success {
@@ -49,7 +50,7 @@ package enum MotoServer {
         }
     }
 
-    /// It takes the region from the signature and verifies nothing.
+    /// moto takes the region from the signature and does not verify the signature.
     private static func bucketRequest(port: Int) -> String {
         [
             "PUT /\(bucket) HTTP/1.1", "Host: 127.0.0.1:\(port)", "Content-Length: 0", "Connection: close",

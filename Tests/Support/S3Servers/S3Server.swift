@@ -2,19 +2,19 @@ import NIOCore
 import NIOPosix
 package import TestSupport
 
-/// A real server that speaks S3, running for the time of a test.
+/// A real S3 server that runs during a test.
 ///
-/// Its program is one that `make deps-tools` installs. A test that lacks it fails and is not skipped.
+/// `make deps-tools` installs its program. A test without the program fails and is not skipped.
 package struct S3Server: Sendable {
-    /// `http://127.0.0.1:<port>`, or over TLS `https://localhost:<port>`.
+    /// The address `http://127.0.0.1:<port>`, or over TLS `https://localhost:<port>`.
     package let endpoint: String
     package let accessKeyID: String
     package let secretAccessKey: String
-    /// One that exists.
+    /// The name of an existing bucket.
     package let bucket: String
-    /// For tests that stop or kill it.
+    /// The server's process, for tests that stop or kill it.
     package let program: Program
-    /// To run it again on the same volume; `nil` where it is another kind of server.
+    /// The gateway that can run again on the same volume; `nil` for another kind of server.
     package let juiceFS: JuiceFSGateway?
 
     package init(
@@ -30,12 +30,12 @@ package struct S3Server: Sendable {
     }
 }
 
-/// A server did not come up.
+/// A server failed to start.
 package struct S3ServerFailure: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// Waits until a port of this machine accepts connections. Nobody tells when it does, so it is tried.
+/// Waits until a port of this machine accepts connections, by repeated attempts, because no event reports it.
 func waitUntilReachable(port: Int, program: Program) async throws {
     try await withDeadline(.seconds(30), "port \(port) to be open", detail: { program.transcript }) {
         while true {
@@ -47,14 +47,14 @@ func waitUntilReachable(port: Int, program: Program) async throws {
                     .connect(host: "127.0.0.1", port: port).get()
                 return try await channel.close()
             } catch let error where error is NIOConnectionError || error is IOError {
-                // Not yet, and nothing tells when.
+                // The port is not open yet, and no event reports when it is.
                 try await Task.sleep(for: .milliseconds(20))
             }
         }
     }
 }
 
-/// Sends a request as it is written and returns the answer up to the end of the connection.
+/// Sends the text of a request and returns the answer up to the end of the connection.
 func exchange(_ request: String, port: Int) async throws -> String {
     let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .connect(host: "127.0.0.1", port: port) { channel in

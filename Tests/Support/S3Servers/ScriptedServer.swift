@@ -6,11 +6,11 @@ import Synchronization
 /// A request as a scripted server received it.
 package struct ScriptedRequest: Sendable {
     package let method: String
-    /// Path and query as they stood on the wire.
+    /// Path and query as received.
     package let target: String
-    /// Names in lower case.
+    /// Names are in lower case.
     package let headers: [String: String]
-    /// Empty where the answer was given before the body came.
+    /// Empty if the answer was given before the body arrived.
     package let body: [UInt8]
 
     /// The same request with another body.
@@ -19,45 +19,45 @@ package struct ScriptedRequest: Sendable {
     }
 }
 
-/// What a scripted server does with a request.
+/// How a scripted server reacts to a request.
 package indirect enum ScriptedAnswer: Sendable {
-    /// A whole answer.
+    /// A complete answer.
     case answer(status: Int, headers: [(name: String, value: String)] = [], body: String = "")
-    /// The same with a body that is no text.
+    /// A complete answer with a binary body.
     case data(status: Int, headers: [(name: String, value: String)] = [], body: ByteBuffer)
-    /// Bytes as they are, and then the end of the connection: for answers that break off.
+    /// These bytes, then the end of the connection: for incomplete answers.
     case bytes(String)
-    /// The head of a good answer and a space every now and then, as a store does that has much to do, and then a body.
+    /// The head of a successful answer, a space at intervals, as a busy store sends, and then a body.
     case afterSpaces(count: Int, every: Duration, body: String)
-    /// The end of the connection and nothing else.
+    /// The end of the connection without an answer.
     case hangUp
-    /// The same without a farewell: the client's system says that the connection was reset.
+    /// As `hangUp`, but with a TCP reset.
     case reset
-    /// Another one when somebody has decided on it: the closure is given what to call, once.
+    /// An answer that is chosen later: the closure receives a function that it must call once.
     case deferred(@Sendable (@escaping @Sendable (ScriptedAnswer) -> Void) -> Void)
-    /// As an early answer: another one as soon as so many bytes of the body have come.
+    /// For an early answer: this answer after so many bytes of the body have arrived.
     case afterBodyBytes(Int, ScriptedAnswer)
-    /// Another one after a while.
+    /// This answer after a delay.
     case delayed(Duration, ScriptedAnswer)
-    /// Nothing, until the client gives up.
+    /// No answer until the client gives up.
     case silence
-    /// The same, and nothing more is read of the connection, so that what is sent stays with the client.
+    /// As `silence`, and the server stops reading, so that the client's bytes stay with the client.
     case stopReading
 }
 
-/// An HTTP server that answers what a test tells it to, for answers that no real server gives when it is asked.
+/// An HTTP server with answers from a test, for answers that no real server gives on request.
 package final class ScriptedServer: Sendable {
-    /// Answers a whole request.
+    /// Answers a complete request.
     package typealias Script = @Sendable (ScriptedRequest) -> ScriptedAnswer
-    /// Answers a request without waiting for its body, or does not.
+    /// Answers a request before its body; `nil` waits for the body.
     package typealias EarlyScript = @Sendable (ScriptedRequest) -> ScriptedAnswer?
 
-    /// `http://127.0.0.1:<port>`
+    /// The address `http://127.0.0.1:<port>`.
     package let endpoint: String
     private let log: Mutex<[ScriptedRequest]>
     private let keepsLog: Bool
 
-    /// All that have been answered, in that order. Empty where the server keeps none.
+    /// All answered requests in that order. Empty if the server keeps no log.
     package var requests: [ScriptedRequest] { log.withLock { $0 } }
 
     private init(port: Int, keepsLog: Bool) {
@@ -73,9 +73,9 @@ package final class ScriptedServer: Sendable {
     /// Runs a server.
     ///
     /// - Parameters:
-    ///   - keepsLog: `requests` is kept, with all bodies.
-    ///   - early: asked as soon as a request's headers have come; `nil` waits for the body.
-    ///   - script: asked otherwise, when the whole request has come.
+    /// - keepsLog: whether `requests` keeps the requests with all bodies.
+    /// - early: called after a request's headers; `nil` waits for the body.
+    /// - script: called with the complete request if `early` returned `nil`.
     package static func withServer<Success>(
         keepsLog: Bool = true, early: @escaping EarlyScript = { _ in nil }, _ script: @escaping Script,
         _ body: (ScriptedServer) async throws -> Success
@@ -104,7 +104,7 @@ package final class ScriptedServer: Sendable {
     }
 }
 
-/// Connections are made before there is a server to tell of.
+/// Holds the server for its connections: the port opens before the `ScriptedServer` exists.
 private final class ServerHolder: Sendable {
     let server = Mutex<ScriptedServer?>(nil)
 }
@@ -118,7 +118,7 @@ private final class ScriptHandler: ChannelInboundHandler {
     private let script: ScriptedServer.Script
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
-    /// What is answered once the body has so many bytes.
+    /// The answer that is sent once the body has so many bytes.
     private var waiting: (bytes: Int, answer: ScriptedAnswer)?
 
     init(

@@ -1,20 +1,20 @@
 package import Foundation
 import TestSupport
 
-/// A server's certificate, and the authority of its own that has signed it, made with the `openssl` program.
+/// A server's certificate and the private authority that signed it, made with the `openssl` program.
 package struct ServerCertificate: Sendable {
     private let directory: URL
 
-    /// PEM files.
+    /// Paths of PEM files.
     package var authorityPath: String { path("authority.crt") }
     package var certificatePath: String { path("server.crt") }
     package var keyPath: String { path("server.key") }
 
-    /// Makes one.
+    /// Makes an authority and a certificate.
     ///
     /// - Parameters:
-    ///   - directory: an empty one that exists.
-    ///   - names: as a configuration file has them (`DNS:localhost,IP:127.0.0.1`).
+    /// - directory: an existing empty directory.
+    /// - names: in the form of a configuration file (`DNS:localhost,IP:127.0.0.1`).
     package static func make(in directory: URL, names: String = "DNS:localhost") async throws -> ServerCertificate {
         let made = ServerCertificate(directory: directory)
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]

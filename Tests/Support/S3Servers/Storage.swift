@@ -3,26 +3,26 @@ import TestSupport
 package import TransferCommon
 import WireProtocol
 
-/// What a site's objects are kept in.
+/// The kind of storage for a site's objects.
 package enum StorageKind: String, CaseIterable, Sendable {
-    /// The embedded store.
+    /// The embedded store (FileStore).
     case directory
-    /// An S3 server that forgets ETag and metadata of a finished object.
+    /// An S3 server that does not keep a finished object's ETag and metadata.
     case juiceFS
-    /// One that remembers both.
+    /// An S3 server that keeps both.
     case juiceFSWithETags
-    /// One that knows conditions and metadata, and checks nothing.
+    /// An S3 server that supports conditions and metadata, and checks nothing.
     case moto
-    /// The same, taken for AWS, and so asked to keep the SHA-256 of every part and of the whole.
+    /// moto with the provider setting for AWS, which asks it to keep the SHA-256 of every part and object.
     case motoAsAWS
-    /// The first moto, over TLS with an authority of its own.
+    /// moto as in `moto`, over TLS with a private authority.
     case motoOverTLS
 
-    /// The two that every way of being cut short is tried on.
+    /// The two kinds on which the tests try every interruption.
     package static let usual: [StorageKind] = [.directory, .juiceFS]
     package static let s3: [StorageKind] = [.juiceFS, .juiceFSWithETags, .moto, .motoAsAWS]
 
-    /// Runs `body` with an empty one of this kind below a directory, and stops its server, if it has one.
+    /// Runs `body` with an empty storage of this kind below a directory, and stops its server, if it has one.
     package func with(in directory: URL, _ body: (any Storage) async throws -> Void) async throws {
         switch self {
         case .directory:
@@ -51,35 +51,35 @@ package enum StorageKind: String, CaseIterable, Sendable {
     }
 }
 
-/// Where a site's objects are, looked at without Sluice.
+/// The storage of a site's objects, accessed without Sluice.
 package protocol Storage: Sendable {
-    /// The smallest part that it takes, which is what tests use.
+    /// The smallest part size in bytes, which the tests use.
     var partBytes: Int { get }
 
-    /// What tells a gateway's command of it.
+    /// Command-line options of a gateway for this storage.
     var options: [String] { get }
 
-    /// What a gateway finds in its environment.
+    /// Environment variables of a gateway for this storage.
     var environment: [String: String] { get }
 
-    /// The digest of the object under the key, or `nil` where there is none.
+    /// The digest of the object under the key, or `nil` if there is none.
     func digest(of key: String) async throws -> SHA256Digest?
 
-    /// Hands every object below a prefix (empty, or ending in a slash) to `body`: by key, a file with its bytes. The
-    /// gateways' own are left out.
+    /// Calls `body` with a file for every object below a prefix (empty, or ending in a slash), by key. Leaves out the
+    /// gateways' own objects.
     func withObjects<Success>(below prefix: String, _ body: ([String: URL]) throws -> Success) async throws -> Success
 
-    /// Puts a file under a key, as a writer does that knows nothing of Sluice.
+    /// Writes a file under a key, as a program without Sluice does.
     func put(_ file: URL, key: String) async throws
 
-    /// What is left of unfinished uploads: the uploads themselves, records, staged files.
+    /// The remains of unfinished uploads: uploads, records, staged files.
     func unfinished() async throws -> [String]
 
-    /// Removes all unfinished uploads, as an operator or a rule of the store does behind a gateway's back.
+    /// Removes all unfinished uploads without a gateway, as an operator or a lifecycle rule does.
     func purgeUploads() async throws
 }
 
-/// A directory that the embedded store keeps.
+/// A directory of the embedded store.
 package struct DirectoryStorage: Storage {
     package let directory: URL
 
@@ -100,7 +100,7 @@ package struct DirectoryStorage: Storage {
     }
 
     package func put(_ file: URL, key: String) throws {
-        // In one step, so that nobody sees half of it.
+        // Rename the file into place, so that no reader sees half of it.
         let made = directory.appending(path: "another-writers-\(UUID().uuidString)")
         try FileManager.default.copyItem(at: file, to: made)
         guard rename(made.path(percentEncoded: false), directory.appending(path: key).path(percentEncoded: false)) == 0
@@ -117,21 +117,21 @@ package struct DirectoryStorage: Storage {
     package func purgeUploads() throws {
         let uploads = directory.appending(path: ".sluice/uploads")
         for upload in try FileManager.default.contentsOfDirectory(at: uploads, includingPropertiesForKeys: nil) {
-            // In one step: a gateway that writes into it meanwhile would keep it from being emptied.
+            // Rename first: a gateway that writes into the folder meanwhile could keep it from being emptied.
             let away = directory.deletingLastPathComponent().appending(path: "purged-\(UUID().uuidString)")
             try FileManager.default.moveItem(at: upload, to: away)
         }
     }
 }
 
-/// A bucket, looked at with other people's clients.
+/// A bucket, accessed by third-party clients.
 package struct S3Storage: Storage {
     package let server: S3Server
-    /// Where objects are fetched to.
+    /// The folder for downloaded objects.
     package let directory: URL
-    /// What a gateway is to take the server for; `nil` for what it finds out itself.
+    /// The provider setting of the gateway; `nil` if the gateway detects it.
     package var provider: String?
-    /// A file with the authority that has signed its certificate, where it has one.
+    /// A file with the authority of the server's certificate; `nil` if there is none.
     package var authorities: String?
 
     private static let prefix = "site"
@@ -139,7 +139,7 @@ package struct S3Storage: Storage {
 
     package var options: [String] { options(endpoint: server.endpoint) }
 
-    /// - Parameter endpoint: the server's, or that of something in front of it.
+    /// - Parameter endpoint: the server's address, or that of a proxy in front of it.
     package func options(endpoint: String) -> [String] {
         ["--store", "s3://\(server.bucket)/\(Self.prefix)", "--s3-endpoint", endpoint]
             + (provider.map { ["--s3-provider", $0, "--s3-addressing", "path"] } ?? [])
@@ -188,7 +188,7 @@ package struct S3Storage: Storage {
     }
 
     package func unfinished() async throws -> [String] {
-        // Records, and what trying the store out has left. It says of an empty folder that it found nothing, and fails.
+        // Records and the remains of probes. For an empty folder the tool reports an error.
         let objects = try await tool("s5cmd", ["ls", "\(address)/.sluice/*"])
         let left = objects.exitStatus == .exited(0) ? objects.lines(of: .standardOutput) : []
         return try await uploads().map { "upload of \($0.key)" } + left
@@ -206,7 +206,7 @@ package struct S3Storage: Storage {
         }
     }
 
-    /// An upload that somebody else began, which is none of a gateway's business.
+    /// Begins an upload as another program, which a gateway must not touch.
     package func beginForeignUpload(key: String) async throws {
         let created = try await tool(
             "aws", ["s3api", "create-multipart-upload", "--bucket", server.bucket, "--key", key])
@@ -244,7 +244,7 @@ package struct S3Storage: Storage {
     private func tool(
         _ name: String, _ arguments: [String], within limit: Duration = .seconds(60)
     ) async throws -> Program {
-        // The names by which these clients are told of an authority.
+        // The variables with which these clients learn of an authority.
         let trust = authorities.map { ["AWS_CA_BUNDLE": $0, "SSL_CERT_FILE": $0] } ?? [:]
         return try await run(
             try .tool(name), ["--endpoint-url", server.endpoint] + arguments,
@@ -252,12 +252,12 @@ package struct S3Storage: Storage {
     }
 }
 
-/// A client that looks into the store did not get what it asked for.
+/// A client that accesses the store failed.
 package struct S3StorageFailure: Error, CustomStringConvertible {
     package let description: String
 }
 
-/// The files below a directory whose paths from there begin with a prefix, by those paths.
+/// The files below a directory whose relative paths begin with a prefix, by these paths.
 private func files(below directory: URL, prefix: String) throws -> [String: URL] {
     let root = directory.appending(path: prefix, directoryHint: .isDirectory).path(percentEncoded: false)
     var found: [String: URL] = [:]

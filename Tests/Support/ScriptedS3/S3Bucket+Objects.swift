@@ -38,14 +38,14 @@ extension S3Bucket {
         return S3Reply(headers: [("ETag", etag)])
     }
 
-    /// An object of another program's.
+    /// Writes an object as another program.
     mutating func putForeign(_ key: String, _ bytes: [UInt8]) {
         objects[S3Key(key)] = Object(
             bytes: ByteBuffer(bytes: bytes), etag: "\"foreign-\(newNumber())\"", metadata: [:], modified: now,
             checksum: nil)
     }
 
-    /// What a condition does to a request for a key.
+    /// The refusal of a request because of a condition on a key; `nil` if the condition holds or is ignored.
     func refusal(of request: ScriptedRequest, _ condition: S3Rules.Condition, key: String) -> S3Reply? {
         let wantsAbsent = request.headers["if-none-match"] == "*"
         let wanted = request.headers["if-match"]

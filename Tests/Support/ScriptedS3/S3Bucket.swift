@@ -5,7 +5,7 @@ import S3Servers
 import TransferCommon
 import WireProtocol
 
-/// An answer before it is put on the wire.
+/// An answer before it is encoded.
 struct S3Reply {
     var status = 200
     var headers: [(name: String, value: String)] = []
@@ -26,7 +26,7 @@ struct S3Reply {
     var scripted: ScriptedAnswer { .data(status: status, headers: headers, body: body) }
 }
 
-/// A key as the bytes that it is: texts that Swift holds equal may be two keys.
+/// A key as bytes: strings that Swift considers equal may be two keys.
 struct S3Key: Hashable, Comparable {
     let text: String
 
@@ -45,15 +45,15 @@ struct S3Key: Hashable, Comparable {
     func hasPrefix(_ prefix: String) -> Bool { text.utf8.starts(with: prefix.utf8) }
 }
 
-/// A bucket in memory that keeps one kind of store's rules. Knows nothing of faults.
+/// A bucket in memory with the rules of one kind of store. It has no faults.
 struct S3Bucket {
     struct Object {
         var bytes: ByteBuffer
         var etag: String
-        /// `x-amz-meta-…`
+        /// The `x-amz-meta-…` headers.
         var metadata: [String: String]
         var modified: Date
-        /// As `x-amz-checksum-sha256` tells it, with its type.
+        /// The value of `x-amz-checksum-sha256`, and its type.
         var checksum: (value: String, type: String)?
     }
 
@@ -74,11 +74,11 @@ struct S3Bucket {
     }
 
     let rules: S3Rules
-    /// What the store's clock is ahead of ours.
+    /// Seconds by which the store's clock is ahead of the local one.
     var clockOffset: TimeInterval = 0
     var objects: [S3Key: Object] = [:]
     var uploads: [String: Upload] = [:]
-    /// Uploads that have become objects, with the list that they were completed with.
+    /// Uploads that have become objects, with the list of parts that completed them.
     var completions: [String: (list: String, reply: S3Reply)] = [:]
     private var lastNumber = 0
 
@@ -93,7 +93,7 @@ struct S3Bucket {
         return lastNumber
     }
 
-    /// Does what a call asks for.
+    /// Executes a call.
     mutating func perform(_ call: S3Call, _ request: ScriptedRequest) -> S3Reply {
         if let refusal = refusal(of: request) { return refusal }
         switch call.operation {
@@ -117,7 +117,7 @@ struct S3Bucket {
         }
     }
 
-    /// What is wrong with a request whatever it asks for.
+    /// The refusal of a request for reasons that apply to every call; `nil` if there are none.
     private func refusal(of request: ScriptedRequest) -> S3Reply? {
         guard let authorization = request.headers["authorization"], authorization.hasPrefix("AWS4-HMAC-SHA256 "),
             let date = request.headers["x-amz-date"].flatMap({ Self.date($0) })
@@ -135,7 +135,7 @@ struct S3Bucket {
 
     // MARK: - Bodies
 
-    /// What is wrong with a body, by the headers that say what it should be.
+    /// The refusal of a body that does not match the digests in its headers.
     func objection(to request: ScriptedRequest, sha256: SHA256Digest, md5: [UInt8]) -> S3Reply? {
         if rules.checksContentSHA256, request.headers["x-amz-content-sha256"] != String(describing: sha256) {
             return .error(400, "XAmzContentSHA256Mismatch")
@@ -149,7 +149,7 @@ struct S3Bucket {
         return nil
     }
 
-    /// Both digests of some bytes; a library that lacks one of them fails every test that needs it.
+    /// Both digests of some bytes; `nil` if the library lacks one, which fails the tests that need it.
     static func digests(of bytes: some Sequence<UInt8>) -> (sha256: SHA256Digest, md5: [UInt8])? {
         let buffer = ByteBuffer(bytes: bytes)
         do {
@@ -189,7 +189,7 @@ struct S3Bucket {
         return "\(day)T\(time).\(thousandths)Z"
     }
 
-    /// Reads `yyyyMMddTHHmmssZ`.
+    /// Parses `yyyyMMddTHHmmssZ`.
     private static func date(_ text: String) -> Date? {
         let digits = text.compactMap(\.wholeNumberValue)
         guard text.count == 16, digits.count == 14 else { return nil }

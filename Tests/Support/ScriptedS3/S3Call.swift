@@ -1,9 +1,9 @@
 import Foundation
 import S3Servers
 
-/// One call to a store, as its method, path and query say.
+/// One call to a store, derived from its method, path and query.
 package struct S3Call: Sendable, CustomStringConvertible {
-    /// The calls that a store of ours has to know.
+    /// The calls that a store must support.
     package enum Operation: String, Sendable, CaseIterable {
         case headBucket, listObjects, listUploads
         case headObject, getObject, putObject, deleteObject
@@ -12,20 +12,20 @@ package struct S3Call: Sendable, CustomStringConvertible {
     }
 
     package let operation: Operation
-    /// In the bucket; empty for the bucket itself.
+    /// The key in the bucket; empty for the bucket itself.
     package let key: String
     package let query: [String: String]
 
-    /// Of a part.
+    /// The part number in the query.
     package var number: Int? { query["partNumber"].flatMap { Int($0) } }
-    /// Of an upload.
+    /// The upload id in the query.
     package var upload: String? { query["uploadId"] }
 
     package var description: String {
         "\(operation.rawValue) \(key)" + (number.map { " part \($0)" } ?? "")
     }
 
-    /// Whether it belongs to what a gateway tries a store out with.
+    /// Whether the call belongs to a gateway's probe.
     package var isProbe: Bool { key.contains(".sluice/probe/") }
 
     init(_ request: ScriptedRequest) {

@@ -1,39 +1,40 @@
-/// What goes wrong with one call. What a store did and what it says of it are two things: each fault says both.
+/// A fault of one call. Each fault defines both whether the store executes the call and what it answers.
 package indirect enum S3Fault: Sendable {
-    /// Nothing is done, and an error says so.
+    /// The store does not execute the call and answers with an error.
     case refuse(status: Int, code: String, headers: [(name: String, value: String)] = [])
-    /// The same in the middle of the body, and then the end of the connection.
+    /// As `refuse`, but in the middle of the body; then the connection ends.
     case refuseEarly(afterBytes: Int, status: Int, code: String)
-    /// Nothing is done, and a 200 comes first, then spaces, then the error.
+    /// The store does not execute the call. It answers with 200, then spaces, then the error.
     case errorInside(code: String, spaces: Int = 3)
-    /// It is done, and a 200 comes first, then spaces, then what the body would have been.
+    /// The store executes the call. It answers with 200, then spaces, then the normal body.
     case spacesFirst(count: Int, every: Duration)
-    /// It is done, and the answer's body breaks off.
+    /// The store executes the call, and the answer's body breaks off.
     case truncate(afterBytes: Int)
-    /// It is done, and the answer is a 200 without a body.
+    /// The store executes the call and answers with a 200 without a body.
     case emptyAnswer
-    /// It is done, and the connection ends without an answer.
+    /// The store executes the call, and the connection ends without an answer.
     case loseAnswer
-    /// Nothing is done, and the connection ends without an answer.
+    /// The store does not execute the call, and the connection ends without an answer.
     case loseRequest
-    /// The connection is reset when so many bytes of the body have come.
+    /// The connection is reset after so many bytes of the body.
     case reset(afterBytes: Int)
-    /// It is done, and answered after a while.
+    /// The store executes the call and answers after a delay.
     case slow(Duration)
-    /// It is done, and never answered.
+    /// The store executes the call and never answers.
     case silence
-    /// Nothing is done, and never answered.
+    /// The store does not execute the call and never answers.
     case deafness
-    /// It is done, and the answer has this ETag; an empty one for none.
+    /// The store executes the call and answers with this ETag; an empty text omits the ETag.
     case etag(String)
-    /// A byte of the body is another one when it arrives.
+    /// One byte of the body arrives changed.
     case flipByte(at: Int)
-    /// It is done, and then somebody else's part of the same size and number takes its place.
+    /// The store executes the call; then another writer's part of the same size and number replaces the part.
     case overwritten
-    /// Nothing is done, the connection ends without an answer, and somebody else's object is under the key.
+    /// The store does not execute the call, the connection ends without an answer, and another program's object is
+    /// under the key.
     case foreignObject([UInt8])
-    /// A list lacks these parts, as if it lagged behind.
+    /// A list omits these parts, as if the list were outdated.
     case hideParts(Set<Int>)
-    /// The store's upload, with all its parts, is gone before the call.
+    /// The upload and all its parts vanish before the call.
     case uploadVanishes
 }

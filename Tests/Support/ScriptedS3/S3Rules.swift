@@ -1,21 +1,21 @@
-/// How one kind of store behaves, as far as it matters to a client: what it refuses, what it keeps, what it forgets.
-/// From documents and from what servers were seen to do, never from the client's own table.
+/// The behaviour of one kind of store that matters to a client: what it refuses, keeps and forgets. The values come
+/// from documentation and from observed servers, never from the client's own table.
 package struct S3Rules: Sendable, CustomStringConvertible {
-    /// What becomes of `If-None-Match: *`.
+    /// What the store does with `If-None-Match: *`.
     package enum Condition: Sendable {
         case honoured
         case ignored
-        /// The header makes the request an error.
+        /// The store refuses requests with the header.
         case refused
     }
 
-    /// What ETags are made of.
+    /// How the store computes ETags.
     package enum ETags: Sendable {
-        /// MD5, of an object made of parts the MD5 of their MD5s.
+        /// MD5; for an object made of parts, the MD5 of the parts' MD5s.
         case md5
-        /// MD5 for parts and small objects, and something of the store's own for objects made of parts.
+        /// MD5 for parts and small objects, and a value of the store's own for objects made of parts.
         case md5OfPartsOnly
-        /// Nothing that a client could compute.
+        /// A value that no client can compute.
         case opaque
     }
 
@@ -23,32 +23,33 @@ package struct S3Rules: Sendable, CustomStringConvertible {
     package var name: String
     package var partBytesMin = 5 << 20
     package var partsMax = 10_000
-    /// All parts but the last have one size.
+    /// Whether all parts but the last must have one size.
     package var wantsEqualParts = false
-    /// Complete has to name every part that was uploaded.
+    /// Whether a completion must name every uploaded part.
     package var wantsAllParts = false
-    /// A body that differs from `x-amz-content-sha256` is refused.
+    /// Whether the store refuses a body that differs from `x-amz-content-sha256`.
     package var checksContentSHA256 = true
-    /// Keeps `x-amz-checksum-sha256` of parts, and the composite of objects whose upload declared it.
+    /// Whether the store keeps `x-amz-checksum-sha256` of parts, and the composite of objects whose upload declared
+    /// it.
     package var keepsSHA256 = false
-    /// `x-amz-checksum-…` headers are an error.
+    /// Whether the store refuses `x-amz-checksum-…` headers.
     package var refusesChecksumHeaders = false
     package var checksObjectSize = false
     package var keepsMetadata = true
     package var etags = ETags.md5
-    /// HEAD and GET tell an ETag.
+    /// Whether HEAD and GET return an ETag.
     package var tellsETags = true
-    /// The answer to the first Complete has an ETag, and not an empty one.
+    /// Whether the first answer to a completion has an ETag that is not empty.
     package var completeTellsETag = true
-    /// ETags in lists stand without their quotes.
+    /// Whether lists contain ETags without quotes.
     package var listsBareETags = false
-    /// A repeated Complete with the same list is answered like the first.
+    /// Whether a repeated completion with the same list is answered like the first.
     package var remembersCompletions = false
     package var conditionalPut = Condition.ignored
     package var conditionalComplete = Condition.ignored
-    /// Conditions of PutObject are looked at when the request begins, and not again when its body is there.
+    /// Whether PutObject checks conditions only when the request begins, and not again after its body.
     package var looksAtConditionsFirst = false
-    /// How many parts, uploads and keys a page has.
+    /// Number of parts, uploads or keys per page.
     package var pageCount = 1_000
 
     package var description: String { name }
@@ -109,13 +110,13 @@ extension S3Rules {
         $0.etags = .md5OfPartsOnly
     }
 
-    /// A store that checks nothing, keeps nothing and forgets what it has completed.
+    /// A store that checks nothing, keeps no metadata and forgets completions.
     package static let generic = S3Rules(name: "generic") {
         $0.checksContentSHA256 = false
         $0.keepsMetadata = false
         $0.etags = .opaque
     }
 
-    /// Every kind, each under another name.
+    /// All kinds, each with its own name.
     package static let all = [aws, minio, ceph, juicefs, r2, gcs, b2, scaleway, storj, generic]
 }

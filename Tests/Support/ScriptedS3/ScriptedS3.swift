@@ -5,16 +5,16 @@ import Synchronization
 package import TestSupport
 import TransferCommon
 
-/// An S3 server in this process, with a real bucket behind it that keeps one kind of store's rules, in which every call
-/// can be made to go wrong in every way that stores and networks have.
+/// An S3 server in this process. Its bucket keeps the rules of one kind of store, and every call can be given every
+/// fault that stores and networks have.
 package final class ScriptedS3: Sendable {
     package static let bucket = "bucket"
 
-    /// When a call is stopped.
+    /// When the gate stops a call.
     package enum Moment: String, Sendable, CaseIterable {
-        /// Before anything is done.
+        /// Before the call is executed.
         case before
-        /// When it is done, before the answer.
+        /// After the call is executed, before the answer.
         case after
     }
 
@@ -24,7 +24,7 @@ package final class ScriptedS3: Sendable {
         let fault: S3Fault
     }
 
-    /// Stops one call and everything that comes after it.
+    /// Stops one call and all later calls.
     fileprivate struct Gate {
         var remaining: Int
         let moment: Moment
@@ -44,7 +44,7 @@ package final class ScriptedS3: Sendable {
     /// The call that the gate has stopped.
     package let held = Watched<S3Call?>(nil)
 
-    /// `http://127.0.0.1:<port>`
+    /// The address `http://127.0.0.1:<port>`.
     package var endpoint: String { endpointHolder.withLock { $0 } }
 
     private init(rules: S3Rules) {
@@ -65,9 +65,9 @@ package final class ScriptedS3: Sendable {
         }
     }
 
-    // MARK: - What a test plans
+    // MARK: - Planning faults
 
-    /// Makes the next matching calls go wrong; of several plans the first that matches counts.
+    /// Plans a fault for the next matching calls. If several plans match, the first one applies.
     package func inject(
         _ fault: S3Fault, into operation: S3Call.Operation, part: Int? = nil, times: Int = 1,
         where matches: @escaping @Sendable (S3Call) -> Bool = { !$0.isProbe && !$0.key.contains(".sluice/") }
@@ -78,38 +78,38 @@ package final class ScriptedS3: Sendable {
         state.withLock { $0.faults.append(planned) }
     }
 
-    /// Drops what was planned and has not happened.
+    /// Cancels all planned faults.
     package func stopFaults() {
         state.withLock { $0.faults = [] }
     }
 
-    /// Stops the `number`th call from now, counted from 1, and all after it, until `openGate`.
+    /// Stops the `number`th call from now, counted from 1, and all later calls, until `openGate`.
     package func closeGate(atCall number: Int, _ moment: Moment) {
         held.update { $0 = nil }
         state.withLock { $0.gate = Gate(remaining: number, moment: moment) }
     }
 
-    /// What was stopped is never done and never answered.
+    /// Opens the gate. Stopped calls are never executed and never answered.
     package func openGate() {
         state.withLock { $0.gate = nil }
     }
 
-    /// Lets the store's clock run ahead.
+    /// Advances the store's clock.
     package func advanceClock(by duration: Duration) {
         state.withLock { $0.bucket.clockOffset += duration / .seconds(1) }
     }
 
-    // MARK: - What a test looks at
+    // MARK: - Observing calls and objects
 
-    /// All calls so far, in the order in which they were whole.
+    /// All calls so far, in the order in which they were complete.
     package var calls: [S3Call] { state.withLock { $0.calls } }
 
-    /// How many of one kind there were, without those of a gateway that tries the store out.
+    /// Number of calls of one kind, without those of a probe.
     package func count(_ operation: S3Call.Operation) -> Int {
         calls.count { $0.operation == operation && !$0.isProbe }
     }
 
-    /// An object's bytes, or `nil` where there is none.
+    /// An object's bytes, or `nil` if there is no object.
     package func object(_ key: String) -> ByteBuffer? {
         state.withLock { $0.bucket.objects[S3Key(key)]?.bytes }
     }
@@ -127,7 +127,7 @@ package final class ScriptedS3: Sendable {
     /// The keys of all objects, sorted.
     package var keys: [String] { state.withLock { $0.bucket.objects.keys.sorted().map(\.text) } }
 
-    /// Unfinished uploads, with their parts' numbers.
+    /// Unfinished uploads with the numbers of their parts.
     package var uploads: [(id: String, key: String, parts: [Int])] {
         state.withLock { state in
             state.bucket.uploads.map { ($0.key, $0.value.key.text, $0.value.parts.keys.sorted()) }.sorted {
@@ -136,14 +136,14 @@ package final class ScriptedS3: Sendable {
         }
     }
 
-    // MARK: - What others do to the bucket
+    // MARK: - Acting as another program
 
-    /// Puts an object there, as another program does.
+    /// Writes an object as another program.
     package func put(_ key: String, _ bytes: [UInt8]) {
         state.withLock { $0.bucket.putForeign(key, bytes) }
     }
 
-    /// Begins an upload, as another program does; its id.
+    /// Begins an upload as another program and returns its id.
     @discardableResult
     package func beginUpload(_ key: String, parts: [[UInt8]] = []) -> String {
         state.withLock { state in
@@ -155,7 +155,7 @@ package final class ScriptedS3: Sendable {
         }
     }
 
-    /// Writes a part over, as a stale writer does.
+    /// Replaces a part, as an outdated writer does.
     package func replacePart(_ number: Int, ofUpload id: String, _ bytes: [UInt8]) {
         state.withLock { $0.replacePart(number, of: id, bytes) }
     }
@@ -215,7 +215,7 @@ extension ScriptedS3.State {
         bucket.uploads[id]?.parts[number] = part
     }
 
-    /// - Returns: `nil` where the gate has stopped the call.
+    /// - Returns: `nil` if the gate has stopped the call.
     fileprivate mutating func answer(_ call: S3Call, _ request: ScriptedRequest) -> ScriptedAnswer? {
         var isLast = false
         if var open = gate, !call.isProbe, call.operation != .headBucket {
@@ -294,7 +294,7 @@ extension ScriptedS3.State {
             bucket.uploads[call.upload ?? ""] = nil
             return perform(call, request).scripted
         case .reset, .refuseEarly:
-            // A body that was too short for it.
+            // The body was too short for the planned fault, so the call is executed normally.
             return perform(call, request).scripted
         }
     }

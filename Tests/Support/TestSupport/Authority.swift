@@ -1,8 +1,8 @@
 package import Foundation
 
-/// A private authority that signs certificates, made with the `openssl` program.
+/// A private certificate authority for tests, made with the `openssl` program.
 package struct Authority: Sendable {
-    /// When a certificate is valid.
+    /// Validity period of a certificate.
     package enum Validity: Sendable {
         case now
         case formerly
@@ -10,12 +10,12 @@ package struct Authority: Sendable {
     }
 
     private let directory: URL
-    /// Certificates that lead from this authority's to the one that is believed, its own first; empty for that one.
+    /// PEM files of the certificates from this authority up to the root, its own first; empty for the root itself.
     private let chain: [String]
 
     /// - Parameters:
-    ///   - directory: where its files go, to be made.
-    ///   - keyOptions: of its own key, as `openssl req -newkey` takes them.
+    ///   - directory: directory for the authority's files; must not exist yet.
+    ///   - keyOptions: type of the authority's key, as for `openssl req -newkey`.
     package init(in directory: URL, keyOptions: [String] = ["ed25519"]) async throws {
         self.directory = directory
         self.chain = []
@@ -39,17 +39,19 @@ package struct Authority: Sendable {
         try await parent.sign(path("request"), to: certificate, extensions: "basicConstraints=critical,CA:TRUE")
     }
 
-    /// Its certificate, PEM.
+    /// Path of the authority's certificate in PEM.
     package var certificatePath: String { path("authority.crt") }
 
-    /// An authority that this one has signed. What that signs is written with its certificate behind it.
+    /// Makes an intermediate authority signed by this one. Certificates that the intermediate signs include its own
+    /// certificate.
     package func makeAuthorityBelow(in directory: URL) async throws -> Authority {
         try await Authority(in: directory, below: self)
     }
 
-    /// Signs a request as it is, but for what is said here.
+    /// Signs a certificate request.
+    ///
     /// - Parameters:
-    ///   - extensions: lines as a configuration file has them.
+    ///   - extensions: X.509 extensions as lines of an OpenSSL configuration file.
     package func sign(
         _ request: String, to certificate: String, validity: Validity = .now, extensions: String = ""
     ) async throws {
@@ -68,7 +70,7 @@ package struct Authority: Sendable {
         try files.reduce(Data(), +).write(to: URL(filePath: certificate))
     }
 
-    /// Of the program's commands only `ca` takes a date for the beginning, and it wants a database.
+    /// Signs with `openssl ca`, the only command that accepts a start date. It requires a database file.
     private func signForLater(_ request: String, to certificate: String) async throws {
         let configuration = """
             [ca]

@@ -3,13 +3,13 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// What is known of a child process so far.
+/// State of a child process: its output so far and its exit status.
 struct ChildRecord: Sendable {
     var lines: [Program.Line] = []
     var endedOutputs: Set<Program.Output> = []
     var status: Program.ExitStatus?
 
-    /// How it ended, once everything that it printed has been read.
+    /// The exit status, available once the process has exited and all its output has been read.
     var finalStatus: Program.ExitStatus? {
         endedOutputs.count == Program.Output.allCases.count ? status : nil
     }
@@ -19,15 +19,15 @@ struct ChildRecord: Sendable {
     }
 }
 
-/// A child process, and those who watch it: a thread that spawns it and waits for its end, and a reader for each
-/// output.
+/// A child process with a thread that spawns it and waits for its exit, and one reader for each output.
 final class ChildProcess: Sendable {
     private enum Life {
         case running
         case ended(processorSeconds: Double)
     }
 
-    /// Descendants that left the process group could hold the outputs open for ever. They get this long.
+    /// Time limit for reading after the exit: a descendant outside the process group could hold the outputs open
+    /// forever.
     private static let outputGrace = TimeAmount.seconds(2)
     private static let memoryInterval = TimeAmount.milliseconds(50)
 
@@ -46,13 +46,14 @@ final class ChildProcess: Sendable {
         self.readers = readers
     }
 
-    /// Returns once the process runs. No cancellation stops it half-way, or the process would be nobody's.
+    /// Starts the process and returns once it runs. Ignores cancellation, because a process without an owner would
+    /// remain.
     static func start(_ launch: Launch) async throws -> ChildProcess {
         let record = Watched(ChildRecord())
         let output = try await OutputReader.open(.standardOutput, record: record)
         let error = try await OutputReader.open(.standardError, record: record)
         let child = try await withCheckedThrowingContinuation { continuation in
-            // The thread that spawned the process has to live as long: the system kills the process at its end.
+            // The spawning thread must outlive the process, because the kernel kills the process when that thread ends.
             Thread {
                 let spawned = Result {
                     try launch.spawn(standardOutput: output.writingDescriptor, standardError: error.writingDescriptor)
@@ -70,7 +71,7 @@ final class ChildProcess: Sendable {
         return child
     }
 
-    /// Does nothing once the process has ended: its number may be another's by then.
+    /// Sends a signal. Does nothing after the exit, because the system may have reused the process ID.
     func send(signal: Int32) {
         life.withLock { life in
             if case .running = life { _ = kill(processID, signal) }
@@ -117,7 +118,7 @@ final class ChildProcess: Sendable {
 
     private func waitForEnd() {
         var information = siginfo_t()
-        // The process is only looked at here and stays a zombie, so that its number cannot become another's.
+        // WNOWAIT leaves the process a zombie, so that the system cannot reuse its process ID yet.
         while waitid(P_PID, id_t(processID), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
         let status = life.withLock { life in
             _ = kill(-processID, SIGKILL)
@@ -135,7 +136,8 @@ final class ChildProcess: Sendable {
 }
 
 extension Program.ExitStatus {
-    /// - Parameter waitStatus: as `wait` gives it: a signal in the low seven bits, or else a code in the next eight.
+    /// - Parameter waitStatus: status from `wait`: a signal number in the low seven bits, or an exit code in the next
+    ///   eight.
     fileprivate init(waitStatus: Int32) {
         let signal = waitStatus & 0x7F
         self = signal == 0 ? .exited((waitStatus >> 8) & 0xFF) : .killed(signal: signal)

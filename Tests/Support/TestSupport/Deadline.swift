@@ -1,12 +1,12 @@
-/// A wait took longer than the test allows.
+/// A wait exceeded its time limit.
 package struct DeadlineExceeded: Error, CustomStringConvertible {
-    /// What was waited for, as words that complete "waited … for".
+    /// The awaited event, in words that complete "waited … for".
     package let awaited: String
 
-    /// How long the wait was allowed to take.
+    /// Time limit of the wait.
     package let limit: Duration
 
-    /// What was known about the thing waited for when the time was over; may be empty.
+    /// State of the awaited thing at the time limit; may be empty.
     package let detail: String
 
     package var description: String {
@@ -14,14 +14,14 @@ package struct DeadlineExceeded: Error, CustomStringConvertible {
     }
 }
 
-/// Runs `body`, but for no longer than `limit`.
+/// Runs `body` for at most `limit`.
 ///
-/// At the limit the body is cancelled and the caller goes on at once, even where the body does not heed cancellation:
-/// a wait that hangs fails with a sentence instead of hanging the whole run.
+/// At the limit the body is cancelled, and this function throws at once, even if the body ignores the cancellation. A
+/// hanging wait therefore fails with a message instead of blocking the whole run.
 /// - Parameters:
-///   - awaited: what the body waits for, as words that complete "waited 5 seconds for".
-///   - detail: asked only when the time is over, for what may explain it.
-/// - Throws: what the body throws, ``DeadlineExceeded``, or `CancellationError`.
+///   - awaited: the awaited event, in words that complete "waited 5 seconds for".
+///   - detail: called only at the time limit, for information that may explain it.
+/// - Throws: the body's error, ``DeadlineExceeded``, or `CancellationError`.
 @discardableResult
 package func withDeadline<Success: Sendable>(
     _ limit: Duration,
@@ -29,7 +29,7 @@ package func withDeadline<Success: Sendable>(
     detail: @escaping @Sendable () -> String = { "" },
     _ body: @escaping @Sendable () async throws -> Success
 ) async throws -> Success {
-    // Unstructured on purpose: a task group would wait for a body that ignores its cancellation.
+    // An unstructured task, because a task group would wait for a body that ignores its cancellation.
     let outcome = Watched<Result<Success, any Error>?>(nil)
     let work = Task {
         let result: Result<Success, any Error>

@@ -5,23 +5,23 @@ import RepositoryFiles
 package struct Executable: Sendable {
     package let path: String
 
-    /// - Parameter path: absolute, since a test's working directory is nobody's business.
+    /// - Parameter path: absolute path, so that it does not depend on the working directory.
     package init(path: String) {
         self.path = path
     }
 
-    /// A program of this package, as built together with the test that asks for it.
+    /// A program of this package from the same build as the running test.
     /// - Throws: ``ExecutableMissing``.
     package static func built(_ name: String) throws -> Executable {
-        // The test bundle is the running program and stands beside the products of the same build.
+        // The running program is the test bundle. It is in the same directory as the other products of the build.
         let bundle = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
         let path = bundle.deletingLastPathComponent().appending(path: name).path(percentEncoded: false)
         return try Executable(checking: path, remedy: "build it together with the tests: make build")
     }
 
-    /// A program that is not ours and that `make deps-tools` puts into `.venv` at the root of the repository: a store,
-    /// or a client to compare with.
-    /// - Throws: ``ExecutableMissing``: a test that needs it fails and is not skipped.
+    /// A third-party program that `make deps-tools` installs into `.venv` at the root of the repository: a store, or a
+    /// client for comparison.
+    /// - Throws: ``ExecutableMissing``, so that the test fails instead of being skipped.
     package static func tool(_ name: String) throws -> Executable {
         let path = RepositoryFiles.root.appending(path: ".venv/bin/\(name)").path(percentEncoded: false)
         return try Executable(checking: path, remedy: "make deps-tools")
@@ -35,7 +35,7 @@ package struct Executable: Sendable {
     }
 }
 
-/// A program that a test needs is not there.
+/// A program that a test needs does not exist.
 package struct ExecutableMissing: Error, CustomStringConvertible {
     package let path: String
     package let remedy: String
@@ -44,8 +44,8 @@ package struct ExecutableMissing: Error, CustomStringConvertible {
 }
 
 extension Executable {
-    /// A program of the system, looked up in the search path.
-    /// - Throws: ``ProgramMissing``: a test that needs it fails and is not skipped.
+    /// A program of the system, looked up in `PATH`.
+    /// - Throws: ``ProgramMissing``, so that the test fails instead of being skipped.
     package static func inSearchPath(_ name: String) throws -> Executable {
         let directories = ProcessInfo.processInfo.environment["PATH", default: ""].split(separator: ":")
         let path = directories.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
@@ -54,7 +54,7 @@ extension Executable {
     }
 }
 
-/// A program that the tests compare with is not installed.
+/// A system program that a test needs is not installed.
 package struct ProgramMissing: Error, CustomStringConvertible {
     package let name: String
 

@@ -1,12 +1,12 @@
-/// One of the two ends that a ``FaultProxy`` stands between.
+/// One of the two ends of a connection through a ``FaultProxy``.
 package enum ProxyEnd: CaseIterable, Sendable {
-    /// Whoever connected to the proxy.
+    /// The end that connected to the proxy.
     case client
 
-    /// Where the proxy connects to.
+    /// The end that the proxy connects to.
     case upstream
 
-    /// Where bytes for this end come from.
+    /// The end that sends the bytes for this end.
     package var opposite: ProxyEnd {
         switch self {
         case .client: .upstream
@@ -15,101 +15,102 @@ package enum ProxyEnd: CaseIterable, Sendable {
     }
 }
 
-/// How a connection ends when it is cut. Bytes the proxy still held are lost either way.
+/// How the proxy cuts a connection. Bytes held by the proxy are lost in both cases.
 package enum Cut: CaseIterable, Sendable {
-    /// Both ends read an end of file (FIN), as after an orderly end at the wrong moment.
+    /// Both ends read an end of file (FIN), as after an orderly close at the wrong moment.
     case close
 
-    /// Both ends get a reset (RST), as from a machine that forgot the connection.
+    /// Both ends receive a reset (RST), as from a machine that has forgotten the connection.
     case reset
 }
 
-/// What becomes of the bytes that travel towards one end.
+/// What the proxy does with bytes towards one end.
 package enum Passage: CaseIterable, Sendable {
     case forwarding
 
-    /// Held back: the proxy reads until it is full and then no more, so that the sender's window closes.
+    /// Holds bytes back. The proxy reads until its buffer is full and then stops, so that the sender's window closes.
     case stalled
 
-    /// Read and thrown away: the sender's system sees everything acknowledged and nothing arrives.
+    /// Reads and discards bytes. The sender's kernel gets all bytes acknowledged, but none arrives.
     case vanishing
 }
 
-/// What is wrong with one direction of a ``FaultProxy``.
+/// Faults of one direction of a ``FaultProxy``.
 package struct DirectionFaults: Equatable, Sendable {
-    /// An end of file and a reset travel like the last byte: where bytes stall or vanish, they do too, and the
+    /// Also applies to an end of file and to a reset, which follow the last byte. If they stall or vanish, the
     /// connection is half-open.
     package var passage = Passage.forwarding
 
-    /// How long each byte is under way. Applies to bytes that arrive from now on; those before keep their time.
+    /// Delay of each byte. A change applies to bytes that arrive later; earlier bytes keep their delay.
     package var delay = Duration.zero
 
-    /// The rate that all connections share, or `nil` for no limit.
+    /// Rate that all connections share; `nil` for no limit.
     package var bytesPerSecond: Int?
 
-    /// Writes to the receiving socket have 1 to so many bytes each, or as many as there are with `nil`.
+    /// Maximum size of writes to the receiving socket, which get random sizes from 1 to this; `nil` for as large as
+    /// possible.
     package var sliceBytesMax: Int?
 
-    /// Every connection is cut when so many of its bytes have passed, or not with `nil`.
+    /// Cuts each connection after this number of its bytes; `nil` for never.
     package var connectionBytesMax: Int?
 
     package init() {}
 }
 
-/// What is wrong with the network that a ``FaultProxy`` plays. Nothing is, to begin with.
+/// Faults of the network that a ``FaultProxy`` simulates. The default is no fault.
 package struct Faults: BothWays, Equatable, Sendable {
     package var towardsUpstream = DirectionFaults()
     package var towardsClient = DirectionFaults()
 
-    /// Nobody listens: connecting fails with `ECONNREFUSED`. Connections that exist stay.
+    /// Closes the listening socket: connecting fails with `ECONNREFUSED`. Existing connections stay open.
     package var refusesConnections = false
 
-    /// Cuts all connections again and again after so long, beginning when it is set.
+    /// Cuts all connections periodically with this period, starting when it is set.
     package var cutEvery: Duration?
 
-    /// How the repeated cut and `connectionBytesMax` cut.
+    /// How `cutEvery` and `connectionBytesMax` cut connections.
     package var cut = Cut.reset
 
     package init() {}
 }
 
-/// What passed in one direction of a ``FaultProxy`` since it was started, over all its connections.
+/// Totals of one direction of a ``FaultProxy`` since its start, over all connections.
 package struct DirectionCounts: Equatable, Sendable {
-    /// Bytes taken from the sending end's socket.
+    /// Bytes read from the sender's socket.
     package var bytesRead = 0
 
-    /// Bytes handed to the receiving end's socket. The receiver may not have read them yet.
+    /// Bytes written to the receiver's socket. The receiver may not have read them yet.
     package var bytesForwarded = 0
 
-    /// Bytes thrown away, because they were to vanish, or because a cut left nobody to send them to.
+    /// Bytes discarded, either by the fault `vanishing` or because a cut closed the receiver's socket.
     package var bytesLost = 0
 
-    /// Successful writes to the receiving end's socket.
+    /// Successful writes to the receiver's socket.
     package var writes = 0
 
-    /// The most bytes that one connection ever held back in this direction.
+    /// Maximum number of bytes that one connection has held in this direction.
     package var bytesHeldMax = 0
 }
 
-/// What a ``FaultProxy`` saw since it was started.
+/// Totals of a ``FaultProxy`` since its start.
 package struct ProxyCounts: BothWays, Equatable, Sendable {
     package var towardsUpstream = DirectionCounts()
     package var towardsClient = DirectionCounts()
 
-    /// Connections that clients made.
+    /// Connections accepted from clients.
     package var connectionsAccepted = 0
 
-    /// Connections that have not ended.
+    /// Connections that are still open.
     package var connectionsOpen = 0
 
-    /// Connections that the proxy cut, on whatever order.
+    /// Connections that the proxy cut, for any reason.
     package var connectionsCut = 0
 
-    /// Connections given up because the upstream could not be reached. Their clients are reset.
+    /// Connections that failed because the upstream was unreachable. The proxy resets their clients.
     package var connectionsWithoutUpstream = 0
 }
 
-/// Something that each direction of a ``FaultProxy`` has one of.
+/// A value with one part for each direction of a ``FaultProxy``.
 package protocol BothWays {
     associatedtype Direction
 
@@ -118,7 +119,7 @@ package protocol BothWays {
 }
 
 extension BothWays {
-    /// The direction that ends at `end`.
+    /// The part for the direction towards `end`.
     package subscript(towards end: ProxyEnd) -> Direction {
         get {
             switch end {

@@ -1,17 +1,17 @@
 package import NIOCore
 import NIOPosix
 
-/// A TCP proxy inside the test process, between one program and another, that plays a network with faults.
+/// A TCP proxy in the test process that simulates a faulty network between two programs.
 ///
-/// It listens on a loopback port of its own from start to stop, passes bytes on unchanged, and can be told at any
-/// moment, from any task, to delay, slow down, chop, hold back, lose or cut what passes, to refuse connections, and to
-/// connect to another upstream. It never holds more than ``heldBytesMax`` of one connection and direction: a receiver
-/// that does not read slows its sender down through the proxy as it would without it.
+/// The proxy listens on its own loopback port from start to stop and forwards bytes unchanged. Any task can at any time
+/// make it delay, slow down, split, hold back, lose or cut traffic, refuse connections, or connect to another upstream.
+/// Each connection and direction holds at most ``heldBytesMax``, so a receiver that does not read slows down its sender
+/// as it would without the proxy.
 package final class FaultProxy: Sendable {
-    /// What one direction of one connection holds at the most, give or take one read from the socket.
+    /// Maximum number of bytes held for one direction of one connection, exceeded by at most one read from the socket.
     package static let heldBytesMax = 4 << 20
 
-    /// The loopback port to connect to. It stays the same while connections are refused and when the upstream changes.
+    /// The loopback port of the proxy. It does not change while connections are refused or when the upstream changes.
     package let port: Int
 
     private let eventLoop: any EventLoop
@@ -25,9 +25,9 @@ package final class FaultProxy: Sendable {
         self.watchedCounts = counts
     }
 
-    /// Begins to listen. ``withFaultProxy(upstreamPort:faults:_:)`` does this and stops it in time.
+    /// Starts a proxy. ``withFaultProxy(upstreamPort:faults:_:)`` also stops it.
     /// - Parameters:
-    ///   - seed: decides the sizes of slices, where there are to be slices.
+    ///   - seed: determines the random sizes of slices.
     package static func start(upstream: SocketAddress, faults: Faults = Faults(), seed: UInt64 = 0) async throws
         -> FaultProxy
     {
@@ -46,56 +46,55 @@ package final class FaultProxy: Sendable {
         }.get()
     }
 
-    /// What passed so far.
+    /// The totals so far.
     package var counts: ProxyCounts { watchedCounts.current }
 
-    /// Makes the network worse or better. When it returns, new and existing connections are treated accordingly.
-    /// - Throws: where listening again on the port fails.
+    /// Changes the faults. On return the change applies to new and existing connections.
+    /// - Throws: an error if the proxy cannot listen on its port again.
     package func change(_ change: @escaping @Sendable (inout Faults) -> Void) async throws {
         try await eventLoop.flatSubmit { self.core.value.change(change) }.get()
     }
 
-    /// Sends new connections elsewhere, to each of several in turn. Existing ones stay where they are: cut them to
-    /// move them.
+    /// Connects new clients to these upstreams in turn. Existing connections do not move until they are cut.
     package func redirect(to upstream: SocketAddress, _ others: SocketAddress...) async throws {
         let upstreams = [upstream] + others
         try await eventLoop.submit { self.core.value.upstreams = upstreams }.get()
     }
 
-    /// Cuts all connections now, in the middle of whatever is passing.
+    /// Cuts all connections at once, at any position of their traffic.
     package func cutAll(by cut: Cut) async throws {
         try await eventLoop.submit { self.core.value.cutAll(by: cut) }.get()
     }
 
-    /// Cuts all connections, once, as soon as exactly so many more bytes have been forwarded towards one end.
+    /// Cuts all connections once, after exactly this number of further bytes towards one end.
     ///
-    /// Returns when this is arranged. An order that has not been carried out yet is replaced.
+    /// Returns when the cut is scheduled. Replaces a scheduled cut that has not happened yet.
     package func cutAll(afterBytes byteCount: Int, towards end: ProxyEnd, by cut: Cut) async throws {
         try await eventLoop.submit {
             self.core.value.arrangeCut(ArrangedCut(end: end, bytesLeft: byteCount, cut: cut))
         }.get()
     }
 
-    /// Waits until the counts are as wanted. Give it a deadline with ``withDeadline(_:_:detail:_:)``.
+    /// Waits until the totals satisfy a condition. Use ``withDeadline(_:_:detail:_:)`` for a time limit.
     package func wait(until wanted: @escaping @Sendable (ProxyCounts) -> Bool) async throws {
         try await watchedCounts.wait { wanted($0) ? () : nil }
     }
 
-    /// Waits until so many bytes in all, since the proxy was started, have been forwarded towards one end.
+    /// Waits until this number of bytes, in total since the start, has been forwarded towards one end.
     ///
-    /// More may pass before the caller does anything about it: to cut at one exact byte, use
+    /// More bytes may pass before the caller continues. To cut at an exact byte, use
     /// ``cutAll(afterBytes:towards:by:)``.
     package func wait(untilBytes byteCount: Int, towards end: ProxyEnd) async throws {
         try await wait { $0[towards: end].bytesForwarded >= byteCount }
     }
 
-    /// Resets every connection and gives up the port.
+    /// Resets all connections and closes the port.
     package func stop() async throws {
         try await eventLoop.flatSubmit { self.core.value.stop() }.get()
     }
 }
 
-/// Runs `body` with a proxy in front of a loopback port, and stops the proxy whatever happens.
+/// Runs `body` with a proxy in front of a loopback port, and always stops the proxy.
 package func withFaultProxy<Success>(
     upstreamPort: Int, faults: Faults = Faults(), _ body: (FaultProxy) async throws -> Success
 ) async throws -> Success {

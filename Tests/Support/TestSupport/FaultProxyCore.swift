@@ -3,31 +3,31 @@ import NIOCore
 import NIOPosix
 import SeededRandom
 
-/// An order to cut all connections at one exact byte.
+/// A scheduled cut of all connections at one exact byte.
 struct ArrangedCut: Sendable {
     let end: ProxyEnd
     var bytesLeft: Int
     let cut: Cut
 }
 
-/// What a ``FaultProxy`` is made of. Everything in here lives on one event loop and is called there only, so nothing
-/// needs a lock and every order takes effect between two events.
+/// The state of a ``FaultProxy``. All members are used on one event loop only, so no locks are needed and every change
+/// takes effect between two events.
 final class FaultProxyCore {
     let eventLoop: any EventLoop
     let port: Int
     let counts: Watched<ProxyCounts>
-    /// Connections go to each in turn.
+    /// New connections go to each of these in turn.
     var upstreams: [SocketAddress]
     private(set) var faults = Faults()
     private var arrangedCut: ArrangedCut?
 
-    /// When the shared rate of each direction has room for the next byte.
+    /// Reservations of the shared rate of each direction.
     private var rates: [ProxyEnd: SharedRate] = [:]
     private var generator: SeededGenerator
     private var links: [ObjectIdentifier: ProxyLink] = [:]
     private var listener: (any Channel)?
 
-    /// The last order to listen or not to. Each one waits for the one before.
+    /// The last operation that starts or stops listening. Each operation waits for the previous one.
     private var listening: EventLoopFuture<Void>
     private var cutTimer: Scheduled<Void>?
     private var reservation: PortReservation?
@@ -45,7 +45,7 @@ final class FaultProxyCore {
         self.generator = SeededGenerator(seed: seed)
     }
 
-    // MARK: - Orders
+    // MARK: - Commands
 
     func change(_ change: (inout Faults) -> Void) -> EventLoopFuture<Void> {
         let before = faults
@@ -102,7 +102,7 @@ final class FaultProxyCore {
 
     private func listen(_ order: @escaping () -> EventLoopFuture<Void>) -> EventLoopFuture<Void> {
         let result = listening.assumeIsolated().flatMap(order).nonisolated()
-        // An order that failed is the concern of whoever gave it, not of the next.
+        // The caller of a failed operation handles its error; later operations must not fail because of it.
         listening = result.recover { _ in }
         return result
     }
@@ -141,7 +141,7 @@ final class FaultProxyCore {
         link.connect(to: upstream)
     }
 
-    // MARK: - What connections ask
+    // MARK: - Called by connections
 
     func linkEnded(_ link: ProxyLink) {
         if links.removeValue(forKey: ObjectIdentifier(link)) != nil {
@@ -149,7 +149,7 @@ final class FaultProxyCore {
         }
     }
 
-    /// The size of the next write of bytes that may leave now.
+    /// Size in bytes of the next write.
     func sliceBytes(available: Int, towards end: ProxyEnd) -> Int {
         let faults = faults[towards: end]
         var bytes = available
@@ -162,13 +162,13 @@ final class FaultProxyCore {
         return bytes
     }
 
-    /// Takes the bytes' share of the direction's rate and says when they may leave.
+    /// Reserves the bytes at the direction's rate and returns their departure time.
     func reserveRate(bytes: Int, towards end: ProxyEnd) -> NIODeadline {
         rates[end]?.reserve(bytes: bytes, now: .now()) ?? .uptimeNanoseconds(0)
     }
 
-    /// Takes bytes that are about to leave off the arranged cut, if there is one.
-    /// - Returns: how many may leave, and how to cut all connections once they have left.
+    /// Subtracts bytes that are about to be written from the scheduled cut, if any.
+    /// - Returns: the number of bytes that may be written, and how to cut all connections after that write.
     func chargeArrangedCut(bytes: Int, towards end: ProxyEnd) -> (bytes: Int, cutAll: Cut?) {
         guard var order = arrangedCut, order.end == end else { return (bytes, nil) }
         guard bytes >= order.bytesLeft else {
@@ -181,7 +181,7 @@ final class FaultProxyCore {
     }
 }
 
-/// A rate that several connections use in the order in which they ask.
+/// A rate shared by several connections, in the order of their requests.
 private struct SharedRate {
     private let bytesPerSecond: Int
     private var next: NIODeadline
@@ -191,13 +191,13 @@ private struct SharedRate {
         self.next = now
     }
 
-    /// What passes in 20 ms: small enough that connections take turns and a change is felt at once.
+    /// Bytes of 20 ms: small enough that connections alternate and a change takes effect quickly.
     var sliceBytes: Int {
         max(1, bytesPerSecond / 50)
     }
 
     mutating func reserve(bytes: Int, now: NIODeadline) -> NIODeadline {
-        // Within a slice's time the past is made up for, or the time between two wake-ups would be lost for ever.
+        // Allow catching up on up to 20 ms of idle time. Otherwise the latency of each wake-up would reduce the rate.
         let departure = max(next, now - .milliseconds(20))
         next = departure + .nanoseconds(Int64(Double(bytes) / Double(bytesPerSecond) * 1e9))
         return departure

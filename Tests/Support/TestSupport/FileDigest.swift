@@ -2,14 +2,13 @@ import COpenSSL
 package import Foundation
 package import TransferCommon
 
-/// SHA-256 of a whole file, read piece by piece.
+/// SHA-256 of a file, read piece by piece.
 ///
-/// It calls the library directly and not through the code that is being tested, so that a mistake there cannot agree
-/// with itself here.
+/// Calls OpenSSL directly instead of the tested code, so that a bug there cannot hide itself here.
 package func fileDigest(_ url: URL) throws -> SHA256Digest {
     let file = try FileHandle(forReadingFrom: url)
     defer {
-        // Only read from; closing it cannot lose anything.
+        // The file is only read, so closing it cannot lose data.
         try? file.close()
     }
     guard let context = EVP_MD_CTX_new() else { throw DigestFailure() }

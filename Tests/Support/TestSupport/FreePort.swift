@@ -1,9 +1,9 @@
 import Foundation
 
-/// A loopback TCP port that stays this process's own for as long as the value lives, whether or not anyone listens.
+/// A loopback TCP port reserved for this process while the value exists, with or without a listener.
 ///
-/// A second socket may listen on it if it too sets `SO_REUSEPORT`. While none does, connecting is refused, which is
-/// how ``FaultProxy`` plays a gateway that is down.
+/// A second socket can listen on the port if it also sets `SO_REUSEPORT`. Without a listener, connections are refused.
+/// ``FaultProxy`` uses that to simulate a gateway that is down.
 struct PortReservation: ~Copyable {
     let port: Int
     private let descriptor: Int32
@@ -17,22 +17,22 @@ struct PortReservation: ~Copyable {
     }
 }
 
-/// A loopback TCP port that nobody used a moment ago.
+/// A loopback TCP port that was free a moment ago.
 ///
-/// Another process may take it before it is used: only for programs that can neither listen on port 0 and say which
-/// port they got, nor be handed a socket.
+/// Another process may take the port before its use. Only for programs that can neither report a port chosen by the
+/// system nor inherit a socket.
 package func findFreePort() throws -> Int {
     let (descriptor, port) = try makeBoundSocket(reusingPort: false)
     _ = close(descriptor)
     return port
 }
 
-/// A system call failed; the number says why.
+/// A failed system call with its error number.
 struct SystemCallFailure: Error, CustomStringConvertible {
     let call: String
     let code: Int32
 
-    /// - Parameter code: `errno` unless the call returns its error itself.
+    /// - Parameter code: `errno`, unless the call returns its error.
     init(_ call: String, code: Int32 = errno) {
         self.call = call
         self.code = code

@@ -7,11 +7,12 @@ struct Launch: Sendable {
     let environment: [String: String]
     let workingDirectory: String?
 
-    /// The program and its arguments, behind the programs that arrange something and then become the next one.
+    /// The command line: the program behind wrapper programs, each of which sets something up and then executes the
+    /// next.
     private var command: [String] {
         var command: [String] = []
         #if os(Linux)
-            // A process that should die with its parent has to ask for it itself.
+            // A process can request only for itself that the kernel kills it when its parent dies.
             command += ["setpriv", "--pdeathsig", "KILL", "--"]
         #endif
         if let workingDirectory {
@@ -20,9 +21,9 @@ struct Launch: Sendable {
         return command + [path] + arguments
     }
 
-    /// Spawns the process in a group of its own, with an empty standard input, the two descriptors as its outputs and
-    /// no other descriptor, no blocked and no ignored signal. On Linux the system kills it when the calling thread
-    /// ends.
+    /// Spawns the process in its own process group, with an empty standard input and the two descriptors as outputs. No
+    /// other descriptor and no blocked or ignored signal is inherited. On Linux the kernel kills the process when the
+    /// calling thread ends.
     func spawn(standardOutput: CInt, standardError: CInt) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         try check("posix_spawn_file_actions_init", posix_spawn_file_actions_init(&actions))
@@ -52,8 +53,8 @@ struct Launch: Sendable {
         try check("addopen", posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0))
         try check("adddup2", posix_spawn_file_actions_adddup2(&actions, standardOutput, 1))
         try check("adddup2", posix_spawn_file_actions_adddup2(&actions, standardError, 2))
-        // Sockets do not close by themselves in a new program, and one that stays open there is never really closed
-        // here. Closing a number that is not in use does no harm.
+        // Sockets may lack close-on-exec, and a copy in the child would keep the connection open. Closing an unused
+        // descriptor number is harmless.
         for descriptor in 3..<max(256, try highestDescriptor() + 64) {
             try check("addclose", posix_spawn_file_actions_addclose(&actions, descriptor))
         }
@@ -75,7 +76,7 @@ struct Launch: Sendable {
     }
 }
 
-/// These calls return their error and leave `errno` alone.
+/// For calls that return an error number instead of setting `errno`.
 private func check(_ call: String, _ result: CInt) throws {
     guard result == 0 else { throw SystemCallFailure(call, code: result) }
 }

@@ -7,11 +7,11 @@ final class OutputReader: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = Never
 
-    /// A pipe that is being read.
+    /// A pipe with its reading channel.
     struct Opened: Sendable {
         let channel: any Channel
 
-        /// For the child; whoever hands it over closes it afterwards, or the output never ends.
+        /// The writing end for the child. The caller must close it after the spawn, or the output never ends.
         let writingDescriptor: CInt
     }
 
@@ -30,7 +30,7 @@ final class OutputReader: ChannelDuplexHandler {
         var descriptors: [CInt] = [-1, -1]
         guard pipe(&descriptors) == 0 else { throw SystemCallFailure("pipe") }
         for descriptor in descriptors {
-            // So that a child that others start cannot keep the output open.
+            // Close on exec, so that other children cannot keep the output open.
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         }
         let descriptor = descriptors[0]
@@ -50,7 +50,8 @@ final class OutputReader: ChannelDuplexHandler {
         take(unwrapInboundIn(data).readableBytesView)
     }
 
-    /// The child has ended. A busy event loop may not have come to read what lies in the pipe.
+    /// Called after the child's exit. Reads what the pipe still contains, because a busy event loop may not have read
+    /// it yet.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         if context.channel.isActive { take(rest(of: descriptor)) }
         context.close(mode: mode, promise: promise)
@@ -82,7 +83,7 @@ final class OutputReader: ChannelDuplexHandler {
     }
 }
 
-/// What a pipe holds now, which is at most 64 KiB (pipe(7)). Outside of the class, whose `read` is another.
+/// The content of a pipe, at most 64 KiB (pipe(7)). A global function, because the class has another method `read`.
 private func rest(of descriptor: CInt) -> some Sequence<UInt8> {
     var bytes = [UInt8](repeating: 0, count: 1 << 16)
     let count = read(descriptor, &bytes, bytes.count)

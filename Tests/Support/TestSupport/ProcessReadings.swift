@@ -1,38 +1,38 @@
 import Foundation
 
-/// What the kernel says of a running process. Linux only: elsewhere there is no `/proc` and the readings throw.
+/// Reads a running process's figures from `/proc`. Linux only; elsewhere the results are `nil`.
 struct ProcessReadings {
     let processID: pid_t
 
-    /// The most memory that was ever resident at once (`VmHWM`), or `nil` for a process that has ended.
+    /// Peak resident memory in bytes (`VmHWM`); `nil` if the process has exited.
     func peakMemoryBytes() -> Int? {
         guard let status = text(of: "status") else { return nil }
         for line in status.split(separator: "\n") where line.hasPrefix("VmHWM:") {
-            // The form is "VmHWM:     1234 kB".
+            // The line has the form "VmHWM:     1234 kB".
             let kibibytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
             return kibibytes.map { $0 * 1024 }
         }
         return nil
     }
 
-    /// Time spent on processors in user and kernel mode, to a hundredth of a second.
+    /// CPU time in user and kernel mode in seconds, with a resolution of 10 ms.
     func processorSeconds() -> Double? {
-        // The second field is the program's name and may hold anything, so fields are counted from where it closes.
+        // The second field is the program's name and may contain spaces and parentheses, so count fields from its end.
         guard let stat = text(of: "stat"), let name = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: name)...].split(separator: " ")
-        // utime and stime are the fields 14 and 15 of proc(5); the state, field 3, is the first one here.
+        // utime and stime are fields 14 and 15 of proc(5); field 3, the state, is the first one here.
         guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
-    /// Open descriptors, or `nil` for a process that has ended.
+    /// Number of open descriptors; `nil` if the process has exited.
     func openDescriptorCount() -> Int? {
-        // Reading fails only where the process is gone.
+        // Reading fails only if the process has exited.
         try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count
     }
 
     private func text(of file: String) -> String? {
-        // Reading fails only where the process is gone.
+        // Reading fails only if the process has exited.
         try? String(contentsOfFile: "/proc/\(processID)/\(file)", encoding: .utf8)
     }
 }

@@ -1,20 +1,20 @@
 package import Foundation
 
-/// A program that runs as a process of its own, for tests of what is only true of processes.
+/// A program in a child process, for tests that need real processes.
 ///
-/// Both outputs are read as they come, so the program never blocks on a full pipe. Its standard input is empty. It gets
-/// a process group of its own, and what is left of the group is killed when the program ends or the scope does.
-/// Should the test process itself die, the system kills the program.
+/// Both outputs are read continuously, so the program never blocks on a full pipe. Its standard input is empty. The
+/// program has its own process group, and the rest of the group is killed when the program exits or its scope ends. If
+/// the test process dies, the kernel kills the program.
 package final class Program: Sendable {
-    /// Where a line was printed.
+    /// The output that a line was printed to.
     package enum Output: CaseIterable, Sendable {
         case standardOutput
         case standardError
     }
 
-    /// A line that was printed, without its end.
+    /// A printed line without its line feed.
     package struct Line: Sendable {
-        /// Counts the lines of both outputs from 0 in the order in which they were read.
+        /// Position among the lines of both outputs, from 0, in the order of reading.
         package let index: Int
         package let output: Output
         package let text: String
@@ -41,8 +41,8 @@ package final class Program: Sendable {
         child.send(signal: SIGKILL)
     }
 
-    /// Starts a program. ``withProgram(_:_:environment:workingDirectory:_:)`` does this and ends it in time.
-    /// - Parameter environment: the whole of it; ``environment(adding:)`` makes one.
+    /// Starts a program. ``withProgram(_:_:environment:workingDirectory:_:)`` also ends it.
+    /// - Parameter environment: the complete environment; see ``environment(adding:)``.
     package static func start(
         _ executable: Executable, _ arguments: [String] = [],
         environment: [String: String] = Program.environment(), workingDirectory: URL? = nil
@@ -54,9 +54,8 @@ package final class Program: Sendable {
         return Program(executable: executable, child: child)
     }
 
-    /// The few variables that programs need anywhere, what the sanitizers they may be built with are told, and those
-    /// given. Nothing else of the test's own environment reaches the program, so that a developer's settings cannot
-    /// decide a test.
+    /// The environment for a program: a few required variables, the options of sanitizers, and the given variables.
+    /// Other variables of the test process are not passed on, so that a developer's settings cannot influence a test.
     package static func environment(adding variables: [String: String] = [:]) -> [String: String] {
         let own = ProcessInfo.processInfo.environment
         let names = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS"]
@@ -64,24 +63,24 @@ package final class Program: Sendable {
         return Dictionary(uniqueKeysWithValues: kept).merging(variables) { _, given in given }
     }
 
-    // MARK: - What it prints
+    // MARK: - Output
 
-    /// All lines so far.
+    /// All lines printed so far.
     package var lines: [Line] { child.record.current.lines }
 
-    /// The texts of the lines that one output printed so far.
+    /// The lines that one output has printed so far.
     package func lines(of output: Output) -> [String] {
         lines.filter { $0.output == output }.map(\.text)
     }
 
-    /// Everything printed so far, for the comment of an expectation.
+    /// Everything printed so far, for the message of an expectation.
     package var transcript: String { child.record.current.transcript }
 
-    /// Waits for a line, looking at those that were printed before, too.
+    /// Waits for a line. Also considers lines that were printed before the call.
     /// - Parameters:
-    ///   - previous: only lines after this one count.
-    ///   - output: only lines of this output count.
-    /// - Throws: ``EndedEarly`` where the program ends without it, ``DeadlineExceeded``, `CancellationError`.
+    ///   - previous: considers only lines after this one.
+    ///   - output: considers only lines of this output.
+    /// - Throws: ``EndedEarly`` if the program exits without the line, ``DeadlineExceeded``, `CancellationError`.
     @discardableResult
     package func waitForLine(
         after previous: Line? = nil, of output: Output? = nil, within limit: Duration = .seconds(30),
@@ -105,17 +104,17 @@ package final class Program: Sendable {
             })
     }
 
-    // MARK: - How it ends
+    // MARK: - Exit
 
-    /// `nil` while it runs.
+    /// The exit status; `nil` while the program runs.
     package var exitStatus: ExitStatus? { child.record.current.status }
 
-    /// Sends a signal. A program that has ended gets none, and neither does one that was given its number since.
+    /// Sends a signal. Does nothing after the program's exit, even if the process ID was reused.
     package func kill(_ signal: Int32) {
         child.send(signal: signal)
     }
 
-    /// Waits until the program has ended and all that it printed has been read.
+    /// Waits until the program has exited and all its output has been read.
     @discardableResult
     package func waitForExit(within limit: Duration = .seconds(30)) async throws -> ExitStatus {
         let record = child.record
@@ -126,20 +125,21 @@ package final class Program: Sendable {
             })
     }
 
-    // MARK: - What it uses
+    // MARK: - Resource usage
 
-    /// The most memory that was ever resident at once. It is read every twentieth of a second; after the end it is the
-    /// last value. A program that becomes another one (`exec`) begins anew.
+    /// Peak resident memory in bytes, sampled every 50 ms. After the exit it is the last sample. The measurement starts
+    /// again at an `exec`.
     package var peakMemoryBytes: Int { child.peakMemoryBytes }
 
-    /// Time spent on processors in user and kernel mode; after the end, that of its children which it waited for, too.
+    /// CPU time in user and kernel mode in seconds. After the exit it includes children that the program has waited
+    /// for.
     package var processorSeconds: Double { child.processorSeconds }
 
-    /// Open descriptors; 0 after the end.
+    /// Number of open descriptors; 0 after the exit.
     package var openDescriptorCount: Int { child.openDescriptorCount }
 }
 
-/// A program ended without doing what was waited for.
+/// A program exited before an awaited event.
 package struct EndedEarly: Error, CustomStringConvertible {
     package let program: String
     package let status: Program.ExitStatus
@@ -148,7 +148,7 @@ package struct EndedEarly: Error, CustomStringConvertible {
     package var description: String { "\(program) ended (\(status)) before it printed the line\n\(transcript)" }
 }
 
-/// Runs `body` with a program, and kills what is left of it whatever happens.
+/// Runs `body` with a program, and always kills the rest of its process group.
 package func withProgram<Success>(
     _ executable: Executable, _ arguments: [String] = [],
     environment: [String: String] = Program.environment(), workingDirectory: URL? = nil,
@@ -167,7 +167,7 @@ package func withProgram<Success>(
     return try result.get()
 }
 
-/// Runs a program to its end and returns it for what it printed and how it ended.
+/// Runs a program to its exit. The returned value has its output and its exit status.
 package func run(
     _ executable: Executable, _ arguments: [String] = [],
     environment: [String: String] = Program.environment(), workingDirectory: URL? = nil,

@@ -2,19 +2,19 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// One client's connection through a ``FaultProxy``: two sockets and a stream each way.
+/// One connection through a ``FaultProxy``: two sockets, and one stream for each direction.
 ///
-/// An end of one socket travels to the other through the stream, behind the last byte and under the same faults.
+/// The end of one socket travels through the stream to the other socket, after the last byte and with the same faults.
 final class ProxyLink {
-    /// How long an end that was cut with ``Cut/close`` has its bytes read and thrown away. Closing at once would make
-    /// the kernel send a reset for bytes that were not read.
+    /// How long to read and discard bytes from an end that was cut with ``Cut/close``. Closing at once would make the
+    /// kernel send a reset for unread bytes.
     private static let lingering = TimeAmount.seconds(2)
 
     let core: FaultProxyCore
     private var channels: [ProxyEnd: any Channel] = [:]
     private var streams: [ProxyEnd: ProxyStream] = [:]
 
-    /// False once the link was cut or has ended: what is left of its sockets is of no concern to anyone.
+    /// False after a cut or the regular end. Later events of the sockets are ignored.
     private(set) var isOpen = true
 
     init(core: FaultProxyCore, client: any Channel) {
@@ -82,15 +82,15 @@ final class ProxyLink {
         }
     }
 
-    /// A socket was reset.
+    /// A socket received a reset.
     func failed(_ end: ProxyEnd) {
         guard isOpen else { return }
         streams[end.opposite]?.sourceEnded(.reset)
     }
 
-    /// A socket is gone for good. After both its directions were shut down that is in order, and the second end of
-    /// file is not reported in any other way. Otherwise it is a reset: one that comes after the end of file that the
-    /// socket sent, when it is written to, is not reported either.
+    /// A socket was closed. If both its directions had ended, the close is orderly, and it replaces the report of the
+    /// second end of file. Otherwise it is a reset, because NIO does not report a reset that answers a write after the
+    /// sent end of file.
     func lost(_ end: ProxyEnd) {
         channels[end] = nil
         guard isOpen else { return }
@@ -102,7 +102,7 @@ final class ProxyLink {
         }
     }
 
-    /// Passes on the end that a stream carried.
+    /// Applies an ending that arrived through a stream to the other socket.
     func deliver(_ ending: ProxyStream.Ending, to end: ProxyEnd) {
         guard let channel = channels[end] else { return }
         switch ending {
@@ -120,12 +120,13 @@ final class ProxyLink {
         for channel in channels.values {
             close(channel)
         }
-        // Breaks the cycle between the link and its streams.
+        // Breaks the reference cycle between the link and its streams.
         streams = [:]
     }
 
     private func reset(_ channel: any Channel) {
-        // Closing a socket that does not linger sends a reset. Where this cannot be set, it is closed already.
+        // Closing a socket with a linger time of 0 sends a reset. Setting the option fails only if the socket is closed
+        // already.
         _ = (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
         channel.close(promise: nil)
     }
@@ -137,7 +138,7 @@ final class ProxyLink {
     }
 }
 
-/// Tells a link what happens at one of its sockets.
+/// Reports events of one socket to its link.
 final class ProxyEndHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -157,7 +158,7 @@ final class ProxyEndHandler: ChannelInboundHandler {
         if link.isOpen {
             link.stream(towards: end.opposite)?.pass()
         } else {
-            // Cut with an end of file: what still comes is read so that no reset is sent for it.
+            // After a cut with an end of file: keep reading, so that no reset is sent for unread bytes.
             context.read()
         }
     }

@@ -3,9 +3,8 @@ import NIOPosix
 
 /// One direction of one connection through a ``FaultProxy``.
 ///
-/// Bytes wait in `held` until passage, delay, rate and the receiver's socket let them go. Whatever may change one of
-/// these calls ``pass()``, which passes on as much as it can, and arranges to be called again where only time is
-/// missing.
+/// Bytes wait in `held` until the passage, the delay, the rate and the receiver's socket allow a write. Every change of
+/// one of these calls ``pass()``. It writes as much as possible, and schedules another call if only time is missing.
 final class ProxyStream {
     /// How the sending end stopped sending.
     enum Ending {
@@ -32,7 +31,7 @@ final class ProxyStream {
     private var unfinishedWrites = 0
     private var forwardedBytes = 0
 
-    /// The slice that has its share of the rate already.
+    /// The slice whose share of the rate is already reserved.
     private var reserved: (bytes: Int, departure: NIODeadline)?
     private var wakeUp: Scheduled<Void>?
 
@@ -49,7 +48,7 @@ final class ProxyStream {
     func received(_ bytes: ByteBuffer) {
         guard !isStopped else { return }
         let due = NIODeadline.now() + TimeAmount(faults.delay)
-        // A delay that became shorter must not let bytes overtake each other.
+        // A shortened delay must not let later bytes overtake earlier ones.
         held.append(Held(bytes: bytes, due: max(due, held.last?.due ?? due)))
         heldBytes += bytes.readableBytes
         let heldBytes = heldBytes
@@ -59,7 +58,7 @@ final class ProxyStream {
         }
     }
 
-    /// A reset may follow an end of file, when the source was closed altogether and is then written to.
+    /// A reset may follow an end of file, if the source was closed completely and then receives data.
     func sourceEnded(_ ending: Ending) {
         guard self.ending == nil || (self.ending == .endOfFile && ending == .reset) else { return }
         self.ending = ending
@@ -83,7 +82,7 @@ final class ProxyStream {
         wakeUp?.cancel()
     }
 
-    // MARK: - Passing on
+    // MARK: - Forwarding
 
     func pass() {
         // A write may report writability before it returns.
@@ -103,7 +102,7 @@ final class ProxyStream {
         readMore()
     }
 
-    /// Writes slices until there are none, the receiver takes no more, or the next one has to wait.
+    /// Writes slices until no bytes are left, the receiver's socket is full, or the next slice has to wait.
     private func passSlices() {
         while !isStopped, let first = held.first, let channel = link.channel(end), channel.isWritable {
             let now = NIODeadline.now()
@@ -131,7 +130,7 @@ final class ProxyStream {
         forwardedBytes += charged.bytes
         let isLast = faults.connectionBytesMax.map { forwardedBytes >= $0 } ?? false
         if isLast || charged.cutAll != nil {
-            // Nothing may follow while the last bytes are on their way to the socket.
+            // Write nothing more while the last bytes before a cut are on their way to the socket.
             isStopped = true
         }
         guard let channel = link.channel(end), let slice = takeHeld(bytes: charged.bytes) else { return }

@@ -1,17 +1,17 @@
 package import Foundation
 import SeededRandom
 
-/// A file whose bytes a seed decides, made piece by piece so that its size is not bounded by memory.
+/// A file whose content is determined by a seed. Created piece by piece, so its size is not limited by memory.
 package struct SeededFile: Sendable {
     private static let pieceBytes = 1 << 20
 
-    /// Decides every byte: two files with the same seed and size are the same, and those of another seed differ.
+    /// Determines every byte: the same seed and size give the same content, another seed gives other content.
     package var seed: UInt64
 
-    /// The length of the file.
+    /// Size of the file in bytes.
     package var byteCount: Int
 
-    /// How many bytes at the end of each 1 MiB are zero, for files that compress in part.
+    /// Number of zero bytes at the end of each 1 MiB, for files that compress partly.
     package var zeroBytesPerMebibyte: Int
 
     package init(seed: UInt64, byteCount: Int, zeroBytesPerMebibyte: Int = 0) {
@@ -20,7 +20,7 @@ package struct SeededFile: Sendable {
         self.zeroBytesPerMebibyte = zeroBytesPerMebibyte
     }
 
-    /// Writes the file, replacing what is there.
+    /// Writes the file, replacing an existing one.
     package func write(to url: URL) throws {
         try withNewFile(url) { file in
             for index in 0..<pieceCount {
@@ -29,7 +29,7 @@ package struct SeededFile: Sendable {
         }
     }
 
-    /// The whole content, for files that are small.
+    /// The whole content, for small files.
     package var bytes: [UInt8] {
         (0..<pieceCount).flatMap(piece)
     }
@@ -41,7 +41,7 @@ package struct SeededFile: Sendable {
     private func piece(_ index: Int) -> [UInt8] {
         let count = min(Self.pieceBytes, byteCount - index * Self.pieceBytes)
         let randomCount = max(0, min(count, Self.pieceBytes - zeroBytesPerMebibyte))
-        // Each piece has a generator of its own, so that its bytes do not depend on how many zeros went before.
+        // Each piece has its own generator, so that its bytes do not depend on the number of zeros in earlier pieces.
         var generator = SeededGenerator(seed: seed ^ (UInt64(index) &* 0xD134_2543_DE82_EF95))
         let wordCount = (randomCount + 7) / 8
         var bytes = [UInt8](repeating: 0, count: max(count, wordCount * 8))
@@ -57,9 +57,8 @@ package struct SeededFile: Sendable {
     }
 }
 
-/// Writes a file of `byteCount` bytes that has data only at the given offsets and holes between them.
-/// - Parameter islands: the bytes at each offset; everything else reads as zero and takes no space where the file
-///   system knows holes.
+/// Writes a sparse file of `byteCount` bytes with data only at the given offsets.
+/// - Parameter islands: bytes by offset. All other bytes are zero and take no space on file systems with holes.
 package func writeSparseFile(to url: URL, byteCount: Int, islands: [Int: [UInt8]]) throws {
     try withNewFile(url) { file in
         try file.truncate(atOffset: UInt64(byteCount))
@@ -76,7 +75,7 @@ private func withNewFile(_ url: URL, _ body: (FileHandle) throws -> Void) throws
     do {
         try body(file)
     } catch {
-        // The error that stopped the writing says more than one of closing.
+        // The first error explains more than a later one of closing.
         try? file.close()
         throw error
     }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Has open what this process has open at a path, as a program that is being started has it until it runs.
+/// Holds copies of all descriptors that this process has open for a path, like a child process between fork and exec.
 package final class SharedDescriptors: Sendable {
     package let count: Int
     private let descriptors: [CInt]
@@ -9,7 +9,7 @@ package final class SharedDescriptors: Sendable {
         let path = URL(filePath: path).resolvingSymlinksInPath().path(percentEncoded: false)
         let names = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
         let opened = names.filter { name in
-            // Some are closed by now, that of the listing among them.
+            // Some descriptors are closed by now, such as the one of the directory listing.
             let opened = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
             return opened == path
         }

@@ -1,4 +1,4 @@
-/// A program of the system did not do what it was called for.
+/// A system program failed.
 struct ProgramFailed: Error, CustomStringConvertible {
     let call: String
     let transcript: String
@@ -6,15 +6,15 @@ struct ProgramFailed: Error, CustomStringConvertible {
     var description: String { "\(call) failed:\n\(transcript)" }
 }
 
-/// Runs a program of the system to its end, for comparing with what the rest of the world computes.
+/// Runs a system program to its exit, for comparison with independent implementations.
 /// - Returns: the lines of its standard output.
-/// - Throws: also where it exits with another code than 0.
+/// - Throws: ``ProgramFailed`` also if the exit code is not 0.
 @discardableResult
 package func output(of name: String, _ arguments: String...) async throws -> [String] {
     try await output(of: name, arguments)
 }
 
-/// The same, with arguments that are at hand in an array.
+/// Like `output(of:_:)`, with the arguments in an array.
 @discardableResult
 package func output(of name: String, _ arguments: [String]) async throws -> [String] {
     let program = try await run(Executable.inSearchPath(name), arguments)

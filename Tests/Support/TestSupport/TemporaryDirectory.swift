@@ -1,7 +1,7 @@
 package import Foundation
 
-/// Makes an empty directory of its own, hands it to `body`, and removes it with all that is in it, whatever happens.
-/// - Parameter purpose: a word that tells the directories of different tests apart while they exist.
+/// Runs `body` with a new empty directory, and always removes the directory with its content.
+/// - Parameter purpose: a word in the directory's name that identifies the test.
 package func withTemporaryDirectory<Success>(
     _ purpose: String = "test", _ body: (URL) async throws -> Success
 ) async throws -> Success {
@@ -20,7 +20,7 @@ package func withTemporaryDirectory<Success>(
             try removeTree(directory)
             break
         } catch let error as CocoaError {
-            // Something that was just being closed has removed a file of its own meanwhile.
+            // Another process removed a file during the removal; try again.
             let isGone = [.fileNoSuchFile, .fileReadNoSuchFile].contains(error.code)
             guard isGone, attempt < 5 else { throw error }
         }
@@ -28,12 +28,12 @@ package func withTemporaryDirectory<Success>(
     return try result.get()
 }
 
-/// Removes a directory even where a test took away the right to write in it.
+/// Removes a directory, even if a test has removed write permissions inside.
 private func removeTree(_ directory: URL) throws {
     let manager = FileManager.default
     let entries = manager.enumerator(at: directory, includingPropertiesForKeys: [.isDirectoryKey])
     while let entry = entries?.nextObject() as? URL {
-        // A link is none, even to a directory.
+        // `isDirectory` is false for symbolic links, also for links to directories.
         if try entry.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true {
             try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: entry.path(percentEncoded: false))
         }

@@ -1,13 +1,14 @@
 import Synchronization
 
-/// A value that changes under the hands of the code being tested, and that a test waits on instead of sleeping.
+/// A value that the tested code changes and that a test can wait for, instead of sleeping.
 ///
-/// Every change is shown to all who wait, in order, so a state that lasts for one change only is not missed.
+/// All waiting tasks see every change in order, so they do not miss a value that lasts only until the next change.
 package final class Watched<Value: Sendable>: Sendable {
     private typealias Resumption = @Sendable () -> Void
 
     private struct Waiter: Sendable {
-        /// Looks at a value and, where the wait is over, says how to resume it once the lock is released.
+        /// Checks a value. Returns a closure that resumes the wait, to be called after the lock is released, if the
+        /// wait has ended.
         let offer: @Sendable (Value) -> Resumption?
         let cancel: Resumption
     }
@@ -24,12 +25,12 @@ package final class Watched<Value: Sendable>: Sendable {
         self.state = Mutex(State(value: value))
     }
 
-    /// A copy of the value as it is now; it may have changed by the time the caller looks at it.
+    /// The current value. It may change before the caller uses it.
     package var current: Value {
         state.withLock { $0.value }
     }
 
-    /// Changes the value in one step and resumes every wait that the new value ends.
+    /// Changes the value atomically, and resumes every wait that the new value satisfies.
     @discardableResult
     package func update<Result: Sendable>(_ change: (inout Value) -> Result) -> Result {
         let (result, resumptions) = state.withLock { state in
@@ -48,10 +49,10 @@ package final class Watched<Value: Sendable>: Sendable {
         return result
     }
 
-    /// Waits until `wanted` gives something for the value, beginning with the present one, and returns that.
+    /// Waits until `wanted` returns a non-nil result, starting with the current value.
     ///
-    /// There is no time limit here: put ``withDeadline(_:_:detail:_:)`` around it.
-    /// - Throws: what `wanted` throws, and `CancellationError` when the task is cancelled.
+    /// Has no time limit; use ``withDeadline(_:_:detail:_:)``.
+    /// - Throws: the error of `wanted`, or `CancellationError` if the task is cancelled.
     @discardableResult
     package func wait<Result: Sendable>(for wanted: @escaping @Sendable (Value) throws -> Result?) async throws
         -> Result
@@ -63,7 +64,7 @@ package final class Watched<Value: Sendable>: Sendable {
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 add(waiter: waiter(for: wanted, resuming: continuation), id: id)
-                // The handler below may have run before there was anything to cancel.
+                // The cancellation handler may have run before the waiter was registered.
                 if Task.isCancelled { cancelWaiter(id) }
             }
         } onCancel: {

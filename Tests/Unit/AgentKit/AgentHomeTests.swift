@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// One process at a time works in a home.
+/// Tests of the lock that lets only one process work in a home.
 @Suite struct AgentHomeTests {
     @Test func isBusyWhileOneHasIt() async throws {
         try await withTemporaryDirectory { directory in
@@ -15,7 +15,7 @@ import Testing
         }
     }
 
-    /// A program that is started meanwhile has the lock's file open until it runs.
+    /// A child process between fork and exec has the lock's file open too.
     @Test func itsLockEndsWhoeverElseHasTheFileOpen() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))

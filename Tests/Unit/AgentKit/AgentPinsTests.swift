@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import WireProtocol
 
-/// The gateway's keys that an agent's home has pinned (specification §5.1).
+/// Tests of the gateway keys that an agent's home has pinned (specification §5.1).
 @Suite struct AgentPinsTests {
     private func key(_ number: UInt8) throws -> Fingerprint { Fingerprint(try .of([number])) }
 
@@ -51,7 +51,7 @@ import WireProtocol
         }
     }
 
-    /// A user who has been told of a theft writes the site's new key there: no key of before counts any more.
+    /// After a theft of the site's key the user configures the new key. The agent must then distrust all earlier keys.
     @Test func anotherConfiguredPinTakesThePlaceOfAll() async throws {
         try await with { home, configured throws in
             home.pin(proved: configured, next: try key(2).digest)
@@ -74,7 +74,7 @@ import WireProtocol
             try text.write(toFile: home.pinsPath, atomically: true, encoding: .utf8)
             #expect(try home.pins().keys == [configured])
             #expect(try home.pins().problem?.contains("pins.json") == true)
-            // And is written anew.
+            // The next connection writes the file again.
             home.pin(proved: configured, next: try key(2).digest)
             #expect(try home.pins().keys == [configured, key(2)])
         }
@@ -82,7 +82,7 @@ import WireProtocol
 
     @Test func aHomeThatCannotBeWrittenKeepsItsPins() async throws {
         try await with { home, configured throws in
-            // Nothing can be renamed over a directory, whoever does it.
+            // A rename onto a directory fails for every user, root included.
             try FileManager.default.createDirectory(
                 atPath: home.pinsPath + "/in", withIntermediateDirectories: true)
             let problem = home.pin(proved: configured, next: try key(2).digest)
@@ -104,7 +104,7 @@ import WireProtocol
         }
     }
 
-    /// A code of the site's new key is for a home that knows that key already; one of another site is not.
+    /// A home accepts an invitation code with any pinned key of its site, but not a code of another site.
     @Test func aHomeIsGoneOnWithByAnyKeyThatItHasPinned() async throws {
         try await with { home, configured throws in
             home.pin(proved: configured, next: try key(2).digest)

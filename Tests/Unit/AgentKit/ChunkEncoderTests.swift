@@ -6,7 +6,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Chunks as they go on the wire.
+/// Tests of encoding chunks for the wire.
 @Suite
 struct ChunkEncoderTests {
     private let text = ByteBuffer(string: String(repeating: "a line that says little\n", count: 4_000))
@@ -49,7 +49,7 @@ struct ChunkEncoderTests {
         }
     }
 
-    /// Whatever the user has chosen: the gateway would end the connection (specification §7.3).
+    /// The user's choice does not matter here: the gateway would end the connection (specification §7.3).
     @Test func nothingIsCompressedWhereThatIsNotAgreed() throws {
         for choice in CompressionChoice.allCases {
             let encoder = ChunkEncoder(choice: choice, compressors: CompressorPool())

@@ -3,9 +3,9 @@ import Testing
 import TransferCore
 import WireProtocol
 
-/// What a gateway's code comes to at the end of the program.
+/// Tests of the exit codes for error codes of a gateway.
 @Suite struct ExitCodeTests {
-    /// The column *agent* of specification §12 names it: at the code itself, or at the word for what is tried again.
+    /// The column *agent* in specification §12 gives the exit code, either directly or by the entry for retried errors.
     @Test(arguments: FailureRule.all) func theExitCodeIsThatOfTheSpecification(rule: FailureRule) {
         let told = rule.exitCode ?? rule.reaction.exitCodeInTheEnd ?? UploadFailure.Kind.unreachable.exitCode
         for scope in rule.scopes {
@@ -17,7 +17,7 @@ import WireProtocol
         }
     }
 
-    /// A later gateway may have codes that this agent does not know: what they are about is tried again.
+    /// A newer gateway may send unknown codes. The agent retries the affected uploads.
     @Test func anUnknownCodeIsNoBrokenProtocol() {
         let code = ErrorCode(rawValue: 0x0777)
         #expect(UploadFailure(code, message: "").kind == .gatewayFailed)

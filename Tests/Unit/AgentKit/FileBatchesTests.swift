@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import TransferCore
 
-/// Files go in batches, in the order of the walk.
+/// Tests of batching the files of a walk in order.
 @Suite struct FileBatchesTests {
     private func batches(_ paths: [URL], key: String? = nil, atMost count: Int) -> [[FileBatches.Candidate]] {
         let files = FileWalk(paths: paths.map { $0.path(percentEncoded: false) })
@@ -23,7 +23,7 @@ import TransferCore
         }
     }
 
-    /// Files of one key are refused, and what is refused is in no other's way.
+    /// Files with the same key are refused, and other files are not affected.
     @Test func namesEveryFileOfAKeyThatSeveralHave() async throws {
         try await withTree(["1/x", "1/y", "2/x", "2/y", "3/x"]) { root in
             let roots = (1...3).map { root.appending(path: "\($0)") }

@@ -10,9 +10,9 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// `sluice-agent check` without a gateway and without the program: real files, a real journal.
+/// Tests of `sluice-agent check` without a gateway and without the program, with real files and a real journal.
 @Suite struct FileCheckerTests {
-    /// A home with a site, beside a tree of files.
+    /// A home that knows its site, and a directory with files.
     private struct Sample {
         let home: AgentHome
         let tree: URL
@@ -22,7 +22,7 @@ import WireProtocol
 
         func journal() throws -> Journal { try AgentJournal.open(home, logger: Logger(label: "test")) }
 
-        /// The file counts as stored, as it is.
+        /// Records a proof for the current content of a file.
         func store(_ name: String, change: (inout UploadReceipt) -> Void = { _ in }) throws {
             let digests = try FileDigests(path: path(name), partBytes: 4)
             var receipt = UploadReceipt(
@@ -100,7 +100,7 @@ import WireProtocol
         }
     }
 
-    /// By the stamp nothing is read: the proof's digest is another one here, and nobody notices.
+    /// With `--fast` an unchanged stamp suffices and the file is not read. The proof has a wrong digest to show that.
     @Test func aStampThatCountsIsEnoughWhereItIsAskedFor() async throws {
         try await withSample(["file"]) { sample in
             for counts in [false, true] {

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Which of a directory's files are sent.
+/// Tests of the filter for files below a directory.
 @Suite struct FileFilterTests {
     private static let names = [".git/config", "a.jpg", "b.tmp", "cache/deep/c.jpg", "day/d.jpg", "day/e.tmp"]
 
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    /// What the user has named is meant.
+    /// The filter does not apply to files that the user named.
     @Test func aNamedFileIsAlwaysSent() async throws {
         try await withTemporaryDirectory { directory in
             let file = directory.appending(path: "b.tmp")

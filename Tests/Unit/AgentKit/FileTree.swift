@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// Makes files, each with its name as its content, below a directory that is there as long as the body runs.
+/// Makes a directory of files for the time of `body`. Each file contains its own name.
 func withTree(_ names: [String], _ body: (URL) throws -> Void) async throws {
     try await withTemporaryDirectory { directory in
         let root = directory.appending(path: "tree")

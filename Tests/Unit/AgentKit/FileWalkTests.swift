@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import TransferCore
 
-/// Which files a push finds, and the keys they get.
+/// Tests of finding the files of a push and deriving their keys.
 @Suite
 struct FileWalkTests {
     private func walk(_ path: URL...) -> [FileWalk.Found] {
@@ -40,7 +40,7 @@ struct FileWalkTests {
         }
     }
 
-    /// Makes a file whose name need not be UTF-8; Foundation cannot.
+    /// Makes a file whose name need not be UTF-8, which Foundation cannot do.
     private func make(_ name: [UInt8], in root: URL) -> [CChar] {
         let path = (root.path(percentEncoded: false).utf8 + [UInt8(ascii: "/")] + name + [0]).map {
             CChar(bitPattern: $0)
@@ -69,7 +69,7 @@ struct FileWalkTests {
         }
     }
 
-    /// A slash and a combining mark behind it are one Character; to the system and to stores they are two.
+    /// A slash and a following combining mark form one `Character`, but file systems and stores see two.
     @Test func takesNamesApartByBytes() async throws {
         let mark = "\u{301}x"
         try await withTree(["\(mark)/\(mark)"]) { root in
@@ -84,7 +84,7 @@ struct FileWalkTests {
         }
     }
 
-    /// Two spellings of one letter are two names, and so two keys.
+    /// Two Unicode encodings of a letter are two names, and therefore two keys.
     @Test func tellsSpellingsApart() async throws {
         try await withTree(["\u{E9}", "e\u{301}"]) { root in
             let keys = walk(root).map { Array($0.key.utf8) }
@@ -114,7 +114,7 @@ struct FileWalkTests {
         }
     }
 
-    // MARK: One key, several files
+    // MARK: Several files with one key
 
     @Test func refusesEachOfTwoFilesOfOneKey() async throws {
         try await withTree(["1/x", "1/y", "1/d/z", "2/x", "2/d/z", "2/d/w", "3/y/below", "named/y", "1/t.tmp"]) {
@@ -131,7 +131,7 @@ struct FileWalkTests {
         }
     }
 
-    /// What a walk does not find under a key is no second file of it.
+    /// Files that the walk skips do not conflict with a file of the same key.
     @Test func linksAndLeftOutFilesTakeNoKey() async throws {
         try await withTree(["1/x", "1/d/y", "2/z", "elsewhere/y"]) { root in
             let manager = FileManager.default
@@ -156,7 +156,7 @@ struct FileWalkTests {
 
     // MARK: Links that appear after the walk
 
-    /// Someone who may write into a directory puts links to files of others into the place of what was found.
+    /// A user with write access replaces found files with symbolic links to files of other users.
     @Test(arguments: ["d/e/file", "d/e", "d"]) func aLinkThatTakesAPlaceLeadsNowhere(place: String) async throws {
         try await withTree(["tree/d/e/file", "secret/e/file", "secret/file"]) { root in
             let found = walk(root.appending(path: "tree"))

@@ -7,7 +7,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// What later versions of the journal hold: numbers that are never reused, proofs, and versions that may still appear.
+/// Tests of the journal's later tables: unique upload numbers, proofs, and withdrawn versions that may still appear.
 @Suite
 struct JournalMigrationTests {
     private static let subject = Journal.Subject(path: "/data/file", key: "file", policy: .verify)
@@ -29,7 +29,7 @@ struct JournalMigrationTests {
         try await withTemporaryDirectory { try body($0.appending(path: "journal.db").path(percentEncoded: false)) }
     }
 
-    /// The tables of version 0.1 before migration 2, with an unfinished upload and a receipt.
+    /// The schema of version 0.1 before migration 2, with an unfinished upload and a receipt.
     private static let firstSchema = """
         CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY);
         INSERT INTO grdb_migrations VALUES ('1');
@@ -69,7 +69,7 @@ struct JournalMigrationTests {
             #expect(row.trouble == "interrupted")
             #expect(try journal.lastUpload() == 4)
             #expect(try journal.finishedMilliseconds(key: "old") == 77)
-            // It names no file.
+            // The old receipt has no file stamp, so it is no proof.
             #expect(try journal.record(ofKey: "old").proof == nil)
             try apply([.finished(UploadID(4), .dropped)], to: journal)
             #expect(try Journal.open(path).lastUpload() == 4)
@@ -80,7 +80,7 @@ struct JournalMigrationTests {
         DeviceSite(store: $0, device: "d", prefix: "site/")
     }
 
-    /// The journal of version 0.1 before migration 5: what it proves, it does not say of which store.
+    /// In a journal of version 0.1 before migration 5, a proof does not name its store.
     @Test func aProofOfBeforeNamesNoStore() async throws {
         try await withPath { path in
             var receipt = UploadReceipt(size: 100, partBytes: 50, root: nil, evidence: .none, etag: "e", version: "v")
@@ -133,7 +133,7 @@ struct JournalMigrationTests {
         }
     }
 
-    /// Whoever resumes an upload asks for what its user asked for.
+    /// A resumed upload still requests the receipt that its user wanted.
     @Test(arguments: [false, true])
     func anUploadKeepsThatItsUserWantsAReceipt(wants: Bool) async throws {
         try await withPath { path in
@@ -197,7 +197,7 @@ struct JournalMigrationTests {
         }
     }
 
-    /// The put limit counts by the machine's uptime, which nobody sets; after a restart all of it counts once more.
+    /// Withdrawn versions age by the time since boot, which cannot be set. A reboot restarts the waiting time.
     @Test func aWithdrawnVersionAgesByTheTimeSinceTheStartOfTheMachine() async throws {
         try await withPath { path in
             func open(_ boot: String, _ milliseconds: Int64) throws -> Journal {
@@ -214,7 +214,7 @@ struct JournalMigrationTests {
             #expect(try withdrawn("one", 7_000) == WithdrawnVersion(stamp: Self.stamp, age: .seconds(2)))
             #expect(try withdrawn("two", 900_000) == WithdrawnVersion(stamp: Self.stamp, age: .zero))
             #expect(try withdrawn("two", 901_000)?.age == .seconds(1))
-            // A clock that went back tells nothing.
+            // A clock that went back gives no age.
             #expect(try withdrawn("two", 10)?.age == .zero)
             #expect(try withdrawn("two", 86_400_011) == nil)
         }

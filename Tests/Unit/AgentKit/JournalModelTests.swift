@@ -8,8 +8,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The simulator's journal is a model of the shipped one: what it shows of the machines holds as far as both make the
-/// same of the same writes.
+/// Compares the real journal with the simulator's model of it. Results of the simulator are valid only if both react to
+/// all writes in the same way.
 @Suite struct JournalModelTests {
     private static let uploads = (1...3).map { UploadID($0) }
 
@@ -34,7 +34,7 @@ import WireProtocol
                     model.apply(write)
                     if case .began(let id, _) = write { highest = max(highest, id.value) }
                 }
-                // Another process finds the same.
+                // Continue with a new connection, as another process would.
                 if draws.number(0...9) == 0 { journal = try Journal.open(path, clock: clock) }
                 try Self.expectSame(journal, model, after: writes)
                 #expect(try journal.lastUpload() == highest, "\(writes)")
@@ -42,7 +42,7 @@ import WireProtocol
         }
     }
 
-    /// Who copies the journal's file after a run has all of it.
+    /// After a run the journal's main file is complete, so that a copy of this file is a full backup.
     @Test func nothingIsLeftBesideAClosedJournal() async throws {
         try await withTemporaryDirectory("journal") { directory in
             let path = directory.appending(path: "journal.db").path(percentEncoded: false)
@@ -76,7 +76,7 @@ import WireProtocol
     }
 }
 
-/// Writes of any kind, in any order: more than a machine would ask for.
+/// Draws random writes of all kinds in any order, more than the machine would request.
 private struct Draws {
     var generator: SeededGenerator
 
@@ -106,7 +106,7 @@ private struct Draws {
     private mutating func metadata() -> SessionMetadata {
         let pairs = (0..<number(0...2)).map { MetadataPair(name: "name-\($0)", value: "a=\(number(0...9))") }
         let type = number(0...1) == 0 ? "" : "video/mp4"
-        // None of them breaks a rule.
+        // The drawn pairs are always valid.
         return (try? SessionMetadata(chosen: pairs, contentType: type)) ?? .none
     }
 

@@ -7,7 +7,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Receipts that the journal keeps: what gateways have signed.
+/// Tests of the signed receipts in the journal.
 @Suite
 struct JournalReceiptTests {
     private static func digest(_ value: UInt8) throws -> SHA256Digest {
@@ -53,12 +53,13 @@ struct JournalReceiptTests {
             for (key, receipt) in zip(["a", "b", "é"], receipts) {
                 #expect(try journal.receipts(ofKey: key) == [receipt])
             }
-            // By bytes, whatever Unicode holds equal.
+            // Keys are compared as bytes; `String` would treat both as equal.
             #expect(try journal.receipts(ofKey: "e\u{301}") == [])
         }
     }
 
-    /// A receipt that is asked for again says the same of a later time. Another session's is about another object.
+    /// A newer receipt of the same session replaces the older one. A receipt of another session is about another
+    /// object.
     @Test func aKeyHasOneReceiptOfEachSessionAndStore() async throws {
         try await withPath { path in
             let journal = try Journal.open(path)
@@ -83,7 +84,7 @@ struct JournalReceiptTests {
         }
     }
 
-    /// What a gateway signs comes with the proof, or later by itself.
+    /// A gateway sends a receipt with the proof, or alone at a later time.
     @Test(arguments: [false, true])
     func aReceiptIsKeptWithTheProofOfItsObjectOrAlone(comesLater: Bool) async throws {
         try await withPath { path in
@@ -101,7 +102,7 @@ struct JournalReceiptTests {
         }
     }
 
-    /// Receipts and the agent's own proofs are two tables; neither changes the other.
+    /// Signed receipts and the agent's own proofs are in separate tables and do not affect each other.
     @Test func proofsStayAsTheyAre() async throws {
         try await withPath { path in
             let journal = try Journal.open(path)
@@ -117,7 +118,7 @@ struct JournalReceiptTests {
         }
     }
 
-    /// A journal of version 0.1 before migration 3: what it had is there, and receipts can be kept.
+    /// A journal of version 0.1 before migration 3 keeps its content and can store receipts.
     @Test func anOldJournalGetsTheTable() async throws {
         try await withPath { path in
             let old = try Journal.open(path)
@@ -148,7 +149,8 @@ struct JournalReceiptTests {
         }
     }
 
-    /// Values of another kind are damage, as in the other tables; bytes that are no receipt are the verifier's to find.
+    /// A value of an unexpected type is damage, as in the other tables. Bytes that are no valid receipt are left to the
+    /// verifier.
     @Test(arguments: [
         ("statement = 'text'", true), ("signature = NULL", true), ("made = 'late'", true), ("store = 1", true),
         ("certificates = x'00'", true), ("statement = x'00'", false), ("public_key = x''", false),
@@ -157,7 +159,7 @@ struct JournalReceiptTests {
         try await withPath { path in
             try Journal.open(path).keep([Self.receipt(Self.statement())])
             let queue = try DatabaseQueue(path: path)
-            // Without its constraints, so that it takes any value.
+            // A table without constraints accepts any value.
             try queue.inDatabase {
                 try $0.execute(
                     sql: """

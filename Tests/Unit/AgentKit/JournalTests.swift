@@ -8,7 +8,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// What the agent writes down, and what it reads after a restart.
+/// Tests of writing the journal and of reading it after a restart.
 @Suite
 struct JournalTests {
     private static let id = UploadID(7)
@@ -115,7 +115,7 @@ struct JournalTests {
         }
     }
 
-    /// SQLite takes any value in any column, and finds nothing wrong with it.
+    /// SQLite accepts any value in any column, and its integrity check does not find these changes.
     @Test(arguments: [
         "UPDATE uploads SET size = 'much'", "UPDATE uploads SET session = 'none'", "UPDATE uploads SET created = 1e300",
         "UPDATE parts SET number = x'ff'", "UPDATE parts SET digest = 5", "DROP TABLE parts",
@@ -136,7 +136,7 @@ struct JournalTests {
         }
     }
 
-    /// Another program may come by while the journal is open.
+    /// Another program may change the file while the journal is open.
     @Test func aValueThatBecomesAnotherIsAnErrorAndNotTheEnd() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.appending(path: "journal").path(percentEncoded: false)

@@ -2,7 +2,7 @@ import AgentKit
 import Testing
 import TransferCore
 
-/// Connections go out by the interfaces in turn, and whichever replaces one takes its place.
+/// Tests of assigning connections to interfaces in turn. A replacement connection gets the interface of the lost one.
 @Suite struct NetworkInterfacesTests {
     @Test func eachHasAsManyAsTheOthers() {
         var interfaces = NetworkInterfaces(["wired", "radio"])

@@ -9,7 +9,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Reading and hashing files where they lie.
+/// Tests of reading and hashing files.
 @Suite
 struct PartReaderTests {
     private func withFile(_ bytes: Int, _ body: (PartReader, URL) throws -> Void) async throws {

@@ -6,11 +6,11 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// What one look at a file finds of those who write it.
+/// Tests of detecting processes that write a file.
 @Suite struct SourceFileLookTests {
     private static let shell = Executable(path: "/bin/sh")
 
-    /// A clock that is taken for steady since long ago.
+    /// Runs `body` with a file, and with a clock that has run steadily for long enough.
     private func withFile(
         in parent: String? = nil, _ body: (URL, FileClock) async throws -> Void
     ) async throws {
@@ -32,7 +32,7 @@ import WireProtocol
             let look = try look(file, clock)
             #expect(look.lease == .granted)
             #expect(look.stamp.size == 7)
-            // It is given back with the look: nobody who wants to write waits.
+            // The look releases its lease, so no writer has to wait.
             let again = open(file.path(percentEncoded: false), O_WRONLY | O_NONBLOCK | O_CLOEXEC)
             #expect(again >= 0)
             close(again)
@@ -61,20 +61,19 @@ import WireProtocol
         }
     }
 
-    /// The system signals the holder of a lease when another process opens the file: this process, which SIGIO would
-    /// end.
+    /// The kernel signals the lease's holder when another process opens the file. SIGIO would terminate this process.
     @Test func aWriterThatComesDoesNotEndTheHolder() async throws {
         try await withFile { file, _ in
             let path = file.path(percentEncoded: false)
             let source = try SourceFile.open(path)
             #expect(source.takeReadLease() == .granted)
-            // Opened without waiting, so that the attempt ends while the lease is held.
+            // Open without blocking, so that the attempt ends while the lease is held.
             let command =
                 "import os, sys\ntry: os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)\n"
                 + "except BlockingIOError: print('leased')"
             let attempt = try await run(Executable.inSearchPath("python3"), ["-c", command, path])
             #expect(attempt.lines(of: .standardOutput) == ["leased"], "\(attempt.transcript)")
-            // One that waits gets the file as soon as the lease is released.
+            // A blocking open succeeds as soon as the lease is released.
             try await withProgram(Self.shell, ["-c", "echo more >> '\(path)'"]) { writer in
                 source.releaseReadLease()
                 let ended = try await writer.waitForExit()
@@ -109,7 +108,7 @@ import WireProtocol
     }
 }
 
-/// The clock that change times are made of, as long as it is known not to have been set.
+/// Tests of the clock of change times, which is usable only while it is known not to have been set.
 @Suite struct FileClockTests {
     private static let boot = "/proc/sys/kernel/random/boot_id"
 
@@ -119,7 +118,7 @@ import WireProtocol
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// What a run of some time ago would have kept.
+    /// The content of the clock file as an earlier run would have written it.
     private func kept(secondsAgo: Int64, setBy step: Int64 = 0, boot: String? = nil) throws -> String {
         let name = try String(contentsOfFile: Self.boot, encoding: .utf8)
         let age = nanoseconds(CLOCK_BOOTTIME)

@@ -19,7 +19,7 @@ import WireProtocol
         return Part(bytes: bytes, isLast: isLast, content: Array(kept.readableBytesView))
     }
 
-    /// The last part is known as such when it is read, also where the stream ends with it.
+    /// The stream recognises the last part when it reads it, also if the stream ends at a part boundary.
     @Test(arguments: [0, 1, 999, 1_000, 1_001, 2_000, 2_345])
     func givesPartsAndKnowsTheLast(bytes: Int) throws {
         let content = (0..<bytes).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -50,7 +50,7 @@ import WireProtocol
         withExtendedLifetime(pipe) {}
     }
 
-    /// A read that waits for bytes nobody writes ends when it is told to.
+    /// `stop` ends a read that waits for bytes.
     @Test func stopsWaiting() async throws {
         let pipe = Pipe()
         let stream = SourceStream(descriptor: pipe.fileHandleForReading.fileDescriptor)
@@ -61,7 +61,7 @@ import WireProtocol
         withExtendedLifetime(pipe) {}
     }
 
-    // MARK: Streams that are not whole
+    // MARK: Incomplete streams
 
     private func readAll(_ stream: SourceStream) -> PartReading {
         var start: UInt64 = 0
@@ -114,7 +114,7 @@ import WireProtocol
         expectIncomplete(try read("echo four; exit 3"), "exit status 3")
         expectIncomplete(try read("exit 1"), "exit status 1")
         expectIncomplete(try read("head -c 5000 /dev/zero; kill -9 $$"), "signal 9")
-        // It closes its output long before it fails.
+        // This command closes its output long before it fails.
         expectIncomplete(try read("echo four; exec >&-; sleep 0.2; exit 4"), "exit status 4")
         expectIncomplete(try read("echo four", expectedBytes: 6), "only 5 of the expected 6 bytes")
     }
@@ -124,14 +124,14 @@ import WireProtocol
         #expect(failure?.message.contains("/no/such/program cannot be started: No such file") == true)
     }
 
-    /// A command that goes on without an end is told to end with the stream.
+    /// Stopping the stream also ends a command that would run forever.
     @Test(.timeLimit(.minutes(1))) func aStoppedStreamEndsItsCommand() async throws {
         let command = try CommandOutput.start(["sh", "-c", "exec sleep 1000"])
         let stream = SourceStream(command)
         async let reading = Task.detached { stream.read(start: 0, bytesMax: 10, withMD5: false).reading }.value
         stream.stop()
         guard case .failed = await reading else { return #expect(Bool(false), "it went on") }
-        // The end of its output says that it is gone.
+        // The end of its output shows that the command has exited.
         #expect(FileHandle(fileDescriptor: command.descriptor).readDataToEndOfFile().isEmpty)
     }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import CommandSupport
 import Testing
 
-/// Words that were meant to be commands.
+/// Tests of the suggestions for mistyped commands.
 @Suite struct CommandTypoTests {
     private struct Push: ParsableCommand {}
     private struct Resume: ParsableCommand {}

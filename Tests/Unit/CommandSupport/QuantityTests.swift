@@ -1,7 +1,7 @@
 import CommandSupport
 import Testing
 
-/// Quantities as people write them.
+/// Tests of parsing quantities in command-line arguments.
 @Suite
 struct QuantityTests {
     @Test(arguments: [

@@ -3,7 +3,7 @@ import Foundation
 import RepositoryFiles
 import Testing
 
-/// What `sluice-gateway receipt verify` says, without the program.
+/// Tests of the output of `sluice-gateway receipt verify`, without the program.
 @Suite
 struct ReceiptReportTests {
     private static let siteKey = "sha256:a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5"
@@ -13,7 +13,7 @@ struct ReceiptReportTests {
 
     private static func text() throws -> String { try String(contentsOf: file, encoding: .utf8) }
 
-    /// Gives `body` the path of a file with this text.
+    /// Calls `body` with the path of a temporary file with this text.
     private func withFile(_ text: String, _ body: (String) throws -> Void) throws {
         let url = FileManager.default.temporaryDirectory.appending(path: "sluice-receipt-\(UUID().uuidString)")
         try Data(text.utf8).write(to: url)
@@ -31,7 +31,8 @@ struct ReceiptReportTests {
         #expect(report.lines.last == "  signed by  " + Self.siteKey)
     }
 
-    /// Then the receipt only shows that whoever has the key has signed it, and the person is told.
+    /// Without a trusted key the receipt only shows which key signed it. The report names that key and advises the
+    /// user.
     @Test func withoutAKeyTheSignerIsToldAndNotJudged() {
         let report = ReceiptReport(path: Self.path, signer: .anybody)
         #expect(report.exitCode == 0)
@@ -45,7 +46,7 @@ struct ReceiptReportTests {
         #expect(report.lines[0].contains(Self.siteKey))
     }
 
-    /// The public key as people have it: the receipt's own block is one.
+    /// A public key in PEM, like the block in the receipt itself.
     @Test func aKeyMayBeAFile() throws {
         let lines = try Self.text().split(separator: "\n")
         try withFile(lines.suffix(3).joined(separator: "\n") + "\n") { path in

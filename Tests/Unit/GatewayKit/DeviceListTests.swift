@@ -7,7 +7,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The list of devices that may use a site.
+/// Tests of the list of devices that may use a site.
 @Suite
 struct DeviceListTests {
     private static let one = String(repeating: "1", count: 64)
@@ -27,7 +27,8 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/b/"])
     }
 
-    /// Where CR LF is one character and no end of a line, a comment would take all devices after it away.
+    /// CR LF is one `Character`. A parser that missed this line end would treat all devices after a comment as part of
+    /// the comment.
     @Test func readsLinesThatEndAsOnOtherSystems() throws {
         let text = "# the fleet\r\ncam sha256:\(Self.one) prefix=a/\r\n# the yard\r\nyard sha256:\(Self.two)\r\n"
         let list = try DeviceList(parsing: text)
@@ -35,7 +36,7 @@ struct DeviceListTests {
         #expect(list.devices.map(\.prefix) == ["a/", ""])
     }
 
-    /// A combining mark makes one character with what stands before it, the equals sign included.
+    /// A combining mark forms one `Character` with the character before it, even with an equals sign.
     @Test(arguments: ["\u{338}a/", "\u{301}/", "\u{600}/", "a\u{301}/"])
     func readsThePrefixesThatItTakes(prefix: String) throws {
         var list = DeviceList()
@@ -79,7 +80,7 @@ struct DeviceListTests {
         #expect(try DeviceList(parsing: list.text) == list)
     }
 
-    /// What no line can say would not be read again.
+    /// The list must refuse limits that its file format cannot express.
     @Test(arguments: [
         DeviceLimits(connectionsMax: 0), DeviceLimits(sessionsMax: -1), DeviceLimits(budgetBytes: 7 << 20),
         DeviceLimits(budgetBytes: (9 << 20) + 1), DeviceLimits(budgetBytes: 0),
@@ -121,11 +122,11 @@ struct DeviceListTests {
             let home = GatewayHome(path: directory.path(percentEncoded: false))
             let fingerprint = try home.create(name: "gate")
             try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")
-            // Keys only: a name that is off the list is nobody's.
+            // Try to remove a name that the list does not have; the list has keys only.
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam") }
             try home.revokeDevice(name: "ship")
             #expect(try home.devices().devices == [])
-            // A certificate with this name might make it known again.
+            // The revoked line stays, because a certificate with this name might make the device known again.
             #expect(try home.devices().certificateRules.map(\.name) == ["ship"])
             try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")
             try home.revokeDevice(name: "ship", hasAuthority: true)
@@ -134,7 +135,7 @@ struct DeviceListTests {
             #expect(try home.devices().certificateRules.map(\.options?.prefix) == [nil, nil])
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam", hasAuthority: true) }
             #expect(throws: DeviceListError.self) { try home.revokeDevice(name: "cam") }
-            // A list that speaks of certificates is one of a site with an authority.
+            // A list with certificate rules belongs to a site with an authority.
             try home.revokeDevice(name: "yard")
             #expect(try home.devices().hasRevoked("yard"))
             try home.addDevice(name: "ship", fingerprint: fingerprint, prefix: "ship/")

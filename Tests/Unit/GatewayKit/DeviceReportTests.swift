@@ -7,7 +7,7 @@ import Testing
 import TransferCore
 import WireProtocol
 
-/// What devices report of themselves, as a gateway keeps it and an operator reads it.
+/// Tests of the device reports that a gateway keeps and shows to an operator.
 @Suite struct DeviceReportTests {
     private static func report(
         _ device: String = "cam", arrived: Date = Date(), status: AgentStatus = .waiting, freeBytes: UInt64? = 5 << 30,
@@ -64,7 +64,7 @@ import WireProtocol
         }
     }
 
-    /// A clock that was set back, and one that was never set.
+    /// Arrival times of a clock that was set back, and of one that was never set.
     @Test(arguments: [Int64.min, .max, 0])
     func anyTimeOfArrivalIsShown(milliseconds: Int64) async throws {
         try await withHome { home in

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import TransferCore
 
-/// The files of a gateway.
+/// Tests of the files of a gateway's home.
 @Suite
 struct GatewayHomeTests {
     @Test func everythingInItIsForItsOwnerOnly() async throws {

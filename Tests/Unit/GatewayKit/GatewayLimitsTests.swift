@@ -7,9 +7,9 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// What a gateway takes over from its store.
+/// Tests of the limits that a gateway derives from its store.
 @Suite struct GatewayLimitsTests {
-    /// Agents tell by it whether a store is the one that they proved a file in.
+    /// An agent uses the store's identity to recognise the store that a proof belongs to.
     @Test func agentsAreToldTheIdentityOfTheStore() async throws {
         try await withTemporaryDirectory("limits") { directory in
             let store = try await FileStore.open(

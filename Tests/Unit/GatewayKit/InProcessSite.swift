@@ -8,15 +8,16 @@ import SecureChannel
 import TestSupport
 import TransferCore
 
-/// Gateways and agents in this process, below one directory, for tests that look inside or want many of them fast.
+/// Gateways and agents in the test's process, with all files below one directory. For tests that need access to
+/// internals, or many fast runs.
 struct InProcessSite {
     static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     let directory: URL
 
-    /// Runs `body` beside a gateway that serves a store, and ends it: connections, flows and calls are let go.
+    /// Runs `body` with a gateway that serves a store, then ends the gateway with its connections, flows and calls.
     ///
-    /// - Parameter change: what is to be otherwise in the gateway's configuration.
+    /// - Parameter change: adjusts the gateway's configuration.
     func withGateway<Success>(
         _ store: any ObjectStore, limits: GatewayLimits, logger: Logger = logger,
         _ change: (inout GatewayServer.Configuration) -> Void = { _ in },
@@ -45,7 +46,7 @@ struct InProcessSite {
         }
     }
 
-    /// The site's one home: identity, keys and devices, made when it is first asked for.
+    /// The home of the site with identity, keys and devices; created by the first call.
     func home() throws -> GatewayHome {
         let path = directory.appending(path: "gateway").path(percentEncoded: false)
         let home = GatewayHome(path: path)
@@ -53,7 +54,7 @@ struct InProcessSite {
         return home
     }
 
-    /// An agent with a home of its own, whose device the site knows.
+    /// Makes an agent with its own home and adds its device to the site's list.
     func makeAgent(
         _ name: String = "agent", port: Int, _ change: (inout Uploader.Configuration) -> Void = { _ in }
     ) throws -> Uploader {
@@ -67,7 +68,7 @@ struct InProcessSite {
         return Uploader(home: agent, configuration: configuration, logger: Self.logger)
     }
 
-    /// A file of seeded random bytes.
+    /// Makes a file of seeded random bytes.
     func makeFile(_ name: String, bytes: Int, seed: UInt64 = 1) throws -> URL {
         let url = directory.appending(path: name)
         try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
@@ -77,7 +78,7 @@ struct InProcessSite {
 }
 
 extension Uploader {
-    /// Pushes one file to its end.
+    /// Pushes one file and waits for the end.
     func push(
         _ file: URL, key: String, observe: @Sendable @escaping (UploadEvent) -> Void = { _ in }
     ) async throws -> RunSummary {

@@ -11,7 +11,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Invitations in a gateway's home: who may take one up, and how often.
+/// Tests of invitations in a gateway's home: which device may redeem one, and how often.
 @Suite
 struct InvitationTests {
     private static func withHome(_ body: (GatewayHome) async throws -> Void) async throws {
@@ -67,7 +67,7 @@ struct InvitationTests {
             let secret = try Self.secret(home, "cam")
             let winners = try await withThrowingTaskGroup(of: Bool.self) { tasks in
                 for number in 0..<16 {
-                    // Each as another process would: nothing but the file's lock is between them.
+                    // Each task acts like a separate process: only the lock file synchronises them.
                     tasks.addTask {
                         try Self.redeem(secret, by: UInt8(number), in: home) != nil
                     }
@@ -107,7 +107,8 @@ struct InvitationTests {
         }
     }
 
-    /// Inviting a revoked name forgives it only when the code is used: until then revoking once more ends it.
+    /// An invitation removes the revocation of its name only when the code is used. Revoking the name again before that
+    /// ends the invitation.
     @Test func revokingARevokedNameEndsItsInvitation() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "cam", fingerprint: try Self.key(9), prefix: "")
@@ -120,7 +121,7 @@ struct InvitationTests {
         }
     }
 
-    /// Where the lists are shared and the invitations are not.
+    /// Happens if two homes share the device list but not the invitations.
     @Test func aNameThatCertificatesHaveByNowIsNotGivenToAKey() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam")
@@ -171,7 +172,7 @@ struct InvitationTests {
         }
     }
 
-    /// Whatever is wrong with the invitations, a device can be revoked.
+    /// A damaged file of invitations must not prevent the revocation of a device.
     @Test func aDamagedFileKeepsNobodyOnTheList() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
@@ -182,7 +183,7 @@ struct InvitationTests {
         }
     }
 
-    /// Asked again, the device is told what the list has, and no invitation is used up.
+    /// A repeated request returns the device's line on the list and uses no invitation.
     @Test func aDeviceOnTheListUsesNoInvitation() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "other", fingerprint: Self.key(1), prefix: "")
@@ -192,7 +193,7 @@ struct InvitationTests {
         }
     }
 
-    /// Gateways of a site may share the list by a link.
+    /// Gateways of a site may share the list through a symbolic link.
     @Test func aLinkStaysALink() async throws {
         try await Self.withHome { home in
             let shared = home.path + "/shared"
@@ -222,7 +223,7 @@ struct InvitationTests {
         }
     }
 
-    /// What could not be read is tried again; what cannot be understood is not, until it changes.
+    /// A file that could not be read is read again. A file that could not be parsed is read again only after a change.
     @Test func aFileThatCouldNotBeReadIsReadLater() async throws {
         try await Self.withHome { home in
             let fails = Mutex(true)
@@ -246,7 +247,7 @@ struct InvitationTests {
     }
 }
 
-/// The site's key ring under a gateway that serves.
+/// Tests of rotating the site's key ring while a gateway serves.
 @Suite
 struct KeyRotationTests {
     @Test func aRingThatWasRotatedOpensWhatTheOneBeforeSealed() async throws {

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The bytes of a part between a connection and the store.
+/// Tests of the flow of a part's bytes from a connection to the store.
 @Suite(.timeLimit(.minutes(1)))
 struct PartFlowTests {
     private func flow(size: UInt64, holdsLast: Bool = false) -> (flow: PartFlow, consumed: Watched<[UInt64]>) {
@@ -28,7 +28,8 @@ struct PartFlowTests {
         #expect(consumed.current.last == 6)
     }
 
-    /// Small chunks must not weigh much more than their bytes, each with a buffer of its own or a slice of a large one.
+    /// Memory for small chunks must stay close to the number of their bytes, although each chunk has a buffer of its
+    /// own or is a slice of a large one.
     @Test(arguments: [1, 100, 10_000, 200_000])
     func smallPiecesWeighLittle(chunkBytes: Int) async throws {
         let size = min(400_000, 4_000 * chunkBytes)

@@ -13,7 +13,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// A relay into a scripted store: agent, gateway and store client as they are, quick to try again.
+/// A gateway in front of a scripted store, with real agents and a real store client that retry quickly.
 struct Relay {
     static let key = "file"
 
@@ -21,15 +21,16 @@ struct Relay {
     let s3: ScriptedS3
     /// The gateway's port.
     let port: Int
-    /// As small as the store takes them.
+    /// Part size in bytes: the smallest that the store accepts.
     let partBytes: Int
 
-    /// Runs a store of a kind and a gateway on it.
+    /// Runs a scripted store and a gateway that uses it.
     ///
     /// - Parameters:
-    ///   - partBytesMin: instead of the store's own, so that small files have many parts; `nil` for the real one.
-    ///   - changeLimits: of the gateway.
-    ///   - changeStore: of the gateway's client of the store.
+    ///   - partBytesMin: replaces the store's minimum part size, so that small files have many parts; `nil` for the
+    ///     real minimum.
+    ///   - changeLimits: adjusts the gateway's limits.
+    ///   - changeStore: adjusts the gateway's store client.
     static func with(
         _ rules: S3Rules, partBytesMin: Int? = 64 << 10,
         limits changeLimits: (inout GatewayLimits) -> Void = { _ in },
@@ -66,7 +67,7 @@ struct Relay {
         }
     }
 
-    /// Another client of the same store, as an operator's command has it.
+    /// Runs `body` with a second client of the same store, like that of an operator's command.
     func withStore<Success>(_ body: (S3Store) async throws -> Success) async throws -> Success {
         let credentials = FixedCredentials(S3Credentials(accessKeyID: "id", secretAccessKey: "secret"))
         let store = S3Store(
@@ -82,7 +83,7 @@ struct Relay {
         return try result.get()
     }
 
-    /// Cleans as `uploads clean` does, by the scripted store's own clock.
+    /// Removes unfinished uploads as `uploads clean` does, by the scripted store's clock.
     func clean(olderThan age: Duration) async throws {
         let report = try await withStore { store in
             try await UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: InProcessSite.logger)
@@ -91,7 +92,7 @@ struct Relay {
         #expect(report.failed.isEmpty)
     }
 
-    /// For faults whose answer never comes: as short as a machine in trouble still keeps to.
+    /// Short timeouts for faults that leave a request without an answer; long enough for a busy machine.
     static func impatient(_ configuration: inout S3Configuration) {
         configuration.timeouts.answer = .seconds(1)
         configuration.timeouts.completion = .seconds(1)
@@ -122,7 +123,8 @@ struct Relay {
         }
     }
 
-    /// Pushes a file of so many parts and a bit, and expects that it arrives and leaves nothing behind.
+    /// Pushes a file of `parts` parts and 17 bytes. Expects that the object is complete and that no unfinished upload
+    /// remains.
     @discardableResult
     func pushAndExpect(
         parts: Int, leaves unfinished: Int = 0, _ change: (inout Uploader.Configuration) -> Void = { _ in },
@@ -145,11 +147,12 @@ struct Relay {
             sourceLocation: sourceLocation)
     }
 
-    /// So many uploads and records are left. The gateway removes a record after it has answered.
+    /// Expects this number of unfinished uploads and records. Waits, because the gateway removes a record after its
+    /// answer.
     func expectUnfinished(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         do {
             try await withDeadline(.seconds(10), "\(count) uploads and records") {
-                // The bucket tells nobody when it changes.
+                // The scripted store has no notification for changes, so poll.
                 while s3.uploads.count + records.count != count { try await Task.sleep(for: .milliseconds(5)) }
             }
         } catch {
@@ -157,6 +160,6 @@ struct Relay {
         }
     }
 
-    /// Names of session records.
+    /// Keys of the session records.
     var records: [String] { s3.keys.filter { $0.hasPrefix(".sluice/sessions/") } }
 }

@@ -10,8 +10,8 @@ import Testing
 import TransferCore
 import WireProtocol
 
-/// What stores and the way to them do wrong, one fault at a time, with an agent and a gateway before them: the object
-/// is the file in the end, and nothing unfinished is left.
+/// Faults of stores and of the network before them, one at a time, with a real agent and gateway. In the end the object
+/// equals the file, and no unfinished upload remains.
 @Suite(.serialized, .timeLimit(.minutes(3)))
 struct RelayFaultTests {
     struct Case: Sendable, CustomTestStringConvertible {
@@ -25,7 +25,7 @@ struct RelayFaultTests {
             if case .flipByte = fault { true } else { false }
         }
 
-        /// The client's patience where it is needed to get any further.
+        /// Shortens the client's timeouts for faults that end only by a timeout.
         func patience(_ configuration: inout S3Configuration) {
             switch fault {
             case .silence, .deafness: Relay.impatient(&configuration)
@@ -105,14 +105,15 @@ struct RelayFaultTests {
         ),
     ]
 
-    /// The first kind of store knows an upload that is completed, the second forgets it, the third forgets everything
-    /// and tells nothing.
+    /// Three kinds of stores. The first still knows an upload after its completion, the second forgets it, and the
+    /// third also gives no evidence of the content.
     private static let kinds = [S3Rules.aws, .minio, .generic]
 
-    /// Every fault, with one kind of store after the other; with all of them where long tests are wanted.
+    /// Pairs each fault with one kind of store in turn; with all kinds in long tests.
     private static func courses(_ faults: [Case], _ kinds: [S3Rules]) -> [(fault: Case, rules: S3Rules)] {
         faults.enumerated().flatMap { index, fault in
-            // What a store does not tell by refusal or ETag only TLS protects, and the start says so elsewhere.
+            // A store that neither refuses changed bytes nor returns an MD5 as ETag relies on TLS alone; the gateway
+            // warns of that at its start, which another test covers.
             let kinds = fault.isFlip ? kinds.filter { $0.name != S3Rules.generic.name } : kinds
             return areLongTestsWanted ? kinds.map { (fault, $0) } : [(fault, kinds[index % kinds.count])]
         }
@@ -128,8 +129,8 @@ struct RelayFaultTests {
         }
     }
 
-    /// An answer to Create that is lost leaves an upload that nobody knows of: it is not begun a second time under the
-    /// same record, the file goes on under another, and cleaning finds the first.
+    /// A lost answer to CreateMultipartUpload leaves an unknown upload. The gateway does not reuse its record but
+    /// continues under a new one, and cleaning removes the first upload.
     @Test(arguments: [S3Fault.loseAnswer, .truncate(afterBytes: 60), .emptyAnswer, .silence, away])
     func aLostAnswerToCreateIsCleanedUp(fault: S3Fault) async throws {
         try await Relay.with(.minio, store: Case("Create", .createUpload, fault).patience) { relay in
@@ -156,7 +157,7 @@ struct RelayFaultTests {
             Case("a bad digest", .putObject, .refuse(status: 400, code: "XAmzContentSHA256Mismatch")),
         ], [.aws, .minio, .gcs, .generic])
 
-    /// One part is one PutObject; its answer may be lost too.
+    /// A file of one part needs one PutObject request, whose answer may be lost too.
     @Test(arguments: zip(ofSmallFiles.map(\.fault), ofSmallFiles.map(\.rules)))
     func aSmallFileArrives(fault: Case, rules: S3Rules) async throws {
         try await Relay.with(rules, store: fault.patience) { relay in
@@ -165,7 +166,7 @@ struct RelayFaultTests {
         }
     }
 
-    /// Of a store that checks no digest, the MD5 that it answers with tells of a byte that was changed on the way.
+    /// If the store checks no digest, the gateway detects a changed byte by the MD5 in the store's answer.
     @Test func aChangedByteIsFoundByItsETag() async throws {
         try await Relay.with(.gcs) { relay in
             relay.s3.inject(.flipByte(at: 99), into: .uploadPart, part: 2, times: 2)
@@ -174,13 +175,14 @@ struct RelayFaultTests {
         }
     }
 
-    /// Somebody else's object under the key is not taken for ours, whatever became of Complete, and it stays.
+    /// An object of another writer must not be mistaken for the file, whatever happened to CompleteMultipartUpload, and
+    /// must not be overwritten.
     @Test(arguments: [S3Rules.aws, .minio, .generic])
     func aForeignObjectUnderTheKeyIsNotTakenForTheFile(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in
             let bytes = 5 * relay.partBytes
             let file = try relay.site.makeFile(Relay.key, bytes: bytes)
-            // It appears in the moment in which the request is lost.
+            // The object appears at the moment in which the request is lost.
             relay.s3.inject(.foreignObject([UInt8](repeating: 7, count: bytes)), into: .completeUpload)
             let failures = try await relay.makeAgent().push(file, key: Relay.key).failures
             #expect(failures.map(\.failure.kind) == [.keyTaken], "\(failures)")
@@ -190,7 +192,7 @@ struct RelayFaultTests {
         }
     }
 
-    /// The session is lost twice: that is told, and not repeated for ever.
+    /// After the second loss of the session the upload fails, instead of repeating forever.
     @Test func aStoreThatLosesEverythingIsToldOf() async throws {
         try await Relay.with(.aws) { relay in
             relay.s3.inject(.uploadVanishes, into: .uploadPart, part: 3, times: 10)
@@ -210,10 +212,10 @@ struct RelayFaultTests {
         }
     }
 
-    /// More parts than one page of a list has.
+    /// A listing of the parts needs more than one page.
     @Test func moreThanAThousandPartsAreListedAndCompleted() async throws {
         try await Relay.with(.aws, partBytesMin: 1_024) { relay in
-            // Parts that a listing did not reach would be sent twice.
+            // Parts missing from the listing would be sent twice.
             let summary = try await relay.pushAndExpect(parts: 1_003) { $0.limits.concurrency = 16 }
             #expect(summary.bytesSent == UInt64(1_003 * relay.partBytes + 17))
             #expect(relay.s3.count(.listParts) == 2)

@@ -11,16 +11,16 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// How the relay bears with a store that has enough, or that is slow with one part; and what it clears away.
+/// How the gateway copes with an overloaded store, a slow part and expired uploads.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct RelayPaceTests {
-    /// While the store says SlowDown, agents are told *later*, and few parts are sent for nothing.
+    /// While the store answers SlowDown, the gateway defers agents, and few parts are sent in vain.
     @Test func aStormOfSlowDownCostsFewBytes() async throws {
         try await Relay.with(.aws) { relay in
             relay.s3.inject(.refuse(status: 503, code: "SlowDown"), into: .uploadPart, times: 20)
             let parts = 32
             let summary = try await relay.pushAndExpect(parts: parts) { $0.limits.concurrency = 16 }
-            // Each refusal has cost a part, and those that were on their way when the first came; what was put off has
+            // Each refusal costs one part, as do the parts that were in flight at the first refusal. Deferred parts
             // cost nothing.
             let twice = Int(summary.bytesSent) - (parts * relay.partBytes + 17)
             #expect(twice <= (20 + 16) * relay.partBytes, "\(twice)")
@@ -28,7 +28,7 @@ struct RelayPaceTests {
         }
     }
 
-    /// A store that says it is full is believed: nothing is sent but a part now and then, until there is room.
+    /// While the store reports that it is full, agents send only a trial part from time to time.
     @Test(arguments: [(507, "InsufficientStorage"), (403, "QuotaExceeded")])
     func aFullStoreIsSentFewParts(status: Int, code: String) async throws {
         let log = Watched<[String]>([])
@@ -38,7 +38,7 @@ struct RelayPaceTests {
             let parts = 32
             let file = try relay.site.makeFile(Relay.key, bytes: parts * relay.partBytes)
             async let push = relay.makeAgent().push(file, key: Relay.key)
-            // Nothing tells of what is not sent. Waits of 1, 2 and 4 s fit, and so three trials.
+            // Only time can show that nothing is sent. Waits of 1, 2 and 4 s fit into 8 s, so three trials happen.
             try await Task.sleep(for: .seconds(8))
             relay.s3.stopFaults()
             let refused = relay.s3.calls.count { $0.operation == .uploadPart && !$0.isProbe }
@@ -52,8 +52,8 @@ struct RelayPaceTests {
         }
     }
 
-    /// A part is never answered while its siblings are: it is sent again on another connection, long before the store
-    /// would be given up.
+    /// The store answers all parts but one. The agent sends that part again on another connection long before the
+    /// timeout of the store.
     @Test func theSlowTailIsSentAgain() async throws {
         try await Relay.with(
             .aws,
@@ -71,8 +71,8 @@ struct RelayPaceTests {
         }
     }
 
-    /// An agent comes back after eight days: while its first part is on its way nothing in the store is young but the
-    /// record, and cleaning leaves the upload alone.
+    /// An agent resumes an upload after eight days. While its first part is in flight, the record is the only new
+    /// object in the store, and it keeps cleaning from removing the upload.
     @Test func whatIsGoneOnWithAfterLongIsNotCleanedAway() async throws {
         try await Relay.with(.minio) { relay in
             let agent = try relay.makeAgent()
@@ -83,12 +83,12 @@ struct RelayPaceTests {
             relay.s3.advanceClock(by: .seconds(8 * 86_400))
             relay.s3.inject(.loseRequest, into: .uploadPart, times: .max)
             let (partCount, writeCount) = (relay.s3.count(.uploadPart), relay.s3.count(.putObject))
-            // The gateway has forgotten the session by then.
+            // Give the gateway time to forget the session.
             try await Task.sleep(for: .milliseconds(500))
             async let summary = agent.push(file, key: Relay.key)
             try await withDeadline(.seconds(30), "a part to be tried, and the record to be written") {
                 while relay.s3.count(.uploadPart) == partCount || relay.s3.count(.putObject) == writeCount {
-                    // The scripted store tells nobody of its calls.
+                    // The scripted store has no notification for calls, so poll.
                     try await Task.sleep(for: .milliseconds(5))
                 }
             }
@@ -102,7 +102,8 @@ struct RelayPaceTests {
         }
     }
 
-    /// Any gateway clears away what has expired, and says how much; what is alive or not Sluice's stays.
+    /// A running gateway removes expired uploads and logs their number. Active uploads and uploads of other programs
+    /// stay.
     @Test func aRunningGatewayRemovesWhatHasExpired() async throws {
         let log = Watched<[String]>([])
         try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: logger(log)) { relay in
@@ -118,7 +119,7 @@ struct RelayPaceTests {
                 record.key = "young"
                 record.upload = relay.s3.beginUpload("young", parts: [[1]])
                 try await records.write(record)
-                // Two at once.
+                // Run two keepers at the same time.
                 async let left: Void = ExpiryKeeper(store: store, expiry: .seconds(600), logger: logger(log)).clean()
                 async let right: Void = ExpiryKeeper(store: store, expiry: .seconds(600), logger: logger(log)).clean()
                 _ = await (left, right)
@@ -130,7 +131,7 @@ struct RelayPaceTests {
     }
 }
 
-/// A logger whose lines a test reads: the message and its metadata.
+/// A logger that appends each line, with message and metadata, to a list for the test.
 private func logger(_ log: Watched<[String]>) -> Logger {
     Logger(label: "test") { _ in LineKeeper(log: log) }
 }

@@ -10,15 +10,16 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The relay into every kind of store in the table, each keeping its own rules: minimum and number of parts, equal
-/// parts, headers that are refused, conditions, what is kept and what is forgotten.
+/// Uploads into every kind of store in the table. Each kind has its own rules: minimum and number of parts, equal part
+/// sizes, refused headers, conditions, and what the store remembers.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct RelayProviderTests {
     private func ends(_ events: Watched<[UploadOutcome]>) -> @Sendable (UploadEvent) -> Void {
         { event in if case .finished(_, _, let outcome, _) = event { events.update { $0.append(outcome) } } }
     }
 
-    /// Nothing, a byte, a part, several whole parts, and a rest; and none of it is sent a second time.
+    /// Files of no bytes, one byte, one part, several full parts, and several parts with a rest. A second push sends
+    /// none of them again.
     @Test(arguments: S3Rules.all)
     func filesOfEverySizeArriveAndAreRecognised(rules: S3Rules) async throws {
         try await Relay.with(rules, partBytesMin: nil) { relay in
@@ -40,7 +41,8 @@ struct RelayProviderTests {
         }
     }
 
-    /// A part fails and the answer to Complete is lost: the outcome is found by what the store has, whatever that is.
+    /// A part fails and the answer to CompleteMultipartUpload is lost. The gateway finds the outcome with whatever
+    /// evidence the store keeps.
     @Test(arguments: S3Rules.all)
     func theOutcomeOfALostCompleteIsFound(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in
@@ -50,7 +52,8 @@ struct RelayProviderTests {
         }
     }
 
-    /// `--if-exists fail`: looked up where a condition is of no use, and refused by the store where it is.
+    /// `--if-exists fail`: the gateway looks the key up if the store ignores conditions; otherwise the store refuses
+    /// the write.
     @Test(arguments: S3Rules.all, [0, 3])
     func failLeavesWhatIsThereAlone(rules: S3Rules, parts: Int) async throws {
         try await Relay.with(rules) { relay in
@@ -63,7 +66,7 @@ struct RelayProviderTests {
         }
     }
 
-    /// Somebody else's object appears between the look and the write.
+    /// An object of another writer appears between the lookup and the write.
     @Test(arguments: [S3Rules.aws, .minio], [0, 3])
     func aConditionKeepsWhatAppearsMeanwhile(rules: S3Rules, parts: Int) async throws {
         try await Relay.with(rules) { relay in
@@ -81,7 +84,7 @@ struct RelayProviderTests {
             let fits = try relay.site.makeFile("fits", bytes: 1_000 * relay.partBytes)
             #expect(try await agent.push(fits, key: "fits").failures == [])
             try relay.expectObject(fits, key: "fits")
-            // One byte more takes larger parts, not a part too many.
+            // One byte more needs larger parts, not one part too many.
             let more = try relay.site.makeFile("more", bytes: 1_000 * relay.partBytes + 1)
             let summary = try await agent.push(more, key: "more")
             let kinds = summary.failures.map(\.failure.kind)
@@ -92,7 +95,7 @@ struct RelayProviderTests {
         }
     }
 
-    /// What a reader of the object finds, where the store keeps it.
+    /// What a reader of the object finds in a store that keeps the composite SHA-256.
     @Test func theStoreKeepsTheCompositeSHA256AndTheReceiptSaysTheSame() async throws {
         try await Relay.with(.aws) { relay in
             let file = try relay.site.makeFile(Relay.key, bytes: 3 * relay.partBytes + 17)
@@ -128,7 +131,7 @@ struct RelayProviderTests {
         }
     }
 
-    /// Two connections with one token, and gateways that the session hops between at every cut.
+    /// An upload over two connections with one session token, both cut every 500 ms.
     @Test(arguments: [S3Rules.aws, .minio, .generic])
     func aSessionOnSeveralConnectionsSurvivesCuts(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in

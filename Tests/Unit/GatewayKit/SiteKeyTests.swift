@@ -9,7 +9,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// How a site's key is announced, changed to and shown alone, and what a crash in between leaves behind.
+/// Tests of announcing, switching and retiring a site's key, and of crashes between their writes.
 @Suite struct SiteKeyTests {
     private func with(_ body: (GatewayHome) async throws -> Void) async throws {
         try await withTemporaryDirectory { directory in
@@ -23,7 +23,7 @@ import WireProtocol
         try FileManager.default.contentsOfDirectory(atPath: home.path).sorted()
     }
 
-    /// All of the home's files that the key's change may touch.
+    /// The files of the home that a key change may touch, by name.
     private func files(_ home: GatewayHome) throws -> [String: Data] {
         let names = ["identity.crt", "identity.key", "identity.csr", "next.crt", "next.key"]
         return Dictionary(
@@ -85,7 +85,8 @@ import WireProtocol
         }
     }
 
-    /// A second change before the first one's old key was retired: each pin of before still leads on.
+    /// A second change before the retirement of the first old key: devices with any of the old pins still accept the
+    /// gateway.
     @Test func severalOldKeysAreShownBehindOneAnother() async throws {
         try await with { home in
             var chain = [try home.siteKeys().identity.fingerprint]
@@ -107,14 +108,14 @@ import WireProtocol
         }
     }
 
-    /// The other gateways of a site get both files, and take the same step.
+    /// The other gateways of a site receive both files and perform the same step.
     @Test func anotherHomeOfTheSiteSwitchesWithTheSameFiles() async throws {
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")
             try FileManager.default.copyItem(atPath: home.path, toPath: other.path)
             let next = try home.announceKey()
             try FileManager.default.copyItem(atPath: home.nextCertificatePath, toPath: other.nextCertificatePath)
-            // The certificate alone announces the key, and is not enough to switch to it.
+            // The certificate alone announces the key, but a switch needs the private key too.
             #expect(try other.siteKeys().next == next)
             let error = #expect(throws: GatewayHomeError.self) { try other.switchKey(force: false) }
             #expect(error?.description.contains("next.key") == true)
@@ -127,7 +128,7 @@ import WireProtocol
         }
     }
 
-    /// Homes that are linked to one directory share the announcement and the change.
+    /// Homes whose files are links into one directory share the announcement and the change.
     @Test func linkedHomesChangeTogether() async throws {
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")
@@ -160,7 +161,7 @@ import WireProtocol
                 #expect(error?.description.contains("remove") == true)
             }
         }
-        // A certificate that another site has signed.
+        // A certificate signed by another site.
         try await with { home in
             try await with { other in
                 _ = try other.announceKey()
@@ -171,7 +172,7 @@ import WireProtocol
         }
     }
 
-    /// Agents follow the authority, which signs whatever key the gateway has.
+    /// Agents trust the authority, which signs any key of the gateway, so no announcement is needed.
     @Test func aKeyThatAnAuthorityVouchesForIsNotAnnounced() async throws {
         try await with { home in
             let authority = try await Authority(in: URL(filePath: home.path + "-authority"))
@@ -189,12 +190,12 @@ import WireProtocol
             let next = try home.announceKey()
             try FileManager.default.removeItem(atPath: home.nextCertificatePath)
             #expect(try home.siteKeys().next == nil)
-            // With the key that was made.
+            // The next attempt uses the existing key.
             #expect(try home.announceKey() == next)
         }
     }
 
-    /// What a crash leaves behind after each of the files that a switch writes or removes, in its order.
+    /// The state after a crash behind each file that a switch writes or removes, in order.
     @Test func aSwitchThatWasCutShortHasHappenedAndIsFinished() async throws {
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint
@@ -219,7 +220,7 @@ import WireProtocol
                 ]
                 for step in steps {
                     try put(state, in: home)
-                    // A gateway that is started, or looks again, shows the new key, and announces none.
+                    // A gateway that starts or reloads presents the new key and announces none.
                     #expect(try home.siteKeys().identity.chain() == [next, old], "after file \(index)")
                     #expect(try home.siteKeys().next == nil, "after file \(index)")
                     let present = try step()
@@ -235,7 +236,7 @@ import WireProtocol
         }
     }
 
-    // MARK: What devices know
+    // MARK: Keys that devices know
 
     private func fingerprint(_ number: UInt8) throws -> SHA256Digest { try .of([number]) }
 
@@ -263,7 +264,7 @@ import WireProtocol
             #expect(refusal?.kind == .devices)
             #expect(refusal?.description.contains("cam") == true && refusal?.description.contains("--force") == true)
             #expect(try home.siteKeys().identity.fingerprint == old)
-            // Its chain leads such a device on, until the old key is retired.
+            // The certificate chain leads this device to the new key until the old key is retired.
             #expect(try home.switchKey(force: true) == next)
             #expect(throws: SiteKeyError.self) { try home.retireKey(force: false) }
             #expect(try home.siteKeys().identity.chain() == [next, old])
@@ -279,7 +280,7 @@ import WireProtocol
             let next = try home.announceKey()
             try await hear("cam", 2, [next], in: home)
             #expect(try home.siteKeyReport().devices.map(\.knowledge) == [.neverHeard])
-            // Nor does a device that is on no list any more.
+            // A device that is on no list any more does not count either.
             try await hear("gone", 3, [], in: home)
             #expect(try home.siteKeyReport().devices.map(\.name) == ["cam"])
         }

@@ -9,7 +9,7 @@ import Testing
 import TransferCommon
 import TransferCore
 
-/// A store that takes no bytes costs credit, not the process: what is under way waits, and the rest goes on.
+/// A store that stops reading must only exhaust credit, not memory: its uploads wait, and other uploads continue.
 @Suite(.timeLimit(.minutes(2)))
 struct StalledStoreTests {
     @Test func aStalledStoreExhaustsCreditAndNothingElse() async throws {
@@ -30,11 +30,11 @@ struct StalledStoreTests {
                         try await store.stalls.wait { $0 >= 4 ? () : nil }
                         try await proxy.wait(untilBytes: 4 * Int(limits.windowBytes), towards: .upstream)
                     }
-                    // Another file goes through meanwhile.
+                    // Another file is stored meanwhile.
                     let summary = try await fast.push(small, key: "fast/small")
                     #expect(summary.failures == [])
                     #expect(try fileDigest(URL(filePath: objects + "/fast/small")) == fileDigest(small))
-                    // What the stalled parts were given credit for has come, and not a byte more.
+                    // The gateway received the bytes that it gave credit for, and no more.
                     let credit = 4 * Int(limits.windowBytes) + Int(limits.initialCreditBytes)
                     #expect(proxy.counts.towardsUpstream.bytesForwarded <= credit + 100_000)
                     store.goOn()
@@ -56,11 +56,11 @@ struct StalledStoreTests {
     }
 }
 
-/// A store that takes no bytes of some keys' parts until it is told to go on.
+/// A store that reads no bytes of parts below a prefix until `goOn` is called.
 private final class StallingStore: ForwardingStore {
     let base: FileStore
     let stalledPrefix: String
-    /// How many parts have been stalled.
+    /// Number of stalled parts.
     let stalls = Watched(0)
     private let mayGoOn = Watched(false)
 

@@ -13,9 +13,9 @@ import WireProtocol
     import Musl
 #endif
 
-/// How FileStore joins parts, and that it makes an object of them at most once.
+/// FileStore joins parts, and makes an object of them at most once.
 @Suite struct FileStoreCompletionTests {
-    /// Steps end within parts, between them, and after the last one.
+    /// Steps end within parts, between parts, and after the last part.
     @Test(arguments: [1, 7, 999, 1000, 1001, 2000, 2500, 1 << 20])
     func joinsInStepsOfAnyLength(_ stepBytes: UInt64) async throws {
         try await withTestDirectory { directory in
@@ -27,7 +27,7 @@ import WireProtocol
         }
     }
 
-    /// A stream that turns out to be empty has one part without bytes.
+    /// An empty stream has one part without bytes.
     @Test func makesAnEmptyObjectOfAnEmptyPart() async throws {
         try await withTestStore { store, _ in
             let (upload, parts) = try await store.begin([Sample(0, seed: 1)], key: "a")
@@ -53,8 +53,8 @@ import WireProtocol
         }
     }
 
-    /// Where a file system can clone, the blocks are shared; where it cannot, or only some parts end on a block, the
-    /// bytes are copied. Either way a full disk is told as such.
+    /// On a file system that can clone, blocks are shared; otherwise, or for a part that does not end on a block
+    /// boundary, the bytes are copied. A full disk is reported in both cases.
     @Test(
         arguments: [
             (EOPNOTSUPP, nil), (EINVAL, nil), (EXDEV, nil), (ENOTTY, nil), (ENOSPC, .full), (EIO, .unavailable),
@@ -76,7 +76,7 @@ import WireProtocol
     }
 
     /// A gateway ends right after the object has appeared, a newer session replaces the object, and then the first
-    /// agent asks again: its older content must not come back.
+    /// agent asks again: the older content must not come back.
     @Test(arguments: [FileCall.Operation.rename, .renameIfAbsent, .link])
     func doesNotCompleteAgainWhatACrashLeft(_ operation: FileCall.Operation) async throws {
         let condition = operation == .rename ? PutCondition.none : .ifAbsent
@@ -101,7 +101,7 @@ import WireProtocol
             #expect(try await survivor.object(key: "a")?.metadata?.sessionID == metadata().sessionID)
             await expectError(.noSuchUpload) { try await survivor.listParts(key: "a", upload: upload, after: nil) }
             try await survivor.put(newer, key: "a", session: 2)
-            // Where the object was linked, its other name may still be there. Then the key itself stands in the way.
+            // A linked object may still have its other name. Then the condition on the key fails.
             await expectError(operation == .link ? .alreadyExists : .noSuchUpload) {
                 try await survivor.complete(upload, parts, key: "a", condition: condition)
             }
@@ -109,7 +109,7 @@ import WireProtocol
         }
     }
 
-    /// What is left of a completion that was cut short takes up space until the next start, and no longer.
+    /// An interrupted completion takes up space only until the next start.
     @Test func freesWhatAnInterruptedCompletionJoined() async throws {
         let faults = FileFaults()
         try await withTestDirectory { directory in
@@ -130,7 +130,7 @@ import WireProtocol
         }
     }
 
-    /// A crash while what an earlier crash left is being undone: the upload is still one, or the object is there.
+    /// A crash interrupts the undoing of an interrupted completion: the upload still exists, or the object does.
     @Test func undoesAnInterruptedCompletionInAnOrderThatSurvivesACrash() async throws {
         var crashes = 0
         var isFinished = false
@@ -179,7 +179,7 @@ import WireProtocol
         }
     }
 
-    /// A program that is started meanwhile has the upload's folder open until it runs.
+    /// A program that is being started has the upload's folder open until it runs.
     @Test func aLockEndsWhoeverElseHasTheFolderOpen() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
@@ -188,7 +188,7 @@ import WireProtocol
             let copies = Mutex<[SharedDescriptors]>([])
             faults.set { call, _ in
                 guard call.operation == .createFile, call.path.hasSuffix("/joined") else { return 0 }
-                // What fails is counted below.
+                // try?: failures are counted below.
                 if let shared = try? SharedDescriptors(path: folder) { copies.withLock { $0.append(shared) } }
                 return EIO
             }
@@ -199,7 +199,7 @@ import WireProtocol
         }
     }
 
-    /// The parts are checked first; one that is replaced after that is noticed when its turn comes.
+    /// The parts are checked first. A part that is replaced afterwards is detected when it is joined.
     @Test func noticesAPartThatIsReplacedWhileItJoins() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in

@@ -13,9 +13,9 @@ import WireProtocol
     import Musl
 #endif
 
-/// Objects that may appear only where nothing is, or only instead of a certain other one.
+/// Objects that may appear only if absent, or only in place of a certain other object.
 @Suite(.timeLimit(.minutes(1))) struct FileStoreConditionTests {
-    /// The two calls that publish.
+    /// The two calls that publish an object.
     enum Way: CaseIterable, Sendable { case put, complete }
 
     @Test(arguments: Way.allCases)
@@ -40,13 +40,13 @@ import WireProtocol
         }
     }
 
-    /// An object that another program made, of which nothing is known but its file.
+    /// Another program wrote the object, so FileStore has no description of it.
     @Test func replacesAnotherProgramsFileOnlyUnchanged() async throws {
         try await withTestStore { store, directory in
             try directory.write([1, 2, 3], to: "a")
             let shown = try #require(try await store.object(key: "a")?.etag)
-            // As long, and a moment later.
-            try await Task.sleep(for: .milliseconds(20))  // File times are only so fine.
+            // The new content has the same length and is written a moment later.
+            try await Task.sleep(for: .milliseconds(20))  // File times have a coarse resolution.
             try directory.write([1, 2, 4], to: "a")
             await expectError(.alreadyExists) {
                 try await publish(Sample(10, seed: 1), key: "a", in: store, .put, .ifMatch(etag: shown))
@@ -58,7 +58,7 @@ import WireProtocol
         }
     }
 
-    /// The file appears after the last look, as late as can be.
+    /// The other program's file appears as late as possible: after the last check.
     @Test(arguments: Way.allCases, [true, false])
     func neverReplacesAFileOfAnotherProgram(_ way: Way, _ canRenameIfAbsent: Bool) async throws {
         let faults = FileFaults()
@@ -78,7 +78,7 @@ import WireProtocol
         }
     }
 
-    /// Two gateways replace the same object. Each was shown the old one, so only one may.
+    /// Two gateways replace the same object. Both saw the old one, so only one may succeed.
     @Test(arguments: Way.allCases)
     func letsOneOfTwoGatewaysReplaceAnObject(_ way: Way) async throws {
         try await withTestStore { first, directory in
@@ -108,7 +108,7 @@ import WireProtocol
         }
     }
 
-    /// Between the comparison and the rename, nothing else gets the name: not even what is put without a condition,
+    /// Between the comparison and the rename, no other file gets the name, not even an object without a condition,
     /// which would be lost.
     @Test func comparesAndReplacesInOneStep() async throws {
         let (faults, otherFaults) = (FileFaults(), FileFaults())
@@ -130,7 +130,7 @@ import WireProtocol
                 try await other.put(Sample(30, seed: 2), key: "a", session: 2)
                 isPut.withLock { $0 = true }
             }
-            // It waits for the lock, or has got by without.
+            // The second write waits for the lock, or has succeeded without it.
             while otherFaults.calls.count(where: { $0.operation == .lock }) < 2, !isPut.withLock({ $0 }) {
                 await Task.yield()
             }
@@ -141,8 +141,8 @@ import WireProtocol
         }
     }
 
-    /// The inode number of a replaced file is free at once. The next object of the key may get it, and with it the name
-    /// of the description that is about to be removed.
+    /// The inode number of a replaced file is free at once. The key's next object may get it, and with it the name of
+    /// the description that is about to be removed.
     @Test func keepsTheDescriptionOfAnObjectWithAReusedInode() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
@@ -151,7 +151,7 @@ import WireProtocol
                 try await store.put(Sample(10, seed: 1), key: "a")
                 let gate = Gate()
                 faults.set { call, _ in
-                    // After the rename, and before the old description goes.
+                    // This call follows the rename and precedes the removal of the old description.
                     if call.operation == .syncFolder, call.path == directory.path { gate.waitOnThread() }
                     return 0
                 }
@@ -184,7 +184,7 @@ import WireProtocol
                     condition: condition
                 ).etag
             } catch {
-                // It is still there, and whole.
+                // The upload still exists and is complete.
                 #expect(try await store.allParts(key: key, upload: upload).count == 1)
                 try await store.abortUpload(key: key, upload: upload)
                 throw error

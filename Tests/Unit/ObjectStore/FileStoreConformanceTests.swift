@@ -10,21 +10,21 @@ import Testing
 #endif
 
 @Suite struct FileStoreConformanceTests {
-    /// A directory cannot hold a file and a folder of one name; all else it does as it should.
+    /// A directory cannot hold a file and a folder of one name; FileStore keeps all other rules.
     static let deviations: Set<StoreDeviation> = [.keysCannotNest]
 
     @Test(.timeLimit(.minutes(1)), arguments: ConformanceCheck.all)
     func doesWhatEveryStoreMust(_ check: ConformanceCheck) async throws {
         try await withTestStore { store, directory in
             try await check.run(on: StoreUnderTest(store, deviations: Self.deviations, keyPrefix: "conformance/"))
-            // Checks clear up behind them, so whatever is left has been left by the store.
+            // Checks clean up after themselves, so the store has left any remaining file.
             #expect(try directory.files(below: ".sluice/staging").isEmpty)
             #expect(try directory.files(below: ".sluice/uploads").isEmpty)
         }
     }
 
-    /// The same on a kernel or in a sandbox without `openat2`, and on a file system that cannot rename without
-    /// replacing.
+    /// Runs the checks as on a kernel or in a sandbox without `openat2`, and on a file system that cannot rename
+    /// without replacing.
     @Test(.timeLimit(.minutes(1)), arguments: ConformanceCheck.all)
     func doesWhatEveryStoreMustByOlderCalls(_ check: ConformanceCheck) async throws {
         let faults = FileFaults()
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    /// The same with pages so short that every list has several.
+    /// Runs the list checks with pages so short that every list has several.
     @Test(.timeLimit(.minutes(1)), arguments: ConformanceCheck.listings + ConformanceCheck.records)
     func listsInShortPages(_ check: ConformanceCheck) async throws {
         try await withTestDirectory { directory in
@@ -51,12 +51,12 @@ import Testing
         }
     }
 
-    /// The names stand in reports, so two may not be alike.
+    /// Reports use the names, so they must be unique.
     @Test func checksHaveNamesOfTheirOwn() {
         #expect(Set(ConformanceCheck.all.map(\.name)).count == ConformanceCheck.all.count)
     }
 
-    /// A deviation that is named wrongly must be noticed: this proves that the checks can fail.
+    /// The checks fail if a deviation is declared that the store does not have. This proves that the checks can fail.
     @Test(arguments: StoreDeviation.allCases.filter { !deviations.contains($0) })
     func noticesADeviationThatIsNotThere(_ deviation: StoreDeviation) async throws {
         for check in ConformanceCheck.all {

@@ -14,9 +14,9 @@ import WireProtocol
     import Musl
 #endif
 
-/// What is durable before what, and what a crash between leaves (the tables at `FileStore`).
+/// The order in which data becomes durable, and what a crash at each step leaves behind (the tables at `FileStore`).
 @Suite struct FileStoreDurabilityTests {
-    /// No file gets its place before its bytes are synced, and no call returns before the place is.
+    /// No file gets its name before its bytes are synced, and no call returns before the name is.
     @Test(arguments: StoreOperation.all)
     func syncsBeforeAndAfterEachRename(_ operation: StoreOperation) async throws {
         let faults = FileFaults()
@@ -42,7 +42,7 @@ import WireProtocol
         }
     }
 
-    /// What is known of an object is durable before the object has its name, and so are the folders it lies in.
+    /// An object's description and its folders are durable before the object has its name.
     @Test(arguments: StoreOperation.publishing)
     func syncsDescriptionAndFoldersBeforeTheObjectAppears(_ operation: StoreOperation) async throws {
         let faults = FileFaults()
@@ -59,7 +59,7 @@ import WireProtocol
                 before[described...].firstIndex { $0.operation == .syncFile && $0.path == calls[described].path })
             #expect(before[synced...].contains { $0.operation == .syncFolder && $0.path.hasPrefix(metadata) })
             if operation.before == nil {
-                // Every folder on the way was made, and its name lies in the one above it.
+                // Every folder on the way is new, and its name lies in the folder above it.
                 var made = parentPath(of: directory.path(operation.key))
                 #expect(made != directory.path)
                 while made != directory.path {
@@ -71,7 +71,7 @@ import WireProtocol
         }
     }
 
-    /// A listing may come from a gateway that did not write what it lists.
+    /// A listing may come from a gateway that did not write the listed files.
     @Test func syncsFoldersBeforeTellingOfWhatIsInThem() async throws {
         try await withTestStore { writer, directory in
             let (upload, _) = try await writer.begin([Sample(10, seed: 1)], key: "a/b")
@@ -94,9 +94,8 @@ import WireProtocol
         }
     }
 
-    /// From the n-th change on nothing reaches the disk, for every n: the process has ended there, and what it had not
-    /// synced may be gone or torn. Then a new one opens the store and finds the old state or the new one, and can go on
-    /// to the new one.
+    /// For every n, no change from the n-th on reaches the disk: the process has ended, and unsynced data may be lost
+    /// or torn. A new process then opens the store, finds the old state or the new one, and can reach the new one.
     @Test(.timeLimit(.minutes(1)), arguments: StoreOperation.all, PowerCut.allCases)
     func survivesACrashAtEveryCall(_ operation: StoreOperation, _ cut: PowerCut) async throws {
         var crashes = 0
@@ -119,7 +118,8 @@ import WireProtocol
         #expect(crashes > 2)
     }
 
-    /// One change fails, for every one: the operation reports it and leaves nothing behind, or has happened.
+    /// Each single change fails in turn: the operation reports the failure and leaves nothing behind, or has
+    /// succeeded.
     @Test(.timeLimit(.minutes(1)), arguments: StoreOperation.all)
     func cleansUpAfterAFailureOfAnyCall(_ operation: StoreOperation) async throws {
         var failing = 0
@@ -140,7 +140,7 @@ import WireProtocol
                 let changes = faults.calls.filter(\.operation.isChange)
                 let failed = changes.indices.contains(call) ? changes[call] : nil
                 faults.clear()
-                // Only what could not be removed is left, and that is the next start's.
+                // Only files that could not be removed remain; the next start removes them.
                 if failed?.operation != .removeFile, failed?.operation != .removeFolder {
                     #expect(try directory.files(below: ".sluice/staging").isEmpty, "\(String(describing: failed))")
                 }
@@ -151,7 +151,7 @@ import WireProtocol
         }
     }
 
-    /// Bytes whose sync failed are never given a place, even if everything later succeeds.
+    /// Bytes whose sync failed are never published, even if all later calls succeed.
     @Test(arguments: StoreOperation.all)
     func distrustsBytesThatFailedToSync(_ operation: StoreOperation) async throws {
         let faults = FileFaults()
@@ -196,7 +196,7 @@ import WireProtocol
         return context
     }
 
-    /// The key holds the old object or the new one, and what is said of it is true.
+    /// The key holds the old object or the new one, and its summary is true.
     private func checkState(
         of store: FileStore, after operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
     ) async throws {
@@ -216,7 +216,7 @@ import WireProtocol
         #expect(summary.metadata?.sessionID == SessionID(high: 0, low: session), "call \(crash)")
     }
 
-    /// What a call has reported outlives a power cut.
+    /// The effect of a call that returned survives a power cut.
     private func checkIsDone(
         _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, _ cut: PowerCut
     ) async throws {
@@ -233,7 +233,7 @@ import WireProtocol
         }
     }
 
-    /// Doing it again works, or says in the right way that it is done.
+    /// Repeating the operation succeeds, or reports properly that it is done.
     private func checkCanGoOn(
         _ store: FileStore, _ operation: StoreOperation, _ context: StoreOperation.Context, crash: Int
     ) async throws {
@@ -250,11 +250,11 @@ import WireProtocol
         }
     }
 
-    /// The rule for every rename and link in a list of calls.
+    /// Checks the rule for every rename and link in a list of calls.
     private func checkOrder(of calls: [FileCall], in directory: TestDirectory) throws {
         for (index, call) in calls.enumerated() where [.rename, .renameIfAbsent, .link].contains(call.operation) {
             let target = try #require(call.target)
-            // What is renamed into staging is on its way out.
+            // A rename into staging precedes a removal and needs no sync.
             if target.hasPrefix(directory.path(".sluice/staging")) { continue }
             let synced = calls[..<index].lastIndex {
                 $0.path == call.path && ($0.operation == .syncFile || $0.operation == .syncFolder)

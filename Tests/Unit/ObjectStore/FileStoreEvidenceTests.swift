@@ -5,7 +5,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What FileStore says of an object's bytes is true or not said, whoever else works in the directory.
+/// FileStore reports true evidence of an object's bytes or none, even if other programs write to the directory.
 @Suite struct FileStoreEvidenceTests {
     private let old = Sample(5000, seed: 1)
     private let new = Sample(5000, seed: 2)
@@ -46,7 +46,7 @@ import WireProtocol
         }
     }
 
-    /// A description that a crash left behind may bear the inode number that a later file is given.
+    /// A description that a crash left behind may name an inode number that a later file gets.
     @Test func isNotTakenFromAnEarlierFileOfTheSameInodeNumber() async throws {
         try await withTestStore { store, directory in
             try await store.put(old, key: "a")
@@ -57,7 +57,7 @@ import WireProtocol
             let attributes = try FileManager.default.attributesOfItem(atPath: directory.path("a"))
             let inode = try #require(attributes[.systemFileNumber] as? UInt64)
             let prefix = try #require(described.split(separator: ".").first)
-            // In the name, and in the text too: generation and time still tell them apart.
+            // Change the inode number in the text too: generation and time still distinguish the files.
             let text = String(decoding: description, as: UTF8.self)
                 .replacing(/"inode":\d+/, with: "\"inode\":\(inode)")
             try directory.write(Array(text.utf8), to: ".sluice/metadata/\(prefix).\(inode)")
@@ -93,7 +93,7 @@ import WireProtocol
         }
     }
 
-    /// A part whose file has been damaged counts as missing, so that it is sent again.
+    /// A part with a damaged file counts as missing, so that the agent sends it again.
     @Test(arguments: [0, 47, 48, 500, 1047])
     func passesOverADamagedPart(_ byteCount: Int) async throws {
         try await withTestStore { store, directory in

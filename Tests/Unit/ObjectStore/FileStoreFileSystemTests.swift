@@ -10,7 +10,7 @@ import Testing
     import Musl
 #endif
 
-/// On which file systems a store opens.
+/// The file systems on which a store opens.
 @Suite struct FileStoreFileSystemTests {
     @Test(
         arguments: [
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    /// ext4, XFS, Btrfs, tmpfs, ZFS, F2FS, and one that nobody knows yet.
+    /// ext4, XFS, Btrfs, tmpfs, ZFS, F2FS, and an unknown one.
     @Test(
         arguments: [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x2FC1_2FC1, 0xF2F5_2010, 0x1234_5678] as [UInt64])
     func takesLocalFileSystems(_ type: UInt64) async throws {
@@ -52,7 +52,7 @@ import Testing
         try await withTestDirectory { directory in
             var status = stat()
             try #require(stat(directory.path, &status) == 0)
-            // Small numbers: a byte each.
+            // The device numbers are small: one byte each.
             let number = "\(status.st_dev >> 8 & 0xFFF):\(status.st_dev & 0xFF)"
             let mountInfo = """
                 22 27 0:999 / /proc rw,relatime - overlay overlay rw,volatile
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    /// A real one, where the tests may mount it.
+    /// Uses a real overlay, if the tests may mount one.
     @Test(arguments: [true, false])
     func looksAtTheOverlayItIsOn(_ isVolatile: Bool) async throws {
         try await withTestDirectory { outer in
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    /// A real one, where the tests may mount it.
+    /// Uses a real FUSE mount, if the tests may mount one.
     @Test func refusesTheFuseItIsOn() async throws {
         try await withTestDirectory { outer in
             try FileManager.default.createDirectory(atPath: outer.path("fuse"), withIntermediateDirectories: true)
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    /// The attribute is each folder's own: one that another program made may have it.
+    /// Each folder has the attribute separately; another program may have made a folder with it.
     @Test func refusesKeysInAFolderThatFoldsCase() async throws {
         try await withTestDirectory { directory in
             let folded = directory.path("Cam")
@@ -133,7 +133,8 @@ import Testing
         }
     }
 
-    /// File systems that fold all names do not say so. Here the other name is made just before it is looked for.
+    /// File systems that fold all names do not report it. The test makes the other name just before the store looks
+    /// for it.
     @Test(arguments: ["/NAME-A", "/name-e\u{301}"])
     func refusesAFileSystemThatFoldsNames(_ alias: String) async throws {
         try await withTestDirectory { directory in

@@ -7,7 +7,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What FileStore refuses, and that it says why without saying where.
+/// FileStore refuses invalid keys and states, and gives the reason without a path.
 @Suite struct FileStoreRefusalTests {
     @Test(arguments: [
         "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a/.", "a\0b", ".sluice", ".sluice/sessions/x",
@@ -39,7 +39,7 @@ import WireProtocol
         }
     }
 
-    /// Folders that a crash left without an object in them are in nobody's way.
+    /// Empty folders that a crash left do not block a key.
     @Test(arguments: [PutCondition.none, .ifAbsent])
     func putsAnObjectInThePlaceOfEmptyFolders(_ condition: PutCondition) async throws {
         try await withTestStore { store, directory in
@@ -79,7 +79,7 @@ import WireProtocol
         }
     }
 
-    /// A disk that is not mounted says nothing about sessions and objects.
+    /// An unmounted disk says nothing about sessions and objects.
     @Test func doesNotTakeAMissingDirectoryForMissingObjects() async throws {
         try await withTestDirectory { outer in
             try FileManager.default.createDirectory(atPath: outer.path("store"), withIntermediateDirectories: true)
@@ -157,7 +157,7 @@ import WireProtocol
         }
     }
 
-    /// A file system can report a rename as failed that it has made.
+    /// A file system may report a successful rename as failed.
     @Test(arguments: [FileCall.Operation.rename, .renameIfAbsent, .link])
     func believesTheDirectoryMoreThanTheError(_ operation: FileCall.Operation) async throws {
         let faults = FileFaults()
@@ -166,7 +166,7 @@ import WireProtocol
             faults.set { call, _ in
                 if operation == .link, call.operation == .renameIfAbsent { return EINVAL }
                 guard call.operation == operation, call.target == target else { return 0 }
-                // What the real call would have done, before it is reported as failed.
+                // Make the call first, then report it as failed.
                 let done = operation == .link ? link(call.path, target) : rename(call.path, target)
                 return done == 0 ? EEXIST : EIO
             }

@@ -8,7 +8,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Several gateways on one directory.
+/// Several gateways share one directory.
 @Suite struct FileStoreSharingTests {
     @Test func goesOnWithWhatAnotherGatewayBegan() async throws {
         try await withTestStore { first, directory in
@@ -23,7 +23,7 @@ import WireProtocol
         }
     }
 
-    /// A gateway that starts removes what dead ones left in staging, and nothing of those that live.
+    /// A starting gateway removes the staged files of dead instances only.
     @Test func clearsAwayOnlyWhatTheDeadLeft() async throws {
         try await withTestStore { live, directory in
             let held = Gate()
@@ -33,17 +33,17 @@ import WireProtocol
                     condition: .none)
             }
             await held.reached()
-            // Asked for, its bytes are given a place a moment later.
+            // After the request for its bytes, the staged file appears a moment later.
             while try directory.files(below: ".sluice/staging").isEmpty { await Task.yield() }
 
-            // A gateway whose process has ended: its files are there, and nobody holds its lock.
+            // The files of a gateway whose process has ended: they exist, and their lock is free.
             let dead = String(repeating: "d", count: 32)
             try FileManager.default.createDirectory(
                 atPath: directory.path(".sluice/staging/\(dead)/7"), withIntermediateDirectories: true)
             try directory.write([1, 2, 3], to: ".sluice/staging/\(dead)/7/part-00001")
             try directory.write([1, 2, 3], to: ".sluice/staging/\(dead)/8")
             try directory.write([], to: ".sluice/instances/\(dead)")
-            // Staging without a lock's file is nobody's doing, so it proves nothing.
+            // Staging without a lock file belongs to no FileStore, so it must stay.
             let unknown = String(repeating: "e", count: 32)
             try FileManager.default.createDirectory(
                 atPath: directory.path(".sluice/staging/\(unknown)"), withIntermediateDirectories: true)
@@ -63,7 +63,7 @@ import WireProtocol
         }
     }
 
-    /// Whoever comes last wins, and no object is made of two contents.
+    /// The last writer wins, and no object mixes two contents.
     @Test func neverMixesTwoWritersOfOnePart() async throws {
         try await withTestStore { first, directory in
             let stores = [first, try await directory.open()]
@@ -87,7 +87,7 @@ import WireProtocol
         }
     }
 
-    /// Of two sessions that may only create the object, one does.
+    /// Of two sessions that may only create the object, one succeeds.
     @Test func letsOneOfTwoCompletionsCreateTheObject() async throws {
         try await withTestStore { first, directory in
             let stores = [first, try await directory.open()]
@@ -123,7 +123,8 @@ import WireProtocol
         }
     }
 
-    /// While one gateway completes an upload, another neither completes nor drops it, and does not call it lost.
+    /// While one gateway completes an upload, another one neither completes nor aborts it, and does not report it as
+    /// lost.
     @Test func saysThatAnUploadIsBeingCompleted() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { first, directory in
@@ -131,7 +132,7 @@ import WireProtocol
             let (upload, parts) = try await first.begin([Sample(1000, seed: 1)], key: "a")
             let gate = Gate()
             faults.set { call, _ in
-                // The moment before the object appears.
+                // This call is the last before the object appears.
                 if call.target == directory.path("a") { gate.waitOnThread() }
                 return 0
             }
@@ -142,7 +143,7 @@ import WireProtocol
             await expectError(.completionInProgress) {
                 try await second.listParts(key: "a", upload: upload, after: nil)
             }
-            // A gateway that starts now must not take it for a completion that was cut short.
+            // A gateway that starts now must not treat the running completion as an interrupted one.
             let third = try await directory.open()
             gate.open()
             _ = try await completion.value
@@ -151,7 +152,7 @@ import WireProtocol
         }
     }
 
-    /// Another gateway removes an empty folder that is in its way, just when this one is about to use it.
+    /// Another gateway removes an empty folder from its way just before this one uses it.
     @Test func makesAFolderAgainThatVanishes() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
@@ -171,11 +172,11 @@ import WireProtocol
     }
 }
 
-/// Holds something up at one point until it is opened.
+/// Blocks a task or thread at one point until the gate opens.
 final class Gate: Sendable {
     private let arrival: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
     private let opening: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)
-    /// What a thread waits at: reading ends when the other end is closed.
+    /// Blocks a thread: reading ends when the other end is closed.
     private let pipe = Pipe()
 
     init() {
@@ -183,7 +184,7 @@ final class Gate: Sendable {
         self.opening = AsyncStream.makeStream()
     }
 
-    /// Returns when something is being held up.
+    /// Returns when a task or thread is blocked at the gate.
     func reached() async {
         for await _ in arrival.stream {}
     }
@@ -193,13 +194,13 @@ final class Gate: Sendable {
         pipe.fileHandleForWriting.closeFile()
     }
 
-    /// Holds up a thread of a store.
+    /// Blocks a thread of a store.
     func waitOnThread() {
         arrival.continuation.finish()
         _ = pipe.fileHandleForReading.availableData
     }
 
-    /// A body that is held up half-way.
+    /// A body that stops half-way until the gate opens.
     func body(of sample: Sample) throws -> ObjectBody {
         let half = sample.bytes.count / 2
         let parts = [sample.bytes[..<half], sample.bytes[half...]].map { ByteBuffer(bytes: $0) }

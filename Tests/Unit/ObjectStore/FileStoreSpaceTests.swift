@@ -10,9 +10,9 @@ import Testing
     import Musl
 #endif
 
-/// A full disk: a small file system of its own where the tests may mount one, and errors put in its place elsewhere.
+/// A full disk: a small file system if the tests may mount one, injected errors otherwise.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct FileStoreSpaceTests {
-    /// Puts and parts that do not fit are refused, what was there stays, and there is room again afterwards.
+    /// FileStore refuses objects and parts that do not fit, keeps the existing ones, and frees the space afterwards.
     @Test func refusesWhatDoesNotFitAndGoesOn() async throws {
         try await withFullDisk { store, directory, room in
             try await store.put(Sample(10, seed: 1), key: "small")
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    /// Joining needs the object's size once more. Where there is no room for it, the parts stay as they are.
+    /// Joining needs the object's size once more. Without that space, the parts stay unchanged.
     @Test func keepsThePartsWhereTheObjectDoesNotFit() async throws {
         try await withFullDisk { store, directory, room in
             let part = Sample(room * 3 / 10, seed: 1)
@@ -49,18 +49,18 @@ import Testing
 
     private static let roomBytes = 2 << 20
 
-    /// A file that was refused and removed takes its room for as long as the thread that wrote it refers to it.
+    /// A refused and removed file takes up space as long as the writing thread refers to it.
     private func waitForRoom(_ bytes: Int, in directory: TestDirectory) async throws {
         var status = statvfs()
         while true {
             try #require(statvfs(directory.path, &status) == 0)
             if Int(clamping: status.f_bavail) * Int(clamping: status.f_frsize) >= bytes { return }
-            // Nobody tells when it is gone; the test's own time limit ends this.
+            // No event reports the release of the space, so the loop polls; the test's own time limit ends it.
             try await Task.sleep(for: .milliseconds(1))
         }
     }
 
-    /// - Parameter body: gets a store with room for about as many bytes as it is told.
+    /// - Parameter body: receives a store and the approximate number of free bytes.
     private func withFullDisk(_ body: (FileStore, TestDirectory, Int) async throws -> Void) async throws {
         try await withTestDirectory { directory in
             let isMounted = mount("tmpfs", directory.path, "tmpfs", 0, "size=\(Self.roomBytes)") == 0
@@ -70,7 +70,7 @@ import Testing
             if isMounted {
                 return try await body(try await directory.open(), directory, Self.roomBytes)
             }
-            // Only root may mount. Everybody else gets the same error from the seam, after as many bytes.
+            // Only root may mount. For other users the interceptor returns the same error after as many bytes.
             let faults = FileFaults()
             faults.set { call, _ in
                 guard call.operation == .write else { return 0 }
@@ -81,11 +81,11 @@ import Testing
     }
 }
 
-/// The sizes of all files below a folder, added up.
+/// The sum of the sizes of all files below a folder.
 private func usedBytes(below path: String) -> Int {
     let names = FileManager.default.enumerator(atPath: path)?.allObjects as? [String] ?? []
     return names.reduce(0) { sum, name in
-        let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/\(name)")  // Gone meanwhile.
+        let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)/\(name)")  // May be gone.
         return sum + (attributes?[.size] as? Int ?? 0)
     }
 }

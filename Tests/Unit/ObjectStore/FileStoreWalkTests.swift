@@ -13,14 +13,14 @@ import WireProtocol
     import Musl
 #endif
 
-/// How FileStore gets from its directory to the folder of a key: by bytes, and never out of the directory.
+/// FileStore walks from its directory to the folder of a key by bytes, and never leaves the directory.
 @Suite struct FileStoreWalkTests {
-    /// Signs that make one `Character` together with a slash before them.
+    /// Characters that form one `Character` with a slash before them.
     static let signs = ["\u{301}", "\u{FE0F}", "\u{200D}"]
-    /// What a kernel answers to `openat2`: it has the call, or lacks it, or a sandbox refuses it.
+    /// Results of `openat2`: success, a kernel without the call, and a sandbox that refuses it.
     static let answersToOpenat2: [CInt] = [0, ENOSYS, EPERM, EINVAL]
 
-    /// Every folder is made, and its name is durable before the object has one.
+    /// FileStore makes every folder, and its name is durable before the object has one.
     @Test(arguments: signs)
     func makesAndSyncsFoldersWhoseSlashHasASign(_ sign: String) async throws {
         let faults = FileFaults()
@@ -81,7 +81,7 @@ import WireProtocol
         }
     }
 
-    /// The object itself becomes a link between being looked at and being opened.
+    /// The object itself becomes a symbolic link between the check and the opening.
     @Test(arguments: answersToOpenat2)
     func readsNothingOutsideWhereAnObjectBecomesALink(_ answer: CInt) async throws {
         let faults = FileFaults()
@@ -96,7 +96,7 @@ import WireProtocol
         }
     }
 
-    /// Lengths are those of the segments between bytes that are slashes.
+    /// Lengths count the bytes of segments between slash bytes.
     @Test func measuresSegmentsByBytes() async throws {
         try await withTestStore { store, _ in
             let long = String(repeating: "n", count: 200)
@@ -110,7 +110,7 @@ import WireProtocol
         }
     }
 
-    /// A file system that is mounted below the store is another one: no rename gets there.
+    /// A mount point below the store belongs to another file system: no rename reaches it.
     @Test(arguments: signs, answersToOpenat2)
     func refusesAnotherFileSystemBelowTheStore(_ sign: String, _ answer: CInt) async throws {
         try await withStoreAndOutside(answer) { store, directory, _ in
@@ -126,7 +126,7 @@ import WireProtocol
         }
     }
 
-    /// Whether there is `openat2` is found out once. A refusal later is no reason for the weaker way.
+    /// The store tests `openat2` once. A later refusal must not lead to the weaker way.
     @Test(arguments: answersToOpenat2.dropFirst())
     func takesALaterRefusalOfOpenat2ForAnError(_ code: CInt) async throws {
         let faults = FileFaults()
@@ -154,7 +154,7 @@ import WireProtocol
         }
     }
 
-    /// An empty folder that others leave, with a name that is no UTF-8, is somebody's.
+    /// An empty folder whose name is not UTF-8 belongs to another program.
     @Test func leavesFoldersWithNamesThatAreNotUTF8() async throws {
         try await withTestStore { store, directory in
             #expect(mkdir(directory.path("cam"), 0o777) == 0)
@@ -166,7 +166,7 @@ import WireProtocol
         }
     }
 
-    /// A key that is refused because of the objects below it must not cost a look at each of them.
+    /// The refusal of a key because of objects below it must not look at each of them.
     @Test func stopsAtTheFirstObjectBelowAKey() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
@@ -178,7 +178,7 @@ import WireProtocol
         }
     }
 
-    /// A store on a kernel that answers `openat2` with an error, and a folder beside the store's directory.
+    /// Opens a store on a kernel that answers `openat2` with an error, beside a folder outside the store's directory.
     private func withStoreAndOutside(
         _ answer: CInt, _ faults: FileFaults = FileFaults(),
         _ body: (FileStore, TestDirectory, String) async throws -> Void

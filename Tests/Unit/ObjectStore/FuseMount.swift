@@ -7,11 +7,11 @@ import Testing
     import Musl
 #endif
 
-/// A file system in user space that has an empty directory and nothing else. It ends when it is unmounted.
+/// A file system in user space with one empty directory. It ends when it is unmounted.
 struct FuseMount {
     let path: String
 
-    /// `nil` where the tests may not mount, or the kernel has no FUSE.
+    /// `nil` if the tests may not mount, or if the kernel has no FUSE.
     init?(at path: String) {
         let device = Glibc.open("/dev/fuse", O_RDWR | O_CLOEXEC)
         guard device >= 0 else { return nil }
@@ -29,7 +29,7 @@ struct FuseMount {
         #expect(umount2(path, CInt(MNT_DETACH)) == 0)
     }
 
-    /// Answers what the kernel asks (`linux/fuse.h`) until the mount is gone.
+    /// Answers the kernel's requests (`linux/fuse.h`) until the file system is unmounted.
     private static func serve(_ device: CInt) {
         defer { close(device) }
         var request = [UInt8](repeating: 0, count: 1 << 18)
@@ -50,10 +50,10 @@ struct FuseMount {
         }
     }
 
-    /// The body of an answer; `nil` for what this file system does not do.
+    /// The body of an answer; `nil` for an operation that this file system does not support.
     private static func answer(to opcode: UInt32) -> [UInt8]? {
         switch opcode {
-        case 26:  // INIT: version 7.31, and a write of 4096 bytes at the most.
+        case 26:  // INIT: version 7.31, and writes of at most 4,096 bytes.
             var body: [UInt8] = []
             for value in [7, 31, 0, 0, 0, 4096] as [UInt32] { append(value, to: &body) }
             return body + [UInt8](repeating: 0, count: 64 - body.count)

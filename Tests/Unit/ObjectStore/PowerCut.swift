@@ -3,33 +3,33 @@ import ObjectStore
 import Synchronization
 import SystemSupport
 
-/// What becomes of a process's changes to files besides its end.
+/// What happens to a process's changes to files when it ends.
 enum PowerCut: String, CaseIterable, Sendable {
-    /// The process was killed: the system has all that it was told.
+    /// The process is killed: the kernel keeps all its changes.
     case nothingIsLost
-    /// What was not synced is gone: the bytes of files, and the names in folders.
+    /// Unsynced changes are lost: the bytes of files, and the names in folders.
     case unsyncedIsLost
-    /// Of the bytes that were not synced the first half is there, and zeros for the rest; names are there.
+    /// Of unsynced bytes, the first half is kept and the rest is zeros; names are kept.
     case unsyncedIsTorn
 }
 
-/// Follows what a store changes, so that a power cut can take back what was not synced.
+/// Records a store's changes, so that a simulated power cut can revert the unsynced ones.
 final class VolatileDisk: Sendable {
     private struct Change {
-        /// Whose sync makes the change durable.
+        /// The folder whose sync makes the change durable.
         var folder: String
         var takeBack: @Sendable () throws -> Void
     }
 
     private struct State {
-        /// Files whose bytes were not synced.
+        /// Files with unsynced bytes.
         var unsynced: Set<String> = []
-        /// Of names, in order.
+        /// Changes of names, in order.
         var changes: [Change] = []
     }
 
     private let state = Mutex(State())
-    /// Beside the store: what was there before it was replaced or removed.
+    /// A folder beside the store that keeps files before they are replaced or removed.
     private let attic: String
 
     init(attic: String) throws {
@@ -37,13 +37,13 @@ final class VolatileDisk: Sendable {
         try FileManager.default.createDirectory(atPath: attic, withIntermediateDirectories: true)
     }
 
-    /// A call is about to be made.
+    /// Records a call that is about to be made.
     func willPerform(_ call: FileCall) throws {
         let path = call.path
         switch call.operation {
         case .createFile:
             state.withLock { _ = $0.unsynced.insert(path) }
-            // A name that was given up since is nobody's to take back.
+            // A name that was given up since then is not removed again.
             if !exists(path) { add(in: path) { [self] in if exists(path) { try remove(path) } } }
         case .write, .clone:
             state.withLock { _ = $0.unsynced.insert(path) }
@@ -52,7 +52,7 @@ final class VolatileDisk: Sendable {
         case .syncFolder:
             state.withLock { $0.changes.removeAll { $0.folder == path } }
         case .rename, .renameIfAbsent:
-            // Only where it will happen.
+            // The call has no effect if the target exists.
             if call.operation == .renameIfAbsent, let target = call.target, exists(target) { return }
             guard let target = call.target else { return }
             let restore = try keep(target)
@@ -82,7 +82,7 @@ final class VolatileDisk: Sendable {
         }
     }
 
-    /// The power goes. The process is gone already.
+    /// Simulates the power cut, after the process has ended.
     func cut(_ cut: PowerCut) throws {
         guard cut != .nothingIsLost else { return }
         let (unsynced, changes) = state.withLock { ($0.unsynced, $0.changes) }
@@ -90,7 +90,7 @@ final class VolatileDisk: Sendable {
             let bytes = try Data(contentsOf: URL(filePath: path))
             let kept = cut == .unsyncedIsLost ? Data() : bytes.prefix(bytes.count / 2)
             let torn = cut == .unsyncedIsLost ? Data() : kept + Data(count: bytes.count - kept.count)
-            // In place, as other names of the file lose the same.
+            // Write in place, because the file's other names lose the same bytes.
             let handle = try FileHandle(forWritingTo: URL(filePath: path))
             try handle.truncate(atOffset: 0)
             try handle.write(contentsOf: torn)
@@ -109,9 +109,9 @@ final class VolatileDisk: Sendable {
 
     private func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: path) }
 
-    /// Keeps what has a name now, the file itself and not a copy.
+    /// Keeps the file that now has a name: the file itself, not a copy.
     ///
-    /// - Returns: puts it there again; nothing where nothing was there.
+    /// - Returns: a closure that restores the file; it does nothing if there was none.
     private func keep(_ path: String) throws -> @Sendable () throws -> Void {
         guard exists(path) else { return {} }
         let kept = "\(attic)/\(UUID().uuidString)"

@@ -5,8 +5,8 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The session records of the specification (§11.2): what `Protocol/vectors/record.txt` has is read, and written as the
-/// same bytes under the same name.
+/// Reads the session records of `Protocol/vectors/record.txt` (specification §11.2) and writes them as the same bytes
+/// under the same name.
 @Suite struct SessionRecordVectorTests {
     struct Vector: Sendable, CustomTestStringConvertible {
         let name: String
@@ -45,7 +45,7 @@ import WireProtocol
         #expect(records.prefix(3).map(\.condition) == [.absent, .absent, .any])
     }
 
-    /// No gateway writes what breaks a rule: such a record is another program's, or damaged.
+    /// No gateway writes metadata that breaks a rule: such a record is damaged or another program's.
     @Test func metadataThatBreakARuleMakeNoRecord() throws {
         let text = String(decoding: try #require(try Vector.load().last).content, as: UTF8.self)
         for (written, other) in [("video/mp4", "video"), ("\"late\"", "\"\""), ("\"line\"", "\"sluice-line\"")] {

@@ -35,7 +35,7 @@ import WireProtocol
             #expect(try await records.sessions(key: "a/b").isEmpty)
             try await records.write(record)
             let written = try #require(try await records.sessions(key: "a/b").first?.modified)
-            try await Task.sleep(for: .milliseconds(20))  // So that the store's clock goes on.
+            try await Task.sleep(for: .milliseconds(20))  // Lets the store's clock advance.
             try await records.renew(key: "a/b", session: record.sessionID, olderThan: .seconds(60))
             #expect(try await records.sessions(key: "a/b").first?.modified == written)
             try await records.renew(key: "a/b", session: record.sessionID, olderThan: .zero)
@@ -61,7 +61,7 @@ import WireProtocol
     @Test func findsTheSessionsOfExactlyOneKey() async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
-            // The last two look alike.
+            // The last two keys look alike.
             let keys = ["a", "a/b", "ab", "caf\u{E9}", "cafe\u{301}"]
             for (index, key) in keys.enumerated() {
                 for session in 0..<3 { try await records.write(Self.record(key, session: UInt64(index * 3 + session))) }
@@ -74,7 +74,7 @@ import WireProtocol
         }
     }
 
-    /// A record of another key under this key's name is not this key's, whoever put it there.
+    /// A record whose content names another key does not belong to the key in its name.
     @Test func believesTheRecordMoreThanItsName() async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
@@ -116,7 +116,7 @@ import WireProtocol
         }
     }
 
-    /// A gateway of before wrote no condition: its session replaces nothing.
+    /// An older gateway wrote no condition: its session replaces no object.
     @Test func readsARecordOfVersionOne() throws {
         let record = Self.record("a", session: 1)
         let text = String(decoding: try record.encoded(), as: UTF8.self)
@@ -125,7 +125,7 @@ import WireProtocol
         #expect(record.condition == .absent)
     }
 
-    /// Every field that a record needs is asked for, and none is believed that cannot be.
+    /// A record needs every field, and a record with an invalid value is refused.
     @Test(arguments: [
         (#""version":2"#, #""version":3"#), (#""what":"nothing""#, #""what":"all""#),
         (#""replaces":{"what":"nothing"},"#, ""), (#""what":"nothing""#, #""what":"session""#),

@@ -36,7 +36,7 @@ import TransferCommon
         #expect(identities.0 != identities.1)
     }
 
-    /// Whoever looks into the directory finds the digits that a receipt names.
+    /// The file in the directory shows the same digits as a receipt.
     @Test func theFileShowsTheIdentity() async throws {
         try await withTestStore { store, directory in
             let words = String(decoding: try directory.read(Self.file), as: UTF8.self).split(separator: " ")
@@ -44,7 +44,7 @@ import TransferCommon
         }
     }
 
-    /// Several gateways that start on a new directory at the same time.
+    /// Several gateways start on a new directory at the same time.
     @Test(arguments: 1...5) func gatewaysThatStartTogetherAgree(attempt: Int) async throws {
         try await withTestDirectory { directory in
             let identities = try await withThrowingTaskGroup(of: StoreIdentity.self) { group in
@@ -55,7 +55,7 @@ import TransferCommon
         }
     }
 
-    /// Every byte counts: no damaged file is taken for another store's.
+    /// Every byte counts: a damaged file never gives another identity.
     @Test func aDamagedFileIsRefusedAndKept() async throws {
         try await withTestDirectory { directory in
             try await directory.open().close()
@@ -71,7 +71,7 @@ import TransferCommon
                 let error = await expectError(.damaged) { try await directory.open() }
                 #expect(error?.sentence.contains(Self.file) == true)
                 #expect(try directory.read(Self.file) == content)
-                // Nothing of the gateway that did not start is left.
+                // The gateway that failed to start leaves nothing behind.
                 #expect(try directory.files(below: ".sluice/instances").isEmpty)
             }
         }
@@ -91,7 +91,7 @@ import TransferCommon
         }
     }
 
-    /// Its bytes are on the disk before it has its name, and its name before any gateway tells of it.
+    /// The identity's bytes are durable before its name, and its name before any gateway reports it.
     @Test func itIsDurableBeforeItIsTold() async throws {
         try await withTestDirectory { directory in
             let faults = FileFaults()
@@ -102,7 +102,7 @@ import TransferCommon
             #expect(calls[..<named].contains { $0.operation == .syncFile && $0.path == staged })
             #expect(calls[named...].contains { $0.operation == .syncFolder && $0.path == directory.path(".sluice") })
             try await store.close()
-            // One that finds it does not rely on whoever made it.
+            // A gateway that finds the identity syncs it too, because its writer may not have.
             faults.clear()
             _ = try await directory.open(faults)
             let read = try #require(
@@ -125,7 +125,7 @@ import TransferCommon
         }
     }
 
-    /// The process ends at each call of the first start: the next start finds an identity or makes one, and keeps it.
+    /// The process ends at each call of the first start: the next start finds or makes an identity and keeps it.
     @Test(.timeLimit(.minutes(1))) func survivesACrashWhileItIsMade() async throws {
         var crashes = 0
         var isFinished = false

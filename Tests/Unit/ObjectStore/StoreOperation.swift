@@ -4,18 +4,17 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// A call that changes a store, with what must stand before it and what it is to bring about. For tests that break it
-/// off at every step.
+/// A call that changes a store, with the state before and after it. Tests interrupt it at every step.
 struct StoreOperation: Sendable, CustomTestStringConvertible {
     static let plainKey = "some/folder/object"
-    /// Each slash is one `Character` with the sign after it: two that combine, and one that joins.
+    /// Each slash forms one `Character` with the character after it: two combining marks and a joiner.
     static let markedKey = "some/\u{301}folder/\u{FE0F}inner/\u{200D}object"
     static let old = Sample(1500, seed: 1)
     static let new = Sample(2500, seed: 2)
-    /// The new content in parts of 1000 bytes.
+    /// The new content in parts of 1,000 bytes.
     static let parts = [0, 1000, 2000].map { Sample(part: $0) }
 
-    /// What a call needs to know of what stood before.
+    /// Values from the preparation that the call needs.
     struct Context: Sendable {
         var upload = ""
         var parts: [CompletedPart] = []
@@ -25,11 +24,11 @@ struct StoreOperation: Sendable, CustomTestStringConvertible {
     let key: String
     let prepare: @Sendable (FileStore) async throws -> Context
     let perform: @Sendable (FileStore, Context) async throws -> Void
-    /// What the key may hold before and after.
+    /// The contents that the key may have before and after.
     let before: Sample?
     let after: Sample?
 
-    /// Those of publishing also under a key that only bytes can take apart.
+    /// All operations; those that publish also run under a key that only bytes can split.
     static let all =
         publishing + [
             create(plainKey), uploadPart(plainKey), uploadPartAgain(plainKey), abort(plainKey),

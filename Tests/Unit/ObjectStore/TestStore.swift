@@ -13,7 +13,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// A directory that a test has for itself, with threads for the stores on it.
+/// A directory for one test, and threads for the stores on it.
 struct TestDirectory: Sendable {
     let url: URL
     let threads: NIOThreadPool
@@ -21,13 +21,13 @@ struct TestDirectory: Sendable {
     /// The store's directory.
     var path: String { url.path }
 
-    /// Says nothing.
+    /// A logger without output.
     var logger: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 
-    /// The path of something below the directory.
+    /// The path of a file or folder below the directory.
     func path(_ relative: String) -> String { "\(path)/\(relative)" }
 
-    /// Another store on the same directory, as another gateway has it.
+    /// Opens one more store on the same directory, like another gateway.
     func open(
         _ faults: FileFaults? = nil, answers: FileSystemAnswers = FileSystemAnswers(), pageCountMax: Int = 1000,
         joinStepBytes: UInt64 = 64 << 20
@@ -38,26 +38,26 @@ struct TestDirectory: Sendable {
             fileSystem: fileSystem)
     }
 
-    /// Waits until no instance holds its lock any more. A process that ends lets go at once; an instance that is only
-    /// dropped does so with its last reference, which a thread may hold for a moment longer.
+    /// Waits until every instance's lock is free. A process that ends releases its lock at once; a dropped instance
+    /// releases it with its last reference, which a thread may hold a moment longer.
     func waitForLocksOfTheDead() async throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: path(".sluice/instances")) {
             let descriptor = Glibc.open(path(".sluice/instances/\(name)"), O_RDWR | O_CLOEXEC)
             defer { close(descriptor) }
             while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
                 try #require(errno == EWOULDBLOCK, "the lock of \(name)")
-                // Nobody tells when it is free; the test's own time limit ends this.
+                // No event reports a released lock, so the loop polls; the test's own time limit ends it.
                 try await Task.sleep(for: .milliseconds(1))
             }
         }
     }
 
-    /// The relative paths of all files below a folder of the store, sorted.
+    /// The sorted relative paths of all files below a folder of the store.
     func files(below folder: String) throws -> [String] {
         let base = url.appendingPathComponent(folder)
         let enumerator = FileManager.default.enumerator(at: base, includingPropertiesForKeys: [.isRegularFileKey])
         return (enumerator?.allObjects ?? []).compactMap { $0 as? URL }
-            // A file that vanishes between being listed and looked at counts as none.
+            // try?: a file that vanishes after the listing does not count.
             .filter { (try? $0.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile) == true }
             .map { String($0.path.dropFirst(base.path.count + 1)) }
             .sorted()
@@ -75,7 +75,7 @@ struct TestDirectory: Sendable {
         FileManager.default.fileExists(atPath: path(relative))
     }
 
-    /// Makes everything below a folder look as if it had been written this long ago.
+    /// Sets the modification times of all files below a folder to this long ago.
     func age(_ folder: String, by seconds: TimeInterval) throws {
         for file in try files(below: folder) {
             try FileManager.default.setAttributes(
@@ -84,13 +84,13 @@ struct TestDirectory: Sendable {
     }
 }
 
-/// The path of the folder that has a path's last name. By bytes, as the kernel sees it: a slash and a sign that
-/// combines with it are one `Character`.
+/// The path of the folder that contains a path's last name. It works on bytes, as the kernel does: a slash and a
+/// combining character are one `Character`.
 func parentPath(of path: String) -> String {
     String(decoding: path.utf8[..<(path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex)], as: UTF8.self)
 }
 
-/// Gives a test a directory and removes it afterwards.
+/// Runs a test with a directory and removes it afterwards.
 func withTestDirectory<Value>(_ body: (TestDirectory) async throws -> Value) async throws -> Value {
     let url = FileManager.default.temporaryDirectory.appendingPathComponent("sluice-store-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
@@ -107,7 +107,7 @@ func withTestDirectory<Value>(_ body: (TestDirectory) async throws -> Value) asy
     return try result.get()
 }
 
-/// Gives a test a store on a directory of its own.
+/// Runs a test with a store on a directory of its own.
 func withTestStore<Value>(
     _ faults: FileFaults? = nil, _ body: (FileStore, TestDirectory) async throws -> Value
 ) async throws -> Value {
@@ -116,7 +116,7 @@ func withTestStore<Value>(
     }
 }
 
-/// Watches a store's calls on the file system, and makes some fail.
+/// Records a store's calls on the file system, and makes some fail.
 final class FileFaults: Sendable {
     private struct State {
         var calls: [FileCall] = []
@@ -126,14 +126,14 @@ final class FileFaults: Sendable {
 
     private let state = Mutex(State())
 
-    /// The calls since the last `set` or `clear`, failed ones included.
+    /// The calls since the last `set` or `clear`, including failed ones.
     var calls: [FileCall] { state.withLock { $0.calls } }
 
-    /// How many of them change something.
+    /// Number of these calls that change the directory or make it durable.
     var changeCount: Int { state.withLock { $0.changeCount } }
 
-    /// From now on, each call gets what `rule` says: 0, or the error it is to fail with. The rule is told how many
-    /// calls that change something came before.
+    /// Sets a rule that decides each following call: 0, or the error with which it fails. The rule receives the
+    /// number of earlier calls that change the directory or make it durable.
     func set(_ rule: @escaping @Sendable (FileCall, Int) -> CInt) {
         state.withLock { $0 = State(rule: rule) }
     }
@@ -154,13 +154,13 @@ final class FileFaults: Sendable {
             if call.operation.isChange { state.changeCount += 1 }
             return (state.rule, index)
         }
-        // Outside of the lock: a rule may wait.
+        // Call the rule outside the lock, because it may wait.
         return rule(call, index)
     }
 }
 
 extension FileCall.Operation {
-    /// The directory is another afterwards, or a part of it durable.
+    /// Whether the operation changes the directory or makes part of it durable.
     var isChange: Bool {
         switch self {
         case .createFile, .write, .clone, .syncFile, .syncFolder, .touch, .setOwner, .setPermissions, .rename,
@@ -191,7 +191,7 @@ struct Sample: Sendable {
     }
 }
 
-/// Metadata of a session that is known by a number.
+/// Metadata of a session with a numbered id.
 func metadata(session: UInt64 = 1, partBytes: UInt64 = 1000) -> ObjectMetadata {
     ObjectMetadata(
         sessionID: SessionID(high: 0, low: session), partBytes: partBytes,
@@ -240,7 +240,7 @@ extension ObjectStore {
     }
 }
 
-/// Expects a call to fail with a `StoreError` of this reason, and returns it.
+/// Expects a call to fail with a `StoreError` of this reason, and returns the error.
 @discardableResult
 func expectError<Value>(
     _ reason: StoreError.Reason, sourceLocation: SourceLocation = #_sourceLocation, from call: () async throws -> Value

@@ -13,7 +13,7 @@ import WireProtocol
         UploadCleaner(store: store, pauseBetweenAborts: .zero, logger: directory.logger)
     }
 
-    /// Begins a session as a gateway does: record, upload, record with upload, parts.
+    /// Begins a session as a gateway does: record, upload, record with the upload's id, parts.
     private func begin(
         _ key: String, session: UInt64, parts: [Sample], in store: any ObjectStore
     ) async throws -> SessionRecord {
@@ -45,7 +45,7 @@ import WireProtocol
         }
     }
 
-    /// One new part keeps all the old ones, and so does a record that was just written.
+    /// A new part keeps all older ones, and so does a recently written record.
     @Test(arguments: ["part", "record"])
     func keepsWhatIsAlive(_ sign: String) async throws {
         try await withTestStore { store, directory in
@@ -64,7 +64,7 @@ import WireProtocol
         }
     }
 
-    /// Uploads without a record are somebody else's.
+    /// Uploads without a record belong to other programs.
     @Test func neverTouchesAForeignUpload() async throws {
         try await withTestStore { store, directory in
             let record = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
@@ -100,7 +100,7 @@ import WireProtocol
         }
     }
 
-    /// The upload has vanished and the gateway may still be finding out why: its record stays while it is young.
+    /// The upload is gone, and the gateway may still be finding out why: the young record stays.
     @Test func keepsAYoungRecordWhoseUploadIsGone() async throws {
         try await withTestStore { store, directory in
             let record = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
@@ -139,7 +139,7 @@ import WireProtocol
         }
     }
 
-    /// A failure is reported and the rest is done; the record stays, so that the next cleaning finds it.
+    /// The cleaner reports a failure and continues. The record stays, so that the next cleaning finds it.
     @Test func goesOnAfterAFailure() async throws {
         try await withTestStore { store, directory in
             let stubborn = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
@@ -174,7 +174,7 @@ import WireProtocol
             async let right = cleaner(second, directory).clean(olderThan: Self.day)
             let reports = try await [left, right]
             let removed = reports.flatMap(\.removed).map(\.sessionID)
-            // Either may find the other just dropping an upload; what neither has removed is the next cleaning's.
+            // One cleaner may meet an upload that the other is aborting; the next cleaning removes what remains.
             let failed = reports.flatMap(\.failed)
             #expect(failed.allSatisfy { $0.error.reason == .completionInProgress })
             #expect(Set(removed).union(failed.map(\.record.sessionID)) == sessions)
@@ -205,7 +205,7 @@ import WireProtocol
     private struct UnexpectedEntry: Error {}
 }
 
-/// A number that counts down to nothing.
+/// A counter that counts down to zero.
 final class Counter: Sendable {
     private let value: Mutex<Int>
 
@@ -213,7 +213,7 @@ final class Counter: Sendable {
         self.value = Mutex(value)
     }
 
-    /// Whether there was something left.
+    /// Takes one; returns false if the counter is zero.
     func takeOne() -> Bool {
         value.withLock { value in
             guard value > 0 else { return false }
@@ -223,14 +223,14 @@ final class Counter: Sendable {
     }
 }
 
-/// A store with the habits of S3 that a directory does not have.
+/// A store with properties of S3 that a directory does not have.
 struct AlteredStore: ForwardingStore {
     let base: FileStore
-    /// Lists of uploads name their sessions.
+    /// Whether lists of uploads name their sessions.
     var tellsSessions = true
-    /// How many aborts do nothing, as if parts in flight had landed after them.
+    /// Number of aborts without effect, as if parts in flight had arrived after them.
     var vainAborts = Counter(0)
-    /// Only this key's aborts are in vain.
+    /// If set, only aborts of this key have no effect.
     var vainAbortKey: String?
 
     init(_ base: FileStore) {

@@ -7,11 +7,11 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What a store's answer to a conditional request means. The status decides, whatever the store calls it.
+/// The meaning of a store's answer to a conditional request. The status decides, because stores use different codes.
 @Suite(.timeLimit(.minutes(1))) struct ConditionTests {
     static let refusals: [(status: Int, code: String, ifAbsent: StoreError.Reason, ifMatch: StoreError.Reason)] = [
         (412, "PreconditionFailed", .alreadyExists, .alreadyExists),
-        // OpenStack Swift.
+        // Source: OpenStack Swift.
         (412, "InvalidRequest", .alreadyExists, .alreadyExists),
         (409, "ConditionalRequestConflict", .conflict, .conflict),
         (409, "SomethingElse", .conflict, .conflict),
@@ -34,7 +34,7 @@ import WireProtocol
         }
     }
 
-    /// What such a store promises holds only for the moment when a request begins.
+    /// Such a store checks a condition only at the moment when a request begins.
     @Test func aStoreThatLooksBeforeTheBodyIsNotReliedOn() async throws {
         for isEarly in [false, true] {
             var rules = S3Rules.minio
@@ -47,7 +47,7 @@ import WireProtocol
         }
     }
 
-    /// The upload stays, too: the other request may be this one, sent before.
+    /// The upload stays too: the conflicting request may be an earlier copy of this one.
     @Test(arguments: refusals.indices)
     func theStatusOfARefusedCompletionDecidesAndTheUploadStays(index: Int) async throws {
         let refusal = Self.refusals[index]

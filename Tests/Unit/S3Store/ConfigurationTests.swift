@@ -7,7 +7,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// How a store is set up: endpoints, regions, providers, credentials.
+/// Settings of a store: endpoints, regions, providers, credentials.
 @Suite struct ConfigurationTests {
     @Test(arguments: [
         ("http://127.0.0.1:9000", "127.0.0.1", "generic", "us-east-1"),
@@ -51,7 +51,7 @@ import WireProtocol
         #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", region: region) }
     }
 
-    /// The store of Protocol/vectors/receipt.txt, however it is written.
+    /// The store of Protocol/vectors/receipt.txt, in several spellings.
     @Test func theIdentityIsTheVectors() throws {
         let text = try String(
             contentsOf: RepositoryFiles.root.appending(path: "Protocol/vectors/receipt.txt"), encoding: .utf8)

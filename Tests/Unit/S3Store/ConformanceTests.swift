@@ -5,8 +5,8 @@ import S3Servers
 import S3Store
 import Testing
 
-/// The suite that every store passes, on the servers that can be had. What a server does otherwise is named, and the
-/// checks then assert that it really does.
+/// Runs the conformance suite on the available servers. Known deviations of a server are listed, and the checks
+/// assert that they are real.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ConformanceTests {
     private static let moto: Set<StoreDeviation> = [
         .uploadsIgnoreTheirKey, .unknownUploadsFail, .uploadsMisdated, .completeIgnoresIfMatch,
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    /// Where the operator says that the store checks and it does not, a wrong part gets in.
+    /// If the operator wrongly says that the store checks digests, the store keeps a wrong part.
     @Test func motoStoresWrongBytesWhereTheGatewayIsToldNotToCheck() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server, verification: .store) { store in
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    /// Runs all checks, so that one run tells all that is wrong.
+    /// Runs all checks, so that one run reports every failure.
     private func expectConformance(
         of store: S3Store, deviations: Set<StoreDeviation>, checks: [ConformanceCheck] = ConformanceCheck.all
     ) async throws {

@@ -3,7 +3,7 @@ import ObjectStore
 import S3Store
 import Testing
 
-/// When credentials are used, renewed and waited for, as a transcript of what is told and asked.
+/// When credentials are used, renewed and waited for, as transcripts of events and advice.
 @Suite struct CredentialLeaseTests {
     private static let start = Date(timeIntervalSince1970: 1_700_000_000)
     private let instant = ContinuousClock.now
@@ -14,7 +14,7 @@ import Testing
             expiration: seconds.map { Self.start.addingTimeInterval($0) })
     }
 
-    /// In few words: `use 1`, `renew 1`, `wait`, `fail`.
+    /// The advice as a short text: `use 1`, `renew 1`, `wait`, `fail`.
     private func advice(_ lease: CredentialLease, after seconds: TimeInterval, _ later: Duration = .zero) -> String {
         switch lease.advice(now: Self.start.addingTimeInterval(seconds), at: instant + later) {
         case .use(let credentials): "use \(credentials.accessKeyID)"
@@ -58,7 +58,8 @@ import Testing
         }
         #expect(pauses == [1, 2, 4, 8, 16, 32, 60, 60])
         #expect(advice(lease, after: 3_100) == "use 1")
-        // Over, they cannot be had, and what worked once is an outage: not a refusal that ends sessions.
+        // The credentials have expired and cannot be renewed. After an earlier success this is an outage, not a
+        // refusal that ends sessions.
         #expect(advice(lease, after: 3_700) == "fail unavailable")
         #expect(advice(lease, after: 3_700, .seconds(61)) == "wait")
         lease.received(credentials("2", lasting: 7_200), now: Self.start, at: instant, jitter: 1)
@@ -87,7 +88,7 @@ import Testing
         #expect(advice(lease, after: 0, .seconds(2)) == "use 2")
     }
 
-    /// The clock may be out, and then only the store can say so.
+    /// The local clock may be wrong, and then only the store can decide about expiry.
     @Test func thoseThatLookExpiredOnArrivalAreTried() {
         let lease = lease(credentials("1", lasting: -10))
         #expect(advice(lease, after: 0) == "use 1")

@@ -6,9 +6,9 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Each source against a server that speaks as the real one does.
+/// Tests each credential source with a server that answers like the real one.
 @Suite(.timeLimit(.minutes(1))) struct CredentialServerTests {
-    /// What is found with these variables and nothing else of this machine.
+    /// The credentials found with these variables and without any other settings of this machine.
     private func found(_ variables: [String: String]) async throws -> S3Credentials? {
         let alone = ["HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"]
         let chain = CredentialChain.standard(environment: alone.merging(variables) { $1 })
@@ -17,7 +17,7 @@ import Testing
 
     // MARK: - Web identity
 
-    /// Runs `body` with a file that holds a token, as a pod has it.
+    /// Runs `body` with a file that holds a token, as in a pod.
     private func withToken(_ token: String, _ body: (String) async throws -> Void) async throws {
         try await withTemporaryDirectory("identity") { directory in
             let file = directory.appending(path: "token")
@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    /// moto speaks for the real service, as far as anybody but us has written it.
+    /// moto imitates the real service and is independent of this project.
     @Test func motosTokenServiceIsUnderstood() async throws {
         try await MotoServer.withServer { server in
             try await withToken("token") { file in
@@ -154,7 +154,7 @@ import Testing
         }
     }
 
-    /// Nor does a redirect carry anything anywhere.
+    /// Redirects are not followed either.
     @Test func redirectsAreFollowedByNoSource() async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200, body: Self.document) }) { other in
             let answer = ScriptedAnswer.answer(status: 307, headers: [("Location", "\(other.endpoint)/stolen")])
@@ -176,7 +176,7 @@ import Testing
 
     // MARK: - Instance metadata
 
-    /// - Parameter answers: then it is waited for as long as a busy machine may need.
+    /// - Parameter answers: whether the server answers; if so, the time limit allows for a busy machine.
     private func metadata(_ server: ScriptedServer, answers: Bool = true) -> [String: String] {
         [
             "AWS_EC2_METADATA_DISABLED": "", "AWS_EC2_METADATA_SERVICE_ENDPOINT": server.endpoint,
@@ -186,7 +186,7 @@ import Testing
 
     private static let folder = "/latest/meta-data/iam/security-credentials/"
 
-    /// A machine with a role; without its token nothing is told.
+    /// A machine with a role; it answers only requests with a valid token.
     private static func machine(_ request: ScriptedRequest) -> ScriptedAnswer {
         if request.method == "PUT", request.target == "/latest/api/token" {
             let isAsked = request.headers["x-aws-ec2-metadata-token-ttl-seconds"].flatMap { Int($0) } != nil
@@ -210,7 +210,8 @@ import Testing
         }
     }
 
-    /// No service, one that is switched off, one without a role: the machine has none, and nothing of it is an error.
+    /// Without a service, with a disabled service or without a role, the machine has no credentials, and this is no
+    /// error.
     @Test(arguments: [
         ScriptedAnswer.silence, .hangUp, .answer(status: 403), .answer(status: 404), .answer(status: 200),
         .answer(status: 200, body: "a\u{1}b"),
@@ -314,7 +315,7 @@ import Testing
     }
 }
 
-/// A source that has what a test says.
+/// A source whose credentials a test sets.
 private final class Switch: S3CredentialSource {
     let credentials = Mutex<S3Credentials?>(nil)
 

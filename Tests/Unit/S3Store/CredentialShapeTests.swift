@@ -3,7 +3,7 @@ import ObjectStore
 import S3Store
 import Testing
 
-/// How credentials are written: files, documents, addresses.
+/// Forms of credentials: files, documents, addresses.
 @Suite struct CredentialShapeTests {
     private static let credentialsFile = """
         # kept by hand
@@ -155,7 +155,7 @@ import Testing
     }
 }
 
-/// What the security token service answers.
+/// An answer of the security token service.
 func assumedRole(id: String, token: String, expiration: String = "2044-11-06T08:49:37Z") -> String {
     """
     <AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
@@ -174,7 +174,7 @@ func assumedRole(id: String, token: String, expiration: String = "2044-11-06T08:
     """
 }
 
-/// What it refuses with.
+/// A refusal of the security token service.
 func tokenServiceError(_ code: String, message: String = "m") -> String {
     "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>\(code)</Code>"
         + "<Message>\(message)</Message></Error><RequestId>r</RequestId></ErrorResponse>"

@@ -2,9 +2,9 @@ import ObjectStore
 import S3Store
 import Testing
 
-/// What is read of a store's XML.
+/// Reading a store's XML.
 @Suite struct DocumentTests {
-    /// The parser hands a text over in pieces, and ends one at every entity and before what is not ASCII.
+    /// The parser delivers a text in pieces that end at every entity and before every character that is not ASCII.
     @Test(arguments: [
         "a &amp; b": "a & b", "&amp; \u{e9}": "& \u{e9}", "\u{e9} &lt; &#x20; x": "\u{e9} <   x", "a": "a",
     ])
@@ -13,7 +13,7 @@ import Testing
         #expect(S3XML.decode(S3Documents.Failure.self, from: Array(document.utf8))?.code == text)
     }
 
-    /// The parser ended the process at such names.
+    /// The parser used to end the process at such names.
     @Test(arguments: ["<Error><Code>&\u{0}uot;</Code></Error>", "<Error><Co\u{0}de>a</Code></Error>"])
     func aNameThatIsNotUTF8IsNoDocument(document: String) {
         let bytes = document.utf8.map { $0 == 0 ? 0xF1 : $0 }

@@ -9,7 +9,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What all requests of a store share and learn together: credentials, the clock, the region.
+/// State that all requests of a store share and update: credentials, clock, region.
 @Suite(.timeLimit(.minutes(1))) struct LearningTests {
     private static let page = ScriptedAnswer.answer(status: 200, body: "<ListPartsResult/>")
     private static let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))
@@ -27,12 +27,13 @@ import WireProtocol
         }
     }
 
-    /// A store whose clock is the given time ahead of ours, and which says so until it is believed.
+    /// A store whose clock is ahead of the local one by the given time. It refuses requests until their time is
+    /// right.
     private static func store(ahead: @escaping @Sendable () -> TimeInterval) -> ScriptedServer.Script {
         { request in
             let time = Date().addingTimeInterval(ahead())
             let isClose = [-120.0, -60, 0, 60, 120].contains { offset in
-                // By the minute: the tests move it by nearly an hour.
+                // Compare by the minute: the tests move the clock by nearly an hour.
                 request.headers["x-amz-date"]?.prefix(13)
                     == S3Time.timestamp(time.addingTimeInterval(offset)).prefix(13)
             }
@@ -46,7 +47,7 @@ import WireProtocol
 
     @Test func simultaneousRequestsRenewOnce() async throws {
         let source = NumberedCredentials()
-        // All are under way before the first is refused.
+        // All requests are sent before the first is refused.
         let script: ScriptedServer.Script = { request in
             request.headers["x-amz-security-token"] == "token1" ? .delayed(.milliseconds(100), Self.expired) : Self.page
         }
@@ -77,13 +78,14 @@ import WireProtocol
                     #expect(failure?.reason == .unavailable && failure?.sentence == "The source is gone.")
                 }
                 #expect(server.requests.count == 1)
-                // It is asked with growing pauses, not with every request; the seventh time would be after 15 s.
+                // The source is asked with growing pauses, not with every request; the seventh request would come
+                // after 15 s.
                 #expect((2...7).contains(source.count), "\(source.count)")
             }
         }
     }
 
-    /// A refusal of HEAD has no body: AWS says 400 of a token that has expired, and nothing else.
+    /// A refused HEAD has no body: AWS answers an expired token with a bare 400.
     @Test(arguments: [400, 401, 403])
     func aRefusedHeadRenewsCredentialsOnce(status: Int) async throws {
         let source = NumberedCredentials()
@@ -92,7 +94,7 @@ import WireProtocol
         }
         try await ScriptedServer.withServer(script) { server in
             try await withScriptedStore(server, credentials: source) { store in
-                // The bucket is not there either.
+                // The second HEAD, of the bucket, finds no bucket either.
                 await expect(throwing: .noSuchBucket) { try await store.object(key: "k") }
                 #expect(source.count == 2)
             }
@@ -110,7 +112,7 @@ import WireProtocol
         }
     }
 
-    /// Whoever says 404 and not of what may be a proxy in front of a store that starts.
+    /// A 404 without a code may come from a proxy in front of a starting store.
     @Test func aBare404IsAnOutage() async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 404, body: "<html/>") }) { server in
             try await withScriptedStore(server) { store in
@@ -119,7 +121,7 @@ import WireProtocol
         }
     }
 
-    /// Whoever comes shortly before the end uses the old ones, and does not wait for the new.
+    /// Requests shortly before the expiry use the old credentials and do not wait for the new ones.
     @Test func renewalAheadOfTheEndDelaysNobody() async throws {
         let (gate, opener) = AsyncStream.makeStream(of: Void.self)
         let source = NumberedCredentials(lasting: 3_600) { count in
@@ -131,7 +133,8 @@ import WireProtocol
             try await withScriptedStore(server, credentials: source) { store in
                 try await list(store)
                 ahead.withLock { $0 = 3_300 }
-                // The first is refused for its time; the second goes out with the old ones by the store's clock.
+                // The first request is refused for its time; the second uses the old credentials by the store's
+                // clock.
                 for _ in 1...3 { try await list(store) }
                 #expect(Set(server.requests.map { $0.headers["x-amz-security-token"] }) == ["token1"])
                 opener.finish()
@@ -156,7 +159,7 @@ import WireProtocol
 
     // MARK: - Clock
 
-    /// One refusal corrects all requests that follow, and another Date without that refusal corrects none.
+    /// A single refusal corrects all following requests; a different Date without such a refusal corrects none.
     @Test func theClockIsLearntFromARefusalForItsTimeAndNothingElse() async throws {
         let ahead = Mutex<TimeInterval>(5 * 86_400)
         try await ScriptedServer.withServer(Self.store { ahead.withLock { $0 } }) { server in
@@ -227,7 +230,7 @@ import WireProtocol
     }
 }
 
-/// As in the header `Date`.
+/// Formats a date for the header `Date`.
 private func httpDate(_ date: Date) -> String {
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
@@ -236,18 +239,18 @@ private func httpDate(_ date: Date) -> String {
     return formatter.string(from: date)
 }
 
-/// Gives others each time it is asked.
+/// A source that returns new credentials at each call.
 final class NumberedCredentials: S3CredentialSource {
     private let asked = Mutex(0)
     private let lifetime: TimeInterval?
     private let failure: @Sendable (Int) async -> StoreError?
 
-    /// How often it was asked.
+    /// Number of calls.
     var count: Int { asked.withLock { $0 } }
 
     /// - Parameters:
-    ///   - lifetime: of each, in seconds; `nil` for ever.
-    ///   - failure: told the number of the call from 1; what it is to fail with.
+    /// - lifetime: of all credentials, in seconds; `nil` if they never expire.
+    /// - failure: receives the number of the call, from 1; returns the error of this call, or `nil`.
     init(lasting lifetime: TimeInterval? = nil, failure: @escaping @Sendable (Int) async -> StoreError? = { _ in nil })
     {
         self.lifetime = lifetime
@@ -260,7 +263,7 @@ final class NumberedCredentials: S3CredentialSource {
             return asked
         }
         if let failure = await failure(count) { throw failure }
-        // Each lasts longer than the one before.
+        // Each lifetime is longer than the previous one.
         let expiration = lifetime.map { Date().addingTimeInterval($0 * Double(count * count)) }
         return S3Credentials(
             accessKeyID: "id", secretAccessKey: "secret", sessionToken: "token\(count)", expiration: expiration)

@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
 
-/// Keeps all that is logged, however unimportant, as text.
+/// Keeps every logged line of every level as text.
 final class LogRecord: Sendable {
     private let kept = Mutex<[String]>([])
 

@@ -4,14 +4,14 @@ import ScriptedS3
 import Testing
 import TransferCommon
 
-/// Uploads that a crash kept out of the records, on a store that does not say whose an upload is: which of them are
-/// removed, and what is never touched.
+/// Uploads that a crash kept out of the records, in a store that does not name an upload's session: which of them the
+/// cleaner removes, and which it never touches.
 @Suite(.timeLimit(.minutes(1)))
 struct OrphanTests {
     private static let hour = Duration.seconds(3_600)
     private static let day = Duration.seconds(86_400)
 
-    /// A store with one record that has no upload id.
+    /// Runs `body` with a store that has one record without an upload id.
     private func withOrphan(
         _ body: (ScriptedS3, UploadCleaner, SessionRecords, SessionRecord) async throws -> Void
     ) async throws {
@@ -50,7 +50,7 @@ struct OrphanTests {
         }
     }
 
-    /// Sluice takes no part before the record is complete: what has one is somebody else's.
+    /// Sluice takes no part before the record is complete, so an upload with a part belongs to another program.
     @Test func anUploadWithAPartIsSomebodyElses() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             s3.beginUpload("key", parts: [[1]])
@@ -92,7 +92,7 @@ struct OrphanTests {
         }
     }
 
-    /// Another session of the key, whose agent is away just now.
+    /// The upload belongs to another session of the key, whose agent is away.
     @Test func anUploadThatARecordNamesIsThatSessions() async throws {
         try await withOrphan { s3, cleaner, records, _ in
             let live = s3.beginUpload("key")
@@ -104,7 +104,7 @@ struct OrphanTests {
         }
     }
 
-    /// Two such uploads and one such record: one of them must be somebody else's, and which cannot be told.
+    /// Two such uploads and one such record: one upload belongs to another program, and it is unknown which.
     @Test func whatCannotBeToldIsLeftAndStaysVisible() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             s3.beginUpload("key")

@@ -9,7 +9,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// How long a store is waited for, and what is held meanwhile.
+/// Time limits for a store's answers, and the memory in use meanwhile.
 @Suite(.timeLimit(.minutes(1))) struct PatienceTests {
     private func timeouts(_ change: (inout S3Timeouts) -> Void) -> S3Timeouts {
         var timeouts = S3Timeouts()
@@ -27,7 +27,7 @@ import WireProtocol
         }
     }
 
-    /// Stores join the parts before they say a word: only then a longer silence is waited for.
+    /// Stores join parts before they send a first byte, so the client allows a longer silence there only.
     @Test func completingHasATimeLimitOfItsOwn() async throws {
         let timeouts = timeouts { $0.completion = .seconds(1) }
         try await ScriptedServer.withServer({ _ in .silence }) { server in
@@ -42,7 +42,7 @@ import WireProtocol
         }
     }
 
-    /// A store that takes nothing stops the source of the bytes: they wait there and not in our memory.
+    /// A store that reads nothing stops the source of the bytes, so the bytes do not fill memory.
     @Test func aStoreThatDoesNotReadStopsTheSource() async throws {
         let timeouts = timeouts { $0.bodyPause = .milliseconds(500) }
         let early: ScriptedServer.EarlyScript = { _ in .stopReading }
@@ -54,14 +54,14 @@ import WireProtocol
                 await expect(throwing: .unavailable) {
                     try await store.uploadPart(key: "k", upload: "u", number: one, body: body)
                 }
-                // What the system's own buffers hold goes to many megabytes.
+                // The kernel's buffers hold many megabytes.
                 #expect(source.givenByteCount > 0)
                 #expect(source.givenByteCount < 64 << 20)
             }
         }
     }
 
-    /// Once the last byte is out, cancelling is too late: the call ends as it would have.
+    /// After the last byte, cancellation is too late: the call ends with its real outcome.
     @Test(arguments: [10, 100_000])
     func cancellingAfterTheLastByteDoesNotHideTheOutcome(size: Int) async throws {
         let (arrived, signal) = AsyncStream.makeStream(of: Void.self)
@@ -100,7 +100,7 @@ import WireProtocol
     }
 }
 
-/// Gives as many bytes as it is told and counts them.
+/// Gives a number of bytes and counts the given ones.
 private final class CountedSource: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
 

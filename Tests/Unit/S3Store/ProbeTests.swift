@@ -6,7 +6,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What opening a store finds out about real servers.
+/// Results of the probe on real servers.
 @Suite(.timeLimit(.minutes(1))) struct ProbeTests {
     @Test func findsThatMotoChecksConditionsAndNoDigest() async throws {
         try await MotoServer.withServer { server in
@@ -38,14 +38,14 @@ import WireProtocol
         }
     }
 
-    /// What a gateway leaves that dies while it tries the store out is found by its place, and nothing else is.
+    /// The cleaner finds the remains of an interrupted probe by their folder, and removes nothing else.
     @Test func whatAKilledGatewayLeftOfTryingItOutIsCleanedAway() async throws {
         try await JuiceFSGateway.withServer(.none) { try await expectCleaned(on: $0, youngRemains: 0) }
         // moto dates every upload 2010.
         try await MotoServer.withServer { try await expectCleaned(on: $0, youngRemains: 1) }
     }
 
-    /// - Parameter youngRemains: how many of the two look old though they are new.
+    /// - Parameter youngRemains: how many of the two remains have an old date although they are new.
     private func expectCleaned(on server: S3Server, youngRemains: Int) async throws {
         try await withStore(on: server) { store in
             let configuration = try S3Configuration(
@@ -71,8 +71,8 @@ import WireProtocol
         }
     }
 
-    /// A gateway died after it had created an upload and before its record named it: S3 lists uploads without what they
-    /// were created with, and yet cleaning finds it, and none that is somebody else's.
+    /// A gateway died after it had created an upload and before its record named the upload. S3 lists uploads without
+    /// their metadata; the cleaner still finds this one, and no upload of another program.
     @Test func anUploadThatItsRecordDoesNotNameIsCleanedAway() async throws {
         try await JuiceFSGateway.withServer(.none) { server in
             try await withStore(on: server) { store in

@@ -9,9 +9,9 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What only real servers show: who refuses what, and what is left behind.
+/// Behaviour that only real servers show: which end refuses a request, and what is left behind.
 @Suite(.timeLimit(.minutes(1))) struct RealServerTests {
-    /// JuiceFS checks the offered digest itself; the bytes all go out, and nothing is stored.
+    /// JuiceFS checks the offered digest itself; it receives all bytes and stores nothing.
     @Test func aCheckingStoreRefusesBytesWithAnotherDigest() async throws {
         try await JuiceFSGateway.withServer(.none) { server in
             try await withStore(on: server, verification: .store) { store in
@@ -20,7 +20,7 @@ import WireProtocol
         }
     }
 
-    /// moto checks nothing, so the last bytes never leave us.
+    /// moto checks nothing, so the client never sends the last bytes.
     @Test(arguments: [PartVerification.auto, .always])
     func weRefuseBytesWithAnotherDigestWhereTheStoreDoesNot(verification: PartVerification) async throws {
         try await MotoServer.withServer { server in
@@ -91,7 +91,7 @@ import WireProtocol
         let store = S3Store(configuration: configuration, credentials: anyCredentials, logger: quietLogger)
         try await shuttingDown(store) { store in
             await expect(throwing: .unavailable) { try await store.object(key: "k") }
-            // Nothing has gone out, so the outcome is known.
+            // No byte was sent, so the outcome is known.
             await expect(throwing: .unavailable) {
                 try await store.putObject(
                     key: "k", body: body(of: [10]), metadata: sampleMetadata(), condition: .none)
@@ -99,7 +99,7 @@ import WireProtocol
         }
     }
 
-    /// A server that is killed while a part streams, and comes back, knows nothing of the part.
+    /// A server that is killed during a part and restarted does not have the part.
     @Test func aServerThatDiesUnderAPartLeavesTheCallerToOfferItAgain() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server) { store in
@@ -121,8 +121,8 @@ import WireProtocol
         }
     }
 
-    /// moto pages by position, not by number: after a gap it leaves parts out. The full list of contiguous parts,
-    /// which is all that a completed upload ever has, is right.
+    /// moto pages by position, not by number: after a gap it leaves out parts. It lists contiguous parts correctly,
+    /// and a completed upload has no others.
     @Test func motoLosesPartsBehindAGap() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server) { store in

@@ -10,9 +10,9 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What is repeated, what is learnt from refusals, and what is left to the caller.
+/// Which requests are repeated, what the client learns from refusals, and what it leaves to the caller.
 @Suite(.timeLimit(.minutes(1))) struct RepetitionTests {
-    /// Answers the first requests as listed, and all further ones with success.
+    /// Answers the first requests from the list, and all further ones with success.
     private func script(_ answers: [ScriptedAnswer]) -> ScriptedServer.Script {
         let rest = Mutex(answers[...])
         return { _ in
@@ -83,7 +83,7 @@ import WireProtocol
         }
     }
 
-    /// Whether a lost answer leaves it open what has happened.
+    /// Whether the outcome of a request is open after a lost answer.
     @Test(arguments: [
         (ScriptedAnswer.hangUp, StoreError.Reason.outcomeUnknown), (.answer(status: 500), .outcomeUnknown),
         (.answer(status: 503, body: error("SlowDown")), .throttled(retryAfter: nil)),
@@ -118,7 +118,7 @@ import WireProtocol
         }
     }
 
-    /// The store answers before it has the body, and nobody waits for the rest of it.
+    /// The store answers before it has the body, and the call does not wait for the rest of the body.
     @Test func anEarlyRefusalEndsAPartWhoseSourceIsSilent() async throws {
         let early: ScriptedServer.EarlyScript = { _ in .answer(status: 403, body: error("AccessDenied")) }
         try await ScriptedServer.withServer(early: early, { _ in .silence }) { server in
@@ -133,7 +133,7 @@ import WireProtocol
         }
     }
 
-    // MARK: - What is learnt
+    // MARK: - Learning from refusals
 
     @Test(arguments: [
         ScriptedAnswer.answer(
@@ -203,7 +203,7 @@ import WireProtocol
         }
     }
 
-    /// A part is not repeated, but the next one goes out with what was learnt.
+    /// The client does not repeat a part, but sends the next one with what it has learnt.
     @Test(arguments: [10, 100_000])
     func aPartLearnsForTheNextOne(size: Int) async throws {
         let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))

@@ -7,7 +7,7 @@ import ScriptedS3
 import Testing
 import WireProtocol
 
-/// Opens a store on a scripted server that keeps the rules of one provider.
+/// Opens a store on a scripted server with the rules of one provider.
 func withStore(
     of rules: S3Rules, _ change: (inout S3Configuration) -> Void = { _ in },
     _ body: (S3Store, ScriptedS3) async throws -> Void

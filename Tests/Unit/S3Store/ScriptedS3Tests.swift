@@ -10,16 +10,16 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The scripted store is a store: in every kind's mode it passes what every store passes, but for what that kind is
-/// known to do otherwise. A client that is tested against it is tested against something that keeps its rules.
+/// The scripted store passes the conformance suite in the mode of every provider, except for that provider's known
+/// deviations. So tests of the client run against a store that keeps the rules.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct ScriptedS3Tests {
     @Test(arguments: S3Rules.all)
     func everyKindPassesWithItsDeviations(rules: S3Rules) async throws {
         var rules = rules
-        // Ceph's first answer lacks the evidence that the object has; the relay's tests live with it.
+        // Ceph's first answer lacks the object's evidence. The suite needs it, so this mode returns it.
         rules.completeTellsETag = true
-        // The suite's parts are as large as the smallest that are taken.
+        // The suite's parts have the smallest allowed size.
         rules.partBytesMin = 64 << 10
         let deviations = deviations(of: rules)
         try await withStore(of: rules) { store, _ in
@@ -44,7 +44,7 @@ struct ScriptedS3Tests {
         return deviations
     }
 
-    /// A digest in the metadata is what a writer said: only the store's own checksum has been compared with the bytes.
+    /// A digest in the metadata is the writer's claim: only the store's own checksum was compared with the bytes.
     @Test func aDigestInTheMetadataIsNotChecked() async throws {
         try await withStore(of: .minio) { store, _ in
             let body = try body(of: [50])
@@ -55,7 +55,7 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// What a gateway finds out about each kind by trying.
+    /// The properties that the probe finds for each provider.
     @Test(arguments: S3Rules.all)
     func tryingFindsOutWhatTheStoreDoes(rules: S3Rules) async throws {
         try await withStore(of: rules) { store, s3 in
@@ -81,7 +81,7 @@ struct ScriptedS3Tests {
             try await withStore(on: s3) { store in
                 let listed = try await store.allParts(key: "key", upload: upload)
                 let digest = try SHA256Digest.of([])
-                // The client sees to it that they are equal, and so has to be told that they are.
+                // The client checks that sizes are equal, so the test claims that they are.
                 let parts = listed.map { CompletedPart(number: $0.number, size: 10, digest: digest, etag: $0.etag) }
                 await expect(throwing: .invalidParts(parts.filter { $0.number.value != 2 }.map(\.number))) {
                     try await store.completeUpload(key: "key", upload: upload, parts: parts, size: 30, condition: .none)
@@ -108,7 +108,8 @@ struct ScriptedS3Tests {
         #expect(silent.objection(to: remote) == nil)
     }
 
-    /// What was changed on the way and is under a key already goes away again, since its metadata say what it is not.
+    /// An object that was altered on the way and is already stored is removed, because its metadata misstates its
+    /// content.
     @Test func anObjectThatArrivedAsAnotherIsRemoved() async throws {
         try await withStore(of: .gcs) { store, s3 in
             s3.inject(.flipByte(at: 3), into: .putObject)
@@ -120,7 +121,7 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// It cannot have what has not been sent, whatever it says.
+    /// A store cannot have bytes that were not sent, whatever it answers.
     @Test func whoeverAnswersBeforeItHasAllBytesHasNotStoredThem() async throws {
         let early: ScriptedServer.EarlyScript = { _ in
             .afterBodyBytes(64 << 10, .answer(status: 200, headers: [("ETag", "\"e\"")]))
@@ -136,7 +137,7 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// An error within a 200 that nobody knows says nothing of what was done.
+    /// An unknown error inside a 200 does not say what the store has done.
     @Test func anUnknownErrorInsideACompletionLeavesItsOutcomeOpen() async throws {
         try await withStore(of: .minio) { store, s3 in
             let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
@@ -151,7 +152,7 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// Rights for what trying the store out leaves may be missing where those for uploads are not.
+    /// A gateway may lack the rights for a probe's remains and still have those for uploads.
     @Test func cleaningGoesOnWhereProbesCannotBeRemoved() async throws {
         try await withStore(of: .minio) { store, s3 in
             let upload = try await store.createUpload(key: "file", metadata: sampleMetadata())
@@ -167,7 +168,7 @@ struct ScriptedS3Tests {
         }
     }
 
-    /// Repetitions of all calls together are bounded: a store that is down is not kept down.
+    /// The repetitions of all calls together are bounded, so that they do not keep an overloaded store down.
     @Test func repetitionsRunOutWhenEverythingFails() async throws {
         try await withStore(of: .minio, { $0.retries.delayFirst = .microseconds(1) }) { store, s3 in
             s3.inject(.refuse(status: 503, code: "SlowDown"), into: .headObject, times: .max)
@@ -178,7 +179,7 @@ struct ScriptedS3Tests {
             let attempts = s3.count(.headObject)
             #expect(attempts <= calls + 100, "\(attempts)")
             s3.stopFaults()
-            // Successes bring the budget back.
+            // Successful calls refill the budget.
             for _ in 0..<10 { _ = try await store.object(key: "k") }
             s3.inject(.refuse(status: 503, code: "SlowDown"), into: .headObject)
             #expect(try await store.object(key: "k") == nil)

@@ -10,14 +10,14 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Answers that no real server gives when it is asked, and what is made of them.
+/// Answers that no real server gives on request, and how the client interprets them.
 @Suite(.timeLimit(.minutes(1))) struct ScriptedServerTests {
     private static let completed =
         "<CompleteMultipartUploadResult><ETag>&quot;e-1&quot;</ETag></CompleteMultipartUploadResult>"
 
     // MARK: - Completing
 
-    /// Every odd answer to CompleteMultipartUpload. `nil` is success.
+    /// Every unusual answer to CompleteMultipartUpload. `nil` is success.
     @Test(arguments: [
         ("as it should be", ScriptedAnswer.answer(status: 200, body: completed), StoreError.Reason?.none),
         ("whitespace before it", .answer(status: 200, body: "  \n\r\n \t<?xml version=\"1.0\"?>\n\(completed)"), nil),
@@ -69,12 +69,12 @@ import WireProtocol
         }
     }
 
-    /// A refusal that did nothing is repeated, one that may have done something is not.
+    /// The client repeats a completion after a refusal without effect, and not after one that may have had an effect.
     @Test(arguments: [("SlowDown", 503, 3), ("InternalError", 500, 1), ("NoSuchUpload", 404, 1)])
     func completionIsRepeatedOnlyWhereNothingWasDone(code: String, status: Int, count: Int) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: status, body: error(code)) }) { server in
             try await withScriptedStore(server) { store in
-                _ = try? await complete(on: store)  // What it throws is the other test's.
+                _ = try? await complete(on: store)  // Another test checks its error.
                 #expect(server.requests.count == count)
             }
         }
@@ -106,7 +106,7 @@ import WireProtocol
 
     // MARK: - Lists
 
-    /// Pages that a careless client would ask for ever.
+    /// Pages on which a careless client would loop for ever.
     @Test(arguments: [
         "<ListPartsResult><IsTruncated>true</IsTruncated></ListPartsResult>",
         "<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>1</NextPartNumberMarker>\(part(1))"
@@ -127,7 +127,8 @@ import WireProtocol
     @Test func aMarkerThatIsRepeatedOrMissingDoesNoHarm() async throws {
         let script: ScriptedServer.Script = { request in
             let isFirst = !request.target.contains("part-number-marker")
-            // The marker is repeated, as rclone does; the first page tells none, the last does not say that it is last.
+            // The marker is repeated, as rclone does. The first page names no next marker; the last one does not say
+            // that it is the last.
             let parts = isFirst ? part(1) + part(2) : part(2) + part(3)
             let end = isFirst ? "<IsTruncated>true</IsTruncated>" : ""
             return .answer(status: 200, body: "<ListPartsResult>\(end)\(parts)</ListPartsResult>")
@@ -188,7 +189,7 @@ import WireProtocol
         }
     }
 
-    /// Where checksums are kept they go along with everything.
+    /// Checksums accompany all requests to a store that keeps them.
     @Test func checksumsAreSentOnlyToStoresThatKeepThem() async throws {
         let script: ScriptedServer.Script = { request in
             let body =
@@ -217,7 +218,7 @@ import WireProtocol
     }
 }
 
-/// What an object's headers say, and what is believed of it.
+/// An object's headers, and the evidence that the client derives from them.
 struct EvidenceCase: Sendable, CustomTestStringConvertible {
     var testDescription: String
     var provider: S3Provider
@@ -234,7 +235,7 @@ private let emptyHexadecimal = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c
 private let compositeETag = "\"d41d8cd98f00b204e9800998ecf8427e-2\""
 
 private let evidenceCases: [EvidenceCase] = {
-    // The digest of nothing can always be had.
+    // The constant is a valid digest, so this guard never fails.
     guard let digest = SHA256Digest(emptyHexadecimal) else { return [] }
     let composite = ObjectEvidence.compositeSHA256(root: digest, partBytes: 8, partCount: 2)
     return [
@@ -290,7 +291,7 @@ private func upload(_ key: String, _ id: String, minute: Int = 0) -> String {
         + "<Initiated>2026-01-01T00:0\(minute):00.000Z</Initiated></Upload>"
 }
 
-/// A store that has not been tried, with little patience.
+/// A store without a probe and with short time limits.
 func withScriptedStore<Success>(
     _ server: ScriptedServer, provider: S3Provider = .generic, bucket: String = "b", region: String? = nil,
     credentials: any S3CredentialSource = anyCredentials, timeouts: S3Timeouts = S3Timeouts(),

@@ -6,11 +6,11 @@ import S3Store
 import TestSupport
 import Testing
 
-/// What signs, and what proves who may have it, is told to nobody but the server that it is for.
+/// Secrets and tokens are sent only to the server that needs them, and shown nowhere.
 @Suite(.timeLimit(.minutes(1))) struct SecrecyTests {
     private static let secret = "hidden-7d1f"
 
-    /// Credentials by every source, all of their secrets with the same word in them.
+    /// Variables for every credential source; all their secrets contain the same word.
     private static func variables(_ server: ScriptedServer, tokenFile: String) -> [[String: String]] {
         [
             ["AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "\(secret)-key", "AWS_SESSION_TOKEN": "\(secret)-t"],
@@ -30,7 +30,7 @@ import Testing
         "{\"AccessKeyId\": \"id\", \"SecretAccessKey\": \"\(secret)-key\", \"Token\": \"\(secret)-token\", "
         + "\"Expiration\": \"2044-11-06T08:49:37Z\"}"
 
-    /// All sources' servers in one; the store's answers quote what the request proved itself with.
+    /// Plays all sources' servers; the store's answers quote the request's credentials.
     private static func script(_ status: Int, _ code: String) -> ScriptedServer.Script {
         { request in
             if request.target.hasPrefix("/sts") {
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    /// The servers of the sources quote what they were sent, too, and give half of what they should.
+    /// The sources' servers also quote the request, and give incomplete answers.
     @Test(arguments: [200, 400, 403, 500]) func noFaultOfASourceTellsASecret(status: Int) async throws {
         let script: ScriptedServer.Script = { request in
             if request.target == "/latest/api/token" { return .answer(status: 200, body: "\(Self.secret)-metadata") }
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    /// The HTTP client would tell the header that it cannot send.
+    /// The HTTP client's error would quote the header that it cannot send.
     @Test(arguments: ["-token\r\nx: y", "-token\n", "-t\u{F6}k", "\u{0}"])
     func oddCharactersAreRefusedUnseen(end: String) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { server in
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    /// A renewal that fails is logged, and the secret of neither side is in it.
+    /// A failed renewal is logged without the secrets of either side.
     @Test func aFailedRenewalIsLoggedWithoutASecret() async throws {
         let record = LogRecord()
         let source = NumberedCredentials { $0 == 1 ? nil : StoreError(.unavailable, "The source is away.") }
@@ -136,7 +136,7 @@ import Testing
         #expect(!record.lines.contains { $0.contains("token1") || $0.contains("secret") })
     }
 
-    /// Looks through all that logs, messages and debuggers would show.
+    /// Searches everything that logs, messages and debuggers would show.
     private func expectNoSecret(in failure: StoreError?, _ record: LogRecord, _ chain: CredentialChain) {
         var shown = record.lines.joined(separator: "\n")
         for value: Any in [failure as Any, failure?.cause as Any, chain] {
@@ -146,7 +146,7 @@ import Testing
         #expect(failure != nil && !shown.contains(Self.secret), "\(shown)")
     }
 
-    /// Runs `body` with a file like the one in a pod.
+    /// Runs `body` with a token file like the one in a pod.
     private func withTokenFile(_ body: (String) async throws -> Void) async throws {
         try await withTemporaryDirectory("identity") { directory in
             let file = directory.appending(path: "token")

@@ -4,11 +4,11 @@ import S3Store
 import Testing
 import WireProtocol
 
-/// One published example: what is signed, and the signature that is right.
+/// One published example: the signed request and its correct signature.
 struct SignatureVector: Sendable, CustomTestStringConvertible {
     var name: String
     var method = "GET"
-    /// Not encoded yet.
+    /// Before encoding.
     var path = "/"
     var query: [(name: String, value: String)] = []
     var headers: [(name: String, value: String)]
@@ -26,7 +26,7 @@ struct SignatureVector: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// AWS's own examples.
+/// Tests with AWS's own examples.
 @Suite struct SignatureTests {
     @Test(arguments: s3Examples)
     func signsAsTheS3ReferenceShows(vector: SignatureVector) throws {
@@ -95,7 +95,7 @@ struct SignatureVector: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// "Authenticating Requests: Using the Authorization Header", the four examples.
+/// The four examples of "Authenticating Requests: Using the Authorization Header".
 private let s3Examples = [
     SignatureVector(
         name: "GET object with a range", path: "/test.txt",
@@ -124,7 +124,7 @@ private let s3Headers = [("Host", "examplebucket.s3.amazonaws.com"), ("x-amz-dat
 private let suiteHeaders = [("Host", "example.amazonaws.com"), ("X-Amz-Date", "20150830T123600Z")]
 private let unreserved = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-/// AWS's general test suite, without the cases that normalise paths, which S3 does not.
+/// AWS's general test suite, without the cases that normalise paths, which S3 does not do.
 private let generalSuite = [
     SignatureVector(
         name: "get-vanilla", headers: suiteHeaders,

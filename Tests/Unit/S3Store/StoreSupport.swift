@@ -8,7 +8,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Opens a store on a server, and shuts it down whatever happens.
+/// Opens a store on a server and always shuts it down.
 func withStore<Success>(
     on server: S3Server, verification: PartVerification = .auto, prefix: String = "site/",
     authorities: S3Authorities? = nil, _ body: (S3Store) async throws -> Success
@@ -22,7 +22,7 @@ func withStore<Success>(
     return try await shuttingDown(store, body)
 }
 
-/// Runs `body` with a store and shuts it down whatever happens.
+/// Runs `body` with a store and always shuts it down.
 func shuttingDown<Success>(
     _ store: S3Store, _ body: (S3Store) async throws -> Success
 ) async throws -> Success {
@@ -38,10 +38,10 @@ func shuttingDown<Success>(
 
 let quietLogger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
-/// For servers that do not look at them.
+/// Credentials for servers that do not check them.
 let anyCredentials = FixedCredentials(S3Credentials(accessKeyID: "id", secretAccessKey: "secret"))
 
-/// Metadata that no other call made.
+/// Metadata with a new session id.
 func sampleMetadata(partBytes: UInt64 = 5 << 20) -> ObjectMetadata {
     var generator = SystemRandomNumberGenerator()
     return ObjectMetadata(
@@ -49,16 +49,16 @@ func sampleMetadata(partBytes: UInt64 = 5 << 20) -> ObjectMetadata {
         modificationTime: ModificationTime(seconds: 1_700_000_000, nanoseconds: 5))
 }
 
-/// A body of buffers of these sizes.
+/// A body of buffers with these sizes.
 ///
-/// - Parameter digest: `nil` for the right one.
+/// - Parameter digest: `nil` for the correct digest.
 func body(of sizes: [Int], digest: SHA256Digest? = nil) throws -> ObjectBody {
     let buffers = sizes.map { ByteBuffer(repeating: 0x61, count: $0) }
     let right = try SHA256Digest.of([UInt8](repeating: 0x61, count: sizes.reduce(0, +)))
     return ObjectBody(buffers: buffers, digest: digest ?? right)
 }
 
-/// Expects a `StoreError` for this reason.
+/// Expects a `StoreError` with this reason.
 func expect<Value>(
     throwing reason: StoreError.Reason, sourceLocation: SourceLocation = #_sourceLocation,
     _ call: () async throws -> Value
@@ -73,7 +73,7 @@ func expect<Value>(
     }
 }
 
-/// A source that gives one buffer, waits to be told, and gives a last one.
+/// A source that gives one buffer, waits for a signal, and gives a last one.
 final class GatedSource: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
 
@@ -85,7 +85,7 @@ final class GatedSource: AsyncSequence, Sendable {
         self.first = first
     }
 
-    /// Returns when a second buffer is asked for.
+    /// Returns when the consumer asks for a second buffer.
     func waitUntilFirstIsTaken() async {
         for await _ in taken.stream {}
     }

@@ -6,7 +6,7 @@ import S3Store
 import TestSupport
 import Testing
 
-/// TLS to the store: whom the gateway believes.
+/// TLS to the store: which certificates the gateway trusts.
 @Suite(.timeLimit(.minutes(1))) struct TrustTests {
     /// Runs `body` with moto over TLS, and with a folder for further certificates.
     private func withServer(
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    /// Expects that nothing is sent to a server that has not proved who it is.
+    /// Expects that the client sends nothing to a server with an untrusted certificate.
     private func expectRefusal(
         _ endpoint: String, _ authorities: String?, advice: StoreError.Advice,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    /// A file that holds several, a key and words beside its certificates serves; one without any does not.
+    /// A file with several certificates, a key and other text is valid; a file without a certificate is not.
     @Test func aFileOfAuthoritiesHoldsAtLeastOneCertificate() async throws {
         try await withTemporaryDirectory("trust") { directory in
             let certificate = try await ServerCertificate.make(in: directory)

@@ -9,7 +9,7 @@ import Testing
 /// A site that has changed its key is known by the old one (specification §5.1): which chains lead to a pin, and which
 /// do not.
 @Suite struct PinnedChainTests {
-    /// A key of a site or of a stranger, with its certificate signed by itself.
+    /// A key of a site or of another party, with a certificate that it signed itself.
     private final class Party: Sendable {
         let identity: Identity
         let key: [UInt8]
@@ -108,8 +108,8 @@ import Testing
     }
 
     @Test func whatStandsBehindThePinnedKeyMeansNothing() async throws {
-        let (old, new, stranger) = (try Party(), try Party(), try Party())
-        try await expectAccepted([old.signs(new), old.own, stranger.own], of: new, by: [old.pin])
+        let (old, new, foreign) = (try Party(), try Party(), try Party())
+        try await expectAccepted([old.signs(new), old.own, foreign.own], of: new, by: [old.pin])
     }
 
     /// Certificates of the `openssl` program: over, not begun, for other names, and of an authority.
@@ -141,22 +141,22 @@ import Testing
 
     /// Anybody can show the site's certificate behind its own.
     @Test func anUnsignedKeyBeforeThePinnedCertificateIsRefused() async throws {
-        let (site, stranger) = (try Party(), try Party())
-        try await expectRefused([stranger.own, site.own], of: stranger, by: [site.pin])
+        let (site, foreign) = (try Party(), try Party())
+        try await expectRefused([foreign.own, site.own], of: foreign, by: [site.pin])
     }
 
     @Test func aSignatureOfAnotherKeyOfTheSameNameIsRefused() async throws {
-        let (site, stranger, signer) = (try Party(), try Party(), try Party())
-        try await expectRefused([signer.signs(stranger), site.own], of: stranger, by: [site.pin])
-        try await expectRefused([signer.signs(stranger), signer.own, site.own], of: stranger, by: [site.pin])
+        let (site, foreign, signer) = (try Party(), try Party(), try Party())
+        try await expectRefused([signer.signs(foreign), site.own], of: foreign, by: [site.pin])
+        try await expectRefused([signer.signs(foreign), signer.own, site.own], of: foreign, by: [site.pin])
     }
 
     /// The pinned key has signed the one in the middle, but that has not signed the first.
     @Test func aGapBehindTheFirstIsRefused() async throws {
-        let (site, next, stranger) = (try Party(), try Party(), try Party())
-        try await expectRefused([stranger.own, site.signs(next), site.own], of: stranger, by: [site.pin])
+        let (site, next, foreign) = (try Party(), try Party(), try Party())
+        try await expectRefused([foreign.own, site.signs(next), site.own], of: foreign, by: [site.pin])
         // And with the right order it would have to be the one that is proved.
-        try await expectRefused([stranger.own, next.own, site.own], of: stranger, by: [site.pin, next.pin])
+        try await expectRefused([foreign.own, next.own, site.own], of: foreign, by: [site.pin, next.pin])
     }
 
     @Test func theWrongOrderIsRefused() async throws {

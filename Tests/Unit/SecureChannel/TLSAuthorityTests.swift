@@ -125,12 +125,12 @@ import Testing
     @Test func aDeviceOfAnotherAuthorityIsRefused() async throws {
         try await withWorld { world in
             let gateway = try await world.gateway()
-            let strangers = [
+            let foreignDevices = [
                 try await world.foreign.makeIdentity(in: world.directory, commonName: "device 7"),
                 try Site.deviceIdentity.get(),
             ]
-            for stranger in strangers {
-                let outcome = try world.shakeHands(device: stranger, gateway: gateway)
+            for device in foreignDevices {
+                let outcome = try world.shakeHands(device: device, gateway: gateway)
                 #expect(outcome.gateway.errors.map(\.code) == [.untrustedCertificate])
                 #expect(outcome.gateway.peer == nil)
                 #expect(outcome.agent.errors.map(\.code) == [.refusedByPeer(.unknownAuthority)])
@@ -152,8 +152,8 @@ import Testing
         }
     }
 
-    /// Who enrols has no certificate yet; those who have one stay who they are.
-    @Test func whileSomebodyIsAwaitedStrangersHaveNoName() async throws {
+    /// A device that enrols has no certificate yet; a device that has one keeps its name.
+    @Test func unauthenticatedPeersHaveNoNameWhileAnEnrolmentIsAwaited() async throws {
         try await withWorld { world in
             let gateway = try await world.gateway()
             for (device, name) in [(try Site.deviceIdentity.get(), nil), (try await world.device(), "device 7")] {

@@ -28,9 +28,9 @@ import Testing
     }
 
     @Test func aGatewayWithAnotherKeyIsRefused() throws {
-        let stranger = try Site.strangerIdentity.get()
+        let foreign = try Site.foreignIdentity.get()
         let agent = try TLSContext.agent(
-            identity: Site.deviceIdentity.get(), gateway: .pinnedKeys([stranger.fingerprint]))
+            identity: Site.deviceIdentity.get(), gateway: .pinnedKeys([foreign.fingerprint]))
         let pair = try TLSPair(agent: agent, gateway: Site.gateway())
         try pair.exchange()
         let presented = try Site.gatewayIdentity.get().fingerprint
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func oneOfSeveralPinsIsEnough() throws {
-        let pins = try Set([Site.strangerIdentity, Site.gatewayIdentity].map { try $0.get().fingerprint })
+        let pins = try Set([Site.foreignIdentity, Site.gatewayIdentity].map { try $0.get().fingerprint })
         let agent = try TLSContext.agent(identity: Site.deviceIdentity.get(), gateway: .pinnedKeys(pins))
         let pair = try TLSPair(agent: agent, gateway: Site.gateway())
         try pair.exchange()

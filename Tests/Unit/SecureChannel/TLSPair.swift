@@ -62,7 +62,7 @@ struct TLSPair {
 enum Site {
     static let gatewayIdentity = Result { try makeIdentity("gateway") }
     static let deviceIdentity = Result { try makeIdentity("device") }
-    static let strangerIdentity = Result { try makeIdentity("stranger") }
+    static let foreignIdentity = Result { try makeIdentity("foreign") }
 
     static func gateway(
         limits: TLSLimits = TLSLimits(), accepts: @escaping @Sendable (TLSPeer) -> Bool = { _ in true }

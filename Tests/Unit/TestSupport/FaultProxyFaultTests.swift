@@ -4,7 +4,7 @@ import NIOPosix
 import TestSupport
 import Testing
 
-/// The faults really happen on real sockets, at the byte and in the way that was asked for.
+/// Tests that the proxy's faults happen on real sockets, at the requested byte and in the requested way.
 @Suite(.timeLimit(.minutes(2))) struct FaultProxyFaultTests {
     static let endsAndCuts: [(ProxyEnd, Cut, Peer.Ending)] = ProxyEnd.allCases.flatMap { end in
         [(end, Cut.close, Peer.Ending.endOfFile), (end, Cut.reset, Peer.Ending.reset)]
@@ -17,7 +17,7 @@ import Testing
             try await sender.send(Array(bytes.prefix(500)))
             _ = try await receiver.waitForBytes(500)
             try await pair.proxy.cutAll(afterBytes: 12_345, towards: end, by: cut)
-            // The cut ends this in the middle, so that its failure says nothing.
+            // The cut ends this transfer halfway, so its error is expected.
             try? await sender.send(Array(bytes.dropFirst(500)))
             #expect(try await receiver.waitForEnding() == ending)
             #expect(receiver.received.current.bytes == Array(bytes.prefix(500 + 12_345)))
@@ -50,7 +50,7 @@ import Testing
             #expect(arrived <= pair.proxy.counts.towardsUpstream.bytesForwarded)
             #expect(pair.proxy.counts.towardsUpstream.bytesForwarded >= 1 << 20)
             #expect(arrived < byteCount)
-            // Whether the sender's last write failed or was still taken by the kernel says nothing.
+            // The sender's last write may fail or may still reach the kernel; both are correct.
             try? await sent
         }
     }
@@ -79,7 +79,7 @@ import Testing
         let listener = try await PeerListener.start()
         try await withFaultProxy(upstreamPort: listener.port, faults: faults) { proxy in
             for cuts in 1...3 {
-                // A cut may also come before the client knows that it is connected.
+                // A cut may also happen before the client sees its connection established.
                 let client = try? await Peer.connect(toPort: proxy.port)
                 try await withDeadline(.seconds(30), "cut \(cuts)") {
                     try await proxy.wait { $0.connectionsCut >= cuts }
@@ -88,7 +88,7 @@ import Testing
             }
             try await proxy.change { $0.cutEvery = nil }
             let cuts = proxy.counts.connectionsCut
-            // A byte that takes longer than the period that was.
+            // A byte that takes longer than the previous cut period.
             try await proxy.change { $0.towardsUpstream.delay = .milliseconds(150) }
             let client = try await Peer.connect(toPort: proxy.port)
             try await client.send([1])
@@ -103,7 +103,7 @@ import Testing
             try await pair.proxy.change { $0.towardsUpstream.passage = .stalled }
             try await pair.client.send([1, 2, 3])
             try await pair.wait("the bytes to be in the proxy") { $0.towardsUpstream.bytesRead == 3 }
-            // The other way is as before, so this answer comes after the time in which bytes would have passed.
+            // The other direction is unaffected. So this answer arrives after a passing byte would have arrived.
             try await pair.server.send([4])
             _ = try await pair.client.waitForBytes(1)
             #expect(pair.server.received.current.bytes.isEmpty)
@@ -140,7 +140,7 @@ import Testing
         }
     }
 
-    /// The half-open connection: one side is gone and the other is not told, until the network is back.
+    /// A half-open connection: one side is gone, and the other side learns it only when the network is back.
     @Test(arguments: [Passage.stalled, .vanishing]) func hidesTheDeathOfOneSide(passage: Passage) async throws {
         try await withPair { pair in
             try await pair.proxy.change { $0.towardsUpstream.passage = passage }
@@ -197,7 +197,7 @@ import Testing
         down.refusesConnections = true
         try await withFaultProxy(upstreamPort: 1, faults: down) { upstream in
             try await withFaultProxy(upstreamPort: upstream.port) { proxy in
-                // The reset may also come before the client knows that it is connected.
+                // The reset may also arrive before the client sees its connection established.
                 let client = try? await Peer.connect(toPort: proxy.port)
                 try await withDeadline(.seconds(30), "the upstream to be missed") {
                     try await proxy.wait { $0.connectionsWithoutUpstream == 1 && $0.connectionsOpen == 0 }

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// What passes must be the same bytes in the same order, however slowly and in whatever pieces.
+/// Tests that the proxy passes the same bytes in the same order, at any speed and in pieces of any size.
 @Suite(.timeLimit(.minutes(2))) struct FaultProxyPassingTests {
     static let harmless: [(String, DirectionFaults)] = [
         ("nothing", DirectionFaults()),
@@ -29,7 +29,7 @@ import Testing
             _ = try await (sentUp, sentDown)
             #expect(try await pair.server.waitForBytes(up.count) == up)
             #expect(try await pair.client.waitForBytes(down.count) == down)
-            // The receiver may have the last bytes before the proxy knows that they left.
+            // The receiver may have the last bytes before the proxy has counted them as sent.
             try await pair.wait("all bytes to be counted") {
                 $0.towardsUpstream.bytesForwarded == up.count && $0.towardsClient.bytesForwarded == down.count
             }
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    /// Held against the time that really went by, so that a slow machine cannot hide a rate that is not kept.
+    /// Compares with the measured time, so that a slow machine cannot hide a violated rate.
     @Test(arguments: [1, 4]) func passesNoFasterThanTheRateThatConnectionsShare(connections: Int) async throws {
         let bytesPerSecond = 200_000
         let listener = try await PeerListener.start()
@@ -74,11 +74,11 @@ import Testing
             }
             let passed = proxy.counts.towardsUpstream.bytesForwarded - before
             let allowed = Int(Double(bytesPerSecond) * (started.duration(to: .now) / .seconds(1)))
-            // Each connection may have one slice of 20 ms ahead.
+            // Each connection may be ahead by one slice of 20 ms.
             #expect(passed <= allowed + (connections + 1) * bytesPerSecond / 50)
             return sending
         }
-        // The proxy has stopped, so nobody can send any more.
+        // The proxy has stopped, so sending must fail.
         await #expect(throws: (any Error).self) { try await sending.value }
         try await listener.stop()
     }
@@ -106,7 +106,8 @@ import Testing
         }
     }
 
-    /// Nothing is lost, reordered or sped up past bytes that were there before when the faults change in mid-flow.
+    /// A change of the faults during a transfer must not lose or reorder bytes, and new bytes must not overtake delayed
+    /// ones.
     @Test func keepsOrderWhenFaultsChange() async throws {
         let bytes = SeededFile(seed: 3, byteCount: 300_000).bytes
         try await withPair(faults: Faults(bothWays: DirectionFaults { $0.delay = .milliseconds(200) })) { pair in
@@ -146,7 +147,7 @@ import Testing
         }
     }
 
-    /// An end of file alone does not say whether the other side still reads; writing to one that does not must fail.
+    /// An end of file alone does not show whether the other side still reads. Writing to a closed socket must fail.
     @Test func resetsASenderWhoseReceiverIsGone() async throws {
         try await withPair { pair in
             try await pair.client.close()
@@ -162,7 +163,8 @@ import Testing
         }
     }
 
-    /// The sender must feel a receiver that does not read, or the proxy would hide every flow-control mistake.
+    /// The sender must feel the backpressure of a receiver that does not read. Otherwise the proxy would hide
+    /// flow-control bugs.
     @Test func holdsNoMoreThanItsBound() async throws {
         let byteCount = 64 << 20
         try await withPair { pair in

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import TransferCommon
 
-/// Files for tests are what they are said to be, and are gone afterwards.
+/// Tests of temporary directories, seeded files and file digests.
 @Suite struct FileTests {
     @Test func removesTheDirectoryWithAllThatIsInIt() async throws {
         let directory = try await withTemporaryDirectory { directory in
@@ -77,7 +77,7 @@ import TransferCommon
         }
     }
 
-    /// FIPS 180-2, the examples of SHA-256, and the empty message.
+    /// The SHA-256 examples of FIPS 180-2, and the empty message.
     @Test(arguments: [
         ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
         ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),

@@ -4,9 +4,9 @@ import NIOPosix
 import TestSupport
 import Testing
 
-/// One end of a real TCP connection that records what it gets.
+/// One end of a real TCP connection. Records the bytes that it receives.
 final class Peer: Sendable {
-    /// How the other side stopped sending.
+    /// How the other side ended its direction.
     enum Ending: Equatable {
         case endOfFile
         case reset
@@ -40,7 +40,7 @@ final class Peer: Sendable {
         return try await peer.wait { $0 }
     }
 
-    /// Returns when the kernel has taken everything.
+    /// Sends bytes and returns when the kernel has accepted all of them.
     func send(_ bytes: [UInt8]) async throws {
         let channel = channel
         try await withDeadline(.seconds(30), "\(bytes.count) bytes to be sent") {
@@ -52,12 +52,12 @@ final class Peer: Sendable {
         try await channel.close(mode: .output)
     }
 
-    /// Closes both directions, as the end of a process does.
+    /// Closes both directions, like the exit of a process.
     func close() async throws {
         try await channel.close()
     }
 
-    /// Closes the socket so that the other side gets a reset.
+    /// Closes the socket so that the other side receives a reset.
     func reset() async throws {
         let lingerNot = linger(l_onoff: 1, l_linger: 0)
         try await (channel as? any SocketOptionProvider)?.setSoLinger(lingerNot).get()
@@ -84,7 +84,7 @@ final class Peer: Sendable {
     fileprivate static func accepted(_ channel: any Channel) throws -> Peer { try Peer(channel: channel) }
 }
 
-/// A listening socket that records who connected.
+/// A listening socket that collects its connections.
 final class PeerListener: Sendable {
     let port: Int
     let peers: Watched<[Peer]>
@@ -151,7 +151,7 @@ private final class PeerHandler: ChannelInboundHandler {
     }
 }
 
-/// A client and a server that are connected through a proxy.
+/// A client and a server connected through a proxy.
 struct Pair: Sendable {
     let proxy: FaultProxy
     let client: Peer
@@ -171,11 +171,11 @@ struct Pair: Sendable {
         }
     }
 
-    /// Waits until the proxy holds as much as it may of what is sent upstream, and sees that it takes no more.
+    /// Waits until the proxy holds its maximum of bytes towards the upstream, and checks that it reads no more.
     func waitUntilFull() async throws {
         try await wait("the proxy to be full") { $0.towardsUpstream.bytesHeldMax >= FaultProxy.heldBytesMax }
         let proxy = proxy
-        // One read from a socket may go beyond. Nothing tells that no other comes but time.
+        // One more read from the socket may exceed the maximum. Only time can show that no second read follows.
         await #expect(throws: DeadlineExceeded.self) {
             try await withDeadline(.milliseconds(500), "the proxy to hold too much") {
                 try await proxy.wait { $0.towardsUpstream.bytesHeldMax > FaultProxy.heldBytesMax + 2 << 20 }
@@ -184,7 +184,7 @@ struct Pair: Sendable {
     }
 }
 
-/// Runs `body` with a connection through a proxy, and ends everything afterwards.
+/// Runs `body` with a connection through a proxy, and closes everything afterwards.
 func withPair(faults: Faults = Faults(), _ body: (Pair) async throws -> Void) async throws {
     let listener = try await PeerListener.start()
     try await withFaultProxy(upstreamPort: listener.port, faults: faults) { proxy in
@@ -204,7 +204,7 @@ extension Faults {
 }
 
 extension DirectionFaults {
-    /// No faults but those that `change` makes.
+    /// Starts without faults and applies `change`.
     init(_ change: (inout DirectionFaults) -> Void) {
         self.init()
         change(&self)

@@ -4,7 +4,7 @@ import Testing
 
 private let shell = Executable(path: "/bin/sh")
 
-/// Programs run, are heard, measured and killed, and never outlive their scope.
+/// Tests that child programs run, are captured, measured and killed, and never outlive their scope.
 @Suite(.timeLimit(.minutes(2))) struct ProgramTests {
     @Test func capturesBothOutputsLineByLine() async throws {
         let program = try await run(shell, ["-c", "echo one; echo two >&2; printf 'three\\nfour'; exit 3"])
@@ -14,7 +14,7 @@ private let shell = Executable(path: "/bin/sh")
         #expect(program.lines.map(\.index) == [0, 1, 2, 3])
     }
 
-    /// Ten times what a pipe holds, on both at once.
+    /// Writes about ten times a pipe's capacity to each output.
     @Test func neverBlocksTheProgramOnAFullPipe() async throws {
         let script = "yes out | head -n 160000 & yes err | head -n 160000 >&2; wait"
         let program = try await run(shell, ["-c", script])
@@ -94,7 +94,7 @@ private let shell = Executable(path: "/bin/sh")
             return [program.processID, try #require(pid_t(line.text))]
         }
         for processID in processIDs {
-            // The descendant is reaped by whoever adopted it, so it may be a zombie for a moment.
+            // The process that adopted the descendant has to reap it, so it may be a zombie for a moment.
             try await waitUntil("\(processID) to be gone") { [nil, "Z"].contains(state(of: processID)) }
         }
         #expect(state(of: processIDs[0]) == nil)
@@ -113,7 +113,7 @@ private let shell = Executable(path: "/bin/sh")
         #expect(state(of: processID) == nil)
     }
 
-    /// Descendants in a group of their own escape the killing, but cannot keep the test waiting for their output.
+    /// A descendant in a process group of its own is not killed, but its open output must not delay the test.
     @Test func doesNotWaitForOutputsThatOthersHoldOpen() async throws {
         let program = try await run(shell, ["-c", "setsid sleep 20 & exit 0"])
         #expect(program.exitStatus == .exited(0))
@@ -129,7 +129,8 @@ private let shell = Executable(path: "/bin/sh")
             let output = program.lines(of: .standardOutput)
             #expect(output[0] == "given")
             #expect(output[1] == directory.resolvingSymlinksInPath().path(percentEncoded: false).trimming("/"))
-            // The three standard ones and the folder that ls reads; sockets and pipes of the test are not there.
+            // Three standard descriptors and the directory that `ls` reads. Sockets and pipes of the test process must
+            // not be inherited.
             #expect(output[2] == "4", "\(program.transcript)")
             #expect(output.count == 3)
         }
@@ -149,7 +150,7 @@ private let shell = Executable(path: "/bin/sh")
     }
 
     @Test func readsMemoryAndTime() async throws {
-        // Doubles a string to 32 MiB and computes for a while, then waits to be looked at.
+        // Doubles a string to 32 MiB, computes for a while, then waits to be measured.
         let script = """
             s=0123456789abcdef; i=0; while [ $i -lt 21 ]; do s=$s$s; i=$((i + 1)); done
             i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; echo ready; sleep 600 & wait
@@ -169,14 +170,14 @@ private let shell = Executable(path: "/bin/sh")
         }
     }
 
-    /// The state letter of proc(5), or `nil` where there is no such process.
+    /// The state letter of proc(5); `nil` if there is no such process.
     private func state(of processID: pid_t) -> Character? {
-        // Reading fails only where there is no such process.
+        // Reading fails only if the process does not exist.
         let stat = try? String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8)
         return stat?.split(separator: ")").last?.dropFirst().first
     }
 
-    /// For what only the kernel knows and nobody tells.
+    /// Polls for kernel state that has no notification.
     private func waitUntil(_ awaited: String, _ isSo: @escaping @Sendable () -> Bool) async throws {
         try await withDeadline(.seconds(30), awaited) {
             while !isSo() {

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Waiting ends when it should and for no other reason.
+/// Tests that a wait ends at the awaited value, at its deadline or by cancellation, and for no other reason.
 @Suite(.timeLimit(.minutes(1))) struct WaitingTests {
     @Test func endsAtTheValueThatIsThereAlready() async throws {
         let watched = Watched(3)
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    /// The value is shown to those who wait at each change, so that even a moment is enough.
+    /// Waiting tasks see each value, even one that lasts only until the next change.
     @Test func missesNoValueThatLastsForOneChange() async throws {
         let watched = Watched(0)
         let isWaiting = Watched(false)
@@ -84,7 +84,7 @@ import Testing
             try await withDeadline(.milliseconds(20), "a stubborn body") {
                 await withCheckedContinuation { continuation in
                     Task {
-                        // Ends only when the test lets it, long after the deadline.
+                        // Ends only when the test releases it, long after the deadline.
                         try? await release.wait { $0 ? () : nil }
                         continuation.resume()
                     }

@@ -1,8 +1,9 @@
-/// What can be told without a parser: types and functions that other targets see are documented. Whether the comment
-/// says something that the name does not is for a reader to judge.
+/// Checks without a parser that types, global functions, and members that other targets see have a documentation
+/// comment. A reviewer has to judge whether the comment says more than the name.
 ///
-/// Left out are nested types and methods that only their target sees, and what a protocol asks for, since it is
-/// documented there. A type may have the theory of its file, a comment with `//`, right above it instead.
+/// The rule skips nested types, members that only their target sees, and implementations of protocol requirements,
+/// which are documented in the protocol. A `//` comment directly above a type, with the theory of its file, also
+/// counts.
 let documentationRule = Rule(
     name: "Types, global functions, and members that other targets see have a documentation comment",
     broken: [
@@ -48,14 +49,15 @@ let documentationRule = Rule(
         }
     })
 
-/// A type or a function, from the line on which its name stands.
+/// A type or a function, found by the line with its name.
 private struct Declaration {
     let name: String
     let isType: Bool
     let isPrivate: Bool
     let isPackageOrPublic: Bool
 
-    /// Whether a protocol from elsewhere asks for it: that is where it is documented. A command has its abstract.
+    /// Whether the declaration implements a requirement of a protocol, which documents it. For a command the `abstract`
+    /// is the documentation.
     let isWitness: Bool
 
     static let keywords: Set<String> = ["struct", "class", "enum", "actor", "protocol", "func"]
@@ -85,7 +87,7 @@ private struct Declaration {
     ]
 }
 
-/// Whether a comment ends right above a declaration and its attributes.
+/// Whether a comment ends directly above a declaration and its attributes.
 private func isDocumented(_ declaration: Declaration, line: Int, in file: SourceFile) -> Bool {
     var above = line - 1
     while above >= 0, file.code[above].contains(/^\s*(@|#if )/) {

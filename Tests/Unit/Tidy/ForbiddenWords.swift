@@ -1,18 +1,18 @@
-/// Words that have no place in the code, each with what to write instead.
+/// A word that must not appear in code, with advice on what to write instead.
 struct ForbiddenWord: Sendable {
     let name: String
 
-    /// One of these is on every line of code that has it.
+    /// Every violating line of code contains at least one of these words.
     let words: Set<String>
 
-    /// Whether a line of code with such a word really has it.
+    /// Decides whether a line with such a word is a violation.
     var pattern: @Sendable (String) -> Bool = { _ in true }
     let instead: String
 
-    /// Where it is forbidden; everywhere, unless said.
+    /// Files that the rule applies to; all files by default.
     var scope: @Sendable (SourceFile) -> Bool = { _ in true }
 
-    /// Allowed where a comment on the same line or right above gives the reason.
+    /// Whether a comment with the reason, on the same line or directly above, allows the word.
     var isAllowedWithReason = false
 
     let broken: [SourceFile]
@@ -22,14 +22,14 @@ struct ForbiddenWord: Sendable {
 private let inSources: @Sendable (SourceFile) -> Bool = { !$0.isTest }
 private let inCore: @Sendable (SourceFile) -> Bool = { $0.path.hasPrefix("Sources/TransferCore/") }
 
-/// Programs say what they do on their outputs; libraries have a logger or tell their caller. One that is handed a
-/// function called `print` may call it.
+/// Only programs print to their outputs; libraries log or return results. A library function may call a parameter named
+/// `print`.
 private let inLibraries: @Sendable (SourceFile) -> Bool = { file in
     !file.isTest && !file.target.hasPrefix("sluice-")
         && !file.lines(with: ["print"]).contains { file.code[$0].contains(/\bprint:/) }
 }
 
-/// Tests wait for what they need to see. What waits on their behalf has to be able to.
+/// Tests wait for observable events. Only the implementation of waiting itself may sleep.
 private let inTestsThatWait: @Sendable (SourceFile) -> Bool = {
     $0.isTest && $0.path != "Tests/Support/TestSupport/Deadline.swift"
 }

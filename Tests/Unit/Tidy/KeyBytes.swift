@@ -1,8 +1,8 @@
 /// Keys and paths are bytes. `String` works on grapheme clusters: it does not find a slash that a combining mark
-/// follows, and holds two names equal that are different files. So text that is a key is taken apart and compared by
-/// `utf8` or as `ObjectKey`.
+/// follows, and it treats names of different files as equal. Therefore code splits and compares keys by `utf8` or as
+/// `ObjectKey`.
 ///
-/// The rule goes by names, since it cannot see types: what is called a key, prefix, path or directory.
+/// The rule cannot see types, so it goes by names that contain key, prefix, path or directory.
 let keyBytesRule = Rule(
     name: "Keys and paths are taken apart and compared by bytes",
     broken: [
@@ -50,8 +50,8 @@ private let textOperations: Set<String> = [
 ]
 private let keyNames: Set<String> = ["key", "wholeKey", "objectKey", "lastKey", "nextKey", "prefix", "keyPrefix"]
 
-// Made anew for each use, because a regular expression is not Sendable. With Unicode's word boundaries there would be
-// none around the full stop in `record.key`.
+// Created at each use, because a regular expression is not Sendable. Unicode's word boundaries do not work here: they
+// see none around the full stop in `record.key`.
 private var takesKeyApart: Regex<Substring> {
     #/
     (?:[kK]ey|[pP]refix|[pP]ath|[dD]irectory)[?!]?

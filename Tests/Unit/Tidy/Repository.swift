@@ -7,14 +7,14 @@ let repositoryFiles: [SourceFile] = ["Sources", "Tests", "Examples"].flatMap { f
     let paths = FileManager.default.enumerator(atPath: root.path(percentEncoded: false))?.compactMap { $0 as? String }
     return (paths ?? []).sorted().compactMap { path -> SourceFile? in
         guard path.hasSuffix(".swift"),
-            // A link that leads nowhere, or a folder with such a name, is no source file.
+            // Reading fails for a broken symbolic link and for a directory with such a name.
             let text = try? String(contentsOf: root.appending(path: path), encoding: .utf8)
         else { return nil }
         return SourceFile(path: "\(folder)/\(path)", text: text)
     }
 }
 
-/// The names of the functions that the repository's own protocols ask for: they are documented there.
+/// Names of the functions that the repository's own protocols require. The protocols document these functions.
 let protocolRequirements: Set<String> = {
     var names: Set<String> = []
     for file in repositoryFiles {

@@ -1,9 +1,9 @@
-/// Who may import whom (the design of the sources, as a table). A room may import what its row lists and nothing else.
+/// The allowed imports of each target. A target may import the modules in its row and nothing else.
 struct Room: Sendable {
     let target: String
     let imports: Set<String>
 
-    /// Of a module listed above: the one file that imports it, so that a C library stays behind one wrapper.
+    /// Maps a module of `imports` to the only file that may import it, so that each C library stays behind one wrapper.
     let onlyIn: [String: String]
 
     init(_ target: String, imports: [Set<String>], onlyIn: [String: String] = [:]) {
@@ -22,21 +22,21 @@ struct Room: Sendable {
     static let base: Set<String> = wire.union(["SystemSupport", "Cryptography"])
 
     static let all: [Room] = [
-        // Identifiers, keys, terms, instants: values that all rooms share.
+        // Values that all targets share: identifiers, keys, terms, instants.
         Room("TransferCommon", imports: []),
-        // Frames and limits: bytes and nothing else.
+        // Frames and limits, as pure functions of bytes.
         Room("WireProtocol", imports: [["TransferCommon", "NIOCore"]]),
-        // The deciding machines: no sockets, files, clocks, tasks or randomness, so that one seed replays everything.
+        // The deciding state machines. Without sockets, files, clocks, tasks and randomness, a seed replays every run.
         Room("TransferCore", imports: [wire]),
-        // Files, locks, event loops, compression: what the operating system and its libraries do for all rooms.
+        // Services of the operating system and its libraries for all targets: files, locks, event loops, compression.
         Room(
             "SystemSupport", imports: [foundation, system, sockets, ["TransferCommon", "CLinux", "CLZ4", "CMalloc"]],
             onlyIn: ["CLinux": "SystemCalls.swift", "CLZ4": "LZ4Block.swift", "CMalloc": "MemoryAllocator.swift"]),
         // OpenSSL: digests, sealing, keys, certificates, receipts.
         Room("Cryptography", imports: [foundation, system, ["NIOCore", "COpenSSL", "SystemSupport"], wire]),
-        // TLS on a channel.
+        // TLS as a channel handler.
         Room("SecureChannel", imports: [foundation, system, sockets, base, ["COpenSSL"]]),
-        // The store protocol, and the store in a directory. It knows nothing of sessions' slots, gateways or agents.
+        // The protocol for stores, and the store in a directory. Independent of slots, gateways and agents.
         Room("ObjectStore", imports: [foundation, system, sockets, base, ["Logging"]]),
         Room(
             "S3Store",
@@ -44,14 +44,14 @@ struct Room: Sendable {
                 foundation, system, sockets, base,
                 ["NIOHTTP1", "NIOSSL", "NIOFoundationCompat", "ObjectStore", "AsyncHTTPClient", "XMLCoder", "Logging"],
             ]),
-        // The two programs' insides know nothing of each other; what they share is below them.
+        // The two programs do not depend on each other. What both need is in the targets above.
         Room(
             "GatewayKit",
             imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "ObjectStore", "S3Store"]]),
         Room(
             "AgentKit",
             imports: [foundation, system, sockets, service, core, base, ["SecureChannel", "GRDB"]]),
-        // What both programs' command lines need: flags, configuration, logging.
+        // Shared parts of both command lines: flags, configuration, logging.
         Room("CommandSupport", imports: [foundation, system, service, command, base]),
         Room(
             "sluice-gateway",

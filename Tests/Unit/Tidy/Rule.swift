@@ -1,25 +1,25 @@
 import Testing
 
-/// A place that does not follow a rule, and what to do about it.
+/// A violation of a rule, with advice.
 struct Finding: Equatable, Sendable, CustomStringConvertible {
     let path: String
 
-    /// From 1, as editors count, or `nil` where the whole file is meant.
+    /// Line number from 1, as in editors; `nil` for the whole file.
     let line: Int?
     let message: String
 
     var description: String { "\(path):\(line.map { "\($0):" } ?? "") \(message)" }
 }
 
-/// A rule of form that the sources follow, with a sample that shows it able to fail.
+/// A formal rule for all sources, with samples that prove that the rule can fail.
 struct Rule: Sendable, CustomTestStringConvertible {
-    /// A sentence that holds for every file.
+    /// The rule as a sentence that is true for every file.
     let name: String
 
-    /// Sources that break the rule, each of them once.
+    /// Sample files that violate the rule, once each.
     let broken: [SourceFile]
 
-    /// Sources that come close and follow it.
+    /// Sample files that resemble a violation but follow the rule.
     let followed: [SourceFile]
 
     let check: @Sendable (SourceFile) -> [Finding]
@@ -33,7 +33,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
 }
 
 extension SourceFile {
-    /// A finding for each of the given lines, from 0, that `message` says something about.
+    /// A finding for each of the given lines, counted from 0, for which `message` returns text.
     func findings(in lines: some Sequence<Int>, _ message: (_ line: Int) -> String?) -> [Finding] {
         lines.compactMap { line in
             message(line).map { Finding(path: path, line: line + 1, message: $0) }

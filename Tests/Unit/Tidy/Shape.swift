@@ -1,20 +1,20 @@
-/// The most that a file, a function and a line may have.
+/// Maximum sizes of files, functions and lines.
 enum ShapeLimit {
     static let lineCharacters = 120
     static let functionLines = 70
     static let fileLines = 400
 
-    /// What no list of exceptions lifts.
+    /// Maximum length of a file in `longFiles`.
     static let listedFileLines = 800
 
-    /// Each of a program's own files: they parse arguments and hand over to its Kit. What a program prints is in its
-    /// folder `Output`, whose files may be as long as any.
+    /// Maximum for files of the two programs, which only parse arguments and call their Kit. Files in the folder
+    /// `Output`, which print results, have the normal maximum.
     static let programLines = 150
 
-    /// Files that may be longer than `fileLines`, each with its reason.
+    /// Files that may be longer than `fileLines`, each with the reason.
     static let longFiles: [String: String] = [:]
 
-    /// Files whose functions may be longer than `functionLines`, each with its reason.
+    /// Files whose functions may be longer than `functionLines`, each with the reason.
     static let longFunctions = [
         "Tests/Unit/TransferCore/TranscriptTests.swift": "a transcript is one course of events, read from top to bottom"
     ]
@@ -59,7 +59,7 @@ let fileLengthRule = Rule(
     ],
     followed: [sample("Sources/A/B.swift", String(repeating: "\n", count: 400))],
     check: { file in
-        // A file ends with a line's end, after which there is no line.
+        // The line feed at the end of a file starts no further line.
         let count = file.lines.last == "" ? file.lines.count - 1 : file.lines.count
         let limit = ShapeLimit.longFiles[file.path] == nil ? ShapeLimit.fileLines : ShapeLimit.listedFileLines
         guard count > limit else { return [] }
@@ -118,10 +118,10 @@ let folderNameRule = Rule(
         ]
     })
 
-/// The functions and initialisers that have a body, with the lines from their keyword to their closing brace.
+/// The functions and initialisers with a body: the line of the keyword, and the number of lines to the closing brace.
 ///
-/// A declaration's body begins at the first brace outside its parentheses; one without a body, as in a protocol, ends
-/// with its line.
+/// A body begins at the first brace outside parentheses. A declaration without a body, as in a protocol, ends with its
+/// line.
 private func functions(in file: SourceFile) -> [(line: Int, lineCount: Int)] {
     let start = /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:[a-z]+(?:\(\w+\))?\s+)*(?:func\b|init[?(<]|deinit\b|subscript[(<])/
     return file.lines(with: ["func", "init", "deinit", "subscript"]).compactMap { line in

@@ -1,21 +1,21 @@
 import Foundation
 import Testing
 
-/// A Swift file as the rules see it: its text, and its code without comments and without what stands in strings.
+/// A Swift file for the rules: its text, and its code without comments and string contents.
 ///
-/// This is a reader of characters, not a parser. It knows comments, nested ones too, and string literals of every kind;
-/// code inside an interpolation counts as string.
+/// The reader scans characters and does not parse Swift. It recognises comments, also nested ones, and all kinds of
+/// string literals. Code inside an interpolation counts as string content.
 struct SourceFile: Sendable, CustomTestStringConvertible {
-    /// From the root of the repository, with slashes.
+    /// Path relative to the root of the repository, with slashes.
     let path: String
 
     /// The lines as written.
     let lines: [String]
 
-    /// The same lines, with a space for each character of a comment or of a string's content.
+    /// The same lines with a space in the place of each character of a comment or of a string's content.
     let code: [String]
 
-    /// The words of each line of code: its names, keywords and numbers. They tell cheaply where a closer look is due.
+    /// The words of each line of code. A lookup here is cheap and selects the lines for a closer look.
     private let words: [Set<String>]
 
     init(path: String, text: String) {
@@ -33,15 +33,15 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { path }
 
-    /// The folder below `Sources` or `Tests` that the file belongs to.
+    /// The folder below `Sources` or `Tests` that contains the file.
     var target: String {
         path.split(separator: "/").dropFirst().first.map(String.init) ?? ""
     }
 
-    /// Examples count as tests: they may import what they show.
+    /// Examples count as tests, because they may import the modules that they demonstrate.
     var isTest: Bool { path.hasPrefix("Tests/") || path.hasPrefix("Examples/") }
 
-    /// The modules that the file imports, each with its line from 0.
+    /// The modules that the file imports, each with its line, counted from 0.
     var imports: [(module: String, line: Int)] {
         let pattern = /\bimport\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(\w+)/
         return lines(with: ["import"]).compactMap { line in
@@ -49,28 +49,29 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// The lines, from 0, whose code has one of the words.
+    /// The lines, counted from 0, whose code contains one of the words.
     func lines(with wanted: Set<String>) -> [Int] {
         words.indices.filter { !words[$0].isDisjoint(with: wanted) }
     }
 
-    /// Whether someone explains a line: with a comment on it or in the one that ends right above.
+    /// Whether a comment explains a line: on the line itself, or directly above it.
     func isExplained(line: Int) -> Bool {
         hasComment(line: line) || (line > 0 && isOnlyComment(line: line - 1))
     }
 
-    /// Whether a line holds nothing but a comment.
+    /// Whether a line contains only a comment.
     func isOnlyComment(line: Int) -> Bool {
         hasComment(line: line) && code[line].allSatisfy(\.isWhitespace)
     }
 
     private func hasComment(line: Int) -> Bool {
-        // Only comments are blanked together with their opening; a string keeps its quotation marks.
+        // Only a comment has its opening blanked; a string keeps its quotation marks.
         zip(lines[line], code[line]).contains { $0 == "/" && $1 == " " } && lines[line].contains(/\/\/|\/\*|\*\//)
     }
 }
 
-/// Blanks what is not code. Works on bytes: a character of several bytes becomes one space.
+/// Replaces comments and string contents by spaces. Works on bytes, and writes one space for a character of several
+/// bytes.
 private struct CodeReader {
     private let text: [UInt8]
     private var code: [UInt8] = []
@@ -116,7 +117,7 @@ private struct CodeReader {
         } while depth > 0 && position < text.count
     }
 
-    /// How many `#` stand before the quotation mark where a string begins here, or `nil` where none does.
+    /// Number of `#` before the quotation mark if a string literal starts here; otherwise `nil`.
     private func poundsOfString() -> Int? {
         guard text[position] == UInt8(ascii: "#") || text[position] == UInt8(ascii: "\"") else { return nil }
         let pounds = text[position...].prefix { $0 == UInt8(ascii: "#") }.count
@@ -137,7 +138,7 @@ private struct CodeReader {
             } else if isNext(escape) {
                 blank(escape.utf8.count + 1)
             } else if !isMultiline, text[position] == UInt8(ascii: "\n") {
-                // Not a string after all, or one that does not compile: the next line begins afresh.
+                // No string literal, or invalid code: continue with the next line.
                 return
             } else {
                 blank(1)

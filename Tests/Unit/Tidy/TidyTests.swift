@@ -1,6 +1,6 @@
 import Testing
 
-/// The rules of form, held against every Swift file of the repository. A finding names what to write instead.
+/// Applies the formal rules to every Swift file of the repository. A finding includes advice.
 @Suite struct TidyTests {
     @Test(arguments: Rule.all) func everyFileFollows(_ rule: Rule) {
         for finding in repositoryFiles.flatMap(rule.check) {
@@ -8,7 +8,7 @@ import Testing
         }
     }
 
-    /// A rule that cannot fail says nothing.
+    /// Shows that each rule can fail.
     @Test(arguments: Rule.all) func noticesWhatBreaks(_ rule: Rule) {
         #expect(!rule.broken.isEmpty)
         for file in rule.broken {
@@ -36,8 +36,7 @@ import Testing
                 let count = programLineCount([file])
                 #expect(
                     count <= ShapeLimit.programLines,
-                    "\(file.path) has \(count) lines, more than \(ShapeLimit.programLines): move it into its Kit, or into Output what it prints"
-                )
+                    "\(file.path) has more than \(ShapeLimit.programLines) lines: move code to the Kit or to Output")
             }
         }
         #expect(
@@ -57,7 +56,7 @@ import Testing
     }
 }
 
-/// The reader that all rules rely on.
+/// Tests of the reader that all rules use.
 @Suite struct SourceFileTests {
     static let blanked: [(text: String, code: String)] = [
         ("let x = 1 // try!", "let x = 1        "),
@@ -84,7 +83,7 @@ import Testing
     }
 }
 
-/// A file that exists only in a test.
+/// A source file that exists only within a test.
 func sample(_ path: String, _ text: String) -> SourceFile {
     SourceFile(path: path, text: text)
 }

@@ -12,7 +12,7 @@ import WireProtocol
         case idle, away, connecting, greeting, recording
         case opening, openingEarly, openingSmallCompleting
         case comparing
-        case transferring, reading, sendingUndecided, sendingDecided, sent, partPutOff
+        case transferring, reading, sendingUndecided, sendingDecided, sent, partDeferred
         case resuming, resumed, verifying, verifyingToComplete
         case rechecking, completing
         case aborting, droppingWhileOpening
@@ -199,7 +199,7 @@ import WireProtocol
         guard state != .transferring, state != .reading else { return }
         driver.read()
         guard state != .sendingUndecided, let part = PartNumber(1) else { return }
-        if state == .partPutOff {
+        if state == .partDeferred {
             driver.frame(
                 .partDecision(PartDecision(part: part, decision: .later(code: .busy, retryAfterMilliseconds: 50))))
             return

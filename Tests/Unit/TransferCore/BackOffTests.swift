@@ -162,7 +162,7 @@ import WireProtocol
 
     // MARK: Parts
 
-    private func putOff(_ number: UInt32, _ driver: inout AgentDriver) {
+    private func deferPart(_ number: UInt32, _ driver: inout AgentDriver) {
         guard let part = PartNumber(number) else { return }
         driver.frame(
             .partDecision(PartDecision(part: part, decision: .later(code: .busy, retryAfterMilliseconds: 0))))
@@ -177,12 +177,12 @@ import WireProtocol
         driver.read()
         driver.read()
         for failures in 1...10 {
-            putOff(1, &driver)
+            deferPart(1, &driver)
             expect(waitToSend(.partOffer, &driver), after: failures, longest: .seconds(60), "\(failures)")
         }
         let other = try #require(PartNumber(2))
         driver.frame(.partDecision(PartDecision(part: other, decision: .have(etag: "e"))))
-        putOff(1, &driver)
+        deferPart(1, &driver)
         expect(waitToSend(.partOffer, &driver), after: 1, longest: .seconds(60))
     }
 
@@ -195,7 +195,7 @@ import WireProtocol
         driver.frame(AgentDriver.opened(driver.session))
         driver.read()
         for _ in 1...6 {
-            putOff(1, &driver)
+            deferPart(1, &driver)
             _ = waitToSend(.partOffer, &driver)
         }
         driver.frame(.error(ErrorReport(scope: .session, code: .busy, retryAfterMilliseconds: 0, message: "")))

@@ -7,10 +7,10 @@ import WireProtocol
 /// How the gateway's machine takes somebody who is on no list (specification §5.2).
 @Suite
 struct EnrolmentTests {
-    private static let stranger = SHA256Digest(bytes: [UInt8](repeating: 9, count: 32))
+    private static let unlistedKey = SHA256Digest(bytes: [UInt8](repeating: 9, count: 32))
     private static let secret = InvitationSecret(high: 1, low: 2)
 
-    private func enrol(_ driver: inout GatewayDriver, key: SHA256Digest? = stranger) throws -> [GatewayAction] {
+    private func enrol(_ driver: inout GatewayDriver, key: SHA256Digest? = unlistedKey) throws -> [GatewayAction] {
         driver.machine.accepted(GatewayDriver.connection, now: driver.now)
         let enrol = Enrol(fingerprint: try #require(key), secret: Self.secret, software: "a")
         return driver.frame(.enrol(enrol), slot: .connection)
@@ -29,9 +29,9 @@ struct EnrolmentTests {
     @Test func anInvitationIsLookedAtAndItsDeviceToldItsName() throws {
         var driver = GatewayDriver()
         let asked = try enrol(&driver)
-        let stranger = try #require(Self.stranger)
-        #expect(asked == [.enrol(GatewayDriver.connection, fingerprint: stranger, Self.secret)])
-        let device = AuthorisedDevice(name: "cam", fingerprint: stranger, prefix: "cam/")
+        let unlistedKey = try #require(Self.unlistedKey)
+        #expect(asked == [.enrol(GatewayDriver.connection, fingerprint: unlistedKey, Self.secret)])
+        let device = AuthorisedDevice(name: "cam", fingerprint: unlistedKey, prefix: "cam/")
         let answered = answer(&driver, .registered(device))
         let id = GatewayDriver.connection
         #expect(
@@ -69,7 +69,7 @@ struct EnrolmentTests {
     @Test func nothingElseMayBeSaidMeanwhile() throws {
         let frames: [Frame] = [
             .hello(GatewayDriver.hello()), .ping(Ping(nonce: 1)),
-            .enrol(Enrol(fingerprint: try #require(Self.stranger), secret: Self.secret, software: "")),
+            .enrol(Enrol(fingerprint: try #require(Self.unlistedKey), secret: Self.secret, software: "")),
         ]
         for frame in frames {
             var driver = GatewayDriver()

@@ -299,7 +299,7 @@ import WireProtocol
     }
 
     /// Three parts of 600 bytes fit into what a device may have, and one more into what all may.
-    @Test func partsBeyondTheBudgetsArePutOff() throws {
+    @Test func partsBeyondTheBudgetsAreDeferred() throws {
         var driver = GatewayDriver {
             $0.initialCreditBytes = 0
             $0.budgetBytes = 2_500
@@ -323,7 +323,7 @@ import WireProtocol
         }
     }
 
-    @Test func partsOfASessionBeyondTheLimitArePutOff() throws {
+    @Test func partsOfASessionBeyondTheLimitAreDeferred() throws {
         var driver = try GatewayTableTests.driver(in: .open, change: { $0.partsPerSessionMax = 2 })
         for part in 1...3 as ClosedRange<UInt32> {
             let offer = Frame.partOffer(try #require(GatewayDriver.offer(part, of: 2_500)))
@@ -332,7 +332,7 @@ import WireProtocol
     }
 
     /// They hold next to nothing of the budget, but each weighs something.
-    @Test func undecidedPartsBeyondTheLimitArePutOff() throws {
+    @Test func undecidedPartsBeyondTheLimitAreDeferred() throws {
         var driver = GatewayDriver { $0.undecidedPartsMax = 2 }
         driver.connect()
         let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 400)))
@@ -350,7 +350,7 @@ import WireProtocol
         }
     }
 
-    @Test func aPartWithoutAConnectionIsLetGo() throws {
+    @Test func aPartWithoutAConnectionIsEvicted() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
         driver.tick(after: driver.machine.limits.partGrace - .milliseconds(1))

@@ -24,8 +24,8 @@ import WireProtocol
         driver.data(offset: 200, bytes: 200, from: id)
     }
 
-    /// Specification §9.2: COMPLETE of a part that was put off is ignored, and counts no more when it comes again.
-    @Test func completeOfAPartThatWasPutOffIsIgnored() throws {
+    /// Specification §9.2: COMPLETE of a part that was deferred is ignored, and counts no more when it comes again.
+    @Test func completeOfADeferredPartIsIgnored() throws {
         var driver = GatewayDriver {
             $0.budgetBytes = 1_000
             $0.budgetBytesPerDevice = 1_000
@@ -51,7 +51,7 @@ import WireProtocol
         driver.requests.append(storing)
         driver.answer(.failed(.cancelled))
         driver.frame(.sessionLeave(SessionLeave()), slot: Slot(2))
-        // Offered again, it is taken, but not let go before COMPLETE has come anew.
+        // Offered again, it is taken, but not released before COMPLETE has come anew.
         var released = driver.change { _, _ in }
         let offer = try #require(GatewayDriver.offer(1, of: 400))
         released += driver.frame(.partOffer(offer))
@@ -85,7 +85,7 @@ import WireProtocol
     }
 
     /// A one-part file that is whole but was never completed waits for an agent that does not come back.
-    @Test func aWholeOnePartFileWithoutAnAgentIsLetGo() throws {
+    @Test func aWholeOnePartFileWithoutAnAgentIsEvicted() throws {
         var driver = GatewayDriver()
         driver.connect()
         try openOnePart(&driver)
@@ -300,7 +300,7 @@ import WireProtocol
     }
 
     /// While parts are sent again that turned out to be missing, nobody needs the list.
-    @Test func theListIsLetGoWhenPartsAreWanted() throws {
+    @Test func theListIsReleasedWhenPartsAreWanted() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let before = driver.machine.bytesReserved
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))

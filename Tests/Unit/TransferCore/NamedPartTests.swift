@@ -181,8 +181,9 @@ import WireProtocol
         #expect(chunks(driver) == [[1, 500, 100]])
     }
 
-    /// The gateway let go of it before it was read: it is offered like any other, and its data waits for the decision.
-    @Test func aPartialThatWasLetGoIsOffered() throws {
+    /// The gateway evicted it before the agent read it: it is offered like any other, and its data waits for the
+    /// decision.
+    @Test func anEvictedPartialIsOffered() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))
         let part = try #require(PartNumber(1))

@@ -124,7 +124,7 @@ import WireProtocol
         #expect(try resume(&driver, listed: listed).state.partials == [])
     }
 
-    @Test func aNamedPartThatIsNotSentIsLetGo() throws {
+    @Test func aNamedPartThatIsNotSentIsEvicted() throws {
         var driver = try cut()
         let (id, _) = try resume(&driver)
         var told: [Frame] = []
@@ -164,7 +164,7 @@ import WireProtocol
         #expect(released.contains { if case .releaseFlow = $0 { true } else { false } })
     }
 
-    @Test func aNamedPartOfAOnePartFileMakesCompleteVoidWhenItIsLetGo() throws {
+    @Test func evictingTheNamedPartOfAOnePartFileMakesCompleteVoid() throws {
         var driver = try cut(size: 400)
         let (id, _) = try resume(&driver)
         driver.answer(.failed(.unavailable(retryAfter: .zero)))

@@ -9,8 +9,8 @@ import WireProtocol
     private static let first = GatewayDriver.connection
     private static let window = Duration.seconds(60)
 
-    /// The parts that were let go, and the sessions that were put off.
-    private func letGo(_ actions: [GatewayAction]) -> [ErrorCode] {
+    /// The codes that evicted parts and deferred sessions were answered with.
+    private func evictedOrDeferred(_ actions: [GatewayAction]) -> [ErrorCode] {
         actions.compactMap { action in
             guard case .send(_, _, let frame) = action else { return nil }
             switch frame {
@@ -32,7 +32,18 @@ import WireProtocol
             for id in connections { came += driver.frame(.pong(Pong(nonce: 1)), slot: .connection, from: id) }
             came += driver.tick(after: Self.window / 4)
         }
-        return letGo(came)
+        return evictedOrDeferred(came)
+    }
+
+    /// The words of the refusal or of the ERROR that came.
+    private func refusalMessage(in actions: [GatewayAction]) -> String? {
+        frames(actions).compactMap { frame in
+            switch frame {
+            case .sessionRefused(let refused): refused.message
+            case .error(let report): report.message
+            default: nil
+            }
+        }.first
     }
 
     /// In a slot of its own, a part of 1,000 bytes that may be sent up to its window of 600.
@@ -46,7 +57,7 @@ import WireProtocol
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 1_000))), slot: slot, from: id)
     }
 
-    @Test func aPartThatIsNotSentIsLetGoAndMayBeOfferedAgain() throws {
+    @Test func aPartThatIsNotSentIsEvictedAndMayBeOfferedAgain() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         let held = driver.machine.bytesReserved
         #expect(passWindow(&driver) == [])
@@ -122,7 +133,7 @@ import WireProtocol
         driver.tick(after: Self.window - .seconds(1))
         driver.frame(.pong(Pong(nonce: 1)), slot: .connection)
         driver.change { $0.consumed(600, flow: flow, now: $1) }
-        #expect(letGo(driver.tick(after: .seconds(1))) == [])
+        #expect(evictedOrDeferred(driver.tick(after: .seconds(1))) == [])
         #expect(passWindow(&driver) == [.partInterrupted])
     }
 
@@ -134,7 +145,7 @@ import WireProtocol
         }
     }
 
-    @Test func aOnePartFileThatIsNotCompletedIsLetGo() throws {
+    @Test func aOnePartFileThatIsNotCompletedIsEvicted() throws {
         var driver = try GatewayTableTests.driver(in: .onePartHeld)
         #expect(passWindow(&driver) + passWindow(&driver) == [.partInterrupted])
         #expect(driver.machine.partsUnderWay == 0)
@@ -183,10 +194,25 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 1)
     }
 
+    /// The memory is not what is short: the message says what the gateway has waited for.
+    @Test(arguments: [GatewayTableTests.State.listing, .open])
+    func aListThatDoesNotComeIsNamedInTheMessage(state: GatewayTableTests.State) throws {
+        var driver = try GatewayTableTests.driver(in: state)
+        if state == .open {
+            driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
+        }
+        var came: [GatewayAction] = []
+        for _ in 0..<8 {
+            came += driver.frame(.pong(Pong(nonce: 1)), slot: .connection, from: Self.first)
+            came += driver.tick(after: Self.window / 4)
+        }
+        let message = try #require(refusalMessage(in: came))
+        #expect(message.hasSuffix("did not come in time"), "\(message)")
+    }
+
     // MARK: Slow parts
 
-    /// Two devices: one holds a lot and sends slowly, the other as well has one slow part. `others` is told who is
-    /// put off.
+    /// Two devices: one holds many slow parts, the other holds one slow part.
     private func crowded(slowParts: Int) throws -> GatewayDriver {
         var driver = GatewayDriver {
             $0.initialCreditBytes = 0
@@ -215,7 +241,7 @@ import WireProtocol
     @Test func slowPartsMakeRoomForOthersWhereTheyHoldMoreThanHalf() throws {
         var driver = try crowded(slowParts: 8)
         let other = ConnectionID(2)
-        // 5,400 of 6,000 bytes are held: one more part fits, and the next is put off.
+        // 5,400 of 6,000 bytes are held: one more part fits, and the next is deferred.
         try offer(2, &driver, from: other)
         #expect(driver.machine.bytesReserved == 6_000)
         let before = driver.machine.partsUnderWay
@@ -223,9 +249,9 @@ import WireProtocol
         let open = GatewayDriver.open(size: 1_000, condition: .any, compares: false, session: session)
         driver.openAbsent(open, slot: Slot(3), from: other)
         let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 1_000)))
-        let putOff = driver.frame(offer, slot: Slot(3), from: other)
+        let deferred = driver.frame(offer, slot: Slot(3), from: other)
         // The device that holds the most of it loses one, and the offer comes again.
-        let owners = putOff.compactMap { action -> ConnectionID? in
+        let owners = deferred.compactMap { action -> ConnectionID? in
             if case .send(let id, _, .error(let report)) = action, report.code == .partInterrupted { id } else { nil }
         }
         #expect(owners == [Self.first])
@@ -240,7 +266,7 @@ import WireProtocol
                 size: 1_000, condition: .any, compares: false, session: SessionID(high: 2, low: UInt64(number)))
             driver.openAbsent(open, slot: Slot(UInt16(number)), from: other)
             for _ in 0..<2 {
-                interrupted += letGo(driver.frame(offer, slot: Slot(UInt16(number)), from: other)).count
+                interrupted += evictedOrDeferred(driver.frame(offer, slot: Slot(UInt16(number)), from: other)).count
             }
         }
         #expect(interrupted == 4)
@@ -281,7 +307,7 @@ import WireProtocol
 
     // MARK: With an agent
 
-    /// 2 KB/s, more files at once than take their turn in a window: nothing is let go.
+    /// 2 KB/s, more files at once than take their turn in a window: nothing is evicted.
     @Test func aSlowLinkIsNotPunished() {
         var options = PairOptions()
         options.linkBytesPerSecond = 2_000
@@ -296,13 +322,13 @@ import WireProtocol
         let uploads = (0..<16).map { pair.push(bytes: 40_000, key: "file-\($0)") }
         pair.run(stepsMax: 400_000)
         for upload in uploads { pair.checkStored(upload) }
-        let wasLetGo = pair.gateways.flatMap(\.notes).contains { if case .letGo = $0 { true } else { false } }
-        #expect(!wasLetGo)
+        let wasEvicted = pair.gateways.flatMap(\.notes).contains { if case .partEvicted = $0 { true } else { false } }
+        #expect(!wasEvicted)
         pair.rest()
         #expect(pair.violations == [])
     }
 
-    @Test func anAgentOffersAgainWhatWasLetGo() throws {
+    @Test func anAgentOffersAnEvictedPartAgain() throws {
         var driver = AgentTableTests.driver(in: .sendingDecided)
         let part = try #require(PartNumber(1))
         driver.frame(

@@ -81,7 +81,7 @@ import WireProtocol
         }
     }
 
-    /// The third time for one part is reported; that the part was put off in between does not count.
+    /// The third time for one part is reported; that the part was deferred in between does not count.
     @Test func bytesThatDoNotArriveAreReadAgainTwice() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let part = try #require(PartNumber(1))

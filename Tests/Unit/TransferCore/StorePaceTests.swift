@@ -111,7 +111,7 @@ import WireProtocol
         #expect(pace.admission(now: start) == .paused(retryAfter: .milliseconds(250)))
     }
 
-    @Test func whoIsPutOffTogetherComesBackApart() {
+    @Test func partsDeferredTogetherComeBackApart() {
         var pace = pace { $0.spread = .milliseconds(20) }
         begin(1...1, &pace, at: start)
         answer(1...1, Self.slowDown, &pace, at: start)

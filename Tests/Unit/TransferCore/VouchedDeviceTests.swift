@@ -9,8 +9,8 @@ import WireProtocol
     /// The device of the driver with another key.
     private static let renewed = AuthorisedDevice(
         name: GatewayDriver.device.name, fingerprint: ToyDigest.sha256([8]), prefix: GatewayDriver.device.prefix)
-    private static let stranger = AuthorisedDevice(
-        name: "stranger", fingerprint: ToyDigest.sha256([9]), prefix: GatewayDriver.device.prefix)
+    private static let unlisted = AuthorisedDevice(
+        name: "unlisted", fingerprint: ToyDigest.sha256([9]), prefix: GatewayDriver.device.prefix)
 
     private func hello(_ device: AuthorisedDevice) -> Frame {
         Frame.hello(
@@ -31,18 +31,18 @@ import WireProtocol
 
     @Test func oneThatIsVouchedForIsWelcomeUntilItLeaves() {
         var driver = GatewayDriver()
-        #expect(!isWelcome(connect(Self.stranger, &driver).1))
-        driver.change { machine, _ in machine.deviceVouchedFor(Self.stranger) }
-        #expect(isWelcome(connect(Self.stranger, &driver).1))
-        driver.change { machine, _ in machine.deviceLeft(Self.stranger.fingerprint) }
-        #expect(!isWelcome(connect(Self.stranger, &driver).1))
+        #expect(!isWelcome(connect(Self.unlisted, &driver).1))
+        driver.change { machine, _ in machine.deviceVouchedFor(Self.unlisted) }
+        #expect(isWelcome(connect(Self.unlisted, &driver).1))
+        driver.change { machine, _ in machine.deviceLeft(Self.unlisted.fingerprint) }
+        #expect(!isWelcome(connect(Self.unlisted, &driver).1))
     }
 
     @Test func aListWithoutItEndsItsConnections() {
         var driver = GatewayDriver()
-        driver.change { machine, _ in machine.deviceVouchedFor(Self.stranger) }
-        let (id, _) = connect(Self.stranger, &driver)
-        let kept = driver.change { $0.devicesChanged([GatewayDriver.device, Self.stranger], now: $1) }
+        driver.change { machine, _ in machine.deviceVouchedFor(Self.unlisted) }
+        let (id, _) = connect(Self.unlisted, &driver)
+        let kept = driver.change { $0.devicesChanged([GatewayDriver.device, Self.unlisted], now: $1) }
         #expect(frames(kept, to: id).isEmpty)
         let ended = driver.change { $0.devicesChanged([GatewayDriver.device], now: $1) }
         #expect(ended.contains(.close(id)))
@@ -57,9 +57,9 @@ import WireProtocol
             driver.answer(answer)
         }
         let query = Frame.resumeQuery(ResumeQuery(listedParts: 0, token: try #require(driver.tokens.first)))
-        driver.change { $0.devicesChanged([Self.renewed, Self.stranger], now: $1) }
+        driver.change { $0.devicesChanged([Self.renewed, Self.unlisted], now: $1) }
         #expect(driver.machine.sessionCount == 1)
-        let (foreign, _) = connect(Self.stranger, &driver)
+        let (foreign, _) = connect(Self.unlisted, &driver)
         let refused = frames(driver.frame(query, from: foreign), to: foreign)
         let codes = refused.map { frame -> ErrorCode? in
             if case .sessionRefused(let refused) = frame { refused.code } else { nil }

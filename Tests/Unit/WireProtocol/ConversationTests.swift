@@ -3,8 +3,8 @@ import Testing
 import TransferCoreSupport
 import WireProtocol
 
-/// The frames of the conversations (specification §14.1), one by one. What the machines make of them is tested with the
-/// machines.
+/// Compares each frame of the conversations (specification §14.1) with its fields and bytes. The tests of the state
+/// machines check how the machines react to the frames.
 @Suite struct ConversationTests {
     @Test(arguments: try Conversation.all())
     func framesAreTheirFieldsAndTheirBytes(conversation: Conversation) throws {

@@ -4,8 +4,8 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Vectors with random damage. Whatever arrives gives frames or the error of the first violation, the same however it
-/// is cut; and what is accepted could have been sent.
+/// Feeds the decoder vectors with random damage. The bytes must give frames or the error of the first violation,
+/// independent of how they are split, and every accepted frame must be encodable.
 @Suite struct FrameDecoderMutationTests {
     private static let executionsPerSeed = 25_000
 
@@ -25,13 +25,14 @@ import WireProtocol
             if let error = whole.error { errors.insert(error.code.name) }
             try expectSendable(whole, to: receiver, "seed \(seed), execution \(execution)")
         }
-        // The damage is deep enough to reach every check but one that needs seventeen well-formed fields.
+        // The mutations reach every check except one, which needs seventeen well-formed fields.
         let unreached: Set = receiver == .agent ? ["bad_magic", "bad_compression"] : []
         let all = Set(try MalformedVector.load().map(\.codeName)).subtracting(unreached)
         #expect(errors.union(["too_many_fields"]) == all)
     }
 
-    /// The range of every field is the same in both directions: what is decoded can be encoded, and is the same again.
+    /// The ranges of fields are the same in both directions: a decoded frame can be encoded, and decodes to the same
+    /// frame.
     private func expectSendable(_ outcome: Outcome, to receiver: Role, _ place: String) throws {
         for case .frame(let slot, let frame) in outcome.inbound {
             guard Outcome(feeding: try encoded(frame, slot: slot), receiver: receiver).inbound == [.frame(slot, frame)]
@@ -42,14 +43,14 @@ import WireProtocol
         }
     }
 
-    /// One to three vectors in a row, with one to four damages.
+    /// One to three vectors in a row, with one to four mutations.
     private func damaged(_ vectors: [[UInt8]], using generator: inout SeededGenerator) -> [UInt8] {
         var bytes: [UInt8] = []
         for _ in 0..<Int.random(in: 1...3, using: &generator) {
             var frame = vectors[Int.random(in: 0..<vectors.count, using: &generator)]
             if Bool.random(using: &generator) {
                 damage(&frame, using: &generator)
-                // A length that fits lets the damage reach the fields instead of the next frame's header.
+                // A corrected length lets the mutation reach the fields instead of the next frame's header.
                 if Bool.random(using: &generator), frame.count >= 8 { frame = withLengthFixed(frame) }
             }
             bytes += frame
@@ -62,7 +63,7 @@ import WireProtocol
 
     private func damage(_ bytes: inout [UInt8], using generator: inout SeededGenerator) {
         guard !bytes.isEmpty else { return }
-        // Half of the damage goes where headers and fixed fields are.
+        // Half of the mutations hit headers and fixed fields.
         let range = Bool.random(using: &generator) ? bytes.indices : 0..<min(bytes.count, 32)
         let index = Int.random(in: range, using: &generator)
         switch Int.random(in: 0..<7, using: &generator) {

@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// PART DATA passes through without a copy, and nothing of the network's buffers is held while the decoder waits.
+/// The decoder passes PART DATA on without a copy and holds no network buffer while it waits.
 @Suite struct FrameDecoderPayloadTests {
     private static let payload = (0..<1_000).map { UInt8(truncatingIfNeeded: $0) }
 
@@ -74,7 +74,7 @@ import WireProtocol
         #expect(heldMax < page.count)
     }
 
-    /// A buffer that nobody else holds is written in place; one that is held is copied first, and so moves.
+    /// A buffer with a single reference is written in place. A shared buffer is copied first, so its address changes.
     @Test(arguments: [1, 7, 8, 9, 20, 30])
     func networkBufferIsFreeOnceTheDecoderWaits(count: Int) throws {
         var decoder = FrameDecoder(receiver: .gateway)

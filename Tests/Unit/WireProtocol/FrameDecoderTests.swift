@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// How the network cuts the bytes is no matter, and what is not there yet is waited for.
+/// The decoder gives the same frames however the network splits the bytes, and waits for missing ones.
 @Suite struct FrameDecoderSplittingTests {
     @Test(arguments: [Role.agent, .gateway])
     func allVectorsInOneStreamDecodeInOrder(receiver: Role) throws {
@@ -14,7 +14,8 @@ import WireProtocol
         #expect(Outcome(feeding: stream.map { [$0] }, receiver: receiver).inbound == expected)
     }
 
-    /// Every position of the stream of all vectors up to 256 bytes; longer ones are split with their neighbours below.
+    /// Splits the stream of all vectors up to 256 bytes at every position; the test below splits longer ones together
+    /// with their neighbours.
     @Test(arguments: [Role.agent, .gateway])
     func splitOfTheStreamAtAnyPositionChangesNothing(receiver: Role) throws {
         let vectors = try FrameVector.frames(for: receiver).filter { $0.bytes.count <= 256 }
@@ -68,7 +69,7 @@ import WireProtocol
     }
 }
 
-/// What is not a frame is refused, each kind with its own error.
+/// The decoder refuses bytes that are not a frame, with a separate error for each kind.
 @Suite struct FrameDecoderRefusalTests {
     @Test(arguments: try FrameVector.load("frames.txt").filter { !$0.isCompressedData && $0.bytes.count > 8 })
     func shortenedBodyIsTooShort(vector: FrameVector) {
@@ -91,12 +92,12 @@ import WireProtocol
         }
     }
 
-    /// All 256 types from both ends in all kinds of slots, by nothing but their headers.
+    /// Feeds headers of all 256 types from both ends in all kinds of slots.
     @Test(arguments: [Role.agent, .gateway])
     func headerAloneIsRefusedForTypeDirectionAndSlot(receiver: Role) {
         for number in UInt8.min...UInt8.max {
             for slot in [Slot.connection, Slot(1), Slot(.max)] {
-                // Its body is never there: a frame that may be sent is waited for.
+                // The body never arrives, so the decoder waits for it if the frame is allowed.
                 let header = [0, 0, 0, 1, number, 0, UInt8(slot.value >> 8), UInt8(truncatingIfNeeded: slot.value)]
                 let error: WireError? =
                     if let type = FrameType(rawValue: number) {
@@ -190,18 +191,18 @@ import WireProtocol
     }
 }
 
-/// What this version does not know and need not know.
+/// The decoder skips optional types and fields that version 1 does not know.
 @Suite struct ExtensionTests {
     private static let ping = [UInt8](repeating: 0, count: 7) + [9]
     private static let pingInbound = Inbound.frame(.connection, .ping(Ping(nonce: 9)))
 
     @Test(arguments: 0...18)
     func upToSixteenOptionalFieldsAreSkipped(count: Int) {
-        // In a HELLO, whose maximum body has room for more of them than are allowed.
+        // HELLO's longest body has room for more extension fields than the protocol allows.
         let hello = Hello(
             versionMin: 1, versionMax: 1, capabilities: [], fingerprint: .zero, run: RunID(high: 1, low: 2),
             software: "")
-        // That it cannot be encoded is the failure that is recorded.
+        // try?: a failed encoding is recorded as the test's failure.
         guard let bytes = try? encoded(.hello(hello), slot: .connection) else {
             Issue.record("HELLO was not encoded")
             return

@@ -32,7 +32,7 @@ import WireProtocol
         }
     }
 
-    /// `==` on texts knows equivalent spellings as equal; a key or an ETag must come through byte by byte.
+    /// `==` on strings treats equivalent spellings as equal; keys and ETags must keep their bytes.
     @Test(arguments: try FrameVector.load("frames.txt"))
     func decodedTextsKeepTheirBytes(vector: FrameVector) throws {
         let receiver = vector.way.receivers[0]
@@ -91,7 +91,7 @@ import WireProtocol
 
     @Test func tokenVectorIsLaidOutAsTheSpecificationSays() throws {
         let lines = try Repository.vectors("token.txt", fieldCount: 2)
-        // Only the fields of metadata occur more than once. This test does not look them up.
+        // Only the metadata fields occur more than once. This test does not read them.
         let values = Dictionary(lines.map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
         let keyID = try #require(values["sealingKeyID"].flatMap { UInt32($0) })
         let front = "01" + hexadecimal([24, 16, 8, 0].map { UInt8(truncatingIfNeeded: keyID >> UInt32($0)) })
@@ -101,7 +101,7 @@ import WireProtocol
         #expect(sealed.hasPrefix(front + nonce))
         #expect(values["associatedData"] == front + hexadecimal("sluice session token".utf8))
         #expect(sealed.count / 2 == 1 + 4 + 12 + plainText.count / 2 + 16)
-        // The fields of the plain text stand behind key and nonce, in their order.
+        // The fields of the plain text follow the key and nonce in order.
         var fields = VectorFields(lines.dropFirst(3).prefix { $0[0] != "plainText" }.map { "\($0[0])=\($0[1])" })
         let token = try fields.sessionToken()
         #expect(fields.isAtEnd)

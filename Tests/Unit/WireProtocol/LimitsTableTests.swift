@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The limits that the specification tells, and that SECURITY.md refers to, are those of the code.
+/// The code's limits equal those that the specification lists and SECURITY.md refers to.
 @Suite struct LimitsTableTests {
     private let limits = GatewayLimits(
         parts: PartRule(
@@ -16,7 +16,7 @@ import WireProtocol
         #expect(Array(table[(start + 1)...]) == told)
     }
 
-    /// What an agent must know and WELCOME does not tell is fixed.
+    /// Limits that an agent must know and that WELCOME does not carry are fixed.
     @Test func fixedLimitsAreTheTableOfTheSpecification() throws {
         let rows = try Repository.tableRows(underHeading: "### 5.3 Limits")
         let agents = rows.prefix { $0[0] != "limit" }
@@ -33,8 +33,8 @@ import WireProtocol
 
     private var told: [String] {
         [
-            "connections without HELLO: \(grouped(limits.strangersMax))",
-            "the same, of one address: \(grouped(limits.strangersPerAddressMax))",
+            "connections without HELLO: \(grouped(limits.unauthenticatedPeersMax))",
+            "the same, of one address: \(grouped(limits.unauthenticatedPeersPerAddressMax))",
             "handshake: \(seconds(limits.handshakeLimit))",
             "HELLO or ENROL after the handshake: \(seconds(limits.helloLimit))",
             "body before HELLO: \(grouped(WireLimits.bodyBytesBeforeHelloMax)) bytes, fixed by §5",

@@ -2,7 +2,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// A key is bytes between slashes, whatever Unicode makes of them.
+/// A key is bytes between slashes; Unicode equivalence does not count.
 @Suite struct ObjectKeyTests {
     @Test(arguments: [
         ("", ObjectKeyError.empty), ("/a", .slashAtEdge), ("a/", .slashAtEdge), ("/", .slashAtEdge),
@@ -33,7 +33,7 @@ import WireProtocol
         #expect(composed != decomposed)
         #expect(Set([composed, decomposed]).count == 2)
         #expect(decomposed < composed)
-        // As S3 lists them: a full stop comes before a slash.
+        // S3 lists a full stop before a slash.
         let keys = try ["a/b", "a", "a.b", "b", "a/B"].map { try ObjectKey(validating: $0) }
         #expect(keys.sorted().map(\.text) == ["a", "a.b", "a/B", "a/b", "b"])
     }

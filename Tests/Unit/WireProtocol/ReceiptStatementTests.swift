@@ -3,14 +3,14 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The bytes of a receipt's statement (specification §9.5), held to Protocol/vectors/receipt.txt.
+/// Compares the bytes of a receipt's statement (specification §9.5) with Protocol/vectors/receipt.txt.
 @Suite struct ReceiptStatementTests {
     private static func vector() throws -> [String: String] {
         let lines = try Repository.vectors("receipt.txt", fieldCount: 2)
         return Dictionary(uniqueKeysWithValues: lines.map { ($0[0], $0[1]) })
     }
 
-    /// Texts of the vector are JSON strings.
+    /// Decodes a text of the vector, which is a JSON string.
     private static func text(_ field: String?) throws -> String {
         try JSONDecoder().decode(String.self, from: Data(try #require(field).utf8))
     }
@@ -84,7 +84,7 @@ import WireProtocol
         #expect(refusal { $0.version = String(repeating: "k", count: 65_536) } == .badValue(field: "version"))
     }
 
-    /// A beginning of a statement is never a statement.
+    /// No proper prefix of a statement is a statement.
     @Test func everyCutIsRefused() throws {
         let bytes = try Self.vectorStatement().encoded()
         for count in bytes.indices {
@@ -99,7 +99,7 @@ import WireProtocol
         #expect(throws: ReceiptStatementError.unknownPurpose) { try ReceiptStatement(decoding: []) }
     }
 
-    /// There is one encoding of each statement: bytes that are understood come back as they were.
+    /// Each statement has one encoding: bytes that decode encode to the same bytes again.
     @Test func everyChangedByteIsAnotherStatementOrNone() throws {
         let original = try Self.vectorStatement()
         let bytes = try original.encoded()
@@ -118,7 +118,7 @@ import WireProtocol
         }
     }
 
-    /// Two spellings of one letter are two keys.
+    /// Two spellings of one letter make two keys.
     @Test func statementsAreComparedByBytes() throws {
         var composed = try Self.vectorStatement()
         var decomposed = composed

@@ -1,13 +1,13 @@
 import RepositoryFiles
 
-/// The files that the tests hold the code to.
+/// Files of the repository that tests compare with the code.
 enum Repository {
-    /// - Parameter path: from the repository's root.
+    /// - Parameter path: relative to the repository's root.
     static func lines(of path: String) throws -> [String] {
         try RepositoryFiles.text(of: path).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
-    /// The fields of each line of a vector file (specification §14), comments left out.
+    /// The fields of each line of a vector file (specification §14), without comments.
     static func vectors(_ file: String, fieldCount: Int) throws -> [[String]] {
         try lines(of: "Protocol/vectors/\(file)").filter { !$0.isEmpty && !$0.hasPrefix("#") }.map { line in
             let fields = columns(of: line, separatedBy: " | ")
@@ -16,7 +16,7 @@ enum Repository {
         }
     }
 
-    /// The cells of the table rows between a heading of the specification and the next of its kind.
+    /// The cells of the table rows in the section of the specification with this heading.
     static func tableRows(underHeading heading: String) throws -> [[String]] {
         let lines = try lines(of: "Protocol/specification.md")
         guard let start = lines.firstIndex(of: heading) else { throw VectorError(reason: "no \(heading)") }
@@ -29,12 +29,12 @@ enum Repository {
         return Array(rows.dropFirst())
     }
 
-    /// The rows of the table of codes, behind the table of words in their section.
+    /// The rows of the table of codes, which follows another table in the same section.
     static func codeRows() throws -> [[String]] {
         try tableRows(underHeading: "## 12. Codes").filter { $0[0].hasPrefix("0x") }
     }
 
-    /// The pieces of `line` between the places where `separator` stands.
+    /// Splits `line` at each `separator`.
     static func columns(of line: String, separatedBy separator: String) -> [String] {
         var columns: [String] = []
         var rest = line[...]
@@ -46,7 +46,7 @@ enum Repository {
     }
 }
 
-/// A vector file is not what the specification says it is.
+/// A vector file does not have the form that the specification describes.
 struct VectorError: Error, CustomStringConvertible {
     let reason: String
 

@@ -56,7 +56,7 @@ import WireProtocol
         #expect(!error.description.isEmpty)
     }
 
-    /// The frame carries what breaks the rules, for the gateway to refuse.
+    /// The frame can carry metadata that breaks the rules, so that the gateway can refuse it.
     @Test func sessionOpenGivesItsTermsOnlyWhereTheMetadataKeepTheRules() throws {
         let pairs = Self.offered("video/mp4", [("line", "3")])
         var terms = SessionTerms(

@@ -64,7 +64,7 @@ import WireProtocol
         for type in [FrameType.completed, .proven] {
             #expect(WireLimits.signatureBytesMax + 64 <= type.bodyBytesMax, "\(type)")
         }
-        // Content type, a name and a count of each pair, key.
+        // Bytes of the content type, of names and values with the counts of each pair, and of the key.
         let metadataBytes = 256 + SessionMetadata.bytesMax + 3 * SessionMetadata.pairsMax
         #expect(metadataBytes + WireLimits.keyBytesMax + 128 <= FrameType.sessionOpen.bodyBytesMax)
         #expect(WireLimits.keyBytesMax + 128 <= FrameType.prove.bodyBytesMax)
@@ -81,7 +81,7 @@ import WireProtocol
     }
 }
 
-/// 1,024 as the specification writes it.
+/// Formats a number with thousands separators, as the specification does: 1,024.
 func grouped(_ number: Int) -> String {
     guard number >= 1_000 else { return String(number) }
     let rest = String(number % 1_000)

@@ -3,7 +3,7 @@ import TransferCore
 import WireProtocol
 
 extension VectorFields {
-    /// The frame that the fields describe, as the tables of specification §4 name them.
+    /// Builds the frame that the fields describe; the fields have the names of specification §4.
     mutating func frame(of type: FrameType, flags: UInt8) throws -> Frame {
         switch type {
         case .hello: .hello(try hello())
@@ -111,8 +111,8 @@ extension VectorFields {
             asksForReceipt: flags & 2 != 0)
     }
 
-    /// The fields from `size` to `key`, as SESSION OPEN and tokens have them. The terms are without the metadata, which
-    /// need not keep any rule.
+    /// Reads the fields from `size` to `key`, as in SESSION OPEN and tokens. The returned terms are without the
+    /// metadata, which may break the rules of §6.6.
     private mutating func terms() throws -> (SessionTerms, OfferedMetadata) {
         let size: UInt64? = try parse("size") { UInt64($0) }.knownSize
         let partBytes: UInt64 = try integer("partBytes")
@@ -128,7 +128,7 @@ extension VectorFields {
         return (terms, metadata)
     }
 
-    /// The fields of a token's plain text (specification §11.1).
+    /// Reads the fields of a token's plain text (specification §11.1).
     mutating func sessionToken() throws -> SessionToken {
         guard try integer("format") == 2 else { throw VectorError(reason: "format") }
         let device = try text("device")
@@ -287,6 +287,6 @@ extension VectorFields {
 }
 
 extension UInt64 {
-    /// `nil` for the number that says that none is known.
+    /// `nil` for the number that stands for an unknown size.
     fileprivate var knownSize: UInt64? { self == .max ? nil : self }
 }

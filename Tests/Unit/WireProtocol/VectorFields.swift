@@ -3,7 +3,7 @@ import NIOCore
 import TransferCommon
 import WireProtocol
 
-/// The `name=value` fields of a vector, taken one after another in table order (specification §14).
+/// The `name=value` fields of a vector, read in the order of the specification's frame table (specification §14).
 struct VectorFields {
     private var rest: ArraySlice<String>
 
@@ -11,7 +11,7 @@ struct VectorFields {
         rest = Repository.columns(of: text, separatedBy: "; ")[...]
     }
 
-    /// - Parameter fields: each is `name=value`.
+    /// - Parameter fields: each has the form `name=value`.
     init(_ fields: [String]) {
         rest = fields[...]
     }
@@ -53,7 +53,7 @@ struct VectorFields {
         ErrorCode(rawValue: try integer(name))
     }
 
-    /// A list: its count, then the fields of each entry.
+    /// Reads a list: its count, then the fields of each entry.
     mutating func list<Entry>(
         _ name: String, entry: (inout VectorFields) throws -> Entry
     ) throws -> [Entry] {
@@ -61,7 +61,7 @@ struct VectorFields {
         return try (0..<count).map { _ in try entry(&self) }
     }
 
-    /// `contentType` and `metadata`, as SESSION OPEN and tokens have them.
+    /// Reads `contentType` and `metadata`, as in SESSION OPEN and tokens.
     mutating func offeredMetadata() throws -> OfferedMetadata {
         let contentType = try text("contentType")
         let pairs = try list("metadata") { fields in
@@ -76,7 +76,7 @@ struct VectorFields {
         return value
     }
 
-    /// All that a decoder must say of the frame that these fields describe.
+    /// The items that a decoder must return for the frame that these fields describe.
     mutating func inbound(of type: FrameType) throws -> [Inbound] {
         let slot = Slot(try integer("slot"))
         let flags: UInt8 = try integer("flags")

@@ -3,13 +3,13 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// Which end a vector's bytes are for (specification §14).
+/// Which end receives a vector's bytes (specification §14).
 enum Way: String, Sendable {
     case up = "A→G"
     case down = "G→A"
     case both = "both"
 
-    /// The ends that must understand, or refuse, the bytes.
+    /// The ends that must accept or refuse the bytes.
     var receivers: [Role] {
         switch self {
         case .up: [.gateway]
@@ -30,12 +30,12 @@ struct FrameVector: Sendable, CustomTestStringConvertible {
     let way: Way
     let type: FrameType
     let bytes: [UInt8]
-    /// What the fields say that a decoder must make of the bytes, payload in one piece.
+    /// The items that a decoder must return for the bytes, with the payload in one buffer.
     let inbound: [Inbound]
 
     var testDescription: String { name }
 
-    /// A payload that its codec alone cannot judge by its length.
+    /// Whether the frame has a compressed payload; the codec cannot check its content.
     var isCompressedData: Bool {
         if case .dataBegan(_, let header) = inbound.first { header.isCompressed } else { false }
     }
@@ -44,7 +44,7 @@ struct FrameVector: Sendable, CustomTestStringConvertible {
         try Repository.vectors(file, fieldCount: 4).map { try FrameVector(fields: $0) }
     }
 
-    /// All vectors of frames.txt that `receiver` may be sent.
+    /// All vectors of frames.txt that `receiver` can receive.
     static func frames(for receiver: Role) throws -> [FrameVector] {
         try load("frames.txt").filter { $0.way.receivers.contains(receiver) }
     }
@@ -83,12 +83,13 @@ struct MalformedVector: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// All that a decoder made of some bytes. Payload that came in several pieces is joined: where it was cut is no matter.
+/// All items that a decoder returned for some bytes. Payload pieces are joined, because their boundaries do not
+/// matter.
 struct Outcome: Equatable {
     var inbound: [Inbound] = []
     var error: WireError?
 
-    /// Feeds `pieces` to `decoder` one after another, taking all that it has to say after each.
+    /// Appends `pieces` to `decoder` one after the other and takes all its items after each.
     init(feeding pieces: [ByteBuffer], to decoder: inout FrameDecoder) {
         for piece in pieces where error == nil {
             decoder.append(piece)
@@ -121,13 +122,13 @@ struct Outcome: Equatable {
     }
 }
 
-/// `bytes` with the length in its header made to fit what follows it.
+/// `bytes` with a header length that matches the bytes after the header.
 func withLengthFixed(_ bytes: [UInt8]) -> [UInt8] {
     let length = UInt32(bytes.count - WireLimits.headerBytes)
     return (0..<4).map { UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32($0))) } + bytes[4...]
 }
 
-/// A frame as `Frame.encode` writes it.
+/// A frame as encoded by `Frame.encode`.
 func encoded(_ frame: Frame, slot: Slot = Slot(1)) throws -> [UInt8] {
     var buffer = ByteBuffer()
     try frame.encode(slot: slot, into: &buffer)

@@ -9,7 +9,7 @@ import TransferCommon
 import WireProtocol
 import sluice_agent
 
-/// `sluice-agent receipts`, without the program.
+/// Tests of `sluice-agent receipts` without the program.
 @Suite
 struct AgentReceiptsTests {
     /// A home that has pinned a site's key, with receipts in its journal.
@@ -105,7 +105,7 @@ struct AgentReceiptsTests {
         try #require(try JSONSerialization.jsonObject(with: Data((line ?? "").utf8)) as? [String: Any])
     }
 
-    /// A line is one object, and says all that the receipt says.
+    /// Each line is one JSON object with all fields of the receipt.
     @Test func programsReadObjects() async throws {
         try await withSample { sample in
             try sample.keep([
@@ -128,7 +128,7 @@ struct AgentReceiptsTests {
         }
     }
 
-    /// Files of one receipt each, for others to verify; exported again, they are the same files.
+    /// Each receipt gets its own file. A second export writes the same files.
     @Test func anExportHoldsEveryReceipt() async throws {
         try await withSample { sample in
             let receipts = [

@@ -5,7 +5,7 @@ import Testing
 import TransferCore
 import sluice_agent
 
-/// What `sluice-agent check` prints, and its exit code.
+/// Tests of the output and the exit code of `sluice-agent check`.
 @Suite struct CheckReportTests {
     private func report(_ files: [CheckedFile], json: Bool = false, notBegun: NotBegun = NotBegun()) -> (
         lines: [String], exitCode: Int32

@@ -6,7 +6,7 @@ import Testing
 import TransferCore
 import sluice_agent
 
-/// What an interrupted command tells, and how a walk over a tree is interrupted.
+/// Tests of interrupting commands and directory walks.
 @Suite
 struct InterruptedRunTests {
     private func summary(_ kinds: [UploadFailure.Kind], notBegun: NotBegun = NotBegun()) -> RunSummary {
@@ -63,7 +63,7 @@ struct InterruptedRunTests {
         }
     }
 
-    /// A filter that nothing fits must not delay the end: each file that is looked at may be the last.
+    /// A walk whose filter excludes everything must also end promptly: the interruption is checked before every file.
     @Test func aWalkCanBeInterruptedBetweenAnyTwoFiles() async throws {
         try await withTemporaryDirectory { directory in
             for name in ["a", "b", "c/d", "c/e", "f"] {
@@ -85,7 +85,7 @@ struct InterruptedRunTests {
                 var keys: [String] = []
                 while let found = walk.next() { keys.append(found.key) }
                 let isWhole = !walk.hasMore
-                // Going on brings the rest, and nothing twice.
+                // The continued walk finds each remaining file exactly once.
                 walk.isInterrupted = { false }
                 while let found = walk.next() { keys.append(found.key) }
                 #expect(keys == ["a", "b", "c/d", "c/e", "f"], "after \(stop) looks")

@@ -6,7 +6,7 @@ import TransferCore
 import WireProtocol
 import sluice_agent
 
-/// What people see of a push, on a terminal and without one.
+/// Tests of the progress output of a push, on a terminal and without one.
 @Suite struct ProgressTextTests {
     private final class Screen: Sendable {
         private let text = Mutex("")
@@ -39,7 +39,7 @@ import sluice_agent
         #expect(screen.all.contains("k  [######============------] 25 %"), "\(screen.all)")
     }
 
-    /// A store that turns out to lack a part takes back what was stored; the bar does not follow it down.
+    /// The stored bytes decrease if the store lost a part, but the bar does not.
     @Test func thePercentageNeverGoesBackAndIsNeverAboveAHundred() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
@@ -53,7 +53,7 @@ import sluice_agent
         #expect(shown == shown.sorted() && shown.last == 100, "\(shown)")
     }
 
-    /// Two spellings of one letter are two keys, and one `String`.
+    /// Two Unicode encodings of a letter are two keys, but equal as `String`.
     @Test func keysThatLookAlikeHaveALineEach() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
@@ -100,7 +100,8 @@ import sluice_agent
         #expect(ReadableQuantity.time(seconds) == text)
     }
 
-    /// One cause has its own code; a few bad files among good ones are 1; a cause that holds for all keeps its code.
+    /// A single failed file gives its own code; a few failed files among good ones give 1; a cause that affects all
+    /// files keeps its code.
     @Test(arguments: [
         (3, [UploadFailure.Kind.missing], 1 as Int32), (1, [.missing], 66), (3, [.missing, .changed], 1),
         (3, [.unreachable], 75), (2, [.notAuthorised, .notAuthorised], 77), (2, [], 0),
@@ -112,7 +113,7 @@ import sluice_agent
         #expect(summary.exitCode == code)
     }
 
-    /// What its user wanted and did not get is in the sums; the file is stored all the same.
+    /// The totals count missing receipts. The files are stored nevertheless.
     @Test(arguments: [nil, 0, 1, 3] as [Int?])
     func theSumsTellWhatIsStoredWithoutAReceipt(count: Int?) {
         let screen = Screen()

@@ -1,7 +1,7 @@
 import TransferCore
 
-/// What the core tells whoever watches.
-enum CoreEvent: Sendable {
+/// What the shell reports to the observer of the run.
+enum ShellEvent: Sendable {
     case submitted(UploadID, path: String, key: String, UploadRequest.Purpose)
     case report(UploadID, AgentReport, UploadProgress?)
     case finished(UploadID, UploadOutcome, UploadProgress)
@@ -16,6 +16,6 @@ enum CoreEvent: Sendable {
     case checked(CheckedFile)
     /// Something that is no file's outcome.
     case note(key: String, String)
-    /// All files were handed in, so many of them to the core; these were not, because the run was stopped.
+    /// All files were handed in, `count` of them to the shell; the others were not, because the run was stopped.
     case allSubmitted(count: Int, notBegun: NotBegun)
 }

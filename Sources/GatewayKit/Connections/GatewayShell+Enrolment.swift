@@ -8,7 +8,7 @@ import WireProtocol
 
 // Invitations that devices take up (specification §5.2).
 
-extension GatewayCore {
+extension GatewayShell {
     /// Takes an invitation at its word. A secret of none is refused at once; else the files are changed on a thread
     /// that may wait, which the loop must not.
     func enrol(_ id: ConnectionID, _ fingerprint: Fingerprint, _ secret: InvitationSecret) {

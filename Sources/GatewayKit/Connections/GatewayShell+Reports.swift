@@ -2,7 +2,7 @@ import TransferCore
 
 // What devices report of themselves (specification §5.5). The server writes it into the home, off the loop.
 
-extension GatewayCore {
+extension GatewayShell {
     /// What an earlier process of this gateway had kept.
     func restoreReports(_ reports: [DeviceReport]) { machine.restoreReports(reports) }
 

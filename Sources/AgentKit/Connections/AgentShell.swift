@@ -11,7 +11,7 @@ import WireProtocol
 ///
 /// It lives on one event loop, which is also the loop of its connections. Reading, hashing and compressing run on a
 /// thread pool and come back to it.
-actor AgentCore {
+actor AgentShell {
     struct Configuration: Sendable {
         var host: String
         var port: Int
@@ -45,7 +45,7 @@ actor AgentCore {
     let threads: NIOThreadPool
     let configuration: Configuration
     let journal: JournalWriter
-    let events: AsyncStream<[CoreEvent]>.Continuation
+    let events: AsyncStream<[ShellEvent]>.Continuation
     let logger: Logger
     private let compressors = CompressorPool()
 
@@ -82,7 +82,7 @@ actor AgentCore {
 
     init(
         machine: @Sendable (Instant) -> Agent, configuration: Configuration, journal: JournalWriter,
-        events: AsyncStream<[CoreEvent]>.Continuation, eventLoop: any EventLoop, threads: NIOThreadPool, logger: Logger
+        events: AsyncStream<[ShellEvent]>.Continuation, eventLoop: any EventLoop, threads: NIOThreadPool, logger: Logger
     ) {
         self.machine = machine(Instant(nanoseconds: 0))
         self.configuration = configuration
@@ -309,20 +309,20 @@ actor AgentCore {
                     try pipeline.addHandler(FlushGatherer())
                     try pipeline.addHandler(
                         AgentConnectionHandler(
-                            core: self, id: id, keepingCertificatesOf: keepsCertificates ? security : nil))
+                            shell: self, id: id, keepingCertificatesOf: keepsCertificates ? security : nil))
                 }
                 return prepared.flatMap { NetworkInterfaces.bind(channel, to: interface) }
             }
         bootstrap.connect(host: configuration.host, port: configuration.port).whenComplete { result in
-            self.assumeIsolated { core in
+            self.assumeIsolated { shell in
                 switch result {
                 case .success(let channel):
-                    core.channels[id] = channel
+                    shell.channels[id] = channel
                     CongestionControl.choose(for: channel)
-                    if tls == nil { core.connected(id, by: nil) }
+                    if tls == nil { shell.connected(id, by: nil) }
                 case .failure(let error):
-                    core.logger.info("Could not connect", metadata: ["error": "\(error)"])
-                    core.connectionLost(id)
+                    shell.logger.info("Could not connect", metadata: ["error": "\(error)"])
+                    shell.connectionLost(id)
                 }
             }
         }

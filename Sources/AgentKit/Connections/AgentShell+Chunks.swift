@@ -6,7 +6,7 @@ import WireProtocol
 
 // Sending parts: chunks are made where it costs least, and written in the order of their connection.
 
-extension AgentCore {
+extension AgentShell {
     /// Bytes of a part that go out in one frame.
     struct Chunk: Sendable {
         var connection: ConnectionID
@@ -80,11 +80,11 @@ extension AgentCore {
         channel.write(pieces.head, promise: nil)
         channel.writeAndFlush(pieces.payload).whenComplete { _ in
             // A write that failed is followed by the connection's end, which says all.
-            self.assumeIsolated { core in
-                core.machine.chunkSent(
+            self.assumeIsolated { shell in
+                shell.machine.chunkSent(
                     chunk.connection, upload: chunk.upload, part: chunk.part, end: chunk.end,
-                    plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: core.now)
-                core.perform()
+                    plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: shell.now)
+                shell.perform()
             }
         }
     }

@@ -6,7 +6,7 @@ import WireProtocol
 
 // The site's keys while the gateway serves, and what devices have said of them.
 
-extension GatewayCore {
+extension GatewayShell {
     /// What an operator may change while the gateway serves, and what it learns meanwhile.
     struct Files: Sendable {
         let home: GatewayHome

@@ -21,7 +21,7 @@ struct PinKeeper: Sendable {
     }
 }
 
-extension AgentCore {
+extension AgentShell {
     /// Keeps pins where it may take a while, and tells the machine what came of it.
     func keepPins(_ pins: [SHA256Digest]) {
         guard let keeper = configuration.pinKeeper else { return machine.pinsKept(false, now: now) }
@@ -29,14 +29,14 @@ extension AgentCore {
         let kept = threads.runIfActive(eventLoop: eventLoop) { try keeper.keep(keys) }
         pinning = kept.map { _ in }.recover { _ in }
         kept.whenComplete { result in
-            self.assumeIsolated { core in
-                core.pinning = nil
+            self.assumeIsolated { shell in
+                shell.pinning = nil
                 switch result {
-                case .success(let tls): core.tls = tls
-                case .failure(let error): core.tellOnce("The gateway's next key could not be pinned", error)
+                case .success(let tls): shell.tls = tls
+                case .failure(let error): shell.tellOnce("The gateway's next key could not be pinned", error)
                 }
-                core.machine.pinsKept(result.isSuccess, now: core.now)
-                core.perform()
+                shell.machine.pinsKept(result.isSuccess, now: shell.now)
+                shell.perform()
             }
         }
     }

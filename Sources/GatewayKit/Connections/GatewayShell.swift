@@ -13,7 +13,7 @@ import WireProtocol
 ///
 /// It lives on one event loop, which is also the loop of its connections, so that a frame is decided and answered
 /// without a hop; the store's calls run elsewhere and come back to it.
-actor GatewayCore {
+actor GatewayShell {
     private nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
     let files: Files
@@ -34,8 +34,8 @@ actor GatewayCore {
     private var isPerforming = false
     var invitations = InvitationList()
     private var certified = CertifiedDevices()
-    private var doorstep: Doorstep
-    private var strangers: [Doorstep.Stranger: any Channel] = [:]
+    private var preAuthenticationLimiter: PreAuthenticationLimiter
+    private var unauthenticatedPeers: [PreAuthenticationLimiter.Peer: any Channel] = [:]
     /// Lines that peers bring about, of which there may be too many.
     private var notices = Allowance(atOnce: 200, perSecond: 10)
     private var unwrittenNotices = 0
@@ -48,7 +48,7 @@ actor GatewayCore {
         machine: Gateway, store: any ObjectStore, files: Files, eventLoop: any EventLoop, logger: Logger
     ) {
         self.machine = machine
-        self.doorstep = Doorstep(machine.limits)
+        self.preAuthenticationLimiter = PreAuthenticationLimiter(machine.limits)
         self.files = files
         self.calls = StoreCalls(store: store)
         self.eventLoop = eventLoop
@@ -58,18 +58,19 @@ actor GatewayCore {
 
     // MARK: Connections, called on the loop
 
-    /// A peer that has proved nothing yet is there; another may have to go for it.
-    func strangerCame(_ channel: any Channel) -> Doorstep.Stranger {
-        let (newcomer, leaving) = doorstep.enter(Doorstep.address(of: channel.remoteAddress))
-        strangers[newcomer] = channel
-        if let leaving { strangers.removeValue(forKey: leaving)?.close(promise: nil) }
+    /// Registers an unauthenticated connection; may close the oldest one.
+    func unauthenticatedPeerConnected(_ channel: any Channel) -> PreAuthenticationLimiter.Peer {
+        let address = PreAuthenticationLimiter.address(of: channel.remoteAddress)
+        let (newcomer, leaving) = preAuthenticationLimiter.enter(address)
+        unauthenticatedPeers[newcomer] = channel
+        if let leaving { unauthenticatedPeers.removeValue(forKey: leaving)?.close(promise: nil) }
         return newcomer
     }
 
-    /// It has ended or said HELLO.
-    func strangerLeft(_ stranger: Doorstep.Stranger) {
-        strangers[stranger] = nil
-        doorstep.left(stranger)
+    /// Unregisters a connection that has ended or said HELLO.
+    func unauthenticatedPeerLeft(_ peer: PreAuthenticationLimiter.Peer) {
+        unauthenticatedPeers[peer] = nil
+        preAuthenticationLimiter.left(peer)
     }
 
     /// Whether a device's key is on the list, as it is now.
@@ -78,7 +79,7 @@ actor GatewayCore {
         return machine.knows(device.digest)
     }
 
-    /// Whether somebody is invited, so that strangers may say as much as their secret (specification §5.2).
+    /// Whether an invitation is open, so that unauthenticated peers may show its secret (specification §5.2).
     var isAwaitingSomebody: Bool {
         lookAtInvitations()
         return invitations.hasLive(at: Date())
@@ -337,8 +338,8 @@ actor GatewayCore {
             logger.warning("The store lost a session", metadata: ["session": "\(session)"])
         case .failed(let session, _, let code):
             notice("A session failed", ["session": "\(session)", "code": "\(code.name)"])
-        case .letGo(let session, let part):
-            logger.info("Let a part go", metadata: ["session": "\(session)", "part": "\(part.value)"])
+        case .partEvicted(let session, let part):
+            logger.info("Evicted a part", metadata: ["session": "\(session)", "part": "\(part.value)"])
         case .unsigned(let device):
             notice("Could not sign a receipt", ["device": "\(device)"])
         case .storeUnavailable(let cause):

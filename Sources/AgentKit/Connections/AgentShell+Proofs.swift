@@ -2,7 +2,7 @@ import TransferCore
 
 // Files of which gateways are asked whether the store holds them.
 
-extension AgentCore {
+extension AgentShell {
     /// A file that a gateway is to be asked about, open already.
     typealias Question = (request: ProofRequest, file: SourceFile)
 

@@ -4,10 +4,10 @@ import NIOPosix
 // What is handed over to other threads goes once in a turn of the loop, for however many files: each hand-over costs
 // more than a small file's part of the work.
 
-extension AgentCore {
+extension AgentShell {
     /// What a turn of the loop has for others.
     struct Turn {
-        var events: [CoreEvent] = []
+        var events: [ShellEvent] = []
         /// Small ones.
         var looks: [FileLook] = []
         /// The journal has writes to commit.

@@ -11,12 +11,12 @@ typealias FileLook = @Sendable () -> FileFinding
 /// What came of a look at a file.
 enum FileFinding: Sendable {
     /// - Parameter number: the read's.
-    case part(AgentCore.PartKey, number: UInt64, PartReading, kept: ByteBuffer?)
+    case part(AgentShell.PartKey, number: UInt64, PartReading, kept: ByteBuffer?)
     case stamp(UploadID, Result<FileStamp, UploadFailure>)
     case evidence(UploadID, EvidenceReading)
 }
 
-extension AgentCore {
+extension AgentShell {
     /// What is read in so little time that a hand-over to a thread costs more.
     private static let smallReadBytes: UInt64 = 64 << 10
 
@@ -75,8 +75,8 @@ extension AgentCore {
     func look(_ looks: [FileLook]) {
         // The threads outlive every upload: nobody waits for what they refuse.
         threads.runIfActive(eventLoop: eventLoop) { looks.map { $0() } }.whenSuccess { findings in
-            self.assumeIsolated { core in
-                for finding in findings { core.found(finding) }
+            self.assumeIsolated { shell in
+                for finding in findings { shell.found(finding) }
             }
         }
     }

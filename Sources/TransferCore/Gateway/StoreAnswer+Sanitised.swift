@@ -1,13 +1,13 @@
 import TransferCommon
 import WireProtocol
 
-// A store is another program: what it says may be too long for a frame, or empty where that means something else.
-// Here it becomes what an agent can be told, before any machine sees it.
+// A store is another program: a value in its answer may be too long for a frame, or empty where an empty value means
+// something else. Each answer is sanitised here, before any machine sees it, so that frames can carry all of it.
 
 extension StoreAnswer {
-    /// The answer without what no frame could carry. A part whose ETag is unusable cannot be completed later either: it
-    /// counts as one that the store refuses, or as not listed.
-    var tellable: StoreAnswer {
+    /// The answer without the values that no frame can carry. A part whose ETag is unusable cannot be completed later
+    /// either: it counts as one that the store refuses, or as not listed.
+    var sanitised: StoreAnswer {
         switch self {
         case .partStored(let etag) where !isPartETag(etag):
             .failed(.refused(message: "the store's ETag of a part is empty or too long"))
@@ -16,11 +16,11 @@ extension StoreAnswer {
         case .parts(let entries):
             .parts(entries.filter { isPartETag($0.etag) && $0.part.value <= WireLimits.partsMax })
         case .records(let records):
-            .records(records.map(\.tellable))
+            .records(records.map(\.sanitised))
         case .object(let facts):
-            .object(facts?.tellable)
+            .object(facts?.sanitised)
         case .objectStored(let receipt):
-            .objectStored(receipt.tellable)
+            .objectStored(receipt.sanitised)
         case .failed(.unavailable(let retryAfter)):
             .failed(.unavailable(retryAfter: min(retryAfter, retryAfterMax)))
         case .done, .partStored, .uploadCreated, .failed:
@@ -30,8 +30,8 @@ extension StoreAnswer {
 }
 
 extension SessionRecordFacts {
-    /// An empty upload id is none.
-    fileprivate var tellable: SessionRecordFacts {
+    /// An empty upload id counts as none.
+    fileprivate var sanitised: SessionRecordFacts {
         var facts = self
         if facts.upload?.isEmpty == true { facts.upload = nil }
         return facts
@@ -39,9 +39,9 @@ extension SessionRecordFacts {
 }
 
 extension ObjectFacts {
-    fileprivate var tellable: ObjectFacts {
+    fileprivate var sanitised: ObjectFacts {
         var facts = self
-        facts.evidence = evidence.tellable
+        facts.evidence = evidence.sanitised
         facts.etag = short(etag)
         facts.version = short(version)
         return facts
@@ -49,13 +49,13 @@ extension ObjectFacts {
 }
 
 extension StoreReceipt {
-    fileprivate var tellable: StoreReceipt {
-        StoreReceipt(evidence: evidence.tellable, etag: short(etag), version: short(version))
+    fileprivate var sanitised: StoreReceipt {
+        StoreReceipt(evidence: evidence.sanitised, etag: short(etag), version: short(version))
     }
 }
 
 extension ContentEvidence {
-    fileprivate var tellable: ContentEvidence {
+    fileprivate var sanitised: ContentEvidence {
         guard case .compositeMD5(let etag) = self, etag.utf8.count > WireLimits.partETagBytesMax else { return self }
         return .none
     }

@@ -1,0 +1,72 @@
+import Foundation
+package import NIOCore
+package import TransferCore
+
+/// Limits connections whose device has not said HELLO: anybody may make these.
+///
+/// A new connection always gets in. Where there are too many, the oldest is closed: of the same address if that has too
+/// many, else of the address that has the most. Silent connections therefore keep no device out for long, and an
+/// address keeps out only itself.
+package struct PreAuthenticationLimiter {
+    /// A connection whose device has not said HELLO.
+    package struct Peer: Hashable, Sendable {
+        fileprivate let number: UInt64
+        fileprivate let address: String
+    }
+
+    private let unauthenticatedPeersMax: Int
+    private let unauthenticatedPeersPerAddressMax: Int
+    /// The oldest first; none is empty.
+    private var byAddress: [String: [Peer]] = [:]
+    package private(set) var count = 0
+    private var lastNumber: UInt64 = 0
+
+    package init(_ limits: GatewayLimits) {
+        unauthenticatedPeersMax = max(limits.unauthenticatedPeersMax, 1)
+        unauthenticatedPeersPerAddressMax = max(limits.unauthenticatedPeersPerAddressMax, 1)
+    }
+
+    /// - Parameter address: by `address(of:)`.
+    /// - Returns: the new connection, for which the caller calls `left` later, and the connection that the caller must
+    ///   close to make room; `left` has been called for that one.
+    package mutating func enter(_ address: String) -> (newcomer: Peer, leaving: Peer?) {
+        var leaving: Peer?
+        if let here = byAddress[address], here.count >= unauthenticatedPeersPerAddressMax {
+            leaving = here.first
+        } else if count >= unauthenticatedPeersMax {
+            leaving = byAddress.values.max { Self.goesLater($0, $1) }?.first
+        }
+        if let leaving { left(leaving) }
+        lastNumber += 1
+        let newcomer = Peer(number: lastNumber, address: address)
+        byAddress[address, default: []].append(newcomer)
+        count += 1
+        return (newcomer, leaving)
+    }
+
+    /// Of two addresses, whether the first has fewer unauthenticated peers, or as many and younger ones.
+    private static func goesLater(_ left: [Peer], _ right: [Peer]) -> Bool {
+        left.count != right.count ? left.count < right.count : (left.first?.number ?? 0) > (right.first?.number ?? 0)
+    }
+
+    /// A connection has ended, or its device is known now. Does nothing when called again.
+    package mutating func left(_ peer: Peer) {
+        guard let index = byAddress[peer.address]?.firstIndex(of: peer) else { return }
+        byAddress[peer.address]?.remove(at: index)
+        if byAddress[peer.address]?.isEmpty == true { byAddress[peer.address] = nil }
+        count -= 1
+    }
+
+    /// The part of a peer's address that counts as one address: without the port, and of IPv6 the first 64 bits, since
+    /// the owner of one such address owns all of them.
+    package static func address(of peer: SocketAddress?) -> String {
+        guard let peer, let text = peer.ipAddress else { return "" }
+        guard case .v6 = peer else { return text }
+        // The members of `sockaddr_in6` are visible or not depending on the order in which files are compiled.
+        var all = [UInt8](repeating: 0, count: 16)
+        inet_pton(AF_INET6, text, &all)
+        // A socket for both families shows an IPv4 address as a mapped IPv6 address.
+        let isMapped = all.prefix(10).allSatisfy { $0 == 0 } && all[10...11].allSatisfy { $0 == 0xFF }
+        return (isMapped ? all[12...] : all[..<8]).map(String.init).joined(separator: ".")
+    }
+}

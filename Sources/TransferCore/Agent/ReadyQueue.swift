@@ -1,0 +1,69 @@
+import TransferCommon
+
+/// Which uploads to look at next, and when: an event then costs as much as it changes, however many uploads there are.
+///
+/// A waiting upload is queued under what it waits for. It may be queued more than once: looking at an upload that
+/// cannot proceed does no harm.
+struct ReadyQueue {
+    /// An upload, sorted by the order of submission.
+    struct OrderedUpload: Hashable, Comparable {
+        var submissionOrder: UInt64
+        var upload: UploadID
+
+        static func < (left: OrderedUpload, right: OrderedUpload) -> Bool {
+            left.submissionOrder < right.submissionOrder
+        }
+    }
+
+    private struct Wake: Comparable {
+        var at: Instant
+        var ordered: OrderedUpload
+
+        static func < (left: Wake, right: Wake) -> Bool { (left.at, left.ordered) < (right.at, right.ordered) }
+    }
+
+    /// Each upload once, in the order of submission.
+    struct Queue {
+        private var heap = Heap<OrderedUpload>()
+        private var members: Set<UploadID> = []
+
+        var isEmpty: Bool { members.isEmpty }
+
+        mutating func insert(_ ordered: OrderedUpload) {
+            if members.insert(ordered.upload).inserted { heap.push(ordered) }
+        }
+
+        mutating func popFirst() -> UploadID? {
+            guard let first = heap.popFirst() else { return nil }
+            members.remove(first.upload)
+            return first.upload
+        }
+    }
+
+    /// Changed by the event that is being handled.
+    var touched = Queue()
+    /// A pending request is due, and no slot is free.
+    var awaitingSlot = Queue()
+    /// A part is to be taken up, and as many are under way as may be.
+    var awaitingRoom = Queue()
+    private var wakes = Heap<Wake>()
+    private var nextWakes: [UploadID: Instant] = [:]
+
+    var nextWake: Instant? { wakes.first?.at }
+
+    mutating func wake(_ ordered: OrderedUpload, at moment: Instant) {
+        if let planned = nextWakes[ordered.upload], planned <= moment { return }
+        nextWakes[ordered.upload] = moment
+        wakes.push(Wake(at: moment, ordered: ordered))
+    }
+
+    /// Moves those whose time has come to `touched`.
+    mutating func wakeDue(_ now: Instant) {
+        while let first = wakes.first, first.at <= now {
+            _ = wakes.popFirst()
+            // Times that were overtaken by an earlier one are still in the heap.
+            if nextWakes[first.ordered.upload] == first.at { nextWakes[first.ordered.upload] = nil }
+            touched.insert(first.ordered)
+        }
+    }
+}
