@@ -114,6 +114,7 @@ let package = Package(
 
         // MARK: The tests of the rooms
 
+        unitTests("TransferCommon", wire + ["SeededRandom"]),
         unitTests("WireProtocol", simulated + files + [nioCore]),
         unitTests("TransferCore", simulated + files + [nioCore]),
         unitTests("SystemSupport", base + nio + [nioEmbedded, "CryptographySupport", "SeededRandom", "TestSupport"]),

@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-@Suite struct ValuesTests {
+@Suite struct IdentifiersTests {
     @Test func textOfAValueReadsBackAsTheValue() throws {
         var generator = SeededGenerator(seed: 1)
         let session = SessionID.random(using: &generator)

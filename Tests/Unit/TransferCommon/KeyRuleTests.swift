@@ -1,7 +1,6 @@
 import SeededRandom
 import Testing
 import TransferCommon
-import TransferCoreSupport
 
 /// Which keys a device may ask for.
 @Suite struct KeyRuleTests {
