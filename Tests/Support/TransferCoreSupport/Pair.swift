@@ -53,8 +53,9 @@ package struct Cut: Equatable, Sendable {
 /// An agent and its gateways, a store, files and a journal, joined by a virtual wire under a virtual clock. Everything
 /// that happens is decided by the options and the seed; `violations` says what must never be and was.
 package final class Pair: HostWorld {
-    package static let device = AuthorisedDevice(
-        name: "device-1", fingerprint: ToyDigest.sha256([1]), prefix: "site/")
+    package static var device: AuthorisedDevice {
+        AuthorisedDevice(name: "device-1", fingerprint: ToyDigest.sha256([1]), prefix: "site/")
+    }
 
     package let options: PairOptions
     package let schedule = Schedule()
