@@ -38,7 +38,7 @@ let systemPackage = product("SystemPackage", of: "swift-system")
 let nio: Dependencies = [nioCore, nioPosix]
 let wire: Dependencies = ["TransferCommon", "WireProtocol"]
 let core: Dependencies = wire + ["TransferCore"]
-let base: Dependencies = wire + ["SystemSupport", "Cryptography"]
+let base: Dependencies = ["SystemSupport", "Cryptography"]
 let simulated: Dependencies = core + ["SeededRandom", "TransferCoreSupport"]
 let files: Dependencies = ["RepositoryFiles"]
 
@@ -98,14 +98,14 @@ let package = Package(
         room("TransferCore", wire),
         room("SystemSupport", ["TransferCommon", "CLinux", "CLZ4", "CMalloc"] + nio),
         room("Cryptography", wire + ["SystemSupport", "COpenSSL", nioCore]),
-        room("SecureChannel", base + nio + ["COpenSSL"]),
-        room("ObjectStore", base + nio + [logging]),
-        room("S3Store", base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient, xml]),
+        room("SecureChannel", wire + base + nio + ["COpenSSL"]),
+        room("ObjectStore", wire + base + nio + [logging]),
+        room("S3Store", wire + base + nio + ["ObjectStore", nioHTTP1, nioSSL, logging, httpClient, xml]),
         room(
             "GatewayKit",
             core + base + nio + ["ObjectStore", "S3Store", "SecureChannel", logging, lifecycle, unixSignals]),
         room("AgentKit", core + base + nio + ["SecureChannel", logging, unixSignals, database]),
-        room("CommandSupport", base + [arguments, configuration, logging, systemPackage]),
+        room("CommandSupport", wire + base + [arguments, configuration, logging, systemPackage]),
         program(
             "sluice-gateway",
             core + base + ["GatewayKit", "ObjectStore", "S3Store", "CommandSupport", arguments, logging]),
@@ -117,15 +117,20 @@ let package = Package(
         unitTests("TransferCommon", wire + ["SeededRandom"]),
         unitTests("WireProtocol", simulated + files + [nioCore]),
         unitTests("TransferCore", simulated + files + [nioCore]),
-        unitTests("SystemSupport", base + nio + [nioEmbedded, "CryptographySupport", "SeededRandom", "TestSupport"]),
-        unitTests("Cryptography", base + nio + files + ["CryptographySupport", "SeededRandom", "TestSupport"]),
+        unitTests(
+            "SystemSupport", wire + base + nio + [nioEmbedded, "CryptographySupport", "SeededRandom", "TestSupport"]),
+        unitTests("Cryptography", wire + base + nio + files + ["CryptographySupport", "SeededRandom", "TestSupport"]),
         unitTests(
             "SecureChannel",
-            base + nio + files + [nioEmbedded, "SecureChannel", "CryptographySupport", "SeededRandom", "TestSupport"]),
-        unitTests("ObjectStore", base + nio + files + ["ObjectStore", "ObjectStoreConformance", logging]),
+            wire + base + nio + files + [
+                nioEmbedded, "SecureChannel", "CryptographySupport", "SeededRandom", "TestSupport",
+            ]),
+        unitTests("ObjectStore", wire + base + nio + files + ["ObjectStore", "ObjectStoreConformance", logging]),
         unitTests(
             "S3Store",
-            base + nio + ["ObjectStore", "S3Store", "ObjectStoreConformance", "S3Servers", "ScriptedS3", "TestSupport"]
+            wire + base + nio + [
+                "ObjectStore", "S3Store", "ObjectStoreConformance", "S3Servers", "ScriptedS3", "TestSupport",
+            ]
                 + files + [nioHTTP1, logging]),
         unitTests(
             "GatewayKit",
@@ -137,7 +142,7 @@ let package = Package(
             "SluiceAgentTests",
             simulated + base + ["AgentKit", "SecureChannel", "TestSupport", "sluice-agent", nioCore, logging],
             at: "Tests/Unit/sluice-agent"),
-        unitTests("CommandSupport", base + files + ["CommandSupport", arguments]),
+        unitTests("CommandSupport", wire + base + files + ["CommandSupport", arguments]),
         unitTests("TestSupport", wire + nio + files + ["TestSupport", "sluice-gateway"]),
         unitTests("Tidy", files),
 
@@ -154,7 +159,7 @@ let package = Package(
 
         tests(
             "EndToEndTests",
-            base + nio + files + ["S3Servers", "ScriptedS3", "SeededRandom", "TestSupport"]
+            wire + base + nio + files + ["S3Servers", "ScriptedS3", "SeededRandom", "TestSupport"]
                 + ["sluice-agent", "sluice-gateway", "sluice-torture", "upload-sample"],
             at: "Tests/EndToEnd/Tests"),
         program(
@@ -177,9 +182,9 @@ let package = Package(
         support("RepositoryFiles"),
         support("SeededRandom"),
         support("TestSupport", wire + nio + files + ["COpenSSL", "SeededRandom"]),
-        support("CryptographySupport", base + ["SeededRandom", "TestSupport"]),
+        support("CryptographySupport", wire + base + ["SeededRandom", "TestSupport"]),
         support("TransferCoreSupport", core + files + ["SeededRandom", nioCore]),
-        support("ObjectStoreConformance", base + ["ObjectStore", nioCore]),
+        support("ObjectStoreConformance", wire + base + ["ObjectStore", nioCore]),
         support("S3Servers", wire + nio + ["TestSupport", nioHTTP1]),
         support("ScriptedS3", wire + ["Cryptography", "S3Servers", "TestSupport", nioCore]),
     ]
