@@ -1,18 +1,18 @@
-# The workshop. `make test` is what has to pass; README.md is about the programs.
+# Development tasks. Every change must pass `make test`; README.md describes the programs.
 
 CONFIGURATION ?= release
 
-# One build folder and one set of flags for everything, so that nothing is built twice and the programs under test are
-# the ones that are shipped. A release build for @testable imports would be another build of every module; no test here
-# needs one, because the targets of this package see each other's `package` declarations.
+# All targets share one build folder and one set of flags, so that nothing is built twice and the tests run the shipped
+# programs. `@testable` imports would need another release build of every module; no test uses them, because the targets
+# of this package see each other's `package` declarations.
 SWIFT_FLAGS = --configuration $(CONFIGURATION) --scratch-path .build
 WITHOUT_TESTABLE_release = --disable-testable-imports
 TEST_FLAGS = $(SWIFT_FLAGS) $(WITHOUT_TESTABLE_$(CONFIGURATION))
 
-# So many tests at once: with hundreds, each takes as long as all of them, and limits of time mean nothing.
+# Limits the number of parallel tests: with hundreds at once, each takes as long as all of them, and time limits fail.
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 
-# Those that take their time: seeds by the thousand, and the behaviour of real S3 servers.
+# Slow tests: thousands of seeds, and the behaviour of real S3 servers.
 SLOW_TESTS = SimulatorTests|ReplayTests|S3StoreTests.ConformanceTests|RealServerTests
 
 SEEDS ?= 100000
@@ -49,7 +49,7 @@ deps-system:
 deps-tools: deps-system
 	@Tests/Tools/deps tools
 
-# The two programs and nothing else: half of what `swift build` would build is tests and their tools.
+# Builds only the two programs; half of what `swift build` would build is tests and their tools.
 build: deps-system
 	swift build $(SWIFT_FLAGS) --product sluice-agent
 	swift build $(SWIFT_FLAGS) --product sluice-gateway
@@ -66,8 +66,8 @@ format:
 check: deps lint build
 	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay|$(SLOW_TESTS)"
 
-# The tests of programs come by themselves, and so do the relay's, which run a gateway, an agent and a store in one
-# process each: what they wait for is not to depend on what the others do meanwhile.
+# The tests of the programs run alone, and so do the relay's tests, which run a gateway, an agent and a store in one
+# process each: other tests must not slow them down.
 test: check
 	swift test $(TEST_FLAGS) --filter "$(SLOW_TESTS)"
 	Tests/Tools/end-to-end "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
@@ -82,7 +82,7 @@ test-long: deps build
 simulate:
 	swift run $(SWIFT_FLAGS) sluice-simulate --seeds $(SEEDS)
 
-# The same of the deciding machines: an upload with a crash after every operation, and after every pair of them.
+# Simulates an upload with a crash after every operation, and with a crash after every pair of operations.
 crashes:
 	swift run $(SWIFT_FLAGS) sluice-simulate --crashes
 
@@ -99,7 +99,7 @@ sanitize: deps
 fuzz: deps
 	@Tests/Tools/fuzz $(SECONDS) $(TARGET)
 
-# Writes the seeds of the corpus again, after a change of the golden vectors or of a target's form.
+# Writes the corpus seeds again, after a change of the golden vectors or of a target's input format.
 fuzz-seeds: deps-system
 	swift run $(SWIFT_FLAGS) sluice-fuzz seeds Protocol/vectors Tests/Fuzzing/Corpus
 

@@ -194,7 +194,7 @@ class Meter:
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # One end is gone; the other learns it from its own.
+            pass  # One end is gone; the thread of the other direction handles the other end.
 
     def rates(self, window, skipping):
         """Bytes a second in every window, from `skipping` seconds after the first byte to as long before the last."""

@@ -1,10 +1,10 @@
-/* Counts a program's calls for memory, in a file that others read while it runs.
+/* Counts a program's memory allocations, in a file that other processes can read while the program runs.
  *
  *   clang -O2 -shared -fPIC -o count-allocations.so count-allocations.c
  *   ALLOCATION_COUNT=/tmp/count LD_PRELOAD=./count-allocations.so PROGRAM …
  *
- * The file holds one number of 64 bits, in the machine's order. It counts on in a file that is there, so that the sum of
- * several programs can be had. */
+ * The file holds one 64-bit number in the machine's byte order. An existing file is not reset, so that several programs
+ * can share one counter. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
-/* A null S3 for measuring what a client or a relay costs by itself: it reads each request body to its end,
- * throws it away without copying it, and answers as S3 would to Create, UploadPart, PutObject, Complete and Abort.
- * It checks no signature and keeps nothing: lists are empty, as if they lagged, and nothing is found again but the
- * object of one byte that a gateway tries a store out with. For correctness use a real server.
+/* A null S3 server, for measuring the cost of a client or a relay alone. It reads each request body to its end,
+ * discards the body without copying it, and answers Create, UploadPart, PutObject, Complete and Abort as S3 would. It
+ * checks no signature and stores nothing: lists are empty, as if they lagged, and the only object that can be found is
+ * the one-byte object with which a gateway tests a store. Use a real server to test correctness.
  *
- * At its end (SIGTERM) it prints how many requests there were of each kind.
+ * On SIGTERM it prints the number of requests of each kind.
  *
  *   cc -O2 -pthread -o null-s3 null-s3.c && ./null-s3 [ADDRESS [PORT]]      (127.0.0.1 6201)
  *

@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 
-/// Writes as much as it is to, and never more than the channel takes.
+/// Writes a given number of bytes, and never more than the channel accepts.
 private final class Source: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -22,7 +22,7 @@ private final class Source: ChannelInboundHandler {
     }
 
     private func write(_ context: ChannelHandlerContext) {
-        // What is written may change the channel's mind in the midst of it.
+        // A write may change the channel's writability and call this method again.
         guard !isWriting else { return }
         isWriting = true
         defer { isWriting = false }
@@ -33,9 +33,9 @@ private final class Source: ChannelInboundHandler {
     }
 }
 
-/// One thread for both ends, as the gateway and the agent have one each; 256 KiB are read at a time.
+/// Uses one thread for both ends, and reads 256 KiB at a time.
 ///
-/// - Returns: CPU seconds, the socket's included, once as much has arrived as does not count.
+/// - Returns: CPU seconds after the warm-up, including those of the socket.
 func measureOverSocket(_ sends: @escaping HandlerMaker, _ receives: @escaping HandlerMaker, byteCount: Int) throws
     -> Double
 {

@@ -6,12 +6,12 @@ import NIOSSL
 import NIOTLS
 import SecureChannel
 
-// What encrypting and decrypting costs in our TLS handler, or in swift-nio-ssl's on the same work: two ends with the
-// same kind of key, one sends, the other throws away; in memory, or over a socket of this machine.
+// Measures the cost of encryption and decryption in Sluice's TLS handler, or in swift-nio-ssl's for the same work. Both
+// ends use the same kind of key; one end sends and the other discards; in memory, or over a loopback socket.
 //
 //     sluice-tls-bench sluice|nio-ssl memory|socket MIB      prints CPU seconds
 
-/// Reads by itself, as a channel of a socket does, and counts.
+/// Reads continuously, like a socket's channel, and counts the bytes.
 final class Sink: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -50,9 +50,9 @@ private struct End {
         try channel.pipeline.syncOperations.addHandlers([handler, sink])
     }
 
-    /// Hands what it has sent to the other end.
+    /// Passes the bytes that it has sent to the other end.
     ///
-    /// - Returns: whether there was anything.
+    /// - Returns: whether there were any bytes.
     func pass(to other: End) throws -> Bool {
         var isAny = false
         while let bytes = try channel.readOutbound(as: ByteBuffer.self) {
@@ -65,7 +65,7 @@ private struct End {
 
 func endsHandshake(_ event: Any) -> Bool { event is TLSHandshakeCompleted || event as? TLSUserEvent != nil }
 
-/// Makes a connection's TLS handler.
+/// Makes the TLS handler of a connection.
 typealias HandlerMaker = @Sendable () throws -> any ChannelHandler
 
 private enum Kind: String {
@@ -108,14 +108,14 @@ func processorSeconds() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-/// What is sent at a time, and how much before it counts.
+/// Bytes in each write, and bytes that are sent before the measurement begins.
 let chunk = ByteBuffer(repeating: 0x5A, count: 256 << 10)
 let warmUpBytes = 16 << 20
 
 private func measure(_ kind: Kind, _ way: Way, byteCount: Int) throws -> Double {
     let directory = FileManager.default.temporaryDirectory.appending(path: "sluice-tls-bench-\(UUID())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: directory) }  // Nobody misses it.
+    defer { try? FileManager.default.removeItem(at: directory) }  // The system cleans up.
     let makers = try kind.makers(directory.path(percentEncoded: false))
     switch way {
     case .memory: return try measureInMemory(makers.sender, makers.receiver, byteCount: byteCount)

@@ -9,7 +9,7 @@ import FuzzTargets
     import Glibc
 #endif
 
-/// Hands inputs to one target: those that libFuzzer thinks of, where it was linked in (`make fuzz`), or files.
+/// Runs one target: with inputs from libFuzzer if it is linked in (`make fuzz`), or with files.
 @main
 enum FuzzProgram {
     private static let usage = """
@@ -19,7 +19,7 @@ enum FuzzProgram {
                sluice-fuzz fuzz TARGET FLAG...         runs libFuzzer with its own flags
         """
 
-    /// Does what the first word says.
+    /// Runs the command that the first argument names.
     static func main() throws {
         let words = CommandLine.arguments
         switch (words.count > 1 ? words[1] : "", words.count) {

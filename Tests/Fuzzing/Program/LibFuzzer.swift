@@ -9,8 +9,8 @@ import FuzzTargets
     import Glibc
 #endif
 
-/// libFuzzer's own main, where it was linked in. It is looked up by name, so that the program is built and checked
-/// with every other one, and needs libFuzzer only where it fuzzes.
+/// libFuzzer's main function, if it is linked in. The program looks the function up by name, so that the program can be
+/// built and checked without libFuzzer.
 enum LibFuzzer {
     private typealias Driver =
         @convention(c) (
@@ -18,14 +18,14 @@ enum LibFuzzer {
             @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
         ) -> Int32
 
-    /// Runs until the flags' limits or a finding.
+    /// Runs until a limit in the flags or until a finding.
     ///
     /// - Parameter words: the program's name, then libFuzzer's flags and folders.
-    /// - Returns: the exit status, or `nil` where libFuzzer was not linked in.
+    /// - Returns: the exit status, or `nil` if libFuzzer is not linked in.
     static func run(_ words: [String]) -> Int32? {
         guard let symbol = dlsym(nil, "LLVMFuzzerRunDriver") else { return nil }
         let driver = unsafeBitCast(symbol, to: Driver.self)
-        // They live as long as the process.
+        // The arguments live as long as the process.
         let arguments = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: words.count + 1)
         for (index, word) in words.enumerated() { arguments[index] = strdup(word) }
         arguments[words.count] = nil
@@ -37,10 +37,10 @@ enum LibFuzzer {
     }
 }
 
-/// libFuzzer's function has no room for a context.
+/// A global, because libFuzzer's callback has no context parameter.
 private let chosenTarget = CommandLine.arguments.count > 2 ? FuzzTarget.named(CommandLine.arguments[2]) : nil
 
-/// Ends the process as a crash where something does not hold, so that libFuzzer keeps the input.
+/// Aborts the process on a finding, so that libFuzzer keeps the input.
 private func runOne(_ input: [UInt8]) {
     do {
         try chosenTarget?.check(input)

@@ -2,8 +2,8 @@ import NIOCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// The frame decoder. The first byte says which end reads and whether a tighter maximum counts, the second how the
-    /// bytes are cut; the rest is what arrives.
+    /// The frame decoder. The first byte selects the receiving end and whether a lower maximum applies, the second
+    /// selects how the bytes are cut; the rest is the byte stream.
     package static let decoder = FuzzTarget(name: "decoder", inputBytesMax: 4_096) { input in
         guard input.count > 2 else { return }
         let receiver: Role = input[0] & 1 == 0 ? .gateway : .agent
@@ -23,7 +23,7 @@ extension FuzzTarget {
                 for (isAgent, isMeant) in [(false, stream.isForGateway), (true, stream.isForAgent)] where isMeant {
                     let name = "\(prefix)-\(fileName(stream.kind))-\(isAgent ? "agent" : "gateway")"
                     let head = [isAgent ? 1 : 0, UInt8(truncatingIfNeeded: seeds.count)] as [UInt8]
-                    // What is refused ends a connection: one is enough of each kind.
+                    // A refused frame ends the connection, so one of each kind is enough.
                     if prefix == "refused", seeds[name] != nil { continue }
                     let known = seeds[name] ?? head
                     if known.count + stream.bytes.count <= 4_096 { seeds[name] = known + stream.bytes }
@@ -34,12 +34,12 @@ extension FuzzTarget {
     }
 }
 
-/// One decoder and all that it gave.
+/// One decoder and its output.
 private struct DecoderRun {
     private var decoder: FrameDecoder
     private(set) var inbound: [Inbound] = []
     private(set) var error: WireError?
-    /// Payload bytes of the present PART DATA that have not come.
+    /// Payload bytes of the current PART DATA that have not arrived.
     private var payloadBytesLeft: Int?
 
     init(receiver: Role, bodyBytesMax: Int?) {
@@ -52,7 +52,7 @@ private struct DecoderRun {
         try drain()
     }
 
-    /// A few pieces, the first of them short, or the first bytes one by one: `seed` decides.
+    /// Feeds a few pieces, of which the first is short, or the first bytes one at a time; `seed` decides.
     mutating func feed(_ bytes: ByteBuffer, cutBy seed: UInt8) throws(FuzzFinding) {
         var rest = bytes
         var state = UInt32(seed)
@@ -60,7 +60,7 @@ private struct DecoderRun {
         while rest.readableBytes > 0, error == nil {
             state = state &* 1_664_525 &+ 1_013_904_223
             let random = Int(state >> 24)
-            // Few enough that a run costs microseconds, at places that the search can choose.
+            // A small number of pieces keeps a run at microseconds; the search can choose the cuts.
             let count =
                 switch pieces {
                 case ..<4: random % 9 + 1
@@ -91,7 +91,7 @@ private struct DecoderRun {
         try expect(decoder.bufferedBytes < heldMax, "\(decoder.bufferedBytes) bytes are held")
     }
 
-    /// Payload is joined: where it was cut is no matter.
+    /// Joins payload bytes, because the cuts between them do not matter.
     private mutating func note(_ next: Inbound) throws(FuzzFinding) {
         switch next {
         case .frame:
@@ -106,7 +106,7 @@ private struct DecoderRun {
             try expect((1...max(left, 1)).contains(piece.readableBytes), "a piece of \(piece.readableBytes) bytes")
             payloadBytesLeft = left - piece.readableBytes
             if case .dataBytes(var joined) = inbound.last {
-                // Taken out first, so that it is not copied for every piece.
+                // The buffer is removed first; otherwise each append would copy it.
                 inbound.removeLast()
                 joined.writeImmutableBuffer(piece)
                 return inbound.append(.dataBytes(joined))
@@ -118,12 +118,12 @@ private struct DecoderRun {
         inbound.append(next)
     }
 
-    /// What was decoded is written again as the bytes that it came from, but for extension fields, which version 1
+    /// Checks that encoding the decoded frames gives the original bytes, except for extension fields, which version 1
     /// skips.
     ///
     /// - Parameters:
-    ///   - stream: all that was fed.
-    ///   - bodyBytesMax: no body is longer, whatever its type allows.
+    ///   - stream: all bytes that were fed.
+    ///   - bodyBytesMax: the maximum length of a body of any type.
     func expectCanonical(_ stream: ByteBuffer, bodyBytesMax: Int) throws {
         var position = 0
         for next in inbound {
@@ -153,7 +153,7 @@ private struct DecoderRun {
         }
     }
 
-    /// Frames of unknown types in between leave no trace.
+    /// The position after all frames of unknown types, which the decoder skips.
     private func firstKnownFrame(_ stream: ByteBuffer, from start: Int) -> Int {
         var position = start
         while let type = stream.getInteger(at: position + 4, as: UInt8.self), FrameType(rawValue: type) == nil {
@@ -162,7 +162,7 @@ private struct DecoderRun {
         return position
     }
 
-    /// - Parameter offset: where to begin to compare: a length differs where extension fields were skipped.
+    /// - Parameter offset: where the comparison begins; the length differs if extension fields were skipped.
     private func expectSame(
         _ again: ByteBuffer, _ stream: ByteBuffer, at position: Int, from offset: Int
     ) throws(FuzzFinding) {

@@ -5,7 +5,8 @@ import TransferCoreSupport
 import WireProtocol
 
 extension FuzzTarget {
-    /// The device list. The first byte says whether the rest is a file's text, or a prefix to add a device with.
+    /// The device list. The first byte selects whether the rest is the text of a file, or a prefix with which to add a
+    /// device.
     package static let devices = FuzzTarget(name: "devices", inputBytesMax: 1_024) { input in
         let text = String(decoding: input.dropFirst(), as: UTF8.self)
         var list = DeviceList()
@@ -49,12 +50,12 @@ extension FuzzTarget {
 
 private let digest = ToyDigest.sha256([1])
 
-/// By bytes: two spellings of one text are two prefixes.
+/// Fields as bytes, because two Unicode spellings of one text are two prefixes.
 private func fields(_ list: DeviceList) -> [[UInt8]] {
     list.devices.flatMap { [Array($0.name.utf8), $0.fingerprint.bytes, Array($0.prefix.utf8)] }
 }
 
-/// A file edited on another system has the same devices.
+/// A list with CR LF line ends has the same devices.
 private func expectSameWithOtherLineEnds(_ text: String, _ list: DeviceList) throws(FuzzFinding) {
     guard !text.utf8.contains(UInt8(ascii: "\r")) else { return }
     let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

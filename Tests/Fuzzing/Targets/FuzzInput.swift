@@ -1,4 +1,5 @@
-/// Bytes as a sequence of choices. At their end everything that is asked for is zero, so that any bytes are a course.
+/// Reads bytes as a sequence of choices. After the last byte every value is zero, so any bytes are a valid sequence of
+/// events.
 struct FuzzInput {
     private(set) var rest: ArraySlice<UInt8>
 
@@ -17,7 +18,7 @@ struct FuzzInput {
         Int(byte()) % max(count, 1)
     }
 
-    /// A number of so many bytes, most significant first.
+    /// A big-endian number of `count` bytes.
     mutating func integer(bytes count: Int = 8) -> UInt64 {
         (0..<count).reduce(0) { value, _ in value << 8 | UInt64(byte()) }
     }

@@ -1,26 +1,26 @@
-/// One place where bytes from outside come in: runs the shipped code over any bytes and looks at what must hold.
+/// One entry point for untrusted bytes: runs the shipped code with any bytes and checks invariants.
 package struct FuzzTarget: Sendable {
-    /// Also the name of its folders of inputs.
+    /// The target's name, also used for its folders of inputs.
     package let name: String
-    /// Longer inputs find nothing that shorter ones do not, and take longer.
+    /// The maximum length of an input; longer inputs take more time and find nothing more.
     package let inputBytesMax: Int
-    /// Throws a `FuzzFinding` where something does not hold that must; traps where the code under test does.
+    /// Throws a `FuzzFinding` if an invariant fails; traps if the code under test traps.
     package let check: @Sendable (_ input: [UInt8]) throws -> Void
-    /// Where the search begins, by names of files: the golden vectors and hand-made courses, in the target's form.
+    /// The initial inputs by file name: the golden vectors and hand-made sequences in the target's format.
     package let seeds: @Sendable (Vectors) throws -> [String: [UInt8]]
 }
 
 extension FuzzTarget {
-    /// Every target, in the order in which they are run.
+    /// All targets, in the order in which they run.
     package static let all: [FuzzTarget] = [.decoder, .gateway, .token, .keys, .xml, .devices, .receipt, .journal]
 
-    /// The target of this name.
+    /// The target with this name.
     package static func named(_ name: String) -> FuzzTarget? {
         all.first { $0.name == name }
     }
 }
 
-/// Something that must hold and did not, for one input.
+/// An invariant that failed for one input.
 package struct FuzzFinding: Error, Equatable, CustomStringConvertible {
     package let description: String
 
@@ -29,7 +29,7 @@ package struct FuzzFinding: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// - Throws: a finding where the condition does not hold.
+/// - Throws: a finding if the condition is false.
 func expect(_ condition: Bool, _ description: @autoclosure () -> String) throws(FuzzFinding) {
     guard condition else { throw FuzzFinding(description()) }
 }

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// What an input's bytes stand for.
+// How the bytes of an input become events.
 
 extension GatewayCourse {
     /// The first byte of each event.
@@ -40,7 +40,7 @@ extension GatewayCourse {
             let listed = Self.devices.indices.filter { mask >> $0 & 1 == 0 }.map { Self.devices[$0] }
             machine.devicesChanged(listed, now: now)
         case .drain:
-            // Once an input has said so it is over soon: rarely, or nothing else is tried.
+            // Draining ends the input soon, so it must be rare; otherwise the search would reach nothing else.
             if input.byte() == 0xD0 { machine.drain(within: .seconds(5), now: now) }
         default:
             try frameEvent(kind)
@@ -50,14 +50,14 @@ extension GatewayCourse {
 
     private mutating func frameEvent(_ kind: Event) throws(FuzzFinding) {
         guard let id = connection() else { return }
-        // Payload comes before the next frame of its connection.
+        // The rest of a payload comes before the next frame of its connection.
         while chunks[id] != nil { try deliver(to: id, all: true) }
         guard living.contains(id) else { return }
         if kind == .hello { return receive(.hello(drawnHello()), 0, from: id) }
         if kind == .malformed { return machine.receivedMalformed(.badValue, message: "m", from: id, now: now) }
         if kind == .rawFrame { return try receiveRaw(from: id) }
         if kind == .ping { return receivePing(input.integer(), from: id) }
-        // The decoder lets no session into slot 0, and any beyond what WELCOME allows.
+        // The decoder rejects slot 0 for a session's frames, but accepts slots beyond the limit in WELCOME.
         let slot = UInt16(input.choice(8)) + 1
         switch kind {
         case .open: open(slot, from: id)
@@ -78,7 +78,7 @@ extension GatewayCourse {
         }
     }
 
-    /// PING, PROVE or REPORT, as the number says.
+    /// Delivers PING, PROVE or REPORT, as the number selects.
     private mutating func receivePing(_ nonce: UInt64, from id: ConnectionID) {
         switch nonce & 3 {
         case 1:
@@ -113,7 +113,7 @@ extension GatewayCourse {
         machine.receivedFrame(frame, slot: Slot(slot), from: id, now: now, wallMilliseconds: 0)
     }
 
-    /// Any frame that the decoder lets through.
+    /// Delivers any frame that the decoder accepts.
     private mutating func receiveRaw(from id: ConnectionID) throws(FuzzFinding) {
         let body = input.bytes(Int(input.byte()))
         guard body.count >= 4 else { return }
@@ -131,7 +131,7 @@ extension GatewayCourse {
     }
 
     mutating func note(_ open: SessionOpen) {
-        // What is to be refused for its metadata begins nothing.
+        // A session with invalid metadata will be refused, so it has no plan.
         guard let terms = try? open.terms, let plan = PartPlan(fileBytes: terms.size, partBytes: terms.partBytes)
         else { return }
         plans[open.session, default: []].append(plan)

@@ -1,5 +1,5 @@
 extension GatewayCourse {
-    /// Whole courses by hand: the search begins where an upload begins, resumes, completes and is dropped.
+    /// Hand-made sequences of events that open, resume, complete and drop uploads, as starting points of the search.
     static var seeds: [String: [UInt8]] {
         let greeting = bytes(.accept) + bytes(.hello, 0, 0)
         let opened = greeting + openParts + parts(1, 2, 3)
@@ -42,7 +42,7 @@ extension GatewayCourse {
         Array(repeating: Event.answerWell.rawValue, count: count)
     }
 
-    /// Parts of 2,500 bytes offered, sent and stored.
+    /// Offers, sends and stores parts of a file of 2,500 bytes.
     private static func parts(_ numbers: UInt8...) -> [UInt8] {
         numbers.flatMap { number in
             bytes(.offer, 0, 1, number - 1) + chunks(part: number - 1, counts: number == 3 ? [0, 6] : [0, 0, 0, 5])
@@ -50,7 +50,7 @@ extension GatewayCourse {
         }
     }
 
-    /// - Parameter counts: of bytes, by their places in the list of counts; each chunk follows the one before.
+    /// - Parameter counts: indexes into the list of chunk sizes; each chunk follows the one before.
     private static func chunks(part: UInt8, counts: [UInt8]) -> [UInt8] {
         zip([1, 3, 4, 5] as [UInt8], counts).flatMap { offset, count in
             bytes(.chunk, 0, 1, offset, count, part) + bytes(.payload, 0, 255) + bytes(.consume, 0, 64)

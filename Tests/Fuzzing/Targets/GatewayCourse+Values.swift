@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Values that mostly fit the course so far, so that an input gets deep, and sometimes do not.
+// Values that usually fit the earlier events, so that an input reaches deep states, and sometimes do not.
 
 extension GatewayCourse {
     mutating func drawnHello() -> Hello {
@@ -43,7 +43,7 @@ extension GatewayCourse {
         known[id]?[slot]?.plan ?? PartPlan(fileBytes: 2_500, partBytes: 1_000)
     }
 
-    /// Contents are told apart by part alone, unless the input wants another one.
+    /// The digest depends only on the part, unless the input selects a variant.
     private static func digest(_ part: PartNumber, variant: Int = 0) -> SHA256Digest {
         SHA256Digest(bytes: [UInt8](repeating: UInt8(truncatingIfNeeded: Int(part.value) + variant), count: 32))
             ?? ToyDigest.sha256([])
@@ -62,7 +62,7 @@ extension GatewayCourse {
             md5: choice & 0x18 == 0x10 ? ToyDigest.md5([1]) : nil)
     }
 
-    /// All parts of the slot's plan, as far as they are few.
+    /// All parts of the slot's plan, up to four.
     private func wholeList(_ slot: UInt16, _ id: ConnectionID, etag: String) -> [PartListEntry] {
         guard let plan = plan(slot, id) else { return [] }
         return (1...min(plan.partCount ?? 2, 4)).compactMap { value in
@@ -101,7 +101,7 @@ extension GatewayCourse {
     mutating func drawnToken() -> [UInt8] {
         let choice = input.byte()
         if choice & 0xC0 == 0xC0, let device = Self.devices.first {
-            // What an older gateway of the site may have sealed.
+            // A token that an older gateway of the site could have sealed.
             let token = SessionToken(
                 device: device.name, session: SessionID(high: 0, low: UInt64(choice & 7)),
                 terms: SessionTerms(
@@ -119,7 +119,7 @@ extension GatewayCourse {
 
     // MARK: The store
 
-    /// What a store in good order would say.
+    /// The answer of a faultless store.
     mutating func goodAnswer(_ request: StoreRequest) -> StoreAnswer {
         switch request {
         case .lookUpObject, .readObject: .object(nil)
@@ -132,7 +132,7 @@ extension GatewayCourse {
         }
     }
 
-    /// What a store, its faults or an attacker in its place might say, fitting the request or not.
+    /// Answers of a store, of a faulty store or of an attacker; they need not fit the request.
     mutating func drawnAnswer(_ request: StoreRequest) -> StoreAnswer {
         let choice = input.byte()
         let etag = ["e", "f", "", String(repeating: "x", count: 1_025)][Int(choice >> 6)]
@@ -179,7 +179,7 @@ extension GatewayCourse {
             session: session)
     }
 
-    /// In any order, with any number twice.
+    /// Entries in any order, also with duplicate numbers.
     private mutating func drawnEntries(etag: String) -> [PartListEntry] {
         (0..<input.choice(5)).compactMap { _ in
             let choice = input.byte()

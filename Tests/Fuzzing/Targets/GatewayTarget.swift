@@ -5,8 +5,8 @@ import TransferCoreSupport
 import WireProtocol
 
 extension FuzzTarget {
-    /// The gateway's machine. Each event is one byte and what it needs: frames of several connections and devices,
-    /// their data, the store's answers in any order, time, and the end of connections.
+    /// The gateway's machine. Each event is one byte followed by its parameters: frames of several connections and
+    /// devices, their data, store answers in any order, time, and lost connections.
     package static let gateway = FuzzTarget(name: "gateway", inputBytesMax: 1_024) { input in
         var course = GatewayCourse(input)
         while !course.input.isAtEnd { try course.step() }
@@ -16,13 +16,13 @@ extension FuzzTarget {
     }
 }
 
-/// A gateway's machine, the events that an input stands for, and what must hold after each.
+/// A gateway's machine, the events of an input, and the invariants after each event.
 struct GatewayCourse {
     static let devices = [("a", "site/a/"), ("b", "site/b/")].map { name, prefix in
         AuthorisedDevice(name: name, fingerprint: ToyDigest.sha256(name.utf8), prefix: prefix)
     }
 
-    /// A session in a slot, as the peer would know it.
+    /// A session in a slot, as the peer knows it.
     struct Known {
         var plan: PartPlan
     }
@@ -38,7 +38,7 @@ struct GatewayCourse {
         var size: UInt64
         var appended: UInt64 = 0
         var consumed: UInt64 = 0
-        /// Who has sent bytes of it.
+        /// The device that has sent bytes of the flow.
         var device: String?
     }
 
@@ -53,13 +53,13 @@ struct GatewayCourse {
     var known: [ConnectionID: [UInt16: Known]] = [:]
     var chunks: [ConnectionID: Chunk] = [:]
     var flows: [FlowID: Flow] = [:]
-    /// Requests to the store that were not answered, in order.
+    /// Unanswered requests to the store, in order.
     var requests: [(id: StoreRequestID, request: StoreRequest)] = []
     private var lastRequest = StoreRequestID(0)
     var tokens: [[UInt8]] = []
-    /// What each session may be, by all that was said of it.
+    /// All plans that frames or tokens have named for each session.
     var plans: [SessionID: [PartPlan]] = [:]
-    /// The last event, for a finding.
+    /// The last event, for the message of a finding.
     var event = ""
 
     init(_ bytes: [UInt8]) {
@@ -71,15 +71,15 @@ struct GatewayCourse {
         limits.sessionsPerDeviceMax = 5
         limits.slotsMax = 6
         limits.partsPerSessionMax = 4
-        // By the length, so that no event of an input changes its meaning: a store that checks conditions, or none.
+        // The input's length decides whether the store checks conditions, so that no event changes its meaning.
         limits.conditions = bytes.count.isMultiple(of: 2) ? .all : .none
         machine = Gateway(limits: limits, cryptography: ToyCryptography(), software: "g")
         machine.devicesChanged(Self.devices, now: now)
     }
 
-    // MARK: What must hold
+    // MARK: Invariants
 
-    /// Does what the machine asks for, as its shell would, and compares.
+    /// Performs the machine's actions as its shell would, and checks the invariants.
     mutating func perform() throws(FuzzFinding) {
         for action in machine.takeActions() { try perform(action) }
         let held = flows.values.reduce(0) { $0 + $1.appended - $1.consumed }
@@ -117,7 +117,7 @@ struct GatewayCourse {
         case .dropFlow(let id):
             try hold(flows.removeValue(forKey: id) != nil, "a flow is dropped that is not there")
         case .enrol:
-            // Nobody answers: the connection ends by its deadline.
+            // The enrolment stays unanswered, and the connection ends by its deadline.
             break
         case .note(.welcomed(let id, let device, _)):
             try hold(living.contains(id), "a connection is welcomed that has ended")
@@ -127,7 +127,7 @@ struct GatewayCourse {
         }
     }
 
-    /// A token says nothing of another device's session.
+    /// Checks that a token does not belong to another device's session.
     private mutating func noteToken(in frame: Frame, for id: ConnectionID) throws(FuzzFinding) {
         let sealed: [UInt8]
         switch frame {
@@ -145,7 +145,7 @@ struct GatewayCourse {
             "a token of \(token.device)'s \(token.terms.key) goes to \(deviceNames[id] ?? "nobody")")
     }
 
-    /// What is asked of the store stays under the prefix of whoever sent it.
+    /// Checks that every request stays under the prefix of the device that caused it.
     private func noteKey(of request: StoreRequest) throws(FuzzFinding) {
         let key: String
         var flow: FlowID?
@@ -181,7 +181,8 @@ struct GatewayCourse {
         guard condition else { throw FuzzFinding("\(event): \(description())") }
     }
 
-    /// Everybody goes, the store answers, time passes: nothing is kept but what is meant to be.
+    /// Closes all connections, answers the store requests and advances the clock; then nothing may remain but what the
+    /// gateway keeps on purpose.
     mutating func comeToRest() throws(FuzzFinding) {
         event = "rest"
         for id in living {

@@ -9,8 +9,8 @@ import TransferCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// The agent's journal as a damaged disk, or somebody else's program, may leave it. The first byte says whether
-    /// bytes of the file are changed, or values and tables.
+    /// The agent's journal, damaged by a disk or by another program. The first byte selects whether the file's bytes
+    /// change, or values and tables.
     package static let journal = FuzzTarget(name: "journal", inputBytesMax: 256) { input in
         var input = FuzzInput(input)
         let journal = try DamagedJournal()
@@ -31,7 +31,7 @@ extension FuzzTarget {
         for statement in stride(from: 0, to: DamagedJournal.statements.count, by: 2) {
             seeds["statement-\(statement)"] = [1, UInt8(statement), UInt8(statement % 6)]
         }
-        // Without its constraints a table takes nothing at all for a value too.
+        // A copy of a table has no constraints, so it also accepts NULL.
         let copied = DamagedJournal.statements.firstIndex { $0.hasPrefix("CREATE TABLE u ") } ?? 0
         let session = DamagedJournal.statements.firstIndex { $0.hasPrefix("UPDATE uploads SET session") } ?? 0
         seeds["null"] = [1, UInt8(copied), 0, UInt8(session), 6]
@@ -39,7 +39,7 @@ extension FuzzTarget {
     }
 }
 
-/// A home with a journal in it that is no longer what the agent wrote.
+/// A home with a damaged journal.
 private struct DamagedJournal {
     private static let key = "file"
     private static let subject = Journal.Subject(path: "/data/file", key: key, policy: .verify)
@@ -64,7 +64,7 @@ private struct DamagedJournal {
             "changed_seconds", "changed_nanoseconds",
         ],
     ]
-    /// What an input can do to the tables; where there is a question mark, with a value.
+    /// The statements that an input can select; a question mark stands for a value.
     static let statements: [String] =
         columns.sorted { $0.key < $1.key }.flatMap { table, columns in
             columns.map { "UPDATE \(table) SET \($0) = ?" }
@@ -78,7 +78,7 @@ private struct DamagedJournal {
             "DROP TABLE uploads", "CREATE TABLE other (x)", "ALTER TABLE parts DROP COLUMN etag",
         ]
 
-    /// The file as the agent wrote it, made once.
+    /// The undamaged file, made once.
     static let whole = Result { try makeWhole() }
 
     private let home: AgentHome
@@ -91,7 +91,7 @@ private struct DamagedJournal {
     }
 
     func remove() {
-        // What is left is in the temporary folder, where it may be left.
+        // A directory that cannot be removed may stay in the temporary folder.
         try? FileManager.default.removeItem(atPath: home.path)
     }
 
@@ -99,7 +99,7 @@ private struct DamagedJournal {
         try Data(bytes).write(to: URL(filePath: home.journalPath))
     }
 
-    /// Changes of single bytes, and the file cut short.
+    /// Changes single bytes, and truncates the file.
     func damaged(by input: inout FuzzInput) throws -> [UInt8] {
         var bytes = try Self.whole.get()
         while !input.isAtEnd {
@@ -114,7 +114,7 @@ private struct DamagedJournal {
         return bytes
     }
 
-    /// One statement of another program.
+    /// Runs one statement of another program.
     func change(by input: inout FuzzInput) throws {
         let queue = try DatabaseQueue(path: home.journalPath)
         let statement = Self.statements[input.choice(Self.statements.count)]
@@ -129,12 +129,12 @@ private struct DamagedJournal {
                 try database.execute(sql: statement, arguments: arguments)
             }
         } catch is DatabaseError {
-            // SQLite's own rules forbid it: a table that was dropped before, or two of one key.
+            // SQLite rejects the statement: the table was dropped before, or a key would occur twice.
         }
         try queue.close()
     }
 
-    /// The agent either goes on, with what it can read or with an empty journal, or says what is wrong.
+    /// Checks that the agent continues with the readable rows or with an empty journal, or reports the fault.
     func expectUsable() throws {
         let journal: Journal
         do {
@@ -145,12 +145,12 @@ private struct DamagedJournal {
         do {
             try use(journal)
         } catch let error as DatabaseError {
-            // A page that SQLite's quick check does not look into, told as what it is.
+            // SQLite's quick check does not read every page; the error describes the fault.
             try expect(!error.description.isEmpty, "an error without a sentence")
         }
     }
 
-    /// All that a run of the agent asks of its journal.
+    /// Uses every operation that a run of the agent needs.
     private func use(_ journal: Journal) throws {
         for (row, storedBytes) in try journal.unfinished() {
             _ = try journal.upload(row.id)
@@ -174,13 +174,13 @@ private struct DamagedJournal {
         try expect(try journal.upload(UploadID(9))?.saved.parts.count == 2, "what was written is not there")
     }
 
-    /// Its signature is no one's: the journal does not look at it.
+    /// An invalid signature is enough, because the journal does not verify signatures.
     private static let signed: StoredReceipt? = SHA256Digest(bytes: [UInt8](repeating: 5, count: 32)).map { digest in
         let statement = ReceiptStatement(
             storeIdentity: digest, siteKey: digest, device: "camera-7", key: key,
             session: SessionID(high: 3, low: 4), size: 5, partBytes: 5, evidence: .root(digest), etag: "e",
             version: "", timeMilliseconds: 1)
-        // It has no field that has no form; the test of the whole file would show it.
+        // Every field has a valid form; the test of the undamaged file would reveal an error.
         let bytes = (try? statement.encoded()) ?? []
         return StoredReceipt(statement: bytes, signature: [1], publicKey: [2], certificates: [[3], [4]])
     }
@@ -218,7 +218,7 @@ private struct DamagedJournal {
             try journal.apply(writes(id: 7), nowMilliseconds: 1) { _ in subject }
             try journal.keep([signed].compactMap { $0 })
         }
-        // Closed, it has taken in what was beside it.
+        // Closing the database merges its write-ahead log into the file.
         return Array(try Data(contentsOf: URL(filePath: made.home.journalPath)))
     }
 }

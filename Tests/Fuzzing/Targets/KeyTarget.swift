@@ -3,7 +3,7 @@ import TransferCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// Which keys a device may write. The first byte says how long the prefix is; the key follows it.
+    /// Which keys a device may write. The first byte is the length of the prefix; the key follows it.
     package static let keys = FuzzTarget(name: "keys", inputBytesMax: 1_400) { input in
         var input = FuzzInput(input)
         let prefix = String(decoding: input.bytes(Int(input.byte())), as: UTF8.self)
@@ -19,7 +19,7 @@ extension FuzzTarget {
         try expect(whole.utf8.elementsEqual(Array(prefix.utf8) + Array(key.utf8)), "the key was changed")
         try expect((1...KeyRule.keyBytesMax).contains(whole.utf8.count), "\(whole.utf8.count) bytes")
         try expectStays(under: prefix, whole)
-        // Whoever reads the key as a URL, once, sees the same path.
+        // A reader that decodes the key once as a URL must see a path under the prefix too.
         try expectStays(under: decoded(prefix), decoded(whole))
         try expect(!decoded(whole).utf8.starts(with: KeyRule.reservedPrefix.utf8), "it is the gateway's own")
         try expect(whole.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\\") }, "a stray byte")
@@ -40,7 +40,7 @@ extension FuzzTarget {
     }
 }
 
-/// A prefix is a key with a slash behind it: by bytes, whatever the texts look like.
+/// A valid prefix is a valid key followed by a slash, compared as bytes.
 private func expectPrefixIsAKey(_ prefix: String) throws(FuzzFinding) {
     guard !prefix.isEmpty else { return }
     var isKey = false
@@ -49,7 +49,7 @@ private func expectPrefixIsAKey(_ prefix: String) throws(FuzzFinding) {
             _ = try KeyRule.wholeKey(prefix: "", key: key)
             isKey = true
         } catch {
-            // It is no key, and so must be no prefix.
+            // An invalid key must not be a valid prefix.
         }
     }
     try expect(isKey == KeyRule.isPrefix(prefix), "a prefix is judged otherwise than its key")
@@ -67,7 +67,7 @@ private func expectStays(under prefix: String, _ path: String) throws(FuzzFindin
     try expect(folders.starts(with: top) && folders.count > top.count, "it leaves the prefix")
 }
 
-/// The text with its percent-encoded separators as they are.
+/// Decodes the percent-encoded separators of the text once.
 private func decoded(_ text: String) -> String {
     var result = text
     for (encoded, plain) in [("%2f", "/"), ("%2F", "/"), ("%5c", "/"), ("%5C", "/"), ("%2e", "."), ("%2E", ".")] {

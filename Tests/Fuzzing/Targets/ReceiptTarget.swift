@@ -4,8 +4,8 @@ import TransferCommon
 import WireProtocol
 
 extension FuzzTarget {
-    /// What a receipt is read from. The first byte says whether the rest is a file of receipts, a statement, or a
-    /// public key with a signature behind it.
+    /// The input formats of receipts. The first byte selects whether the rest is a file of receipts, a statement, or a
+    /// public key followed by a signature.
     package static let receipt = FuzzTarget(name: "receipt", inputBytesMax: 4_096) { input in
         var input = FuzzInput(input)
         switch input.byte() % 3 {
@@ -23,7 +23,7 @@ extension FuzzTarget {
     }
 }
 
-/// What is read can be written and read again, and nothing of it does harm when it is verified and shown.
+/// Whatever the reader accepts can be written and read again, verified and printed.
 private func expectFileIsReadOrRefused(_ bytes: [UInt8]) throws {
     let receipts: [StoredReceipt]
     do throws(ReceiptFileError) {
@@ -53,7 +53,7 @@ private func expectOneStatement(_ bytes: [UInt8]) throws {
     try expectOneStatement(bytes, statement)
 }
 
-/// A statement that is understood has no second form, and its text cannot move a cursor.
+/// A valid statement has exactly one encoding, and its text contains no terminal controls.
 private func expectOneStatement(_ bytes: [UInt8], _ statement: ReceiptStatement) throws {
     try expect(try statement.encoded() == bytes, "two forms of one statement")
     for line in statement.details + [statement.line] {
@@ -61,12 +61,13 @@ private func expectOneStatement(_ bytes: [UInt8], _ statement: ReceiptStatement)
     }
 }
 
-/// The second byte says how long the key is; the signature follows it.
+/// The second byte is the length of the key; the signature follows it.
 private func expectKeyIsReadOrRefused(_ input: inout FuzzInput) throws {
     let bytes = input.bytes(Int(input.byte()))
     do {
         let key = try PublicKey(subjectPublicKeyInfo: bytes)
-        // Of a key of small order any text is signed: whoever trusts a key has seen to it that it is none.
+        // With a key of small order a signature can match any text. Users must not trust such a key, so this is no
+        // finding.
         _ = try key.isSignature(Array(input.rest), of: Array("any text".utf8))
     } catch let error as PublicKeyError {
         try expect(!error.description.isEmpty, "a refusal without a reason")

@@ -5,8 +5,8 @@ import TransferCore
 import WireProtocol
 
 extension FuzzTarget {
-    /// The token opener. The first byte says whether the rest is a sealed token, changes to a real one, or a plain
-    /// text.
+    /// Opening of tokens. The first byte selects whether the rest is a sealed token, changes to a real token, or a
+    /// plain text.
     package static let token = FuzzTarget(name: "token", inputBytesMax: 4_200) { input in
         var input = FuzzInput(input)
         switch input.byte() & 3 {
@@ -26,9 +26,9 @@ extension FuzzTarget {
     }
 }
 
-/// A key ring and one token that it sealed.
+/// A key ring and a token that it sealed.
 private struct TokenSite {
-    /// Made once: nothing of it depends on an input.
+    /// Made once, because it does not depend on the input.
     static let shared = TokenSite()
 
     static let context = Array("sluice session token".utf8)
@@ -67,17 +67,17 @@ private struct TokenSite {
     }
 }
 
-/// The golden token (Protocol/vectors/token.txt) is sealed with this very key: nothing else may open but it.
+/// The golden token (Protocol/vectors/token.txt) is sealed with this key. No other input may open.
 private func expectUnopened(_ sealed: [UInt8]) throws {
     guard case .opened(let plain) = try TokenSite.shared.open(sealed) else { return }
-    // Sealed anew with the nonce that it carries, it must be the same bytes: then it is no forgery but the token.
+    // If sealing with the token's own nonce gives the same bytes, the token is real and not forged.
     guard let ring = TokenSite.shared.ring else { return }
     let again = try ring.seal(plain, context: TokenSite.context, nonce: Array(sealed[5..<17]))
     try expect(again == sealed, "a forged token was opened")
     try expect(SessionToken(encoded: plain) != nil, "a token was opened that nobody sealed")
 }
 
-/// One to four changes: a byte replaced, or everything from a place on left out.
+/// One to four changes: each replaces a byte or truncates the token.
 private func changed(_ token: [UInt8], by input: inout FuzzInput) -> [UInt8] {
     var changed = token
     repeat {
@@ -92,7 +92,7 @@ private func changed(_ token: [UInt8], by input: inout FuzzInput) -> [UInt8] {
     return changed
 }
 
-/// Any plain text comes back from its own token, and from no other.
+/// Any plain text is recovered from its own token, and a changed token does not open.
 private func expectOpensOnlyWhole(_ input: inout FuzzInput) throws {
     let (place, value) = (Int(input.integer(bytes: 2)), input.byte())
     let plain = Array(input.rest)
@@ -103,10 +103,10 @@ private func expectOpensOnlyWhole(_ input: inout FuzzInput) throws {
     if case .opened = try TokenSite.shared.open(sealed) { throw FuzzFinding("a changed token was opened") }
 }
 
-/// A plain text that is understood has no second form.
+/// A valid plain text has exactly one encoding.
 private func expectOneForm(_ plain: [UInt8]) throws(FuzzFinding) {
     guard let token = SessionToken(encoded: plain), let again = token.encoded else { return }
-    // The form of before is read, and not written any more.
+    // Format 1 is read but not written any more.
     if plain.first == 1 {
         try expect(SessionToken(encoded: again) == token, "a token of format 1 changes when it is written again")
     } else {

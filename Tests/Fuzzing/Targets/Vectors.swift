@@ -5,7 +5,7 @@ import TransferCommon
 package struct Vectors: Sendable {
     /// Bytes for one end, from frames.txt, tolerated.txt or malformed.txt.
     struct Stream: Sendable {
-        /// The frame's type, or the code with which it is refused.
+        /// The frame's type, or the code with which the frame is refused.
         var kind: String
         var isForAgent: Bool
         var isForGateway: Bool
@@ -21,13 +21,13 @@ package struct Vectors: Sendable {
     let receiptFile: [UInt8]
 
     /// - Parameter folder: the repository's Protocol/vectors.
-    /// - Throws: where a file is not there, or not what §14 says.
+    /// - Throws: if a file is missing or differs from the format in §14.
     package init(folder: URL) throws {
         accepted = try ["frames.txt", "tolerated.txt"].flatMap { file in
             try Self.rows(folder, file).map { try Self.stream($0, kind: String($0[0].prefix { $0 != ":" })) }
         }
         refused = try Self.rows(folder, "malformed.txt").map { try Self.stream($0, kind: $0[3]) }
-        // Only the fields of metadata occur more than once. No target looks them up.
+        // Only the fields of metadata occur more than once, and no target looks them up.
         token = Dictionary(
             try Self.rows(folder, "token.txt").map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })
         receipt = Dictionary(
@@ -48,7 +48,7 @@ package struct Vectors: Sendable {
     }
 }
 
-/// A file name of a text: small letters, digits and hyphens.
+/// Turns a text into a file name of lower-case letters, digits and hyphens.
 func fileName(_ text: String) -> String {
     String(text.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "-" })
 }

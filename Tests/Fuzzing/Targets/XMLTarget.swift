@@ -4,8 +4,8 @@ import TransferCommon
 import WireProtocol
 
 extension FuzzTarget {
-    /// What a store answers. The first byte says whether the rest is a document, a text to put into one, or a key as
-    /// `encoding-type=url` writes it.
+    /// A store's answers. The first byte selects whether the rest is a document, a text to put into a document, or a
+    /// key in the encoding of `encoding-type=url`.
     package static let xml = FuzzTarget(name: "xml", inputBytesMax: 4_096) { input in
         let bytes = Array(input.dropFirst())
         switch (input.first ?? 0) & 3 {
@@ -40,7 +40,7 @@ extension FuzzTarget {
     }
 }
 
-/// The same bytes are read the same way, and as one kind of document at most.
+/// Decoding is deterministic, and a document is of at most one kind.
 private func expectOneReading(_ bytes: [UInt8]) throws(FuzzFinding) {
     func readings() -> [String] {
         let kinds: [(any S3Document)?] = [
@@ -57,7 +57,7 @@ private func expectOneReading(_ bytes: [UInt8]) throws(FuzzFinding) {
     try expect(readings() == first, "read twice, it says something else")
 }
 
-/// What is escaped comes back as it was, where XML can say it at all.
+/// Escaping and decoding a text returns the text, if XML can represent it.
 private func expectComesBack(_ text: String) throws(FuzzFinding) {
     let isLegal = text.unicodeScalars.allSatisfy { scalar in
         switch scalar.value {
@@ -65,7 +65,7 @@ private func expectComesBack(_ text: String) throws(FuzzFinding) {
         default: false
         }
     }
-    // What surrounds a text may be how a document is laid out.
+    // Leading and trailing white space may belong to the layout of a document.
     guard isLegal, let first = text.unicodeScalars.first, let last = text.unicodeScalars.last,
         !first.properties.isWhitespace, !last.properties.isWhitespace
     else { return }
@@ -74,9 +74,9 @@ private func expectComesBack(_ text: String) throws(FuzzFinding) {
     try expect(failure?.code.map { $0.utf8.elementsEqual(text.utf8) } == true, "a text does not come back")
 }
 
-/// A key comes back from its percent-encoded form.
+/// Decoding a percent-encoded key returns the key.
 private func expectDecodes(_ text: String) throws(FuzzFinding) {
-    // Any text at all must not trap.
+    // Decoding must not trap for any text.
     let decoded = S3Documents.decoded(text)
     try expect((decoded?.utf8.count ?? 0) <= text.utf8.count, "a key grows when it is decoded")
     let encoded = text.utf8.map { "%" + hexadecimal(CollectionOfOne($0)) }.joined()

@@ -4,13 +4,13 @@ import RepositoryFiles
 import SeededRandom
 import Testing
 
-/// What the fuzzer has been given and what it has found, through the shipped code once more. `make fuzz` goes on.
+/// Runs the shipped code with the fuzzer's corpus and its past findings. `make fuzz` searches for new findings.
 @Suite(.timeLimit(.minutes(10)))
 struct CorpusTests {
     private static let folder = RepositoryFiles.url(of: "Tests/Fuzzing")
     private static let vectors = RepositoryFiles.url(of: "Protocol/vectors")
 
-    /// The inputs of a target in one of the two folders, by name; none where there is no such folder.
+    /// A target's inputs in one of the two folders, by name; empty if the folder does not exist.
     private static func inputs(_ kind: String, _ target: String) throws -> [(name: String, bytes: [UInt8])] {
         let folder = folder.appending(path: "\(kind)/\(target)")
         guard FileManager.default.fileExists(atPath: folder.path(percentEncoded: false)) else { return [] }
@@ -42,7 +42,7 @@ struct CorpusTests {
         let target = try #require(FuzzTarget.named(name))
         let inputs = try (Self.inputs("Corpus", name) + Self.inputs("Findings", name)).map(\.bytes)
         var generator = SeededGenerator(seed: seed)
-        // A journal is a file on the disk, and takes a thousand times as long as the others.
+        // Each journal run writes a file, and takes a thousand times as long as a run of another target.
         for execution in 0..<(name == FuzzTarget.journal.name ? 50 : 5_000) {
             let input = mutated(inputs, using: &generator)
             do {
@@ -54,7 +54,7 @@ struct CorpusTests {
         }
     }
 
-    /// The files that begin with `seed-` are made, not kept by hand: `make fuzz-seeds` makes them again.
+    /// Files that begin with `seed-` are generated: `make fuzz-seeds` writes them again.
     @Test(arguments: FuzzTarget.all.map(\.name))
     func theSeedsAreWhatTheVectorsGive(name: String) throws {
         let target = try #require(FuzzTarget.named(name))
@@ -67,7 +67,7 @@ struct CorpusTests {
         }
     }
 
-    /// It is cloned with the sources, and must not outgrow them.
+    /// The corpus is part of every clone, so its size is limited.
     @Test func theCorpusStaysSmall() throws {
         let inputs = try FuzzTarget.all.flatMap { target in
             try Self.inputs("Corpus", target.name) + Self.inputs("Findings", target.name)

@@ -1,13 +1,13 @@
 import Glibc
 import Simulator
 
-/// Prints a last text and ends the process with a status that is not 0.
+/// Prints a last text, and exits with this status if it is not 0.
 func finish(_ text: String, status: Int32) {
     print(text)
     if status != 0 { exit(status) }
 }
 
-/// Runs seeds one after another, tells those that fail, and prints figures of all.
+/// Runs seeds one after another, prints each seed that fails, and prints statistics of all seeds.
 func runMany(from: UInt64, count: UInt64, _ canary: Canary?) {
     var report = Report()
     let clock = ContinuousClock()
@@ -31,7 +31,7 @@ func runMany(from: UInt64, count: UInt64, _ canary: Canary?) {
     finish("violations: \(report.failures.count)", status: report.failures.isEmpty ? 0 : 1)
 }
 
-/// Runs one seed and prints what its world is, what happened and what was wrong.
+/// Runs one seed and prints its scenario, its outcome and its violations.
 func replay(_ seed: UInt64, _ canary: Canary?, traces: Bool, shrinks: Bool) {
     var scenario = Scenario.drawn(seed: seed, canary: canary)
     if shrinks { scenario = Shrinker.shrunk(scenario) }
@@ -48,7 +48,7 @@ func replay(_ seed: UInt64, _ canary: Canary?, traces: Bool, shrinks: Bool) {
     finish("trace hash \(hash), \(simulation.steps) steps", status: simulation.violations.isEmpty ? 0 : 1)
 }
 
-/// Crashes one and the same upload after each operation, and then after each pair of operations.
+/// Runs one upload with a crash after each operation, and then with a crash after each pair of operations.
 func crashEverywhere() {
     var failures = 0
     for size in [0, 90, 500] {

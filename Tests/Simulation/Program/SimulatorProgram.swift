@@ -1,6 +1,6 @@
 import Simulator
 
-/// Runs seeds and says what came of them; exit status 1 where one failed.
+/// Runs seeds and prints the results; exits with status 1 if a seed failed.
 @main
 enum SimulatorProgram {
     static let usage = """
@@ -10,7 +10,7 @@ enum SimulatorProgram {
         canaries: \(Canary.allCases.map(\.rawValue).joined(separator: ", "))
         """
 
-    /// Reads the flags and does what they ask for.
+    /// Reads the flags and runs the mode that they select.
     static func main() {
         var (seeds, from, one): (UInt64, UInt64, UInt64?) = (1_000, 1, nil)
         var (traces, shrinks): (Bool, Bool) = (false, false)

@@ -1,11 +1,11 @@
 import TransferCoreSupport
 import WireProtocol
 
-/// What the agent may send of each part (specification §7.2), by the frames that it was sent: its data is held to
-/// this, however it cuts and orders it.
+/// What the agent may send of each part (specification §7.2), by the frames that it received. The agent may cut and
+/// order its data as it likes within these limits.
 struct AgentCredit {
     private struct Part {
-        /// `nil` while the part is not decided.
+        /// `nil` while the part is undecided.
         var limit: UInt64?
         var undecidedBytes: UInt64 = 0
     }
@@ -13,7 +13,7 @@ struct AgentCredit {
     private var initialBytes: [Int: UInt64] = [:]
     private var parts: [PartPlace: Part] = [:]
 
-    /// Takes note of a frame of the gateway.
+    /// Records a frame of the gateway.
     mutating func note(_ frame: Frame, at slot: SlotPlace) {
         switch frame {
         case .welcome(let welcome): initialBytes[slot.connection] = UInt64(welcome.initialCreditBytes)
@@ -40,14 +40,14 @@ struct AgentCredit {
         }
     }
 
-    /// The agent offers a part: it is not decided.
+    /// Records an offer: the part is undecided.
     mutating func offer(_ place: PartPlace) { parts[place] = Part() }
 
-    /// The agent sends bytes of a part.
+    /// Records that the agent sends bytes of a part.
     ///
-    /// - Returns: what is wrong with them.
+    /// - Returns: the violation, if there is one.
     mutating func send(_ range: Range<UInt64>, of place: PartPlace) -> String? {
-        guard let part = parts[place] else { return nil }  // It has come to nothing, and the gateway discards its data.
+        guard let part = parts[place] else { return nil }  // The part has failed, and the gateway discards its data.
         if let limit = part.limit {
             guard range.upperBound > limit else { return nil }
             return "the agent sent bytes of part \(place.part) below \(range.upperBound), beyond its limit \(limit)"

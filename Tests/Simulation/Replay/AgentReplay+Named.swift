@@ -2,11 +2,11 @@ import TransferCommon
 import TransferCoreSupport
 import WireProtocol
 
-// Parts that the gateway names as partials or candidates (specification §8.1): an agent goes on with them without an
-// offer, or offers them all the same.
+// Parts that the gateway names as partials or candidates (specification §8.1): the agent may continue them without an
+// offer, or offer them.
 
 extension AgentReplay {
-    /// Takes note of the parts that the gateway names.
+    /// Records the parts that the gateway names.
     func note(_ frame: Frame, at place: SlotPlace) {
         let partials: [PartialPart] =
             switch frame {
@@ -25,9 +25,10 @@ extension AgentReplay {
         }
     }
 
-    /// Answers an offer that no line has, of a part that the gateway has named: an agent may offer it all the same.
+    /// Answers the agent's offer of a named part if no line contains that offer: the agent is free to offer such a
+    /// part.
     ///
-    /// - Returns: whether there was one.
+    /// - Returns: whether there was such an offer.
     func answerOfferOfNamedPart() throws -> Bool {
         for (place, naming) in named {
             guard let wire = wires[place.slot.connection], let index = sent.firstIndex(where: { isAbout(place, $0) }),

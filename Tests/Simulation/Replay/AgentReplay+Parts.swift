@@ -15,17 +15,17 @@ struct SlotPlace: Hashable {
     var slot: Slot
 }
 
-/// A part as it was offered on a connection.
+/// A part that was offered on a connection.
 struct OfferPlace: Hashable {
     var connection: Int
     var part: PartNumber
 }
 
-/// Lines about parts that stand together: those about one part keep their order, others may change places.
+/// Adjacent lines about parts. Lines about one part keep their order; lines about different parts may be reordered.
 struct PartLines {
     struct Queue {
         let place: PartPlace
-        /// With the place of each in the conversation.
+        /// Each line with its index in the conversation.
         var lines: [(index: Int, line: Conversation.FrameLine)]
     }
 
@@ -39,14 +39,14 @@ struct PartLines {
         }
     }
 
-    /// What is left of a slot that was closed says nothing any more.
+    /// Drops the remaining lines of a closed slot.
     mutating func remove(_ slot: SlotPlace) {
         queues.removeAll { $0.place.slot == slot }
     }
 }
 
 extension Conversation.FrameLine {
-    /// The part that the line is about, and where; `nil` for a line about a session or a connection.
+    /// The slot and the part of a line; `nil` for a line about a session or a connection.
     func place() throws -> PartPlace? {
         switch try content() {
         case .frame(let slot, let frame):
@@ -58,9 +58,9 @@ extension Conversation.FrameLine {
 }
 
 extension AgentReplay {
-    /// Takes the lines as far as it goes.
+    /// Takes lines until none of the remaining lines can be taken yet.
     ///
-    /// - Parameter mayWait: the next line is an answer that the agent may wait for before it sends what is left.
+    /// - Parameter mayWait: whether the next line is an answer for which the agent may wait before it sends the rest.
     func take(_ bag: inout PartLines, mayWait: Bool) throws {
         settle()
         while true {
@@ -112,9 +112,9 @@ extension AgentReplay {
         return true
     }
 
-    /// Lets time pass in which nothing begins and nothing that was deferred is offered again.
+    /// Advances the clock, and checks that the agent begins nothing and offers no deferred part meanwhile.
     func pause(_ duration: Duration) throws {
-        // What has to wait for as long as the pause may be sent at its very end.
+        // A retry that must wait for exactly this pause may come at the very end of the pause.
         let end = min(duration, .milliseconds(5))
         schedule.run(for: duration - end)
         let early = sent.first { sent in
@@ -127,7 +127,7 @@ extension AgentReplay {
         schedule.run(for: end)
     }
 
-    /// Looks at what the agent has sent of a part when the gateway says something of it.
+    /// Checks what the agent has sent of a part, before the gateway's frame about that part is delivered.
     private func prepare(for frame: Frame, at place: PartPlace) throws {
         switch frame {
         case .stored: try expectNoMoreData(at: place)
@@ -139,19 +139,19 @@ extension AgentReplay {
             case .send, .have: break
             case .later:
                 deferred.insert(place)
-                sent.removeAll { isAbout(place, $0) && $0.frame == nil }  // Sent ahead: the gateway discards it.
+                sent.removeAll { isAbout(place, $0) && $0.frame == nil }  // Data sent ahead: the gateway discards it.
             case .no: sent.removeAll { isAbout(place, $0) && $0.frame == nil }
             }
         default: break
         }
     }
 
-    /// Where the agent has the part of a place of the lines.
+    /// The agent's place for a part of the lines.
     private func actual(_ place: PartPlace) -> PartPlace {
         PartPlace(slot: redirects[place] ?? actual(place.slot), part: place.part)
     }
 
-    /// An agent chooses which of the connections that carry a session a part goes to.
+    /// Finds the offer of a part; the agent may choose any connection that carries the session.
     private func indexOfOffer(of place: PartPlace) -> Int? {
         let home = actual(place.slot)
         let others = sessionIDs.filter { $0.key != home && $0.value == sessionIDs[home] }.keys
@@ -160,7 +160,8 @@ extension AgentReplay {
         }.first
     }
 
-    /// Takes the bytes of a line out of those that the agent has sent behind its last offer, however it has cut them.
+    /// Takes a line's bytes out of the data that the agent sent after its last offer, however the agent has cut the
+    /// data.
     private func takeData(_ header: PartDataHeader, at place: PartPlace) throws -> Bool {
         let end = header.offset + UInt64(header.plainBytes)
         var reached = header.offset
@@ -187,7 +188,7 @@ extension AgentReplay {
         sent.connection == place.slot.connection && sent.slot == place.slot.slot && sent.part == place.part
     }
 
-    /// All data behind the last offer of a part was compared.
+    /// Checks that all data after the last offer of a part was compared.
     func expectNoMoreData(at place: PartPlace) throws {
         guard let rest = sent.first(where: { isAbout(place, $0) }), case .data = rest.what else { return }
         throw failure("no line has what the agent sent: \(rest.what) of part \(place.part)")
@@ -203,8 +204,8 @@ extension AgentReplay {
 }
 
 extension Conversation {
-    /// The place of the frame that is lost: the last one before the connection ends of the type with whose name the
-    /// sentence begins, where it goes on with "did not arrive".
+    /// The index of the lost frame. The sentence names its type, followed by "did not arrive"; the lost frame is the
+    /// last frame of this type before the connection ends.
     func indexOfLostFrame() throws -> Int? {
         guard let words = sentence.firstRange(of: " did not arrive") else { return nil }
         let name = sentence[..<words.lowerBound]
@@ -216,7 +217,7 @@ extension Conversation {
 }
 
 extension Frame {
-    /// An offer without its MD5, which it may have where a line's has none.
+    /// The offer without its MD5 if the line's offer has none: the MD5 is optional.
     fileprivate func without(md5Unless line: Frame) -> Frame {
         guard case .partOffer(let offer) = self, case .partOffer(let expected) = line, expected.md5 == nil else {
             return self
@@ -225,7 +226,7 @@ extension Frame {
             PartOffer(part: offer.part, size: offer.size, isLast: offer.isLast, digest: offer.digest, md5: nil))
     }
 
-    /// A session that the agent drew and the gateway names.
+    /// The session in a gateway's frame whose id the agent chose.
     var session: SessionID? {
         switch self {
         case .sessionOpened(let opened): opened.session
@@ -234,7 +235,7 @@ extension Frame {
         }
     }
 
-    /// The frame with another session in the place of `session`.
+    /// The frame with another session id.
     func with(_ session: SessionID) -> Frame {
         switch self {
         case .sessionOpened(let opened):
@@ -250,9 +251,9 @@ extension Frame {
         }
     }
 
-    /// Whether it begins a use of a slot.
+    /// Whether the frame begins a use of a slot.
     var beginsUse: Bool { [.sessionOpen, .resumeQuery, .abort, .prove].contains(type) }
 
-    /// Whether it closes its slot at the agent, whatever the slot's state.
+    /// Whether the frame closes its slot at the agent, whatever the slot's state is.
     var closesSlot: Bool { SlotAnswer(self)?.effect(in: .open) == .close }
 }

@@ -5,10 +5,10 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Receipts and PROVE (specification §9.5, §9.6). The signatures of the lines are of statements with the session ids of
-// the lines, and the agent has drawn others: it is held to the same statement with its own id.
+// Receipts and PROVE (specification §9.5, §9.6). The signatures in the lines cover the session ids of the lines, but
+// the agent chose other ids. So the replay accepts a signature for the same statement with the agent's id.
 
-/// The statements that the signatures of the lines stand for, as the agent has to build them.
+/// For each signature of the lines, the statement that the agent has to build.
 final class SignedStatements: Sendable {
     private let statements = Mutex<[[UInt8]: [UInt8]]>([:])
 
@@ -21,14 +21,14 @@ final class SignedStatements: Sendable {
     }
 }
 
-/// The agent's cryptography, which takes the signatures of the lines for those of the agent's statements.
+/// The agent's cryptography: it accepts the signatures of the lines for the agent's statements.
 struct ReplayCryptography: AgentCryptography {
     let signed: SignedStatements
 
     func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest? { ToyDigest.root(partDigests) }
 
     func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? {
-        // Only a broken OpenSSL fails here, and then no receipt is kept, which is found.
+        // Only a broken OpenSSL fails here. Then the agent keeps no receipt, and the replay reports that.
         try? SHA256Digest.of(publicKey)
     }
 
@@ -38,7 +38,7 @@ struct ReplayCryptography: AgentCryptography {
 }
 
 extension AgentReplay {
-    /// Verifies the receipt of a line, and has the agent take its signature for one of the agent's own statement.
+    /// Verifies the receipt in a line, and registers its signature for the statement with the agent's session id.
     func noteReceipt(of frame: Frame, slot: Slot, on connection: Int) throws {
         let session = frame.token.flatMap(cryptography.session)?.session
         if let objection = try receipts.note(frame, slot: slot, on: connection, session: session) {
@@ -50,7 +50,7 @@ extension AgentReplay {
         signed.add(try statement.encoded(), signature: signature)
     }
 
-    /// The user asks what a line of the agent asks.
+    /// Asks the agent the question of a PROVE line, as its user would.
     func ask(_ question: AgentScript.Question, _ host: AgentHost) {
         guard asked.insert(question.line).inserted else { return }
         let prove = question.prove
@@ -61,7 +61,7 @@ extension AgentReplay {
         let parts = stride(from: 0, to: content.count, by: Int(clamping: prove.partBytes)).map { start in
             ToyDigest.sha256(content[start..<min(start + Int(clamping: prove.partBytes), content.count)])
         }
-        // Of a file that is not there, the user has the digest.
+        // If the lines have another digest than the generated file, the user passes that digest.
         let root = ToyDigest.root(parts) == prove.root ? nil : prove.root
         let request = ProofRequest(
             id: id, key: prove.key, stamp: file.stamp, partBytes: prove.partBytes, root: root,
@@ -69,7 +69,7 @@ extension AgentReplay {
         host.change { $0.prove(request, now: schedule.now) }
     }
 
-    /// Every receipt that the agent was given is in its journal.
+    /// Checks that the journal holds every receipt that the agent received.
     func checkReceipts() throws {
         guard journal.receipts.count == receipts.verifiedCount else {
             throw failure("the agent keeps \(journal.receipts.count) of \(receipts.verifiedCount) receipts")
@@ -78,7 +78,7 @@ extension AgentReplay {
 }
 
 extension Frame {
-    /// The signature of a receipt.
+    /// The signature in the receipt.
     fileprivate var receipt: ReceiptSignature? {
         switch self {
         case .completed(let completed): completed.receipt

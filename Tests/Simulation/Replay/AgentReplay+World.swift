@@ -7,7 +7,7 @@ extension AgentReplay: HostWorld {
     func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from agent: AgentHost) {
         guard let number = numbers[agent.number]?[id] else { return }
         if case .ping(let ping) = frame {
-            // An agent may ask whether the gateway lives at any time.
+            // The agent may send PING at any time.
             var buffer = ByteBuffer()
             do {
                 try Frame.pong(Pong(nonce: ping.nonce)).encode(slot: .connection, into: &buffer)
@@ -42,9 +42,9 @@ extension AgentReplay: HostWorld {
 
     func duration(of work: AgentWork, at agent: AgentHost) -> Duration {
         switch work {
-        // Where no line begins anything, nothing may begin: the journal's disk is slow.
+        // If no line begins a use of a slot, the agent must not begin one either: a slow journal prevents that.
         case .committing where script.isIdle: .seconds(3_600)
-        // On a slow link it is worth joining another connection.
+        // A slow link makes it worthwhile for the agent to join another connection.
         case .sending where script.connectionsMax > 1: .milliseconds(100)
         default: .microseconds(10)
         }
@@ -68,7 +68,7 @@ extension AgentReplay: HostWorld {
         return nil
     }
 
-    /// What the agent sends is seen when it is sent; nobody reads it at the other end.
+    /// The replay sees the agent's bytes when they are sent, so they need not arrive.
     func arrival(of byteCount: Int, on wire: Wire, _ direction: Wire.Direction) -> Arrival {
         Arrival(pieces: direction == .toAgent ? [byteCount] : [])
     }

@@ -6,12 +6,12 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Replays the gateway's side of a conversation against the agent's machine, and compares what the machine says with
-/// the agent's side.
+/// Replays the gateway's side of a conversation against the agent's machine, and compares the machine's frames with the
+/// agent's side.
 ///
-/// Lines about different parts that stand together are taken in any order, so that an agent may have as many parts
-/// under way as it likes. What it offers beyond the lines is never answered. What an agent may send ahead of an answer
-/// may also come behind it.
+/// Adjacent lines about different parts are taken in any order, so the agent may handle as many parts at once as it
+/// likes. Offers that no line contains get no answer. Frames that an agent may send ahead of an answer may also come
+/// after it.
 final class AgentReplay {
     struct Sent {
         enum What {
@@ -43,7 +43,7 @@ final class AgentReplay {
     private var uploads: [String: UploadID] = [:]
     private var hosts: [Int: AgentHost] = [:]
     private var submitted: [Int: Set<String>] = [:]
-    /// The lines of PROVE that the user has asked.
+    /// The indexes of the PROVE lines whose question the user has asked.
     var asked: Set<Int> = []
     var wires: [Int: Wire] = [:]
     var connectionCounts: [Int: Int] = [:]
@@ -55,38 +55,38 @@ final class AgentReplay {
                     partBytesMin: 1, partBytesMax: 1, partBytesDefault: 1, partsMax: 1, objectBytesMax: 1)),
             cryptography: ToyCryptography(), software: "")
     }
-    /// What the agent has sent and no line was compared with, in order.
+    /// The agent's frames and data that were not compared with a line yet, in order.
     var sent: [Sent] = []
-    /// The ids of sessions in the lines, by those that the agent drew.
+    /// The session ids of the lines, by the ids that the agent chose.
     var sessions: [SessionID: SessionID] = [:]
-    /// The session that a slot carries, as the lines name it.
+    /// The session in each slot, by the lines' id.
     private(set) var sessionIDs: [SlotPlace: SessionID] = [:]
-    /// Where the agent has offered a part of the lines.
+    /// The slot in which the agent has offered a part of the lines, where it differs from the line's.
     var redirects: [PartPlace: SlotPlace] = [:]
-    /// The slots that the agent has chosen, by those of the lines.
+    /// The slots that the agent has chosen, by the slots of the lines.
     private var slots: [SlotPlace: Slot] = [:]
-    /// Slots whose opening, resuming, aborting or proving has no answer yet.
+    /// Slots with an unanswered SESSION OPEN, RESUME QUERY, ABORT or PROVE.
     private var unanswered: Set<SlotPlace> = []
     /// The slot in which a part was offered last on a connection.
     var offered: [OfferPlace: Slot] = [:]
-    /// The place of a frame of the gateway that is lost with its connection.
+    /// The index of a gateway's frame that is lost with its connection.
     let lostIndex: Int?
-    /// Parts that the gateway has named as partials or candidates, and what it says of an offer of them.
+    /// Parts that the gateway has named as partials or candidates, and its answer to an offer of them.
     var named: [PartPlace: (digest: SHA256Digest, decision: PartDecision.Decision)] = [:]
     /// What the agent may send.
     var credit = AgentCredit()
-    /// Parts that the gateway has deferred, as the agent's slots have them.
+    /// Deferred parts, by the agent's slots.
     var deferred: Set<PartPlace> = []
-    /// The receipts of the lines, and what their signatures are of.
+    /// The receipts of the lines and their statements.
     var receipts = ReceiptLedger()
     let signed = SignedStatements()
-    /// Connections that were told to go away.
+    /// Connections that received GO AWAY.
     private var dismissed: Set<Int> = []
-    /// Digests that readings are to give first, where the gateway's answer says that the bytes were others.
+    /// For parts that the gateway will reject: the digest that the agent's first read returns.
     private var wrongDigests: [PartNumber: SHA256Digest] = [:]
     var position = 0
     var violations: [String] = []
-    /// How many frames of the agent were compared with a line.
+    /// How many of the agent's frames were compared with a line.
     var comparedCount = 0
 
     init(_ conversation: Conversation) throws {
@@ -124,12 +124,12 @@ final class AgentReplay {
         if let violation = violations.first { throw failure(violation) }
     }
 
-    /// Whether the line goes on with a flight of the gateway.
+    /// Whether the line continues a flight of the gateway.
     private func isInFlight(_ index: Int) -> Bool {
         if index > 0, case .frame(let line) = lines[index - 1] { line.sender == .gateway } else { false }
     }
 
-    /// What is sent ahead of it may come behind it.
+    /// Whether the line is an answer that frames sent ahead may follow.
     private func isAnswerToOpening(_ line: Conversation.Line) -> Bool {
         guard case .frame(let frame) = line else { return false }
         return frame.type == .sessionOpened || frame.type == .resumeState
@@ -142,7 +142,7 @@ final class AgentReplay {
             guard case .frame(let slot, let answer) = try frame.content() else { return }
             if index == lostIndex { return }
             let place = actual(SlotPlace(connection: frame.connection, slot: slot))
-            // What it sends while it reads a flight of the gateway crosses the rest of the flight.
+            // Frames that the agent sends while it reads a flight of the gateway may cross the rest of that flight.
             if !isInFlight(index) { try expectNothingEarly(at: place) }
             if answer.closesSlot { try close(place, line: SlotPlace(connection: frame.connection, slot: slot), &bag) }
             if answer.type == .sessionOpened || answer.type == .resumeState { unanswered.remove(place) }
@@ -154,16 +154,16 @@ final class AgentReplay {
         case .close(let number, .gateway):
             wires[number]?.close(from: .toAgent)
             settle()
-        case .store, .restart, .drain, .invitation: break  // The gateway's business.
+        case .store, .restart, .drain, .invitation: break  // The line concerns only the gateway.
         }
     }
 
-    /// Lets happen what needs no time.
+    /// Runs all events that need no time.
     func settle() {
         schedule.run(for: .milliseconds(1))
     }
 
-    /// Lets time pass until something is there; an agent may wait before it tries again.
+    /// Advances the clock until the condition holds, because an agent may wait before it tries again.
     func wait(for condition: () -> Bool) -> Bool {
         settle()
         let deadline = schedule.now + .seconds(120)
@@ -211,7 +211,7 @@ final class AgentReplay {
         }
     }
 
-    /// The user pushes what begins next.
+    /// Submits the file of the next upload, as the user would.
     private func submit(in run: Int, _ host: AgentHost) throws {
         let idle = AgentScript.Push(
             key: "camera/1.bin", size: 10, partBytes: 16, modification: ModificationTime(seconds: 0, nanoseconds: 0),
@@ -241,7 +241,7 @@ final class AgentReplay {
         host.submit(request)
     }
 
-    /// The file that the user pushed to a key, and the size of its parts.
+    /// The file that the user submitted for a key, and its part size.
     func file(of key: String) -> (VirtualFile, partBytes: UInt64)? {
         guard let file = uploads[key].flatMap({ files[$0] }), let partBytes = partBytes[key] else { return nil }
         return (file, partBytes)
@@ -250,7 +250,7 @@ final class AgentReplay {
     private func savedSession(_ token: SessionToken, stamp: FileStamp) -> SavedSession {
         var sealed: [UInt8] = []
         for case .frame(let line) in lines.dropFirst(position) where sealed.isEmpty && line.type == .resumeQuery {
-            // What cannot be read was found before.
+            // Unreadable lines were reported before.
             if case .frame(_, .resumeQuery(let query)) = try? line.content() { sealed = query.token }
         }
         return SavedSession(
@@ -303,12 +303,12 @@ final class AgentReplay {
         comparedCount += 1
     }
 
-    /// Where the agent has what the lines have in a slot: it chooses the numbers.
+    /// The agent's slot for a slot of the lines: the agent chooses the numbers.
     func actual(_ place: SlotPlace) -> SlotPlace {
         SlotPlace(connection: place.connection, slot: slots[place] ?? place.slot)
     }
 
-    /// Nothing was sent in a slot that belongs behind the gateway's frame. COMPLETE of one part may go ahead.
+    /// Checks that the agent sent nothing too early in this slot. COMPLETE of a single part may go ahead of the answer.
     private func expectNothingEarly(at place: SlotPlace) throws {
         let early = sent.first { sent in
             guard sent.connection == place.connection, sent.slot == place.slot, let frame = sent.frame else {
@@ -319,7 +319,7 @@ final class AgentReplay {
         if let early { throw failure("no line has what the agent sent: \(early.what)") }
     }
 
-    /// The user drops what a run sends.
+    /// Drops the uploads of a run, as the user would.
     private func drop(in run: Int, _ host: AgentHost) {
         for key in submitted[run] ?? [] {
             guard let id = uploads[key] else { continue }
@@ -327,7 +327,7 @@ final class AgentReplay {
         }
     }
 
-    /// A frame with the session ids of the lines.
+    /// The frame with the session ids of the lines.
     private func translated(_ frame: Frame, line: Frame) throws -> Frame {
         guard case .sessionOpen(let open) = frame, case .sessionOpen(let expected) = line else { return frame }
         let known = sessions.first { $0.value == expected.session }?.key
@@ -341,7 +341,7 @@ final class AgentReplay {
                 session: expected.session, terms: terms, compares: open.compares, asksForReceipt: open.asksForReceipt))
     }
 
-    /// Sends a line of the gateway, with the session ids that the agent drew.
+    /// Sends a gateway's line with the session ids that the agent chose.
     func deliver(_ line: Conversation.FrameLine, to place: SlotPlace) throws {
         guard let wire = wires[place.connection], case .frame(let slot, let frame) = try line.content() else { return }
         try noteReceipt(of: frame, slot: slot, on: line.connection)
@@ -351,7 +351,7 @@ final class AgentReplay {
         while try answerOfferOfNamedPart() {}
     }
 
-    /// Sends a frame that the agent reads at once.
+    /// Sends a frame, which the agent reads at once.
     func send(_ frame: Frame, to place: SlotPlace, on wire: Wire) throws {
         var buffer = ByteBuffer()
         try frame.encode(slot: place.slot, into: &buffer)
@@ -360,7 +360,7 @@ final class AgentReplay {
         settle()
     }
 
-    /// A frame of the gateway closes a slot: what the agent sent ahead there is discarded.
+    /// Handles a gateway's frame that closes a slot: the frames that the agent sent ahead in this slot are discarded.
     private func close(_ place: SlotPlace, line: SlotPlace, _ bag: inout PartLines) throws {
         for part in Set(sent.compactMap(\.part)) { try expectNoMoreData(at: PartPlace(slot: place, part: part)) }
         sent.removeAll { $0.connection == place.connection && $0.slot == place.slot }
@@ -370,7 +370,7 @@ final class AgentReplay {
         unanswered.remove(place)
     }
 
-    /// What the last answer said of a file is what the agent told its user.
+    /// Checks that the agent reported the file as stored if the last line says so.
     private func checkOutcome() throws {
         settle()
         try checkReceipts()

@@ -3,13 +3,13 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What a conversation implies about the agent: its runs, and the uploads that its users asked for.
+/// What a conversation implies about the agent: its runs, and the uploads that its users requested.
 struct AgentScript {
     /// One life of an agent's process.
     struct Run {
         let id: RunID
         let capabilities: Capabilities
-        /// The numbers of its connections, in the order in which it makes them.
+        /// The run's connection numbers, in the order in which the run opens them.
         var connections: [Int]
     }
 
@@ -21,20 +21,20 @@ struct AgentScript {
         var partBytes: UInt64
         var modification: ModificationTime
         var policy: ExistingKeyPolicy
-        /// The user wants the gateway's signed receipt.
+        /// Whether the user requests the gateway's signed receipt.
         var wantsReceipt = false
         var metadata = SessionMetadata.none
-        /// The session of a token with which the conversation begins: the journal has it from an earlier run.
+        /// The session in the token with which the conversation begins; the journal holds it from an earlier run.
         var saved: SessionToken?
     }
 
-    /// What the user asks by PROVE, and the line that has it.
+    /// A question that the user asks with PROVE, and the index of its line.
     struct Question {
         var line: Int
         var prove: Prove
     }
 
-    /// A line of the agent with which it begins something in a slot.
+    /// An agent's line that begins a use of a slot.
     private struct Beginning {
         var line: Int
         var connection: Int
@@ -47,9 +47,9 @@ struct AgentScript {
     }
 
     let runs: [Run]
-    /// The most connections that are open at once.
+    /// The largest number of connections that are open at once.
     let connectionsMax: Int
-    /// Whether nothing begins in any slot.
+    /// Whether no line begins a use of a slot.
     var isIdle: Bool { beginnings.isEmpty }
     private let beginnings: [Beginning]
     private let sizes: [String: UInt64]
@@ -101,16 +101,16 @@ struct AgentScript {
         connectionsMax = max(openMax, 1)
     }
 
-    /// The run that makes a connection, by its place in `runs`.
+    /// The run that opens a connection, as an index in `runs`.
     func run(of connection: Int) -> Int? { runs.firstIndex { $0.connections.contains(connection) } }
 
-    /// What the user pushes at the latest when a line is reached: what begins next in a run.
+    /// The next upload that a run begins at or after this line.
     func push(in run: Int, from line: Int) throws -> Push? {
         let connections = runs[run].connections
         let next = beginnings.first { $0.line >= line && connections.contains($0.connection) }
         guard let next else { return nil }
         let opens = beginnings.filter { $0.key == next.key }.compactMap(\.open)
-        guard let open = opens.first, var terms = try? open.terms else { return nil }  // All of these keep the rules.
+        guard let open = opens.first, var terms = try? open.terms else { return nil }  // All of these terms are valid.
         if let token = next.token { terms = token.terms }
         let policy: ExistingKeyPolicy =
             switch (terms.condition, open.compares) {
@@ -123,24 +123,24 @@ struct AgentScript {
             policy: policy, wantsReceipt: next.asksForReceipt, metadata: terms.metadata, saved: next.token)
     }
 
-    /// What the user asks at the latest when a line is reached: what begins next in a run.
+    /// The question of a run's next use of a slot at or after this line; `nil` if that use is not PROVE.
     func question(in run: Int, from line: Int) -> Question? {
         let next = beginnings.first { $0.line >= line && runs[run].connections.contains($0.connection) }
         return next.flatMap { next in next.prove.map { Question(line: next.line, prove: $0) } }
     }
 
-    /// Whether a run goes on with a key by a token, and so has its journal.
+    /// Whether a run resumes a key with a token, and so has the journal of an earlier run.
     func resumes(_ key: String, in run: Int) -> Bool {
         let first = beginnings.first { $0.key == key && runs[run].connections.contains($0.connection) }
         return first?.token != nil
     }
 
-    /// The key of the file that a slot carries at a line.
+    /// The key of the file in a slot at this line.
     func key(connection: Int, slot: Slot, line: Int) -> String? {
         beginnings.last { $0.line <= line && $0.connection == connection && $0.slot == slot }?.key
     }
 
-    /// The bytes of a file.
+    /// The content of the pushed file.
     func content(of push: Push) -> [UInt8] {
         ReplaySite.content(key: push.key, size: push.size ?? sizes[push.key] ?? 0)
     }

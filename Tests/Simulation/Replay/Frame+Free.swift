@@ -1,12 +1,12 @@
 import TransferCommon
 import WireProtocol
 
-// What a side chooses freely, and no replay compares (specification §14.1).
+// Fields that a side may choose freely, so that no replay compares them (specification §14.1).
 
 extension Frame {
     /// The frame with a fixed value in every field that its sender chooses freely.
     ///
-    /// `limit` of PART DECISION, and `offset` and `limit` of what was sent ahead, depend on the conversation
+    /// `limit` of PART DECISION, and `offset` and `limit` after data was sent ahead, depend on the conversation
     /// (`PartDecision.comparable`).
     var comparable: Frame {
         switch self {
@@ -15,7 +15,7 @@ extension Frame {
                 Hello(
                     versionMin: hello.versionMin, versionMax: hello.versionMax, capabilities: hello.capabilities,
                     fingerprint: .zero, run: RunID(high: 0, low: 0), software: ""))
-        // The decoder has looked at its form.
+        // The decoder has checked the form of WELCOME.
         case .welcome: .ping(Ping(nonce: 0))
         case .ping: .ping(Ping(nonce: 0))
         case .goAway(let away): .goAway(GoAway(deadlineMilliseconds: away.deadlineMilliseconds, message: ""))
@@ -62,7 +62,7 @@ extension Frame {
 }
 
 extension PartialPart {
-    /// A limit beyond the part stands for its size (§7.2); how long the last part is, the frame does not say.
+    /// A limit beyond the part means the part's size (§7.2). The frame does not tell the size of the last part.
     fileprivate func comparable(partBytes: UInt64) -> PartialPart {
         PartialPart(part: part, digest: digest, offset: min(offset, partBytes), limit: min(limit, partBytes))
     }
@@ -87,7 +87,7 @@ extension ProvenObject {
 }
 
 extension ReceiptSignature {
-    /// Stands for every signature.
+    /// A placeholder for every signature.
     fileprivate static var any: ReceiptSignature? { ReceiptSignature(timeMilliseconds: 0, bytes: [0]) }
 }
 
@@ -95,8 +95,8 @@ extension PartDecision {
     /// The decision with a fixed value in every field that a gateway chooses freely.
     ///
     /// - Parameters:
-    ///   - size: of the part, which an offset or limit beyond it stands for (§7.2).
-    ///   - isAhead: data of the part came before the decision.
+    ///   - size: size of the part; a larger offset or limit means this size (§7.2).
+    ///   - isAhead: whether data of the part came before the decision.
     func comparable(size: UInt64, isAhead: Bool) -> PartDecision {
         switch decision {
         case .send where isAhead: PartDecision(part: part, decision: .send(offset: 0, limit: 0))
@@ -110,7 +110,7 @@ extension PartDecision {
 }
 
 extension PartList {
-    /// The list without the names that the store gives.
+    /// The list without the ETags, which the store chooses.
     var comparable: PartList {
         PartList(
             entries: entries.map { PartListEntry(part: $0.part, size: $0.size, digest: $0.digest, etag: "") },

@@ -6,12 +6,12 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Replays the agent's side of a conversation against the gateway's machine, and compares what the machine says with
-/// the gateway's side.
+/// Replays the agent's side of a conversation against the gateway's machine, and compares the machine's frames with the
+/// gateway's side.
 ///
-/// The agent's lines of one flight are written together. Then the store answers, and all that the machine sends until
-/// nothing more happens is held against the lines of the gateway that follow. A frame that no line has ends the replay,
-/// and so does a line that no frame answers to.
+/// The agent's lines of one flight are written together. Then the store answers, and the replay runs until the machine
+/// is idle. It compares all frames that the machine sent with the gateway's lines that follow. A frame without a line
+/// and a line without a frame end the replay.
 final class GatewayReplay: HostWorld {
     private struct Sent {
         var connection: Int
@@ -26,12 +26,12 @@ final class GatewayReplay: HostWorld {
         var part: PartNumber
     }
 
-    /// What the agent's lines have said of a part since its last offer.
+    /// What the agent's lines contain about a part since its last offer.
     private struct Offered {
         var size: UInt64
         var end: UInt64 = 0
         var isDecided = false
-        /// Data came before the decision.
+        /// Whether data came before the decision.
         var isAhead = false
     }
 
@@ -44,7 +44,7 @@ final class GatewayReplay: HostWorld {
     private lazy var host = makeHost()
     private var wires: [Int: Wire] = [:]
     private var numbers: [ConnectionID: Int] = [:]
-    /// Frames of the machine that no line has been compared with, without RECEIVED.
+    /// The machine's frames that were not compared with a line yet, without RECEIVED.
     private var sent: [Sent] = []
     private var offers: [Place: Offered] = [:]
     private var uploads: [SessionID: String] = [:]
@@ -53,7 +53,7 @@ final class GatewayReplay: HostWorld {
     private var isFlight = false
     private var violations: [String] = []
     private var receipts = ReceiptLedger()
-    /// How many frames of the machine were compared with a line.
+    /// How many of the machine's frames were compared with a line.
     private(set) var comparedCount = 0
 
     init(_ conversation: Conversation) throws {
@@ -147,7 +147,7 @@ final class GatewayReplay: HostWorld {
         case .part(let part, let upload, let content, let etag):
             store.put(content, part: part, upload: upload, etag: etag)
         case .full:
-            // A store says so when all bytes are there.
+            // A store reports *full* only after it has received all bytes.
             host.tamperAnswer = { answer, request in
                 [.storePart, .storeObject].contains(request.kind) ? .failed(.full) : answer
             }
@@ -156,7 +156,7 @@ final class GatewayReplay: HostWorld {
         }
     }
 
-    /// Lets happen what needs no time.
+    /// Runs all events that need no time.
     private func settle() {
         schedule.run(for: .milliseconds(1))
     }
@@ -164,7 +164,7 @@ final class GatewayReplay: HostWorld {
     private func failure(_ reason: String) -> ReplayFailure { ReplayFailure(line: position, reason: reason) }
 
     private func connect(_ number: Int) {
-        // Nobody reads what arrives at the agent's end: what the gateway sends is seen when it is sent.
+        // This agent ignores what arrives: the replay sees the gateway's frames when they are sent.
         let nobody = AgentHost(world: self) { now in
             let identity = AgentIdentity(
                 fingerprint: .zero, run: RunID(high: 0, low: 0), capabilities: [], software: "")
@@ -188,7 +188,7 @@ final class GatewayReplay: HostWorld {
             offers[Place(connection: line.connection, slot: slot, part: offer.part)] = Offered(size: offer.size)
         case .data(let slot, let header, _):
             let place = Place(connection: line.connection, slot: slot, part: header.part)
-            // A part that was named as a partial is decided without an offer.
+            // A named partial is decided without an offer.
             offers[place, default: Offered(size: .max, isDecided: true)].end = header.offset + UInt64(header.plainBytes)
             if offers[place]?.isDecided == false { offers[place]?.isAhead = true }
         case .frame(_, .pong(let pong)):
@@ -223,11 +223,12 @@ final class GatewayReplay: HostWorld {
         comparedCount += 1
     }
 
-    /// The frame that a line is compared with: in its slot the first; of those about a part, the first about the part.
+    /// The index of the frame to compare with a line: the first frame in its slot. Among frames about parts, the first
+    /// one about the same part.
     private func indexOfAnswer(to expected: Frame, connection: Int, slot: Slot) -> Int? {
         for (index, frame) in sent.enumerated() where frame.connection == connection && frame.slot == slot {
             if frame.frame.part == nil || frame.frame.part == expected.part { return index }
-            // Frames about different parts may change places; nothing else may pass a frame about a part.
+            // Frames about different parts may be reordered. No other frame may overtake a frame about a part.
             if expected.part == nil { return index }
         }
         return nil

@@ -1,11 +1,11 @@
-/// Conversations to which a machine is not held yet, each with the reason. A test fails as soon as a machine keeps to
-/// one that is listed here: then its line goes. These tables are to become empty.
+/// Conversations that a machine does not follow yet, each with the reason. A test fails as soon as the machine follows
+/// a listed conversation; then the entry must be removed. The aim is that these tables become empty.
 enum NotYet {
     static let gateway: [String: String] = [:]
 
     static let agent: [String: String] = [:]
 
-    /// What another part of the agent says than its machine.
+    /// Conversations that a part of the agent outside its machine conducts.
     static let outsideTheAgent: [String: String] = [
         "enrolment": "ENROL is the agent's only frame on a connection of its own, and `Enroller` sends it.",
         "report": "Uploads are attended by the user who began them: the machine sends no REPORT.",

@@ -3,8 +3,8 @@ import TransferCommon
 import TransferCoreSupport
 import WireProtocol
 
-/// What an agent knows of the receipts that it is given: it builds each statement from what it was told, and verifies
-/// the signature (specification §9.5).
+/// Verifies receipts as an agent does: builds each statement from the frames that the agent received, and verifies the
+/// signature (specification §9.5).
 struct ReceiptLedger {
     private struct Use {
         var session: SessionID?
@@ -13,15 +13,15 @@ struct ReceiptLedger {
 
     private var welcomes: [Int: Welcome] = [:]
     private var uses: [SlotPlace: Use] = [:]
-    /// What was signed, by the signatures.
+    /// The verified statements, by signature.
     private(set) var statements: [[UInt8]: ReceiptStatement] = [:]
     /// How many signatures were verified.
     private(set) var verifiedCount = 0
 
-    /// Takes note of a frame of either side.
+    /// Records a frame of either side.
     ///
     /// - Parameter session: the session of the frame's token, if it has one.
-    /// - Returns: what is wrong with its receipt; `nil` where nothing is, or where it has none.
+    /// - Returns: the fault of the frame's receipt; `nil` if the receipt is right or missing.
     mutating func note(_ frame: Frame, slot: Slot, on connection: Int, session: SessionID?) throws -> String? {
         let place = SlotPlace(connection: connection, slot: slot)
         switch frame {

@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Our own machines are held to the conversations of `Protocol/vectors` (specification §14.1).
+/// Sluice's own machines must follow the conversations in `Protocol/vectors` (specification §14.1).
 @Suite struct ReplayTests {
     @Test(arguments: try Replayed.byGateway())
     func gatewaySaysWhatTheConversationHas(replayed: Replayed) throws {
@@ -37,8 +37,8 @@ import WireProtocol
         #expect(verifiedCount == 5)
     }
 
-    /// A frame that no line has is found. Between two lines of the agent a line is not removed: they would become one
-    /// flight, to which a gateway may answer otherwise.
+    /// The replay reports a frame that has no line. Lines between two lines of the agent are not removed: that would
+    /// merge two flights, and a gateway may answer the merged flight differently.
     @Test(arguments: try Replayed.byGateway().filter { NotYet.gateway[$0.conversation.name] == nil })
     func gatewayReplayMissesNoLine(replayed: Replayed) throws {
         for (index, line) in replayed.conversation.lines.enumerated() {
@@ -56,7 +56,7 @@ import WireProtocol
         try replayed.expectWrongBytesAreFound(of: .gateway) { $0 != .received && $0 != .welcome }
     }
 
-    /// A line that no frame of the machine answers to is found.
+    /// The replay reports a line that has no frame.
     @Test(arguments: try Replayed.byGateway().filter { NotYet.gateway[$0.conversation.name] == nil })
     func gatewayReplayMissesNoFrame(replayed: Replayed) throws {
         for (index, line) in replayed.conversation.lines.enumerated() {
@@ -67,7 +67,8 @@ import WireProtocol
         }
     }
 
-    /// What the user pushes follows from the lines that open a session, and so do the tokens of the journal.
+    /// The replay derives the user's pushes and the journal's tokens from the lines that open a session, so it cannot
+    /// compare those lines.
     @Test(arguments: try Replayed.byAgent().filter { NotYet.agent[$0.conversation.name] == nil })
     func agentReplayFindsAWrongByte(replayed: Replayed) throws {
         try replayed.expectWrongBytesAreFound(of: .agent) {
@@ -76,7 +77,7 @@ import WireProtocol
     }
 }
 
-/// A conversation, and who is held to it.
+/// A conversation, and the role that must follow it.
 struct Replayed: CustomTestStringConvertible {
     let conversation: Conversation
     let role: Role
@@ -92,9 +93,9 @@ struct Replayed: CustomTestStringConvertible {
             .map { Replayed(conversation: $0, role: .agent) }
     }
 
-    /// Replays the conversation, or other lines in its place.
+    /// Replays the conversation, or other lines instead.
     ///
-    /// - Returns: how many frames of the machine were compared.
+    /// - Returns: how many of the machine's frames were compared.
     @discardableResult
     func replay(_ lines: [Conversation.Line]? = nil) throws -> Int {
         let conversation = lines.map(conversation.with) ?? conversation
@@ -112,7 +113,7 @@ struct Replayed: CustomTestStringConvertible {
         }
     }
 
-    /// Whether the agent speaks right before and right behind a line.
+    /// Whether the agent sends the line before and the line after this one.
     func isBetweenLinesOfAgent(_ index: Int) -> Bool {
         [index - 1, index + 1].allSatisfy { index in
             guard conversation.lines.indices.contains(index), case .frame(let line) = conversation.lines[index] else {
@@ -122,7 +123,8 @@ struct Replayed: CustomTestStringConvertible {
         }
     }
 
-    /// - Parameter notYet: the conversations to which the machine does not keep yet; it fails where it does.
+    /// - Parameter notYet: conversations that the machine does not follow yet. The check fails if the machine follows
+    ///   one of them.
     func expectAgreement(_ notYet: [String: String]) throws {
         guard let reason = notYet[conversation.name] else {
             #expect(try replay() > 0)
@@ -131,8 +133,8 @@ struct Replayed: CustomTestStringConvertible {
         withKnownIssue("\(reason)") { try replay() }
     }
 
-    /// Whether the line offers a part with a digest that the gateway finds wrong: the digest of the line is what the
-    /// replay has the agent read.
+    /// Whether the line offers a part with a digest that the gateway will reject: the replay makes the agent's read
+    /// return the digest of this line.
     private func isWrongOffer(_ index: Int) throws -> Bool {
         guard case .frame(let line) = conversation.lines[index], case .frame(_, .partOffer) = try line.content() else {
             return false
@@ -161,14 +163,14 @@ struct Replayed: CustomTestStringConvertible {
 }
 
 extension Conversation.FrameLine {
-    /// The line with one bit changed in the last byte of its body that counts; `nil` where none does.
+    /// The line with one bit changed in the last byte of its body that is compared; `nil` if no byte is.
     fileprivate func withWrongByte() throws -> Conversation.FrameLine? {
         let right = try content()
         for index in bytes.indices.dropFirst(WireLimits.headerBytes).reversed() {
             var changed = bytes
             changed[index] ^= 1
             let line = with(bytes: changed)
-            // Bytes that are no frame any more are the decoder's to find.
+            // Bytes that are no longer a frame are a matter of the decoder's tests.
             guard let wrong = try? line.content() else { continue }
             if right.differs(from: wrong) { return line }
         }
@@ -177,7 +179,7 @@ extension Conversation.FrameLine {
 }
 
 extension LineContent {
-    /// Whether a replay has to tell them apart.
+    /// Whether a replay must distinguish the two.
     fileprivate func differs(from other: LineContent) -> Bool {
         switch (self, other) {
         case (.frame(_, .partDecision(let one)), .frame(_, .partDecision(let another))):

@@ -10,7 +10,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Why a replay stopped: the line of the conversation, counted from the one behind its heading, and what was wrong.
+/// Why a replay stopped: the number of the line, counted from the first line below the heading, and the difference.
 struct ReplayFailure: Error, CustomStringConvertible {
     let line: Int
     let reason: String
@@ -18,41 +18,41 @@ struct ReplayFailure: Error, CustomStringConvertible {
     var description: String { "line \(line): \(reason)" }
 }
 
-/// Digests by OpenSSL, for the virtual world.
+/// OpenSSL digests for the simulation.
 struct RealDigests: ContentDigesting {
     func sha256(_ bytes: [UInt8]) -> SHA256Digest? {
-        // Only a broken OpenSSL fails here, and then every digest that is compared differs.
+        // Only a broken OpenSSL fails here, and then every compared digest differs.
         try? SHA256Digest.of(bytes)
     }
 
     func md5(_ bytes: [UInt8]) -> MD5Digest? {
-        // As above.
+        // Only a broken OpenSSL fails here.
         guard var hasher = try? MD5Hasher() else { return nil }
         bytes.withUnsafeBytes { hasher.update($0) }
-        // As above.
+        // Only a broken OpenSSL fails here.
         return try? hasher.finalize()
     }
 }
 
-/// What `Protocol/vectors` fixes for all conversations beside their lines (specification §14.1).
+/// Values that `Protocol/vectors` fixes for all conversations (specification §14.1).
 enum ReplaySite {
-    /// The wall clock when a conversation begins.
+    /// The wall clock at the beginning of a conversation.
     static let wallMilliseconds: Int64 = 1_767_225_600_000
     static let prefix = "site-a/"
     static let deviceName = "camera-7"
 
-    /// Signs the receipts of the gateway's machine. It need not be the key of the vectors: signatures are verified with
-    /// the key that WELCOME names.
+    /// The key with which the gateway's machine signs receipts. It may differ from the vectors' key, because a
+    /// signature is verified with the key that WELCOME names.
     private static let identity: Result<Identity, any Error> = Result {
         let files = FileManager.default
         let folder = files.temporaryDirectory.appending(path: "replay-\(UUID())").path(percentEncoded: false)
         try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        // What is left of a folder is the system's to remove.
+        // A directory that cannot be removed does not affect the test.
         defer { try? files.removeItem(atPath: folder) }
         return try Identity.create(in: folder, name: "site")
     }
 
-    /// Seals and opens with the key of `token.txt`.
+    /// Cryptography with the sealing key in `token.txt`.
     static func cryptography() throws -> SiteCryptography {
         let token = try values(of: "token.txt")
         guard let id = token["sealingKeyID"].flatMap({ UInt32($0) }),
@@ -63,7 +63,7 @@ enum ReplaySite {
             identity: try identity.get())
     }
 
-    /// The fingerprint of the device: that of HELLO in the first conversation.
+    /// The fingerprint of the device, from HELLO in the first conversation.
     static func fingerprint() throws -> SHA256Digest {
         for case .frame(let line) in try Conversation.all().first?.lines ?? [] {
             if case .frame(_, .hello(let hello)) = try line.content() { return hello.fingerprint }
@@ -71,7 +71,7 @@ enum ReplaySite {
         throw ReplayFailure(line: 0, reason: "the first conversation has no HELLO")
     }
 
-    /// The bytes of a device's file; of a stream so many of its first ones.
+    /// The content of a device's file; for a stream, its first `size` bytes.
     static func content(key: String, size: UInt64) -> [UInt8] {
         switch (key, size) {
         case ("camera/1.bin", 10): Array("edge bytes".utf8)
@@ -91,15 +91,15 @@ enum ReplaySite {
     }
 }
 
-/// A frame of a conversation, read.
+/// A decoded frame of a conversation.
 enum LineContent {
     case frame(Slot, Frame)
-    /// PART DATA with its plain bytes; `nil` where its block cannot be decoded.
+    /// PART DATA with its plain bytes; `nil` if the block cannot be decoded.
     case data(Slot, PartDataHeader, plain: [UInt8]?)
 }
 
 extension Conversation.FrameLine {
-    /// What its bytes say.
+    /// Decodes the bytes of the line.
     func content() throws -> LineContent {
         var decoder = FrameDecoder(receiver: receiver)
         decoder.append(ByteBuffer(bytes: bytes))
@@ -119,14 +119,14 @@ extension Conversation.FrameLine {
     }
 }
 
-/// The plain bytes of an LZ4 block; `nil` where it does not decode to so many.
+/// The plain bytes of an LZ4 block; `nil` if the block does not decode to exactly `count` bytes.
 func plainBytes(_ block: [UInt8], _ count: Int) -> [UInt8]? {
-    // Why it does not is of no use to a replay.
+    // The replay does not need the reason of a failure.
     (try? LZ4Block.decompress(ByteBuffer(bytes: block), plainByteCount: count)).map { Array($0.readableBytesView) }
 }
 
 extension SiteCryptography {
-    /// The session of a token.
+    /// The session in a token.
     func session(of token: [UInt8]) -> SessionToken? {
         guard case .opened(let plain) = open(token: token) else { return nil }
         return SessionToken(encoded: plain)
@@ -134,7 +134,7 @@ extension SiteCryptography {
 }
 
 extension Frame {
-    /// The part that it is about; `nil` for a frame about a session or a connection.
+    /// The part that the frame is about; `nil` for a frame about a session or a connection.
     var part: PartNumber? {
         switch self {
         case .partOffer(let offer): offer.part
@@ -146,7 +146,7 @@ extension Frame {
         }
     }
 
-    /// The token that it carries, if any.
+    /// The frame's token, if it has one.
     var token: [UInt8]? {
         switch self {
         case .sessionOpened(let opened): opened.token

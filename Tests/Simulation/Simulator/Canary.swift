@@ -3,40 +3,40 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A defect that is put into the world on purpose, between the machines and what they act on: the checks must find it.
+/// A defect that is inserted on purpose between a machine and its environment. The checks must detect it.
 package enum Canary: String, CaseIterable, Sendable {
-    /// The gateway says *stored* before the store has confirmed.
+    /// The gateway sends STORED before the store has confirmed the part.
     case acknowledgesEarly
-    /// Completion leaves out a part.
+    /// The completion leaves out a part.
     case completesWithGap
-    /// A listing that lacks parts takes *stored* back.
+    /// An incomplete listing revokes *stored*.
     case trustsLaggingList
-    /// A gateway does not tell runs apart, and so fences nobody.
+    /// A gateway does not distinguish runs, so it fences none.
     case oldConnectionWrites
     /// An upload that the store does not know counts as completed.
     case takesUnknownUploadForSuccess
-    /// The agent goes on before its journal is durable.
+    /// The agent continues before its journal is durable.
     case goesOnBeforeJournal
-    /// The agent does not look at the file after reading it.
+    /// The agent does not check the file after reading it.
     case overlooksChange
-    /// Session records are not written.
+    /// The gateway writes no session records.
     case writesNoRecord
-    /// Some answers of the store are lost on the way to the machine, and nobody ever asks again.
+    /// Some answers of the store never reach the machine, and no request is repeated.
     case losesAnswers
-    /// An upload that was aborted once counts as gone, whatever lands in it afterwards.
+    /// After one abort the gateway treats the upload as gone, even if a part arrives afterwards.
     case trustsOneAbort
-    /// The agent's journal does not remember what is stored.
+    /// The agent's journal does not record stored parts.
     case sendsStoredPartsAgain
-    /// A gateway that resumes a session has forgotten what it may replace.
+    /// A gateway that resumes a session forgets the write condition.
     case forgetsConditionOnResume
-    /// An agent that compares its file with an object finds them equal, whatever they hold.
+    /// An agent that compares its file with an object always finds them equal.
     case callsChangedFileStored
-    /// A gateway that is told of a conflict aborts the upload.
+    /// After a conflict the gateway aborts the upload.
     case abortsAfterConflict
-    /// An agent goes on with a part of which a gateway holds bytes, whatever digest was named.
+    /// An agent continues a partial in spite of a different digest.
     case takesForeignPartials
 
-    /// Puts the defect between a gateway's machine and its world, where it is the gateway's.
+    /// Installs the defect around a gateway's machine, if it is a defect of gateways.
     func install(on gateway: GatewayHost, in simulation: Simulation) {
         switch self {
         case .acknowledgesEarly:
@@ -127,7 +127,7 @@ package enum Canary: String, CaseIterable, Sendable {
         }
     }
 
-    /// The token of the same session that may replace anything.
+    /// The token of the same session with the write condition *any*.
     private static func withoutCondition(_ sealed: [UInt8]) -> [UInt8] {
         let ring = ToyCryptography(sealingKey: 0, openingKeys: Set(0...255))
         guard case .opened(let plain) = ring.open(token: sealed), var token = SessionToken(encoded: plain) else {
@@ -137,7 +137,7 @@ package enum Canary: String, CaseIterable, Sendable {
         return token.encoded.flatMap(ring.seal(token:)) ?? sealed
     }
 
-    /// The same at an agent.
+    /// Installs the defect around an agent's machine, if it is a defect of agents.
     func install(on agent: AgentHost, in simulation: Simulation) {
         switch self {
         case .takesForeignPartials:

@@ -1,11 +1,11 @@
 package import TransferCore
 
-/// Who dies after an operation, and what becomes of what was under way.
+/// Which processes die after an operation, and what happens to their unfinished writes.
 package enum CrashVictim: String, CaseIterable, Sendable {
     case agent, agentAfterItsCommit, agentUnnoticed, agentWhoseBytesArrive, agentTorn, gateway, both,
         bothAfterTheCommit, bothTorn
 
-    /// The death as a fault of a world with one agent.
+    /// The crash as a fault of a scenario with one agent.
     package func fault(downMilliseconds: Int) -> Fault {
         switch self {
         case .agent: .agentDies(0, .init(downMilliseconds: downMilliseconds))
@@ -31,7 +31,7 @@ package enum CrashVictim: String, CaseIterable, Sendable {
 }
 
 extension Scenario {
-    /// One file on its way through one of two gateways, with nothing going wrong; five parts for 500 bytes.
+    /// One upload through one of two gateways, without faults; 500 bytes make five parts.
     package static func upload(bytes count: Int, policy: ExistingKeyPolicy = .verify) -> Scenario {
         var scenario = Scenario(seed: 5)
         scenario.gatewayCount = 2
@@ -42,7 +42,7 @@ extension Scenario {
         return scenario
     }
 
-    /// How many operations it takes while nothing goes wrong.
+    /// How many operations the scenario takes without faults.
     package var calmOperations: Int {
         var calm = self
         calm.faults = []
@@ -51,7 +51,7 @@ extension Scenario {
         return simulation.operationsUntilEnd
     }
 
-    /// The scenario with a crash after an operation, and another so many operations later, if any.
+    /// The scenario with a crash after this operation, and optionally another crash `later` operations after it.
     package func crashing(_ victim: CrashVictim, after operation: Int, againAfter later: Int? = nil) -> Scenario {
         var scenario = self
         let death = victim.fault(downMilliseconds: 20)

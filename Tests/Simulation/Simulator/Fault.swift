@@ -1,14 +1,14 @@
 package import TransferCore
 package import TransferCoreSupport
 
-/// One thing that goes wrong, or that people do at a bad moment.
+/// A fault, or a user's action at an inconvenient moment.
 package enum Fault: Equatable, Sendable {
     /// How an agent's process ends.
     package struct Death: Equatable, Sendable {
         package var leavesGateway = false
         package var landsCommit = false
         package var landsBytes = false
-        /// How much of the commit, and of the bytes on each connection, lands where they do; below 100 they are torn.
+        /// Percentage of the commit, and of the bytes on each connection, that takes effect; below 100 they are torn.
         package var landsPercent = 100
         package var downMilliseconds = 50
 
@@ -24,7 +24,7 @@ package enum Fault: Equatable, Sendable {
         }
     }
 
-    /// What happens to a file behind the agent's back.
+    /// A change of a file by another program, without the agent's knowledge.
     package enum FileChange: String, CaseIterable, Sendable {
         case rewritten, replaced, grown, shortened, emptied, rewrittenKeepingTime, touched, renamed, clockSetBack,
             vanishes
@@ -38,13 +38,13 @@ package enum Fault: Equatable, Sendable {
     // Processes.
     case agentDies(Int, Death)
     case gatewayDies(Int, downMilliseconds: Int)
-    /// Agent and gateway at once, such as by a power cut.
+    /// Agent and gateway fail at once, for example by a power cut.
     case bothDie(agent: Int, gateway: Int, Death)
     case gatewayDrains(Int)
     case gatewayClockJumps(Int, seconds: Int)
     /// A gateway's device list is empty for a while.
     case devicesAreRevoked(Int, milliseconds: Int)
-    /// A gateway seals with a new key that the others do not know yet.
+    /// A gateway seals with a new key that the other gateways do not know yet.
     case keysRotate(Int)
 
     // The agent's disk.
@@ -63,13 +63,13 @@ package enum Fault: Equatable, Sendable {
     // People.
     case userDrops(job: Int)
     case userPushesAgain(job: Int, changed: Bool)
-    /// The file has grown, and is pushed again.
+    /// The file grows, and the user pushes it again.
     case userPushesGrown(job: Int)
-    /// The user wants something else from now on where the key holds an object.
+    /// The user chooses another policy for a key that holds an object.
     case userChangesPolicy(job: Int, ExistingKeyPolicy)
     case userStops(Int)
 
-    /// One word for the figures.
+    /// The fault's name in the statistics.
     package var kind: String {
         switch self {
         case .ends(.cut, _): "cut"
@@ -111,27 +111,27 @@ package enum Fault: Equatable, Sendable {
     }
 }
 
-/// When a fault falls.
+/// When a fault takes effect.
 package enum Trigger: Equatable, Hashable, Sendable {
     case at(milliseconds: Int)
-    /// After the nth action of a process, over all its lives.
+    /// After the nth action of a process, counted over all its lives.
     case agentAction(Int, Int)
     case gatewayAction(Int, Int)
-    /// After the nth of all actions of all processes, commits, and changes of the store.
+    /// After the nth operation: any action of a process, any commit, and any change of the store.
     case operation(Int)
     case request(StoreRequestKind, Int)
-    /// Every request of a kind.
+    /// At every request of a kind.
     case everyRequest(StoreRequestKind)
-    /// When the nth bytes of all connections arrive.
+    /// When the nth arrival of bytes takes place on any connection.
     case arrival(Int)
-    /// At the nth point of all readings.
+    /// At the nth step of any read of a file.
     case readMoment(Int)
     case everyRead
     case commit(Int)
     case everyCommit
 }
 
-/// A fault and when it falls; the unit that the shrinker takes away.
+/// A fault and its trigger; the shrinker removes these one at a time.
 package struct PlannedFault: Equatable, Sendable, CustomStringConvertible {
     package var trigger: Trigger
     package var fault: Fault

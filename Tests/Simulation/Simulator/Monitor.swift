@@ -3,15 +3,15 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Looks at everything that passes between the machines, the store and the journals, and says what must not be. It
-/// never asks the machines: what they believe is what is in question.
+/// Observes all frames, store requests and journal writes, and reports violations. The monitor never reads the
+/// machines' state, because that state may be wrong.
 final class Monitor {
-    /// A slot of a gateway's connection, as the frames on it tell.
+    /// A slot of a gateway's connection, as its frames describe it.
     private struct SlotView {
         var session: SessionID
-        /// RESUME QUERY wants partials named.
+        /// Whether RESUME QUERY asked for partials.
         var asksForPartials = false
-        /// Entries of RESUME QUERY that have not come.
+        /// List entries that RESUME QUERY announced and that have not arrived.
         var missing: UInt32 = 0
         var resumeList: [PartListEntry] = []
         var completeList: [PartListEntry] = []
@@ -45,25 +45,25 @@ final class Monitor {
     private var connections: [ConnectionKey: ConnectionView] = [:]
     private var currentRuns: [DeviceKey: (run: RunID, first: ConnectionID)] = [:]
     private var sessionsOfUploads: [String: SessionID] = [:]
-    /// What the store confirmed, by session.
+    /// Parts that the store has confirmed, by session.
     private var confirmed: [SessionID: [PartNumber: Set<String>]] = [:]
-    /// Sizes and names of what was confirmed in uploads.
+    /// Sizes and ETags that the store has confirmed, by upload.
     private var confirmedInUploads: [String: [PartNumber: PartListEntry]] = [:]
     /// The lists with which agents asked for completion.
     private var listed: [SessionID: [[PartListEntry]]] = [:]
     func session(ofUpload upload: String) -> SessionID? { sessionsOfUploads[upload] }
 
-    /// Sessions that an agent wanted dropped.
+    /// Sessions that an agent has aborted.
     private(set) var abortedByAgents: Set<SessionID> = []
-    /// Completion was said to lack parts, by a fault.
+    /// Whether a fault made the store report missing parts at a completion.
     var partsWereDenied = false
     /// Parts that an agent's journal holds as stored, by agent.
     private var known: [Int: Set<JobPart>] = [:]
-    /// Parts that are wanted again, where the journal may still be about to say that they are stored.
+    /// Parts that a gateway wants again; a write to the journal may still be about to record them as stored.
     private var wanted: [Int: Set<PartNumber>] = [:]
-    /// Sessions that gateways had agents adopt.
+    /// Sessions that agents have adopted.
     private var adopted: [Int: Set<SessionID>] = [:]
-    /// How many parts each agent was asked for again.
+    /// How many parts each agent was asked to send again.
     private(set) var wantedCounts: [Int: Int] = [:]
 
     init(_ scenario: Scenario, store: VirtualStore, report: @escaping (String) -> Void) {
@@ -74,20 +74,20 @@ final class Monitor {
 
     // MARK: At the gateways
 
-    /// Its connections are gone, and what it knew of runs.
+    /// Forgets the gateway's connections and what the gateway knew of runs.
     func gatewayDied(_ gateway: Int) {
         connections = connections.filter { $0.key.gateway != gateway }
         currentRuns = currentRuns.filter { $0.key.gateway != gateway }
     }
 
-    /// Called with each frame that reaches a gateway whole.
+    /// Called with each frame that has reached a gateway completely.
     func received(_ frame: Frame, slot: Slot, on id: ConnectionID, gateway: Int) {
         let key = ConnectionKey(gateway: gateway, connection: id)
         switch frame {
         case .hello(let hello):
             connections[key, default: ConnectionView()].device = hello.fingerprint
             connections[key]?.run = hello.run
-            // The run whose connections were accepted last is the device's.
+            // The run whose connections were accepted last is the current run of the device.
             let device = DeviceKey(gateway: gateway, device: hello.fingerprint)
             let current = currentRuns[device]
             if current.map({ $0.run != hello.run && id > $0.first }) ?? true { currentRuns[device] = (hello.run, id) }
@@ -122,7 +122,7 @@ final class Monitor {
         }
     }
 
-    /// The session that a slot of a gateway's connection carries.
+    /// The session in a slot of a gateway's connection.
     func session(in slot: Slot, of id: ConnectionID, at gateway: Int) -> SessionID? {
         connections[ConnectionKey(gateway: gateway, connection: id)]?.slots[slot]?.session
     }
@@ -138,7 +138,7 @@ final class Monitor {
         return SessionToken(encoded: plain)
     }
 
-    /// Only the current run may write at a gateway (d).
+    /// Checks that only the current run writes at a gateway (d).
     func tookData(from id: ConnectionID, gateway: Int) {
         guard isFenced(ConnectionKey(gateway: gateway, connection: id)) else { return }
         report("gateway \(gateway) took data of an older run")
@@ -160,7 +160,7 @@ final class Monitor {
         guard let view = connections[key]?.slots[slot] else { return }
         switch frame {
         case .sessionOpened(let opened):
-            // Another one where it is adopted.
+            // The session differs if the agent adopts one.
             connections[key]?.slots[slot]?.session = opened.session
         case .stored(let stored):
             checkConfirmed(stored.part, etag: stored.etag, view.session)
@@ -177,13 +177,13 @@ final class Monitor {
         }
     }
 
-    /// A part is said to be stored only after the store confirmed it (b).
+    /// Checks that a part is reported as stored only after the store has confirmed it (b).
     private func checkConfirmed(_ part: PartNumber, etag: String, _ session: SessionID) {
         guard confirmed[session]?[part]?.contains(etag) != true else { return }
         report("part \(part) is said to be stored, and the store has not confirmed it")
     }
 
-    /// What was said to be stored, and is, is never taken back (b).
+    /// Checks that *stored* is never revoked for a part that is still stored (b).
     private func checkWanted(_ wanted: [PartNumber], of list: [PartListEntry], _ session: SessionID) {
         for entry in list where wanted.contains(entry.part) {
             guard store.holds(entry, of: session), store.hasOneName(entry.part, of: session) else { continue }
@@ -198,14 +198,14 @@ final class Monitor {
         if let upload = request.upload, sessionsOfUploads[upload] == nil {
             sessionsOfUploads[upload] = store.uploads[upload]?.label.session
         }
-        // Exactly what an agent listed is completed (d).
+        // Checks that exactly the list of an agent is completed (d).
         guard case .complete(_, let upload, let parts, _, _) = request, let session = sessionsOfUploads[upload] else {
             return
         }
         if listed[session]?.contains(parts) != true { report("what is being completed is not what an agent listed") }
     }
 
-    /// Called with what the store really answers, before any canary.
+    /// Called with the store's real answer, before a canary changes it.
     func answered(_ answer: StoreAnswer, to request: StoreRequest) {
         guard let upload = request.upload, let session = sessionsOfUploads[upload] else { return }
         switch (answer, request) {
@@ -223,14 +223,14 @@ final class Monitor {
         confirmedInUploads[upload, default: [:]][part] = PartListEntry(part: part, size: size, digest: nil, etag: etag)
     }
 
-    /// What the store has ever confirmed in an upload.
+    /// All parts that the store has ever confirmed in an upload.
     func confirmedParts(of upload: String) -> [PartListEntry] {
         (confirmedInUploads[upload] ?? [:]).values.sorted { $0.part < $1.part }
     }
 
     // MARK: At the agents
 
-    /// A session is durable in the journal before a gateway hears of it.
+    /// Checks that the journal holds a session before a gateway learns of it.
     func sends(_ frame: Frame, agent: Int, journal: VirtualJournal) {
         let session: SessionID?
         switch frame {
@@ -238,23 +238,23 @@ final class Monitor {
         case .resumeQuery(let query): session = self.session(of: query.token)
         default: return
         }
-        // A session that was adopted is only completed when the journal has it.
+        // The journal must hold an adopted session only before its completion.
         guard let session, adopted[agent]?.contains(session) != true,
             !journal.rows.values.contains(where: { $0.saved?.session == session })
         else { return }
         report("agent \(agent) tells of a session that its journal does not hold")
     }
 
-    /// What the agent knows to be stored is not sent again (f).
+    /// Checks that the agent does not send again a part that it knows to be stored (f).
     func sendsChunk(_ part: PartNumber, of upload: UploadID, agent: Int) {
         guard known[agent]?.contains(JobPart(upload: upload, part: part)) == true else { return }
         report("agent \(agent) sends part \(part), which it knows to be stored")
     }
 
-    /// Called where an agent reads that a session is adopted.
+    /// Called when an agent reads that it adopts a session.
     func adopted(_ session: SessionID, by agent: Int) { adopted[agent, default: []].insert(session) }
 
-    /// Called with each frame that an agent reads: what it hears may take back what it knows.
+    /// Called with each frame that an agent reads, because a frame may invalidate what the agent knows.
     func delivered(_ frame: Frame, agent: Int) {
         switch frame {
         case .partsWanted(let wanted): forget(wanted.parts, agent: agent)
@@ -271,7 +271,7 @@ final class Monitor {
         wantedCounts[agent, default: 0] += parts.count
     }
 
-    /// What the next process knows is what the journal holds.
+    /// The next process knows only what the journal holds.
     func agentDied(_ agent: Int, journal: VirtualJournal) {
         known[agent] = []
         wanted[agent] = []
@@ -280,7 +280,7 @@ final class Monitor {
         }
     }
 
-    /// Called with each write that has become durable.
+    /// Called with each journal write that has become durable.
     func committed(_ write: JournalWrite, agent: Int) {
         switch write {
         case .stored(let id, let entry):

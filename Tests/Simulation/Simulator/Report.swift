@@ -2,7 +2,7 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-/// What came of many runs.
+/// Statistics of many runs.
 package struct Report: Sendable {
     package private(set) var seeds = 0
     package private(set) var virtualSeconds = 0.0
@@ -10,12 +10,12 @@ package struct Report: Sendable {
     package private(set) var steps = 0
     package private(set) var bytesOfFiles: UInt64 = 0
     package private(set) var bytesSent: UInt64 = 0
-    /// The seeds that failed, each with the first thing that was wrong.
+    /// The seeds that failed, each with its first violation.
     package private(set) var failures: [(seed: UInt64, violation: String)] = []
 
     package init() {}
 
-    /// Counts a world that has been run.
+    /// Adds a finished run.
     package mutating func add(_ simulation: Simulation) {
         seeds += 1
         steps += simulation.steps
@@ -29,9 +29,9 @@ package struct Report: Sendable {
     }
 }
 
-/// Takes faults away from a scenario that fails, for as long as it still fails in the same way.
+/// Removes faults from a failing scenario while it still fails in the same way.
 package enum Shrinker {
-    /// The smallest that was found; the scenario itself where it does not fail.
+    /// The smallest failing scenario that was found; the scenario itself if it does not fail.
     package static func shrunk(_ scenario: Scenario) -> Scenario {
         var smallest = scenario
         let kind = failure(of: scenario)
@@ -56,7 +56,7 @@ package enum Shrinker {
         return withoutIdleJobs(smallest, kind)
     }
 
-    /// Files that have no part in it are made empty, one by one.
+    /// Empties files that are not needed for the failure, one at a time.
     private static func withoutIdleJobs(_ scenario: Scenario, _ kind: String?) -> Scenario {
         var smallest = scenario
         for index in smallest.jobs.indices where !smallest.jobs[index].bytes.isEmpty {
@@ -67,7 +67,7 @@ package enum Shrinker {
         return smallest
     }
 
-    /// The first violation without its numbers: what makes two failures the same.
+    /// The first violation without its numbers; two failures with equal texts count as the same.
     private static func failure(of scenario: Scenario) -> String? {
         let simulation = Simulation(scenario)
         simulation.run()

@@ -3,8 +3,8 @@ import TransferCore
 import TransferCoreSupport
 
 extension Scenario {
-    /// Stores that check some conditions or none, other writers, conflicts, growing files, streams, people who change
-    /// their mind or stop.
+    /// Draws stores that check only some conditions or none, other writers, conflicts, growing files, streams, and
+    /// users who change their mind or stop.
     mutating func drawConditions(_ dice: inout Dice) {
         switch dice.number(0...9) {
         case 0, 1: nature.conditions = .none
@@ -37,7 +37,7 @@ extension Scenario {
         }
     }
 
-    /// A completion that hides the upload for half a minute, at a store that is known to do so.
+    /// Draws a completion that hides the upload for up to half a minute. The gateway is configured for such a store.
     private mutating func drawSlowCompletion(_ dice: inout Dice) {
         guard dice.percent(25) else { return }
         gatewayLimits.completionTimeMax = .seconds(45)

@@ -3,11 +3,11 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-// What a seed makes of the world. The draws are in one order, so that a seed means the same for as long as this file
-// is not changed.
+// How a seed determines a scenario. The order of the draws is fixed, so a seed keeps its meaning until this file
+// changes.
 
 extension Scenario {
-    /// The world of a seed, with all its faults.
+    /// The scenario of a seed, with all its faults.
     package static func drawn(seed: UInt64, canary: Canary? = nil) -> Scenario {
         var dice = Dice(seed: seed)
         var scenario = Scenario(seed: seed)
@@ -17,7 +17,7 @@ extension Scenario {
         scenario.drawNature(&dice)
         scenario.drawFaults(&dice)
         scenario.drawPace(&dice)
-        // Of its own, so that what was drawn before this was thought of is drawn as ever.
+        // Later additions use generators of their own, so that the older draws of a seed stay the same.
         var late = Dice(seed: seed ^ 0x55)
         scenario.drawAborts(&late)
         var early = Dice(seed: seed ^ 0x66)
@@ -36,7 +36,7 @@ extension Scenario {
         return scenario
     }
 
-    /// Some users want signed receipts.
+    /// Makes some users request signed receipts.
     private mutating func drawReceipts(_ dice: inout Dice) {
         guard dice.percent(50) else { return }
         for job in jobs.indices { jobs[job].wantsReceipt = dice.percent(70) }
@@ -116,7 +116,7 @@ extension Scenario {
         if dice.percent(10) { agentLimits.bytesPerSecond = UInt64(dice.number(500...5_000)) }
     }
 
-    /// Some devices have limits of their own.
+    /// Gives some devices their own limits.
     private mutating func drawDeviceLimits(_ dice: inout Dice) {
         for device in Set(devices).sorted() where dice.percent(25) {
             deviceLimits[device] = DeviceLimits(
@@ -125,7 +125,7 @@ extension Scenario {
         }
     }
 
-    /// How patient a gateway is. Drawn last, so that seeds from before mean the same world otherwise.
+    /// Draws the gateway's patience. It comes last, so that the older draws of a seed stay the same.
     private mutating func drawPace(_ dice: inout Dice) {
         gatewayLimits.progressWindow = .seconds(dice.pick([2, 8, 60]))
         gatewayLimits.progressBytesMin = UInt64(dice.pick([1, 10]))
@@ -147,7 +147,7 @@ extension Scenario {
     }
 }
 
-/// Draws of one seed.
+/// Random draws of one seed.
 struct Dice {
     var generator: SeededGenerator
 
@@ -155,21 +155,21 @@ struct Dice {
         generator = SeededGenerator(seed: seed)
     }
 
-    /// Evenly drawn.
+    /// A uniform draw.
     mutating func number(_ range: ClosedRange<Int>) -> Int {
         range.lowerBound + Int(generator.next() % UInt64(range.count))
     }
 
-    /// True in so many of 100 draws.
+    /// True with a probability of `chance` percent.
     mutating func percent(_ chance: Int) -> Bool { number(0...99) < chance }
 
-    /// One of the values, each as likely; there must be one.
+    /// A uniform choice; the list must not be empty.
     mutating func pick<Value>(_ values: [Value]) -> Value { values[number(0...values.count - 1)] }
 
-    /// Random bytes, as many as asked for.
+    /// This many random bytes.
     mutating func bytes(_ count: Int) -> [UInt8] { generator.bytes(count) }
 
-    /// Milliseconds between 1 and about a minute, short ones as likely as long ones.
+    /// Milliseconds between 1 and about a minute; every order of magnitude is equally likely.
     mutating func moment() -> Int {
         let scale = 1 << number(0...15)
         return scale + number(0...scale)

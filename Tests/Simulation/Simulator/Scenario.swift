@@ -2,19 +2,19 @@ package import TransferCommon
 package import TransferCore
 package import TransferCoreSupport
 
-/// Everything that one run of the world depends on: who is there, what the links and the store are like, and what
-/// goes wrong. Two runs of one scenario are the same to the last event.
+/// Everything that determines a run: the members, the links, the store and the faults. Two runs of one scenario are
+/// identical in every event.
 package struct Scenario: Sendable {
-    /// A file on its way to a key.
+    /// A file and the key that it is sent to.
     package struct Job: Equatable, Sendable {
         package var agent: Int
         package var key: String
         package var bytes: [UInt8]
         package var policy: ExistingKeyPolicy
         package var partBytes: UInt64?
-        /// Its bytes come once, in order, from a program.
+        /// Whether a program supplies the bytes once, in order.
         package var isStream = false
-        /// Its user wants the gateway's signed receipt.
+        /// Whether the user requests the gateway's signed receipt.
         package var wantsReceipt = false
 
         package init(agent: Int, key: String, bytes: [UInt8], policy: ExistingKeyPolicy, partBytes: UInt64? = nil) {
@@ -26,21 +26,21 @@ package struct Scenario: Sendable {
         }
     }
 
-    /// What the agents' machines and links are like.
+    /// Properties of the links, the agents' machines and the store.
     package struct Nature: Equatable, Sendable {
         package var latencyMilliseconds = 5
         package var jitterMilliseconds = 0
-        /// Of 100 arrivals, how many come in pieces.
+        /// Percentage of arrivals that come in pieces.
         package var splitPercent = 0
         package var linkBytesPerSecond: UInt64?
-        /// Whether every connection of an agent reaches the same gateway while that one is up.
+        /// Whether all connections of an agent reach the same gateway while that gateway is up.
         package var isSticky = false
         package var keepsParts = true
         package var keeping = VirtualStore.Keeping.digests
         package var keepsSession = true
         /// Which conditions the store checks.
         package var conditions = CheckedConditions.all
-        /// Whether a part that is on its way when its upload is aborted lands after it.
+        /// Whether a part that is in flight when its upload is aborted still takes effect afterwards.
         package var landsAfterAbort = false
 
         package init() {}
@@ -48,10 +48,10 @@ package struct Scenario: Sendable {
 
     package var seed: UInt64
     package var gatewayCount = 1
-    /// The device of each agent; agents with the same one are copies of each other.
+    /// The device of each agent; agents with the same device are copies of each other.
     package var devices = [0]
     package var hasOnePrefix = true
-    /// By device; one that is not here has the site's limits.
+    /// Limits by device; a device without an entry has the site's limits.
     package var deviceLimits: [Int: DeviceLimits] = [:]
     package var jobs: [Job] = []
     package var nature = Nature()
@@ -59,13 +59,13 @@ package struct Scenario: Sendable {
     package var agentLimits = AgentLimits()
     package var faults: [PlannedFault] = []
     package var canary: Canary?
-    /// Whether every session asks for a receipt, and objects are asked for by PROVE.
+    /// Whether every session asks for a receipt, and PROVE questions are asked.
     package var hasReceipts = false
 
-    /// The store takes up to half a minute to complete an upload.
+    /// Whether the store takes up to half a minute to complete an upload.
     var hasSlowCompletion = false
 
-    /// A calm world with one agent, one gateway, and nothing to do.
+    /// A scenario without faults: one agent, one gateway, and no jobs.
     package init(seed: UInt64) {
         self.seed = seed
         let rule = PartRule(
@@ -81,13 +81,13 @@ package struct Scenario: Sendable {
         agentLimits.chunkBytesMin = 8
     }
 
-    /// The key prefix that the device may write under.
+    /// The prefix under which the device may write keys.
     func prefix(ofDevice device: Int) -> String { hasOnePrefix ? "site/" : "d\(device)/" }
 
-    /// A job's key as the store has it.
+    /// A job's key in the store, prefix included.
     func wholeKey(_ job: Int) -> String { prefix(ofDevice: devices[jobs[job].agent]) + jobs[job].key }
 
-    /// Whether nobody but the job itself writes to its key.
+    /// Whether only this job writes to its key.
     func isSoleWriter(_ job: Int) -> Bool {
         let key = wholeKey(job)
         guard !jobs.indices.contains(where: { $0 != job && wholeKey($0) == key }) else { return false }

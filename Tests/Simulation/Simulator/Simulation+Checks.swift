@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// What must always hold of the whole world. What passes between its members is looked at by the monitor.
+// Invariants of the whole simulation. The monitor checks the communication between its members.
 
 extension Simulation {
     /// Called after every change of the store.
@@ -30,11 +30,11 @@ extension Simulation {
         for number in writers where jobs[number].isSoleWriter { checkOrder(of: number, digest) }
     }
 
-    /// Called after every action of a gateway: no device has more than its limits allow (g). That what is held is
-    /// reserved, and that all devices together keep to the budget, the host checks.
+    /// Called after every action of a gateway: checks that no device exceeds its limits (g). The host checks that
+    /// everything held is reserved, and that all devices together keep to the budget.
     func checkDeviceLimits(of gateway: GatewayHost) {
         let site = scenario.gatewayLimits
-        // One that is revoked has no limits of its own any more, and what it had is on its way out.
+        // A revoked device has no limits of its own, and the gateway is releasing what it held.
         for device in devices where gateway.machine.knows(device.fingerprint) {
             let use = gateway.machine.use(of: device.fingerprint)
             let found = [
@@ -51,7 +51,8 @@ extension Simulation {
         }
     }
 
-    /// What an agent keeps of receipts is signed, and is about a file of its own that it wants one of.
+    /// Checks that every receipt in an agent's journal is signed, and is about a file for which the agent requested
+    /// one.
     func checkReceipt(in write: JournalWrite, agent: Int) {
         let kept: StoredReceipt
         switch write {
@@ -76,7 +77,7 @@ extension Simulation {
         }
     }
 
-    /// No earlier version of a file comes after a later one.
+    /// Checks that an earlier version of a file never replaces a later one.
     private func checkOrder(of number: Int, _ digest: SHA256Digest) {
         let state = jobs[number]
         guard !state.hasForgotten, let version = state.file.versions.lastIndex(of: digest) else { return }
@@ -89,19 +90,20 @@ extension Simulation {
         }
     }
 
-    /// An agent says that a file is stored (c).
+    /// Checks an agent's report that a file is stored (c).
     func checkReport(of number: Int) {
         let state = jobs[number]
         let puts = keys.puts[state.key] ?? []
         let eligible = Set(state.file.versions[state.submittedVersion...])
         let isThere = puts.indices.contains { index in
-            // It was under the key at some time since the file was handed to the agent, or others write there too.
+            // The object must have been under the key at some time since the file was submitted, unless others write
+            // there too.
             let wasReplacedAt = index + 1 < puts.count ? puts[index + 1].at : schedule.now
             return eligible.contains(puts[index].digest)
                 && (!state.isSoleWriter || wasReplacedAt >= state.submittedAt)
         }
-        // Where the store keeps no digests, two copies with one identity, one session and different files of one size
-        // and time cannot be told apart.
+        // If the store keeps no digests, two copies of an agent that share a session and have different files of equal
+        // size and time cannot be distinguished.
         let isUndecidable = scenario.hasCopies && store.keeping != .digests
         guard isThere || isUndecidable else {
             return violation("job \(number) is reported as stored, and its file is not there")
@@ -110,10 +112,10 @@ extension Simulation {
         jobs[number].reportedVersion = state.file.versions.lastIndex(of: last.digest)
     }
 
-    /// An agent says that the key is taken: there must be something else, or nothing to tell by.
+    /// Checks an agent's report that the key is taken: the key must hold something else, or there is no evidence.
     func checkRefusal(of number: Int, _ failure: UploadFailure) {
         let state = jobs[number]
-        // The user's word at the moment when the file was handed in.
+        // The user's policy when the file was submitted.
         let policy = state.submittedPolicy
         guard policy != .fail, state.isSoleWriter, !state.isStream else { return }
         guard let object = store.object(state.key) else {
@@ -127,7 +129,7 @@ extension Simulation {
         }
     }
 
-    /// When everybody is content.
+    /// Checks the final state, after all uploads have ended.
     func checkEnd() {
         for (number, state) in jobs.enumerated() {
             if let version = state.reportedVersion, !state.hasForgotten, state.isSoleWriter,

@@ -3,12 +3,12 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// No object is replaced unless the user said so. Two exceptions are safe: by the same bytes, and by a file that only
-// grew.
+// Checks that no object is replaced without the user's permission. There are two safe exceptions: equal bytes, and a
+// file that only grew.
 
-/// What agents said when they had sessions completed.
+/// What the agents' frames say about sessions and their completion.
 struct TermsView {
-    /// The session in each slot, as the agent's frames tell.
+    /// A slot of an agent's connection.
     private struct SlotKey: Hashable {
         var agent: Int
         var connection: ConnectionID
@@ -16,9 +16,9 @@ struct TermsView {
     }
 
     private var sessions: [SlotKey: SessionID] = [:]
-    /// The user's word at the moment when an agent wanted the session completed.
+    /// The user's policy when an agent sent COMPLETE for the session.
     private(set) var policies: [SessionID: ExistingKeyPolicy] = [:]
-    /// When a gateway heard COMPLETE of the session last.
+    /// When a gateway last received COMPLETE for the session.
     var completedAt: [SessionID: Instant] = [:]
 
     mutating func noteSession(_ session: SessionID, _ slot: Slot, of id: ConnectionID, agent: Int) {
@@ -53,7 +53,7 @@ extension Simulation {
         }
     }
 
-    /// Called where an object has come in the place of another.
+    /// Called when an object has replaced another.
     func checkReplacement(
         of replaced: VirtualStore.Object, putAt: Instant, by object: VirtualStore.Object, key: String
     ) {
@@ -65,7 +65,8 @@ extension Simulation {
             object.bytes.starts(with: replaced.bytes)
             && jobs.contains { $0.key == key && $0.file.versions.contains(digest) }
         if isContinuation { return count("a file that grew replaces its object") }
-        // Where the store checks nothing, the gateway has looked after it heard COMPLETE, and sees what was there then.
+        // The store checks no conditions, so the gateway looked up the key after COMPLETE and saw the object of that
+        // moment.
         if scenario.nature.conditions != .all, let heard = terms.completedAt[writer], putAt >= heard {
             return count("another writer is overtaken where conditions are not checked")
         }
@@ -75,16 +76,16 @@ extension Simulation {
         violation("the object at \(key) is replaced, and the user did not say so")
     }
 
-    /// A store that checks no condition of a completion, and takes up to half a minute for one, puts the object there
-    /// whatever has become of the key meanwhile: nobody can order that.
+    /// A store that checks no condition at completion and takes up to half a minute for one writes the object whatever
+    /// happens to the key meanwhile. No client can prevent that.
     var landsUnchecked: Bool { scenario.hasSlowCompletion && !scenario.nature.conditions.complete.ifAbsent }
 
-    /// Called where an upload was aborted while a request that had met a conflict was completing it.
+    /// Called after an abort of an upload whose completion had met a conflict.
     func checkAborted(_ request: StoreRequest) {
         guard case .complete(let key, let upload, _, _, _) = request, let session = monitor.session(ofUpload: upload),
             !monitor.abortedByAgents.contains(session)
         else { return }
-        // Another agent has put the same content there: the session has succeeded without its upload.
+        // Another agent has stored the same content: the session succeeded without its upload.
         if let object = store.object(key), object.writer != session,
             jobs.contains(where: { $0.key == key && $0.file.versions.contains(ToyDigest.sha256(object.bytes)) })
         {
@@ -93,7 +94,8 @@ extension Simulation {
         violation("\(upload) was aborted after a conflict, while it was being completed")
     }
 
-    /// An agent says that the key is taken: by its own object, which the file has only grown beyond?
+    /// Checks an agent's report that the key is taken: the key must not hold an earlier version that the file only
+    /// extends.
     func checkGrowth(of number: Int, _ object: VirtualStore.Object) {
         let state = jobs[number]
         guard state.submittedPolicy == .verify, state.file.versions.count == state.submittedVersion + 1,

@@ -3,10 +3,10 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// How faults fall.
+// When and how faults take effect.
 
 extension Simulation {
-    /// Called once, before anything happens.
+    /// Called once, at the beginning.
     func planFaultsByTime() {
         for planned in scenario.faults {
             guard case .at(let milliseconds) = planned.trigger else { continue }
@@ -19,7 +19,7 @@ extension Simulation {
         }
     }
 
-    /// What a request to the store meets.
+    /// The fault that a request to the store meets.
     func fault(for request: StoreRequest) -> StoreFault? {
         requestCounts[request.kind, default: 0] += 1
         let away = StoreFault.fails(.unavailable(retryAfter: .milliseconds(500)))
@@ -42,12 +42,12 @@ extension Simulation {
         return nil
     }
 
-    /// Lets a fault fall now, or as soon as what is being done is done.
+    /// Applies a fault now, or right after the current operation.
     func apply(_ fault: Fault) {
         guard !isResting else { return }
         switch fault {
         case .ends, .stalls, .journalFails, .readFails, .store:
-            break  // They fall where they are asked for.
+            break  // These faults are applied where they are requested.
         case .outage(let milliseconds):
             outageUntil = max(outageUntil, schedule.now + .milliseconds(milliseconds))
             schedule.after(.zero) { [unowned self] in
@@ -95,7 +95,7 @@ extension Simulation {
         case .userChangesPolicy(let job, let policy):
             jobs[job].policy = policy
         case .userStops(let agent):
-            // A signal waits until what is being done is done.
+            // A signal is handled after the current operation.
             schedule.after(.zero) { [unowned self] in
                 guard !self.agents[agent].isDead else { return }
                 self.agents[agent].change { $0.stop(now: self.schedule.now) }
@@ -146,7 +146,7 @@ extension Simulation {
 }
 
 extension Fault {
-    /// The job whose file a user pushes once more, if that is what happens.
+    /// The job whose file a user pushes again, if the fault is such a push.
     var pushedJob: Int? {
         switch self {
         case .userPushesAgain(let job, _), .userPushesGrown(let job): job

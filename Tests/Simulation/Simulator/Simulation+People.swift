@@ -2,10 +2,11 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-// Who starts agents, and starts them again: a person or a supervisor who wants every file to arrive.
+// Starts and restarts agents, as a user or a supervisor who wants every file to arrive would.
 
 extension Simulation {
-    /// An agent's process is started then, if none runs and something is to be done.
+    /// Plans the start of an agent's process. At that time the process starts if none is running and there is work to
+    /// do.
     func planStart(of agent: Int, after delay: Duration) {
         let moment = schedule.now + delay
         if let planned = people[agent].startsAt, planned <= moment { return }
@@ -49,7 +50,7 @@ extension Simulation {
         var request = journal.request(for: state.upload, stamp: state.file.stamp, purpose: purpose)
         request?.isStream = state.isStream
         request?.wantsReceipt = scenario.jobs[number].wantsReceipt
-        // Going on with an upload is going on with what the user wanted when it began.
+        // Resuming an upload uses the policy of its beginning.
         if purpose == .resume, let saved = request?.saved {
             request?.policy = saved.policy
             jobs[number].submittedPolicy = saved.policy
@@ -58,7 +59,7 @@ extension Simulation {
         return request
     }
 
-    /// Called when a process has ended with an upload.
+    /// Called when a process reports the outcome of an upload.
     func uploadEnded(_ upload: UploadID, _ outcome: UploadOutcome, agent: Int) {
         let number = job(upload)
         people[agent].submitted.remove(upload)
@@ -80,7 +81,7 @@ extension Simulation {
             failed(number, failure)
         }
         guard people[agent].submitted.isEmpty else { return }
-        // The process ends when it has nothing more to do.
+        // The process exits when it has nothing more to do.
         schedule.after(.milliseconds(1)) { [unowned self] in
             guard !self.agents[agent].isDead, self.people[agent].submitted.isEmpty else { return }
             self.agents[agent].exit()
@@ -95,7 +96,7 @@ extension Simulation {
         planStart(of: agent, after: .milliseconds(ceiling / 2 + dice.people.number(0...ceiling / 2)))
     }
 
-    /// Some failures are for good, and some must never be.
+    /// Handles a failure: some kinds are final, and some must never occur.
     private func failed(_ number: Int, _ failure: UploadFailure) {
         switch failure.kind {
         case .keyTaken:
@@ -103,7 +104,7 @@ extension Simulation {
             jobs[number].isDone = true
         case .partSizeUnsupported where scenario.jobs[number].partBytes != nil,
             .sizeUnsupported where jobs[number].isStream:
-            jobs[number].isDone = true  // Too many parts, of the wished size or of a stream.
+            jobs[number].isDone = true  // The chosen part size or the stream needs too many parts.
         case .fenced:
             if !scenario.hasCopies { violation("job \(number): fenced, and there is no copy of the agent") }
         case .notAuthorised where (faultCounts["devices revoked"] ?? 0) > 0:
@@ -121,9 +122,9 @@ extension Simulation {
         }
     }
 
-    // MARK: What people do at a bad moment
+    // MARK: What users do at an inconvenient moment
 
-    /// The user pushes a file once more, perhaps after changing it.
+    /// The user pushes a file again, perhaps after a change.
     func pushAgain(_ number: Int, after change: Fault.FileChange?) {
         let agent = jobs[number].agent
         people[agent].plannedPushes -= 1
@@ -136,7 +137,7 @@ extension Simulation {
         if agents[agent].isDead { planStart(of: agent, after: .milliseconds(1)) }
     }
 
-    /// The user wants an upload dropped: at once where it is under way, else with the next process.
+    /// The user drops an upload: at once if a process is sending it, otherwise with the next process.
     func drop(_ number: Int) {
         guard !jobs[number].isDone else { return }
         jobs[number].isWantedDropped = true
@@ -146,16 +147,16 @@ extension Simulation {
         }
     }
 
-    /// What a device's clock says that was set: some time ago, long before 1970, or when no clock is right. Agents
-    /// decide nothing by it; it is in the times of files.
+    /// A wrong clock of a device: long past, long before 1970, or far in the future. Agents base no decision on the
+    /// clock, but file times contain it.
     private static func clock(drawn number: Int) -> Int64 {
         let wrong: [Int64] = [.min, -62_135_596_800, -1, 0, 1 << 33, 253_402_300_800, .max]
         return number < wrong.count * 40 ? wrong[number / 40] : Int64(number)
     }
 
-    /// Something happens to a file, whoever reads it.
+    /// Changes a file, whether or not a process reads it.
     func change(_ number: Int, _ change: Fault.FileChange) {
-        // What a program writes into a pipe does not change behind it.
+        // Data in a pipe does not change after it was written.
         guard !jobs[number].isStream else { return }
         let file = jobs[number].file
         let count = file.bytes.count

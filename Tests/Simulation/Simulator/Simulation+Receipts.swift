@@ -3,12 +3,13 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// Receipts and PROVE: what a gateway signs is true of an object that was under the key at that moment (specification
-// §9.5, §9.6). PROVEs come on the agents' own connections, in a slot that no agent uses. The answers are withheld.
+// Receipts and PROVE: what a gateway signs must be true of an object that was under the key at that moment
+// (specification §9.5, §9.6). PROVE questions use the agents' connections, in a slot that no agent uses, and the agents
+// do not get the answers.
 
-/// What the world knows of objects and questions, to judge receipts by.
+/// The history of objects and questions, by which receipts are checked.
 struct ReceiptWatch {
-    /// An object that came under a key.
+    /// An object that was stored under a key.
     struct Placed {
         var at: Instant
         var object: VirtualStore.Object
@@ -20,17 +21,17 @@ struct ReceiptWatch {
     }
 
     var dice: Dice
-    /// All that ever were, in order.
+    /// All objects that were ever stored, in order.
     var objects: [String: [Placed]] = [:]
     var devices: [Connection: Int] = [:]
-    /// The question whose answer a connection waits for.
+    /// The unanswered question of each connection.
     var questions: [Connection: (key: String, prove: Prove, at: Instant)] = [:]
 
     init(dice: Dice) {
         self.dice = dice
     }
 
-    /// Whether an object like this was under the key since then.
+    /// Whether such an object was under the key at any time since this moment.
     func holds(_ key: String, since: Instant, where isLike: (VirtualStore.Object) -> Bool) -> Bool {
         let placed = objects[key] ?? []
         return placed.indices.contains { index in
@@ -51,7 +52,7 @@ extension Scenario {
 }
 
 extension Simulation {
-    /// Agents do not get the answers to questions that are not theirs.
+    /// Withholds the answers to the simulation's own questions from the agents.
     func installReceipts(on gateway: GatewayHost) {
         gateway.withholds = { [unowned self, unowned gateway] frame, slot in
             guard hasProveSlot(gateway), slot == proveSlot(gateway) else { return false }
@@ -64,10 +65,10 @@ extension Simulation {
 
     private func proveSlot(_ gateway: GatewayHost) -> Slot { Slot(gateway.machine.limits.slotsMax) }
 
-    /// Where there are fewer slots, the agent needs them all.
+    /// Whether the gateway has a spare slot. With fewer slots, the agent needs all of them.
     private func hasProveSlot(_ gateway: GatewayHost) -> Bool { gateway.machine.limits.slotsMax >= 16 }
 
-    /// Now and then somebody asks for the object of a job, some time after a frame.
+    /// Sometimes asks about a job's object, some time after a frame.
     func planProve(after frame: Frame, on id: ConnectionID, at gateway: GatewayHost) {
         let connection = ReceiptWatch.Connection(gateway: gateway.number, id: id)
         if case .hello(let hello) = frame {
@@ -100,7 +101,7 @@ extension Simulation {
         }
     }
 
-    /// What a gateway signs, and what it says of an object, must be so.
+    /// Checks that a gateway's receipts and its answers about objects are true.
     func checkReceipt(in frame: Frame, slot: Slot, on id: ConnectionID, at gateway: GatewayHost) {
         let connection = ReceiptWatch.Connection(gateway: gateway.number, id: id)
         switch frame {

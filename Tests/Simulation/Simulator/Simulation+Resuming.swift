@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-// What gateways tell agents that go on: how often it comes, and what a defect makes of it.
+// Counts what gateways name to resuming agents, and implements a canary.
 
 extension Simulation {
     /// Called with each frame of a gateway.
@@ -25,7 +25,7 @@ extension Simulation {
         }
     }
 
-    /// Whether no file that goes to the session's key has the part as it is now.
+    /// Whether no file for the session's key contains this part now.
     private func isForeign(_ partial: PartialPart, _ token: [UInt8]) -> Bool {
         guard let terms = monitor.terms(of: token) else { return false }
         return !jobs.contains { $0.key == terms.key && digest(of: partial.part, in: $0.file, terms) == partial.digest }
@@ -37,7 +37,7 @@ extension Simulation {
         return file.read(start: plan.start(of: part), count: count).map(ToyDigest.sha256)
     }
 
-    /// The frame with the agent's own digests in the place of those that a gateway names.
+    /// The frame with the agent's own digests instead of the digests that a gateway names.
     func withOwnDigests(_ frame: Frame, of agent: AgentHost) -> Frame {
         func own(_ partials: [PartialPart], _ token: [UInt8]) -> [PartialPart] {
             guard let terms = monitor.terms(of: token),

@@ -3,7 +3,7 @@ package import TransferCore
 package import TransferCoreSupport
 package import WireProtocol
 
-// What the hosts ask of the world: durations, links, disks, and eyes on everything.
+// The hosts' environment: durations, links, disks and observation.
 
 extension Simulation: HostWorld {
     // MARK: Network
@@ -19,7 +19,7 @@ extension Simulation: HostWorld {
         disturbances[agent.number] += 1
         let up = gateways.filter { !$0.isDown }
         guard !up.isEmpty else { return nil }
-        // A load balancer picks among those that are up.
+        // A load balancer chooses among the gateways that are up.
         let wanted = scenario.nature.isSticky ? agent.number % up.count : dice.network.number(0...up.count - 1)
         let gateway = up[wanted]
         note(3, UInt64(agent.number), id.value, "agent \(agent.number) reaches gateway \(gateway.number)")
@@ -79,7 +79,7 @@ extension Simulation: HostWorld {
             }
         }
         if jobs[job(upload)].file.isMissing, moment == .start {
-            // An open file stays; one that is opened anew is not found.
+            // A file that is open stays readable; a file that is opened again is not found.
             return failure ?? UploadFailure(.missing, "there is no such file")
         }
         return failure
@@ -95,7 +95,7 @@ extension Simulation: HostWorld {
             journals[agent.number].apply(write)
             monitor.committed(write, agent: agent.number)
             checkReceipt(in: write, agent: agent.number)
-            // The process may end before it has reported why.
+            // The process may end before it reports the reason.
             if case .dropping(let id) = write, jobs[job(id)].isStream { jobs[job(id)].isAbandoned = true }
             if case .began(let id, let saved) = write {
                 jobs[job(id)].sessionsBegun += 1
@@ -115,7 +115,7 @@ extension Simulation: HostWorld {
         }
     }
 
-    /// An outcome in a few words, for traces and messages.
+    /// A short description of an outcome, for traces and messages.
     func brief(_ outcome: UploadOutcome) -> String {
         switch outcome {
         case .stored(_, let wasThere): wasThere ? "found there" : "stored"
@@ -208,9 +208,9 @@ extension Simulation: HostWorld {
         if failure == .keyTaken || failure == .objectGone { count("a condition did not hold") }
     }
 
-    // MARK: Words
+    // MARK: Trace
 
-    /// One line of the trace; the text is made only where it is kept.
+    /// Adds a line to the trace. The text is built only if the trace keeps lines.
     func note(_ code: UInt64, _ first: UInt64, _ second: UInt64, _ text: @autoclosure () -> String) {
         trace.note(schedule.now, code, first, second, text: text())
     }

@@ -4,13 +4,13 @@ import TransferCore
 package import TransferCoreSupport
 import WireProtocol
 
-/// One world under one scenario: agents, gateways, store, network, disks and people, in one thread and one virtual
-/// time. The machines are the shipped ones; everything around them is virtual. `run()` lets it go on until everything
-/// has come to rest; `violations` says what must never be and was.
+/// A simulated run of one scenario: agents, gateways, store, network, disks and users, in one thread and in virtual
+/// time. The machines are the shipped ones; everything around them is virtual. `run()` continues until everything is
+/// idle; `violations` lists the broken invariants.
 package final class Simulation {
-    /// From then on nothing goes wrong any more, and all that is unfinished must finish.
+    /// Time after which no fault occurs any more, so that every unfinished upload must finish.
     static let healsAfter = Duration.seconds(120)
-    /// How long after that the last upload may end.
+    /// Time within which the last upload must end after that.
     static let finishesWithin = Duration.seconds(3_600)
     private static let stepsMax = 600_000
 
@@ -19,7 +19,7 @@ package final class Simulation {
     package let store: VirtualStore
     package internal(set) var trace: Trace
     package private(set) var violations: [String] = []
-    /// How often each kind of fault has fallen.
+    /// How often each kind of fault has occurred.
     package private(set) var faultCounts: [String: Int] = [:]
     package internal(set) var agents: [AgentHost] = []
     package internal(set) var gateways: [GatewayHost] = []
@@ -27,9 +27,9 @@ package final class Simulation {
     package internal(set) var jobs: [JobState] = []
     package internal(set) var operations = 0
     package private(set) var steps = 0
-    /// When the last upload had ended.
+    /// When the last upload ended.
     package private(set) var endedAt: Instant?
-    /// How many actions, commits and changes there had been by then.
+    /// How many operations (actions, commits and changes) there had been by then.
     package private(set) var operationsUntilEnd = 0
 
     private(set) lazy var monitor = Monitor(scenario, store: store) { [unowned self] in self.violation($0) }
@@ -37,7 +37,7 @@ package final class Simulation {
     private var faultsByTrigger: [Trigger: [Fault]] = [:]
     var counts: (arrivals: Int, readMoments: Int, commits: Int) = (0, 0, 0)
     var gatewayActions: [Int]
-    /// Of each gateway; it opens with all before.
+    /// The newest sealing key of each gateway; a gateway opens tokens of all earlier keys.
     var sealingKeys: [UInt8]
     var requestCounts: [StoreRequestKind: Int] = [:]
     var isHealed = false
@@ -137,12 +137,12 @@ package final class Simulation {
         }
     }
 
-    /// The job of an upload; their numbers go together.
+    /// The job of an upload; their numbers correspond.
     func job(_ upload: UploadID) -> Int { Int(upload.value) - 1 }
 
     // MARK: Running
 
-    /// Lets everything happen.
+    /// Runs the scenario.
     package func run() {
         planFaultsByTime()
         for agent in agents.indices {
@@ -171,7 +171,7 @@ package final class Simulation {
 
     private var isOver: Bool { jobs.allSatisfy(\.isDone) && people.allSatisfy { $0.plannedPushes == 0 } }
 
-    /// Processes end, and time passes until nothing is planned any more: then nothing may be left of anything.
+    /// Ends all processes and advances the clock until nothing is scheduled. Then no resource may remain in use.
     private func rest() {
         isResting = true
         heal()
@@ -195,7 +195,7 @@ package final class Simulation {
         if store.uploadCount + store.recordCount > 0 { violation("uploads are left after cleaning") }
     }
 
-    /// From now on nothing goes wrong, and what is wrong is mended.
+    /// Ends all faults and repairs their lasting effects.
     func heal() {
         isHealed = true
         outageUntil = schedule.now
@@ -216,17 +216,17 @@ package final class Simulation {
 
     // MARK: Faults
 
-    /// Takes what falls at a trigger; counted as fallen.
+    /// The faults of a trigger, which are counted as occurred.
     func take(_ trigger: Trigger) -> [Fault] {
         guard !isHealed, !faultsByTrigger.isEmpty, let faults = faultsByTrigger[trigger] else { return [] }
         for fault in faults { count(fault) }
         return faults
     }
 
-    /// Something happened that is worth a figure.
+    /// Counts an event in the statistics.
     func count(_ what: String) { faultCounts[what, default: 0] += 1 }
 
-    /// A fault falls.
+    /// Counts and traces a fault.
     func count(_ fault: Fault) {
         count(fault.kind)
         trace.note(schedule.now, 1, text: "FAULT \(fault)")
@@ -243,58 +243,59 @@ package final class Simulation {
     }
 }
 
-/// A file's way to its key, as its user sees it.
+/// The state of one job, from its user's point of view.
 package struct JobState {
     let upload: UploadID
-    /// Whole, prefix included.
+    /// The whole key, prefix included.
     let key: String
     let agent: Int
-    /// What the user wants now where the key holds an object.
+    /// The user's current policy for a key that holds an object.
     var policy: ExistingKeyPolicy
     let isStream: Bool
     let isSoleWriter: Bool
     package let file: VirtualFile
     package var isDone = false
     var isWantedDropped = false
-    /// A stream that can never be whole: its agent drops what was begun, and reports a failure unless it ends before.
+    /// Whether the stream can never be complete. Its agent drops the session and reports a failure, unless the process
+    /// ends before.
     var isAbandoned = false
-    /// What the user wanted when the agent last took it up.
+    /// The user's policy when the agent last began the upload.
     var submittedPolicy = ExistingKeyPolicy.verify
-    /// The file's version when the agent last took it up, by index.
+    /// The index of the file's version when the agent last began the upload.
     var submittedVersion = 0
     var submittedAt = Instant(nanoseconds: 0)
     /// The version that was last reported as stored.
     var reportedVersion: Int?
-    /// The journal was lost: nobody knows any more what was begun before.
+    /// Whether the journal was lost, with all knowledge of earlier beginnings.
     var hasForgotten = false
     var sessionsBegun = 0
     package var bytesSent: UInt64 = 0
     var partBytesMost: UInt64 = 0
-    /// The most bytes that the file ever had.
+    /// The largest size that the file has had.
     var sizeMost = 0
     var lastOutcome = "was not taken up"
 }
 
-/// Who starts an agent's processes.
+/// The user or supervisor who starts an agent's processes.
 struct Person {
     var failures = 0
-    /// Pushes that are still to come.
+    /// Pushes that are still planned.
     var plannedPushes = 0
     var startsAt: Instant?
-    /// The uploads that the process of now has not ended.
+    /// The unfinished uploads of the current process.
     var submitted: Set<UploadID> = []
 }
 
-/// What was ever under each key.
+/// The history of each key.
 struct KeyHistory {
-    /// An object that came to be under a key.
+    /// An object that was stored under a key.
     struct Put {
         var digest: SHA256Digest
         var at: Instant
     }
 
     var puts: [String: [Put]] = [:]
-    /// What each key holds.
+    /// The current object of each key.
     var objects: [String: VirtualStore.Object] = [:]
     var foreign: [String: Set<SHA256Digest>] = [:]
 }

@@ -1,8 +1,8 @@
 import TransferCommon
 
-/// What happened, in order: a hash of all of it, and the words for it where somebody wants to read them.
+/// The events of a run in order: a hash of all events, and optionally a text of each.
 package struct Trace {
-    /// FNV-1a over everything that was noted. The same for one seed in every process.
+    /// FNV-1a hash of all events. It is the same for one seed in every process.
     package private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     package private(set) var lines: [String] = []
     private let keepsLines: Bool
@@ -11,7 +11,7 @@ package struct Trace {
         self.keepsLines = keepsLines
     }
 
-    /// Adds one event; its numbers make the hash, its text the readable trace.
+    /// Adds one event. The numbers go into the hash, and the text into the readable trace.
     mutating func note(_ now: Instant, _ numbers: UInt64..., text: @autoclosure () -> String) {
         mix(now.nanoseconds)
         for number in numbers { mix(number) }

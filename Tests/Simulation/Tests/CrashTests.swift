@@ -1,7 +1,7 @@
 import Simulator
 import Testing
 
-/// A crash after every single operation: every action of every process, every commit, every change of the store.
+/// A crash after every single operation: every action of a process, every commit, and every change of the store.
 @Suite struct CrashTests {
     @Test(arguments: CrashVictim.allCases, [0, 90, 500])
     func theFileArrivesThoughProcessesDieAfterAnyOperation(victim: CrashVictim, size: Int) {
@@ -13,8 +13,8 @@ import Testing
         }
     }
 
-    /// The second crash falls on the way back from the first. These are some; `sluice-simulate --crashes` tries every
-    /// pair.
+    /// The second crash happens during the recovery from the first. This test tries some pairs; `sluice-simulate
+    /// --crashes` tries all of them.
     @Test(arguments: CrashVictim.allCases, [1, 5, 13, 34, 89])
     func theFileArrivesThoughProcessesDieAgainWhileTheyRecover(victim: CrashVictim, later: Int) {
         let calm = Scenario.upload(bytes: 500)
@@ -24,7 +24,7 @@ import Testing
     }
 }
 
-/// Runs a scenario and records what is wrong with it.
+/// Runs a scenario and records its violations as issues.
 func holds(_ scenario: Scenario, sourceLocation: SourceLocation = #_sourceLocation) -> Bool {
     let simulation = Simulation(scenario)
     simulation.run()

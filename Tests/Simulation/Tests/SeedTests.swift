@@ -1,9 +1,9 @@
 import Simulator
 import Testing
 
-/// Whole worlds with everything going wrong, drawn from seeds.
+/// Random scenarios with all kinds of faults, drawn from seeds.
 @Suite struct SeedTests {
-    /// Runs seeds one after another; the first that fails is told with what replays it.
+    /// Runs seeds one after another, and records the first failure with the command that replays it.
     private func expectNoViolation(seeds: some Sequence<UInt64>) {
         for seed in seeds {
             let simulation = Simulation(.drawn(seed: seed))
@@ -31,11 +31,11 @@ import Testing
     @Test(arguments: 0..<10)
     func aThousandFreshSeedsHold(hundred: Int) {
         var system = SystemRandomNumberGenerator()
-        // Short enough to be read out; a failing one says which it is.
+        // The seeds are short enough to be dictated; a failure prints its seed.
         expectNoViolation(seeds: (0..<100).map { _ in system.next() >> 24 })
     }
 
-    /// Each found a defect once, which has been mended since.
+    /// Each of these seeds once revealed a defect that has been fixed.
     @Test(arguments: RegressionSeed.all)
     func whatOnceFailedHolds(_ kept: RegressionSeed) {
         expectNoViolation(seeds: CollectionOfOne(kept.seed))
@@ -56,7 +56,7 @@ import Testing
     }
 }
 
-/// A seed that failed before something was mended.
+/// A seed that failed before a defect was fixed.
 struct RegressionSeed: CustomStringConvertible, Sendable {
     var seed: UInt64
     var defect: String

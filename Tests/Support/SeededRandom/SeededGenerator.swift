@@ -1,4 +1,4 @@
-/// Random numbers that a seed decides (SplitMix64), so that a failing test can be run again with the same ones.
+/// Random numbers determined by a seed (SplitMix64), so that a failing test can be repeated with the same numbers.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -14,7 +14,7 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
         return mixed ^ (mixed >> 31)
     }
 
-    /// As many bytes as asked for.
+    /// This many random bytes.
     package mutating func bytes(_ count: Int) -> [UInt8] {
         (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
     }

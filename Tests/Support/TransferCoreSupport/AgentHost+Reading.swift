@@ -1,7 +1,7 @@
 import TransferCore
 import WireProtocol
 
-// What a disk gives, and when: files may change, fail or be cut short while they are read.
+// Simulated reads: a file may change, the read may fail, or the file may become shorter during the read.
 
 extension AgentHost {
     func read(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
@@ -35,7 +35,7 @@ extension AgentHost {
         }
     }
 
-    /// Fewer bytes than are wanted come only at the end.
+    /// Reads the next part of a stream. Only the last part of a stream may be shorter than requested.
     private func readStream(_ key: PartKey, _ number: Int, start: UInt64, bytes: UInt64, keep: Bool) {
         let failure = world.reading(key.upload, reaches: .start, at: self)
         later(.reading) { host in
@@ -49,7 +49,7 @@ extension AgentHost {
                 return host.machine.partRead(key.part, of: key.upload, .failed(reason), now: host.now)
             }
             host.streams[key.upload] = start + count
-            // A stream's bytes are kept until they are stored: they cannot be read again.
+            // The host keeps a stream's bytes until they are stored, because a stream cannot be read again.
             host.held[key] = (start, content)
             let reading = PartReading.readOfStream(
                 digest: ToyDigest.sha256(content), md5: nil, bytes: count, isLast: start + count == all)

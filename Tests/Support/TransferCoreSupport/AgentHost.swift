@@ -3,7 +3,7 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// An agent's shell without sockets and disks: performs what the machine decides, in the virtual world.
+/// An agent's shell without sockets and disks: performs the machine's actions in the simulation.
 package final class AgentHost {
     private struct Chunk {
         var slot: Slot
@@ -26,44 +26,44 @@ package final class AgentHost {
     }
 
     package internal(set) var machine: Agent
-    /// Tells the agents of one world apart.
+    /// The agent's number in its simulation.
     package let number: Int
     private let makeMachine: (Instant) -> Agent
     unowned let world: any HostWorld
     private var ends: [ConnectionID: End] = [:]
-    /// Where each part that will be sent begins in its file, and its bytes where they are kept.
+    /// Where each part under way begins in its file, and its bytes if they are kept in memory.
     var held: [PartKey: (start: UInt64, bytes: [UInt8]?)] = [:]
     var reads: [PartKey: Int] = [:]
-    /// How far each stream has been read: its bytes come once, in order.
+    /// How far each stream has been read. A stream supplies its bytes once, in order.
     var streams: [UploadID: UInt64] = [:]
     var lastRead = 0
     private var uncommitted: [(JournalSequence, JournalWrite)] = []
-    /// The writes of the transaction that is being made durable.
+    /// The writes of the transaction that is becoming durable.
     private var committing: [(JournalSequence, JournalWrite)] = []
     private var isCommitPlanned = false
     private var timerAt: Instant?
-    /// Counts processes: what was planned for an earlier one finds nobody.
+    /// Counts processes, so that events of an earlier process are ignored.
     package private(set) var life = 0
     package private(set) var isDead = false
-    /// Whether the bytes of parts are kept in memory; else they are read again for each chunk.
+    /// Whether the host keeps the bytes of parts in memory. Otherwise it reads them again for each chunk.
     package var keepsParts = true
-    /// Stands between the disk and the machine: the stamp before a reading, and what the reading found.
+    /// Changes what a read returns to the machine; receives the stamp from before the read.
     package var tamperReading: ((FileStamp, PartReading) -> PartReading)?
-    /// What a comparison of the file with an object is said to have given, whatever the file holds.
+    /// Changes the evidence that a comparison of the file with an object returns.
     package var tamperEvidence: ((ContentEvidence) -> ContentEvidence)?
-    /// Stands between the wire and the machine.
+    /// Changes frames before the machine receives them.
     package var tamperInbound: ((Frame) -> Frame)?
-    /// Whether the machine is told that writes are durable before they are.
+    /// Whether the machine is notified of commits before they are durable.
     package var claimsCommits = false
     package private(set) var outcomes: [UploadID: UploadOutcome] = [:]
-    /// What came of asking gateways.
+    /// The outcomes of PROVE questions.
     package private(set) var answers: [UploadID: ProofOutcome] = [:]
     package private(set) var reports: [AgentReport] = []
     package private(set) var actionCount = 0
     package private(set) var commitCount = 0
     package internal(set) var readCount = 0
 
-    /// - Parameter makeMachine: called at each start of the process, with the time.
+    /// - Parameter makeMachine: called with the time at each start of the process.
     package init(world: any HostWorld, number: Int = 0, makeMachine: @escaping (Instant) -> Agent) {
         self.world = world
         self.number = number
@@ -75,16 +75,16 @@ package final class AgentHost {
 
     var now: Instant { world.schedule.now }
 
-    // MARK: Life
+    // MARK: Process
 
-    /// The process dies: what was not committed is lost, its connections break.
+    /// The process dies: uncommitted writes are lost and connections break.
     ///
     /// - Parameters:
-    ///   - leavingGateway: the gateway does not notice, and what was on its way to it is lost.
-    ///   - landingCommit: the transaction that was being made durable is, though nobody was told.
-    ///   - landingBytes: what was written to connections arrives at the gateways all the same.
-    ///   - landingPercent: of the transaction and of the bytes on each connection only a beginning lands. Though the
-    ///     journal's transactions are whole or not at all, nothing here is to rely on which writes share one.
+    ///   - leavingGateway: the gateway does not notice, and bytes in flight to it are lost.
+    ///   - landingCommit: the transaction in progress becomes durable, although the process does not learn of it.
+    ///   - landingBytes: bytes in flight still arrive at the gateways.
+    ///   - landingPercent: percentage of the transaction and of the bytes on each connection that takes effect. Real
+    ///     journal transactions are atomic, but the agent must not rely on which writes share a transaction.
     package func kill(
         leavingGateway: Bool = false, landingCommit: Bool = false, landingBytes: Bool = false, landingPercent: Int = 100
     ) {
@@ -106,7 +106,7 @@ package final class AgentHost {
         }
     }
 
-    /// The process ends in order.
+    /// The process exits regularly.
     package func exit() {
         isDead = true
         life += 1
@@ -126,7 +126,7 @@ package final class AgentHost {
         timerAt = nil
     }
 
-    /// Another process takes up what the journal holds.
+    /// Starts a new process that submits these uploads from the journal.
     package func start(_ requests: [UploadRequest]) {
         machine = makeMachine(now)
         isDead = false
@@ -170,12 +170,12 @@ package final class AgentHost {
         }
     }
 
-    /// Every connection ends, as with a broken network.
+    /// Cuts all connections, as a broken network does.
     package func cutAll() {
         for end in ends.sorted(by: { $0.key < $1.key }) { end.value.wire?.end(.cut) }
     }
 
-    // MARK: Performing
+    // MARK: Actions
 
     private func perform() {
         guard !isDead else { return }
@@ -218,7 +218,7 @@ package final class AgentHost {
             uncommitted.append((sequence, write))
             planCommit()
         case .report(_, let report): reports.append(report)
-        // On a machine that keeps what it is told.
+        // The simulated disk always keeps the pins.
         case .keepPins: machine.pinsKept(true, now: now)
         case .finish(let upload, let outcome, _):
             outcomes[upload] = outcome
@@ -227,7 +227,7 @@ package final class AgentHost {
         }
     }
 
-    /// Does something after a while, if the process still lives then.
+    /// Runs the body after a delay, if the process is still alive then.
     func later(_ work: AgentWork, _ body: @escaping (AgentHost) -> Void) {
         later(world.duration(of: work, at: self), body)
     }
@@ -269,7 +269,7 @@ package final class AgentHost {
 
     // MARK: Chunks
 
-    /// Chunks of a connection go one after another, as fast as the link takes them; frames overtake those that wait.
+    /// Sends a connection's chunks one after another, at the rate of the link; frames overtake waiting chunks.
     private func pump(_ id: ConnectionID) {
         guard ends[id]?.isPumping == false, ends[id]?.chunks.isEmpty == false else { return }
         ends[id]?.isPumping = true
@@ -323,7 +323,7 @@ package final class AgentHost {
 
     // MARK: Journal and time
 
-    /// What is asked for while a transaction is being made durable goes into the next.
+    /// Writes that are requested while a transaction is becoming durable go into the next transaction.
     private func planCommit() {
         guard !isCommitPlanned, let last = uncommitted.last?.0 else { return }
         isCommitPlanned = true

@@ -4,14 +4,14 @@ import TransferCommon
 import WireProtocol
 
 extension Conversation {
-    /// A line of the file is not what the specification says it is.
+    /// A line of the file violates the format in the specification.
     package struct Malformed: Error, CustomStringConvertible {
         package let line: String
 
         package var description: String { "not a line of a conversation: \(line.prefix(120))" }
     }
 
-    /// All conversations of `Protocol/vectors/conversations.txt`, in their order.
+    /// All conversations of `Protocol/vectors/conversations.txt`, in order.
     package static func all() throws -> [Conversation] {
         let text = try RepositoryFiles.text(of: "Protocol/vectors/conversations.txt")
         var conversations: [Conversation] = []
@@ -37,7 +37,7 @@ extension Conversation {
         self.init(name: columns[1], side: side, sentence: columns[3], lines: lines)
     }
 
-    /// The pieces of `line` between the places where `separator` stands.
+    /// Splits `line` at each occurrence of `separator`.
     fileprivate static func pieces(of line: String, separatedBy separator: String) -> [String] {
         var pieces: [String] = []
         var rest = line[...]
@@ -110,7 +110,7 @@ extension Conversation.StoreEvent {
     }
 }
 
-/// The `name=value` fields of a line that is no frame, in any order.
+/// The `name=value` fields of a line that is not a frame, in any order.
 private struct LineFields {
     let malformed: Conversation.Malformed
     private let words: [(name: String, value: String)]

@@ -1,48 +1,48 @@
 package import TransferCommon
 package import WireProtocol
 
-/// A whole conversation of an agent and a gateway, as `Protocol/vectors/conversations.txt` has it (specification
-/// §14.1). It begins with a gateway that remembers no session, an empty store that checks conditions and SHA-256, and
+/// A conversation of an agent and a gateway from `Protocol/vectors/conversations.txt` (specification §14.1). At its
+/// beginning the gateway has no sessions, the store is empty and checks conditions and SHA-256, and connections are
 /// plain TCP.
 package struct Conversation: Sendable {
-    /// Who can be held to it.
+    /// Which sides must follow the conversation.
     package enum Side: String, Sendable {
         case both
-        /// The gateway decides something by budgets of its own: only an agent can be held to it.
+        /// The gateway decides by its own budgets, so only an agent must follow the conversation.
         case agent
-        /// The agent breaks a rule, or does what an agent need not do: only a gateway can be held to it.
+        /// The agent breaks a rule or uses an option, so only a gateway must follow the conversation.
         case gateway
     }
 
     package let name: String
     package let side: Side
-    /// What it shows, for people.
+    /// What the conversation demonstrates, for readers.
     package let sentence: String
     package let lines: [Line]
 
-    /// The conversation with other lines, for tests of what compares lines.
+    /// The conversation with other lines, for tests of the replay.
     package func with(lines: [Line]) -> Conversation {
         Conversation(name: name, side: side, sentence: sentence, lines: lines)
     }
 }
 
 extension Conversation {
-    /// One line, in the order of time. Lines in a row of one side are one flight: that side does not wait for the other
+    /// One line, in order of time. Consecutive lines of one side are one flight: that side does not wait for the other
     /// between them.
     package enum Line: Equatable, Sendable {
-        /// What the store holds, or does from here on.
+        /// What the store holds, or how it behaves from here on.
         case store(StoreEvent)
-        /// The agent makes a connection; they are numbered from 1.
+        /// The agent opens a connection; connections are numbered from 1.
         case connect(connection: Int)
         case frame(FrameLine)
-        /// Nothing is sent for this long; what is awaited by then has come.
+        /// Both sides are silent for this long; deadlines within it expire.
         case pause(milliseconds: Int)
         case close(connection: Int, by: Role)
-        /// The gateway forgets all sessions.
+        /// The gateway restarts without its sessions.
         case restart
-        /// The operator stops the gateway.
+        /// The operator drains the gateway.
         case drain(milliseconds: Int)
-        /// The gateway has a live invitation. The connections are under TLS.
+        /// The gateway has a valid invitation. The connections use TLS.
         case invitation(name: String, prefix: String, secret: InvitationSecret)
     }
 
@@ -53,27 +53,27 @@ extension Conversation {
         package let type: FrameType
         /// Header and body.
         package let bytes: [UInt8]
-        /// The fields in words, as in frames.txt.
+        /// The fields in text form, as in frames.txt.
         package let fields: String
 
-        /// The end that reads it.
+        /// The side that receives the frame.
         package var receiver: Role { sender == .agent ? .gateway : .agent }
 
-        /// The line with other bytes, for tests of what compares lines.
+        /// The line with other bytes, for tests of the replay.
         package func with(bytes: [UInt8]) -> FrameLine {
             FrameLine(sender: sender, connection: connection, type: type, bytes: bytes, fields: fields)
         }
     }
 
-    /// What happens in the store beside the conversation.
+    /// An event in the store that the conversation does not cause.
     package enum StoreEvent: Equatable, Sendable {
-        /// Another writer writes an object.
+        /// Another writer stores an object.
         case object(StoredObject)
-        /// Another writer writes a part of an upload again.
+        /// Another writer replaces a part of an upload.
         case part(PartNumber, upload: String, content: [UInt8], etag: String)
-        /// From here on the store refuses what carries data, as full.
+        /// From here on the store refuses requests with data as *full*.
         case full
-        /// From here on the store takes what carries data.
+        /// From here on the store accepts requests with data.
         case well
         /// An upload is removed.
         case gone(upload: String)
@@ -81,13 +81,13 @@ extension Conversation {
 
     /// An object of another writer.
     package struct StoredObject: Equatable, Sendable {
-        /// The whole key.
+        /// The whole key, prefix included.
         package let key: String
         package let content: [UInt8]
         package let session: SessionID
         package let partBytes: UInt64
         package let etag: String
-        /// The store keeps the digest of the whole; else it keeps nothing of the content.
+        /// Whether the store keeps the digest of the whole object. Otherwise it keeps no evidence.
         package let keepsDigest: Bool
     }
 }

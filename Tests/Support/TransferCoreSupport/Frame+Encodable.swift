@@ -2,7 +2,7 @@ import NIOCore
 package import WireProtocol
 
 extension Frame {
-    /// Whether the codec takes it: all its fields are within their ranges.
+    /// Whether the codec can encode the frame: all its fields are in range.
     package func isEncodable(slot: Slot) -> Bool {
         var buffer = ByteBuffer()
         do throws(WireError) {

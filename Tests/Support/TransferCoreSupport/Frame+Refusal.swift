@@ -2,8 +2,8 @@ import TransferCore
 package import WireProtocol
 
 extension Frame {
-    /// What is wrong with a frame of a gateway that refuses something: a code in a scope that the specification does
-    /// not give it (§12), or no message. `nil` where nothing is, and for every other frame.
+    /// The fault of a gateway's refusal: a code that the specification does not allow in this scope (§12), or an empty
+    /// message. `nil` if the refusal is correct or the frame is not a refusal.
     package var faultOfRefusal: String? {
         let (code, scope, message): (ErrorCode, FailureRule.Scope, String?) =
             switch self {

@@ -3,19 +3,19 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// A gateway's shell without sockets: performs what the machine decides, in the virtual world.
+/// A gateway's shell without sockets: performs the machine's actions in the simulation.
 package final class GatewayHost {
     private struct End {
         var wire: Wire
         var decoder = FrameDecoder(receiver: .gateway)
         var flow: (id: FlowID, skip: UInt64)?
-        /// A block that is arriving: it can only be decoded whole.
+        /// The compressed block that is arriving; only a whole block can be decoded.
         var block: (bytes: [UInt8], plainBytes: Int)?
         var isEnded = false
     }
 
     package private(set) var machine: Gateway
-    /// Tells the gateways of one world apart.
+    /// The gateway's number in its simulation.
     package let number: Int
     private let makeMachine: () -> Gateway
     unowned let world: any HostWorld
@@ -25,24 +25,25 @@ package final class GatewayHost {
     private var calls: [StoreRequestID: StoreCall] = [:]
     private var lastConnection: UInt64 = 0
     private var timerAt: Instant?
-    /// Counts restarts: what was planned for an earlier life finds nobody.
+    /// Counts restarts, so that events of an earlier process are ignored.
     private var life = 0
     package private(set) var notes: [GatewayNote] = []
-    /// The process is gone, and no other has taken its place yet.
+    /// Whether the process is dead and was not restarted yet.
     package private(set) var isDown = false
-    /// How far its wall clock is off.
+    /// Offset of the gateway's wall clock.
     package var clockOffsetMilliseconds: Int64 = 0
-    /// Stand between the machine and the world.
+    /// Changes frames before the machine receives them.
     package var tamperInbound: ((Frame) -> Frame)?
-    /// Frames that the agent at the other end did not ask for, and does not get.
+    /// Whether a frame is not delivered to the agent, because the simulation caused it.
     package var withholds: ((Frame, Slot) -> Bool)?
     package var tamperRequest: ((StoreRequest) -> StoreRequest?)?
     package var tamperAnswer: ((StoreAnswer, StoreRequest) -> StoreAnswer?)?
-    /// What the machine is told as soon as all bytes of a request are there, before anything comes of them.
+    /// An answer that the machine receives as soon as all bytes of a request have arrived, before the request takes
+    /// effect.
     package var foreseesAnswer: ((StoreRequest, [UInt8]) -> StoreAnswer?)?
-    /// Looks at an invitation; nobody is invited where it is not there.
+    /// Checks an invitation; without this function every invitation is invalid.
     package var enrol: ((SHA256Digest, InvitationSecret) -> EnrolmentOutcome)?
-    /// Gives the plain bytes of an LZ4 block. Agents of the virtual world send none.
+    /// Decompresses an LZ4 block. Simulated agents send none.
     package var decompress: ((_ block: [UInt8], _ plainBytes: Int) -> [UInt8]?)?
 
     package init(world: any HostWorld, store: VirtualStore, number: Int = 0, makeMachine: @escaping () -> Gateway) {
@@ -53,7 +54,7 @@ package final class GatewayHost {
         self.machine = makeMachine()
     }
 
-    /// Plain bytes that arrived and that the store has not taken yet.
+    /// Plain bytes that have arrived and that the store has not taken yet.
     package var bytesHeld: UInt64 { flows.values.reduce(0) { $0 + $1.bytesAppended - $1.bytesGiven } }
 
     package var flowCount: Int { flows.count }
@@ -63,9 +64,10 @@ package final class GatewayHost {
     private var now: Instant { world.schedule.now }
     private var wallMilliseconds: Int64 { Int64(now.nanoseconds / 1_000_000) + clockOffsetMilliseconds }
 
-    // MARK: Life
+    // MARK: Process
 
-    /// The process dies and another takes its place: nothing is remembered, the store finishes what it has whole.
+    /// The process dies and a new one starts. The gateway forgets everything; the store finishes requests whose bytes
+    /// it has.
     package func restart() {
         kill()
         start()
@@ -85,7 +87,7 @@ package final class GatewayHost {
         for wire in wires { wire.end(.cut) }
     }
 
-    /// A process begins where there is none.
+    /// Starts a process if none is running.
     package func start() {
         guard isDown else { return }
         isDown = false
@@ -98,7 +100,7 @@ package final class GatewayHost {
         perform()
     }
 
-    /// Every connection ends, as with a broken network.
+    /// Cuts all connections, as a broken network does.
     package func cutAll() {
         for end in ends.sorted(by: { $0.key < $1.key }) { end.value.wire.end(.cut) }
     }
@@ -138,7 +140,7 @@ package final class GatewayHost {
         switch inbound {
         case .frame(let slot, let frame):
             world.received(frame, slot: slot, on: id, at: self)
-            // The world may have killed the process.
+            // The simulation may have killed the process.
             guard ends[id] != nil else { return }
             machine.receivedFrame(
                 tamperInbound?(frame) ?? frame, slot: slot, from: id, now: now, wallMilliseconds: wallMilliseconds)
@@ -185,7 +187,7 @@ package final class GatewayHost {
         }
     }
 
-    // MARK: Performing
+    // MARK: Actions
 
     private func perform() {
         let life = life

@@ -1,36 +1,36 @@
 package import TransferCore
 package import WireProtocol
 
-/// The world that hosts live in: it decides how long things take and what goes wrong, and sees all that happens.
+/// The simulation around the hosts: it decides durations and faults, and observes everything.
 ///
-/// Everything but the first group has a default that does nothing, so that a world says only what it is about.
+/// Every requirement outside the first group has a default that does nothing.
 package protocol HostWorld: AnyObject {
     var schedule: Schedule { get }
 
-    /// Something that must never be, and was.
+    /// Records a violated invariant.
     func violation(_ text: String)
 
-    /// How long the agent's process needs for something.
+    /// How long the agent's process needs for this work.
     func duration(of work: AgentWork, at agent: AgentHost) -> Duration
 
-    /// The file of an upload as it is now; `nil` where the upload is not known.
+    /// The current file of an upload; `nil` for an unknown upload.
     func file(of upload: UploadID, at agent: AgentHost) -> VirtualFile?
 
-    /// The wire of a connection that was asked for; `nil` where nobody answers.
+    /// The wire of a new connection; `nil` if no gateway answers.
     func connect(_ id: ConnectionID, from agent: AgentHost) -> Wire?
 
-    /// Makes writes durable, together.
+    /// Makes these writes durable together.
     ///
-    /// - Returns: why that failed, or `nil`.
+    /// - Returns: the failure, or `nil`.
     func commit(_ writes: [JournalWrite], of agent: AgentHost) -> UploadFailure?
 
-    /// What becomes of bytes that are about to arrive.
+    /// What happens to bytes that are about to arrive.
     func arrival(of byteCount: Int, on wire: Wire, _ direction: Wire.Direction) -> Arrival
 
-    /// How long bytes are on their way.
+    /// The latency of bytes on the wire.
     func latency(of wire: Wire, _ direction: Wire.Direction) -> Duration
 
-    // MARK: What is seen
+    // MARK: Observation
 
     func acted(_ agent: AgentHost)
     func committed(_ agent: AgentHost)
@@ -39,16 +39,16 @@ package protocol HostWorld: AnyObject {
         _ header: PartDataHeader, of upload: UploadID, on connection: ConnectionID, wireBytes: UInt64,
         from agent: AgentHost)
     func delivered(_ frame: Frame, to agent: AgentHost)
-    /// The same, for a world that looks at slots.
+    /// The same with the slot, for simulations that need it.
     func delivered(_ frame: Frame, slot: Slot, on id: ConnectionID, to agent: AgentHost)
     func finished(_ upload: UploadID, _ outcome: UploadOutcome, at agent: AgentHost)
-    /// A reading has come to a point; the world may change the file, or fail the reading.
+    /// A read has reached this step. The simulation may change the file or fail the read.
     func reading(_ upload: UploadID, reaches moment: ReadMoment, at agent: AgentHost) -> UploadFailure?
 
     func acted(_ gateway: GatewayHost)
-    /// A frame has arrived whole, and is about to be handed to the machine.
+    /// A whole frame has arrived and is about to be passed to the machine.
     func received(_ frame: Frame, slot: Slot, on id: ConnectionID, at gateway: GatewayHost)
-    /// The machine has taken data of a connection.
+    /// The machine has accepted data from a connection.
     func tookData(from id: ConnectionID, at gateway: GatewayHost)
     func sends(_ frame: Frame, slot: Slot, on id: ConnectionID, from gateway: GatewayHost)
     func requests(_ request: StoreRequest, at gateway: GatewayHost)
@@ -56,16 +56,16 @@ package protocol HostWorld: AnyObject {
     func ticked(_ who: String)
 }
 
-/// What takes an agent's process time.
+/// Work that takes an agent's process time.
 package enum AgentWork: Equatable, Sendable {
     case connecting
     case reading
     case committing
-    /// Until the socket has taken a chunk of so many bytes.
+    /// Until the socket has taken a chunk of this size.
     case sending(wireBytes: UInt64)
 }
 
-/// Points of a reading, in order; the first half of the bytes is taken after `start`, the second after `middle`, and
+/// Steps of a read, in order: the first half of the bytes is read after `start`, the second half after `middle`, and
 /// the stamp after `end`.
 package enum ReadMoment: Equatable, Sendable {
     case start
@@ -73,11 +73,11 @@ package enum ReadMoment: Equatable, Sendable {
     case end
 }
 
-/// What becomes of bytes when they arrive.
+/// What happens to bytes on arrival.
 package struct Arrival: Equatable, Sendable {
-    /// The bytes are delivered in pieces of these sizes, one after another; what is left over is lost.
+    /// Sizes of the pieces in which the bytes are delivered, one after another; the rest is lost.
     package var pieces: [Int]
-    /// What ends the connection then, if anything.
+    /// How the connection ends after that, if it does.
     package var ending: Ending?
 
     package enum Ending: Equatable, Sendable {
@@ -86,7 +86,7 @@ package struct Arrival: Equatable, Sendable {
         case cutAtAgent
         /// The agent does not notice.
         case cutAtGateway
-        /// Nobody notices, and nothing arrives any more.
+        /// Neither side notices, and nothing arrives any more.
         case silence
     }
 

@@ -3,19 +3,19 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// How a virtual world is made.
+/// Options of a simulated pair.
 package struct PairOptions: Sendable {
     package var gateways = 1
     package var seed: UInt64 = 1
     package var latency = Duration.milliseconds(5)
     package var readTime = Duration.milliseconds(1)
     package var commitTime = Duration.milliseconds(3)
-    /// What the link takes in a second; `nil` for at once.
+    /// Bytes per second on the link; `nil` for no limit.
     package var linkBytesPerSecond: UInt64?
     package var gatewayLimits: GatewayLimits
     package var agentLimits: AgentLimits
 
-    /// Small parts, small windows: a few thousand bytes are a large file.
+    /// Uses small parts and small windows, so that a few thousand bytes are a large file.
     package init() {
         let rule = PartRule(
             partBytesMin: 16, partBytesMax: 100_000, partBytesDefault: 1_000, partsMax: 10_000,
@@ -31,7 +31,7 @@ package struct PairOptions: Sendable {
     }
 }
 
-/// A place where a connection is cut: when the nth thing written in a direction is half delivered.
+/// Cuts a connection when the nth write in this direction is half delivered.
 package struct Cut: Equatable, Sendable {
     package enum Direction: String, CaseIterable, Sendable {
         case toGateway
@@ -40,7 +40,7 @@ package struct Cut: Equatable, Sendable {
 
     package var direction: Direction
     package var after: Int
-    /// The gateway does not notice.
+    /// Whether the gateway does not notice.
     package var leavesGateway = false
 
     package init(_ direction: Direction, after: Int, leavesGateway: Bool = false) {
@@ -50,8 +50,8 @@ package struct Cut: Equatable, Sendable {
     }
 }
 
-/// An agent and its gateways, a store, files and a journal, joined by a virtual wire under a virtual clock. Everything
-/// that happens is decided by the options and the seed; `violations` says what must never be and was.
+/// An agent and its gateways, a store, files and a journal, connected by simulated wires under a virtual clock. The
+/// options and the seed determine everything that happens; `violations` lists the broken invariants.
 package final class Pair: HostWorld {
     package static var device: AuthorisedDevice {
         AuthorisedDevice(name: "device-1", fingerprint: ToyDigest.sha256([1]), prefix: "site/")
@@ -64,16 +64,17 @@ package final class Pair: HostWorld {
     package private(set) var gateways: [GatewayHost] = []
     private var agentHost: AgentHost?
     package var files: [UploadID: VirtualFile] = [:]
-    /// The gateway that the next connection reaches; `nil` where none does.
+    /// The gateway that the next connection reaches; `nil` if no gateway is reachable.
     package var route: (() -> Int?) = { 0 }
     package var cuts: [Cut] = []
-    /// Called after each action of the agent, and after each commit of its journal, with their count.
+    /// Called after each action of the agent with the number of actions so far. `onCommit` does the same for commits of
+    /// the journal.
     package var onAgentAction: ((Int) -> Void)?
     package var onCommit: ((Int) -> Void)?
     package var onFrame: ((Frame, Cut.Direction) -> Void)?
     package private(set) var transcript: [String] = []
     package private(set) var violations: [String] = []
-    /// Whether a gateway was left with connections that are gone.
+    /// Whether a gateway was left with dead connections.
     var leavesStaleConnections = false
     package private(set) var chunkTimes: [(at: Instant, connection: ConnectionID, wireBytes: UInt64)] = []
     private var deliveries: [Wire.Direction: Int] = [:]
@@ -110,7 +111,7 @@ package final class Pair: HostWorld {
         let identity = AgentIdentity(
             fingerprint: Pair.device.fingerprint, run: RunID.random(using: &generator), capabilities: [],
             software: "a")
-        // As in a home that has pushed before.
+        // The journal already knows the site, as after an earlier push.
         let site = DeviceSite(
             store: options.gatewayLimits.storeIdentity, device: Pair.device.name, prefix: Pair.device.prefix)
         return Agent(
@@ -118,9 +119,9 @@ package final class Pair: HostWorld {
             generator: SeededGenerator(seed: generator.next()), site: journal.site ?? site, now: now)
     }
 
-    // MARK: What a test does
+    // MARK: Steps of a test
 
-    /// A new file of random bytes is handed to the agent.
+    /// Submits a new file of random bytes to the agent.
     @discardableResult
     package func push(
         bytes count: Int, key: String = "file", policy: ExistingKeyPolicy = .verify, partBytes: UInt64? = nil
@@ -141,13 +142,13 @@ package final class Pair: HostWorld {
         return id
     }
 
-    /// Hands a row of the journal to the agent as the file is now.
+    /// Submits a row of the journal to the agent, with the file's current stamp.
     package func submit(_ id: UploadID, purpose: UploadRequest.Purpose = .push) {
         guard let request = journal.request(for: id, stamp: files[id]?.stamp, purpose: purpose) else { return }
         agent.submit(request)
     }
 
-    /// The agent's process dies, and after a while another goes on from the journal.
+    /// The agent's process dies, and after a delay a new one continues from the journal.
     package func restartAgent(
         leavingGateway: Bool = false, purpose: UploadRequest.Purpose = .push, whileDead: () -> Void = {}
     ) {
@@ -162,9 +163,9 @@ package final class Pair: HostWorld {
         }
     }
 
-    /// Lets the world go on until every upload has ended, or a condition is met.
+    /// Runs until every upload has ended, or until the condition holds.
     ///
-    /// - Returns: whether it came to that within the steps.
+    /// - Returns: whether that happened within `stepsMax` steps.
     @discardableResult
     package func run(stepsMax: Int = 60_000, until condition: ((Pair) -> Bool)? = nil) -> Bool {
         for _ in 0..<stepsMax {
@@ -180,13 +181,13 @@ package final class Pair: HostWorld {
         return false
     }
 
-    /// Every upload has ended at the agent.
+    /// Whether every upload has ended at the agent.
     package var isDone: Bool {
-        // An agent that died after its last commit never says so.
+        // An agent that dies after its last commit does not report the outcome.
         files.keys.allSatisfy { agent.outcomes[$0] != nil || journal.isFinished($0) } && agent.machine.isIdle
     }
 
-    /// All connections end, and time passes until everything has come to rest: then nothing may be left of anything.
+    /// Ends all connections and advances the clock until everything is idle. Then no resource may remain in use.
     package func rest(stepsMax: Int = 60_000) {
         if agent.machine.partsUnderWay != 0 { violation("the agent counts \(agent.machine.partsUnderWay) parts") }
         if agent.heldParts != 0 { violation("the agent holds \(agent.heldParts) parts") }
@@ -222,7 +223,7 @@ package final class Pair: HostWorld {
         if object.bytes != file.bytes { violation("the object is not the file") }
     }
 
-    // MARK: What the hosts say
+    // MARK: Requests of the hosts
 
     package func violation(_ text: String) { violations.append(text) }
 
@@ -308,7 +309,7 @@ package final class Pair: HostWorld {
         }
     }
 
-    /// Nothing is acknowledged before the store has confirmed it.
+    /// Checks that a part is acknowledged only after the store has confirmed it.
     private func check(_ frame: Frame) {
         switch frame {
         case .stored(let stored):

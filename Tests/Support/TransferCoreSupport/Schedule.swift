@@ -1,7 +1,7 @@
 package import TransferCommon
 
-/// A virtual clock and what is to happen when: things happen one after another, in order of their time, and of their
-/// being planned where times are equal.
+/// A virtual clock with its scheduled events. Events run one after another, in order of their time; events at the same
+/// time run in the order in which they were scheduled.
 package final class Schedule {
     private struct Entry {
         var at: Instant
@@ -19,7 +19,8 @@ package final class Schedule {
 
     package var isEmpty: Bool { heap.isEmpty }
 
-    /// Lets everything happen that is planned within a time, and what comes of it, and lets that time pass.
+    /// Runs all events that are due within this duration, including those that they schedule, and advances the clock by
+    /// the duration.
     package func run(for duration: Duration) {
         var isOver = false
         after(duration) { isOver = true }
@@ -40,7 +41,7 @@ package final class Schedule {
         }
     }
 
-    /// Lets the next thing happen.
+    /// Runs the next event.
     ///
     /// - Returns: whether there was one.
     package func step() -> Bool {

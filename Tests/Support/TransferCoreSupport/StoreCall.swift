@@ -2,13 +2,13 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// A life of a gateway's process.
+/// One life of a gateway's process.
 struct StoreOrigin: Equatable {
     var gateway: Int
     var life: Int
 }
 
-/// One request on its way through the store: its bytes taken from their flow, its effect, its answer.
+/// One request to the store: takes its bytes from a flow, has its effect, and answers.
 final class StoreCall {
     private let store: VirtualStore
     private let request: StoreRequest
@@ -16,7 +16,7 @@ final class StoreCall {
     private let origin: StoreOrigin
     private let reportConsumed: (UInt64) -> Void
     private let reportAnswer: (StoreAnswer) -> Void
-    /// Called when all bytes are there, before anything comes of them.
+    /// Called when all bytes have arrived, before the request takes effect.
     var onBody: (([UInt8]) -> Void)?
     private var fault: StoreFault?
     private var body: [UInt8] = []
@@ -24,8 +24,8 @@ final class StoreCall {
     private var isAnswered = false
 
     /// - Parameters:
-    ///   - origin: who asks.
-    ///   - reportConsumed: called with the bytes taken of the flow, counted from its start.
+    ///   - origin: the gateway's process that makes the request.
+    ///   - reportConsumed: called with the bytes taken from the flow, counted from its start.
     ///   - reportAnswer: called once.
     init(
         _ request: StoreRequest, store: VirtualStore, flow: VirtualFlow?, origin: StoreOrigin,
@@ -56,7 +56,8 @@ final class StoreCall {
         store.schedule.after(.zero) { self.pump() }
     }
 
-    /// What has all its bytes goes on: a store does not know that nobody waits for it any more.
+    /// Cancels the request. A request whose bytes are complete continues, because a real store does not notice that its
+    /// client has given up.
     func cancel() {
         guard !isBodyWhole else { return }
         store.schedule.after(.zero) { self.answer(.failed(.cancelled)) }
@@ -95,7 +96,7 @@ final class StoreCall {
                 return self.store.schedule.after(gap) {
                     self.store.reveal(upload)
                     self.takeEffect(answerAfter: after)
-                    // A store that takes the upload away first has nothing to give back where the condition fails.
+                    // A store that takes the upload away first cannot restore the upload if the condition fails.
                     self.store.loseUpload(upload)
                 }
             }
@@ -103,7 +104,7 @@ final class StoreCall {
         }
     }
 
-    /// The request that was under way when this one met it takes effect.
+    /// The conflicting request, which was under way before this one, takes effect.
     private func landLate() {
         guard store.isAborted(request) else {
             _ = store.perform(request, body: body, from: origin)

@@ -1,41 +1,41 @@
 package import TransferCommon
 package import TransferCore
 
-/// The kinds of request that a store is asked.
+/// The kinds of requests to a store.
 package enum StoreRequestKind: String, CaseIterable, Sendable {
     case lookUpObject, findRecords, writeRecord, removeRecord, createUpload, listParts, storePart, storeObject,
         complete,
         abort, readObject
 }
 
-/// What goes wrong with one request.
+/// A fault of one request.
 package enum StoreFault: Equatable, Sendable {
-    /// Nothing happens but this answer.
+    /// The request has no effect and gets this answer.
     case fails(StoreFailure)
-    /// It happens, and this is answered.
+    /// The request takes effect and gets this answer.
     case failsAfterEffect(StoreFailure)
     case delayed(Duration)
-    /// It happens so late, and the answer comes so late after it.
+    /// The effect and the answer are late by these times.
     case slow(effect: Duration, answer: Duration)
-    /// A completion takes the upload away first, and the object appears so much later.
+    /// The completion removes the upload at once; the object appears after this time.
     case completesInSteps(Duration)
-    /// The listing knows of all parts but those with a 1 in the mask, counted from part 1.
+    /// The listing lacks the parts whose bit is set in the mask; bit 0 is part 1.
     case listsWithout(mask: UInt64)
-    /// Another request for the key is said to be under way, where the request names a condition. Where a time is given
-    /// that other one is this very request, sent before, which takes effect so much later.
+    /// The store reports a conflicting request for the key if this request has a condition. With a time given, the
+    /// conflicting request is an earlier copy of this one, which takes effect after that time.
     case conflicts(landsAfter: Duration?)
-    /// Completion is said to have named parts that are not there.
+    /// The store reports that the completion names missing parts.
     case deniesParts
     /// The upload is gone when the request arrives.
     case uploadVanishes
-    /// The listing knows of nothing yet.
+    /// The listing is empty.
     case listsNothing
-    /// An abort is said to be done, and the last part, which was on its way, lands after it.
+    /// The store reports a successful abort, but the last part, which was in flight, arrives after it.
     case leavesPart
 }
 
 extension StoreRequest {
-    /// What kind of request it is.
+    /// The kind of the request.
     package var kind: StoreRequestKind {
         switch self {
         case .lookUpObject: .lookUpObject
@@ -52,7 +52,7 @@ extension StoreRequest {
         }
     }
 
-    /// The bytes that the request carries, if any.
+    /// The request's payload, if it has one.
     var bytes: PartBytes? {
         switch self {
         case .storePart(_, _, _, let bytes), .storeObject(_, _, let bytes, _): bytes
@@ -60,7 +60,7 @@ extension StoreRequest {
         }
     }
 
-    /// What the store is asked to check, for the requests that write an object.
+    /// The condition of a request that writes an object.
     package var condition: PutCondition? {
         switch self {
         case .storeObject(_, _, _, let condition), .complete(_, _, _, _, let condition): condition

@@ -1,7 +1,7 @@
 package import TransferCommon
 import TransferCore
 
-/// Signatures for the virtual world: a digest of key and statement, which nobody in it has a reason to forge.
+/// Signatures for simulations: a digest of key and statement. They are easy to forge, but no simulated party does so.
 extension ToyCryptography: AgentCryptography {
     package func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest? { ToyDigest.sha256(publicKey) }
 

@@ -1,16 +1,15 @@
 package import TransferCommon
 package import TransferCore
 
-/// Real digests for a virtual world whose frames must have them.
+/// Real digests, for simulations whose frames must contain them.
 package protocol ContentDigesting: Sendable {
     func sha256(_ bytes: [UInt8]) -> SHA256Digest?
     func md5(_ bytes: [UInt8]) -> MD5Digest?
 }
 
-/// Digests for the virtual world: as good as SHA-256 at telling contents apart, as long as nobody attacks.
+/// Digests for simulations: they distinguish contents as reliably as SHA-256, but do not resist attacks.
 package enum ToyDigest {
-    /// What every digest of this task is computed with, where toy digests will not do: a world that is compared with
-    /// golden vectors.
+    /// Replaces the toy digests in the current task, for comparison with golden vectors.
     @TaskLocal package static var replacement: (any ContentDigesting)?
 
     package static func sha256(_ bytes: some Sequence<UInt8>) -> SHA256Digest {
@@ -33,7 +32,7 @@ package enum ToyDigest {
 
     private static func mix(_ bytes: some Sequence<UInt8>, seeds: Range<UInt64>) -> [UInt64] {
         var hashes = seeds.map { 0xCBF2_9CE4_8422_2325 &+ $0 &* 0x9E37_79B9_7F4A_7C15 }
-        // A loop over memory, where there is one: the virtual world spends its time here.
+        // Iterates over contiguous memory if possible, because simulations spend most of their time here.
         let isMixed: Void? = bytes.withContiguousStorageIfAvailable { bytes in
             for index in hashes.indices { hashes[index] = mix(bytes, hashes[index]) }
         }
@@ -55,13 +54,13 @@ package enum ToyDigest {
     }
 }
 
-/// Sealing for the virtual world: a key id and a check in front of the plain text.
+/// Sealing for simulations: a key id and a check value before the plain text.
 package struct ToyCryptography: TransferCryptography {
-    /// The key that seals; `nil` where the ring has none.
+    /// The sealing key; `nil` if the ring has none.
     package var sealingKey: UInt8?
     package var openingKeys: Set<UInt8>
 
-    /// Signs receipts; `nil` where there are none.
+    /// The key that signs receipts; `nil` if the gateway signs none.
     package var receiptKey: ReceiptKey?
     /// Whether signing succeeds.
     package var signs = true
@@ -84,7 +83,7 @@ package struct ToyCryptography: TransferCryptography {
         signs ? receiptKey.map { Self.signature(of: statement, by: $0.publicKey) } : nil
     }
 
-    /// What a toy key signs with; anybody can compute it.
+    /// The toy signature; any party can compute it.
     package static func signature(of statement: [UInt8], by publicKey: [UInt8]) -> [UInt8] {
         ToyDigest.sha256(publicKey + statement).bytes
     }

@@ -1,7 +1,7 @@
 import TransferCommon
 package import WireProtocol
 
-/// Evidence of a content as the agent's shell computes it.
+/// Computes evidence of a content like the agent's shell.
 package enum VirtualEvidence {
     package static func compute(_ bytes: [UInt8], partBytes: UInt64, like: ContentEvidence) -> ContentEvidence {
         switch like {
@@ -23,13 +23,13 @@ package enum VirtualEvidence {
 extension VirtualStore {
     /// What the store keeps of an object's content.
     package enum Keeping: Sendable, CaseIterable {
-        /// Digests of parts, in listings too.
+        /// Digests of parts, also in listings.
         case digests
         /// MD5 of parts, as ETags.
         case md5
-        /// Nothing; objects are read back where that is asked for.
+        /// Nothing, but objects can be read back.
         case nothingButReadsBack
-        /// Nothing, and who reads an object back learns nothing either.
+        /// Nothing, and reading an object back gives no evidence either.
         case nothing
     }
 }

@@ -2,13 +2,14 @@ package import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// A file of the virtual device.
+/// A file of the simulated device.
 package final class VirtualFile {
     package private(set) var bytes: [UInt8] { didSet { versions.append(ToyDigest.sha256(bytes)) } }
     package private(set) var stamp: FileStamp
-    /// The digests of every content that it has had, in order; what is read is one of these, or a mixture.
+    /// The digests of every content that the file has had, in order. A read returns one of these contents, or a
+    /// mixture.
     package private(set) var versions: [SHA256Digest]
-    /// Nobody finds it.
+    /// Whether opening the file fails because it does not exist.
     package var isMissing = false
 
     package init(bytes: [UInt8], inode: UInt64, seconds: Int64 = 1_000, nanoseconds: UInt32 = 0) {
@@ -19,48 +20,48 @@ package final class VirtualFile {
             device: 1, inode: inode, size: UInt64(bytes.count), modification: time, change: time)
     }
 
-    /// Another content, with new times.
+    /// Writes new content, with new times.
     package func rewrite(_ bytes: [UInt8]) {
         self.bytes = bytes
         stamp.size = UInt64(bytes.count)
         touchModificationTime()
     }
 
-    /// Another content of the same size, after which a program set the modification time back.
+    /// Writes new content of the same size, after which a program restores the modification time.
     package func rewriteKeepingTime(_ bytes: [UInt8]) {
         self.bytes = bytes
         touchChangeTime()
     }
 
-    /// Another file by the same name: a rename over it.
+    /// Renames another file over this one.
     package func replace(_ bytes: [UInt8], inode: UInt64) {
         rewrite(bytes)
         stamp.inode = inode
     }
 
-    /// The device's clock was set: the next modification has this time.
+    /// Sets the device's clock back or forward: the file gets this modification time.
     package func setClock(seconds: Int64) {
         stamp.modification = ModificationTime(seconds: seconds, nanoseconds: 0)
         touchChangeTime()
     }
 
-    /// Another content behind the back of the file's times, as a clock of coarse ticks allows.
+    /// Changes the content without a change of the file's times, which is possible with a coarse clock.
     package func corrupt(at index: Int) {
         bytes[index] ^= 0xFF
     }
 
-    /// A rename, a new link, another mode.
+    /// Changes only the change time, like a rename, a new link or a new mode.
     package func touchChangeTime() {
         stamp.change = ModificationTime(seconds: stamp.change.seconds &+ 1, nanoseconds: 0)
     }
 
-    /// `touch`: the same content with new times.
+    /// Changes the times but not the content, like `touch`.
     package func touchModificationTime() {
         stamp.modification = ModificationTime(seconds: stamp.modification.seconds &+ 1, nanoseconds: 0)
         touchChangeTime()
     }
 
-    /// The bytes of a part; `nil` where the file ends before.
+    /// The bytes of a part; `nil` if the file ends before its end.
     package func read(start: UInt64, count: UInt64) -> [UInt8]? {
         guard start + count <= UInt64(bytes.count) else { return nil }
         return Array(bytes[Int(start)..<Int(start + count)])

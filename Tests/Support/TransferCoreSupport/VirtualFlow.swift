@@ -1,4 +1,4 @@
-/// The bytes of one part between a gateway's connection and its call to the store, as a gateway's shell carries them.
+/// The bytes of one part between a gateway's connection and its store request.
 final class VirtualFlow {
     let size: UInt64
     private var pieces: [[UInt8]] = []
@@ -6,7 +6,7 @@ final class VirtualFlow {
     private(set) var bytesAppended: UInt64 = 0
     private var isReleased: Bool
     private(set) var isDropped = false
-    /// Called when there may be something to take.
+    /// Called when bytes may have become available.
     var onChange: (() -> Void)?
 
     init(size: UInt64, holdsLast: Bool) {
@@ -33,7 +33,7 @@ final class VirtualFlow {
         onChange?()
     }
 
-    /// The next piece; `nil` where none may be given now.
+    /// The next piece; `nil` if none may be given now.
     func take() -> [UInt8]? {
         guard let piece = pieces.first else { return nil }
         guard isReleased || bytesGiven + UInt64(piece.count) < size else { return nil }

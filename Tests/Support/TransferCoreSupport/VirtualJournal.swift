@@ -2,23 +2,23 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// The agent's journal: what is durable of each upload, and so outlives the agent. Rows are there from the start, for
-/// the virtual world; in the shipped journal a row is there from `began` on, here that is where `saved` is. That both
-/// make the same of the same writes is tested beside the shipped one (`JournalModelTests`).
+/// The agent's journal: the durable state of each upload, which survives the agent's process. A simulated row exists
+/// from the beginning; a row of the shipped journal exists from `began` on, which corresponds to a non-nil `saved`
+/// here. `JournalModelTests`, beside the shipped journal, checks that both apply writes in the same way.
 package final class VirtualJournal {
     package struct Row: Equatable {
         package var id: UploadID
         package var key: String
         package var policy: ExistingKeyPolicy
         package var partBytesWish: UInt64?
-        /// Without its parts, which are beside it.
+        /// Without its parts, which are in `parts`.
         package var saved: SavedSession?
         package var parts: [PartNumber: PartListEntry] = [:]
         package var isDropping = false
         package var outcome: UploadOutcome?
-        /// The object that was last stored under the key, and the file that it was made of.
+        /// The object that was last stored under the key, and the file that was its source.
         package var proof: StoredProof?
-        /// A version of the file that was given up and may still appear.
+        /// A version of the file that was given up and may still appear in the store.
         package var withdrawn: FileStamp?
 
         package init(id: UploadID, key: String, policy: ExistingKeyPolicy, partBytesWish: UInt64?) {
@@ -30,16 +30,16 @@ package final class VirtualJournal {
     }
 
     package private(set) var rows: [UploadID: Row] = [:]
-    /// What gateways have signed, in the order in which it was kept.
+    /// Receipts signed by gateways, in the order in which they were kept.
     package private(set) var receipts: [StoredReceipt] = []
-    /// Where the device's objects lie.
+    /// The site of the device's objects.
     package private(set) var site: DeviceSite?
 
     package init() {}
 
     package func add(_ row: Row) { rows[row.id] = row }
 
-    /// The journal is lost, such as with its disk: the rows stay, what was begun is forgotten.
+    /// The journal is lost with its disk: the rows remain, but everything that was begun is forgotten.
     package func forgetSessions() {
         for id in rows.keys {
             rows[id]?.saved = nil
@@ -49,13 +49,13 @@ package final class VirtualJournal {
         }
     }
 
-    /// The user wants the row's key uploaded again, whatever came of it before.
+    /// The user requests another upload of the row's key, whatever its outcome was.
     package func reopen(_ id: UploadID) {
         rows[id]?.outcome = nil
         rows[id]?.isDropping = false
     }
 
-    /// What the user wants from now on where the key holds an object.
+    /// Sets the user's policy for a key that holds an object.
     package func setPolicy(of id: UploadID, _ policy: ExistingKeyPolicy) { rows[id]?.policy = policy }
 
     package func forgetOutcome(of id: UploadID) { rows[id]?.outcome = nil }
@@ -94,7 +94,7 @@ package final class VirtualJournal {
         }
     }
 
-    /// Whether the row is done for good.
+    /// Whether the row has a final outcome.
     package func isFinished(_ id: UploadID) -> Bool {
         switch rows[id]?.outcome {
         case .stored, .dropped: true
@@ -103,7 +103,7 @@ package final class VirtualJournal {
         }
     }
 
-    /// The request with which an agent takes up a row; `nil` where it is done.
+    /// The request with which an agent starts a row; `nil` if the row is finished.
     package func request(for id: UploadID, stamp: FileStamp?, purpose: UploadRequest.Purpose = .push) -> UploadRequest?
     {
         guard let row = rows[id] else { return nil }
@@ -116,14 +116,14 @@ package final class VirtualJournal {
             id: id, purpose: row.isDropping ? .abort : purpose, key: row.key, stamp: stamp, policy: row.policy,
             partBytesWish: row.partBytesWish, saved: saved, wasStoredBefore: row.proof != nil)
         request.proof = row.proof
-        // The virtual journal has no clock: the whole put limit counts, as after a restart of the machine.
+        // The simulated journal has no clock, so the whole put limit applies, as after a reboot.
         request.withdrawn = row.withdrawn.map { WithdrawnVersion(stamp: $0, age: .zero) }
         return request
     }
 }
 
 extension UploadReceipt {
-    /// What the journal keeps of it.
+    /// The proof that the journal keeps of the receipt.
     fileprivate func proof(ofKey key: String) -> StoredProof? {
         guard let stamp else { return nil }
         var proof = StoredProof(session: session, stamp: stamp, partBytes: partBytes, root: root, size: size)

@@ -2,12 +2,13 @@ package import TransferCommon
 package import TransferCore
 package import WireProtocol
 
-/// An object store in memory that answers the gateways' requests, late and with the faults that a test asks for.
+/// An in-memory object store that answers the gateways' requests after a delay, and with the faults that a test
+/// chooses.
 package final class VirtualStore {
     package struct Object: Equatable {
         package var bytes: [UInt8]
         package var facts: ObjectFacts
-        /// The session that wrote it, whether or not the store tells; `nil` for another writer's.
+        /// The session that wrote the object, even if the store does not reveal it; `nil` for another writer.
         package var writer: SessionID?
     }
 
@@ -17,16 +18,17 @@ package final class VirtualStore {
         var etag: String
     }
 
-    /// An upload that was created and has not been completed or aborted.
+    /// An upload that was created and is neither completed nor aborted.
     package struct Upload {
         package var key: String
         package var label: ObjectLabel
         var parts: [PartNumber: StoredPart] = [:]
-        /// Every name that a part has ever had here.
+        /// All ETags that each part has ever had in this upload.
         var names: [PartNumber: Set<String>] = [:]
-        /// It is being completed, and cannot be found until it is.
+        /// Whether the upload is being completed and therefore hidden.
         var isHidden = false
-        /// An abort has left something of it: a listing that lacked that too would leave nobody anything to go by.
+        /// Whether an abort has left a part. Faults hide no parts from the listings of such an upload; otherwise the
+        /// gateway could never detect the remainder.
         var isBeingAborted = false
     }
 
@@ -42,39 +44,39 @@ package final class VirtualStore {
     }
 
     let schedule: Schedule
-    /// Whether a part that was on its way when its upload was aborted lands all the same, and the upload is there again
-    /// with it. It does so while there is a record, or where it is a part of whoever removed that: he could know. What
-    /// other gateways had on their way, dead ones among them, nobody can know.
+    /// Whether a part that was in flight when its upload was aborted still arrives and revives the upload. It does so
+    /// only while the upload has a record, or if the part comes from the gateway's process that removed the record,
+    /// which can know of its part. No gateway can know which parts other gateways, including dead ones, had in flight.
     package var landsAfterAbort = false
-    /// Uploads that were aborted, as they were but without their parts.
+    /// Aborted uploads without their parts.
     private var aborted: [String: Upload] = [:]
     private var recordRemovers: [RecordKey: StoreOrigin] = [:]
-    /// Of each upload that a part brought back after its abort: the gateway that sent the part.
+    /// For each upload that a late part has revived: the process that sent the part.
     private var revivers: [String: StoreOrigin] = [:]
     package var latency = Duration.milliseconds(4)
-    /// How the store names a part.
+    /// How the store derives a part's ETag.
     package var etag: (MD5Digest) -> String = \.description
-    /// How it names a session's upload, where the usual name will not do.
+    /// The store's name for a session's upload, if the usual name does not apply.
     package var uploadName: (SessionID) -> String? = { _ in nil }
     /// Whether objects keep their session id.
     package var keepsSession = true
-    /// Which conditions are checked; the others are taken as if they held.
+    /// Which conditions the store checks; it treats all others as fulfilled.
     package var conditions = CheckedConditions.all
     package var keeping = Keeping.digests
-    /// Whether listings have the digests; without them, objects have no evidence.
+    /// Whether the store keeps digests; without digests, objects have no evidence.
     package var keepsDigests: Bool {
         get { keeping == .digests }
         set { keeping = newValue ? .digests : .nothing }
     }
-    /// Decides what goes wrong with a request, before the tables do.
+    /// Chooses a fault for a request, before the tables apply.
     package var chooseFault: ((StoreRequest) -> StoreFault?)?
-    /// Called after everything that changes the store; with the object that came to be, if one did.
+    /// Called after every change of the store, with the new object if there is one.
     package var onChange: ((_ key: String, _ object: Object?) -> Void)?
-    /// Called where an upload was aborted that another request was completing.
+    /// Called after an abort of an upload that another request was completing.
     package var onAbortedConflict: ((StoreRequest) -> Void)?
-    /// What goes wrong with the nth request of a kind, from 1.
+    /// The fault of the nth request of a kind, counted from 1.
     package var faults: [StoreRequestKind: [Int: StoreFault]] = [:]
-    /// Goes wrong with every request of a kind for as long as it is there.
+    /// The fault of every request of a kind.
     package var standingFaults: [StoreRequestKind: StoreFault] = [:]
 
     var objects: [[UInt8]: Object] = [:]
@@ -83,11 +85,11 @@ package final class VirtualStore {
     private var lastUpload = 0
     private var lastVersion = 0
     package private(set) var requestCounts: [StoreRequestKind: Int] = [:]
-    /// Everything that a gateway was ever told is stored.
+    /// Every part that was ever confirmed to a gateway.
     package internal(set) var confirmed: Set<Confirmation> = []
-    /// Parts that were stored while the agent knew already that they were.
+    /// Parts that were stored although the agent already knew them to be stored.
     package private(set) var partsStoredAgain: [PartNumber] = []
-    /// Digests of parts that the agent knows as stored, by session.
+    /// Digests of the parts that the agent knows to be stored, by session.
     package var known: [SessionID: [PartNumber: SHA256Digest]] = [:]
 
     package init(schedule: Schedule) {
@@ -99,11 +101,11 @@ package final class VirtualStore {
 
     package func object(_ key: String) -> Object? { objects[Array(key.utf8)] }
 
-    /// Puts an object there as another writer would.
+    /// Stores an object as another writer.
     ///
     /// - Parameters:
-    ///   - session: the session that the object's metadata name.
-    ///   - isVerified: the store has compared the evidence with the bytes.
+    ///   - session: the session in the object's metadata.
+    ///   - isVerified: whether the store has checked the evidence against the bytes.
     package func put(
         _ bytes: [UInt8], key: String, evidence: ContentEvidence, partBytes: UInt64 = 0, session: SessionID? = nil,
         isVerified: Bool = false
@@ -117,19 +119,19 @@ package final class VirtualStore {
         onChange?(key, object)
     }
 
-    /// Another writer writes a part of an upload again.
+    /// Replaces a part of an upload as another writer.
     package func put(_ bytes: [UInt8], part: PartNumber, upload: String, etag: String) {
         uploads[upload]?.parts[part] = StoredPart(bytes: bytes, digest: ToyDigest.sha256(bytes), etag: etag)
     }
 
     package func removeObject(_ key: String) { objects[Array(key.utf8)] = nil }
 
-    /// All unfinished uploads are gone, such as by an expiry rule.
+    /// Removes all unfinished uploads, like an expiry rule.
     package func loseUploads() { uploads = uploads.filter { $0.value.isHidden } }
 
     package func loseUpload(_ id: String) { uploads[id] = nil }
 
-    /// An upload is dropped, as by `abort`.
+    /// Aborts an upload.
     package func abortUpload(_ id: String) {
         guard var found = find(id) else { return }
         found.parts = [:]
@@ -137,7 +139,7 @@ package final class VirtualStore {
         uploads[id] = nil
     }
 
-    /// Whether a request would succeed if its upload had not been aborted.
+    /// Whether a completion would succeed if its upload had not been aborted.
     func isAborted(_ request: StoreRequest) -> Bool {
         guard case .complete(let key, let upload, _, _, let condition) = request, uploads[upload] == nil,
             aborted[upload] != nil
@@ -145,7 +147,7 @@ package final class VirtualStore {
         return objection(to: condition, key: key, CheckedConditions.all.complete) == nil
     }
 
-    /// - Returns: whether there is one left.
+    /// - Returns: whether one part is left.
     func removeAllPartsButTheLast(of id: String) -> Bool {
         guard let found = find(id), let last = found.parts.keys.max() else { return false }
         uploads[id]?.parts = found.parts.filter { $0.key == last }
@@ -164,8 +166,8 @@ package final class VirtualStore {
         return upload
     }
 
-    /// The gateway that aborted an upload cannot know of another gateway's part that lands after the abort (§9.3). Such
-    /// a part counts for nothing, whether it lands before the record is removed or after it.
+    /// Drops uploads that a late part of another gateway has revived. The gateway that aborted the upload cannot know
+    /// of such a part (§9.3), whether the part arrives before or after the removal of the record.
     private func forgetPartsOfOthers(than remover: StoreOrigin, _ name: RecordKey) {
         for (id, reviver) in revivers where reviver != remover {
             guard let upload = uploads[id], upload.label.session == name.session else { continue }
@@ -174,9 +176,9 @@ package final class VirtualStore {
         }
     }
 
-    /// The upload is not found for a while.
+    /// Hides the upload for a while.
     ///
-    /// - Returns: whether it was there.
+    /// - Returns: whether the upload existed and was visible.
     func hide(_ id: String) -> Bool {
         guard uploads[id]?.isHidden == false else { return false }
         uploads[id]?.isHidden = true
@@ -189,7 +191,8 @@ package final class VirtualStore {
 
     private func find(_ id: String) -> Upload? { uploads[id].flatMap { $0.isHidden ? nil : $0 } }
 
-    /// What cleaning does, to all that is unfinished: walks the records and looks up by exact key.
+    /// Removes all unfinished uploads like `Administration.clean`: walks the records and looks up uploads by their
+    /// exact keys.
     package func clean() {
         for (name, record) in records {
             for (id, upload) in uploads where upload.key == record.key {
@@ -201,7 +204,7 @@ package final class VirtualStore {
         }
     }
 
-    /// Uploads that cleaning would not find, but for those that are becoming an object.
+    /// Uploads that cleaning would not find, except those that are being completed.
     package var uploadsWithoutRecord: [String] {
         uploads.filter { id, upload in
             guard !upload.isHidden else { return false }
@@ -210,17 +213,17 @@ package final class VirtualStore {
         }.keys.sorted()
     }
 
-    /// Whether a part of a session's upload has only ever had one name.
+    /// Whether the part has had only one ETag in the session's uploads.
     package func hasOneName(_ part: PartNumber, of session: SessionID) -> Bool {
         uploads.values.allSatisfy { $0.label.session != session || ($0.names[part]?.count ?? 0) <= 1 }
     }
 
-    /// A part is gone from the uploads that hold it.
+    /// Removes a part from all uploads.
     package func losePart(_ part: PartNumber) {
         for id in uploads.keys { uploads[id]?.parts[part] = nil }
     }
 
-    /// Another gateway stored the part with other bytes of the same size.
+    /// Another gateway stores the part with other bytes of the same size.
     package func overwritePart(_ part: PartNumber) {
         for id in uploads.keys {
             guard var stored = uploads[id]?.parts[part] else { continue }
@@ -231,7 +234,7 @@ package final class VirtualStore {
         }
     }
 
-    /// Whether the part is in the upload of a session, by this name.
+    /// Whether an upload of the session holds the part with this ETag.
     package func holds(_ entry: PartListEntry, of session: SessionID) -> Bool {
         uploads.values.contains { $0.label.session == session && $0.parts[entry.part]?.etag == entry.etag }
     }
@@ -260,7 +263,7 @@ package final class VirtualStore {
 }
 
 extension VirtualStore {
-    /// What a request does, once all of its bytes are there. The answer is what the gateway hears.
+    /// Applies a request whose bytes are complete, and returns the answer for the gateway.
     func perform(_ request: StoreRequest, body: [UInt8], from origin: StoreOrigin) -> StoreAnswer {
         switch request {
         case .lookUpObject(let key, _):
@@ -307,7 +310,7 @@ extension VirtualStore {
         }
     }
 
-    /// Why a condition does not hold; `nil` where it does, or nobody looks.
+    /// Why a condition fails; `nil` if it holds or the store does not check it.
     private func objection(
         to condition: PutCondition, key: String, _ checked: CheckedConditions.Request
     ) -> StoreFailure? {
@@ -320,7 +323,7 @@ extension VirtualStore {
         }
     }
 
-    /// Reads an object back, where this store is one that can be read.
+    /// Reads an object back, if this store allows it.
     private func read(_ object: Object, size: UInt64, partBytes: UInt64) -> ObjectFacts {
         var facts = object.facts
         guard keeping != .nothing, facts.size == size else { return facts }

@@ -3,7 +3,7 @@ import TransferCommon
 package import TransferCore
 import WireProtocol
 
-/// One connection between an agent and a gateway: two streams of bytes, each in order, with a delay; and its cuts.
+/// One connection between an agent and a gateway: a delayed, ordered byte stream in each direction, and its faults.
 package final class Wire {
     package enum Direction: Sendable {
         case toGateway
@@ -11,23 +11,23 @@ package final class Wire {
     }
 
     private let schedule: Schedule
-    /// The number by which the agent knows it.
+    /// The agent's number of the connection.
     package let id: ConnectionID
     package let gateway: GatewayHost
-    /// The number by which the gateway knows it.
+    /// The gateway's number of the connection.
     package let gatewayID: ConnectionID
     package private(set) weak var agent: AgentHost?
-    /// Which of the agent's processes it belongs to.
+    /// The agent's process that opened the connection.
     private let agentLife: Int
     private unowned let world: any HostWorld
     package private(set) var isCutAtAgent = false
     package private(set) var isCutAtGateway = false
-    /// What is under way is lost, and so is what is written from now on.
+    /// Whether bytes in flight and later bytes are lost.
     private var isBroken = false
-    /// Bytes on their way to the gateway, and how many of them still arrive where the rest was torn off.
+    /// Bytes in flight to the gateway, and how many of them still arrive after the connection was torn.
     private var bytesToGateway = 0
     private var bytesToGatewayLeft: Int?
-    /// When the last bytes of each direction arrive: nothing overtakes them.
+    /// When the last bytes in each direction arrive; later bytes do not overtake them.
     private var lastArrivals: (toGateway: Instant, toAgent: Instant)
 
     package init(id: ConnectionID, gatewayID: ConnectionID, gateway: GatewayHost, agent: AgentHost) {
@@ -53,19 +53,19 @@ package final class Wire {
         }
     }
 
-    /// Bytes that were written together arrive together, unless the world has it otherwise.
+    /// Bytes that are written together arrive together, unless the simulation splits them.
     package func write(_ bytes: ByteBuffer, _ direction: Direction) {
         if direction == .toGateway { bytesToGateway += bytes.readableBytes }
         schedule.at(arrivalTime(direction)) { self.deliver(bytes, direction) }
     }
 
-    /// Whatever is written from now on arrives only after a while.
+    /// Delays all bytes that are written from now on.
     package func stall(_ duration: Duration) {
         lastArrivals.toGateway = max(lastArrivals.toGateway, schedule.now + duration)
         lastArrivals.toAgent = max(lastArrivals.toAgent, schedule.now + duration)
     }
 
-    /// One side closes in order: what it wrote arrives first.
+    /// Closes the connection regularly from one side: bytes in flight arrive first.
     package func close(from direction: Direction) {
         schedule.at(arrivalTime(direction)) {
             guard !self.isBroken else { return }
@@ -80,19 +80,20 @@ package final class Wire {
         }
     }
 
-    /// The connection is gone at both ends, or at one of them only.
+    /// Ends the connection at one end or at both.
     package func end(_ ending: Arrival.Ending) {
         isBroken = true
         if ending == .cut || ending == .cutAtAgent { cutAtAgent() }
         if ending == .cut || ending == .cutAtGateway { cutAtGateway() }
     }
 
-    /// The agent's process is gone, and its machine stays: what it wrote arrives, and nothing is heard of it after.
+    /// The agent's process has died without a notice to the gateway: bytes in flight arrive, and then the connection
+    /// stays silent.
     func abandonAgent() {
         isCutAtAgent = true
     }
 
-    /// Of what is on its way to the gateway only a beginning arrives, wherever in a frame that ends.
+    /// Lets only a part of the bytes in flight to the gateway arrive; the cut may be inside a frame.
     func tear(keepingPercent percent: Int) {
         bytesToGatewayLeft = bytesToGateway * percent / 100
     }
@@ -100,7 +101,7 @@ package final class Wire {
     private func cutAtGateway() {
         guard !isCutAtGateway else { return }
         isCutAtGateway = true
-        // Whoever is doing something now finishes that first.
+        // The current event is finished first.
         schedule.after(.zero) { self.gateway.connectionLost(self.gatewayID) }
     }
 
@@ -127,7 +128,7 @@ package final class Wire {
         }
         let arrival = world.arrival(of: bytes.readableBytes, on: self, direction)
         for count in arrival.pieces {
-            // What arrived may have ended the connection.
+            // The delivered bytes may have ended the connection.
             guard let piece = bytes.readSlice(length: count), !isBroken else { break }
             switch direction {
             case .toGateway: gateway.received(piece, from: gatewayID)

@@ -2,7 +2,7 @@ import Cryptography
 import Testing
 import TransferCommon
 
-/// Test cases 13 to 16 of McGrew and Viega, "The Galois/Counter Mode of Operation", those with a 256-bit key and a
+/// Test cases 13 to 16 of McGrew and Viega, "The Galois/Counter Mode of Operation": those with a 256-bit key and a
 /// 96-bit nonce.
 @Suite struct AES256GCMTests {
     struct Vector: Sendable {

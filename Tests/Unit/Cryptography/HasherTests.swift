@@ -6,7 +6,7 @@ import TransferCommon
 import WireProtocol
 
 @Suite struct HasherTests {
-    /// FIPS 180-4's examples, from NIST's "Example Values" and "SHA Test Vectors".
+    /// Examples of FIPS 180-4, from NIST's "Example Values" and "SHA Test Vectors".
     @Test(arguments: [
         ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
         ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
@@ -23,7 +23,7 @@ import WireProtocol
         #expect(try SHA256Digest.of(text.utf8).description == digest)
     }
 
-    /// RFC 1321, A.5.
+    /// Examples of RFC 1321, A.5.
     @Test(arguments: [
         ("", "d41d8cd98f00b204e9800998ecf8427e"),
         ("abc", "900150983cd24fb0d6963f7d28e17f72"),

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import WireProtocol
 
-/// Identities as the `openssl` program sees them, and identities that it made.
+/// The `openssl` program reads Sluice's identities, and Sluice reads identities that the program made.
 @Suite struct IdentityInteroperabilityTests {
     @Test func theFingerprintIsTheDigestOfThePublicKeyInDER() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -54,7 +54,7 @@ import WireProtocol
         }
     }
 
-    /// Ways in which the program makes keys that identities may have.
+    /// Commands that make a supported key with the program.
     @Test(arguments: [
         (["genpkey", "-algorithm", "ED25519"], KeyType.ed25519),
         (["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], .p256),
@@ -89,7 +89,7 @@ import WireProtocol
         }
     }
 
-    /// What the program asks for its pass phrase, it does not get; both of its forms are told apart from damage.
+    /// The key is encrypted, and no pass phrase is available. The error says so, for both encodings of the program.
     @Test(arguments: [["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["ec", "-in"]])
     func anEncryptedKeyIsToldFromADamagedOne(command: [String]) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -107,7 +107,7 @@ import WireProtocol
         }
     }
 
-    /// The way of an identity to a certificate of an authority, as an operator goes it.
+    /// The path from an identity to a certificate of an authority, in an operator's steps.
     @Test(arguments: KeyType.allCases)
     func aSignedRequestBecomesTheCertificate(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -132,8 +132,8 @@ import WireProtocol
         }
     }
 
-    /// OpenSSL's habit is to ask for a passphrase and to wait. Without a terminal, in a session of its own, a process
-    /// would show the question among its errors.
+    /// By default OpenSSL asks for a passphrase on the terminal and waits. A process without a terminal, in a session
+    /// of its own, would print the question to standard error.
     @Test(.timeLimit(.minutes(1))) func aKeyWithAPassphraseIsRefusedWithoutAsking() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             try await withTemporaryDirectory("secure-channel") { directory in

@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The line of text that a device is set up with (specification §5.2).
+/// The line of text with which a device is set up (specification §5.2).
 @Suite
 struct InvitationCodeTests {
     private static func code(gateway: String = "gateway.example.org:7420") throws -> InvitationCode {
@@ -20,7 +20,7 @@ struct InvitationCodeTests {
         #expect(text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) })
     }
 
-    /// The specification's own example, computed by nothing of ours.
+    /// The example in the specification was computed by independent code.
     @Test func hasTheSpecifiedForm() throws {
         let text = "sluice1.ckKGgwOQWMbywMtJLFM7Ck0U73fMD3irzM7VKH2EoaIBHPuBAAAAAAAAASP__________2c6MQ"
         #expect(try Self.code(gateway: "g:1").text() == text)

@@ -117,7 +117,7 @@ import WireProtocol
                 let cut = try KeyRing(text: Array(ring.text[..<byteCount]))
                 #expect(ring.entries.starts(with: cut.entries))
             } catch {
-                // Any other error would be about something that cutting cannot bring about.
+                // Cutting the file cannot cause any other error.
                 switch error {
                 case .malformedLine, .noSealingKey: break
                 default: Issue.record("cut at \(byteCount): \(error)")

@@ -26,8 +26,8 @@ import Testing
         #expect(ring.entries == entries)
     }
 
-    /// Two gateways, each with a copy of the ring. One takes up each rotation first, then the other, and after every
-    /// step each opens what either has sealed since the beginning.
+    /// Two gateways with copies of one ring adopt each rotation in turn. After every step each gateway opens every
+    /// token that either one has sealed.
     @Test func twoGatewaysOpenEachOthersTokensThroughoutManyRotations() throws {
         var gateways = [try KeyRing.make()]
         gateways.append(gateways[0])
@@ -49,7 +49,7 @@ import Testing
         #expect(tokens.count == 26)
     }
 
-    /// What the rule "every gateway has a ring before any gets the one after the next" is for.
+    /// The reason for the rule that all gateways must have a ring before any gateway gets the ring after the next.
     @Test func aGatewayTwoRotationsBehindNamesTheUnknownKey() throws {
         let old = try KeyRing.make()
         let new = try old.rotated().rotated()

@@ -37,7 +37,7 @@ import Testing
         #expect(try ring.seal(plain, context: context) != ring.seal(plain, context: context))
     }
 
-    /// Every value of every byte but the right one. What is told depends on the field that the byte stands in.
+    /// Tries every wrong value of every byte. The error depends on the field that contains the byte.
     @Test func anAlteredByteIsRefusedWhereverItStands() throws {
         let sealed = try ring.seal(plain, context: context)
         for index in sealed.indices {
@@ -54,7 +54,7 @@ import Testing
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    /// The id of another key of the ring in front: the text is still sealed by the first.
+    /// The token names another key of the ring than the key that sealed it.
     @Test func anExchangedKeyIDIsForged() throws {
         let other = try #require(ring.keys.first { $0.id != ring.sealingKey.id })
         var sealed = try ring.seal(plain, context: context)
@@ -62,7 +62,7 @@ import Testing
         #expect(throws: TokenOpeningError.forged) { try ring.open(sealed, context: context) }
     }
 
-    /// Two ids for one secret, so that nothing but the associated data can tell the difference.
+    /// Two ids share one secret, so only the associated data can reveal the exchange.
     @Test func theKeyIDIsAuthenticated() throws {
         let first = ring.sealingKey
         let twin = KeyRing.Key(id: KeyRing.KeyID(value: first.id.value ^ 1), state: .retired, secret: first.secret)

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 import WireProtocol
 
-/// Receipts as text (specification §9.5), held to Protocol/vectors/receipt-file.txt.
+/// Receipts as text (specification §9.5), compared with Protocol/vectors/receipt-file.txt.
 @Suite struct ReceiptFileTests {
     private static let sample = StoredReceipt(
         statement: (0...200).map { UInt8($0) }, signature: [9], publicKey: Array(repeating: 7, count: 100),
@@ -17,7 +17,7 @@ import WireProtocol
         try ReceiptFile.read(Array(text.utf8))
     }
 
-    /// The line at which a text ends to be a file of receipts; `nil` where it is one.
+    /// The first invalid line of a file of receipts; `nil` if the text is valid.
     private func lineOfRefusal(_ text: String) -> Int? {
         do throws(ReceiptFileError) {
             _ = try read(text)
@@ -67,7 +67,7 @@ import WireProtocol
         #expect(lineOfRefusal(with(2, "statement: ")) == 2)
         #expect(lineOfRefusal(with(2, "statement: A")) == 2)
         #expect(lineOfRefusal(with(2, "statement: AAA")) == 2)
-        // The last bits of the last digit are no part of any byte, and must be 0.
+        // The unused bits of the last digit must be 0.
         #expect(lineOfRefusal(with(2, "statement: AB==")) == 2)
         #expect(lineOfRefusal(with(2, "statement: AA==")) == nil)
         #expect(lineOfRefusal(with(2, "statement: A A==")) == 2)
@@ -84,7 +84,7 @@ import WireProtocol
         #expect(lineOfRefusal(chain.joined(separator: "\n")) != nil)
     }
 
-    /// Mutations of a real file: each is read or refused, and what is read can be written and read again.
+    /// Mutates a real file: the reader accepts or refuses it, and whatever it accepts can be written and read again.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func anyTextIsReadOrRefused(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
@@ -110,7 +110,7 @@ import WireProtocol
         }
     }
 
-    /// The specification's own lines, run by a shell.
+    /// Runs the commands of the specification in a shell.
     @Test(arguments: KeyType.allCases)
     func opensslVerifiesAFile(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in

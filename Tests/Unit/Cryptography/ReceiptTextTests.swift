@@ -3,7 +3,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// What people are shown of a receipt.
+/// How a receipt is printed for users.
 @Suite struct ReceiptTextTests {
     @Test func theVectorIsShown() throws {
         let statement = try ReceiptVector().receipt.content()

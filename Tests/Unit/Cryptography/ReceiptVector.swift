@@ -7,7 +7,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// The receipt of the specification's vectors, and ways to spoil it.
+/// The receipt of the specification's vectors.
 struct ReceiptVector {
     private static let folder = RepositoryFiles.root.appending(path: "Protocol/vectors")
 
@@ -15,7 +15,7 @@ struct ReceiptVector {
 
     let receipt: StoredReceipt
     let siteKey: Fingerprint
-    /// The private key's 32 bytes.
+    /// The 32 bytes of the private key.
     let privateKey: [UInt8]
 
     init() throws {
@@ -32,7 +32,7 @@ struct ReceiptVector {
         privateKey = try bytes("privateKey")
     }
 
-    /// The vector's key as `PrivateKey` reads it (PKCS#8 of RFC 8410).
+    /// The vector's key as a `PrivateKey` (PKCS#8, RFC 8410).
     func makePrivateKey() throws -> PrivateKey {
         let head: [UInt8] = [0x30, 0x2E, 2, 1, 0, 0x30, 5, 6, 3, 0x2B, 0x65, 0x70, 4, 0x22, 4, 0x20]
         let base64 = Data(head + privateKey).base64EncodedString()
@@ -40,7 +40,7 @@ struct ReceiptVector {
     }
 }
 
-/// The lines of shell by which the specification (§9.5) verifies the receipt in a file `r`.
+/// The shell commands with which the specification (§9.5) verifies the receipt in a file `r`.
 func specifiedCommands() throws -> [String] {
     let path = RepositoryFiles.root.appending(path: "Protocol/specification.md")
     let lines = try String(contentsOf: path, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
@@ -49,7 +49,7 @@ func specifiedCommands() throws -> [String] {
     return commands.map(String.init)
 }
 
-/// The vector's statement, signed by an identity.
+/// The vector's statement, signed by this identity.
 func makeReceipt(by identity: Identity, certificates: [[UInt8]] = []) throws -> StoredReceipt {
     var statement = try ReceiptVector().receipt.content()
     statement.siteKey = identity.fingerprint.digest
@@ -59,7 +59,7 @@ func makeReceipt(by identity: Identity, certificates: [[UInt8]] = []) throws -> 
         certificates: certificates)
 }
 
-/// What is wrong with a receipt; `nil` for nothing.
+/// Why the receipt is invalid; `nil` if it is valid.
 func refusal(of receipt: StoredReceipt, trusting trust: ReceiptTrust = .anyKey) -> ReceiptError? {
     do throws(ReceiptError) {
         _ = try receipt.verified(trusting: trust)

@@ -19,7 +19,7 @@ import WireProtocol
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    /// Ed25519 gives one signature of each message.
+    /// Ed25519 signatures are deterministic.
     @Test func theVectorsKeyGivesTheVectorsSignature() throws {
         let vector = try ReceiptVector()
         let key = try vector.makePrivateKey()
@@ -40,7 +40,7 @@ import WireProtocol
         }
     }
 
-    /// Whatever is changed in a statement, in a signature or in a key, the receipt is none any more.
+    /// Any changed byte in the statement, the signature or the key makes the receipt invalid.
     @Test(arguments: KeyType.allCases)
     func noChangedByteVerifies(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -59,7 +59,7 @@ import WireProtocol
         }
     }
 
-    /// Each field by itself: the statement stays a statement, and the signature is no longer one of it.
+    /// Changes one field at a time: the statement stays well-formed, but the signature does not match.
     @Test func everyFieldIsSigned() throws {
         let vector = try ReceiptVector().receipt
         let statement = try vector.content()
@@ -82,7 +82,7 @@ import WireProtocol
         }
     }
 
-    /// A key that is not the one in the statement signs nothing, even where its signature is right.
+    /// The statement names another key than the signing one, so a valid signature does not count.
     @Test func theStatementNamesItsKey() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let identity = try Identity.create(in: directory.directoryPath, name: "site")
@@ -133,7 +133,7 @@ import WireProtocol
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    /// What people have of a site's key: its public key, its certificate, or the digits.
+    /// Users know a site's key by its public key, its certificate, or the hexadecimal digits.
     @Test(arguments: KeyType.allCases)
     func aKeyIsKnownByItsPEM(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
@@ -159,7 +159,7 @@ import WireProtocol
 @Suite struct ReceiptAuthorityTests {
     private static let name = "gateway.example.org"
 
-    /// - Returns: a receipt with the certificates that the authority wrote.
+    /// - Returns: a receipt with the certificates that the authority issued.
     private func makeReceipt(
         by authority: Authority, in directory: URL, validity: Authority.Validity = .now
     ) async throws -> StoredReceipt {
@@ -208,7 +208,7 @@ import WireProtocol
         }
     }
 
-    /// The gateway's clock is kept right, so its certificate has to have been valid when it signed.
+    /// The gateway's clock is trusted, so its certificate must have been valid at the time in the receipt.
     @Test(arguments: [Authority.Validity.formerly, .later])
     func aCertificateHasToBeValidWhenTheReceiptWasMade(validity: Authority.Validity) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in

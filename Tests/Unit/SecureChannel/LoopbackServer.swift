@@ -3,7 +3,7 @@ import NIOPosix
 import SecureChannel
 import TestSupport
 
-/// What became of one connection, as its application saw it.
+/// What one application saw of its connection.
 struct Conversation: Sendable {
     var peer: TLSPeer?
     var received: [UInt8] = []
@@ -11,7 +11,7 @@ struct Conversation: Sendable {
     var isOver = false
 }
 
-/// An application on a real socket that keeps what it is told, and answers once.
+/// An application on a real socket that records what it receives and answers once.
 final class Interlocutor: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -22,8 +22,8 @@ final class Interlocutor: ChannelInboundHandler {
     private var received: [UInt8] = []
 
     /// - Parameters:
-    ///   - opening: said when the handshake is over.
-    ///   - answer: asked whenever something has arrived. After the first answer the connection is closed.
+    ///   - opening: bytes to send after the handshake.
+    ///   - answer: called after every read. After its first non-nil answer the application closes the connection.
     init(
         _ conversation: Watched<Conversation>, opening: ByteBuffer? = nil,
         answer: @escaping (_ received: [UInt8]) -> ByteBuffer?
@@ -49,7 +49,7 @@ final class Interlocutor: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // What came first is the cause; a reset may follow.
+        // The first error is the cause; a reset may follow.
         if let error = error as? TLSError { conversation.update { $0.error = $0.error ?? error } }
     }
 
@@ -58,7 +58,7 @@ final class Interlocutor: ChannelInboundHandler {
     }
 }
 
-/// Stands between a socket and TLS, and hands on what arrives in pieces of so many bytes, wherever records end.
+/// A handler between the socket and TLS that splits incoming bytes into pieces of a fixed size.
 final class PieceMaker: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -77,9 +77,9 @@ final class PieceMaker: ChannelInboundHandler {
     }
 }
 
-/// Runs `body` with a gateway's end of TLS that listens on a free loopback port.
+/// Runs `body` with a TLS gateway that listens on a free loopback port.
 ///
-/// - Parameter pieceBytes: what TLS is given at once of what arrives.
+/// - Parameter pieceBytes: size of the pieces in which TLS receives the incoming bytes.
 func withLoopbackServer(
     _ context: TLSContext, conversation: Watched<Conversation>, pieceBytes: Int = .max,
     answer: @escaping @Sendable (_ received: [UInt8]) -> ByteBuffer?, _ body: (_ port: Int) async throws -> Void
@@ -104,7 +104,7 @@ func withLoopbackServer(
     try result.get()
 }
 
-/// Connects an agent's end of TLS to a loopback port.
+/// Connects a TLS agent to a loopback port.
 func connectToLoopback(
     _ port: Int, _ context: TLSContext, conversation: Watched<Conversation>, pieceBytes: Int = .max,
     opening: ByteBuffer? = nil,
@@ -123,7 +123,7 @@ func connectToLoopback(
 }
 
 extension Watched<Conversation> {
-    /// Waits for the connection's end.
+    /// Waits for the end of the connection.
     func end() async throws -> Conversation {
         try await withDeadline(.seconds(20), "the connection to end") { try await self.wait { $0.isOver ? $0 : nil } }
     }

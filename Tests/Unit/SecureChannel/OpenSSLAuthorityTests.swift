@@ -6,11 +6,11 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// Chains of an authority, of keys of both kinds, as `openssl s_client` and `s_server` find them and show them.
+/// `openssl s_client` and `s_server` verify and present certificate chains of an authority, with both kinds of keys.
 @Suite struct OpenSSLAuthorityTests {
     private static let proper = ["-tls1_3", "-alpn", "sluice/1", "-verify_return_error"]
 
-    /// A home whose certificate is signed by an authority below the one that is believed.
+    /// An identity whose certificate is signed by an authority below the trusted one.
     private struct Member {
         let home: String
         let identity: Identity
@@ -23,7 +23,7 @@ import Testing
             identity = try Identity.load(from: home)
         }
 
-        /// For the program to show itself with.
+        /// Arguments that make the program present this identity.
         var arguments: [String] {
             ["-cert", "\(home)/identity.crt", "-cert_chain", "\(home)/identity.crt", "-key", "\(home)/identity.key"]
         }

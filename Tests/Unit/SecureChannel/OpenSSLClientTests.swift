@@ -6,21 +6,21 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// The gateway's end as `openssl s_client` finds it.
+/// The gateway's TLS against `openssl s_client`.
 @Suite struct OpenSSLClientTests {
-    /// What a client says that does everything right, but for its certificate.
+    /// Arguments of a valid client, except for its certificate.
     private static let proper = ["-tls1_3", "-alpn", "sluice/1"]
 
     /// Runs the program against a gateway that echoes one line.
     /// - Parameters:
-    ///   - input: what the program sends, put there by a shell because programs get no input of ours.
-    ///   - inputStaysOpen: whether the program finds no end of its input, so that only the gateway can end the
-    ///     connection: at the end of its input the program closes at once, and what the gateway still had to say
-    ///     would reset the connection before all of it was read. The input has to fit into a pipe (64 KiB).
-    ///   - output: where its standard output goes, if that is too long for lines.
-    ///   - answer: what the gateway says to as many bytes, instead of echoing a line.
-    ///   - pieceBytes: what the gateway is given at once of what the program sends.
-    /// - Returns: how the connection looked from the gateway, and what the program printed.
+    ///   - input: the program's standard input; a shell redirects it.
+    ///   - inputStaysOpen: whether the input stays open after its last byte, so that only the gateway can end the
+    ///     connection. At the end of its input the program closes at once, and data that the gateway sends afterwards
+    ///     would reset the connection before the program has read everything. The input must fit in a pipe (64 KiB).
+    ///   - output: file for the program's standard output, if that is too long to collect as lines.
+    ///   - answer: what the gateway answers after it has received as many bytes, instead of echoing a line.
+    ///   - pieceBytes: size of the pieces in which the gateway receives the program's bytes.
+    /// - Returns: the gateway's view of the connection, and the finished program.
     private func connect(
         _ arguments: [String], showingCertificate: Bool, input: URL? = nil, inputStaysOpen: Bool = false,
         output: URL? = nil, answer: ByteBuffer? = nil, pieceBytes: Int = .max,
@@ -78,8 +78,8 @@ import Testing
 
     @Test func mebibytesGoThereAndBack() async throws { try await bytesGoThereAndBack(5_000_000) }
 
-    /// With pieces of one byte every record, of the handshake and after it, is split at each of its bytes; with longer
-    /// ones the end of a record and the beginning of the next come together.
+    /// Pieces of one byte split every record at each of its bytes. With longer pieces, the end of a record and the
+    /// beginning of the next arrive together.
     @Test(arguments: [1, 2, 3, 7, 1_000])
     func recordsMayArriveInPieces(ofBytes pieceBytes: Int) async throws {
         try await bytesGoThereAndBack(100_000, pieceBytes: pieceBytes)
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    /// The program reads its input in pieces of 8 KiB, and takes one that begins with a K for the wish to change keys.
+    /// The program reads its input in pieces of 8 KiB. A piece that begins with K makes it update its keys.
     @Test func keysMayBeChanged() async throws {
         try await withTemporaryDirectory("keys") { directory in
             let input = directory.appending(path: "input")

@@ -5,12 +5,12 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// The agent's end against `openssl s_server`.
+/// The agent's TLS against `openssl s_server`.
 @Suite struct OpenSSLServerTests {
     private static let proper = ["-tls1_3", "-alpn", "sluice/1"]
 
-    /// Runs the program with an identity of ours, and connects an agent that pins it.
-    /// - Returns: how the connection looked from the agent, and what the program printed.
+    /// Runs the program with a generated identity, and connects an agent that pins it.
+    /// - Returns: the agent's view of the connection, and the finished program.
     private func connect(
         _ arguments: [String], pieceBytes: Int = .max, opening: ByteBuffer? = nil,
         answer: @escaping @Sendable ([UInt8]) -> ByteBuffer? = { _ in nil }, _ stop: (Program) async throws -> Void
@@ -40,8 +40,7 @@ import Testing
         }
     }
 
-    /// The program's `-rev` answers with each line turned around. In pieces of one byte each record of the program's is
-    /// split at each of its bytes.
+    /// The program's `-rev` answers each line reversed. Pieces of one byte split each of its records at every byte.
     @Test(arguments: [Int.max, 1, 2, 7])
     func aLineGoesThereAndBack(inPiecesOfBytes pieceBytes: Int) async throws {
         let (conversation, program) = try await connect(
@@ -70,7 +69,7 @@ import Testing
         #expect(conversation.error?.code == .refusedByPeer(.noApplicationProtocol), "\(program.transcript)")
     }
 
-    /// The program cannot verify a device's certificate, and with this flag minds.
+    /// The program cannot verify a device's certificate, and this flag makes it refuse the connection.
     @Test func aServerThatDoesNotKnowTheDeviceRefuses() async throws {
         let (conversation, program) = try await connect(Self.proper + ["-verify_return_error", "-rev"]) { _ in }
         guard case .refusedByPeer(let alert) = conversation.error?.code else {
@@ -80,7 +79,7 @@ import Testing
         #expect(alert == .unknownAuthority || alert == TLSAlert(rawValue: 46), "\(alert) \(program.transcript)")
     }
 
-    /// A server killed says no goodbye.
+    /// A killed server sends no close_notify.
     @Test func aServerThatDiesTruncates() async throws {
         let (conversation, _) = try await connect(
             Self.proper + ["-rev"], opening: ByteBuffer(string: "one line\n"),

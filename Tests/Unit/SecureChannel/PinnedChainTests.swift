@@ -6,10 +6,10 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// A site that has changed its key is known by the old one (specification §5.1): which chains lead to a pin, and which
-/// do not.
+/// An agent that has pinned a site's old key accepts its new key if a chain of certificates leads to the pin
+/// (specification §5.1).
 @Suite struct PinnedChainTests {
-    /// A key of a site or of another party, with a certificate that it signed itself.
+    /// A key of the site or of another party, with a self-signed certificate.
     private final class Party: Sendable {
         let identity: Identity
         let key: [UInt8]
@@ -18,17 +18,17 @@ import Testing
             let directory = FileManager.default.temporaryDirectory.appending(path: "sluice-chain-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
             defer {
-                // A directory that cannot be removed is no failure of what is tested.
+                // A directory that cannot be removed does not affect the test.
                 try? FileManager.default.removeItem(at: directory)
             }
-            // All have one name, as the keys of a site do: names must not be what counts.
+            // All parties have the same name, like the keys of one site: verification must not depend on names.
             identity = try Identity.create(in: directory.directoryPath, name: "site", keyType: keyType)
             key = try contents(of: directory.file("identity.key"))
         }
 
         var pin: Fingerprint { identity.fingerprint }
 
-        /// Its own word for itself.
+        /// The self-signed certificate.
         var own: [UInt8] { get throws { try identity.selfSignedCertificate() } }
 
         func signs(_ other: Party) throws -> [UInt8] {
@@ -36,14 +36,14 @@ import Testing
         }
     }
 
-    /// What both ends of a handshake learned.
+    /// What both ends of the handshake learned.
     private struct Outcome {
         let peer: TLSPeer?
         let atAgent: [TLSError.Code]
         let atGateway: [TLSError.Code]
     }
 
-    /// Shows a chain in a handshake, to an agent with these pins.
+    /// Presents a chain in a handshake to an agent with these pins.
     private func show(
         _ chain: [[UInt8]], of party: Party, to pins: Set<Fingerprint>,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -70,7 +70,7 @@ import Testing
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let outcome = try await show(chain, of: party, to: pins, sourceLocation: sourceLocation)
-        // What is known from then on is the key that was proved.
+        // The agent learns the fingerprint of the key that the handshake proved.
         #expect(outcome.peer?.fingerprint == party.pin, sourceLocation: sourceLocation)
         #expect(outcome.atAgent == [] && outcome.atGateway == [], sourceLocation: sourceLocation)
     }
@@ -112,7 +112,8 @@ import Testing
         try await expectAccepted([old.signs(new), old.own, foreign.own], of: new, by: [old.pin])
     }
 
-    /// Certificates of the `openssl` program: over, not begun, for other names, and of an authority.
+    /// Certificates made by the `openssl` program: expired, not yet valid, with other names, and signed by an
+    /// authority.
     @Test(arguments: [Authority.Validity.formerly, .now, .later])
     func namesAndDatesMeanNothing(validity: Authority.Validity) async throws {
         try await withTemporaryDirectory("chain") { directory in
@@ -139,7 +140,7 @@ import Testing
 
     // MARK: Refused
 
-    /// Anybody can show the site's certificate behind its own.
+    /// Any party can present the site's public certificate behind its own.
     @Test func anUnsignedKeyBeforeThePinnedCertificateIsRefused() async throws {
         let (site, foreign) = (try Party(), try Party())
         try await expectRefused([foreign.own, site.own], of: foreign, by: [site.pin])
@@ -151,11 +152,11 @@ import Testing
         try await expectRefused([signer.signs(foreign), signer.own, site.own], of: foreign, by: [site.pin])
     }
 
-    /// The pinned key has signed the one in the middle, but that has not signed the first.
+    /// The pinned key has signed the middle certificate, but the middle key has not signed the first.
     @Test func aGapBehindTheFirstIsRefused() async throws {
         let (site, next, foreign) = (try Party(), try Party(), try Party())
         try await expectRefused([foreign.own, site.signs(next), site.own], of: foreign, by: [site.pin])
-        // And with the right order it would have to be the one that is proved.
+        // Pinned certificates behind the first one do not count unless their keys have signed the first.
         try await expectRefused([foreign.own, next.own, site.own], of: foreign, by: [site.pin, next.pin])
     }
 
@@ -187,7 +188,7 @@ import Testing
 
     // MARK: On sockets
 
-    /// The certificates as another program shows them.
+    /// The `openssl` program presents the chain.
     @Test(.timeLimit(.minutes(1)), arguments: [true, false])
     func opensslShowsAChain(isSigned: Bool) async throws {
         let (old, new) = (try Party(), try Party())

@@ -8,15 +8,15 @@ import SystemSupport
 import TestSupport
 import Testing
 
-/// Both sides know each other by certificates of a private authority.
+/// Both sides authenticate each other with certificates of a private authority.
 @Suite struct TLSAuthorityTests {
-    /// What each side saw of the other.
+    /// What each side learned of the other.
     private struct Outcome {
         let agent: (peer: TLSPeer?, errors: [TLSError])
         let gateway: (peer: TLSPeer?, errors: [TLSError])
     }
 
-    /// An authority, and another one that nobody believes.
+    /// A trusted authority and an untrusted one.
     private struct World {
         let directory: URL
         let authority: Authority
@@ -66,7 +66,8 @@ import Testing
         }
     }
 
-    /// They go with the receipts that it keeps: by them the signer is followed to the authority, later and elsewhere.
+    /// The agent stores these certificates with its receipts, so that the signer can be verified against the authority
+    /// later.
     @Test func theAgentSeesTheCertificatesThatTheGatewayShows() async throws {
         try await withWorld { world in
             let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))
@@ -138,7 +139,7 @@ import Testing
         }
     }
 
-    /// Such a key needs no authority, and no certificate gives it another name.
+    /// A pinned key needs no authority, and a certificate does not give it a name.
     @Test func aPinnedKeySpeaksForItself() async throws {
         try await withWorld { world in
             let gateway = try await world.gateway()
@@ -152,7 +153,7 @@ import Testing
         }
     }
 
-    /// A device that enrols has no certificate yet; a device that has one keeps its name.
+    /// An enrolling device has no certificate of the authority yet; a device that has one keeps its name.
     @Test func unauthenticatedPeersHaveNoNameWhileAnEnrolmentIsAwaited() async throws {
         try await withWorld { world in
             let gateway = try await world.gateway()
@@ -196,7 +197,7 @@ import Testing
         }
     }
 
-    /// The gateway's clock is kept right; a device's may say anything.
+    /// The gateway's clock is trusted; a device's clock is not.
     @Test(arguments: [
         (Authority.Validity.formerly, TLSAlert.certificateExpired, "expired"),
         (Authority.Validity.later, TLSAlert.badCertificate, "not yet valid"),
@@ -217,7 +218,7 @@ import Testing
         }
     }
 
-    /// An authority may say what a certificate is for.
+    /// The extended key usage of a certificate may restrict its purpose.
     @Test(arguments: [("serverAuth", false), ("clientAuth", true)])
     func aCertificateForServersMakesNoDevice(purpose: String, isDevice: Bool) async throws {
         try await withWorld { world in
@@ -239,7 +240,7 @@ import Testing
         }
     }
 
-    /// An authority below another one may be the one that is believed.
+    /// A subordinate authority may be the trusted one.
     @Test func anAuthorityBelowIsTheEndOfAChainWhereItIsNamed() async throws {
         try await withWorld { world in
             let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))

@@ -6,7 +6,7 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// How connections end: with goodbyes, one direction at a time, or without warning.
+/// How connections end: with close_notify, one direction at a time, or without warning.
 @Suite struct TLSClosingTests {
     @Test(arguments: [true, false]) func whoClosesWaitsForTheOthersGoodbye(agentIsFirst: Bool) throws {
         let pair = try TLSPair.connected()
@@ -39,7 +39,7 @@ import Testing
         pair.agent.channel.embeddedEventLoop.advanceTime(by: .milliseconds(4999))
         #expect(!pair.agent.wire.isClosed)
         pair.agent.channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
-        // Without this the promises are never kept, and the test would wait for ever.
+        // If the wire were still open, the promises would never complete and the test would hang.
         try #require(pair.agent.wire.isClosed)
         #expect(pair.agent.application.errors == [])
         for promise in promises { try promise.wait() }
@@ -78,7 +78,7 @@ import Testing
         #expect(TLSError(.truncated).fault == .connection)
     }
 
-    /// In the middle of a record, too.
+    /// The wire closes in the middle of a record.
     @Test func aRecordCutOffIsNotHandedOn() throws {
         let pair = try TLSPair.connected()
         pair.agent.send("all of it?")
@@ -99,7 +99,7 @@ import Testing
         #expect(pair.agent.wire.isOutputClosed && !pair.agent.wire.isClosed && !pair.gateway.wire.isClosed)
         #expect(pair.gateway.application.text == "that is all")
         #expect(pair.gateway.application.events.last == .inputClosed)
-        // The end of the channel's input, which follows, is no news.
+        // The end of the channel's input that follows is not reported again.
         pair.gateway.wire.endInput()
         #expect(throws: ChannelError.outputClosed) {
             try pair.agent.channel.writeAndFlush(ByteBuffer(string: "one more")).wait()

@@ -2,31 +2,32 @@ import NIOCore
 import NIOEmbedded
 import SecureChannel
 
-/// One end of a connection that exists in memory only: a channel with a TLS handler between a wire and an application.
+/// One end of an in-memory connection: a channel with a TLS handler between a wire and an application.
 final class TLSEnd {
     let channel = EmbeddedChannel()
     let application: Application
     let wire = WireEnd()
 
-    /// - Parameter readsByItself: as with `autoRead`; if not, the application reads when a test calls `read`.
+    /// - Parameter readsByItself: whether the application always reads, as with `autoRead`. Otherwise it reads when a
+    ///   test calls `read`.
     init(_ context: TLSContext, readsByItself: Bool = true) throws {
         application = Application(readsByItself: readsByItself)
         try channel.pipeline.syncOperations.addHandlers([wire, try context.makeHandler(), application])
     }
 
     func connect() throws {
-        // An embedded channel takes any address for connected.
+        // An embedded channel accepts any address.
         channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
     }
 
-    /// Cipher text that the handler has sent since the last call, in one buffer.
+    /// Takes the cipher text that the handler has sent since the last call, in one buffer.
     func takeSent() throws -> ByteBuffer {
         var bytes = ByteBuffer()
         while var next = try channel.readOutbound(as: ByteBuffer.self) { bytes.writeBuffer(&next) }
         return bytes
     }
 
-    /// Cipher text arrives, and the socket has no more for now.
+    /// Delivers cipher text, followed by the end of the read.
     func receive(_ bytes: ByteBuffer) throws {
         try channel.writeInbound(bytes)
     }
@@ -44,13 +45,13 @@ final class TLSEnd {
     }
 
     deinit {
-        // An open channel may not be forgotten, and closing it the usual way would wait for the other end's goodbye.
+        // A channel must be closed before it is released, and a regular close would wait for the peer's close_notify.
         wire.hangUp()
         run()
     }
 }
 
-/// What the TLS handler's channel is asked to do, seen from the wire.
+/// Records what the TLS handler asks of its channel.
 final class WireEnd: ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
 
@@ -72,7 +73,7 @@ final class WireEnd: ChannelOutboundHandler {
         context.read()
     }
 
-    /// An embedded channel would close as a whole.
+    /// `EmbeddedChannel` would close both directions, so this handler only records the close of the output.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         if mode == .output {
             isOutputClosed = true
@@ -83,18 +84,18 @@ final class WireEnd: ChannelOutboundHandler {
         }
     }
 
-    /// The connection is gone, as when the peer's machine closes it.
+    /// Closes the connection, as if the peer's host had done so.
     func hangUp() {
         context?.close(promise: nil)
     }
 
-    /// The peer has ended its direction.
+    /// Ends the peer's direction.
     func endInput() {
         context?.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
     }
 }
 
-/// What the handlers behind TLS see, in order.
+/// Records the events that reach the handlers behind TLS, in order.
 final class Application: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 

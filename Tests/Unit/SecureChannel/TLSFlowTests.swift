@@ -5,7 +5,7 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// Nothing is read without demand, and nothing is encrypted that the channel does not want.
+/// The handler reads only on demand, and encrypts only what the channel can take.
 @Suite struct TLSFlowTests {
     @Test func theHandshakeReadsByItselfAndThenStops() throws {
         let pair = try TLSPair.connected(readByThemselves: false)
@@ -28,7 +28,7 @@ import Testing
         #expect(pair.gateway.application.text == "one two")
         #expect(pair.gateway.application.readCount == 1)
         #expect(pair.gateway.application.events.last == .readComplete)
-        // The channel is asked all the same, or it would stop reading by itself where it is told to.
+        // The handler still passes the read on to the channel. Otherwise a channel with `autoRead` would stop reading.
         #expect(pair.gateway.wire.readCount == readCount + 1)
         pair.agent.send(" three")
         try pair.exchange()
@@ -48,7 +48,7 @@ import Testing
         #expect(pair.gateway.application.text == "one")
     }
 
-    /// Half a record is no answer, so the demand stands and the channel is asked for the other half.
+    /// Half a record produces no data, so the demand remains, and the handler reads again.
     @Test func demandLastsUntilItIsAnswered() throws {
         let pair = try TLSPair.connected(readByThemselves: false)
         pair.gateway.channel.read()
@@ -71,7 +71,7 @@ import Testing
         #expect(pair.gateway.application.events.suffix(3) == [.bytes, .readComplete, .inactive])
     }
 
-    /// A channel that becomes unwritable with the first bytes, and writable again when they are gone.
+    /// The channel becomes unwritable with the first bytes, and writable when they are sent.
     @Test(arguments: [1, 40]) func aHugeWriteIsEncryptedAsItIsSent(writeCount: Int) throws {
         let pair = try TLSPair.connected()
         let byteCount = 40 << 20
@@ -102,7 +102,7 @@ import Testing
         #expect(pair.gateway.application.received == bytes)
     }
 
-    /// What is written and not flushed is encrypted ahead, or the channel would not know how much waits.
+    /// The handler encrypts unflushed bytes ahead, because the channel must know how much is pending.
     @Test func unflushedBytesCountForWritability() throws {
         let pair = try TLSPair.connected()
         let mark = WriteMark(highBytes: 64 << 10)
@@ -120,7 +120,7 @@ import Testing
     }
 }
 
-/// Takes a channel's writability away as a socket does that is not sent as fast as it is written.
+/// Makes a channel unwritable like a socket that sends more slowly than the application writes.
 private final class WriteMark: ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
 
@@ -141,7 +141,7 @@ private final class WriteMark: ChannelOutboundHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    /// All is sent.
+    /// Marks all pending bytes as sent.
     func drain(_ channel: EmbeddedChannel) {
         pendingBytes = 0
         guard !channel.isWritable else { return }

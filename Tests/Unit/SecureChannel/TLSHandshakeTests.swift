@@ -7,7 +7,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Who gets through the handshake, who does not, and what both sides learn of it.
+/// Which handshakes succeed, and what both sides learn.
 @Suite struct TLSHandshakeTests {
     @Test func anUnknownDeviceIsRefused() throws {
         let asked = Mutex<[TLSPeer]>([])
@@ -50,7 +50,7 @@ import Testing
         #expect(try pair.agent.application.peer?.fingerprint == Site.gatewayIdentity.get().fingerprint)
     }
 
-    /// A connection that is closed with unread bytes is reset, and the alert with it.
+    /// Closing a connection with unread bytes resets it, and the peer would lose the alert.
     @Test func whoRefusesLeavesTimeForTheAlertToBeRead() throws {
         let pair = try TLSPair(agent: Site.agent(), gateway: Site.gateway { _ in false })
         pair.agent.send("sent before the refusal is known")
@@ -144,7 +144,7 @@ import Testing
         let pair = try TLSPair()
         var generator = SeededGenerator(seed: seed)
         var garbage = seededBytes(seed, count: .random(in: 1...3000, using: &generator))
-        // Half of them look like a record with a hello in it.
+        // Half of the samples begin like a record with a ClientHello.
         if seed.isMultiple(of: 2) {
             garbage.setBytes([0x16, 3, 1, 0x01, UInt8(truncatingIfNeeded: seed), 1, 0, 0], at: 0)
         }
@@ -159,8 +159,8 @@ import Testing
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    /// One byte of the handshake is changed on its way. Both may only get through where it meant nothing, such as the
-    /// version in a record's header.
+    /// One byte of the handshake changes in transit. The handshake may only succeed where the byte has no meaning, such
+    /// as the version in a record header.
     @Test(arguments: 0..<300 as Range<UInt64>) func aChangedByteIsNoticed(seed: UInt64) throws {
         let pair = try TLSPair()
         var generator = SeededGenerator(seed: seed)
@@ -177,7 +177,7 @@ import Testing
         pair.agent.send("from the device")
         pair.gateway.send("from the gateway")
         try pair.exchange()
-        // The header's version is not part of what both sides sign.
+        // The signatures do not cover the version in the record header.
         if position > 2 {
             #expect(pair.agent.application.text == "" && pair.gateway.application.text == "", "at \(position)")
         }

@@ -5,9 +5,9 @@ import NIOCore
 import SecureChannel
 import TestSupport
 
-/// An agent and a gateway that speak TLS over a wire in memory, and say nothing to it before a test lets them.
+/// An agent and a gateway that speak TLS over an in-memory wire. Bytes move only when a test carries them.
 struct TLSPair {
-    /// How many of the bytes that are on their way arrive at once.
+    /// Returns how many of the remaining bytes arrive in one piece.
     typealias Cut = (_ remaining: Int) -> Int
 
     let agent: TLSEnd
@@ -26,14 +26,14 @@ struct TLSPair {
             readByThemselves: readByThemselves)
     }
 
-    /// A pair whose handshake is over.
+    /// A pair that has completed its handshake.
     static func connected(readByThemselves: Bool = true, limits: TLSLimits = TLSLimits()) throws -> TLSPair {
         let pair = try TLSPair(readByThemselves: readByThemselves, limits: limits)
         try pair.exchange()
         return pair
     }
 
-    /// Carries what both sides send, until they have nothing more to say.
+    /// Carries bytes in both directions until neither side sends more.
     func exchange(toGateway: Cut = { $0 }, toAgent: Cut = { $0 }) throws {
         while true {
             let isGatewayServed = try carry(from: agent, to: gateway, toGateway)
@@ -44,7 +44,7 @@ struct TLSPair {
         }
     }
 
-    /// - Returns: whether there was anything.
+    /// - Returns: whether there were any bytes.
     @discardableResult
     func carry(from sender: TLSEnd, to receiver: TLSEnd, _ cut: Cut = { $0 }) throws -> Bool {
         var bytes = try sender.takeSent()
@@ -58,7 +58,7 @@ struct TLSPair {
     }
 }
 
-/// The identities that the tests use.
+/// The identities of the tests.
 enum Site {
     static let gatewayIdentity = Result { try makeIdentity("gateway") }
     static let deviceIdentity = Result { try makeIdentity("device") }
@@ -79,14 +79,14 @@ enum Site {
         let directory = FileManager.default.temporaryDirectory.appending(path: "sluice-identity-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
         defer {
-            // A directory that cannot be removed is no failure of what is tested.
+            // A directory that cannot be removed does not affect the test.
             try? FileManager.default.removeItem(at: directory)
         }
         return try Identity.create(in: directory.path(percentEncoded: false), name: name)
     }
 }
 
-/// Bytes that a seed decides.
+/// Pseudo-random bytes that the seed determines.
 func seededBytes(_ seed: UInt64, count: Int) -> ByteBuffer {
     ByteBuffer(bytes: SeededFile(seed: seed, byteCount: count).bytes)
 }

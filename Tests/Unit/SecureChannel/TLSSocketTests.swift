@@ -4,7 +4,7 @@ import SecureChannel
 import TestSupport
 import Testing
 
-/// Both ends on real sockets, where the channel decides how much is read and written at once.
+/// Both ends on real sockets, where the channel decides how much it reads and writes at once.
 @Suite struct TLSSocketTests {
     @Test(.timeLimit(.minutes(1)), arguments: [1, 1 << 10, 1 << 20, 20 << 20])
     func whateverIsSaidIsEchoed(byteCount: Int) async throws {
@@ -21,7 +21,7 @@ import Testing
             })
     }
 
-    /// The device has sent a lot by the time it is refused, and learns why all the same.
+    /// The device has already sent much data when the gateway refuses it, and still receives the alert.
     @Test(.timeLimit(.minutes(1))) func aRefusedDeviceLearnsWhy() async throws {
         for _ in 0..<20 {
             let (atAgent, atGateway) = (Watched(Conversation()), Watched(Conversation()))

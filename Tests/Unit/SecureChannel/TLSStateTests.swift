@@ -2,11 +2,11 @@ import RepositoryFiles
 import SecureChannel
 import Testing
 
-/// The phases of a TLS connection, without a connection.
+/// The phases of a TLS connection, tested without a connection.
 @Suite struct TLSStateTests {
     private typealias Phase = TLSState.Phase
 
-    /// Every phase, with everything that it may know.
+    /// Every phase with every combination of its data.
     private static let phases: [Phase] = {
         let goodbyes: [TLSState.Goodbye] = [.due, .sent, .taken]
         let inputs: [TLSState.Input] = [.open, .ended]
@@ -18,7 +18,7 @@ import Testing
             + [.failed, .draining, .drained, .closed]
     }()
 
-    /// Every event but `end`, which is told apart since it leads to one phase from all.
+    /// Every event except `end`, which leads from every phase to the same one and is tested separately.
     private static let events: [@Sendable (inout TLSState) -> Void] = [
         { _ = $0.channelBecameActive() }, { $0.handshakeCompleted() }, { _ = $0.closeOutput() }, { _ = $0.close() },
         { _ = $0.beginClosing() }, { $0.goodbyeSent() }, { $0.goodbyeTaken() }, { _ = $0.receivedGoodbye() },
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// The table at the top of the source has the changes that any event makes in any phase, and no others.
+    /// The table at the top of the source contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "any", to: "closed")]
         for phase in Self.phases {

@@ -7,12 +7,12 @@ import SeededRandom
 import TestSupport
 import Testing
 
-/// What is written on one side comes out on the other, however the bytes between are cut.
+/// Data written on one side arrives on the other, however the bytes are split in transit.
 @Suite struct TLSTransferTests {
     private static let request = "from the device"
     private static let answer = "from the gateway"
 
-    /// A handshake, a record each way, and both goodbyes.
+    /// A handshake, one record in each direction, and close_notify from both sides.
     private func converse(toGateway: TLSPair.Cut = { $0 }, toAgent: TLSPair.Cut = { $0 }) throws -> TLSPair {
         let pair = try TLSPair()
         pair.agent.send(Self.request)
@@ -47,7 +47,7 @@ import Testing
         try check(converse(toGateway: { _ in 1 }, toAgent: { _ in 1 }), "")
     }
 
-    /// The whole stream is cut once, at each of its bytes in turn, and so every record at each of its own.
+    /// Splits the stream once, at each byte in turn, and so every record at each of its bytes.
     @Test func everyRecordMayBeCutAnywhere() throws {
         for isToGateway in [true, false] {
             var position = 0
@@ -112,7 +112,8 @@ import Testing
         #expect(pair.agent.application.received == answer)
     }
 
-    /// Around the size of a record, where copying together and encrypting in place take turns.
+    /// Sizes around the record size, where the handler switches between collecting small writes and encrypting in
+    /// place.
     @Test func writesOfAnySizesBecomeFullRecords() throws {
         let pair = try TLSPair.connected()
         var sent = ByteBuffer()

@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    /// In a process whose files may not grow beyond four bytes: the first write is cut short, the next fails.
+    /// The process may not write files beyond four bytes: the first write is short, and the next one fails.
     @Test func theOldContentStaysWhenTheNewCannotBeWritten() async {
         await #expect(processExitsWith: .success) {
             try await withTemporaryDirectory("secure-channel") { directory in

@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// A pipe that nobody writes to would otherwise keep the process waiting for ever.
+    /// Opening a pipe without a writer would block the process for ever.
     @Test(.timeLimit(.minutes(1))) func whatIsNoRegularFileIsRefusedWithoutWaiting() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let pipe = directory.file("pipe")

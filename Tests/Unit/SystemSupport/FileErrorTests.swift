@@ -13,7 +13,7 @@ import Testing
         #expect(error.debugDescription == "Could not put /srv/site/keyring in its place: Permission denied.")
     }
 
-    /// A user asked for one file, whatever calls on others that took.
+    /// The message names the file that the user asked for, whatever calls on other files that took.
     @Test(
         arguments: [
             (FileCall(.openFolder, directory), "open the directory of keyring"),

@@ -4,7 +4,7 @@ import SecureChannel
 import SystemSupport
 import Testing
 
-/// What is flushed many times in a turn of the loop goes out once, and nothing stays behind.
+/// Several flushes in one turn of the event loop become one, and no data stays behind.
 @Suite struct FlushGathererTests {
     /// Counts flushes on their way to the socket.
     private final class Counter: ChannelOutboundHandler {

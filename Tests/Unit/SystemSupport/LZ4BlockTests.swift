@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 @Suite struct LZ4BlockTests {
-    /// Text that compresses, of any length.
+    /// Compressible text of any length.
     private static func text(byteCount: Int) -> [UInt8] {
         let line = Array("2020-01-01T00:00:00Z sensor=17 temperature=21.5 humidity=40\n".utf8)
         return (0..<byteCount).map { line[$0 % line.count] ^ UInt8(truncatingIfNeeded: $0 / 600 % 8) }
@@ -96,7 +96,8 @@ import Testing
     }
 
     @Test func aMatchIsReadAsTheFormatSays() throws {
-        // One literal, then 4 + 15 + 1 bytes from one byte back; then five literals, with which a block must end.
+        // One literal, then a match of 4 + 15 + 1 bytes at distance 1, then the five literals with which a block must
+        // end.
         let block: [UInt8] = [0x1F, 0x61, 1, 0, 1, 0x50, 0x62, 0x62, 0x62, 0x62, 0x62]
         let result = try LZ4Block.decompress(ByteBuffer(bytes: block), plainByteCount: 26)
         #expect(String(buffer: result) == String(repeating: "a", count: 21) + "bbbbb")
@@ -118,7 +119,7 @@ import Testing
         }
     }
 
-    /// So the bound above refuses no honest block: this is the densest one there is.
+    /// The bound above refuses no valid block: this is the densest possible one.
     @Test func theDensestBlockIsNotRefused() throws {
         let byteCount = 4 * 1024 * 1024
         let block = try Self.block(of: [UInt8](repeating: 0, count: byteCount))
@@ -145,7 +146,7 @@ import Testing
         #expect(throws: LZ4Error.malformed) { try LZ4Block.decompress(block, plainByteCount: plain.count) }
     }
 
-    /// Garbage and damaged blocks, decompressed between two guards.
+    /// Decompresses random bytes and damaged blocks into a buffer between two guards.
     @Test(arguments: 0..<20)
     func nothingIsWrittenBesideTheBuffer(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
@@ -168,7 +169,7 @@ import Testing
         }
     }
 
-    /// The program's older frame: a magic number, then each block behind its length.
+    /// The `lz4` program's older frame format: a magic number, then the length and the bytes of each block.
     @Test func theProgramReadsOurBlocksAndWeReadIts() async throws {
         try await withTemporaryDirectory("lz4") { directory in
             let plain = Self.text(byteCount: 20_000)

@@ -1,11 +1,11 @@
 import Testing
 import TransferCommon
 
-/// So many at once, and so many a second.
+/// An allowance that permits a burst and then a fixed number a second.
 @Suite struct AllowanceTests {
     private let start = Instant(nanoseconds: 5_000_000_000)
 
-    /// How many may be taken at a moment until one may not.
+    /// Takes from the allowance until it refuses, and returns how many it gave.
     private func taken(_ allowance: inout Allowance, now: Instant) -> Int {
         var count = 0
         while count < 100_000, allowance.take(now: now) == nil { count += 1 }
@@ -16,7 +16,8 @@ import TransferCommon
     func givesSoManyAtOnceAndSoManyASecond(atOnce: UInt64, perSecond: UInt64) {
         var allowance = Allowance(atOnce: atOnce, perSecond: perSecond)
         #expect(taken(&allowance, now: start) == Int(atOnce))
-        // Whether it was asked often or not, a second brings as many; however long it takes, no more than at once.
+        // The refill after one second does not depend on how often the allowance was asked. A long wait refills at most
+        // one burst.
         for step in 1...4 as ClosedRange<Int64> { _ = allowance.take(now: start + .milliseconds(step)) == nil }
         #expect(taken(&allowance, now: start + .seconds(1)) + 4 >= min(Int(atOnce), Int(perSecond)))
         #expect(taken(&allowance, now: start + .seconds(1_000_000)) == Int(atOnce))
@@ -48,7 +49,7 @@ import TransferCommon
             #expect(allowance.take(now: start) == nil)
             allowance.giveBack()
         }
-        // More than was taken is not to be had.
+        // An allowance never holds more than its burst, however much is given back.
         for _ in 0..<10 { allowance.giveBack() }
         #expect(taken(&allowance, now: start) == 2)
     }

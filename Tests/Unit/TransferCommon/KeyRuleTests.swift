@@ -2,7 +2,7 @@ import SeededRandom
 import Testing
 import TransferCommon
 
-/// Which keys a device may ask for.
+/// Which keys a device may use.
 @Suite struct KeyRuleTests {
     static let refused: [(key: String, refusal: KeyRule.Refusal)] = [
         ("", .empty), ("/a", .slashAtEdge), ("a/", .slashAtEdge), ("/", .slashAtEdge), ("a//b", .emptySegment),
@@ -48,14 +48,14 @@ import TransferCommon
     @Test(arguments: [
         ("", true), ("a/", true), ("a/b/", true), ("a", false), ("/", false), ("a//", false), ("../", false),
         (".sluice/", false), ("a%2F/", false),
-        // The slash is one character with the sign before it.
+        // The slash forms one grapheme cluster with the sign before it.
         ("\u{600}/", true), ("..\u{600}/", true),
     ])
     func aPrefixIsEmptyOrACleanKeyBeforeASlash(prefix: String, isAllowed: Bool) {
         #expect(KeyRule.isPrefix(prefix) == isAllowed)
     }
 
-    /// Each percent sign with two hexadecimal digits is the byte that these say.
+    /// Decodes each percent sign with two hexadecimal digits once.
     private static func decodedOnce(_ text: String) -> [UInt8] {
         var decoded: [UInt8] = []
         var rest = Array(text.utf8)[...]
@@ -70,8 +70,8 @@ import TransferCommon
         return decoded
     }
 
-    /// Whatever is asked for, nothing outside of the prefix is reached, not even by a store that resolves segments or
-    /// decodes percent signs once.
+    /// No key reaches outside the device's prefix, even if the store resolves dot segments or decodes percent signs
+    /// once.
     @Test(arguments: 1...8 as ClosedRange<UInt64>)
     func noInputReachesOutsideOfThePrefix(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
@@ -84,11 +84,11 @@ import TransferCommon
         for _ in 0..<20_000 {
             let count = Int.random(in: 0...6, using: &generator)
             let key = (0..<count).compactMap { _ in pieces.randomElement(using: &generator) }.joined()
-            // Where a device may write any key, only the gateway's own are out of its reach.
-            if let whole = try? KeyRule.wholeKey(prefix: "", key: key) {  // Refused is safe.
+            // An empty prefix allows every key except the gateway's own.
+            if let whole = try? KeyRule.wholeKey(prefix: "", key: key) {  // A refusal is safe.
                 #expect(!Self.decodedOnce(whole + "/").starts(with: ".sluice/".utf8))
             }
-            guard let whole = try? KeyRule.wholeKey(prefix: "dev/", key: key) else { continue }  // Refused is safe.
+            guard let whole = try? KeyRule.wholeKey(prefix: "dev/", key: key) else { continue }  // A refusal is safe.
             taken += 1
             #expect(whole.utf8.starts(with: "dev/".utf8))
             var depth = 0

@@ -2,7 +2,7 @@ import Testing
 import TransferCommon
 import WireProtocol
 
-/// A key is bytes between slashes; Unicode equivalence does not count.
+/// A key is a sequence of bytes between slashes, without Unicode normalisation.
 @Suite struct ObjectKeyTests {
     @Test(arguments: [
         ("", ObjectKeyError.empty), ("/a", .slashAtEdge), ("a/", .slashAtEdge), ("/", .slashAtEdge),

@@ -1,7 +1,7 @@
 import Testing
 import TransferCommon
 
-/// Texts from outside, as they are printed on a terminal.
+/// Text from outside, escaped for a terminal.
 @Suite struct VisibleTextTests {
     @Test(arguments: [
         ("plain/key.mp4", "plain/key.mp4"), ("Gerät 7 – e\u{301} 日本", "Gerät 7 – e\u{301} 日本"), ("", ""),

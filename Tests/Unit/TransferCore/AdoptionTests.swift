@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A session that is opened gives way to an unfinished one with equal terms, in one exchange (specification §8.3).
+/// SESSION OPEN adopts an unfinished session with equal terms, in one exchange (specification §8.3).
 @Suite struct AdoptionTests {
     private static let slot = GatewayDriver.slot
     private static let entries = GatewayDriver.entries(of: 2_500)
@@ -26,7 +26,7 @@ import WireProtocol
         return decisions
     }
 
-    /// SESSION OPEN is there, and the store has named records.
+    /// Sends SESSION OPEN; the store then answers that the key is free and returns these session records.
     private func opening(
         _ records: [SessionRecordFacts], _ driver: inout GatewayDriver,
         from id: ConnectionID = GatewayDriver.connection
@@ -36,7 +36,8 @@ import WireProtocol
         return frames(driver.answer(.records(records)))
     }
 
-    /// The same, and something is sent before the store has answered.
+    /// Sends SESSION OPEN and then further frames, before the store answers that the key is free and returns these
+    /// records.
     private func opening(
         _ records: [SessionRecordFacts], _ driver: inout GatewayDriver,
         from id: ConnectionID = GatewayDriver.connection, sendsAhead: (inout GatewayDriver) throws -> Void
@@ -64,7 +65,7 @@ import WireProtocol
         #expect(opened.adoption?.candidateParts == 1 && opened.adoption?.partials == [])
         #expect(told.last == .partList(PartList(entries: [Self.entries[0]], isLast: true)))
         #expect(driver.requests.isEmpty && driver.machine.sessionCount == 1)
-        // It is open: an offer is decided, and the part goes to the upload that was found.
+        // The session is open: the gateway decides an offer and stores the part in the upload that the record names.
         let decided = frames(driver.frame(.partOffer(try #require(GatewayDriver.offer(2, of: 2_500)))))
         #expect(Self.decisions(decided)[2] == .send(offset: 0, limit: 600))
         guard case .storePart(_, "upload-3", _, _)? = driver.requests.last?.request else {
@@ -80,9 +81,9 @@ import WireProtocol
         #expect(Self.adoption(told)?.session == SessionID(high: 0, low: 2))
     }
 
-    // MARK: Records that say nothing
+    // MARK: Records without an upload
 
-    /// Its removal may have failed. It does no harm: nothing is lost, and nothing is begun in its name.
+    /// The record can remain after its upload is gone, because the removal of a record may fail. The gateway skips it.
     @Test func aRecordWhoseUploadIsGoneIsPassedOver() {
         var driver = connected()
         _ = opening([Self.record(2), Self.record(4)], &driver)
@@ -110,7 +111,8 @@ import WireProtocol
         #expect(!opened.isAdopted && opened.session == SessionID(high: 9, low: 9))
     }
 
-    /// Where records cannot be removed, there may be any number of them.
+    /// A store that refuses to remove records can hold any number of them, so the gateway probes at most `probesMax`
+    /// uploads.
     @Test func onlySomeUploadsAreAskedFor() {
         var driver = GatewayDriver { $0.probesMax = 2 }
         driver.connect()
@@ -134,9 +136,9 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 0)
     }
 
-    // MARK: Sessions that are in use
+    // MARK: Sessions in use
 
-    /// What the session that might be adopted is doing at this gateway.
+    /// What the session in the record is doing at this gateway.
     enum Use: CaseIterable {
         case carried, completing, settled, aborting
     }
@@ -177,7 +179,7 @@ import WireProtocol
         driver.requests = pending + driver.requests
     }
 
-    /// Another run may resume it while the store is asked for its upload.
+    /// Another run resumes the session while the gateway waits for the store's answer about its upload.
     @Test func aSessionThatIsTakenUpMeanwhileIsPassedOver() throws {
         var driver = connected()
         driver.openParts(size: 2_500)
@@ -209,9 +211,9 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 0 && driver.flows.isEmpty && driver.machine.bytesReserved == 0)
     }
 
-    // MARK: What was sent ahead
+    // MARK: Frames sent ahead
 
-    /// What is stored is *have*, and data of what is not is kept, as if it had been sent in the adopted session.
+    /// The gateway answers *have* for a stored part, and keeps the data of the other part for the adopted session.
     @Test func offersAndDataThatWereSentAheadCount() throws {
         var driver = connected()
         try opening([Self.record(3)], &driver) { driver in
@@ -226,7 +228,7 @@ import WireProtocol
         #expect(Self.decisions(told)[2] == .send(offset: 200, limit: 600))
         let flow = try #require(driver.flows.last)
         #expect(driver.data(part: 2, offset: 200, bytes: 200) == .accept(flow, skip: 0))
-        // The part's bytes are the adopted session's: the store's progress is told.
+        // The bytes belong to the adopted session: the gateway reports to the agent what the store has taken.
         #expect(!frames(driver.change { $0.consumed(400, flow: flow, now: $1) }).isEmpty)
         driver.comeToRest()
         #expect(driver.machine.bytesReserved == 0 && driver.flows.isEmpty)
@@ -249,7 +251,7 @@ import WireProtocol
         }
     }
 
-    /// The session that is adopted has 300 bytes of part 1 at this gateway, from before a cut.
+    /// Opens the session, receives 300 bytes of part 1, and loses the connection.
     private func cut() throws -> (driver: GatewayDriver, record: SessionRecordFacts) {
         var driver = connected()
         driver.openParts(size: 2_500)
@@ -280,7 +282,7 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
     }
 
-    /// Of the same part with the same digest, what reaches further is kept.
+    /// Two copies of a part with the same digest: the gateway keeps the one with more bytes.
     @Test(arguments: [(150, 300), (450, 450)] as [(UInt32, UInt64)])
     func whatReachesFurtherIsKept(ahead: UInt32, kept: UInt64) throws {
         var (driver, record) = try cut()
@@ -303,7 +305,8 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0 && driver.machine.sessionCount == 0)
     }
 
-    /// Nothing but the rest of a chunk that is still arriving is sent for it: it counts whole.
+    /// A chunk that is still arriving counts with its full size, because the agent will send only the rest of that
+    /// chunk.
     @Test func aChunkThatIsStillArrivingCountsWhole() throws {
         var (driver, record) = try cut()
         let part = driver.requests.removeFirst()
@@ -328,7 +331,7 @@ import WireProtocol
         driver.comeToRest()
     }
 
-    /// A part that is offered with another digest is another part.
+    /// An offer with another digest names other content, so the gateway drops the bytes that it held.
     @Test func bytesOfAnotherDigestAreForgotten() throws {
         var (driver, record) = try cut()
         let part = driver.requests.removeFirst()

@@ -4,17 +4,18 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Hands events to an agent's machine and keeps what it has asked for, so that a test can bring it to a named state.
+/// Passes events to an agent's machine and records the actions that the machine returns. Tests use it to bring the
+/// machine to a named state.
 struct AgentDriver {
     static let upload = UploadID(1)
     static let stamp = stamp(size: 2_500)
 
     var machine: Agent
     var now = Instant(nanoseconds: 1_000_000_000)
-    /// Connections that were asked for and not closed.
+    /// Connections that the machine has requested and not closed.
     private(set) var connections: [ConnectionID] = []
     private(set) var chunks: [(connection: ConnectionID, part: PartNumber, offset: UInt64, bytes: UInt32)] = []
-    /// Readings that were asked for and not released.
+    /// Parts that the machine has asked to read and not released.
     private(set) var reads: [PartNumber] = []
     private(set) var lastWrite: JournalSequence?
     private(set) var outcomes: [UploadOutcome] = []
@@ -48,7 +49,8 @@ struct AgentDriver {
         return taken
     }
 
-    /// A frame in the newest slot, or the first connection's slot 0.
+    /// Receives a frame in the newest slot; without a slot in use, in slot 1 of the newest connection. A frame of
+    /// connection scope arrives in slot 0.
     @discardableResult
     mutating func frame(_ frame: Frame, slot: Slot? = nil) -> [AgentAction] {
         let place = slots.last ?? (connections.last ?? ConnectionID(1), Slot(1))
@@ -81,7 +83,7 @@ struct AgentDriver {
         return change { $0.submit(request, now: $1) }
     }
 
-    /// The oldest reading of a stream is done.
+    /// Completes the oldest read of a stream.
     @discardableResult
     mutating func readStream(bytes: UInt64, isLast: Bool) -> [AgentAction] {
         guard !reads.isEmpty else { return [] }
@@ -91,7 +93,7 @@ struct AgentDriver {
         return change { $0.partRead(part, of: Self.upload, reading, now: $1) }
     }
 
-    /// The newest connection is made and welcomed, unless it was before.
+    /// Establishes the newest connection and receives WELCOME on it; does nothing if that happened before.
     @discardableResult
     mutating func welcome(initialCredit: UInt32 = 500, partsMax: UInt32 = 10_000) -> [AgentAction] {
         guard let id = connections.last, welcomed.insert(id).inserted else { return [] }
@@ -109,7 +111,7 @@ struct AgentDriver {
         return change { $0.journalCommitted(through: lastWrite, now: $1) }
     }
 
-    /// The oldest reading is done.
+    /// Completes the oldest read.
     @discardableResult
     mutating func read(size: UInt64 = 2_500, stamp: FileStamp? = nil) -> [AgentAction] {
         guard let part = reads.first else { return [] }
@@ -120,7 +122,7 @@ struct AgentDriver {
         return change { $0.partRead(part, of: Self.upload, reading, now: $1) }
     }
 
-    /// The oldest chunk is taken by its socket.
+    /// Reports that the socket took the oldest chunk.
     @discardableResult
     mutating func chunkSent() -> [AgentAction] {
         guard !chunks.isEmpty else { return [] }
@@ -150,10 +152,10 @@ struct AgentDriver {
         return change { $0.tick(now: $1) }
     }
 
-    /// The gateway answers what it must, the shell stops the agent and commits.
+    /// Stops the agent, answers every outstanding frame, and commits the journal.
     mutating func comeToRest() {
         change { $0.stop(now: $1) }
-        // The second stop waits for nothing.
+        // The second stop ends the grace period of the first.
         change { $0.stop(now: $1) }
         for _ in 0..<3 {
             while !chunks.isEmpty { chunkSent() }

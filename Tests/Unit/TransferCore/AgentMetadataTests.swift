@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What the agent does with the metadata that its user chose (specification §6.6): they are terms of the session.
+/// The agent sends and saves the metadata that its user chose as terms of the session (specification §6.6).
 @Suite struct AgentMetadataTests {
     private static func metadata(_ value: String) throws -> SessionMetadata {
         try SessionMetadata(
@@ -41,7 +41,7 @@ import WireProtocol
         }
     }
 
-    /// `resume` names no metadata: those of the session that was begun hold.
+    /// `resume` takes no metadata from the command line, so the saved session's metadata applies.
     @Test func resumingByNumberKeepsTheSessionsOwn() throws {
         var saved = AgentDriver.saved(stored: 0, token: [])
         saved.metadata = try Self.metadata("3")

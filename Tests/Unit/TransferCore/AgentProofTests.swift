@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Asking a gateway whether the store holds a file (`AgentProof`, specification §9.6).
+/// The agent asks a gateway with PROVE whether the store holds a file (`AgentProof`, specification §9.6).
 @Suite struct AgentProofTests {
     static let size: UInt64 = 2_500
     static let root = ToyDigest.sha256([7])
@@ -22,7 +22,7 @@ import WireProtocol
         return .welcome(plain)
     }
 
-    /// A proof whose PROVE was sent.
+    /// A driver that has sent PROVE.
     static func driver(partBytes: UInt64? = 1_000, root: SHA256Digest? = root, readsBack: Bool = false) -> AgentDriver {
         var driver = AgentDriver()
         ask(&driver, partBytes: partBytes, root: root, readsBack: readsBack)
@@ -81,7 +81,8 @@ import WireProtocol
         #expect(driver.machine.isIdle && driver.machine.slotsInUse == 0 && driver.machine.nextDeadline == nil)
     }
 
-    /// In parts of the size that is named, before there is a connection; else of the size that the gateway takes.
+    /// With a known part size the agent reads the file before it has a connection; otherwise it waits for the gateway's
+    /// part size.
     @Test(arguments: [100, nil] as [UInt64?])
     func theFileIsReadForItsDigest(partBytes: UInt64?) throws {
         var driver = AgentDriver()
@@ -124,7 +125,7 @@ import WireProtocol
         (2_500, .wholeDigest(ToyDigest.sha256([7]))),
     ]
 
-    /// Evidence that is not the file's is none, whatever the gateway makes of it.
+    /// The gateway answers *proven* with evidence that does not match the file: the agent reports a protocol violation.
     @Test(arguments: contradictions)
     func aGatewayThatContradictsItselfProvesNothing(size: UInt64, evidence: ContentEvidence) {
         var driver = Self.driver()
@@ -168,7 +169,8 @@ import WireProtocol
             actions == [.report(Self.id, .receiptRefused(.badSignature)), .answered(Self.id, .proven(.missing))])
     }
 
-    /// What the gateway proved in the handshake is the key that has to sign; the user hears of another one once.
+    /// The agent accepts only a receipt that is signed by the key which the gateway proved in the handshake. It reports
+    /// a receipt by another key once.
     @Test func aReceiptByAnotherKeyThanTheProvedOneIsNotKept() throws {
         let signature = try Self.signature(Self.statement(Self.object()))
         for isSame in [true, false] {
@@ -195,7 +197,7 @@ import WireProtocol
         }
     }
 
-    // MARK: Trouble
+    // MARK: Failures
 
     @Test func aRefusalIsReportedOrTriedAgainByItsCode() throws {
         for rule in FailureRule.all where rule.scopes.contains(.session) {
@@ -234,7 +236,7 @@ import WireProtocol
         #expect(driver.answers == [.absent])
     }
 
-    /// The gateway goes away: what was asked is waited for there, and what was not is asked elsewhere.
+    /// After GO AWAY the agent waits for the outstanding answer there, and sends new questions on a new connection.
     @Test func nothingIsAskedOfAGatewayThatGoesAway() throws {
         var driver = Self.driver()
         let first = try #require(driver.connections.last)
@@ -271,7 +273,7 @@ import WireProtocol
         #expect(failure.kind == .unreachable)
     }
 
-    /// Reading an object back may take hours; the connection tells that the gateway lives.
+    /// Reading an object back may take hours, so the agent waits for as long as the connection is alive.
     @Test(arguments: [false, true])
     func aReadingIsWaitedForAsLongAsTheConnectionLives(readsBack: Bool) throws {
         var driver = Self.driver(readsBack: readsBack)
@@ -282,7 +284,7 @@ import WireProtocol
         #expect(driver.answers.isEmpty == readsBack)
     }
 
-    /// Nothing may be said to be kept that the journal does not have.
+    /// The agent reports a receipt as kept only after the journal has stored it.
     @Test func aReceiptIsNotKeptWhereTheJournalFails() throws {
         var driver = Self.driver()
         driver.frame(.proven(.proven(Self.object(), receipt: try Self.signature(Self.statement(Self.object())))))

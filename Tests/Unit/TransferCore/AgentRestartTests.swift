@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The agent's process dies, and another goes on from the journal.
+/// The agent's process dies, and a new process continues from the journal.
 @Suite struct AgentRestartTests {
     @Test(arguments: [0, 250, 900, 3_500], [false, true])
     func theFileArrivesThoughTheAgentDiesAfterAnyAction(size: Int, gatewayNotices: Bool) {

@@ -5,9 +5,9 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Every state of an agent with every event: each has a defined result, nothing traps, and nothing is left behind.
+/// Every state of an agent with every event: the result is defined, nothing traps, and no slot or request remains.
 @Suite struct AgentTableTests {
-    /// A state of the connection, and of the one upload.
+    /// A state of the connection and of the single upload.
     enum State: String, CaseIterable {
         case idle, away, connecting, greeting, recording
         case opening, openingEarly, openingSmallCompleting
@@ -272,7 +272,7 @@ import WireProtocol
         let events = Event.allCases.filter {
             switch $0 {
             case .submit, .stop, .journalFailed, .malformed: false
-            // They end every upload, like malformed ones.
+            // These frames end every upload, like malformed frames.
             case .frame(.welcome), .frame(.hello), .frame(.sessionLeave): false
             default: true
             }
@@ -284,7 +284,7 @@ import WireProtocol
                 guard let event = events.randomElement(using: &generator) else { return }
                 story += ", \(event)"
                 Self.check(Self.apply(event, to: &driver), driver, story)
-                // The gateway is reached again, and the journal is written.
+                // The agent connects again, and the journal commits.
                 if Bool.random(using: &generator) { driver.welcome() }
                 if Bool.random(using: &generator) { driver.commit() }
             }
@@ -293,7 +293,7 @@ import WireProtocol
         }
     }
 
-    /// A frame in a slot that nothing was opened in means nothing.
+    /// The agent discards a frame in a slot that it never opened.
     @Test func framesInClosedSlotsAreDiscarded() {
         for frame in Event.frames where SlotAnswer(frame) != nil {
             var driver = Self.driver(in: .sendingDecided)

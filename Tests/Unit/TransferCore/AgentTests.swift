@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What an agent does in cases that are hard to bring about over a wire, each of which went wrong once.
+/// Regression tests for cases of the agent that are hard to reproduce over a network connection.
 @Suite struct AgentTests {
     private func offers(_ actions: [AgentAction]) -> [UInt32] {
         frames(actions).compactMap { if case .partOffer(let offer) = $0 { offer.part.value } else { nil } }
@@ -14,7 +14,7 @@ import WireProtocol
         .partDecision(PartDecision(part: part, decision: .later(code: .busy, retryAfterMilliseconds: 10)))
     }
 
-    /// Frames overtake chunks that wait: a chunk of an earlier offer would be taken for one of the next.
+    /// Frames overtake queued chunks: the gateway would count a chunk of the first offer as data of the second.
     @Test func aPartIsNotOfferedAgainWhileChunksOfItWait() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let part = try #require(PartNumber(1))
@@ -25,7 +25,8 @@ import WireProtocol
         #expect(offers(driver.chunkSent()) == [1])
     }
 
-    /// What was sent for an earlier offer says nothing of the next: COMPLETE would go out before its data.
+    /// Chunks that were sent for an earlier offer do not count for the next one. If they did, COMPLETE would overtake
+    /// the data.
     @Test func aPartIsCompleteWhenItsOwnChunksAreSent() throws {
         var driver = AgentTableTests.driver(in: .openingEarly)
         let part = try #require(PartNumber(1))
@@ -43,7 +44,7 @@ import WireProtocol
         #expect(frames(driver.chunkSent()).contains { if case .complete = $0 { true } else { false } })
     }
 
-    /// The slot that was closed carries chunks of its old session yet.
+    /// The closed slot still carries queued chunks of its old session.
     @Test func aSlotIsNotUsedAgainWhileItsChunksWait() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let old = try #require(driver.slots.last)
@@ -82,9 +83,9 @@ import WireProtocol
         return driver
     }
 
-    /// The first of two connections is there, the other one on its way; four parts have been read.
+    /// Connects the first of two connections, while the other one is still connecting, and reads four parts.
     ///
-    /// - Returns: how many parts were offered on the first.
+    /// - Returns: how many parts the agent offered on the first connection.
     private func readBeforeTheSecondIsThere(_ driver: inout AgentDriver) -> Int {
         driver.submit(size: 9_500, saved: AgentDriver.saved(size: 9_500, stored: 0))
         #expect(driver.connections.count == 2)
@@ -145,7 +146,7 @@ import WireProtocol
         #expect(driver.slots.count == 3)
     }
 
-    /// Its last connection was only joining, and was refused.
+    /// The upload's last connection had only begun to join the session, and the gateway refused the join.
     @Test func anUploadWithoutAnyConnectionIsResumed() {
         var driver = driverWithTwoConnections()
         let first = driver.slots[0].connection
@@ -160,7 +161,8 @@ import WireProtocol
         #expect(resumed.contains { if case .resumeQuery = $0 { true } else { false } })
     }
 
-    /// Completion went with its connection; the slot on the other one is left, or it would be in use for ever.
+    /// The completing slot is lost with its connection. The agent leaves the slot on the other connection; otherwise
+    /// that slot would stay in use.
     @Test func theOtherSlotsAreLeftWhenTheCompletingConnectionIsLost() {
         var driver = driverWithTwoConnections()
         let places = driver.slots
@@ -212,7 +214,7 @@ import WireProtocol
         #expect(resumed.contains { if case .resumeQuery = $0 { true } else { false } })
     }
 
-    /// Evidence that contradicts what was sent is no success, whoever says so.
+    /// COMPLETED carries evidence that differs from the file: the upload fails.
     @Test func anObjectOfOtherContentIsNotTakenForTheFile() {
         var driver = AgentTableTests.driver(in: .completing)
         driver.frame(AgentDriver.completed(evidence: .root(ToyDigest.sha256([9]))))
@@ -224,7 +226,8 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
-    /// What was completed before is taken for the file where its root is the one that the journal's digests give.
+    /// The store already holds the object: the upload is done if the object's root digest equals the root of the
+    /// digests in the journal.
     @Test func aResumedFileIsDoneWhereTheRootAgrees() {
         let root = GatewayDriver.complete(2_500).root
         var driver = AgentDriver()
@@ -239,8 +242,8 @@ import WireProtocol
         #expect(receipt.root == root)
     }
 
-    /// An agent with the same identity may have completed the session with another file: what is not proven by digests
-    /// is read and compared.
+    /// Another agent with the same identity may have completed the session with another file. If the digests do not
+    /// prove the object, the agent reads the file and compares.
     @Test(arguments: [
         (1, ContentEvidence.root(GatewayDriver.complete(2_500).root)), (3, .compositeMD5("etag-3")),
         (3, .wholeDigest(ToyDigest.sha256([1]))),
@@ -257,7 +260,7 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    /// There is nothing to compare with, and so no success.
+    /// Without evidence there is nothing to compare, so the upload fails.
     @Test func aResumedFileWithoutEvidenceIsNotTakenForDone() {
         var driver = AgentDriver()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 3))
@@ -271,7 +274,7 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
-    /// The user drops the new version while the old one is being dropped.
+    /// The user drops the new version while the agent is still dropping the old one.
     @Test func aDropCountsWhileAnOlderVersionIsBeingDropped() {
         var driver = AgentDriver()
         driver.submit(size: 2_400, saved: AgentDriver.saved())
@@ -282,7 +285,8 @@ import WireProtocol
         #expect(driver.outcomes == [.dropped])
     }
 
-    /// A store that is away when it should complete is given up in time, however often the session is resumed.
+    /// The store stays unavailable at completion: the agent gives up after its time limit, because resuming does not
+    /// count as progress.
     @Test func resumingIsNoProgress() {
         var driver = AgentTableTests.driver(in: .completing)
         var rounds = 0
@@ -301,7 +305,7 @@ import WireProtocol
         #expect(failure.kind == .storeUnavailable)
     }
 
-    /// Whatever closes a slot leaves nobody waiting for an answer that will never come, and no loop either.
+    /// A frame that is not the expected answer closes the slot. The upload does not wait for ever, and does not loop.
     @Test(arguments: [AgentTableTests.State.aborting, .opening, .resuming, .transferring])
     func aFrameThatIsNoAnswerDoesNotStrandAnUpload(state: AgentTableTests.State) {
         for frame in [Frame.aborted(Aborted()), AgentDriver.resumeState(.lost), AgentDriver.completed()] {

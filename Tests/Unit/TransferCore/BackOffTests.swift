@@ -4,9 +4,9 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// How long the agent waits before it tries again (specification §5.4).
+/// Delays before the agent tries again (specification §5.4).
 @Suite struct BackOffTests {
-    /// The longest wait after so many failures in a row, and half of it is the shortest.
+    /// Longest delay after this many consecutive failures; the shortest delay is half of it.
     private static func ceiling(_ failures: Int, longest: Duration) -> Duration {
         min(.milliseconds(250) * (1 << (failures - 1)), longest)
     }
@@ -23,7 +23,7 @@ import WireProtocol
         #expect(wait >= ceiling / 2 && wait <= ceiling, comment)
     }
 
-    /// Lets time pass until an action is asked for.
+    /// Advances the clock until the machine returns the awaited action.
     private func wait(
         for isAwaited: (AgentAction) -> Bool, _ driver: inout AgentDriver,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -33,7 +33,7 @@ import WireProtocol
             guard let deadline = driver.machine.nextDeadline else { break }
             let actions = driver.tick(after: deadline.since(driver.now))
             if actions.contains(where: isAwaited) { return driver.now.since(began) }
-            // The gateway is heard meanwhile.
+            // A PONG keeps the connection alive meanwhile.
             driver.frame(.pong(Pong(nonce: 1)))
         }
         Issue.record("nothing was tried again", sourceLocation: sourceLocation)
@@ -50,7 +50,7 @@ import WireProtocol
 
     // MARK: Connections
 
-    /// How a connection comes to nothing.
+    /// How a connection ends.
     enum Ending: CaseIterable {
         case notMade, cutBeforeWelcome, timedOut
         case refused, idle
@@ -91,7 +91,7 @@ import WireProtocol
         }
     }
 
-    /// A link that is up for a moment, again and again, is not missed.
+    /// WELCOME resets the failure count: after it the agent connects with the shortest delay.
     @Test func aWelcomeEndsTheCountOfConnections() {
         var driver = patient()
         driver.submit(size: 2_500)
@@ -129,7 +129,7 @@ import WireProtocol
         }
     }
 
-    /// The gateway knows when the store is tried next, and a longer wait would cost time only.
+    /// The gateway knows when it will try the store again, so its advice bounds the delay.
     @Test(arguments: [ErrorCode.storeUnavailable, .storeFull])
     func aStoresAdviceBoundsTheCount(code: ErrorCode) {
         var driver = patient()
@@ -186,7 +186,7 @@ import WireProtocol
         expect(waitToSend(.partOffer, &driver), after: 1, longest: .seconds(60))
     }
 
-    /// Parts and sessions are counted apart.
+    /// The agent counts failures of parts and of sessions separately.
     @Test func aDeferredPartDoesNotCountForItsSession() {
         var driver = patient()
         driver.submit(size: 2_500)

@@ -4,14 +4,14 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Answers that say that a session is of no more use: the file begins anew, and the second time that is reported
-/// (specification §8.5).
+/// Codes after which the session is useless: the agent begins the file anew, and reports the second loss (specification
+/// §8.5).
 @Suite struct BeginAnewTests {
     static let codes = FailureRule.all.filter { $0.reaction == .beginAnew }.map(\.code)
-    /// After these the session exists, and is dropped first.
+    /// Codes after which the session still exists, so that the agent aborts it first.
     static let codesWithAbort: [ErrorCode] = [.rootMismatch, .listInvalid]
 
-    /// How the gateway says it.
+    /// Which frame carries the code.
     enum Way: String, CaseIterable {
         case error, refusal
     }
@@ -23,7 +23,7 @@ import WireProtocol
         }
     }
 
-    /// Two of three parts are stored; the slot is resuming, or open.
+    /// A driver with two of three parts stored, whose slot is resuming or open.
     private func driver(losses: Int = 0, isOpen: Bool) -> AgentDriver {
         var driver = AgentDriver()
         var saved = AgentDriver.saved(stored: 2)
@@ -82,7 +82,7 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    /// It counts across processes.
+    /// The journal carries the count of losses from one process to the next.
     @Test(arguments: codes, Way.allCases)
     func theSecondLossIsReported(code: ErrorCode, way: Way) {
         var driver = driver(losses: 1, isOpen: way == .error)
@@ -103,7 +103,7 @@ import WireProtocol
         #expect(opens(driver.commit()).count == 1)
     }
 
-    /// A lost answer that nobody asked for says nothing of the session: it is resumed.
+    /// RESUME STATE *lost* in a slot without a query does not prove a loss: the agent resumes the session.
     @Test func lostInAnOpenSlotIsNoLoss() {
         var driver = driver(isOpen: true)
         #expect(losses(driver.frame(AgentDriver.resumeState(.lost))).isEmpty)
@@ -111,7 +111,7 @@ import WireProtocol
         #expect(later.contains { if case .resumeQuery = $0 { true } else { false } })
     }
 
-    /// A one-part session has nothing that could be aborted.
+    /// A session of one part has no upload in the store that could be aborted.
     @Test(arguments: codes)
     func aSessionOfOnePartIsNotAborted(code: ErrorCode) {
         var driver = AgentTableTests.driver(in: .openingSmallCompleting)
@@ -139,7 +139,7 @@ import WireProtocol
         #expect(failure(driver)?.kind == .sessionLost)
     }
 
-    /// There is nothing left that the upload could drop.
+    /// The session does not exist any more, so the agent has nothing to drop.
     @Test(arguments: [ErrorCode.tokenForeign, .tokenInvalid, .sessionLost], Way.allCases)
     func anAbortThatNamesNothingForgetsTheUpload(code: ErrorCode, way: Way) {
         var driver = AgentTableTests.driver(in: .aborting)
@@ -148,7 +148,7 @@ import WireProtocol
         #expect(driver.outcomes == [.dropped])
     }
 
-    /// The operator gives the device another prefix: the file is sent again below it.
+    /// The operator gives the device another prefix: the agent sends the file again under that prefix.
     @Test func anotherPrefixIsNoEnd() {
         var options = PairOptions()
         options.linkBytesPerSecond = 20_000

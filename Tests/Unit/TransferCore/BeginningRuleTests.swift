@@ -4,9 +4,10 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What a gateway says to a beginning where little things decide (specification §5, §6.3, §8.1, §8.4).
+/// Edge cases of the gateway's answers to the frames that begin a use of a slot (specification §5, §6.3, §8.1, §8.4).
 @Suite struct BeginningRuleTests {
-    /// Also a session that may replace anything was completed before where the object carries its id.
+    /// The object's metadata carries the session's id, so the session was completed before. This holds also where the
+    /// write condition is *any*.
     @Test func aOnePartSessionWhoseObjectIsThereIsCompleted() {
         var driver = GatewayDriver()
         driver.connect()
@@ -23,7 +24,8 @@ import WireProtocol
         #expect(told.map(\.type) == [.sessionOpened])
     }
 
-    /// Only SESSION OPEN says that the agent can compare: an object that the session may replace does not stop a query.
+    /// RESUME QUERY has no flag for comparing, unlike SESSION OPEN: an object that the session may replace does not
+    /// stop the query.
     @Test(arguments: [WriteCondition.any, .absent])
     func aQueryOfAOnePartSessionComparesNothing(condition: WriteCondition) {
         var driver = GatewayDriver()
@@ -34,7 +36,7 @@ import WireProtocol
         #expect(told.map(\.type) == [condition == .any ? .resumeState : .sessionExists])
     }
 
-    /// A connection that was made before the gateway began to go away, and says HELLO after.
+    /// The connection was made before the gateway began to drain, and its HELLO arrives afterwards.
     @Test func aHelloIsAnsweredWithDraining() {
         var driver = GatewayDriver()
         driver.change { $0.accepted(GatewayDriver.connection, now: $1) }
@@ -45,7 +47,7 @@ import WireProtocol
         #expect(driver.machine.connectionCount == 0)
     }
 
-    /// A newer run has the device, also where it is served elsewhere.
+    /// The newer run fences the older one, also where the draining gateway sends the newer run elsewhere.
     @Test func aHelloOfANewerRunFencesTheOlderWhileDraining() {
         var driver = GatewayDriver()
         driver.connect()
@@ -57,7 +59,7 @@ import WireProtocol
         #expect(driver.machine.connectionCount == 0)
     }
 
-    /// What WELCOME has told the device holds, not what the store could take.
+    /// The gateway enforces the part limit of its WELCOME, not the store's own limit.
     @Test(arguments: [true, false])
     func listsAreMeasuredByWhatWelcomeTold(isQuery: Bool) throws {
         var driver = GatewayDriver { $0.budgetBytesPerDevice = 192 * 4 * 5 }

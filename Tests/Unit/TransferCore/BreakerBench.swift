@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A breaker with its clock and the numbers of its requests.
+/// A breaker with its clock and its request ids.
 struct BreakerBench {
     static let one = Pair.device.fingerprint
 
@@ -40,7 +40,7 @@ struct BreakerBench {
         return asked.admission(now: now)
     }
 
-    /// How long offers are deferred now; `nil` where they are not.
+    /// How long the breaker defers offers now; `nil` if it admits them.
     var deferral: Duration? {
         guard case .deferred(_, let retryAfter) = admission else { return nil }
         return retryAfter
@@ -67,12 +67,12 @@ struct BreakerBench {
         if let change = breaker.answered(request, answer, device: device, now: now) { changes.append(change) }
     }
 
-    /// A part begins and is answered.
+    /// Begins a part and answers it.
     mutating func part(_ answer: StoreAnswer, of device: SHA256Digest = one) {
         self.answer(begin(), answer, of: device)
     }
 
-    /// A call without a part is made and answered.
+    /// Makes a call that carries no part, and answers it.
     mutating func call(_ answer: StoreAnswer, of device: SHA256Digest = one) {
         self.answer(ask(), answer, of: device)
     }

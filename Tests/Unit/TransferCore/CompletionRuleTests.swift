@@ -3,9 +3,9 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// COMPLETE is judged by one rule when it arrives, for one part and for several (specification §9.1, §9.2).
+/// The gateway checks every COMPLETE by one rule, for one part and for several (specification §9.1, §9.2).
 @Suite struct CompletionRuleTests {
-    /// What is wrong with a COMPLETE, or with what it stands on.
+    /// What is wrong with COMPLETE or with the parts that it names.
     enum Fault: CaseIterable {
         case nothing, size, partCount, root, sizeAndRoot
         case nothingBefore, unfinished
@@ -38,7 +38,7 @@ import WireProtocol
         actions.contains { if case .releaseFlow = $0 { true } else { false } }
     }
 
-    /// In a slot that is open, and in one whose opening or resuming is not answered yet.
+    /// COMPLETE arrives in an open slot, or in a slot whose SESSION OPEN or RESUME QUERY is not answered yet.
     @Test(arguments: Fault.allCases, ["open", "opening", "resuming"])
     func onePart(fault: Fault, state: String) throws {
         var driver = GatewayDriver()
@@ -76,7 +76,7 @@ import WireProtocol
         #expect(driver.requests.isEmpty == (fault != .nothing))
     }
 
-    /// What a store tells of a part's digest it has checked itself; the agent's list is only the agent's word.
+    /// A digest that the store has checked counts more than the agent's list.
     @Test func aPartWithAnotherDigestInTheStoreIsWanted() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -112,7 +112,7 @@ import WireProtocol
         #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
     }
 
-    /// A file of several parts has no list before its slot is open.
+    /// The part list belongs to an open slot, so COMPLETE of several parts fails before that.
     @Test func severalPartsAreNotCompletedAhead() throws {
         var driver = try GatewayTableTests.driver(in: .lookingUp)
         #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
@@ -120,12 +120,12 @@ import WireProtocol
         #expect(Self.code(driver.frame(.complete(GatewayDriver.complete(2_500)))) == .listInvalid)
     }
 
-    /// The root digest is checked whatever the gateway is doing with the part.
+    /// The gateway checks the root digest in every state of the part.
     @Test func completeDuringALookIsChecked() throws {
         var driver = try GatewayTableTests.driver(in: .onePartLooking)
-        // A second one is skipped: the first is being acted upon.
+        // The gateway ignores a second COMPLETE while it handles the first.
         #expect(driver.frame(.complete(Fault.root.complete(400))).isEmpty)
-        // The part is offered again, which makes the first one void.
+        // A new offer of the part voids the first COMPLETE.
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))))
         let look = try #require(driver.requests.last)
         #expect(Self.code(driver.frame(.complete(Fault.root.complete(400)))) == .rootMismatch)
@@ -136,7 +136,8 @@ import WireProtocol
         #expect(!Self.releases(answered))
     }
 
-    /// A COMPLETE whose part has moved to another slot is void: the agent sent it before it knew.
+    /// The part has moved to another slot. COMPLETE in the old slot is void: the agent sent it before it knew of the
+    /// move.
     @Test func completeOfAPartThatMovedIsIgnored() throws {
         var driver = try GatewayTableTests.driver(in: .onePartHeld)
         let second = driver.newConnection()
@@ -147,7 +148,7 @@ import WireProtocol
         #expect(Self.releases(driver.frame(.complete(GatewayDriver.complete(400)), from: second)))
     }
 
-    /// ERROR of part scope makes a COMPLETE void that was acted upon: the slot is open, and takes the next one.
+    /// ERROR of part scope voids the COMPLETE before it: the slot is open again and accepts the next one.
     @Test func completeIsSentAnewBehindAPartThatFailed() throws {
         var driver = try GatewayTableTests.driver(in: .onePartReleased)
         let failed = driver.answer(.failed(.digestMismatch))
@@ -161,7 +162,7 @@ import WireProtocol
         #expect(Self.releases(driver.frame(.complete(GatewayDriver.complete(400)))))
     }
 
-    /// A store that calls the content wrong only when it completes: the code is one that a session may end with.
+    /// The store rejects the content only at completion: the gateway answers with a code that may end a session.
     @Test func aCompletionOfOtherContentIsContentRefused() throws {
         var driver = try GatewayTableTests.driver(in: .completing)
         #expect(Self.code(driver.answer(.failed(.digestMismatch))) == .contentRefused)

@@ -4,15 +4,15 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Compressed data are for those who have agreed on them (specification §7.3).
+/// Compressed data needs an agreed capability (specification §7.3).
 @Suite struct CompressionTests {
-    /// LZ4 is for those who have agreed on it, in any state of the slot (§7.3).
+    /// Compressed data without the agreed LZ4 capability ends the connection, in every state of the slot (§7.3).
     @Test(arguments: [true, false], GatewayTableTests.State.allCases)
     func compressedDataNeedsTheCapability(isAgreed: Bool, state: GatewayTableTests.State) throws {
         guard state.slot != nil else { return }
         var driver = try GatewayTableTests.driver(in: state)
         if isAgreed {
-            // The same on a connection whose HELLO names it.
+            // A second connection, whose HELLO names the capability.
             let id = driver.newConnection()
             driver.machine.accepted(id, now: driver.now)
             driver.frame(.hello(GatewayDriver.hello(capabilities: .lz4)), slot: .connection, from: id)

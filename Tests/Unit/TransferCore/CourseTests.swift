@@ -2,7 +2,7 @@ import Testing
 import TransferCore
 import TransferCoreSupport
 
-/// Uploads over a link that holds.
+/// Uploads over a link without faults.
 @Suite struct CourseTests {
     @Test(arguments: [0, 1, 299, 300, 301, 999, 1_000, 1_001, 2_000, 10_000])
     func aFileOfAnySizeArrives(size: Int) {

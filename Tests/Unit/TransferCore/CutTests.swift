@@ -4,9 +4,9 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Every place where a connection can break, in either direction, for files of one and of several parts.
+/// Cuts the connection at every frame, in either direction, for files of one and of several parts.
 @Suite struct CutTests {
-    /// Where the agent finds itself when it connects anew.
+    /// Which gateway the agent reaches when it reconnects.
     enum Reach: String, CaseIterable {
         case sameGateway, restartedGateway, otherGateway, sameGatewayThatDidNotNotice
     }

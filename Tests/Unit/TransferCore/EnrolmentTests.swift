@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// How the gateway's machine takes somebody who is on no list (specification §5.2).
+/// How the gateway's machine enrols a device that no list names (specification §5.2).
 @Suite
 struct EnrolmentTests {
     private static let unlistedKey = SHA256Digest(bytes: [UInt8](repeating: 9, count: 32))
@@ -55,7 +55,7 @@ struct EnrolmentTests {
         #expect(code(answer(&driver, .unavailable)) == .internal)
     }
 
-    /// Its answer was lost: the invitation is used, but the device is on the list.
+    /// ENROLLED was lost with the connection. The invitation is used up, but the list names the device.
     @Test func aDeviceOnTheListNeedsNoInvitation() throws {
         var driver = GatewayDriver()
         let actions = try enrol(&driver, key: GatewayDriver.device.fingerprint)

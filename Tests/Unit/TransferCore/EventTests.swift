@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What people and machines do in the middle of an upload: drain, drop, fence, revoke, take over.
+/// Drain, drop, fencing, revocation and take-over in the middle of an upload.
 @Suite struct EventTests {
     private func slowOptions() -> PairOptions {
         var options = PairOptions()
@@ -50,7 +50,7 @@ import WireProtocol
             pair.run()
             switch pair.agent.outcomes[upload] {
             case .dropped: wasDropped = true
-            case .stored: pair.checkStored(upload)  // It was too late.
+            case .stored: pair.checkStored(upload)  // The drop came too late.
             default: Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
             }
             pair.rest()
@@ -78,7 +78,7 @@ import WireProtocol
         }
     }
 
-    /// A newer run has the device at once; a part that the older one was sending is not mixed with its own.
+    /// The newer run takes over the device at once; its bytes of a part never mix with those of the older run.
     @Test(arguments: [900, 6_000])
     func aNewerRunFencesTheOlder(size: Int) {
         for chunks in 1...10 {
@@ -144,7 +144,7 @@ import WireProtocol
         #expect(pair.store.partsStoredAgain == [])
     }
 
-    /// What a gateway holds of a part is gone on with at the byte by the same run on a new connection.
+    /// The same run continues a part on a new connection at the first byte that the gateway does not hold.
     @Test func aPartGoesOnAtTheByteWhereItWasCut() {
         var options = PairOptions()
         options.linkBytesPerSecond = 20_000

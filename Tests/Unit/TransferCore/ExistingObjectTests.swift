@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Keys that hold an object already.
+/// Uploads to keys that already hold an object.
 @Suite struct ExistingObjectTests {
     enum Content: String, CaseIterable {
         case same, sameSize, otherSize
@@ -59,7 +59,7 @@ import WireProtocol
         }
         let evidence = tested.hasEvidence ? ContentEvidence.root(ToyDigest.root(parts)) : .none
         pair.store.put(there, key: "site/file", evidence: evidence, partBytes: 700)
-        // Else the gateway reads the object and has evidence after all.
+        // With `.nothing` the gateway cannot get evidence by reading the object either.
         if !tested.hasEvidence { pair.store.keeping = .nothing }
         let upload = pair.push(bytes, policy: tested.policy)
         pair.run()
@@ -96,7 +96,7 @@ import WireProtocol
                 Issue.record("\(String(describing: pair.agent.outcomes[second]))")
                 continue
             }
-            // A small file may be on its way before the answer comes.
+            // The agent may send a small file before the answer arrives.
             #expect(size <= 300 || pair.chunkTimes.count == sent)
             pair.rest()
             #expect(pair.violations == [])

@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The table of codes in the code is the one in the specification (§12).
+/// The table of codes in the source equals the table in the specification (§12).
 @Suite struct FailureRuleTests {
     @Test func rulesAreTheRowsOfTheSpecification() throws {
         let table = try SourceText.specificationTable(["code", "name", "scope"], under: "## 12. Codes")
@@ -19,7 +19,8 @@ import WireProtocol
         #expect(written == ruled)
     }
 
-    /// Each word of the column *agent* is explained once, with the exit code where it comes to an end by itself.
+    /// The specification explains each word of the column *agent* once, with the exit code if the reaction ends the
+    /// process by itself.
     @Test func reactionsAreTheWordsOfTheSpecification() throws {
         let table = try SourceText.specificationTable(["word"], under: "## 12. Codes")
         #expect(table.rows.map { $0[0] } == FailureRule.Reaction.allCases.map(\.rawValue))
@@ -36,7 +37,7 @@ import WireProtocol
         #expect(Set(FailureRule.all.map(\.code)).count == FailureRule.all.count)
     }
 
-    /// A code that is not known is treated by its scope.
+    /// The scope decides how the agent treats an unknown code.
     @Test func unknownCodesAreTreatedByTheirScope() {
         let unknown = ErrorCode(rawValue: 0x0777)
         #expect(FailureRule.reaction(to: unknown, in: .connection) == .reconnect)

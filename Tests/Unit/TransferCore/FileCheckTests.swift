@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What `sluice-agent check` says of a file, by what the journal and the file system know (`FileCheck`).
+/// What `sluice-agent check` reports for a file, judged by the journal and the file system (`FileCheck`).
 @Suite struct FileCheckTests {
     private static let store = ToyDigest.sha256([1])
     private static let root = ToyDigest.sha256([2])
@@ -45,7 +45,7 @@ import WireProtocol
         FileCheck.Record(proof: proof(change))
     }
 
-    /// One row for each line of the table in the code, and those where a wrong answer would cost data.
+    /// One row for each line of the table in the source, and rows where a wrong answer would lose data.
     @Test func theTableDecides() {
         let rows: [(FileCheck.State?, FileCheck.State?)] = [
             (Self.state(Self.record()), nil),
@@ -70,7 +70,7 @@ import WireProtocol
         for (index, row) in rows.enumerated() { #expect(row.0 == row.1, "row \(index)") }
     }
 
-    /// Keys are bytes: two spellings of one letter are two keys.
+    /// Keys are compared as bytes: two Unicode spellings of one letter are two keys.
     @Test func aKeyThatOnlyLooksAlikeIsAnotherKey() {
         let spelled = Self.record { $0.wholeKey = "site/e\u{301}" }
         #expect(Self.state(spelled, key: "\u{E9}") == .otherKey)

@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Whether a file may be sent now, or a process may still be writing it: what each look leads to.
+/// Whether a file may be sent now, or a process may still be writing to it: the verdict after each look.
 @Suite struct FileSettlingTests {
     typealias Look = FileSettling.Look
     typealias Verdict = FileSettling.Verdict
@@ -27,7 +27,7 @@ import WireProtocol
             digest: content.flatMap { SHA256Digest(bytes: [UInt8](repeating: $0, count: 32)) })
     }
 
-    /// A look, and what it leads to.
+    /// A look and its verdict.
     struct Step: Sendable, CustomTestStringConvertible {
         var name: String
         var look: Look
@@ -75,7 +75,7 @@ import WireProtocol
         }
     }
 
-    /// Two looks, the second when the first is due.
+    /// Two looks; the second comes when the first verdict is due.
     struct Pair: Sendable, CustomTestStringConvertible {
         var name: String
         var first: Look
@@ -140,13 +140,13 @@ import WireProtocol
         #expect(settling.takeDue(now: Self.due) == 1)
         #expect(settling.takeDue(now: Self.due) == nil)
         #expect(settling.looked(1, pair.second, now: Self.due) == pair.verdict)
-        // A file that is judged for good is new when it is looked at once more.
+        // A final verdict forgets the file, so the next look at it is a first look.
         if pair.verdict == .ready || pair.verdict == .stillWritten {
             #expect(settling == FileSettling(distance: Self.distance, waitingMax: 10))
         }
     }
 
-    /// A hash is asked for between two looks that are one: the first is still there to compare with.
+    /// The agent hashes the content as a part of one look. The earlier look stays available for the comparison.
     @Test func contentIsComparedWithTheLookBefore() {
         var settling = FileSettling(distance: Self.distance, waitingMax: 10)
         #expect(settling.looked(1, Self.look(.granted, .shared), now: Self.start) == .hash)

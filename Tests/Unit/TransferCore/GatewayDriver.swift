@@ -3,7 +3,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Hands events to a gateway's machine and keeps what it has asked for, so that a test can bring it to a named state.
+/// Passes events to a gateway's machine and records the actions that the machine returns. Tests use it to bring the
+/// machine to a named state.
 struct GatewayDriver {
     static let device = Pair.device
     static let otherDevice = AuthorisedDevice(
@@ -15,15 +16,14 @@ struct GatewayDriver {
 
     var machine: Gateway
     var now = Instant(nanoseconds: 1_000_000_000)
-    /// Requests to the store that were not answered, in order.
+    /// Unanswered requests to the store, in order.
     var requests: [(id: StoreRequestID, request: StoreRequest)] = []
     var flows: [FlowID] = []
     var tokens: [[UInt8]] = []
-    /// Whether an object that the machine wants to be read is taken at its look-up's word at once, as if nothing could
-    /// be read. Tests of reading answer by themselves.
+    /// Whether the driver answers a request to read an object with the facts of the look-up, as if the object could not
+    /// be read. Tests of reading switch this off and answer themselves.
     var readsTellNothing = true
     private var lastConnection = connection.value
-    /// Actions since the last `take`.
     private var actions: [GatewayAction] = []
 
     init(
@@ -51,7 +51,7 @@ struct GatewayDriver {
         return frame(.hello(Self.hello(run: run, of: device)), slot: .connection, from: id)
     }
 
-    /// Opens a session of several parts, and answers what the store is asked meanwhile.
+    /// Opens a session of several parts and answers the store requests that this needs.
     mutating func openParts(size: UInt64?) {
         let open = SessionOpen(
             session: Self.session, terms: Self.terms(size: size, key: "file"), compares: size != nil)
@@ -61,7 +61,7 @@ struct GatewayDriver {
         }
     }
 
-    /// SESSION OPEN of a key that holds nothing.
+    /// Sends SESSION OPEN for a key that holds nothing.
     @discardableResult
     mutating func openAbsent(
         _ open: SessionOpen, slot: Slot = slot, from id: ConnectionID = connection
@@ -74,7 +74,7 @@ struct GatewayDriver {
         return told
     }
 
-    /// Another connection of the run, which joins the session or resumes it.
+    /// Opens another connection of the run, which joins the session or resumes it.
     mutating func join() -> (id: ConnectionID, told: [Frame]) {
         let id = newConnection()
         connect(id)
@@ -82,13 +82,13 @@ struct GatewayDriver {
         return (id, frames(frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), from: id), to: id))
     }
 
-    /// A number that no connection has had.
+    /// Returns an unused connection number.
     mutating func newConnection() -> ConnectionID {
         lastConnection += 1
         return ConnectionID(lastConnection)
     }
 
-    /// The header of a chunk, and its bytes as far as they are wanted.
+    /// Receives the header of a chunk, and its bytes if the machine accepts them.
     @discardableResult
     mutating func data(
         part: UInt32 = 1, offset: UInt64 = 0, bytes: UInt32, isCompressed: Bool = false, slot: Slot = slot,
@@ -148,7 +148,7 @@ struct GatewayDriver {
         return taken
     }
 
-    /// Everybody goes, the store answers, time passes.
+    /// Closes all connections, answers the store requests, and advances the clock until no deadline is left.
     mutating func comeToRest() {
         for id in 1...lastConnection { change { $0.connectionLost(ConnectionID(id), now: $1) } }
         for _ in 0..<200 {
@@ -232,7 +232,7 @@ struct GatewayDriver {
 
 /// The frames that a gateway's machine sends, in order.
 ///
-/// - Parameter id: the connection that they are sent to; `nil` for all connections.
+/// - Parameter id: only frames to this connection; `nil` for all connections.
 func frames(_ actions: [GatewayAction], to id: ConnectionID? = nil) -> [Frame] {
     actions.compactMap { action in
         if case .send(let connection, _, let frame) = action, id == nil || connection == id { frame } else { nil }

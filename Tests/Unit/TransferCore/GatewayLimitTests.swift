@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What a gateway's limits keep from happening, one test for each.
+/// One test for each limit of the gateway.
 @Suite struct GatewayLimitTests {
     private static let slot = GatewayDriver.slot
 
@@ -24,7 +24,7 @@ import WireProtocol
 
     private func session(_ number: Int) -> SessionID { SessionID(high: 7, low: UInt64(number)) }
 
-    /// A session of its own in a slot of its own.
+    /// Opens a session with this number in the slot with this number.
     @discardableResult
     private func open(
         _ number: Int, _ driver: inout GatewayDriver, size: UInt64 = 400,
@@ -55,7 +55,7 @@ import WireProtocol
         #expect(codes(driver.tick(after: limit / 3)) == [.idle])
     }
 
-    /// A long frame on a slow link is life while it comes.
+    /// Any bytes keep a connection alive, such as the pieces of a long frame on a slow link.
     @Test func anyBytesAreLife() {
         var driver = GatewayDriver()
         driver.connect()
@@ -97,7 +97,7 @@ import WireProtocol
         return device
     }
 
-    /// Fewer than the site's, or more; the others keep what the site grants.
+    /// The device's limit is lower or higher than the site's. Other devices keep the site's limit.
     @Test(arguments: [1, 3])
     func aDeviceHasItsOwnNumberOfConnections(count: Int) {
         var driver = GatewayDriver { $0.connectionsPerDeviceMax = 2 }
@@ -119,7 +119,7 @@ import WireProtocol
         #expect(codes(open(count + 1, &driver)) == [.busy])
     }
 
-    /// What is told of parts is what fits: the list of all parts, and a window, within the device's budget.
+    /// WELCOME announces what fits in the device's budget: one window, and the list of all parts.
     @Test func aDeviceHasItsOwnBudget() throws {
         var driver = GatewayDriver {
             $0.budgetBytes = 64_000
@@ -134,10 +134,10 @@ import WireProtocol
             if case .send(_, _, .welcome(let welcome)) = action { welcome } else { nil }
         }
         #expect(welcomes.map(\.initialCreditBytes) == [4_000, 20_000])
-        // A quarter of the budget, of 192 bytes a part.
+        // A part list takes 192 bytes for each part and at most a quarter of the budget.
         #expect(welcomes.map(\.partsMax) == [10, 62])
         #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 4_000)
-        // Whoever has used it up waits, and nobody else does.
+        // Only the device that has used up its budget has to wait.
         var put: [ConnectionID: [ErrorCode]] = [:]
         for number in 1...5 {
             for id in [GatewayDriver.connection, other] {
@@ -152,7 +152,7 @@ import WireProtocol
         #expect(driver.machine.use(of: device.fingerprint).bytesReserved == 8_000)
     }
 
-    /// A changed line holds from the next connection on, and the present ones end.
+    /// Changed limits apply to new connections, and the gateway ends the existing ones.
     @Test func changedLimitsEndTheConnections() {
         var driver = GatewayDriver()
         driver.change { $0.devicesChanged([Self.limited(DeviceLimits())], now: $1) }
@@ -184,7 +184,7 @@ import WireProtocol
 
     // MARK: Rates
 
-    /// What opens and drops sessions gets a few of them through, and the store hears of no more.
+    /// A device that only opens and drops sessions gets few of them, and the gateway then stops asking the store.
     @Test(arguments: ["open and leave", "resume and leave", "abort"])
     func fruitlessBeginningsAreFew(what: String) {
         var driver = GatewayDriver {
@@ -216,7 +216,7 @@ import WireProtocol
         #expect(codes(begin()) == [.busy])
     }
 
-    /// The rate is the device's, not the connection's, and another device's is its own.
+    /// The rate belongs to the device, not to the connection. Other devices have rates of their own.
     @Test func connectingAnewDoesNotBringMore() {
         var driver = GatewayDriver {
             $0.fruitlessBeginningsAtOnce = 1
@@ -232,7 +232,7 @@ import WireProtocol
         #expect(codes(again) == [.busy])
     }
 
-    /// Small files that are stored, or there already, are pushed as fast as they come.
+    /// Beginnings that end in a stored or an existing object do not count as fruitless.
     @Test(arguments: ["completed", "exists", "taken"])
     func whatShowsAnObjectDoesNotCount(how: String) {
         var driver = GatewayDriver {
@@ -251,7 +251,7 @@ import WireProtocol
         }
     }
 
-    /// Whoever sends more frames than it may is read from later; the pauses add up to the rate.
+    /// The gateway pauses reading from a peer that sends too many frames; the pauses add up to the configured rate.
     @Test func framesBeyondTheRateArePausedFor() throws {
         var driver = GatewayDriver {
             $0.framesAtOnce = 10
@@ -272,7 +272,7 @@ import WireProtocol
             driver.tick(after: pause)
         }
         #expect(driver.now.since(start) >= .milliseconds(9_800) && driver.now.since(start) < .milliseconds(10_100))
-        // A peer that is nobody yet has one frame to say.
+        // An unauthenticated peer may send only one frame, so the gateway never pauses for it.
         driver.change { #expect($0.pauseAfterFrame(from: ConnectionID(99), now: $1) == nil) }
     }
 
@@ -287,18 +287,18 @@ import WireProtocol
     @Test func undecidedDataBeyondTheInitialCreditEndsTheConnection() throws {
         var driver = try GatewayTableTests.driver(in: .openingWithPart)
         #expect(driver.data(offset: 200, bytes: 256) != .violation)
-        // 500 bytes are granted.
+        // The gateway has granted 500 bytes.
         #expect(driver.data(offset: 456, bytes: 45) == .violation)
     }
 
     @Test func dataBeyondTheWindowEndsTheConnection() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         for offset in [200, 400] as [UInt64] { #expect(driver.data(offset: offset, bytes: 200) != .violation) }
-        // 600 bytes are granted.
+        // The gateway has granted 600 bytes.
         #expect(driver.data(offset: 600, bytes: 1) == .violation)
     }
 
-    /// Three parts of 600 bytes fit into what a device may have, and one more into what all may.
+    /// A device's budget holds three parts of 600 bytes, and the gateway's budget holds four.
     @Test func partsBeyondTheBudgetsAreDeferred() throws {
         var driver = GatewayDriver {
             $0.initialCreditBytes = 0
@@ -331,7 +331,7 @@ import WireProtocol
         }
     }
 
-    /// They hold next to nothing of the budget, but each weighs something.
+    /// Undecided parts reserve no memory for data, but each takes a little memory, so their number is limited.
     @Test func undecidedPartsBeyondTheLimitAreDeferred() throws {
         var driver = GatewayDriver { $0.undecidedPartsMax = 2 }
         driver.connect()
@@ -342,7 +342,7 @@ import WireProtocol
                 driver.frame(.sessionOpen(opening), slot: Slot(UInt16(number)))
                 #expect(codes(driver.frame(offer, slot: Slot(UInt16(number)))) == [])
             }
-            // The decision follows SESSION OPENED. Decided or dropped, they count no more.
+            // The decisions follow SESSION OPENED. Decided and dropped parts do not count any more.
             let answers = (1...3).map { _ in codes(driver.answer(.object(nil))) }
             #expect(answers == [[], [], [.busy]])
             for number in 1...3 { driver.frame(.sessionLeave(SessionLeave()), slot: Slot(UInt16(number))) }

@@ -5,9 +5,9 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Every state of a gateway with every event: each has a defined result, nothing traps, and nothing is left behind.
+/// Every state of a gateway with every event: the result is defined, nothing traps, and no slot or request remains.
 @Suite struct GatewayTableTests {
-    /// A state of the connection, of slot 1 and of the session in it.
+    /// A state of the connection, of slot 1 and of its session.
     enum State: String, CaseIterable {
         case noConnection, silent, closed
         case lookingUp, findingRecords, probing, recording, creating, recordingUpload
@@ -20,7 +20,7 @@ import WireProtocol
         case closedAfterCompletion, draining
         case onePartLooking, closedByAnObject
 
-        /// What the slot's state is by the specification (§6.1); `nil` before WELCOME.
+        /// The slot state of the specification (§6.1); `nil` before WELCOME.
         var slot: SlotState? {
             switch self {
             case .noConnection, .silent: nil
@@ -101,7 +101,7 @@ import WireProtocol
                 (slot, .partList(PartList(entries: [], isLast: false))),
                 (slot, .complete(GatewayDriver.complete(2_500))), (slot, .complete(GatewayDriver.complete(900))),
                 (slot, .complete(Complete(root: ToyDigest.sha256([9]), partCount: .max, size: .max))),
-                // Frames of the other direction, as if the decoder let them through.
+                // Frames of the other direction, which the decoder normally rejects.
                 (.connection, .goAway(GoAway(deadlineMilliseconds: 0, message: ""))), (slot, .aborted(Aborted())),
                 (slot, .sessionLeft(SessionLeft())), (slot, .proven(.absent)),
                 (
@@ -150,7 +150,7 @@ import WireProtocol
     ) throws -> GatewayDriver {
         var driver = GatewayDriver { limits in
             change(&limits)
-            // The gateway looks at the key by itself only where the store checks nothing.
+            // The gateway looks up the key on its own only if the store checks no conditions.
             if state == .onePartLooking { limits.conditions = .none }
         }
         switch state {
@@ -240,7 +240,7 @@ import WireProtocol
         if state != .onePartHeld { driver.frame(.complete(GatewayDriver.complete(400))) }
     }
 
-    /// What came of an event that the peer's side may see.
+    /// Applies an event and returns the actions that the peer could notice.
     private static func apply(_ event: Event, to driver: inout GatewayDriver) -> [GatewayAction] {
         let id = GatewayDriver.connection
         switch event {
@@ -298,7 +298,7 @@ import WireProtocol
         }
     }
 
-    /// The same for a dozen events in a row.
+    /// Twelve random events in a row.
     @Test(arguments: State.allCases)
     func anyEventsInARowLeaveNothing(in state: State) throws {
         let number = State.allCases.firstIndex(of: state) ?? 0
@@ -316,7 +316,7 @@ import WireProtocol
         }
     }
 
-    /// A store that takes longer to answer than a session without a connection is remembered.
+    /// The store takes longer to answer than the gateway keeps a session without a connection.
     @Test(arguments: State.allCases)
     func aSessionThatIsStillAskingOutlivesItsConnection(in state: State) throws {
         var driver = try Self.driver(in: state)
@@ -327,7 +327,8 @@ import WireProtocol
         Self.checkNothingIsLeft(driver, "\(state)")
     }
 
-    /// Whatever is sent can be encoded, and whatever is refused says why, with a code that may come in its scope.
+    /// Every frame that the gateway sends can be encoded. Every refusal has a message, and a code that its scope
+    /// allows.
     private static func check(_ actions: [GatewayAction], _ comment: String) {
         for action in actions {
             guard case .send(_, let slot, let frame) = action else { continue }
@@ -345,8 +346,8 @@ import WireProtocol
         if left != [0, 0, 0, 0, 0, 0, 0] { Issue.record("\(comment) leaves \(left)") }
     }
 
-    /// What the specification says of a frame in a slot's state, where it says one thing (§6.1); `nil` if that is what
-    /// came.
+    /// What the specification requires in this slot state, where it requires exactly one thing (§6.1); `nil` if the
+    /// actions agree with it.
     private static func contradiction(_ state: State, _ event: Event, _ actions: [GatewayAction]) -> String? {
         let code = actions.compactMap { action -> ErrorCode? in
             if case .send(_, .connection, .error(let report)) = action { report.code } else { nil }

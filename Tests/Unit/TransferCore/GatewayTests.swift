@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What a gateway does in cases that a well-behaved agent seldom brings about, each of which went wrong once.
+/// Regression tests for cases of the gateway that a well-behaved agent seldom causes.
 @Suite struct GatewayTests {
     static let slot = GatewayDriver.slot
     static let first = GatewayDriver.connection
@@ -24,7 +24,7 @@ import WireProtocol
         driver.data(offset: 200, bytes: 200, from: id)
     }
 
-    /// Specification §9.2: COMPLETE of a part that was deferred is ignored, and counts no more when it comes again.
+    /// COMPLETE of a deferred part is void, also after the part is offered again (specification §9.2).
     @Test func completeOfADeferredPartIsIgnored() throws {
         var driver = GatewayDriver {
             $0.budgetBytes = 1_000
@@ -34,7 +34,7 @@ import WireProtocol
         }
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 400)))
-        // Something else holds the rest of the budget meanwhile.
+        // Another session reserves the rest of the budget.
         let other = SessionID(high: 2, low: 2)
         driver.frame(.sessionOpen(GatewayDriver.open(size: 500, session: other)), slot: Slot(2))
         driver.machine.storeAnswered(
@@ -51,7 +51,7 @@ import WireProtocol
         driver.requests.append(storing)
         driver.answer(.failed(.cancelled))
         driver.frame(.sessionLeave(SessionLeave()), slot: Slot(2))
-        // Offered again, it is taken, but not released before COMPLETE has come anew.
+        // The gateway accepts the second offer, but waits for a new COMPLETE before it releases the last bytes.
         var released = driver.change { _, _ in }
         let offer = try #require(GatewayDriver.offer(1, of: 400))
         released += driver.frame(.partOffer(offer))
@@ -61,7 +61,7 @@ import WireProtocol
         #expect(completed.contains { if case .releaseFlow = $0 { true } else { false } })
     }
 
-    /// The agent has lost a connection that the gateway still holds, and completes on another; then the first one dies.
+    /// The agent completes on a second connection while the gateway still holds the first, which then dies.
     @Test func aOnePartFileThatMovedOutlivesItsFirstConnection() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -84,7 +84,7 @@ import WireProtocol
         #expect(stored.contains { if case .completed = $0 { true } else { false } })
     }
 
-    /// A one-part file that is whole but was never completed waits for an agent that does not come back.
+    /// The gateway holds a whole one-part file without COMPLETE, and the agent does not return.
     @Test func aWholeOnePartFileWithoutAnAgentIsEvicted() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -97,7 +97,7 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == 0)
     }
 
-    /// What stays in memory until the store has answered counts for as long.
+    /// A part that the gateway keeps in memory until the store answers stays reserved until then.
     @Test(arguments: [UInt64(399), 400])
     func aPartThatIsHeldWholeIsReservedUntilItsAnswer(heldPartBytesMax: UInt64) throws {
         var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }
@@ -132,7 +132,7 @@ import WireProtocol
             driver.frame(.complete(Complete(root: ToyDigest.sha256([7]), partCount: 3, size: 2_500)))
         }
         #expect(driver.machine.slotsInUse == 0)
-        // The slot carries another session; nothing of the old one is said in it.
+        // The slot now carries another session, and the gateway sends nothing about the old one in it.
         let other = SessionID(high: 2, low: 2)
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_400, session: other)))
         var later: [GatewayAction] = []
@@ -144,7 +144,7 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 1)
     }
 
-    /// Nothing seals: both of two slots that wait for the session are refused.
+    /// Sealing of tokens fails: the gateway refuses both slots that wait for the session.
     @Test func aGatewayThatCannotSealRefusesEverySlot() throws {
         var limits = PairOptions().gatewayLimits
         limits.slotsMax = 4
@@ -172,7 +172,7 @@ import WireProtocol
         #expect(machine.slotsInUse == 0)
     }
 
-    /// A token's key and prefix are compared as bytes, and COMPLETED names the key below the prefix.
+    /// Keys and prefixes are compared as bytes, and COMPLETED names the key without the device's prefix.
     @Test func keysAreBytes() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -192,7 +192,7 @@ import WireProtocol
         #expect(driver.requests.count == 1)
     }
 
-    /// An upload that is dropped is dropped for everybody who has it open.
+    /// Every slot that has the session open learns that the upload was dropped.
     @Test func whoeverHasADroppedSessionOpenIsTold() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let token = try #require(driver.tokens.last)
@@ -203,7 +203,7 @@ import WireProtocol
             frames(actions).contains {
                 if case .error(let report) = $0 { report.code == .superseded } else { false }
             })
-        // One that comes while it is being dropped is told at once.
+        // A query during the drop is refused at once.
         let late = driver.frame(.resumeQuery(ResumeQuery(listedParts: 0, token: token)), slot: Slot(2))
         #expect(
             frames(late).contains {
@@ -265,7 +265,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// The budget of a list is given back when it has been compared, not only when the slot is closed.
+    /// The gateway frees the budget of the list after the comparison, not only when the slot closes.
     @Test func theListOfAQueryIsWeighedWhileItIsHeld() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -277,7 +277,7 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == before)
     }
 
-    /// ETags may be longer than any store's: what they weigh is weighed.
+    /// An ETag can be of any length, so the reservation of a list includes the ETags.
     @Test func theListIsWeighedWithItsETags() throws {
         let entries = GatewayDriver.entries(of: 2_500)
         let long = entries.map { entry in
@@ -299,7 +299,7 @@ import WireProtocol
         #expect(reserved[1] == [reserved[0][0] + more, reserved[0][1], reserved[0][2] + more])
     }
 
-    /// While parts are sent again that turned out to be missing, nobody needs the list.
+    /// The gateway frees the list while the agent sends missing parts again.
     @Test func theListIsReleasedWhenPartsAreWanted() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let before = driver.machine.bytesReserved
@@ -319,7 +319,7 @@ import WireProtocol
         #expect(driver.machine.bytesReserved == before)
     }
 
-    /// Bytes of the connection that had a part are not mixed with those of the one that has it now.
+    /// Bytes from a part's old connection never mix with bytes from its new one.
     @Test func aChunkThatIsUnderWayWhenItsPartMovesIsDiscarded() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let offer = try #require(GatewayDriver.offer(1, of: 2_500))

@@ -4,12 +4,12 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A gateway may name an offset or a limit beyond the end of a part: the agent takes it for the part's size
+/// A gateway may name an offset or a limit beyond the end of a part: the agent uses the part's size instead
 /// (specification §7.2).
 @Suite struct GrantTests {
     private static let beyond: [UInt64] = [1_000, 1_001, 1_256, 4_096, 1 << 32, 1 << 63, .max - 1, .max]
 
-    /// Part 1 of 1,000 bytes has been offered, and nothing of it has been sent.
+    /// A driver that has offered part 1 of 1,000 bytes and sent nothing of it.
     private func driver() -> AgentDriver {
         var driver = AgentDriver()
         driver.submit(size: 2_500)
@@ -22,7 +22,7 @@ import WireProtocol
 
     /// Sends all chunks.
     ///
-    /// - Returns: the bytes of part 1 that each carried.
+    /// - Returns: the range of part 1 that each chunk carried.
     private func sendAll(_ driver: inout AgentDriver) -> [Range<UInt64>] {
         var sent: [Range<UInt64>] = []
         while let chunk = driver.chunks.first, sent.count < 100 {
@@ -61,7 +61,7 @@ import WireProtocol
         expectWholePart(sent, from: 0)
     }
 
-    /// Nothing is left to send, whatever the limit.
+    /// The agent has nothing to send, whatever the limit is.
     @Test(arguments: beyond, [0, 1_000, .max] as [UInt64])
     func anOffsetBeyondThePartIsThePartsSize(offset: UInt64, limit: UInt64) throws {
         var driver = driver()
@@ -72,7 +72,7 @@ import WireProtocol
         #expect(driver.machine.progress(of: AgentDriver.upload)?.storedBytes == 1_000)
     }
 
-    /// What was sent ahead of the decision is not sent again, and nothing beyond the part follows it.
+    /// The agent does not send early data again, and sends nothing beyond the part.
     @Test(arguments: beyond)
     func aLimitBeyondThePartAddsNothingToWhatWasSentAhead(limit: UInt64) throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)

@@ -4,11 +4,11 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What each connection of a joined session receives (§6.1): what concerns its slot, and each ending once.
+/// Each slot of a joined session receives only the frames about that slot, and one final frame (§6.1).
 @Suite struct JoinedSessionTests {
     private static let sender = GatewayDriver.connection
 
-    /// A session in four slots: one sends a part, two complete, one resumes while the session is completing.
+    /// A session in four slots: one sends a part, two complete, and one resumes during the completion.
     private static func driver() throws -> (driver: GatewayDriver, completing: [ConnectionID]) {
         var driver = GatewayDriver()
         driver.connect()
@@ -17,7 +17,7 @@ import WireProtocol
         let second = driver.join().id
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)), from: first)
         driver.frame(.complete(GatewayDriver.complete(2_500)), from: first)
-        // Not judged: a COMPLETE is being decided.
+        // The gateway does not check this COMPLETE, because it is already handling another one.
         #expect(frames(driver.frame(.complete(GatewayDriver.complete(900)), from: second)).isEmpty)
         let third = driver.join()
         #expect(third.told.map(\.type) == [.resumeState])
@@ -30,14 +30,14 @@ import WireProtocol
         let told = driver.answer(.failed(.partsInvalid([try #require(PartNumber(2))])))
         for id in completing { #expect(frames(told, to: id).map(\.type) == [.partsWanted]) }
         #expect(frames(told, to: Self.sender).isEmpty)
-        // All of them are open, and take an offer.
+        // All of these slots are open and accept an offer.
         for id in completing {
             let offer = try #require(GatewayDriver.offer(2, of: 2_500))
             #expect(frames(driver.frame(.partOffer(offer), from: id), to: id).map(\.type) == [.partDecision])
         }
     }
 
-    /// What is said of a part goes to the slot in which it was offered last.
+    /// Frames about a part go to the slot that offered the part last.
     @Test func whatIsSaidOfAPartGoesToTheSlotOfItsLastOffer() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -70,7 +70,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// A COMPLETE that does not pass closes its own slot: the session goes on in the others.
+    /// A COMPLETE that fails the check closes only its own slot; the other slots continue the session.
     @Test func whatIsWrongWithAListConcernsItsSlotAlone() throws {
         var driver = GatewayDriver()
         driver.connect()

@@ -4,11 +4,11 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A session in several slots: only the answer in its last slot ends it (specification §8.2).
+/// A session in several slots ends only with the answer in its last slot (specification §8.2).
 @Suite struct JoinedSlotTests {
     private typealias Place = (connection: ConnectionID, slot: Slot)
 
-    /// What a slot hears of its session.
+    /// The gateway's answer in a slot.
     enum Answer: CustomStringConvertible, Sendable {
         case lost
         case refused(ErrorCode)
@@ -36,7 +36,7 @@ import WireProtocol
     private static let ofSessions = FailureRule.all.filter { $0.scopes.contains(.session) }.map(\.code)
     static let answersToAQuery: [Answer] = [.lost] + ofSessions.flatMap { [.refused($0), .error($0)] }
 
-    /// What the other slot is doing.
+    /// The state of the other slot.
     enum Other: CaseIterable {
         case open, completing
     }
@@ -45,7 +45,7 @@ import WireProtocol
         driver.change { $0.receivedFrame(frame, slot: place.slot, from: place.connection, now: $1) }
     }
 
-    /// The session is open in the first slot, and a query that joins it has been sent in the second.
+    /// A driver with the session open in the first slot, and an unanswered joining query in the second.
     private func joining() throws -> (driver: AgentDriver, first: Place, second: Place) {
         var driver = AgentDriver { $0.connections = 2 }
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 0))
@@ -59,7 +59,7 @@ import WireProtocol
         return (driver, first, driver.slots[1])
     }
 
-    /// Every part is *have* where it was offered, and COMPLETE is sent in a slot.
+    /// Answers every offer with *have*, and expects the agent to send COMPLETE in this slot.
     private func complete(in place: Place, _ driver: inout AgentDriver) {
         var actions: [AgentAction] = []
         while !driver.reads.isEmpty { actions += driver.read() }
@@ -104,8 +104,8 @@ import WireProtocol
         expectStored(answeredIn: first, &driver, "\(answer)")
     }
 
-    /// A gateway that was joined says that a completion is under way, and then that the session is lost: so it looks
-    /// from there while another gateway completes the session.
+    /// The joined gateway reports a completion under way and then a lost session. This is what a gateway sees while
+    /// another gateway completes the session.
     @Test(arguments: Other.allCases)
     func aLossThatWasAwaitedInTheJoinedSlotEndsNothing(other: Other) throws {
         var (driver, first, second) = try joining()
@@ -128,7 +128,8 @@ import WireProtocol
         expectStored(answeredIn: first, &driver, "\(other)")
     }
 
-    /// The slot that awaited the outcome is gone: another gateway may have the upload.
+    /// The slot that waited for the outcome closes. Another gateway may hold the upload, so the agent completes in the
+    /// other slot.
     @Test func aLossAtTheCompletionIsAskedForInTheOtherSlot() throws {
         var (driver, first, second) = try joining()
         _ = send(AgentDriver.resumeState(), to: second, &driver)
@@ -146,7 +147,7 @@ import WireProtocol
         #expect(hasLoss(send(Answer.error(.sessionLost).frame, to: first, &driver)))
     }
 
-    /// A query that joins lists no parts, and so is no reason to call the session lost: it is resumed with its list.
+    /// A joining query lists no parts, so its answer cannot prove a loss: the agent resumes the session with its list.
     @Test(arguments: [Answer.lost, .refused(.sessionLost), .refused(.tokenForeign)])
     func aQueryThatJoinsAndIsTheLastSlotIsAskedAgain(answer: Answer) throws {
         var (driver, first, second) = try joining()
@@ -157,7 +158,7 @@ import WireProtocol
         #expect(hasLoss(driver.frame(answer.frame)))
     }
 
-    /// Each slot that is completing hears PARTS WANTED; it opens the slot that it comes in.
+    /// Each completing slot receives PARTS WANTED, which reopens only that slot.
     @Test func wantedPartsOpenTheirOwnSlotOnly() throws {
         var (driver, first, second) = try joining()
         complete(in: first, &driver)

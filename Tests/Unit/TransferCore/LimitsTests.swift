@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Budgets, credit, windows and rates at their edges.
+/// Edge cases of budgets, credit, windows and rates.
 @Suite struct LimitsTests {
     @Test(arguments: [0, 1, 500, 5_000, 4_000_000] as [UInt32], [1, 7, 600, 100_000] as [UInt64])
     func filesArriveWithAnyCreditAndWindow(credit: UInt32, window: UInt64) {
@@ -51,7 +51,7 @@ import WireProtocol
         pair.expectStored(upload)
     }
 
-    /// A list of parts must find room in the budget too, or its file could never be completed.
+    /// The part list must fit in the budget. Otherwise the gateway could never complete the file.
     @Test func aFileOfMorePartsThanTheBudgetCanListGetsLargerParts() {
         let pair = Pair()
         let upload = pair.push(bytes: 99_000)
@@ -94,7 +94,7 @@ import WireProtocol
             let bytes = chunks.reduce(0) { $0 + $1.wireBytes }
             #expect(bytes * UInt64(2 * connections) >= sent, "\(connection) has not its share")
         }
-        // Nor do the connections send together what a queue on the way would have to hold.
+        // All connections together send at most a quarter of a second's data in any 100 ms, so no long queue builds up.
         for chunk in pair.chunkTimes {
             let soon = pair.chunkTimes.filter { chunk.at <= $0.at && $0.at < chunk.at + .milliseconds(100) }
             #expect(soon.reduce(0) { $0 + $1.wireBytes } <= rate / 4)

@@ -4,10 +4,10 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// When a gateway says that an upload is lost: not while another may be completing it, and soon where none can be.
+/// When a gateway reports an upload as lost: not while another gateway may be completing it, and soon otherwise.
 @Suite struct LostUploadTests {
-    /// Another gateway may be completing the upload, whose store hides it meanwhile; but not where the agent lists
-    /// fewer parts than the file has, since its journal has them all before it sends COMPLETE.
+    /// Another gateway may be completing the upload, and the store hides the upload meanwhile. That is impossible if
+    /// the agent lists fewer parts than the file has: its journal holds all parts before it sends COMPLETE.
     @Test(arguments: [(3, true), (2, false)])
     func aResumedSessionIsNotCalledLostWhileItMayBeCompleting(listed: Int, isPatient: Bool) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
@@ -30,8 +30,8 @@ import WireProtocol
         #expect(checks < 20)
     }
 
-    /// A store that tells only at the completion that the upload is gone: nobody else can be completing it where this
-    /// is the agent's first COMPLETE, and this gateway's first request.
+    /// The store reports only at completion that the upload is gone. No other gateway can be completing it if this is
+    /// the agent's first COMPLETE and this gateway's first request.
     @Test(arguments: [(true, 0, false), (true, 1, true), (false, 0, true)])
     func anUploadThatIsGoneAtItsCompletionIsLostAtOnceOnlyTheFirstTime(isFirst: Bool, failed: Int, isPatient: Bool) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
@@ -58,7 +58,8 @@ import WireProtocol
         #expect((driver.now.since(began) >= .seconds(60)) == isPatient, "\(driver.now.since(began))")
     }
 
-    /// What the journal has tells a later run, and through its list a gateway, whether COMPLETE may have been sent.
+    /// The agent sends COMPLETE only after its journal holds every part. A later run, and the gateway that reads its
+    /// list, can therefore tell whether an earlier run may have sent COMPLETE.
     @Test func anAgentCompletesWhenItsJournalHasEveryPart() throws {
         var driver = AgentDriver()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 2))
@@ -72,7 +73,7 @@ import WireProtocol
         #expect(driver.commit().contains(check))
     }
 
-    /// Only the run that opened the session knows that no COMPLETE has been sent; and of one run only the first is.
+    /// Only the run that opened the session knows that no COMPLETE was sent before, and only for its first COMPLETE.
     @Test(arguments: [false, true])
     func onlyTheFirstCompleteOfTheRunThatOpenedTheSessionIsCalledSo(isResumed: Bool) throws {
         var driver = AgentDriver()

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What the gateway does with metadata (specification §6.6), and with frames that it takes no part in yet.
+/// How the gateway handles metadata (specification §6.6).
 @Suite struct MetadataTests {
     private static func offered(_ value: String = "3") -> OfferedMetadata {
         OfferedMetadata(contentType: "video/mp4", pairs: [MetadataPair(name: "line", value: value)])
@@ -29,7 +29,7 @@ import WireProtocol
         #expect(driver.requests.isEmpty)
     }
 
-    /// Record, upload and token carry them.
+    /// The session record, the upload and the token carry the metadata.
     @Test func theyAreTermsOfTheSession() throws {
         let metadata = try SessionMetadata(Self.offered())
         var terms = GatewayDriver.terms(size: 2_500)

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What the agent makes of partials and candidates, and what it sends before it is answered (specification §8.1, §8.3).
+/// How the agent uses partials and candidates, and what it sends before the gateway answers (specification §8.1, §8.3).
 @Suite struct NamedPartTests {
     private static func partial(
         _ part: UInt32, offset: UInt64, limit: UInt64 = 1_000, digest: SHA256Digest? = nil
@@ -37,7 +37,7 @@ import WireProtocol
         driver.chunks.map { [UInt64($0.part.value), $0.offset, UInt64($0.bytes)] }
     }
 
-    /// A run that has a session of an earlier one resumes it; its query is sent.
+    /// A driver that has sent RESUME QUERY for the session of an earlier run.
     private func resuming(stored: Int = 0, concurrency: Int = 1) -> (driver: AgentDriver, sent: [AgentAction]) {
         var driver = AgentDriver {
             $0.concurrency = concurrency
@@ -50,7 +50,7 @@ import WireProtocol
 
     // MARK: The question
 
-    /// A query that is cut before its answer has told the agent nothing.
+    /// A query that was cut before its answer gave the agent no partials, so the agent asks again.
     @Test func aRunAsksForPartialsUntilAQueryIsAnswered() {
         var (driver, sent) = resuming()
         #expect(Self.queries(sent).map(\.asksForPartials) == [true])
@@ -63,7 +63,7 @@ import WireProtocol
         #expect(Self.queries(driver.welcome()).map(\.asksForPartials) == [false])
     }
 
-    /// It knows which parts it was sending.
+    /// The run that opened the session knows which parts it was sending.
     @Test func theRunThatOpenedTheSessionDoesNotAsk() {
         var driver = AgentDriver()
         driver.submit(size: 2_500)
@@ -77,13 +77,13 @@ import WireProtocol
 
     // MARK: Before the answer
 
-    /// So resuming costs one round trip.
+    /// The agent offers parts without waiting, so resuming costs one round trip.
     @Test func partsAreOfferedBehindTheQuery() {
         var (driver, _) = resuming(stored: 1, concurrency: 2)
         #expect(driver.reads.map(\.value) == [2, 3])
         #expect(Self.offers(driver.read()) == [2])
         #expect(Self.offers(driver.read()) == [3])
-        // Data waits: the gateway may have the beginning of each.
+        // The data waits for the decisions, because the gateway may hold the beginning of each part.
         #expect(driver.chunks.isEmpty)
         driver.frame(Self.state())
         #expect(driver.chunks.isEmpty)
@@ -95,7 +95,8 @@ import WireProtocol
         #expect(chunks(driver) == [[2, 100, 100], [3, 100, 100]])
     }
 
-    /// What the store has without a digest is proven by MD5, and the answer that says so comes behind the offer.
+    /// For parts that the store holds without a SHA-256 digest the agent proves the content by MD5. The answer that
+    /// names them may follow the offer, so the agent computes the MD5 in any case.
     @Test func whatIsReadBeforeTheFirstAnswerHasAnMD5() {
         let (_, sent) = resuming(stored: 1)
         let reads = sent.compactMap { action -> Bool? in
@@ -104,7 +105,7 @@ import WireProtocol
         #expect(reads == [true])
     }
 
-    /// The gateway need not keep more than 64 decisions.
+    /// The gateway keeps at most 64 decisions for a slot that is not open.
     @Test func noMoreThan64PartsAreOfferedAhead() {
         var driver = AgentDriver { $0.concurrency = 100 }
         driver.submit(size: 80_000, saved: AgentDriver.saved(size: 80_000, stored: 0))
@@ -117,7 +118,7 @@ import WireProtocol
 
     // MARK: Partials
 
-    /// The named part goes on at its byte without an offer, and RECEIVED raises its limit.
+    /// The agent continues the named part at its byte without an offer, and RECEIVED raises the part's limit.
     @Test func aPartialGoesOnWithoutAnOffer() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
@@ -133,7 +134,7 @@ import WireProtocol
         #expect(Self.journaled(stored).map(\.etag) == ["e"])
     }
 
-    /// RECEIVED may come before the part has been read.
+    /// RECEIVED may arrive before the agent has read the part.
     @Test func aLimitThatIsRaisedBeforeThePartIsReadCounts() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
@@ -143,7 +144,7 @@ import WireProtocol
         #expect(chunks(driver) == [[1, 300, 200]])
     }
 
-    /// Nothing is left to send; STORED may come before the part has been read or after.
+    /// The agent has nothing left to send. STORED may arrive before or after the agent has read the part.
     @Test(arguments: [true, false])
     func aWholePartialIsStored(isEarly: Bool) throws {
         var (driver, _) = resuming()
@@ -158,7 +159,7 @@ import WireProtocol
         #expect(!Self.offers(actions).contains(1) && driver.chunks.allSatisfy { $0.part != part })
     }
 
-    /// The file has another content than the part of which the gateway holds bytes, or has stored.
+    /// The gateway holds or has stored bytes that differ from the file.
     @Test(arguments: [300, 1_000] as [UInt64])
     func aPartialOfAnotherDigestIsOffered(offset: UInt64) throws {
         var (driver, _) = resuming()
@@ -170,7 +171,7 @@ import WireProtocol
         #expect(Self.journaled(read) == [] && driver.chunks.isEmpty)
     }
 
-    /// The gateway answered before it had read the offer: the decision of the offer counts.
+    /// The gateway answered the query before it read the offer: the decision on the offer applies.
     @Test func aPartThatWasOfferedAndIsNamedWaitsForItsDecision() throws {
         var (driver, _) = resuming()
         #expect(Self.offers(driver.read()) == [1])
@@ -181,8 +182,7 @@ import WireProtocol
         #expect(chunks(driver) == [[1, 500, 100]])
     }
 
-    /// The gateway evicted it before the agent read it: it is offered like any other, and its data waits for the
-    /// decision.
+    /// The gateway evicted the part before the agent read it: the agent offers it as usual and waits for the decision.
     @Test func anEvictedPartialIsOffered() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))
@@ -208,7 +208,7 @@ import WireProtocol
         #expect(failure.kind == .storeRefuses)
     }
 
-    /// A name holds for its slot only.
+    /// A partial applies only to the slot in which the gateway named it.
     @Test func aPartialIsForgottenWithItsSlot() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))
@@ -220,7 +220,7 @@ import WireProtocol
         #expect(driver.chunks.isEmpty)
     }
 
-    /// Also where the session is resumed in the same slot of the same connection.
+    /// The partial is void also if the agent resumes the session in the same slot of the same connection.
     @Test func aPartialIsForgottenThoughItsSlotIsUsedAgain() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))
@@ -235,7 +235,7 @@ import WireProtocol
 
     // MARK: Candidates
 
-    /// The store has the part, with the agent's own digest: it is neither offered nor sent.
+    /// The store holds the part with the agent's own digest: the agent neither offers nor sends it.
     @Test func aCandidateWithTheOwnDigestIsTakenAsStored() {
         var (driver, _) = resuming(stored: 1)
         driver.frame(Self.state(candidates: 1))
@@ -246,13 +246,13 @@ import WireProtocol
         #expect(Self.journaled(read) == [entry])
     }
 
-    /// What the store turned out not to have is sent, whatever was named before.
+    /// PARTS WANTED overrides an earlier candidate: the agent sends the part.
     @Test func aCandidateThatIsWantedAgainIsOffered() throws {
         var (driver, _) = resuming(stored: 2)
         driver.frame(Self.state(candidates: 1))
         let entry = GatewayDriver.entries(of: 2_500)[2]
         driver.frame(.partList(PartList(entries: [entry], isLast: true)))
-        // A cut comes before the part is read: it is offered behind the next query, and stored already.
+        // The connection is cut before the agent reads the part. The agent offers it behind the next query.
         _ = driver.connectionLost()
         driver.tick(after: .seconds(1))
         driver.welcome()
@@ -292,7 +292,7 @@ import WireProtocol
         return (driver, actions)
     }
 
-    /// The slot is open; what the gateway has is told in the same answer.
+    /// The answer opens the slot and names what the gateway holds.
     @Test func anAdoptedSessionCostsNoSecondExchange() throws {
         var (driver, actions) = adopted([try Self.partial(1, offset: 300, limit: 400)])
         #expect(frames(actions) == [])
@@ -301,7 +301,7 @@ import WireProtocol
         #expect(chunks(driver) == [[1, 300, 100]])
     }
 
-    /// A list that was announced is awaited: a part without a digest is to be offered with an MD5.
+    /// The agent waits for the announced list, because it must offer a part without a digest with an MD5.
     @Test func candidatesOfAnAdoptedSessionAreReadFirst() {
         var (driver, _) = adopted(candidates: 1)
         #expect(driver.reads.isEmpty)
@@ -314,7 +314,7 @@ import WireProtocol
         #expect(reads == [true])
     }
 
-    /// The row is durable before COMPLETE; and COMPLETE is not the first, as far as this run can know.
+    /// The journal holds the part before COMPLETE. The agent cannot know whether this COMPLETE is the first.
     @Test func completeWaitsForTheJournal() throws {
         var (driver, _) = adopted(candidates: 3)
         var actions = driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))

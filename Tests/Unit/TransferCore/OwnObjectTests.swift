@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What an agent does where the key holds an object, and which one it takes for its own.
+/// What the agent does if the key holds an object, and which object it recognises as its own.
 @Suite struct OwnObjectTests {
     static let earlier = SessionID(high: 9, low: 9)
 
@@ -73,7 +73,7 @@ import WireProtocol
         #expect(open.session != first)
     }
 
-    /// What was compared was the file before it was touched: its beginning may be another one now.
+    /// The comparison was of the file before the change; the beginning of the file may differ now.
     @Test func aFileThatIsTouchedAfterTheComparisonReplacesNothing() {
         var driver = Self.opening(policy: .verify, proof: Self.proof)
         driver.frame(.sessionExists(Self.exists(size: 1_000)))
@@ -86,7 +86,7 @@ import WireProtocol
         #expect(Self.failure(driver)?.kind == .changed)
     }
 
-    /// Nor does a later run go on with it.
+    /// A later run does not continue the replacement with the changed file either.
     @Test func aContinuationIsNotResumedWithATouchedFile() {
         let saved = SavedSession(
             session: Self.earlier, token: [4], partBytes: 1_000, condition: .matches(Self.earlier), policy: .verify,
@@ -139,7 +139,7 @@ import WireProtocol
         Again(policy: .replace, saved: .absent, savedPolicy: .verify, isResumed: false),
     ]
 
-    /// What an earlier run was allowed to replace, this one may not without the user's word.
+    /// An earlier run was allowed to replace an object; this run needs the user's permission again.
     @Test(arguments: agains)
     func aSavedSessionGoesOnOnlyAsTheUserWantsNow(_ again: Again) {
         var driver = AgentDriver()
@@ -153,9 +153,9 @@ import WireProtocol
         #expect(sent.first == (again.isResumed ? .resumeQuery : .abort))
     }
 
-    // MARK: Lost
+    // MARK: Lost sessions
 
-    /// The session is completing on one connection; another gateway, where a second one joins, does not know it.
+    /// One connection is completing the session. A second connection joins at another gateway, which does not know it.
     @Test func lostOnAJoiningConnectionEndsNothing() {
         var driver = AgentDriver { $0.connections = 2 }
         driver.submit(size: 2_500)
@@ -180,7 +180,7 @@ import WireProtocol
 
     private static let root = ToyDigest.sha256([1])
 
-    /// The file's stamp with another change time.
+    /// The file's stamp with a later change time.
     private static var touched: FileStamp {
         var stamp = AgentDriver.stamp
         stamp.change = ModificationTime(seconds: stamp.change.seconds + 1, nanoseconds: 0)
@@ -210,7 +210,7 @@ import WireProtocol
         }
     }
 
-    /// How many bytes are to be read for a comparison.
+    /// How many bytes the machine asks to read for a comparison.
     private static func question(_ actions: [AgentAction]) -> UInt64? {
         for case .computeEvidence(_, let bytes, _, _) in actions { return bytes }
         return nil

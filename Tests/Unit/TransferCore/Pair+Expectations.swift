@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 
 extension Pair {
-    /// Runs to the end: the object is the file, and nothing is wrong once everything has come to rest.
+    /// Runs to the end, checks that the object equals the file, and checks the invariants after everything is idle.
     func expectStored(
         _ upload: UploadID, _ comment: @autoclosure () -> Comment? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -14,9 +14,9 @@ extension Pair {
         #expect(violations == [], comment(), sourceLocation: sourceLocation)
     }
 
-    /// Runs to the end and comes to rest with nothing wrong, though the upload has failed.
+    /// Runs to the end, expects the upload to fail, and checks the invariants after everything is idle.
     ///
-    /// - Returns: why; `nil`, and an issue, where it has not.
+    /// - Returns: the failure; `nil`, after recording an issue, if the upload did not fail.
     func expectFailed(_ upload: UploadID, sourceLocation: SourceLocation = #_sourceLocation) -> UploadFailure? {
         run()
         guard case .failed(let failure) = agent.outcomes[upload] else {

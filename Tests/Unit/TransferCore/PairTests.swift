@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The virtual world itself: one seed gives one course, what is wrong is seen, and much costs no more than it is.
+/// The simulated network itself: a seed determines the run, violations are detected, and large runs stay fast.
 @Suite struct PairTests {
     private func course(seed: UInt64) -> [String] {
         var options = PairOptions()

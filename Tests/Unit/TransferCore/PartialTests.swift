@@ -4,12 +4,12 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The gateway names the parts of which it holds the beginning to an agent that asks, and each name is a decision
-/// (specification §8.1).
+/// The gateway names the parts that it holds in part to an agent that asks; each name is a decision (specification
+/// §8.1).
 @Suite struct PartialTests {
     private static let first = GatewayDriver.connection
 
-    /// Part 1 of 2,500 bytes has come as far as 200 bytes, and its connection is gone.
+    /// A driver that has received 200 bytes of part 1 and then lost the connection.
     private func cut(size: UInt64 = 2_500, whole: Bool = false) throws -> GatewayDriver {
         var driver = GatewayDriver()
         driver.connect()
@@ -26,7 +26,7 @@ import WireProtocol
         return driver
     }
 
-    /// A new connection resumes the session.
+    /// Resumes the session on a new connection.
     private func resume(
         _ driver: inout GatewayDriver, asks: Bool = true, listed: [PartListEntry] = []
     ) throws -> (id: ConnectionID, state: ResumeState) {
@@ -53,13 +53,13 @@ import WireProtocol
         #expect(state.partials == [PartialPart(part: offer.part, digest: offer.digest, offset: 200, limit: 600)])
     }
 
-    /// The slot has the part from then on: data goes on without an offer, within the limit that was named, and what is
-    /// told of the part comes there.
+    /// The part moves to the resuming slot: its data continues without an offer, within the named limit, and frames
+    /// about the part go to that slot.
     @Test func aNamedPartGoesOnWithoutAnOffer() throws {
         var driver = try cut()
         let held = driver.machine.bytesReserved
         let (id, _) = try resume(&driver)
-        // The connection's initial credit has come to it, and the part's memory has stayed.
+        // The new connection reserves its initial credit, and the part keeps its reservation.
         #expect(driver.machine.bytesReserved == held + 500)
         let flow = try #require(driver.flows.last)
         #expect(driver.data(offset: 200, bytes: 200, from: id) == .accept(flow, skip: 0))
@@ -69,7 +69,7 @@ import WireProtocol
             return
         }
         #expect(received.received == 400 && received.limit == 1_000)
-        // Its memory outlives the time for which it is kept without a connection.
+        // The reservation outlives the grace period for parts without a connection.
         driver.tick(after: driver.machine.limits.partGrace)
         #expect(driver.machine.partsUnderWay == 1)
         for offset in [400, 600, 800] as [UInt64] {
@@ -88,7 +88,7 @@ import WireProtocol
         #expect(driver.data(offset: 600, bytes: 1, from: id) == .violation)
     }
 
-    /// Nothing is left to send of a part that is whole: STORED follows.
+    /// The agent has nothing left to send of a whole part, so STORED follows.
     @Test func aWholePartIsNamedWithItsSize() throws {
         var driver = GatewayDriver { $0.windowBytes = 1_000 }
         driver.connect()
@@ -117,7 +117,7 @@ import WireProtocol
         #expect(state.partials == [])
     }
 
-    /// The agent would send nothing of it.
+    /// The agent already lists the part as stored, so it would not send it.
     @Test func aPartThatTheAgentHoldsAsStoredIsNotNamed() throws {
         var driver = try cut()
         let listed = Array(GatewayDriver.entries(of: 2_500).prefix(1))
@@ -140,7 +140,7 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == 0)
     }
 
-    /// The gateway may have answered before it has read an offer: then the offer's decision counts.
+    /// The gateway may answer the query before it reads an offer. It then also decides the offer.
     @Test func anOfferOfANamedPartIsDecided() throws {
         var driver = try cut()
         let (id, _) = try resume(&driver)
@@ -154,7 +154,7 @@ import WireProtocol
         #expect(anew == [.partDecision(PartDecision(part: offer.part, decision: .send(offset: 0, limit: 600)))])
     }
 
-    /// COMPLETE of a one-part file stands on a part that was named, as on one that was offered.
+    /// COMPLETE of a one-part file accepts a named part like an offered one.
     @Test func aOnePartFileIsCompletedFromANamedPart() throws {
         var driver = try cut(size: 400)
         let (id, state) = try resume(&driver)
@@ -168,7 +168,7 @@ import WireProtocol
         var driver = try cut(size: 400)
         let (id, _) = try resume(&driver)
         driver.answer(.failed(.unavailable(retryAfter: .zero)))
-        // The part came to nothing; COMPLETE that was sent before the agent knew is ignored.
+        // The store failed to take the part. The gateway ignores COMPLETE that the agent sent before it knew.
         #expect(frames(driver.frame(.complete(GatewayDriver.complete(400)), from: id)) == [])
         #expect(driver.machine.slotsInUse == 1)
     }

@@ -4,12 +4,12 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What holds memory has to move, once in every window, and only as far as it is the agent's to move it.
+/// A part or a list that holds memory must make progress in every window, but only while it waits for the agent.
 @Suite struct ProgressTests {
     private static let first = GatewayDriver.connection
     private static let window = Duration.seconds(60)
 
-    /// The codes that evicted parts and deferred sessions were answered with.
+    /// The error codes of evicted parts and refused sessions.
     private func evictedOrDeferred(_ actions: [GatewayAction]) -> [ErrorCode] {
         actions.compactMap { action in
             guard case .send(_, _, let frame) = action else { return nil }
@@ -21,7 +21,7 @@ import WireProtocol
         }
     }
 
-    /// Lets a window pass, in which connections stay alive by what costs nothing.
+    /// Advances the clock by one window, and keeps the connections alive with PONG.
     private func passWindow(
         _ driver: inout GatewayDriver, connections: [ConnectionID] = [first],
         _ body: (inout GatewayDriver, Int) -> Void = { _, _ in }
@@ -35,7 +35,7 @@ import WireProtocol
         return evictedOrDeferred(came)
     }
 
-    /// The words of the refusal or of the ERROR that came.
+    /// The message of the refusal or the error.
     private func refusalMessage(in actions: [GatewayAction]) -> String? {
         frames(actions).compactMap { frame in
             switch frame {
@@ -46,7 +46,7 @@ import WireProtocol
         }.first
     }
 
-    /// In a slot of its own, a part of 1,000 bytes that may be sent up to its window of 600.
+    /// Offers a part of 1,000 bytes in a slot of its own; the part's window is 600 bytes.
     private func offer(
         _ number: Int, _ driver: inout GatewayDriver, from id: ConnectionID = first
     ) throws {
@@ -63,7 +63,7 @@ import WireProtocol
         #expect(passWindow(&driver) == [])
         #expect(passWindow(&driver) == [.partInterrupted])
         #expect(driver.machine.bytesReserved < held && driver.machine.partsUnderWay == 0)
-        // The session goes on.
+        // The session is still open.
         let again = driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
         let isSent = again.contains {
             if case .send(_, _, .partDecision(let decision)) = $0, case .send = decision.decision {
@@ -75,7 +75,7 @@ import WireProtocol
         #expect(isSent)
     }
 
-    /// A byte now and then is no progress, and what moves no part is none either.
+    /// A single byte now and then is not enough progress, and neither is traffic that moves no part.
     @Test func aTrickleIsNotEnough() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         var offset: UInt64 = 200
@@ -90,7 +90,7 @@ import WireProtocol
         #expect(codes == [.partInterrupted])
     }
 
-    /// 256 bytes a minute: the slowest link that anybody will wait for.
+    /// 256 bytes a minute is the lowest rate that counts as progress.
     @Test func aSlowPartIsKept() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         for window in 0..<3 {
@@ -105,25 +105,25 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == 1)
     }
 
-    /// On a slow link parts take turns, and one may wait longer than a window for its own.
+    /// On a slow link parts take turns, and a part may wait longer than one window for its turn.
     @Test func aPartThatWaitsForItsTurnIsKept() throws {
         var driver = GatewayDriver()
         driver.connect()
         for number in 1...4 { try offer(number, &driver) }
         #expect(passWindow(&driver) == [])
         for number in 1...2 {
-            // Only one of them moves, by as much as all have to.
+            // Only one part moves, by the amount that all parts together have to move.
             let codes = passWindow(&driver) { driver, step in
                 driver.data(offset: UInt64(step) * 100, bytes: 100, slot: Slot(UInt16(number)))
                 driver.change { $0.heard(4 * 256 / 4, from: Self.first, now: $1) }
             }
             #expect(codes == [])
         }
-        // Then none.
+        // No part moves.
         #expect(passWindow(&driver) == Array(repeating: .partInterrupted, count: 4))
     }
 
-    /// What waits for the store is not the agent's to move, and its time begins when there is credit.
+    /// A part that waits for the store is not late. Its window begins when the agent gets credit.
     @Test func aPartThatWaitsForTheStoreIsKept() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         for offset in [200, 400] as [UInt64] { driver.data(offset: offset, bytes: 200) }
@@ -176,7 +176,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// A page may take longer than a window; its bytes count as they come.
+    /// A page of the list may take longer than one window; its bytes count when they arrive.
     @Test func aListThatComesSlowlyIsKept() throws {
         var driver = try GatewayTableTests.driver(in: .listing)
         for _ in 0..<5 {
@@ -194,7 +194,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 1)
     }
 
-    /// The memory is not what is short: the message says what the gateway has waited for.
+    /// Memory is not short, so the message names what the gateway has waited for.
     @Test(arguments: [GatewayTableTests.State.listing, .open])
     func aListThatDoesNotComeIsNamedInTheMessage(state: GatewayTableTests.State) throws {
         var driver = try GatewayTableTests.driver(in: state)
@@ -241,7 +241,7 @@ import WireProtocol
     @Test func slowPartsMakeRoomForOthersWhereTheyHoldMoreThanHalf() throws {
         var driver = try crowded(slowParts: 8)
         let other = ConnectionID(2)
-        // 5,400 of 6,000 bytes are held: one more part fits, and the next is deferred.
+        // 5,400 of 6,000 bytes are reserved: one more part fits, and the gateway defers the next.
         try offer(2, &driver, from: other)
         #expect(driver.machine.bytesReserved == 6_000)
         let before = driver.machine.partsUnderWay
@@ -250,7 +250,7 @@ import WireProtocol
         driver.openAbsent(open, slot: Slot(3), from: other)
         let offer = Frame.partOffer(try #require(GatewayDriver.offer(1, of: 1_000)))
         let deferred = driver.frame(offer, slot: Slot(3), from: other)
-        // The device that holds the most of it loses one, and the offer comes again.
+        // The device with the most reserved memory loses one part; the gateway defers the offer.
         let owners = deferred.compactMap { action -> ConnectionID? in
             if case .send(let id, _, .error(let report)) = action, report.code == .partInterrupted { id } else { nil }
         }
@@ -258,7 +258,7 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == before - 1)
         driver.frame(offer, slot: Slot(3), from: other)
         #expect(driver.machine.partsUnderWay == before)
-        // Down to half and no further: 5 of 9 parts are left of those that were slow.
+        // The gateway evicts slow parts down to half of the budget and no further: 5 of 9 remain.
         for _ in 0..<20 { driver.frame(offer, slot: Slot(3), from: other) }
         var interrupted = 1
         for number in 4...20 {
@@ -278,7 +278,7 @@ import WireProtocol
         #expect(driver.machine.partsUnderWay == 10)
     }
 
-    /// However many devices are slow, none loses the only part that it sends.
+    /// The gateway never evicts the only part of a device, even if every device is slow.
     @Test func aDevicesOnlyPartIsKept() throws {
         var driver = GatewayDriver {
             $0.initialCreditBytes = 0
@@ -307,7 +307,7 @@ import WireProtocol
 
     // MARK: With an agent
 
-    /// 2 KB/s, more files at once than take their turn in a window: nothing is evicted.
+    /// At 2 KB/s not every file can make progress in each window, but the gateway evicts nothing.
     @Test func aSlowLinkIsNotPunished() {
         var options = PairOptions()
         options.linkBytesPerSecond = 2_000

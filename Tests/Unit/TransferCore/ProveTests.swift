@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// PROVE at a gateway's machine (specification §9.6).
+/// How the gateway's machine answers PROVE (specification §9.6).
 @Suite struct ProveTests {
     private static let root = GatewayDriver.complete(2_500).root
     private static let whole = ToyDigest.sha256(GatewayDriver.bytes(1, of: 900))
@@ -64,7 +64,8 @@ import WireProtocol
         #expect(proven(driver.answer(.object(nil))) == .absent)
     }
 
-    /// Neither a part digest in the metadata, an MD5, nor a root digest by another part size tells the content.
+    /// None of these proves the content: an unverified digest, an MD5, a root digest of another part size, and a whole
+    /// digest where the file has several parts.
     @Test(arguments: [
         (ContentEvidence.wholeDigest(whole), UInt64(900), UInt64(0), false),
         (.root(root), 2_500, 1_000, false), (.root(root), 2_500, 500, true), (.wholeDigest(whole), 2_500, 0, true),
@@ -100,7 +101,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    /// The object was replaced or removed between the look-up and the reading.
+    /// The object was replaced or removed between the look-up and the read.
     @Test func theObjectThatWasReadIsJudged() {
         for (answer, expected) in [(object(.none, size: 7, isVerified: false), true), (nil, false)] {
             var driver = GatewayDriver.reading()
@@ -116,7 +117,7 @@ import WireProtocol
         }
     }
 
-    /// A store whose objects cannot be read leaves the content unknown, and is not asked for ever.
+    /// The store cannot read its objects: the content stays unknown, and the gateway does not try again.
     @Test func anObjectIsReadOnce() {
         var driver = GatewayDriver.reading()
         driver.connect()
@@ -136,7 +137,7 @@ import WireProtocol
         #expect(driver.requests.isEmpty)
     }
 
-    /// More parts than any session has: each would cost a digest.
+    /// The gateway refuses more parts than a session may have, because each part costs one digest.
     @Test func aFileOfTooManyPartsIsRefused() {
         var driver = GatewayDriver.reading()
         driver.connect()
@@ -168,7 +169,7 @@ import WireProtocol
         }
     }
 
-    // MARK: Beginnings
+    // MARK: Rate of questions
 
     @Test func onlyAnAbsentObjectCountsAsFruitless() {
         var driver = GatewayDriver.reading { $0.fruitlessBeginningsAtOnce = 2 }
@@ -221,7 +222,7 @@ import WireProtocol
         let left = driver.frame(.sessionLeave(SessionLeave()))
         #expect(left.contains(.cancel(request)))
         #expect(frames(left) == [.sessionLeft(SessionLeft())])
-        // The slot is used again before the store has answered.
+        // The agent uses the slot again before the store answers.
         driver.prove()
         #expect(frames(driver.answer(.object(object(.root(Self.root), partBytes: 1_000)))).isEmpty)
         #expect(proven(driver.answer(.object(nil))) == .absent)
@@ -267,14 +268,14 @@ import WireProtocol
 }
 
 extension GatewayDriver {
-    /// One whose tests say what an object that is read holds.
+    /// A driver whose tests answer the requests to read an object themselves.
     static func reading(change: (inout GatewayLimits) -> Void = { _ in }) -> GatewayDriver {
         var driver = GatewayDriver(change: change)
         driver.readsTellNothing = false
         return driver
     }
 
-    /// PROVE of the file that `bytes` makes.
+    /// Sends PROVE with the root digest of the file that `GatewayDriver.complete` describes.
     @discardableResult
     mutating func prove(
         size: UInt64 = 2_500, partBytes: UInt64 = 1_000, key: String = "file", readsBack: Bool = false,

@@ -4,16 +4,16 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What the agent does about each code is what the table of codes says (specification §12).
+/// The agent reacts to each code as the table of codes says (specification §12).
 @Suite struct ReactionTests {
-    /// Every code of the table, and one that is not in it.
+    /// Every code of the table, and one unknown code.
     static let codes = FailureRule.all.map(\.code) + [ErrorCode(rawValue: 0x7777)]
 
     private static func codes(of scope: FailureRule.Scope) -> [ErrorCode] {
         codes.filter { FailureRule.of($0)?.scopes.contains(scope) ?? true }
     }
 
-    /// What an agent was seen to do.
+    /// What the agent does after a code.
     private func seen(_ driver: inout AgentDriver, after actions: [AgentAction], part: PartNumber) -> Set<String> {
         var actions = actions
         let isAborting = frames(actions).contains { if case .abort = $0 { true } else { false } }
@@ -58,7 +58,7 @@ import WireProtocol
         let seen = seen(&driver, after: actions, part: try #require(PartNumber(1)))
         switch FailureRule.reaction(to: code, in: .session) {
         case .report: #expect(seen == ["ends the upload"])
-        // The part that was under way is offered behind the query.
+        // The agent offers the part that was under way again, behind the query.
         case .tryAgain: #expect(seen == ["resumes the session", "offers the part"])
         case .beginAnew: #expect(seen == ["opens a session"])
         case .stop, .reconnect, .readAgain: Issue.record("\(code) does not come in this scope")
@@ -81,7 +81,7 @@ import WireProtocol
         }
     }
 
-    /// The third time for one part is reported; that the part was deferred in between does not count.
+    /// The agent reads a part again twice and then reports the mismatch. Deferrals in between do not reset the count.
     @Test func bytesThatDoNotArriveAreReadAgainTwice() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let part = try #require(PartNumber(1))
@@ -109,7 +109,7 @@ import WireProtocol
         #expect(failure.kind == .changed)
     }
 
-    /// A part that was offered in another slot since says nothing of where it is now.
+    /// A report in the old slot says nothing about a part that was offered in another slot since.
     @Test func aReportOfAPartThatMovedIsIgnored() throws {
         var driver = AgentDriver { $0.connections = 2 }
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 0))

@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Objects are read back so many at once, in all and of a device (specification §5.3): for SESSION OPEN and for PROVE
-/// alike.
+/// Limits on how many objects the gateway reads back at once, in all and for each device (specification §5.3). SESSION
+/// OPEN and PROVE share them.
 @Suite struct ReadBackTests {
     private static let nothingKnown = ObjectFacts(
         size: 2_500, partBytes: 0, evidence: .none, etag: "e", version: "", session: nil)
@@ -36,7 +36,7 @@ import WireProtocol
         }
         #expect(driver.keysBeingRead.count == 8)
         #expect(Set(driver.keysBeingRead.map { $0.prefix(2) }) == ["d0", "d1", "d2", "d3"])
-        // The first device has a third object that waits. A device of which none is being read comes before it.
+        // The first device has a third object waiting. A device without a read under way goes first.
         driver.answer(.object(Self.read))
         #expect(driver.keysBeingRead.last == "d4/f1")
         for _ in 0..<40 where !driver.requests.isEmpty { driver.answer(.object(Self.read)) }
@@ -60,7 +60,7 @@ import WireProtocol
         #expect(exists.evidence == Self.read.evidence && exists.partBytes == 1_000)
     }
 
-    /// Reading costs as much as the object has bytes; what is another session's and is not compared is not read.
+    /// Reading an object costs its full size, so the gateway does not read a foreign object that no agent will compare.
     @Test func anObjectWhoseContentDecidesNothingIsNotRead() {
         var driver = GatewayDriver.reading()
         driver.connect()
@@ -92,7 +92,7 @@ import WireProtocol
         #expect(refused.code == .storeUnavailable)
     }
 
-    /// A session of several parts is opened again under another id, so nobody ever hears of this one.
+    /// The agent opens a session of several parts again under a new id, so no agent would receive this answer.
     @Test func aReadingForASessionWithoutAnAgentIsCancelled() {
         var driver = GatewayDriver.reading()
         driver.connect()
@@ -106,7 +106,7 @@ import WireProtocol
         #expect(driver.machine.sessionCount == 0 && driver.machine.requestsUnderWay == 0)
     }
 
-    /// One that waits ends when its turn comes.
+    /// A waiting read ends when its turn comes.
     @Test func aSessionWithoutAnAgentIsNotReadFor() {
         var driver = GatewayDriver.reading()
         driver.connect()
@@ -140,7 +140,7 @@ import WireProtocol
         driver.answer(.object(Self.read))
         #expect(driver.machine.bytesReserved == 0)
 
-        // Lists take what there is.
+        // Part lists fill the rest of the budget.
         let lists = (9...12).map { Slot($0) }
         for slot in lists {
             driver.frame(.resumeQuery(ResumeQuery(listedParts: 40, token: GatewayDriver.token())), slot: slot)
@@ -154,7 +154,7 @@ import WireProtocol
 }
 
 extension GatewayDriver {
-    /// PROVE of an object of which the store keeps nothing, so that it is to be read.
+    /// Sends PROVE for an object without evidence, which the gateway therefore reads.
     fileprivate mutating func proveUnknown(
         slot: UInt16, _ key: String, from id: ConnectionID = connection
     ) {

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// COMPLETED carries a receipt where it was asked for and the gateway knows what it signs (specification §9.5).
+/// COMPLETED carries a receipt if the agent asked for one and the gateway can prove what it signs (specification §9.5).
 @Suite struct ReceiptTests {
     // MARK: One part
 
@@ -51,7 +51,7 @@ import WireProtocol
         #expect(actions.contains(.note(.unsigned(device: "device-1"))))
     }
 
-    /// The flag is the slot's, and ends with its use.
+    /// The request for a receipt belongs to one use of the slot.
     @Test func theNextUseOfASlotAsksAnew() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -71,7 +71,7 @@ import WireProtocol
         driver.connect()
         driver.openParts(size: 2_500, asks: true)
         for part in 1...3 { try driver.store(part: UInt32(part)) }
-        // The store lists no digests.
+        // The store's list has no digests.
         let told = try #require(completed(try driver.complete(listing: entries(hasDigests: false))))
         #expect(told.evidence == .root(GatewayDriver.complete(2_500).root))
         try expectRight(told)
@@ -92,7 +92,7 @@ import WireProtocol
         try expectRight(try #require(completed(try driver.complete(listing: entries(hasDigests: true)))))
     }
 
-    /// An MD5 agrees with nothing: the digest of such a part is the agent's word.
+    /// An MD5 does not confirm the SHA-256 digest, for which there is only the agent's word.
     @Test func aPartThatOnlyAnMD5SpeaksForIsNone() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -111,7 +111,7 @@ import WireProtocol
         #expect(completed(try driver.complete(list, listing: list.map(\.withoutDigest)))?.receipt == nil)
     }
 
-    /// Another gateway has stored the part again, and the agent completes that form of it.
+    /// Another gateway has stored the part again, and the agent completes with that ETag.
     @Test func aPartThatWasStoredAgainElsewhereIsNone() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -136,9 +136,9 @@ import WireProtocol
         try expectRight(try #require(completed(actions, to: other)))
     }
 
-    // MARK: Objects that were found
+    // MARK: Existing objects
 
-    /// A session that is complete already is told by the object itself.
+    /// The session is already complete: COMPLETED describes the object in the store.
     @Test(arguments: [true, false])
     func anObjectThatWasFoundIsSignedForByTheStoresEvidence(isVerified: Bool) throws {
         var driver = GatewayDriver()
@@ -150,7 +150,7 @@ import WireProtocol
         if isVerified { try expectRight(told) }
     }
 
-    /// COMPLETED names the session's part size, and a root digest depends on it.
+    /// COMPLETED names the session's part size, and the root digest depends on the part size.
     @Test func aRootDigestByAnotherPartSizeIsNotSigned() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -175,7 +175,7 @@ import WireProtocol
         frames(actions, to: id).compactMap { if case .completed(let completed) = $0 { completed } else { nil } }.first
     }
 
-    /// The signature is of the statement that an agent builds from what it knows.
+    /// Checks the signature against the statement that an agent builds from COMPLETED.
     private func expectRight(_ completed: Completed, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let receipt = try #require(completed.receipt, sourceLocation: sourceLocation)
         let key = ToyCryptography.usualReceiptKey
@@ -204,7 +204,7 @@ extension GatewayDriver {
                     asksForReceipt: asks)))
     }
 
-    /// Opens a session of several parts, and answers what the store is asked meanwhile.
+    /// Opens a session of several parts and answers the store requests that this needs.
     fileprivate mutating func openParts(size: UInt64, asks: Bool) {
         open(size: size, asks: asks)
         for answer in [.object(nil), .records([]), .done, .uploadCreated(upload: "upload-1"), .done] as [StoreAnswer] {
@@ -218,7 +218,7 @@ extension GatewayDriver {
         answer(.parts(listing))
     }
 
-    /// Brings a file of 900 bytes, and the store has it.
+    /// Sends a file of 900 bytes and completes it; the store confirms the object.
     fileprivate mutating func storeOnePart(asks: Bool) -> [GatewayAction] {
         open(size: 900, asks: asks)
         answer(.object(nil))
@@ -229,7 +229,7 @@ extension GatewayDriver {
         return answer(.objectStored(Self.receipt))
     }
 
-    /// Brings a part of 2,500 bytes, and the store has it under the ETag that `entries` names.
+    /// Sends a part of a 2,500-byte file; the store confirms it with the ETag that `entries` names.
     fileprivate mutating func store(part: UInt32) throws {
         let offer = try #require(Self.offer(part, of: 2_500))
         frame(.partOffer(offer))
@@ -237,7 +237,7 @@ extension GatewayDriver {
         answer(.partStored(etag: "etag-\(part)"))
     }
 
-    /// Sends a part's bytes; the store takes them as they come.
+    /// Sends a part's bytes; the store takes each chunk at once.
     private mutating func send(_ offer: PartOffer) {
         var offset: UInt64 = 0
         while offset < offer.size {
@@ -248,7 +248,7 @@ extension GatewayDriver {
         }
     }
 
-    /// COMPLETE, and what the store answers.
+    /// Sends the list and COMPLETE, and answers the store requests that this needs.
     fileprivate mutating func complete(
         _ list: [PartListEntry] = entries(of: 2_500), listing: [PartListEntry]
     ) throws -> [GatewayAction] {

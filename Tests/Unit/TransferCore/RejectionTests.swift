@@ -3,7 +3,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What ends every upload, and what only a connection.
+/// An untrusted gateway ends every upload, or only one connection.
 @Suite struct RejectionTests {
     private static let untrusted = UploadFailure(.gatewayUntrusted, "another key")
 
@@ -21,7 +21,7 @@ import WireProtocol
         #expect(Self.kind(driver) == .gatewayUntrusted)
     }
 
-    /// There bytes were damaged on their way: the next connection does better.
+    /// After the handshake a rejection means that bytes were damaged in transit, so the agent connects again.
     @Test func anOpenConnectionIsMadeAnew() throws {
         var driver = AgentTableTests.driver(in: .sendingDecided)
         let connection = try #require(driver.connections.last)
@@ -32,7 +32,7 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    /// Nobody will ever say that the journal has taken anything.
+    /// The journal will never commit again, so a new upload fails at once.
     @Test func whatIsHandedInAfterTheJournalHasFailedEndsAtOnce() {
         var driver = AgentDriver()
         driver.change { $0.journalFailed(UploadFailure(.journalFull), now: $1) }

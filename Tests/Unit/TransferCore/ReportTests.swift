@@ -26,7 +26,7 @@ import WireProtocol
         driver.report("sooner")
         #expect(driver.changedReports()?.map(\.report.reason) == ["first"])
         driver.tick(after: .milliseconds(1))
-        // Also on another connection, and though the wall clock was set back.
+        // A REPORT on another connection replaces the older one, also if the wall clock was set back.
         let other = driver.newConnection()
         driver.connect(other)
         driver.report("second", at: -1_000, from: other)
@@ -76,6 +76,6 @@ extension GatewayDriver {
         return machine.takeActions()
     }
 
-    /// What the shell is given to keep.
+    /// The reports that the shell has to save.
     fileprivate mutating func changedReports() -> [DeviceReport]? { machine.takeChangedReports() }
 }

@@ -3,7 +3,7 @@ import TransferCommon
 import TransferCore
 import TransferCoreSupport
 
-/// How many parts are on their way at once, before a cut and after it.
+/// How many parts the agent sends at once, before and after a cut.
 @Suite struct SendWindowTests {
     private let part = PartNumber(7)
 
@@ -40,8 +40,8 @@ import TransferCoreSupport
         #expect(!window.admits(part, beside: 9))
     }
 
-    /// A connection carries two parts and a half, and each leads to another gateway: what was on its way is gone. Four
-    /// parts at a time would share what it carries, and none would ever get through.
+    /// Each connection carries two and a half parts and leads to another gateway, so unfinished parts are lost at each
+    /// cut. Four parts at a time would share the capacity, and none would ever arrive whole.
     @Test func littleIsSentTwiceThoughEveryConnectionLeadsElsewhere() {
         var options = PairOptions()
         options.gateways = 2

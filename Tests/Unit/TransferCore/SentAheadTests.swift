@@ -4,7 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What an agent sends behind SESSION OPEN or RESUME QUERY is held, and decided behind the answer (§6.1, §8.1).
+/// The gateway holds frames that arrive behind SESSION OPEN or RESUME QUERY, and decides them after its answer (§6.1,
+/// §8.1).
 @Suite struct SentAheadTests {
     private static func types(_ actions: [GatewayAction]) -> [FrameType] { frames(actions).map(\.type) }
 
@@ -14,7 +15,7 @@ import WireProtocol
         return decisions
     }
 
-    /// The parts that the store has are *have*, those that it has not are sent on; neither costs another exchange.
+    /// The gateway answers *have* for stored parts and *send* for the others, without another exchange.
     @Test func offersBehindAQueryAreDecidedBehindItsAnswer() throws {
         var driver = GatewayDriver()
         driver.connect()
@@ -36,7 +37,8 @@ import WireProtocol
         }
     }
 
-    /// An agent skips a decision that comes before the answer: those of the parts that have no room wait, too.
+    /// An agent skips a decision that comes before the answer. So the deferral of a part without room also waits for
+    /// it.
     @Test(arguments: [true, false])
     func partsWithoutRoomAreDecidedBehindTheAnswer(isResuming: Bool) throws {
         var driver = GatewayDriver { $0.partsPerSessionMax = 1 }
@@ -63,7 +65,7 @@ import WireProtocol
         if case .later(.busy, _)? = decisions[2] {} else { Issue.record("\(decisions)") }
     }
 
-    /// The session is lost: what was sent ahead goes with the slot.
+    /// The store refuses and the slot closes: the gateway drops what was sent ahead.
     @Test func whatWasSentAheadGoesWithItsSlot() throws {
         var driver = try GatewayTableTests.driver(in: .resuming)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
@@ -75,7 +77,7 @@ import WireProtocol
         #expect(driver.frame(.partOffer(try #require(GatewayDriver.offer(2, of: 2_500)))).isEmpty)
     }
 
-    /// The list of stored parts tells whether another gateway may be completing, not what is offered behind it.
+    /// Only the list of stored parts tells whether another gateway may be completing; offers behind the query do not.
     @Test func offersBehindAQueryDoNotMakeItPatient() throws {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
         driver.connect()

@@ -4,7 +4,7 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// The plain text of session tokens.
+/// Encoding of session tokens before they are sealed.
 @Suite struct SessionTokenTests {
     static let tokens = [
         SessionToken(
@@ -39,7 +39,7 @@ import WireProtocol
         }
     }
 
-    /// Metadata that break a rule were never sealed by a gateway.
+    /// A gateway never seals invalid metadata, so a token with such metadata is rejected.
     @Test func metadataThatBreakARuleMakeNoToken() throws {
         let encoded = try #require(Self.tokens[2].encoded)
         let place = try #require(encoded.indices.first { encoded[$0...].starts(with: "shift".utf8) })

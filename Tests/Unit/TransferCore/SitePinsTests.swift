@@ -32,7 +32,7 @@ import WireProtocol
         #expect(pins.add(Self.key(9), whileProved: Self.key(8)) == Self.keys(2...9))
     }
 
-    /// Else an agent could not come again, after as many announcements that came to nothing.
+    /// The agent keeps the key that the gateway proves. Otherwise eight announcements without effect would lock it out.
     @Test func theKeyThatTheGatewayProvesDoesNotGiveWay() {
         var pins = SitePins(durable: Self.keys(1...8))
         #expect(pins.add(Self.key(9), whileProved: Self.key(1)) == [Self.key(1)] + Self.keys(3...9))
@@ -70,9 +70,9 @@ import WireProtocol
             deviceName: "device-1", prefix: "site/", storeIdentity: .zero, nextSiteKey: next)
     }
 
-    /// Connects, after the wait where there was a connection before, with a key proved.
+    /// Connects with a proved key, after the wait if there was a connection before.
     ///
-    /// - Returns: what HELLO named, and what was to be kept after it.
+    /// - Returns: the keys that HELLO named, and the key lists that the machine asked the shell to keep afterwards.
     private func connect(
         _ driver: inout AgentDriver, proving key: SHA256Digest?
     ) throws -> (named: [SHA256Digest], kept: [[SHA256Digest]]) {
@@ -106,7 +106,7 @@ import WireProtocol
         #expect(!driver.connections.contains(id))
     }
 
-    /// HELLO names what is durable, and no more: operators rely on it.
+    /// HELLO names only durable keys, because operators rely on it.
     @Test(arguments: [true, false]) func theAnnouncedKeyIsNamedOnceItIsDurable(isDurable: Bool) throws {
         var driver = AgentDriver(pins: [Self.key(1)])
         driver.submit(size: 2_500)
@@ -120,11 +120,11 @@ import WireProtocol
         try lose(&driver)
         let expected = isDurable ? Self.keys(1...2) : [Self.key(1)]
         #expect(try connect(&driver, proving: Self.key(1)).named == expected)
-        // What could not be kept is tried again.
+        // The agent writes a key again after the first write failed.
         #expect(try told(Self.key(2), &driver) == (isDurable ? [] : [Self.keys(1...2)]))
     }
 
-    /// The gateway was accepted by the certificates behind its own.
+    /// The certificates behind the gateway's own certificate made the agent accept it.
     @Test func theKeyThatAChainHasLedToIsPinned() throws {
         var driver = AgentDriver(pins: [Self.key(1)])
         driver.submit(size: 2_500)
@@ -133,7 +133,7 @@ import WireProtocol
         #expect(hello.kept == [Self.keys(1...2)])
     }
 
-    /// An agent that follows an authority, or speaks plain TCP, which proves nothing.
+    /// The agent follows a certificate authority, or speaks plain TCP, which proves no key.
     @Test(arguments: [nil, key(1)]) func whoPinsNothingIgnoresAnnouncements(proved: SHA256Digest?) throws {
         var driver = AgentDriver()
         driver.submit(size: 2_500)
@@ -144,7 +144,7 @@ import WireProtocol
 
     // MARK: Capabilities
 
-    /// What was agreed is agreed on one connection: the next one may lead to another gateway (§7.3).
+    /// An agreement holds for one connection, because the next one may lead to another gateway (§7.3).
     @Test(arguments: [Capabilities.lz4, []], [Capabilities.lz4, []])
     func capabilitiesAreAgreedByBothSides(ours: Capabilities, theirs: Capabilities) throws {
         var driver = AgentDriver(capabilities: ours)
@@ -173,7 +173,8 @@ import WireProtocol
         }
     }
 
-    /// What was said of the key before holds no more; also to who has said nothing yet.
+    /// What the gateway has announced about its key is out of date, so the gateway ends all connections, also those
+    /// before HELLO.
     @Test func connectionsEndWhenTheGatewayProvesAnotherKey() {
         var driver = GatewayDriver()
         driver.connect()
@@ -189,7 +190,7 @@ import WireProtocol
             #expect(actions.contains(.close(id)))
         }
         #expect(driver.machine.connectionCount == 0)
-        // A device that comes again is welcomed.
+        // The gateway welcomes a device that connects again.
         let again = driver.newConnection()
         #expect(frames(driver.connect(again), to: again).contains { $0.type == .welcome })
     }

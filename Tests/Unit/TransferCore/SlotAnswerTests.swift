@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What the agent does with a frame of the gateway in each state of a slot (specification §6.1, second table).
+/// What the agent does with a gateway's frame in each slot state (specification §6.1, second table).
 @Suite struct SlotAnswerTests {
     private static let states = AgentSlotState.allCases
 
@@ -26,7 +26,7 @@ import WireProtocol
 
     // MARK: The machine
 
-    /// A slot of one upload, or of one proof, in a state.
+    /// A driver with a slot of an upload or of a proof in this state.
     private func driver(in state: AgentSlotState) -> AgentDriver {
         switch state {
         case .closed, .leaving:
@@ -59,7 +59,7 @@ import WireProtocol
     func theMachineIgnoresWhatTheTableIgnores(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .ignore {
             var driver = driver(in: state)
-            // The slot whose state this is: where an upload is being dropped, its ABORT has another one.
+            // The slot in this state. While an upload is being dropped, its ABORT uses another slot.
             let slot = state == .closed ? Slot(7) : Slot(1)
             let before = (driver.machine.progress(of: AgentDriver.upload), driver.machine.slotsInUse)
             let actions = driver.frame(frame, slot: slot)
@@ -69,7 +69,7 @@ import WireProtocol
         }
     }
 
-    /// It may be used again at once.
+    /// The machine may use the slot again at once.
     @Test(arguments: states)
     func theMachineClosesASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where answer.effect(in: state) == .close {
@@ -81,7 +81,7 @@ import WireProtocol
         }
     }
 
-    /// The slot is not closed, and no other use begins.
+    /// The slot stays in use, and no other use begins.
     @Test(arguments: states)
     func theMachineKeepsASlotWhereTheTableDoes(state: AgentSlotState) throws {
         for (answer, frame) in Self.answers where [.open, .complete].contains(answer.effect(in: state)) {
@@ -92,7 +92,7 @@ import WireProtocol
         }
     }
 
-    /// A report of a part before SESSION OPENED says nothing of an offer that the gateway still holds.
+    /// A part error before SESSION OPENED does not affect the offer, which the gateway still holds.
     @Test func aReportAheadOfItsSessionIsIgnored() throws {
         var driver = AgentTableTests.driver(in: .openingEarly)
         let part = try #require(PartNumber(1))
@@ -103,8 +103,8 @@ import WireProtocol
         #expect(driver.outcomes.isEmpty)
     }
 
-    /// A gateway that can hold no more offers defers one before it has opened the session: COMPLETE is void, and the
-    /// slot is opening yet.
+    /// A gateway without room for another held offer defers it before SESSION OPENED. COMPLETE is then void, and the
+    /// slot is still opening.
     @Test func anOfferMayBeDeferredAheadOfItsSession() throws {
         var driver = AgentTableTests.driver(in: .openingSmallCompleting)
         let part = try #require(PartNumber(1))
@@ -118,7 +118,7 @@ import WireProtocol
         #expect(sent.contains { if case .complete = $0 { true } else { false } })
     }
 
-    /// COMPLETE was sent ahead: the slot is opening until SESSION OPENED, and completing from then on.
+    /// COMPLETE was sent ahead: the slot is opening until SESSION OPENED, and completing afterwards.
     @Test func aSlotIsOpeningThoughCompleteWasSentAhead() {
         var driver = AgentTableTests.driver(in: .openingSmallCompleting)
         #expect(driver.frame(AgentDriver.resumeState(.completing)).isEmpty)

@@ -1,7 +1,7 @@
 import Testing
 import TransferCore
 
-/// What the gateway does with a frame in a slot is what the specification says (§6.1).
+/// What the gateway does with a frame in a slot equals the table in the specification (§6.1).
 @Suite struct SlotStateTests {
     private static let heading = "### 6.1 Slots"
 
@@ -21,7 +21,7 @@ import TransferCore
         #expect(table.rows.map { $0[0] } == SlotState.Effect.allCases.map { $0.rawValue })
     }
 
-    /// The text has one state that only an agent knows: to the gateway a slot that was left is closed.
+    /// The specification has one more state, *leaving*, which only an agent knows: for the gateway that slot is closed.
     @Test func statesAreThoseOfTheSpecification() throws {
         let table = try SourceText.specificationTable(["state", "the use of the slot"], under: Self.heading)
         #expect(table.rows.map { $0[0] } == SlotState.allCases.map(\.rawValue) + ["leaving"])

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Files that change while they are read, while they are sent, and between runs.
+/// Files that change during reading, during sending, and between runs.
 @Suite struct SourceFileTests {
     private func slowPair(seed: UInt64 = 1) -> Pair {
         var options = PairOptions()
@@ -34,7 +34,7 @@ import WireProtocol
             file.rewrite(file.bytes.map { $0 ^ 1 })
             pair.run()
             if case .stored = pair.agent.outcomes[upload], size == 900 {
-                // All of it was read at once, before: that version is what arrives.
+                // The agent had read the whole file before the change, so that version is stored.
                 #expect(pair.store.object("site/file")?.bytes == file.bytes.map { $0 ^ 1 })
                 continue
             }
@@ -73,7 +73,7 @@ import WireProtocol
     }
 
     @Test func bytesThatAreNotThoseOfTheDigestAreReadAgain() {
-        // The store finds that the bytes differ from the digest, as when a file is read twice and changed in between.
+        // The store reports bytes that differ from the digest, as if the file had changed between two reads.
         let pair = Pair()
         pair.store.faults = [.storePart: [2: .fails(.digestMismatch)]]
         let upload = pair.push(bytes: 5_000)
@@ -119,8 +119,8 @@ import WireProtocol
         }
     }
 
-    /// `resume` promises the version that was begun. Before a part is stored nothing can prove that a file which was
-    /// touched is that version, whether its content is the same or not.
+    /// `resume` promises to send the version that was begun. Before a part is stored, nothing proves that a touched
+    /// file is still that version, even if its content is the same.
     @Test(arguments: [Change.changeTime, .modificationTime, .contentOfSameSize], [250, 900, 5_000])
     func whatIsResumedIsTheVersionThatWasBegun(change: Change, size: Int) {
         let pair = slowPair()
@@ -139,7 +139,7 @@ import WireProtocol
         fails(pair, upload, .wrongFile)
     }
 
-    /// The agent dies after the store has completed and before it is told; meanwhile the file changes.
+    /// The store completes, and the agent dies before it receives COMPLETED. Then the file changes.
     @Test(arguments: [250, 900, 5_000])
     func whatWasCompletedBeforeTheFileChangedIsNotTakenForTheFileAsItIsNow(size: Int) {
         let pair = Pair()
@@ -148,7 +148,7 @@ import WireProtocol
         guard let file = pair.files[upload] else { return }
         pair.restartAgent { file.rewrite(file.bytes.dropLast() + [file.bytes[size - 1] ^ 1]) }
         pair.run()
-        // The key holds other content of the same size: verify says so.
+        // The key holds other content of the same size, so `verify` fails.
         guard case .failed(let failure) = pair.agent.outcomes[upload] else {
             Issue.record("\(String(describing: pair.agent.outcomes[upload]))")
             return
@@ -167,13 +167,13 @@ import WireProtocol
         pair.expectStored(upload)
     }
 
-    /// Nothing is written to a key while an earlier version of the file may still appear there (specification §9.2).
+    /// The agent writes nothing under the key while an earlier version may still appear there (specification §9.2).
     @Test(arguments: [Change.modificationTime, .contentOfSameSize, .contentOfOtherSize])
     func anotherVersionOfAOnePartFileWaitsForThePutLimit(change: Change) {
         var options = PairOptions()
         options.gatewayLimits.putLimit = .seconds(30)
         let pair = Pair(options)
-        // The old version is on its way for long after its connection has gone.
+        // The request with the old version takes effect long after its connection is gone.
         pair.store.faults = [.storeObject: [1: .delayed(.seconds(25))]]
         let upload = pair.push(bytes: 900, policy: .replace)
         pair.run { $0.transcript.contains { $0.hasSuffix("COMPLETE") } }

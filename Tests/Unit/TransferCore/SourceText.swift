@@ -1,13 +1,13 @@
 import Foundation
 import RepositoryFiles
 
-/// The sources of this package, for tests that compare what they say with what they do.
+/// Reads the specification, for tests that compare its tables with the code.
 enum SourceText {
     /// A Markdown table of the specification: its header and its rows, cell by cell.
     ///
     /// - Parameters:
-    ///   - header: the first cells of the header, which tell the table from others.
-    ///   - heading: the heading of the section that the table stands in.
+    ///   - header: the first cells of the header, which identify the table.
+    ///   - heading: the heading of the section that contains the table.
     static func specificationTable(
         _ header: [String], under heading: String
     ) throws -> (header: [String], rows: [[String]]) {
@@ -25,7 +25,7 @@ enum SourceText {
         let heading: String
     }
 
-    /// The cells of a row; none where the line is no row of a table.
+    /// The cells of a row; empty if the line is not a table row.
     private static func cells(of line: Substring) -> [String] {
         guard line.hasPrefix("|"), line.hasSuffix("|") else { return [] }
         return line.dropFirst().dropLast().split(separator: "|", omittingEmptySubsequences: false)

@@ -4,13 +4,13 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A stop keeps at least what a crash keeps, and finishes what is nearly done (`Agent+Stopping`).
+/// A stop preserves at least what a crash preserves, and finishes what is nearly done (`Agent+Stopping`).
 @Suite struct StoppingTests {
     private func closes(_ actions: [AgentAction]) -> Bool {
         actions.contains { if case .close = $0 { true } else { false } }
     }
 
-    /// After SESSION LEAVE the gateway would drop the bytes that it holds of parts.
+    /// After SESSION LEAVE the gateway would drop the bytes that it holds of unfinished parts.
     @Test(arguments: AgentTableTests.State.allCases)
     func aStopClosesConnectionsWithoutLeavingSessions(in state: AgentTableTests.State) {
         var driver = AgentTableTests.driver(in: state)
@@ -53,7 +53,7 @@ import WireProtocol
         #expect(driver.outcomes == [.failed(UploadFailure(.stopped, "interrupted"))])
     }
 
-    /// COMPLETE is on its way: its answer is worth the wait.
+    /// COMPLETE was sent, so the agent waits for its answer.
     @Test func aCompletionThatIsUnderWayIsWaitedFor() {
         var driver = AgentTableTests.driver(in: .stoppingWhileCompleting)
         let actions = driver.frame(AgentDriver.completed())
@@ -65,7 +65,7 @@ import WireProtocol
         }
     }
 
-    /// The answer to SESSION OPEN brings the token with which the next run resumes.
+    /// The answer to SESSION OPEN carries the token that the next run needs to resume.
     @Test func theTokenOfASessionThatIsBeingOpenedIsWaitedFor() {
         var driver = AgentTableTests.driver(in: .stoppingWhileOpening)
         let actions = driver.frame(AgentDriver.opened(driver.session))
@@ -74,7 +74,7 @@ import WireProtocol
         #expect(closes(actions))
     }
 
-    /// An abort that is handed in while the agent stops is written down for the next run.
+    /// The journal saves an abort that is requested during the stop, for the next run.
     @Test func anAbortThatComesTooLateIsRemembered() {
         var driver = AgentTableTests.driver(in: .stoppingWhileSending)
         let id = UploadID(2)
@@ -99,14 +99,14 @@ import WireProtocol
 
     private func stop(_ pair: Pair, after duration: Duration) {
         let moment = pair.schedule.now + duration
-        // A step of the schedule is needed to come to the moment.
+        // The scheduled step makes the clock reach this moment.
         pair.schedule.at(moment) { pair.agent.change { $0.stop(now: pair.schedule.now) } }
         pair.run { $0.schedule.now >= moment && $0.agent.machine.isIdle }
     }
 
     private func sentBytes(_ pair: Pair) -> UInt64 { pair.chunkTimes.reduce(0) { $0 + $1.wireBytes } }
 
-    /// What `timeout 4 sluice-agent push` in a loop does: no run is long enough for the whole file. One part takes 5 s.
+    /// Models `timeout 4 sluice-agent push` in a loop: no run is long enough for the whole file. One part takes 5 s.
     @Test(arguments: [100_000, 10_000] as [UInt64])
     func boundedRunsGetAFileThrough(partBytes: UInt64) {
         let pair = slowPair()
@@ -120,11 +120,11 @@ import WireProtocol
         }
         pair.expectStored(upload)
         #expect(pair.store.partsStoredAgain == [])
-        // Headers, and a few chunks that were on their way at each stop.
+        // 10 % for headers, and a few chunks that were in flight at each stop.
         #expect(sentBytes(pair) <= 100_000 + 100_000 / 10 + 4 * 2_000, "\(sentBytes(pair))")
     }
 
-    /// 40 kB are left of one part, which the link carries within the grace.
+    /// 40 kB of one part remain, which the link carries within the grace period.
     @Test func aPartIsFinishedIfItsRestFitsIntoTheGrace() {
         let pair = slowPair()
         let upload = pair.push(bytes: 60_000, partBytes: 60_000)
@@ -133,7 +133,7 @@ import WireProtocol
         #expect(pair.schedule.now.since(Instant(nanoseconds: 0)) > .seconds(3))
     }
 
-    /// More is left than the link carries within the grace: nothing is waited for.
+    /// More remains than the link carries within the grace period, so the agent stops at once.
     @Test func aPartIsNotWaitedForIfItsRestDoesNotFitIntoTheGrace() {
         let pair = slowPair()
         let upload = pair.push(bytes: 200_000, partBytes: 200_000)
@@ -142,7 +142,7 @@ import WireProtocol
         #expect(pair.schedule.now.since(start) < .seconds(2), "the grace is not used")
         #expect(pair.expectFailed(upload)?.kind == .stopped)
         #expect(pair.transcript.contains("upload 1 ended"))
-        // What a second carries, and chunks that were on their way; the grace of three would carry more.
+        // One second of data and the chunks in flight. The grace period of three seconds would carry more.
         #expect(sentBytes(pair) < 30_000)
     }
 }

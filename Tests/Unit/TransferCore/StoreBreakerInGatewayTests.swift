@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The circuit breaker in the gateway's machine, as transcripts.
+/// Transcripts of the circuit breaker inside the gateway's machine.
 @Suite struct StoreBreakerInGatewayTests {
     private static let lost = StoreAnswer.failed(.unavailable(retryAfter: .zero))
 
@@ -30,7 +30,7 @@ import WireProtocol
         driver.frame(.partOffer(try #require(GatewayDriver.offer(number, of: 20_000))))
     }
 
-    /// A session of twenty parts, in which three have failed.
+    /// A driver with a session of twenty parts, three of which have failed.
     private func driverWithOpenBreaker(_ answer: StoreAnswer = lost) throws -> GatewayDriver {
         var driver = GatewayDriver {
             $0.breaker.spread = .zero
@@ -52,7 +52,7 @@ import WireProtocol
             decisions(try offer(4, &driver)) == [.later(code: .storeUnavailable, retryAfterMilliseconds: 1_000)])
         #expect(driver.requests.isEmpty && driver.flows.isEmpty)
         driver.tick(after: .seconds(1))
-        // One part is tried, and little of it is to be sent before the store takes it.
+        // The gateway admits one trial part, and grants it few bytes until the store takes them.
         #expect(decisions(try offer(4, &driver)) == [.send(offset: 0, limit: 100)])
         #expect(
             decisions(try offer(5, &driver)) == [.later(code: .storeUnavailable, retryAfterMilliseconds: 1_000)])
@@ -82,7 +82,7 @@ import WireProtocol
                     code: .storeUnavailable, retryAfterMilliseconds: 1_000, message: "the store is not available")
             ])
         #expect(driver.requests.isEmpty)
-        // When the wait is over, its look-up is the trial.
+        // After the wait, the look-up of the new session is the trial.
         driver.tick(after: .seconds(1))
         driver.frame(open, slot: Slot(2))
         #expect(driver.requests.map(\.request.kind) == [.lookUpObject])
@@ -94,7 +94,7 @@ import WireProtocol
             ])
     }
 
-    /// Which files need no room is told all the same.
+    /// The store is full. The gateway still opens sessions, so that a file that is already stored can be found.
     @Test func aNewSessionIsOpenedInAFullStoreAndItsPartsAreDeferred() throws {
         var driver = try driverWithOpenBreaker(.failed(.full))
         driver.frame(.sessionOpen(GatewayDriver.open(size: 900, session: SessionID(high: 5, low: 5))), slot: Slot(2))
@@ -121,7 +121,7 @@ import WireProtocol
         #expect(credit(&driver) == [500])
     }
 
-    /// Look-ups, completions and aborts pass while parts do not.
+    /// The open breaker admits look-ups, completions and aborts.
     @Test func whatCarriesNoDataPasses() throws {
         var driver = try driverWithOpenBreaker()
         driver.frame(.abort(Abort(token: GatewayDriver.token(size: 20_000))), slot: Slot(3))

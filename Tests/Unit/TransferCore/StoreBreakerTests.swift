@@ -6,7 +6,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The circuit breaker of a store: one test for each row of its transition table, and for each reason behind one.
+/// The circuit breaker of a store: a test for each row of its transition table, and for each reason behind a row.
 @Suite struct StoreBreakerTests {
     private typealias Cause = StoreBreaker.Cause
 
@@ -38,7 +38,7 @@ import WireProtocol
             var bench = BreakerBench()
             #expect(bench.admission == .admitted(isCautious: false))
             bench.part(answer)
-            // A part that begins now is sent a little of at first.
+            // The breaker is cautious: a part that begins now first gets little credit.
             #expect(bench.admission == .admitted(isCautious: true))
             bench.call(answer)
             #expect(bench.name == "closed" && bench.changes.isEmpty)
@@ -48,7 +48,7 @@ import WireProtocol
         }
     }
 
-    /// Whatever the store says in between, it is there.
+    /// Any other answer proves that the store is reachable.
     @Test func oneLostAnswerAmongOthersOpensNothing() {
         let words: [StoreAnswer] =
             [
@@ -99,8 +99,8 @@ import WireProtocol
         }
     }
 
-    /// A device that has used up a quota of its own keeps no other device out. That the store looks things up and joins
-    /// uploads says nothing of its room.
+    /// A device that has used up its own quota must not block other devices. Answers to look-ups and completions do not
+    /// prove that the store has room.
     @Test func onlyWhatIsStoredSpeaksAgainstRefusals() {
         for answer in [Self.full, Self.pause] {
             var bench = BreakerBench()
@@ -118,7 +118,7 @@ import WireProtocol
         }
     }
 
-    /// Parts that were on their way together are told the same: the store's pace deals with that.
+    /// Parts in flight together get the same answer, so the breaker counts them once; the store pace handles that case.
     @Test func aFlightOfRequestsForAPauseCountsOnce() {
         var bench = BreakerBench()
         for flight in 1...3 {
@@ -128,7 +128,7 @@ import WireProtocol
                 #expect((bench.name == "open") == (flight == 3))
             }
         }
-        // A full store means each of them.
+        // Each answer *full* counts.
         var full = BreakerBench()
         let requests = (0..<4).map { _ in full.begin() }
         for request in requests { full.answer(request, Self.full) }
@@ -167,7 +167,7 @@ import WireProtocol
             advised == [1_020, 1_040, 1_060].map { .deferred(.unavailable, retryAfter: .milliseconds($0)) })
     }
 
-    /// Asked when the wait is over, a call that fails does for a trial: no byte of a part is sent for it.
+    /// A call that begins after the wait and is lost counts as a trial, which costs no part data.
     @Test func aCallThatFailsIsATrialThatCostsNothing() {
         var bench = opened()
         bench.call(Self.lost)
@@ -188,12 +188,12 @@ import WireProtocol
         var bench = opened()
         bench.call(Self.alive)
         #expect(bench.deferral == nil && bench.name == "open")
-        // One that looks objects up and takes no parts is not tried more often for that.
+        // A store that answers look-ups but takes no parts is not tried more often.
         bench.part(Self.lost)
         #expect(bench.deferral == .seconds(2))
         for _ in 0..<5 { bench.call(Self.alive) }
         #expect(bench.deferral == .seconds(2))
-        // But one that was silent meanwhile is.
+        // A store that was silent and answers again is tried at once.
         bench.call(Self.lost)
         bench.call(Self.alive)
         #expect(bench.deferral == nil)
@@ -222,7 +222,7 @@ import WireProtocol
         #expect(bench.openingRefusal == .seconds(1))
         bench.pass(.seconds(1))
         #expect(bench.openingRefusal == nil)
-        // A full one tells which files need no room.
+        // A full store can still answer look-ups, so the gateway opens sessions.
         let full = opened(by: Self.full)
         #expect(full.openingRefusal == nil)
     }
@@ -252,7 +252,7 @@ import WireProtocol
         bench.breaker.abandoned(gone, now: bench.now)
         #expect(bench.deferral == nil)
         let next = bench.begin()
-        // The first one's end changes nothing.
+        // The end of the abandoned trial changes nothing.
         bench.answer(gone, Self.lost)
         bench.breaker.abandoned(gone, now: bench.now)
         #expect(bench.name == "trying")
@@ -331,9 +331,9 @@ import WireProtocol
         #expect(bench.deferral == nil)
     }
 
-    // MARK: All of it
+    // MARK: Random sequences
 
-    /// Whatever comes in whatever order: a part is admitted again within half a minute after everything was answered.
+    /// Random answers in random order: within half a minute after the last answer the breaker admits a part again.
     @Test func nothingKeepsItOpenForGood() {
         let answers = [
             Self.lost, Self.full, Self.pause, Self.stored, Self.alive, .failed(.cancelled), .failed(.digestMismatch),
@@ -365,7 +365,7 @@ import WireProtocol
         #expect(seen.isSuperset(of: ["closed", "open", "trying", "rising 2"]))
     }
 
-    /// The table at the top of the source names each state, and no other.
+    /// The transition table at the top of the source names every state and no other.
     @Test func theTableNamesTheStates() throws {
         let names: Set<String> = ["closed", "open", "trying", "rising"]
         let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/StoreBreaker.swift")

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Stores that fail, lag, forget, and lose answers.
+/// Stores that fail, delay, forget, or lose answers.
 @Suite struct StoreFaultTests {
     static let failures: [StoreFault] = [
         .fails(.unavailable(retryAfter: .zero)), .fails(.outcomeUnknown), .failsAfterEffect(.outcomeUnknown),
@@ -42,7 +42,7 @@ import WireProtocol
             #expect((pair.store.requestCounts[kind] ?? 0) < 60, "\(kind), \(size)")
             pair.rest()
             #expect(pair.violations == [], "\(kind), \(size)")
-            // The next run goes on with it.
+            // The next run continues the upload.
             pair.store.standingFaults = [:]
             pair.submit(upload)
             pair.run()

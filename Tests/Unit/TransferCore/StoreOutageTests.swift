@@ -4,8 +4,8 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// A store that goes away or is full for minutes in the middle of uploads: what is sent for nothing, and that
-/// everything arrives when it is back.
+/// A store is unavailable or full for minutes during uploads. The tests bound the wasted data, and check that every
+/// file arrives afterwards.
 @Suite struct StoreOutageTests {
     private static let cautiousBytes: UInt64 = 100
 
@@ -26,9 +26,9 @@ import WireProtocol
 
     private func sent(_ pair: Pair) -> UInt64 { pair.chunkTimes.reduce(0) { $0 + $1.wireBytes } }
 
-    /// The store fails from now on, for so long.
+    /// Makes the store fail for this duration.
     ///
-    /// - Returns: what the agent has sent meanwhile, and how many parts the store was asked to take.
+    /// - Returns: how many bytes the agent sent meanwhile, and how many parts the store was asked to take.
     private func fail(_ pair: Pair, _ failure: StoreFailure, for duration: Duration) -> (bytes: UInt64, parts: Int) {
         let (before, partsBefore) = (sent(pair), parts(pair))
         pair.store.chooseFault = { request in self.isRefused(request, failure) ? .fails(failure) : nil }
@@ -54,7 +54,7 @@ import WireProtocol
         let upload = pair.push(bytes: 60_000)
         pair.run { $0.store.confirmed.count >= 10 }
         let (bytes, trials) = fail(pair, failure, for: .seconds(300))
-        // What was under way, what the first failures let through, and the trials: a wait is at most half a minute.
+        // Data in flight, data admitted by the first failures, and the trials, which come at most half a minute apart.
         let underWay = UInt64(options.agentLimits.concurrency) * 700
         #expect(trials <= 30, "\(trials)")
         #expect(bytes <= 3 * underWay + UInt64(trials) * (Self.cautiousBytes + 50), "\(bytes) bytes in \(trials) parts")
@@ -73,8 +73,8 @@ import WireProtocol
             pair.push(bytes: 200, key: "file-\(number)")
         }
         let (bytes, _) = fail(pair, failure, for: .seconds(300))
-        // The initial credit of the one connection, or what was decided before the first answer of a full store; and
-        // one for each trial.
+        // The initial credit of the one connection, or the parts decided before the first *full* answer; and one part
+        // for each trial.
         #expect(bytes <= (failure == .full ? 40 * 224 : 500) + 20 * 250, "\(bytes)")
         pair.run()
         for upload in uploads { pair.checkStored(upload) }
@@ -84,7 +84,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// A new process asks anew, and sends nothing before it is asked for.
+    /// A new process knows nothing of the outage, but sends no data before the gateway asks for it.
     @Test func restartedAgentsSendNothingIntoAStoreThatIsKnownToBeAway() {
         var options = options()
         options.agentLimits.retryFor = .seconds(30)
@@ -110,7 +110,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// What the user hears of it is one line for all uploads, and the gateway logs its beginning and its end.
+    /// The user sees one line for all uploads, and the gateway logs one line at the beginning and one at the end.
     @Test func itIsToldOnce() {
         let pair = Pair(options())
         let uploads = (0..<10).map { pair.push(bytes: 5_000, key: "file-\($0)") }
@@ -126,7 +126,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    /// One request that is lost now and then holds nobody up.
+    /// Single lost requests do not open the breaker.
     @Test func aFlakyStoreIsNotHeldForDown() {
         let pair = Pair(options())
         var count = 0

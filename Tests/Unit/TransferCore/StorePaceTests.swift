@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// How many parts are on their way to the store, by what the store says.
+/// How many parts the gateway sends to the store at once, adjusted by the store's answers.
 @Suite struct StorePaceTests {
     private static let slowDown = StoreAnswer.failed(.unavailable(retryAfter: .milliseconds(100)))
     private static let stored = StoreAnswer.partStored(etag: "e")
@@ -42,7 +42,7 @@ import WireProtocol
         begin(1...16, &pace, at: start)
         let later = start + .seconds(1)
         answer(1...16, Self.slowDown, &pace, at: later)
-        // All sixteen belong to one flight.
+        // All sixteen answers belong to one flight and count once.
         #expect(pace.partsAllowed == 8)
         #expect(pace.admission(now: later) == .paused(retryAfter: .milliseconds(250)))
         #expect(pace.admission(now: later + .milliseconds(250)) == .admitted)
@@ -72,7 +72,7 @@ import WireProtocol
         }
     }
 
-    /// One more after as many as are under way: the sum over a flight.
+    /// Each stored flight raises the limit by one part.
     @Test func whatIsStoredBringsItBackSlowly() {
         var pace = pace()
         begin(1...64, &pace, at: start)
@@ -102,7 +102,7 @@ import WireProtocol
         }
     }
 
-    /// A complaint about a listing or a completion counts as one about a part does.
+    /// SlowDown for a listing or a completion counts like SlowDown for a part.
     @Test func aComplaintAboutAnyCallPauses() {
         var pace = pace()
         begin(1...10, &pace, at: start)
@@ -121,7 +121,7 @@ import WireProtocol
 
     // MARK: The slow tail
 
-    /// Parts that are answered after `time` each.
+    /// Completes these parts, each after `time`.
     private func settle(_ pace: inout StorePace, _ numbers: ClosedRange<UInt64>, time: Duration) {
         for number in numbers {
             begin(number...number, &pace, at: start)
@@ -138,7 +138,8 @@ import WireProtocol
         #expect(pace.nextDeadline == start + .seconds(5))
         #expect(pace.takeSlow(now: start + .seconds(4)) == nil)
         #expect(pace.takeSlow(now: start + .seconds(5)) == StoreRequestID(9))
-        // Once; and the one whose bytes the store has not even got is not waiting for an answer.
+        // The gateway takes a slow part once. A part that is not fully handed over does not wait for the store's
+        // answer.
         #expect(pace.takeSlow(now: start + .seconds(500)) == nil)
         #expect(pace.partsUnderWay == 2)
     }
@@ -175,7 +176,7 @@ import WireProtocol
     }
 }
 
-/// The same in the gateway's machine.
+/// The same rules inside the gateway's machine.
 @Suite struct StorePaceInGatewayTests {
     private func open(_ driver: inout GatewayDriver) {
         driver.connect()

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What an agent sends and says while the store takes nothing.
+/// What the agent sends and reports while the store accepts nothing.
 @Suite struct StoreTrustTests {
     @Test func theTableHolds() {
         var trust = StoreTrust()
@@ -38,7 +38,7 @@ import WireProtocol
         }
     }
 
-    /// A small file whose data goes before any decision.
+    /// A driver that has sent a small file's data before any decision.
     private func driverOpeningEarly() -> AgentDriver {
         var driver = AgentDriver()
         driver.submit(size: 200)
@@ -70,7 +70,7 @@ import WireProtocol
         #expect(driver.chunks.count == 1)
     }
 
-    /// The same on connections that are made later.
+    /// The agent stays cautious on later connections.
     @Test func nothingIsSentEarlyAfterAReconnect() {
         var driver = driverOpeningEarly()
         driver.chunkSent()
@@ -82,8 +82,8 @@ import WireProtocol
         #expect(driver.chunks.isEmpty)
     }
 
-    /// Other reasons to wait say nothing of the store. The refusal comes before the socket has taken anything: a part
-    /// of which it has taken bytes waits for the gateway's decision in any case.
+    /// Other codes say nothing about the store. The refusal arrives before the socket takes any data: once the socket
+    /// has taken bytes, the part waits for a decision in any case.
     @Test(arguments: [(ErrorCode.busy, true), (.storeUnavailable, false), (.storeFull, false)])
     func onlyTheStoreMakesDataWait(code: ErrorCode, goesEarly: Bool) {
         var driver = driverOpeningEarly()
@@ -93,7 +93,7 @@ import WireProtocol
         #expect(driver.chunks.count == (goesEarly ? 1 : 0))
     }
 
-    /// The gateway knows when the store is worth a try: the agent comes then, however often it has come in vain.
+    /// The gateway knows when to try the store again, so the agent follows its advice after every deferral.
     @Test func theAdviceOfTheGatewayIsFollowed() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         while !driver.chunks.isEmpty { driver.chunkSent() }

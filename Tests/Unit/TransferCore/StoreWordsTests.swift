@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What a store says that no frame can carry, or that would be taken for something else. Each was found by fuzzing.
+/// Store answers that fit in no frame or have a second meaning. Fuzzing found each of these cases.
 @Suite struct StoreWordsTests {
     private func opened(size: UInt64 = 2_500) -> GatewayDriver {
         var driver = GatewayDriver()
@@ -59,7 +59,7 @@ import WireProtocol
         #expect(sent.contains { if case .sessionRefused = $0 { true } else { false } })
     }
 
-    /// Such a part was stored as an object of its own, under the file's key.
+    /// Without this check the gateway stored the part as an object of its own, under the file's key.
     @Test func aTokenOfSeveralPartsWithoutAnUploadIsInvalid() {
         var driver = GatewayDriver()
         driver.connect()
@@ -72,7 +72,7 @@ import WireProtocol
         #expect(driver.requests.isEmpty)
     }
 
-    /// The token that it would be resumed with is refused, and the agent would be offered it again for ever.
+    /// The gateway would refuse the token of this session, and would offer the session to the agent again and again.
     @Test func aRecordWithoutAPartSizeIsNotOffered() {
         var driver = GatewayDriver()
         driver.connect()
@@ -90,7 +90,7 @@ import WireProtocol
         #expect(facts.session == GatewayDriver.session)
     }
 
-    /// A store that says "later" and means never must not keep a session for ever.
+    /// A store that always asks for a later attempt must not keep a session for ever.
     @Test func aStoreIsNotWaitedForLongerThanMinutes() {
         var driver = opened()
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// What a gateway takes of a stream is judged at the offer, and its last part once more at COMPLETE (§6.4).
+/// The gateway checks the extent of a stream at each offer, and the last part again at COMPLETE (§6.4).
 @Suite struct StreamExtentTests {
     struct Part: Sendable {
         var number: UInt32
@@ -45,13 +45,13 @@ import WireProtocol
 
     static let offers: [([Part], Verdict)] = [
         ([Part(number: 1)], .send), ([Part(number: 3)], .send),
-        // Beyond what the session can hold.
+        // The part lies beyond the session's limits.
         ([Part(number: 5)], .no), ([Part(number: .max)], .no), ([Part(number: 4)], .no),
         ([Part(number: 4, size: 501, isLast: true)], .no), ([Part(number: 4, size: 500, isLast: true)], .send),
-        // Sizes.
+        // Every part has the part size. Only the last may be smaller, and only a single part may be empty.
         ([Part(number: 1, size: 0, isLast: true)], .send), ([Part(number: 2, size: 0, isLast: true)], .wrong),
         ([Part(number: 1, size: 999)], .wrong), ([Part(number: 1, size: 1_001, isLast: true)], .wrong),
-        // The last part is one, and the highest.
+        // There is one last part, and it has the highest number.
         ([Part(number: 2, size: 10, isLast: true), Part(number: 3)], .wrong),
         ([Part(number: 2, size: 10, isLast: true), Part(number: 1, size: 10, isLast: true)], .wrong),
         ([Part(number: 2, size: 10, isLast: true), Part(number: 3, size: 10, isLast: true)], .wrong),
@@ -71,9 +71,9 @@ import WireProtocol
     static let completions: [([Part], size: UInt64, isRight: Bool)] = [
         ([Part(number: 1), Part(number: 2, size: 10, isLast: true)], 1_010, true),
         ([Part(number: 1, isLast: true)], 1_000, true),
-        // A gateway that was not offered the last part believes the list.
+        // A gateway that did not receive the offer of the last part trusts the list.
         ([], 1_010, true), ([Part(number: 1)], 1_010, true),
-        // The flag and the count disagree.
+        // The last-part flag and the part count disagree.
         ([Part(number: 1)], 1_000, false), ([Part(number: 1), Part(number: 2)], 1_000, false),
         ([Part(number: 2, size: 10, isLast: true)], 1_000, false),
         ([Part(number: 1, isLast: true)], 1_010, false),
@@ -89,7 +89,7 @@ import WireProtocol
         #expect(isRefused == !isRight, "\(parts), \(size)")
     }
 
-    /// Each offer beyond the session is decided at once, and the decision waits for SESSION OPENED: not without end.
+    /// The gateway holds decisions on impossible offers until SESSION OPENED, but only a bounded number of them.
     @Test func offersBeforeTheSessionIsOpenAreBounded() throws {
         var driver = GatewayDriver { $0.parts.partsMax = 4 }
         driver.connect()

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Uploads whose size is not known when they begin.
+/// Uploads of unknown size.
 @Suite struct StreamTests {
     private static func driver() -> AgentDriver {
         var driver = AgentDriver()
@@ -31,7 +31,7 @@ import WireProtocol
         #expect(sizes == [nil])
     }
 
-    /// However much room there is, what comes next is known only when the part before has been read.
+    /// The agent can read a part of a stream only after it has read the part before.
     @Test func readsOnePartAfterAnother() {
         var driver = Self.driver()
         #expect(driver.reads.map(\.value) == [1])
@@ -41,7 +41,7 @@ import WireProtocol
         #expect(driver.reads.isEmpty)
     }
 
-    /// The end is told with the part that turned out to be the last; then the parts make one whole file.
+    /// The offer of the last part carries the end flag; then the agent completes all parts as one file.
     @Test(arguments: [(2, 1_000), (2, 10), (1, 400), (1, 0)])
     func completesWhatItTurnedOutToBe(count: Int, lastBytes: UInt64) throws {
         var driver = Self.driver()
@@ -73,7 +73,7 @@ import WireProtocol
         #expect(receipt.size == size && receipt.root == complete.root)
     }
 
-    /// What was lost cannot be read again.
+    /// The agent cannot read a stream again.
     @Test func failsWhereTheStoreHasLostIt() {
         var driver = Self.driver()
         driver.readStream(bytes: 1_000, isLast: false)
@@ -102,8 +102,7 @@ import WireProtocol
         #expect(failure.kind == .keyTaken)
     }
 
-    /// A producer that failed gives no object, nor does a stream of which a part is wanted again, and nothing of either
-    /// is left in the store.
+    /// If the producer fails or a part is wanted again, the agent aborts the session and completes no object.
     @Test(arguments: [0, 1, 3], [UploadFailure.Kind.incomplete, .sessionLost])
     func whatIsNotWholeIsDropped(partsBefore: Int, kind: UploadFailure.Kind) throws {
         var driver = Self.driver()

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The normal course, told event by event: what comes in, and what is done about it.
+/// Uploads without faults, event by event, with the actions after each event.
 @Suite struct TranscriptTests {
     // MARK: The gateway
 
@@ -18,14 +18,15 @@ import WireProtocol
         let plan = try #require(PartPlan(fileBytes: 1_500, partBytes: 1_000))
         gateway.connect()
 
-        // SESSION OPEN: is anything under the key? Is there a session to go on with?
+        // SESSION OPEN: the gateway looks up the object, then the records of unfinished sessions.
         #expect(
             gateway.frame(.sessionOpen(GatewayDriver.open(size: 1_500))) == [
                 .store(first, .lookUpObject(key: "site/file", plan: plan))
             ])
         #expect(gateway.answer(.object(nil)) == [.store(StoreRequestID(2), .findRecords(key: "site/file"))])
 
-        // No: the session is written down, then the upload is created, then it is written down whole.
+        // There are none: the gateway writes the record, creates the upload, and writes the record with the upload's
+        // id.
         var facts = SessionRecordFacts(
             device: "device-1", session: GatewayDriver.session, terms: GatewayDriver.terms(size: 1_500), upload: nil)
         #expect(gateway.answer(.records([])) == [.store(StoreRequestID(3), .writeRecord(facts))])
@@ -44,7 +45,7 @@ import WireProtocol
                         SessionOpened(session: GatewayDriver.session, partBytes: 1_000, token: token))),
             ])
 
-        // A part is offered: it gets a window of the budget, and the store a request that its bytes will feed.
+        // PART OFFER: the gateway reserves a window and starts a store request that will take the bytes.
         let offer = try #require(GatewayDriver.offer(1, of: 1_500))
         let flow = FlowID(1)
         let bytes = PartBytes(flow: flow, size: 1_000, digest: offer.digest, md5: nil)
@@ -58,7 +59,7 @@ import WireProtocol
             ])
         #expect(gateway.data(bytes: 256) == .accept(flow, skip: 0))
 
-        // What the store's side has taken makes room for more.
+        // The limit rises by the bytes that the store request has taken.
         #expect(
             gateway.change { $0.consumed(256, flow: flow, now: $1) } == [
                 .send(id, slot, .received(Received(part: offer.part, received: 256, limit: 856)))
@@ -67,13 +68,13 @@ import WireProtocol
         gateway.change { $0.consumed(768, flow: flow, now: $1) }
         gateway.data(offset: 768, bytes: 232)
 
-        // STORED follows the store's word, and nothing else.
+        // STORED follows only the store's confirmation.
         #expect(
             gateway.answer(.partStored(etag: "etag-1")) == [
                 .dropFlow(flow), .send(id, slot, .stored(Stored(part: offer.part, etag: "etag-1"))),
             ])
 
-        // COMPLETE: the list is compared with the store's, then exactly its ETags are completed.
+        // COMPLETE: the gateway compares the list with the store's list, then completes exactly those ETags.
         let entries = GatewayDriver.entries(of: 1_500)
         #expect(gateway.frame(.partList(PartList(entries: entries, isLast: true))) == [])
         #expect(
@@ -104,7 +105,7 @@ import WireProtocol
         let slot = GatewayDriver.slot
         gateway.connect()
 
-        // SESSION OPEN, PART OFFER, PART DATA and COMPLETE arrive together, before anything is answered.
+        // SESSION OPEN, PART OFFER, PART DATA and COMPLETE arrive together, before the gateway answers.
         gateway.frame(.sessionOpen(GatewayDriver.open(size: 400)))
         let offer = try #require(GatewayDriver.offer(1, of: 400))
         let flow = FlowID(1)
@@ -114,7 +115,7 @@ import WireProtocol
         }
         #expect(gateway.frame(.complete(GatewayDriver.complete(400))) == [])
 
-        // Nothing is in the way: all is decided at once, and the last bytes may go.
+        // The key is free: the gateway decides everything at once, and releases the last bytes.
         let actions = gateway.answer(.object(nil))
         let token = try #require(gateway.tokens.last)
         let label = ObjectLabel(
@@ -148,7 +149,7 @@ import WireProtocol
         let entries = GatewayDriver.entries(of: 2_500)
         gateway.connect()
 
-        // RESUME QUERY and its list: the store is asked when the list is whole.
+        // RESUME QUERY and its list: the gateway asks the store when the list is whole.
         #expect(gateway.frame(.resumeQuery(ResumeQuery(listedParts: 2, token: GatewayDriver.token()))) == [])
         let stale = PartListEntry(part: entries[1].part, size: 1_000, digest: entries[1].digest, etag: "stale")
         #expect(
@@ -156,7 +157,7 @@ import WireProtocol
                 .store(StoreRequestID(1), .listParts(key: "site/file", upload: "upload-1"))
             ])
 
-        // What is stored in another form is wanted; what the agent did not list is a candidate.
+        // The gateway wants a part whose stored form differs; a stored part that the agent did not list is a candidate.
         let actions = gateway.answer(.parts(entries))
         let state = ResumeState(
             phase: .ongoing, partBytes: 1_000, candidateParts: 1, partials: [], wanted: [entries[1].part],
@@ -170,7 +171,7 @@ import WireProtocol
                     .partList(PartList(entries: [entries[2]], isLast: true))),
             ])
 
-        // The candidate is proven by its digest: nothing of it is sent.
+        // The digest proves the candidate, so the agent sends no data of it.
         let offer = try #require(GatewayDriver.offer(3, of: 2_500))
         #expect(
             gateway.frame(.partOffer(offer)) == [
@@ -191,7 +192,7 @@ import WireProtocol
 
         #expect(agent.submit(size: 1_500) == [.connect(id)])
 
-        // WELCOME names the part sizes: the session is written down before the gateway hears of it.
+        // WELCOME names the part sizes: the agent saves the session before it sends SESSION OPEN.
         let welcomed = agent.welcome()
         let saved = SavedSession(
             session: agent.session, token: [], partBytes: 1_000, stamp: AgentDriver.stamp(size: 1_500), parts: [],
@@ -200,7 +201,7 @@ import WireProtocol
         let open = GatewayDriver.open(size: 1_500, session: agent.session)
         #expect(agent.commit() == [.send(id, slot, .sessionOpen(open))])
 
-        // SESSION OPENED: the first part is read, offered, and sent within the initial credit.
+        // SESSION OPENED: the agent reads the first part, offers it, and sends data within the initial credit.
         #expect(
             agent.frame(AgentDriver.opened(agent.session)) == [
                 .journal(JournalSequence(2), .token(upload, [4])),
@@ -215,7 +216,7 @@ import WireProtocol
                 .sendChunk(id, slot, upload, first, offset: 256, plainBytes: 244),
             ])
 
-        // *send*: up to the limit.
+        // *send*: the agent sends up to the limit.
         #expect(
             agent.frame(.partDecision(PartDecision(part: first, decision: .send(offset: 0, limit: 600)))) == [
                 .sendChunk(id, slot, upload, first, offset: 500, plainBytes: 100)
@@ -227,7 +228,7 @@ import WireProtocol
             ])
         while !agent.chunks.isEmpty { agent.chunkSent() }
 
-        // STORED: into the journal, and on to the next part.
+        // STORED: the agent writes the part to the journal and reads the next one.
         let entries = GatewayDriver.entries(of: 1_500)
         #expect(
             agent.frame(.stored(Stored(part: first, etag: "etag-1"))) == [
@@ -240,7 +241,7 @@ import WireProtocol
         agent.frame(.partDecision(PartDecision(part: try part(2), decision: .have(etag: "etag-2"))))
         #expect(agent.commit() == [.checkFile(upload)])
 
-        // Every part is stored, and the file is the one that was begun: all of it is listed, and completed.
+        // Every part is stored and the file is unchanged: the agent sends the list and COMPLETE.
         #expect(
             agent.change { $0.fileChecked(.success(AgentDriver.stamp(size: 1_500)), of: upload, now: $1) } == [
                 .send(id, slot, .partList(PartList(entries: entries, isLast: true))),
@@ -255,7 +256,7 @@ import WireProtocol
                 .journal(JournalSequence(5), .finished(upload, .stored(receipt, wasThere: false)))
             ])
 
-        // The outcome is durable before anybody is told.
+        // The journal commits the outcome before the agent reports it.
         var figures = UploadProgress(size: 1_500, storedBytes: 1_500, bytesSent: 1_500, bytesResumed: 500)
         figures.isResumable = true
         #expect(agent.commit() == [.finish(upload, .stored(receipt, wasThere: false), figures)])
@@ -294,7 +295,7 @@ import WireProtocol
         let saved = AgentDriver.saved(stored: 2)
         agent.submit(size: 2_500, saved: saved)
         let resumed = agent.welcome()
-        // The part that is not stored is read at once: it is offered ahead of the answer.
+        // The agent reads the missing part at once and offers it before the answer arrives.
         let query = ResumeQuery(listedParts: 2, token: saved.token, asksForPartials: true)
         #expect(
             resumed.suffix(3) == [

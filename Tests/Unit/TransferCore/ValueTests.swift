@@ -62,7 +62,7 @@ import WireProtocol
     }
 }
 
-/// Which part size a file gets.
+/// Part sizes for each file size and each store.
 @Suite struct PartRuleTests {
     static let mebibyte: UInt64 = 1 << 20
     static let amazon = PartRule(
@@ -125,7 +125,7 @@ import WireProtocol
         }
     }
 
-    /// R2 takes no parts of different sizes but for the last.
+    /// R2 requires parts of equal size, except for the last one.
     @Test func partsAreEqualWhateverTheFile() throws {
         let partBytes = try Self.amazon.partBytes(fileBytes: 100 << 30, wish: nil)
         let plan = try #require(PartPlan(fileBytes: 100 << 30, partBytes: partBytes))
@@ -135,7 +135,7 @@ import WireProtocol
     }
 }
 
-/// How long to wait before another attempt.
+/// Delays before another attempt.
 @Suite struct RetryPolicyTests {
     let policy = RetryPolicy(first: .milliseconds(250), longest: .seconds(60))
 
@@ -174,7 +174,7 @@ import WireProtocol
     }
 }
 
-/// The rate that is kept.
+/// Sending at a limited rate.
 @Suite struct RateLimiterTests {
     @Test(arguments: [1, 1_000, 125_000, 10_000_000, 1_250_000_000] as [UInt64], [1, 50, 8_000, 262_144] as [UInt64])
     func theRateIsKeptOverTenSecondsWithoutBursts(rate: UInt64, chunk: UInt64) {
@@ -192,10 +192,10 @@ import WireProtocol
             sent += chunk
             sends.append((now, chunk))
         }
-        guard sends.count < 200_000 else { return }  // Too fine a grain to be worth the time.
+        guard sends.count < 200_000 else { return }  // The granularity is too fine for a test of acceptable length.
         #expect(Double(sent) <= Double(rate) * 10 * 1.05 + Double(chunk))
         #expect(Double(sent) >= Double(rate) * 10 * 0.95 - Double(chunk))
-        // No second holds more than the rate, a twentieth and a chunk.
+        // No second carries more than the rate, plus 5 %, plus two chunks.
         var first = 0
         var window: UInt64 = 0
         for last in sends.indices {
@@ -233,7 +233,7 @@ import WireProtocol
     }
 }
 
-/// The bytes of memory that parts may take.
+/// The memory budget for parts.
 @Suite struct ByteBudgetTests {
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func itNeverExceedsAndNeverUnderflows(seed: UInt64) {
@@ -278,7 +278,7 @@ import WireProtocol
     }
 }
 
-/// What tells versions of a file apart.
+/// How stamps distinguish versions of a file.
 @Suite struct FileStampTests {
     let stamp = FileStamp(
         device: 1, inode: 2, size: 3, modification: ModificationTime(seconds: 4, nanoseconds: 5),
@@ -310,7 +310,7 @@ import WireProtocol
     }
 }
 
-/// Moments.
+/// Arithmetic on instants.
 @Suite struct InstantTests {
     @Test func sumsSaturate() {
         let instant = Instant(nanoseconds: 5)

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Devices that no list names, and names whose key becomes another.
+/// Devices that no list names, and devices whose key changes.
 @Suite struct VouchedDeviceTests {
     /// The device of the driver with another key.
     private static let renewed = AuthorisedDevice(
@@ -48,7 +48,7 @@ import WireProtocol
         #expect(ended.contains(.close(id)))
     }
 
-    /// Sessions belong to a name, in memory as in their tokens.
+    /// Sessions belong to a device name, in memory and in tokens.
     @Test func aSessionGoesOnUnderItsNameAndNoOther() throws {
         var driver = GatewayDriver()
         driver.connect()

@@ -4,14 +4,15 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Receipts of uploads: asked for when the slot opens, kept with the proof, and asked for once more where none came.
+/// Receipts of uploads: the agent asks when it opens the slot, keeps the receipt with the proof, and asks once more if
+/// none came.
 @Suite struct WantedReceiptTests {
     private static let upload = AgentDriver.upload
     private static let size: UInt64 = 200
     private static let digest = ToyDigest.sha256(GatewayDriver.bytes(1, of: size))
     private static let root = ToyDigest.root([digest])
 
-    /// A one-part file whose COMPLETE was sent.
+    /// A driver that has sent COMPLETE of a one-part file.
     private static func driver(wantsReceipt: Bool = true, receiptKey: [UInt8] = AgentProofTests.siteKey) -> AgentDriver
     {
         var driver = AgentDriver()
@@ -103,7 +104,7 @@ import WireProtocol
         #expect(signed(driver) == .kept(kept))
     }
 
-    /// The file is stored all the same; asking once more may bring a receipt of what the gateway knows of it.
+    /// The file is stored in spite of the bad signature. PROVE may still bring a valid receipt.
     @Test func aSignatureThatIsNoneIsToldAndTheFileIsStored() throws {
         var driver = Self.driver()
         let (frame, _) = try Self.completed(driver.session, device: "device-2")
@@ -152,7 +153,7 @@ import WireProtocol
         #expect(signed(driver) == .missing && driver.machine.isIdle)
     }
 
-    /// The file is stored: a gateway that has no time is not waited for as long as for an upload.
+    /// The file is stored, so the agent asks a busy gateway only three times.
     @Test func aGatewayThatPutsItOffIsAskedThreeTimes() {
         var driver = Self.driver()
         driver.frame(Self.completedWithout)
@@ -180,7 +181,7 @@ import WireProtocol
         #expect(signed(driver) == .missing)
     }
 
-    /// A file that is there already is worth a receipt, too.
+    /// The agent asks for a receipt also if the object already exists.
     @Test func aFileThatWasThereGetsItsReceiptByAsking() throws {
         var driver = Self.driver()
         driver.frame(
@@ -196,7 +197,7 @@ import WireProtocol
 
     // MARK: The site
 
-    /// Where objects lie is written down when it is news, and not for each connection.
+    /// The agent saves the site when it changes, not for each connection.
     @Test func anotherSiteIsWrittenDown() {
         var driver = AgentDriver()
         driver.submit(size: 10)

@@ -4,11 +4,11 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// The request that stores a one-part file may take effect after its upload was given up. No other version of the file
-/// is written under the key before the put limit has passed (specification §9.2).
+/// The request that stores a one-part file may take effect after its upload was given up. The agent writes no other
+/// version of the file under the key before the put limit has passed (specification §9.2).
 @Suite struct WithdrawnVersionTests {
     private static let upload = AgentDriver.upload
-    /// As `AgentDriver.welcome` says it.
+    /// The put limit in `AgentDriver.welcome`.
     private static let putLimit = Duration.seconds(30)
 
     private func writes(_ actions: [AgentAction]) -> [JournalWrite] {
@@ -28,7 +28,7 @@ import WireProtocol
         #expect(dropped == [.dropping(Self.upload), .mayStillAppear(Self.upload), .finished(Self.upload, .dropped)])
     }
 
-    /// ABORTED may come from another gateway than the one that holds the request.
+    /// ABORTED may come from a gateway that does not hold the request.
     @Test func anUploadThatTheGatewayAbortedIsRememberedToo() {
         var driver = completed()
         driver.frame(AgentDriver.opened(driver.session))
@@ -40,7 +40,7 @@ import WireProtocol
             ])
     }
 
-    /// Whether the run before had sent COMPLETE is not known.
+    /// The agent does not know whether the earlier run sent COMPLETE.
     @Test func anUploadOfAnEarlierRunThatIsDroppedIsRemembered() {
         var driver = AgentDriver()
         let saved = AgentDriver.saved(size: 200, stored: 0, token: [])
@@ -77,7 +77,7 @@ import WireProtocol
         var driver = AgentDriver()
         let withdrawn = WithdrawnVersion(stamp: AgentDriver.stamp(size: 100), age: age)
         driver.submit(size: 200, withdrawn: withdrawn)
-        // The time until a gateway has told its limit counts.
+        // The wait includes the time before a gateway announced its limit.
         driver.now = driver.now + .milliseconds(500)
         let rest = Self.putLimit - age - .milliseconds(500)
         let welcomed = driver.welcome()
@@ -93,14 +93,14 @@ import WireProtocol
         #expect(begins(driver.welcome()))
     }
 
-    /// Whatever appears is what is being sent.
+    /// The earlier request stores the same version, so the agent need not wait.
     @Test func theSameVersionBeginsAtOnce() {
         var driver = AgentDriver()
         driver.submit(size: 200, withdrawn: WithdrawnVersion(stamp: AgentDriver.stamp(size: 200), age: .zero))
         #expect(begins(driver.welcome()))
     }
 
-    /// A user who drops the new version while it waits has not made the old one go away.
+    /// The user drops the new version during the wait; the old version may still appear.
     @Test func aDropDuringTheWaitForgetsNothing() {
         let pair = Pair()
         let upload = pair.push(bytes: 200)
@@ -114,7 +114,7 @@ import WireProtocol
 
     // MARK: The gateway
 
-    /// ABORTED says that nothing of the session is on its way to the store any more.
+    /// ABORTED means that no request of the session is still on its way to the store.
     @Test(arguments: [true, false])
     func theGatewayAnswersAbortWhenTheGivenUpRequestHasBeenAnswered(takesEffect: Bool) throws {
         var driver = GatewayDriver()

@@ -4,7 +4,7 @@ import TransferCore
 import TransferCoreSupport
 import WireProtocol
 
-/// Which object a session may replace, as the gateway's machine keeps it (specification §6.3).
+/// Which object a session may replace, as the gateway's machine enforces it (specification §6.3).
 @Suite struct WriteConditionTests {
     static let earlier = SessionID(high: 9, low: 9)
     static let foreign = GatewayDriver.object(size: 2_500, session: earlier)
@@ -51,7 +51,7 @@ import WireProtocol
         #expect(driver.requests.isEmpty == opening.isShown)
     }
 
-    /// An object that is no larger than the file may be the file, or its beginning: only the agent can tell.
+    /// An object that is no larger than the file may equal the file or its beginning. Only the agent can tell.
     @Test(
         arguments: [(true, 2_500, false), (true, 900, false), (true, 2_501, true), (false, 2_500, true)]
             as [(Bool, UInt64, Bool)])
@@ -94,7 +94,7 @@ import WireProtocol
 
     // MARK: Resuming
 
-    /// The token carries the condition, so that a one-part file that goes on replaces nothing either.
+    /// The token carries the condition, so a resumed one-part file also replaces no foreign object.
     @Test func aResumedFileOfOnePartMeetsAnotherWritersObject() {
         var driver = GatewayDriver()
         driver.connect()
@@ -111,7 +111,7 @@ import WireProtocol
         if condition == .absent {
             expected = .ifAbsent
         } else {
-            // Nobody has looked yet what may be replaced.
+            // The gateway has not looked yet what it may replace.
             #expect(driver.requests.first?.request.kind == .lookUpObject)
             driver.answer(.object(Self.foreign))
             expected = .ifMatch(etag: "e")
@@ -142,7 +142,7 @@ import WireProtocol
         #expect(answer.contains { if case .sessionRefused(let it) = $0 { it.code == .tokenKeyUnknown } else { false } })
     }
 
-    // MARK: What the store says to a condition
+    // MARK: Failed conditions
 
     enum There: String, CaseIterable {
         case own, another, nothing
@@ -150,7 +150,7 @@ import WireProtocol
 
     static let refusals: [StoreFailure] = [.keyTaken, .objectGone, .conflict]
 
-    /// Whatever the store says to a condition, what the key holds decides, and the upload stays until that is known.
+    /// After any failed condition the gateway looks up the key, and keeps the upload until it has the answer.
     @Test(arguments: refusals, There.allCases)
     func theKeyDecidesAfterAConditionThatDidNotHold(_ failure: StoreFailure, _ there: There) throws {
         var driver = try Self.completing(.absent)
@@ -179,7 +179,7 @@ import WireProtocol
         }
     }
 
-    /// *Any* goes on with the object that is there now.
+    /// *Any* continues with the object that the key holds now.
     @Test func anObjectThatMayBeReplacedIsNamedAnew() throws {
         var driver = try Self.completing(.any)
         driver.answer(.object(nil))
@@ -205,7 +205,7 @@ import WireProtocol
         }
     }
 
-    // MARK: Stores that check nothing
+    // MARK: Stores without conditions
 
     @Test(arguments: There.allCases)
     func theKeyIsLookedAtRightBeforeACompletion(_ there: There) throws {
@@ -246,7 +246,7 @@ import WireProtocol
         }
     }
 
-    /// A look that was asked for on a connection that is gone says nothing to the next one.
+    /// The answer to a look-up of a lost connection does not count for the next connection.
     @Test func aLookOfAConnectionThatIsGoneReleasesNothing() throws {
         var driver = GatewayDriver { $0.conditions = .none }
         driver.connect()
@@ -257,8 +257,8 @@ import WireProtocol
         #expect(!Self.releases(driver.answer(.object(nil))))
     }
 
-    /// The request named an object, which this store does not check. That the object is gone makes no other request of
-    /// it: each COMPLETE needs a look.
+    /// The request named an object, and the store does not check this condition. The object's absence does not change
+    /// that request, so each COMPLETE needs a new look-up.
     @Test func aLookIsRepeatedWhereTheRunningRequestNamedAnObject() throws {
         var driver = GatewayDriver { $0.conditions.put = .init(ifAbsent: true, ifMatch: false) }
         driver.connect()
@@ -281,7 +281,7 @@ import WireProtocol
 
     // MARK: Patience
 
-    /// Another gateway may be completing the upload that the store does not know any more.
+    /// Another gateway may be completing the upload that the store does not list any more.
     @Test func aCompletionThatTakesHalfAMinuteIsNotCalledLost() throws {
         var driver = try Self.completing(.absent) { $0.completionTimeMax = .seconds(60) }
         driver.answer(.failed(.uploadUnknown))
@@ -300,7 +300,7 @@ import WireProtocol
 
     // MARK: Helpers
 
-    /// A session of three parts that was resumed, and whose COMPLETE and part list the store's list agrees with.
+    /// A driver with a resumed session of three parts, whose COMPLETE and part list agree with the store's list.
     private static func completing(
         _ condition: WriteCondition, change: (inout GatewayLimits) -> Void = { _ in }
     ) throws -> GatewayDriver {
@@ -315,7 +315,7 @@ import WireProtocol
         return driver
     }
 
-    /// SESSION OPEN, the part with its bytes, and COMPLETE, in one flight.
+    /// Sends SESSION OPEN, the part with its bytes, and COMPLETE, without waiting for answers.
     private static func sendSmallFile(_ driver: inout GatewayDriver, _ condition: WriteCondition) throws {
         driver.frame(.sessionOpen(GatewayDriver.open(size: 400, condition: condition)))
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 400))))
