@@ -63,7 +63,7 @@ lint:
 format:
 	swift format --in-place --recursive Package.swift Sources Tests Examples
 
-check: deps lint build
+check: deps lint
 	swift test $(TEST_FLAGS) --skip "EndToEndTests|Relay|$(SLOW_TESTS)"
 
 # The tests of the programs run alone, and so do the relay's tests, which run a gateway, an agent and a store in one
@@ -76,7 +76,7 @@ test: check
 test-links: deps build
 	Tests/Tools/links "$$(swift build $(SWIFT_FLAGS) --show-bin-path)"
 
-test-long: deps build
+test-long: deps
 	SLUICE_LONG_TESTS=1 swift test $(TEST_FLAGS) --filter "LongTests|RelayFaultTests"
 
 simulate:
@@ -86,7 +86,7 @@ simulate:
 crashes:
 	swift run $(SWIFT_FLAGS) sluice-simulate --crashes
 
-hostile: deps build
+hostile: deps
 	swift test $(TEST_FLAGS) --filter HostileTests
 
 torture: deps build
