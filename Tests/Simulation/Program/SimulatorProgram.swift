@@ -1,3 +1,4 @@
+import Glibc
 import Simulator
 
 /// Runs seeds and prints the results; exits with status 1 if a seed failed.
@@ -20,19 +21,11 @@ enum SimulatorProgram {
             switch flag {
             case "--trace": traces = true
             case "--shrink": shrinks = true
-            case "--seeds", "--from", "--seed":
-                guard let number = arguments.next().flatMap(UInt64.init) else { return finish(usage, status: 64) }
-                switch flag {
-                case "--seeds": seeds = number
-                case "--from": from = number
-                default: one = number
-                }
+            case "--seeds": seeds = known(arguments.next().flatMap(UInt64.init))
+            case "--from": from = known(arguments.next().flatMap(UInt64.init))
+            case "--seed": one = known(arguments.next().flatMap(UInt64.init))
             case "--crashes": return crashEverywhere()
-            case "--canary":
-                guard let known = arguments.next().flatMap(Canary.init(rawValue:)) else {
-                    return finish(usage, status: 64)
-                }
-                canary = known
+            case "--canary": canary = known(arguments.next().flatMap(Canary.init(rawValue:)))
             default: return finish(usage, status: 64)
             }
         }
@@ -41,5 +34,14 @@ enum SimulatorProgram {
         } else {
             runMany(from: from, count: seeds, canary)
         }
+    }
+
+    /// The value of a flag. Prints the usage and ends the program if there is no such value.
+    private static func known<Value>(_ value: Value?) -> Value {
+        guard let value else {
+            print(usage)
+            exit(64)
+        }
+        return value
     }
 }

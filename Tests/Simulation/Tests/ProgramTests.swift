@@ -22,6 +22,12 @@ struct ProgramTests {
         #expect(first == "trace hash \(String(here.trace.hash, radix: 16)), \(here.steps) steps")
     }
 
+    @Test(arguments: [["--seeds", "ten"], ["--seed"], ["--canary", "nobody"], ["--sedes", "10"]])
+    func unknownValuesAndFlagsAreRefused(arguments: [String]) async throws {
+        let program = try await run(.built("sluice-simulate"), arguments)
+        #expect(program.exitStatus == .exited(64), "\(program.transcript)")
+    }
+
     @Test func aFailureIsToldWithWhatReplaysIt() async throws {
         let program = try await run(
             .built("sluice-simulate"), ["--seeds", "10", "--canary", Canary.acknowledgesEarly.rawValue])

@@ -30,6 +30,8 @@ package final class VirtualStore {
         /// Whether an abort has left a part. Faults hide no parts from the listings of such an upload; otherwise the
         /// gateway could never detect the remainder.
         var isBeingAborted = false
+
+        var recordKey: RecordKey { RecordKey(key: Array(key.utf8), session: label.session) }
     }
 
     package struct RecordKey: Hashable {
@@ -158,7 +160,7 @@ package final class VirtualStore {
 
     private func revive(_ id: String, for origin: StoreOrigin) -> Upload? {
         guard landsAfterAbort, let upload = aborted[id] else { return nil }
-        let name = RecordKey(key: Array(upload.key.utf8), session: upload.label.session)
+        let name = upload.recordKey
         guard records[name] != nil || recordRemovers[name] == origin else { return nil }
         uploads[id] = upload
         revivers[id] = origin
@@ -170,9 +172,7 @@ package final class VirtualStore {
     /// of such a part (§9.3), whether the part arrives before or after the removal of the record.
     private func forgetPartsOfOthers(than remover: StoreOrigin, _ name: RecordKey) {
         for (id, reviver) in revivers where reviver != remover {
-            guard let upload = uploads[id], upload.label.session == name.session else { continue }
-            guard Array(upload.key.utf8) == name.key else { continue }
-            uploads[id] = nil
+            if uploads[id]?.recordKey == name { uploads[id] = nil }
         }
     }
 
@@ -208,7 +208,7 @@ package final class VirtualStore {
     package var uploadsWithoutRecord: [String] {
         uploads.filter { id, upload in
             guard !upload.isHidden else { return false }
-            let record = records[RecordKey(key: Array(upload.key.utf8), session: upload.label.session)]
+            let record = records[upload.recordKey]
             return record.map { $0.upload != nil && $0.upload != id } ?? true
         }.keys.sorted()
     }

@@ -11,7 +11,7 @@ enum SourceText {
     static func specificationTable(
         _ header: [String], under heading: String
     ) throws -> (header: [String], rows: [[String]]) {
-        let lines = try text(of: "Protocol/specification.md")
+        let lines = try RepositoryFiles.text(of: "Protocol/specification.md")
             .split(separator: "\n", omittingEmptySubsequences: false)
         let section = lines.drop { $0 != heading }.dropFirst().prefix { !$0.hasPrefix("#") }
         let rows = section.map(cells).split { $0.isEmpty }.first { $0.first?.starts(with: header) == true }
@@ -30,9 +30,5 @@ enum SourceText {
         guard line.hasPrefix("|"), line.hasSuffix("|") else { return [] }
         return line.dropFirst().dropLast().split(separator: "|", omittingEmptySubsequences: false)
             .map { $0.trimmingCharacters(in: .whitespaces) }
-    }
-
-    private static func text(of path: String) throws -> String {
-        try RepositoryFiles.text(of: path)
     }
 }
