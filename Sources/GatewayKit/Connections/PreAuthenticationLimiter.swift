@@ -2,11 +2,11 @@ import Foundation
 package import NIOCore
 package import TransferCore
 
-/// Limits connections whose device has not said HELLO: anybody may make these.
+/// Limits the connections whose device has not sent HELLO yet. Any host can open such a connection.
 ///
-/// A new connection always gets in. Where there are too many, the oldest is closed: of the same address if that has too
-/// many, else of the address that has the most. Silent connections therefore keep no device out for long, and an
-/// address keeps out only itself.
+/// The limiter always admits a new connection. If there are too many, it closes the oldest one: of the same address if
+/// that address has too many, else of the address with the most. So silent connections block other devices only for a
+/// moment, and an address can block only itself.
 package struct PreAuthenticationLimiter {
     /// A connection whose device has not said HELLO.
     package struct Peer: Hashable, Sendable {

@@ -10,7 +10,7 @@ struct CredentialHTTP: Sendable {
     /// Longest answer in bytes that is read.
     static let answerBytesMax = 64 << 10
 
-    /// A status and a body.
+    /// The answer of a server that issues credentials.
     struct Answer: Sendable {
         var status: Int
         var body: [UInt8]

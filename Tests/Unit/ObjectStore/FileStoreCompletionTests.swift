@@ -130,7 +130,8 @@ import WireProtocol
         }
     }
 
-    /// A crash interrupts the undoing of an interrupted completion: the upload still exists, or the object does.
+    /// A crash also interrupts the clean-up after an interrupted completion. Afterwards either the upload or the
+    /// object exists.
     @Test func undoesAnInterruptedCompletionInAnOrderThatSurvivesACrash() async throws {
         var crashes = 0
         var isFinished = false
