@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The program that runs thousands of seeds.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ProgramTests {
     private func hash(seed: UInt64) async throws -> String {
         let program = try await run(.built("sluice-simulate"), ["--seed", "\(seed)"])

@@ -37,7 +37,7 @@ package struct S3ServerFailure: Error, CustomStringConvertible {
 
 /// Waits until a port of this machine accepts connections, by repeated attempts, because no event reports it.
 func waitUntilReachable(port: Int, program: Program) async throws {
-    try await withDeadline(.seconds(30), "port \(port) to be open", detail: { program.transcript }) {
+    try await withDeadline(.seconds(120), "port \(port) to be open", detail: { program.transcript }) {
         while true {
             guard program.exitStatus == nil else {
                 throw S3ServerFailure(description: "the server ended\n\(program.transcript)")

@@ -83,7 +83,7 @@ package final class Program: Sendable {
     /// - Throws: ``EndedEarly`` if the program exits without the line, ``DeadlineExceeded``, `CancellationError`.
     @discardableResult
     package func waitForLine(
-        after previous: Line? = nil, of output: Output? = nil, within limit: Duration = .seconds(30),
+        after previous: Line? = nil, of output: Output? = nil, within limit: Duration = .seconds(120),
         where wanted: @escaping @Sendable (String) -> Bool
     ) async throws -> Line {
         let record = child.record
@@ -116,7 +116,7 @@ package final class Program: Sendable {
 
     /// Waits until the program has exited and all its output has been read.
     @discardableResult
-    package func waitForExit(within limit: Duration = .seconds(30)) async throws -> ExitStatus {
+    package func waitForExit(within limit: Duration = .seconds(120)) async throws -> ExitStatus {
         let record = child.record
         return try await withDeadline(
             limit, "\(executable.path) to end", detail: { record.current.transcript },
@@ -171,7 +171,7 @@ package func withProgram<Success>(
 package func run(
     _ executable: Executable, _ arguments: [String] = [],
     environment: [String: String] = Program.environment(), workingDirectory: URL? = nil,
-    within limit: Duration = .seconds(30)
+    within limit: Duration = .seconds(120)
 ) async throws -> Program {
     try await withProgram(executable, arguments, environment: environment, workingDirectory: workingDirectory) {
         program in

@@ -134,7 +134,7 @@ import WireProtocol
 
     /// By default OpenSSL asks for a passphrase on the terminal and waits. A process without a terminal, in a session
     /// of its own, would print the question to standard error.
-    @Test(.timeLimit(.minutes(1))) func aKeyWithAPassphraseIsRefusedWithoutAsking() async throws {
+    @Test(.timeLimit(.minutes(5))) func aKeyWithAPassphraseIsRefusedWithoutAsking() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             try await withTemporaryDirectory("secure-channel") { directory in
                 let path = directory.file("identity.key")

@@ -34,7 +34,7 @@ struct InProcessSite {
         }
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await server.run() }
-            let number = try await withDeadline(.seconds(10), "the gateway to listen") { try await port.wait { $0 } }
+            let number = try await withDeadline(.seconds(120), "the gateway to listen") { try await port.wait { $0 } }
             let result: Result<Success, any Error>
             do {
                 result = .success(try await body(number))

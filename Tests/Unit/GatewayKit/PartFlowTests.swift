@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Tests of the flow of a part's bytes from a connection to the store.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PartFlowTests {
     private func flow(size: UInt64, holdsLast: Bool = false) -> (flow: PartFlow, consumed: Watched<[UInt64]>) {
         let consumed = Watched([UInt64]())

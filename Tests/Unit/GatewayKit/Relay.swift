@@ -151,7 +151,7 @@ struct Relay {
     /// answer.
     func expectUnfinished(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         do {
-            try await withDeadline(.seconds(10), "\(count) uploads and records") {
+            try await withDeadline(.seconds(120), "\(count) uploads and records") {
                 // The scripted store has no notification for changes, so poll.
                 while s3.uploads.count + records.count != count { try await Task.sleep(for: .milliseconds(5)) }
             }

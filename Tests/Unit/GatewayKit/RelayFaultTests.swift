@@ -12,7 +12,7 @@ import WireProtocol
 
 /// Faults of stores and of the network before them, one at a time, with a real agent and gateway. In the end the object
 /// equals the file, and no unfinished upload remains.
-@Suite(.serialized, .timeLimit(.minutes(3)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct RelayFaultTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String

@@ -12,7 +12,7 @@ import TransferCore
 import WireProtocol
 
 /// How the gateway copes with an overloaded store, a slow part and expired uploads.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct RelayPaceTests {
     /// While the store answers SlowDown, the gateway defers agents, and few parts are sent in vain.
     @Test func aStormOfSlowDownCostsFewBytes() async throws {
@@ -86,7 +86,7 @@ struct RelayPaceTests {
             // Give the gateway time to forget the session.
             try await Task.sleep(for: .milliseconds(500))
             async let summary = agent.push(file, key: Relay.key)
-            try await withDeadline(.seconds(30), "a part to be tried, and the record to be written") {
+            try await withDeadline(.seconds(120), "a part to be tried, and the record to be written") {
                 while relay.s3.count(.uploadPart) == partCount || relay.s3.count(.putObject) == writeCount {
                     // The scripted store has no notification for calls, so poll.
                     try await Task.sleep(for: .milliseconds(5))

@@ -10,7 +10,7 @@ import TransferCommon
 import TransferCore
 
 /// A store that stops reading must only exhaust credit, not memory: its uploads wait, and other uploads continue.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct StalledStoreTests {
     @Test func aStalledStoreExhaustsCreditAndNothingElse() async throws {
         try await withTemporaryDirectory { directory in
@@ -26,7 +26,7 @@ struct StalledStoreTests {
                     let slow = try site.makeAgent("slow", port: proxy.port)
                     let fast = try site.makeAgent("fast", port: port)
                     async let stalled = slow.push(large, key: "slow/large")
-                    try await withDeadline(.seconds(30), "parts to stall") {
+                    try await withDeadline(.seconds(120), "parts to stall") {
                         try await store.stalls.wait { $0 >= 4 ? () : nil }
                         try await proxy.wait(untilBytes: 4 * Int(limits.windowBytes), towards: .upstream)
                     }

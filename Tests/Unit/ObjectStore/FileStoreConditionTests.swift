@@ -14,7 +14,7 @@ import WireProtocol
 #endif
 
 /// Objects that may appear only if absent, or only in place of a certain other object.
-@Suite(.timeLimit(.minutes(1))) struct FileStoreConditionTests {
+@Suite(.timeLimit(.minutes(5))) struct FileStoreConditionTests {
     /// The two calls that publish an object.
     enum Way: CaseIterable, Sendable { case put, complete }
 

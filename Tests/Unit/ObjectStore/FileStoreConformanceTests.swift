@@ -13,7 +13,7 @@ import Testing
     /// A directory cannot hold a file and a folder of one name; FileStore keeps all other rules.
     static let deviations: Set<StoreDeviation> = [.keysCannotNest]
 
-    @Test(.timeLimit(.minutes(1)), arguments: ConformanceCheck.all)
+    @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.all)
     func doesWhatEveryStoreMust(_ check: ConformanceCheck) async throws {
         try await withTestStore { store, directory in
             try await check.run(on: StoreUnderTest(store, deviations: Self.deviations, keyPrefix: "conformance/"))
@@ -25,7 +25,7 @@ import Testing
 
     /// Runs the checks as on a kernel or in a sandbox without `openat2`, and on a file system that cannot rename
     /// without replacing.
-    @Test(.timeLimit(.minutes(1)), arguments: ConformanceCheck.all)
+    @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.all)
     func doesWhatEveryStoreMustByOlderCalls(_ check: ConformanceCheck) async throws {
         let faults = FileFaults()
         faults.set { call, _ in
@@ -43,7 +43,7 @@ import Testing
     }
 
     /// Runs the list checks with pages so short that every list has several.
-    @Test(.timeLimit(.minutes(1)), arguments: ConformanceCheck.listings + ConformanceCheck.records)
+    @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.listings + ConformanceCheck.records)
     func listsInShortPages(_ check: ConformanceCheck) async throws {
         try await withTestDirectory { directory in
             let store = try await directory.open(pageCountMax: 64)

@@ -96,7 +96,7 @@ import WireProtocol
 
     /// For every n, no change from the n-th on reaches the disk: the process has ended, and unsynced data may be lost
     /// or torn. A new process then opens the store, finds the old state or the new one, and can reach the new one.
-    @Test(.timeLimit(.minutes(1)), arguments: StoreOperation.all, PowerCut.allCases)
+    @Test(.timeLimit(.minutes(5)), arguments: StoreOperation.all, PowerCut.allCases)
     func survivesACrashAtEveryCall(_ operation: StoreOperation, _ cut: PowerCut) async throws {
         var crashes = 0
         var isFinished = false
@@ -120,7 +120,7 @@ import WireProtocol
 
     /// Each single change fails in turn: the operation reports the failure and leaves nothing behind, or has
     /// succeeded.
-    @Test(.timeLimit(.minutes(1)), arguments: StoreOperation.all)
+    @Test(.timeLimit(.minutes(5)), arguments: StoreOperation.all)
     func cleansUpAfterAFailureOfAnyCall(_ operation: StoreOperation) async throws {
         var failing = 0
         var isFinished = false

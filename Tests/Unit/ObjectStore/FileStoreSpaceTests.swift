@@ -11,7 +11,7 @@ import Testing
 #endif
 
 /// A full disk: a small file system if the tests may mount one, injected errors otherwise.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct FileStoreSpaceTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct FileStoreSpaceTests {
     /// FileStore refuses objects and parts that do not fit, keeps the existing ones, and frees the space afterwards.
     @Test func refusesWhatDoesNotFitAndGoesOn() async throws {
         try await withFullDisk { store, directory, room in

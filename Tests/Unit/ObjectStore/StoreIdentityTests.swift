@@ -126,7 +126,7 @@ import TransferCommon
     }
 
     /// The process ends at each call of the first start: the next start finds or makes an identity and keeps it.
-    @Test(.timeLimit(.minutes(1))) func survivesACrashWhileItIsMade() async throws {
+    @Test(.timeLimit(.minutes(5))) func survivesACrashWhileItIsMade() async throws {
         var crashes = 0
         var isFinished = false
         while !isFinished {

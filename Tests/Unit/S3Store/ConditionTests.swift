@@ -8,7 +8,7 @@ import TransferCommon
 import WireProtocol
 
 /// The meaning of a store's answer to a conditional request. The status decides, because stores use different codes.
-@Suite(.timeLimit(.minutes(1))) struct ConditionTests {
+@Suite(.timeLimit(.minutes(5))) struct ConditionTests {
     static let refusals: [(status: Int, code: String, ifAbsent: StoreError.Reason, ifMatch: StoreError.Reason)] = [
         (412, "PreconditionFailed", .alreadyExists, .alreadyExists),
         // Source: OpenStack Swift.

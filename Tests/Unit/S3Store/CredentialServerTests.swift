@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Tests each credential source with a server that answers like the real one.
-@Suite(.timeLimit(.minutes(1))) struct CredentialServerTests {
+@Suite(.timeLimit(.minutes(5))) struct CredentialServerTests {
     /// The credentials found with these variables and without any other settings of this machine.
     private func found(_ variables: [String: String]) async throws -> S3Credentials? {
         let alone = ["HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"]

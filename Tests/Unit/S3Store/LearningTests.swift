@@ -10,7 +10,7 @@ import TransferCommon
 import WireProtocol
 
 /// State that all requests of a store share and update: credentials, clock, region.
-@Suite(.timeLimit(.minutes(1))) struct LearningTests {
+@Suite(.timeLimit(.minutes(5))) struct LearningTests {
     private static let page = ScriptedAnswer.answer(status: 200, body: "<ListPartsResult/>")
     private static let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))
 
@@ -43,13 +43,33 @@ import WireProtocol
         }
     }
 
+    /// Holds answers back until a number of requests wait for theirs, so that all were sent before the first answer.
+    private final class Gathering: Sendable {
+        private let waiting = Mutex<[@Sendable () -> Void]>([])
+        private let count: Int
+
+        init(of count: Int) {
+            self.count = count
+        }
+
+        func answer(_ answer: ScriptedAnswer) -> ScriptedAnswer {
+            .deferred { [self] reply in
+                let complete = waiting.withLock { waiting in
+                    waiting.append { reply(answer) }
+                    return waiting.count == count ? waiting : []
+                }
+                for reply in complete { reply() }
+            }
+        }
+    }
+
     // MARK: - Credentials
 
     @Test func simultaneousRequestsRenewOnce() async throws {
         let source = NumberedCredentials()
-        // All requests are sent before the first is refused.
+        let gathering = Gathering(of: 8)
         let script: ScriptedServer.Script = { request in
-            request.headers["x-amz-security-token"] == "token1" ? .delayed(.milliseconds(100), Self.expired) : Self.page
+            request.headers["x-amz-security-token"] == "token1" ? gathering.answer(Self.expired) : Self.page
         }
         try await ScriptedServer.withServer(script) { server in
             try await withScriptedStore(server, credentials: source) { store in
@@ -191,9 +211,10 @@ import WireProtocol
     @Test func simultaneousRequestsFollowTheBucketTogether() async throws {
         let elsewhere = ScriptedAnswer.answer(
             status: 301, headers: [("x-amz-bucket-region", "eu-west-3")], body: error("PermanentRedirect"))
+        let gathering = Gathering(of: 8)
         let script: ScriptedServer.Script = { request in
             request.headers["authorization"]?.contains("/us-east-1/s3/") == true
-                ? .delayed(.milliseconds(100), elsewhere) : Self.page
+                ? gathering.answer(elsewhere) : Self.page
         }
         try await ScriptedServer.withServer(script) { server in
             try await withScriptedStore(server) { store in

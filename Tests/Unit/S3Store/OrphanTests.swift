@@ -6,7 +6,7 @@ import TransferCommon
 
 /// Uploads that a crash kept out of the records, in a store that does not name an upload's session: which of them the
 /// cleaner removes, and which it never touches.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct OrphanTests {
     private static let hour = Duration.seconds(3_600)
     private static let day = Duration.seconds(86_400)

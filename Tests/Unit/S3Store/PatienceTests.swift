@@ -10,7 +10,7 @@ import TransferCommon
 import WireProtocol
 
 /// Time limits for a store's answers, and the memory in use meanwhile.
-@Suite(.timeLimit(.minutes(1))) struct PatienceTests {
+@Suite(.timeLimit(.minutes(5))) struct PatienceTests {
     private func timeouts(_ change: (inout S3Timeouts) -> Void) -> S3Timeouts {
         var timeouts = S3Timeouts()
         change(&timeouts)

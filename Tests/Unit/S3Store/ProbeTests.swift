@@ -7,7 +7,7 @@ import TransferCommon
 import WireProtocol
 
 /// Results of the probe on real servers.
-@Suite(.timeLimit(.minutes(1))) struct ProbeTests {
+@Suite(.timeLimit(.minutes(5))) struct ProbeTests {
     @Test func findsThatMotoChecksConditionsAndNoDigest() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server) { store in

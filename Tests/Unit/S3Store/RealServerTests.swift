@@ -10,7 +10,7 @@ import TransferCommon
 import WireProtocol
 
 /// Behaviour that only real servers show: which end refuses a request, and what is left behind.
-@Suite(.timeLimit(.minutes(1))) struct RealServerTests {
+@Suite(.timeLimit(.minutes(5))) struct RealServerTests {
     /// JuiceFS checks the offered digest itself; it receives all bytes and stores nothing.
     @Test func aCheckingStoreRefusesBytesWithAnotherDigest() async throws {
         try await JuiceFSGateway.withServer(.none) { server in

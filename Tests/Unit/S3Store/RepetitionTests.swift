@@ -11,7 +11,7 @@ import TransferCommon
 import WireProtocol
 
 /// Which requests are repeated, what the client learns from refusals, and what it leaves to the caller.
-@Suite(.timeLimit(.minutes(1))) struct RepetitionTests {
+@Suite(.timeLimit(.minutes(5))) struct RepetitionTests {
     /// Answers the first requests from the list, and all further ones with success.
     private func script(_ answers: [ScriptedAnswer]) -> ScriptedServer.Script {
         let rest = Mutex(answers[...])

@@ -12,7 +12,7 @@ import WireProtocol
 
 /// The scripted store passes the conformance suite in the mode of every provider, except for that provider's known
 /// deviations. So tests of the client run against a store that keeps the rules.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct ScriptedS3Tests {
     @Test(arguments: S3Rules.all)
     func everyKindPassesWithItsDeviations(rules: S3Rules) async throws {

@@ -11,7 +11,7 @@ import TransferCommon
 import WireProtocol
 
 /// Answers that no real server gives on request, and how the client interprets them.
-@Suite(.timeLimit(.minutes(1))) struct ScriptedServerTests {
+@Suite(.timeLimit(.minutes(5))) struct ScriptedServerTests {
     private static let completed =
         "<CompleteMultipartUploadResult><ETag>&quot;e-1&quot;</ETag></CompleteMultipartUploadResult>"
 

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Secrets and tokens are sent only to the server that needs them, and shown nowhere.
-@Suite(.timeLimit(.minutes(1))) struct SecrecyTests {
+@Suite(.timeLimit(.minutes(5))) struct SecrecyTests {
     private static let secret = "hidden-7d1f"
 
     /// Variables for every credential source; all their secrets contain the same word.

@@ -125,6 +125,6 @@ func connectToLoopback(
 extension Watched<Conversation> {
     /// Waits for the end of the connection.
     func end() async throws -> Conversation {
-        try await withDeadline(.seconds(20), "the connection to end") { try await self.wait { $0.isOver ? $0 : nil } }
+        try await withDeadline(.seconds(120), "the connection to end") { try await self.wait { $0.isOver ? $0 : nil } }
     }
 }

@@ -189,7 +189,7 @@ import Testing
     // MARK: On sockets
 
     /// The `openssl` program presents the chain.
-    @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+    @Test(.timeLimit(.minutes(5)), arguments: [true, false])
     func opensslShowsAChain(isSigned: Bool) async throws {
         let (old, new) = (try Party(), try Party())
         try await withTemporaryDirectory("chain") { directory in

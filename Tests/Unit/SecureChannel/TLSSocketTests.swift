@@ -6,7 +6,7 @@ import Testing
 
 /// Both ends on real sockets, where the channel decides how much it reads and writes at once.
 @Suite struct TLSSocketTests {
-    @Test(.timeLimit(.minutes(1)), arguments: [1, 1 << 10, 1 << 20, 20 << 20])
+    @Test(.timeLimit(.minutes(5)), arguments: [1, 1 << 10, 1 << 20, 20 << 20])
     func whateverIsSaidIsEchoed(byteCount: Int) async throws {
         let (atAgent, atGateway) = (Watched(Conversation()), Watched(Conversation()))
         let bytes = seededBytes(1, count: byteCount)
@@ -22,7 +22,7 @@ import Testing
     }
 
     /// The device has already sent much data when the gateway refuses it, and still receives the alert.
-    @Test(.timeLimit(.minutes(1))) func aRefusedDeviceLearnsWhy() async throws {
+    @Test(.timeLimit(.minutes(5))) func aRefusedDeviceLearnsWhy() async throws {
         for _ in 0..<20 {
             let (atAgent, atGateway) = (Watched(Conversation()), Watched(Conversation()))
             try await withLoopbackServer(
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func manyConnectionsShareAContext() async throws {
+    @Test(.timeLimit(.minutes(5))) func manyConnectionsShareAContext() async throws {
         let context = try Site.gateway()
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             for number in 0..<20 as Range<UInt64> {

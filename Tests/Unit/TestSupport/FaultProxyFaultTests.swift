@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Tests that the proxy's faults happen on real sockets, at the requested byte and in the requested way.
-@Suite(.timeLimit(.minutes(2))) struct FaultProxyFaultTests {
+@Suite(.timeLimit(.minutes(5))) struct FaultProxyFaultTests {
     static let endsAndCuts: [(ProxyEnd, Cut, Peer.Ending)] = ProxyEnd.allCases.flatMap { end in
         [(end, Cut.close, Peer.Ending.endOfFile), (end, Cut.reset, Peer.Ending.reset)]
     }
@@ -81,7 +81,7 @@ import Testing
             for cuts in 1...3 {
                 // A cut may also happen before the client sees its connection established.
                 let client = try? await Peer.connect(toPort: proxy.port)
-                try await withDeadline(.seconds(30), "cut \(cuts)") {
+                try await withDeadline(.seconds(120), "cut \(cuts)") {
                     try await proxy.wait { $0.connectionsCut >= cuts }
                 }
                 if let client { #expect(try await client.waitForEnding() == .reset) }
@@ -199,7 +199,7 @@ import Testing
             try await withFaultProxy(upstreamPort: upstream.port) { proxy in
                 // The reset may also arrive before the client sees its connection established.
                 let client = try? await Peer.connect(toPort: proxy.port)
-                try await withDeadline(.seconds(30), "the upstream to be missed") {
+                try await withDeadline(.seconds(120), "the upstream to be missed") {
                     try await proxy.wait { $0.connectionsWithoutUpstream == 1 && $0.connectionsOpen == 0 }
                 }
                 if let client { #expect(try await client.waitForEnding() == .reset) }

@@ -43,7 +43,7 @@ final class Peer: Sendable {
     /// Sends bytes and returns when the kernel has accepted all of them.
     func send(_ bytes: [UInt8]) async throws {
         let channel = channel
-        try await withDeadline(.seconds(30), "\(bytes.count) bytes to be sent") {
+        try await withDeadline(.seconds(120), "\(bytes.count) bytes to be sent") {
             try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
         }
     }
@@ -69,14 +69,14 @@ final class Peer: Sendable {
     }
 
     func waitForBytes(_ count: Int) async throws -> [UInt8] {
-        try await withDeadline(.seconds(30), "\(count) bytes", detail: { "\(self.received.current.bytes.count) came" })
+        try await withDeadline(.seconds(120), "\(count) bytes", detail: { "\(self.received.current.bytes.count) came" })
         {
             try await self.received.wait { $0.bytes.count >= count ? $0.bytes : nil }
         }
     }
 
     func waitForEnding() async throws -> Ending {
-        try await withDeadline(.seconds(30), "the end of the connection") {
+        try await withDeadline(.seconds(120), "the end of the connection") {
             try await self.received.wait { $0.ending }
         }
     }
@@ -111,7 +111,7 @@ final class PeerListener: Sendable {
     }
 
     func peer(_ index: Int = 0) async throws -> Peer {
-        try await withDeadline(.seconds(30), "connection \(index)") {
+        try await withDeadline(.seconds(120), "connection \(index)") {
             try await self.peers.wait { index < $0.count ? $0[index] : nil }
         }
     }
@@ -166,7 +166,7 @@ struct Pair: Sendable {
 
     func wait(_ awaited: String, until wanted: @escaping @Sendable (ProxyCounts) -> Bool) async throws {
         let proxy = proxy
-        try await withDeadline(.seconds(30), awaited, detail: { "\(proxy.counts)" }) {
+        try await withDeadline(.seconds(120), awaited, detail: { "\(proxy.counts)" }) {
             try await proxy.wait(until: wanted)
         }
     }

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Tests that a wait ends at the awaited value, at its deadline or by cancellation, and for no other reason.
-@Suite(.timeLimit(.minutes(1))) struct WaitingTests {
+@Suite(.timeLimit(.minutes(5))) struct WaitingTests {
     @Test func endsAtTheValueThatIsThereAlready() async throws {
         let watched = Watched(3)
         #expect(try await watched.wait { $0 == 3 ? "three" : nil } == "three")
@@ -49,13 +49,13 @@ import Testing
         let watched = Watched(0)
         let task = Task { try await watched.wait { _ -> Int? in nil } }
         task.cancel()
-        try await withDeadline(.seconds(30), "the wait to end") {
+        try await withDeadline(.seconds(120), "the wait to end") {
             await #expect(throws: CancellationError.self) { try await task.value }
         }
     }
 
     @Test func endsAWaitThatBeginsCancelled() async throws {
-        try await withDeadline(.seconds(30), "the wait to end") {
+        try await withDeadline(.seconds(120), "the wait to end") {
             await #expect(throws: CancellationError.self) {
                 try await Task {
                     withUnsafeCurrentTask { $0?.cancel() }
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test func givesTheResultOfABodyInTime() async throws {
-        #expect(try await withDeadline(.seconds(30), "nothing") { 7 } == 7)
+        #expect(try await withDeadline(.seconds(120), "nothing") { 7 } == 7)
     }
 
     @Test func failsWithASentenceAtTheDeadline() async throws {

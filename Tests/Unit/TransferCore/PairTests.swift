@@ -42,7 +42,7 @@ import WireProtocol
         #expect(stuck.violations == ["no end after 5 steps"])
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func aFileOfTenThousandPartsIsNoHeavierThanItsBytes() {
         var options = PairOptions()
         options.gatewayLimits.budgetBytes = 64 << 20
@@ -57,7 +57,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func twoThousandSessionsAtOnceAreNoHeavierThanTheirFiles() {
         var options = PairOptions()
         options.agentLimits.sessionsMax = 4_000
