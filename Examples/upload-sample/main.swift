@@ -25,7 +25,7 @@ for await event in upload.events {
             Task { await upload.pause() }
         }
     case .paused:
-        print("paused; going on")
+        print("paused; continuing")
         upload.resume()
     case .file(let progress):
         print("\(progress.storedBytes) of \(progress.size) stored, \(progress.bytesSent) sent")

@@ -37,7 +37,7 @@ package struct ReceiptReport: Equatable, Sendable {
             self.init(unreadable: error.description)
             return
         } catch let error as ReceiptFileError {
-            self.init(unreadable: "\(path) is no file of receipts: \(error)")
+            self.init(unreadable: "\(path) is not a file of receipts: \(error)")
             return
         } catch {
             self.init(unreadable: "\(error)")

@@ -29,7 +29,7 @@ package struct Settings: Sendable {
         if let flag { return flag }
         guard let text = reader.string(forKey: ConfigKey([name])) else { return nil }
         guard let value = Value(argument: text) else {
-            throw ValidationError("The setting \(name) has a value that makes no sense: \(text)")
+            throw ValidationError("The setting \(name) has an invalid value: \(text)")
         }
         return value
     }

@@ -66,7 +66,7 @@ extension CryptographyError: CustomStringConvertible {
             case .makeTLSContext: "prepare TLS"
             case .makeTLSConnection: "prepare a TLS connection"
             case .makeRequest: "make a certificate request"
-            case .loadAuthority: "take up the authority's certificates"
+            case .loadAuthority: "load the authority's certificates"
             }
         return "The cryptographic library could not \(attempt): \(reason ?? "it gave no reason")."
     }

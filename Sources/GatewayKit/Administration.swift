@@ -23,7 +23,7 @@ package struct UploadAdministration: Sendable {
         case .missing: print("\(key): there is no such object")
         case .whole(let evidence): print("whole: its bytes give the \(evidence)")
         case .damaged(let evidence, let found): print("DAMAGED: the store has \(evidence), the bytes give \(found)")
-        case .unproven: print("unproven: the store keeps nothing to compare with; compare the SHA-256 with the file's")
+        case .unproven: print("unproven: the store keeps no evidence; compare the SHA-256 with that of the file")
         }
         switch verdict {
         case .whole: return 0
@@ -51,7 +51,7 @@ package struct UploadAdministration: Sendable {
                 print(
                     "\(upload.sessionID)  \(Self.text(age))  \(upload.partCount) parts  \(upload.storedBytes) B  "
                         + "\(upload.device)  \(upload.key)"
-                        + (upload.isUndecided ? "  (perhaps with an upload that is not Sluice's; not removed)" : ""))
+                        + (upload.isUndecided ? "  (perhaps with an upload of another program; not removed)" : ""))
             case .unreadable(let name):
                 print("the record \(name) cannot be read")
             case .failed(let record, let error):
@@ -72,7 +72,7 @@ package struct UploadAdministration: Sendable {
         for upload in report.removed { print("removed \(upload.sessionID)  \(upload.device)  \(upload.key)") }
         for failure in report.failed { print("kept \(failure.record.sessionID): \(failure.error)") }
         for name in report.unreadable { print("the record \(name) cannot be read") }
-        if report.probeCount > 0 { print("removed \(report.probeCount) remains of starts that were cut short") }
+        if report.probeCount > 0 { print("removed \(report.probeCount) leftovers of interrupted start-up tests") }
         print(
             "\(report.removed.count) removed (\(report.removedBytes) B), "
                 + "\(report.keptCount + report.failed.count) kept.")

@@ -40,7 +40,7 @@ package struct GatewayFailure: Equatable, Sendable {
     private static func listening(_ error: IOError) -> String {
         let reason = String(cString: strerror(error.errnoCode))
         return switch error.errnoCode {
-        case EADDRINUSE: "cannot listen: another process does so there; stop it, or name another port with --listen."
+        case EADDRINUSE: "cannot listen: another process uses this port; stop it, or name another port with --listen."
         default: "cannot listen: \(reason); name another address or port with --listen."
         }
     }

@@ -103,9 +103,9 @@ extension TLSError: CustomStringConvertible, CustomDebugStringConvertible {
         case .malformed: "The peer's bytes are not valid TLS."
         case .handshakeInterrupted: "The connection ended before the TLS handshake did."
         case .handshakeTimedOut: "The TLS handshake took too long."
-        case .truncated: "The connection ended without the end of the TLS stream."
-        case .tooMuchPending: "Too much was written before the end of the TLS handshake."
-        case .library: "The cryptographic library could not go on with the TLS connection."
+        case .truncated: "The connection ended before the TLS stream was closed."
+        case .tooMuchPending: "Too many bytes were written before the TLS handshake ended."
+        case .library: "The cryptographic library could not continue the TLS connection."
         }
     }
 

@@ -11,7 +11,7 @@ struct SluiceAgent: AsyncParsableCommand {
         abstract: "Sends files through a gateway into an object store.",
         discussion: """
             First time: run sluice-agent init --invite with the code that the gateway's operator gave you. Then \
-            sluice-agent push FILE; whatever interrupts it, run the same again.
+            sluice-agent push FILE; if it is interrupted, run the same again.
 
             Exit codes: 0 all stored, or proven; 1 several causes, the key holds other content, or a file is not \
             proven; 64 wrong usage; 65 a file changed or is another one, or a command failed; 66 a file is missing \
@@ -33,15 +33,14 @@ struct SluiceAgent: AsyncParsableCommand {
 
 struct Init: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Makes this device's home, and has the gateway know it.",
+        abstract: "Makes this device's home, and registers the device at the gateway.",
         discussion: "Without an invitation the last line is the fingerprint for sluice-gateway device add.")
     @Option(help: "The directory to make.") var home: String = AgentHome.usualPath
     @Option(help: "What sluice-gateway device invite printed; - to read it from standard input.") var invite: String?
     @Option(help: "Without an invitation: the gateway, for example gateway.example.org:7420.") var gateway: Endpoint?
-    @Option(help: "And its fingerprint, sha256: and 64 digits, as the last line of its init.") var pin: Fingerprint?
-    @Option(help: "Instead of --pin: know the gateway by a certificate that this authority signed, a PEM file.") var ca:
-        String?
-    @Option(help: "What the gateway's certificate is for, with --ca (default: the host of --gateway).") var gatewayName:
+    @Option(help: "With --gateway: its fingerprint, the last line of sluice-gateway init.") var pin: Fingerprint?
+    @Option(help: "Instead of --pin: a PEM file, the authority that signs the gateway's certificate.") var ca: String?
+    @Option(help: "With --ca: the name in the gateway's certificate (default: the host of --gateway).") var gatewayName:
         String?
     @Option(help: "A name for the device's certificate (default: sluice-agent); with --ca, the device's name.")
     var name: String?
@@ -51,8 +50,8 @@ struct Init: AsyncParsableCommand {
         let isByHand = gateway != nil && (pin != nil) != (ca != nil)
         guard invite == nil ? isByHand : gateway == nil && pin == nil && ca == nil else {
             throw ValidationError(
-                "Say either --invite CODE, or --gateway HOST:PORT and how it is known: by its fingerprint, --pin, or "
-                    + "by its authority, --ca.")
+                "Give either --invite CODE, or --gateway HOST:PORT with its fingerprint, --pin, or its authority, --ca."
+            )
         }
         guard ca != nil || gatewayName == nil else { throw ValidationError("--gateway-name goes with --ca.") }
         guard ca == nil || name.map(DeviceName.isUsable) == true else {
@@ -89,7 +88,7 @@ struct Init: AsyncParsableCommand {
         let text = argument == "-" ? readLine() ?? "" : argument
         guard let code = InvitationCode(text: text) else {
             throw ValidationError(
-                "The invitation is not whole: copy the line that sluice-gateway device invite printed.")
+                "The invitation is incomplete: copy the line that sluice-gateway device invite printed.")
         }
         return code
     }
@@ -104,8 +103,8 @@ struct Init: AsyncParsableCommand {
 
 struct Digest: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prints a file's digests: what receipts and stores can be compared with.",
-        discussion: "The root digest is SHA-256 over the digests of the file's parts, so it goes with a part size.")
+        abstract: "Prints a file's digests, to compare them with receipts and stores.",
+        discussion: "The root digest is SHA-256 over the digests of the file's parts, so it depends on the part size.")
     @Argument(help: "The file.") var path: String
     @Option(help: "The size of parts, for the root digest (default: 8MiB).") var partSize: ByteSize?
 
@@ -123,7 +122,7 @@ struct Doctor: AsyncParsableCommand {
     @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
     @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
 
-    @Option(help: "Network interfaces that a push would go out by, for example eth0,wwan0.")
+    @Option(help: "Network interfaces that a push would use, for example eth0,wwan0.")
     var interface: InterfaceList?
 
     func run() async throws {

@@ -7,18 +7,19 @@ import TransferCore
 
 struct Device: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Says which devices may write.", subcommands: [Invite.self, Add.self, List.self, Revoke.self])
+        abstract: "Manages the devices that may write.", subcommands: [Invite.self, Add.self, List.self, Revoke.self])
 
     struct Invite: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Prints a code, good once, with which a new device puts itself on the list.",
-            discussion: "On the device: sluice-agent init --invite CODE. The code holds a secret: hand it over as one.")
-        @Argument(help: "The name that the device is to have.") var name: String
-        @Option(help: "The keys it may write: all that begin with this, which ends in a slash.") var prefix = ""
+            abstract: "Prints a code with which one new device registers itself, once.",
+            discussion:
+                "On the device: sluice-agent init --invite CODE. The code contains a secret: keep it confidential.")
+        @Argument(help: "The name of the new device.") var name: String
+        @Option(help: "The device may write the keys that begin with this; it ends in a slash.") var prefix = ""
         @OptionGroup var limits: DeviceLimitOptions
         @Option(help: "This gateway, as the device reaches it: HOST:PORT (default: \"listen\" in gateway.json).")
         var gateway: Endpoint?
-        @Option(help: "How long the code is good, a minute to a year (default: 1h).") var validFor: TimeSpan?
+        @Option(help: "How long the code is valid, a minute to a year (default: 1h).") var validFor: TimeSpan?
         @OptionGroup var home: HomeOption
 
         func run() async throws {
@@ -29,7 +30,7 @@ struct Device: AsyncParsableCommand {
             }
             let lifetime = validFor?.duration ?? .seconds(3_600)
             guard (.seconds(60)...(.seconds(366 * 86_400))).contains(lifetime) else {
-                throw ValidationError("A code is good for a minute at least, and for a year at most: --valid-for 1h")
+                throw ValidationError("A code is valid for at least a minute and at most a year: --valid-for 1h")
             }
             if endpoint.isLoopback {
                 FileHandle.standardError.write(
@@ -45,15 +46,16 @@ struct Device: AsyncParsableCommand {
     }
 
     struct Add: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Adds a device; a running gateway takes note.")
+        static let configuration = CommandConfiguration(
+            abstract: "Adds a device; a running gateway admits it within seconds.")
         @Argument(help: "The device's name.") var name: String
         @Option(help: "What sluice-agent init printed on the device: sha256: and 64 digits.") var fingerprint:
             Fingerprint?
-        @Flag(help: "It is known by a certificate with this name (serve --ca); also lets in a revoked name again.")
+        @Flag(help: "Identify it by a certificate with this name (serve --ca); also admits a revoked name again.")
         var certificate = false
         @Option(
             help: """
-                The keys it may write: all that begin with this, which ends in a slash (default: any; with \
+                The device may write the keys that begin with this; it ends in a slash (default: any; with \
                 --certificate, the name and a slash).
                 """)
         var prefix: String?
@@ -62,7 +64,7 @@ struct Device: AsyncParsableCommand {
 
         func validate() throws {
             guard (fingerprint != nil) != certificate else {
-                throw ValidationError("Say how the device is known: by --fingerprint, or by its --certificate.")
+                throw ValidationError("Say what identifies the device: its --fingerprint, or a --certificate.")
             }
         }
 
@@ -79,7 +81,7 @@ struct Device: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Takes a device off the list; a running gateway ends its connections within seconds.")
         @Argument(help: "The device's name.") var name: String
-        @Option(help: "As for serve: then certificates with this name are refused from now on.") var ca: String?
+        @Option(help: "The authority, as for serve: certificates with this name are then refused.") var ca: String?
         @OptionGroup var home: HomeOption
 
         func run() async throws {
@@ -91,7 +93,7 @@ struct Device: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists the devices, who is invited, and what devices reported last.",
-            discussion: "A report is what a device said of itself to this gateway. Nothing in it is proved.")
+            discussion: "A report is what a device told this gateway about itself. Nothing in it is proved.")
         @OptionGroup var home: HomeOption
 
         func run() throws { print(try home.gateway.deviceLines(), terminator: "") }
@@ -116,7 +118,7 @@ struct Keys: AsyncParsableCommand {
 
     struct Rotate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Seals with the next key, and makes the one after it; running gateways take note.")
+            abstract: "Seals with the next key, and makes another; running gateways follow within seconds.")
         @OptionGroup var home: HomeOption
 
         func run() throws {

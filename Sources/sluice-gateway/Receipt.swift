@@ -4,17 +4,17 @@ import Foundation
 
 struct Receipt: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Verifies what gateways have signed.", subcommands: [Verify.self])
+        abstract: "Verifies receipts that gateways have signed.", subcommands: [Verify.self])
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Verifies the receipts in a file, and says what was stored, when, and under which key.",
             discussion: """
                 Needs neither a home nor the store. A receipt says what was stored then; it does not say that the \
-                object is there now. Exit code 0: every receipt is right; 1: one is not, or there is none; 66: the \
+                object is there now. Exit code 0: every receipt is valid; 1: one is not, or there is none; 66: the \
                 file, or that of --key or --ca, cannot be read.
                 """)
-        @Argument(help: "The file: what sluice-agent receipts export wrote.") var file: String
+        @Argument(help: "The file, written by sluice-agent receipts export.") var file: String
         @Option(
             help: """
                 The key that must have signed: its fingerprint, sha256: and 64 digits, or a file with its public key \

@@ -9,17 +9,17 @@ struct SiteIdentity: AsyncParsableCommand {
         abstract: "Shows and changes the key that the gateways of the site prove to agents.",
         discussion: """
             In this order, and each step in the home of every gateway of the site: announce; wait until list says that \
-            the devices know the announced key; switch; wait again; retire. A running gateway takes note within \
-            seconds. Agents that know the gateway by an authority need none of this.
+            the devices know the announced key; switch; wait again; retire. A running gateway follows within \
+            seconds. Agents that trust an authority need none of this.
             """,
         subcommands: [List.self, Announce.self, Switch.self, Retire.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists the keys, and which devices know the one that matters.",
+            abstract: "Lists the keys, and which devices know the announced or present one.",
             discussion: """
-                A device learns of an announced key when it connects, and tells that it knows it when it connects the \
-                next time. Each gateway tells what it has heard itself.
+                A device learns an announced key when it connects, and confirms it when it connects the next time. \
+                Each gateway lists the devices that have connected to it.
                 """)
         @OptionGroup var home: HomeOption
 
@@ -30,7 +30,7 @@ struct SiteIdentity: AsyncParsableCommand {
 
     struct Announce: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Makes the site's next key and tells devices of it; its last line is the fingerprint.",
+            abstract: "Makes the site's next key and announces it to devices; its last line is the fingerprint.",
             discussion: """
                 Where another gateway of the site has announced one, bring its files next.key and next.crt into this \
                 home instead. To take an announcement back, remove both files.
@@ -51,10 +51,10 @@ struct SiteIdentity: AsyncParsableCommand {
             abstract: "Makes the announced key the present one; its last line is the fingerprint.",
             discussion: """
                 The old key's certificate is shown behind the new one until retire, so that devices that only know the \
-                old key find the gateway, too. A running gateway ends its connections; agents go on at once. Exit code \
-                75: a known device does not know the announced key, and --force was not given.
+                old key find the gateway, too. A running gateway ends its connections; agents reconnect at once. Exit \
+                code 75: a known device does not know the announced key, and --force was not given.
                 """)
-        @Flag(help: "Also where a known device does not know the announced key.") var force = false
+        @Flag(help: "Switch even if a known device does not know the announced key.") var force = false
         @OptionGroup var home: HomeOption
 
         func run() throws {
@@ -70,7 +70,7 @@ struct SiteIdentity: AsyncParsableCommand {
                 Devices that only know an old key are locked out from then on. Exit code 75: a known device does not \
                 know the present key, and --force was not given.
                 """)
-        @Flag(help: "Also where a known device does not know the present key.") var force = false
+        @Flag(help: "Retire even if a known device does not know the present key.") var force = false
         @OptionGroup var home: HomeOption
 
         func run() throws {

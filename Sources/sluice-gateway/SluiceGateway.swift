@@ -54,13 +54,13 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "How long agents may finish after SIGTERM (default: 25s).") var drainLimit: TimeSpan?
     @Option(
         help: """
-            Know devices by the names in certificates that this authority signed, a PEM file; those on the list with \
-            a fingerprint stay known by their keys.
+            A PEM file, the authority whose certificates name the devices. Devices on the list with a fingerprint \
+            are still identified by their keys.
             """)
     var ca: String?
     @Option(help: "Remove unfinished uploads that got no part for this long (default: 7d).") var unfinishedExpiry:
         TimeSpan?
-    @Flag(help: "Without TLS, for agents on this machine that say the same.") var plaintext = false
+    @Flag(help: "Without TLS, for agents on this machine with the same flag.") var plaintext = false
     @Flag(help: "Log more.") var verbose = false
 
     func run() async throws {
@@ -73,7 +73,7 @@ struct Serve: AsyncParsableCommand {
         }
         let authorityPath = try settings.value(ca, "ca")
         guard !plaintext || authorityPath == nil else {
-            throw ValidationError("--ca is of no use without TLS: leave out one of --ca and --plaintext.")
+            throw ValidationError("--ca has no effect without TLS: leave out either --ca or --plaintext.")
         }
         var program = GatewayProgram(
             home: home.gateway, site: site, host: endpoint.host, port: endpoint.port,
@@ -93,7 +93,7 @@ struct Serve: AsyncParsableCommand {
 
 struct Uploads: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows and clears away unfinished uploads.", subcommands: [List.self, Clean.self])
+        abstract: "Lists and removes unfinished uploads.", subcommands: [List.self, Clean.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists unfinished uploads: age, bytes, device, key.")
@@ -108,7 +108,7 @@ struct Uploads: AsyncParsableCommand {
 
     struct Clean: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Removes unfinished uploads that nobody goes on with.")
+            abstract: "Removes abandoned uploads.")
         @Option(help: "Only those without a new part for this long (default: 7d).") var olderThan: TimeSpan?
         @OptionGroup var home: HomeOption
         @OptionGroup var store: StoreOptions

@@ -19,11 +19,13 @@ struct StoreOptions: ParsableArguments {
         S3Addressing?
     @Option(
         name: .customLong("s3-provider"),
-        help: "What kind of store it is, if its address does not tell: \(S3Provider.names).")
+        help: "The kind of store, if its address does not reveal it: \(S3Provider.names).")
     var provider: S3Provider?
-    @Option(name: .customLong("s3-ca"), help: "A PEM file: who signs the store's certificate, instead of the system's.")
+    @Option(
+        name: .customLong("s3-ca"),
+        help: "A PEM file: the authority of the store's certificate, instead of the system's.")
     var authorities: String?
-    @Option(help: "Who checks that parts have their digests: the gateway (always), the store, or whoever can (auto).")
+    @Option(help: "What checks the digests of parts: always the gateway, only the store, or auto: the store if it can.")
     var verify: PartVerification?
 
     func site(_ settings: Settings) throws -> SiteStore {

@@ -42,7 +42,7 @@ package struct NetworkInterfaces {
         guard missing.isEmpty || missing.count < names.count else {
             throw UploadFailure(
                 .unreachable,
-                "this machine has no network interface \(names.joined(separator: ", ")); ip link lists what it has")
+                "this machine has no network interface \(names.joined(separator: ", ")); ip link lists its interfaces")
         }
         return missing
     }
@@ -60,7 +60,8 @@ package struct NetworkInterfaces {
     static func bind(_ channel: any Channel, to name: String?) -> EventLoopFuture<Void> {
         guard let name else { return channel.eventLoop.makeSucceededVoidFuture() }
         guard let options = channel as? any SocketOptionProvider, isName(name) else {
-            return channel.eventLoop.makeFailedFuture(InterfaceUnusable(name: name, reason: "no socket"))
+            return channel.eventLoop.makeFailedFuture(
+                InterfaceUnusable(name: name, reason: "it is no socket or no interface name"))
         }
         var value: (UInt64, UInt64) = (0, 0)
         withUnsafeMutableBytes(of: &value) { $0.copyBytes(from: name.utf8) }
@@ -71,7 +72,7 @@ package struct NetworkInterfaces {
             throw InterfaceUnusable(
                 name: name,
                 reason: number == EPERM
-                    ? "before Linux 5.7 that takes CAP_NET_RAW" : number.map(systemMessage) ?? "\(error)")
+                    ? "before Linux 5.7 this needs CAP_NET_RAW" : number.map(systemMessage) ?? "\(error)")
         }
     }
 }
@@ -81,5 +82,5 @@ struct InterfaceUnusable: Error, CustomStringConvertible {
     let name: String
     let reason: String
 
-    var description: String { "connections cannot go out by the interface \(name): \(reason)" }
+    var description: String { "connections cannot use the interface \(name): \(reason)" }
 }

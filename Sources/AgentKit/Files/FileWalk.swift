@@ -276,7 +276,7 @@ extension UploadFailure {
     fileprivate static func listingFailed(_ number: Int32) -> UploadFailure {
         UploadFailure(
             .unreadable,
-            "it could not be listed to its end (\(systemMessage(number))), so files of it may be missing; mend that, "
-                + "then push it again")
+            "it could not be listed completely (\(systemMessage(number))), so some of its files may be missing; fix "
+                + "that, then push it again")
     }
 }

@@ -98,7 +98,7 @@ extension UploadFailure {
     fileprivate static func sizeUntrusted(of stamp: FileStamp) -> UploadFailure {
         UploadFailure(
             .unreadable,
-            "its size cannot be trusted (the system says \(stamp.size) bytes, and the content ends elsewhere); "
+            "its size cannot be trusted (the system reports \(stamp.size) bytes, and the content has another length); "
                 + "pipe it in with push - --key KEY")
     }
 }

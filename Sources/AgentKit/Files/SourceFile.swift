@@ -134,9 +134,9 @@ extension UploadFailure {
         case EACCES, EPERM:
             self.init(
                 .unreadable,
-                "\(systemMessage(number)): let the user that sluice-agent runs as read it, or run it as another one")
+                "\(systemMessage(number)): give the user of sluice-agent read access, or run it as another user")
         default:
-            self.init(.unreadable, "it cannot be read (\(systemMessage(number))); mend that, then push it again")
+            self.init(.unreadable, "it cannot be read (\(systemMessage(number))); fix that, then push it again")
         }
     }
 
@@ -145,7 +145,7 @@ extension UploadFailure {
         .unreadable, "a symbolic link has taken its place, and links below a directory are not followed")
 
     /// A pipe, a socket, a device, or a directory in the place of a file.
-    static let noRegularFile = UploadFailure(.unreadable, "it is no regular file; only those can be sent")
+    static let noRegularFile = UploadFailure(.unreadable, "it is not a regular file; only regular files can be sent")
 }
 
 /// The system's message for an error number.

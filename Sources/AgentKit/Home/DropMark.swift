@@ -43,9 +43,9 @@ struct DropMark {
         }
         if control.isStopped {
             return .failed(
-                UploadFailure(.stopped, "interrupted; marked: the sluice-agent at work here drops it all the same"))
+                UploadFailure(.stopped, "interrupted; the sluice-agent at work in this home still drops it"))
         }
         return .failed(
-            UploadFailure(.busy, "marked; the sluice-agent at work here drops it when it reaches the gateway"))
+            UploadFailure(.busy, "the sluice-agent at work in this home drops it when it reaches the gateway"))
     }
 }

@@ -89,14 +89,16 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
         case .gatewayUntrusted:
             self.init(
                 failure.kind,
-                "what answers there is not the gateway that the code is from; ask its operator for a new one, "
-                    + "made with sluice-gateway device invite")
+                "the server at that address is not the gateway that made the code; ask the gateway's operator for a "
+                    + "new code, made with sluice-gateway device invite")
         case .versionUnsupported:
             self.init(failure.kind, failure.sentence)
         case .protocolViolation:
-            self.init(failure.kind, "what answers there is no sluice-gateway; ask its operator which address is right")
+            self.init(
+                failure.kind,
+                "the server at that address is not a sluice-gateway; ask the gateway's operator for the right address")
         default:
-            self.init(failure.kind, "\(failure.cause); run the same again with the same code")
+            self.init(failure.kind, "\(failure.cause); run the same command again with the same code")
         }
     }
 
@@ -106,7 +108,7 @@ package struct EnrolmentFailure: Error, Equatable, Sendable {
         case .invitationInvalid, .notAuthorised: self = .refused
         case .tooManyConnections, .draining: self.init(UploadFailure(.busy, report.code.words))
         case .idle: self.init(UploadFailure(.unreachable, "the gateway took too long"))
-        case .internal: self.init(UploadFailure(.busy, "the gateway has trouble of its own, which its log tells"))
+        case .internal: self.init(UploadFailure(.busy, "the gateway had an internal error, which is in its log"))
         case .unexpectedFrame, .unknownType: self.init(UploadFailure(.versionUnsupported))
         default: self.init(UploadFailure(.protocolViolation))
         }

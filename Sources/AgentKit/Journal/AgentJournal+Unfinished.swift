@@ -14,7 +14,7 @@ extension AgentJournal.Unfinished {
 
     private var waitsFor: String {
         if isDropping { return "to be dropped as soon as the gateway can be reached" }
-        if path == SourceStream.path { return "a stream cannot be gone on with: drop it" }
+        if path == SourceStream.path { return "a stream cannot be resumed: drop it" }
         return trouble.isEmpty ? "waits for push or resume" : "stopped: \(trouble)"
     }
 }

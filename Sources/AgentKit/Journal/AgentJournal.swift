@@ -74,7 +74,7 @@ package enum AgentJournal {
                 try FileManager.default.moveItem(atPath: home.journalPath + suffix, toPath: aside + suffix)
             }
             logger.warning(
-                "The journal is damaged and was set aside; push again what was unfinished, and it goes on",
+                "The journal is damaged and was set aside; push unfinished files again, and their uploads continue",
                 metadata: ["journal.aside": "\(aside)"])
             return try Journal.open(home.journalPath)
         }
@@ -90,8 +90,8 @@ extension AgentHomeError {
         } else {
             self.init(
                 .unusable,
-                "cannot open \(journal) (\(error.message ?? "SQLite says no more")); see that it is this user's and "
-                    + "that its disk is well")
+                "cannot open \(journal) (\(error.message ?? "SQLite gives no reason")); check that this user owns it "
+                    + "and that its disk works")
         }
     }
 }

@@ -15,9 +15,9 @@ extension UploadFailure.Kind {
     fileprivate var cause: String {
         switch self {
         case .changed: "the file changed while it was being sent"
-        case .wrongFile: "the file is not the one this upload was begun with"
+        case .wrongFile: "the file is not the one that this upload started with"
         case .stillWritten: "it is still being written"
-        case .incomplete: "not everything came that belongs to it"
+        case .incomplete: "the content did not arrive completely"
         case .missing: "there is no such file"
         case .unreadable: "the file cannot be read"
         case .keyInvalid: "the gateway does not take this key"
@@ -33,16 +33,16 @@ extension UploadFailure.Kind {
         case .storeUnavailable: "the store is not available"
         case .storeFull: "the store is full"
         case .busy: "the gateway has no room for it now"
-        case .gatewayFailed: "the gateway has trouble of its own, which its log tells"
+        case .gatewayFailed: "the gateway had an internal error, which is in its log"
         case .fenced: "another agent with this device's identity has taken over"
         case .stopped: "interrupted"
         case .journalFull: "this machine's disk is full"
-        case .sessionLost: "what was sent can no longer be used"
+        case .sessionLost: "the parts that were sent can no longer be used"
         case .outcomeUnknown: "it is not known whether the store has finished the object"
         case .superseded: "a newer upload of this file has taken its place"
         case .versionUnsupported: "the gateway speaks no version of the protocol that this agent speaks"
         case .notAuthorised: "the gateway does not know this device"
-        case .gatewayUntrusted: "the gateway could not prove who it is"
+        case .gatewayUntrusted: "the gateway could not prove its identity"
         case .protocolViolation: "the gateway broke the protocol"
         }
     }
@@ -54,7 +54,7 @@ extension UploadFailure.Kind {
         case .changed: "push it again when nothing writes to it any more"
         case .stillWritten: "push it again when its writer is done"
         case .incomplete: "nothing is stored; push it again when its producer has succeeded"
-        case .wrongFile: "name the right one with resume ID --file PATH, or push this one anew"
+        case .wrongFile: "name the right one with resume ID --file PATH, or push this one as a new upload"
         case .keyInvalid, .keyUnsupported: "choose another with --key or --prefix"
         case .keyTaken: "choose another key, or write over it with --if-exists replace"
         case .partSizeUnsupported: "choose another --part-size"
@@ -70,7 +70,7 @@ extension UploadFailure.Kind {
         case .versionUnsupported: "update the older of the two programs"
         case .gatewayUntrusted:
             "if its operator has replaced its key, authority or name, make a new home with that --pin, --ca or "
-                + "--gateway-name; else somebody is in between"
+                + "--gateway-name; otherwise another server may pose as the gateway"
         case .notAuthorised:
             "ask the gateway's operator to invite it, to add it with sluice-gateway device add, or to have its "
                 + "identity.csr signed"

@@ -29,7 +29,7 @@ extension UploadFailure {
         case .malformed:
             self.init(
                 .protocolViolation,
-                "what answers at the gateway's address does not speak TLS (with --plaintext there, say the same here)"
+                "the server at the gateway's address does not speak TLS (if the gateway has --plaintext, use it here)"
             )
         case .unknownDevice, .handshakeInterrupted, .handshakeTimedOut, .truncated, .tooMuchPending, .library:
             return nil

@@ -146,7 +146,7 @@ package struct UploadFeeder {
 
     private func reopen(_ path: String) async throws(UploadFailure) -> OpenFile {
         guard path != SourceStream.path else {
-            let message = "what was read of a stream is gone with its run: drop it, and push the stream again"
+            let message = "a stream cannot be read again after its run has ended: drop it, and push the stream again"
             throw UploadFailure(.unreadable, message)
         }
         do {

@@ -165,7 +165,7 @@ package struct Uploader: Sendable {
         guard !configuration.isPlaintext else { return [] }
         let pins = try home.pins()
         if let problem = pins.problem {
-            logger.warning("The gateway is known by the configured pin alone", metadata: ["problem": "\(problem)"])
+            logger.warning("Only the configured pin identifies the gateway", metadata: ["problem": "\(problem)"])
         }
         return pins.keys
     }
@@ -174,7 +174,7 @@ package struct Uploader: Sendable {
         let missing = try NetworkInterfaces.missing(of: configuration.interfaces)
         guard !missing.isEmpty else { return }
         logger.warning(
-            "A network interface is not there now; it is used as soon as it is",
+            "A network interface is missing; it is used as soon as it appears",
             metadata: ["interface": "\(missing.joined(separator: ", "))"])
     }
 
@@ -226,7 +226,7 @@ package struct Uploader: Sendable {
         guard configuration.isPlaintext, case .failed(let failure) = outcome, failure.kind == .unreachable else {
             return outcome
         }
-        return .failed(UploadFailure(.unreachable, "\(failure.cause), or it wants TLS (then leave out --plaintext)"))
+        return .failed(UploadFailure(.unreachable, "\(failure.cause), or it requires TLS (then leave out --plaintext)"))
     }
 
     /// Forwards events to the observer and computes the summary, until every upload has ended.
@@ -335,14 +335,14 @@ extension AgentReport {
             events.append(.part(key: key, number: number, sent: sent, size: size, isStored: isStored))
         case .opened(_, let resumedBytes):
             if resumedBytes > 0 {
-                events.append(.note(key: key, "goes on; \(ReadableQuantity.size(resumedBytes)) are stored already"))
+                events.append(.note(key: key, "continues; \(ReadableQuantity.size(resumedBytes)) are stored already"))
             }
         case .comparing:
             events.append(.note(key: key, "the key holds an object already: comparing"))
         case .adopted:
-            events.append(.note(key: key, "goes on with an unfinished upload that the gateway knows of"))
+            events.append(.note(key: key, "continues an unfinished upload that the gateway has found"))
         case .lost:
-            events.append(.note(key: key, "what was sent can no longer be used: beginning again"))
+            events.append(.note(key: key, "the parts that were sent can no longer be used: starting again"))
         case .waitingForEarlierVersion(let rest):
             let text =
                 "waiting \(ReadableQuantity.time(rest.inSeconds)): an earlier version may still appear in the store"

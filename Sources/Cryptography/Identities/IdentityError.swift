@@ -34,7 +34,7 @@ extension IdentityError: CustomStringConvertible, CustomDebugStringConvertible {
         case .privateKey(.unreadable):
             "\(Identity.keyFileName) is not a private key in PEM; Ed25519 and P-256 keys are possible."
         case .privateKey(.encrypted):
-            "\(Identity.keyFileName) is encrypted, and nobody is there to ask for its passphrase: "
+            "\(Identity.keyFileName) is encrypted, and the program cannot ask for a passphrase: "
                 + "decrypt it (openssl pkey -in … -out …) and let only its owner read it."
         case .privateKey(.unsupported(let kind)):
             "\(Identity.keyFileName) is a key of the kind \(kind); only Ed25519 and P-256 (prime256v1) are possible."

@@ -206,7 +206,7 @@ package struct GatewayServer: Service {
         do {
             try await NIOThreadPool.singleton.runIfActive { [home] in try home.write(reports) }
         } catch {
-            logger.info("Could not keep the reports of devices", metadata: ["error": "\(error)"])
+            logger.info("Could not write the reports of devices", metadata: ["error": "\(error)"])
         }
     }
 
@@ -223,7 +223,9 @@ package struct GatewayServer: Service {
                 let signer = try SiteCryptography.Signer(newest.identity)
                 await shell.show(try makeShown(newest.identity), in: shown) { cryptography.replaceSigner(by: signer) }
             } catch {
-                logger.error("The gateway goes on with the key of before", metadata: ["error": "\(error)"])
+                logger.error(
+                    "The new key or certificate cannot be used; the gateway keeps the present one",
+                    metadata: ["error": "\(error)"])
             }
         }
     }

@@ -33,7 +33,7 @@ extension GatewayShell {
         shown.replace(by: newest)
         replaceSigner()
         guard isOtherKey else { return }
-        logger.notice("The gateway proves another key from now on", metadata: ["key": "\(newest.fingerprint)"])
+        logger.notice("The gateway now proves another key", metadata: ["key": "\(newest.fingerprint)"])
         machine.siteKeyChanged(now: now)
         perform()
     }

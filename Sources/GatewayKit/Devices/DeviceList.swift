@@ -68,7 +68,7 @@ package struct DeviceList: Equatable, Sendable {
     package mutating func add(_ device: AuthorisedDevice) throws(DeviceListError) {
         try check(name: device.name, device.options)
         guard fingerprints.insert(device.fingerprint).inserted else {
-            throw DeviceListError("a device with this fingerprint is there already")
+            throw DeviceListError("a device with this fingerprint is on the list already")
         }
         names.insert(device.name)
         devices.append(device)
@@ -82,7 +82,7 @@ package struct DeviceList: Equatable, Sendable {
     }
 
     private func check(name: String, _ options: DeviceOptions?) throws(DeviceListError) {
-        guard DeviceName.isUsable(name) else { throw DeviceListError("a name has \(DeviceName.rule)") }
+        guard DeviceName.isUsable(name) else { throw DeviceListError("a name must have \(DeviceName.rule)") }
         try options?.check()
         guard !has(name) else {
             throw DeviceListError("the name \(name) is taken; sluice-gateway device list shows the devices")

@@ -40,7 +40,7 @@ package struct DeviceOptions: Equatable, Sendable {
 
     private static func count(_ value: String, _ field: String) throws(DeviceListError) -> Int {
         guard let count = number(value), count >= 1, let count = Int(exactly: count) else {
-            throw DeviceListError("\(field) is no count from 1 on, as in sessions=100")
+            throw DeviceListError("\(field) must be a positive integer, as in sessions=100")
         }
         return count
     }
@@ -48,7 +48,7 @@ package struct DeviceOptions: Equatable, Sendable {
     private static func bytes(_ value: String, _ field: String) throws(DeviceListError) -> UInt64 {
         let unit = "MiB"
         guard value.hasSuffix(unit), let count = number(String(value.dropLast(unit.count))) else {
-            throw DeviceListError("\(field) is no whole number of MiB, as in budget=16MiB")
+            throw DeviceListError("\(field) must be a whole number of MiB, as in budget=16MiB")
         }
         let (bytes, isTooMuch) = count.multipliedReportingOverflow(by: mebibyte)
         return isTooMuch ? .max / mebibyte * mebibyte : bytes
@@ -66,13 +66,14 @@ package struct DeviceOptions: Equatable, Sendable {
         }
         let bytes = limits.budgetBytes ?? DeviceLimits.budgetBytesMin
         guard bytes >= DeviceLimits.budgetBytesMin, bytes.isMultiple(of: Self.mebibyte) else {
-            throw DeviceListError("a device's budget is a whole number of MiB, at least 8MiB, as in --budget 16MiB")
+            throw DeviceListError(
+                "a device's budget must be a whole number of MiB, at least 8MiB, as in --budget 16MiB")
         }
         guard KeyRule.isPrefix(prefix) else {
-            throw DeviceListError("a prefix is empty, or a clean key that ends in a slash, as in --prefix cam3/")
+            throw DeviceListError("a prefix must be empty, or a valid key that ends in a slash, as in --prefix cam3/")
         }
         guard !prefix.unicodeScalars.contains(where: { $0.properties.isWhitespace || $0 == "#" }) else {
-            throw DeviceListError("a prefix has no spaces and no number signs")
+            throw DeviceListError("a prefix must not contain spaces or number signs")
         }
     }
 

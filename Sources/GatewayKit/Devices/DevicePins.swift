@@ -51,7 +51,9 @@ package final class DevicePins: Sendable {
             let devices = try home.devicePins()
             state.withLock { $0.devices = devices }
         } catch {
-            logger.warning("What devices have pinned is asked anew", metadata: ["error": "\(error)"])
+            logger.warning(
+                "Cannot read the pins of devices; devices name them again when they connect",
+                metadata: ["error": "\(error)"])
         }
     }
 
@@ -99,7 +101,7 @@ package final class DevicePins: Sendable {
                 try AtomicFile.write(try Self.encoded(devices), to: path, mode: .ownerOnly)
             }
         } catch {
-            logger.warning("Could not write what devices have pinned", metadata: ["error": "\(error)"])
+            logger.warning("Could not write the pins of devices", metadata: ["error": "\(error)"])
         }
     }
 

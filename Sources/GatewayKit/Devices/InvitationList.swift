@@ -89,6 +89,6 @@ package struct InvitationListError: Error, Equatable, Sendable, CustomStringConv
 
     package var description: String {
         let place = line.map { "line \($0)" } ?? "it"
-        return "\(place) of the file invitations is no invitation; remove it, and invite the device again"
+        return "\(place) of the file invitations is not an invitation; remove it, and invite the device again"
     }
 }

@@ -87,13 +87,13 @@ extension GatewayHome {
             guard !identity.isVouchedFor else {
                 throw SiteKeyError(
                     .pointless,
-                    "an authority has signed the gateway's certificate, and agents go by that: for a new key have the "
-                        + "authority sign another certificate; nothing is to be announced")
+                    "an authority has signed the gateway's certificate, and agents trust the authority: for a new key "
+                        + "have the authority sign another certificate; no announcement is needed")
             }
             guard try identity.chain().count < PinnedChain.certificatesMax else {
                 throw SiteKeyError(
                     .pointless,
-                    "more old keys than agents look at would be shown; run sluice-gateway identity retire first")
+                    "agents do not look at so many old keys; run sluice-gateway identity retire first")
             }
             if !AtomicFile.exists(nextKeyPath) {
                 let made = try PrivateKey.generate(keyType ?? identity.privateKey.type).pem()
@@ -103,7 +103,7 @@ extension GatewayHome {
             let certificate = try identity.certificate(forNext: key)
             try AtomicFile.write(certificate, to: nextCertificatePath, mode: .ownerWritesAllRead)
             guard let next = try siteKeys().next else {
-                throw GatewayHomeError("the next key was written and cannot be read again; \(removeAnnouncement)")
+                throw GatewayHomeError("the next key was written but cannot be read back; \(removeAnnouncement)")
             }
             return next
         }
@@ -190,8 +190,8 @@ extension GatewayHome {
     private func nextKey(of next: Fingerprint) throws -> PrivateKey {
         guard AtomicFile.exists(nextKeyPath) else {
             throw GatewayHomeError(
-                "the announced key \(next) is not here; copy \(Self.nextKeyFileName) from the gateway that made it to "
-                    + nextKeyPath)
+                "the announced key \(next) is not in this home; copy \(Self.nextKeyFileName) from the gateway that "
+                    + "made it to \(nextKeyPath)")
         }
         let key = try Identity.loadKey(nextKeyPath)
         guard let certificates = try announced(), certificates.first.belongs(to: key) else {
@@ -212,8 +212,8 @@ extension GatewayHome {
         let others = ignorant.count == 1 ? "" : " and \(ignorant.count - 1) more"
         throw SiteKeyError(
             .devices,
-            "\(first)\(others) did not name the \(which) key when last heard here; sluice-gateway identity list shows "
-                + "them. Let them connect twice, or do it all the same with \(forced)")
+            "\(first)\(others) did not name the \(which) key on their last connection here; sluice-gateway identity "
+                + "list shows them. Let them connect twice, or go ahead anyway with \(forced)")
     }
 
     private func withSiteKeysLocked<Result>(_ body: () throws -> Result) throws -> Result {

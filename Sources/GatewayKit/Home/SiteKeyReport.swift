@@ -36,7 +36,7 @@ package struct SiteKeyReport: Sendable {
     /// The report as lines: keys, then devices, then how many devices know the announced key, or else the present key.
     package var lines: [String] {
         var lines = ["present    \(present)"]
-        lines += old.map { "old        \($0)  still shown; identity retire ends that" }
+        lines += old.map { "old        \($0)  still shown, until identity retire" }
         if let next { lines.append("announced  \(next)") }
         if let problem { lines.append("problem    \(problem)") }
         let key = next == nil ? "the present key" : "the announced key"
@@ -46,7 +46,7 @@ package struct SiteKeyReport: Sendable {
                 case .knows: "knows \(key)"
                 case .doesNotKnow: "does not know \(key)"
                 case .pinsNothing: "pins no key"
-                case .neverHeard: "was not heard by this gateway"
+                case .neverHeard: "has not connected to this gateway"
                 }
             let heard = device.heard.map { ", heard \($0.formatted(.iso8601))" } ?? ""
             return "device     \(device.name)  \(words)\(heard)"
@@ -56,7 +56,7 @@ package struct SiteKeyReport: Sendable {
             lines.append(
                 ignorant == 0
                     ? "All devices know \(key), or pin none."
-                    : "\(ignorant) of \(devices.count) devices did not name \(key) when last heard here.")
+                    : "\(ignorant) of \(devices.count) devices did not name \(key) when they last connected here.")
         }
         return lines
     }

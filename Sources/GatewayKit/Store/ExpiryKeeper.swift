@@ -44,7 +44,7 @@ package struct ExpiryKeeper: Sendable {
         } catch {
             guard error.reason != .cancelled else { return }
             logger.warning(
-                "Unfinished uploads could not be looked through", metadata: ["store.error": "\(error.shortDescription)"]
+                "Could not look for expired unfinished uploads", metadata: ["store.error": "\(error.shortDescription)"]
             )
         }
     }

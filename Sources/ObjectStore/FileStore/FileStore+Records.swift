@@ -41,7 +41,7 @@ extension FileStore {
 
     private func checkRecordName(_ name: String) throws(StoreError) {
         guard SessionRecord.isName(name) else {
-            throw StoreError(.keyUnsupported, "This cannot be the name of a record.")
+            throw StoreError(.keyUnsupported, "This is not a valid name of a record.")
         }
     }
 }
@@ -68,7 +68,7 @@ extension StoreDirectory {
             let file = try files.open(layout.record(name))
             let status = try file.status()
             guard status.kind == .file, status.size <= UInt64(bytesMax) else {
-                throw StoreError(.damaged, "A record is larger than records are.")
+                throw StoreError(.damaged, "A record is larger than the maximum.")
             }
             return StoredRecord(bytes: try file.read(bytesMax, at: 0), modified: status.modified)
         } catch let error as FileError where error.code == ENOENT {

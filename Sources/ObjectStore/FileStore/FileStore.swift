@@ -260,7 +260,9 @@ private struct OpenObjectBytes: AsyncSequence, Sendable {
             let (object, offset) = (source.object, offset)
             let count = Int(Swift.min(source.size - offset, UInt64(OpenObjectBytes.readBytes)))
             let bytes = try await source.threads.run { try object.read(count, at: offset) }
-            guard !bytes.isEmpty else { throw StoreError(.damaged, "The object is shorter than it was.") }
+            guard !bytes.isEmpty else {
+                throw StoreError(.damaged, "The object became shorter while it was being read.")
+            }
             self.offset += UInt64(bytes.count)
             return ByteBuffer(bytes: bytes)
         }

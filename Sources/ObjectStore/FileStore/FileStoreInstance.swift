@@ -80,7 +80,7 @@ final class FileStoreInstance: Sendable {
                 try files.removeTree("\(layout.staging)/\(other)")
                 try files.removeFile(path)
                 logger.info(
-                    "Removed what a gateway that ended had in staging", metadata: ["store.instance": "\(other)"])
+                    "Removed the staging files of a gateway that has ended", metadata: ["store.instance": "\(other)"])
             } catch let error as FileError where error.code == ENOENT {
                 continue  // Another gateway was faster.
             }
@@ -110,7 +110,7 @@ extension FileSystem {
                 continue  // A file was added after the listing.
             }
         }
-        throw StoreError(.unavailable, "A folder that is to be removed keeps being filled.")
+        throw StoreError(.unavailable, "A folder cannot be removed: new files keep appearing in it.")
     }
 
     /// Most attempts. A folder is renamed away before it is removed, so only a few late files can still be added to

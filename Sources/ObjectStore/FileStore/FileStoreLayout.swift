@@ -116,7 +116,7 @@ struct FileStoreKey: Sendable {
     init(_ key: ObjectKey, bytesMax: Int) throws(StoreError) {
         // The comparison ignores case, so that the directory can be copied to a file system that ignores case.
         guard let first = key.segments.first, !Self.isOwnFolder(first) else {
-            throw StoreError(.keyUnsupported, "Keys under .sluice/ are the gateways' own.")
+            throw StoreError(.keyUnsupported, "Keys under .sluice/ are reserved for gateways.")
         }
         guard key.bytes.count <= bytesMax else {
             throw StoreError(.keyUnsupported, "The key is too long for a path in this directory.")

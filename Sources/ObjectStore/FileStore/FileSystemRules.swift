@@ -31,13 +31,13 @@ enum FileSystemRules {
         if type == fuseType {
             throw StoreError(
                 .unsupported,
-                "The store's directory is on FUSE or virtiofs, of which nothing tells whether locks, renames and "
-                    + "syncs hold. Choose a directory on a local disk, or an S3 store.")
+                "The store's directory is on FUSE or virtiofs, where the gateway cannot know whether locks, renames "
+                    + "and syncs work. Choose a directory on a local disk, or an S3 store.")
         }
         if type == overlayType, try isVolatile(device: device, files.mountInfo()) {
             throw StoreError(
                 .unsupported,
-                "The store's directory is on an overlay that is mounted volatile, so that nothing in it outlives a "
+                "The store's directory is on an overlay that is mounted volatile, so that it loses its files in a "
                     + "power cut. Mount it without this option, or choose a directory on a disk.")
         }
         guard try !root.foldsCase() else { throw namesAreFolded }
@@ -59,7 +59,7 @@ enum FileSystemRules {
     private static var namesAreFolded: StoreError {
         StoreError(
             .unsupported,
-            "The store's directory takes names for the same that differ in case or in the way an accent is written, so "
+            "The store's directory does not distinguish names that differ in case or in the encoding of an accent, so "
                 + "that one object could replace another. Choose a directory on ext4 or XFS without that setting.")
     }
 

@@ -88,7 +88,7 @@ extension StoreDirectory {
             case ENOENT: return nil
             case ENOTDIR:
                 throw StoreError(
-                    .keyUnsupported, "A directory cannot hold this key beside an object that it goes on from.",
+                    .keyUnsupported, "An object exists where this key needs a folder; a directory cannot hold both.",
                     cause: error)
             case ELOOP:
                 throw StoreError(
@@ -99,13 +99,13 @@ extension StoreDirectory {
             }
         }
         guard try !next.status().isSameFile(as: ownFolder) else {
-            throw StoreError(.keyUnsupported, "The key's path leads into the gateways' own folder.")
+            throw StoreError(.keyUnsupported, "The key's path leads into the folder of the gateways.")
         }
         guard try !next.foldsCase() else {
             throw StoreError(
                 .keyUnsupported,
-                "A folder of the key does not tell upper case from lower case, so that keys could "
-                    + "replace one another. Empty it and take its attribute away (chattr -F).")
+                "A folder of the key does not distinguish upper case from lower case, so keys could "
+                    + "replace one another. Empty it and remove its attribute (chattr -F).")
         }
         return next
     }
@@ -129,7 +129,7 @@ extension StoreDirectory {
             throw StoreError(.keyUnsupported, Self.notAFile)
         case .folder:
             guard !status.isSameFile(as: ownFolder), try !parent.holdsAnything(in: key.name) else {
-                throw StoreError(.keyUnsupported, "A directory cannot hold this key beside objects that go on from it.")
+                throw StoreError(.keyUnsupported, "Objects exist below this key; a directory cannot hold both.")
             }
             return nil
         }

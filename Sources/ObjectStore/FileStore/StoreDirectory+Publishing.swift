@@ -43,7 +43,7 @@ extension StoreDirectory {
         do {
             try placed.parent.sync()
         } catch {
-            throw StoreError(.outcomeUnknown, "The object is there but may not survive a power cut.", cause: error)
+            throw StoreError(.outcomeUnknown, "The object is stored but may not survive a power cut.", cause: error)
         }
         if placed.hasOldName { discard(file.path) }
         if let inode = placed.replaced?.inode, inode != file.status.inode {
@@ -132,7 +132,8 @@ extension StoreDirectory {
                 return PlacedFile(parent: parent, replaced: nil, hasOldName: error.call?.operation == .link)
             }
             if error.call?.operation == .link, [EPERM, EOPNOTSUPP, ENOSYS].contains(error.code) {
-                throw StoreError(.unsupported, "The file system cannot store an object only if absent.", cause: error)
+                throw StoreError(
+                    .unsupported, "The file system cannot create a file only if its name is free.", cause: error)
             }
             if error.code == EEXIST, try checkPlace(key, in: parent) != nil {
                 throw StoreError(.alreadyExists, cause: error)
@@ -171,7 +172,7 @@ extension StoreDirectory {
             if try folder.lock() { return folder }
             usleep(Self.lockPauseMicroseconds)
         }
-        throw StoreError(.unavailable, "Another gateway has kept the place of this object locked for ten seconds.")
+        throw StoreError(.unavailable, "Another gateway has kept this object locked for ten seconds.")
     }
 
     private static let lockAttemptsMax = 20_000

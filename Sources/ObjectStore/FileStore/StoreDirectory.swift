@@ -137,8 +137,8 @@ extension StoreDirectory {
         return (summary, OpenObject(file: file))
     }
 
-    static let directoryIsGone = "The store's directory is no longer there."
-    static let notAFile = "Something that is not a plain file is in the key's place."
+    static let directoryIsGone = "The store's directory no longer exists."
+    static let notAFile = "The key's path exists and is not a regular file."
 
     /// Returns `nil` if there is no description of exactly this file.
     private func description(

@@ -13,12 +13,12 @@ extension StoreError {
         case ENOSPC, EDQUOT:
             self.init(.full, cause: error)
         case EACCES, EPERM:
-            self.init(.denied, "The gateway may not do this in the store's directory.", cause: error)
+            self.init(.denied, "The gateway lacks the permissions for the store's directory.", cause: error)
         case EROFS:
             self.init(.denied, "The store's directory is read-only.", cause: error)
         case ENOENT:
             // The path is in FileStore's own folders: steps in which a file may be missing handle ENOENT themselves.
-            self.init(.noSuchBucket, "Something is missing in the store's directory.", cause: error)
+            self.init(.noSuchBucket, "A file or folder is missing in the store's directory.", cause: error)
         case ENAMETOOLONG, ENOTDIR, EISDIR, ELOOP, EILSEQ:
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EXDEV:
@@ -26,9 +26,9 @@ extension StoreError {
         case EINVAL where [.rename, .renameIfAbsent, .link, .makeFolder].contains(error.call?.operation):
             self.init(.keyUnsupported, "The file system cannot hold this key.", cause: error)
         case EFBIG:
-            self.init(.tooLarge, "The file system takes no file so large.", cause: error)
+            self.init(.tooLarge, "The file system does not accept files of this size.", cause: error)
         case EEXIST, ENOTEMPTY:
-            self.init(.damaged, "Something is in a place that only the gateway uses.", cause: error)
+            self.init(.damaged, "A path that only the gateway uses is already taken.", cause: error)
         case EIO:
             self.init(.unavailable, "The disk reported an error.", cause: error)
         default:

@@ -138,7 +138,7 @@ final class UploadCompletion: Sendable {
                 let wanted = Int(min(left, UInt64(buffer.count)))
                 let got = try source.read(
                     into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), at: state.joinedBytesOfPart)
-                guard got > 0 else { throw StoreError(.damaged, "A stored part is shorter than it says.") }
+                guard got > 0 else { throw StoreError(.damaged, "A stored part is shorter than its listed size.") }
                 try state.joined.write(UnsafeRawBufferPointer(rebasing: buffer[..<got]), at: state.joinedBytes)
                 state.joinedBytesOfPart += UInt64(got)
                 state.joinedBytes += UInt64(got)

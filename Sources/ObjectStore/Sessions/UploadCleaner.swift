@@ -73,7 +73,7 @@ package struct UploadCleaner: Sendable {
         } catch {
             // The gateway may lack the rights for probes and still have those for uploads.
             logger.info(
-                "Could not remove what trying the store out has left",
+                "Could not remove leftovers of interrupted start-up tests",
                 metadata: ["store.error": "\(error.shortDescription)", "store.reason": "\(error.sentence)"])
         }
         var entries = records.all.makeAsyncIterator()

@@ -33,7 +33,8 @@ package enum StoreLocation: Hashable, Sendable {
             throw StoreLocationError("a question mark or number sign in a directory is written %3F or %23")
         }
         guard let decoded = decodingPercents(path) else {
-            throw StoreLocationError("a per cent sign must be followed by two hexadecimal digits; itself it is %25")
+            throw StoreLocationError(
+                "a per cent sign must be followed by two hexadecimal digits; a literal one is written %25")
         }
         guard !decoded.utf8.contains(0) else { throw StoreLocationError("a path cannot contain a zero byte") }
         let directory = removingSlashesAtEnd(decoded)
@@ -43,7 +44,7 @@ package enum StoreLocation: Hashable, Sendable {
 
     private static func bucket(afterScheme text: String) throws(StoreLocationError) -> StoreLocation {
         guard !hasQueryOrFragment(text) else {
-            throw StoreLocationError("options of an S3 store have flags of their own, nothing follows the prefix")
+            throw StoreLocationError("nothing may follow the prefix; options of an S3 store have their own flags")
         }
         let end = text.utf8.firstIndex(of: ObjectKey.separator) ?? text.endIndex
         let bucket = String(text[..<end])
@@ -57,7 +58,7 @@ package enum StoreLocation: Hashable, Sendable {
             }
         }
         guard isBucketName, bucket.utf8.count <= 255, !bucket.utf8.isDots else {
-            throw StoreLocationError("a bucket's name has letters, digits, dots, hyphens and underscores only")
+            throw StoreLocationError("a bucket's name may have only letters, digits, dots, hyphens and underscores")
         }
         let prefix = removingSlashesAtEnd(String(decoding: text.utf8[end...].dropFirst(), as: UTF8.self))
         guard !prefix.isEmpty else { return .s3(bucket: bucket, prefix: "") }
@@ -106,7 +107,8 @@ package struct StoreLocationError: Error, Hashable, CustomStringConvertible {
     package let description: String
 
     fileprivate init(_ why: String) {
-        self.description = "This is no store: \(why). A directory is file:///srv/objects, a bucket s3://bucket/prefix."
+        self.description =
+            "This is not a store: \(why). A directory is file:///srv/objects, a bucket s3://bucket/prefix."
     }
 }
 

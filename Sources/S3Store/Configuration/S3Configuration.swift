@@ -39,7 +39,7 @@ package struct S3Configuration: Sendable {
         usualRegion: String? = nil, authorities: S3Authorities? = nil
     ) throws(S3ConfigurationError) {
         for region in [region, usualRegion].compactMap({ $0 }) where !S3Endpoint.isRegion(region) {
-            throw S3ConfigurationError("a region has small letters, digits and hyphens only")
+            throw S3ConfigurationError("a region may have only small letters, digits and hyphens")
         }
         let parsed: S3Endpoint
         if let endpoint {

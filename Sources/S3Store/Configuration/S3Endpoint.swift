@@ -58,7 +58,7 @@ package struct S3Endpoint: Hashable, Sendable {
         guard !name.isEmpty else { throw S3ConfigurationError("the endpoint names no host") }
         if let colon {
             guard let port = UInt16(authority[authority.index(after: colon)...]), port > 0 else {
-                throw S3ConfigurationError("the endpoint's port is no number from 1 to 65535")
+                throw S3ConfigurationError("the endpoint's port is not a number from 1 to 65535")
             }
             self.port = port
         } else {
@@ -152,6 +152,6 @@ package struct S3ConfigurationError: Error, Hashable, CustomStringConvertible {
     package let description: String
 
     init(_ why: String) {
-        self.description = "The S3 store cannot be set up so: \(why)."
+        self.description = "The S3 store cannot be set up like this: \(why)."
     }
 }

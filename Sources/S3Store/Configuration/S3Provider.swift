@@ -196,7 +196,7 @@ extension S3Provider {
     package func objection(to endpoint: S3Endpoint) -> StoreError? {
         guard !checksContentSHA256, !tellsPartMD5, !endpoint.isProtected else { return nil }
         let sentence =
-            "This store does not tell whether bytes arrive as they were sent: its endpoint has to begin with https://."
+            "This store does not check that bytes arrive unchanged, so its endpoint must begin with https://."
         return StoreError(.unsupported, sentence)
     }
 }

@@ -31,7 +31,7 @@ package struct ContainerCredentials: S3CredentialSource {
                 "The container's credentials endpoint refuses with status \(answer.status).")
         }
         guard let credentials = CredentialDocuments.credentials(answer.body) else {
-            throw StoreError(.unavailable, "The answer of the container's credentials endpoint makes no sense.")
+            throw StoreError(.unavailable, "The answer of the container's credentials endpoint is invalid.")
         }
         return credentials
     }
@@ -92,7 +92,7 @@ package struct ContainerCredentials: S3CredentialSource {
             return nil
         }
         guard token.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
-            throw StoreError(.denied, "The container's authorization is no single line of text.")
+            throw StoreError(.denied, "The container's authorization is not a single line of text.")
         }
         return token
     }

@@ -50,7 +50,7 @@ package final class CredentialChain: S3CredentialSource {
     package func credentials(insteadOf expired: S3Credentials?) async throws(StoreError) -> S3Credentials? {
         if let link = chosen.withLock({ $0 }) {
             if let credentials = try await link.source.credentials(insteadOf: expired) { return credentials }
-            throw StoreError(.unavailable, "The gateway's credentials came from \(link.name), which has none any more.")
+            throw StoreError(.unavailable, "The gateway's credentials came from \(link.name), which no longer has any.")
         }
         for link in links {
             guard let credentials = try await link.source.credentials(insteadOf: expired) else { continue }

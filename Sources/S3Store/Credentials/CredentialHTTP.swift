@@ -47,7 +47,7 @@ struct CredentialHTTP: Sendable {
         do {
             return try result.get()
         } catch is NIOTooManyBytesError {
-            throw StoreError(.unavailable, "\(name) gives too long an answer.")
+            throw StoreError(.unavailable, "\(name) sent an answer that is too long.")
         } catch is TimedOut {
             throw StoreError(.unavailable, "\(name) does not answer.")
         } catch {

@@ -89,7 +89,8 @@ final class CredentialKeeper: Sendable {
                 throw StoreError(.denied, "No credentials for the S3 store were found.")
             }
             guard new.isPrintable else {
-                throw StoreError(.denied, "The credentials for the S3 store hold a line end or another odd character.")
+                throw StoreError(
+                    .denied, "The credentials for the S3 store contain a line end or another invalid character.")
             }
             state.withLock { state in
                 state.renewal = nil
@@ -105,7 +106,7 @@ final class CredentialKeeper: Sendable {
             }
             if old != nil {
                 logger.warning(
-                    "The credentials for the store could not be renewed; the old ones are used while they last",
+                    "The credentials for the store could not be renewed; the old ones are used until they expire",
                     metadata: ["store.error": "\(error.shortDescription)", "store.reason": "\(error.sentence)"])
             }
             return .failure(failure)

@@ -17,14 +17,14 @@ package struct SharedProfileCredentials: S3CredentialSource {
             return S3Credentials(accessKeyID: id, secretAccessKey: secret, sessionToken: value("aws_session_token"))
         }
         guard value("aws_access_key_id") == nil, value("aws_secret_access_key") == nil else {
-            throw StoreError(.denied, "The shared profile has half an access key.")
+            throw StoreError(.denied, "The shared profile lacks the id or the secret of its access key.")
         }
         if let role = value("role_arn"), let file = value("web_identity_token_file") {
             let identity = WebIdentity(roleARN: role, tokenFile: file, sessionName: value("role_session_name"))
             return try await service.credentials(for: identity)
         }
         if let name = Self.unsupported.first(where: { value($0) != nil }) {
-            throw StoreError(.denied, "The shared profile uses \(name), which Sluice does not do.")
+            throw StoreError(.denied, "The shared profile uses \(name), which Sluice does not support.")
         }
         return nil
     }

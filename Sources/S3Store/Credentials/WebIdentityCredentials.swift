@@ -58,7 +58,7 @@ package struct SecurityTokenService: Sendable {
             ]))
         guard answer.status == 200 else { throw refusal(answer) }
         guard let credentials = CredentialDocuments.assumedRole(answer.body) else {
-            throw StoreError(.unavailable, "The security token service's answer makes no sense.")
+            throw StoreError(.unavailable, "The security token service's answer is invalid.")
         }
         return credentials
     }

@@ -39,7 +39,7 @@ extension S3Store {
             }
         }
         guard let document = S3XML.decode(S3Documents.Completed.self, from: response.body) else {
-            throw StoreError(.outcomeUnknown, "The store's answer does not say what has become of the upload.")
+            throw StoreError(.outcomeUnknown, "The store's answer does not say whether the upload is complete.")
         }
         // Ceph's first answer has an empty ETag.
         let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag")

@@ -125,7 +125,7 @@ extension S3Store {
     private func summary(of headers: HTTPHeaders) throws(StoreError) -> ObjectSummary {
         guard let size = headers.value("content-length").flatMap({ UInt64($0) }),
             let modified = headers.value("last-modified").flatMap({ S3Time.date(header: $0) })
-        else { throw StoreError(.damaged, "The store does not tell an object's size and date.") }
+        else { throw StoreError(.damaged, "The store does not report an object's size and date.") }
         let metadata = Self.metadata(of: headers)
         let checked = checkedEvidence(of: headers, metadata: metadata)
         return ObjectSummary(
@@ -235,7 +235,7 @@ struct S3ObjectBytes: AsyncSequence, Sendable {
                 buffer = try await base.next(isolation: actor)
             } catch {
                 if Task.isCancelled { throw StoreError(.cancelled, cause: error) }
-                throw StoreError(.unavailable, "The store broke off while it sent an object.", cause: error)
+                throw StoreError(.unavailable, "The store stopped in the middle of an object.", cause: error)
             }
             guard let buffer else {
                 guard remaining == 0 else { throw StoreError(.damaged, "The store sent less than the whole object.") }

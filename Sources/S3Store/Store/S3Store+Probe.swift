@@ -111,7 +111,7 @@ struct StoreProbe {
             _ = try await complete(upload, part, .none)
         }
         guard let headers = try await store.head(at: key) else {
-            throw StoreError(.damaged, "The store completed an upload and has no object.")
+            throw StoreError(.damaged, "The store completed an upload, but the object is missing.")
         }
         seen.keepsMetadata = S3Store.metadata(of: headers)?.sessionID == session
         seen.keepsCompositeMD5 = isCompositeMD5(headers.value("etag"))

@@ -23,7 +23,7 @@ extension S3Store {
             return nil
         }
         guard let modified = response.headers.value("last-modified").flatMap({ S3Time.date(header: $0) }) else {
-            throw StoreError(.damaged, "The store does not tell a record's date.")
+            throw StoreError(.damaged, "The store does not report a record's date.")
         }
         return StoredRecord(bytes: response.body, modified: modified)
     }
@@ -73,7 +73,7 @@ extension S3Store {
     package func currentTime() async throws(StoreError) -> Date {
         let response = try await client.send(S3Request(.HEAD, key: nil))
         guard let date = response.headers.value("date").flatMap({ S3Time.date(header: $0) }) else {
-            throw StoreError(.damaged, "The store does not tell the time.")
+            throw StoreError(.damaged, "The store does not report the time.")
         }
         return date
     }

@@ -22,7 +22,7 @@ extension S3Store {
         let response = try await client.send(request)
         let created = S3XML.decode(S3Documents.Created.self, from: response.body)
         guard let upload = created?.uploadId, Self.isUploadID(upload) else {
-            throw StoreError(.outcomeUnknown, "The store began an upload and did not tell its id.")
+            throw StoreError(.outcomeUnknown, "The store began an upload and did not return its id.")
         }
         return upload
     }
@@ -47,7 +47,7 @@ extension S3Store {
         if let md5 = body.md5 { request.headers.append(Self.md5Header(md5)) }
         let response = try await send(request, body: body, verifies: verifies)
         guard let etag = response.headers.value("etag") else {
-            throw StoreError(.unavailable, "The store took a part and did not tell its ETag.")
+            throw StoreError(.unavailable, "The store took a part and did not return its ETag.")
         }
         return etag
     }
@@ -167,7 +167,7 @@ extension S3Store {
         guard let number = part.partNumber.flatMap({ UInt32($0) }).flatMap({ PartNumber($0) }),
             let size = part.size.flatMap({ UInt64($0) }), let etag = part.eTag, !etag.isEmpty,
             let modified = part.lastModified.flatMap({ S3Time.date(xml: $0) })
-        else { throw StoreError(.damaged, "The store lists a part that makes no sense.") }
+        else { throw StoreError(.damaged, "The store lists an invalid part.") }
         return ListedPart(
             number: number, size: size, etag: etag, digest: part.checksumSHA256.flatMap { sha256(base64: $0) },
             modified: modified)

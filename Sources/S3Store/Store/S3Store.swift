@@ -128,7 +128,7 @@ package final class S3Store: ObjectStore {
         if let key = request.key, !request.query.contains(where: { $0.name == "uploadId" }) {
             await removeDamaged(key: key, etag: etag)
         }
-        throw StoreError(.digestMismatch, "The store has got other bytes than were sent.")
+        throw StoreError(.digestMismatch, "The store received other bytes than the gateway sent.")
     }
 
     /// Deletes an object that the store wrote wrongly and that no answer has confirmed. Usually the agent uploads it
@@ -139,7 +139,7 @@ package final class S3Store: ObjectStore {
             try await delete(key: key)
         } catch {
             logger.error(
-                "The store has got other bytes than were sent, and the object could not be removed",
+                "The store received other bytes than the gateway sent, and the object could not be removed",
                 metadata: ["store.error": "\(error.shortDescription)"])
         }
     }

@@ -98,10 +98,10 @@ extension S3Refusal {
 
     private var sentence: String? {
         if isRedirect {
-            return "The store sends requests to another address, where the gateway does not go."
+            return "The store redirects requests to another address, and the gateway follows no redirects."
         }
         return switch code {
-        case "EntityTooSmall": "The store does not take parts so small."
+        case "EntityTooSmall": "The store does not accept parts of this small size."
         case "RequestTimeTooSkewed": "The gateway's clock differs too much from the store's."
         case "SignatureDoesNotMatch", "InvalidAccessKeyId": "The store does not know the gateway's access key."
         case "ExpiredToken", "TokenRefreshRequired": "The gateway's credentials for the store have expired."

@@ -84,7 +84,7 @@ extension FileError: CustomStringConvertible, CustomDebugStringConvertible {
         case .notRegularFile:
             return "\(file) is not a regular file."
         case .tooLong(let bytesMax):
-            return "\(file) is longer than \(bytesMax) bytes, so it cannot be what it should be."
+            return "\(file) is longer than \(bytesMax) bytes, so it is not the expected file."
         }
     }
 
@@ -98,8 +98,8 @@ extension FileError: CustomStringConvertible, CustomDebugStringConvertible {
         case .read: "read \(file)"
         case .write: "write \(file)"
         case .clone: "clone bytes into \(file)"
-        case .syncFile: "bring \(file) to the disk"
-        case .syncFolder: "bring \(directory) to the disk"
+        case .syncFile: "write \(file) to the disk"
+        case .syncFolder: "write \(directory) to the disk"
         case .status: "look at \(file)"
         case .list: "list \(directory)"
         case .lock: "lock \(file)"

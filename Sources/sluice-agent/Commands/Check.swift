@@ -8,16 +8,16 @@ import TransferCore
 /// `sluice-agent check`: tells for each file whether exactly its content is stored.
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Says of each file whether exactly its content is stored.",
+        abstract: "Tells for each file whether exactly its content is stored.",
         discussion: """
-            A line a file, for the files and keys that a push of the same paths would have. Each file is read and \
-            compared with what the journal knows of its last push; no gateway is asked. What is said of a file: \
-            proven; changed, since it was stored; not sent; other store, or other key, where it was stored elsewhere; \
-            being written; unknown, where nothing tells.
+            Prints one line per file, for the files and keys that a push of the same paths would have. Reads each \
+            file and compares it with the journal's record of its last push; asks no gateway. A file is: proven; \
+            changed, since it was stored; not sent; other store, or other key, if it was stored elsewhere; being \
+            written; unknown, if the journal cannot tell.
 
-            With --remote a gateway is asked whether the store holds the object now. It says of a file: proven; \
-            absent; different; unknown, where the store keeps nothing to compare the object by. A gateway that signs \
-            receipts sends one, and it is kept.
+            With --remote, asks a gateway whether the store holds the object now. A file is then: proven; absent; \
+            different; unknown, if the store keeps nothing to compare the object with. If the gateway signs receipts, \
+            it sends one, and the agent keeps it.
 
             Exit codes: 0 every file is proven; 1 one is not, or there are several causes; 66 a file is missing or \
             unreadable, or there is none; with --remote also 69, 75, 76 and 77, as a push.
@@ -28,27 +28,26 @@ struct Check: AsyncParsableCommand {
     @Option(help: "Below directories, look only at files that fit this pattern. May be repeated.") var include:
         [String] = []
     @Option(help: "Below directories, leave out what fits this pattern. May be repeated.") var exclude: [String] = []
-    @Flag(help: "Do not read a file whose stamp is that of the stored one, where stamps tell versions apart.")
+    @Flag(help: "Do not read a file whose stamp has not changed, where stamps tell versions apart.")
     var fast = false
     @Flag(help: "Ask a gateway what the store holds now.") var remote = false
-    @Flag(help: "With --remote: where nothing else tells, the gateway reads the object. May take long and cost money.")
+    @Flag(help: "With --remote: read the object if the store has no evidence. May take long and cost money.")
     var readBack = false
     @Option(help: "With --remote: the size of parts with which the object was sent, if the journal does not know it.")
     var partSize: ByteSize?
     @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
     @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
-    @Option(help: "Network interfaces to go out by, for example eth0,wwan0.") var interface: InterfaceList?
-    @Option(help: "How long to go on without progress before giving up for now (default: 5min).") var retryFor:
-        TimeSpan?
+    @Option(help: "Network interfaces to use, for example eth0,wwan0.") var interface: InterfaceList?
+    @Option(help: "How long to try without progress before giving up for now (default: 5min).") var retryFor: TimeSpan?
     @Flag(help: "One JSON object a line.") var json = false
-    @Flag(help: "Say nothing of files that are proven.") var quiet = false
-    @Flag(help: "Without TLS, to a gateway on this machine that says the same.") var plaintext = false
+    @Flag(help: "Do not print files that are proven.") var quiet = false
+    @Flag(help: "Without TLS, to a gateway on this machine with the same flag.") var plaintext = false
     @Flag(help: "More in the log.") var verbose = false
 
     func validate() throws {
         guard !paths.isEmpty else { throw ValidationError("Name the files to check.") }
         guard !paths.contains("-") else {
-            throw ValidationError("Standard input cannot be checked: what was read of it is gone.")
+            throw ValidationError("Standard input cannot be checked, because it cannot be read twice.")
         }
         guard key == nil || paths.count == 1 && !FileWalk.isDirectory(paths[0]) else {
             throw ValidationError("--key is for one file; use --prefix.")

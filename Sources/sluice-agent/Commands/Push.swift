@@ -7,26 +7,26 @@ import WireProtocol
 
 struct Push: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Sends files, and directories with all that is in them. Run again, it goes on where it was.",
+        abstract: "Sends files and directories. Run it again after an interruption, and it continues.",
         discussion: """
             A file's key is its name; below a directory, its path relative to that directory. Hidden files are sent; \
             symbolic links below a directory are not followed. The agent's own home is never sent. Files of several \
             paths that would have the same key are refused.
 
             A file that a process has open for writing, or that changes between two looks, is not sent, and the exit \
-            code is 75. A file that nobody has open, or that has not changed for a while, is sent at once; where the \
-            system does not tell, there is --settle between the two looks.
+            code is 75. A file that no process has open for writing, or that has not changed for a while, is sent at \
+            once. If the system cannot tell that, push looks at the file twice, --settle apart.
 
             The path - is standard input and needs --key; it survives cut connections, but not the end of this \
-            process. A producer that dies ends its output as if that were all. So give --expect-size, or let this \
-            program run it: push --key KEY -- COMMAND ARGUMENT... stores the output of the command only if it \
-            exits 0.
+            process. The output of a producer that crashes looks complete. So give --expect-size, or let this \
+            program run the producer: push --key KEY -- COMMAND ARGUMENT... stores the output of the command only if \
+            it exits 0.
 
-            --content-type and --metadata are kept beside the object for those who read it from the store. An object \
-            that is there already with the same content keeps what it has.
+            The store keeps --content-type and --metadata with the object, for programs that read it. An object that \
+            the store already holds with the same content keeps its own.
 
-            Patterns are the shell's (*, ?, [a-z]). One without a slash is compared with every name on a path, one \
-            with a slash with the whole path below the directory.
+            Patterns are those of the shell (*, ?, [a-z]). A pattern without a slash is compared with every name on a \
+            path, a pattern with a slash with the whole path below the directory.
             """)
     @Argument(help: "Files and directories, or - for standard input.") var paths: [String] = []
     @Argument(parsing: .postTerminator, help: "A command whose output is sent.") var command: [String] = []
@@ -41,12 +41,12 @@ struct Push: AsyncParsableCommand {
     @Option(help: "Store the one file or stream only if it has exactly this size, for example 1048576B.")
     var expectSize: ByteSize?
     @Option(help: "The objects' content type, for example video/mp4.") var contentType: String?
-    @Option(help: "NAME=VALUE, which the store keeps beside each object. May be repeated.") var metadata: [String] = []
-    @Option(help: "Between two looks at a file that may still be written, for example 30s (default: 5s).")
+    @Option(help: "NAME=VALUE, which the store keeps with each object. May be repeated.") var metadata: [String] = []
+    @Option(help: "Time between two looks at a file that may still be written, for example 30s (default: 5s).")
     var settle: TimeSpan?
-    @Flag(help: "Ask for the gateway's signed receipts. Unfinished uploads keep asking, also when they are resumed.")
+    @Flag(help: "Ask for the gateway's signed receipts, also when an unfinished upload is resumed later.")
     var receipts = false
-    @Flag(help: "Say what would be sent, and send nothing.") var dryRun = false
+    @Flag(help: "Print what would be sent, and send nothing.") var dryRun = false
     @OptionGroup var options: TransferOptions
 
     func validate() throws {
@@ -104,7 +104,7 @@ extension Push {
     private func chosenMetadata(_ settings: Settings) throws -> SessionMetadata {
         let pairs = try metadata.map { text in
             guard text.utf8.contains(UInt8(ascii: "=")) else {
-                throw ValidationError("\(text.withVisibleControls) is no metadata: write NAME=VALUE.")
+                throw ValidationError("\(text.withVisibleControls) is not metadata: write NAME=VALUE.")
             }
             return MetadataPair(written: text)
         }

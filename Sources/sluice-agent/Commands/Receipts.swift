@@ -6,7 +6,7 @@ import Logging
 
 struct Receipts: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows what gateways have signed: which object was stored when, with what content.",
+        abstract: "Shows the receipts that gateways have signed: which object was stored when, with what content.",
         discussion: """
             A receipt says what was stored then; it does not say that the object is there now. sluice-gateway receipt \
             verify, or openssl, verifies exported ones without this device.
@@ -14,7 +14,7 @@ struct Receipts: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists receipts, one a line: time, size, key, content.")
+            abstract: "Lists receipts, one per line: time, size, key, content.")
         @Flag(help: "One JSON object a line.") var json = false
         @OptionGroup var selection: ReceiptSelection
 
@@ -23,8 +23,8 @@ struct Receipts: AsyncParsableCommand {
 
     struct Export: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Writes receipts into a folder, a file each, for others to verify.")
-        @Option(help: "The folder; it is made where it is missing.") var to: String
+            abstract: "Writes each receipt into a file of a folder, for others to verify.")
+        @Option(help: "The folder; it is made if it is missing.") var to: String
         @OptionGroup var selection: ReceiptSelection
 
         func run() throws {
@@ -36,7 +36,7 @@ struct Receipts: AsyncParsableCommand {
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Verifies receipts with the gateway's key that this home has pinned, or its authority.",
-            discussion: "Exit code 0: every receipt is right; 1: one is not.")
+            discussion: "Exit code 0: every receipt is valid; 1: one is not.")
         @Flag(help: "One JSON object a line.") var json = false
         @OptionGroup var selection: ReceiptSelection
 

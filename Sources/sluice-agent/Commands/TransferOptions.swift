@@ -11,15 +11,14 @@ struct TransferOptions: ParsableArguments {
     @Option(help: "The gateway, HOST:PORT, if not the home's own.") var gateway: Endpoint?
     @Option(help: "Parts under way at once (default: 4).") var concurrency: Int?
     @Option(help: "Connections at once (default: 1).") var connections: Int?
-    @Option(help: "Network interfaces to go out by, for example eth0,wwan0: a connection for each at least.")
+    @Option(help: "Network interfaces to use, for example eth0,wwan0: at least one connection for each.")
     var interface: InterfaceList?
-    @Option(help: "The most to send, for example 20MB/s or 10Mbit/s.") var limitRate: ByteRate?
-    @Option(help: "How long to go on without progress before giving up for now (default: 5min).") var retryFor:
-        TimeSpan?
+    @Option(help: "Highest rate to send at, for example 20MB/s or 10Mbit/s.") var limitRate: ByteRate?
+    @Option(help: "How long to try without progress before giving up for now (default: 5min).") var retryFor: TimeSpan?
     @Option(help: "Compress: auto, always or never.") var compress: CompressionChoice?
     @Flag(help: "One JSON object a line.") var json = false
-    @Flag(help: "Say only what failed.") var quiet = false
-    @Flag(help: "Without TLS, to a gateway on this machine that says the same.") var plaintext = false
+    @Flag(help: "Print only failures.") var quiet = false
+    @Flag(help: "Without TLS, to a gateway on this machine with the same flag.") var plaintext = false
     @Flag(help: "A line per part, and more in the log.") var verbose = false
 
     func settings() async throws -> Settings {

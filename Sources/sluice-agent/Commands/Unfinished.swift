@@ -7,7 +7,7 @@ import TransferCore
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lists unfinished uploads: number, key, how far, age, file, and what each waits for.")
+        abstract: "Lists unfinished uploads: number, key, progress, age, file, and what each waits for.")
     @Option(help: "The agent's home directory.") var home: String = AgentHome.usualPath
 
     func run() throws {
@@ -18,17 +18,18 @@ struct Status: AsyncParsableCommand {
         if home.isBusy { print("A sluice-agent is at work in this home.") }
         print(
             rows.isEmpty
-                ? "No unfinished uploads." : "Go on with: sluice-agent resume ID…   Drop with: sluice-agent abort ID")
+                ? "No unfinished uploads." : "Continue with: sluice-agent resume ID…   Drop with: sluice-agent abort ID"
+        )
     }
 }
 
 struct Resume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Goes on with unfinished uploads; on a terminal, asks for each: now, later, or drop.")
+        abstract: "Continues unfinished uploads; on a terminal, asks for each: now, later, or drop.")
     @Argument(help: "Their numbers, as status lists them; none for all.") var ids: [Int64] = []
     @Flag(help: "All of them, without asking.") var all = false
     @Option(help: "Where the file is now; with one ID.") var file: String?
-    @Flag(help: "Ask for the gateway's signed receipts, also of uploads that were begun without.")
+    @Flag(help: "Ask for the gateway's signed receipts, also for uploads that started without them.")
     var receipts = false
     @OptionGroup var options: TransferOptions
 
@@ -59,8 +60,8 @@ struct Resume: AsyncParsableCommand {
 
 struct Abort: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Drops an unfinished upload, here and in the store, also while a push is at it.",
-        discussion: "If the gateway cannot be reached, it is remembered: the next push or resume drops it.")
+        abstract: "Drops an unfinished upload, here and in the store, also while a push is sending it.",
+        discussion: "If the gateway cannot be reached, the next push or resume drops the upload.")
     @Argument(help: "Its number, as status lists it.") var id: Int64
     @OptionGroup var options: TransferOptions
 

@@ -39,7 +39,7 @@ package struct DoctorReport: Sendable {
         let lock = try home.lock()
         defer { withExtendedLifetime(lock) {} }
         let missing = try NetworkInterfaces.missing(of: interfaces)
-        for name in missing { print("interface \(name) is not there now") }
+        for name in missing { print("interface \(name) is missing at the moment") }
         // Ask through each interface that exists. A push needs only one that works.
         var answers: [GatewayQuestion.Answer] = []
         for interface in interfaces.isEmpty ? [nil] : interfaces.filter({ !missing.contains($0) }).map(Optional.some) {
@@ -47,7 +47,7 @@ package struct DoctorReport: Sendable {
                 let answer = try await greet(as: identity, by: interface)
                 let way = interface.map { "by \($0), " } ?? ""
                 let away = answer.roundTrip.map { ", \(Int(($0.inSeconds * 1_000).rounded(.up))) ms away" } ?? ""
-                print("gateway   \(way)\(answer.address)\(away); it proved who it is")
+                print("gateway   \(way)\(answer.address)\(away); it proved its identity")
                 answers.append(answer)
             } catch let failure as UploadFailure where interface != nil && failure.kind == .unreachable {
                 print("gateway   not reached by \(interface ?? "")")
@@ -78,7 +78,7 @@ package struct DoctorReport: Sendable {
 
     private static var congestionControl: String {
         CongestionControl.isOffered
-            ? "with BBR where the gateway is far away"
+            ? "with BBR if the gateway is far away"
             : "with the system's congestion control: BBR, which fills lossy links, is not offered "
                 + "(modprobe tcp_bbr, and net.ipv4.tcp_allowed_congestion_control; else --connections 4)"
     }

@@ -209,7 +209,7 @@ package final class ProgressLines: Sendable {
             lines.append(
                 "\(summary.files) file\(summary.files == 1 ? "" : "s"), \(summary.failures.count) failed; "
                     + "\(Self.size(summary.bytes)) stored, \(Self.size(summary.bytesSent)) sent, "
-                    + "\(Self.size(summary.bytesResumed)) were there; \(Self.time(summary.seconds)), "
+                    + "\(Self.size(summary.bytesResumed)) were stored before; \(Self.time(summary.seconds)), "
                     + "\(Self.size(UInt64(rate)))/s\n")
         }
         if let count = summary.withoutReceipt, count > 0 {
@@ -222,7 +222,7 @@ package final class ProgressLines: Sendable {
         if summary.unfinished > 0 {
             lines.append(
                 "\(summary.unfinished) upload\(summary.unfinished == 1 ? " is" : "s are") unfinished and kept: "
-                    + "sluice-agent resume goes on, sluice-agent abort ID drops, sluice-agent status lists.\n")
+                    + "sluice-agent resume continues, sluice-agent abort ID drops, sluice-agent status lists.\n")
         }
         return lines
     }
@@ -256,9 +256,9 @@ package final class ProgressLines: Sendable {
         switch outcome {
         case .stored(let receipt, let wasThere):
             return wasThere
-                ? "there already, whole (\(Self.size(receipt.size))); nothing sent"
+                ? "stored already, \(Self.size(receipt.size)); nothing sent"
                 : "stored, \(Self.size(receipt.size)); \(Self.size(figures.bytesSent)) sent"
-                    + (figures.bytesResumed > 0 ? ", \(Self.size(figures.bytesResumed)) were there" : "")
+                    + (figures.bytesResumed > 0 ? ", \(Self.size(figures.bytesResumed)) were stored before" : "")
         case .dropped:
             return "dropped"
         case .failed(let failure) where failure.kind == .stopped:

@@ -46,7 +46,7 @@ package struct ResumeDialogue {
 
     private func answer(about upload: AgentJournal.Unfinished) -> Answer? {
         while true {
-            write("  go on now, later, or drop what is stored? [Now/later/drop] ")
+            write("  continue now, later, or drop what is stored? [Now/later/drop] ")
             guard let line = read() else { return nil }
             switch line.lowercased().filter({ !$0.isWhitespace }) {
             case "", "n", "now", "y", "yes": return .now

@@ -19,7 +19,7 @@ extension EndToEndTests {
                 #expect(subjects == ["home", "device", "journal", "gateway", "welcome", "clock", "sending"])
                 #expect(lines.contains { $0.hasPrefix("clock     as the gateway's") })
                 #expect(
-                    lines.contains { $0.hasPrefix("gateway   127.0.0.1:") && $0.hasSuffix("it proved who it is") })
+                    lines.contains { $0.hasPrefix("gateway   127.0.0.1:") && $0.hasSuffix("it proved its identity") })
             }
         }
 

@@ -119,7 +119,7 @@ extension EndToEndTests {
                     + "/dev/null"
                 let program = try await run(Self.shell, ["-c", command], within: Site.deadline)
                 #expect(program.exitStatus == .exited(0), "\(program.transcript)")
-                #expect(program.transcript.contains("go on now, later, or drop what is stored?"))
+                #expect(program.transcript.contains("continue now, later, or drop what is stored?"))
                 try await site.expectObject("first", equals: files[0])
                 try await site.expectNoObject("second")
                 try await site.expectNothingUnfinished()
@@ -135,7 +135,7 @@ extension EndToEndTests {
                     program.kill(SIGINT)
                     #expect(try await program.waitForExit(within: .seconds(2)) == .exited(75))
                     let told = program.transcript
-                    #expect(told.contains("sluice-agent resume goes on, sluice-agent abort ID drops"), "\(told)")
+                    #expect(told.contains("sluice-agent resume continues, sluice-agent abort ID drops"), "\(told)")
                 }
             }
         }
@@ -206,7 +206,7 @@ extension EndToEndTests {
                     try .built("upload-sample"), [file.path(percentEncoded: false), "sample", agent.home],
                     within: Site.deadline)
                 #expect(program.exitStatus == .exited(0), "\(program.transcript)")
-                #expect(program.transcript.contains("paused; going on"))
+                #expect(program.transcript.contains("paused; continuing"))
                 #expect(program.transcript.contains("stored \(site.largeFileBytes) bytes, root "))
                 // Sent bytes before the pause and after it; each run counts from 0.
                 let sent = program.lines(of: .standardOutput).split { $0.hasPrefix("paused") }.map { lines in

@@ -122,7 +122,7 @@ extension EndToEndTests {
                 // The gateway tells the agent that the store has lost the upload. The agent starts again by itself and
                 // reports that.
                 let rest = try await agent.run(site.push(file))
-                #expect(rest.notes.contains { $0.contains("beginning again") })
+                #expect(rest.notes.contains { $0.contains("starting again") })
                 try await site.expectObject("file", equals: file)
             }
         }

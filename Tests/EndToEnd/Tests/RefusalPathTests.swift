@@ -70,7 +70,7 @@ extension EndToEndTests {
                     mkfifo pipe tree/pipe && python3 -c 'import socket
                     socket.socket(socket.AF_UNIX).bind("socket")'
                     """)
-                let special = Refusal(66, "unreadable", "no regular file", do: "only")
+                let special = Refusal(66, "unreadable", "not a regular file", do: "only regular files")
                 for path in [site.path("pipe"), site.path("socket"), "/dev/null", "/dev/zero"] {
                     try await agent.expectRefusal(["push", path], special)
                 }

@@ -124,7 +124,7 @@ extension EndToEndTests {
                 let rest = try await agent.run(site.push(file))
                 try await site.expectObject("file", equals: file)
                 #expect(try rest.summary.bytesResumed ?? 0 >= UInt64(4 * site.partBytes))
-                #expect(rest.notes.contains { $0.contains("unfinished upload that the gateway knows of") })
+                #expect(rest.notes.contains { $0.contains("unfinished upload that the gateway has found") })
                 try await site.expectNothingUnfinished()
             }
         }

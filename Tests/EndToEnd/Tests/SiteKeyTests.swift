@@ -60,7 +60,7 @@ extension EndToEndTests {
                     try await push(site, late, "by the old key")
                     try await waitUntilListed(site, "ready  knows the announced key")
                     try await waitUntilListed(site, "late  does not know the announced key")
-                    #expect(try await list(site).contains { $0.contains("never  was not heard") })
+                    #expect(try await list(site).contains { $0.contains("never  has not connected") })
                     // A device that would learn the new key only through the certificate chain prevents the switch,
                     // unless the operator forces it.
                     _ = try await identity(site, "switch", exits: 75)

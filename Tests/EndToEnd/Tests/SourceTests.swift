@@ -21,7 +21,7 @@ extension EndToEndTests {
                 let failing = AgentHandle(
                     home: agent.home,
                     program: try site.script("failing", running: "\(shim) exec '\(agent.program.path)'"))
-                let refusal = Refusal(66, "unreadable", "not be listed to its end .*Input/output error", do: "push it")
+                let refusal = Refusal(66, "unreadable", "not be listed completely .*Input/output error", do: "push it")
                 let run = try await failing.run(["push", site.path("tree")], exits: 1)
                 try run.expectRefusal(refusal)
                 #expect(try run.summary.files == 5)

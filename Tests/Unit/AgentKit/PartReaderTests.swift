@@ -71,7 +71,7 @@ struct PartReaderTests {
 
     @Test func opensOnlyRegularFiles() {
         let missing = UploadFailure(.missing, "there is no such file; check its path")
-        let special = UploadFailure(.unreadable, "it is no regular file; only those can be sent")
+        let special = UploadFailure(.unreadable, "it is not a regular file; only regular files can be sent")
         #expect(throws: missing) { try SourceFile.open("/no/such/file") }
         #expect(throws: special) { try SourceFile.open("/dev/null") }
         #expect(throws: special) { try SourceFile.open("/") }

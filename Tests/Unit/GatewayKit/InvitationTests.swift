@@ -179,7 +179,7 @@ struct InvitationTests {
             try "nonsense\n".write(toFile: home.invitationsPath, atomically: false, encoding: .utf8)
             #expect(throws: GatewayHomeError.self) { try home.revokeDevice(name: "cam") }
             #expect(try home.devices().devices == [])
-            #expect(try home.deviceLines().contains("no invitation"))
+            #expect(try home.deviceLines().contains("not an invitation"))
         }
     }
 

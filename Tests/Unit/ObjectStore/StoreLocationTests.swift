@@ -34,6 +34,6 @@ import Testing
         let error = #expect(throws: StoreLocationError.self) { try StoreLocation(parsing: text) }
         let description = error?.description ?? ""
         #expect(description.contains(hint), "\(description)")
-        #expect(description.hasPrefix("This is no store: ") && description.hasSuffix("."))
+        #expect(description.hasPrefix("This is not a store: ") && description.hasSuffix("."))
     }
 }

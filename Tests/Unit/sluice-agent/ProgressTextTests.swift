@@ -92,7 +92,7 @@ import sluice_agent
         ]
         lines.conclude(summary)
         #expect(screen.all.contains("Not stored:\n  /d/a     there is no such file\n  /d/long  the gateway"))
-        #expect(screen.all.contains("1 upload is unfinished and kept: sluice-agent resume goes on"))
+        #expect(screen.all.contains("1 upload is unfinished and kept: sluice-agent resume continues"))
     }
 
     @Test(arguments: [(0.04, "0.0 s"), (12, "12 s"), (200, "3 min"), (10_000, "2 h"), (1e9, "11574 d")])
