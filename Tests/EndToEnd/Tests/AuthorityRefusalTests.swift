@@ -24,7 +24,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aDeviceWhoseCertificateWillNotDoIsRefusedInTheHandshake() async throws {
+        @Test func unusableDeviceCertificateIsRefused() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let foreign = try await Authority(in: site.directory.appending(path: "foreign"))
                 let file = try site.makeFile("file", bytes: 1_000)
@@ -50,7 +50,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aGatewayThatIsNotTheOneOfTheAuthorityGetsNothing() async throws {
+        @Test func gatewayOfAnotherAuthorityGetsNothing() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let file = try site.makeFile("file", bytes: 1_000)
                 let foreign = try await Authority(in: site.directory.appending(path: "foreign"))
@@ -67,7 +67,7 @@ extension EndToEndTests {
 
         /// The agent ignores these dates: by its own, possibly wrong clock it could not distinguish a wrong date from a
         /// wrong certificate.
-        @Test func theDatesOfTheGatewaysCertificateMeanNothing() async throws {
+        @Test func gatewayCertificateDatesAreIgnored() async throws {
             try await Site.with { site in
                 let authority = try await site.makeAuthority()
                 let file = try site.makeFile("file", bytes: 1_000)
@@ -83,7 +83,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func anAgentsHomeIsMadeWholeOrNotAtAll() async throws {
+        @Test func failedInitLeavesNoHome() async throws {
             try await Site.with { site in
                 let authority = try await site.makeAuthority()
                 let agent = AgentHandle(home: site.path("agent"), program: try .built("sluice-agent"))
@@ -165,7 +165,7 @@ extension EndToEndTests {
             Half("an authority without TLS", 64, "--ca.*--plaintext", "true", ["--ca", "ca.pem", "--plaintext"]),
         ]
 
-        @Test func aGatewayThatIsConfiguredByHalfDoesNotStart() async throws {
+        @Test func incompleteGatewayDoesNotStart() async throws {
             try await Site.with { site in
                 try await site.shell("cp gateway/identity.crt unsigned.crt; cp unsigned.crt device.crt")
                 _ = try await site.makeAuthority()

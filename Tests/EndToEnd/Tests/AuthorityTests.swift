@@ -7,7 +7,7 @@ extension EndToEndTests {
     @Suite
     struct AuthorityTests {
         @Test(arguments: ["ed25519", "p256"])
-        func aCertificateIsEnoughForTheKeysBelowItsName(keyType: String) async throws {
+        func certificateGrantsKeysBelowItsName(keyType: String) async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let file = try site.makeFile("file", bytes: 100_000)
                 for name in ["cam1", "cam2"] {
@@ -20,7 +20,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func pinnedDevicesWorkBesideThem() async throws {
+        @Test func pinnedDevicesWorkBesideCertificates() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let file = try site.makeFile("file", bytes: 100_000)
                 let pinned = try await site.makeAgent("ship", port: gateway.port, prefix: "sea/")
@@ -31,7 +31,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func theListMayGiveANameAnotherPrefixWhileItServes() async throws {
+        @Test func runningGatewayAppliesNewPrefix() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let file = try site.makeFile("file", bytes: 100_000)
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -42,7 +42,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aRevokedNameIsCutOffWhileItSendsAndStaysOut() async throws {
+        @Test func revokedNameIsDisconnectedAndRefused() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
                 let other = try await site.makeCertifiedAgent("cam2", port: gateway.port, authority: authority)
@@ -71,7 +71,7 @@ extension EndToEndTests {
 
         /// A certified device is identified by its name. With a new key it is the same device, and it resumes its
         /// upload.
-        @Test func aDeviceWithARenewedKeyGoesOnWhereItWas() async throws {
+        @Test func renewedKeyResumesUpload() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
                 let file = try site.makeLargeFile()
@@ -92,7 +92,7 @@ extension EndToEndTests {
 
         /// Two agents with the same certificate name are one device, whatever their keys: the newer run fences the
         /// older one.
-        @Test func aRenewedKeyFencesTheFormerOne() async throws {
+        @Test func renewedKeyFencesOldKey() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let former = try await site.makeCertifiedAgent(
                     "former", port: gateway.port, authority: authority, ["--name", "cam1"])
@@ -109,7 +109,7 @@ extension EndToEndTests {
         }
 
         /// A device moves from the list to the authority, keeps its name, and resumes its upload at once.
-        @Test func aPinnedDeviceThatGetsACertificateGoesOnWhereItWas() async throws {
+        @Test func pinnedDeviceResumesWithCertificate() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
                 try await pin("cam1", to: agent, of: site)
@@ -127,7 +127,7 @@ extension EndToEndTests {
         }
 
         /// If a listed key and a certificate claim the same name, the name belongs to the key.
-        @Test func noCertificateGivesAwayTheNameOfAPinnedDevice() async throws {
+        @Test func certificateCannotTakeNameOfPinnedDevice() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let file = try site.makeFile("file", bytes: 100_000)
                 let owner = try await site.makeAgent("cam1", port: gateway.port, prefix: "cam1/")
@@ -147,7 +147,7 @@ extension EndToEndTests {
         }
 
         /// Listing a name with a fingerprint ends the connection of a certificate with this name.
-        @Test func pinningANameCutsOffTheCertificateThatUsesIt() async throws {
+        @Test func pinningANameDisconnectsItsCertificate() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let agent = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
                 try await agent.start(site.slowPush(try site.makeLargeFile(), partsPerSecond: 1)) { program in

@@ -6,7 +6,7 @@ extension EndToEndTests {
     /// Tests of `sluice-agent check`: whether exactly the files on disk are stored.
     @Suite
     struct CheckTests {
-        @Test func everyFileThatWasPushedIsProvenWithoutAGateway() async throws {
+        @Test func pushedFilesAreProvenWithoutGateway() async throws {
             try await Site.with { site in
                 let files = [("tree/a", 1_000), ("tree/below/b", 3 * site.partBytes), ("tree/empty", 0)]
                 for (name, bytes) in files { _ = try site.makeFile(name, bytes: bytes) }
@@ -24,7 +24,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func whatIsNotStoredIsToldApart() async throws {
+        @Test func unprovenFilesHaveDistinctStates() async throws {
             try await Site.serving { site, agent in
                 _ = try site.makeFile("tree/changed", bytes: 1_000)
                 _ = try site.makeFile("tree/same", bytes: 1_000)
@@ -42,7 +42,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aMissingFileAnEmptyFolderAndAMissingHomeEndWith66() async throws {
+        @Test func missingInputsExit66() async throws {
             try await Site.serving { site, agent in
                 let lines = try await agent.check([site.path("gone")], exits: 66)
                 #expect(lines.first?.state == "missing")
@@ -54,7 +54,7 @@ extension EndToEndTests {
         }
 
         /// Text output has the state first, then the key and the reason. The totals come last.
-        @Test func peopleReadALineAFile() async throws {
+        @Test func textOutputHasOneLinePerFile() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 1_000)
                 _ = try await agent.run(site.push(file))
@@ -68,7 +68,7 @@ extension EndToEndTests {
         }
 
         /// The check asks no gateway and takes no lock, so an agent may run in the same home.
-        @Test func aPushMayRunMeanwhile() async throws {
+        @Test func checkRunsBesideAPush() async throws {
             try await Site.serving { site, agent in
                 let stored = try site.makeFile("stored", bytes: 1_000)
                 _ = try await agent.run(site.push(stored))

@@ -12,7 +12,7 @@ extension EndToEndTests {
             return program
         }
 
-        @Test func findsThatAllIsWell() async throws {
+        @Test func healthySetupPasses() async throws {
             try await Site.serving { site, agent in
                 let lines = try await examine(agent).lines(of: .standardOutput)
                 let subjects = lines.compactMap { $0.split(separator: " ").first }
@@ -23,7 +23,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func findsWhatWouldFailAPush() async throws {
+        @Test func reportsWhyAPushWouldFail() async throws {
             try await Site.with { site in
                 let missing = AgentHandle(home: site.path("nowhere"), program: try .built("sluice-agent"))
                 #expect(try await examine(missing, exits: 66).transcript.contains("sluice-agent init"))
@@ -39,7 +39,7 @@ extension EndToEndTests {
 
         /// `doctor` must not send HELLO while a push runs: it would be taken for a newer run and end the push's
         /// connections.
-        @Test func leavesAPushAlone() async throws {
+        @Test func doesNotDisturbAPush() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 try await agent.start(site.slowPush(file)) { program in

@@ -29,7 +29,7 @@ extension EndToEndTests {
             return program
         }
 
-        @Test func aCodeSetsADeviceUp() async throws {
+        @Test func codeSetsUpDevice() async throws {
             try await Site.with { site in
                 try await site.withGateway(["--verbose"]) { gateway in
                     let code = try await invite(site, "cam", port: gateway.port, ["--prefix", "cams/cam/"])
@@ -54,7 +54,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func anExpiredCodeSetsNothingUp() async throws {
+        @Test func expiredCodeIsRefused() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let code = try await invite(site, "cam", port: gateway.port)
@@ -70,7 +70,7 @@ extension EndToEndTests {
         }
 
         /// While an invitation is open, unknown keys pass the handshake, but can do nothing without the secret.
-        @Test func anInvitationOpensNothingToOthers() async throws {
+        @Test func invitationAdmitsNoOtherDevice() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let code = try #require(InvitationCode(text: try await invite(site, "cam", port: gateway.port)))
@@ -86,7 +86,7 @@ extension EndToEndTests {
         }
 
         /// An invited device works beside certified devices, and enrolling it does not disturb their connections.
-        @Test func aDeviceWithoutACertificateIsInvitedBesideThoseWithOne() async throws {
+        @Test func deviceWithoutCertificateCanBeInvited() async throws {
             try await Site.servingWithAuthority { site, authority, gateway in
                 let code = try await invite(site, "cam", port: gateway.port, ["--prefix", "cam/"])
                 let certified = try await site.makeCertifiedAgent("cam1", port: gateway.port, authority: authority)
@@ -102,7 +102,7 @@ extension EndToEndTests {
 
         /// During an open invitation any key passes the handshake. The gateway therefore compares the key in ENROL with
         /// the proven one; otherwise an attacker could obtain the name and prefix of a listed device.
-        @Test func nobodyEnrolsUnderAKeyThatWasNotProved() async throws {
+        @Test func unprovedKeyCannotEnrol() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let code = try #require(InvitationCode(text: try await invite(site, "cam", port: gateway.port)))
@@ -123,7 +123,7 @@ extension EndToEndTests {
         }
 
         /// Plain TCP proves no key, so no key can be listed.
-        @Test func nobodyEnrolsWithoutTLS() async throws {
+        @Test func enrolmentNeedsTLS() async throws {
             try await Site.with { site in
                 try await site.withGateway(["--plaintext"]) { gateway in
                     let code = try #require(InvitationCode(text: try await invite(site, "cam", port: gateway.port)))
@@ -141,7 +141,7 @@ extension EndToEndTests {
         }
 
         /// The other gateway also has an open invitation, so it would accept the connection up to the secret.
-        @Test func theSecretIsForOneGatewayOnly() async throws {
+        @Test func secretIsBoundToOneGateway() async throws {
             try await Site.with { site in
                 try await Site.with { other in
                     try await other.withGateway(["--verbose"]) { impostor in
@@ -155,7 +155,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aCodeThatIsNotWholeOrComesTooEarlyIsSaidSo() async throws {
+        @Test func incompleteOrEarlyCodeIsReported() async throws {
             try await Site.with { site in
                 try await enrol(site, "agent", "sluice1.AAAA", exits: 64)
                 // The gateway at this port has stopped.
@@ -171,7 +171,7 @@ extension EndToEndTests {
         }
 
         /// A running gateway seals with the new key at once, and still opens tokens of the old key.
-        @Test func keysAreRotatedUnderARunningGateway() async throws {
+        @Test func runningGatewayFollowsKeyRotation() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)

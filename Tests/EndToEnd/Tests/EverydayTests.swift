@@ -51,7 +51,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func abortStopsAPushThatRuns() async throws {
+        @Test func abortStopsRunningPush() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 try await agent.start(site.slowPush(file)) { push in
@@ -68,7 +68,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aDropIsRememberedUntilTheGatewayIsBack() async throws {
+        @Test func dropWaitsForTheGateway() async throws {
             try await Site.with { site in
                 try await withFaultProxy(upstreamPort: 1) { proxy in
                     let file = try site.makeLargeFile()
@@ -92,7 +92,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aMovedFileGoesOnWhereItsDigestsProveIt() async throws {
+        @Test func movedFileResumesIfDigestsMatch() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
@@ -126,7 +126,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func interruptSaysHowToGoOnAndHowToDrop() async throws {
+        @Test func interruptPrintsResumeAndAbortCommands() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 let arguments = site.slowPush(file) + ["--home", agent.home]
@@ -140,7 +140,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aFolderEndsWithATableOfWhatFailed() async throws {
+        @Test func folderPushPrintsTableOfFailures() async throws {
             try await Site.serving { site, agent in
                 for index in 0..<5 { _ = try site.makeFile("tree/file-\(index)", bytes: 1_000 + index) }
                 _ = try site.makeFile("tree/left-out.tmp", bytes: 10)
@@ -177,7 +177,7 @@ extension EndToEndTests {
         }
 
         /// A number given twice means one upload.
-        @Test func aNumberThatIsGivenTwiceIsOneUpload() async throws {
+        @Test func repeatedNumberMeansOneUpload() async throws {
             try await Site.serving { site, agent in
                 _ = try await site.pushAndKill(agent, site.makeLargeFile("large"))
                 _ = try await agent.run(["resume", "1", "1"])
@@ -185,7 +185,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func digestPrintsWhatOtherToolsPrint() async throws {
+        @Test func digestMatchesOtherTools() async throws {
             try await withTemporaryDirectory("digest") { directory in
                 let file = directory.appending(path: "file")
                 try SeededFile(seed: 3, byteCount: 3_000_000).write(to: file)
@@ -199,7 +199,7 @@ extension EndToEndTests {
         }
 
         /// A program that uses only the library's public interface uploads, pauses once and resumes.
-        @Test func theLibraryUploadsPausesAndGoesOn() async throws {
+        @Test func libraryPausesAndResumes() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 let program = try await run(

@@ -12,7 +12,7 @@ extension EndToEndTests {
     struct EvidenceTests {
         /// Covers root digests, ETags from MD5s, and stores without evidence, where the gateway reads the object back.
         @Test(arguments: StorageKind.allCases)
-        func sendsNoByteOfAFileThatIsThereWhole(kind: StorageKind) async throws {
+        func sendsNothingOfAStoredFile(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
                 try await site.withGateway { gateway in
                     let first = try await site.makeAgent("first", port: gateway.port)
@@ -35,7 +35,7 @@ extension EndToEndTests {
         }
 
         /// Uses a scripted store for the evidence of AWS, because no server available to the tests keeps it.
-        @Test func sendsNoByteWhereAStoreTellsTheCompositeSHA256() async throws {
+        @Test func sendsNothingIfCompositeSHA256Matches() async throws {
             try await Site.with(.motoAsAWS) { site in
                 let file = try site.makeFile("file", bytes: 3 * site.partBytes + 17)
                 let other = try site.makeFile("other/file", bytes: 3 * site.partBytes + 17, seed: 2)
@@ -86,7 +86,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.allCases)
-        func doesNotTakeAFileOfTheSameSizeForTheSameFile(kind: StorageKind) async throws {
+        func sameSizeIsNotSameFile(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
                 for (name, bytes) in [("large", 3 * site.partBytes + 17), ("small", 1_000)] {
                     let file = try site.makeFile(name, bytes: bytes, seed: 1)

@@ -48,7 +48,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: kinds, Size.allCases)
-        func replaceReplacesWhatAppearsDuringAPush(kind: StorageKind, size: Size) async throws {
+        func replaceOverwritesObjectThatAppears(kind: StorageKind, size: Size) async throws {
             try await Site.serving(kind) { site, agent in
                 let (file, foreign) = try site.makeRivals(size)
                 try await agent.start(site.halting(file) + ["--if-exists", "replace"]) { push in

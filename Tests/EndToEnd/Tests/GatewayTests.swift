@@ -20,7 +20,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func devicesAreListedAndTakenNoteOfWhileItServes() async throws {
+        @Test func runningGatewayFollowsDeviceList() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let agent = try await site.makeAgent("cam1", port: gateway.port, prefix: "cam1/")
@@ -35,7 +35,7 @@ extension EndToEndTests {
         }
 
         /// A device with small limits still uploads everything.
-        @Test func aDevicesOwnLimitsHold() async throws {
+        @Test func deviceLimitsHold() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let limits = ["--connections", "1", "--sessions", "2", "--budget", "8MiB"]
@@ -55,7 +55,7 @@ extension EndToEndTests {
         }
 
         /// The limits in a line of the list apply to that device and to no other.
-        @Test func aDeviceBeyondItsOwnLimitsIsRefused() async throws {
+        @Test func deviceBeyondItsLimitsIsRefused() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let limits = ["--connections", "1", "--sessions", "1", "--budget", "8MiB"]
@@ -127,7 +127,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aSecondProcessInOneHomeIsRefusedWithASentence() async throws {
+        @Test func secondProcessInHomeIsRefused() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 8 << 20)
                 let arguments = ["push", file.path(percentEncoded: false), "--limit-rate", "2MB/s"]
@@ -139,7 +139,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func memoryStaysBelow128MiBWhileALargeFilePasses() async throws {
+        @Test func memoryStaysBelow128MiB() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let agent = try await site.makeAgent(port: gateway.port)

@@ -53,7 +53,7 @@ extension EndToEndTests.HostileTests {
     // MARK: Compression
 
     /// LZ4 blocks that grow to 255 times their size are legitimate, and cost no more than their plain bytes of credit.
-    @Test func blocksThatGrow() async throws {
+    @Test func blocksThatExpand() async throws {
         try await Siege.lay("LZ4, 256 KiB out of 1 KiB") { target in
             let villain = target.villains[0]
             let block = try Self.block(of: Int(WireLimits.chunkBytesMax))
@@ -77,7 +77,7 @@ extension EndToEndTests.HostileTests {
     }
 
     /// Blocks with another number of plain bytes than announced, and blocks that are not valid LZ4.
-    @Test func blocksThatLie() async throws {
+    @Test func malformedBlocks() async throws {
         try await Siege.lay("LZ4 that lies") { target in
             let villain = target.villains[0]
             let block = try Self.block(of: Int(WireLimits.chunkBytesMax))
@@ -115,7 +115,7 @@ extension EndToEndTests.HostileTests {
     // MARK: Resources of other devices
 
     /// A device uses the token, the session id or the fingerprint of another device, or keys outside its prefix.
-    @Test func whatIsAnothersIsRefused() async throws {
+    @Test func otherDevicesResourcesAreRefused() async throws {
         try await Siege.lay("another's token, session and key", villains: 2) { target in
             let (owner, thief) = (target.villains[0], target.villains[1])
             let owners = try await owner.enter()

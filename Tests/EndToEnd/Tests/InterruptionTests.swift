@@ -23,7 +23,7 @@ extension EndToEndTests {
         @Test(arguments: [
             ["--part-size", "8MiB"], ["--part-size", "1MiB"], ["--part-size", "1MiB", "--connections", "3"],
         ])
-        func boundedRunsGetAFileThrough(options: [String]) async throws {
+        func shortRunsTogetherSendAFile(options: [String]) async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: Self.fileBytes)
                 let arguments =
@@ -53,7 +53,7 @@ extension EndToEndTests {
 
         /// A walk without any file to send, over more directories than can be visited in a moment.
         @Test(arguments: [SIGINT, SIGTERM])
-        func aWalkThatFindsNothingIsInterrupted(signal: Int32) async throws {
+        func walkWithoutFilesCanBeInterrupted(signal: Int32) async throws {
             try await Site.serving { site, agent in
                 // Each directory contains the next one, and all are named, so the innermost is walked once for each of
                 // them.
@@ -76,7 +76,7 @@ extension EndToEndTests {
         }
 
         /// With more files than run in parallel, the files that were not begun are counted.
-        @Test func filesThatWereNotBegunAreCounted() async throws {
+        @Test func filesNotBegunAreCounted() async throws {
             try await Site.serving { site, agent in
                 let count = 400
                 for index in 0..<count { _ = try site.makeFile("tree/\(index)", bytes: 100_000) }
@@ -143,7 +143,7 @@ extension EndToEndTests {
         }
 
         /// `abort` waits for a running push in the same home, and can be interrupted while it waits.
-        @Test func anAbortThatWaitsForAnotherProcessIsInterrupted() async throws {
+        @Test func waitingAbortCanBeInterrupted() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     try await withFaultProxy(upstreamPort: gateway.port) { proxy in

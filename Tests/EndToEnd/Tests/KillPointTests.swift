@@ -11,7 +11,7 @@ extension EndToEndTests {
     struct KillPointTests {
         /// Runs with a store that forgets completed uploads.
         @Test(arguments: ScriptedS3.Moment.allCases)
-        func goesOnAfterAKillAtEachCall(moment: ScriptedS3.Moment) async throws {
+        func resumesAfterKillAtEachCall(moment: ScriptedS3.Moment) async throws {
             try await KillPoints.with(.minio) { points in
                 var number = 1
                 while try await points.run([KillPoint(number: number, moment: moment)]) == 1 { number += 1 }
@@ -20,7 +20,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func goesOnAfterTwoKills() async throws {
+        @Test func resumesAfterTwoKills() async throws {
             try await KillPoints.with(.minio) { points in
                 // The first kill follows the record, the upload, a part or the completion. The second one hits the next
                 // gateway's run.

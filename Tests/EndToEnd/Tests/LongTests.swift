@@ -10,7 +10,7 @@ import Testing
 struct LongTests {
     /// Tests every pair of kill points in an upload of five parts.
     @Test(arguments: ScriptedS3.Moment.allCases)
-    func goesOnAfterEveryPairOfKills(moment: ScriptedS3.Moment) async throws {
+    func resumesAfterEveryPairOfKills(moment: ScriptedS3.Moment) async throws {
         // Run several sequences in parallel, because most of the time is spent waiting.
         let lanes = 3
         let count = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -46,7 +46,7 @@ struct LongTests {
     }
 
     /// Pushes 1 GiB through three gateways of one site, with a cut of the connections every second.
-    @Test func aGibibyteHopsBetweenThreeGatewaysAtACutEverySecond() async throws {
+    @Test func gibibyteSurvivesACutEverySecond() async throws {
         try await Site.withThreeGateways(.juiceFS) { site, gateways in
             try await pushGibibyte(through: gateways.map(\.port), of: site)
         }

@@ -38,7 +38,7 @@ extension EndToEndTests {
             return try JSONDecoder().decode(Head.self, from: Data(text.utf8))
         }
 
-        @Test func theStoreKeepsWhatTheUserChose() async throws {
+        @Test func storeKeepsChosenMetadata() async throws {
             try await Site.serving(.moto) { site, agent in
                 let large = try site.makeFile("large", bytes: 2 * site.partBytes + 17)
                 let small = try site.makeFile("small", bytes: 1_000)
@@ -53,7 +53,7 @@ extension EndToEndTests {
         }
 
         /// Metadata are session terms, so a resumed upload keeps them without the options.
-        @Test func aResumedUploadHasThem() async throws {
+        @Test func resumedUploadKeepsMetadata() async throws {
             try await Site.serving(.moto) { site, agent in
                 let file = try site.makeLargeFile()
                 try await agent.start(site.slowPush(file) + Self.options) { program in
@@ -68,7 +68,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: [["--metadata", "Line=3"], ["--metadata", "line"], ["--content-type", "video"]])
-        func whatBreaksARuleIsToldBeforeAnythingIsSent(options: [String]) async throws {
+        func invalidMetadataIsRefusedBeforeSending(options: [String]) async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 1_000)
                 let run = try await agent.run(site.push(file) + options, exits: 64)

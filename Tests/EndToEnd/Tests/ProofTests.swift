@@ -119,7 +119,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: [StorageKind.directory, .juiceFS, .moto])
-        func everyOutcomeIsTold(kind: StorageKind) async throws {
+        func everyOutcomeIsReported(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
                 try await site.withGateway { gateway in
                     let (client, welcome, _) = try await enter(site, port: gateway.port)
@@ -166,7 +166,7 @@ extension EndToEndTests {
         }
 
         /// For a part size unknown to the store, the gateway reads the object to compute the root digest.
-        @Test func aRootDigestByAnotherPartSizeIsFoundByReading() async throws {
+        @Test func otherPartSizeIsProvenByReading() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let (client, _, _) = try await enter(site, port: gateway.port)

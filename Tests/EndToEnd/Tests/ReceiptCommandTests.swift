@@ -29,7 +29,7 @@ extension EndToEndTests {
             #expect(told.lines(of: .standardError).first?.contains("--key") == true)
         }
 
-        @Test func anotherKeyAChangedStatementAndAMissingFileAreToldApart() async throws {
+        @Test func failuresAreDistinguished() async throws {
             try await withTemporaryDirectory("receipt") { directory in
                 let path = Self.file.path(percentEncoded: false)
                 _ = try await verify([path, "--key", "sha256:" + String(repeating: "0", count: 64)], exits: 1)

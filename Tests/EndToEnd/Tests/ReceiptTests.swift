@@ -37,7 +37,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func withoutTheFlagThereIsNone() async throws {
+        @Test func noReceiptWithoutTheFlag() async throws {
             try await Site.serving { site, agent in
                 _ = try await agent.run(site.push(try site.makeFile("small", bytes: 1_000)))
                 #expect(try await receipts(agent, ["list"]) == [])
@@ -59,7 +59,7 @@ extension EndToEndTests {
         }
 
         /// A file that was stored already gets its receipt by PROVE.
-        @Test func aFileThatWasThereGetsOne() async throws {
+        @Test func storedFileGetsReceipt() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("small", bytes: 1_000)
                 _ = try await agent.run(site.push(file))
@@ -86,7 +86,7 @@ extension EndToEndTests {
         }
 
         /// The gateway reports what the store holds, whatever the journal contains. This store keeps verified digests.
-        @Test func aGatewayIsAskedWhatTheStoreHolds() async throws {
+        @Test func checkAsksGateway() async throws {
             try await Site.serving { site, agent in
                 _ = try site.makeFile("tree/changed", bytes: 1_000)
                 _ = try site.makeFile("tree/large", bytes: 2 * site.partBytes + 1)
@@ -106,7 +106,7 @@ extension EndToEndTests {
         }
 
         /// A lost journal has no proofs, but the gateway can prove the files.
-        @Test func aLostJournalIsNoReasonToSendAgain() async throws {
+        @Test func lostJournalCausesNoResend() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile().path(percentEncoded: false)
                 _ = try await agent.run(["push", file])
@@ -120,7 +120,7 @@ extension EndToEndTests {
         }
 
         /// An object of another program is unknown until the user lets the gateway read it.
-        @Test func aForeignObjectIsReadOnlyWhereThatIsAllowed() async throws {
+        @Test func foreignObjectIsReadOnlyOnRequest() async throws {
             try await Site.serving(.moto) { site, agent in
                 let file = try site.makeFile("foreign", bytes: 1_000)
                 try await site.storage.put(file, key: "foreign")
@@ -130,7 +130,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aGatewayThatIsNotThereEndsWith75() async throws {
+        @Test func missingGatewayExits75() async throws {
             try await Site.with { site in
                 let file = try site.makeFile("file", bytes: 1).path(percentEncoded: false)
                 let agent = try await site.withGateway { try await site.makeAgent(port: $0.port) }

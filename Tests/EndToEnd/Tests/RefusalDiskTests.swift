@@ -6,7 +6,7 @@ extension EndToEndTests {
     /// Tests of full disks on both sides and of unusable homes.
     @Suite
     struct RefusalDiskTests {
-        @Test func aStoreThatIsFullIsWaitedForAndThenToldOf() async throws {
+        @Test func fullStoreIsReportedAfterWaiting() async throws {
             try await Site.with { site in
                 let disk = try SmallDisk(site, "store disk", bytes: 16 << 20)
                 let serve = [
@@ -42,7 +42,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aJournalThatFindsNoRoomIsToldOfAndLosesNothing() async throws {
+        @Test func fullDiskOfJournalLosesNothing() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let made = try await site.makeAgent(port: gateway.port)
@@ -81,7 +81,7 @@ extension EndToEndTests {
             _ = try await run(Executable(path: "/bin/sh"), ["-c", filler], within: Site.deadline)
         }
 
-        @Test func aSecondProcessInOneHomeIsRefusedAndTheFirstGoesOn() async throws {
+        @Test func secondProcessInHomeIsRefused() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 let busy = Refusal(75, "", "another sluice-agent is at work", do: "wait for it")
@@ -97,7 +97,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aDamagedJournalIsSetAsideWithASentence() async throws {
+        @Test func damagedJournalIsSetAside() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
@@ -131,7 +131,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: [["push", "/dev/null"], ["resume", "--all"], ["abort", "1"], ["status"]])
-        func aHomeThatWasNeverMadeIsMissing(arguments: [String]) async throws {
+        func missingHomeIsReported(arguments: [String]) async throws {
             try await Site.with { site in
                 let agent = AgentHandle(home: site.path("nowhere"), program: try .built("sluice-agent"))
                 try await agent.expectRefusalAtOnce(

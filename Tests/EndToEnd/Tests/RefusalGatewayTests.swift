@@ -9,7 +9,7 @@ extension EndToEndTests {
     /// Tests without a gateway, or with something else at its address.
     @Suite
     struct RefusalGatewayTests {
-        @Test func anUnreachableGatewayIsWaitedForAndThenToldOf() async throws {
+        @Test func unreachableGatewayIsReportedAfterWaiting() async throws {
             try await Site.with { site in
                 var faults = Faults()
                 faults.refusesConnections = true
@@ -33,7 +33,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aGatewayThatGoesAwayInMidPushLeavesEverythingKept() async throws {
+        @Test func lostGatewayKeepsUpload() async throws {
             try await Site.with { site in
                 try await withFaultProxy(upstreamPort: 1) { proxy in
                     let agent = try await site.makeAgent(port: proxy.port)
@@ -80,7 +80,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: Garbage.allCases, [[], ["--plaintext"]])
-        func whatIsNoGatewayIsToldApartAtOnce(garbage: Garbage, transport: [String]) async throws {
+        func otherServersAreRefusedAtOnce(garbage: Garbage, transport: [String]) async throws {
             try await Site.with { site in
                 try await CannedServer.withServer(answering: garbage.bytes) { port in
                     let agent = try await site.makeAgent(port: port)
@@ -93,7 +93,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aGatewayThatSpeaksNoVersionOfOursIsToldOf() async throws {
+        @Test func unsupportedVersionIsReported() async throws {
             let report = ErrorReport(
                 scope: .connection, code: .versionUnsupported, retryAfterMilliseconds: 0,
                 message: "this gateway speaks versions 7 to 9")
@@ -103,7 +103,7 @@ extension EndToEndTests {
             try await expectVersionRefused(.error(silent))
         }
 
-        @Test func aGatewayThatPicksAVersionThatWasNotOfferedIsToldOf() async throws {
+        @Test func unofferedVersionIsReported() async throws {
             let welcome = Welcome(
                 version: WireLimits.version + 8, capabilities: [], slotsMax: 16, chunkBytesMax: 65_536,
                 initialCreditBytes: 0, partBytesMin: 1, partBytesMax: 1 << 30, partBytesDefault: 1 << 20,

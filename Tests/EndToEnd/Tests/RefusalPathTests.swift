@@ -6,7 +6,7 @@ extension EndToEndTests {
     /// Tests of paths that cannot be sent and of keys that cannot be written.
     @Suite
     struct RefusalPathTests {
-        @Test func aPathThatNamesNothingIsMissing() async throws {
+        @Test func missingPathIsReported() async throws {
             try await withAgent { site, agent in
                 let missing = Refusal(66, "missing", "no such file", do: "path")
                 try await agent.expectRefusal(["push", site.path("nothing")], missing)
@@ -18,7 +18,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func whatAnotherUserMayNotReadIsUnreadable() async throws {
+        @Test func unreadableFileIsReported() async throws {
             try await withAgent { site, agent in
                 let unprivileged = try await site.unprivileged(agent)
                 let file = try site.makeFile("open", bytes: 1_000)
@@ -43,7 +43,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func linksThatLeadInACircleAreNamed() async throws {
+        @Test func circularLinksAreReported() async throws {
             try await withAgent { site, agent in
                 for (link, target) in [("a", "b"), ("b", "a")] {
                     try FileManager.default.createSymbolicLink(
@@ -61,7 +61,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func pipesSocketsAndDevicesAreNoFiles() async throws {
+        @Test func pipesSocketsAndDevicesAreRefused() async throws {
             try await withAgent { site, agent in
                 let file = try site.makeFile("tree/file", bytes: 1_000)
                 // `bind` creates the socket file; listening is not needed.
@@ -80,7 +80,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func namesThatAreNotUTF8AreNamedAsSuch() async throws {
+        @Test func nonUTF8NamesAreReported() async throws {
             try await withAgent { site, agent in
                 let file = try site.makeFile("tree/file", bytes: 1_000)
                 try await site.shell(
@@ -115,7 +115,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func keysThatAreNotCleanAreRefused() async throws {
+        @Test func invalidKeysAreRefused() async throws {
             try await withAgent { site, agent in
                 let file = try site.makeFile("file", bytes: 1_000)
                 let before = try site.objects()
@@ -136,7 +136,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aKeyThatIsTakenIsLeftAlone() async throws {
+        @Test func takenKeyIsNotReplaced() async throws {
             try await withAgent { site, agent in
                 let old = try site.makeFile("old", bytes: site.partBytes + 1, seed: 1)
                 let same = try site.makeFile("same", bytes: site.partBytes + 1, seed: 1)

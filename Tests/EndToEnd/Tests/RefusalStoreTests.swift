@@ -8,7 +8,7 @@ extension EndToEndTests {
     /// repair.
     @Suite
     struct RefusalStoreTests {
-        @Test func aStoreThatIsKilledInMidPushIsWaitedForAndThenToldOf() async throws {
+        @Test func killedStoreIsReportedAfterWaiting() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
                 let again = try await site.stopServer(during: agent, file) { program in
@@ -30,7 +30,7 @@ extension EndToEndTests {
         private static let unavailable = Refusal(
             75, "storeUnavailable", "store (is not available|cannot be reached|could not be reached)", do: "again")
 
-        @Test func aStoreThatComesBackInTimeIsGoneOnWith() async throws {
+        @Test func returningStoreCompletesPush() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.stopServer(during: agent, file, retryFor: "60s") { program in
@@ -47,7 +47,7 @@ extension EndToEndTests {
         }
 
         /// The parts in flight are lost. Then the agent sends only part of one part from time to time.
-        @Test func aStoreThatIsAwayInMidPushIsSentLittle() async throws {
+        @Test func unavailableStoreIsSentLittle() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.stopServer(during: agent, file, retryFor: "60s") { _ in
@@ -68,7 +68,7 @@ extension EndToEndTests {
         }
 
         /// Like a scheduled job, each run is a new process and learns from the gateway that the store is unavailable.
-        @Test func runsWhileAStoreIsAwaySendNextToNothing() async throws {
+        @Test func runsDuringOutageSendLittle() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
                 let small = try site.makeFile("small", bytes: 11 << 10)
@@ -91,7 +91,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func credentialsThatAStoreNoLongerTakesAreToldOf() async throws {
+        @Test func refusedCredentialsAreReported() async throws {
             try await Site.serving(.juiceFS) { site, agent in
                 let file = try site.makeLargeFile()
                 let small = try site.makeFile("small", bytes: 1_000)
@@ -118,7 +118,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aDirectoryThatIsGoneIsToldOf() async throws {
+        @Test func missingDirectoryIsReported() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 let run = try await agent.start(site.slowPush(file)) { program in
@@ -141,7 +141,7 @@ extension EndToEndTests {
 
         private static let missing = Refusal(69, "bucketMissing", "bucket or directory is missing", do: "operator")
 
-        @Test func aBucketThatIsGoneIsToldOf() async throws {
+        @Test func missingBucketIsReported() async throws {
             try await Site.with(.moto) { site in
                 try await site.withGateway { gateway in
                     let storage = try #require(site.storage as? S3Storage)
@@ -169,7 +169,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func anUploadThatTheStoreLosesTwiceIsToldOf() async throws {
+        @Test func uploadLostTwiceIsReported() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 let run = try await agent.start(site.slowPush(file)) { program in

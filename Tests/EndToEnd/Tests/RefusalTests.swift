@@ -8,7 +8,7 @@ extension EndToEndTests {
     /// file's key, and keeps an existing object.
     @Suite
     struct RefusalTests {
-        @Test func aFileThatChangedSinceIsNotGoneOnWith() async throws {
+        @Test func changedFileIsNotResumed() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
@@ -52,7 +52,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: Change.allCases)
-        func aFileThatChangesWhileItIsReadIsNeverCompleted(change: Change) async throws {
+        func changingFileIsNeverCompleted(change: Change) async throws {
             try await Site.serving { site, agent in
                 let old = try site.makeFile("old", bytes: 1_000, seed: 7)
                 _ = try await agent.run(["push", old.path(percentEncoded: false), "--key", "file"])
@@ -74,7 +74,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aFileThatIsChangingIsRefusedInWordsToo() async throws {
+        @Test func changingFileIsReportedInText() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 let path = file.path(percentEncoded: false)
@@ -87,7 +87,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aFileRemovedOrReplacedWhileItIsSentArrivesAsItWas() async throws {
+        @Test func openFileSurvivesRemovalAndReplacement() async throws {
             try await Site.serving { site, agent in
                 for (name, isReplaced) in [("removed", false), ("replaced", true)] {
                     let file = try site.makeLargeFile(name)
@@ -106,7 +106,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aFileThatVanishedBeforeItWasGoneOnWithIsKeptUntilItIsFound() async throws {
+        @Test func vanishedFileStaysPending() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
@@ -124,7 +124,7 @@ extension EndToEndTests {
         }
 
         /// Files wait on disk, so a file may vanish before its turn.
-        @Test func aFileThatVanishesWhileOthersGoBeforeItIsNamed() async throws {
+        @Test func queuedFileThatVanishesIsReported() async throws {
             try await Site.serving { site, agent in
                 let count = 400
                 for index in 0..<count { _ = try site.makeFile("tree/\(1_000 + index)", bytes: 10_000) }

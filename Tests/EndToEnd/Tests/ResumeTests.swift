@@ -10,7 +10,7 @@ extension EndToEndTests {
     @Suite
     struct ResumeTests {
         @Test(arguments: StorageKind.usual, ["push", "resume"])
-        func goesOnAfterTheAgentWasKilled(kind: StorageKind, command: String) async throws {
+        func resumesAfterAgentKill(kind: StorageKind, command: String) async throws {
             try await Site.serving(kind) { site, agent in
                 let file = try site.makeLargeFile()
                 let killed = try await site.pushAndKill(agent, file)
@@ -27,7 +27,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.usual)
-        func goesOnAfterTheGatewayWasKilled(kind: StorageKind) async throws {
+        func resumesAfterGatewayKill(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
                 let file = try site.makeLargeFile()
                 try await withFaultProxy(upstreamPort: 1) { proxy in
@@ -53,7 +53,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.usual, [Cut.reset, .close])
-        func goesOnWhereFramesWereCutInTheMiddle(kind: StorageKind, cut: Cut) async throws {
+        func resumesAfterCutsInsideFrames(kind: StorageKind, cut: Cut) async throws {
             try await Site.with(kind) { site in
                 try await site.withGateway { gateway in
                     try await withFaultProxy(upstreamPort: gateway.port) { proxy in
@@ -85,7 +85,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.usual)
-        func aNewRunNeedNotWaitForTheOldOnesDeadConnection(kind: StorageKind) async throws {
+        func newRunReplacesDeadConnection(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
                 try await site.withGateway { gateway in
                     try await withFaultProxy(upstreamPort: gateway.port) { proxy in
@@ -113,7 +113,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.allCases)
-        func findsTheUnfinishedUploadAgainWhenTheJournalIsLost(kind: StorageKind) async throws {
+        func lostJournalFindsUnfinishedUpload(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
@@ -130,7 +130,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.usual)
-        func statusListsWhatIsUnfinishedAndAbortDropsIt(kind: StorageKind) async throws {
+        func statusListsAndAbortDropsUploads(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
@@ -147,7 +147,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.usual)
-        func aChangedFileIsANewVersionForPushAndAWrongFileForResume(kind: StorageKind) async throws {
+        func changedFileIsPushedAnewButNotResumed(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
@@ -161,7 +161,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.usual)
-        func aTouchedButEqualFileGoesOn(kind: StorageKind) async throws {
+        func touchedFileIsResumed(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
                 let file = try site.makeLargeFile()
                 _ = try await site.pushAndKill(agent, file)
@@ -175,7 +175,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.usual)
-        func interruptKeepsEverythingAndExits75(kind: StorageKind) async throws {
+        func interruptKeepsUploadAndExits75(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
                 let file = try site.makeLargeFile()
                 try await agent.start(site.slowPush(file)) { program in

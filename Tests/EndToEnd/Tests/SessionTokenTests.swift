@@ -62,7 +62,7 @@ extension EndToEndTests {
         }
 
         /// A key that was removed from the ring opens no token.
-        @Test func aTokenOfAKeyThatHasLeftTheRing() async throws {
+        @Test func tokenOfRemovedKeyIsRefused() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let owner = try await Villain(0, at: gateway.port, of: site)

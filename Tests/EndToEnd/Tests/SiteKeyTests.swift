@@ -85,7 +85,7 @@ extension EndToEndTests {
         }
 
         /// A device that has pinned none of the presented keys gets a refusal with advice.
-        @Test func aDeviceThatKnowsNoKeyThatIsShownIsRefused() async throws {
+        @Test func deviceRefusesUnpinnedSiteKey() async throws {
             try await Site.with { site in
                 let next = try await identity(site, "announce")
                 let (port, agent) = try await site.withGateway { gateway in
@@ -103,7 +103,7 @@ extension EndToEndTests {
         }
 
         /// A running upload loses its connections at the key change and resumes by itself.
-        @Test func anUploadGoesOnAcrossTheChange() async throws {
+        @Test func uploadContinuesAcrossKeySwitch() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 let next = try await identity(site, "announce")
@@ -121,7 +121,7 @@ extension EndToEndTests {
         }
 
         /// While a second gateway still has the old key, devices that know both keys can use either gateway.
-        @Test func gatewaysOfASiteChangeOneAfterTheOther() async throws {
+        @Test func gatewaysSwitchKeysOneByOne() async throws {
             try await Site.with { site in
                 try site.makeGatewayHome("second")
                 let next = try await identity(site, "announce")
@@ -150,7 +150,7 @@ extension EndToEndTests {
         }
 
         /// The problem is reported once, and the next run tries again.
-        @Test func aHomeThatCannotBeWrittenGoesOnWithThePinsThatItHas() async throws {
+        @Test func readOnlyHomeKeepsItsPins() async throws {
             try await Site.with { site in
                 let next = try await identity(site, "announce")
                 try await site.withGateway { gateway in

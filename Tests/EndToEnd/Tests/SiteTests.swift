@@ -35,7 +35,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.usual)
-        func hopsBetweenThreeGatewaysAtACutEverySecond(kind: StorageKind) async throws {
+        func survivesCutsAcrossThreeGateways(kind: StorageKind) async throws {
             try await Site.withThreeGateways(kind) { site, gateways in
                 try await push(through: gateways.map(\.port), of: site)
             }
@@ -43,7 +43,7 @@ extension EndToEndTests {
 
         /// The load balancer keeps sending every third connection to the dead gateway.
         @Test(arguments: StorageKind.usual)
-        func goesOnWhereOneOfThreeGatewaysIsKilled(kind: StorageKind) async throws {
+        func survivesLossOfOneOfThreeGateways(kind: StorageKind) async throws {
             try await Site.withThreeGateways(kind) { try await pushAndKill($1[0], of: $1, $0) }
         }
 
@@ -90,7 +90,7 @@ extension EndToEndTests {
         /// Two devices push the same file to the same key. The object equals the file, both devices report success, and
         /// neither upload remains.
         @Test(arguments: StorageKind.usual)
-        func twoDevicesPushTheSameFileToOneKeyAtOnce(kind: StorageKind) async throws {
+        func twoDevicesPushToOneKey(kind: StorageKind) async throws {
             try await Site.with(kind) { site in
                 try await site.withGateway { gateway in
                     let file = try site.makeLargeFile()

@@ -11,7 +11,7 @@ extension EndToEndTests {
         // MARK: Listing
 
         /// A disk error within a directory: `readdir` returns three names and then an error.
-        @Test func aDirectoryThatCannotBeListedToItsEndIsNamed() async throws {
+        @Test func incompleteListingIsReported() async throws {
             try await Site.serving { site, agent in
                 for index in 1...6 { _ = try site.makeFile("tree/bad/\(index)", bytes: 100 + index) }
                 let file = try site.makeFile("tree/good", bytes: 100)
@@ -71,7 +71,7 @@ extension EndToEndTests {
 
         // MARK: Sizes
 
-        @Test func aFileWhoseSizeIsNotTrueIsRefusedAndCanBePipedIn() async throws {
+        @Test func fileWithFalseSizeIsRefused() async throws {
             try await Site.serving { site, agent in
                 let untrusted = Refusal(66, "unreadable", "size cannot be trusted", do: "pipe it in with push -")
                 for path in ["/proc/version", "/sys/class/net/lo/mtu"] {
@@ -146,7 +146,7 @@ extension EndToEndTests {
 
         // MARK: Producers that fail
 
-        @Test func theOutputOfACommandIsStoredOnlyIfItSucceeds() async throws {
+        @Test func outputOfFailedCommandIsNotStored() async throws {
             try await Site.serving { site, agent in
                 let bytes = 3 * site.partBytes + 5
                 let file = try site.makeFile("file", bytes: bytes)
@@ -181,7 +181,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aStreamOfAnotherSizeThanExpectedIsNotStored() async throws {
+        @Test func streamOfUnexpectedSizeIsNotStored() async throws {
             try await Site.serving { site, agent in
                 let bytes = 2 * site.partBytes + 7
                 let file = try site.makeFile("file", bytes: bytes)

@@ -29,7 +29,7 @@ extension EndToEndTests {
             expectReadable(told, sourceLocation: sourceLocation)
         }
 
-        @Test func aStoreThatDoesNotProveWhoItIsIsRefusedInASentence() async throws {
+        @Test func untrustedStoreIsRefused() async throws {
             try await Site.with(.motoOverTLS) { site in
                 let storage = try #require(site.storage as? S3Storage)
                 let plain = ["--store", "s3://bucket/site", "--s3-endpoint", storage.server.endpoint]

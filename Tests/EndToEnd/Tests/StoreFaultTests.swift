@@ -8,7 +8,7 @@ extension EndToEndTests {
     @Suite
     struct StoreFaultTests {
         @Test(arguments: StorageKind.usual)
-        func beginsAgainAndSaysSoWhereTheUploadWasAbortedBehindItsBack(kind: StorageKind) async throws {
+        func externallyAbortedUploadBeginsAnew(kind: StorageKind) async throws {
             try await Site.serving(kind) { site, agent in
                 // More parts than run in parallel: otherwise the gateway would have to assume that another one is
                 // completing the upload.
@@ -30,7 +30,7 @@ extension EndToEndTests {
         /// The object exists and the store has forgotten the upload. The session id in the metadata proves that the
         /// object is this file; without metadata the gateway reads the object back.
         @Test(arguments: StorageKind.s3)
-        func completesWhereTheAnswerToCompleteWasLost(kind: StorageKind) async throws {
+        func completesAfterLostCompleteAnswer(kind: StorageKind) async throws {
             try await harm(.losesAnswer, kind, bytes: { $0.largeFileBytes }) {
                 // Matches the upload's request, not that of the gateway's probe at start.
                 $0.hasPrefix("POST ") && $0.contains("/file?uploadId=")
@@ -38,12 +38,12 @@ extension EndToEndTests {
         }
 
         @Test(arguments: StorageKind.s3)
-        func completesWhereTheAnswerToAPartWasLost(kind: StorageKind) async throws {
+        func completesAfterLostPartAnswer(kind: StorageKind) async throws {
             try await harm(.losesAnswer, kind, bytes: { $0.largeFileBytes }) { $0.contains("partNumber=3&") }
         }
 
         @Test(arguments: StorageKind.s3)
-        func completesWhereTheAnswerToASmallFileWasLost(kind: StorageKind) async throws {
+        func completesAfterLostPutAnswer(kind: StorageKind) async throws {
             try await harm(.losesAnswer, kind, bytes: { _ in 12_345 }) { $0.hasPrefix("PUT ") && $0.contains("/file ") }
         }
 
@@ -70,7 +70,7 @@ extension EndToEndTests {
         /// A byte changed between gateway and store must not become part of an object. JuiceFS refuses the digest; for
         /// moto the ETag reveals the change.
         @Test(arguments: StorageKind.s3)
-        func aByteThatChangesBeforeTheStoreIsFound(kind: StorageKind) async throws {
+        func byteChangedBeforeStoreIsDetected(kind: StorageKind) async throws {
             try await harm(.flipsByte, kind, bytes: { _ in 12_345 }) { $0.hasPrefix("PUT ") && $0.contains("/file ") }
             try await harm(.flipsByte, kind, bytes: { $0.largeFileBytes }) {
                 $0.hasPrefix("PUT ") && $0.contains("partNumber=3&") && $0.contains("/file?")
@@ -110,7 +110,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aGatewayThatMayNotUseItsStoreSaysSoInASentenceAndEnds() async throws {
+        @Test func gatewayWithoutStoreRightsDoesNotStart() async throws {
             try await Site.with(.juiceFS) { site in
                 let storage = try #require(site.storage as? S3Storage)
                 let cases: [(options: [String], environment: [String: String], word: String)] = [

@@ -6,7 +6,7 @@ extension EndToEndTests {
     @Suite
     struct TortureTests {
         /// Prints its seed. The timing of the processes varies, so a seed does not reproduce a failure; use the logs.
-        @Test func nothingIsLostOrMixedUpWhenProcessesAreKilledAtRandom() async throws {
+        @Test func randomKillsLoseNothing() async throws {
             let program = try await run(
                 .built("sluice-torture"), ["--kills", "24", "--files", "40"], within: .seconds(600))
             #expect(program.exitStatus == .exited(0), "\(program.transcript)")

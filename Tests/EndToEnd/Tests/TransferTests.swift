@@ -26,7 +26,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func refusesOtherContentUnlessToldToReplaceIt() async throws {
+        @Test func otherContentIsReplacedOnlyOnRequest() async throws {
             try await Site.serving { site, agent in
                 let old = try site.makeFile("old", bytes: 2 * Self.partBytes, seed: 1)
                 let new = try site.makeFile("new", bytes: 2 * Self.partBytes, seed: 2)
@@ -67,7 +67,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func goesOnWithOtherFilesAfterOneFails() async throws {
+        @Test func sendsOtherFilesAfterAFailure() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 1_000)
                 let run = try await agent.run(
@@ -78,7 +78,7 @@ extension EndToEndTests {
         }
 
         @Test(arguments: ["always", "never", "auto"])
-        func sendsTextSmallerWhereItIsCompressed(choice: String) async throws {
+        func compressionShrinksText(choice: String) async throws {
             try await Site.serving { site, agent in
                 let text = (0..<200_000).map { "line \($0) of a log that says little\n" }.joined()
                 let file = site.directory.appending(path: "log")
@@ -110,7 +110,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func twoUploadsOfOneFileMayHaveOtherPartSizes() async throws {
+        @Test func uploadsOfOneFileMayDifferInPartSize() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 5 * Self.partBytes + 1)
                 for (key, size) in [("a", "1MiB"), ("b", "3MiB")] {
@@ -121,7 +121,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func goesOutByTheInterfacesThatAreNamed() async throws {
+        @Test func usesNamedInterfaces() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 5 * Self.partBytes)
                 func push(by interfaces: String, exits status: Int32) async throws -> AgentRun {
@@ -139,7 +139,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func keepsToTheRateItIsGiven() async throws {
+        @Test func keepsRateLimit() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeFile("file", bytes: 6_000_000)
                 let start = ContinuousClock.now

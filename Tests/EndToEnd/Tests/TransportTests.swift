@@ -7,7 +7,7 @@ extension EndToEndTests {
     /// Tests of TLS between the real programs: accepted and refused peers, and the messages of refusals.
     @Suite
     struct TransportTests {
-        @Test func aGatewayWithAnotherKeyThanThePinnedOneGetsNothing() async throws {
+        @Test func gatewayWithUnpinnedKeyGetsNothing() async throws {
             try await Site.serving { site, agent in
                 let configuration = agent.home + "/agent.json"
                 let text = try String(contentsOfFile: configuration, encoding: .utf8)
@@ -21,7 +21,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aDeviceThatIsNotOnTheListIsRefusedInTheHandshake() async throws {
+        @Test func unlistedDeviceIsRefusedInHandshake() async throws {
             try await Site.with { site in
                 try await site.withGateway { gateway in
                     let agent = try await site.makeAgent(port: gateway.port, gateways: [])
@@ -32,7 +32,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aRevokedDeviceIsCutOffWhileItSends() async throws {
+        @Test func revokedDeviceIsDisconnected() async throws {
             try await Site.serving { site, agent in
                 let file = try site.makeLargeFile()
                 try await agent.start(site.slowPush(file, partsPerSecond: 1)) { program in
@@ -46,7 +46,7 @@ extension EndToEndTests {
         }
 
         /// Plaintext requires the option on both sides.
-        @Test func oneSideAloneCannotDoWithoutTLS() async throws {
+        @Test func bothSidesMustAgreeOnPlaintext() async throws {
             try await Site.with { site in
                 let file = try site.makeFile("file", bytes: 1_000)
                 try await site.withGateway { gateway in

@@ -44,7 +44,7 @@ extension EndToEndTests {
 
         /// - Parameter withLeases: false runs the agent as a user to whom the kernel grants no leases.
         @Test(arguments: Writer.allCases, [true, false])
-        func nothingIsStoredBeforeItIsWhole(writer: Writer, withLeases: Bool) async throws {
+        func growingFileIsNotStored(writer: Writer, withLeases: Bool) async throws {
             try await Site.serving { site, agent in
                 let agent = withLeases ? agent : try await site.unprivileged(agent)
                 let file = try site.makeFile("file", bytes: 100_000)
@@ -77,7 +77,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test func aFileInWritingIsNamedAndKeptBack() async throws {
+        @Test func fileOpenForWritingIsReported() async throws {
             try await Site.serving { site, agent in
                 _ = try site.makeFile("file", bytes: 1_000)
                 let line = "exec 3>>'\(site.path("file"))'; echo open; exec sleep 1000"
@@ -109,7 +109,7 @@ extension EndToEndTests {
         }
 
         /// A file that waits for its second look delays no other file, and a stopped push reports it as not begun.
-        @Test func othersAreSentMeanwhile() async throws {
+        @Test func otherFilesAreSentMeanwhile() async throws {
             try await Site.serving { site, agent in
                 for index in 0..<200 { _ = try site.makeFile("tree/\(index)", bytes: 100) }
                 let line = "exec 3>>'\(site.path("tree/0"))'; echo open; exec sleep 1000"

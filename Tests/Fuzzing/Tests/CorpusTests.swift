@@ -30,7 +30,7 @@ struct CorpusTests {
     }
 
     @Test(arguments: FuzzTarget.all.map(\.name))
-    func whatWasFoundOnceIsMended(name: String) throws {
+    func oldFindingsStayFixed(name: String) throws {
         let target = try #require(FuzzTarget.named(name))
         for input in try Self.inputs("Findings", name) {
             #expect(throws: Never.self, "\(name)/\(input.name)") { try target.check(input.bytes) }

@@ -6,12 +6,12 @@ import WireProtocol
 /// Sluice's own machines must follow the conversations in `Protocol/vectors` (specification §14.1).
 @Suite struct ReplayTests {
     @Test(arguments: try Replayed.byGateway())
-    func gatewaySaysWhatTheConversationHas(replayed: Replayed) throws {
+    func gatewayFollowsTheConversation(replayed: Replayed) throws {
         try replayed.expectAgreement(NotYet.gateway)
     }
 
     @Test(arguments: try Replayed.byAgent())
-    func agentSaysWhatTheConversationHas(replayed: Replayed) throws {
+    func agentFollowsTheConversation(replayed: Replayed) throws {
         try replayed.expectAgreement(NotYet.agent)
     }
 

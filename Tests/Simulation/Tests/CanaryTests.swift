@@ -13,7 +13,7 @@ import Testing
         #expect(caught, "\(canary) is not caught")
     }
 
-    @Test func theShrinkerKeepsWhatMattersAndNothingElse() throws {
+    @Test func shrinkerKeepsOnlyNeededFaults() throws {
         let seed = try #require(
             (UInt64(1)...1_000).first { seed in
                 let scenario = Scenario.drawn(seed: seed, canary: .takesUnknownUploadForSuccess)

@@ -4,7 +4,7 @@ import Testing
 /// A crash after every single operation: every action of a process, every commit, and every change of the store.
 @Suite struct CrashTests {
     @Test(arguments: CrashVictim.allCases, [0, 90, 500])
-    func theFileArrivesThoughProcessesDieAfterAnyOperation(victim: CrashVictim, size: Int) {
+    func fileSurvivesACrashAfterAnyOperation(victim: CrashVictim, size: Int) {
         let calm = Scenario.upload(bytes: size)
         let count = calm.calmOperations
         #expect(count > 20)
@@ -16,7 +16,7 @@ import Testing
     /// The second crash happens during the recovery from the first. This test tries some pairs; `sluice-simulate
     /// --crashes` tries all of them.
     @Test(arguments: CrashVictim.allCases, [1, 5, 13, 34, 89])
-    func theFileArrivesThoughProcessesDieAgainWhileTheyRecover(victim: CrashVictim, later: Int) {
+    func fileSurvivesASecondCrash(victim: CrashVictim, later: Int) {
         let calm = Scenario.upload(bytes: 500)
         for operation in stride(from: 1 + later % 4, through: calm.calmOperations, by: 4) {
             guard holds(calm.crashing(victim, after: operation, againAfter: later)) else { return }

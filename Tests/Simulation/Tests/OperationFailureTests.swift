@@ -14,7 +14,7 @@ import WireProtocol
     ]
 
     @Test(arguments: StoreRequestKind.allCases, requestFaults)
-    func theFileArrivesThoughAnyRequestFails(kind: StoreRequestKind, fault: StoreFault) {
+    func fileArrivesDespiteAnyFailedRequest(kind: StoreRequestKind, fault: StoreFault) {
         for size in [90, 500] {
             let calm = Scenario.upload(bytes: size)
             // No kind of request occurs more often than this.
@@ -30,7 +30,7 @@ import WireProtocol
     }
 
     @Test(arguments: [0, 90, 500])
-    func theFileArrivesThoughAnyReadingFails(size: Int) {
+    func fileArrivesDespiteAnyFailedRead(size: Int) {
         for moment in 1...40 {
             var once = Scenario.upload(bytes: size)
             once.faults = [PlannedFault(.readMoment(moment), .readFails)]
@@ -42,7 +42,7 @@ import WireProtocol
     }
 
     @Test(arguments: [0, 90, 500])
-    func theFileArrivesThoughTheJournalCannotBeWritten(size: Int) {
+    func fileArrivesDespiteFailedJournal(size: Int) {
         for number in 1...15 {
             var once = Scenario.upload(bytes: size)
             once.faults = [PlannedFault(.commit(number), .journalFails)]
@@ -54,7 +54,7 @@ import WireProtocol
     }
 
     @Test(arguments: Fault.FileChange.allCases, [0, 90, 500])
-    func whatArrivesIsOneVersionWheneverTheFileChanges(change: Fault.FileChange, size: Int) {
+    func objectIsOneVersionOfAChangingFile(change: Fault.FileChange, size: Int) {
         for moment in 1...30 {
             var scenario = Scenario.upload(bytes: size, policy: .replace)
             scenario.faults = [PlannedFault(.readMoment(moment), .fileChanges(job: 0, change))]
@@ -63,7 +63,7 @@ import WireProtocol
     }
 
     @Test(arguments: [Arrival.Ending.cut, .cutAtAgent, .cutAtGateway, .silence], [0, 50, 100])
-    func theFileArrivesWhereverALinkEnds(ending: Arrival.Ending, keepingPercent: Int) {
+    func fileArrivesWhereverALinkEnds(ending: Arrival.Ending, keepingPercent: Int) {
         for arrival in 1...60 {
             var scenario = Scenario.upload(bytes: 500)
             scenario.faults = [PlannedFault(.arrival(arrival), .ends(ending, keepingPercent: keepingPercent))]

@@ -14,7 +14,7 @@ struct ProgramTests {
     /// Swift's hashing uses another random seed in each process, so this test detects any dependence on the order of a
     /// set.
     @Test(arguments: [3, 77, 961])
-    func oneSeedGivesOneCourseInEveryProcess(seed: UInt64) async throws {
+    func seedIsDeterministicAcrossProcesses(seed: UInt64) async throws {
         let here = Simulation(.drawn(seed: seed))
         here.run()
         let first = try await hash(seed: seed)
@@ -28,7 +28,7 @@ struct ProgramTests {
         #expect(program.exitStatus == .exited(64), "\(program.transcript)")
     }
 
-    @Test func aFailureIsToldWithWhatReplaysIt() async throws {
+    @Test func failurePrintsReplayCommand() async throws {
         let program = try await run(
             .built("sluice-simulate"), ["--seeds", "10", "--canary", Canary.acknowledgesEarly.rawValue])
         #expect(program.exitStatus == .exited(1))

@@ -24,12 +24,12 @@ import Testing
     }
 
     @Test(arguments: UInt64(0)..<10)
-    func theSameThousandSeedsHoldEveryTime(hundred: UInt64) {
+    func thousandFixedSeedsHold(hundred: UInt64) {
         expectNoViolation(seeds: (hundred * 100 + 1)...(hundred * 100 + 100))
     }
 
     @Test(arguments: 0..<10)
-    func aThousandFreshSeedsHold(hundred: Int) {
+    func thousandFreshSeedsHold(hundred: Int) {
         var system = SystemRandomNumberGenerator()
         // The seeds are short enough to be dictated; a failure prints its seed.
         expectNoViolation(seeds: (0..<100).map { _ in system.next() >> 24 })
@@ -37,12 +37,12 @@ import Testing
 
     /// Each of these seeds once revealed a defect that has been fixed.
     @Test(arguments: RegressionSeed.all)
-    func whatOnceFailedHolds(_ kept: RegressionSeed) {
+    func regressionSeedsHold(_ kept: RegressionSeed) {
         expectNoViolation(seeds: CollectionOfOne(kept.seed))
     }
 
     @Test(arguments: [1, 7, 42, 77, 961])
-    func oneSeedGivesOneCourse(seed: UInt64) {
+    func seedIsDeterministic(seed: UInt64) {
         let first = Simulation(.drawn(seed: seed))
         let second = Simulation(.drawn(seed: seed), keepsLines: true)
         first.run()

@@ -5,7 +5,7 @@ import Testing
 
 /// Tests of the lock that lets only one process work in a home.
 @Suite struct AgentHomeTests {
-    @Test func isBusyWhileOneHasIt() async throws {
+    @Test func isBusyWhileLocked() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))
             let lock = try home.lock()
@@ -16,7 +16,7 @@ import Testing
     }
 
     /// A child process between fork and exec has the lock's file open too.
-    @Test func itsLockEndsWhoeverElseHasTheFileOpen() async throws {
+    @Test func lockEndsDespiteOtherDescriptors() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))
             let shared = try {

@@ -26,7 +26,7 @@ import WireProtocol
         }
     }
 
-    @Test func whatIsPinnedStaysPinned() async throws {
+    @Test func pinsStay() async throws {
         try await with { home, configured throws in
             #expect(try home.pin(proved: configured, next: key(2).digest) == nil)
             let later = AgentHome(path: home.path)
@@ -43,7 +43,7 @@ import WireProtocol
         }
     }
 
-    @Test func theFirstOfTooManyGivesWay() async throws {
+    @Test func oldestPinIsRemoved() async throws {
         try await with { home, _ throws in
             for number in 2...9 as ClosedRange<UInt8> { home.pin(proved: try key(number), next: nil) }
             let expected = try (2...9).map { try key($0) }
@@ -52,7 +52,7 @@ import WireProtocol
     }
 
     /// After a theft of the site's key the user configures the new key. The agent must then distrust all earlier keys.
-    @Test func anotherConfiguredPinTakesThePlaceOfAll() async throws {
+    @Test func newConfiguredPinReplacesAll() async throws {
         try await with { home, configured throws in
             home.pin(proved: configured, next: try key(2).digest)
             let text = try String(contentsOfFile: home.configurationPath, encoding: .utf8)
@@ -91,7 +91,7 @@ import WireProtocol
         }
     }
 
-    @Test func whoFollowsAnAuthorityPinsNothing() async throws {
+    @Test func authorityModePinsNothing() async throws {
         try await withTemporaryDirectory { directory in
             let authority = try await Authority(in: directory.appending(path: "authority"))
             let home = AgentHome(path: directory.appending(path: "home").path(percentEncoded: false))
@@ -105,7 +105,7 @@ import WireProtocol
     }
 
     /// A home accepts an invitation code with any pinned key of its site, but not a code of another site.
-    @Test func aHomeIsGoneOnWithByAnyKeyThatItHasPinned() async throws {
+    @Test func homeAcceptsCodeWithAnyPinnedKey() async throws {
         try await with { home, configured throws in
             home.pin(proved: configured, next: try key(2).digest)
             try home.createOrGoOn(name: "cam", gateway: "gateway:7421", pin: key(2))

@@ -50,7 +50,7 @@ struct ChunkEncoderTests {
     }
 
     /// The user's choice does not matter here: the gateway would end the connection (specification §7.3).
-    @Test func nothingIsCompressedWhereThatIsNotAgreed() throws {
+    @Test func nothingIsCompressedWithoutCapability() throws {
         for choice in CompressionChoice.allCases {
             let encoder = ChunkEncoder(choice: choice, compressors: CompressorPool())
             let (header, bytes) = try decoded(text, encoder, mayCompress: false)
@@ -59,7 +59,7 @@ struct ChunkEncoderTests {
         }
     }
 
-    @Test func afterNoiseItStopsTryingForAWhileAndThenTriesAgain() throws {
+    @Test func incompressibleDataPausesCompression() throws {
         let encoder = ChunkEncoder(choice: .auto, compressors: CompressorPool())
         #expect(encoder.compressesNext)
         _ = try decoded(noise, encoder)

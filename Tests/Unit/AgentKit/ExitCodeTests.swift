@@ -6,7 +6,7 @@ import WireProtocol
 /// Tests of the exit codes for error codes of a gateway.
 @Suite struct ExitCodeTests {
     /// The column *agent* in specification §12 gives the exit code, either directly or by the entry for retried errors.
-    @Test(arguments: FailureRule.all) func theExitCodeIsThatOfTheSpecification(rule: FailureRule) {
+    @Test(arguments: FailureRule.all) func exitCodesMatchSpecification(rule: FailureRule) {
         let told = rule.exitCode ?? rule.reaction.exitCodeInTheEnd ?? UploadFailure.Kind.unreachable.exitCode
         for scope in rule.scopes {
             let failure =
@@ -18,7 +18,7 @@ import WireProtocol
     }
 
     /// A newer gateway may send unknown codes. The agent retries the affected uploads.
-    @Test func anUnknownCodeIsNoBrokenProtocol() {
+    @Test func unknownCodeIsNotAViolation() {
         let code = ErrorCode(rawValue: 0x0777)
         #expect(UploadFailure(code, message: "").kind == .gatewayFailed)
         #expect(UploadFailure(ofConnection: code, message: "").kind == .gatewayFailed)

@@ -16,7 +16,7 @@ import TransferCore
         }
     }
 
-    @Test func areAsLargeAsTheyMayBe() async throws {
+    @Test func fillUpToTheLimit() async throws {
         try await withTree(["a", "b", "c", "d", "e"]) { root in
             #expect(batches([root], atMost: 2).map { $0.map(\.key) } == [["p/a", "p/b"], ["p/c", "p/d"], ["p/e"]])
             #expect(batches([root], atMost: 100).map(\.count) == [5])
@@ -24,7 +24,7 @@ import TransferCore
     }
 
     /// Files with the same key are refused, and other files are not affected.
-    @Test func namesEveryFileOfAKeyThatSeveralHave() async throws {
+    @Test func reportsAllFilesThatShareAKey() async throws {
         try await withTree(["1/x", "1/y", "2/x", "2/y", "3/x"]) { root in
             let roots = (1...3).map { root.appending(path: "\($0)") }
             let all = batches(roots, atMost: 100)
@@ -33,7 +33,7 @@ import TransferCore
         }
     }
 
-    @Test func tellWhatCannotBeSent() async throws {
+    @Test func reportUnsendableFiles() async throws {
         try await withTree(["a"]) { root in
             let absent = root.appending(path: "absent")
             let all = batches([absent, root.appending(path: "a")], atMost: 100).joined().map(\.failure?.kind)

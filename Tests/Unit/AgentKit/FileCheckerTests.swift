@@ -80,7 +80,7 @@ import WireProtocol
         }
     }
 
-    @Test func filesAreComparedWithWhatWasStored() async throws {
+    @Test func filesAreComparedWithTheirProofs() async throws {
         try await withSample(["same", "rewritten", "grown", "new", "below/same"]) { sample in
             for name in ["same", "rewritten", "grown"] { try sample.store(name) }
             try sample.store("below/same")
@@ -96,7 +96,7 @@ import WireProtocol
         }
     }
 
-    @Test func aMissingFileIsToldWithItsReason() async throws {
+    @Test func missingFileIsReported() async throws {
         try await withSample(["there"]) { sample in
             guard case .failed(let failure)? = try sample.check(["gone"])["gone"] else {
                 Issue.record("it is not told")
@@ -117,7 +117,7 @@ import WireProtocol
     }
 
     /// With `--fast` an unchanged stamp suffices and the file is not read. The proof has a wrong digest to show that.
-    @Test func aStampThatCountsIsEnoughWhereItIsAskedFor() async throws {
+    @Test func reliableStampSufficesOnRequest() async throws {
         try await withSample(["file"]) { sample in
             for counts in [false, true] {
                 try sample.store("file") {
@@ -132,7 +132,7 @@ import WireProtocol
         }
     }
 
-    @Test func anotherStoreIsTold() async throws {
+    @Test func otherStoreIsReported() async throws {
         try await withSample(["file"]) { sample in
             try sample.store("file") { $0.site?.store = $0.root ?? .zero }
             #expect(try sample.state("file") == .otherStore)

@@ -10,14 +10,14 @@ struct FileWalkTests {
         Array(FileWalk(paths: path.map { $0.path(percentEncoded: false) }))
     }
 
-    @Test func givesADirectorysFilesUnderTheirRelativePathsInOrder() async throws {
+    @Test func listsFilesInOrderWithRelativePaths() async throws {
         try await withTree(["b", "a/2", "a/1", ".hidden", "a.txt"]) { root in
             #expect(walk(root).map(\.key) == [".hidden", "a/1", "a/2", "a.txt", "b"])
             #expect(walk(root).allSatisfy { $0.failure == nil })
         }
     }
 
-    @Test func givesANamedFileUnderItsOwnName() async throws {
+    @Test func namedFileHasItsOwnName() async throws {
         try await withTree(["a/file"]) { root in
             #expect(walk(root.appending(path: "a/file")).map(\.key) == ["file"])
         }
@@ -33,7 +33,7 @@ struct FileWalkTests {
         }
     }
 
-    @Test func tellsWhatIsMissingOrNoFile() async throws {
+    @Test func reportsMissingAndSpecialFiles() async throws {
         try await withTree(["file"]) { root in
             #expect(walk(root.appending(path: "absent")).map(\.failure?.kind) == [.missing])
             #expect(walk(URL(filePath: "/dev/null")).map(\.failure?.kind) == [.unreadable])
@@ -49,7 +49,7 @@ struct FileWalkTests {
         return path
     }
 
-    @Test func tellsOfEveryNameThatIsNotText() async throws {
+    @Test func reportsNonUTF8Names() async throws {
         try await withTree(["file"]) { root in
             let names: [[UInt8]] = [[0xFF, 0xFE], [0x61, 0xFF], [0x62, 0xFF], Array("c.tmp".utf8) + [0xFF]]
             let paths = names.map { make($0, in: root) }
@@ -70,7 +70,7 @@ struct FileWalkTests {
     }
 
     /// A slash and a following combining mark form one `Character`, but file systems and stores see two.
-    @Test func takesNamesApartByBytes() async throws {
+    @Test func splitsNamesAsBytes() async throws {
         let mark = "\u{301}x"
         try await withTree(["\(mark)/\(mark)"]) { root in
             #expect(walk(root).map { Array($0.key.utf8) } == [Array("\(mark)/\(mark)".utf8)])
@@ -85,7 +85,7 @@ struct FileWalkTests {
     }
 
     /// Two Unicode encodings of a letter are two names, and therefore two keys.
-    @Test func tellsSpellingsApart() async throws {
+    @Test func distinguishesUnicodeSpellings() async throws {
         try await withTree(["\u{E9}", "e\u{301}"]) { root in
             let keys = walk(root).map { Array($0.key.utf8) }
             #expect(keys == [Array("e\u{301}".utf8), Array("\u{E9}".utf8)])
@@ -116,7 +116,7 @@ struct FileWalkTests {
 
     // MARK: Several files with one key
 
-    @Test func refusesEachOfTwoFilesOfOneKey() async throws {
+    @Test func refusesFilesThatShareAKey() async throws {
         try await withTree(["1/x", "1/y", "1/d/z", "2/x", "2/d/z", "2/d/w", "3/y/below", "named/y", "1/t.tmp"]) {
             root in
             let roots = ["1", "2", "3", "named/y"].map { root.appending(path: $0).path(percentEncoded: false) }
@@ -132,7 +132,7 @@ struct FileWalkTests {
     }
 
     /// Files that the walk skips do not conflict with a file of the same key.
-    @Test func linksAndLeftOutFilesTakeNoKey() async throws {
+    @Test func skippedFilesReserveNoKey() async throws {
         try await withTree(["1/x", "1/d/y", "2/z", "elsewhere/y"]) { root in
             let manager = FileManager.default
             try manager.createSymbolicLink(
@@ -145,7 +145,7 @@ struct FileWalkTests {
         }
     }
 
-    @Test func aPathThatIsNamedTwiceIsWalkedOnce() async throws {
+    @Test func repeatedPathIsWalkedOnce() async throws {
         try await withTree(["1/x"]) { root in
             let (folder, file) = (root.appending(path: "1"), root.appending(path: "1/x"))
             #expect(walk(folder, folder, root.appending(path: "1/.")).map(\.failure) == [nil])
@@ -157,7 +157,7 @@ struct FileWalkTests {
     // MARK: Links that appear after the walk
 
     /// A user with write access replaces found files with symbolic links to files of other users.
-    @Test(arguments: ["d/e/file", "d/e", "d"]) func aLinkThatTakesAPlaceLeadsNowhere(place: String) async throws {
+    @Test(arguments: ["d/e/file", "d/e", "d"]) func linkInPlaceOfFileIsNotFollowed(place: String) async throws {
         try await withTree(["tree/d/e/file", "secret/e/file", "secret/file"]) { root in
             let found = walk(root.appending(path: "tree"))
             let location = try #require(found.first?.location)

@@ -81,7 +81,7 @@ struct JournalMigrationTests {
     }
 
     /// In a journal of version 0.1 before migration 5, a proof does not name its store.
-    @Test func aProofOfBeforeNamesNoStore() async throws {
+    @Test func migratedProofNamesNoStore() async throws {
         try await withPath { path in
             var receipt = UploadReceipt(size: 100, partBytes: 50, root: nil, evidence: .none, etag: "e", version: "v")
             receipt.stamp = Self.stamp
@@ -135,7 +135,7 @@ struct JournalMigrationTests {
 
     /// A resumed upload still requests the receipt that its user wanted.
     @Test(arguments: [false, true])
-    func anUploadKeepsThatItsUserWantsAReceipt(wants: Bool) async throws {
+    func requestForReceiptIsKept(wants: Bool) async throws {
         try await withPath { path in
             let subject = Journal.Subject(path: "/data/file", key: "file", policy: .verify, wantsReceipt: wants)
             try Journal.open(path).apply([.began(UploadID(1), Self.saved())], nowMilliseconds: 1) { _ in subject }
@@ -198,7 +198,7 @@ struct JournalMigrationTests {
     }
 
     /// Withdrawn versions age by the time since boot, which cannot be set. A reboot restarts the waiting time.
-    @Test func aWithdrawnVersionAgesByTheTimeSinceTheStartOfTheMachine() async throws {
+    @Test func withdrawnVersionAgesByUptime() async throws {
         try await withPath { path in
             func open(_ boot: String, _ milliseconds: Int64) throws -> Journal {
                 try Journal.open(path) { BootMoment(boot: boot, milliseconds: milliseconds) }
@@ -220,7 +220,7 @@ struct JournalMigrationTests {
         }
     }
 
-    @Test func theNextUploadOfTheKeyForgetsTheWithdrawnVersion() async throws {
+    @Test func nextUploadForgetsWithdrawnVersion() async throws {
         try await withPath { path in
             let journal = try Journal.open(path)
             try apply([.began(UploadID(1), Self.saved()), .mayStillAppear(UploadID(1))], to: journal)
@@ -231,7 +231,7 @@ struct JournalMigrationTests {
         }
     }
 
-    @Test func thisMachineTellsItsUptime() {
+    @Test func machineReportsUptime() {
         let (first, second) = (BootMoment.now, BootMoment.now)
         #expect(first.boot == second.boot && !first.boot.isEmpty)
         #expect(first.milliseconds > 0 && second.since(first) < .seconds(60))

@@ -14,7 +14,7 @@ import WireProtocol
     private static let uploads = (1...3).map { UploadID($0) }
 
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
-    func makesOfAnyWritesWhatTheModelMakes(seed: UInt64) async throws {
+    func anyWritesMatchTheModel(seed: UInt64) async throws {
         try await withTemporaryDirectory("journal") { directory in
             let path = directory.appending(path: "journal.db").path(percentEncoded: false)
             let clock: @Sendable () -> BootMoment = { BootMoment(boot: "boot", milliseconds: 5) }
@@ -43,7 +43,7 @@ import WireProtocol
     }
 
     /// After a run the journal's main file is complete, so that a copy of this file is a full backup.
-    @Test func nothingIsLeftBesideAClosedJournal() async throws {
+    @Test func closingRemovesAuxiliaryFiles() async throws {
         try await withTemporaryDirectory("journal") { directory in
             let path = directory.appending(path: "journal.db").path(percentEncoded: false)
             var draws = Draws(generator: SeededGenerator(seed: 1))

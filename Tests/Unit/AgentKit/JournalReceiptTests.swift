@@ -40,7 +40,7 @@ struct JournalReceiptTests {
         return receipts
     }
 
-    @Test func whatIsKeptIsReadAgain() async throws {
+    @Test func keptReceiptsAreReadBack() async throws {
         try await withPath { path in
             let receipts = [
                 try Self.receipt(Self.statement(key: "a"), certificates: [[1, 2, 3], [4]]),
@@ -73,7 +73,7 @@ struct JournalReceiptTests {
         }
     }
 
-    @Test func aReceiptThatSaysNothingIsNotKept() async throws {
+    @Test func malformedReceiptIsNotKept() async throws {
         try await withPath { path in
             let journal = try Journal.open(path)
             let bad = StoredReceipt(statement: [1], signature: [2], publicKey: [3])
@@ -86,7 +86,7 @@ struct JournalReceiptTests {
 
     /// A gateway sends a receipt with the proof, or alone at a later time.
     @Test(arguments: [false, true])
-    func aReceiptIsKeptWithTheProofOfItsObjectOrAlone(comesLater: Bool) async throws {
+    func receiptIsKeptWithOrWithoutProof(comesLater: Bool) async throws {
         try await withPath { path in
             let receipt = try Self.receipt(Self.statement())
             var stored = UploadReceipt(size: 1, partBytes: 1, root: nil, evidence: .none, etag: "", version: "")

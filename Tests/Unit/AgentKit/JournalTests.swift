@@ -45,7 +45,7 @@ struct JournalTests {
         try journal.apply(writes, nowMilliseconds: 1_000) { $0 == Self.id ? Self.subject : nil }
     }
 
-    @Test func readsBackWhatWasBegunAndStored() async throws {
+    @Test func readsBackUploadsAndParts() async throws {
         try await withJournal { journal, reopen in
             try apply(
                 [
@@ -65,7 +65,7 @@ struct JournalTests {
         }
     }
 
-    @Test func aSessionThatBeginsAnewForgetsTheOldOnesParts() async throws {
+    @Test func newSessionForgetsOldParts() async throws {
         try await withJournal { journal, _ in
             try apply([.began(Self.id, Self.session()), .stored(Self.id, try Self.entry(1))], to: journal)
             try apply([.lost(Self.id, losses: 1), .began(Self.id, Self.session(2))], to: journal)
@@ -75,7 +75,7 @@ struct JournalTests {
         }
     }
 
-    @Test func aPartThatMustBeSentAgainIsNoLongerStored() async throws {
+    @Test func partToResendIsNotStored() async throws {
         try await withJournal { journal, _ in
             let entry = try Self.entry(1)
             try apply(
@@ -85,7 +85,7 @@ struct JournalTests {
         }
     }
 
-    @Test func whatIsFinishedLeavesAReceiptAndNoRow() async throws {
+    @Test func finishedUploadLeavesOnlyItsReceipt() async throws {
         try await withJournal { journal, _ in
             var receipt = UploadReceipt(
                 size: 100, partBytes: 50, root: nil, evidence: .none, etag: "\"x\"", version: "")
@@ -99,7 +99,7 @@ struct JournalTests {
     }
 
     @Test(arguments: [UploadFailure.Kind.unreachable, .changed, .keyTaken])
-    func whatFailedIsKeptWhereItCanBeGoneOnWith(kind: UploadFailure.Kind) async throws {
+    func resumableFailureIsKept(kind: UploadFailure.Kind) async throws {
         try await withJournal { journal, _ in
             let failure = UploadFailure(kind, "because")
             try apply([.began(Self.id, Self.session()), .finished(Self.id, .failed(failure))], to: journal)
@@ -121,7 +121,7 @@ struct JournalTests {
         "UPDATE parts SET number = x'ff'", "UPDATE parts SET digest = 5", "DROP TABLE parts",
         "ALTER TABLE uploads RENAME COLUMN token TO t", "DELETE FROM grdb_migrations",
     ])
-    func aJournalOfOtherValuesIsSetAside(statement: String) async throws {
+    func journalWithInvalidValuesIsSetAside(statement: String) async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))
             let written = try AgentJournal.open(home, logger: Logger(label: "test"))
@@ -137,7 +137,7 @@ struct JournalTests {
     }
 
     /// Another program may change the file while the journal is open.
-    @Test func aValueThatBecomesAnotherIsAnErrorAndNotTheEnd() async throws {
+    @Test func unexpectedValueIsAnErrorNotATrap() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.appending(path: "journal").path(percentEncoded: false)
             let journal = try Journal.open(path)
@@ -149,7 +149,7 @@ struct JournalTests {
         }
     }
 
-    @Test func aDamagedJournalIsSetAsideAndAnEmptyOneBegun() async throws {
+    @Test func damagedJournalIsReplaced() async throws {
         try await withTemporaryDirectory { directory in
             let home = AgentHome(path: directory.path(percentEncoded: false))
             try Data("this is no database, however one looks at it".utf8).write(to: URL(filePath: home.journalPath))

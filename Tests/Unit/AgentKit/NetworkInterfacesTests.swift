@@ -4,7 +4,7 @@ import TransferCore
 
 /// Tests of assigning connections to interfaces in turn. A replacement connection gets the interface of the lost one.
 @Suite struct NetworkInterfacesTests {
-    @Test func eachHasAsManyAsTheOthers() {
+    @Test func interfacesShareConnectionsEqually() {
         var interfaces = NetworkInterfaces(["wired", "radio"])
         #expect((1...4).map { interfaces.choose(for: ConnectionID($0)) } == ["wired", "radio", "wired", "radio"])
         interfaces.free(ConnectionID(2))
@@ -12,7 +12,7 @@ import TransferCore
         #expect((5...7).map { interfaces.choose(for: ConnectionID($0)) } == ["radio", "radio", "wired"])
     }
 
-    @Test func noneIsChosenWhereNoneIsNamed() {
+    @Test func noInterfaceIsChosenWithoutNames() {
         var interfaces = NetworkInterfaces([])
         #expect(interfaces.choose(for: ConnectionID(1)) == nil)
     }
@@ -21,7 +21,7 @@ import TransferCore
         ("eth0", true), ("wlx00c0caaabbcc", true), ("eth0.100", true), ("", false), ("a/b", false), ("a b", false),
         ("sixteen-letters-", false), ("a\u{0}b", false), ("a\u{7F}b", false),
     ])
-    func aNameIsWhatTheSystemTakes(name: String, isName: Bool) {
+    func interfaceNamesAreValidated(name: String, isName: Bool) {
         #expect(NetworkInterfaces.isName(name) == isName)
     }
 }

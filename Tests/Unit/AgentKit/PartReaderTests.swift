@@ -37,7 +37,7 @@ struct PartReaderTests {
         }
     }
 
-    @Test func saysWhenTheFileEndsBeforeThePart() async throws {
+    @Test func shortFileIsReported() async throws {
         try await withFile(1_000) { reader, _ in
             let (reading, kept) = reader.read(start: 500, bytes: 501, withMD5: false, keep: true)
             #expect(reading == .truncated)
@@ -45,7 +45,7 @@ struct PartReaderTests {
         }
     }
 
-    @Test func computesTheEvidenceThatTheStoreHas() async throws {
+    @Test func evidenceMatchesTheStore() async throws {
         try await withFile(2_500) { reader, url in
             let bytes = [UInt8](try Data(contentsOf: url))
             let digests = try [bytes[..<1_000], bytes[1_000..<2_000], bytes[2_000...]].map { try SHA256Digest.of($0) }

@@ -38,7 +38,7 @@ import WireProtocol
         }
     }
 
-    @Test func aFileThatNobodyWritesIsLeased() async throws {
+    @Test func unwrittenFileIsLeased() async throws {
         try await withFile { file, clock in
             let look = try await lookUntilGranted(file, clock)
             #expect(look.stamp.size == 7)
@@ -49,7 +49,7 @@ import WireProtocol
         }
     }
 
-    @Test func aFileThatIsOpenForWritingIsNotLeased() async throws {
+    @Test func fileOpenForWritingIsNotLeased() async throws {
         try await withFile { file, clock in
             let writer = try FileHandle(forUpdating: file)
             #expect(try look(file, clock).lease == .refused)
@@ -58,7 +58,7 @@ import WireProtocol
         }
     }
 
-    @Test func aFileThatIsMappedForWritingIsNotLeased() async throws {
+    @Test func fileMappedForWritingIsNotLeased() async throws {
         try await withFile { file, clock in
             let writer = open(file.path(percentEncoded: false), O_RDWR | O_CLOEXEC)
             let pages = mmap(nil, 7, PROT_READ | PROT_WRITE, MAP_SHARED, writer, 0)
@@ -71,7 +71,7 @@ import WireProtocol
     }
 
     /// The kernel signals the lease's holder when another process opens the file. SIGIO would terminate this process.
-    @Test func aWriterThatComesDoesNotEndTheHolder() async throws {
+    @Test func brokenLeaseDoesNotEndTheProcess() async throws {
         try await withFile { file, clock in
             let path = file.path(percentEncoded: false)
             _ = try await lookUntilGranted(file, clock)
@@ -93,7 +93,7 @@ import WireProtocol
         }
     }
 
-    @Test func sizesThatAreNotTrueAreRefused() async throws {
+    @Test func falseSizesAreRefused() async throws {
         try await withFile { _, clock in
             for path in ["/proc/cpuinfo", "/proc/self/status", "/sys/class/net/lo/mtu"] {
                 let failure = #expect(throws: UploadFailure.self) { _ = try look(URL(filePath: path), clock) }
@@ -103,14 +103,14 @@ import WireProtocol
         }
     }
 
-    @Test(arguments: [0, 1, 5_000]) func trueSizesAreTaken(bytes: Int) async throws {
+    @Test(arguments: [0, 1, 5_000]) func trueSizesAreAccepted(bytes: Int) async throws {
         try await withFile { file, clock in
             try Data(count: bytes).write(to: file)
             #expect(try look(file, clock).stamp.size == UInt64(bytes))
         }
     }
 
-    @Test func memoryFileSystemsKeepNoStampsToRelyOn() async throws {
+    @Test func memoryFileSystemStampsAreUnreliable() async throws {
         try await withFile(in: "/dev/shm") { file, clock in
             let look = try look(file, clock)
             #expect(look.fileSystem == .local)
@@ -150,12 +150,12 @@ import WireProtocol
         return isTold
     }
 
-    @Test func tellsTheTimeOnceItHasRunSteadily() async throws {
+    @Test func clockCountsAfterASteadyTime() async throws {
         #expect(try await isTold(kept(secondsAgo: 3)))
         #expect(try await !isTold(kept(secondsAgo: 1)))
     }
 
-    @Test func tellsNothingWhereTheClockWasSetOrMayHaveBeen() async throws {
+    @Test func clockDoesNotCountIfItMayHaveBeenSet() async throws {
         #expect(try await !isTold(nil))
         #expect(try await !isTold(kept(secondsAgo: 100, setBy: 1_000_000_000)))
         #expect(try await !isTold(kept(secondsAgo: 100, setBy: -1_000_000_000)))

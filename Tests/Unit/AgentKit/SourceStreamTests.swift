@@ -21,7 +21,7 @@ import WireProtocol
 
     /// The stream recognises the last part when it reads it, also if the stream ends at a part boundary.
     @Test(arguments: [0, 1, 999, 1_000, 1_001, 2_000, 2_345])
-    func givesPartsAndKnowsTheLast(bytes: Int) throws {
+    func yieldsPartsAndMarksTheLast(bytes: Int) throws {
         let content = (0..<bytes).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         let pipe = Pipe()
         try pipe.fileHandleForWriting.write(contentsOf: Data(content))
@@ -84,7 +84,7 @@ import WireProtocol
     }
 
     @Test(arguments: [0, 1, 1_000, 1_001, 2_500])
-    func countsWhatIsExpected(bytes: Int) throws {
+    func checksExpectedSize(bytes: Int) throws {
         for expected in [0, 1, 999, 1_000, 1_001, 2_000, 2_500] as [UInt64] {
             let pipe = Pipe()
             try pipe.fileHandleForWriting.write(contentsOf: Data(count: bytes))
@@ -103,7 +103,7 @@ import WireProtocol
         }
     }
 
-    @Test func theOutputOfACommandIsWholeOnlyIfItSucceeds() throws {
+    @Test func outputOfFailedCommandIsIncomplete() throws {
         func read(_ line: String, expectedBytes: UInt64? = nil) throws -> PartReading {
             readAll(SourceStream(try CommandOutput.start(["sh", "-c", line]), expectedBytes: expectedBytes))
         }
@@ -119,7 +119,7 @@ import WireProtocol
         expectIncomplete(try read("echo four", expectedBytes: 6), "only 5 of the expected 6 bytes")
     }
 
-    @Test func aCommandThatIsNotThereIsNamed() {
+    @Test func missingCommandIsReported() {
         let failure = #expect(throws: UploadFailure.self) { try CommandOutput.start(["/no/such/program"]) }
         #expect(failure?.message.contains("/no/such/program cannot be started: No such file") == true)
     }

@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: [["push", "file"], ["--help"], [], ["help", "push"]])
-    func whatIsACommandIsNoTypo(arguments: [String]) {
+    func commandIsNotATypo(arguments: [String]) {
         #expect(CommandTypo(arguments: arguments[...], of: Self.configuration) == nil)
     }
 }

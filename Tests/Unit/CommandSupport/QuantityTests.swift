@@ -25,12 +25,12 @@ struct QuantityTests {
     }
 
     @Test(arguments: ["8", "", "MiB", "8 MiB", "-8MiB", "8mib", "8MiB/s", "1e99GB", "NaNB", "8Mbit"])
-    func whatIsNoSizeIsRefused(text: String) {
+    func invalidSizesAreRefused(text: String) {
         #expect(ByteSize(argument: text) == nil)
     }
 
     @Test(arguments: ["20", "20MB", "0MB/s", "10mbit/s", "/s"])
-    func whatIsNoRateIsRefused(text: String) {
+    func invalidRatesAreRefused(text: String) {
         #expect(ByteRate(argument: text) == nil)
     }
 
@@ -47,7 +47,7 @@ struct QuantityTests {
     }
 
     @Test(arguments: ["gate", ":80", "gate:", "gate:99999", "gate:-1"])
-    func whatIsNoEndpointIsRefused(text: String) {
+    func invalidEndpointsAreRefused(text: String) {
         #expect(Endpoint(argument: text) == nil)
     }
 }

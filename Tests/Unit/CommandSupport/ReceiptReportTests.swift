@@ -33,7 +33,7 @@ struct ReceiptReportTests {
 
     /// Without a trusted key the receipt only shows which key signed it. The report names that key and advises the
     /// user.
-    @Test func withoutAKeyTheSignerIsToldAndNotJudged() {
+    @Test func signerIsShownWithoutAKey() {
         let report = ReceiptReport(path: Self.path, signer: .anybody)
         #expect(report.exitCode == 0)
         #expect(report.advice.count == 1 && report.advice[0].contains("--key"))
@@ -54,7 +54,7 @@ struct ReceiptReportTests {
         }
     }
 
-    @Test func oneWrongReceiptAmongRightOnesIsFound() throws {
+    @Test func invalidReceiptAmongValidOnesIsFound() throws {
         let text = try Self.text()
         let changed = text.replacingOccurrences(of: "signature: j", with: "signature: k")
         try withFile(text + changed + text) { path in
@@ -72,7 +72,7 @@ struct ReceiptReportTests {
         }
     }
 
-    @Test func whatCannotBeReadIsTold() throws {
+    @Test func unreadableInputIsReported() throws {
         let missing = ReceiptReport(path: "/nowhere/at/all", signer: .key(Self.siteKey))
         #expect(missing.exitCode == 66 && missing.lines == [])
         try withFile("sluice receipt v2\n") { path in

@@ -51,7 +51,7 @@ import TransferCommon
     }
 
     @Test(arguments: [(31, 12), (33, 12), (32, 11), (32, 13), (0, 0)])
-    func keysAndNoncesOfAnotherSizeAreErrors(keyByteCount: Int, nonceByteCount: Int) {
+    func wrongKeyAndNonceSizesAreErrors(keyByteCount: Int, nonceByteCount: Int) {
         let key = [UInt8](repeating: 1, count: keyByteCount)
         let nonce = [UInt8](repeating: 2, count: nonceByteCount)
         #expect(throws: CryptographyError(operation: .seal, reason: "key or nonce has an unexpected size")) {

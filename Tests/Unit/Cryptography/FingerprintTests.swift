@@ -22,7 +22,7 @@ import WireProtocol
         "sha256:" + digits.dropLast(), "sha256:" + digits.dropLast(2), "sha256:" + digits + "00",
         "sha256:" + digits.dropLast() + "g", "md5:" + digits, "sha256:sha256:" + digits,
     ])
-    func otherTextsAreNone(text: String) {
+    func otherTextsAreNoFingerprints(text: String) {
         #expect(Fingerprint(text) == nil)
     }
 }

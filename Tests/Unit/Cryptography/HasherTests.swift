@@ -67,17 +67,17 @@ import WireProtocol
         #expect(buffer.readableBytes == 3)
     }
 
-    @Test func bytesThatAreNotContiguousGiveTheSameDigest() throws {
+    @Test func noncontiguousBytesGiveTheSameDigest() throws {
         #expect(try SHA256Digest.of("cba".utf8.reversed()) == SHA256Digest.of("abc".utf8))
     }
 
-    @Test func rootDigestIsTheDigestOfTheJoinedPartDigests() throws {
+    @Test func rootDigestHashesThePartDigests() throws {
         let parts = try ["one", "two", "three"].map { try SHA256Digest.of($0.utf8) }
         #expect(try RootDigest.of(parts) == SHA256Digest.of(parts[0].bytes + parts[1].bytes + parts[2].bytes))
         #expect(try RootDigest.of(parts.reversed()) != RootDigest.of(parts))
     }
 
-    @Test func anAlgorithmThatNoProviderOffersIsAnError() throws {
+    @Test func unavailableAlgorithmIsAnError() throws {
         let missing = CryptographyError(operation: .findDigest, reason: "no provider offers it")
         #expect(throws: missing) {
             _ = try DigestContext(DigestAlgorithm(name: "NO-SUCH-DIGEST"))

@@ -8,7 +8,7 @@ import WireProtocol
 
 /// The `openssl` program reads Sluice's identities, and Sluice reads identities that the program made.
 @Suite struct IdentityInteroperabilityTests {
-    @Test func theFingerprintIsTheDigestOfThePublicKeyInDER() async throws {
+    @Test func fingerprintHashesThePublicKey() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let identity = try Identity.create(in: directory.directoryPath, name: "gateway")
             let (publicKey, encoding) = (directory.file("key.pem"), directory.file("key.der"))
@@ -22,7 +22,7 @@ import WireProtocol
         }
     }
 
-    @Test func theKeyIsTheOneInTheCertificate() async throws {
+    @Test func keyMatchesCertificate() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             _ = try Identity.create(in: directory.directoryPath, name: "gateway")
             let ofKey = try await output(of: "openssl", "pkey", "-in", directory.file("identity.key"), "-pubout")
@@ -38,7 +38,7 @@ import WireProtocol
         }
     }
 
-    @Test func theCertificateIsSignedByItselfAndValidBeyondAnyClock() async throws {
+    @Test func certificateIsSelfSignedAndNeverExpires() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             _ = try Identity.create(in: directory.directoryPath, name: "Gerät 7")
             let path = directory.file("identity.crt")
@@ -61,7 +61,7 @@ import WireProtocol
         (["ecparam", "-name", "prime256v1", "-genkey"], .p256),
         (["ecparam", "-name", "prime256v1", "-genkey", "-noout"], .p256),
     ])
-    func anIdentityThatTheProgramMadeLoads(command: [String], keyType: KeyType) async throws {
+    func identityMadeByOpenSSLLoads(command: [String], keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             try await makeKey(in: directory, command)
             try await makeCertificate(in: directory)
@@ -91,7 +91,7 @@ import WireProtocol
 
     /// The key is encrypted, and no pass phrase is available. The error says so, for both encodings of the program.
     @Test(arguments: [["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], ["ec", "-in"]])
-    func anEncryptedKeyIsToldFromADamagedOne(command: [String]) async throws {
+    func encryptedAndDamagedKeysDiffer(command: [String]) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             try write("no matter", to: directory.file("identity.crt"))
             var command = command
@@ -134,7 +134,7 @@ import WireProtocol
 
     /// By default OpenSSL asks for a passphrase on the terminal and waits. A process without a terminal, in a session
     /// of its own, would print the question to standard error.
-    @Test(.timeLimit(.minutes(5))) func aKeyWithAPassphraseIsRefusedWithoutAsking() async throws {
+    @Test(.timeLimit(.minutes(5))) func encryptedKeyIsRefusedWithoutAsking() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
             try await withTemporaryDirectory("secure-channel") { directory in
                 let path = directory.file("identity.key")

@@ -22,7 +22,7 @@ import WireProtocol
         }
     }
 
-    @Test func theKeyIsItsOwnersOnly() async throws {
+    @Test func onlyTheOwnerCanReadTheKey() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             _ = try Identity.create(in: directory.directoryPath, name: "gateway")
             #expect(try mode(of: directory.file("identity.key")) == 0o600)
@@ -52,7 +52,7 @@ import WireProtocol
     }
 
     @Test(arguments: ["", String(repeating: "a", count: 65), "a\nb", "a\0b", "\u{7F}", "a\u{85}"])
-    func anUnusableNameIsRefusedBeforeAnythingIsWritten(name: String) async throws {
+    func invalidNameWritesNothing(name: String) async throws {
         try await withTemporaryDirectory("secure-channel") { directory throws in
             #expect(throws: IdentityError.nameUnusable) { try Identity.create(in: directory.directoryPath, name: name) }
             #expect(try directory.names() == [])
@@ -60,7 +60,7 @@ import WireProtocol
     }
 
     @Test(arguments: [["identity.key", "identity.crt"], ["identity.key"], ["identity.crt"], ["identity.csr"]])
-    func whatIsThereIsNeverOverwritten(names: [String]) async throws {
+    func existingFilesAreNotOverwritten(names: [String]) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             for name in names { try write("precious", to: directory.file(name)) }
             let path = directory.file(names[0])
@@ -93,7 +93,7 @@ import WireProtocol
     }
 
     @Test(arguments: [0o640, 0o604, 0o620, 0o644, 0o666])
-    func aKeyThatOthersMayUseIsRefused(mode: Int) async throws {
+    func keyReadableByOthersIsRefused(mode: Int) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             _ = try Identity.create(in: directory.directoryPath, name: "gateway")
             let path = directory.file("identity.key")
@@ -117,7 +117,7 @@ import WireProtocol
     }
 
     @Test(arguments: ["", "\n", "not PEM", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
-    func filesThatHoldSomethingElseAreRefused(text: String) async throws {
+    func filesOfOtherKindsAreRefused(text: String) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             _ = try Identity.create(in: directory.directoryPath, name: "gateway")
             let key = String(decoding: try contents(of: directory.file("identity.key")), as: UTF8.self)
@@ -130,7 +130,7 @@ import WireProtocol
         }
     }
 
-    @Test func filesCutOffAnywhereAreRefused() async throws {
+    @Test func truncatedFilesAreRefused() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             _ = try Identity.create(in: directory.directoryPath, name: "gateway")
             let key = try contents(of: directory.file("identity.key"))
@@ -142,7 +142,7 @@ import WireProtocol
         }
     }
 
-    @Test func nothingThatPrintsAnIdentityShowsItsKey() async throws {
+    @Test func printedIdentityHidesItsKey() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let identity = try Identity.create(in: directory.directoryPath, name: "gateway")
             var dumped = ""

@@ -12,7 +12,7 @@ struct InvitationCodeTests {
     }
 
     @Test(arguments: ["g:1", "gateway.example.org:7420", "[2001:db8::1]:7420", "bücher.example:7420"])
-    func isReadAsItWasWritten(gateway: String) throws {
+    func roundTrips(gateway: String) throws {
         let code = try Self.code(gateway: gateway)
         let text = try code.text()
         #expect(InvitationCode(text: text) == code)
@@ -26,7 +26,7 @@ struct InvitationCodeTests {
         #expect(try Self.code(gateway: "g:1").text() == text)
     }
 
-    @Test func aSlipOfTheHandIsNoticed() throws {
+    @Test func typosAreDetected() throws {
         let text = try Self.code().text()
         for index in text.indices {
             var changed = text
@@ -44,7 +44,7 @@ struct InvitationCodeTests {
         }
     }
 
-    @Test func printingItShowsNoSecret() throws {
+    @Test func printedCodeHidesItsSecret() throws {
         let code = try Self.code()
         let dumped = Dump(code).text
         for text in ["\(code)", String(reflecting: code), dumped] {

@@ -10,7 +10,7 @@ import WireProtocol
 @Suite struct KeyRingFileTests {
     private static let secret = String(repeating: "5e", count: 32)
 
-    @Test func aCreatedRingLoadsAndOpensWhatTheFirstSealed() async throws {
+    @Test func loadedRingOpensSealedTokens() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("keyring")
             let created = try KeyRing.create(at: path)
@@ -22,7 +22,7 @@ import WireProtocol
         }
     }
 
-    @Test func creatingLeavesARingThatIsThereAlone() async throws {
+    @Test func createKeepsAnExistingRing() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("keyring")
             _ = try KeyRing.create(at: path)
@@ -46,7 +46,7 @@ import WireProtocol
     }
 
     @Test(arguments: [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777])
-    func aRingThatOthersMayUseIsRefused(mode: Int) async throws {
+    func ringReadableByOthersIsRefused(mode: Int) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("keyring")
             _ = try KeyRing.create(at: path)
@@ -58,7 +58,7 @@ import WireProtocol
     }
 
     @Test(arguments: [0o600, 0o400])
-    func aRingOfItsOwnerOnlyIsLoaded(mode: Int) async throws {
+    func ringReadableByOwnerOnlyIsLoaded(mode: Int) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("keyring")
             let ring = try KeyRing.create(at: path)
@@ -67,7 +67,7 @@ import WireProtocol
         }
     }
 
-    @Test func aMissingRingIsToldFromAnUnusableOne() async throws {
+    @Test func missingAndUnusableRingsDiffer() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let error = #expect(throws: KeyRingError.self) { try KeyRing.load(from: directory.file("keyring")) }
             guard case .file(let fileError) = error else { throw try #require(error) }
@@ -75,7 +75,7 @@ import WireProtocol
         }
     }
 
-    @Test func commentsEmptyLinesAndSpacingSayNothing() throws {
+    @Test func commentsAndSpacingAreIgnored() throws {
         let retired = "\t0000000a\tretired  \(Self.secret)\r"
         let sealing = "0000000B sealing \(Self.secret.uppercased())"
         let text = "# a comment\r\n\n   \n\(retired)\n #\n\(sealing)"
@@ -92,7 +92,7 @@ import WireProtocol
         "0000000a0b sealing \(secret)", "0000000g sealing \(secret)", "0000000a Sealing \(secret)",
         "0000000a closed \(secret)", "sealing 0000000a \(secret)", "0000000a \(secret) sealing", "\u{FF}", "\0",
     ])
-    func aLineOfAnotherFormIsNamedButNotShown(line: String) {
+    func malformedLineIsNumberedButNotShown(line: String) {
         let error = #expect(throws: KeyRingError.malformedLine(number: 2)) {
             try KeyRing(text: Array("# first\n\(line)\n".utf8))
         }
@@ -105,12 +105,12 @@ import WireProtocol
         }
     }
 
-    @Test func aKeyThatStandsTwiceIsRefused() {
+    @Test func duplicateKeyIsRefused() {
         let text = "0000000a sealing \(Self.secret)\n0000000a retired \(Self.secret)\n"
         #expect(throws: KeyRingError.duplicateKey(KeyRing.KeyID(value: 10))) { try KeyRing(text: Array(text.utf8)) }
     }
 
-    @Test func aFileCutOffAnywhereGivesARingOfItsWholeLinesOrAnError() throws {
+    @Test func truncatedFileGivesWholeLinesOrAnError() throws {
         let ring = try KeyRing.make()
         for byteCount in 0..<ring.text.count {
             do throws(KeyRingError) {
@@ -126,7 +126,7 @@ import WireProtocol
         }
     }
 
-    @Test func nothingThatPrintsARingShowsAKey() throws {
+    @Test func printedRingHidesItsKeys() throws {
         let ring = try KeyRing(text: Array("0000000a sealing \(Self.secret)\n".utf8))
         var dumped = ""
         dump(ring, to: &dumped)

@@ -19,7 +19,7 @@ import Testing
         #expect(second.sealingKey.id == first.keys[1].id)
     }
 
-    @Test func rotatingLeavesTheRingItStartedFromAsItWas() throws {
+    @Test func rotationDoesNotChangeTheOriginal() throws {
         let ring = try KeyRing.make()
         let entries = ring.entries
         _ = try ring.rotated()
@@ -28,7 +28,7 @@ import Testing
 
     /// Two gateways with copies of one ring adopt each rotation in turn. After every step each gateway opens every
     /// token that either one has sealed.
-    @Test func twoGatewaysOpenEachOthersTokensThroughoutManyRotations() throws {
+    @Test func gatewaysOpenTokensAcrossRotations() throws {
         var gateways = [try KeyRing.make()]
         gateways.append(gateways[0])
         var tokens: [[UInt8]] = []
@@ -50,21 +50,21 @@ import Testing
     }
 
     /// The reason for the rule that all gateways must have a ring before any gateway gets the ring after the next.
-    @Test func aGatewayTwoRotationsBehindNamesTheUnknownKey() throws {
+    @Test func staleGatewayNamesTheUnknownKey() throws {
         let old = try KeyRing.make()
         let new = try old.rotated().rotated()
         let token = try new.seal(plain, context: [])
         #expect(throws: TokenOpeningError.unknownKey(new.sealingKey.id)) { try old.open(token, context: []) }
     }
 
-    @Test func aRingWithoutAnOpeningKeyGetsOneAndSealsAsBefore() throws {
+    @Test func missingOpeningKeyIsAdded() throws {
         let ring = try KeyRing(keys: [try KeyRing.make().sealingKey])
         let rotated = try ring.rotated()
         #expect(rotated.entries.map(\.state) == [.sealing, .opening])
         #expect(rotated.sealingKey.id == ring.sealingKey.id)
     }
 
-    @Test func ofSeveralOpeningKeysTheOldestIsPromoted() throws {
+    @Test func oldestOpeningKeyIsPromoted() throws {
         let ring = try KeyRing.make()
         let extra = KeyRing.Key(
             id: KeyRing.KeyID(value: ring.keys[1].id.value ^ 1), state: .opening, secret: Self.zeros)
@@ -72,12 +72,12 @@ import Testing
         #expect(rotated.entries.map(\.state) == [.retired, .sealing, .opening, .opening])
     }
 
-    @Test func ofSeveralSealingKeysTheNewestSeals() throws {
+    @Test func newestSealingKeySeals() throws {
         let keys = (1...3).map { KeyRing.Key(id: KeyRing.KeyID(value: $0), state: .sealing, secret: Self.zeros) }
         #expect(try KeyRing(keys: keys).sealingKey.id == KeyRing.KeyID(value: 3))
     }
 
-    @Test func aFullRingIsNotRotatedIntoOneThatCannotBeRead() throws {
+    @Test func fullRingIsNotRotated() throws {
         var ring = try KeyRing.make()
         while ring.keys.count < KeyRing.keysMax { ring = try ring.rotated() }
         #expect(try KeyRing(text: ring.text).entries == ring.entries)

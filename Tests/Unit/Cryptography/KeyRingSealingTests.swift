@@ -11,14 +11,14 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 15, 16, 17, 1000])
-    func whatWasSealedOpens(byteCount: Int) throws {
+    func sealedTokenOpens(byteCount: Int) throws {
         let plain = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0) }
         let sealed = try ring.seal(plain, context: context)
         #expect(sealed.count == plain.count + KeyRing.sealingBytes)
         #expect(try ring.open(sealed, context: context) == plain)
     }
 
-    @Test func anEmptyContextIsAContextToo() throws {
+    @Test func emptyContextIsBound() throws {
         let sealed = try ring.seal(plain, context: [])
         #expect(try ring.open(sealed, context: []) == plain)
         #expect(throws: TokenOpeningError.forged) { try ring.open(sealed, context: context) }
@@ -33,12 +33,12 @@ import Testing
         #expect(sealed.count == 17 + plain.count + 16)
     }
 
-    @Test func theSameIsSealedDifferentlyEachTime() throws {
+    @Test func equalTextsSealDifferently() throws {
         #expect(try ring.seal(plain, context: context) != ring.seal(plain, context: context))
     }
 
     /// Tries every wrong value of every byte. The error depends on the field that contains the byte.
-    @Test func anAlteredByteIsRefusedWhereverItStands() throws {
+    @Test func alteredByteIsRefused() throws {
         let sealed = try ring.seal(plain, context: context)
         for index in sealed.indices {
             for change in UInt8(1)...255 {
@@ -73,7 +73,7 @@ import Testing
         #expect(throws: TokenOpeningError.forged) { try twins.open(sealed, context: context) }
     }
 
-    @Test func aTokenCutOffAnywhereIsRefused() throws {
+    @Test func truncatedTokenIsRefused() throws {
         let sealed = try ring.seal(plain, context: context)
         for byteCount in sealed.indices {
             let expected: TokenOpeningError = byteCount < KeyRing.sealingBytes ? .malformed : .forged
@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func aTokenWithMoreBehindItIsRefused() throws {
+    @Test func tokenWithTrailingBytesIsRefused() throws {
         let sealed = try ring.seal(plain, context: context)
         #expect(throws: TokenOpeningError.forged) { try ring.open(sealed + [0], context: context) }
     }

@@ -28,7 +28,7 @@ import WireProtocol
         }
     }
 
-    @Test func theVectorsFileHoldsTheVectorsReceipt() throws {
+    @Test func vectorFileHoldsTheVectorReceipt() throws {
         let bytes = try contents(of: ReceiptVector.filePath)
         let receipt = try ReceiptVector().receipt
         #expect(try ReceiptFile.read(bytes) == [receipt])
@@ -36,7 +36,7 @@ import WireProtocol
         #expect(ReceiptFile.text(of: [receipt]) == written.map { $0 + "\n" }.joined())
     }
 
-    @Test func whatIsWrittenIsReadAgain() throws {
+    @Test func roundTrips() throws {
         let vector = try ReceiptVector().receipt
         for receipts in [[], [Self.sample], [vector, Self.sample, vector]] {
             #expect(try read(ReceiptFile.text(of: receipts)) == receipts)
@@ -46,7 +46,7 @@ import WireProtocol
         #expect(lines.dropFirst(3).allSatisfy { $0.count <= 64 })
     }
 
-    @Test func commentsEmptyLinesAndAMissingLastLineFeedSayNothing() throws {
+    @Test func commentsAndBlankLinesAreIgnored() throws {
         let text = ReceiptFile.text(of: [Self.sample])
         let spaced = text.split(separator: "\n").map { "# a comment\n\n\($0)\n" }.joined()
         #expect(try read(spaced) == [Self.sample])
@@ -54,7 +54,7 @@ import WireProtocol
         #expect(try read("# nothing\n\n") == [])
     }
 
-    @Test func anythingElseIsRefusedWithItsLine() {
+    @Test func malformedLinesAreRefusedByNumber() {
         let lines = ReceiptFile.text(of: [Self.sample]).split(separator: "\n").map(String.init)
         func with(_ line: Int, _ text: String) -> String {
             var changed = lines

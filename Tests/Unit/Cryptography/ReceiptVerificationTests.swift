@@ -20,7 +20,7 @@ import WireProtocol
     }
 
     /// Ed25519 signatures are deterministic.
-    @Test func theVectorsKeyGivesTheVectorsSignature() throws {
+    @Test func vectorKeyGivesTheVectorSignature() throws {
         let vector = try ReceiptVector()
         let key = try vector.makePrivateKey()
         #expect(try key.signature(of: vector.receipt.statement) == vector.receipt.signature)
@@ -121,7 +121,7 @@ import WireProtocol
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    @Test(arguments: 1...200 as ClosedRange<UInt64>) func anyBytesAreRefusedAndHarmless(seed: UInt64) throws {
+    @Test(arguments: 1...200 as ClosedRange<UInt64>) func arbitraryBytesAreRefused(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         var receipt = try ReceiptVector().receipt
         receipt.publicKey = generator.bytes(count: Int.random(in: 0...200, using: &generator))
@@ -135,7 +135,7 @@ import WireProtocol
 
     /// Users know a site's key by its public key, its certificate, or the hexadecimal digits.
     @Test(arguments: KeyType.allCases)
-    func aKeyIsKnownByItsPEM(keyType: KeyType) async throws {
+    func fingerprintIsReadFromPEM(keyType: KeyType) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let identity = try Identity.create(in: directory.directoryPath, name: "site", keyType: keyType)
             let certificate = try contents(of: directory.file("identity.crt"))
@@ -210,7 +210,7 @@ import WireProtocol
 
     /// The gateway's clock is trusted, so its certificate must have been valid at the time in the receipt.
     @Test(arguments: [Authority.Validity.formerly, .later])
-    func aCertificateHasToBeValidWhenTheReceiptWasMade(validity: Authority.Validity) async throws {
+    func certificateMustBeValidAtReceiptTime(validity: Authority.Validity) async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let authority = try await Authority(in: directory.appending(path: "authority"))
             let receipt = try await makeReceipt(by: authority, in: directory, validity: validity)

@@ -13,7 +13,7 @@ struct DeviceListTests {
     private static let one = String(repeating: "1", count: 64)
     private static let two = String(repeating: "2", count: 64)
 
-    @Test func readsWhatItHasWritten() throws {
+    @Test func roundTrips() throws {
         var list = DeviceList()
         let fingerprints = try [Self.one, Self.two].map { try #require(SHA256Digest($0)) }
         try list.add(AuthorisedDevice(name: "cam-1", fingerprint: fingerprints[0], prefix: "cam1/"))
@@ -21,7 +21,7 @@ struct DeviceListTests {
         #expect(try DeviceList(parsing: list.text) == list)
     }
 
-    @Test func passesOverCommentsAndEmptyLines() throws {
+    @Test func skipsCommentsAndEmptyLines() throws {
         let list = try DeviceList(parsing: "# a comment\n\n  \ncam sha256:\(Self.one) prefix=a/b/ # the yard\n")
         #expect(list.devices.map(\.name) == ["cam"])
         #expect(list.devices.map(\.prefix) == ["a/b/"])
@@ -29,7 +29,7 @@ struct DeviceListTests {
 
     /// CR LF is one `Character`. A parser that missed this line end would treat all devices after a comment as part of
     /// the comment.
-    @Test func readsLinesThatEndAsOnOtherSystems() throws {
+    @Test func readsLinesThatEndInCRLF() throws {
         let text = "# the fleet\r\ncam sha256:\(Self.one) prefix=a/\r\n# the yard\r\nyard sha256:\(Self.two)\r\n"
         let list = try DeviceList(parsing: text)
         #expect(list.devices.map(\.name) == ["cam", "yard"])
@@ -38,7 +38,7 @@ struct DeviceListTests {
 
     /// A combining mark forms one `Character` with the character before it, even with an equals sign.
     @Test(arguments: ["\u{338}a/", "\u{301}/", "\u{600}/", "a\u{301}/"])
-    func readsThePrefixesThatItTakes(prefix: String) throws {
+    func readsPrefixesWithCombiningMarks(prefix: String) throws {
         var list = DeviceList()
         try list.add(
             AuthorisedDevice(name: "cam", fingerprint: try #require(SHA256Digest(Self.one)), prefix: prefix))
@@ -59,7 +59,7 @@ struct DeviceListTests {
         "cam sha256:\(one) budget=7MiB", "cam sha256:\(one) budget=MiB", "cam revoked sessions=1",
         "cam certificate prefix=a", "cam certificate speed=9", "c/m certificate", "c/m revoked", "cam sha256",
     ])
-    func refusesALineThatItDoesNotWhollyUnderstand(text: String) {
+    func refusesMalformedLines(text: String) {
         #expect(throws: DeviceListError.self) { try DeviceList(parsing: text) }
     }
 
@@ -107,7 +107,7 @@ struct DeviceListTests {
         }
     }
 
-    @Test func saysWhatCertificatesMayDo() throws {
+    @Test func readsCertificateRules() throws {
         let text =
             "ship sha256:\(Self.one)\ncam1 certificate\ncam2 certificate prefix=yard/\ncam3 certificate prefix=\n"
         let list = try DeviceList(parsing: text + "cam4 revoked # stolen\n")
@@ -117,7 +117,7 @@ struct DeviceListTests {
         #expect(try DeviceList(parsing: list.text) == list)
     }
 
-    @Test func aRevokedNameStaysOnTheListUntilItIsAddedAgain() async throws {
+    @Test func revokedNameStaysOnTheList() async throws {
         try await withTemporaryDirectory { directory in
             let home = GatewayHome(path: directory.path(percentEncoded: false))
             let fingerprint = try home.create(name: "gate")

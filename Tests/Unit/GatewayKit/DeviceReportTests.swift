@@ -28,7 +28,7 @@ import WireProtocol
         }
     }
 
-    @Test func whatIsWrittenIsReadAgain() async throws {
+    @Test func roundTrips() async throws {
         try await withHome { home in
             #expect(home.reports() == [])
             let reports = [
@@ -56,7 +56,7 @@ import WireProtocol
     }
 
     @Test(arguments: ["", "{", "[]", #"{"version":2,"reports":[]}"#, "\u{0}"])
-    func aFileThatCannotBeReadIsNoFailure(text: String) async throws {
+    func unreadableFileIsIgnored(text: String) async throws {
         try await withHome { home in
             try text.write(toFile: home.reportsPath, atomically: true, encoding: .utf8)
             #expect(home.reports() == [])

@@ -8,7 +8,7 @@ import TransferCore
 /// Tests of the files of a gateway's home.
 @Suite
 struct GatewayHomeTests {
-    @Test func everythingInItIsForItsOwnerOnly() async throws {
+    @Test func filesAreReadableByOwnerOnly() async throws {
         try await withTemporaryDirectory { directory in
             let home = GatewayHome(path: directory.appending(path: "home").path(percentEncoded: false))
             let fingerprint = try home.create(name: "gate")
@@ -23,7 +23,7 @@ struct GatewayHomeTests {
         }
     }
 
-    @Test func neverOverwritesWhatIsThere() async throws {
+    @Test func neverOverwritesFiles() async throws {
         try await withTemporaryDirectory { directory in
             let home = GatewayHome(path: directory.path(percentEncoded: false))
             let fingerprint = try home.create(name: "gate")

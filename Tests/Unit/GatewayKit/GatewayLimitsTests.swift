@@ -10,7 +10,7 @@ import TransferCore
 /// Tests of the limits that a gateway derives from its store.
 @Suite struct GatewayLimitsTests {
     /// An agent uses the store's identity to recognise the store that a proof belongs to.
-    @Test func agentsAreToldTheIdentityOfTheStore() async throws {
+    @Test func welcomeNamesTheStoreIdentity() async throws {
         try await withTemporaryDirectory("limits") { directory in
             let store = try await FileStore.open(
                 path: directory.path(percentEncoded: false), threads: .singleton, logger: InProcessSite.logger)

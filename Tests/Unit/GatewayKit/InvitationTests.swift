@@ -39,7 +39,7 @@ struct InvitationTests {
 
     private static func key(_ byte: UInt8) throws -> Fingerprint { Fingerprint(try SHA256Digest.of([byte])) }
 
-    @Test func limitsGoFromTheInvitationToTheList() async throws {
+    @Test func limitsMoveToTheList() async throws {
         try await Self.withHome { home in
             let limits = DeviceLimits(connectionsMax: 3, sessionsMax: 40, budgetBytes: 8 << 20)
             let secret = try Self.secret(home, "cam", prefix: "cam/", limits: limits)
@@ -49,7 +49,7 @@ struct InvitationTests {
         }
     }
 
-    @Test func aCodeIsGoodOnce() async throws {
+    @Test func codeWorksOnce() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam", prefix: "cam/")
             let device = try Self.redeem(secret, by: 1, in: home)
@@ -62,7 +62,7 @@ struct InvitationTests {
         }
     }
 
-    @Test func oneOfManyAtOnceGetsIt() async throws {
+    @Test func oneOfManyRedeemersWins() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam")
             let winners = try await withThrowingTaskGroup(of: Bool.self) { tasks in
@@ -79,7 +79,7 @@ struct InvitationTests {
         }
     }
 
-    @Test func itEndsWithItsTime() async throws {
+    @Test func invitationExpires() async throws {
         try await Self.withHome { home in
             _ = try Self.secret(home, "cam", hours: 2)
             #expect(try home.invitations().hasLive(at: Date()))
@@ -89,7 +89,7 @@ struct InvitationTests {
         }
     }
 
-    @Test func anotherOneForTheSameNameEndsTheFirst() async throws {
+    @Test func newInvitationReplacesTheOld() async throws {
         try await Self.withHome { home in
             let (first, second) = (try Self.secret(home, "cam"), try Self.secret(home, "cam"))
             #expect(try Self.redeem(first, by: 1, in: home) == nil)
@@ -97,7 +97,7 @@ struct InvitationTests {
         }
     }
 
-    @Test func revokingTheNameEndsIt() async throws {
+    @Test func revokingTheNameEndsTheInvitation() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam")
             #expect(try home.deviceLines().contains("invited"))
@@ -122,7 +122,7 @@ struct InvitationTests {
     }
 
     /// Happens if two homes share the device list but not the invitations.
-    @Test func aNameThatCertificatesHaveByNowIsNotGivenToAKey() async throws {
+    @Test func nameOfACertificateIsNotGivenToAKey() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam")
             let invitations = try #require(FileManager.default.contents(atPath: home.invitationsPath))
@@ -133,7 +133,7 @@ struct InvitationTests {
         }
     }
 
-    @Test func aNameThatCannotBeListedIsNotInvited() async throws {
+    @Test func invalidNameIsNotInvited() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
             for (name, prefix) in [("cam", ""), ("no spaces", ""), ("n", "no-slash"), ("n", "../")] {
@@ -159,11 +159,11 @@ struct InvitationTests {
         "cam", "cam 00", "cam \(String(repeating: "0", count: 64)) tomorrow",
         "cam \(String(repeating: "0", count: 64)) 2026-11-24T15:00:00Z path=x",
     ])
-    func aDamagedFileIsSaidToBe(line: String) {
+    func damagedFileIsReported(line: String) {
         #expect(throws: InvitationListError(line: 3)) { try InvitationList(parsing: "# comment\n\n\(line)\n") }
     }
 
-    @Test func addingTheDeviceByHandEndsIt() async throws {
+    @Test func addingTheDeviceEndsTheInvitation() async throws {
         try await Self.withHome { home in
             let secret = try Self.secret(home, "cam")
             try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
@@ -173,7 +173,7 @@ struct InvitationTests {
     }
 
     /// A damaged file of invitations must not prevent the revocation of a device.
-    @Test func aDamagedFileKeepsNobodyOnTheList() async throws {
+    @Test func damagedFileDoesNotPreventRevocation() async throws {
         try await Self.withHome { home in
             try home.addDevice(name: "cam", fingerprint: Self.key(1), prefix: "")
             try "nonsense\n".write(toFile: home.invitationsPath, atomically: false, encoding: .utf8)
@@ -210,7 +210,7 @@ struct InvitationTests {
         }
     }
 
-    @Test func aLinkThatLeadsNowhereYetStaysALink() async throws {
+    @Test func danglingLinkStaysALink() async throws {
         try await Self.withHome { home in
             try FileManager.default.createDirectory(atPath: home.path + "/shared", withIntermediateDirectories: false)
             try FileManager.default.removeItem(atPath: home.invitationsPath)
@@ -250,7 +250,7 @@ struct InvitationTests {
 /// Tests of rotating the site's key ring while a gateway serves.
 @Suite
 struct KeyRotationTests {
-    @Test func aRingThatWasRotatedOpensWhatTheOneBeforeSealed() async throws {
+    @Test func rotatedRingOpensOldTokens() async throws {
         try await withTemporaryDirectory { directory in
             let home = GatewayHome(path: directory.appending(path: "home").path(percentEncoded: false))
             _ = try home.create(name: "gate")
@@ -270,7 +270,7 @@ struct KeyRotationTests {
         }
     }
 
-    @Test func rotationsAtOnceFollowOneAnother() async throws {
+    @Test func concurrentRotationsAreSerial() async throws {
         try await withTemporaryDirectory { directory in
             let home = GatewayHome(path: directory.appending(path: "home").path(percentEncoded: false))
             _ = try home.create(name: "gate")

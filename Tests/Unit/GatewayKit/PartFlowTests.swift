@@ -19,7 +19,7 @@ struct PartFlowTests {
         return text
     }
 
-    @Test func givesWhatWasAppendedAndEndsAtItsSize() async throws {
+    @Test func yieldsAppendedBytesUpToItsSize() async throws {
         let (flow, consumed) = flow(size: 6)
         async let text = collect(flow)
         flow.append(ByteBuffer(string: "abc"))
@@ -54,7 +54,7 @@ struct PartFlowTests {
         #expect(pieces <= size / (32 << 10) + 1)
     }
 
-    @Test func reportsAsConsumedOnlyWhatTheConsumerHasFinishedWith() async throws {
+    @Test func reportsOnlyFinishedBytesAsConsumed() async throws {
         let (flow, consumed) = flow(size: 6)
         flow.append(ByteBuffer(string: "abc"))
         flow.append(ByteBuffer(string: "def"))
@@ -109,7 +109,7 @@ struct PartFlowTests {
         await #expect(throws: PartFlow.Dropped.self) { try await task.value }
     }
 
-    @Test func isLeftAloneWhereNobodyHasWaitedForLong() async throws {
+    @Test func isKeptDuringAShortWait() async throws {
         let (flow, _) = flow(size: 6)
         flow.dropIfSilent(for: .zero)
         let text = Task { try await collect(flow) }
@@ -119,7 +119,7 @@ struct PartFlowTests {
         #expect(try await text.value == "abcdef")
     }
 
-    @Test func isDroppedWhereItsConsumerHasWaitedForTooLong() async throws {
+    @Test func isDroppedAfterALongWait() async throws {
         let (flow, _) = flow(size: 6)
         flow.append(ByteBuffer(string: "abc"))
         let hasFailed = Watched(false)

@@ -15,7 +15,7 @@ import TransferCore
         return PreAuthenticationLimiter(limits)
     }
 
-    @Test func anAddressWithTooManyLosesItsOldest() {
+    @Test func crowdedAddressLosesItsOldest() {
         var limiter = makeLimiter(10, perAddress: 3)
         let first = (0..<3).map { _ in limiter.enter("a") }
         #expect(first.allSatisfy { $0.leaving == nil })
@@ -26,7 +26,7 @@ import TransferCore
     }
 
     /// A single connection from an address is admitted, and stays until the busiest address has as few connections.
-    @Test func whereAllAreTooManyTheCrowdMakesRoom() {
+    @Test func busiestAddressMakesRoom() {
         var limiter = makeLimiter(12, perAddress: 8)
         let crowd = (0..<8).map { _ in limiter.enter("crowd").newcomer }
         let others = (0..<4).map { limiter.enter("other-\($0)").newcomer }
@@ -42,7 +42,7 @@ import TransferCore
         }
     }
 
-    @Test func whoeverHasLeftCountsNoMore() {
+    @Test func closedConnectionsAreNotCounted() {
         var limiter = makeLimiter(2, perAddress: 2)
         for _ in 0..<100 {
             let (peer, leaving) = limiter.enter("a")
@@ -59,7 +59,7 @@ import TransferCore
         ("::ffff:192.0.2.1", "192.0.2.1", true), ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::1", true), ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
     ])
-    func addressesAreOneWhereOneOwnerHasThem(left: String, right: String, isOne: Bool) throws {
+    func addressesAreGroupedByOwner(left: String, right: String, isOne: Bool) throws {
         let addresses = try [left, right].enumerated().map { index, text in
             PreAuthenticationLimiter.address(of: try SocketAddress(ipAddress: text, port: 1_000 + index))
         }

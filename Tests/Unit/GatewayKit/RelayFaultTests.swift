@@ -178,7 +178,7 @@ struct RelayFaultTests {
     /// An object of another writer must not be mistaken for the file, whatever happened to CompleteMultipartUpload, and
     /// must not be overwritten.
     @Test(arguments: [S3Rules.aws, .minio, .generic])
-    func aForeignObjectUnderTheKeyIsNotTakenForTheFile(rules: S3Rules) async throws {
+    func foreignObjectIsNotMistakenForTheFile(rules: S3Rules) async throws {
         try await Relay.with(rules) { relay in
             let bytes = 5 * relay.partBytes
             let file = try relay.site.makeFile(Relay.key, bytes: bytes)
@@ -193,7 +193,7 @@ struct RelayFaultTests {
     }
 
     /// After the second loss of the session the upload fails, instead of repeating forever.
-    @Test func aStoreThatLosesEverythingIsToldOf() async throws {
+    @Test func storeThatLosesEverythingIsReported() async throws {
         try await Relay.with(.aws) { relay in
             relay.s3.inject(.uploadVanishes, into: .uploadPart, part: 3, times: 10)
             let file = try relay.site.makeFile(Relay.key, bytes: 5 * relay.partBytes)
@@ -213,7 +213,7 @@ struct RelayFaultTests {
     }
 
     /// A listing of the parts needs more than one page.
-    @Test func moreThanAThousandPartsAreListedAndCompleted() async throws {
+    @Test func completesMoreThanAThousandParts() async throws {
         try await Relay.with(.aws, partBytesMin: 1_024) { relay in
             // Parts missing from the listing would be sent twice.
             let summary = try await relay.pushAndExpect(parts: 1_003) { $0.limits.concurrency = 16 }

@@ -73,7 +73,7 @@ struct RelayPaceTests {
 
     /// An agent resumes an upload after eight days. While its first part is in flight, the record is the only new
     /// object in the store, and it keeps cleaning from removing the upload.
-    @Test func whatIsGoneOnWithAfterLongIsNotCleanedAway() async throws {
+    @Test func resumedUploadIsNotCleaned() async throws {
         try await Relay.with(.minio) { relay in
             let agent = try relay.makeAgent()
             let file = try relay.site.makeFile(Relay.key, bytes: 5 * relay.partBytes)
@@ -104,7 +104,7 @@ struct RelayPaceTests {
 
     /// A running gateway removes expired uploads and logs their number. Active uploads and uploads of other programs
     /// stay.
-    @Test func aRunningGatewayRemovesWhatHasExpired() async throws {
+    @Test func runningGatewayRemovesExpiredUploads() async throws {
         let log = Watched<[String]>([])
         try await Relay.with(.minio, gateway: { $0.unfinishedExpiry = .seconds(600) }, logger: logger(log)) { relay in
             try await relay.withStore { store in

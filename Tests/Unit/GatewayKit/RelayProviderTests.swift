@@ -55,7 +55,7 @@ struct RelayProviderTests {
     /// `--if-exists fail`: the gateway looks the key up if the store ignores conditions; otherwise the store refuses
     /// the write.
     @Test(arguments: S3Rules.all, [0, 3])
-    func failLeavesWhatIsThereAlone(rules: S3Rules, parts: Int) async throws {
+    func failKeepsAnExistingObject(rules: S3Rules, parts: Int) async throws {
         try await Relay.with(rules) { relay in
             relay.s3.put(Relay.key, [1, 2, 3])
             let file = try relay.site.makeFile(Relay.key, bytes: parts * relay.partBytes + 17)
@@ -68,7 +68,7 @@ struct RelayProviderTests {
 
     /// An object of another writer appears between the lookup and the write.
     @Test(arguments: [S3Rules.aws, .minio], [0, 3])
-    func aConditionKeepsWhatAppearsMeanwhile(rules: S3Rules, parts: Int) async throws {
+    func conditionKeepsAConcurrentObject(rules: S3Rules, parts: Int) async throws {
         try await Relay.with(rules) { relay in
             relay.s3.inject(.foreignObject([1, 2, 3]), into: parts == 0 ? .putObject : .completeUpload)
             let file = try relay.site.makeFile(Relay.key, bytes: parts * relay.partBytes + 17)
@@ -78,7 +78,7 @@ struct RelayProviderTests {
         }
     }
 
-    @Test func aThousandPartsAreTheMostWhereAStoreTakesNoMore() async throws {
+    @Test func storeWithAThousandPartsLimitsFiles() async throws {
         try await Relay.with(.scaleway, partBytesMin: 1_024) { relay in
             let agent = try relay.makeAgent { $0.limits.concurrency = 16 }
             let fits = try relay.site.makeFile("fits", bytes: 1_000 * relay.partBytes)
@@ -96,7 +96,7 @@ struct RelayProviderTests {
     }
 
     /// What a reader of the object finds in a store that keeps the composite SHA-256.
-    @Test func theStoreKeepsTheCompositeSHA256AndTheReceiptSaysTheSame() async throws {
+    @Test func receiptMatchesStoredCompositeSHA256() async throws {
         try await Relay.with(.aws) { relay in
             let file = try relay.site.makeFile(Relay.key, bytes: 3 * relay.partBytes + 17)
             let outcomes = Watched<[UploadOutcome]>([])

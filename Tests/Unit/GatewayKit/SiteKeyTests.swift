@@ -47,7 +47,7 @@ import WireProtocol
     // MARK: The steps
 
     @Test(arguments: [nil] + KeyType.allCases.map(Optional.some))
-    func aKeyIsAnnouncedSwitchedToAndShownAlone(keyType: KeyType?) async throws {
+    func announceSwitchAndRetire(keyType: KeyType?) async throws {
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint
             #expect(try home.siteKeys().next == nil)
@@ -87,7 +87,7 @@ import WireProtocol
 
     /// A second change before the retirement of the first old key: devices with any of the old pins still accept the
     /// gateway.
-    @Test func severalOldKeysAreShownBehindOneAnother() async throws {
+    @Test func oldKeysAreShownInOrder() async throws {
         try await with { home in
             var chain = [try home.siteKeys().identity.fingerprint]
             for _ in 1..<PinnedChain.certificatesMax {
@@ -100,7 +100,7 @@ import WireProtocol
         }
     }
 
-    @Test func withoutAnAnnouncementNothingIsSwitchedTo() async throws {
+    @Test func switchNeedsAnAnnouncement() async throws {
         try await with { home in
             let error = #expect(throws: SiteKeyError.self) { try home.switchKey(force: true) }
             #expect(error?.kind == .pointless)
@@ -109,7 +109,7 @@ import WireProtocol
     }
 
     /// The other gateways of a site receive both files and perform the same step.
-    @Test func anotherHomeOfTheSiteSwitchesWithTheSameFiles() async throws {
+    @Test func otherHomeSwitchesWithTheSameFiles() async throws {
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")
             try FileManager.default.copyItem(atPath: home.path, toPath: other.path)
@@ -150,7 +150,7 @@ import WireProtocol
         }
     }
 
-    @Test func whatIsNoAnnouncementIsSaidAndDoesNotKeepTheGatewayFromServing() async throws {
+    @Test func invalidAnnouncementDoesNotStopServing() async throws {
         try await with { home in
             try Data("nonsense".utf8).write(to: URL(filePath: home.nextCertificatePath))
             let keys = try home.siteKeys()
@@ -173,7 +173,7 @@ import WireProtocol
     }
 
     /// Agents trust the authority, which signs any key of the gateway, so no announcement is needed.
-    @Test func aKeyThatAnAuthorityVouchesForIsNotAnnounced() async throws {
+    @Test func certifiedKeyIsNotAnnounced() async throws {
         try await with { home in
             let authority = try await Authority(in: URL(filePath: home.path + "-authority"))
             try await authority.sign(home.path + "/identity.csr", to: home.path + "/identity.crt")
@@ -185,7 +185,7 @@ import WireProtocol
 
     // MARK: Crashes
 
-    @Test func anAnnouncementThatWasCutShortIsFinished() async throws {
+    @Test func interruptedAnnouncementIsFinished() async throws {
         try await with { home in
             let next = try home.announceKey()
             try FileManager.default.removeItem(atPath: home.nextCertificatePath)
@@ -196,7 +196,7 @@ import WireProtocol
     }
 
     /// The state after a crash behind each file that a switch writes or removes, in order.
-    @Test func aSwitchThatWasCutShortHasHappenedAndIsFinished() async throws {
+    @Test func interruptedSwitchIsFinished() async throws {
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint
             let next = try home.announceKey()
@@ -248,7 +248,7 @@ import WireProtocol
         await kept.write()
     }
 
-    @Test func aDeviceThatDoesNotKnowTheKeyStopsTheStep() async throws {
+    @Test func unawareDeviceStopsTheStep() async throws {
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint
             try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
@@ -274,7 +274,7 @@ import WireProtocol
         }
     }
 
-    @Test func whatAnotherKeyOfThatNameHasSaidDoesNotCount() async throws {
+    @Test func pinsOfAnotherKeyDoNotCount() async throws {
         try await with { home in
             try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
             let next = try home.announceKey()
@@ -286,7 +286,7 @@ import WireProtocol
         }
     }
 
-    @Test func aDeviceThatPinsNothingDoesNotStopTheStep() async throws {
+    @Test func deviceWithoutPinsDoesNotStopTheStep() async throws {
         try await with { home in
             try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
             _ = try home.announceKey()
@@ -296,7 +296,7 @@ import WireProtocol
         }
     }
 
-    @Test func aFileOfPinsThatCannotBeReadIsSaidAndWrittenAnew() async throws {
+    @Test func unreadablePinsFileIsRewritten() async throws {
         try await with { home in
             try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
             let next = try home.announceKey()

@@ -78,7 +78,7 @@ import WireProtocol
     /// A gateway ends right after the object has appeared, a newer session replaces the object, and then the first
     /// agent asks again: the older content must not come back.
     @Test(arguments: [FileCall.Operation.rename, .renameIfAbsent, .link])
-    func doesNotCompleteAgainWhatACrashLeft(_ operation: FileCall.Operation) async throws {
+    func doesNotRepeatACompletionAfterACrash(_ operation: FileCall.Operation) async throws {
         let condition = operation == .rename ? PutCondition.none : .ifAbsent
         let faults = FileFaults()
         try await withTestDirectory { directory in
@@ -110,7 +110,7 @@ import WireProtocol
     }
 
     /// An interrupted completion takes up space only until the next start.
-    @Test func freesWhatAnInterruptedCompletionJoined() async throws {
+    @Test func freesJoinedBytesOfInterruptedCompletion() async throws {
         let faults = FileFaults()
         try await withTestDirectory { directory in
             let survivor = try await directory.open()
@@ -132,7 +132,7 @@ import WireProtocol
 
     /// A crash also interrupts the clean-up after an interrupted completion. Afterwards either the upload or the
     /// object exists.
-    @Test func undoesAnInterruptedCompletionInAnOrderThatSurvivesACrash() async throws {
+    @Test func undoOrderSurvivesACrash() async throws {
         var crashes = 0
         var isFinished = false
         while !isFinished {
@@ -181,7 +181,7 @@ import WireProtocol
     }
 
     /// A program that is being started has the upload's folder open until it runs.
-    @Test func aLockEndsWhoeverElseHasTheFolderOpen() async throws {
+    @Test func lockEndsDespiteOtherDescriptors() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
             let (upload, parts) = try await store.begin([Sample(1000, seed: 1)], key: "a")

@@ -143,7 +143,7 @@ import WireProtocol
 
     /// The inode number of a replaced file is free at once. The key's next object may get it, and with it the name of
     /// the description that is about to be removed.
-    @Test func keepsTheDescriptionOfAnObjectWithAReusedInode() async throws {
+    @Test func keepsTheDescriptionOfAReusedInode() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
             let other = try await directory.open()

@@ -14,7 +14,7 @@ import Testing
     static let deviations: Set<StoreDeviation> = [.keysCannotNest]
 
     @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.all)
-    func doesWhatEveryStoreMust(_ check: ConformanceCheck) async throws {
+    func passesConformance(_ check: ConformanceCheck) async throws {
         try await withTestStore { store, directory in
             try await check.run(on: StoreUnderTest(store, deviations: Self.deviations, keyPrefix: "conformance/"))
             // Checks clean up after themselves, so the store has left any remaining file.
@@ -26,7 +26,7 @@ import Testing
     /// Runs the checks as on a kernel or in a sandbox without `openat2`, and on a file system that cannot rename
     /// without replacing.
     @Test(.timeLimit(.minutes(5)), arguments: ConformanceCheck.all)
-    func doesWhatEveryStoreMustByOlderCalls(_ check: ConformanceCheck) async throws {
+    func passesConformanceWithOlderCalls(_ check: ConformanceCheck) async throws {
         let faults = FileFaults()
         faults.set { call, _ in
             switch call.operation {
@@ -52,13 +52,13 @@ import Testing
     }
 
     /// Reports use the names, so they must be unique.
-    @Test func checksHaveNamesOfTheirOwn() {
+    @Test func checkNamesAreUnique() {
         #expect(Set(ConformanceCheck.all.map(\.name)).count == ConformanceCheck.all.count)
     }
 
     /// The checks fail if a deviation is declared that the store does not have. This proves that the checks can fail.
     @Test(arguments: StoreDeviation.allCases.filter { !deviations.contains($0) })
-    func noticesADeviationThatIsNotThere(_ deviation: StoreDeviation) async throws {
+    func falselyNamedDeviationFails(_ deviation: StoreDeviation) async throws {
         for check in ConformanceCheck.all {
             do {
                 try await withTestStore { store, _ in

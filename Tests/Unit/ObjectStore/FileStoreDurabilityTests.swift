@@ -44,7 +44,7 @@ import WireProtocol
 
     /// An object's description and its folders are durable before the object has its name.
     @Test(arguments: StoreOperation.publishing)
-    func syncsDescriptionAndFoldersBeforeTheObjectAppears(_ operation: StoreOperation) async throws {
+    func syncsDescriptionBeforeTheObjectAppears(_ operation: StoreOperation) async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
             let context = try await operation.prepare(store)
@@ -72,7 +72,7 @@ import WireProtocol
     }
 
     /// A listing may come from a gateway that did not write the listed files.
-    @Test func syncsFoldersBeforeTellingOfWhatIsInThem() async throws {
+    @Test func syncsFoldersBeforeReportingObjects() async throws {
         try await withTestStore { writer, directory in
             let (upload, _) = try await writer.begin([Sample(10, seed: 1)], key: "a/b")
             try await writer.put(Sample(10, seed: 2), key: "a/b")

@@ -21,7 +21,7 @@ import WireProtocol
         }
     }
 
-    @Test func goesWhenTheFileIsWrittenOver() async throws {
+    @Test func isVoidAfterOverwriting() async throws {
         try await withTestStore { store, directory in
             try await store.put(old, key: "a")
             let file = try FileHandle(forWritingTo: URL(fileURLWithPath: directory.path("a")))
@@ -32,7 +32,7 @@ import WireProtocol
     }
 
     @Test(arguments: [false, true])
-    func goesWhenTheFileIsReplaced(_ keepsTime: Bool) async throws {
+    func isVoidAfterReplacement(_ keepsTime: Bool) async throws {
         try await withTestStore { store, directory in
             try await store.put(old, key: "a")
             let date = try FileManager.default.attributesOfItem(atPath: directory.path("a"))[.modificationDate]
@@ -47,7 +47,7 @@ import WireProtocol
     }
 
     /// A description that a crash left behind may name an inode number that a later file gets.
-    @Test func isNotTakenFromAnEarlierFileOfTheSameInodeNumber() async throws {
+    @Test func isNotTakenFromAReusedInode() async throws {
         try await withTestStore { store, directory in
             try await store.put(old, key: "a")
             let described = try #require(try directory.files(below: ".sluice/metadata").first)
@@ -75,7 +75,7 @@ import WireProtocol
         }
     }
 
-    @Test func isNotThereForFilesOfOthers() async throws {
+    @Test func isAbsentForForeignFiles() async throws {
         try await withTestStore { store, directory in
             try directory.write(old.bytes, to: "foreign")
             try await expectNothingKnown(of: "foreign", in: store, size: 5000)
@@ -95,7 +95,7 @@ import WireProtocol
 
     /// A part with a damaged file counts as missing, so that the agent sends it again.
     @Test(arguments: [0, 47, 48, 500, 1047])
-    func passesOverADamagedPart(_ byteCount: Int) async throws {
+    func skipsADamagedPart(_ byteCount: Int) async throws {
         try await withTestStore { store, directory in
             let (upload, parts) = try await store.begin([Sample(1000, seed: 1), Sample(10, seed: 2)], key: "a")
             let file = ".sluice/uploads/\(upload)/part-00001"

@@ -32,7 +32,7 @@ import Testing
     /// ext4, XFS, Btrfs, tmpfs, ZFS, F2FS, and an unknown one.
     @Test(
         arguments: [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x2FC1_2FC1, 0xF2F5_2010, 0x1234_5678] as [UInt64])
-    func takesLocalFileSystems(_ type: UInt64) async throws {
+    func acceptsLocalFileSystems(_ type: UInt64) async throws {
         try await withTestDirectory { directory in
             let store = try await directory.open(answers: FileSystemAnswers(type: type))
             try await store.put(Sample(10, seed: 1), key: "a/b")
@@ -71,7 +71,7 @@ import Testing
 
     /// Uses a real overlay, if the tests may mount one.
     @Test(arguments: [true, false])
-    func looksAtTheOverlayItIsOn(_ isVolatile: Bool) async throws {
+    func checksOnlyItsOwnOverlay(_ isVolatile: Bool) async throws {
         try await withTestDirectory { outer in
             for name in ["lower", "upper", "work", "merged"] {
                 try FileManager.default.createDirectory(atPath: outer.path(name), withIntermediateDirectories: true)
@@ -96,7 +96,7 @@ import Testing
     }
 
     /// Uses a real FUSE mount, if the tests may mount one.
-    @Test func refusesTheFuseItIsOn() async throws {
+    @Test func refusesFuse() async throws {
         try await withTestDirectory { outer in
             try FileManager.default.createDirectory(atPath: outer.path("fuse"), withIntermediateDirectories: true)
             guard let mount = FuseMount(at: outer.path("fuse")) else { return }

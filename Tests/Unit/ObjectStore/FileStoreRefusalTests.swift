@@ -41,7 +41,7 @@ import WireProtocol
 
     /// Empty folders that a crash left do not block a key.
     @Test(arguments: [PutCondition.none, .ifAbsent])
-    func putsAnObjectInThePlaceOfEmptyFolders(_ condition: PutCondition) async throws {
+    func objectReplacesEmptyFolders(_ condition: PutCondition) async throws {
         try await withTestStore { store, directory in
             try FileManager.default.createDirectory(
                 atPath: directory.path("a/b/c"), withIntermediateDirectories: true)
@@ -51,7 +51,7 @@ import WireProtocol
         }
     }
 
-    @Test func refusesWhatIsNoPlainFile() async throws {
+    @Test func refusesSpecialFiles() async throws {
         try await withTestStore { store, directory in
             let outside = directory.path("outside")
             try FileManager.default.createDirectory(atPath: outside, withIntermediateDirectories: true)
@@ -80,7 +80,7 @@ import WireProtocol
     }
 
     /// An unmounted disk says nothing about sessions and objects.
-    @Test func doesNotTakeAMissingDirectoryForMissingObjects() async throws {
+    @Test func missingDirectoryIsNotMissingObjects() async throws {
         try await withTestDirectory { outer in
             try FileManager.default.createDirectory(atPath: outer.path("store"), withIntermediateDirectories: true)
             let store = try await FileStore.open(
@@ -124,7 +124,7 @@ import WireProtocol
         (.rename, EINVAL, .keyUnsupported), (.makeFolder, ENAMETOOLONG, .keyUnsupported), (.makeFolder, ENOSPC, .full),
         (.makeFolder, EPERM, .denied),
     ])
-    func saysWhatAFailedCallMeans(
+    func mapsFailedCallsToReasons(
         _ operation: FileCall.Operation, _ code: CInt, _ reason: StoreError.Reason
     ) async throws {
         let faults = FileFaults()
@@ -142,7 +142,7 @@ import WireProtocol
         }
     }
 
-    @Test func saysWhenTheFileSystemHasNoHardLinks() async throws {
+    @Test func reportsMissingHardLinks() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, _ in
             faults.set { call, _ in
@@ -159,7 +159,7 @@ import WireProtocol
 
     /// A file system may report a successful rename as failed.
     @Test(arguments: [FileCall.Operation.rename, .renameIfAbsent, .link])
-    func believesTheDirectoryMoreThanTheError(_ operation: FileCall.Operation) async throws {
+    func trustsTheDirectoryOverTheError(_ operation: FileCall.Operation) async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
             let target = directory.path("a")

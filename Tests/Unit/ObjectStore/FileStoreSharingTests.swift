@@ -10,7 +10,7 @@ import WireProtocol
 
 /// Several gateways share one directory.
 @Suite struct FileStoreSharingTests {
-    @Test func goesOnWithWhatAnotherGatewayBegan() async throws {
+    @Test func continuesUploadsOfOtherGateways() async throws {
         try await withTestStore { first, directory in
             let second = try await directory.open()
             let (upload, parts) = try await first.begin([Sample(1000, seed: 1)], key: "a")
@@ -24,7 +24,7 @@ import WireProtocol
     }
 
     /// A starting gateway removes the staged files of dead instances only.
-    @Test func clearsAwayOnlyWhatTheDeadLeft() async throws {
+    @Test func cleansOnlyAfterDeadGateways() async throws {
         try await withTestStore { live, directory in
             let held = Gate()
             let upload = Task {
@@ -125,7 +125,7 @@ import WireProtocol
 
     /// While one gateway completes an upload, another one neither completes nor aborts it, and does not report it as
     /// lost.
-    @Test func saysThatAnUploadIsBeingCompleted() async throws {
+    @Test func reportsARunningCompletion() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { first, directory in
             let second = try await directory.open()
@@ -153,7 +153,7 @@ import WireProtocol
     }
 
     /// Another gateway removes an empty folder from its way just before this one uses it.
-    @Test func makesAFolderAgainThatVanishes() async throws {
+    @Test func recreatesAVanishedFolder() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
             let hasVanished = Mutex(false)

@@ -13,7 +13,7 @@ import Testing
 /// A full disk: a small file system if the tests may mount one, injected errors otherwise.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct FileStoreSpaceTests {
     /// FileStore refuses objects and parts that do not fit, keeps the existing ones, and frees the space afterwards.
-    @Test func refusesWhatDoesNotFitAndGoesOn() async throws {
+    @Test func refusesWhatDoesNotFit() async throws {
         try await withFullDisk { store, directory, room in
             try await store.put(Sample(10, seed: 1), key: "small")
             let (upload, parts) = try await store.begin([Sample(1000, seed: 2)], key: "parts")
@@ -31,7 +31,7 @@ import Testing
     }
 
     /// Joining needs the object's size once more. Without that space, the parts stay unchanged.
-    @Test func keepsThePartsWhereTheObjectDoesNotFit() async throws {
+    @Test func keepsPartsIfTheObjectDoesNotFit() async throws {
         try await withFullDisk { store, directory, room in
             let part = Sample(room * 3 / 10, seed: 1)
             let id = try await store.createUpload(key: "a", metadata: metadata(partBytes: UInt64(part.bytes.count)))

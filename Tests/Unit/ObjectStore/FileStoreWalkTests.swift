@@ -22,7 +22,7 @@ import WireProtocol
 
     /// FileStore makes every folder, and its name is durable before the object has one.
     @Test(arguments: signs)
-    func makesAndSyncsFoldersWhoseSlashHasASign(_ sign: String) async throws {
+    func handlesSlashWithCombiningMark(_ sign: String) async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
             let key = "cam/\(sign)day/\(sign)file"
@@ -61,7 +61,7 @@ import WireProtocol
 
     /// Between the walk and the rename, a folder of the key becomes a symbolic link that leads elsewhere.
     @Test(arguments: answersToOpenat2, [FileCall.Operation.rename, .renameIfAbsent])
-    func writesNothingOutsideWhereAFolderBecomesALink(
+    func folderReplacedByLinkIsNotWritten(
         _ answer: CInt, _ operation: FileCall.Operation
     ) async throws {
         let faults = FileFaults()
@@ -83,7 +83,7 @@ import WireProtocol
 
     /// The object itself becomes a symbolic link between the check and the opening.
     @Test(arguments: answersToOpenat2)
-    func readsNothingOutsideWhereAnObjectBecomesALink(_ answer: CInt) async throws {
+    func objectReplacedByLinkIsNotRead(_ answer: CInt) async throws {
         let faults = FileFaults()
         try await withStoreAndOutside(answer, faults) { store, directory, outside in
             try Data([7]).write(to: URL(filePath: "\(outside)/secret"))
@@ -128,7 +128,7 @@ import WireProtocol
 
     /// The store tests `openat2` once. A later refusal must not lead to the weaker way.
     @Test(arguments: answersToOpenat2.dropFirst())
-    func takesALaterRefusalOfOpenat2ForAnError(_ code: CInt) async throws {
+    func laterOpenat2RefusalIsAnError(_ code: CInt) async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
             faults.fail(.openBeneath, with: code)
@@ -140,7 +140,7 @@ import WireProtocol
     }
 
     /// A folder that another program removed and made again may have the same inode number. Its name is not durable.
-    @Test func syncsAFolderThatWasMadeAgain() async throws {
+    @Test func syncsARecreatedFolder() async throws {
         let faults = FileFaults()
         try await withTestStore(faults) { store, directory in
             for round in 0..<10 {
@@ -155,7 +155,7 @@ import WireProtocol
     }
 
     /// An empty folder whose name is not UTF-8 belongs to another program.
-    @Test func leavesFoldersWithNamesThatAreNotUTF8() async throws {
+    @Test func skipsNonUTF8Folders() async throws {
         try await withTestStore { store, directory in
             #expect(mkdir(directory.path("cam"), 0o777) == 0)
             let name: [CChar] = (directory.path + "/cam/").utf8CString.dropLast() + [-1, -2, 0]

@@ -26,7 +26,7 @@ import WireProtocol
     }
 
     @Test(arguments: try Vector.load())
-    func isReadAndWrittenAsTheSameBytes(vector: Vector) throws {
+    func vectorsRoundTrip(vector: Vector) throws {
         let record = try #require(SessionRecord(decoding: vector.content))
         #expect(try record.encoded() == vector.content)
         #expect(try SessionRecord.name(key: record.key, session: record.sessionID) == vector.recordName)
@@ -46,7 +46,7 @@ import WireProtocol
     }
 
     /// No gateway writes metadata that breaks a rule: such a record is damaged or another program's.
-    @Test func metadataThatBreakARuleMakeNoRecord() throws {
+    @Test func invalidMetadataMakeNoRecord() throws {
         let text = String(decoding: try #require(try Vector.load().last).content, as: UTF8.self)
         for (written, other) in [("video/mp4", "video"), ("\"late\"", "\"\""), ("\"line\"", "\"sluice-line\"")] {
             #expect(text.contains(written))

@@ -75,7 +75,7 @@ import WireProtocol
     }
 
     /// A record whose content names another key does not belong to the key in its name.
-    @Test func believesTheRecordMoreThanItsName() async throws {
+    @Test func trustsTheRecordOverItsName() async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
             let name = try SessionRecord.name(key: "a", session: SessionID(high: 0, low: 1))
@@ -103,7 +103,7 @@ import WireProtocol
     }
 
     @Test(arguments: ["", "{}", "nonsense", #"{"version":3}"#])
-    func reportsAnUnreadableRecordAndGoesOn(_ text: String) async throws {
+    func reportsAnUnreadableRecord(_ text: String) async throws {
         try await withTestStore { store, _ in
             let records = SessionRecords(store: store)
             try await records.write(Self.record("a", session: 2))
@@ -133,7 +133,7 @@ import WireProtocol
         (#""session":"00"#, #""session":"xx"#), (#""partBytes":8388608"#, #""partBytes":-1"#),
         (#""device":"camera-7","#, ""), (#""key":"a""#, #""key":1"#),
     ])
-    func doesNotReadARecordThatIsNotQuiteOne(_ original: String, _ changed: String) throws {
+    func refusesMalformedRecords(_ original: String, _ changed: String) throws {
         let text = String(decoding: try Self.record("a", session: 1).encoded(), as: UTF8.self)
         #expect(text.contains(original))
         #expect(SessionRecord(decoding: Array(text.utf8)) != nil)

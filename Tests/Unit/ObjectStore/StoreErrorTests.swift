@@ -9,7 +9,7 @@ import WireProtocol
         .bodyFailed, .completionInProgress, .outcomeUnknown, .cancelled, .damaged,
     ]
 
-    @Test func everyReasonHasAWordAndASentenceOfItsOwn() {
+    @Test func reasonsHaveDistinctTexts() {
         let errors = Self.reasons.map { StoreError($0) }
         #expect(Set(errors.map(\.shortDescription)).count == Self.reasons.count)
         #expect(Set(errors.map(\.description)).count == Self.reasons.count)
@@ -19,12 +19,12 @@ import WireProtocol
         }
     }
 
-    @Test func onlyWhatPassesByItselfIsRetryable() {
+    @Test func onlyTransientErrorsAreRetryable() {
         let retryable = Self.reasons.filter { StoreError($0).isRetryable }
         #expect(retryable == [.full, .unavailable, .throttled(retryAfter: .seconds(1)), .completionInProgress])
     }
 
-    @Test func theCauseIsToldOnlyToThoseWhoAsk() {
+    @Test func causeIsShownOnlyOnRequest() {
         struct Secret: Error {}
         let error = StoreError(.unavailable, "It is not there.", cause: Secret())
         #expect("\(error)" == "It is not there.")

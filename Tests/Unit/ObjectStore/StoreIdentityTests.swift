@@ -77,7 +77,7 @@ import TransferCommon
         }
     }
 
-    @Test func whatIsNoFileIsRefused() async throws {
+    @Test func nonFilesAreRefused() async throws {
         try await withTestDirectory { directory in
             try await directory.open().close()
             try FileManager.default.removeItem(atPath: directory.path(Self.file))
@@ -92,7 +92,7 @@ import TransferCommon
     }
 
     /// The identity's bytes are durable before its name, and its name before any gateway reports it.
-    @Test func itIsDurableBeforeItIsTold() async throws {
+    @Test func isDurableBeforeUse() async throws {
         try await withTestDirectory { directory in
             let faults = FileFaults()
             let store = try await directory.open(faults)
@@ -114,7 +114,7 @@ import TransferCommon
         }
     }
 
-    @Test func aFileSystemThatCannotRenameIfAbsentLinks() async throws {
+    @Test func fallsBackToLinks() async throws {
         try await withTestDirectory { directory in
             let faults = FileFaults()
             faults.set { call, _ in call.operation == .renameIfAbsent ? EINVAL : 0 }

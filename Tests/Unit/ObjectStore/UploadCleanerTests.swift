@@ -29,7 +29,7 @@ import WireProtocol
         try directory.age(".sluice", by: days * 86_400)
     }
 
-    @Test func removesWhatNobodyGoesOnWith() async throws {
+    @Test func removesAbandonedUploads() async throws {
         try await withTestStore { store, directory in
             let record = try await begin(
                 "a", session: 1, parts: [Sample(1000, seed: 1), Sample(10, seed: 2)], in: store)
@@ -47,7 +47,7 @@ import WireProtocol
 
     /// A new part keeps all older ones, and so does a recently written record.
     @Test(arguments: ["part", "record"])
-    func keepsWhatIsAlive(_ sign: String) async throws {
+    func keepsActiveUploads(_ sign: String) async throws {
         try await withTestStore { store, directory in
             let record = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
             try age(directory, days: 30)
@@ -140,7 +140,7 @@ import WireProtocol
     }
 
     /// The cleaner reports a failure and continues. The record stays, so that the next cleaning finds it.
-    @Test func goesOnAfterAFailure() async throws {
+    @Test func continuesAfterAFailure() async throws {
         try await withTestStore { store, directory in
             let stubborn = try await begin("a", session: 1, parts: [Sample(1000, seed: 1)], in: store)
             let other = try await begin("b", session: 2, parts: [Sample(1000, seed: 1)], in: store)
@@ -160,7 +160,7 @@ import WireProtocol
         }
     }
 
-    @Test func twoAtOnceDoNoHarm() async throws {
+    @Test func concurrentCleanersDoNoHarm() async throws {
         try await withTestStore { store, directory in
             var sessions: Set<SessionID> = []
             for session in 0..<20 {
@@ -184,7 +184,7 @@ import WireProtocol
         }
     }
 
-    @Test func listsWhatIsUnfinished() async throws {
+    @Test func listsUnfinishedUploads() async throws {
         try await withTestStore { store, directory in
             let record = try await begin(
                 "a", session: 1, parts: [Sample(1000, seed: 1), Sample(10, seed: 2)], in: store)

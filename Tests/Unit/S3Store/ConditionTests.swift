@@ -19,7 +19,7 @@ import WireProtocol
     ]
 
     @Test(arguments: refusals.indices)
-    func theStatusOfARefusedPutDecides(index: Int) async throws {
+    func statusOfRefusedPutDecides(index: Int) async throws {
         let refusal = Self.refusals[index]
         for (condition, reason) in [
             (PutCondition.ifAbsent, refusal.ifAbsent), (.ifMatch(etag: "\"e\""), refusal.ifMatch),
@@ -35,7 +35,7 @@ import WireProtocol
     }
 
     /// Such a store checks a condition only at the moment when a request begins.
-    @Test func aStoreThatLooksBeforeTheBodyIsNotReliedOn() async throws {
+    @Test func earlyConditionCheckIsNotTrusted() async throws {
         for isEarly in [false, true] {
             var rules = S3Rules.minio
             rules.looksAtConditionsFirst = isEarly
@@ -49,7 +49,7 @@ import WireProtocol
 
     /// The upload stays too: the conflicting request may be an earlier copy of this one.
     @Test(arguments: refusals.indices)
-    func theStatusOfARefusedCompletionDecidesAndTheUploadStays(index: Int) async throws {
+    func refusedCompletionKeepsTheUpload(index: Int) async throws {
         let refusal = Self.refusals[index]
         for (condition, reason) in [
             (PutCondition.ifAbsent, refusal.ifAbsent), (.ifMatch(etag: "\"e\""), refusal.ifMatch),

@@ -31,7 +31,7 @@ import WireProtocol
         #expect(configuration.provider.name == "aws" && configuration.addressing == .virtual)
     }
 
-    @Test func whatTheOperatorSaysWins() throws {
+    @Test func operatorSettingsWin() throws {
         let configuration = try S3Configuration(
             bucket: "b", endpoint: "https://s3.amazonaws.com", region: "eu-west-1", addressing: .path, provider: .ceph)
         #expect(configuration.endpoint.hostName(region: "eu-west-1") == "s3.eu-west-1.amazonaws.com")
@@ -42,17 +42,17 @@ import WireProtocol
         "", "s3.example.com", "ftp://host", "http://", "http://host/path", "http://user@host", "http://host?x",
         "http://host:0", "http://host:99999", "http://host:x", "https://ho st",
     ])
-    func whatIsNoEndpointIsRefused(text: String) {
+    func invalidEndpointsAreRefused(text: String) {
         #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", endpoint: text) }
     }
 
     @Test(arguments: ["EU-west", "a.b", "", "a/b"])
-    func whatIsNoRegionIsRefused(region: String) {
+    func invalidRegionsAreRefused(region: String) {
         #expect(throws: S3ConfigurationError.self) { try S3Configuration(bucket: "b", region: region) }
     }
 
     /// The store of Protocol/vectors/receipt.txt, in several spellings.
-    @Test func theIdentityIsTheVectors() throws {
+    @Test func identityMatchesTheVector() throws {
         let text = try String(
             contentsOf: RepositoryFiles.root.appending(path: "Protocol/vectors/receipt.txt"), encoding: .utf8)
         let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("storeIdentity | ") })
@@ -72,7 +72,7 @@ import WireProtocol
         ] { #expect(other != expected) }
     }
 
-    @Test func providersHaveNamesOfTheirOwn() {
+    @Test func providerNamesAreUnique() {
         #expect(Set(S3Provider.all.map(\.name)).count == S3Provider.all.count)
         for provider in S3Provider.all { #expect(S3Provider.named(provider.name) == provider) }
         #expect(S3Provider.named("unheard-of") == nil)
@@ -89,7 +89,7 @@ import WireProtocol
         #expect(found == S3Credentials(accessKeyID: "id", secretAccessKey: "secret", sessionToken: "token"))
     }
 
-    @Test func halfAnEnvironmentIsRefusedAndNoneIsNone() async throws {
+    @Test func incompleteEnvironmentIsRefused() async throws {
         await expect(throwing: .denied) {
             try await CredentialChain.standard(environment: ["AWS_ACCESS_KEY_ID": "id"]).credentials(insteadOf: nil)
         }

@@ -29,7 +29,7 @@ import Testing
     }
 
     /// If the operator wrongly says that the store checks digests, the store keeps a wrong part.
-    @Test func motoStoresWrongBytesWhereTheGatewayIsToldNotToCheck() async throws {
+    @Test func motoStoresWrongBytesWithoutGatewayCheck() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server, verification: .store) { store in
                 let deviations = Self.moto.union([.digestsUnchecked])

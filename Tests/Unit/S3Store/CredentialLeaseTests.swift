@@ -30,25 +30,25 @@ import Testing
         return lease
     }
 
-    @Test func thoseThatLastAreUsedForEver() {
+    @Test func permanentCredentialsAreNotRenewed() {
         #expect(advice(lease(nil), after: 0) == "wait")
         #expect(advice(lease(credentials("1")), after: 1e12) == "use 1")
     }
 
-    @Test func temporaryOnesAreRenewedTenMinutesAheadAndUsedMeanwhile() {
+    @Test func temporaryCredentialsAreRenewedEarly() {
         let lease = lease(credentials("1", lasting: 3_600))
         let expected = [(2_999.0, "use 1"), (3_000, "renew 1"), (3_599, "renew 1"), (3_600, "wait"), (9_999, "wait")]
         for (seconds, word) in expected { #expect(advice(lease, after: seconds) == word, "\(seconds)") }
     }
 
     @Test(arguments: [(3_600.0, 1.0, 3_000.0), (3_600, 0, 3_150), (900, 1, 675), (900, 0, 731.25), (60, 1, 45)])
-    func theLeadIsAShareOfTheLifetimeAndDiffers(lifetime: Double, jitter: Double, renewal: Double) {
+    func renewalLeadIsJitteredShareOfLifetime(lifetime: Double, jitter: Double, renewal: Double) {
         let lease = lease(credentials("1", lasting: lifetime), jitter: jitter)
         #expect(advice(lease, after: renewal - 1) == "use 1")
         #expect(advice(lease, after: renewal + 1) == "renew 1")
     }
 
-    @Test func aVainRenewalIsRepeatedAfterAGrowingPauseAndTheOldOnesAreUsedWhileTheyLast() {
+    @Test func failedRenewalIsRepeatedWithBackoff() {
         var lease = lease(credentials("1", lasting: 3_600))
         var pauses: [Int] = []
         for _ in 0..<8 {
@@ -66,14 +66,14 @@ import Testing
         #expect(advice(lease, after: 3_700) == "use 2")
     }
 
-    @Test func withoutAnyTheFailureIsTheSources() {
+    @Test func failureOfTheSourceIsReported() {
         var lease = CredentialLease()
         lease.failed(StoreError(.denied), at: instant, jitter: 1)
         #expect(advice(lease, after: 0) == "fail denied")
         #expect(advice(lease, after: 0, .seconds(1)) == "wait")
     }
 
-    @Test func refusedOnesAreRenewedAndTheSameAgainAreForTheStoreToJudge() {
+    @Test func refusedCredentialsAreRenewed() {
         var lease = lease(credentials("1"))
         let isOfOthers = lease.refused(credentials("0"))
         #expect(!isOfOthers, "others have taken their place")
@@ -89,7 +89,7 @@ import Testing
     }
 
     /// The local clock may be wrong, and then only the store can decide about expiry.
-    @Test func thoseThatLookExpiredOnArrivalAreTried() {
+    @Test func credentialsExpiredOnArrivalAreTried() {
         let lease = lease(credentials("1", lasting: -10))
         #expect(advice(lease, after: 0) == "use 1")
         #expect(advice(lease, after: 0, .seconds(1)) == "wait")

@@ -33,7 +33,7 @@ import Testing
         ]
     }
 
-    @Test func aWebIdentityIsExchangedForARoleAndItsFileReadEachTime() async throws {
+    @Test func webIdentityIsExchangedForARole() async throws {
         let script: ScriptedServer.Script = { request in
             let token = String(decoding: request.body, as: UTF8.self).split(separator: "WebIdentityToken=").last ?? ""
             return .answer(status: 200, body: assumedRole(id: "ASIA1", token: "of-\(token)"))
@@ -69,7 +69,7 @@ import Testing
         (.answer(status: 200, body: String(repeating: " ", count: 70_000)), .unavailable), (.hangUp, .unavailable),
         (.bytes("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n<Assume"), .unavailable),
     ])
-    func aTokenServiceThatRefusesOrMakesNoSenseIsTold(answer: ScriptedAnswer, reason: StoreError.Reason) async throws {
+    func tokenServiceFailureIsReported(answer: ScriptedAnswer, reason: StoreError.Reason) async throws {
         try await ScriptedServer.withServer({ _ in answer }) { server in
             try await withToken("token") { file in
                 await expect(throwing: reason) { try await found(identity(file, server)) }
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test func halfAWebIdentityIsRefused() async throws {
+    @Test func incompleteWebIdentityIsRefused() async throws {
         await expect(throwing: .denied) { try await found(["AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent"]) }
         await expect(throwing: .denied) {
             try await found(["AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent", "AWS_ROLE_ARN": "arn"])
@@ -104,7 +104,7 @@ import Testing
         {"AccessKeyId": "ASIA2", "SecretAccessKey": "s", "Token": "t", "Expiration": "2044-11-06T08:49:37Z"}
         """
 
-    @Test func aContainersEndpointIsAskedWithItsAuthorizationFromTheFileFirst() async throws {
+    @Test func containerAuthorizationFileComesFirst() async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200, body: Self.document) }) { server in
             try await withToken("of the file\n") { file in
                 var variables = ["AWS_CONTAINER_CREDENTIALS_FULL_URI": "\(server.endpoint)/v1/credentials?a=b"]
@@ -136,13 +136,13 @@ import Testing
         (ScriptedAnswer.answer(status: 403, body: "{\"code\": \"no\"}"), StoreError.Reason.denied),
         (.answer(status: 500), .unavailable), (.answer(status: 200, body: "{"), .unavailable), (.hangUp, .unavailable),
     ])
-    func aContainersEndpointThatRefusesIsTold(answer: ScriptedAnswer, reason: StoreError.Reason) async throws {
+    func containerRefusalIsReported(answer: ScriptedAnswer, reason: StoreError.Reason) async throws {
         try await ScriptedServer.withServer({ _ in answer }) { server in
             await expect(throwing: reason) { try await found(["AWS_CONTAINER_CREDENTIALS_FULL_URI": server.endpoint]) }
         }
     }
 
-    @Test func anAuthorizationThatWouldBreakTheHeaderIsRefused() async throws {
+    @Test func multilineAuthorizationIsRefused() async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200, body: Self.document) }) { server in
             await expect(throwing: .denied) {
                 try await found([
@@ -155,7 +155,7 @@ import Testing
     }
 
     /// Redirects are not followed either.
-    @Test func redirectsAreFollowedByNoSource() async throws {
+    @Test func noSourceFollowsRedirects() async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200, body: Self.document) }) { other in
             let answer = ScriptedAnswer.answer(status: 307, headers: [("Location", "\(other.endpoint)/stolen")])
             try await ScriptedServer.withServer({ _ in answer }) { server in
@@ -202,7 +202,7 @@ import Testing
         }
     }
 
-    @Test func aMachinesRoleIsAskedForWithATokenOfItsMetadata() async throws {
+    @Test func instanceRoleNeedsMetadataToken() async throws {
         try await ScriptedServer.withServer({ Self.machine($0) }) { server in
             let credentials = try await found(metadata(server))
             #expect(credentials?.accessKeyID == "ASIA2" && credentials?.sessionToken == "t")
@@ -216,7 +216,7 @@ import Testing
         ScriptedAnswer.silence, .hangUp, .answer(status: 403), .answer(status: 404), .answer(status: 200),
         .answer(status: 200, body: "a\u{1}b"),
     ])
-    func aMachineWithoutMetadataHasNone(answer: ScriptedAnswer) async throws {
+    func machineWithoutMetadataHasNoCredentials(answer: ScriptedAnswer) async throws {
         let answers = if case .silence = answer { false } else { true }
         try await ScriptedServer.withServer({ _ in answer }) { server in
             let source = InstanceCredentials(environment: AWSEnvironment(metadata(server, answers: answers)))
@@ -227,7 +227,7 @@ import Testing
     }
 
     @Test(arguments: [(404, true), (500, false), (401, false)])
-    func aMachineWithoutARoleHasNoneAndAFaultyOneIsTold(status: Int, isNone: Bool) async throws {
+    func machineWithoutRoleHasNoCredentials(status: Int, isNone: Bool) async throws {
         let script: ScriptedServer.Script = { request in
             request.method == "PUT" ? .answer(status: 200, body: "token") : .answer(status: status)
         }
@@ -255,7 +255,7 @@ import Testing
         }
     }
 
-    @Test func bothFilesMakeOneProfileAndTheCredentialsFileWins() async throws {
+    @Test func credentialsFileWinsOverConfigFile() async throws {
         let config = "[profile p]\nregion = eu-west-3\naws_access_key_id = old\naws_secret_access_key = old\n"
         try await withHome(config: config, credentials: "[p]\naws_access_key_id = new\n") { home in
             let variables = ["HOME": home, "AWS_PROFILE": "p"]
@@ -283,7 +283,7 @@ import Testing
     }
 
     @Test(arguments: ["credential_process = x", "sso_session = x", "role_arn = x\nsource_profile = y"])
-    func whatAProfileAsksForAndWeDoNotDoIsNamed(settings: String) async throws {
+    func unsupportedProfileIsReported(settings: String) async throws {
         try await withHome(config: "[default]\n\(settings)\n") { home in
             let error = await #expect(throws: StoreError.self) { try await found(["HOME": home]) }
             #expect(error?.reason == .denied)
@@ -291,7 +291,7 @@ import Testing
         }
     }
 
-    @Test func whereThereAreNoneItIsSaidWhatWasTried() async throws {
+    @Test func missingCredentialsListTriedSources() async throws {
         let error = await #expect(throws: StoreError.self) { try await found([:]) }
         #expect(error?.reason == .denied)
         #expect(
@@ -299,7 +299,7 @@ import Testing
                 + "the shared files, a container's endpoint, the instance metadata (switched off).")
     }
 
-    @Test func theFirstSourceThatHasSomeIsAskedAloneFromThenOn() async throws {
+    @Test func firstWorkingSourceIsKept() async throws {
         let first = Switch()
         let chain = CredentialChain(
             [

@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test(arguments: ["", "[", "[]", "=", "[default", "[default]\n=\n", "a = b\n", "[default]\n\u{0} =\u{0}"])
-    func whatIsNoFileOfSettingsIsReadAsFarAsItGoes(text: String) {
+    func malformedFileIsReadInPart(text: String) {
         let settings = SharedProfile.settings(of: "default", in: text)
         #expect(settings?["aws_access_key_id"] == nil)
     }
@@ -80,7 +80,7 @@ import Testing
         "{\"Code\": \"AssumeRoleUnauthorizedAccess\", \"AccessKeyId\": \"a\", \"SecretAccessKey\": \"s\"}",
         "{\"AccessKeyId\": 1, \"SecretAccessKey\": 2}", "<html/>", "{\"AccessKeyId\": \"a\", \"SecretAccessKey\": \"s",
     ])
-    func otherJSONHoldsNone(text: String) {
+    func otherJSONHasNoCredentials(text: String) {
         #expect(CredentialDocuments.credentials(Array(text.utf8)) == nil)
     }
 
@@ -104,7 +104,7 @@ import Testing
         (tokenServiceError("ExpiredTokenException"), "ExpiredTokenException"), (tokenServiceError("a b"), nil),
         (tokenServiceError(String(repeating: "A", count: 65)), nil), ("<html/>", nil), ("", nil),
     ])
-    func ofARefusalOnlyTheCodeIsRead(text: String, code: String?) {
+    func onlyTheCodeOfARefusalIsRead(text: String, code: String?) {
         #expect(CredentialDocuments.errorCode(Array(text.utf8)) == code)
     }
 
@@ -118,7 +118,7 @@ import Testing
         ("http://10.0.0.1/x", false), ("ftp://127.0.0.1/x", false), ("", false), ("/x", false), ("http://", false),
         ("https://user:word@example.org/", false),
     ])
-    func onlySafeHostsAreAskedForAContainersCredentials(address: String, isSafe: Bool) {
+    func containerEndpointMustBeSafe(address: String, isSafe: Bool) {
         #expect(ContainerCredentials.isSafe(address) == isSafe)
     }
 
@@ -128,7 +128,7 @@ import Testing
         (["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "IPv6"], "http://[fd00:ec2::254]"),
         (["AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1/"], "http://127.0.0.1:1"),
     ])
-    func theMetadataServiceIsWhereTheVariablesSay(variables: [String: String], origin: String?) {
+    func variablesSetTheMetadataService(variables: [String: String], origin: String?) {
         #expect(InstanceCredentials.origin(AWSEnvironment(variables)) == origin)
     }
 
@@ -143,7 +143,7 @@ import Testing
         #expect(SecurityTokenService(environment: AWSEnvironment(variables), region: region).origin == origin)
     }
 
-    @Test func theRegionIsTheEndpointsElseTheUsualOne() throws {
+    @Test func regionDefaultsToTheEndpoints() throws {
         let region = { (endpoint: String?, given: String?) throws in
             try S3Configuration(bucket: "b", endpoint: endpoint, region: given, usualRegion: "eu-south-1").region
         }

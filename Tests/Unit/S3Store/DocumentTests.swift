@@ -25,7 +25,7 @@ import Testing
         #expect(S3XML.decode(S3Documents.Failure.self, from: Array(document.utf8))?.code == nil)
     }
 
-    @Test func howADocumentIsLaidOutIsNoMatter() {
+    @Test func documentLayoutIsIgnored() {
         let document =
             "  <?xml version=\"1.0\"?>\n<Error>\n  <Code>NoSuchUpload</Code>\n  <Other><A/>\n</Other>\n</Error>\n"
         #expect(S3XML.decode(S3Documents.Failure.self, from: Array(document.utf8))?.code == "NoSuchUpload")

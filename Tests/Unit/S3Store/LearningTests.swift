@@ -79,7 +79,7 @@ import WireProtocol
         }
     }
 
-    @Test func newOnesThatAreRefusedTooAreNotRenewedForEver() async throws {
+    @Test func renewalStopsAfterSecondRefusal() async throws {
         let source = NumberedCredentials()
         try await ScriptedServer.withServer({ _ in Self.expired }) { server in
             try await withScriptedStore(server, credentials: source) { store in
@@ -89,7 +89,7 @@ import WireProtocol
         }
     }
 
-    @Test func aSourceThatFailsMakesItAnOutage() async throws {
+    @Test func failedSourceIsAnOutage() async throws {
         let source = NumberedCredentials { $0 == 1 ? nil : StoreError(.denied, "The source is gone.") }
         try await ScriptedServer.withServer({ _ in Self.expired }) { server in
             try await withScriptedStore(server, credentials: source) { store in
@@ -122,7 +122,7 @@ import WireProtocol
     }
 
     @Test(arguments: [(400, StoreError.Reason.unavailable), (403, .denied)])
-    func aHeadThatIsRefusedAnywayIsNoEndlessRenewal(status: Int, reason: StoreError.Reason) async throws {
+    func refusedHeadEndsRenewal(status: Int, reason: StoreError.Reason) async throws {
         let source = NumberedCredentials()
         try await ScriptedServer.withServer({ _ in .answer(status: status) }) { server in
             try await withScriptedStore(server, credentials: source) { store in
@@ -142,7 +142,7 @@ import WireProtocol
     }
 
     /// Requests shortly before the expiry use the old credentials and do not wait for the new ones.
-    @Test func renewalAheadOfTheEndDelaysNobody() async throws {
+    @Test func earlyRenewalDelaysNoRequest() async throws {
         let (gate, opener) = AsyncStream.makeStream(of: Void.self)
         let source = NumberedCredentials(lasting: 3_600) { count in
             if count == 2 { for await _ in gate {} }
@@ -180,7 +180,7 @@ import WireProtocol
     // MARK: - Clock
 
     /// A single refusal corrects all following requests; a different Date without such a refusal corrects none.
-    @Test func theClockIsLearntFromARefusalForItsTimeAndNothingElse() async throws {
+    @Test func clockIsLearntOnlyFromSkewRefusal() async throws {
         let ahead = Mutex<TimeInterval>(5 * 86_400)
         try await ScriptedServer.withServer(Self.store { ahead.withLock { $0 } }) { server in
             try await withScriptedStore(server) { store in

@@ -37,7 +37,7 @@ struct OrphanTests {
 
     private func recordCount(_ s3: ScriptedS3) -> Int { s3.keys.count { $0.hasPrefix(".sluice/sessions/") } }
 
-    @Test func anUploadWithoutAPartBegunAfterItsRecordIsRemoved() async throws {
+    @Test func emptyUploadAfterItsRecordIsRemoved() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             let orphan = s3.beginUpload("key")
             let young = try await cleaner.clean(olderThan: Self.hour)
@@ -51,7 +51,7 @@ struct OrphanTests {
     }
 
     /// Sluice takes no part before the record is complete, so an upload with a part belongs to another program.
-    @Test func anUploadWithAPartIsSomebodyElses() async throws {
+    @Test func uploadWithAPartIsForeign() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             s3.beginUpload("key", parts: [[1]])
             s3.advanceClock(by: Self.day)
@@ -61,7 +61,7 @@ struct OrphanTests {
         }
     }
 
-    @Test func anUploadOfAnotherKeyOrTimeIsSomebodyElses() async throws {
+    @Test func uploadOfOtherKeyOrTimeIsForeign() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             s3.beginUpload("key2")
             s3.beginUpload("ke")
@@ -74,7 +74,7 @@ struct OrphanTests {
         }
     }
 
-    @Test func anUploadBegunBeforeTheRecordIsSomebodyElses() async throws {
+    @Test func uploadBeforeTheRecordIsForeign() async throws {
         try await ScriptedS3.withServer(.minio) { s3 in
             s3.beginUpload("key")
             s3.advanceClock(by: .seconds(60))
@@ -93,7 +93,7 @@ struct OrphanTests {
     }
 
     /// The upload belongs to another session of the key, whose agent is away.
-    @Test func anUploadThatARecordNamesIsThatSessions() async throws {
+    @Test func uploadNamedByARecordIsThatSessions() async throws {
         try await withOrphan { s3, cleaner, records, _ in
             let live = s3.beginUpload("key")
             s3.advanceClock(by: Self.day)
@@ -105,7 +105,7 @@ struct OrphanTests {
     }
 
     /// Two such uploads and one such record: one upload belongs to another program, and it is unknown which.
-    @Test func whatCannotBeToldIsLeftAndStaysVisible() async throws {
+    @Test func undecidedUploadStaysVisible() async throws {
         try await withOrphan { s3, cleaner, _, _ in
             s3.beginUpload("key")
             s3.beginUpload("key")
@@ -121,7 +121,7 @@ struct OrphanTests {
         }
     }
 
-    @Test func twoCleanersAtOnceDoNoHarm() async throws {
+    @Test func concurrentCleanersDoNoHarm() async throws {
         try await withOrphan { s3, cleaner, records, _ in
             s3.beginUpload("key")
             let named = s3.beginUpload("key", parts: [[1], [2]])

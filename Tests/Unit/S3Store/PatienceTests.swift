@@ -63,7 +63,7 @@ import WireProtocol
 
     /// After the last byte, cancellation is too late: the call ends with its real outcome.
     @Test(arguments: [10, 100_000])
-    func cancellingAfterTheLastByteDoesNotHideTheOutcome(size: Int) async throws {
+    func lateCancellingDoesNotHideTheOutcome(size: Int) async throws {
         let (arrived, signal) = AsyncStream.makeStream(of: Void.self)
         let script: ScriptedServer.Script = { _ in
             signal.finish()
@@ -84,7 +84,7 @@ import WireProtocol
     }
 
     @Test(arguments: [10, 100_000])
-    func cancellingBeforeEndsTheCallAtOnce(half: Int) async throws {
+    func earlyCancellingEndsTheCallAtOnce(half: Int) async throws {
         try await ScriptedServer.withServer({ _ in .silence }) { server in
             try await withScriptedStore(server) { store in
                 let source = GatedSource(first: ByteBuffer(repeating: 1, count: half))

@@ -39,7 +39,7 @@ import WireProtocol
     }
 
     /// The cleaner finds the remains of an interrupted probe by their folder, and removes nothing else.
-    @Test func whatAKilledGatewayLeftOfTryingItOutIsCleanedAway() async throws {
+    @Test func leftoverProbesAreCleaned() async throws {
         try await JuiceFSGateway.withServer(.none) { try await expectCleaned(on: $0, youngRemains: 0) }
         // moto dates every upload 2010.
         try await MotoServer.withServer { try await expectCleaned(on: $0, youngRemains: 1) }
@@ -73,7 +73,7 @@ import WireProtocol
 
     /// A gateway died after it had created an upload and before its record named the upload. S3 lists uploads without
     /// their metadata; the cleaner still finds this one, and no upload of another program.
-    @Test func anUploadThatItsRecordDoesNotNameIsCleanedAway() async throws {
+    @Test func unnamedUploadIsCleaned() async throws {
         try await JuiceFSGateway.withServer(.none) { server in
             try await withStore(on: server) { store in
                 let one = try #require(PartNumber(1))

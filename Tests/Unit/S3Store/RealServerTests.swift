@@ -12,7 +12,7 @@ import WireProtocol
 /// Behaviour that only real servers show: which end refuses a request, and what is left behind.
 @Suite(.timeLimit(.minutes(5))) struct RealServerTests {
     /// JuiceFS checks the offered digest itself; it receives all bytes and stores nothing.
-    @Test func aCheckingStoreRefusesBytesWithAnotherDigest() async throws {
+    @Test func checkingStoreRefusesWrongBytes() async throws {
         try await JuiceFSGateway.withServer(.none) { server in
             try await withStore(on: server, verification: .store) { store in
                 try await expectRefusal(by: store)
@@ -22,7 +22,7 @@ import WireProtocol
 
     /// moto checks nothing, so the client never sends the last bytes.
     @Test(arguments: [PartVerification.auto, .always])
-    func weRefuseBytesWithAnotherDigestWhereTheStoreDoesNot(verification: PartVerification) async throws {
+    func gatewayChecksDigestsIfTheStoreDoesNot(verification: PartVerification) async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server, verification: verification) { store in
                 try await expectRefusal(by: store)
@@ -60,7 +60,7 @@ import WireProtocol
         }
     }
 
-    @Test func aMissingBucketIsTold() async throws {
+    @Test func missingBucketIsReported() async throws {
         try await JuiceFSGateway.withServer(.none) { server in
             try await expectMissingBucket(on: server)
         }
@@ -100,7 +100,7 @@ import WireProtocol
     }
 
     /// A server that is killed during a part and restarted does not have the part.
-    @Test func aServerThatDiesUnderAPartLeavesTheCallerToOfferItAgain() async throws {
+    @Test func serverDeathFailsThePart() async throws {
         try await MotoServer.withServer { server in
             try await withStore(on: server) { store in
                 let one = try #require(PartNumber(1))

@@ -29,7 +29,7 @@ import WireProtocol
         .answer(status: 400, body: error("RequestTimeout")), .answer(status: 502), .hangUp,
         .bytes("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n<ListPa"), .answer(status: 429),
     ])
-    func aRequestWithoutABodyIsRepeatedAfterAPassingFault(answer: ScriptedAnswer) async throws {
+    func requestWithoutABodyIsRepeated(answer: ScriptedAnswer) async throws {
         try await ScriptedServer.withServer(script([answer, answer])) { server in
             try await withScriptedStore(server) { store in
                 let page = try await store.listParts(key: "k", upload: "u", after: nil)
@@ -39,7 +39,7 @@ import WireProtocol
         }
     }
 
-    @Test func repeatingEndsAndTheReasonStays() async throws {
+    @Test func repetitionEndsWithTheReason() async throws {
         let answer = ScriptedAnswer.answer(status: 503, headers: [("Retry-After", "1")], body: error("SlowDown"))
         try await ScriptedServer.withServer({ _ in answer }) { server in
             try await withScriptedStore(server) { store in
@@ -51,7 +51,7 @@ import WireProtocol
         }
     }
 
-    @Test func aLongPauseIsLeftToTheCaller() async throws {
+    @Test func requestWithALongPauseIsNotRepeated() async throws {
         let answer = ScriptedAnswer.answer(status: 503, headers: [("Retry-After", "120")], body: error("SlowDown"))
         try await ScriptedServer.withServer({ _ in answer }) { server in
             try await withScriptedStore(server) { store in
@@ -67,7 +67,7 @@ import WireProtocol
         ScriptedAnswer.answer(status: 503, body: error("SlowDown")), .answer(status: 500), .hangUp,
         .answer(status: 400, body: error("RequestTimeout")),
     ])
-    func aPartIsLeftToTheCaller(answer: ScriptedAnswer) async throws {
+    func partIsNotRepeated(answer: ScriptedAnswer) async throws {
         for sizes in [[10, 10], [60_000, 60_000]] {
             try await ScriptedServer.withServer(script([answer])) { server in
                 try await withScriptedStore(server) { store in
@@ -104,7 +104,7 @@ import WireProtocol
     }
 
     @Test(arguments: [10, 100_000])
-    func aBodyThatBreaksIsNoUnknownOutcome(half: Int) async throws {
+    func failedBodyIsNotAnUnknownOutcome(half: Int) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { server in
             try await withScriptedStore(server) { store in
                 let source = GatedSource(first: ByteBuffer(repeating: 1, count: half))
@@ -119,7 +119,7 @@ import WireProtocol
     }
 
     /// The store answers before it has the body, and the call does not wait for the rest of the body.
-    @Test func anEarlyRefusalEndsAPartWhoseSourceIsSilent() async throws {
+    @Test func earlyRefusalEndsAStalledPart() async throws {
         let early: ScriptedServer.EarlyScript = { _ in .answer(status: 403, body: error("AccessDenied")) }
         try await ScriptedServer.withServer(early: early, { _ in .silence }) { server in
             try await withScriptedStore(server) { store in
@@ -143,7 +143,7 @@ import WireProtocol
             status: 400, body: error("AuthorizationHeaderMalformed", extra: "<Region>eu-west-3</Region>")),
         .answer(status: 307, headers: [("x-amz-bucket-region", "eu-west-3")], body: error("TemporaryRedirect")),
     ])
-    func anotherRegionIsFollowedOnceAndKept(answer: ScriptedAnswer) async throws {
+    func otherRegionIsFollowedOnce(answer: ScriptedAnswer) async throws {
         try await ScriptedServer.withServer(script([answer])) { server in
             try await withScriptedStore(server) { store in
                 for _ in 1...2 { _ = try await store.listParts(key: "k", upload: "u", after: nil) }
@@ -155,7 +155,7 @@ import WireProtocol
         }
     }
 
-    @Test func aRegionThatIsNoWordOrLeadsInCirclesIsNotFollowed() async throws {
+    @Test func invalidRegionIsNotFollowed() async throws {
         for region in ["evil.example.com/", "us-east-1", ""] {
             let answer = ScriptedAnswer.answer(
                 status: 301, headers: [("x-amz-bucket-region", region)], body: error("PermanentRedirect"))
@@ -168,7 +168,7 @@ import WireProtocol
         }
     }
 
-    @Test func aClockThatIsOutIsCorrectedOnceByTheStores() async throws {
+    @Test func clockSkewIsCorrectedOnce() async throws {
         let skewed = ScriptedAnswer.answer(
             status: 403, headers: [("Date", "Sun, 06 Nov 2044 08:49:37 GMT")], body: error("RequestTimeTooSkewed"))
         try await ScriptedServer.withServer(script([skewed])) { server in
@@ -205,7 +205,7 @@ import WireProtocol
 
     /// The client does not repeat a part, but sends the next one with what it has learnt.
     @Test(arguments: [10, 100_000])
-    func aPartLearnsForTheNextOne(size: Int) async throws {
+    func nextPartUsesLearntSettings(size: Int) async throws {
         let expired = ScriptedAnswer.answer(status: 400, body: error("ExpiredToken"))
         try await ScriptedServer.withServer(script([expired])) { server in
             try await withScriptedStore(server, credentials: NumberedCredentials()) { store in
@@ -219,7 +219,7 @@ import WireProtocol
         }
     }
 
-    @Test func theTimeIsTheStores() async throws {
+    @Test func timeIsTheStoresClock() async throws {
         try await ScriptedServer.withServer(script([])) { server in
             try await withScriptedStore(server) { store in
                 let time = try await store.currentTime()

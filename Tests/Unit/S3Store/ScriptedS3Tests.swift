@@ -57,7 +57,7 @@ struct ScriptedS3Tests {
 
     /// The properties that the probe finds for each provider.
     @Test(arguments: S3Rules.all)
-    func tryingFindsOutWhatTheStoreDoes(rules: S3Rules) async throws {
+    func probingFindsStoreBehaviour(rules: S3Rules) async throws {
         try await withStore(of: rules) { store, s3 in
             let seen = store.provider
             #expect(seen.checksContentSHA256 == rules.checksContentSHA256)
@@ -72,7 +72,7 @@ struct ScriptedS3Tests {
         }
     }
 
-    @Test func unequalPartsAreRefusedWhereTheStoreWantsEqualOnes() async throws {
+    @Test func unequalPartsAreRefused() async throws {
         var rules = S3Rules.r2
         rules.partBytesMin = 10
         try await ScriptedS3.withServer(rules) { s3 in
@@ -90,7 +90,7 @@ struct ScriptedS3Tests {
         }
     }
 
-    @Test func aStoreThatSaysNothingOfWhatItGetsIsReachedUnderTLSOnly() throws {
+    @Test func storeWithoutChecksNeedsTLS() throws {
         var silent = S3Provider.generic
         for (endpoint, isRefused) in [
             ("http://store.example:9000", true), ("https://store.example", false), ("http://127.0.0.1:9000", false),
@@ -110,7 +110,7 @@ struct ScriptedS3Tests {
 
     /// An object that was altered on the way and is already stored is removed, because its metadata misstates its
     /// content.
-    @Test func anObjectThatArrivedAsAnotherIsRemoved() async throws {
+    @Test func corruptedObjectIsRemoved() async throws {
         try await withStore(of: .gcs) { store, s3 in
             s3.inject(.flipByte(at: 3), into: .putObject)
             await expect(throwing: .digestMismatch) {
@@ -122,7 +122,7 @@ struct ScriptedS3Tests {
     }
 
     /// A store cannot have bytes that were not sent, whatever it answers.
-    @Test func whoeverAnswersBeforeItHasAllBytesHasNotStoredThem() async throws {
+    @Test func earlyAnswerIsNotStored() async throws {
         let early: ScriptedServer.EarlyScript = { _ in
             .afterBodyBytes(64 << 10, .answer(status: 200, headers: [("ETag", "\"e\"")]))
         }
@@ -138,7 +138,7 @@ struct ScriptedS3Tests {
     }
 
     /// An unknown error inside a 200 does not say what the store has done.
-    @Test func anUnknownErrorInsideACompletionLeavesItsOutcomeOpen() async throws {
+    @Test func unknownCompletionErrorLeavesOutcomeOpen() async throws {
         try await withStore(of: .minio) { store, s3 in
             let upload = try await store.createUpload(key: "key", metadata: sampleMetadata())
             let one = try #require(PartNumber(1))
@@ -153,7 +153,7 @@ struct ScriptedS3Tests {
     }
 
     /// A gateway may lack the rights for a probe's remains and still have those for uploads.
-    @Test func cleaningGoesOnWhereProbesCannotBeRemoved() async throws {
+    @Test func cleaningContinuesIfProbesRemain() async throws {
         try await withStore(of: .minio) { store, s3 in
             let upload = try await store.createUpload(key: "file", metadata: sampleMetadata())
             let metadata = sampleMetadata()

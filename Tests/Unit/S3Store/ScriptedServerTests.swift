@@ -54,7 +54,7 @@ import WireProtocol
         ("parts too small", .answer(status: 400, body: error("EntityTooSmall")), .unsupported),
         ("forbidden", .answer(status: 403, body: error("AccessDenied")), .denied),
     ])
-    func completionIsToldByWhatTheAnswerSays(
+    func completionIsJudgedByItsAnswer(
         name: String, answer: ScriptedAnswer, reason: StoreError.Reason?
     ) async throws {
         try await ScriptedServer.withServer({ _ in answer }) { server in
@@ -71,7 +71,7 @@ import WireProtocol
 
     /// The client repeats a completion after a refusal without effect, and not after one that may have had an effect.
     @Test(arguments: [("SlowDown", 503, 3), ("InternalError", 500, 1), ("NoSuchUpload", 404, 1)])
-    func completionIsRepeatedOnlyWhereNothingWasDone(code: String, status: Int, count: Int) async throws {
+    func completionIsRepeatedOnlyIfItHadNoEffect(code: String, status: Int, count: Int) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: status, body: error(code)) }) { server in
             try await withScriptedStore(server) { store in
                 _ = try? await complete(on: store)  // Another test checks its error.
@@ -116,7 +116,7 @@ import WireProtocol
         "<ListPartsResult><Part><PartNumber>0</PartNumber></Part></ListPartsResult>",
         "<ListPartsResult><Part/></ListPartsResult>", "", "<html/>",
     ])
-    func aListOfPartsThatMakesNoSenseEnds(page: String) async throws {
+    func invalidPartListIsAnError(page: String) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200, body: page) }) { server in
             try await withScriptedStore(server) { store in
                 await expect(throwing: .damaged) { try await store.allParts(key: "k", upload: "u") }
@@ -124,7 +124,7 @@ import WireProtocol
         }
     }
 
-    @Test func aMarkerThatIsRepeatedOrMissingDoesNoHarm() async throws {
+    @Test func repeatedOrMissingMarkerDoesNoHarm() async throws {
         let script: ScriptedServer.Script = { request in
             let isFirst = !request.target.contains("part-number-marker")
             // The marker is repeated, as rclone does. The first page names no next marker; the last one does not say
@@ -141,7 +141,7 @@ import WireProtocol
         }
     }
 
-    @Test func uploadsAreFoundByExactlyTheirKeyThroughPages() async throws {
+    @Test func uploadsAreFoundByExactKey() async throws {
         let script: ScriptedServer.Script = { request in
             let isFirst = !request.target.contains("key-marker")
             let end =
@@ -163,7 +163,7 @@ import WireProtocol
         }
     }
 
-    @Test func aListOfUploadsThatNeverEndsEnds() async throws {
+    @Test func endlessUploadListIsAnError() async throws {
         let page = "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>"
         try await ScriptedServer.withServer({ _ in .answer(status: 200, body: page) }) { server in
             try await withScriptedStore(server) { store in
@@ -175,7 +175,7 @@ import WireProtocol
     // MARK: - Evidence
 
     @Test(arguments: evidenceCases)
-    func evidenceIsWhatTheStoreIsKnownToTellTruly(example: EvidenceCase) async throws {
+    func onlyTrustedEvidenceIsUsed(example: EvidenceCase) async throws {
         let headers =
             example.headers + [
                 ("Content-Length", "10"), ("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"),

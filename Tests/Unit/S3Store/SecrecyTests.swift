@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test(arguments: [(403, "AccessDenied"), (400, "ExpiredToken"), (403, "SignatureDoesNotMatch"), (503, "SlowDown")])
-    func noRefusalOfTheStoreTellsASecret(status: Int, code: String) async throws {
+    func storeRefusalsHideSecrets(status: Int, code: String) async throws {
         try await ScriptedServer.withServer(Self.script(status, code)) { server in
             try await withTokenFile { file in
                 for variables in Self.variables(server, tokenFile: file) {
@@ -72,7 +72,7 @@ import Testing
     }
 
     /// The sources' servers also quote the request, and give incomplete answers.
-    @Test(arguments: [200, 400, 403, 500]) func noFaultOfASourceTellsASecret(status: Int) async throws {
+    @Test(arguments: [200, 400, 403, 500]) func sourceFailuresHideSecrets(status: Int) async throws {
         let script: ScriptedServer.Script = { request in
             if request.target == "/latest/api/token" { return .answer(status: 200, body: "\(Self.secret)-metadata") }
             let sent = request.headers.values.joined(separator: " ") + String(decoding: request.body, as: UTF8.self)
@@ -101,7 +101,7 @@ import Testing
 
     /// The HTTP client's error would quote the header that it cannot send.
     @Test(arguments: ["-token\r\nx: y", "-token\n", "-t\u{F6}k", "\u{0}"])
-    func oddCharactersAreRefusedUnseen(end: String) async throws {
+    func invalidCharactersAreRefusedUnshown(end: String) async throws {
         try await ScriptedServer.withServer({ _ in .answer(status: 200) }) { server in
             let record = LogRecord()
             let chain = CredentialChain.standard(

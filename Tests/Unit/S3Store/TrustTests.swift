@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test func onlyTheNamedAuthorityIsBelievedAndWithoutOneOnlyTheSystems() async throws {
+    @Test func namedAuthorityReplacesTheSystems() async throws {
         try await withServer { server, _, directory in
             let other = try await ServerCertificate.make(in: directory)
             try await expectRefusal(server.endpoint, other.authorityPath, advice: .authority)
@@ -74,7 +74,7 @@ import Testing
     }
 
     /// A file with several certificates, a key and other text is valid; a file without a certificate is not.
-    @Test func aFileOfAuthoritiesHoldsAtLeastOneCertificate() async throws {
+    @Test func authoritiesFileNeedsACertificate() async throws {
         try await withTemporaryDirectory("trust") { directory in
             let certificate = try await ServerCertificate.make(in: directory)
             let read = { (path: String) in try String(contentsOfFile: path, encoding: .utf8) }

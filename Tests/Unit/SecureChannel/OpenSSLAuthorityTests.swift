@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test(arguments: KeyType.allCases)
-    func aClientVerifiesTheGatewaysChainAndIsKnownByItsOwn(keyType: KeyType) async throws {
+    func clientAndGatewayVerifyChains(keyType: KeyType) async throws {
         try await withMembers(keyType) { root, gateway, device in
             let context = try TLSContext.gateway(
                 identity: gateway.identity,
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: KeyType.allCases)
-    func aServerVerifiesTheDevicesChainAndIsKnownByItsOwn(keyType: KeyType) async throws {
+    func serverAndAgentVerifyChains(keyType: KeyType) async throws {
         try await withMembers(keyType) { root, gateway, device in
             let agent = try TLSContext.agent(
                 identity: device.identity, gateway: .authority(root.trusted, gatewayName: "gateway.example"))

@@ -57,14 +57,14 @@ import Testing
         #expect(conversation.peer == nil)
     }
 
-    @Test func aServerThatChoosesNoApplicationProtocolIsRefused() async throws {
+    @Test func serverWithoutAProtocolIsRefused() async throws {
         let (conversation, program) = try await connect(["-tls1_3", "-rev"]) { _ in }
         #expect(conversation.error?.code == .applicationProtocol, "\(program.transcript)")
         #expect(conversation.peer == nil)
         #expect(program.transcript.contains("alert handshake failure"), "\(program.transcript)")
     }
 
-    @Test func aServerThatWantsAnotherApplicationProtocolRefuses() async throws {
+    @Test func serverWithAnotherProtocolRefuses() async throws {
         let (conversation, program) = try await connect(["-tls1_3", "-alpn", "h2", "-rev"]) { _ in }
         #expect(conversation.error?.code == .refusedByPeer(.noApplicationProtocol), "\(program.transcript)")
     }

@@ -88,7 +88,7 @@ import Testing
     // MARK: Accepted
 
     @Test(arguments: KeyType.allCases, KeyType.allCases)
-    func theKeyThatThePinnedOneHasSignedIsAccepted(old: KeyType, new: KeyType) async throws {
+    func keySignedByThePinnedOneIsAccepted(old: KeyType, new: KeyType) async throws {
         let (old, new) = (try Party(old), try Party(new))
         let chain = [try old.signs(new), try old.own]
         try await expectAccepted(chain, of: new, by: [old.pin])
@@ -101,13 +101,13 @@ import Testing
         for pinned in keys { try await expectAccepted(chain, of: keys[3], by: [pinned.pin]) }
     }
 
-    @Test func theSameKeyTwiceIsAsGoodAsOnce() async throws {
+    @Test func repeatedKeyIsAccepted() async throws {
         let (old, new) = (try Party(), try Party())
         try await expectAccepted([old.signs(new), old.own, old.own], of: new, by: [old.pin])
         try await expectAccepted([new.own, old.signs(new), old.own], of: new, by: [old.pin])
     }
 
-    @Test func whatStandsBehindThePinnedKeyMeansNothing() async throws {
+    @Test func certificatesBehindThePinAreIgnored() async throws {
         let (old, new, foreign) = (try Party(), try Party(), try Party())
         try await expectAccepted([old.signs(new), old.own, foreign.own], of: new, by: [old.pin])
     }
@@ -115,7 +115,7 @@ import Testing
     /// Certificates made by the `openssl` program: expired, not yet valid, with other names, and signed by an
     /// authority.
     @Test(arguments: [Authority.Validity.formerly, .now, .later])
-    func namesAndDatesMeanNothing(validity: Authority.Validity) async throws {
+    func namesAndDatesAreIgnored(validity: Authority.Validity) async throws {
         try await withTemporaryDirectory("chain") { directory in
             let authority = try await Authority(in: directory.appending(path: "authority"))
             let identity = try await authority.makeIdentity(
@@ -141,12 +141,12 @@ import Testing
     // MARK: Refused
 
     /// Any party can present the site's public certificate behind its own.
-    @Test func anUnsignedKeyBeforeThePinnedCertificateIsRefused() async throws {
+    @Test func unsignedKeyBeforeThePinIsRefused() async throws {
         let (site, foreign) = (try Party(), try Party())
         try await expectRefused([foreign.own, site.own], of: foreign, by: [site.pin])
     }
 
-    @Test func aSignatureOfAnotherKeyOfTheSameNameIsRefused() async throws {
+    @Test func signatureOfANamesakeIsRefused() async throws {
         let (site, foreign, signer) = (try Party(), try Party(), try Party())
         try await expectRefused([signer.signs(foreign), site.own], of: foreign, by: [site.pin])
         try await expectRefused([signer.signs(foreign), signer.own, site.own], of: foreign, by: [site.pin])
@@ -177,7 +177,7 @@ import Testing
         try await expectRefused([Array(text.utf8), old.own], of: new, by: [old.pin])
     }
 
-    @Test func onlySoManyCertificatesAreLookedAt() async throws {
+    @Test func chainLengthIsLimited() async throws {
         let keys = try (0...PinnedChain.certificatesMax).map { _ in try Party() }
         var chain = [try keys[0].own]
         for (older, newer) in zip(keys, keys.dropFirst()) { chain.insert(try older.signs(newer), at: 0) }

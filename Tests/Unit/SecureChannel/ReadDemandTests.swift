@@ -10,7 +10,7 @@ import Testing
     ]
 
     /// The table at the top of the source contains exactly the transitions that occur.
-    @Test func theTableIsTrue() throws {
+    @Test func machineMatchesItsTable() throws {
         var changes: Set<TransitionTable.Row> = []
         for demand in Self.all {
             for event in Self.events {

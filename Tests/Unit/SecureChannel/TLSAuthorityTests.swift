@@ -68,7 +68,7 @@ import Testing
 
     /// The agent stores these certificates with its receipts, so that the signer can be verified against the authority
     /// later.
-    @Test func theAgentSeesTheCertificatesThatTheGatewayShows() async throws {
+    @Test func agentSeesTheGatewaysCertificates() async throws {
         try await withWorld { world in
             let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))
             let gateway = try await below.makeIdentity(in: world.directory, commonName: "gateway.example")
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test func bothLearnTheNamesThatTheAuthorityVouchesFor() async throws {
+    @Test func bothSidesLearnCertifiedNames() async throws {
         try await withWorld { world in
             let device = try await world.authority.makeIdentity(
                 in: world.directory, commonName: "device 7", alternativeNames: "DNS:other")
@@ -154,7 +154,7 @@ import Testing
     }
 
     /// An enrolling device has no certificate of the authority yet; a device that has one keeps its name.
-    @Test func unauthenticatedPeersHaveNoNameWhileAnEnrolmentIsAwaited() async throws {
+    @Test func enrollingPeersHaveNoName() async throws {
         try await withWorld { world in
             let gateway = try await world.gateway()
             for (device, name) in [(try Site.deviceIdentity.get(), nil), (try await world.device(), "device 7")] {
@@ -202,7 +202,7 @@ import Testing
         (Authority.Validity.formerly, TLSAlert.certificateExpired, "expired"),
         (Authority.Validity.later, TLSAlert.badCertificate, "not yet valid"),
     ])
-    func theGatewayMindsDatesAndTheAgentDoesNot(
+    func onlyTheGatewayChecksDates(
         validity: Authority.Validity, alert: TLSAlert, reason: String
     ) async throws {
         try await withWorld { world in
@@ -220,7 +220,7 @@ import Testing
 
     /// The extended key usage of a certificate may restrict its purpose.
     @Test(arguments: [("serverAuth", false), ("clientAuth", true)])
-    func aCertificateForServersMakesNoDevice(purpose: String, isDevice: Bool) async throws {
+    func serverCertificateIsNoDevice(purpose: String, isDevice: Bool) async throws {
         try await withWorld { world in
             let device = try await world.device(extensions: "extendedKeyUsage=\(purpose)")
             let outcome = try world.shakeHands(device: device, gateway: try await world.gateway())
@@ -241,7 +241,7 @@ import Testing
     }
 
     /// A subordinate authority may be the trusted one.
-    @Test func anAuthorityBelowIsTheEndOfAChainWhereItIsNamed() async throws {
+    @Test func namedIntermediateEndsTheChain() async throws {
         try await withWorld { world in
             let below = try await world.authority.makeAuthorityBelow(in: world.directory.appending(path: "below"))
             let narrow = World(directory: world.directory, authority: below, foreign: world.foreign)
@@ -268,7 +268,7 @@ import Testing
         }
     }
 
-    @Test func anAuthorityThatIsOfNoUseIsToldOf() async throws {
+    @Test func unusableAuthorityIsReported() async throws {
         try await withWorld { world in
             let path = world.directory.file("file")
             let missing = CertificateAuthorityError.file(FileError(FileCall(.openFile, path), errno: ENOENT))

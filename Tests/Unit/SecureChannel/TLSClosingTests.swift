@@ -8,7 +8,7 @@ import Testing
 
 /// How connections end: with close_notify, one direction at a time, or without warning.
 @Suite struct TLSClosingTests {
-    @Test(arguments: [true, false]) func whoClosesWaitsForTheOthersGoodbye(agentIsFirst: Bool) throws {
+    @Test(arguments: [true, false]) func closingWaitsForThePeersCloseNotify(agentIsFirst: Bool) throws {
         let pair = try TLSPair.connected()
         let (first, second) = agentIsFirst ? (pair.agent, pair.gateway) : (pair.gateway, pair.agent)
         let closed = first.channel.close()
@@ -33,7 +33,7 @@ import Testing
         for promise in promises { try promise.wait() }
     }
 
-    @Test func aGoodbyeThatIsNotAnsweredIsWaitedForWithinALimit() throws {
+    @Test func waitForCloseNotifyIsLimited() throws {
         let pair = try TLSPair.connected()
         let promises = [pair.agent.channel.close(), pair.agent.channel.close()]
         pair.agent.channel.embeddedEventLoop.advanceTime(by: .milliseconds(4999))
@@ -45,7 +45,7 @@ import Testing
         for promise in promises { try promise.wait() }
     }
 
-    @Test func whatWasFlushedBeforeClosingArrives() throws {
+    @Test func bytesFlushedBeforeClosingArrive() throws {
         let pair = try TLSPair.connected()
         let bytes = seededBytes(1, count: 1_500_000)
         pair.agent.send(bytes)
@@ -58,7 +58,7 @@ import Testing
         #expect(throws: (any Error).self) { try pair.agent.channel.writeAndFlush(ByteBuffer(string: "late")).wait() }
     }
 
-    @Test func whatArrivesWhileClosingIsDropped() throws {
+    @Test func bytesReceivedWhileClosingAreDropped() throws {
         let pair = try TLSPair.connected()
         pair.gateway.send("too late")
         pair.agent.channel.close(promise: nil)
@@ -67,7 +67,7 @@ import Testing
         #expect(pair.agent.wire.isClosed)
     }
 
-    @Test(arguments: [true, false]) func anEndWithoutGoodbyeIsAnError(byTheWholeChannel: Bool) throws {
+    @Test(arguments: [true, false]) func endWithoutCloseNotifyIsAnError(byTheWholeChannel: Bool) throws {
         let pair = try TLSPair.connected()
         pair.agent.send("all of it?")
         try pair.exchange()
@@ -79,7 +79,7 @@ import Testing
     }
 
     /// The wire closes in the middle of a record.
-    @Test func aRecordCutOffIsNotHandedOn() throws {
+    @Test func truncatedRecordIsNotDelivered() throws {
         let pair = try TLSPair.connected()
         pair.agent.send("all of it?")
         let bytes = try pair.agent.takeSent()
@@ -113,7 +113,7 @@ import Testing
         #expect(pair.agent.application.errors + pair.gateway.application.errors == [])
     }
 
-    @Test func whoDoesNotKnowHalfClosureClosesWithTheOther() throws {
+    @Test func withoutHalfClosureBothDirectionsClose() throws {
         let pair = try TLSPair.connected()
         pair.agent.send("that is all")
         pair.agent.channel.close(mode: .output, promise: nil)
@@ -151,7 +151,7 @@ import Testing
         #expect(OpenSSLErrorQueue.isEmpty)
     }
 
-    @Test func whatFollowsTheGoodbyeIsIgnored() throws {
+    @Test func bytesAfterCloseNotifyAreIgnored() throws {
         let pair = try TLSPair.connected()
         try pair.gateway.channel.setOption(.allowRemoteHalfClosure, value: true).wait()
         pair.agent.channel.close(mode: .output, promise: nil)

@@ -17,7 +17,7 @@ import Testing
         #expect(pair.gateway.wire.readCount == readCount)
     }
 
-    @Test func whatHasArrivedWaitsForDemand() throws {
+    @Test func receivedBytesWaitForDemand() throws {
         let pair = try TLSPair.connected(readByThemselves: false)
         pair.agent.send("one ")
         try pair.exchange()

@@ -51,7 +51,7 @@ import Testing
     }
 
     /// Closing a connection with unread bytes resets it, and the peer would lose the alert.
-    @Test func whoRefusesLeavesTimeForTheAlertToBeRead() throws {
+    @Test func refusalLeavesTimeToReadTheAlert() throws {
         let pair = try TLSPair(agent: Site.agent(), gateway: Site.gateway { _ in false })
         pair.agent.send("sent before the refusal is known")
         try pair.exchange()
@@ -66,7 +66,7 @@ import Testing
         #expect(pair.gateway.application.received.readableBytes == 0)
     }
 
-    @Test func whatIsWrittenBeforeTheHandshakeWaitsForIt() throws {
+    @Test func earlyWritesWaitForTheHandshake() throws {
         let pair = try TLSPair()
         pair.gateway.send("early")
         #expect(try pair.gateway.takeSent().readableBytes == 0)
@@ -74,7 +74,7 @@ import Testing
         #expect(pair.agent.application.text == "early")
     }
 
-    @Test func tooMuchBeforeTheHandshakeEndsTheConnection() throws {
+    @Test func tooManyEarlyWritesEndTheConnection() throws {
         var limits = TLSLimits()
         limits.pendingBytesMax = 1000
         let pair = try TLSPair(limits: limits)
@@ -108,7 +108,7 @@ import Testing
         #expect(pair.gateway.application.text == "still here")
     }
 
-    @Test(arguments: [true, false]) func aConnectionLostDuringTheHandshakeIsTold(byTheWholeChannel: Bool) throws {
+    @Test(arguments: [true, false]) func lossDuringTheHandshakeIsReported(byTheWholeChannel: Bool) throws {
         let pair = try TLSPair()
         try pair.carry(from: pair.agent, to: pair.gateway)
         let promise = pair.gateway.channel.embeddedEventLoop.makePromise(of: Void.self)
@@ -132,7 +132,7 @@ import Testing
         "GET / HTTP/1.1\r\nHost: gateway\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}",
         "\u{16}\u{3}\u{1}\u{0}\u{4}\u{1}\u{0}\u{0}\u{0}",
     ])
-    func whatIsNotTLSIsRefused(text: String) throws {
+    func nonTLSBytesAreRefused(text: String) throws {
         let pair = try TLSPair()
         try pair.gateway.receive(ByteBuffer(string: text))
         #expect(pair.gateway.application.errors.map(\.code) == [.malformed])

@@ -7,7 +7,7 @@ import Testing
 /// Both ends on real sockets, where the channel decides how much it reads and writes at once.
 @Suite struct TLSSocketTests {
     @Test(.timeLimit(.minutes(5)), arguments: [1, 1 << 10, 1 << 20, 20 << 20])
-    func whateverIsSaidIsEchoed(byteCount: Int) async throws {
+    func bytesAreEchoed(byteCount: Int) async throws {
         let (atAgent, atGateway) = (Watched(Conversation()), Watched(Conversation()))
         let bytes = seededBytes(1, count: byteCount)
         try await withLoopbackServer(

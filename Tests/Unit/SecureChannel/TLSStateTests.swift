@@ -39,7 +39,7 @@ import Testing
     }
 
     /// The table at the top of the source contains exactly the transitions that occur.
-    @Test func theTableIsTrue() throws {
+    @Test func machineMatchesItsTable() throws {
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "any", to: "closed")]
         for phase in Self.phases {
             for event in Self.events {
@@ -72,7 +72,7 @@ import Testing
         #expect(state.writing == .encrypted && state.reading == .delivered && state.maySend)
     }
 
-    @Test func whoClosesFirstWaitsForBothGoodbyes() {
+    @Test func firstToCloseWaitsForBothAlerts() {
         var state = TLSState(.open(.open, .open))
         #expect(state.close() == .sayGoodbye)
         #expect(state.isGoodbyeDue && state.reading == .dropped && state.writing == .closed)
@@ -84,7 +84,7 @@ import Testing
         #expect(state.isDone)
     }
 
-    @Test func aGoodbyeAnswersAGoodbye() {
+    @Test func closeNotifyIsAnswered() {
         var state = TLSState(.open(.open, .open))
         #expect(state.receivedGoodbye() == .inputEnded)
         #expect(state.beginClosing() == true)
@@ -107,7 +107,7 @@ import Testing
         #expect(state.haveBothEnded && state.reading == .stopped)
     }
 
-    @Test func aGoodbyeInTheRestLeavesNothingTruncated() {
+    @Test func closeNotifyInTheRestIsNoTruncation() {
         var state = TLSState(.open(.open, .open))
         #expect(state.channelBecameInactive() == .deliverRest)
         #expect(state.reading == .delivered && !state.maySend)

@@ -39,7 +39,7 @@ import Testing
         #expect(OpenSSLErrorQueue.isEmpty, comment)
     }
 
-    @Test func bothSidesLearnWhoTheOtherIs() throws {
+    @Test func bothSidesLearnThePeersIdentity() throws {
         try check(converse(), "")
     }
 
@@ -94,7 +94,7 @@ import Testing
         #expect(pair.agent.application.received == sent[1])
     }
 
-    @Test func tenMebibytesEachWayArriveAsTheyWere() throws {
+    @Test func tenMebibytesArriveIntactBothWays() throws {
         let pair = try TLSPair.connected()
         let (request, answer) = (seededBytes(1, count: 10 << 20), seededBytes(2, count: 10 << 20))
         var generator = SeededGenerator(seed: 3)
@@ -135,7 +135,7 @@ import Testing
         }
     }
 
-    @Test func whatArrivesTogetherIsHandedOnTogether() throws {
+    @Test func simultaneousRecordsAreDeliveredTogether() throws {
         let pair = try TLSPair.connected()
         for _ in 0..<50 { pair.agent.send("a frame") }
         try pair.exchange()
@@ -145,7 +145,7 @@ import Testing
         #expect(pair.gateway.application.readCount == 2)
     }
 
-    @Test func promisesAreKeptWhenTheLastByteIsSent() throws {
+    @Test func promisesSucceedAfterTheLastByte() throws {
         let pair = try TLSPair.connected()
         let loop = pair.agent.channel.embeddedEventLoop
         var kept: [Int] = []

@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test func anotherFileOfTheTemporaryNameKeepsBothAsTheyAre() async throws {
+    @Test func temporaryNameCollisionChangesNothing() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("list")
             try AtomicFile.write(Self.old, to: path, mode: .ownerOnly)
@@ -58,7 +58,7 @@ import Testing
     }
 
     /// The process may not write files beyond four bytes: the first write is short, and the next one fails.
-    @Test func theOldContentStaysWhenTheNewCannotBeWritten() async {
+    @Test func failedWriteKeepsTheOldContent() async {
         await #expect(processExitsWith: .success) {
             try await withTemporaryDirectory("secure-channel") { directory in
                 let path = directory.file("list")
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test func aNameWithoutADirectoryIsInTheWorkingDirectory() async {
+    @Test func bareNameIsInTheWorkingDirectory() async {
         await #expect(processExitsWith: .success) {
             try await withTemporaryDirectory("secure-channel") { directory in
                 try #require(chdir(directory.directoryPath) == 0)
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func aNameThatCannotBeReplacedLeavesNothingBehind() async throws {
+    @Test func failedReplacementLeavesNothing() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("list")
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func theLongestNameThereIsCanBeWritten() async throws {
+    @Test func longestNameCanBeWritten() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let name = String(repeating: "n", count: 255)
             try AtomicFile.write(Self.new, to: directory.file(name), mode: .ownerOnly)
@@ -174,7 +174,7 @@ import Testing
         }
     }
 
-    @Test func aReaderSeesTheOldOrTheNewContentAndNothingBetween() async throws {
+    @Test func readersSeeOldOrNewContent() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("list")
             let contents = [[UInt8](repeating: 1, count: 50_000), [UInt8](repeating: 2, count: 70_000)]

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite struct BoundedFileTests {
-    @Test func aFileOfTheGreatestLengthIsReadAndALongerOneIsNot() async throws {
+    @Test func lengthLimitIsInclusive() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let path = directory.file("list")
             try write("12345", to: path)
@@ -39,7 +39,7 @@ import Testing
     }
 
     /// Opening a pipe without a writer would block the process for ever.
-    @Test(.timeLimit(.minutes(5))) func whatIsNoRegularFileIsRefusedWithoutWaiting() async throws {
+    @Test(.timeLimit(.minutes(5))) func specialFilesAreRefusedWithoutWaiting() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let pipe = directory.file("pipe")
             try #require(mkfifo(pipe, 0o600) == 0)
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func aMissingFileIsToldFromOthers() async throws {
+    @Test func missingFileHasItsOwnError() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let error = #expect(throws: FileError.self) {
                 try BoundedFile.read(directory.file("list"), bytesMax: 100, access: .anyone)

@@ -7,7 +7,7 @@ import Testing
     private static let directory = "/srv/site"
     private static let temporary = "/srv/site/.sluice-1.tmp"
 
-    @Test func theDescriptionNamesTheFileWithoutItsDirectory() {
+    @Test func descriptionHidesTheDirectory() {
         let error = FileError(FileCall(.rename, Self.temporary, target: Self.path), errno: EACCES)
         #expect(error.description == "Could not put keyring in its place: Permission denied.")
         #expect(error.debugDescription == "Could not put /srv/site/keyring in its place: Permission denied.")
@@ -29,12 +29,12 @@ import Testing
             (FileCall(.lock, path), "lock keyring"),
             (FileCall(.read, path), "read keyring"),
         ])
-    func theSentenceIsAboutTheFileThatWasAskedFor(_ call: FileCall, _ attempt: String) {
+    func sentenceNamesTheRequestedFile(_ call: FileCall, _ attempt: String) {
         let error = FileError(path: Self.path, cause: .system(call, errno: ENOSPC))
         #expect(error.description == "Could not \(attempt): No space left on device.")
     }
 
-    @Test func aCallOfItsOwnIsAboutTheFileThatItNames() {
+    @Test func standaloneCallNamesItsFile() {
         let error = FileError(FileCall(.openFolder, Self.directory), errno: ENOENT)
         #expect(error.path == Self.directory)
         #expect(error.description == "Could not open the directory site: No such file or directory.")

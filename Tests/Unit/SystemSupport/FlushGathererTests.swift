@@ -32,7 +32,7 @@ import Testing
         return sent
     }
 
-    @Test func flushesOnceATurn() throws {
+    @Test func flushesOncePerTurn() throws {
         let (channel, counter) = try channel()
         for turn in 1...3 {
             for text in ["a", "b", "c"] { channel.writeAndFlush(ByteBuffer(string: text), promise: nil) }
@@ -45,7 +45,7 @@ import Testing
         #expect(counter.flushes == 3, "nothing was written")
     }
 
-    @Test func whatIsWrittenBeforeTheEndGoesOut() throws {
+    @Test func writesBeforeTheEndAreFlushed() throws {
         let (channel, _) = try channel()
         channel.writeAndFlush(ByteBuffer(string: "last words"), promise: nil)
         channel.close(promise: nil)

@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 2, 12, 13, 64, 65, 1000, 65_535, 65_536, 65_537, 262_144])
-    func whatWasCompressedDecompresses(byteCount: Int) throws {
+    func roundTrips(byteCount: Int) throws {
         let plain = Self.text(byteCount: byteCount)
         let block = try Self.block(of: plain)
         let result = try LZ4Block.decompress(block, plainByteCount: byteCount)
@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    @Test func countsThatNoBlockOfThisLengthReachesAreRefusedWithoutAllocating() throws {
+    @Test func impossibleCountsAreRefusedWithoutAllocating() throws {
         let block = try Self.block(of: Self.text(byteCount: 1000))
         for count in [-1, Int.min, Int.max, Int(Int32.max), block.readableBytes * 255 + 1] {
             #expect(throws: LZ4Error.malformed) { try LZ4Block.decompress(block, plainByteCount: count) }
@@ -127,7 +127,7 @@ import Testing
         #expect(try LZ4Block.decompress(block, plainByteCount: byteCount).readableBytes == byteCount)
     }
 
-    @Test func aBlockCutOffAnywhereIsRefused() throws {
+    @Test func truncatedBlockIsRefused() throws {
         let plain = Self.text(byteCount: 3000)
         let block = try Self.block(of: plain)
         for byteCount in 0..<block.readableBytes {
@@ -137,7 +137,7 @@ import Testing
     }
 
     @Test(arguments: 0...255)
-    func aBlockWithMoreBehindItIsRefused(byte: UInt8) throws {
+    func blockWithTrailingBytesIsRefused(byte: UInt8) throws {
         let plain = Self.text(byteCount: 300)
         var block = try Self.block(of: plain)
         block.writeInteger(byte)
@@ -148,7 +148,7 @@ import Testing
 
     /// Decompresses random bytes and damaged blocks into a buffer between two guards.
     @Test(arguments: 0..<20)
-    func nothingIsWrittenBesideTheBuffer(seed: UInt64) throws {
+    func nothingIsWrittenOutsideTheBuffer(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let honest = Array(try Self.block(of: Self.text(byteCount: 2000)).readableBytesView)
         let guardByteCount = 512
@@ -170,7 +170,7 @@ import Testing
     }
 
     /// The `lz4` program's older frame format: a magic number, then the length and the bytes of each block.
-    @Test func theProgramReadsOurBlocksAndWeReadIts() async throws {
+    @Test func blocksInteroperateWithTheLZ4Program() async throws {
         try await withTemporaryDirectory("lz4") { directory in
             let plain = Self.text(byteCount: 20_000)
             let magic: UInt32 = 0x184C_2102

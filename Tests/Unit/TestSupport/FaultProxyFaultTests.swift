@@ -73,7 +73,7 @@ import Testing
         try await listener.stop()
     }
 
-    @Test func cutsAgainAndAgainUntilToldNotTo() async throws {
+    @Test func cutsRepeatedlyUntilStopped() async throws {
         var faults = Faults()
         faults.cutEvery = .milliseconds(100)
         let listener = try await PeerListener.start()
@@ -98,7 +98,7 @@ import Testing
         try await listener.stop()
     }
 
-    @Test func holdsStalledBytesBackUntilTheyMayPass() async throws {
+    @Test func holdsStalledBytesUntilReleased() async throws {
         try await withPair { pair in
             try await pair.proxy.change { $0.towardsUpstream.passage = .stalled }
             try await pair.client.send([1, 2, 3])
@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func letsBytesVanishAsIfTheyHadArrived() async throws {
+    @Test func discardsBytesSilently() async throws {
         let byteCount = 32 << 20
         try await withPair { pair in
             try await pair.proxy.change { $0.towardsUpstream.passage = .vanishing }
@@ -176,7 +176,7 @@ import Testing
         try await listener.stop()
     }
 
-    @Test func sendsNewConnectionsToTheUpstreamOfTheMoment() async throws {
+    @Test func newConnectionsUseTheCurrentUpstream() async throws {
         let (first, second) = (try await PeerListener.start(), try await PeerListener.start())
         try await withFaultProxy(upstreamPort: first.port) { proxy in
             let old = try await Peer.connect(toPort: proxy.port)

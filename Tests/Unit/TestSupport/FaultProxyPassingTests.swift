@@ -50,7 +50,7 @@ import Testing
     }
 
     /// Compares with the measured time, so that a slow machine cannot hide a violated rate.
-    @Test(arguments: [1, 4]) func passesNoFasterThanTheRateThatConnectionsShare(connections: Int) async throws {
+    @Test(arguments: [1, 4]) func connectionsShareTheRate(connections: Int) async throws {
         let bytesPerSecond = 200_000
         let listener = try await PeerListener.start()
         let faults = Faults(bothWays: DirectionFaults { $0.bytesPerSecond = bytesPerSecond })
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test func passesAnEndOfFileBehindTheLastByteAndLeavesTheOtherWayOpen() async throws {
+    @Test func passesEndOfFileInOneDirection() async throws {
         let faults = Faults(bothWays: DirectionFaults { $0.delay = .milliseconds(50) })
         try await withPair(faults: faults) { pair in
             try await pair.client.send([1, 2, 3])

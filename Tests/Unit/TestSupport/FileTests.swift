@@ -6,7 +6,7 @@ import TransferCommon
 
 /// Tests of temporary directories, seeded files and file digests.
 @Suite struct FileTests {
-    @Test func removesTheDirectoryWithAllThatIsInIt() async throws {
+    @Test func removesTheDirectoryRecursively() async throws {
         let directory = try await withTemporaryDirectory { directory in
             let locked = directory.appending(path: "locked/deeper")
             try FileManager.default.createDirectory(at: locked, withIntermediateDirectories: true)

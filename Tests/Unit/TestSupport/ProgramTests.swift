@@ -39,7 +39,7 @@ private let shell = Executable(path: "/bin/sh")
         }
     }
 
-    @Test func saysWhatWasPrintedWhenALineDoesNotCome() async throws {
+    @Test func missingLineErrorHasTheOutput() async throws {
         try await withProgram(shell, ["-c", "echo something else; exec sleep 600"]) { program in
             try await program.waitForLine { $0 == "something else" }
             let error = await #expect(throws: DeadlineExceeded.self) {
@@ -88,7 +88,7 @@ private let shell = Executable(path: "/bin/sh")
         }
     }
 
-    @Test func leavesNoProcessBehindAtTheEndOfTheScope() async throws {
+    @Test func endOfScopeEndsTheProcess() async throws {
         let processIDs = try await withProgram(shell, ["-c", "sleep 600 & echo $!; wait"]) { program in
             let line = try await program.waitForLine { !$0.isEmpty }
             return [program.processID, try #require(pid_t(line.text))]
@@ -119,7 +119,7 @@ private let shell = Executable(path: "/bin/sh")
         #expect(program.exitStatus == .exited(0))
     }
 
-    @Test func passesOnNothingOfItsOwn() async throws {
+    @Test func childInheritsNothing() async throws {
         try await withTemporaryDirectory { directory in
             let script = "echo $GIVEN $SECRET; pwd; ls -l /proc/self/fd | grep -c -e ' -> '; cat"
             setenv("SECRET", "not for you", 1)
@@ -136,7 +136,7 @@ private let shell = Executable(path: "/bin/sh")
         }
     }
 
-    @Test func failsToStartWhatIsNotThere() async throws {
+    @Test func missingProgramFailsToStart() async throws {
         #expect(throws: ExecutableMissing.self) { try Executable.built("sluice-nothing") }
         #expect(throws: ExecutableMissing.self) { try Executable.tool("nothing") }
         let program = try await run(Executable(path: "/nonexistent/program"))

@@ -3,7 +3,7 @@ import Testing
 
 /// Tests that a wait ends at the awaited value, at its deadline or by cancellation, and for no other reason.
 @Suite(.timeLimit(.minutes(5))) struct WaitingTests {
-    @Test func endsAtTheValueThatIsThereAlready() async throws {
+    @Test func endsAtAnExistingValue() async throws {
         let watched = Watched(3)
         #expect(try await watched.wait { $0 == 3 ? "three" : nil } == "three")
     }
@@ -26,7 +26,7 @@ import Testing
     }
 
     /// Waiting tasks see each value, even one that lasts only until the next change.
-    @Test func missesNoValueThatLastsForOneChange() async throws {
+    @Test func seesEveryValue() async throws {
         let watched = Watched(0)
         let isWaiting = Watched(false)
         async let seen: Int = watched.wait { value in
@@ -78,7 +78,7 @@ import Testing
         #expect(error?.description == "waited 0.02 seconds for a value\nit was 0")
     }
 
-    @Test func doesNotWaitForABodyThatIgnoresItsCancellation() async throws {
+    @Test func doesNotWaitForAnUncancellableBody() async throws {
         let release = Watched(false)
         await #expect(throws: DeadlineExceeded.self) {
             try await withDeadline(.milliseconds(20), "a stubborn body") {
@@ -94,7 +94,7 @@ import Testing
         release.update { $0 = true }
     }
 
-    @Test func cancelsTheBodyAtTheDeadlineAndWithItsCaller() async throws {
+    @Test func deadlineAndCallerCancelTheBody() async throws {
         let ended = Watched(0)
         let stuck: @Sendable () async throws -> Void = {
             defer { ended.update { $0 += 1 } }

@@ -2,21 +2,21 @@ import Testing
 
 /// Applies the formal rules to every Swift file of the repository. A finding includes advice.
 @Suite struct TidyTests {
-    @Test(arguments: Rule.all) func everyFileFollows(_ rule: Rule) {
+    @Test(arguments: Rule.all) func everyFileFollowsTheRules(_ rule: Rule) {
         for finding in repositoryFiles.flatMap(rule.check) {
             Issue.record("\(finding)")
         }
     }
 
     /// Shows that each rule can fail.
-    @Test(arguments: Rule.all) func noticesWhatBreaks(_ rule: Rule) {
+    @Test(arguments: Rule.all) func findsViolations(_ rule: Rule) {
         #expect(!rule.broken.isEmpty)
         for file in rule.broken {
             #expect(rule.check(file).count >= 1, "\(file.path): \(file.lines.joined(separator: "\n").prefix(200))")
         }
     }
 
-    @Test(arguments: Rule.all) func letsPassWhatFollows(_ rule: Rule) {
+    @Test(arguments: Rule.all) func acceptsFollowingCode(_ rule: Rule) {
         #expect(!rule.followed.isEmpty)
         for file in rule.followed {
             #expect(rule.check(file) == [])

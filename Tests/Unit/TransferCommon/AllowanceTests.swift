@@ -13,7 +13,7 @@ import TransferCommon
     }
 
     @Test(arguments: [(1, 1), (3, 2), (100, 7), (2_048, 100), (10_000, 20_000)] as [(UInt64, UInt64)])
-    func givesSoManyAtOnceAndSoManyASecond(atOnce: UInt64, perSecond: UInt64) {
+    func limitsBurstAndRate(atOnce: UInt64, perSecond: UInt64) {
         var allowance = Allowance(atOnce: atOnce, perSecond: perSecond)
         #expect(taken(&allowance, now: start) == Int(atOnce))
         // The refill after one second does not depend on how often the allowance was asked. A long wait refills at most
@@ -23,7 +23,7 @@ import TransferCommon
         #expect(taken(&allowance, now: start + .seconds(1_000_000)) == Int(atOnce))
     }
 
-    @Test func saysHowLongItTakesUntilThereIsOne() {
+    @Test func tellsTheWaitForTheNext() {
         var allowance = Allowance(atOnce: 2, perSecond: 4)
         #expect(allowance.take(now: start) == nil)
         #expect(allowance.take(now: start) == nil)
@@ -33,7 +33,7 @@ import TransferCommon
         #expect(allowance.take(now: start + .milliseconds(250)) == nil)
     }
 
-    @Test func whatIsTakenInAdvanceIsOwed() {
+    @Test func advanceIsOwed() {
         var allowance = Allowance(atOnce: 2, perSecond: 4)
         #expect(
             (0..<4).map { _ in allowance.takeInAdvance(now: start) }.map(\.components.attoseconds) == [
@@ -43,7 +43,7 @@ import TransferCommon
         #expect(allowance.take(now: start + .milliseconds(750)) == nil)
     }
 
-    @Test func whatIsGivenBackDoesNotCount() {
+    @Test func returnedOnesDoNotCount() {
         var allowance = Allowance(atOnce: 2, perSecond: 1)
         for _ in 0..<1_000 {
             #expect(allowance.take(now: start) == nil)
@@ -55,7 +55,7 @@ import TransferCommon
     }
 
     @Test(arguments: [0, 1, .max] as [UInt64], [0, 1, .max] as [UInt64])
-    func anyNumbersAreTaken(atOnce: UInt64, perSecond: UInt64) {
+    func anyNumbersAreAccepted(atOnce: UInt64, perSecond: UInt64) {
         var allowance = Allowance(atOnce: atOnce, perSecond: perSecond)
         for moment in [0, 1, .max] as [UInt64] {
             _ = allowance.take(now: Instant(nanoseconds: moment))

@@ -19,7 +19,7 @@ import TransferCommon
     ]
 
     @Test(arguments: refused)
-    func anUncleanKeyIsRefused(key: String, refusal: KeyRule.Refusal) {
+    func invalidKeyIsRefused(key: String, refusal: KeyRule.Refusal) {
         #expect(throws: refusal) { try KeyRule.wholeKey(prefix: "", key: key) }
     }
 
@@ -28,12 +28,12 @@ import TransferCommon
         "a:b*?", "sluice", ".sluicer",
         "a/.sluice/b", "~", "a\u{301}", "\u{301}a",
     ])
-    func aCleanKeyIsTakenAsItIs(key: String) throws {
+    func validKeyIsUnchanged(key: String) throws {
         #expect(try Array(KeyRule.wholeKey(prefix: "", key: key).utf8) == Array(key.utf8))
         #expect(try Array(KeyRule.wholeKey(prefix: "p/q/", key: key).utf8) == Array("p/q/\(key)".utf8))
     }
 
-    @Test func theGatewaysOwnKeysAreRefused() {
+    @Test func reservedKeysAreRefused() {
         for (prefix, key) in [("", ".sluice/sessions/x"), ("", ".sluice"), (".sluice/", "x"), ("", ".sluice/x")] {
             #expect(throws: KeyRule.Refusal.reserved) { try KeyRule.wholeKey(prefix: prefix, key: key) }
         }
@@ -51,7 +51,7 @@ import TransferCommon
         // The slash forms one grapheme cluster with the sign before it.
         ("\u{600}/", true), ("..\u{600}/", true),
     ])
-    func aPrefixIsEmptyOrACleanKeyBeforeASlash(prefix: String, isAllowed: Bool) {
+    func prefixIsEmptyOrAKeyWithASlash(prefix: String, isAllowed: Bool) {
         #expect(KeyRule.isPrefix(prefix) == isAllowed)
     }
 

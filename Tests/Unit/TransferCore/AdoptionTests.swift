@@ -84,7 +84,7 @@ import WireProtocol
     // MARK: Records without an upload
 
     /// The record can remain after its upload is gone, because the removal of a record may fail. The gateway skips it.
-    @Test func aRecordWhoseUploadIsGoneIsPassedOver() {
+    @Test func recordWithoutAnUploadIsSkipped() {
         var driver = connected()
         _ = opening([Self.record(2), Self.record(4)], &driver)
         #expect(driver.answer(.failed(.uploadUnknown)).count == 1)
@@ -92,7 +92,7 @@ import WireProtocol
         #expect(Self.adoption(told)?.session == SessionID(high: 0, low: 4))
     }
 
-    @Test func aSessionIsOpenedAnewWhereNoUploadIsLeft() {
+    @Test func newSessionIsOpenedIfNoUploadIsLeft() {
         var driver = connected()
         _ = opening([Self.record(2)], &driver)
         driver.answer(.failed(.uploadUnknown))
@@ -113,7 +113,7 @@ import WireProtocol
 
     /// A store that refuses to remove records can hold any number of them, so the gateway probes at most `probesMax`
     /// uploads.
-    @Test func onlySomeUploadsAreAskedFor() {
+    @Test func probesOfUploadsAreLimited() {
         var driver = GatewayDriver { $0.probesMax = 2 }
         driver.connect()
         _ = opening((1...5).map { Self.record($0) }, &driver)
@@ -124,7 +124,7 @@ import WireProtocol
         }
     }
 
-    @Test func aStoreThatDoesNotListEndsNothingButTheOpening() {
+    @Test func failedListingEndsOnlyTheOpening() {
         var driver = connected()
         _ = opening([Self.record(2)], &driver)
         let told = frames(driver.answer(.failed(.unavailable(retryAfter: .zero))))
@@ -144,7 +144,7 @@ import WireProtocol
     }
 
     @Test(arguments: Use.allCases)
-    func aSessionThatIsInUseIsNotAdopted(use: Use) throws {
+    func sessionInUseIsNotAdopted(use: Use) throws {
         var driver = connected()
         driver.openParts(size: 2_500)
         let token = try #require(driver.tokens.last)
@@ -180,7 +180,7 @@ import WireProtocol
     }
 
     /// Another run resumes the session while the gateway waits for the store's answer about its upload.
-    @Test func aSessionThatIsTakenUpMeanwhileIsPassedOver() throws {
+    @Test func sessionOpenedMeanwhileIsSkipped() throws {
         var driver = connected()
         driver.openParts(size: 2_500)
         driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
@@ -199,7 +199,7 @@ import WireProtocol
         }
     }
 
-    @Test func nothingIsLeftWhereTheConnectionEndsMeanwhile() throws {
+    @Test func lostConnectionLeavesNothing() throws {
         var driver = connected()
         try opening([Self.record(3)], &driver) { driver in
             driver.frame(.partOffer(try #require(GatewayDriver.offer(2, of: 2_500))))
@@ -214,7 +214,7 @@ import WireProtocol
     // MARK: Frames sent ahead
 
     /// The gateway answers *have* for a stored part, and keeps the data of the other part for the adopted session.
-    @Test func offersAndDataThatWereSentAheadCount() throws {
+    @Test func framesSentAheadCount() throws {
         var driver = connected()
         try opening([Self.record(3)], &driver) { driver in
             for part in 1...2 as ClosedRange<UInt32> {
@@ -284,7 +284,7 @@ import WireProtocol
 
     /// Two copies of a part with the same digest: the gateway keeps the one with more bytes.
     @Test(arguments: [(150, 300), (450, 450)] as [(UInt32, UInt64)])
-    func whatReachesFurtherIsKept(ahead: UInt32, kept: UInt64) throws {
+    func longerPartialIsKept(ahead: UInt32, kept: UInt64) throws {
         var (driver, record) = try cut()
         let part = driver.requests.removeFirst()
         let id = driver.newConnection()
@@ -307,7 +307,7 @@ import WireProtocol
 
     /// A chunk that is still arriving counts with its full size, because the agent will send only the rest of that
     /// chunk.
-    @Test func aChunkThatIsStillArrivingCountsWhole() throws {
+    @Test func arrivingChunkCountsWhole() throws {
         var (driver, record) = try cut()
         let part = driver.requests.removeFirst()
         let id = driver.newConnection()

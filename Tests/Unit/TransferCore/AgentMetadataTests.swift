@@ -16,7 +16,7 @@ import WireProtocol
         return nil
     }
 
-    @Test func theySayInSessionOpenAndInTheJournalWhatTheUserChose() throws {
+    @Test func metadataReachSessionOpenAndJournal() throws {
         let metadata = try Self.metadata("3")
         var driver = AgentDriver()
         let actions = driver.submit(size: 2_500, metadata: metadata) + driver.welcome() + driver.commit()
@@ -28,7 +28,7 @@ import WireProtocol
         #expect(rows.map(\.metadata) == [metadata])
     }
 
-    @Test func aSavedSessionIsResumedOnlyWithTheSameMetadata() throws {
+    @Test func sessionIsResumedOnlyWithEqualMetadata() throws {
         for (value, isSame) in [("3", true), ("4", false)] {
             var saved = AgentDriver.saved()
             saved.metadata = try Self.metadata("3")
@@ -42,7 +42,7 @@ import WireProtocol
     }
 
     /// `resume` takes no metadata from the command line, so the saved session's metadata applies.
-    @Test func resumingByNumberKeepsTheSessionsOwn() throws {
+    @Test func resumingByNumberKeepsMetadata() throws {
         var saved = AgentDriver.saved(stored: 0, token: [])
         saved.metadata = try Self.metadata("3")
         var driver = AgentDriver()

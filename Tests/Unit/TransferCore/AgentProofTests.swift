@@ -72,7 +72,7 @@ import WireProtocol
 
     // MARK: Asking
 
-    @Test func whatIsKnownIsAskedAtOnce() throws {
+    @Test func knownDigestIsAskedAtOnce() throws {
         var driver = AgentDriver()
         #expect(Self.ask(&driver) == [.connect(ConnectionID(1))])
         let prove = Prove(size: Self.size, partBytes: 1_000, root: Self.root, key: "file", readsBack: false)
@@ -97,7 +97,7 @@ import WireProtocol
         #expect(frames(asked) == [.prove(prove)])
     }
 
-    @Test func aFileThatChangesWhileItIsReadIsNotAskedAbout() {
+    @Test func changingFileIsNotAskedAbout() {
         var driver = Self.driver(root: nil)
         let reading = EvidenceReading.computed(.root(Self.root), stamp: AgentDriver.stamp(size: 9))
         driver.change { $0.evidenceComputed(reading, of: Self.id, now: $1) }
@@ -108,7 +108,7 @@ import WireProtocol
         #expect(failure.kind == .changed && driver.machine.isIdle)
     }
 
-    @Test func theGatewaysWordIsTheAnswer() {
+    @Test func gatewaysAnswerIsReported() {
         let answers: [(Proven, ProofOutcome)] = [
             (.absent, .absent), (.different(Self.object(size: 9)), .different(size: 9)),
             (.unknown(Self.object(.none)), .unknown), (.proven(Self.object(), receipt: nil), .proven(.missing)),
@@ -137,7 +137,7 @@ import WireProtocol
         #expect(failure.kind == .protocolViolation && !failure.message.isEmpty)
     }
 
-    @Test func theDigestOfTheWholeProvesAFileOfOnePart() {
+    @Test func wholeDigestProvesAOnePartFile() {
         let whole = ToyDigest.sha256([9])
         var driver = Self.driver(partBytes: 4_000, root: ToyDigest.root([whole]))
         driver.frame(.proven(.proven(Self.object(.wholeDigest(whole)), receipt: nil)))
@@ -147,7 +147,7 @@ import WireProtocol
     // MARK: Receipts
 
     @Test(arguments: [nil, SessionID(high: 1, low: 2)])
-    func aReceiptIsKeptBeforeTheAnswerIsTold(session: SessionID?) throws {
+    func receiptIsKeptBeforeTheAnswer(session: SessionID?) throws {
         let object = Self.object(session: session)
         var driver = Self.driver()
         let statement = Self.statement(object)
@@ -171,7 +171,7 @@ import WireProtocol
 
     /// The agent accepts only a receipt that is signed by the key which the gateway proved in the handshake. It reports
     /// a receipt by another key once.
-    @Test func aReceiptByAnotherKeyThanTheProvedOneIsNotKept() throws {
+    @Test func receiptByAnUnprovedKeyIsNotKept() throws {
         let signature = try Self.signature(Self.statement(Self.object()))
         for isSame in [true, false] {
             let key = isSame ? ToyDigest.sha256(Self.siteKey) : ToyDigest.sha256([9])
@@ -199,7 +199,7 @@ import WireProtocol
 
     // MARK: Failures
 
-    @Test func aRefusalIsReportedOrTriedAgainByItsCode() throws {
+    @Test func codeOfARefusalDecidesAboutRetry() throws {
         for rule in FailureRule.all where rule.scopes.contains(.session) {
             for isReport in [false, true] {
                 var driver = Self.driver()
@@ -237,7 +237,7 @@ import WireProtocol
     }
 
     /// After GO AWAY the agent waits for the outstanding answer there, and sends new questions on a new connection.
-    @Test func nothingIsAskedOfAGatewayThatGoesAway() throws {
+    @Test func drainingGatewayIsNotAsked() throws {
         var driver = Self.driver()
         let first = try #require(driver.connections.last)
         driver.frame(.goAway(GoAway(deadlineMilliseconds: 5_000, message: "")))
@@ -262,7 +262,7 @@ import WireProtocol
         #expect(driver.machine.isIdle)
     }
 
-    @Test func withoutAGatewayItGivesUpInTheEnd() {
+    @Test func givesUpWithoutAGateway() {
         var driver = AgentDriver()
         Self.ask(&driver)
         driver.tick(after: AgentLimits().retryFor + .seconds(1))
@@ -275,7 +275,7 @@ import WireProtocol
 
     /// Reading an object back may take hours, so the agent waits for as long as the connection is alive.
     @Test(arguments: [false, true])
-    func aReadingIsWaitedForAsLongAsTheConnectionLives(readsBack: Bool) throws {
+    func readBackIsAwaitedWhileConnected(readsBack: Bool) throws {
         var driver = Self.driver(readsBack: readsBack)
         for _ in 0..<60 {
             driver.tick(after: .seconds(19))
@@ -285,7 +285,7 @@ import WireProtocol
     }
 
     /// The agent reports a receipt as kept only after the journal has stored it.
-    @Test func aReceiptIsNotKeptWhereTheJournalFails() throws {
+    @Test func failedJournalKeepsNoReceipt() throws {
         var driver = Self.driver()
         driver.frame(.proven(.proven(Self.object(), receipt: try Self.signature(Self.statement(Self.object())))))
         driver.change { $0.journalFailed(UploadFailure(.journalFull), now: $1) }

@@ -6,7 +6,7 @@ import WireProtocol
 /// The agent's process dies, and a new process continues from the journal.
 @Suite struct AgentRestartTests {
     @Test(arguments: [0, 250, 900, 3_500], [false, true])
-    func theFileArrivesThoughTheAgentDiesAfterAnyAction(size: Int, gatewayNotices: Bool) {
+    func fileSurvivesAgentDeathAfterAnyAction(size: Int, gatewayNotices: Bool) {
         var last = 1
         var diesAt = 0
         while diesAt < last {
@@ -30,7 +30,7 @@ import WireProtocol
         #expect(last > 3)
     }
 
-    @Test func theFileArrivesThoughTheAgentDiesAfterAnyCommit() {
+    @Test func fileSurvivesAgentDeathAfterAnyCommit() {
         for diesAt in 1...12 {
             let pair = Pair()
             pair.onCommit = { [unowned pair] count in
@@ -46,7 +46,7 @@ import WireProtocol
     }
 
     @Test(arguments: [true, false])
-    func aLostJournalIsMadeGoodByAdoption(keepsDigests: Bool) {
+    func adoptionReplacesALostJournal(keepsDigests: Bool) {
         var options = PairOptions()
         options.linkBytesPerSecond = 20_000
         let pair = Pair(options)

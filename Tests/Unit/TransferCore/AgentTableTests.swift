@@ -244,7 +244,7 @@ import WireProtocol
     // MARK: The table
 
     @Test(arguments: State.allCases)
-    func everyEventHasADefinedResultAndNothingIsLeft(in state: State) {
+    func everyEventHasADefinedResult(in state: State) {
         for event in Event.allCases {
             var driver = Self.driver(in: state)
             let hadUploads = !driver.machine.isIdle || !driver.outcomes.isEmpty
@@ -266,7 +266,7 @@ import WireProtocol
     }
 
     @Test(arguments: State.allCases)
-    func anyEventsInARowLeaveNothing(in state: State) {
+    func anyEventSequenceLeavesNothing(in state: State) {
         let number = State.allCases.firstIndex(of: state) ?? 0
         var generator = SeededGenerator(seed: UInt64(number))
         let events = Event.allCases.filter {

@@ -15,7 +15,7 @@ import WireProtocol
     }
 
     /// Frames overtake queued chunks: the gateway would count a chunk of the first offer as data of the second.
-    @Test func aPartIsNotOfferedAgainWhileChunksOfItWait() throws {
+    @Test func waitingChunksPreventANewOffer() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let part = try #require(PartNumber(1))
         #expect(driver.chunks.count == 2)
@@ -59,7 +59,7 @@ import WireProtocol
         #expect(try #require(driver.slots.last).slot == old.slot || driver.slots.count == 3)
     }
 
-    @Test func aChunkOfAnEarlierOfferThatFailsSaysNothing() throws {
+    @Test func failedChunkOfAnOldOfferIsIgnored() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         driver.frame(later(try #require(PartNumber(1))))
         driver.chunkFailed()
@@ -106,7 +106,7 @@ import WireProtocol
         actions.count { if case .send(id, _, .partOffer) = $0 { true } else { false } }
     }
 
-    @Test func aConnectionThatComesGetsItsShareOfTheParts() {
+    @Test func newConnectionGetsItsShareOfTheParts() {
         var driver = AgentDriver { $0.connections = 2 }
         #expect(readBeforeTheSecondIsThere(&driver) == 2)
         let second = driver.connections[1]
@@ -126,7 +126,7 @@ import WireProtocol
         #expect(offers(actions, on: driver.connections[0]) == 0)
     }
 
-    @Test func whatWasKeptForAConnectionThatFailsGoesOnTheOther() {
+    @Test func partsOfAFailedConnectionMoveToAnother() {
         var driver = AgentDriver { $0.connections = 2 }
         #expect(readBeforeTheSecondIsThere(&driver) == 2)
         let (first, second) = (driver.connections[0], driver.connections[1])
@@ -134,7 +134,7 @@ import WireProtocol
         #expect(offers(actions, on: first) == 2)
     }
 
-    @Test func aConnectionThatMayNotJoinWaitsBeforeItAsksAgain() {
+    @Test func refusedJoinWaitsBeforeTheRetry() {
         var driver = driverWithTwoConnections(size: 9_500)
         #expect(driver.slots.count == 2)
         for _ in 0..<5 {
@@ -163,7 +163,7 @@ import WireProtocol
 
     /// The completing slot is lost with its connection. The agent leaves the slot on the other connection; otherwise
     /// that slot would stay in use.
-    @Test func theOtherSlotsAreLeftWhenTheCompletingConnectionIsLost() {
+    @Test func lostCompletionLeavesTheOtherSlots() {
         var driver = driverWithTwoConnections()
         let places = driver.slots
         driver.change {
@@ -215,7 +215,7 @@ import WireProtocol
     }
 
     /// COMPLETED carries evidence that differs from the file: the upload fails.
-    @Test func anObjectOfOtherContentIsNotTakenForTheFile() {
+    @Test func otherContentIsNotMistakenForTheFile() {
         var driver = AgentTableTests.driver(in: .completing)
         driver.frame(AgentDriver.completed(evidence: .root(ToyDigest.sha256([9]))))
         driver.commit()
@@ -228,7 +228,7 @@ import WireProtocol
 
     /// The store already holds the object: the upload is done if the object's root digest equals the root of the
     /// digests in the journal.
-    @Test func aResumedFileIsDoneWhereTheRootAgrees() {
+    @Test func resumedFileIsDoneIfTheRootMatches() {
         let root = GatewayDriver.complete(2_500).root
         var driver = AgentDriver()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 3))
@@ -248,7 +248,7 @@ import WireProtocol
         (1, ContentEvidence.root(GatewayDriver.complete(2_500).root)), (3, .compositeMD5("etag-3")),
         (3, .wholeDigest(ToyDigest.sha256([1]))),
     ])
-    func aResumedFileIsComparedWhereNothingProvesIt(stored: Int, evidence: ContentEvidence) {
+    func resumedFileWithoutProofIsCompared(stored: Int, evidence: ContentEvidence) {
         var driver = AgentDriver()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: stored))
         driver.welcome()
@@ -261,7 +261,7 @@ import WireProtocol
     }
 
     /// Without evidence there is nothing to compare, so the upload fails.
-    @Test func aResumedFileWithoutEvidenceIsNotTakenForDone() {
+    @Test func resumedFileNeedsEvidence() {
         var driver = AgentDriver()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 3))
         driver.welcome()
@@ -275,7 +275,7 @@ import WireProtocol
     }
 
     /// The user drops the new version while the agent is still dropping the old one.
-    @Test func aDropCountsWhileAnOlderVersionIsBeingDropped() {
+    @Test func dropCountsDuringAnotherDrop() {
         var driver = AgentDriver()
         driver.submit(size: 2_400, saved: AgentDriver.saved())
         driver.welcome()
@@ -307,7 +307,7 @@ import WireProtocol
 
     /// A frame that is not the expected answer closes the slot. The upload does not wait for ever, and does not loop.
     @Test(arguments: [AgentTableTests.State.aborting, .opening, .resuming, .transferring])
-    func aFrameThatIsNoAnswerDoesNotStrandAnUpload(state: AgentTableTests.State) {
+    func unrelatedFrameStrandsNoUpload(state: AgentTableTests.State) {
         for frame in [Frame.aborted(Aborted()), AgentDriver.resumeState(.lost), AgentDriver.completed()] {
             var driver = AgentTableTests.driver(in: state)
             let slots = driver.slots.count

@@ -82,7 +82,7 @@ import WireProtocol
     }
 
     @Test(arguments: Ending.allCases)
-    func waitsForAConnectionDoubleUpToTheirLongest(ending: Ending) {
+    func connectionWaitsDoubleUpToTheMaximum(ending: Ending) {
         var driver = patient()
         driver.submit(size: 2_500)
         for failures in 1...12 {
@@ -92,7 +92,7 @@ import WireProtocol
     }
 
     /// WELCOME resets the failure count: after it the agent connects with the shortest delay.
-    @Test func aWelcomeEndsTheCountOfConnections() {
+    @Test func welcomeResetsTheConnectionCount() {
         var driver = patient()
         driver.submit(size: 2_500)
         for _ in 1...8 {
@@ -105,7 +105,7 @@ import WireProtocol
     }
 
     @Test(arguments: [(9_000, 9), (3_000_000, 600), (UInt32.max, 600)])
-    func adviceIsKeptToUpToTenMinutes(milliseconds: UInt32, seconds: Int) {
+    func adviceIsFollowedUpToTenMinutes(milliseconds: UInt32, seconds: Int) {
         var driver = patient()
         driver.submit(size: 2_500)
         if let id = driver.connections.last { driver.change { $0.connected(id, now: $1) } }
@@ -118,7 +118,7 @@ import WireProtocol
     // MARK: Sessions
 
     @Test(arguments: [ErrorCode.busy, .storeUnavailable, .storeFull, .tokenKeyUnknown, .draining, .internal])
-    func waitsForASessionDoubleUpToAMinute(code: ErrorCode) {
+    func sessionWaitsDoubleUpToAMinute(code: ErrorCode) {
         var driver = patient()
         driver.submit(size: 900)
         driver.welcome()
@@ -131,7 +131,7 @@ import WireProtocol
 
     /// The gateway knows when it will try the store again, so its advice bounds the delay.
     @Test(arguments: [ErrorCode.storeUnavailable, .storeFull])
-    func aStoresAdviceBoundsTheCount(code: ErrorCode) {
+    func adviceForAStoreBoundsTheWait(code: ErrorCode) {
         var driver = patient()
         driver.submit(size: 900)
         driver.welcome()
@@ -144,7 +144,7 @@ import WireProtocol
         #expect(waitToSend(.sessionOpen, &driver) == .seconds(7))
     }
 
-    @Test func aStoredPartEndsTheCountOfItsSession() throws {
+    @Test func storedPartResetsTheSessionCount() throws {
         var driver = patient()
         driver.submit(size: 2_500, saved: AgentDriver.saved(stored: 0))
         driver.welcome()
@@ -168,7 +168,7 @@ import WireProtocol
             .partDecision(PartDecision(part: part, decision: .later(code: .busy, retryAfterMilliseconds: 0))))
     }
 
-    @Test func waitsForAPartDoubleUpToAMinuteUntilOneIsStored() throws {
+    @Test func partWaitsDoubleUpToAMinute() throws {
         var driver = patient()
         driver.submit(size: 2_500)
         driver.welcome(initialCredit: 0)

@@ -55,7 +55,7 @@ import WireProtocol
         return failure
     }
 
-    @Test func theseAreTheCodes() {
+    @Test func codesThatBeginAnew() {
         #expect(Self.codes == [.tokenInvalid, .tokenForeign, .sessionLost, .rootMismatch, .listInvalid])
     }
 
@@ -97,7 +97,7 @@ import WireProtocol
         #expect(failure(driver)?.message.isEmpty == false)
     }
 
-    @Test func lostSaysTheSame() throws {
+    @Test func lostBeginsAnew() throws {
         var driver = driver(isOpen: false)
         #expect(losses(driver.frame(AgentDriver.resumeState(.lost))) == [1])
         #expect(opens(driver.commit()).count == 1)
@@ -141,7 +141,7 @@ import WireProtocol
 
     /// The session does not exist any more, so the agent has nothing to drop.
     @Test(arguments: [ErrorCode.tokenForeign, .tokenInvalid, .sessionLost], Way.allCases)
-    func anAbortThatNamesNothingForgetsTheUpload(code: ErrorCode, way: Way) {
+    func abortOfAnUnknownSessionForgetsTheUpload(code: ErrorCode, way: Way) {
         var driver = AgentTableTests.driver(in: .aborting)
         driver.frame(frame(code, way))
         driver.commit()
@@ -149,7 +149,7 @@ import WireProtocol
     }
 
     /// The operator gives the device another prefix: the agent sends the file again under that prefix.
-    @Test func anotherPrefixIsNoEnd() {
+    @Test func newPrefixBeginsAnew() {
         var options = PairOptions()
         options.linkBytesPerSecond = 20_000
         let pair = Pair(options)

@@ -8,7 +8,7 @@ import WireProtocol
 @Suite struct BeginningRuleTests {
     /// The object's metadata carries the session's id, so the session was completed before. This holds also where the
     /// write condition is *any*.
-    @Test func aOnePartSessionWhoseObjectIsThereIsCompleted() {
+    @Test func onePartSessionWithAnObjectIsCompleted() {
         var driver = GatewayDriver()
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 400, condition: .any, compares: false)))
@@ -16,7 +16,7 @@ import WireProtocol
         #expect(told.map(\.type) == [.completed])
     }
 
-    @Test func aOnePartSessionThatMayReplaceAnythingIsOpened() {
+    @Test func onePartSessionThatReplacesIsOpened() {
         var driver = GatewayDriver()
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 400, condition: .any, compares: false)))
@@ -48,7 +48,7 @@ import WireProtocol
     }
 
     /// The newer run fences the older one, also where the draining gateway sends the newer run elsewhere.
-    @Test func aHelloOfANewerRunFencesTheOlderWhileDraining() {
+    @Test func newerRunFencesTheOlderWhileDraining() {
         var driver = GatewayDriver()
         driver.connect()
         let next = driver.newConnection()
@@ -61,7 +61,7 @@ import WireProtocol
 
     /// The gateway enforces the part limit of its WELCOME, not the store's own limit.
     @Test(arguments: [true, false])
-    func listsAreMeasuredByWhatWelcomeTold(isQuery: Bool) throws {
+    func listsFollowTheLimitsOfWelcome(isQuery: Bool) throws {
         var driver = GatewayDriver { $0.budgetBytesPerDevice = 192 * 4 * 5 }
         let told = frames(driver.connect())
         guard case .welcome(let welcome)? = told.first else {

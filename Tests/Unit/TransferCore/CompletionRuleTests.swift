@@ -77,7 +77,7 @@ import WireProtocol
     }
 
     /// A digest that the store has checked counts more than the agent's list.
-    @Test func aPartWithAnotherDigestInTheStoreIsWanted() throws {
+    @Test func partWithAnotherStoredDigestIsWanted() throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.openParts(size: 2_500)
@@ -149,7 +149,7 @@ import WireProtocol
     }
 
     /// ERROR of part scope voids the COMPLETE before it: the slot is open again and accepts the next one.
-    @Test func completeIsSentAnewBehindAPartThatFailed() throws {
+    @Test func completeIsRepeatedAfterAFailedPart() throws {
         var driver = try GatewayTableTests.driver(in: .onePartReleased)
         let failed = driver.answer(.failed(.digestMismatch))
         #expect(
@@ -163,7 +163,7 @@ import WireProtocol
     }
 
     /// The store rejects the content only at completion: the gateway answers with a code that may end a session.
-    @Test func aCompletionOfOtherContentIsContentRefused() throws {
+    @Test func completionOfOtherContentIsRefused() throws {
         var driver = try GatewayTableTests.driver(in: .completing)
         #expect(Self.code(driver.answer(.failed(.digestMismatch))) == .contentRefused)
     }

@@ -29,7 +29,7 @@ import WireProtocol
     }
 
     @Test(arguments: cases)
-    func theFileArrivesWhereverTheConnectionIsCut(_ tested: Case) {
+    func fileArrivesWhereverTheConnectionIsCut(_ tested: Case) {
         var last = 1
         var cutAt = 0
         while cutAt < last {
@@ -70,7 +70,7 @@ import WireProtocol
     }
 
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8])
-    func theFileArrivesThoughTheLinkBreaksAgainAndAgain(seed: UInt64) {
+    func fileArrivesOverAFlakyLink(seed: UInt64) {
         var options = PairOptions()
         options.gateways = 2
         options.seed = seed

@@ -26,7 +26,7 @@ struct EnrolmentTests {
         return nil
     }
 
-    @Test func anInvitationIsLookedAtAndItsDeviceToldItsName() throws {
+    @Test func invitationRegistersTheDevice() throws {
         var driver = GatewayDriver()
         let asked = try enrol(&driver)
         let unlistedKey = try #require(Self.unlistedKey)
@@ -49,7 +49,7 @@ struct EnrolmentTests {
         #expect(driver.machine.connectionCount == 0)
     }
 
-    @Test func aGatewayThatCannotLookSaysNothingOfTheInvitation() throws {
+    @Test func failedLookUpDoesNotRefuseTheInvitation() throws {
         var driver = GatewayDriver()
         _ = try enrol(&driver)
         #expect(code(answer(&driver, .unavailable)) == .internal)
@@ -66,7 +66,7 @@ struct EnrolmentTests {
         #expect(enrolled.name == GatewayDriver.device.name)
     }
 
-    @Test func nothingElseMayBeSaidMeanwhile() throws {
+    @Test func noOtherFrameDuringEnrolment() throws {
         let frames: [Frame] = [
             .hello(GatewayDriver.hello()), .ping(Ping(nonce: 1)),
             .enrol(Enrol(fingerprint: try #require(Self.unlistedKey), secret: Self.secret, software: "")),
@@ -81,7 +81,7 @@ struct EnrolmentTests {
         }
     }
 
-    @Test func anInvitationThatIsNeverAnsweredEndsTheConnection() throws {
+    @Test func unansweredEnrolmentEndsTheConnection() throws {
         var driver = GatewayDriver()
         _ = try enrol(&driver)
         #expect(code(driver.tick(after: driver.machine.limits.helloLimit)) == .idle)

@@ -61,7 +61,7 @@ import WireProtocol
         #expect(wasDropped)
     }
 
-    @Test func aDropThatIsInterruptedIsFinishedByTheNextRun() {
+    @Test func nextRunFinishesAnInterruptedDrop() {
         for cutAt in 1...4 {
             let pair = Pair(slowOptions())
             let upload = pair.push(bytes: 6_000)
@@ -122,7 +122,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    @Test func aRevokedDeviceIsToldSo() {
+    @Test func revokedDeviceLearnsIt() {
         let pair = Pair(slowOptions())
         let upload = pair.push(bytes: 6_000)
         pair.run { $0.store.confirmed.count >= 2 }
@@ -130,7 +130,7 @@ import WireProtocol
         #expect(pair.expectFailed(upload)?.kind == .notAuthorised)
     }
 
-    @Test func anInterruptedPushIsGoneOnWithByTheNext() {
+    @Test func nextPushContinuesAnInterruptedOne() {
         let pair = Pair(slowOptions())
         let upload = pair.push(bytes: 6_000)
         pair.run { $0.store.confirmed.count >= 2 }
@@ -145,7 +145,7 @@ import WireProtocol
     }
 
     /// The same run continues a part on a new connection at the first byte that the gateway does not hold.
-    @Test func aPartGoesOnAtTheByteWhereItWasCut() {
+    @Test func partResumesAtTheCutByte() {
         var options = PairOptions()
         options.linkBytesPerSecond = 20_000
         options.gatewayLimits.windowBytes = 20_000

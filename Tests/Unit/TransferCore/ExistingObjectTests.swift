@@ -82,7 +82,7 @@ import WireProtocol
         #expect(pair.store.uploadCount == 0)
     }
 
-    @Test func aFileThatIsPushedAgainIsFoundAndNotSent() {
+    @Test func repeatedPushSendsNothing() {
         for size in [0, 900, 3_500] {
             let pair = Pair()
             let first = pair.push(bytes: size)

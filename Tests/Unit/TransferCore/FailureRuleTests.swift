@@ -5,7 +5,7 @@ import WireProtocol
 
 /// The table of codes in the source equals the table in the specification (§12).
 @Suite struct FailureRuleTests {
-    @Test func rulesAreTheRowsOfTheSpecification() throws {
+    @Test func rulesMatchTheSpecification() throws {
         let table = try SourceText.specificationTable(["code", "name", "scope"], under: "## 12. Codes")
         #expect(table.header == ["code", "name", "scope", "meaning", "agent"])
         let written = table.rows.map { row in [row[0], row[1], row[2], row[4]] }
@@ -21,7 +21,7 @@ import WireProtocol
 
     /// The specification explains each word of the column *agent* once, with the exit code if the reaction ends the
     /// process by itself.
-    @Test func reactionsAreTheWordsOfTheSpecification() throws {
+    @Test func reactionsMatchTheSpecification() throws {
         let table = try SourceText.specificationTable(["word"], under: "## 12. Codes")
         #expect(table.rows.map { $0[0] } == FailureRule.Reaction.allCases.map(\.rawValue))
         for (row, reaction) in zip(table.rows, FailureRule.Reaction.allCases) {
@@ -30,7 +30,7 @@ import WireProtocol
         }
     }
 
-    @Test func namesAreThoseOfTheCodes() {
+    @Test func namesMatchTheCodes() {
         for rule in FailureRule.all where !rule.code.name.hasPrefix("code ") {
             #expect(rule.code.name == rule.name)
         }

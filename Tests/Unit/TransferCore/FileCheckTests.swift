@@ -71,14 +71,14 @@ import WireProtocol
     }
 
     /// Keys are compared as bytes: two Unicode spellings of one letter are two keys.
-    @Test func aKeyThatOnlyLooksAlikeIsAnotherKey() {
+    @Test func lookalikeKeyIsAnotherKey() {
         let spelled = Self.record { $0.wholeKey = "site/e\u{301}" }
         #expect(Self.state(spelled, key: "\u{E9}") == .otherKey)
         #expect(Self.state(spelled, key: "e\u{301}") == nil)
     }
 
     @Test(arguments: [false, true])
-    func aStampCountsOnlyWhereItTellsVersionsApart(fast: Bool) {
+    func unreliableStampDoesNotCount(fast: Bool) {
         #expect(Self.state(Self.record(), fast: fast) == (fast ? .proven : nil))
         #expect(Self.state(Self.record { $0.stampCounts = false }, fast: fast) == nil)
         for fileSystem in [FileSettling.FileSystem.local, .shared] {
@@ -92,12 +92,12 @@ import WireProtocol
         for stamp in others { #expect(Self.state(Self.record(), Self.look(stamp), fast: fast) == nil) }
     }
 
-    @Test func whatWasReadIsComparedWithTheProof() {
+    @Test func readContentIsComparedWithTheProof() {
         #expect(FileCheck.finding(read: Self.root, expected: Self.root).state == .proven)
         #expect(FileCheck.finding(read: Self.store, expected: Self.root).state == .changed)
     }
 
-    @Test func theGatewaysAnswersAreTold() {
+    @Test func gatewaysAnswersGiveStates() {
         let receipt = StoredReceipt(statement: [1], signature: [2], publicKey: [3])
         let answers: [(ProofOutcome, FileCheck.State?)] = [
             (.proven(.kept(receipt)), .proven), (.proven(.missing), .proven), (.absent, .absent),

@@ -56,7 +56,7 @@ import WireProtocol
     }
 
     /// Any bytes keep a connection alive, such as the pieces of a long frame on a slow link.
-    @Test func anyBytesAreLife() {
+    @Test func anyBytesKeepTheConnectionAlive() {
         var driver = GatewayDriver()
         driver.connect()
         for _ in 0..<10 {
@@ -99,7 +99,7 @@ import WireProtocol
 
     /// The device's limit is lower or higher than the site's. Other devices keep the site's limit.
     @Test(arguments: [1, 3])
-    func aDeviceHasItsOwnNumberOfConnections(count: Int) {
+    func deviceHasItsOwnConnectionLimit(count: Int) {
         var driver = GatewayDriver { $0.connectionsPerDeviceMax = 2 }
         let device = Self.limited(DeviceLimits(connectionsMax: count))
         driver.change { $0.devicesChanged([GatewayDriver.device, device], now: $1) }
@@ -110,7 +110,7 @@ import WireProtocol
     }
 
     @Test(arguments: [1, 3])
-    func aDeviceHasItsOwnNumberOfSessions(count: Int) {
+    func deviceHasItsOwnSessionLimit(count: Int) {
         var driver = GatewayDriver { $0.sessionsPerDeviceMax = 2 }
         let device = Self.limited(DeviceLimits(sessionsMax: count))
         driver.change { $0.devicesChanged([device], now: $1) }
@@ -186,7 +186,7 @@ import WireProtocol
 
     /// A device that only opens and drops sessions gets few of them, and the gateway then stops asking the store.
     @Test(arguments: ["open and leave", "resume and leave", "abort"])
-    func fruitlessBeginningsAreFew(what: String) {
+    func fruitlessOpeningsAreLimited(what: String) {
         var driver = GatewayDriver {
             $0.fruitlessBeginningsAtOnce = 5
             $0.fruitlessBeginningsPerSecond = 2
@@ -217,7 +217,7 @@ import WireProtocol
     }
 
     /// The rate belongs to the device, not to the connection. Other devices have rates of their own.
-    @Test func connectingAnewDoesNotBringMore() {
+    @Test func reconnectingDoesNotRaiseTheLimit() {
         var driver = GatewayDriver {
             $0.fruitlessBeginningsAtOnce = 1
             $0.fruitlessBeginningsPerSecond = 1
@@ -234,7 +234,7 @@ import WireProtocol
 
     /// Beginnings that end in a stored or an existing object do not count as fruitless.
     @Test(arguments: ["completed", "exists", "taken"])
-    func whatShowsAnObjectDoesNotCount(how: String) {
+    func openingThatShowsAnObjectDoesNotCount(how: String) {
         var driver = GatewayDriver {
             $0.fruitlessBeginningsAtOnce = 2
             $0.fruitlessBeginningsPerSecond = 1
@@ -252,7 +252,7 @@ import WireProtocol
     }
 
     /// The gateway pauses reading from a peer that sends too many frames; the pauses add up to the configured rate.
-    @Test func framesBeyondTheRateArePausedFor() throws {
+    @Test func frameRateIsLimited() throws {
         var driver = GatewayDriver {
             $0.framesAtOnce = 10
             $0.framesPerSecond = 100
@@ -284,7 +284,7 @@ import WireProtocol
         #expect(driver.data(offset: 456, bytes: 257) == .violation)
     }
 
-    @Test func undecidedDataBeyondTheInitialCreditEndsTheConnection() throws {
+    @Test func dataBeyondTheInitialCreditEndsTheConnection() throws {
         var driver = try GatewayTableTests.driver(in: .openingWithPart)
         #expect(driver.data(offset: 200, bytes: 256) != .violation)
         // The gateway has granted 500 bytes.

@@ -284,7 +284,7 @@ import WireProtocol
     // MARK: The table
 
     @Test(arguments: State.allCases)
-    func everyEventHasADefinedResultAndNothingIsLeft(in state: State) throws {
+    func everyEventHasADefinedResult(in state: State) throws {
         for event in Event.allCases {
             var driver = try Self.driver(in: state)
             let actions = Self.apply(event, to: &driver)
@@ -300,7 +300,7 @@ import WireProtocol
 
     /// Twelve random events in a row.
     @Test(arguments: State.allCases)
-    func anyEventsInARowLeaveNothing(in state: State) throws {
+    func anyEventSequenceLeavesNothing(in state: State) throws {
         let number = State.allCases.firstIndex(of: state) ?? 0
         var generator = SeededGenerator(seed: UInt64(number))
         for _ in 0..<150 {
@@ -318,7 +318,7 @@ import WireProtocol
 
     /// The store takes longer to answer than the gateway keeps a session without a connection.
     @Test(arguments: State.allCases)
-    func aSessionThatIsStillAskingOutlivesItsConnection(in state: State) throws {
+    func askingSessionOutlivesItsConnection(in state: State) throws {
         var driver = try Self.driver(in: state)
         driver.change { $0.connectionLost(GatewayDriver.connection, now: $1) }
         for _ in 0..<20 { driver.tick(after: .seconds(1_000)) }

@@ -62,7 +62,7 @@ import WireProtocol
     }
 
     /// The agent completes on a second connection while the gateway still holds the first, which then dies.
-    @Test func aOnePartFileThatMovedOutlivesItsFirstConnection() throws {
+    @Test func movedOnePartFileOutlivesItsConnection() throws {
         var driver = GatewayDriver()
         driver.connect()
         try openOnePart(&driver)
@@ -99,7 +99,7 @@ import WireProtocol
 
     /// A part that the gateway keeps in memory until the store answers stays reserved until then.
     @Test(arguments: [UInt64(399), 400])
-    func aPartThatIsHeldWholeIsReservedUntilItsAnswer(heldPartBytesMax: UInt64) throws {
+    func wholePartKeepsItsReservation(heldPartBytesMax: UInt64) throws {
         var driver = GatewayDriver { $0.heldPartBytesMax = heldPartBytesMax }
         driver.connect()
         let before = driver.machine.bytesReserved
@@ -114,7 +114,7 @@ import WireProtocol
     }
 
     @Test(arguments: ["complete, root", "complete, list", "one part, root", "one part, not whole"])
-    func aSlotWhoseCompletionIsRefusedIsClosedForGood(what: String) throws {
+    func refusedCompletionClosesTheSlot(what: String) throws {
         var driver = GatewayDriver()
         driver.connect()
         if what.hasPrefix("one part") {
@@ -193,7 +193,7 @@ import WireProtocol
     }
 
     /// Every slot that has the session open learns that the upload was dropped.
-    @Test func whoeverHasADroppedSessionOpenIsTold() throws {
+    @Test func abortClosesEverySlotOfTheSession() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let token = try #require(driver.tokens.last)
         let second = driver.newConnection()
@@ -214,7 +214,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0)
     }
 
-    @Test func partsAreWantedOnlyWhereTheSessionIsBeingCompleted() throws {
+    @Test func partsAreWantedOnlyDuringCompletion() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let second = driver.newConnection()
         driver.connect(second)
@@ -227,7 +227,7 @@ import WireProtocol
         #expect(frames(wanted, to: second).isEmpty)
     }
 
-    @Test func aCompletionIsTriedAsOftenAsItIsSaid() throws {
+    @Test func completionAttemptsAreLimited() throws {
         var driver = try GatewayTableTests.driver(in: .completing)
         var tries = 0
         while case .complete? = driver.requests.first?.request, tries < 100 {
@@ -239,7 +239,7 @@ import WireProtocol
     }
 
     @Test(arguments: [true, false])
-    func aDeviceThatChangedConnectsAnewAndOneThatIsGoneIsRefused(isGone: Bool) {
+    func changeOfTheListEndsConnections(isGone: Bool) {
         var driver = GatewayDriver()
         driver.connect()
         var device = GatewayDriver.device
@@ -251,7 +251,7 @@ import WireProtocol
             })
     }
 
-    @Test func pagesOfAListThatDoNotAscendAreRefused() throws {
+    @Test func unsortedListPagesAreRefused() throws {
         var driver = GatewayDriver()
         driver.connect()
         let entries = GatewayDriver.entries(of: 2_500)
@@ -266,7 +266,7 @@ import WireProtocol
     }
 
     /// The gateway frees the budget of the list after the comparison, not only when the slot closes.
-    @Test func theListOfAQueryIsWeighedWhileItIsHeld() throws {
+    @Test func listOfAQueryIsReserved() throws {
         var driver = GatewayDriver()
         driver.connect()
         let before = driver.machine.bytesReserved
@@ -278,7 +278,7 @@ import WireProtocol
     }
 
     /// An ETag can be of any length, so the reservation of a list includes the ETags.
-    @Test func theListIsWeighedWithItsETags() throws {
+    @Test func listReservationIncludesETags() throws {
         let entries = GatewayDriver.entries(of: 2_500)
         let long = entries.map { entry in
             PartListEntry(
@@ -320,7 +320,7 @@ import WireProtocol
     }
 
     /// Bytes from a part's old connection never mix with bytes from its new one.
-    @Test func aChunkThatIsUnderWayWhenItsPartMovesIsDiscarded() throws {
+    @Test func arrivingChunkOfAMovedPartIsDiscarded() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         let offer = try #require(GatewayDriver.offer(1, of: 2_500))
         driver.frame(.partOffer(offer))
@@ -345,7 +345,7 @@ import WireProtocol
         #expect(driver.data(offset: 200, bytes: 200, from: second) == .accept(flow, skip: 80))
     }
 
-    @Test func aDrainedGatewayHasNoDeadlineOfThePast() {
+    @Test func drainedGatewayHasNoPastDeadline() {
         var driver = GatewayDriver()
         driver.connect()
         driver.change { $0.drain(within: .seconds(1), now: $1) }

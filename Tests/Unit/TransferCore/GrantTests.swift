@@ -74,7 +74,7 @@ import WireProtocol
 
     /// The agent does not send early data again, and sends nothing beyond the part.
     @Test(arguments: beyond)
-    func aLimitBeyondThePartAddsNothingToWhatWasSentAhead(limit: UInt64) throws {
+    func limitBeyondThePartAddsNothing(limit: UInt64) throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let part = try #require(PartNumber(1))
         driver.frame(.partDecision(PartDecision(part: part, decision: .send(offset: limit, limit: limit))))

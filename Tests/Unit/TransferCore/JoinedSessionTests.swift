@@ -38,7 +38,7 @@ import WireProtocol
     }
 
     /// Frames about a part go to the slot that offered the part last.
-    @Test func whatIsSaidOfAPartGoesToTheSlotOfItsLastOffer() throws {
+    @Test func answersGoToTheSlotOfTheLastOffer() throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.openParts(size: 2_500)
@@ -71,7 +71,7 @@ import WireProtocol
     }
 
     /// A COMPLETE that fails the check closes only its own slot; the other slots continue the session.
-    @Test func whatIsWrongWithAListConcernsItsSlotAlone() throws {
+    @Test func listErrorConcernsItsSlotOnly() throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.openParts(size: 2_500)

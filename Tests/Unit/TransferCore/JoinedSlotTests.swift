@@ -94,7 +94,7 @@ import WireProtocol
     }
 
     @Test(arguments: answersToAQuery, Other.allCases)
-    func aQueryThatJoinsEndsNothing(answer: Answer, other: Other) throws {
+    func joiningQueryEndsNothing(answer: Answer, other: Other) throws {
         var (driver, first, second) = try joining()
         if other == .completing { complete(in: first, &driver) }
         let actions = send(answer.frame, to: second, &driver)
@@ -107,7 +107,7 @@ import WireProtocol
     /// The joined gateway reports a completion under way and then a lost session. This is what a gateway sees while
     /// another gateway completes the session.
     @Test(arguments: Other.allCases)
-    func aLossThatWasAwaitedInTheJoinedSlotEndsNothing(other: Other) throws {
+    func awaitedLossInTheJoinedSlotEndsNothing(other: Other) throws {
         var (driver, first, second) = try joining()
         if other == .completing { complete(in: first, &driver) }
         _ = send(AgentDriver.resumeState(.completing), to: second, &driver)
@@ -130,7 +130,7 @@ import WireProtocol
 
     /// The slot that waited for the outcome closes. Another gateway may hold the upload, so the agent completes in the
     /// other slot.
-    @Test func aLossAtTheCompletionIsAskedForInTheOtherSlot() throws {
+    @Test func lossAtCompletionQueriesTheOtherSlot() throws {
         var (driver, first, second) = try joining()
         _ = send(AgentDriver.resumeState(), to: second, &driver)
         complete(in: first, &driver)
@@ -149,7 +149,7 @@ import WireProtocol
 
     /// A joining query lists no parts, so its answer cannot prove a loss: the agent resumes the session with its list.
     @Test(arguments: [Answer.lost, .refused(.sessionLost), .refused(.tokenForeign)])
-    func aQueryThatJoinsAndIsTheLastSlotIsAskedAgain(answer: Answer) throws {
+    func joiningQueryInTheLastSlotIsRepeated(answer: Answer) throws {
         var (driver, first, second) = try joining()
         driver.change { $0.connectionLost(first.connection, now: $1) }
         #expect(!hasLoss(send(answer.frame, to: second, &driver)))

@@ -20,7 +20,7 @@ import WireProtocol
     }
 
     @Test(arguments: [1, 3])
-    func manyFilesArriveThoughTheBudgetHoldsFew(connections: Int) {
+    func manyFilesArriveWithASmallBudget(connections: Int) {
         var options = PairOptions()
         options.gatewayLimits.budgetBytes = 2_000
         options.gatewayLimits.budgetBytesPerDevice = 1_500
@@ -41,7 +41,7 @@ import WireProtocol
     }
 
     @Test(arguments: [0, 200, 100_000] as [UInt64])
-    func aFileArrivesThoughItsWindowIsLargerThanTheBudget(window: UInt64) {
+    func fileArrivesWithAWindowAboveTheBudget(window: UInt64) {
         var options = PairOptions()
         options.gatewayLimits.budgetBytes = 4_000
         options.gatewayLimits.budgetBytesPerDevice = 4_000
@@ -52,7 +52,7 @@ import WireProtocol
     }
 
     /// The part list must fit in the budget. Otherwise the gateway could never complete the file.
-    @Test func aFileOfMorePartsThanTheBudgetCanListGetsLargerParts() {
+    @Test func listBudgetRaisesThePartSize() {
         let pair = Pair()
         let upload = pair.push(bytes: 99_000)
         pair.run()
@@ -118,7 +118,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    @Test func aSlowLinkThatMovesIsNotGivenUp() {
+    @Test func slowLinkIsNotGivenUp() {
         var options = PairOptions()
         options.linkBytesPerSecond = 20
         options.agentLimits.retryFor = .seconds(60)
@@ -132,7 +132,7 @@ import WireProtocol
         #expect(pair.violations == [])
     }
 
-    @Test func aGatewayThatCannotBeReachedIsGivenUpInTime() {
+    @Test func unreachableGatewayIsGivenUp() {
         var options = PairOptions()
         options.agentLimits.retryFor = .seconds(100)
         let pair = Pair(options)

@@ -9,7 +9,7 @@ import WireProtocol
     /// Another gateway may be completing the upload, and the store hides the upload meanwhile. That is impossible if
     /// the agent lists fewer parts than the file has: its journal holds all parts before it sends COMPLETE.
     @Test(arguments: [(3, true), (2, false)])
-    func aResumedSessionIsNotCalledLostWhileItMayBeCompleting(listed: Int, isPatient: Bool) {
+    func sessionThatMayBeCompletingIsNotLost(listed: Int, isPatient: Bool) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
         driver.connect()
         let entries = Array(GatewayDriver.entries(of: 2_500).prefix(listed))
@@ -33,7 +33,7 @@ import WireProtocol
     /// The store reports only at completion that the upload is gone. No other gateway can be completing it if this is
     /// the agent's first COMPLETE and this gateway's first request.
     @Test(arguments: [(true, 0, false), (true, 1, true), (false, 0, true)])
-    func anUploadThatIsGoneAtItsCompletionIsLostAtOnceOnlyTheFirstTime(isFirst: Bool, failed: Int, isPatient: Bool) {
+    func missingUploadIsLostOnlyAtTheFirstCompletion(isFirst: Bool, failed: Int, isPatient: Bool) {
         var driver = GatewayDriver { $0.completionTimeMax = .seconds(60) }
         driver.connect()
         let entries = GatewayDriver.entries(of: 2_500)
@@ -75,7 +75,7 @@ import WireProtocol
 
     /// Only the run that opened the session knows that no COMPLETE was sent before, and only for its first COMPLETE.
     @Test(arguments: [false, true])
-    func onlyTheFirstCompleteOfTheRunThatOpenedTheSessionIsCalledSo(isResumed: Bool) throws {
+    func onlyTheFirstCompleteIsMarkedFirst(isResumed: Bool) throws {
         var driver = AgentDriver()
         driver.submit(size: 1_500, saved: isResumed ? AgentDriver.saved(size: 1_500, stored: 1) : nil)
         driver.welcome()

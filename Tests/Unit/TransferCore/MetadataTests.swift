@@ -16,7 +16,7 @@ import WireProtocol
             asksForReceipt: false)
     }
 
-    @Test func whatBreaksARuleIsRefusedWithoutAskingTheStore() throws {
+    @Test func invalidMetadataAreRefusedWithoutTheStore() throws {
         var driver = GatewayDriver()
         driver.connect()
         let actions = driver.frame(.sessionOpen(Self.open(Self.offered(" 3"))))
@@ -30,7 +30,7 @@ import WireProtocol
     }
 
     /// The session record, the upload and the token carry the metadata.
-    @Test func theyAreTermsOfTheSession() throws {
+    @Test func metadataAreSessionTerms() throws {
         let metadata = try SessionMetadata(Self.offered())
         var terms = GatewayDriver.terms(size: 2_500)
         terms.metadata = metadata

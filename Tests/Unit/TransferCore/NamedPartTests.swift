@@ -97,7 +97,7 @@ import WireProtocol
 
     /// For parts that the store holds without a SHA-256 digest the agent proves the content by MD5. The answer that
     /// names them may follow the offer, so the agent computes the MD5 in any case.
-    @Test func whatIsReadBeforeTheFirstAnswerHasAnMD5() {
+    @Test func readsBeforeTheFirstAnswerHaveAnMD5() {
         let (_, sent) = resuming(stored: 1)
         let reads = sent.compactMap { action -> Bool? in
             if case .readPart(_, _, _, _, let withMD5, _) = action { withMD5 } else { nil }
@@ -119,7 +119,7 @@ import WireProtocol
     // MARK: Partials
 
     /// The agent continues the named part at its byte without an offer, and RECEIVED raises the part's limit.
-    @Test func aPartialGoesOnWithoutAnOffer() throws {
+    @Test func partialContinuesWithoutAnOffer() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
         let read = driver.read()
@@ -135,7 +135,7 @@ import WireProtocol
     }
 
     /// RECEIVED may arrive before the agent has read the part.
-    @Test func aLimitThatIsRaisedBeforeThePartIsReadCounts() throws {
+    @Test func limitRaisedBeforeTheReadCounts() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300, limit: 400)]))
         let part = try #require(PartNumber(1))
@@ -172,7 +172,7 @@ import WireProtocol
     }
 
     /// The gateway answered the query before it read the offer: the decision on the offer applies.
-    @Test func aPartThatWasOfferedAndIsNamedWaitsForItsDecision() throws {
+    @Test func offeredAndNamedPartAwaitsItsDecision() throws {
         var (driver, _) = resuming()
         #expect(Self.offers(driver.read()) == [1])
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))
@@ -221,7 +221,7 @@ import WireProtocol
     }
 
     /// The partial is void also if the agent resumes the session in the same slot of the same connection.
-    @Test func aPartialIsForgottenThoughItsSlotIsUsedAgain() throws {
+    @Test func reusedSlotForgetsThePartial() throws {
         var (driver, _) = resuming()
         driver.frame(Self.state([try Self.partial(1, offset: 300)]))
         let first = driver.slots.last
@@ -236,7 +236,7 @@ import WireProtocol
     // MARK: Candidates
 
     /// The store holds the part with the agent's own digest: the agent neither offers nor sends it.
-    @Test func aCandidateWithTheOwnDigestIsTakenAsStored() {
+    @Test func candidateWithAnEqualDigestIsStored() {
         var (driver, _) = resuming(stored: 1)
         driver.frame(Self.state(candidates: 1))
         let entry = GatewayDriver.entries(of: 2_500)[1]

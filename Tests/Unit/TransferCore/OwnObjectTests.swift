@@ -52,7 +52,7 @@ import WireProtocol
     ]
 
     @Test(arguments: growths)
-    func onlyAFilesOwnBeginningIsWorthReading(_ growth: Growth) {
+    func onlyTheFilesOwnObjectIsCompared(_ growth: Growth) {
         var proof = Self.proof
         growth.change(&proof)
         var driver = Self.opening(policy: growth.policy, proof: proof)
@@ -62,7 +62,7 @@ import WireProtocol
         #expect((Self.failure(driver)?.kind == .keyTaken) == !growth.isAsked)
     }
 
-    @Test func aFileThatOnlyGrewReplacesExactlyItsOwnObject() throws {
+    @Test func grownFileReplacesExactlyItsOwnObject() throws {
         var driver = Self.opening(policy: .verify, proof: Self.proof)
         let first = driver.session
         driver.frame(.sessionExists(Self.exists(size: 1_000)))
@@ -74,7 +74,7 @@ import WireProtocol
     }
 
     /// The comparison was of the file before the change; the beginning of the file may differ now.
-    @Test func aFileThatIsTouchedAfterTheComparisonReplacesNothing() {
+    @Test func fileTouchedAfterComparisonReplacesNothing() {
         var driver = Self.opening(policy: .verify, proof: Self.proof)
         driver.frame(.sessionExists(Self.exists(size: 1_000)))
         Self.compute(&driver, .root(Self.root))
@@ -87,7 +87,7 @@ import WireProtocol
     }
 
     /// A later run does not continue the replacement with the changed file either.
-    @Test func aContinuationIsNotResumedWithATouchedFile() {
+    @Test func touchedFileDoesNotResumeAReplacement() {
         let saved = SavedSession(
             session: Self.earlier, token: [4], partBytes: 1_000, condition: .matches(Self.earlier), policy: .verify,
             stamp: AgentDriver.stamp, parts: [], losses: 0)
@@ -98,7 +98,7 @@ import WireProtocol
         #expect(Self.failure(driver)?.kind == .wrongFile)
     }
 
-    @Test func aFileThatChangedKeepsItsHandsOffItsOwnObject() {
+    @Test func changedFileDoesNotReplaceItsObject() {
         var driver = Self.opening(policy: .verify, proof: Self.proof)
         driver.frame(.sessionExists(Self.exists(size: 1_000)))
         Self.compute(&driver, .root(ToyDigest.sha256([2])))
@@ -106,7 +106,7 @@ import WireProtocol
         #expect(Self.failure(driver)?.kind == .keyTaken)
     }
 
-    @Test func replaceNamesTheObjectThatWasShown() throws {
+    @Test func replaceNamesTheShownObject() throws {
         for session in [Self.earlier, nil] {
             var driver = Self.opening(policy: .replace)
             driver.frame(.sessionExists(Self.exists(size: 2_500, evidence: .root(Self.root), session: session)))
@@ -141,7 +141,7 @@ import WireProtocol
 
     /// An earlier run was allowed to replace an object; this run needs the user's permission again.
     @Test(arguments: agains)
-    func aSavedSessionGoesOnOnlyAsTheUserWantsNow(_ again: Again) {
+    func savedSessionFollowsTheCurrentPolicy(_ again: Again) {
         var driver = AgentDriver()
         var saved = AgentDriver.saved()
         saved.condition = again.saved

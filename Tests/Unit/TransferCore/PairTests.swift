@@ -21,14 +21,14 @@ import WireProtocol
         return pair.transcript
     }
 
-    @Test func oneSeedGivesOneCourse() {
+    @Test func seedIsDeterministic() {
         let first = course(seed: 4)
         #expect(first == course(seed: 4))
         #expect(first != course(seed: 5))
         #expect(first.count > 100)
     }
 
-    @Test func whatIsWrongIsSeen() {
+    @Test func violationsAreDetected() {
         let pair = Pair()
         let upload = pair.push(bytes: 900)
         pair.run()
@@ -43,7 +43,7 @@ import WireProtocol
     }
 
     @Test(.timeLimit(.minutes(5)))
-    func aFileOfTenThousandPartsIsNoHeavierThanItsBytes() {
+    func tenThousandPartsFitTheBudget() {
         var options = PairOptions()
         options.gatewayLimits.budgetBytes = 64 << 20
         options.gatewayLimits.budgetBytesPerDevice = 48 << 20
@@ -58,7 +58,7 @@ import WireProtocol
     }
 
     @Test(.timeLimit(.minutes(5)))
-    func twoThousandSessionsAtOnceAreNoHeavierThanTheirFiles() {
+    func twoThousandSessionsFitTheBudget() {
         var options = PairOptions()
         options.agentLimits.sessionsMax = 4_000
         options.gatewayLimits.budgetBytes = 64 << 20

@@ -44,7 +44,7 @@ import WireProtocol
         return (id, try #require(states.first))
     }
 
-    @Test func partialsAreNamedToWhoAsksAndToNobodyElse() throws {
+    @Test func partialsAreNamedOnlyOnRequest() throws {
         var driver = try cut()
         #expect(try resume(&driver, asks: false).state.partials == [])
         driver = try cut()
@@ -55,7 +55,7 @@ import WireProtocol
 
     /// The part moves to the resuming slot: its data continues without an offer, within the named limit, and frames
     /// about the part go to that slot.
-    @Test func aNamedPartGoesOnWithoutAnOffer() throws {
+    @Test func namedPartContinuesWithoutAnOffer() throws {
         var driver = try cut()
         let held = driver.machine.bytesReserved
         let (id, _) = try resume(&driver)
@@ -164,7 +164,7 @@ import WireProtocol
         #expect(released.contains { if case .releaseFlow = $0 { true } else { false } })
     }
 
-    @Test func evictingTheNamedPartOfAOnePartFileMakesCompleteVoid() throws {
+    @Test func evictedPartialVoidsComplete() throws {
         var driver = try cut(size: 400)
         let (id, _) = try resume(&driver)
         driver.answer(.failed(.unavailable(retryAfter: .zero)))

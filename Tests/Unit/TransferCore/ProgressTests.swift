@@ -57,7 +57,7 @@ import WireProtocol
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 1_000))), slot: slot, from: id)
     }
 
-    @Test func aPartThatIsNotSentIsEvictedAndMayBeOfferedAgain() throws {
+    @Test func unsentPartIsEvictedAndOfferedAgain() throws {
         var driver = try GatewayTableTests.driver(in: .openWithPart)
         let held = driver.machine.bytesReserved
         #expect(passWindow(&driver) == [])
@@ -152,7 +152,7 @@ import WireProtocol
     }
 
     @Test(arguments: [GatewayTableTests.State.openingWithPart, .openingWithWholePartAndComplete, .lookingUp])
-    func whatIsNotDecidedIsKept(state: GatewayTableTests.State) throws {
+    func undecidedPartIsKept(state: GatewayTableTests.State) throws {
         var driver = try GatewayTableTests.driver(in: state)
         let parts = driver.machine.partsUnderWay
         for _ in 0..<5 { #expect(passWindow(&driver) == []) }
@@ -161,7 +161,7 @@ import WireProtocol
 
     // MARK: Lists
 
-    @Test func aListThatDoesNotComeIsGivenUp() throws {
+    @Test func missingListIsGivenUp() throws {
         var driver = try GatewayTableTests.driver(in: .listing)
         let held = driver.machine.bytesReserved
         #expect(passWindow(&driver) == [])
@@ -169,7 +169,7 @@ import WireProtocol
         #expect(driver.machine.slotsInUse == 0 && driver.machine.bytesReserved < held)
     }
 
-    @Test func aListWithoutCompleteIsGivenUp() throws {
+    @Test func listWithoutCompleteIsGivenUp() throws {
         var driver = try GatewayTableTests.driver(in: .open)
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
         #expect(passWindow(&driver) + passWindow(&driver) == [.busy])
@@ -196,7 +196,7 @@ import WireProtocol
 
     /// Memory is not short, so the message names what the gateway has waited for.
     @Test(arguments: [GatewayTableTests.State.listing, .open])
-    func aListThatDoesNotComeIsNamedInTheMessage(state: GatewayTableTests.State) throws {
+    func messageNamesTheMissingList(state: GatewayTableTests.State) throws {
         var driver = try GatewayTableTests.driver(in: state)
         if state == .open {
             driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
@@ -238,7 +238,7 @@ import WireProtocol
         return driver
     }
 
-    @Test func slowPartsMakeRoomForOthersWhereTheyHoldMoreThanHalf() throws {
+    @Test func slowPartsAboveTheirShareAreEvicted() throws {
         var driver = try crowded(slowParts: 8)
         let other = ConnectionID(2)
         // 5,400 of 6,000 bytes are reserved: one more part fits, and the gateway defers the next.

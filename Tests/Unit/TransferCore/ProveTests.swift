@@ -27,7 +27,7 @@ import WireProtocol
         #expect(receipt.bytes == ToyCryptography.signature(of: try statement.encoded(), by: key.publicKey))
     }
 
-    @Test func aDigestOfTheWholeProvesAFileOfOnePart() {
+    @Test func wholeDigestProvesAOnePartFile() {
         var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove(size: 900)
@@ -71,7 +71,7 @@ import WireProtocol
         (.root(root), 2_500, 1_000, false), (.root(root), 2_500, 500, true), (.wholeDigest(whole), 2_500, 0, true),
         (.compositeMD5("x-3"), 2_500, 1_000, false), (.none, 2_500, 0, false),
     ])
-    func whatIsNoEvidenceLeavesTheContentUnknown(
+    func missingEvidenceLeavesTheContentUnknown(
         evidence: ContentEvidence, size: UInt64, partBytes: UInt64, isVerified: Bool
     ) {
         var driver = GatewayDriver.reading()
@@ -214,7 +214,7 @@ import WireProtocol
 
     // MARK: Leaving
 
-    @Test func aSlotThatIsLeftHearsNothingMore() {
+    @Test func leftSlotGetsNoAnswer() {
         var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove()
@@ -229,7 +229,7 @@ import WireProtocol
     }
 
     @Test(arguments: [true, false])
-    func aReadingThatNobodyWaitsForIsCancelled(leaves: Bool) {
+    func unneededReadBackIsCancelled(leaves: Bool) {
         var driver = GatewayDriver.reading()
         driver.connect()
         driver.prove(readsBack: true)

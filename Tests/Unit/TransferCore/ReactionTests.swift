@@ -82,7 +82,7 @@ import WireProtocol
     }
 
     /// The agent reads a part again twice and then reports the mismatch. Deferrals in between do not reset the count.
-    @Test func bytesThatDoNotArriveAreReadAgainTwice() throws {
+    @Test func mismatchedPartIsReadAgainTwice() throws {
         var driver = AgentTableTests.driver(in: .sendingUndecided)
         let part = try #require(PartNumber(1))
         let mismatch = Frame.error(

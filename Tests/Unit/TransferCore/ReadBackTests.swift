@@ -22,7 +22,7 @@ import WireProtocol
         #expect(driver.keysBeingRead == ["site/file-2", "site/file-3"], "in the order in which they were asked for")
     }
 
-    @Test func eightObjectsAreReadAtOnceAndDevicesTakeTurns() {
+    @Test func devicesTakeTurnsAtReadingBack() {
         var driver = GatewayDriver.reading { $0.budgetBytes = 1 << 20 }
         let devices = (0..<6).map { number in
             AuthorisedDevice(
@@ -61,7 +61,7 @@ import WireProtocol
     }
 
     /// Reading an object costs its full size, so the gateway does not read a foreign object that no agent will compare.
-    @Test func anObjectWhoseContentDecidesNothingIsNotRead() {
+    @Test func irrelevantObjectIsNotRead() {
         var driver = GatewayDriver.reading()
         driver.connect()
         let open = GatewayDriver.open(size: 2_500, condition: .absent, compares: false)
@@ -82,7 +82,7 @@ import WireProtocol
         #expect(driver.keysBeingRead.isEmpty)
     }
 
-    @Test func aSessionHearsWhyTheObjectCouldNotBeRead() {
+    @Test func sessionLearnsWhyReadBackFailed() {
         var driver = GatewayDriver.reading()
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
@@ -93,7 +93,7 @@ import WireProtocol
     }
 
     /// The agent opens a session of several parts again under a new id, so no agent would receive this answer.
-    @Test func aReadingForASessionWithoutAnAgentIsCancelled() {
+    @Test func readBackWithoutAnAgentIsCancelled() {
         var driver = GatewayDriver.reading()
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
@@ -107,7 +107,7 @@ import WireProtocol
     }
 
     /// A waiting read ends when its turn comes.
-    @Test func aSessionWithoutAnAgentIsNotReadFor() {
+    @Test func sessionWithoutAnAgentStartsNoReadBack() {
         var driver = GatewayDriver.reading()
         driver.connect()
         for slot in 1...2 { driver.proveUnknown(slot: UInt16(slot), "file-\(slot)") }
@@ -126,7 +126,7 @@ import WireProtocol
         Issue.record("\(told)", sourceLocation: sourceLocation)
     }
 
-    @Test func aReadingHoldsMemoryAndWaitsForIt() throws {
+    @Test func readBackReservesMemory() throws {
         var driver = GatewayDriver.reading {
             $0.initialCreditBytes = 0
             $0.budgetBytes = 32_000

@@ -8,7 +8,7 @@ import WireProtocol
 @Suite struct ReceiptTests {
     // MARK: One part
 
-    @Test func aFileOfOnePartHasAReceiptWhereItWasAskedFor() throws {
+    @Test func onePartFileGetsARequestedReceipt() throws {
         var driver = GatewayDriver()
         driver.connect()
         let told = try #require(completed(driver.storeOnePart(asks: true)))
@@ -16,13 +16,13 @@ import WireProtocol
         try expectRight(told)
     }
 
-    @Test func thereIsNoReceiptThatNobodyAskedFor() throws {
+    @Test func noReceiptWithoutARequest() throws {
         var driver = GatewayDriver()
         driver.connect()
         #expect(try #require(completed(driver.storeOnePart(asks: false))).receipt == nil)
     }
 
-    @Test func thereIsNoReceiptWithoutAKey() throws {
+    @Test func noReceiptWithoutAKey() throws {
         var driver = GatewayDriver(cryptography: ToyCryptography(receiptKey: nil))
         let welcome = frames(driver.connect()).compactMap {
             if case .welcome(let welcome) = $0 { welcome } else { nil }
@@ -41,7 +41,7 @@ import WireProtocol
         #expect(welcome.map(\.receiptKey) == [ToyCryptography.usualReceiptKey.publicKey])
     }
 
-    @Test func aSignatureThatCannotBeMadeIsLoggedAndTheFileIsCompleted() throws {
+    @Test func failedSignatureDoesNotPreventCompletion() throws {
         var cryptography = ToyCryptography()
         cryptography.signs = false
         var driver = GatewayDriver(cryptography: cryptography)
@@ -52,7 +52,7 @@ import WireProtocol
     }
 
     /// The request for a receipt belongs to one use of the slot.
-    @Test func theNextUseOfASlotAsksAnew() throws {
+    @Test func reusedSlotNeedsANewRequest() throws {
         var driver = GatewayDriver()
         driver.connect()
         #expect(completed(driver.storeOnePart(asks: true))?.receipt != nil)
@@ -66,7 +66,7 @@ import WireProtocol
 
     // MARK: Several parts
 
-    @Test func partsThatThisGatewayReceivedAreEvidence() throws {
+    @Test func receivedPartsAreEvidence() throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.openParts(size: 2_500, asks: true)
@@ -77,7 +77,7 @@ import WireProtocol
         try expectRight(told)
     }
 
-    @Test func partsThatAnotherGatewayReceivedAreNone() throws {
+    @Test func partsOfAnotherGatewayAreNoEvidence() throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.resume(asks: true, listing: entries(hasDigests: false))
@@ -93,7 +93,7 @@ import WireProtocol
     }
 
     /// An MD5 does not confirm the SHA-256 digest, for which there is only the agent's word.
-    @Test func aPartThatOnlyAnMD5SpeaksForIsNone() throws {
+    @Test func md5OfAPartIsNoEvidence() throws {
         var driver = GatewayDriver()
         driver.connect()
         let content = GatewayDriver.bytes(1, of: 2_500)
@@ -112,7 +112,7 @@ import WireProtocol
     }
 
     /// Another gateway has stored the part again, and the agent completes with that ETag.
-    @Test func aPartThatWasStoredAgainElsewhereIsNone() throws {
+    @Test func partStoredAgainElsewhereIsNoEvidence() throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.openParts(size: 2_500, asks: true)
@@ -122,7 +122,7 @@ import WireProtocol
         #expect(completed(try driver.complete(list, listing: list.map(\.withoutDigest)))?.receipt == nil)
     }
 
-    @Test func eachSlotGetsWhatItAskedFor() throws {
+    @Test func onlyRequestingSlotsGetReceipts() throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.openParts(size: 2_500, asks: false)
@@ -140,7 +140,7 @@ import WireProtocol
 
     /// The session is already complete: COMPLETED describes the object in the store.
     @Test(arguments: [true, false])
-    func anObjectThatWasFoundIsSignedForByTheStoresEvidence(isVerified: Bool) throws {
+    func foundObjectIsSignedByTheStoresEvidence(isVerified: Bool) throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.open(size: 2_500, asks: true)

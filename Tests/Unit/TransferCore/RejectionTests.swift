@@ -33,7 +33,7 @@ import WireProtocol
     }
 
     /// The journal will never commit again, so a new upload fails at once.
-    @Test func whatIsHandedInAfterTheJournalHasFailedEndsAtOnce() {
+    @Test func submissionAfterJournalFailureEndsAtOnce() {
         var driver = AgentDriver()
         driver.change { $0.journalFailed(UploadFailure(.journalFull), now: $1) }
         driver.submit(size: 2_500)

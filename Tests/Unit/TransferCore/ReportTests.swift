@@ -5,7 +5,7 @@ import WireProtocol
 
 /// The gateway keeps the newest REPORT of each device (specification §5.5).
 @Suite struct ReportTests {
-    @Test func theNewestIsKeptWithItsArrivalAndSurvivesTheConnection() throws {
+    @Test func newestReportSurvivesTheConnection() throws {
         var driver = GatewayDriver()
         driver.connect()
         #expect(driver.changedReports() == nil)
@@ -18,7 +18,7 @@ import WireProtocol
         #expect(driver.changedReports() == nil, "nothing has changed since")
     }
 
-    @Test func oneThatComesTooSoonIsSkipped() throws {
+    @Test func earlyReportIsSkipped() throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.report("first")
@@ -35,7 +35,7 @@ import WireProtocol
         #expect(driver.changedReports() == nil, "all connections of a device count together")
     }
 
-    @Test func theOldestGivesWay() throws {
+    @Test func oldestReportIsRemoved() throws {
         var driver = GatewayDriver { $0.reportsMax = 2 }
         let devices = (0..<3).map { number in
             AuthorisedDevice(name: "d\(number)", fingerprint: ToyDigest.sha256([9, UInt8(number)]), prefix: "")
@@ -49,7 +49,7 @@ import WireProtocol
         #expect(driver.changedReports()?.map(\.device) == ["d2", "d1"])
     }
 
-    @Test func whatAnEarlierProcessKeptIsKept() throws {
+    @Test func savedReportsAreKept() throws {
         var driver = GatewayDriver()
         let restored = DeviceReport(device: "device-9", arrivedMilliseconds: 3, report: GatewayDriver.report("old"))
         driver.machine.restoreReports([restored])

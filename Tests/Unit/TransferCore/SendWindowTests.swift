@@ -12,7 +12,7 @@ import TransferCoreSupport
         #expect(SendWindow().admits(part, beside: 1_000))
     }
 
-    @Test func afterACutPartsGoOneAtATimeAndOneMoreAfterEachRound() throws {
+    @Test func windowGrowsSlowlyAfterACut() throws {
         let part = try #require(part)
         var window = SendWindow()
         window.shrink()
@@ -30,7 +30,7 @@ import TransferCoreSupport
         #expect(window.partsMax == nil)
     }
 
-    @Test func whatTheGatewayHasSomethingOfIsOfferedAtOnce() throws {
+    @Test func partialsAreOfferedAtOnce() throws {
         let (part, other) = (try #require(part), try #require(PartNumber(8)))
         var window = SendWindow()
         window.shrink()
@@ -42,7 +42,7 @@ import TransferCoreSupport
 
     /// Each connection carries two and a half parts and leads to another gateway, so unfinished parts are lost at each
     /// cut. Four parts at a time would share the capacity, and none would ever arrive whole.
-    @Test func littleIsSentTwiceThoughEveryConnectionLeadsElsewhere() {
+    @Test func changingGatewaysResendsLittle() {
         var options = PairOptions()
         options.gateways = 2
         options.linkBytesPerSecond = 50_000

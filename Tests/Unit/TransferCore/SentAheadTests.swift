@@ -66,7 +66,7 @@ import WireProtocol
     }
 
     /// The store refuses and the slot closes: the gateway drops what was sent ahead.
-    @Test func whatWasSentAheadGoesWithItsSlot() throws {
+    @Test func framesSentAheadEndWithTheirSlot() throws {
         var driver = try GatewayTableTests.driver(in: .resuming)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
         driver.data(bytes: 200)

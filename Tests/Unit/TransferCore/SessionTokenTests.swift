@@ -40,7 +40,7 @@ import WireProtocol
     }
 
     /// A gateway never seals invalid metadata, so a token with such metadata is rejected.
-    @Test func metadataThatBreakARuleMakeNoToken() throws {
+    @Test func invalidMetadataMakeNoToken() throws {
         let encoded = try #require(Self.tokens[2].encoded)
         let place = try #require(encoded.indices.first { encoded[$0...].starts(with: "shift".utf8) })
         for byte in [UInt8(ascii: "S"), UInt8(ascii: "a"), UInt8(ascii: " ")] {
@@ -51,13 +51,13 @@ import WireProtocol
     }
 
     @Test(arguments: tokens)
-    func whatIsWrittenIsRead(token: SessionToken) throws {
+    func roundTrips(token: SessionToken) throws {
         let encoded = try #require(token.encoded)
         #expect(SessionToken(encoded: encoded) == token)
     }
 
     @Test(arguments: tokens)
-    func anythingShorterOrLongerIsRefused(token: SessionToken) throws {
+    func wrongLengthIsRefused(token: SessionToken) throws {
         let encoded = try #require(token.encoded)
         for count in encoded.indices { #expect(SessionToken(encoded: Array(encoded.prefix(count))) == nil) }
         #expect(SessionToken(encoded: encoded + [0]) == nil)
@@ -72,7 +72,7 @@ import WireProtocol
         }
     }
 
-    @Test func aFieldThatIsTooLongGivesNothing() {
+    @Test func tooLongFieldGivesNoToken() {
         var token = Self.tokens[0]
         token.device = String(repeating: "x", count: 256)
         #expect(token.encoded == nil)

@@ -27,13 +27,13 @@ import WireProtocol
         #expect(pins.written(true) == nil)
     }
 
-    @Test func theFirstOfTooManyGivesWay() {
+    @Test func oldestPinIsRemoved() {
         var pins = SitePins(durable: Self.keys(1...8))
         #expect(pins.add(Self.key(9), whileProved: Self.key(8)) == Self.keys(2...9))
     }
 
     /// The agent keeps the key that the gateway proves. Otherwise eight announcements without effect would lock it out.
-    @Test func theKeyThatTheGatewayProvesDoesNotGiveWay() {
+    @Test func provedKeyIsNeverRemoved() {
         var pins = SitePins(durable: Self.keys(1...8))
         #expect(pins.add(Self.key(9), whileProved: Self.key(1)) == [Self.key(1)] + Self.keys(3...9))
     }
@@ -55,7 +55,7 @@ import WireProtocol
         #expect(pins.add(Self.key(2), whileProved: nil) == Self.keys(1...2))
     }
 
-    @Test func whoPinsNothingGetsNoPin() {
+    @Test func emptyPinsStayEmpty() {
         var pins = SitePins(durable: [])
         #expect(pins.add(Self.key(1), whileProved: Self.key(1)) == nil)
     }
@@ -107,7 +107,7 @@ import WireProtocol
     }
 
     /// HELLO names only durable keys, because operators rely on it.
-    @Test(arguments: [true, false]) func theAnnouncedKeyIsNamedOnceItIsDurable(isDurable: Bool) throws {
+    @Test(arguments: [true, false]) func announcedKeyIsNamedOnceDurable(isDurable: Bool) throws {
         var driver = AgentDriver(pins: [Self.key(1)])
         driver.submit(size: 2_500)
         let first = try connect(&driver, proving: Self.key(1))
@@ -125,7 +125,7 @@ import WireProtocol
     }
 
     /// The certificates behind the gateway's own certificate made the agent accept it.
-    @Test func theKeyThatAChainHasLedToIsPinned() throws {
+    @Test func keyProvedByAChainIsPinned() throws {
         var driver = AgentDriver(pins: [Self.key(1)])
         driver.submit(size: 2_500)
         let hello = try connect(&driver, proving: Self.key(2))
@@ -134,7 +134,7 @@ import WireProtocol
     }
 
     /// The agent follows a certificate authority, or speaks plain TCP, which proves no key.
-    @Test(arguments: [nil, key(1)]) func whoPinsNothingIgnoresAnnouncements(proved: SHA256Digest?) throws {
+    @Test(arguments: [nil, key(1)]) func agentWithoutPinsIgnoresAnnouncements(proved: SHA256Digest?) throws {
         var driver = AgentDriver()
         driver.submit(size: 2_500)
         let hello = try connect(&driver, proving: proved)
@@ -161,7 +161,7 @@ import WireProtocol
 
     // MARK: The gateway's machine
 
-    @Test func welcomeTellsTheAnnouncedKey() {
+    @Test func welcomeNamesTheAnnouncedKey() {
         var driver = GatewayDriver()
         for next in [nil, Self.key(2), nil] {
             driver.machine.nextSiteKey = next
@@ -175,7 +175,7 @@ import WireProtocol
 
     /// What the gateway has announced about its key is out of date, so the gateway ends all connections, also those
     /// before HELLO.
-    @Test func connectionsEndWhenTheGatewayProvesAnotherKey() {
+    @Test func newSiteKeyEndsConnections() {
         var driver = GatewayDriver()
         driver.connect()
         let silent = driver.newConnection()

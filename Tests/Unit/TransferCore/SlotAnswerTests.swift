@@ -8,7 +8,7 @@ import WireProtocol
 @Suite struct SlotAnswerTests {
     private static let states = AgentSlotState.allCases
 
-    @Test func effectsAreTheTableOfTheSpecification() throws {
+    @Test func effectsMatchTheSpecification() throws {
         let table = try SourceText.specificationTable(
             ["frame", "closed", "opening", "resuming"], under: "### 6.1 Slots")
         #expect(table.header == ["frame"] + Self.states.map(\.rawValue))
@@ -18,7 +18,7 @@ import WireProtocol
         }
     }
 
-    @Test func statesAreTheTableOfTheSpecification() throws {
+    @Test func statesMatchTheSpecification() throws {
         let table = try SourceText.specificationTable(["state", "the use of the slot"], under: "### 6.1 Slots")
         let states = table.rows.map { $0[0] }.filter { $0 != "listing" }
         #expect(states == Self.states.map(\.rawValue))
@@ -142,7 +142,7 @@ import WireProtocol
     ]
 
     @Test(arguments: unexpected.indices)
-    func whatNoGatewaySendsEndsTheConnection(index: Int) throws {
+    func invalidFrameEndsTheConnection(index: Int) throws {
         let (frame, slot) = Self.unexpected[index]
         var driver = AgentTableTests.driver(in: .sendingDecided)
         let connection = try #require(driver.connections.last)

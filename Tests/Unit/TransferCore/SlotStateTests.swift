@@ -5,7 +5,7 @@ import TransferCore
 @Suite struct SlotStateTests {
     private static let heading = "### 6.1 Slots"
 
-    @Test func effectsAreTheCellsOfTheSpecification() throws {
+    @Test func effectsMatchTheSpecification() throws {
         let table = try SourceText.specificationTable(["frame", "closed", "opening", "listing"], under: Self.heading)
         #expect(Array(table.header.dropFirst()) == SlotState.allCases.map(\.rawValue))
         #expect(table.rows.map { $0[0] } == SlotState.Frame.allCases.map(\.rawValue))
@@ -22,7 +22,7 @@ import TransferCore
     }
 
     /// The specification has one more state, *leaving*, which only an agent knows: for the gateway that slot is closed.
-    @Test func statesAreThoseOfTheSpecification() throws {
+    @Test func statesMatchTheSpecification() throws {
         let table = try SourceText.specificationTable(["state", "the use of the slot"], under: Self.heading)
         #expect(table.rows.map { $0[0] } == SlotState.allCases.map(\.rawValue) + ["leaving"])
     }

@@ -25,7 +25,7 @@ import WireProtocol
     }
 
     @Test(arguments: [900, 5_000])
-    func aFileThatChangesWhileItIsSentIsReportedAndNeverCompleted(size: Int) {
+    func changingFileIsNeverCompleted(size: Int) {
         for chunks in 1...(size / 256) {
             let pair = slowPair()
             let upload = pair.push(bytes: size)
@@ -52,7 +52,7 @@ import WireProtocol
     }
 
     @Test(arguments: [250, 900, 5_000])
-    func aFileWhoseChangeTimeOnlyMovesArrives(size: Int) {
+    func newChangeTimeAloneIsAccepted(size: Int) {
         for chunks in [1, 2, 5] where chunks * 256 < size + 256 {
             let pair = slowPair()
             let upload = pair.push(bytes: size)
@@ -62,7 +62,7 @@ import WireProtocol
         }
     }
 
-    @Test func contentThatChangesBehindTheFilesTimesIsFoundByItsDigests() {
+    @Test func digestsRevealAHiddenChange() {
         let pair = slowPair()
         let upload = pair.push(bytes: 5_000)
         pair.run { $0.store.confirmed.count >= 2 }
@@ -72,7 +72,7 @@ import WireProtocol
         fails(pair, upload, .changed)
     }
 
-    @Test func bytesThatAreNotThoseOfTheDigestAreReadAgain() {
+    @Test func mismatchedBytesAreReadAgain() {
         // The store reports bytes that differ from the digest, as if the file had changed between two reads.
         let pair = Pair()
         pair.store.faults = [.storePart: [2: .fails(.digestMismatch)]]
@@ -82,7 +82,7 @@ import WireProtocol
     }
 
     @Test(arguments: [900, 3_000])
-    func bytesThatNeverAreThoseOfTheDigestAreReportedAsChanged(size: Int) {
+    func persistentMismatchIsReportedAsChanged(size: Int) {
         let pair = Pair()
         pair.store.standingFaults = [.storePart: .fails(.digestMismatch), .storeObject: .fails(.digestMismatch)]
         let upload = pair.push(bytes: size)
@@ -97,7 +97,7 @@ import WireProtocol
     }
 
     @Test(arguments: Change.allCases, [250, 900, 5_000])
-    func whatIsPushedAgainIsTheFileAsItIsNow(change: Change, size: Int) {
+    func newPushSendsTheCurrentVersion(change: Change, size: Int) {
         for chunks in 1...8 {
             let pair = slowPair(seed: UInt64(chunks))
             let upload = pair.push(bytes: size)
@@ -122,7 +122,7 @@ import WireProtocol
     /// `resume` promises to send the version that was begun. Before a part is stored, nothing proves that a touched
     /// file is still that version, even if its content is the same.
     @Test(arguments: [Change.changeTime, .modificationTime, .contentOfSameSize], [250, 900, 5_000])
-    func whatIsResumedIsTheVersionThatWasBegun(change: Change, size: Int) {
+    func resumeSendsTheOriginalVersion(change: Change, size: Int) {
         let pair = slowPair()
         let upload = pair.push(bytes: size)
         pair.run { $0.chunkTimes.count >= 1 }
@@ -141,7 +141,7 @@ import WireProtocol
 
     /// The store completes, and the agent dies before it receives COMPLETED. Then the file changes.
     @Test(arguments: [250, 900, 5_000])
-    func whatWasCompletedBeforeTheFileChangedIsNotTakenForTheFileAsItIsNow(size: Int) {
+    func completedOldVersionIsNotTheCurrentFile(size: Int) {
         let pair = Pair()
         let upload = pair.push(bytes: size)
         pair.run { $0.store.object("site/file") != nil }
@@ -159,7 +159,7 @@ import WireProtocol
     }
 
     @Test(arguments: [250, 900, 5_000])
-    func whatWasCompletedBeforeTheFileWasTouchedIsFoundToBeTheSame(size: Int) {
+    func touchedFileMatchesTheCompletedObject(size: Int) {
         let pair = Pair()
         let upload = pair.push(bytes: size)
         pair.run { $0.store.object("site/file") != nil }
@@ -169,7 +169,7 @@ import WireProtocol
 
     /// The agent writes nothing under the key while an earlier version may still appear there (specification §9.2).
     @Test(arguments: [Change.modificationTime, .contentOfSameSize, .contentOfOtherSize])
-    func anotherVersionOfAOnePartFileWaitsForThePutLimit(change: Change) {
+    func newOnePartVersionWaitsForThePutLimit(change: Change) {
         var options = PairOptions()
         options.gatewayLimits.putLimit = .seconds(30)
         let pair = Pair(options)

@@ -24,7 +24,7 @@ import WireProtocol
         }
     }
 
-    @Test func nothingNewBeginsWhileTheAgentStops() {
+    @Test func stoppingAgentBeginsNothing() {
         var driver = AgentTableTests.driver(in: .stoppingWhileSending)
         var actions = driver.submit(size: 10, id: UploadID(2))
         while !driver.chunks.isEmpty { actions += driver.chunkSent() }
@@ -54,7 +54,7 @@ import WireProtocol
     }
 
     /// COMPLETE was sent, so the agent waits for its answer.
-    @Test func aCompletionThatIsUnderWayIsWaitedFor() {
+    @Test func runningCompletionIsAwaited() {
         var driver = AgentTableTests.driver(in: .stoppingWhileCompleting)
         let actions = driver.frame(AgentDriver.completed())
         #expect(closes(actions), "nothing is left to wait for")
@@ -66,7 +66,7 @@ import WireProtocol
     }
 
     /// The answer to SESSION OPEN carries the token that the next run needs to resume.
-    @Test func theTokenOfASessionThatIsBeingOpenedIsWaitedFor() {
+    @Test func tokenOfAnOpeningSessionIsAwaited() {
         var driver = AgentTableTests.driver(in: .stoppingWhileOpening)
         let actions = driver.frame(AgentDriver.opened(driver.session))
         #expect(
@@ -75,7 +75,7 @@ import WireProtocol
     }
 
     /// The journal saves an abort that is requested during the stop, for the next run.
-    @Test func anAbortThatComesTooLateIsRemembered() {
+    @Test func lateAbortIsRemembered() {
         var driver = AgentTableTests.driver(in: .stoppingWhileSending)
         let id = UploadID(2)
         var writes: [JournalWrite] = []
@@ -108,7 +108,7 @@ import WireProtocol
 
     /// Models `timeout 4 sluice-agent push` in a loop: no run is long enough for the whole file. One part takes 5 s.
     @Test(arguments: [100_000, 10_000] as [UInt64])
-    func boundedRunsGetAFileThrough(partBytes: UInt64) {
+    func shortRunsTogetherSendAFile(partBytes: UInt64) {
         let pair = slowPair()
         let upload = pair.push(bytes: 100_000, partBytes: partBytes)
         for run in 1...4 {
@@ -125,7 +125,7 @@ import WireProtocol
     }
 
     /// 40 kB of one part remain, which the link carries within the grace period.
-    @Test func aPartIsFinishedIfItsRestFitsIntoTheGrace() {
+    @Test func partThatFitsTheGraceIsFinished() {
         let pair = slowPair()
         let upload = pair.push(bytes: 60_000, partBytes: 60_000)
         stop(pair, after: .seconds(1))
@@ -134,7 +134,7 @@ import WireProtocol
     }
 
     /// More remains than the link carries within the grace period, so the agent stops at once.
-    @Test func aPartIsNotWaitedForIfItsRestDoesNotFitIntoTheGrace() {
+    @Test func partThatExceedsTheGraceIsNotAwaited() {
         let pair = slowPair()
         let upload = pair.push(bytes: 200_000, partBytes: 200_000)
         let start = pair.schedule.now

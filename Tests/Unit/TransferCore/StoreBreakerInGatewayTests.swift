@@ -72,7 +72,7 @@ import WireProtocol
         #expect(decisions(try offer(7, &driver)) == [.send(offset: 0, limit: 600)])
     }
 
-    @Test func aNewSessionIsRefusedWithoutAskingAStoreThatIsAway() throws {
+    @Test func downStoreIsNotAskedForANewSession() throws {
         var driver = try driverWithOpenBreaker()
         let open = Frame.sessionOpen(GatewayDriver.open(size: 900, session: SessionID(high: 5, low: 5)))
         let refused = refusals(driver.frame(open, slot: Slot(2)))
@@ -95,7 +95,7 @@ import WireProtocol
     }
 
     /// The store is full. The gateway still opens sessions, so that a file that is already stored can be found.
-    @Test func aNewSessionIsOpenedInAFullStoreAndItsPartsAreDeferred() throws {
+    @Test func fullStoreOpensSessionsAndDefersParts() throws {
         var driver = try driverWithOpenBreaker(.failed(.full))
         driver.frame(.sessionOpen(GatewayDriver.open(size: 900, session: SessionID(high: 5, low: 5))), slot: Slot(2))
         driver.answer(.object(nil))
@@ -103,7 +103,7 @@ import WireProtocol
         #expect(decisions(told) == [.later(code: .storeFull, retryAfterMilliseconds: 5_000)])
     }
 
-    @Test func thereIsNoInitialCreditWhileTheStoreTakesNothing() throws {
+    @Test func openBreakerGivesNoInitialCredit() throws {
         var driver = try driverWithOpenBreaker()
         func credit(_ driver: inout GatewayDriver) -> [UInt32] {
             let id = driver.newConnection()
@@ -122,7 +122,7 @@ import WireProtocol
     }
 
     /// The open breaker admits look-ups, completions and aborts.
-    @Test func whatCarriesNoDataPasses() throws {
+    @Test func framesWithoutDataPass() throws {
         var driver = try driverWithOpenBreaker()
         driver.frame(.abort(Abort(token: GatewayDriver.token(size: 20_000))), slot: Slot(3))
         #expect(driver.requests.map(\.request.kind) == [.abort])
@@ -136,7 +136,7 @@ import WireProtocol
         #expect(driver.requests.map(\.request.kind) == [.listParts])
     }
 
-    @Test func aTrialWhoseConnectionIsLostIsFree() throws {
+    @Test func lostConnectionFreesItsTrial() throws {
         var driver = try driverWithOpenBreaker()
         driver.tick(after: .seconds(1))
         _ = try offer(4, &driver)
@@ -150,7 +150,7 @@ import WireProtocol
         #expect(decisions(told) == [.send(offset: 0, limit: 100)])
     }
 
-    @Test func theRefusalsOfTwoDevicesOpenIt() throws {
+    @Test func refusalsOfTwoDevicesOpenTheBreaker() throws {
         var driver = GatewayDriver { $0.breaker.spread = .zero }
         driver.change { $0.devicesChanged([GatewayDriver.device, GatewayDriver.otherDevice], now: $1) }
         driver.connect()

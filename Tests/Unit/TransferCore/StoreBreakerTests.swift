@@ -70,7 +70,7 @@ import WireProtocol
         }
     }
 
-    @Test func whatSaysNothingOfTheStoreCountsNeitherWay() {
+    @Test func neutralAnswersDoNotCount() {
         for word in [StoreFailure.cancelled, .digestMismatch] {
             var bench = BreakerBench()
             for _ in 0..<9 { bench.part(.failed(word)) }
@@ -83,7 +83,7 @@ import WireProtocol
         }
     }
 
-    @Test func refusalsToTwoDevicesOpenOrThreeToOne() {
+    @Test func twoDevicesOrThreeRefusalsOpen() {
         for (answer, cause) in [(Self.full, Cause.full), (Self.pause, .throttled)] {
             var single = BreakerBench()
             single.part(answer)
@@ -101,7 +101,7 @@ import WireProtocol
 
     /// A device that has used up its own quota must not block other devices. Answers to look-ups and completions do not
     /// prove that the store has room.
-    @Test func onlyWhatIsStoredSpeaksAgainstRefusals() {
+    @Test func onlyAStoredPartCountersRefusals() {
         for answer in [Self.full, Self.pause] {
             var bench = BreakerBench()
             for _ in 0..<20 {
@@ -119,7 +119,7 @@ import WireProtocol
     }
 
     /// Parts in flight together get the same answer, so the breaker counts them once; the store pace handles that case.
-    @Test func aFlightOfRequestsForAPauseCountsOnce() {
+    @Test func simultaneousSlowDownsCountOnce() {
         var bench = BreakerBench()
         for flight in 1...3 {
             let requests = (0..<10).map { _ in bench.begin() }
@@ -158,7 +158,7 @@ import WireProtocol
         }
     }
 
-    @Test func deferredTogetherComeBackApart() {
+    @Test func deferredPartsReturnSpread() {
         var bench = opened()
         bench.breaker = StoreBreaker(limits: StoreBreakerLimits())
         for _ in 0..<3 { bench.part(Self.lost) }
@@ -217,7 +217,7 @@ import WireProtocol
         }
     }
 
-    @Test func noSessionIsOpenedInAStoreThatIsAway() {
+    @Test func downStoreOpensNoSession() {
         var bench = opened()
         #expect(bench.openingRefusal == .seconds(1))
         bench.pass(.seconds(1))
@@ -239,7 +239,7 @@ import WireProtocol
         #expect(bench.name == "open" && bench.deferral == .seconds(2))
     }
 
-    @Test func aTrialThatEndsWithoutAWordLeavesItsTurn() {
+    @Test func silentTrialFreesItsTurn() {
         for end in [StoreAnswer.failed(.cancelled), .failed(.digestMismatch)] {
             var bench = opened()
             bench.pass(.seconds(1))
@@ -260,7 +260,7 @@ import WireProtocol
         #expect(bench.deferral == .seconds(2))
     }
 
-    @Test func aTrialWithoutAResultKeepsOthersOutForHalfAMinute() {
+    @Test func pendingTrialBlocksOthersForHalfAMinute() {
         var bench = opened()
         bench.pass(.seconds(1))
         let slow = bench.begin()
@@ -276,7 +276,7 @@ import WireProtocol
         #expect(bench.name == "open")
     }
 
-    @Test func aTrialShowsThatALostStoreAnswersButNotThatAFullOneHasRoom() {
+    @Test func trialDoesNotProveRoomInAFullStore() {
         for (answer, name) in [(Self.lost, "rising 2"), (Self.full, "open"), (Self.pause, "open")] {
             var bench = opened(by: answer)
             bench.pass(.seconds(5))
@@ -287,7 +287,7 @@ import WireProtocol
 
     // MARK: rising
 
-    @Test func partsGrowByOneForEachThatIsStoredUntilItCloses() {
+    @Test func eachStoredPartAdmitsOneMore() {
         var bench = rising()
         var most: [Int] = []
         while bench.name != "closed" {
@@ -322,7 +322,7 @@ import WireProtocol
         #expect(bench.changes == [.opened(.unavailable)])
     }
 
-    @Test func aPartThatIsGivenUpLeavesItsPlace() {
+    @Test func abandonedPartFreesItsPlace() {
         var bench = rising()
         let first = bench.begin()
         _ = bench.begin()
@@ -334,7 +334,7 @@ import WireProtocol
     // MARK: Random sequences
 
     /// Random answers in random order: within half a minute after the last answer the breaker admits a part again.
-    @Test func nothingKeepsItOpenForGood() {
+    @Test func breakerAlwaysClosesAgain() {
         let answers = [
             Self.lost, Self.full, Self.pause, Self.stored, Self.alive, .failed(.cancelled), .failed(.digestMismatch),
         ]

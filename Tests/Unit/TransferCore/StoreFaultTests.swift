@@ -13,7 +13,7 @@ import WireProtocol
     ]
 
     @Test(arguments: StoreRequestKind.allCases, failures)
-    func theFileArrivesThoughAnyRequestFailsOnce(kind: StoreRequestKind, fault: StoreFault) {
+    func fileArrivesDespiteOneFailedRequest(kind: StoreRequestKind, fault: StoreFault) {
         for (size, policy) in [(900, .verify), (900, .fail), (3_500, .verify), (3_500, .fail)]
             as [(Int, ExistingKeyPolicy)]
         {
@@ -26,7 +26,7 @@ import WireProtocol
     }
 
     @Test(arguments: StoreRequestKind.allCases)
-    func anAgentGivesUpWithEverythingKeptWhereARequestAlwaysFails(kind: StoreRequestKind) {
+    func persistentFailureKeepsTheUpload(kind: StoreRequestKind) {
         for size in [900, 3_500] where kind != .removeRecord && kind != .abort {
             let pair = Pair()
             pair.store.standingFaults = [kind: .fails(.unavailable(retryAfter: .zero))]
@@ -52,7 +52,7 @@ import WireProtocol
         }
     }
 
-    @Test func anUploadThatTheStoreLosesOnceBeginsAnew() {
+    @Test func uploadLostOnceBeginsAnew() {
         let pair = Pair()
         pair.store.faults = [.storePart: [3: .uploadVanishes]]
         let upload = pair.push(bytes: 5_000)
@@ -61,14 +61,14 @@ import WireProtocol
         #expect(pair.store.recordCount == 0)
     }
 
-    @Test func anUploadThatTheStoreLosesTwiceIsReported() {
+    @Test func uploadLostTwiceIsReported() {
         let pair = Pair()
         pair.store.faults = [.storePart: [3: .uploadVanishes, 7: .uploadVanishes]]
         let upload = pair.push(bytes: 5_000)
         #expect(pair.expectFailed(upload)?.kind == .sessionLost)
     }
 
-    @Test func anUploadThatVanishesAtItsCompletionBeginsAnew() {
+    @Test func uploadLostAtCompletionBeginsAnew() {
         let pair = Pair()
         pair.store.faults = [.complete: [1: .uploadVanishes]]
         let upload = pair.push(bytes: 5_000)
@@ -77,7 +77,7 @@ import WireProtocol
     }
 
     @Test(arguments: [true, false])
-    func anAnswerToCompletionThatIsLostIsMadeUpForByEvidence(keepsSession: Bool) {
+    func evidenceReplacesALostCompleteAnswer(keepsSession: Bool) {
         for failure in [StoreFailure.outcomeUnknown, .unavailable(retryAfter: .zero)] {
             let pair = Pair()
             pair.store.keepsSession = keepsSession
@@ -88,7 +88,7 @@ import WireProtocol
         }
     }
 
-    @Test func partsThatTheStoreHoldsInAnotherFormAreSentAgain() {
+    @Test func overwrittenPartsAreSentAgain() {
         let pair = Pair()
         let upload = pair.push(bytes: 5_000)
         pair.run { ($0.store.requestCounts[.storePart] ?? 0) == 5 && $0.store.confirmed.count >= 4 }
@@ -98,7 +98,7 @@ import WireProtocol
         #expect(pair.store.requestCounts[.storePart] == 6)
     }
 
-    @Test func partsThatTheStoreLosesAreSentAgain() {
+    @Test func lostPartsAreSentAgain() {
         let pair = Pair()
         let upload = pair.push(bytes: 5_000)
         pair.run { $0.store.confirmed.count == 5 }
@@ -108,14 +108,14 @@ import WireProtocol
         #expect(pair.store.requestCounts[.complete] == 2)
     }
 
-    @Test func aStoreThatNeverHasWhatItConfirmedIsReported() {
+    @Test func storeThatForgetsConfirmedPartsIsReported() {
         let pair = Pair()
         pair.store.standingFaults = [.complete: .fails(.partsInvalid([]))]
         let upload = pair.push(bytes: 3_000)
         #expect(pair.expectFailed(upload)?.kind == .sessionLost)
     }
 
-    @Test func aListingThatLagsIsNotBelieved() {
+    @Test func laggingListingIsNotTrusted() {
         let pair = Pair()
         pair.store.standingFaults = [.listParts: .listsNothing]
         pair.cuts = [Cut(.toGateway, after: 25)]
@@ -125,7 +125,7 @@ import WireProtocol
     }
 
     @Test(arguments: [StoreFailure.denied, .bucketMissing, .refused(message: "no"), .keyUnsupported(message: "no")])
-    func aStoreThatRefusesIsReportedAtOnce(failure: StoreFailure) {
+    func refusingStoreIsReportedAtOnce(failure: StoreFailure) {
         for kind in [StoreRequestKind.lookUpObject, .createUpload, .storePart, .storeObject, .complete] {
             for size in [900, 3_500] {
                 let pair = Pair()

@@ -47,7 +47,7 @@ import WireProtocol
         arguments: [
             StoreFailure.unavailable(retryAfter: .zero), .outcomeUnknown, .full, .unavailable(retryAfter: .seconds(1)),
         ], [1, 3])
-    func aStoreThatTakesNothingIsSentLittle(failure: StoreFailure, connections: Int) {
+    func downStoreIsSentLittle(failure: StoreFailure, connections: Int) {
         var options = options()
         options.agentLimits.connections = connections
         let pair = Pair(options)
@@ -65,7 +65,7 @@ import WireProtocol
     }
 
     @Test(arguments: [StoreFailure.unavailable(retryAfter: .zero), .full])
-    func smallFilesAreSentOnceInVain(failure: StoreFailure) {
+    func smallFilesAreSentOnceDuringAnOutage(failure: StoreFailure) {
         let pair = Pair(options())
         pair.push(bytes: 200, key: "before")
         pair.run()
@@ -85,7 +85,7 @@ import WireProtocol
     }
 
     /// A new process knows nothing of the outage, but sends no data before the gateway asks for it.
-    @Test func restartedAgentsSendNothingIntoAStoreThatIsKnownToBeAway() {
+    @Test func restartedAgentsSendNothingToADownStore() {
         var options = options()
         options.agentLimits.retryFor = .seconds(30)
         let pair = Pair(options)
@@ -111,7 +111,7 @@ import WireProtocol
     }
 
     /// The user sees one line for all uploads, and the gateway logs one line at the beginning and one at the end.
-    @Test func itIsToldOnce() {
+    @Test func outageIsReportedOnce() {
         let pair = Pair(options())
         let uploads = (0..<10).map { pair.push(bytes: 5_000, key: "file-\($0)") }
         pair.run { $0.store.confirmed.count >= 10 }
@@ -127,7 +127,7 @@ import WireProtocol
     }
 
     /// Single lost requests do not open the breaker.
-    @Test func aFlakyStoreIsNotHeldForDown() {
+    @Test func flakyStoreIsNotTreatedAsDown() {
         let pair = Pair(options())
         var count = 0
         pair.store.chooseFault = { request in

@@ -27,7 +27,7 @@ import WireProtocol
         for number in numbers { pace.answered(StoreRequestID(number), answer, now: now) }
     }
 
-    @Test func aStoreThatNeverComplainsGetsAllThereIs() {
+    @Test func healthyStoreIsNotLimited() {
         var pace = pace()
         begin(1...63, &pace, at: start)
         #expect(pace.admission(now: start) == .admitted)
@@ -37,7 +37,7 @@ import WireProtocol
         #expect(pace.admission(now: start) == .admitted)
     }
 
-    @Test func aRequestForAPauseIsHeededAndHalvesWhatIsUnderWayOnce() {
+    @Test func slowDownHalvesThePaceOnce() {
         var pace = pace()
         begin(1...16, &pace, at: start)
         let later = start + .seconds(1)
@@ -48,7 +48,7 @@ import WireProtocol
         #expect(pace.admission(now: later + .milliseconds(250)) == .admitted)
     }
 
-    @Test func pausesGrowWhileTheStoreGoesOnComplaining() {
+    @Test func repeatedSlowDownLengthensPauses() {
         var pace = pace { $0.pauseLongest = .seconds(2) }
         var now = start
         var pauses: [Duration] = []
@@ -63,7 +63,7 @@ import WireProtocol
         #expect(pace.partsAllowed == 1)
     }
 
-    @Test func theStoresOwnTimeCountsUpToABound() {
+    @Test func storesRetryAfterCountsUpToABound() {
         for (asked, expected) in [(Duration.seconds(7), Duration.seconds(7)), (.seconds(9_999), .seconds(30))] {
             var pace = pace()
             begin(1...1, &pace, at: start)
@@ -73,7 +73,7 @@ import WireProtocol
     }
 
     /// Each stored flight raises the limit by one part.
-    @Test func whatIsStoredBringsItBackSlowly() {
+    @Test func storedPartsRestoreThePaceSlowly() {
         var pace = pace()
         begin(1...64, &pace, at: start)
         answer(1...64, Self.slowDown, &pace, at: start)
@@ -89,7 +89,7 @@ import WireProtocol
         }
     }
 
-    @Test func otherFailuresSayNothingOfThePace() {
+    @Test func otherFailuresDoNotChangeThePace() {
         let failures: [StoreFailure] = [
             .unavailable(retryAfter: .zero), .cancelled, .digestMismatch, .outcomeUnknown, .full, .uploadUnknown,
         ]
@@ -103,7 +103,7 @@ import WireProtocol
     }
 
     /// SlowDown for a listing or a completion counts like SlowDown for a part.
-    @Test func aComplaintAboutAnyCallPauses() {
+    @Test func slowDownOfAnyCallPauses() {
         var pace = pace()
         begin(1...10, &pace, at: start)
         answer(99...99, Self.slowDown, &pace, at: start)
@@ -111,7 +111,7 @@ import WireProtocol
         #expect(pace.admission(now: start) == .paused(retryAfter: .milliseconds(250)))
     }
 
-    @Test func partsDeferredTogetherComeBackApart() {
+    @Test func deferredPartsReturnSpread() {
         var pace = pace { $0.spread = .milliseconds(20) }
         begin(1...1, &pace, at: start)
         answer(1...1, Self.slowDown, &pace, at: start)
@@ -130,7 +130,7 @@ import WireProtocol
         }
     }
 
-    @Test func aPartThatWaitsFarLongerThanOthersIsSlow() {
+    @Test func outlierPartIsSlow() {
         var pace = pace()
         settle(&pace, 1...8, time: .milliseconds(100))
         begin(9...10, &pace, at: start)
@@ -144,7 +144,7 @@ import WireProtocol
         #expect(pace.partsUnderWay == 2)
     }
 
-    @Test func aStoreThatIsSlowWithAllOfThemIsNotHurried() {
+    @Test func uniformlySlowStoreIsNotHurried() {
         var pace = pace()
         settle(&pace, 1...8, time: .seconds(3))
         begin(9...9, &pace, at: start)
@@ -153,7 +153,7 @@ import WireProtocol
         #expect(pace.takeSlow(now: start + .seconds(24)) == StoreRequestID(9))
     }
 
-    @Test func fewPartsAreAskedForAgain() {
+    @Test func fewPartsAreRequestedAgain() {
         var pace = pace()
         settle(&pace, 1...8, time: .milliseconds(100))
         for number in 20...25 as ClosedRange<UInt64> {
@@ -167,7 +167,7 @@ import WireProtocol
         #expect(pace.takeSlow(now: late) == StoreRequestID(21))
     }
 
-    @Test func nothingIsSlowBeforeAnythingIsKnown() {
+    @Test func noPartIsSlowWithoutMeasurements() {
         var pace = pace()
         begin(1...1, &pace, at: start)
         pace.handedOver(StoreRequestID(1), now: start)
@@ -184,7 +184,7 @@ import WireProtocol
         driver.answer(.parts([]))
     }
 
-    @Test func afterSlowDownPartsAreToldLaterBeforeTheyAreSent() throws {
+    @Test func slowDownDefersOffers() throws {
         var driver = GatewayDriver()
         open(&driver)
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 20_000))))
@@ -198,7 +198,7 @@ import WireProtocol
         #expect(driver.requests.count == 1)
     }
 
-    @Test func aSlowPartIsAskedForAgainAndTheFirstAnswerIsIgnored() throws {
+    @Test func slowPartIsRequestedAgain() throws {
         var driver = GatewayDriver {
             $0.store.answersNeeded = 2
             $0.store.storedBetweenRepeats = 2

@@ -50,7 +50,7 @@ import WireProtocol
     }
 
     @Test(arguments: [ErrorCode.storeUnavailable, .storeFull])
-    func aRefusedSmallFileIsNotSentAgainBeforeItIsWanted(code: ErrorCode) {
+    func refusedSmallFileIsSentAgainOnlyOnRequest(code: ErrorCode) {
         var driver = driverOpeningEarly()
         driver.chunkSent()
         #expect(waits(driver.frame(refused(code))) == [code])

@@ -23,13 +23,13 @@ import WireProtocol
     }
 
     @Test(arguments: ["", String(repeating: "e", count: 1_025)])
-    func aPartWhoseETagCannotBeToldIsRefused(etag: String) throws {
+    func partWithAnUnsendableETagIsRefused(etag: String) throws {
         var driver = opened()
         driver.frame(.partOffer(try #require(GatewayDriver.offer(1, of: 2_500))))
         expectSendable(driver.answer(.partStored(etag: etag)))
     }
 
-    @Test func aPartIsAskedForOnceHoweverOftenTheStoreNamesIt() throws {
+    @Test func repeatedlyNamedPartIsRequestedOnce() throws {
         var driver = opened()
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
         driver.frame(.complete(GatewayDriver.complete(2_500)))
@@ -40,7 +40,7 @@ import WireProtocol
         #expect(frames(actions) == [.partsWanted(PartsWanted(parts: wanted))])
     }
 
-    @Test func anObjectWithEndlessNamesIsToldWithoutThem() {
+    @Test func oversizedNamesOfAnObjectAreLeftOut() {
         var driver = GatewayDriver()
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))
@@ -60,7 +60,7 @@ import WireProtocol
     }
 
     /// Without this check the gateway stored the part as an object of its own, under the file's key.
-    @Test func aTokenOfSeveralPartsWithoutAnUploadIsInvalid() {
+    @Test func multipartTokenNeedsAnUpload() {
         var driver = GatewayDriver()
         driver.connect()
         let query = ResumeQuery(listedParts: 0, token: GatewayDriver.token(upload: ""))

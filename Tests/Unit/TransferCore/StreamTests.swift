@@ -43,7 +43,7 @@ import WireProtocol
 
     /// The offer of the last part carries the end flag; then the agent completes all parts as one file.
     @Test(arguments: [(2, 1_000), (2, 10), (1, 400), (1, 0)])
-    func completesWhatItTurnedOutToBe(count: Int, lastBytes: UInt64) throws {
+    func completesWithTheActualSize(count: Int, lastBytes: UInt64) throws {
         var driver = Self.driver()
         var offered: [PartOffer] = []
         for number in 1...count {
@@ -74,7 +74,7 @@ import WireProtocol
     }
 
     /// The agent cannot read a stream again.
-    @Test func failsWhereTheStoreHasLostIt() {
+    @Test func failsIfTheStoreLosesIt() {
         var driver = Self.driver()
         driver.readStream(bytes: 1_000, isLast: false)
         driver.frame(
@@ -87,7 +87,7 @@ import WireProtocol
         #expect(failure.kind == .sessionLost)
     }
 
-    @Test func failsWhereTheKeyHoldsAnObject() {
+    @Test func failsIfTheKeyIsTaken() {
         var driver = AgentDriver()
         driver.submitStream()
         driver.welcome()
@@ -104,7 +104,7 @@ import WireProtocol
 
     /// If the producer fails or a part is wanted again, the agent aborts the session and completes no object.
     @Test(arguments: [0, 1, 3], [UploadFailure.Kind.incomplete, .sessionLost])
-    func whatIsNotWholeIsDropped(partsBefore: Int, kind: UploadFailure.Kind) throws {
+    func incompleteStreamIsDropped(partsBefore: Int, kind: UploadFailure.Kind) throws {
         var driver = Self.driver()
         for _ in 0..<partsBefore { driver.readStream(bytes: 1_000, isLast: false) }
         let failure = UploadFailure(kind, "it cannot be had again")
@@ -120,7 +120,7 @@ import WireProtocol
         #expect(driver.outcomes == [.failed(failure)])
     }
 
-    @Test func endsWhereTheStoreTakesNoMoreParts() {
+    @Test func endsAtTheStoresPartLimit() {
         var driver = AgentDriver()
         driver.submitStream()
         driver.welcome(partsMax: 2)

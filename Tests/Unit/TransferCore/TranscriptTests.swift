@@ -144,7 +144,7 @@ import WireProtocol
             ])
     }
 
-    @Test func aGatewayGoesOnWithASessionThatItHasNeverSeen() throws {
+    @Test func gatewayResumesAnUnknownSession() throws {
         var gateway = GatewayDriver()
         let entries = GatewayDriver.entries(of: 2_500)
         gateway.connect()
@@ -290,7 +290,7 @@ import WireProtocol
         #expect(receipt.root == GatewayDriver.complete(200).root)
     }
 
-    @Test func anAgentGoesOnFromItsJournal() throws {
+    @Test func agentResumesFromItsJournal() throws {
         var agent = AgentDriver()
         let saved = AgentDriver.saved(stored: 2)
         agent.submit(size: 2_500, saved: saved)

@@ -82,13 +82,13 @@ import WireProtocol
     ]
 
     @Test(arguments: table)
-    func aFileWithoutAWishGetsTheDefaultOrWhatItNeeds(rule: PartRule, fileBytes: UInt64?, expected: UInt64) throws {
+    func defaultPartSizeGrowsWithTheFile(rule: PartRule, fileBytes: UInt64?, expected: UInt64) throws {
         let partBytes = try rule.partBytes(fileBytes: fileBytes, wish: nil)
         #expect(partBytes == expected)
         #expect(rule.allows(fileBytes: fileBytes, partBytes: partBytes))
     }
 
-    @Test func whatIsChosenIsAlwaysAllowedAndNeverTooSmall() throws {
+    @Test func chosenPartSizeIsValid() throws {
         var generator = SeededGenerator(seed: 3)
         for _ in 0..<20_000 {
             let minimum = UInt64.random(in: 1...50, using: &generator)
@@ -107,7 +107,7 @@ import WireProtocol
         }
     }
 
-    @Test func aWishIsKeptToOrRefused() throws {
+    @Test func requestedPartSizeIsUsedOrRefused() throws {
         let rule = Self.small
         let mebibyte = Self.mebibyte
         #expect(try rule.partBytes(fileBytes: 10, wish: 3 * mebibyte) == 3 * mebibyte)
@@ -140,7 +140,7 @@ import WireProtocol
     let policy = RetryPolicy(first: .milliseconds(250), longest: .seconds(60))
 
     @Test(arguments: zip(RetryPolicy.Cause.allCases, [10, 60]))
-    func waitsDoubleWithJitterUpToTheLongest(cause: RetryPolicy.Cause, longestSeconds: Int) {
+    func waitsDoubleWithJitterUpToTheMaximum(cause: RetryPolicy.Cause, longestSeconds: Int) {
         var generator = SeededGenerator(seed: 5)
         for failures in -1...200 {
             let doublings = min(max(failures - 1, 0), 20)
@@ -155,7 +155,7 @@ import WireProtocol
         }
     }
 
-    @Test func adviceIsKeptToButNotForEver() {
+    @Test func adviceIsFollowedUpToALimit() {
         var generator = SeededGenerator(seed: 5)
         #expect(policy.delay(afterFailures: 1, .answer, advice: .seconds(9), using: &generator) == .seconds(9))
         let endless = Duration.seconds(4_000_000)
@@ -163,7 +163,7 @@ import WireProtocol
         #expect(policy.delay(afterFailures: 20, .answer, advice: .milliseconds(1), using: &generator) >= .seconds(30))
     }
 
-    @Test func oneSeedGivesOneSequence() {
+    @Test func seedGivesOneSequence() {
         var first = SeededGenerator(seed: 8)
         var second = SeededGenerator(seed: 8)
         for failures in 1...20 {
@@ -208,7 +208,7 @@ import WireProtocol
         }
     }
 
-    @Test func aLongSilenceIsNotMadeUpFor() {
+    @Test func idleTimeIsNotMadeUpFor() {
         let start = Instant(nanoseconds: 0)
         var limiter = RateLimiter(bytesPerSecond: 1_000, now: start)
         let later = start + .seconds(3_600)
@@ -224,7 +224,7 @@ import WireProtocol
         #expect(limiter.readyAt(now: Instant(nanoseconds: 1)) == Instant(nanoseconds: 1))
     }
 
-    @Test func aClockThatStandsStillOrAnEnormousDebtDoesNoHarm() {
+    @Test func stoppedClockAndHugeDebtDoNoHarm() {
         let start = Instant(nanoseconds: 9)
         var limiter = RateLimiter(bytesPerSecond: 0, now: start)
         limiter.spent(.max, now: start)
@@ -301,7 +301,7 @@ import WireProtocol
         ]
 
     @Test(arguments: changes.indices)
-    func aDifferenceMeansWhatTheMomentMakesOfIt(index: Int) {
+    func differenceDependsOnTheMoment(index: Int) {
         let (name, change, reading, runs) = Self.changes[index]
         var later = stamp
         change(&later)

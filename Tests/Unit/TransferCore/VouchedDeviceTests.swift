@@ -29,7 +29,7 @@ import WireProtocol
         frames.contains { if case .welcome = $0 { true } else { false } }
     }
 
-    @Test func oneThatIsVouchedForIsWelcomeUntilItLeaves() {
+    @Test func certifiedDeviceIsWelcomeUntilItLeaves() {
         var driver = GatewayDriver()
         #expect(!isWelcome(connect(Self.unlisted, &driver).1))
         driver.change { machine, _ in machine.deviceVouchedFor(Self.unlisted) }
@@ -38,7 +38,7 @@ import WireProtocol
         #expect(!isWelcome(connect(Self.unlisted, &driver).1))
     }
 
-    @Test func aListWithoutItEndsItsConnections() {
+    @Test func removedDeviceLosesItsConnections() {
         var driver = GatewayDriver()
         driver.change { machine, _ in machine.deviceVouchedFor(Self.unlisted) }
         let (id, _) = connect(Self.unlisted, &driver)
@@ -49,7 +49,7 @@ import WireProtocol
     }
 
     /// Sessions belong to a device name, in memory and in tokens.
-    @Test func aSessionGoesOnUnderItsNameAndNoOther() throws {
+    @Test func sessionBelongsToItsDeviceName() throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 2_500)))

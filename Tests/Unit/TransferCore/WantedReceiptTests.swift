@@ -105,7 +105,7 @@ import WireProtocol
     }
 
     /// The file is stored in spite of the bad signature. PROVE may still bring a valid receipt.
-    @Test func aSignatureThatIsNoneIsToldAndTheFileIsStored() throws {
+    @Test func invalidSignatureIsReported() throws {
         var driver = Self.driver()
         let (frame, _) = try Self.completed(driver.session, device: "device-2")
         let actions = driver.frame(frame)
@@ -119,7 +119,7 @@ import WireProtocol
         #expect(signed(driver) == .missing)
     }
 
-    @Test func aReceiptThatNobodyWantsIsNotKept() throws {
+    @Test func unwantedReceiptIsNotKept() throws {
         var driver = Self.driver(wantsReceipt: false)
         driver.frame(try Self.completed(driver.session).0)
         #expect(!driver.commit().contains(where: isProve))
@@ -128,7 +128,7 @@ import WireProtocol
 
     // MARK: PROVE
 
-    @Test func whereNoneComesTheAgentAsksOnceMore() throws {
+    @Test func missingReceiptIsRequestedAgain() throws {
         var driver = Self.driver()
         driver.frame(Self.completedWithout)
         let asked = driver.commit()
@@ -154,7 +154,7 @@ import WireProtocol
     }
 
     /// The file is stored, so the agent asks a busy gateway only three times.
-    @Test func aGatewayThatPutsItOffIsAskedThreeTimes() {
+    @Test func deferredReceiptIsRequestedThreeTimes() {
         var driver = Self.driver()
         driver.frame(Self.completedWithout)
         driver.commit()
@@ -166,14 +166,14 @@ import WireProtocol
         #expect(signed(driver) == .missing)
     }
 
-    @Test func aGatewayThatSignsNothingIsNotAsked() {
+    @Test func gatewayWithoutReceiptsIsNotAsked() {
         var driver = Self.driver(receiptKey: [])
         driver.frame(Self.completedWithout)
         #expect(!driver.commit().contains(where: isProve))
         #expect(signed(driver) == .missing)
     }
 
-    @Test func aStopEndsTheAsking() {
+    @Test func stopEndsTheRequest() {
         var driver = Self.driver()
         driver.frame(Self.completedWithout)
         driver.commit()
@@ -182,7 +182,7 @@ import WireProtocol
     }
 
     /// The agent asks for a receipt also if the object already exists.
-    @Test func aFileThatWasThereGetsItsReceiptByAsking() throws {
+    @Test func storedFileGetsItsReceiptByProve() throws {
         var driver = Self.driver()
         driver.frame(
             .sessionExists(
@@ -198,7 +198,7 @@ import WireProtocol
     // MARK: The site
 
     /// The agent saves the site when it changes, not for each connection.
-    @Test func anotherSiteIsWrittenDown() {
+    @Test func newSiteIsRecorded() {
         var driver = AgentDriver()
         driver.submit(size: 10)
         let site = AgentDriver.welcome(0).site

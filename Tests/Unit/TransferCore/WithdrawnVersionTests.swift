@@ -21,7 +21,7 @@ import WireProtocol
 
     private func completed() -> AgentDriver { AgentTableTests.driver(in: .openingSmallCompleting) }
 
-    @Test func anUploadThatIsDroppedAfterCompleteIsRemembered() {
+    @Test func dropAfterCompleteIsRemembered() {
         var driver = completed()
         _ = driver.connectionLost()
         let dropped = writes(driver.change { $0.drop(Self.upload, now: $1) })
@@ -29,7 +29,7 @@ import WireProtocol
     }
 
     /// ABORTED may come from a gateway that does not hold the request.
-    @Test func anUploadThatTheGatewayAbortedIsRememberedToo() {
+    @Test func abortByTheGatewayIsRemembered() {
         var driver = completed()
         driver.frame(AgentDriver.opened(driver.session))
         driver.change { $0.drop(Self.upload, now: $1) }
@@ -41,21 +41,21 @@ import WireProtocol
     }
 
     /// The agent does not know whether the earlier run sent COMPLETE.
-    @Test func anUploadOfAnEarlierRunThatIsDroppedIsRemembered() {
+    @Test func dropOfAnEarlierRunIsRemembered() {
         var driver = AgentDriver()
         let saved = AgentDriver.saved(size: 200, stored: 0, token: [])
         let actions = driver.submit(size: 200, saved: saved, purpose: .abort)
         #expect(writes(actions).contains(.mayStillAppear(Self.upload)))
     }
 
-    @Test func anUploadThatIsRefusedForGoodAfterCompleteIsRemembered() {
+    @Test func permanentRefusalIsRemembered() {
         var driver = completed()
         let refusal = SessionRefused(code: .keyTaken, retryAfterMilliseconds: 0, message: "")
         #expect(writes(driver.frame(.sessionRefused(refusal))).contains(.mayStillAppear(Self.upload)))
     }
 
     @Test(arguments: ["not completed", "several parts", "stored"])
-    func anUploadThatCannotAppearLaterIsNotRemembered(what: String) {
+    func harmlessUploadIsNotRemembered(what: String) {
         var driver = what == "stored" ? completed() : AgentDriver()
         var actions: [AgentAction] = []
         switch what {
@@ -73,7 +73,7 @@ import WireProtocol
     }
 
     @Test(arguments: [Duration.zero, .seconds(10), .seconds(29)])
-    func anotherVersionWaitsForTheRestOfThePutLimit(age: Duration) {
+    func newVersionWaitsForThePutLimit(age: Duration) {
         var driver = AgentDriver()
         let withdrawn = WithdrawnVersion(stamp: AgentDriver.stamp(size: 100), age: age)
         driver.submit(size: 200, withdrawn: withdrawn)
@@ -87,7 +87,7 @@ import WireProtocol
         #expect(begins(driver.tick(after: .milliseconds(1))))
     }
 
-    @Test func anotherVersionBeginsAtOnceAfterThePutLimit() {
+    @Test func newVersionBeginsAfterThePutLimit() {
         var driver = AgentDriver()
         driver.submit(size: 200, withdrawn: WithdrawnVersion(stamp: AgentDriver.stamp(size: 100), age: .seconds(31)))
         #expect(begins(driver.welcome()))
@@ -116,7 +116,7 @@ import WireProtocol
 
     /// ABORTED means that no request of the session is still on its way to the store.
     @Test(arguments: [true, false])
-    func theGatewayAnswersAbortWhenTheGivenUpRequestHasBeenAnswered(takesEffect: Bool) throws {
+    func abortWaitsForThePendingRequest(takesEffect: Bool) throws {
         var driver = GatewayDriver()
         driver.connect()
         driver.frame(.sessionOpen(GatewayDriver.open(size: 400)))

@@ -37,7 +37,7 @@ import WireProtocol
     ]
 
     @Test(arguments: openings)
-    func anObjectInTheWayIsShown(_ opening: Opening) {
+    func conflictingObjectIsShown(_ opening: Opening) {
         var driver = GatewayDriver()
         driver.connect()
         driver.frame(
@@ -95,7 +95,7 @@ import WireProtocol
     // MARK: Resuming
 
     /// The token carries the condition, so a resumed one-part file also replaces no foreign object.
-    @Test func aResumedFileOfOnePartMeetsAnotherWritersObject() {
+    @Test func resumedOnePartFileMeetsAForeignObject() {
         var driver = GatewayDriver()
         driver.connect()
         let token = GatewayDriver.token(size: 400, upload: "")
@@ -119,7 +119,7 @@ import WireProtocol
         #expect(Self.completion(driver) == expected)
     }
 
-    @Test func aTokenOfTheFormBeforeReplacesNothing() {
+    @Test func olderTokenReplacesNothing() {
         let device = Array(GatewayDriver.device.name.utf8)
         let key = Array("site/file".utf8)
         var plain: [UInt8] = [1, UInt8(device.count)] + device + GatewayDriver.session.bytes
@@ -134,7 +134,7 @@ import WireProtocol
         #expect(Self.shows(answer, Self.earlier))
     }
 
-    @Test func aTokenOfALaterFormIsForAnotherGateway() {
+    @Test func newerTokenIsForAnotherGateway() {
         var driver = GatewayDriver()
         driver.connect()
         let sealed = ToyCryptography().seal(token: [3, 1, 2, 3]) ?? []
@@ -152,7 +152,7 @@ import WireProtocol
 
     /// After any failed condition the gateway looks up the key, and keeps the upload until it has the answer.
     @Test(arguments: refusals, There.allCases)
-    func theKeyDecidesAfterAConditionThatDidNotHold(_ failure: StoreFailure, _ there: There) throws {
+    func lookUpDecidesAfterAFailedCondition(_ failure: StoreFailure, _ there: There) throws {
         var driver = try Self.completing(.absent)
         driver.answer(.failed(failure))
         #expect(driver.requests.map(\.request.kind) == [.lookUpObject], "the upload is not aborted")
@@ -180,7 +180,7 @@ import WireProtocol
     }
 
     /// *Any* continues with the object that the key holds now.
-    @Test func anObjectThatMayBeReplacedIsNamedAnew() throws {
+    @Test func replaceableObjectIsNamedAgain() throws {
         var driver = try Self.completing(.any)
         driver.answer(.object(nil))
         #expect(Self.completion(driver) == .ifAbsent)
@@ -189,7 +189,7 @@ import WireProtocol
         #expect(Self.completion(driver) == .ifMatch(etag: "e"))
     }
 
-    @Test func aSmallFileThatMeetsAnObjectIsSentAgainOrShownIt() throws {
+    @Test func conditionDecidesAboutASmallFilesConflict() throws {
         for (condition, isShown) in [(WriteCondition.absent, true), (.matches(Self.earlier), false)] {
             var driver = GatewayDriver()
             driver.connect()
@@ -208,7 +208,7 @@ import WireProtocol
     // MARK: Stores without conditions
 
     @Test(arguments: There.allCases)
-    func theKeyIsLookedAtRightBeforeACompletion(_ there: There) throws {
+    func keyIsLookedUpBeforeCompletion(_ there: There) throws {
         var driver = try Self.completing(.absent) { $0.conditions = .none }
         #expect(driver.requests.map(\.request.kind) == [.lookUpObject])
         switch there {
@@ -224,7 +224,7 @@ import WireProtocol
     }
 
     @Test(arguments: There.allCases)
-    func theKeyIsLookedAtRightBeforeTheLastBytes(_ there: There) throws {
+    func keyIsLookedUpBeforeTheLastBytes(_ there: There) throws {
         var driver = GatewayDriver { $0.conditions = .none }
         driver.connect()
         try Self.sendSmallFile(&driver, .absent)
@@ -247,7 +247,7 @@ import WireProtocol
     }
 
     /// The answer to a look-up of a lost connection does not count for the next connection.
-    @Test func aLookOfAConnectionThatIsGoneReleasesNothing() throws {
+    @Test func lookUpOfALostConnectionReleasesNothing() throws {
         var driver = GatewayDriver { $0.conditions = .none }
         driver.connect()
         try Self.sendSmallFile(&driver, .absent)
@@ -259,7 +259,7 @@ import WireProtocol
 
     /// The request named an object, and the store does not check this condition. The object's absence does not change
     /// that request, so each COMPLETE needs a new look-up.
-    @Test func aLookIsRepeatedWhereTheRunningRequestNamedAnObject() throws {
+    @Test func lookUpIsRepeatedForAMatchingRequest() throws {
         var driver = GatewayDriver { $0.conditions.put = .init(ifAbsent: true, ifMatch: false) }
         driver.connect()
         try Self.sendSmallFile(&driver, .matches(Self.earlier))
@@ -282,7 +282,7 @@ import WireProtocol
     // MARK: Patience
 
     /// Another gateway may be completing the upload that the store does not list any more.
-    @Test func aCompletionThatTakesHalfAMinuteIsNotCalledLost() throws {
+    @Test func slowCompletionIsNotLost() throws {
         var driver = try Self.completing(.absent) { $0.completionTimeMax = .seconds(60) }
         driver.answer(.failed(.uploadUnknown))
         var waited = Duration.zero

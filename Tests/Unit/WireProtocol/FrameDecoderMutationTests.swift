@@ -10,7 +10,7 @@ import WireProtocol
     private static let executionsPerSeed = 25_000
 
     @Test(arguments: [Role.agent, .gateway], 1...4 as ClosedRange<UInt64>)
-    func damagedStreamsDecodeAlikeHoweverTheyAreCut(receiver: Role, seed: UInt64) throws {
+    func damagedStreamsDecodeAlikeInAnyPieces(receiver: Role, seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         let vectors = try FrameVector.frames(for: receiver).map(\.bytes).filter { $0.count <= 1_200 }
         var errors: Set<String> = []

@@ -28,7 +28,7 @@ import WireProtocol
         }
     }
 
-    @Test func dataIsHandedOnBeforeItIsWhole() throws {
+    @Test func dataIsDeliveredBeforeItIsComplete() throws {
         let frame = try dataFrame(payload: Self.payload)
         var decoder = FrameDecoder(receiver: .gateway)
         decoder.append(ByteBuffer(bytes: frame[..<24]))
@@ -57,7 +57,7 @@ import WireProtocol
         }
     }
 
-    @Test func onlyTheBeginningOfOneFrameIsHeldWhileWaiting() throws {
+    @Test func onlyTheBeginningOfAFrameIsHeld() throws {
         let entries = try (1...2_000).map { number in
             PartListEntry(part: try #require(PartNumber(number)), size: 1, digest: nil, etag: "e")
         }

@@ -17,7 +17,7 @@ import WireProtocol
     /// Splits the stream of all vectors up to 256 bytes at every position; the test below splits longer ones together
     /// with their neighbours.
     @Test(arguments: [Role.agent, .gateway])
-    func splitOfTheStreamAtAnyPositionChangesNothing(receiver: Role) throws {
+    func anySplitPositionChangesNothing(receiver: Role) throws {
         let vectors = try FrameVector.frames(for: receiver).filter { $0.bytes.count <= 256 }
         let stream = ByteBuffer(bytes: vectors.flatMap(\.bytes))
         let expected = vectors.flatMap(\.inbound)
@@ -27,7 +27,7 @@ import WireProtocol
     }
 
     @Test(arguments: [Role.agent, .gateway])
-    func splitOfAnyTwoNeighboursAtAnyPositionChangesNothing(receiver: Role) throws {
+    func anySplitOfTwoFramesChangesNothing(receiver: Role) throws {
         let vectors = try FrameVector.frames(for: receiver)
         for (first, second) in zip(vectors, vectors.dropFirst()) where first.bytes.count + second.bytes.count > 256 {
             let stream = ByteBuffer(bytes: first.bytes + second.bytes)
@@ -123,7 +123,7 @@ import WireProtocol
     }
 
     @Test(arguments: FrameType.allCases)
-    func lengthIsJudgedBeforeAnyOfTheBodyIsThere(type: FrameType) {
+    func lengthIsCheckedBeforeTheBody(type: FrameType) {
         let slot: UInt8 = type.scope == .session ? 1 : 0
         let length = UInt32(type.bodyBytesMax)
         func outcome(length: UInt32) -> Outcome {
@@ -141,7 +141,7 @@ import WireProtocol
         }
     }
 
-    @Test func tighterMaximumCountsUntilItIsTakenAway() throws {
+    @Test func tighterMaximumCountsUntilRemoved() throws {
         var decoder = FrameDecoder(receiver: .gateway)
         decoder.bodyBytesMax = WireLimits.bodyBytesBeforeHelloMax
         let query = try encoded(.resumeQuery(ResumeQuery(listedParts: 0, token: Array(repeating: 7, count: 2_000))))

@@ -36,7 +36,7 @@ import WireProtocol
         }
     }
 
-    @Test func whatCannotBeSentThrowsAndWritesNothing() throws {
+    @Test func invalidFrameThrowsAndWritesNothing() throws {
         for (frame, slot, error) in try unsendable() {
             var buffer = ByteBuffer(string: "before")
             #expect(throws: error) { try frame.encode(slot: slot, into: &buffer) }
@@ -44,7 +44,7 @@ import WireProtocol
         }
     }
 
-    @Test func dataHeaderThatCannotBeSentThrowsAndWritesNothing() throws {
+    @Test func invalidDataHeaderThrowsAndWritesNothing() throws {
         let part = try #require(PartNumber(1))
         func header(_ offset: UInt64, _ plainBytes: UInt32, _ isCompressed: Bool, _ payloadBytes: UInt32)
             -> PartDataHeader
@@ -132,7 +132,7 @@ import WireProtocol
     }
 
     @Test(arguments: [0, 129, 4_096])
-    func noReceiptHasASignatureOfSuchALength(count: Int) {
+    func invalidSignatureLengthIsRefused(count: Int) {
         #expect(ReceiptSignature(timeMilliseconds: 0, bytes: [UInt8](repeating: 0, count: count)) == nil)
     }
 

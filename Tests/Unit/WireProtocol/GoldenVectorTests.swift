@@ -23,7 +23,7 @@ import WireProtocol
     }
 
     @Test(arguments: try FrameVector.load("frames.txt") + FrameVector.load("tolerated.txt"))
-    func bytesDecodeToTheVectorsFieldsWholeAndSingly(vector: FrameVector) {
+    func vectorBytesDecodeWholeAndSingly(vector: FrameVector) {
         for receiver in vector.way.receivers {
             let whole = Outcome(feeding: vector.bytes, receiver: receiver)
             #expect(whole.error == nil)
@@ -89,7 +89,7 @@ import WireProtocol
         }
     }
 
-    @Test func tokenVectorIsLaidOutAsTheSpecificationSays() throws {
+    @Test func tokenVectorMatchesTheSpecification() throws {
         let lines = try Repository.vectors("token.txt", fieldCount: 2)
         // Only the metadata fields occur more than once. This test does not read them.
         let values = Dictionary(lines.map { ($0[0], $0[1]) }, uniquingKeysWith: { first, _ in first })

@@ -9,7 +9,7 @@ import WireProtocol
         parts: PartRule(
             partBytesMin: 1, partBytesMax: 1 << 30, partBytesDefault: 1, partsMax: 10_000, objectBytesMax: 1 << 40))
 
-    @Test func gatewayLimitsAreTheTableOfTheSpecification() throws {
+    @Test func gatewayLimitsMatchTheSpecification() throws {
         let rows = try Repository.tableRows(underHeading: "### 5.3 Limits")
         let table = rows.map { "\($0[0]): \($0[1])" }
         let start = try #require(table.firstIndex(of: "limit: value"))
@@ -17,7 +17,7 @@ import WireProtocol
     }
 
     /// Limits that an agent must know and that WELCOME does not carry are fixed.
-    @Test func fixedLimitsAreTheTableOfTheSpecification() throws {
+    @Test func fixedLimitsMatchTheSpecification() throws {
         let rows = try Repository.tableRows(underHeading: "### 5.3 Limits")
         let agents = rows.prefix { $0[0] != "limit" }
         let table = Set(agents.map { "\($0[0]): \($0[1])" })

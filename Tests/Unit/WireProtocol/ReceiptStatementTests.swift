@@ -64,7 +64,7 @@ import WireProtocol
         #expect(try ReceiptStatement(decoding: statement.encoded()) == statement)
     }
 
-    @Test func whatHasNoFormIsRefused() throws {
+    @Test func invalidValuesAreRefused() throws {
         let statement = try Self.vectorStatement()
         func refusal(_ change: (inout ReceiptStatement) -> Void) -> ReceiptStatementError? {
             var changed = statement

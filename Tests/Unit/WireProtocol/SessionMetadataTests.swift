@@ -24,7 +24,7 @@ import WireProtocol
     ]
 
     @Test(arguments: allowed)
-    func whatKeepsTheRulesStaysAsItWasOffered(metadata: OfferedMetadata) throws {
+    func validMetadataAreUnchanged(metadata: OfferedMetadata) throws {
         #expect(try SessionMetadata(metadata).offered == metadata)
     }
 
@@ -50,14 +50,14 @@ import WireProtocol
         ]
 
     @Test(arguments: refused.indices)
-    func whatBreaksARuleIsRefused(index: Int) {
+    func invalidMetadataAreRefused(index: Int) {
         let (metadata, error) = Self.refused[index]
         #expect(throws: error) { try SessionMetadata(metadata) }
         #expect(!error.description.isEmpty)
     }
 
     /// The frame can carry metadata that breaks the rules, so that the gateway can refuse it.
-    @Test func sessionOpenGivesItsTermsOnlyWhereTheMetadataKeepTheRules() throws {
+    @Test func sessionOpenNeedsValidMetadata() throws {
         let pairs = Self.offered("video/mp4", [("line", "3")])
         var terms = SessionTerms(
             key: "k", size: 1, partBytes: 1, modification: ModificationTime(seconds: 0, nanoseconds: 0),

@@ -3,7 +3,7 @@ import TransferCommon
 import WireProtocol
 
 @Suite struct SpecificationTests {
-    @Test func frameTypesAreTheTableOfTheSpecification() throws {
+    @Test func frameTypesMatchTheSpecification() throws {
         let rows = try Repository.tableRows(underHeading: "## 4. Frames")
         let table = rows.map { Array($0.prefix(5)) }
         let types = FrameType.allCases.map { type in
@@ -24,7 +24,7 @@ import WireProtocol
         #expect(table == types)
     }
 
-    @Test func errorCodesAreTheTableOfTheSpecification() throws {
+    @Test func errorCodesMatchTheSpecification() throws {
         let rows = try Repository.codeRows()
         let table = rows.map { "\($0[0].lowercased()) \($0[1])" }
         let known = (0...UInt16.max).map { ErrorCode(rawValue: $0) }.filter { !$0.name.hasPrefix("code ") }

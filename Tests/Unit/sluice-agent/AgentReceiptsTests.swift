@@ -152,7 +152,7 @@ struct AgentReceiptsTests {
         }
     }
 
-    @Test func anExportThatCannotBeWrittenIsTold() async throws {
+    @Test func failedExportIsReported() async throws {
         try await withSample { sample in
             try sample.keep([sample.receipt("a", by: sample.site)])
             try Data().write(to: URL(filePath: sample.path("file")))

@@ -47,7 +47,7 @@ import sluice_agent
             ])
     }
 
-    @Test func programsReadOneObjectALine() throws {
+    @Test func jsonHasOneObjectPerLine() throws {
         let files = [Self.found("a", .otherStore), Self.failed(.unreadable)]
         let objects = try report(files, json: true).lines.map { line in
             try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])

@@ -17,7 +17,7 @@ struct InterruptedRunTests {
         return summary
     }
 
-    @Test func anInterruptedCommandExits75WhateverElseHappened() {
+    @Test func interruptedCommandExits75() {
         #expect(summary([]).exitCode == 0)
         #expect(summary([], notBegun: NotBegun(count: 1)).exitCode == 75)
         #expect(summary([], notBegun: NotBegun(mayBeMore: true)).exitCode == 75)
@@ -36,7 +36,7 @@ struct InterruptedRunTests {
         ),
         (NotBegun(mayBeMore: true), "interrupted: not all files were looked at\n", "\"not_begun\":true"),
     ])
-    func filesThatWereNotBegunAreTold(notBegun: NotBegun, line: String, field: String) {
+    func filesNotBegunAreReported(notBegun: NotBegun, line: String, field: String) {
         for style in [ProgressLines.Style.text(isTerminal: false, isVerbose: false), .quiet, .json] {
             let output = Mutex("")
             let lines = ProgressLines(style: style) { text in output.withLock { $0 += text } }
@@ -46,7 +46,7 @@ struct InterruptedRunTests {
         }
     }
 
-    @Test func anUndisturbedRunSaysNothingOfIt() {
+    @Test func uninterruptedRunReportsNone() {
         let output = Mutex("")
         ProgressLines(style: .json) { text in output.withLock { $0 += text } }.conclude(summary([]))
         #expect(output.withLock { !$0.contains("not_begun") })

@@ -28,7 +28,7 @@ import sluice_agent
         .part(key: "k", number: try #require(PartNumber(number)), sent: sent, size: 500, isStored: isStored)
     }
 
-    @Test func aTerminalShowsBarAndSumsAndTellsSentFromStored() throws {
+    @Test func terminalShowsBarAndSums() throws {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
         lines.observe(.file(key: "k", Self.figures(250)))
@@ -40,7 +40,7 @@ import sluice_agent
     }
 
     /// The stored bytes decrease if the store lost a part, but the bar does not.
-    @Test func thePercentageNeverGoesBackAndIsNeverAboveAHundred() {
+    @Test func percentageRisesUpTo100() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
         for stored in [500, 1_000, 300, 2_000] as [UInt64] {
@@ -54,7 +54,7 @@ import sluice_agent
     }
 
     /// Two Unicode encodings of a letter are two keys, but equal as `String`.
-    @Test func keysThatLookAlikeHaveALineEach() {
+    @Test func lookalikeKeysHaveALineEach() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: true)
         lines.observe(.file(key: "\u{E9}", Self.figures(250)))
@@ -72,7 +72,7 @@ import sluice_agent
         #expect(widths.allSatisfy { $0 < columns }, "\(widths)")
     }
 
-    @Test func verboseTellsEveryPartThatIsStored() throws {
+    @Test func verbosePrintsStoredParts() throws {
         let screen = Screen()
         let lines = screen.lines(isTerminal: false, isVerbose: true)
         lines.observe(try Self.part(1, sent: 500))
@@ -80,7 +80,7 @@ import sluice_agent
         #expect(screen.all == "k: part 1 stored, 500 B\n")
     }
 
-    @Test func failuresAreToldAgainTogetherAndWhatToDo() {
+    @Test func summaryListsFailuresAndRemedies() {
         let screen = Screen()
         let lines = screen.lines(isTerminal: false)
         var summary = RunSummary()
@@ -96,7 +96,7 @@ import sluice_agent
     }
 
     @Test(arguments: [(0.04, "0.0 s"), (12, "12 s"), (200, "3 min"), (10_000, "2 h"), (1e9, "11574 d")])
-    func spansAreToldAsPeopleSayThem(seconds: Double, text: String) {
+    func durationsAreReadable(seconds: Double, text: String) {
         #expect(ReadableQuantity.time(seconds) == text)
     }
 
@@ -115,7 +115,7 @@ import sluice_agent
 
     /// The totals count missing receipts. The files are stored nevertheless.
     @Test(arguments: [nil, 0, 1, 3] as [Int?])
-    func theSumsTellWhatIsStoredWithoutAReceipt(count: Int?) {
+    func summaryCountsMissingReceipts(count: Int?) {
         let screen = Screen()
         var summary = RunSummary()
         summary.files = 3
@@ -125,7 +125,7 @@ import sluice_agent
         #expect(summary.exitCode == 0)
     }
 
-    @Test func whatIsStoredWithoutAReceiptIsCounted() {
+    @Test func missingReceiptsAreCounted() {
         var summary = RunSummary()
         let outcomes: [ReceiptOutcome] = [
             .notAskedFor, .missing, .kept(StoredReceipt(statement: [1], signature: [2], publicKey: [3])),

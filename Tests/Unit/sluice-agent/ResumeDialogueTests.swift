@@ -17,14 +17,14 @@ import sluice_agent
         return (dialogue.ask(uploads), text)
     }
 
-    @Test func eachIsGoneOnWithLeftOrDropped() {
+    @Test func eachIsResumedKeptOrDropped() {
         let (decision, text) = Self.ask(["now", "l", " DROP ", ""])
         #expect(decision.now == [UploadID(1), UploadID(4)])
         #expect(decision.drop == [UploadID(3)])
         #expect(text.contains("3  3  50 B of 100 B stored"))
     }
 
-    @Test func asksAgainWhatItDoesNotUnderstand() {
+    @Test func unknownAnswerIsAskedAgain() {
         let (decision, text) = Self.ask(["what?", "d", "later", "later", "later"])
         #expect(decision.drop == [UploadID(1)] && decision.now.isEmpty)
         #expect(text.contains("Please answer now, later or drop."))
