@@ -4,7 +4,7 @@ import SecureChannel
 import TransferCore
 import WireProtocol
 
-/// One connection's bytes at the agent: decoded into frames for the shell.
+/// Decodes the bytes of one connection of the agent into frames for the shell.
 final class AgentConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -12,10 +12,10 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     private let id: ConnectionID
     private var decoder = FrameDecoder(receiver: .agent)
     private var isEnded = false
-    /// Asked for the gateway's certificates; `nil` where nobody keeps them.
+    /// Supplies the gateway's certificates; `nil` if they are not kept.
     private let certificates: TLSHandler?
 
-    /// - Parameter certificates: the connection's own, where what the gateway shows is to be kept.
+    /// - Parameter certificates: the connection's TLS handler if the gateway's certificates are kept; else `nil`.
     init(shell: AgentShell, id: ConnectionID, keepingCertificatesOf certificates: TLSHandler?) {
         self.shell = shell
         self.id = id
@@ -32,7 +32,7 @@ final class AgentConnectionHandler: ChannelInboundHandler {
         decoder.append(unwrapInboundIn(data))
         do throws(WireError) {
             while !isEnded, let inbound = try decoder.next() {
-                // PART DATA does not come this way: the decoder refuses it.
+                // The decoder refuses PART DATA from a gateway.
                 guard case .frame(let slot, let frame) = inbound else { continue }
                 shell.assumeIsolated { [id] in $0.receivedFrame(frame, slot: slot, from: id) }
             }
@@ -52,7 +52,7 @@ final class AgentConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // TLS closes by itself, once the gateway has been told why.
+        // TLS sends the gateway an alert with the reason and then closes the connection itself.
         guard let error = error as? TLSError else { return context.close(promise: nil) }
         shell.assumeIsolated { [id] in $0.receivedTLSError(error, from: id) }
     }

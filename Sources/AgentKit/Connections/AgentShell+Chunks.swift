@@ -4,10 +4,10 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-// Sending parts: chunks are made where it costs least, and written in the order of their connection.
+// Sending parts: chunks are encoded on the cheapest thread and written in the order of their connection.
 
 extension AgentShell {
-    /// Bytes of a part that go out in one frame.
+    /// Bytes of a part that one frame carries.
     struct Chunk: Sendable {
         var connection: ConnectionID
         var slot: Slot
@@ -21,10 +21,10 @@ extension AgentShell {
 
     private typealias Pieces = (head: ByteBuffer, payload: ByteBuffer)
 
-    /// The frame is made where it costs least (here for held plain bytes, else on a thread) and written in its turn.
+    /// Encodes the frame (on the loop for plain bytes in memory, else on a thread) and writes it in its turn.
     func sendChunk(_ chunk: Chunk) {
         guard let channel = channels[chunk.connection] else {
-            // It counted against the rate when it was decided on.
+            // The machine counted the chunk against the rate when it decided to send it.
             return machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0, now: now)
         }
         flush()
@@ -34,7 +34,7 @@ extension AgentShell {
         }
         let held = kept[key]
         let encoder = source.encoder
-        // By the connection: another gateway of the site may have agreed on something else.
+        // Ask for each connection: another gateway of the site may have other capabilities.
         let isLZ4Agreed = machine.agreedCapabilities(on: chunk.connection).contains(.lz4)
         let made: EventLoopFuture<Pieces>
         if let held, !(isLZ4Agreed && encoder.compressesNext) {
@@ -52,14 +52,14 @@ extension AgentShell {
         inTurn(chunk, made, on: channel)
     }
 
-    /// Writes a chunk when those before it on its connection have been written, or failed.
+    /// Writes a chunk after all earlier chunks of its connection have been written or have failed.
     private func inTurn(_ chunk: Chunk, _ made: EventLoopFuture<Pieces>, on channel: any Channel) {
         let previous = lastWrites[chunk.connection] ?? eventLoop.makeSucceededVoidFuture()
         let turn = previous.flatMap { made }.map { pieces in
             self.assumeIsolated { $0.write(pieces, of: chunk, on: channel) }
         }
         turn.whenFailure { error in self.assumeIsolated { $0.chunkFailed(chunk, error) } }
-        // A chunk that failed must not hold up those behind it: their parts are dropped by the machine.
+        // A failed chunk must not block later chunks. The machine drops its part.
         lastWrites[chunk.connection] = turn.recover { _ in }
     }
 
@@ -79,7 +79,7 @@ extension AgentShell {
         machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: now)
         channel.write(pieces.head, promise: nil)
         channel.writeAndFlush(pieces.payload).whenComplete { _ in
-            // A write that failed is followed by the connection's end, which says all.
+            // The connection ends after a failed write, and that event reports the failure.
             self.assumeIsolated { shell in
                 shell.machine.chunkSent(
                     chunk.connection, upload: chunk.upload, part: chunk.part, end: chunk.end,

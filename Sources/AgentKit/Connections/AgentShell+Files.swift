@@ -3,21 +3,21 @@ import NIOPosix
 import TransferCore
 import WireProtocol
 
-// Reading files for the machine: on threads, and back on the loop with what came of it.
+// Reading files for the machine: threads read, and the loop receives the results.
 
-/// Looks at a file, on a thread that may wait.
+/// Examines a file, on a thread that may block.
 typealias FileLook = @Sendable () -> FileFinding
 
-/// What came of a look at a file.
+/// Result of examining a file.
 enum FileFinding: Sendable {
-    /// - Parameter number: the read's.
+    /// - Parameter number: number of the read.
     case part(AgentShell.PartKey, number: UInt64, PartReading, kept: ByteBuffer?)
     case stamp(UploadID, Result<FileStamp, UploadFailure>)
     case evidence(UploadID, EvidenceReading)
 }
 
 extension AgentShell {
-    /// What is read in so little time that a hand-over to a thread costs more.
+    /// Reads up to this size run on the loop: they cost less than a hand-over to a thread.
     private static let smallReadBytes: UInt64 = 64 << 10
 
     func readPart(_ key: PartKey, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool) {
@@ -59,7 +59,7 @@ extension AgentShell {
         atTurnsEnd { turn in
             turn.looks.append {
                 do throws(UploadFailure) {
-                    // A stream's stamp tells nothing and stays.
+                    // A stream has no stamp of its own and keeps that of its request.
                     guard let stamp = try source.file?.stamp() ?? source.request.stamp else {
                         throw UploadFailure(.stopped, "stopped")
                     }
@@ -71,9 +71,9 @@ extension AgentShell {
         }
     }
 
-    /// Has a thread look at files, one after the other.
+    /// Examines files on a thread, one after the other.
     func look(_ looks: [FileLook]) {
-        // The threads outlive every upload: nobody waits for what they refuse.
+        // The threads outlive every upload. No upload waits for an examination that they refuse.
         threads.runIfActive(eventLoop: eventLoop) { looks.map { $0() } }.whenSuccess { findings in
             self.assumeIsolated { shell in
                 for finding in findings { shell.found(finding) }
@@ -84,7 +84,7 @@ extension AgentShell {
     private func found(_ finding: FileFinding) {
         switch finding {
         case .part(let key, let number, let reading, let bytes):
-            // Released meanwhile, or released and asked for again: this read is no longer the one awaited.
+            // The part was released, or released and requested again, so this read is obsolete.
             guard reads[key]?.number == number else { return }
             kept[key] = bytes
             machine.partRead(key.part, of: key.upload, reading, now: now)

@@ -6,7 +6,7 @@ import SecureChannel
 import TransferCommon
 import TransferCore
 
-/// What keeps the pinned keys of a gateway in a home, and makes connections go by them.
+/// Stores the pinned keys of a gateway in a home, and makes the TLS context that trusts them.
 struct PinKeeper: Sendable {
     let home: AgentHome
     let identity: Identity
@@ -14,7 +14,7 @@ struct PinKeeper: Sendable {
 
     /// Writes the keys durably. Blocks.
     ///
-    /// - Returns: what connections from now on are made with.
+    /// - Returns: the TLS context for new connections.
     func keep(_ pins: [Fingerprint]) throws -> TLSContext {
         try home.keep(pins)
         return try TLSContext.agent(identity: identity, gateway: .pinnedKeys(Set(pins)), limits: limits)
@@ -22,7 +22,7 @@ struct PinKeeper: Sendable {
 }
 
 extension AgentShell {
-    /// Keeps pins where it may take a while, and tells the machine what came of it.
+    /// Writes pins on a thread that may block, and passes the result to the machine.
     func keepPins(_ pins: [SHA256Digest]) {
         guard let keeper = configuration.pinKeeper else { return machine.pinsKept(false, now: now) }
         let keys = pins.map { Fingerprint($0) }
@@ -48,9 +48,9 @@ extension AgentShell {
         logger.warning(message, metadata: ["error": "\(error)"])
     }
 
-    /// Waits until the pins that are being written are durable, or not.
+    /// Waits until the current write of pins has succeeded or failed.
     func finishPinning() async {
-        // A failure has been logged.
+        // The failure has been logged already.
         while let pinning { try? await pinning.get() }
     }
 }

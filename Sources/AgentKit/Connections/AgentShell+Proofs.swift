@@ -1,9 +1,9 @@
 import TransferCore
 
-// Files of which gateways are asked whether the store holds them.
+// Asking gateways whether the store holds a file.
 
 extension AgentShell {
-    /// A file that a gateway is to be asked about, open already.
+    /// An open file that a gateway is asked about.
     typealias Question = (request: ProofRequest, file: SourceFile)
 
     func prove(_ questions: [Question]) {

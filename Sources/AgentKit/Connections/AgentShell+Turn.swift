@@ -1,14 +1,14 @@
 import NIOCore
 import NIOPosix
 
-// What is handed over to other threads goes once in a turn of the loop, for however many files: each hand-over costs
-// more than a small file's part of the work.
+// Work for other threads is handed over once per turn of the loop, for all files together: a hand-over costs more than
+// the work for a small file.
 
 extension AgentShell {
-    /// What a turn of the loop has for others.
+    /// Work for other threads that one turn of the loop has collected.
     struct Turn {
         var events: [ShellEvent] = []
-        /// Small ones.
+        /// Examinations of small files.
         var looks: [FileLook] = []
         /// The journal has writes to commit.
         var hasWritten = false
@@ -16,7 +16,7 @@ extension AgentShell {
         var hasRoom = false
     }
 
-    /// Notes what is to be handed over.
+    /// Collects work that is handed over at the end of this turn.
     func atTurnsEnd(_ note: (inout Turn) -> Void) {
         if turn == nil { eventLoop.execute { self.assumeIsolated { $0.endTurn() } } }
         var turn = self.turn.take() ?? Turn()
@@ -24,7 +24,7 @@ extension AgentShell {
         self.turn = turn
     }
 
-    /// Small ones that a thread takes together: a hand-over is shared, and a disk that hangs holds up few.
+    /// Small files that one thread examines together: they share a hand-over, and a disk that hangs blocks few of them.
     private static let looksAtOnce = 8
 
     private func endTurn() {

@@ -7,21 +7,21 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Performs what the agent's machine decides: the one place where frames, files and journal rows meet.
+/// Performs the actions of the agent's machine: sends frames, reads files and writes the journal.
 ///
-/// It lives on one event loop, which is also the loop of its connections. Reading, hashing and compressing run on a
-/// thread pool and come back to it.
+/// The shell and its connections share one event loop. Reading, hashing and compressing run on a thread pool and return
+/// to this loop.
 actor AgentShell {
     struct Configuration: Sendable {
         var host: String
         var port: Int
-        /// What connections are made with at first; `nil` for plain TCP.
+        /// The TLS context of the first connections; `nil` for plain TCP.
         var tls: TLSContext?
-        /// `nil` where no keys are pinned.
+        /// `nil` if no keys are pinned.
         var pinKeeper: PinKeeper?
-        /// What gateways show in the handshake is kept with their receipts, for those who know the authority.
+        /// Whether the certificates of gateways are kept with their receipts, for verifiers that trust the authority.
         var keepsCertificates: Bool
-        /// Those that connections are bound to, in turn; none for as the system's routes have it.
+        /// Interfaces to which connections are bound in turn; empty to follow the system's routes.
         var interfaces: [String]
         var compression: CompressionChoice
         /// Parts up to this size stay in memory between hashing and sending; larger ones are read twice.
@@ -33,7 +33,7 @@ actor AgentShell {
         var part: PartNumber
     }
 
-    /// An upload's file and what goes with it.
+    /// The file of an upload, with its request and its readers.
     struct Source {
         var file: SourceFile?
         var stream: SourceStream?
@@ -50,26 +50,26 @@ actor AgentShell {
     private let compressors = CompressorPool()
 
     var machine: Agent
-    /// What connections are made with now.
+    /// The TLS context of new connections.
     var tls: TLSContext?
-    /// Done when the pins that are being written are durable, or not; `nil` where none are.
+    /// Completes when the current write of pins has succeeded or failed; `nil` if none runs.
     var pinning: EventLoopFuture<Void>?
     var hasToldOfPins = false
     var channels: [ConnectionID: any Channel] = [:]
     private var interfaces: NetworkInterfaces
     var sources: [UploadID: Source] = [:]
-    /// Files of which gateways are asked.
+    /// Files that gateways are asked about.
     var provenFiles: [UploadID: SourceFile] = [:]
-    /// Parts that are being read, or were and are still wanted: the read's number, and where the part begins.
+    /// Parts that are being read, or were read and are still needed: number of the read, and start of the part.
     var reads: [PartKey: (number: UInt64, start: UInt64)] = [:]
     var lastRead: UInt64 = 0
     var kept: [PartKey: ByteBuffer] = [:]
     private var outbound: [ConnectionID: ByteBuffer] = [:]
-    /// The last chunk's write on each connection: chunks go in order, though they are made on several threads.
+    /// Write of the last chunk on each connection. It keeps chunks in order, although several threads encode them.
     var lastWrites: [ConnectionID: EventLoopFuture<Void>] = [:]
-    /// What went to sockets in all, frames and data.
+    /// Bytes written to sockets in total, frames and data.
     var wireBytes: UInt64 = 0
-    /// What this turn of the loop has for others; `nil` where it has nothing yet.
+    /// Work for other threads of this turn of the loop; `nil` if there is none yet.
     var turn: Turn?
     var roomWaiters: [CheckedContinuation<Void, Never>] = []
     private var endWaiters: [CheckedContinuation<Void, Never>] = []
@@ -107,7 +107,7 @@ actor AgentShell {
 
     /// Waits until there is room for one more upload.
     ///
-    /// - Returns: for how many there is.
+    /// - Returns: the number of uploads that have room.
     func waitForRoom() async -> Int {
         while machine.room == 0 {
             await withCheckedContinuation { roomWaiters.append($0) }
@@ -115,7 +115,7 @@ actor AgentShell {
         return machine.room
     }
 
-    /// An upload that is handed in, with its source, open already; `nil` for one that is only to be dropped.
+    /// An upload to submit, with its open source; the source is `nil` for an upload that is only dropped.
     typealias Submission = (request: UploadRequest, source: UploadSource?)
 
     func submit(_ submissions: [Submission]) {
@@ -130,7 +130,7 @@ actor AgentShell {
 
     /// The user drops an upload.
     ///
-    /// - Returns: whether it is under way here.
+    /// - Returns: whether the upload is active in this run.
     func drop(_ id: UploadID) -> Bool {
         guard sources[id] != nil else { return false }
         machine.drop(id, now: now)
@@ -138,13 +138,13 @@ actor AgentShell {
         return true
     }
 
-    /// Waits until nothing is under way to the first of some keys: a second file for a key meets what the first has
-    /// left there.
+    /// Waits until no upload to the first of the keys is active, so that a second file for a key finds the object of
+    /// the first.
     ///
-    /// - Returns: to how many of the keys, from the first on, nothing is under way.
+    /// - Returns: the number of keys, counted from the first, that have no active upload.
     func waitForFree(_ keys: [String]) async -> Int {
         while true {
-            // Keys are bytes: texts that only look alike are two of them.
+            // Keys are bytes: texts that only look alike are different keys.
             let underWay = sources.values.map(\.request.key)
             let alike = Set(underWay)
             let isFree = { (key: String) in
@@ -156,19 +156,19 @@ actor AgentShell {
         }
     }
 
-    /// Stops, with everything kept: the first time within the grace, the second at once.
+    /// Stops and keeps all uploads: the first call within the grace period, the second at once.
     func stop() {
         for source in sources.values { source.stream?.stop() }
         machine.stop(now: now)
         perform()
     }
 
-    /// Closes what is left.
+    /// Closes the remaining connections.
     func finish() async {
         ticker?.cancel()
         await finishPinning()
         for channel in channels.values {
-            // Closed is what is wanted; a channel that is so already says so.
+            // Closing fails only if the channel is closed already.
             try? await channel.close()
         }
     }
@@ -184,7 +184,7 @@ actor AgentShell {
         perform()
     }
 
-    /// The gateway has proved who it is, or there is nothing to prove.
+    /// The gateway has proved its identity, or the connection is plain TCP.
     func connected(_ id: ConnectionID, by gateway: GatewayProof?) {
         machine.connected(id, by: gateway, now: now)
         perform()
@@ -199,7 +199,7 @@ actor AgentShell {
     }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
-        // The one that comes in its place goes out by the same.
+        // The connection that replaces this one uses the same interface.
         if case .goAway = frame { interfaces.free(id) }
         machine.receivedFrame(frame, slot: slot, from: id, now: now)
         perform()
@@ -231,8 +231,8 @@ actor AgentShell {
         perform()
     }
 
-    /// Does what the machine has decided, in order. A write may complete at once and bring new decisions: these are
-    /// left to the loop that runs already, since nothing may overtake what was decided before.
+    /// Performs the actions of the machine in order. A write may complete at once and cause new actions. The running
+    /// loop performs these later, so that no action overtakes an earlier one.
     func perform() {
         guard !isPerforming else { return }
         isPerforming = true
@@ -340,7 +340,7 @@ actor AgentShell {
     }
 
     private func close(_ id: ConnectionID) {
-        // Not when it is gone at last: on a dead link that takes as long as the system tries.
+        // Free it now. On a dead link the system may take minutes to close the connection.
         interfaces.free(id)
         guard let channel = channels.removeValue(forKey: id) else { return }
         channel.writeAndFlush(outbound.removeValue(forKey: id) ?? ByteBuffer()).whenComplete { _ in

@@ -6,7 +6,7 @@ package import WireProtocol
 
 /// When chunks are compressed.
 package enum CompressionChoice: String, Sendable, CaseIterable {
-    /// While it pays for this file.
+    /// As long as compression makes this file smaller.
     case auto
     case always
     case never
@@ -72,7 +72,7 @@ package final class ChunkEncoder: Sendable {
     }
 }
 
-/// Compression states that are at rest, so that none is made per chunk.
+/// Unused compression states, so that a chunk needs no new one.
 package final class CompressorPool: Sendable {
     private final class Compressor: Sendable {
         private let state = Mutex(LZ4Compressor())
@@ -89,7 +89,7 @@ package final class CompressorPool: Sendable {
 
     package init() {}
 
-    /// The block, or `nil` where it would not fit into `blockBytesMax` bytes.
+    /// The block, or `nil` if it does not fit into `blockBytesMax` bytes.
     func compress(_ plain: ByteBuffer, blockBytesMax: Int) -> ByteBuffer? {
         let compressor = idle.withLock { $0.popLast() } ?? Compressor()
         defer { idle.withLock { $0.append(compressor) } }

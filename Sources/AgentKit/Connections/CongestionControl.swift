@@ -7,20 +7,20 @@ import NIOCore
     import Glibc
 #endif
 
-/// Which congestion control the kernel uses for what a connection sends.
+/// The congestion control that the kernel uses for the data of a connection.
 ///
-/// Most systems use one that takes each lost packet for a sign that the link is full: over 100 ms with one packet in a
-/// hundred lost it sends less than 2 Mbit/s, whatever the link could carry. BBR measures the link instead. On short
-/// paths there is nothing to win, and its pacing costs processor time.
+/// The default of most systems treats each lost packet as a sign that the link is full: with 100 ms round trip and 1 %
+/// loss it sends less than 2 Mbit/s on any link. BBR measures the link instead. On short paths BBR gains nothing, and
+/// its pacing costs processor time.
 package enum CongestionControl {
-    /// A path this long goes through networks that lose packets.
+    /// Shortest round trip for which BBR is chosen: longer paths cross networks that lose packets.
     private static let roundTripMin = Duration.milliseconds(5)
 
     /// `bbr` as the kernel reads it, in the four bytes of an option's value.
     private static let bbr = CInt(bigEndian: 0x6262_7200)
 
-    /// Chooses by the round trip that the kernel measured while it connected. A kernel that has no BBR, or keeps it
-    /// from this user, goes on as it is.
+    /// Chooses by the round trip that the kernel measured while it connected. If the kernel has no BBR, or does not
+    /// offer it to this user, its default stays in use.
     static func choose(for channel: any Channel) {
         guard let options = channel as? any SocketOptionProvider else { return }
         options.getTCPInfo().whenSuccess { info in
@@ -30,17 +30,17 @@ package enum CongestionControl {
         }
     }
 
-    /// The smoothed round trip of a connection, as the kernel has it now; `nil` where the channel has no socket.
+    /// The kernel's smoothed round trip of a connection; `nil` if the channel has no socket.
     static func roundTrip(of channel: any Channel) async throws -> Duration? {
         guard let options = channel as? any SocketOptionProvider else { return nil }
         return .microseconds(Int(try await options.getTCPInfo().get().tcpi_rtt))
     }
 
-    /// Whether this process may have BBR, as the kernel's list of what any user may choose says, or root.
+    /// Whether this process may choose BBR: it is in the kernel's list for all users, or the process runs as root.
     package static var isOffered: Bool {
         let list = getuid() == 0 ? "available" : "allowed"
         let path = "/proc/sys/net/ipv4/tcp_\(list)_congestion_control"
-        // A system without the list offers nothing.
+        // A system without the list offers no BBR.
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return false }
         return text.split(whereSeparator: \.isWhitespace).contains("bbr")
     }

@@ -7,31 +7,31 @@ import TransferCommon
 import TransferCore
 package import WireProtocol
 
-/// One frame to a gateway and the one that answers it, on a connection of its own.
+/// Sends one frame to a gateway on a separate connection and returns the answer.
 package struct GatewayQuestion {
-    /// How the connection looked meanwhile.
+    /// The answer, with properties of its connection.
     package struct Answer: Sendable {
         package var frame: Frame
         /// The key that the gateway proved.
         package var provenKey: Fingerprint?
-        /// As the kernel measured it while it connected; `nil` where it does not tell.
+        /// Round trip that the kernel measured while it connected; `nil` if the kernel does not report it.
         package var roundTrip: Duration?
-        /// `ADDRESS:PORT` that answered.
+        /// Address and port of the gateway, as `ADDRESS:PORT`.
         package var address: String
     }
 
-    /// From the connection to the answer.
+    /// Time limit from the connection to the answer.
     private static let answerLimit = TimeAmount.seconds(30)
 
     let host: String
     let port: Int
     let tls: TLSContext
-    /// What the connection goes out by; `nil` for as the system's routes have it.
+    /// Interface that the connection uses; `nil` to follow the system's routes.
     var interface: String?
 
     /// Sends HELLO and returns the answer.
     ///
-    /// - Throws: `UploadFailure` where no gateway that this home trusts answers.
+    /// - Throws: `UploadFailure` if no gateway that this home trusts answers.
     package static func greet(
         host: String, port: Int, home: AgentHome, identity: Identity, software: String, interface: String?
     ) async throws -> Answer {
@@ -51,8 +51,8 @@ package struct GatewayQuestion {
         }
     }
 
-    /// - Parameter frame: what may be said first on a connection.
-    /// - Throws: `TLSError` as it came, `UploadFailure` for everything else. An ERROR is an answer.
+    /// - Parameter frame: a frame that may be the first of a connection.
+    /// - Throws: `TLSError` unchanged, `UploadFailure` for all other failures. An ERROR frame is an answer.
     func ask(_ frame: Frame, on eventLoop: any EventLoop) async throws -> Answer {
         let answer = eventLoop.makePromise(of: ProvenFrame.self)
         let bootstrap = ClientBootstrap(group: eventLoop)
@@ -80,7 +80,7 @@ package struct GatewayQuestion {
             timeout.cancel()
             channel.close(promise: nil)
         }
-        let roundTrip = try? await CongestionControl.roundTrip(of: channel)  // Told where the kernel tells it.
+        let roundTrip = try? await CongestionControl.roundTrip(of: channel)  // Optional: not all kernels report it.
         let answered = try await answer.futureResult.get()
         let address = channel.remoteAddress.flatMap { address in
             address.ipAddress.map { "\($0):\(address.port ?? port)" }
@@ -90,7 +90,7 @@ package struct GatewayQuestion {
     }
 }
 
-/// A frame, and the key that the gateway proved that sent it.
+/// A frame, and the key that its gateway proved.
 private typealias ProvenFrame = (frame: Frame, key: Fingerprint?)
 
 private final class QuestionHandler: ChannelInboundHandler {
@@ -136,7 +136,7 @@ private final class QuestionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // TLS closes by itself, once the gateway has been told why.
+        // TLS sends the gateway an alert with the reason and then closes the connection itself.
         guard error is TLSError else { return context.close(promise: nil) }
         answer.fail(error)
     }

@@ -7,36 +7,36 @@ package import TransferCore
     import Glibc
 #endif
 
-/// By which network interface each connection goes out, where the user names some.
+/// Assigns a network interface to each connection, if the user names interfaces.
 ///
-/// The system's routes alone would send all of them the same way, whatever else is plugged in. A connection that is
-/// bound to an interface stays with it, and fails with it; the others go on.
+/// The system's routes alone would send all connections through one interface. A connection that is bound to an
+/// interface stays with it and fails with it; the other connections continue.
 package struct NetworkInterfaces {
     private let names: [String]
     private var uses: [ConnectionID: String] = [:]
 
-    /// - Parameter names: in the order in which they are taken; empty for no choice.
+    /// - Parameter names: in the order of assignment; empty to bind no connection.
     package init(_ names: [String]) {
         self.names = names
     }
 
-    /// The one that the fewest connections have, the first of several; `nil` where none is named.
+    /// The interface with the fewest connections, the first of several; `nil` if none is named.
     package mutating func choose(for id: ConnectionID) -> String? {
         let counts = Dictionary(grouping: uses.values, by: \.self).mapValues(\.count)
-        // Of equals the first is the least.
+        // `min` returns the first of equal elements.
         let chosen = names.min { counts[$0, default: 0] < counts[$1, default: 0] }
         uses[id] = chosen
         return chosen
     }
 
-    /// The connection is gone.
+    /// Frees the interface of a connection that has ended.
     package mutating func free(_ id: ConnectionID) {
         uses[id] = nil
     }
 
-    /// Those that the system does not have now; they may come and go.
+    /// The named interfaces that are missing now. An interface may appear and disappear at any time.
     ///
-    /// - Throws: where it has none of several: it is likelier that the names are wrong.
+    /// - Throws: if all named interfaces are missing, because then the names are probably wrong.
     package static func missing(of names: [String]) throws(UploadFailure) -> [String] {
         let missing = names.filter { if_nametoindex($0) == 0 }
         guard missing.isEmpty || missing.count < names.count else {
@@ -47,16 +47,16 @@ package struct NetworkInterfaces {
         return missing
     }
 
-    /// Whether an interface may have this name at all: 1 to 15 bytes, without slashes and spaces.
+    /// Whether this is a valid name of an interface: 1 to 15 bytes, without slashes and spaces.
     package static func isName(_ name: String) -> Bool {
         (1..<nameBytes).contains(name.utf8.count)
             && !name.utf8.contains { $0 <= UInt8(ascii: " ") || $0 == UInt8(ascii: "/") || $0 == 0x7F }
     }
 
-    /// Linux: `IFNAMSIZ`, with the zero at the end.
+    /// `IFNAMSIZ` of Linux, which includes the final zero.
     private static let nameBytes = 16
 
-    /// Binds a channel that is not connected yet; leaves it to the system's routes where no interface is named.
+    /// Binds a channel that is not connected yet to an interface; does nothing if `name` is `nil`.
     static func bind(_ channel: any Channel, to name: String?) -> EventLoopFuture<Void> {
         guard let name else { return channel.eventLoop.makeSucceededVoidFuture() }
         guard let options = channel as? any SocketOptionProvider, isName(name) else {
@@ -77,7 +77,7 @@ package struct NetworkInterfaces {
     }
 }
 
-/// A connection cannot go out where it was to.
+/// The interface of a connection cannot be used.
 struct InterfaceUnusable: Error, CustomStringConvertible {
     let name: String
     let reason: String

@@ -5,17 +5,17 @@ enum ShellEvent: Sendable {
     case submitted(UploadID, path: String, key: String, UploadRequest.Purpose)
     case report(UploadID, AgentReport, UploadProgress?)
     case finished(UploadID, UploadOutcome, UploadProgress)
-    /// A file that never became an upload.
+    /// The agent refused a file before its upload began.
     ///
-    /// - Parameter isResumable: the journal has an unfinished upload of it.
+    /// - Parameter isResumable: whether the journal has an unfinished upload of the file.
     case refused(path: String, key: String, UploadFailure, isResumable: Bool = false)
-    /// A gateway is to be asked about a file, of so many bytes.
+    /// A gateway will be asked about a file of `bytes` bytes.
     case asked(UploadID, path: String, key: String, bytes: UInt64)
     case answered(UploadID, ProofOutcome)
-    /// A file that no gateway is asked about.
+    /// The check of a file ended without asking a gateway.
     case checked(CheckedFile)
-    /// Something that is no file's outcome.
+    /// A message about a file that is still being uploaded.
     case note(key: String, String)
-    /// All files were handed in, `count` of them to the shell; the others were not, because the run was stopped.
+    /// All files were submitted, `count` of them to the shell. The run was stopped before the others.
     case allSubmitted(count: Int, notBegun: NotBegun)
 }

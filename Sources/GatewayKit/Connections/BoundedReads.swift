@@ -1,9 +1,9 @@
 import NIOCore
 
-/// Reads from a socket at most so many bytes at once, though the lengths of buffers are powers of two.
+/// Limits the bytes of one read from a socket. The length of a buffer is a power of two, so it cannot be the limit.
 ///
-/// TLS gives out what it reads at once together with what it held of a record: where both fit into one buffer of the
-/// usual length, nothing is cut, and nobody who keeps the bytes keeps a buffer that is mostly empty.
+/// TLS delivers the bytes of one read together with the rest of an earlier record. If both fit into one buffer of the
+/// usual length, the bytes stay in one piece, and a receiver that keeps them keeps no mostly empty buffer.
 struct BoundedReads: RecvByteBufferAllocator {
     let bytesMax: Int
 
@@ -15,9 +15,9 @@ struct BoundedReads: RecvByteBufferAllocator {
         return buffer
     }
 
-    /// No buffer is kept for the next read, which would have all its length.
+    /// Keeps no buffer for the next read: a kept buffer would be read up to its full length.
     func nextBufferSize() -> Int? { nil }
 
-    /// - Returns: whether the next buffer may be longer; if not, the one from before this allocator is used for ever.
+    /// - Returns: whether the next buffer may be longer; if not, the channel keeps its present buffer.
     func record(actualReadBytes: Int) -> Bool { true }
 }

@@ -6,16 +6,16 @@ import SystemSupport
 import TransferCore
 import WireProtocol
 
-/// One connection's bytes: decoded into frames for the shell; payload goes where the shell says.
+/// Decodes the bytes of one connection into frames for the shell, and passes payload to the flow that the shell names.
 final class GatewayConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    /// Where the payload of the PART DATA that is arriving goes.
+    /// Destination of the payload of the PART DATA frame that is arriving.
     private enum Payload {
         case discard
-        /// Plain bytes, handed on as they come, without the first `skip`.
+        /// Plain bytes, passed on as they arrive, without the first `skip`.
         case plain(FlowID, skip: UInt64)
-        /// One LZ4 block, collected: it can only be decoded whole.
+        /// One LZ4 block. It is collected, because only a complete block can be decoded.
         case compressed(FlowID, skip: UInt64, plainBytes: Int, block: ByteBuffer)
     }
 
@@ -25,19 +25,19 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private let provenKey: Fingerprint?
     private let shown: ShownIdentity
     private var id: ConnectionID?
-    /// Whom the handshake proved the peer to be.
+    /// The identity that the peer proved in the handshake.
     private var peer: TLSPeer?
-    /// Set while the limiter counts the peer.
+    /// The peer in the limiter; `nil` when the limiter does not count it.
     private var unauthenticatedPeer: PreAuthenticationLimiter.Peer?
     private var decoder = FrameDecoder(receiver: .gateway)
     private var payload = Payload.discard
     private var isEnded = false
-    /// The device has sent more frames than it may: what has arrived waits.
+    /// Whether reading is paused because the device exceeded its frame rate. Received bytes wait.
     private var isPaused = false
 
     /// - Parameters:
     ///   - provenKey: the key that the handshake proves; `nil` for plain TCP.
-    ///   - shown: what handshakes are made with from now on.
+    ///   - shown: the current certificates for handshakes.
     init(shell: GatewayShell, logger: Logger, provenKey: Fingerprint?, shown: ShownIdentity) {
         self.shell = shell
         self.logger = logger
@@ -60,14 +60,14 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// The peer may speak, unless the gateway's key has changed during the handshake: the device has seen the one of
-    /// before, and sees the other when it connects again.
+    /// Accepts frames of the peer. Closes the connection if the gateway's key has changed during the handshake: the
+    /// device has seen the old key, and sees the new one when it connects again.
     private func begin(_ channel: any Channel) {
         guard provenKey == shown.now?.fingerprint else { return channel.close(promise: nil) }
         id = shell.assumeIsolated { [peer] in $0.accepted(channel, peer: peer) }
     }
 
-    /// The limiter counts the peer no more.
+    /// Removes the peer from the limiter.
     private func leavePreAuthentication() {
         guard let unauthenticatedPeer else { return }
         self.unauthenticatedPeer = nil
@@ -103,12 +103,12 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// A peer that does not read what it is told is not read from either: what waits for it stays bounded.
+    /// Stops reading from a peer that does not read its answers, so that the answers that wait for it stay bounded.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         readIfWanted(context.channel)
     }
 
-    /// The device is known.
+    /// Raises the read limit, once the device is known.
     private func readMoreAtOnce(_ channel: any Channel) {
         let readBytes = shell.assumeIsolated { $0.readBytes }
         channel.setOption(.recvAllocator, value: BoundedReads(bytesMax: readBytes))
@@ -118,11 +118,11 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     private func readIfWanted(_ channel: any Channel) {
         let isWanted = channel.isWritable && !isPaused
         channel.setOption(.autoRead, value: isWanted).whenFailure { _ in channel.close(promise: nil) }
-        // The option makes the channel look at its socket. What TLS has read already it gives out on demand only.
+        // The option makes the channel check its socket. TLS delivers bytes that it has read already only on demand.
         if isWanted { channel.read() }
     }
 
-    /// What arrived stays in the decoder, and the rest in the socket and with the peer.
+    /// Received bytes stay in the decoder; the rest stays in the socket and at the peer.
     private func pauseReading(for pause: Duration, _ id: ConnectionID, _ channel: any Channel) {
         isPaused = true
         readIfWanted(channel)
@@ -135,7 +135,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // TLS closes by itself, once the peer has been told why.
+        // TLS sends the peer an alert with the reason and then closes the connection itself.
         guard let error = error as? TLSError else { return context.close(promise: nil) }
         logger.info(
             "TLS failed",
@@ -169,14 +169,14 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    /// A HELLO with what its device is told apart by, where a certificate makes it known.
+    /// HELLO with the name in the certificate, if a certificate identifies the device.
     private func named(_ frame: Frame) -> Frame {
         guard case .hello(var hello) = frame, let peer else { return frame }
         hello.fingerprint = CertifiedDevices.identity(of: peer)
         return .hello(hello)
     }
 
-    /// What the transport has to say against a frame: it proved another key, or none.
+    /// The code that refuses a frame because the transport proved another key than it names; else `nil`.
     private func refusal(of frame: Frame) -> ErrorCode? {
         switch frame {
         case .hello(let hello): peer.map { $0.fingerprint.digest != hello.fingerprint } == true ? .notAuthorised : nil
@@ -212,7 +212,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
             payload = .plain(flow, skip: skip - skipped)
             deliver(wanted, flow: flow, id: id)
         case .compressed(let flow, let skip, let plainBytes, var block):
-            payload = .discard  // So that `block` is not shared while it grows.
+            payload = .discard  // Makes `block` unshared, so that appending does not copy it.
             block.writeImmutableBuffer(bytes)
             payload = .compressed(flow, skip: skip, plainBytes: plainBytes, block: block)
         }
@@ -239,7 +239,7 @@ final class GatewayConnectionHandler: ChannelInboundHandler {
 }
 
 extension Inbound {
-    /// Whether it is a frame, or the first that is heard of one.
+    /// Whether this is a whole frame or the beginning of one.
     fileprivate var beginsFrame: Bool {
         switch self {
         case .frame, .dataBegan: true

@@ -8,19 +8,19 @@ import ServiceLifecycle
 import SystemSupport
 package import TransferCore
 
-/// The gateway as a service: listens, serves until it is told to stop, and then lets parts under way finish.
+/// The gateway as a service: listens and serves until a shutdown is requested, then lets running parts finish.
 package struct GatewayServer: Service {
     /// What an operator may choose, beyond the home and the store.
     package struct Configuration: Sendable {
         package var host: String
-        /// 0 for one that is free.
+        /// 0 for any free port.
         package var port: Int
         package var limits: GatewayLimits
-        /// Without TLS: for loopback, on both sides' word.
+        /// Without TLS; for loopback, if both sides are configured so.
         package var isPlaintext = false
-        /// A file of the authority's certificates, where devices are known by theirs.
+        /// A file with the authority's certificates, if certificates identify devices.
         package var authorityPath: String?
-        /// How long an unfinished upload may be left alone before it is removed; `nil` for ever.
+        /// Age without a new part at which an unfinished upload is removed; `nil` for never.
         package var unfinishedExpiry: Duration?
         /// How long agents have to finish after SIGTERM.
         package var drainLimit = Duration.seconds(25)
@@ -38,13 +38,13 @@ package struct GatewayServer: Service {
     /// The limits of a gateway on this store.
     ///
     /// - Parameter budgetBytes: memory for parts under way; `nil` for the default.
-    /// - Throws: where the store's identity cannot be told.
+    /// - Throws: if the store's identity cannot be read.
     package static func limits(for store: any ObjectStore, budgetBytes: UInt64?) throws(StoreError) -> GatewayLimits {
         var limits = GatewayLimits(parts: SiteStore.partRule(of: store))
         limits.storeIdentity = try store.identity
         limits.heldPartBytesMax = store.limits.heldBodyBytesMax
         limits.conditions = store.limits.conditions
-        // Below the patience of an agent, which waits meanwhile.
+        // Shorter than an agent waits for the answer.
         limits.completionTimeMax = min(store.limits.completionTimeMax, .seconds(120))
         guard let budgetBytes else { return limits }
         limits.budgetBytes = budgetBytes
@@ -60,7 +60,7 @@ package struct GatewayServer: Service {
     private let logger: Logger
     private let announce: @Sendable (String) -> Void
 
-    /// - Parameter announce: told where the gateway listens, as `ADDRESS:PORT`, once it does.
+    /// - Parameter announce: called with `ADDRESS:PORT` when the gateway listens.
     package init(
         configuration: Configuration, home: GatewayHome, store: any ObjectStore, logger: Logger,
         announce: @escaping @Sendable (String) -> Void
@@ -73,7 +73,7 @@ package struct GatewayServer: Service {
     }
 
     package func run() async throws {
-        // A home that is not whole does not serve: identity, keys and devices are read before anything listens.
+        // An incomplete home does not serve: identity, keys and devices are read before the gateway listens.
         let keys = WatchedFile(home.siteKeyPaths, "identity", logger: logger) { () throws(GatewayHomeError) in
             try home.siteKeys()
         }
@@ -100,7 +100,7 @@ package struct GatewayServer: Service {
         let shell = GatewayShell(machine: machine, store: store, files: files, eventLoop: group.next(), logger: logger)
         await shell.restoreReports(home.reports())
         await shell.devicesChanged(devices)
-        // Nobody who is on the list depends on these: a gateway serves without them, and says so.
+        // Devices on the list do not need invitations, so the gateway serves without them and logs the failure.
         await shell.lookAtInvitations()
         await tell(shell, of: siteKeys)
         let makeShown = { @Sendable [configuration] (identity: Identity) throws(CryptographyError) in
@@ -122,8 +122,8 @@ package struct GatewayServer: Service {
             if let expiry = configuration.unfinishedExpiry {
                 tasks.addTask { await ExpiryKeeper(store: store, expiry: expiry, logger: logger).run() }
             }
-            try? await gracefulShutdown()  // Thrown only where the task is cancelled, which means the same: stop.
-            // Nobody new from here on; a listener that is gone already is closed enough.
+            try? await gracefulShutdown()  // Throws only if the task is cancelled, which also means to stop.
+            // Stop accepting connections. Closing fails only if the listener is closed already.
             try? await listener.close()
             await drain(shell)
             tasks.cancelAll()
@@ -147,15 +147,15 @@ package struct GatewayServer: Service {
     private func listen(
         _ group: MultiThreadedEventLoopGroup, _ shell: GatewayShell, _ shown: ShownIdentity
     ) async throws -> any Channel {
-        // Fixed buffers, small ones until HELLO: adapting costs more than it saves.
+        // Fixed buffers, small ones until HELLO: adaptive buffers cost more than they save.
         let buffers = FixedSizeRecvByteBufferAllocator(capacity: configuration.limits.readBytesBeforeHello)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.recvAllocator, value: buffers)
-            // One buffer's worth, then the next connection's turn. A channel keeps as many buffers as it may read at a
-            // time: so it keeps the small one that it began with.
+            // Read one buffer, then serve the next connection. A channel keeps as many buffers as it may read in one
+            // turn, so it keeps only its first small one.
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -175,7 +175,7 @@ package struct GatewayServer: Service {
         while await Self.sleeps(for: .milliseconds(50)) { await shell.tick() }
     }
 
-    /// - Returns: whether the time has passed; not, where the task was cancelled.
+    /// - Returns: whether the time has passed; `false` if the task was cancelled.
     private static func sleeps(for duration: Duration) async -> Bool {
         do {
             try await Task.sleep(for: duration)
@@ -185,7 +185,7 @@ package struct GatewayServer: Service {
         }
     }
 
-    /// The device list and the key ring are read again when they change: adding, revoking and rotating need no restart.
+    /// Reads the device list and the key ring again when they change, so adding, revoking and rotating need no restart.
     private func followFiles(
         _ shell: GatewayShell, _ keys: WatchedFile<KeyRing>, _ cryptography: SiteCryptography
     ) async {
@@ -195,7 +195,7 @@ package struct GatewayServer: Service {
         }
     }
 
-    /// Writes what devices report of themselves into the home, where `device list` finds it.
+    /// Writes the reports of devices into the home, where `device list` reads them.
     private func keepReports(of shell: GatewayShell) async {
         while await Self.sleeps(for: .seconds(3)) { await writeReports(of: shell) }
     }
@@ -210,7 +210,7 @@ package struct GatewayServer: Service {
         }
     }
 
-    /// The same of the site's keys: announcing one, changing to it and renewing a certificate need no restart.
+    /// Reads the site's keys again when they change, so announcing, switching and renewing need no restart.
     private func followSiteKeys(
         _ shell: GatewayShell, _ keys: WatchedFile<SiteKeys>, _ shown: ShownIdentity, _ cryptography: SiteCryptography,
         _ makeShown: @Sendable (Identity) throws(CryptographyError) -> ShownIdentity.Shown
@@ -243,7 +243,7 @@ package struct GatewayServer: Service {
         let deadline = ContinuousClock.now + configuration.drainLimit
         while ContinuousClock.now < deadline {
             guard await !shell.isDrained else { return }
-            // Cancelled or not, the loop ends by the deadline.
+            // A cancelled sleep does no harm: the loop ends at the deadline.
             try? await Task.sleep(for: .milliseconds(20))
         }
     }

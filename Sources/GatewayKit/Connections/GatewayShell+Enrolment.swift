@@ -6,11 +6,11 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-// Invitations that devices take up (specification §5.2).
+// Devices that enrol by an invitation (specification §5.2).
 
 extension GatewayShell {
-    /// Takes an invitation at its word. A secret of none is refused at once; else the files are changed on a thread
-    /// that may wait, which the loop must not.
+    /// Enrols a device by the secret of an invitation. Refuses an unknown secret at once; otherwise changes the files
+    /// on a thread that may block, because the event loop must not.
     func enrol(_ id: ConnectionID, _ fingerprint: Fingerprint, _ secret: InvitationSecret) {
         do {
             guard try invitations.live(secret.digest(), at: Date()) != nil else { return enrolled(.invalid, on: id) }
@@ -20,7 +20,7 @@ extension GatewayShell {
         let voided: @Sendable (any Error) -> Void = { [logger] error in
             logger.error("A used invitation is still in its file", metadata: ["error": "\(error)"])
         }
-        // Secrets are good once, so there are no more of these than invitations.
+        // A secret works once, so there are at most as many tasks as invitations.
         enrolments[id] = Task { [home = files.home, logger] in
             var outcome = EnrolmentOutcome.unavailable
             do {

@@ -1,11 +1,11 @@
 import TransferCore
 
-// What devices report of themselves (specification §5.5). The server writes it into the home, off the loop.
+// Reports of devices (specification §5.5). The server writes them into the home, on another thread.
 
 extension GatewayShell {
-    /// What an earlier process of this gateway had kept.
+    /// Restores the reports that an earlier process of this gateway saved.
     func restoreReports(_ reports: [DeviceReport]) { machine.restoreReports(reports) }
 
-    /// The newest report of each device, where one has come since the last call; else `nil`.
+    /// The newest report of each device; `nil` if no report has arrived since the last call.
     func takeChangedReports() -> [DeviceReport]? { machine.takeChangedReports() }
 }

@@ -4,10 +4,10 @@ import Logging
 import TransferCore
 import WireProtocol
 
-// The site's keys while the gateway serves, and what devices have said of them.
+// Changes of the site's keys while the gateway serves, and the pins that devices report.
 
 extension GatewayShell {
-    /// What an operator may change while the gateway serves, and what it learns meanwhile.
+    /// Files that an operator may change while the gateway serves, and files that the gateway writes.
     struct Files: Sendable {
         let home: GatewayHome
         let devices: WatchedFile<DeviceList>
@@ -16,7 +16,7 @@ extension GatewayShell {
         var pins: DevicePins?
     }
 
-    /// The site's next key was announced, or is no more.
+    /// Sets the announced key of the site; `nil` if none is announced.
     func announce(_ next: Fingerprint?) {
         guard machine.nextSiteKey != next?.digest else { return }
         machine.nextSiteKey = next?.digest
@@ -24,10 +24,10 @@ extension GatewayShell {
         logger.notice("The site's next key", metadata: ["fingerprint": "\(text)"])
     }
 
-    /// Connections are made with these certificates from now on. Where they are for another key, connections that have
-    /// seen the one before end.
+    /// Uses these certificates for new connections. If they are for another key, ends the connections that have seen
+    /// the old key.
     ///
-    /// - Parameter replaceSigner: receipts are signed by the key that connections prove, from the same moment on.
+    /// - Parameter replaceSigner: makes the new key sign receipts. Connections prove that key from the same moment on.
     func show(_ newest: ShownIdentity.Shown, in shown: ShownIdentity, replaceSigner: @Sendable () -> Void) {
         let isOtherKey = shown.now?.fingerprint != newest.fingerprint
         shown.replace(by: newest)
@@ -38,7 +38,7 @@ extension GatewayShell {
         perform()
     }
 
-    /// Keeps what a device that was welcomed has pinned.
+    /// Records the pins of a welcomed device.
     func rememberPins(of hello: Hello, on id: ConnectionID) {
         guard let pins = files.pins, let device = machine.deviceName(on: id) else { return }
         pins.heard(device, identity: hello.fingerprint, pins: hello.pins, at: Date())

@@ -9,10 +9,10 @@ import TransferCommon
 import TransferCore
 import WireProtocol
 
-/// Performs what the gateway's machine decides: the one place where frames, flows and store calls meet.
+/// Performs the actions of the gateway's machine: sends frames, feeds flows and calls the store.
 ///
-/// It lives on one event loop, which is also the loop of its connections, so that a frame is decided and answered
-/// without a hop; the store's calls run elsewhere and come back to it.
+/// The shell and its connections share one event loop, so a frame is answered without a change of thread. Calls to the
+/// store run on other threads and return to this loop.
 actor GatewayShell {
     private nonisolated let eventLoop: any EventLoop
     private let calls: StoreCalls
@@ -22,12 +22,12 @@ actor GatewayShell {
     private var channels: [ConnectionID: any Channel] = [:]
     private var flows: [FlowID: PartFlow] = [:]
     private var flowsCheckedAt = Instant(nanoseconds: 0)
-    /// Calls to the store under way. They are no children of another task since each may be cancelled by itself;
-    /// `finishCalls` waits for all of them.
+    /// Running calls to the store. They are unstructured tasks, because each may be cancelled alone; `finishCalls`
+    /// waits for all of them.
     private var tasks: [StoreRequestID: Task<Void, Never>] = [:]
-    /// Invitations that are being taken up; `finish` waits for these, too.
+    /// Running enrolments; `finish` waits for these, too.
     var enrolments: [ConnectionID: Task<Void, Never>] = [:]
-    /// Records of resumed sessions that are being written again.
+    /// Running writes of the records of resumed sessions.
     private var renewals: [SessionID: Task<Void, Never>] = [:]
     private var outbound: [ConnectionID: ByteBuffer] = [:]
     private var lastConnection: UInt64 = 0
@@ -36,7 +36,7 @@ actor GatewayShell {
     private var certified = CertifiedDevices()
     private var preAuthenticationLimiter: PreAuthenticationLimiter
     private var unauthenticatedPeers: [PreAuthenticationLimiter.Peer: any Channel] = [:]
-    /// Lines that peers bring about, of which there may be too many.
+    /// Limits the log lines that peers can cause.
     private var notices = Allowance(atOnce: 200, perSecond: 10)
     private var unwrittenNotices = 0
     private let clock = ContinuousClock()
@@ -91,9 +91,9 @@ actor GatewayShell {
         return certified.device(named: name) != nil
     }
 
-    /// A connection is there; the number is its name from here on.
+    /// Registers a connection and returns its number.
     ///
-    /// - Parameter peer: `nil` where nothing was proved.
+    /// - Parameter peer: `nil` if the peer proved nothing.
     func accepted(_ channel: any Channel, peer: TLSPeer?) -> ConnectionID {
         lastConnection += 1
         let id = ConnectionID(lastConnection)
@@ -112,16 +112,16 @@ actor GatewayShell {
         perform()
     }
 
-    /// Whether the device is known, and nothing is held against its connection any more.
+    /// Whether the connection is open: the device is known and has been welcomed.
     func isOpen(_ id: ConnectionID) -> Bool { machine.isOpen(id) }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         switch frame {
         case .hello:
-            // A device that was added a moment ago may come before the next look at the list.
+            // A device that was just added may connect before the next check of the list.
             lookAtDevices()
         case .enrol:
-            // In the order opposite to that in which they are written: who is not invited any more is listed.
+            // Enrolment writes the list first, then the invitations. Reading in the opposite order misses no device.
             lookAtInvitations()
             lookAtDevices()
         default:
@@ -132,15 +132,15 @@ actor GatewayShell {
         if case .hello(let hello) = frame { rememberPins(of: hello, on: id) }
     }
 
-    /// Bytes have arrived, whatever they are.
+    /// Records that bytes have arrived, of any kind.
     func heard(_ byteCount: Int, from id: ConnectionID) {
         machine.heard(UInt64(byteCount), from: id, now: now)
     }
 
-    /// What is read from a known device's socket at once.
+    /// Bytes of one read from the socket of a known device.
     var readBytes: Int { machine.limits.readBytes }
 
-    /// - Returns: how long the connection is not to be read from; `nil` for on at once.
+    /// - Returns: how long to pause reading from the connection; `nil` for no pause.
     func pauseAfterFrame(from id: ConnectionID) -> Duration? { machine.pauseAfterFrame(from: id, now: now) }
 
     func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
@@ -172,8 +172,9 @@ actor GatewayShell {
         perform()
     }
 
-    /// A small part takes a place among those that are on their way to the store before it is whole. No client of HTTP
-    /// looks after it, as it does after a large one, whose bytes go out as they come.
+    /// Drops flows whose device sends nothing. A small part occupies a place among the store's requests before it is
+    /// complete, and no HTTP client watches it. The HTTP client watches large parts, because it sends them as they
+    /// arrive.
     private func dropSilentFlows(_ now: Instant) {
         let limits = machine.limits
         guard limits.heldPartBytesMax > 0, flowsCheckedAt + limits.progressWindow / 6 <= now else { return }
@@ -188,12 +189,12 @@ actor GatewayShell {
         perform()
     }
 
-    /// Takes note of a device list that has changed. Nobody else looks: a change is seen once.
+    /// Applies a changed device list. Only this function may check the file, because a change is reported once.
     func lookAtDevices() {
         if let newest = files.devices.changed() { devicesChanged(newest) }
     }
 
-    /// Takes note of invitations that have changed.
+    /// Applies changed invitations.
     func lookAtInvitations() {
         if let newest = files.invitations.changed() { invitations = newest }
     }
@@ -208,7 +209,7 @@ actor GatewayShell {
 
     var isDrained: Bool { machine.isDrained }
 
-    /// Closes what is left and waits for the calls to the store, which end as soon as they notice.
+    /// Closes the remaining connections, cancels the calls to the store and waits until they have ended.
     func finish() async {
         for channel in channels.values { channel.close(promise: nil) }
         let rest = Array(tasks.values) + Array(renewals.values)
@@ -224,8 +225,8 @@ actor GatewayShell {
 
     private var wallMilliseconds: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
 
-    /// Does what the machine has decided, in order. A close or a write may bring new decisions at once: these are left
-    /// to the loop that runs already, since nothing may overtake what was decided before.
+    /// Performs the actions of the machine in order. A close or a write may cause new actions at once. The running loop
+    /// performs these later, so that no action overtakes an earlier one.
     func perform() {
         guard !isPerforming else { return }
         isPerforming = true
@@ -284,7 +285,7 @@ actor GatewayShell {
 
     private func call(_ id: StoreRequestID, _ request: StoreRequest) {
         let flow = request.flow.flatMap { flows[$0] }
-        // What is removed must not be written a moment later.
+        // A removed record must not be written again afterwards.
         var renewal: Task<Void, Never>?
         if case .removeRecord(_, let session) = request { renewal = renewals[session] }
         tasks[id] = Task { [calls, renewal] in
@@ -294,7 +295,7 @@ actor GatewayShell {
         }
     }
 
-    /// A session that is gone on with after a long time is not to be taken for one that nobody goes on with.
+    /// Writes the record of a resumed session again, so that cleaning does not treat the session as abandoned.
     private func renewRecord(of session: SessionID, _ key: String) {
         guard renewals[session] == nil else { return }
         renewals[session] = Task { [calls, logger] in
@@ -349,7 +350,7 @@ actor GatewayShell {
         }
     }
 
-    /// A line that a peer can bring about at will: of too many, only how many they were is told.
+    /// Logs a line that a peer can cause at will. Lines above the limit are only counted.
     private func notice(_ message: Logger.Message, _ metadata: Logger.Metadata) {
         guard notices.take(now: now) == nil else {
             unwrittenNotices += 1

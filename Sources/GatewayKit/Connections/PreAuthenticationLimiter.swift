@@ -26,7 +26,7 @@ package struct PreAuthenticationLimiter {
         unauthenticatedPeersPerAddressMax = max(limits.unauthenticatedPeersPerAddressMax, 1)
     }
 
-    /// - Parameter address: by `address(of:)`.
+    /// - Parameter address: result of `address(of:)`.
     /// - Returns: the new connection, for which the caller calls `left` later, and the connection that the caller must
     ///   close to make room; `left` has been called for that one.
     package mutating func enter(_ address: String) -> (newcomer: Peer, leaving: Peer?) {
@@ -44,12 +44,12 @@ package struct PreAuthenticationLimiter {
         return (newcomer, leaving)
     }
 
-    /// Of two addresses, whether the first has fewer unauthenticated peers, or as many and younger ones.
+    /// Whether the left address has fewer unauthenticated peers than the right one, or equally many and younger ones.
     private static func goesLater(_ left: [Peer], _ right: [Peer]) -> Bool {
         left.count != right.count ? left.count < right.count : (left.first?.number ?? 0) > (right.first?.number ?? 0)
     }
 
-    /// A connection has ended, or its device is known now. Does nothing when called again.
+    /// Removes a connection that has ended or whose device is known. Safe to repeat.
     package mutating func left(_ peer: Peer) {
         guard let index = byAddress[peer.address]?.firstIndex(of: peer) else { return }
         byAddress[peer.address]?.remove(at: index)

@@ -2,10 +2,10 @@ import Cryptography
 import SecureChannel
 import Synchronization
 
-/// What connections of a gateway are made with: replaced, while it serves, when the site's key or its certificates
-/// change.
+/// Certificates and key that a gateway uses for new connections. They are replaced while it serves when the site's key
+/// or its certificates change.
 final class ShownIdentity: Sendable {
-    /// What handshakes are made with, and the key that they prove.
+    /// The TLS context of handshakes, and the key that they prove.
     struct Shown: Sendable {
         let context: TLSContext
         let fingerprint: Fingerprint
