@@ -1,6 +1,6 @@
 import Logging
 
 extension Logger {
-    /// For what is better told by an error, or by nobody: it writes nothing.
+    /// A logger that writes nothing, for callers that get the failure as an error or do not need it.
     static let silent = Logger(label: "sluice-gateway") { _ in SwiftLogNoOpLogHandler() }
 }

@@ -37,7 +37,7 @@ extension TLSHandler {
         }
     }
 
-    /// Ends a connection that cannot go on: reports the error to the handlers behind, and to the peer if OpenSSL has an
+    /// Ends a failed connection: reports the error to the handlers behind, and to the peer if OpenSSL has an
     /// alert for it. Where the connection was closing anyway, nothing is reported.
     func fail(_ context: ChannelHandlerContext, _ error: TLSError) {
         switch state.fail() {

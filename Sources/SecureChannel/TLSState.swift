@@ -298,7 +298,7 @@ extension TLSState {
         case nothing
     }
 
-    /// The connection cannot go on, for a reason on either side.
+    /// The connection has failed, on this side or at the peer.
     package mutating func fail() -> OnFailure {
         switch phase {
         case .idle, .handshaking, .open:

@@ -54,7 +54,7 @@ class Store:
     """A server of S3."""
 
     def arguments(self):
-        """What a gateway is told to relay into it."""
+        """Options of a gateway that relays into it."""
         return ["--store", f"s3://{self.bucket}", "--s3-endpoint", f"http://127.0.0.1:{self.port}", *self.options]
 
 

@@ -66,7 +66,7 @@ extension S3Store {
         parts.sort { $0.number < $1.number }
         guard S3Documents.isTrue(page.isTruncated) else { return PartPage(parts: parts, next: nil) }
         let marker = page.nextPartNumberMarker.flatMap { UInt32($0) }.flatMap { PartNumber($0) }
-        // A marker that does not advance would make the caller loop for ever.
+        // A marker that does not advance would make the caller loop endlessly.
         guard let next = max(marker, parts.last?.number), after.map({ next > $0 }) ?? true else {
             throw StoreError(.damaged, "The store's list of parts does not advance.")
         }

@@ -1,9 +1,9 @@
 package import TransferCommon
 
-/// The bytes of memory that parts under way may take, in all and for each device (specification §7.2).
+/// Limits the memory for parts under way, in total and for each device (specification §7.2).
 ///
-/// Every byte that a peer may send and we must hold is reserved here first. A reservation is refused, never waited
-/// for: the peer is told to come again later.
+/// The gateway reserves every byte that a peer may send and that the gateway must hold. A reservation succeeds or fails
+/// at once. If it fails, the gateway defers the part.
 package struct ByteBudget: Equatable, Sendable {
     package let bytesMax: UInt64
     package private(set) var bytesReserved: UInt64 = 0
@@ -13,9 +13,9 @@ package struct ByteBudget: Equatable, Sendable {
         self.bytesMax = bytesMax
     }
 
-    /// Reserves all of `bytes` or nothing.
+    /// Reserves all of `bytes`, or fails and reserves none.
     ///
-    /// - Parameter deviceMax: what this device may hold, this included.
+    /// - Parameter deviceMax: most bytes that this device may hold, with these.
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         let held = byDevice[device] ?? 0
         guard bytes <= bytesMax - bytesReserved, held <= deviceMax, bytes <= deviceMax - held else { return false }
@@ -24,7 +24,7 @@ package struct ByteBudget: Equatable, Sendable {
         return true
     }
 
-    /// Gives back what was reserved. More than is held gives back what is held: an account never goes below zero.
+    /// Releases reserved bytes. At most the bytes that the device holds: an account never goes below zero.
     package mutating func release(_ bytes: UInt64, device: SHA256Digest) {
         let held = byDevice[device] ?? 0
         let released = min(bytes, held)
@@ -32,9 +32,9 @@ package struct ByteBudget: Equatable, Sendable {
         byDevice[device] = held == released ? nil : held - released
     }
 
-    /// Whether so many bytes are more than all devices together leave.
+    /// Whether `bytes` exceed the bytes that all devices together leave free.
     func isShort(of bytes: UInt64) -> Bool { bytes > bytesMax - bytesReserved }
 
-    /// What one device holds of the budget.
+    /// Bytes that one device holds.
     package func bytesReserved(device: SHA256Digest) -> UInt64 { byDevice[device] ?? 0 }
 }

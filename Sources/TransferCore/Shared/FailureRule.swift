@@ -1,36 +1,36 @@
 package import WireProtocol
 
-/// What the specification says of one code (§12): where it may come, what an agent does about it, and with which exit
-/// code the agent ends where the code ends something.
+/// The rule for one code (specification §12): its scopes, the agent's reaction, and the agent's exit code if the code
+/// ends an upload.
 ///
-/// `all` is the table of §12 and the only one in the code: a test compares it with the text row by row. The gateway
-/// takes from it in which scopes it may send a code, the agent what it does about a code.
+/// `all` is the table of §12 and the only one in the code; a test compares it with the text row by row. The gateway
+/// reads the scopes in which it may send a code. The agent reads its reaction.
 package struct FailureRule: Equatable, Sendable {
-    /// What a code is about; one letter of the column *scope*.
+    /// The scope of a code: one letter of the column *scope*.
     package enum Scope: String, CaseIterable, Sendable {
         case connection = "c"
         case session = "s"
         case part = "p"
     }
 
-    /// What an agent does; one of the words of the column *agent*.
+    /// The reaction of an agent: one of the words of the column *agent*.
     package enum Reaction: String, CaseIterable, Sendable {
-        /// It ends the upload and tells its user. At a code of connection scope it ends every upload.
+        /// Ends the upload and reports the code to the user. A code of connection scope ends every upload.
         case report
-        /// It ends every upload, keeps its state and connects no more.
+        /// Ends every upload, keeps their state and makes no more connections.
         case stop
-        /// It connects again after a wait, and opens or resumes its sessions there.
+        /// Connects again after a wait, and opens or resumes its sessions on the new connection.
         case reconnect
-        /// After a wait it does again what failed.
+        /// Waits and repeats the failed step.
         case tryAgain = "try again"
-        /// It opens a new session for the file. The second time for one file it reports instead.
+        /// Opens a new session for the file. Reports the code the second time for one file.
         case beginAnew = "begin anew"
-        /// It reads the part again, and offers it again if the file is the same. The third time for one part it
-        /// reports.
+        /// Reads the part again, and offers it again if the file has not changed. Reports the code the third time for
+        /// one part.
         case readAgain = "read again"
 
-        /// The exit code where trying, beginning or reading again has come to its end; `nil` where the code has its
-        /// own, or where nothing ends.
+        /// The exit code after the last attempt of a reaction that repeats; `nil` if the rule has its own exit code, or
+        /// if the reaction ends no upload.
         package var exitCodeInTheEnd: Int32? {
             switch self {
             case .report, .stop, .reconnect: nil
@@ -45,7 +45,7 @@ package struct FailureRule: Equatable, Sendable {
     package let name: String
     package let scopes: Set<Scope>
     package let reaction: Reaction
-    /// The exit code of an agent that ends because of this; `nil` where the reaction alone ends nothing.
+    /// The exit code of an agent that this code ends; `nil` if the code alone does not end it.
     package let exitCode: Int32?
 
     private init(
@@ -60,16 +60,16 @@ package struct FailureRule: Equatable, Sendable {
 }
 
 extension FailureRule {
-    /// The rule of a code; `nil` where §12 does not name the code.
+    /// The rule of a code; `nil` if §12 does not name the code.
     package static func of(_ code: ErrorCode) -> FailureRule? { rules[code] }
 
-    /// What an agent does about a code that came in a scope. A code that is not known is treated by its scope.
+    /// The agent's reaction to a code in a scope. The scope decides about an unknown code.
     package static func reaction(to code: ErrorCode, in scope: Scope) -> Reaction {
         if let rule = rules[code] { return rule.reaction }
         return scope == .connection ? .reconnect : .tryAgain
     }
 
-    /// Whether a code may come in a scope.
+    /// Whether a gateway may send a code in a scope.
     package static func allows(_ code: ErrorCode, in scope: Scope) -> Bool {
         rules[code]?.scopes.contains(scope) ?? false
     }

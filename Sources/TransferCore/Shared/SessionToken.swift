@@ -1,15 +1,15 @@
 package import TransferCommon
 import WireProtocol
 
-/// The plain text of a session token (specification §11): all that a gateway must know to go on with a session that it
+/// The plain text of a session token (specification §11): all that a gateway must know to continue a session that it
 /// has never seen.
 package struct SessionToken: Equatable, Sendable {
-    /// Sealed, a token never exceeds this: an upload id longer than that is refused when the session opens.
+    /// Most bytes of a sealed token. The gateway refuses an upload id that does not fit when the session opens.
     package static let sealedBytesMax = 4_096
-    /// What sealing adds, generously.
+    /// Upper bound of the bytes that sealing adds.
     static let sealingBytes = 64
 
-    /// What a gateway writes, and the oldest that it reads.
+    /// The format that a gateway writes.
     private static let format: UInt64 = 2
     private static let formatWithoutCondition: UInt64 = 1
 
@@ -17,7 +17,7 @@ package struct SessionToken: Equatable, Sendable {
     package var session: SessionID
     /// With the whole key, prefix included.
     package var terms: SessionTerms
-    /// Milliseconds since 1970 by the gateway's clock; for the logs of people, nothing depends on it.
+    /// Milliseconds since 1970 by the gateway's clock. For logs only: the gateway never compares it.
     package var issuedMilliseconds: Int64
     /// The store's upload id; empty for a one-part file.
     package var upload: String
@@ -32,7 +32,7 @@ package struct SessionToken: Equatable, Sendable {
         self.upload = upload
     }
 
-    /// The plain text, or `nil` where a field is longer than its form allows.
+    /// The plain text, or `nil` if a field is too long for its encoding.
     package var encoded: [UInt8]? {
         let names = (device: Array(device.utf8), key: Array(terms.key.utf8), upload: Array(upload.utf8))
         guard names.device.count <= 255, names.key.count <= 65_535, names.upload.count <= 65_535 else { return nil }
@@ -49,7 +49,7 @@ package struct SessionToken: Equatable, Sendable {
         return bytes.count + Self.sealingBytes <= Self.sealedBytesMax ? bytes : nil
     }
 
-    /// The rules for metadata keep every count within its field.
+    /// Every count fits its field, because metadata is limited (§6.6).
     private var encodedMetadata: [UInt8] {
         let metadata = terms.metadata
         var bytes = [UInt8(metadata.contentType.utf8.count)] + metadata.contentType.utf8
@@ -65,16 +65,16 @@ package struct SessionToken: Equatable, Sendable {
 // MARK: - Reading
 
 extension SessionToken {
-    /// What a plain text turned out to be.
+    /// Result of reading a plain text.
     package enum Reading: Equatable, Sendable {
         case token(SessionToken)
-        /// A later version of the gateway wrote it: another gateway of the site can read it.
+        /// A newer version of the gateway wrote it. Another gateway of the site can read it.
         case unknownFormat
         case malformed
     }
 
-    /// Reads a plain text of format 2, or of format 1, which has no condition and no metadata: it is read as *absent*,
-    /// without metadata.
+    /// Reads a plain text of format 1 or 2. Format 1 has no condition and no metadata; the result has the condition
+    /// *absent* and no metadata.
     package static func read(_ plain: [UInt8]) -> Reading {
         var reader = TokenReader(bytes: plain[...])
         switch reader.integer(1) {
@@ -85,7 +85,7 @@ extension SessionToken {
         }
     }
 
-    /// Reads a plain text; anything but exactly one token gives `nil`.
+    /// Reads a plain text; gives `nil` unless it is exactly one token.
     package init?(encoded: [UInt8]) {
         guard case .token(let token) = Self.read(encoded) else { return nil }
         self = token
@@ -148,7 +148,7 @@ private struct TokenReader {
 }
 
 extension TokenReader {
-    /// `nil` also where the metadata break a rule: no gateway seals such.
+    /// Gives `nil` also if the metadata breaks a rule, because no gateway seals such metadata.
     fileprivate mutating func metadata() -> SessionMetadata? {
         guard let contentType = text(countBytes: 1), let count = integer(1) else { return nil }
         var pairs: [MetadataPair] = []
@@ -156,7 +156,7 @@ extension TokenReader {
             guard let name = text(countBytes: 1), let value = text(countBytes: 2) else { return nil }
             pairs.append(MetadataPair(name: name, value: value))
         }
-        // Which rule is broken is of no use: the token is malformed.
+        // try?: the token is malformed, whichever rule the metadata breaks.
         return try? SessionMetadata(OfferedMetadata(contentType: contentType, pairs: pairs))
     }
 }

@@ -1,20 +1,21 @@
 package import TransferCommon
 
-/// How many parts may be on their way to the store at once, learnt from what the store itself says.
+/// Limits how many parts are sent to the store at once. The limit follows the store's answers.
 ///
-/// A store that asks for a pause is taken at its word: nothing new is begun meanwhile, agents are told *later* before
-/// they send a byte, and afterwards half as many parts are under way. Each part that is stored adds a little, so that
-/// the number swings about what the store can do (additive increase, multiplicative decrease). Parts of one flight that
-/// are refused together halve it once.
+/// When the store asks for a pause, the gateway begins no part during the pause and defers new parts before agents send
+/// a byte. Afterwards half as many parts may be under way. Each stored part raises the limit a little, so that it stays
+/// near the store's capacity (additive increase, multiplicative decrease). Parts that are refused together halve the
+/// limit once.
 ///
-/// It also knows how long the store takes from a part's last byte to its answer. A part that waits far longer than that
-/// is in the slow tail: given up and asked for again, it goes out on another connection and is usually done before the
-/// first one would have been. That is done for few, or a store that is slow as a whole would only get more to do.
+/// The pace also measures the time from a part's last byte to the store's answer. If a part waits far longer, the
+/// gateway gives the request up and asks the agent for the part again. The part then goes out on another connection and
+/// is usually stored earlier than by the first request. The gateway repeats only few parts, because repeating many would
+/// only add load to a slow store.
 package struct StorePace: Equatable, Sendable {
     /// Whether another part may begin.
     package enum Admission: Equatable, Sendable {
         case admitted
-        /// As many are under way as the store takes.
+        /// The limit is reached.
         case full(retryAfter: Duration)
         /// The store has asked for a pause.
         case paused(retryAfter: Duration)
@@ -22,19 +23,19 @@ package struct StorePace: Equatable, Sendable {
 
     private struct Part: Equatable {
         var begunAt: Instant
-        /// When the store's side had taken the last byte.
+        /// When the store connection had taken the last byte.
         var handedOverAt: Instant?
     }
 
     private let limits: StorePaceLimits
     private var parts: [StoreRequestID: Part] = [:]
-    /// Fractions count: several parts stored make one more.
+    /// The limit. It is fractional: several stored parts raise it by one.
     private var allowed: Double
     private var pausedUntil: Instant?
-    /// Of the next request for a pause that does not say how long.
+    /// Length of the next pause if the store does not name one.
     private var nextPause: Duration
     private var reducedAt: Instant?
-    /// Parts deferred since one was last admitted: each is told to come a little later than the one before.
+    /// Parts deferred since the last admission. Each deferred part gets a slightly longer wait than the one before.
     private var deferredCount = 0
     private var answerTime: Duration?
     private var answerCount = 0
@@ -46,11 +47,11 @@ package struct StorePace: Equatable, Sendable {
         self.nextPause = limits.pauseFirst
     }
 
-    /// How many parts may be under way now.
+    /// Number of parts that may be under way now.
     package var partsAllowed: Int { max(1, Int(allowed)) }
     package var partsUnderWay: Int { parts.count }
 
-    /// Called before a part begins. A part that is not admitted is counted: the caller defers it.
+    /// Decides whether a part may begin. If not, counts the part as deferred; the caller defers it.
     package mutating func admission(now: Instant) -> Admission {
         if let pausedUntil, pausedUntil > now {
             deferredCount += 1
@@ -63,22 +64,22 @@ package struct StorePace: Equatable, Sendable {
         return .admitted
     }
 
-    /// Keeps parts that were deferred together from coming back together.
+    /// Extra wait, so that parts that are deferred together do not return together.
     private var spread: Duration { limits.spread * min(deferredCount, limits.spreadCountMax) }
 
-    /// A part's request has gone to the store.
+    /// Records that the request for a part was sent to the store.
     package mutating func began(_ request: StoreRequestID, now: Instant) {
         deferredCount = 0
         parts[request] = Part(begunAt: now)
     }
 
-    /// The store's side has taken a part's last byte.
+    /// Records that the store connection has taken a part's last byte.
     package mutating func handedOver(_ request: StoreRequestID, now: Instant) {
         guard parts[request]?.handedOverAt == nil else { return }
         parts[request]?.handedOverAt = now
     }
 
-    /// The store has answered a request, of a part or of anything else.
+    /// Records the store's answer to any request.
     package mutating func answered(_ request: StoreRequestID, _ answer: StoreAnswer, now: Instant) {
         let part = parts.removeValue(forKey: request)
         switch answer {
@@ -93,7 +94,7 @@ package struct StorePace: Equatable, Sendable {
     }
 
     private mutating func slowDown(retryAfter: Duration, begunAt: Instant?, now: Instant) {
-        // What was begun before the last reduction says nothing new.
+        // A request that began before the last reduction does not reduce the limit again.
         if let reducedAt, begunAt.map({ $0 <= reducedAt }) ?? (pausedUntil.map { $0 > now } ?? false) { return }
         allowed = max(1, min(allowed, Double(parts.count + 1)) / 2)
         reducedAt = now
@@ -114,49 +115,49 @@ package struct StorePace: Equatable, Sendable {
 
     // MARK: The slow tail
 
-    /// How long an answer may take before its part counts as slow; `nil` while too little is known.
+    /// Time after which a part without an answer is slow; `nil` while there are too few measurements.
     private var slowAfter: Duration? {
         guard let answerTime, answerCount >= limits.answersNeeded, storedSinceRepeat >= limits.storedBetweenRepeats
         else { return nil }
         return max(limits.slowAfterLeast, answerTime * limits.slowFactor)
     }
 
-    /// When `takeSlow` may have something to say.
+    /// Time at which `takeSlow` may find a slow part.
     package var nextDeadline: Instant? {
         guard let slowAfter else { return nil }
         return parts.values.compactMap(\.handedOverAt).min().map { $0 + slowAfter }
     }
 
-    /// The part that has waited longest for its answer, if that is too long; it is told once.
+    /// Returns the part that has waited longest, if it is slow. Returns each part once.
     package mutating func takeSlow(now: Instant) -> StoreRequestID? {
         guard let slowAfter else { return nil }
         let slow = parts.filter { $0.value.handedOverAt.map { $0 + slowAfter <= now } ?? false }
         guard let request = slow.keys.min() else { return nil }
-        // It still counts as under way, until the store has answered; but nobody waits for it any more.
+        // The request stays under way until the store answers, but it is not reported as slow again.
         parts[request]?.handedOverAt = nil
         storedSinceRepeat = 0
         return request
     }
 }
 
-/// What `StorePace` goes by.
+/// Settings of `StorePace`.
 package struct StorePaceLimits: Equatable, Sendable {
-    /// Parts under way to the store, whatever it says. Small files are many parts at once, and bounded by budgets too.
+    /// Upper bound of the limit. Many small files are many parts; the budgets bound them, too.
     package var partsMax = 1_024
-    /// The pause after a request for one that does not say how long; doubled with each further one, up to the longest.
+    /// Length of a pause that the store does not specify. Each further one doubles it, up to `pauseLongest`.
     package var pauseFirst = Duration.milliseconds(250)
     package var pauseLongest = Duration.seconds(30)
-    /// What an agent is advised to wait when as many parts are under way as the store takes.
+    /// Wait that the gateway advises while the limit is reached.
     package var laterAdvice = Duration.milliseconds(200)
-    /// How far apart parts come back that were deferred together, and for how many of them the distance grows.
+    /// Distance between the returns of parts deferred together, and the number of parts up to which the wait grows.
     package var spread = Duration.milliseconds(20)
     package var spreadCountMax = 100
-    /// An answer is slow when it takes so many times as long as usual, and at least so long.
+    /// An answer is slow after this multiple of the usual time, and at least after the minimum.
     package var slowFactor = 8
     package var slowAfterLeast = Duration.seconds(5)
-    /// Answers that are needed before "usual" means anything.
+    /// Number of answers needed to know the usual time.
     package var answersNeeded = 4
-    /// At most one part in so many is asked for again because it is slow.
+    /// Number of stored parts between two repeats of slow parts.
     package var storedBetweenRepeats = 8
 
     package init() {}

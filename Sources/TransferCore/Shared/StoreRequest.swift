@@ -1,10 +1,10 @@
 package import TransferCommon
 package import WireProtocol
 
-// What the gateway's machine asks of the object store, one call each, so that whoever stands in for the store decides
-// what happens between any two of them.
+// Requests of the gateway's machine to the object store. Each is one call, so that a simulated store controls what
+// happens between any two calls.
 
-/// Names one request to the store for as long as its answer is awaited.
+/// Identifies a request to the store until its answer arrives.
 package struct StoreRequestID: Hashable, Comparable, Sendable {
     package let value: UInt64
 
@@ -15,7 +15,7 @@ package struct StoreRequestID: Hashable, Comparable, Sendable {
     package static func < (left: StoreRequestID, right: StoreRequestID) -> Bool { left.value < right.value }
 }
 
-/// Names the bytes of one offered part on their way from a connection to the store.
+/// Identifies the flow of one offered part from a connection to the store.
 package struct FlowID: Hashable, Comparable, Sendable {
     package let value: UInt64
 
@@ -26,12 +26,12 @@ package struct FlowID: Hashable, Comparable, Sendable {
     package static func < (left: FlowID, right: FlowID) -> Bool { left.value < right.value }
 }
 
-/// What is fixed about an object when its upload begins.
+/// Metadata of an object that is fixed when its upload begins.
 package struct ObjectLabel: Equatable, Sendable {
     package var session: SessionID
     package var partBytes: UInt64
     package var modification: ModificationTime
-    /// The user's.
+    /// Metadata that the user chose.
     package var metadata: SessionMetadata
 
     package init(
@@ -44,7 +44,7 @@ package struct ObjectLabel: Equatable, Sendable {
     }
 }
 
-/// The bytes of one part on their way: announced by size and digest, carried by the flow.
+/// The bytes of one part: size and digest as announced, and the flow that carries them.
 package struct PartBytes: Equatable, Sendable {
     package var flow: FlowID
     package var size: UInt64
@@ -59,20 +59,20 @@ package struct PartBytes: Equatable, Sendable {
     }
 }
 
-/// One call to the store. Answers: `StoreAnswer`, and for any of them `failed`.
+/// One call to the store. Each case names its answer (`StoreAnswer`); any call may also be answered by `failed`.
 package enum StoreRequest: Equatable, Sendable {
     /// What is under the key → `object`. The object's bytes are not read.
     ///
-    /// - plan: how the asker's file is cut into parts.
+    /// - plan: the parts of the file that the object is compared with.
     case lookUpObject(key: String, plan: PartPlan)
-    /// Reads an object of this size → `object` with the root digest by this part size as verified evidence. An object
-    /// of another size, which has replaced the one that was looked up, is not read.
+    /// Reads an object of this size → `object`, with the root digest for this part size as verified evidence. Does not
+    /// read an object of another size, which has replaced the one that was looked up.
     case readObject(key: String, size: UInt64, partBytes: UInt64)
     /// The records of unfinished sessions of this key → `records`.
     case findRecords(key: String)
     /// Writes or replaces a session's record, durably → `done`.
     case writeRecord(SessionRecordFacts)
-    /// → `done`, also where there is none.
+    /// → `done`, also if there is no record.
     case removeRecord(key: String, session: SessionID)
     /// → `uploadCreated`.
     case createUpload(key: String, label: ObjectLabel)
@@ -80,15 +80,15 @@ package enum StoreRequest: Equatable, Sendable {
     case listParts(key: String, upload: String)
     /// → `partStored`.
     case storePart(key: String, upload: String, part: PartNumber, bytes: PartBytes)
-    /// A one-part file, whole. The flow gives its last bytes only once it is released → `objectStored`.
+    /// A whole one-part file. The flow holds its last bytes back until it is released → `objectStored`.
     case storeObject(key: String, label: ObjectLabel, bytes: PartBytes, condition: PutCondition)
     /// Exactly these parts → `objectStored`.
     case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
-    /// → `done`, also where the upload is gone.
+    /// → `done`, also if the upload is gone.
     case abort(key: String, upload: String)
 }
 
-/// What came of one call to the store; which case fits which request is said there.
+/// The answer to a call to the store. `StoreRequest` says which case answers which request.
 package enum StoreAnswer: Equatable, Sendable {
     case done
     case object(ObjectFacts?)
@@ -100,12 +100,12 @@ package enum StoreAnswer: Equatable, Sendable {
     case failed(StoreFailure)
 }
 
-/// Why a call to the store came to nothing, as far as it decides what the machine does next.
+/// Why a call to the store failed, in the distinctions that the machine needs.
 package enum StoreFailure: Equatable, Sendable {
     /// The store does not know the upload. Not success, and not yet *lost*.
     case uploadUnknown
-    /// Busy or away; nothing is known to be wrong with the request. A time above zero is a pause that the store asks
-    /// for.
+    /// The store is busy or unreachable; the request itself may be right. A time above zero is a pause that the store
+    /// asks for.
     case unavailable(retryAfter: Duration)
     /// The request may or may not have taken effect.
     case outcomeUnknown
@@ -114,33 +114,33 @@ package enum StoreFailure: Equatable, Sendable {
     case bucketMissing
     /// The bytes are not those of the offered digest.
     case digestMismatch
-    /// Completion named parts that the store does not have in that form; empty where it does not say which.
+    /// Completion named parts that the store does not have in that form; empty if the store does not name them.
     case partsInvalid([PartNumber])
-    /// The condition did not hold: the key holds an object, or another one than was named.
+    /// The condition did not hold: the key holds an object, or another object than the named one.
     case keyTaken
-    /// The condition named an object, and the key holds none any more.
+    /// The condition named an object, and the key no longer holds one.
     case objectGone
-    /// Another request for the key was under way at the same time. Nothing is known of either.
+    /// Another request for the key was under way at the same time. The outcome of both is unknown.
     case conflict
     case keyUnsupported(message: String)
-    /// The store refuses this content, its size or the request itself, and would again.
+    /// The store refuses this content, its size or the request itself, and would refuse it again.
     case refused(message: String)
-    /// We gave it up ourselves.
+    /// The gateway cancelled the request.
     case cancelled
 }
 
-/// What the store says of an object.
+/// The store's description of an object.
 package struct ObjectFacts: Equatable, Sendable {
     package var size: UInt64
-    /// The part size that `evidence` depends on; 0 where it depends on none.
+    /// The part size that `evidence` depends on; 0 if it depends on none.
     package var partBytes: UInt64
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
-    /// The session that made it, where the store keeps metadata.
+    /// The session that wrote the object, if the store keeps metadata.
     package var session: SessionID?
-    /// Whether `evidence` is known to be true of the object: the store has compared the digest with the bytes, or the
-    /// object was read back. Metadata are never verified.
+    /// Whether `evidence` is verified: the store has compared the digest with the bytes, or the gateway has read the
+    /// object back. Metadata is never verified.
     package var isVerified: Bool
 
     package init(
@@ -157,13 +157,13 @@ package struct ObjectFacts: Equatable, Sendable {
     }
 }
 
-/// What the store says when an object has come to be.
+/// The store's answer after it has written an object.
 package struct StoreReceipt: Equatable, Sendable {
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
-    /// Whether the gateway may sign that the object holds what `evidence` says (specification §9.5). A store's own
-    /// answer does not say so: the session's machine knows which parts the gateway has checked.
+    /// Whether the gateway may sign `evidence` (specification §9.5). The store's answer does not set it: the session's
+    /// machine knows which parts the gateway has checked.
     package var isVerified = false
 
     package init(evidence: ContentEvidence, etag: String, version: String) {
@@ -191,7 +191,7 @@ package struct SessionRecordFacts: Equatable, Sendable {
 
     package var key: String { terms.key }
 
-    /// What the object is labelled with.
+    /// The label of the object.
     package var label: ObjectLabel {
         ObjectLabel(
             session: session, partBytes: terms.partBytes, modification: terms.modification, metadata: terms.metadata)

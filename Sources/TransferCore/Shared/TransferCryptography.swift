@@ -1,25 +1,25 @@
 package import TransferCommon
 
-/// What the agent's machine needs of cryptography, handed in so that it stays free of libraries.
+/// Cryptography that the agent's machine needs. The caller supplies it, so that the machine uses no library.
 package protocol RootDigesting: Sendable {
-    /// SHA-256 over the digests' bytes, joined in order (the root digest, specification §1); `nil` where the library
+    /// SHA-256 over the digests' bytes, joined in order (the root digest, specification §1); `nil` if the library
     /// fails.
     func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest?
 }
 
-/// What the gateway's machine needs of cryptography, handed in so that it stays free of libraries and of randomness.
+/// Cryptography that the gateway's machine needs. The caller supplies it: the machine uses no library or randomness.
 package protocol TransferCryptography: RootDigesting {
-    /// Seals a token's plain text (specification §11); `nil` where the key ring has no key that seals.
+    /// Seals a token's plain text (specification §11); `nil` if the key ring has no key that seals.
     func seal(token plain: [UInt8]) -> [UInt8]?
 
     /// Opens a sealed token.
     func open(token sealed: [UInt8]) -> TokenOpening
 
-    /// The key that signs receipts (specification §9.5), which is the one that every connection of this gateway proves;
-    /// `nil` where the gateway makes no receipts. It changes only when all connections end (`siteKeyChanged`).
+    /// The key that signs receipts (specification §9.5) and that every connection of this gateway proves; `nil` if the
+    /// gateway makes no receipts. It changes only when all connections end (`siteKeyChanged`).
     var receiptKey: ReceiptKey? { get }
 
-    /// Signs the bytes of a receipt's statement with `receiptKey`; `nil` where there is none, or the library fails.
+    /// Signs the bytes of a receipt's statement with `receiptKey`; `nil` if there is no key, or if the library fails.
     func signature(of statement: [UInt8]) -> [UInt8]?
 }
 
@@ -27,7 +27,7 @@ package protocol TransferCryptography: RootDigesting {
 package struct ReceiptKey: Equatable, Sendable {
     /// DER SubjectPublicKeyInfo, as WELCOME carries it.
     package let publicKey: [UInt8]
-    /// SHA-256 over `publicKey`, as it stands in each statement.
+    /// SHA-256 over `publicKey`, as each statement contains it.
     package let fingerprint: SHA256Digest
 
     package init(publicKey: [UInt8], fingerprint: SHA256Digest) {
@@ -36,11 +36,11 @@ package struct ReceiptKey: Equatable, Sendable {
     }
 }
 
-/// What came of opening a token.
+/// Result of opening a token.
 package enum TokenOpening: Equatable, Sendable {
     case opened([UInt8])
     /// Too short, too long, tampered with, or of an unknown form.
     case invalid
-    /// Sealed by a key that is not on the ring (yet, or no longer): try again, never *lost*.
+    /// Sealed by a key that is not on the ring, yet or any more. The agent tries again; the session is not *lost*.
     case keyUnknown
 }

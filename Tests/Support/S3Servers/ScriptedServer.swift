@@ -35,7 +35,7 @@ package indirect enum ScriptedAnswer: Sendable {
     case reset
     /// An answer that is chosen later: the closure receives a function that it must call once.
     case deferred(@Sendable (@escaping @Sendable (ScriptedAnswer) -> Void) -> Void)
-    /// For an early answer: this answer after so many bytes of the body have arrived.
+    /// For an early answer: this answer after this number of bytes of the body has arrived.
     case afterBodyBytes(Int, ScriptedAnswer)
     /// This answer after a delay.
     case delayed(Duration, ScriptedAnswer)
@@ -118,7 +118,7 @@ private final class ScriptHandler: ChannelInboundHandler {
     private let script: ScriptedServer.Script
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
-    /// The answer that is sent once the body has so many bytes.
+    /// The early answer, and the number of body bytes after which it is sent.
     private var waiting: (bytes: Int, answer: ScriptedAnswer)?
 
     init(

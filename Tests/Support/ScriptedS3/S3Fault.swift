@@ -16,7 +16,7 @@ package indirect enum S3Fault: Sendable {
     case loseAnswer
     /// The store does not execute the call, and the connection ends without an answer.
     case loseRequest
-    /// The connection is reset after so many bytes of the body.
+    /// The connection is reset after this number of bytes of the body.
     case reset(afterBytes: Int)
     /// The store executes the call and answers after a delay.
     case slow(Duration)

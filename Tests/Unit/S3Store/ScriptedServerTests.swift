@@ -106,7 +106,7 @@ import WireProtocol
 
     // MARK: - Lists
 
-    /// Pages on which a careless client would loop for ever.
+    /// Pages on which a careless client would loop endlessly.
     @Test(arguments: [
         "<ListPartsResult><IsTruncated>true</IsTruncated></ListPartsResult>",
         "<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>1</NextPartNumberMarker>\(part(1))"

@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    /// Opening a pipe without a writer would block the process for ever.
+    /// Opening a pipe without a writer would block the process.
     @Test(.timeLimit(.minutes(5))) func specialFilesAreRefusedWithoutWaiting() async throws {
         try await withTemporaryDirectory("secure-channel") { directory in
             let pipe = directory.file("pipe")

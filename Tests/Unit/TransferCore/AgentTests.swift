@@ -305,7 +305,7 @@ import WireProtocol
         #expect(failure.kind == .storeUnavailable)
     }
 
-    /// A frame that is not the expected answer closes the slot. The upload does not wait for ever, and does not loop.
+    /// A frame that is not the expected answer closes the slot. The upload neither waits endlessly nor loops.
     @Test(arguments: [AgentTableTests.State.aborting, .opening, .resuming, .transferring])
     func unrelatedFrameStrandsNoUpload(state: AgentTableTests.State) {
         for frame in [Frame.aborted(Aborted()), AgentDriver.resumeState(.lost), AgentDriver.completed()] {

@@ -90,7 +90,7 @@ import WireProtocol
         #expect(facts.session == GatewayDriver.session)
     }
 
-    /// A store that always asks for a later attempt must not keep a session for ever.
+    /// A store that always asks for a later attempt must not keep a session endlessly.
     @Test func aStoreIsNotWaitedForLongerThanMinutes() {
         var driver = opened()
         driver.frame(.partList(PartList(entries: GatewayDriver.entries(of: 2_500), isLast: true)))
