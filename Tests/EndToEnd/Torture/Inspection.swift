@@ -14,7 +14,7 @@ struct Inspection: Sendable {
                     let digest = try fileDigest(object)
                     site.tally.count { $0.looks += 1 }
                     if !site.tree.has(digest, under: key) {
-                        site.tally.violation("\(key) was never what is there\(try kept(object, of: key))")
+                        site.tally.violation("\(key) never had the content of this object\(try kept(object, of: key))")
                     }
                 }
             }
@@ -29,15 +29,15 @@ struct Inspection: Sendable {
         try await site.storage.withObjects(below: prefix) { objects in
             for (key, digest) in files.sorted(by: { $0.key < $1.key }) {
                 guard let object = objects[key] else {
-                    site.tally.violation("\(key) is said to be stored, and nothing is there")
+                    site.tally.violation("\(key) is reported as stored, but there is no object")
                     continue
                 }
                 guard try fileDigest(object) != digest else { continue }
                 let other = try site.tree.has(fileDigest(object), under: key) ? "an earlier version" : "something else"
-                site.tally.violation("\(key) is said to be stored, and \(other) is there\(try kept(object, of: key))")
+                site.tally.violation("\(key) is reported as stored, but holds \(other)\(try kept(object, of: key))")
             }
             for key in objects.keys.sorted() where files[key] == nil {
-                site.tally.violation("\(key) is nobody's object")
+                site.tally.violation("\(key) is an object that no agent sent")
             }
         }
     }

@@ -142,7 +142,7 @@ struct GatewayCourse {
         let device = Self.devices.first { $0.name == deviceNames[id] }
         try hold(
             device.map { token.device == $0.name && token.terms.key.utf8.starts(with: $0.prefix.utf8) } == true,
-            "a token of \(token.device)'s \(token.terms.key) goes to \(deviceNames[id] ?? "nobody")")
+            "a token of \(token.device)'s \(token.terms.key) goes to \(deviceNames[id] ?? "an unknown device")")
     }
 
     /// Checks that every request stays under the prefix of the device that caused it.

@@ -171,7 +171,7 @@ private struct DamagedJournal {
         }
         _ = try journal.receipts(ofKey: Self.key)
         try journal.apply(Self.writes(id: 9), nowMilliseconds: 1) { _ in Self.subject }
-        try expect(try journal.upload(UploadID(9))?.saved.parts.count == 2, "what was written is not there")
+        try expect(try journal.upload(UploadID(9))?.saved.parts.count == 2, "a written value is missing")
     }
 
     /// An invalid signature is enough, because the journal does not verify signatures.

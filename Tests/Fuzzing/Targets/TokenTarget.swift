@@ -74,7 +74,7 @@ private func expectUnopened(_ sealed: [UInt8]) throws {
     guard let ring = TokenSite.shared.ring else { return }
     let again = try ring.seal(plain, context: TokenSite.context, nonce: Array(sealed[5..<17]))
     try expect(again == sealed, "a forged token was opened")
-    try expect(SessionToken(encoded: plain) != nil, "a token was opened that nobody sealed")
+    try expect(SessionToken(encoded: plain) != nil, "a token was opened that no key sealed")
 }
 
 /// One to four changes: each replaces a byte or truncates the token.

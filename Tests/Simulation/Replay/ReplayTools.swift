@@ -113,7 +113,7 @@ extension Conversation.FrameLine {
             case .dataEnded: break
             }
         }
-        guard let data else { throw ReplayFailure(line: 0, reason: "\(type) is no whole frame") }
+        guard let data else { throw ReplayFailure(line: 0, reason: "\(type) is not a complete frame") }
         let plain = data.header.isCompressed ? plainBytes(payload, Int(data.header.plainBytes)) : payload
         return .data(data.slot, data.header, plain: plain)
     }

@@ -168,7 +168,7 @@ final class Monitor {
             guard case .have(let etag) = decision.decision else { return }
             checkConfirmed(decision.part, etag: etag, view.session)
         case .resumeState(let state):
-            if !view.asksForPartials, !state.partials.isEmpty { report("partials are named, and nobody asked") }
+            if !view.asksForPartials, !state.partials.isEmpty { report("partials are named without a request") }
             checkWanted(state.wanted, of: view.resumeList, view.session)
         case .partsWanted(let wanted):
             if !partsWereDenied { checkWanted(wanted.parts, of: view.completeList, view.session) }
@@ -180,7 +180,7 @@ final class Monitor {
     /// Checks that a part is reported as stored only after the store has confirmed it (b).
     private func checkConfirmed(_ part: PartNumber, etag: String, _ session: SessionID) {
         guard confirmed[session]?[part]?.contains(etag) != true else { return }
-        report("part \(part) is said to be stored, and the store has not confirmed it")
+        report("part \(part) is reported as stored, but the store has not confirmed it")
     }
 
     /// Checks that *stored* is never revoked for a part that is still stored (b).

@@ -64,7 +64,7 @@ extension Simulation {
         }
         count("receipts kept")
         guard ToyCryptography().isSignature(kept.signature, of: kept.statement, by: kept.publicKey) else {
-            return violation("agent \(agent) keeps a receipt that nobody has signed")
+            return violation("agent \(agent) keeps a receipt that no gateway has signed")
         }
         do throws(ReceiptStatementError) {
             let key = try kept.content().key
@@ -106,7 +106,7 @@ extension Simulation {
         // size and time cannot be distinguished.
         let isUndecidable = scenario.hasCopies && store.keeping != .digests
         guard isThere || isUndecidable else {
-            return violation("job \(number) is reported as stored, and its file is not there")
+            return violation("job \(number) is reported as stored, but its file is missing")
         }
         guard state.isSoleWriter, let last = puts.last else { return }
         jobs[number].reportedVersion = state.file.versions.lastIndex(of: last.digest)
@@ -119,13 +119,13 @@ extension Simulation {
         let policy = state.submittedPolicy
         guard policy != .fail, state.isSoleWriter, !state.isStream else { return }
         guard let object = store.object(state.key) else {
-            return violation("job \(number): the key is said to be taken, and nothing is there")
+            return violation("job \(number): the key is reported as taken, but there is no object")
         }
         guard object.facts.evidence != .none || store.keeping == .nothingButReadsBack else { return }
         checkGrowth(of: number, object)
         let versions = state.file.versions[state.submittedVersion...]
         if policy == .replace || Set(versions) == [ToyDigest.sha256(object.bytes)] {
-            violation("job \(number): the key is said to be taken by other content: \(failure.message)")
+            violation("job \(number): the key is reported as taken by other content: \(failure.message)")
         }
     }
 

@@ -103,6 +103,6 @@ extension Simulation {
             scenario.nature.keepsSession, proof.root != nil, proof.stamp.inode == state.file.stamp.inode,
             object.bytes.count < state.file.bytes.count, state.file.bytes.starts(with: object.bytes)
         else { return }
-        violation("job \(number): the key is said to be taken by what the file was before it grew")
+        violation("job \(number): the key is reported as taken by the file's own earlier version")
     }
 }

@@ -72,7 +72,7 @@ extension Simulation {
         case .dropped:
             let isKnown = jobs[number].isWantedDropped || jobs[number].isAbandoned
             if !isKnown, journals[agent].rows[upload]?.isDropping != true {
-                violation("job \(number) was dropped, and nobody wanted that")
+                violation("job \(number) was dropped without a request")
             }
             jobs[number].isDone = true
         case .failed(let failure):

@@ -77,8 +77,8 @@ struct RegressionSeed: CustomStringConvertible, Sendable {
         RegressionSeed(4867, "a HELLO that was long on its way fenced the run that came after it"),
         RegressionSeed(198, "COMPLETED of an adopted session was believed without looking at the file"),
         RegressionSeed(961, "COMPLETED of a session that another copy completed was believed"),
-        RegressionSeed(312, "a gateway that kept draining was told as a violation of the protocol"),
-        RegressionSeed(2022, "a key that a gateway did not know yet was told as a violation of the protocol"),
+        RegressionSeed(312, "a gateway that kept draining was reported as a violation of the protocol"),
+        RegressionSeed(2022, "a key that a gateway did not know yet was reported as a violation of the protocol"),
         RegressionSeed(731, "a completion that found its key taken by the same content left its upload without record"),
         RegressionSeed(1606, "uploads without a slot held all the room that those with one needed"),
         RegressionSeed(1715, "the same, with one connection"),
@@ -87,7 +87,7 @@ struct RegressionSeed: CustomStringConvertible, Sendable {
         RegressionSeed(42_114, "the same, where a listing failed meanwhile"),
         RegressionSeed(769_830_082_533, "the same, where the store was slow with the part"),
         RegressionSeed(658, "the same, where the upload was dropped a second time meanwhile"),
-        RegressionSeed(8117, "a file that had arrived before a cut was told as other content"),
+        RegressionSeed(8117, "a file that had arrived before a cut was reported as other content"),
         RegressionSeed(3773, "a record that outlasted its session was adopted again and again"),
     ]
 }

@@ -7,7 +7,7 @@ import WireProtocol
 extension ConformanceCheck {
     /// Checks of part lists and of the clock that dates parts.
     package static let listings: [ConformanceCheck] = [
-        ConformanceCheck("a list of parts tells number, size and ETag of each") { subject in
+        ConformanceCheck("a list of parts has number, size and ETag of each") { subject in
             let key = subject.key("listed")
             let contents = subject.parts(count: 3, lastBytes: 42, seed: 401)
             let (upload, parts) = try await subject.begin(contents, key: key)
@@ -16,7 +16,7 @@ extension ConformanceCheck {
             try expect(listed.map(\.size) == parts.map(\.size), "the sizes")
             try expect(listed.map(\.etag) == parts.map(\.etag), "the ETags that were returned")
             for (listed, part) in zip(listed, parts) {
-                try expect(listed.digest == nil || listed.digest == part.digest, "a digest that is told is right")
+                try expect(listed.digest == nil || listed.digest == part.digest, "a listed digest is right")
             }
             try await subject.store.abortUpload(key: key, upload: upload)
         },
@@ -109,7 +109,7 @@ extension ConformanceCheck {
             try expect(rest.next == nil, "no further page")
             for name in names + [other] { try await subject.store.deleteRecord(name: name) }
         },
-        ConformanceCheck("what is no name of a record is refused") { subject in
+        ConformanceCheck("an invalid name of a record is refused") { subject in
             for name in ["", "..", "a/b", ".hidden", "a b", "é", String(repeating: "a", count: 201)] {
                 try await expect(.keyUnsupported) { try await subject.store.writeRecord(name: name, bytes: []) }
                 try await expect(.keyUnsupported) { try await subject.store.readRecord(name: name) }

@@ -31,7 +31,7 @@ extension ConformanceCheck {
             try expect(summary.evidence == evidence, "evidence \(evidence), not \(summary.evidence)")
             try expect(receipt.evidence == evidence, "the receipt has the same evidence")
         },
-        ConformanceCheck("a summary tells whether the store has checked the digest") { subject in
+        ConformanceCheck("a summary says whether the store has checked the digest") { subject in
             let isChecked = !subject.has(.evidenceUnchecked)
             let small = subject.key("checked/whole")
             try await subject.put(SampleContent(byteCount: 5000, seed: 12), key: small)
@@ -80,7 +80,7 @@ extension ConformanceCheck {
                 try await subject.confirm(key, holds: old)
             }
         },
-        ConformanceCheck("putting only in the place of an object replaces that one and no other") { subject in
+        ConformanceCheck("a conditional put replaces only the named object") { subject in
             let key = subject.key("put-if-match")
             let (old, new) = (SampleContent(byteCount: 3000, seed: 33), SampleContent(byteCount: 2000, seed: 34))
             try await subject.put(old, key: key)
@@ -104,7 +104,7 @@ extension ConformanceCheck {
             }
             try expect(try await subject.store.object(key: gone) == nil, "nothing is there")
         },
-        ConformanceCheck("reading goes on with the old object while the key is replaced") { subject in
+        ConformanceCheck("a reader keeps the old object while the key is replaced") { subject in
             let key = subject.key("replaced-while-read")
             let (old, new) = (SampleContent(byteCount: 900_000, seed: 41), SampleContent(byteCount: 1000, seed: 42))
             try await subject.put(old, key: key)
@@ -119,7 +119,7 @@ extension ConformanceCheck {
             try expect(bytes == old.bytes, "the old object to its end")
             try await subject.confirm(key, holds: new)
         },
-        ConformanceCheck("keys are bytes, and every clean key works") { subject in
+        ConformanceCheck("keys are bytes, and every valid key works") { subject in
             // The first two names look alike and have different bytes.
             let names = [
                 "caf\u{E9}", "cafe\u{301}", "a b", "a%20b", "a+b", "q?x=1&y#z", "-dash", ".hidden", "名前", "tab\there",
@@ -134,7 +134,7 @@ extension ConformanceCheck {
                 try await subject.confirm(subject.key("keys/\(name)"), holds: content)
             }
         },
-        ConformanceCheck("a key can stand beside one that goes on from it") { subject in
+        ConformanceCheck("a key can exist beside a key below it") { subject in
             let content = SampleContent(byteCount: 10, seed: 61)
             let (short, long) = (subject.key("nested"), subject.key("nested/inner"))
             let (other, below) = (subject.key("nested-2/inner"), subject.key("nested-2"))

@@ -8,7 +8,7 @@ import WireProtocol
 extension ConformanceCheck {
     /// Checks of uploads and their parts before completion.
     static let uploads: [ConformanceCheck] = [
-        ConformanceCheck("an unknown upload is nobody's, whatever its id looks like") { subject in
+        ConformanceCheck("an unknown upload id is refused, whatever its form") { subject in
             let key = subject.key("unknown-upload")
             let part = SampleContent(byteCount: 10, seed: 201)
             let (foreign, _) = try await subject.begin([part], key: subject.key("another-key"))
@@ -39,7 +39,7 @@ extension ConformanceCheck {
             try await subject.store.abortUpload(key: subject.key("another-key"), upload: foreign)
             try await subject.confirm(key, holds: nil)
         },
-        ConformanceCheck("parts are no object before they are completed, nor after they are dropped") { subject in
+        ConformanceCheck("parts become no object before completion, nor after an abort") { subject in
             let key = subject.key("dropped")
             let (upload, _) = try await subject.begin(subject.parts(count: 2, lastBytes: 10, seed: 211), key: key)
             let (other, _) = try await subject.begin([SampleContent(byteCount: 5, seed: 212)], key: key)
@@ -90,7 +90,7 @@ extension ConformanceCheck {
             let found = try await subject.store.uploads(key: key)
             try expect(Set(found.map(\.upload)) == [first, second], "both uploads of the key and no other")
             if let session = found.first(where: { $0.upload == first })?.sessionID {
-                try expect(session == metadata.sessionID, "where a session is told, it is the right one")
+                try expect(session == metadata.sessionID, "a listed session is the right one")
             }
             for upload in [first, second] { try await subject.store.abortUpload(key: key, upload: upload) }
             for (other, upload) in ids { try await subject.store.abortUpload(key: other, upload: upload) }
@@ -144,7 +144,7 @@ extension ConformanceCheck {
             }
             try expect(try await subject.read(key) == contents.flatMap(\.bytes), "the object is still there")
         },
-        ConformanceCheck("what was named wrongly is not completed, and can be completed rightly afterwards") {
+        ConformanceCheck("a wrong list is not completed, and a right one can follow") {
             subject in
             let key = subject.key("named-wrongly")
             let contents = subject.parts(count: 3, lastBytes: 50, seed: 321)
@@ -213,7 +213,7 @@ extension ConformanceCheck {
                 key: key, upload: upload, parts: parts, size: size, condition: .none)
             try expect(try await subject.read(key) == contents.flatMap(\.bytes), "the new object")
         },
-        ConformanceCheck("completing only in the place of an object replaces that one and no other") { subject in
+        ConformanceCheck("a conditional completion replaces only the named object") { subject in
             let key = subject.key("complete-if-match")
             let (first, second) = (SampleContent(byteCount: 20, seed: 351), SampleContent(byteCount: 30, seed: 352))
             let contents = subject.parts(count: 2, lastBytes: 50, seed: 353)

@@ -319,7 +319,7 @@ package final class Pair: HostWorld {
         case .partDecision(let decision):
             guard case .have(let etag) = decision.decision else { return }
             if !store.confirmed.contains(.init(part: decision.part, etag: etag)) {
-                violation("part \(decision.part) is said to be there unconfirmed")
+                violation("part \(decision.part) is reported as stored without confirmation")
             }
         case .completed(let completed):
             guard let object = store.object(Pair.device.prefix + completed.location) else {

@@ -56,7 +56,7 @@ import WireProtocol
         let stream = SourceStream(descriptor: pipe.fileHandleForReading.fileDescriptor)
         async let reading = Task.detached { stream.read(start: 0, bytesMax: 10, withMD5: false).reading }.value
         stream.stop()
-        guard case .failed(let failure) = await reading else { return #expect(Bool(false), "it went on") }
+        guard case .failed(let failure) = await reading else { return #expect(Bool(false), "the read succeeded") }
         #expect(failure.kind == .stopped)
         withExtendedLifetime(pipe) {}
     }
@@ -130,7 +130,7 @@ import WireProtocol
         let stream = SourceStream(command)
         async let reading = Task.detached { stream.read(start: 0, bytesMax: 10, withMD5: false).reading }.value
         stream.stop()
-        guard case .failed = await reading else { return #expect(Bool(false), "it went on") }
+        guard case .failed = await reading else { return #expect(Bool(false), "the read succeeded") }
         // The end of its output shows that the command has exited.
         #expect(FileHandle(fileDescriptor: command.descriptor).readDataToEndOfFile().isEmpty)
     }

@@ -44,7 +44,7 @@ import WireProtocol
         ("503 of S3", .answer(status: 503, body: error("SlowDown")), .throttled(retryAfter: nil)),
         ("gone", .answer(status: 404, body: error("NoSuchUpload")), .noSuchUpload),
         (
-            "somebody else is at it",
+            "another program is using it",
             .answer(
                 status: 500, body: error("InternalError", "This multipart completion is already in progress")),
             .completionInProgress

@@ -36,7 +36,7 @@ import Testing
         let (channel, counter) = try channel()
         for turn in 1...3 {
             for text in ["a", "b", "c"] { channel.writeAndFlush(ByteBuffer(string: text), promise: nil) }
-            #expect(try sent(channel) == [], "the turn goes on")
+            #expect(try sent(channel) == [], "the turn has not ended")
             channel.embeddedEventLoop.run()
             #expect(try sent(channel) == ["a", "b", "c"])
             #expect(counter.flushes == turn)

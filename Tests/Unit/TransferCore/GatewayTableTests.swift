@@ -354,7 +354,7 @@ import WireProtocol
         }.first
         let isClosed = actions.contains(.close(GatewayDriver.connection))
         switch (state, event) {
-        case (.noConnection, .frame), (.noConnection, .data): return actions.isEmpty ? nil : "something came of it"
+        case (.noConnection, .frame), (.noConnection, .data): return actions.isEmpty ? nil : "it caused actions"
         case (.silent, .frame(_, .hello)): return code == nil ? nil : "HELLO was refused"
         case (.silent, .frame), (_, .frame(_, .hello)), (_, .frame(_, .goAway)), (_, .frame(_, .aborted)),
             (_, .frame(_, .sessionLeft)), (_, .frame(_, .proven)):

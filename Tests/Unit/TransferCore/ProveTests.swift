@@ -80,7 +80,7 @@ import WireProtocol
         let object = object(evidence, size: size, partBytes: partBytes, isVerified: isVerified)
         let proven = proven(driver.answer(.object(object)))
         guard case .unknown(let told) = proven else { return unexpected(proven) }
-        #expect(told.evidence == (isVerified ? evidence : .none), "only what is verified is told")
+        #expect(told.evidence == (isVerified ? evidence : .none), "only verified evidence is sent")
         #expect(driver.requests.isEmpty)
     }
 

@@ -154,7 +154,7 @@ import WireProtocol
                 bench.part(answer)
             }
             #expect(waits == expected.map { .seconds($0) })
-            #expect(bench.changes.count == 1, "it is told once")
+            #expect(bench.changes.count == 1, "it is reported once")
         }
     }
 

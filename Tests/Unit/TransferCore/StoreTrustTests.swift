@@ -61,7 +61,7 @@ import WireProtocol
             #expect(driver.chunks.isEmpty)
             told += waits(driver.frame(refused(code)))
         }
-        #expect(told == [], "it is told once")
+        #expect(told == [], "it is reported once")
         driver.tick(after: .seconds(5))
         driver.frame(AgentDriver.opened(driver.session))
         #expect(driver.chunks.isEmpty)
