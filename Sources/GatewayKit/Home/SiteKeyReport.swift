@@ -48,7 +48,7 @@ package struct SiteKeyReport: Sendable {
                 case .pinsNothing: "pins no key"
                 case .neverHeard: "has not connected to this gateway"
                 }
-            let heard = device.heard.map { ", heard \($0.formatted(.iso8601))" } ?? ""
+            let heard = device.heard.map { ", last connected \($0.formatted(.iso8601))" } ?? ""
             return "device     \(device.name)  \(words)\(heard)"
         }
         let ignorant = devices.count { !$0.isFine }
