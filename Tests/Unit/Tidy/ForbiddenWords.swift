@@ -49,7 +49,7 @@ private let forbiddenWords: [ForbiddenWord] = [
         followed: [sample("Sources/A/B.swift", "let x = y as? Int")]),
     ForbiddenWord(
         name: "fatalError", words: ["fatalError"],
-        instead: "throw an error with a code; for a mistake of our own that nobody outside can cause, use precondition",
+        instead: "throw an error with a code; for a mistake of our own that no input can cause, use precondition",
         broken: [
             sample("Sources/A/B.swift", "default: fatalError()"), sample("Tests/A/B.swift", "fatalError(\"no\")"),
         ],
@@ -95,7 +95,7 @@ private let forbiddenWords: [ForbiddenWord] = [
     ForbiddenWord(
         name: "blocking wait", words: ["wait"],
         pattern: { $0.contains(/\.wait\(\)/) },
-        instead: "await the future's get(): a thread that waits is one less for everybody", scope: inSources,
+        instead: "await the future's get(): a waiting thread is missing elsewhere", scope: inSources,
         broken: [sample("Sources/A/B.swift", "let c = try bootstrap.bind().wait()")],
         followed: [sample("Sources/A/B.swift", "let c = try await bootstrap.bind().get()")]),
     ForbiddenWord(

@@ -2,16 +2,27 @@ import Foundation
 import RepositoryFiles
 
 /// All Swift files below `Sources`, `Tests` and `Examples`, read once.
-let repositoryFiles: [SourceFile] = ["Sources", "Tests", "Examples"].flatMap { folder in
-    let root = RepositoryFiles.root.appending(path: folder)
-    let paths = FileManager.default.enumerator(atPath: root.path(percentEncoded: false))?.compactMap { $0 as? String }
-    return (paths ?? []).sorted().compactMap { path -> SourceFile? in
-        guard path.hasSuffix(".swift"),
-            // Reading fails for a broken symbolic link and for a directory with such a name.
-            let text = try? String(contentsOf: root.appending(path: path), encoding: .utf8)
-        else { return nil }
-        return SourceFile(path: "\(folder)/\(path)", text: text)
-    }
+let repositoryFiles = ["Sources", "Tests", "Examples"].flatMap { files(below: $0, extension: ".swift") }
+
+/// All Markdown pages: those in the root of the repository, and those below its folders of sources and pages.
+let markdownFiles: [SourceFile] = {
+    // try?: if the root cannot be listed, the list is empty and a test fails.
+    let names = try? FileManager.default.contentsOfDirectory(atPath: RepositoryFiles.root.path(percentEncoded: false))
+    let pages = (names ?? []).filter { $0.hasSuffix(".md") }.sorted().compactMap(readFile)
+    return pages
+        + ["Documentation", "Protocol", "Sources", "Tests", "Examples"].flatMap { files(below: $0, extension: ".md") }
+}()
+
+private func files(below folder: String, extension end: String) -> [SourceFile] {
+    let root = RepositoryFiles.root.appending(path: folder).path(percentEncoded: false)
+    let paths = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
+    return paths.filter { $0.hasSuffix(end) }.sorted().compactMap { readFile("\(folder)/\($0)") }
+}
+
+/// - Returns: `nil` for a broken symbolic link, and for a directory with such a name.
+private func readFile(_ path: String) -> SourceFile? {
+    // try?: only a file can be read.
+    (try? RepositoryFiles.text(of: path)).map { SourceFile(path: path, text: $0) }
 }
 
 /// Names of the functions that the repository's own protocols require. The protocols document these functions.

@@ -11,7 +11,7 @@ struct Finding: Equatable, Sendable, CustomStringConvertible {
     var description: String { "\(path):\(line.map { "\($0):" } ?? "") \(message)" }
 }
 
-/// A formal rule for all sources, with samples that prove that the rule can fail.
+/// A formal rule for all Swift files, with samples that prove that the rule can fail.
 struct Rule: Sendable, CustomTestStringConvertible {
     /// The rule as a sentence that is true for every file.
     let name: String
@@ -22,12 +22,15 @@ struct Rule: Sendable, CustomTestStringConvertible {
     /// Sample files that resemble a violation but follow the rule.
     let followed: [SourceFile]
 
+    /// Whether the rule applies to Markdown pages, too.
+    var coversMarkdown = false
+
     let check: @Sendable (SourceFile) -> [Finding]
 
     var testDescription: String { name }
 
     static let all: [Rule] =
-        [importRule, keyBytesRule] + forbiddenWordRules + [
+        [importRule, keyBytesRule] + forbiddenWordRules + idiomRules + [
             tabRule, lineLengthRule, fileLengthRule, functionLengthRule, folderNameRule, documentationRule,
         ]
 }

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// A Swift file for the rules: its text, and its code without comments and string contents.
+/// A Swift file or a Markdown page for the rules: its text, its code without comments and string contents, and the
+/// words of its prose.
 ///
 /// The reader scans characters and does not parse Swift. It recognises comments, also nested ones, and all kinds of
 /// string literals. Code inside an interpolation counts as string content.
@@ -18,10 +19,15 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
     /// The words of each line of code. A lookup here is cheap and selects the lines for a closer look.
     private let words: [Set<String>]
 
+    /// The words of the comments of a Swift file, or all words of a Markdown page.
+    let prose: [ProseWord]
+
     init(path: String, text: String) {
         self.path = path
         self.lines = text.components(separatedBy: "\n")
-        self.code = CodeReader.code(of: text).components(separatedBy: "\n")
+        let read = CodeReader.read(text)
+        self.code = read.code.components(separatedBy: "\n")
+        self.prose = ProseWord.words(of: path.hasSuffix(".md") ? lines : read.comments.components(separatedBy: "\n"))
         self.words = code.map { line in
             let words = line.utf8.split { byte in
                 !(UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte)
@@ -70,11 +76,14 @@ struct SourceFile: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// Replaces comments and string contents by spaces. Works on bytes, and writes one space for a character of several
-/// bytes.
+/// Replaces comments and string contents by spaces, and collects the comments. Works on bytes, and writes one space for
+/// a character of several bytes.
 private struct CodeReader {
     private let text: [UInt8]
     private var code: [UInt8] = []
+
+    /// The comments, each in its line, without the code between them.
+    private var comments: [UInt8] = []
     private var position = 0
 
     private init(text: String) {
@@ -82,16 +91,16 @@ private struct CodeReader {
         code.reserveCapacity(self.text.count)
     }
 
-    static func code(of text: String) -> String {
+    static func read(_ text: String) -> (code: String, comments: String) {
         var reader = CodeReader(text: text)
         reader.readAll()
-        return String(decoding: reader.code, as: UTF8.self)
+        return (String(decoding: reader.code, as: UTF8.self), String(decoding: reader.comments, as: UTF8.self))
     }
 
     private mutating func readAll() {
         while position < text.count {
             if isNext("//") {
-                while position < text.count, text[position] != UInt8(ascii: "\n") { blank(1) }
+                while position < text.count, text[position] != UInt8(ascii: "\n") { blankComment(1) }
             } else if isNext("/*") {
                 readBlockComment()
             } else if let pounds = poundsOfString() {
@@ -107,12 +116,12 @@ private struct CodeReader {
         repeat {
             if isNext("/*") {
                 depth += 1
-                blank(2)
+                blankComment(2)
             } else if isNext("*/") {
                 depth -= 1
-                blank(2)
+                blankComment(2)
             } else {
-                blank(1)
+                blankComment(1)
             }
         } while depth > 0 && position < text.count
     }
@@ -170,14 +179,26 @@ private struct CodeReader {
 
     private mutating func keep(_ count: Int) {
         let end = min(position + count, text.count)
-        code.append(contentsOf: text[position..<end])
+        for byte in text[position..<end] {
+            code.append(byte)
+            if byte == UInt8(ascii: "\n") { comments.append(byte) }
+        }
         position = end
+    }
+
+    private mutating func blankComment(_ count: Int) {
+        // `blank` adds the line feeds.
+        for byte in text[position..<min(position + count, text.count)] where byte != UInt8(ascii: "\n") {
+            comments.append(byte)
+        }
+        blank(count)
     }
 
     private mutating func blank(_ count: Int) {
         let end = min(position + count, text.count)
         for byte in text[position..<end] where byte & 0xC0 != 0x80 {
             code.append(byte == UInt8(ascii: "\n") ? byte : UInt8(ascii: " "))
+            if byte == UInt8(ascii: "\n") { comments.append(byte) }
         }
         position = end
     }

@@ -1,9 +1,10 @@
 import Testing
 
-/// Applies the formal rules to every Swift file of the repository. A finding includes advice.
+/// Applies the formal rules to every Swift file of the repository, and some rules to every Markdown page. A finding
+/// includes advice.
 @Suite struct TidyTests {
     @Test(arguments: Rule.all) func everyFileFollowsTheRules(_ rule: Rule) {
-        for finding in repositoryFiles.flatMap(rule.check) {
+        for finding in (repositoryFiles + (rule.coversMarkdown ? markdownFiles : [])).flatMap(rule.check) {
             Issue.record("\(finding)")
         }
     }
@@ -27,6 +28,8 @@ import Testing
         let paths = repositoryFiles.map(\.path)
         #expect(paths.contains("Sources/TransferCommon/Identifiers.swift"))
         #expect(paths.contains("Tests/Unit/Tidy/TidyTests.swift"))
+        let pages = markdownFiles.map(\.path)
+        #expect(pages.contains("README.md") && pages.contains("Protocol/specification.md"))
     }
 
     @Test func programsAreShort() {
@@ -72,6 +75,14 @@ import Testing
 
     @Test(arguments: blanked) func blanksCommentsAndStrings(text: String, code: String) {
         #expect(sample("A.swift", text).code.joined(separator: "\n") == code)
+    }
+
+    @Test func findsTheWordsOfComments() {
+        let swift = sample("A.swift", "let a = \"// no\"  // It's one.\n/* two\n\nthree */ f()\n\"\"\"\n// no\n\"\"\"")
+        #expect(swift.prose.map(\.text) == ["it's", "one", ".", "two", ".", "three", ".", ".", "."])
+        #expect(swift.prose.map(\.line) == [0, 0, 0, 1, 2, 3, 4, 5, 6])
+        let page = sample("a.md", "# One\n\nTwo `three`, (four)")
+        #expect(page.prose.map(\.text) == ["one", ".", "two", "three", ",", "(", "four", ")"])
     }
 
     @Test func findsImports() {
