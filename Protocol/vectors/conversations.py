@@ -40,7 +40,7 @@ def composite(content):
 
 
 class Terms:
-    """What a session of the conversations is about."""
+    """The terms and the content of a session in the conversations."""
 
     def __init__(self, content, session="session", size=None, condition=0, matches=bytes(16), key=KEY, part_bytes=PART,
                  content_type="", pairs=()):
@@ -140,7 +140,7 @@ class Conversation:
     def pause(self, milliseconds):
         return self.add("pause", milliseconds)
 
-    # Pieces of which most conversations are made.
+    # Building blocks of the conversations.
 
     def offer(self, terms, part, slot=1, on=1, is_last=None):
         is_last = part == terms.part_count if is_last is None else is_last
@@ -156,7 +156,7 @@ class Conversation:
         return self.g("PART DECISION", v.part_decision(0, part, offset, limit), slot, on=on)
 
     def received(self, terms, part, slot=1, on=1, count=None):
-        """`count`: the bytes that have come so far. The limit is the whole part in any case."""
+        """`count`: number of received bytes; by default the whole part. The limit is always the whole part."""
         size = len(terms.piece(part))
         return self.g("RECEIVED", v.received(part, size if count is None else count, size), slot, on=on)
 
@@ -164,7 +164,7 @@ class Conversation:
         return self.g("STORED", v.stored(part, etag(terms.piece(part))), slot, on=on)
 
     def list_all(self, terms, slot=1, on=1, first=True):
-        """`first`: nothing was completed before, and this run opened the session (§9.1)."""
+        """`first`: this is the first COMPLETE of the session, and this run opened the session (§9.1)."""
         self.a("PART LIST", v.part_list(*terms.entries(*range(1, terms.part_count + 1))), slot, 1, on)
         return self.a("COMPLETE", terms.complete(), slot, int(first), on)
 
@@ -176,7 +176,7 @@ class Conversation:
         return self.move(terms, *parts, slot=slot, on=on)
 
     def transfer_small(self, terms, on=1):
-        """A one-part file whose data waits for the decision."""
+        """Sends a one-part file; the data waits for the decision."""
         self.offer(terms, 1, on=on).send(terms, 1, on=on).data(terms, 1, on=on)
         return self.a("COMPLETE", terms.complete(), on=on).received(terms, 1, on=on)
 

@@ -2,9 +2,9 @@
 """Writes the golden vectors beside it from specification.md alone, so that they and a codec check each other.
 
     python3 generate.py            writes the files below, and the traces in §16 of specification.md
-    python3 generate.py --check    writes nothing; exits 1 if a file is not what it would write
+    python3 generate.py --check    writes nothing; exits with 1 if a file is out of date
 
-Needs the package `cryptography` for AES-256-GCM (tokens) and Ed25519 (receipts); all else is the standard library.
+Needs the package `cryptography` for AES-256-GCM (tokens) and Ed25519 (receipts); everything else is in the standard library.
 The conversations are in conversations.py.
 """
 
@@ -326,7 +326,7 @@ def line(name, kind, body, slot=0, flags=0, data=None):
 
 
 TOKEN = bytes(range(64))
-# Two bytes, three bytes, four bytes of UTF-8; a letter and a combining mark; what separates vectors; what JSON escapes.
+# UTF-8 of two, three and four bytes; a letter and a combining mark; separators of vectors; characters that JSON escapes.
 TEXT = "é‖🜁 e\u0301 | ; = \\ \" \t"
 ETAG_MAX = "e" * 1024
 # A literal, a match of 58 bytes at distance 1, the five literals that end a block.
@@ -808,7 +808,7 @@ SEALING_KEY, SEALING_KEY_ID, NONCE = bytes(range(32)), 0x01020304, bytes(range(0
 
 
 def seal(plain):
-    """The associated data and the sealed form of a token (§11.1), always with one nonce: good for vectors only."""
+    """The associated data and the sealed form of a token (§11.1), always with the same nonce: for vectors only."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     front = struct.pack(">BI", 1, SEALING_KEY_ID)
@@ -922,7 +922,7 @@ TRACES_BEGIN, TRACES_END = "<!-- traces: written by vectors/generate.py -->", "<
 
 
 def with_traces(text):
-    """The specification with the traces of §16 as the conversations have them."""
+    """The specification with the traces of §16 from the conversations."""
     import conversations
 
     front, rest = text.split(TRACES_BEGIN)

@@ -1,4 +1,4 @@
-"""The parts that measurements are made of: stores, gateways, agents, and what they used of processors and memory."""
+"""Building blocks of measurements: stores, gateways and agents, and their use of processors and memory."""
 import os
 import pathlib
 import re
@@ -31,7 +31,7 @@ def wait_for_port(port, process):
 
 
 def run(*words, environment=None):
-    """Runs a program to its end: seconds on the wall and on processors."""
+    """Runs a program to its end. Returns wall-clock seconds, CPU seconds and the output."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(words, env=environment, capture_output=True, text=True)
     wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -51,7 +51,7 @@ def compiled(work, name, *flags):
 
 
 class Store:
-    """A server of S3."""
+    """An S3 server."""
 
     def arguments(self):
         """Options of a gateway that relays into it."""
@@ -109,7 +109,7 @@ class JuiceFS(Store):
 
 
 class Gateway:
-    """A gateway in a home of its own, with as many agents' homes as are asked for."""
+    """A gateway in its own home, with any number of agents' homes."""
 
     def __init__(self, binaries, work, store, *options, inside=(), listen="127.0.0.1", environment=None):
         self.agent, self.gateway = binaries / "sluice-agent", binaries / "sluice-gateway"
@@ -124,7 +124,7 @@ class Gateway:
         self.process.stdout.readline()
 
     def make_agent(self, name="agent", *limits, through=None):
-        """Gives the agent's home; its gateway is at another address where something is in between."""
+        """Returns the agent's home. `through`: the gateway's address, if the agent connects through a proxy or link."""
         home = self.home / name
         device = run(self.agent, "init", "--home", home, "--gateway", through or self.address, "--pin",
                      self.pin)[2].split()[-1]
@@ -132,14 +132,14 @@ class Gateway:
         return home
 
     def push(self, home, *words, inside=(), environment=None):
-        """Wall and processor seconds of the agent, and processor seconds of the gateway."""
+        """Pushes files. Returns wall-clock and CPU seconds of the agent, and CPU seconds of the gateway."""
         before = self.readings()[0]
         wall, cpu, _ = run(*inside, self.agent, "push", *words, "--home", home, "--quiet", *(
             word for word in self.options if word == "--plaintext"), environment=os.environ | (environment or {}))
         return {"wall": wall, "agent": cpu, "gateway": self.readings()[0] - before}
 
     def push_all(self, work, *words):
-        """The same of several agents at once, each with its home and what it pushes, under its home's name."""
+        """Pushes with several agents at once. `work`: home and files of each agent; keys begin with the home's name."""
         before, start, used = self.readings()[0], time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         agents = [subprocess.Popen([self.agent, "push", files, "--home", home, "--prefix", f"{home.name}/", "--quiet", *words])
                   for home, files in work]
@@ -150,7 +150,7 @@ class Gateway:
         return {"wall": wall, "agent": cpu, "gateway": self.readings()[0] - before}
 
     def readings(self):
-        """Processor seconds, and the most memory at once and the memory now, in MiB."""
+        """Returns CPU seconds, and the peak memory and present memory in MiB."""
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -165,7 +165,7 @@ class Gateway:
 
 
 class Meter:
-    """Passes connections on and notes when how many bytes came from the client."""
+    """A proxy that records the times and numbers of bytes from the client."""
 
     def __init__(self, target):
         self.target, self.events, self.counts = target, [], []
@@ -197,7 +197,7 @@ class Meter:
             pass  # One end is gone; the thread of the other direction handles the other end.
 
     def rates(self, window, skipping):
-        """Bytes a second in every window, from `skipping` seconds after the first byte to as long before the last."""
+        """Bytes per second in every window; `skipping` seconds at both ends are left out."""
         start, end = self.events[0][0] + skipping, self.events[-1][0] - skipping
         rates, low, total = [], 0, 0
         inside = [(moment, count) for moment, count in self.events if start <= moment <= end]

@@ -1,7 +1,7 @@
 import SystemSupport
 
-/// Which file systems a store may lie on. Asked when it is opened, so that an operator hears of it before any object
-/// is at risk.
+/// Which file systems a store may lie on. The store checks this when it opens, so that an operator learns of a problem
+/// before any object is at risk.
 ///
 /// A store relies on four guarantees: all gateways on the directory see an `flock`, a name is exactly the bytes it
 /// was given, a synced file or folder survives a power cut, and a rename happens whole or not at all.

@@ -3,11 +3,11 @@ package import Foundation
 package import TestSupport
 
 extension Authority {
-    /// Makes an identity and signs its certificate, for whatever name.
+    /// Makes an identity and signs its certificate for any name.
     /// - Parameters:
-    ///   - directory: where its own is made.
+    ///   - directory: the folder in which the identity gets a folder of its own.
     ///   - commonName: empty for none.
-    ///   - alternativeNames: as a configuration file has them (`DNS:…`); empty for none.
+    ///   - alternativeNames: in the form of OpenSSL's configuration files (`DNS:…`); empty for none.
     package func makeIdentity(
         in directory: URL, commonName: String, alternativeNames: String = "", keyType: KeyType = .ed25519,
         validity: Validity = .now, extensions: String = ""
