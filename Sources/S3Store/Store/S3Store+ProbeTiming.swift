@@ -59,7 +59,7 @@ extension StoreProbe {
     /// Larger than any body that is sent only when it is complete.
     private static let firstBytes = 96 << 10
     private static let headTime = Duration.milliseconds(200)
-    /// Time limit for the other write. Without it, a store that makes this write wait for the first one would block both.
+    /// Time limit for the other write. Without it, a store that makes it wait for the first write would block both.
     private static let rivalTime = Duration.seconds(5)
 }
 

@@ -9,7 +9,7 @@ package import TransferCommon
 ///
 /// The pace also measures the time from a part's last byte to the store's answer. If a part waits far longer, the
 /// gateway gives the request up and asks the agent for the part again. The part then goes out on another connection and
-/// is usually stored earlier than by the first request. The gateway repeats only few parts, because repeating many would
+/// is usually stored earlier than by the first request. The gateway repeats only few parts: to repeat many would
 /// only add load to a slow store.
 package struct StorePace: Equatable, Sendable {
     /// Whether another part may begin.

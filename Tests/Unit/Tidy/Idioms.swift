@@ -143,7 +143,7 @@ struct ProseWord: Sendable {
 }
 
 extension ArraySlice<ProseWord> {
-    /// Matches a phrase at the start of the words. An ellipsis in the phrase stands for 0 to 8 words without punctuation.
+    /// Matches a phrase at the start of the words. An ellipsis in it stands for 0 to 8 words without punctuation.
     ///
     /// - Returns: the words after the phrase, or `nil` if the words do not begin with the phrase.
     fileprivate func following(_ phrase: [String]) -> ArraySlice<ProseWord>? {
