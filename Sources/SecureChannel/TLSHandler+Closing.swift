@@ -12,8 +12,8 @@ extension TLSHandler {
     private func closeOutput(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
         switch state.closeOutput() {
         case .sayGoodbye:
-            outputPromise = promise
-            for promise in queue.removeAll(keepingFlushed: true) { promise.fail(ChannelError.outputClosed) }
+            closing.waitForOutput(promise)
+            for promise in records.removeAll(keepingFlushed: true) { promise.fail(ChannelError.outputClosed) }
             encrypt(context)
         case .refuse:
             promise?.fail(ChannelError.outputClosed)
@@ -25,13 +25,13 @@ extension TLSHandler {
     private func closeAll(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
         switch state.close() {
         case .closeChannel:
-            addClosePromise(promise)
+            closing.waitForChannel(promise)
             closeNow(context)
         case .sayGoodbye:
-            addClosePromise(promise)
+            closing.waitForChannel(promise)
             sayGoodbye(context)
         case .wait:
-            addClosePromise(promise)
+            closing.waitForChannel(promise)
         case .passOn:
             context.close(mode: .all, promise: promise)
         }
@@ -57,7 +57,7 @@ extension TLSHandler {
             guard alert != nil, context.channel.isActive else { return closeNow(context) }
             // The system resets a connection that is closed while bytes of the peer are unread, and the peer may then
             // never see the alert. So only our direction is closed, and the peer's is read until it ends too.
-            startTimer(limits.lingering, context) { $0.closeNow($1) }
+            timer.start(limits.lingering, context) { self.closeNow(context) }
             context.close(mode: .output, promise: nil)
             if state.phase == .failed { context.read() }
         }
@@ -70,7 +70,7 @@ extension TLSHandler {
             break
         case .closeChannel:
             closeNow(context)
-        case .inputEnded where allowsHalfClosure(context):
+        case .inputEnded where context.channel.allowsHalfClosure:
             completeBurst(context)
             context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
             if state.haveBothEnded { beginClosing(context) }
@@ -80,19 +80,14 @@ extension TLSHandler {
         }
     }
 
-    private func allowsHalfClosure(_ context: ChannelHandlerContext) -> Bool {
-        // A channel that does not know the option has no half-closure.
-        (try? context.channel.syncOptions?.getOption(.allowRemoteHalfClosure)) ?? false
-    }
-
     private func beginClosing(_ context: ChannelHandlerContext) {
         if state.beginClosing() { sayGoodbye(context) }
     }
 
     /// Sends what was flushed and the goodbye, and waits for the peer's goodbye.
     private func sayGoodbye(_ context: ChannelHandlerContext) {
-        for promise in queue.removeAll(keepingFlushed: true) { promise.fail(ChannelError.ioOnClosedChannel) }
-        startTimer(limits.closing, context) { $0.closeNow($1) }
+        for promise in records.removeAll(keepingFlushed: true) { promise.fail(ChannelError.ioOnClosedChannel) }
+        timer.start(limits.closing, context) { self.closeNow(context) }
         encrypt(context)
         deliver(context, isForced: true)
         closeIfDone(context)
@@ -101,7 +96,7 @@ extension TLSHandler {
 
     /// Sends the goodbye if it is due and all that was flushed before has been encrypted.
     func sendCloseNotifyIfDue(_ context: ChannelHandlerContext) {
-        guard state.isGoodbyeDue, !queue.hasFlushed, gathered.readableBytes == 0 else { return }
+        guard state.isGoodbyeDue, !records.hasFlushed else { return }
         state.goodbyeSent()
         connection.sendCloseNotify()
         let promise = context.eventLoop.makePromise(of: Void.self)
@@ -111,9 +106,7 @@ extension TLSHandler {
         }
         context.writeAndFlush(wrapOutboundOut(connection.stream.takeOutbound() ?? ByteBuffer()), promise: promise)
         guard case .open = state.phase else { return }
-        let outputPromise = outputPromise
-        self.outputPromise = nil
-        context.close(mode: .output, promise: outputPromise)
+        context.close(mode: .output, promise: closing.takeOutput())
         if state.haveBothEnded { beginClosing(context) }
     }
 
@@ -124,16 +117,13 @@ extension TLSHandler {
     /// Closes the channel in any phase.
     func closeNow(_ context: ChannelHandlerContext) {
         end(ChannelError.ioOnClosedChannel)
-        let promise = closePromise
-        closePromise = nil
-        context.close(mode: .all, promise: promise)
+        context.close(mode: .all, promise: closing.takeChannel())
     }
+}
 
-    private func addClosePromise(_ promise: EventLoopPromise<Void>?) {
-        if let closePromise, let promise {
-            closePromise.futureResult.cascade(to: promise)
-        } else {
-            closePromise = closePromise ?? promise
-        }
+extension Channel {
+    fileprivate var allowsHalfClosure: Bool {
+        // A channel that does not know the option has no half-closure.
+        (try? syncOptions?.getOption(.allowRemoteHalfClosure)) ?? false
     }
 }

@@ -10,7 +10,7 @@ extension TLSHandler {
         if case .handshaking = state.phase { continueHandshake(context) }
         deliver(context, isForced: false)
         // OpenSSL puts a write off while it has only a part of a message of the peer.
-        if queue.hasFlushed || gathered.readableBytes > 0 { encrypt(context) }
+        if records.hasFlushed { encrypt(context) }
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {

@@ -7,8 +7,8 @@ package import NIOCore
 ///   peer's goodbye. At most what two reads of the socket brought waits for demand. A handler that turns `autoRead` on
 ///   has to call `read()` as well, because the channel does not report the change as demand.
 /// - **Writing** follows writability. Flushed plain text is encrypted while the channel is writable, in slices of
-///   `sliceRecordCount` records. So at most one slice more than the channel's own mark is encrypted and not sent,
-///   however much is written at once.
+///   `OutboundRecords.sliceRecordCount` records. So at most one slice more than the channel's own mark is encrypted
+///   and not sent, however much is written at once.
 /// - **Closing** sends a goodbye (`close_notify`) after everything that was flushed, and waits for the peer's goodbye.
 ///   An end without one is an error, `TLSError.Code.truncated`. `close(mode: .output)` ends one direction only.
 ///   A peer's goodbye closes the channel, or fires `ChannelEvent.inputClosed` where remote half-closure is allowed.
@@ -29,34 +29,18 @@ package final class TLSHandler: ChannelDuplexHandler {
     private let tlsContext: TLSContext
 
     var state = TLSState()
-
-    // MARK: Reading; see `TLSHandler+Reading.swift`.
-
     var demand = ReadDemand.none
+    var records = OutboundRecords()
+    let closing = ClosePromises()
 
-    // MARK: Writing; see `TLSHandler+Writing.swift`.
-
-    /// Plain text that was written and is not encrypted yet.
-    var queue = PlaintextQueue()
-
-    /// The record that is being put together from several writes. Empty between calls, unless OpenSSL could not take
-    /// it yet.
-    var gathered = ByteBuffer()
+    /// There is one timer, for the phase that the connection is in.
+    var timer = PhaseTimer()
 
     /// Whether a caller of this call encrypts already. It says nothing about the connection, so no phase owns it.
     var isEncrypting = false
 
     /// How much of TLS's own messages has been written to the channel and not sent.
     var answerByteCount = 0
-
-    // MARK: Closing; see `TLSHandler+Closing.swift`.
-
-    /// The promise of `close(mode: .output)`, until it is passed on to the channel.
-    var outputPromise: EventLoopPromise<Void>?
-
-    /// The promise of `close()`, until it is passed on to the channel.
-    var closePromise: EventLoopPromise<Void>?
-    private var timer: Scheduled<Void>?
 
     init(connection: consuming SSLConnection, context: TLSContext, limits: TLSLimits) {
         self.connection = connection
@@ -77,7 +61,7 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard state.channelBecameActive() else { return }
-        startTimer(limits.handshake, context) { $0.fail($1, TLSError(.handshakeTimedOut)) }
+        timer.start(limits.handshake, context) { self.fail(context, TLSError(.handshakeTimedOut)) }
         // The first call allocates what a handshake needs. A gateway makes it only once the peer has sent something.
         if connection.speaksFirst { continueHandshake(context) }
         context.read()
@@ -93,7 +77,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         case .complete:
             guard let peer = connection.peer else { return fail(context, TLSError(.noCertificate)) }
             state.handshakeCompleted()
-            stopTimer()
+            timer.stop()
             sendOutbound(context)
             context.fireUserInboundEventTriggered(TLSHandshakeCompleted(peer: peer))
             encrypt(context)
@@ -124,8 +108,7 @@ package final class TLSHandler: ChannelDuplexHandler {
             break
         }
         end(ChannelError.ioOnClosedChannel)
-        closePromise?.succeed()
-        closePromise = nil
+        closing.takeChannel()?.succeed()
         completeBurst(context)
         context.fireChannelInactive()
     }
@@ -143,25 +126,8 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     /// Fails what waits to be sent, and stops the timer of the phase that is over.
     func abandonWrites(_ error: any Error) {
-        stopTimer()
-        for promise in queue.removeAll(keepingFlushed: false) { promise.fail(error) }
-        outputPromise?.fail(error)
-        outputPromise = nil
-    }
-
-    // MARK: - Time
-
-    /// There is one timer, for the phase that the connection is in.
-    func startTimer(
-        _ delay: TimeAmount, _ context: ChannelHandlerContext,
-        _ body: @escaping (TLSHandler, ChannelHandlerContext) -> Void
-    ) {
-        timer?.cancel()
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: delay) { body(self, context) }
-    }
-
-    func stopTimer() {
-        timer?.cancel()
-        timer = nil
+        timer.stop()
+        for promise in records.removeAll(keepingFlushed: false) { promise.fail(error) }
+        closing.takeOutput()?.fail(error)
     }
 }

@@ -24,7 +24,7 @@ struct SiteIdentity: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            for line in try home.gateway.siteKeyReport().lines { print(line) }
+            for line in try SiteKeyReport.read(from: home.gateway).lines { print(line) }
         }
     }
 
@@ -39,10 +39,10 @@ struct SiteIdentity: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            let next = try home.gateway.announceKey(keyType)
+            let next = try SiteKeyChange(of: home.gateway).announce(keyType)
             print(
-                "Announced the site's next key. Bring \(home.gateway.nextKeyPath) and "
-                    + "\(home.gateway.nextCertificatePath) to every gateway of the site.\n\(next)")
+                "Announced the site's next key. Bring \(home.gateway.siteKeyFiles.nextKeyPath) and "
+                    + "\(home.gateway.siteKeyFiles.nextCertificatePath) to every gateway of the site.\n\(next)")
         }
     }
 
@@ -58,7 +58,7 @@ struct SiteIdentity: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            let present = try home.gateway.switchKey(force: force)
+            let present = try SiteKeyChange(of: home.gateway).switchKey(force: force)
             print("The present key, which new devices pin, is now:\n\(present)")
         }
     }
@@ -74,7 +74,7 @@ struct SiteIdentity: AsyncParsableCommand {
         @OptionGroup var home: HomeOption
 
         func run() throws {
-            let present = try home.gateway.retireKey(force: force)
+            let present = try SiteKeyChange(of: home.gateway).retire(force: force)
             print("The present key is shown alone:\n\(present)")
         }
     }

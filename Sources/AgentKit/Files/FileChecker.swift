@@ -33,7 +33,7 @@ package struct FileChecker {
             let files = candidates.filter { $0.finding != .home }
             for (file, record) in zip(files, try journal.records(ofKeys: files.map(\.key))) {
                 do throws(UploadFailure) {
-                    let source = try UploadFeeder.open(file.finding)
+                    let source = try file.finding.open()
                     let finding = try check(source, key: file.key, record.checkRecord, site, clock)
                     observe(CheckedFile(path: file.path, key: file.key, .found(finding)))
                 } catch {

@@ -25,6 +25,21 @@ package struct Journal: Sendable {
         package var wantsReceipt: Bool
     }
 
+    /// Columns of an upload's row that the state machine does not know.
+    package struct Subject: Equatable, Sendable {
+        package var path: String
+        package var key: String
+        package var policy: ExistingKeyPolicy
+        package var wantsReceipt: Bool
+
+        package init(path: String, key: String, policy: ExistingKeyPolicy, wantsReceipt: Bool = false) {
+            self.path = path
+            self.key = key
+            self.policy = policy
+            self.wantsReceipt = wantsReceipt
+        }
+    }
+
     let queue: DatabaseQueue
     /// A second connection, so that reads do not wait until a commit has reached the disk.
     let reader: DatabaseQueue
@@ -44,15 +59,51 @@ package struct Journal: Sendable {
             try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
         }
         let queue = try DatabaseQueue(path: path, configuration: configuration)
-        try migrator.migrate(queue)
+        try JournalSchema.migrator.migrate(queue)
         let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
         guard verdict == "ok" else { throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: verdict) }
-        try queue.read(expectReadable)
+        try queue.read(JournalSchema.expectReadable)
         try countWithdrawnAnew(in: queue, at: clock())
         // Open the second connection for writing: the connection that closes last checkpoints the WAL.
         let reader = try DatabaseQueue(path: path, configuration: configuration)
         return Journal(queue: queue, reader: reader, clock: clock)
     }
+
+    /// Restarts the waiting time of withdrawn versions after a reboot, because the clock since boot starts again at 0.
+    /// Removes versions older than one day, which cannot appear in the store any more.
+    private static func countWithdrawnAnew(in queue: DatabaseQueue, at now: BootMoment) throws {
+        // Most journals have no withdrawn version. Check that first, because a write would wait for the lock of another
+        // writer.
+        guard try queue.read({ try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM withdrawn)") }) == true else {
+            return
+        }
+        try queue.write { try countWithdrawnAnew($0, at: now) }
+    }
+
+    private static func countWithdrawnAnew(_ database: Database, at now: BootMoment) throws {
+        try database.execute(
+            sql: "UPDATE withdrawn SET boot = ?1, since = ?2 WHERE boot <> ?1 OR since > ?2",
+            arguments: [now.boot, now.milliseconds])
+        try database.execute(
+            sql: "DELETE FROM withdrawn WHERE since < ?", arguments: [now.milliseconds - 86_400_000])
+    }
+
+    /// Applies changes in order, in one transaction.
+    ///
+    /// - Parameters:
+    ///   - nowMilliseconds: current time in milliseconds since 1970.
+    ///   - subject: returns the subject of an upload.
+    package func apply(_ writes: [JournalWrite], nowMilliseconds: Int64, subject: (UploadID) -> Subject?) throws {
+        try queue.write { database in
+            let transaction = JournalTransaction(database: database, nowMilliseconds: nowMilliseconds, clock: clock)
+            for write in writes {
+                try transaction.apply(write, subject: subject)
+            }
+        }
+    }
+
+    /// The receipts that gateways have signed.
+    package var signedReceipts: SignedReceipts { SignedReceipts(queue: queue, reader: reader) }
 
     // MARK: Reading
 

@@ -45,7 +45,7 @@ extension UploadFeeder {
 
     private static func look(at file: FileBatches.Candidate, _ clock: FileClock) -> Look {
         do throws(UploadFailure) {
-            let source = try open(file.finding)
+            let source = try file.finding.open()
             let seen = try source.look(clock: clock)
             guard seen.lease == .refused else { return .ready(source, seen) }
             let finding = FileCheck.Finding(.stillWritten, "a process has it open for writing")

@@ -1,10 +1,7 @@
 import FoundationEssentials
 import NIOPosix
-import Synchronization
-import SystemSupport
 import TransferCommon
 package import TransferCore
-import WireProtocol
 
 /// Submits files to the core as it has capacity, so that a million files wait on disk instead of in memory.
 package struct UploadFeeder {
@@ -19,36 +16,46 @@ package struct UploadFeeder {
     /// Whether no more files may be submitted.
     var isStopped: Bool { control.isStopped }
 
-    typealias Events = AsyncStream<[ShellEvent]>.Continuation
+    /// Note to the user when a walk meets the agent's own home.
+    package static let homeNote = "left out: the agent's home"
+
+    /// Maximum number of files examined and submitted together.
+    static let batchMax = 64
+
+    typealias Events = UploadSubmission.Events
 
     /// Submits all work. Returns when all is submitted, or soon after a stop.
-    func feed(_ work: Uploader.Work, events: AsyncStream<[ShellEvent]>.Continuation) async {
+    func feed(_ work: Uploader.Work, events: Events) async {
+        let submission = UploadSubmission(
+            shell: shell, journal: journal, writer: writer, configuration: configuration, threads: threads,
+            events: events)
         var count = 0
         var notBegun = NotBegun()
         do {
             switch work {
             case .push(let paths, let key, let prefix, let filter):
-                count = await drop(try journal.dropping(), events)
+                count = await drop(try journal.dropping(), submission)
                 if paths == [SourceStream.path], let key {
                     let stream = SourceStream(descriptor: 0, expectedBytes: configuration.expectedBytes)
-                    if isStopped { notBegun.count = 1 } else { count += try await push(stream, key: key, events) }
+                    if isStopped { notBegun.count = 1 } else { count += try await push(stream, key: key, submission) }
                 } else {
                     var files = FileWalk(paths: paths, filter: filter, home: FileIdentity(of: home.path))
                     files.isInterrupted = { [control] in control.isStopped }
                     let batches = FileBatches(files: files, key: key, prefix: prefix)
-                    count += try await push(batches, notBegun: &notBegun, events)
+                    var push = try FilePush(batches, submission, clock: FileClock(path: home.clockPath), control)
+                    count += try await push.run(notBegun: &notBegun)
                 }
             case .pushOutput(let command, let key):
-                count = await drop(try journal.dropping(), events)
+                count = await drop(try journal.dropping(), submission)
                 if isStopped {
                     notBegun.count = 1
                 } else {
-                    count += try await push(outputOf: command, key: key, events)
+                    count += try await push(outputOf: command, key: key, submission)
                 }
             case .unfinished(let ids, let path, let dropped):
                 // Also drop uploads that an earlier command has marked.
                 let marked = try journal.dropping().filter { !dropped.contains($0) }
-                count = await drop(dropped + marked, events)
+                count = await drop(dropped + marked, submission)
                 let resumable = try journal.unfinished().map(\.row).filter { !$0.isDropping }.map(\.id)
                 var seen = Set(dropped + marked)
                 for id in ids ?? resumable where seen.insert(id).inserted {
@@ -56,7 +63,7 @@ package struct UploadFeeder {
                         notBegun.count += 1
                         continue
                     }
-                    count += await takeUp(id, at: path, abort: false, events)
+                    count += await submission.takeUp(id, at: path, abort: false)
                 }
             case .check(let choice, let options):
                 count = try await check(choice, options, notBegun: &notBegun, events)
@@ -67,14 +74,14 @@ package struct UploadFeeder {
         events.yield([.allSubmitted(count: count, notBegun: notBegun)])
     }
 
-    private func drop(_ ids: [UploadID], _ events: Events) async -> Int {
+    private func drop(_ ids: [UploadID], _ submission: UploadSubmission) async -> Int {
         var count = 0
-        for id in ids { count += await takeUp(id, at: nil, abort: true, events) }
+        for id in ids { count += await submission.takeUp(id, at: nil, abort: true) }
         return count
     }
 
     /// Pushes a stream as one object.
-    private func push(_ stream: SourceStream, key: String, _ events: Events) async throws -> Int {
+    private func push(_ stream: SourceStream, key: String, _ submission: UploadSubmission) async throws -> Int {
         let record = try journal.record(ofKey: key)
         let known = record.unfinished
         let next = UploadID(try journal.lastUpload() + 1)
@@ -88,94 +95,31 @@ package struct UploadFeeder {
         request.metadata = configuration.metadata
         request.withdrawn = record.withdrawn
         request.wantsReceipt = configuration.wantsReceipts || known?.wantsReceipt == true
-        return await submit([(request, SourceStream.path, .stream(stream))], events)
+        return await submission.submit([(request, SourceStream.path, .stream(stream))])
     }
 
     /// Pushes the output of a program. Starts the program last, after all checks.
-    private func push(outputOf command: [String], key: String, _ events: Events) async throws -> Int {
+    private func push(outputOf command: [String], key: String, _ submission: UploadSubmission) async throws -> Int {
         do throws(UploadFailure) {
             try Self.check(key)
             let output = try CommandOutput.start(command)
             let stream = SourceStream(output, expectedBytes: configuration.expectedBytes)
             do {
-                return try await push(stream, key: key, events)
+                return try await push(stream, key: key, submission)
             } catch {
                 stream.stop()
                 throw JournalWriter.failure(error)
             }
         } catch {
-            events.yield([.refused(path: command.joined(separator: " "), key: key, error)])
+            submission.events.yield([.refused(path: command.joined(separator: " "), key: key, error)])
             return 0
         }
     }
 
-    /// Submits an unfinished upload to be resumed or aborted.
-    ///
-    /// - Returns: the number of submitted uploads, 1 or 0.
-    func takeUp(_ id: UploadID, at path: String?, abort: Bool, _ events: Events) async -> Int {
-        do {
-            guard let row = try journal.upload(id) else {
-                let failure = UploadFailure(
-                    .missing, "there is no unfinished upload \(id.value); sluice-agent status lists them")
-                events.yield([.refused(path: path ?? "", key: "\(id.value)", failure)])
-                return 0
-            }
-            let record = try journal.record(ofKey: row.key)
-            let path = path ?? row.path
-            let abort = abort || row.isDropping
-            _ = await shell.waitForRoom()
-            do throws(UploadFailure) {
-                let file = abort ? nil : try await reopen(path)
-                var request = UploadRequest(
-                    id: id, purpose: abort ? .abort : .resume, key: row.key, stamp: file?.stamp, policy: row.policy,
-                    partBytesWish: nil, saved: row.saved, wasStoredBefore: false)
-                request.proof = record.proof
-                request.withdrawn = record.withdrawn
-                request.wantsReceipt = configuration.wantsReceipts || row.wantsReceipt
-                return await submit([(request, path, (file?.source).map(UploadSource.file))], events)
-            } catch {
-                events.yield([.refused(path: path, key: row.key, error, isResumable: true)])
-            }
-        } catch {
-            events.yield([.refused(path: path ?? "", key: "\(id.value)", JournalWriter.failure(error))])
-        }
-        return 0
-    }
-
-    private typealias OpenFile = (source: SourceFile, stamp: FileStamp)
-
-    private func reopen(_ path: String) async throws(UploadFailure) -> OpenFile {
-        guard path != SourceStream.path else {
-            let message = "a stream cannot be read again after its run has ended: drop it, and push the stream again"
-            throw UploadFailure(.unreadable, message)
-        }
-        do {
-            return try await threads.runIfActive { try Self.open(path) }
-        } catch {
-            throw error as? UploadFailure ?? UploadFailure(.stopped, "stopped")
-        }
-    }
-
-    typealias Request = (request: UploadRequest, path: String, source: UploadSource?)
-
-    /// - Returns: the number of submitted requests.
-    func submit(_ requests: [Request], _ events: Events) async -> Int {
-        guard !requests.isEmpty else { return 0 }
-        for (request, path, _) in requests {
-            writer.register(
-                request.id,
-                Journal.Subject(
-                    path: Self.absolute(path), key: request.key, policy: request.policy,
-                    wantsReceipt: request.wantsReceipt))
-        }
-        events.yield(requests.map { .submitted($0.request.id, path: $0.path, key: $0.request.key, $0.request.purpose) })
-        await shell.submit(requests.map { ($0.request, $0.source) })
-        return requests.count
-    }
-
-    private static func open(_ path: String) throws(UploadFailure) -> OpenFile {
-        let file = try SourceFile.open(path)
-        return (file, try file.stamp())
+    /// Throws if the file does not have the size that the user expects.
+    package static func check(size: UInt64, expected: UInt64?) throws(UploadFailure) {
+        guard let expected, size != expected else { return }
+        throw .incomplete("it has \(size) bytes, and \(expected) are expected")
     }
 
     /// Refuses keys that no gateway accepts before sending anything. Only the gateway can judge reserved keys.
@@ -187,10 +131,5 @@ package struct UploadFeeder {
         } catch {
             // A reserved key may become valid with the device's prefix.
         }
-    }
-
-    /// An absolute path, which stays valid if a later run has another working directory.
-    private static func absolute(_ path: String) -> String {
-        path.isAbsolutePath || path == SourceStream.path ? path : FileManager.default.currentDirectoryPath + "/" + path
     }
 }

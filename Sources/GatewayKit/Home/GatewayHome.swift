@@ -66,11 +66,24 @@ package struct GatewayHome: Sendable {
     /// The gateway's key and certificate, self-signed by `create` or signed by an authority.
     package func identity() throws(GatewayHomeError) -> Identity {
         do {
-            return try Identity.load(from: path, nextKeyPath: nextKeyPath)
+            return try Identity.load(from: path, nextKeyPath: siteKeyFiles.nextKeyPath)
         } catch {
             let remedy = error.isMissing ? "; put the site's there, or make one with sluice-gateway init" : ""
             throw unreadable("the gateway's identity" + remedy, error)
         }
+    }
+
+    /// The files of the present key and of the announced one.
+    package var siteKeyFiles: SiteKeyFiles { SiteKeyFiles(homePath: path) }
+
+    /// All files that `siteKeys` reads.
+    var siteKeyPaths: [String] {
+        [siteKeyFiles.certificatePath, siteKeyFiles.keyPath, siteKeyFiles.nextCertificatePath]
+    }
+
+    /// The present key and the announced key, read from the files.
+    package func siteKeys() throws(GatewayHomeError) -> SiteKeys {
+        SiteKeys(try identity(), announcedIn: siteKeyFiles)
     }
 
     /// Loads the authority whose certificates identify devices (`serve --ca`).

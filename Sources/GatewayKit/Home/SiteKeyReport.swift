@@ -62,21 +62,22 @@ package struct SiteKeyReport: Sendable {
     }
 }
 
-extension GatewayHome {
+extension SiteKeyReport {
     /// The site's keys, and which devices know the announced key (the present key if none is announced).
-    package func siteKeyReport() throws -> SiteKeyReport {
-        let keys = try siteKeys()
+    package static func read(from home: GatewayHome) throws -> SiteKeyReport {
+        let keys = try home.siteKeys()
         let old = keys.identity.isVouchedFor ? [] : try keys.identity.chain().dropFirst().map(\.self)
         return SiteKeyReport(
             present: keys.identity.fingerprint, old: old, next: keys.next,
-            problem: keys.problem?.description, devices: try knowledge(of: keys.next ?? keys.identity.fingerprint))
+            problem: keys.problem?.description,
+            devices: try knowledge(of: keys.next ?? keys.identity.fingerprint, in: home))
     }
 
     /// What each known device has pinned. Known are listed devices, and certified devices that have sent a HELLO to
     /// this gateway.
-    func knowledge(of key: Fingerprint) throws -> [SiteKeyReport.Device] {
-        let list = try devices()
-        let heard = try devicePins()
+    static func knowledge(of key: Fingerprint, in home: GatewayHome) throws -> [Device] {
+        let list = try home.devices()
+        let heard = try home.devicePins()
         let listed = Set(list.devices.map(\.name))
         var known = list.devices.map { (name: $0.name, entry: heard[$0.name], identity: $0.fingerprint) }
         for (name, entry) in heard.sorted(by: { $0.key < $1.key }) {
@@ -91,7 +92,7 @@ extension GatewayHome {
                 // yet.
                 return listed.contains(name) ? .init(name: name, knowledge: .neverHeard, heard: nil) : nil
             }
-            let knowledge: SiteKeyReport.Device.Knowledge =
+            let knowledge: Device.Knowledge =
                 entry.pins.isEmpty ? .pinsNothing : entry.pins.contains(key.description) ? .knows : .doesNotKnow
             return .init(name: name, knowledge: knowledge, heard: entry.heard)
         }

@@ -11,6 +11,33 @@ package struct SiteKeys: Sendable {
     package let problem: GatewayHomeError?
 }
 
+extension SiteKeys {
+    /// - Parameters:
+    ///   - identity: the present key.
+    ///   - files: the files with the announcement.
+    init(_ identity: Identity, announcedIn files: SiteKeyFiles) {
+        do {
+            guard let next = try files.announced() else {
+                self.init(identity: identity, next: nil, problem: nil)
+                return
+            }
+            let fingerprint = try next.first.fingerprint()
+            // The present key is the announced one: a switch was interrupted before it removed next.crt.
+            guard fingerprint != identity.fingerprint else {
+                self.init(identity: identity, next: nil, problem: nil)
+                return
+            }
+            guard identity.hasSigned(next) else {
+                throw GatewayHomeError("\(files.nextCertificatePath) is not signed by the present key")
+            }
+            self.init(identity: identity, next: fingerprint, problem: nil)
+        } catch {
+            let problem = GatewayHomeError("the next key is not announced: \(error)")
+            self.init(identity: identity, next: nil, problem: problem)
+        }
+    }
+}
+
 /// Why the site's key was not changed, and what the operator can do.
 package struct SiteKeyError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Determines the exit code of the command.

@@ -6,7 +6,7 @@ extension FileStore {
     package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
         let key = try self.key(key)
         let directory = directory
-        return try await threads.run { try directory.createUpload(of: key, metadata: metadata) }
+        return try await threads.run { try directory.uploads.create(of: key, metadata: metadata) }
     }
 
     package func uploadPart(
@@ -19,12 +19,12 @@ extension FileStore {
         }
         let directory = directory
         let staged = try await threads.run {
-            _ = try directory.openUpload(upload, of: key)
+            _ = try directory.uploads.open(upload, of: key)
             return try StagedFile(directory.files.create(directory.instance.makeStagingPath()))
         }
         do {
             let finished = try await receive(body, into: staged, hasFooter: true)
-            try await threads.run { try directory.placePart(finished, as: number, of: upload) }
+            try await threads.run { try directory.uploads.place(finished, as: number, of: upload) }
             return ObjectEvidence.fileStoreETag(of: body.digest)
         } catch {
             await discard(staged)
@@ -36,8 +36,8 @@ extension FileStore {
         let key = try self.key(key)
         let (directory, pageCountMax) = (directory, pageCountMax)
         return try await threads.run {
-            _ = try directory.openUpload(upload, of: key)
-            return try directory.parts(of: upload, after: after, countMax: pageCountMax)
+            _ = try directory.uploads.open(upload, of: key)
+            return try directory.uploads.parts(of: upload, after: after, countMax: pageCountMax)
         }
     }
 
@@ -67,12 +67,12 @@ extension FileStore {
     package func abortUpload(key: ObjectKey, upload: String) async throws(StoreError) {
         let key = try self.key(key)
         let directory = directory
-        try await threads.run { try directory.abortUpload(upload, of: key) }
+        try await threads.run { try directory.uploads.abort(upload, of: key) }
     }
 
     package func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
         let key = try self.key(key)
         let directory = directory
-        return try await threads.run { try directory.uploads(of: key) }
+        return try await threads.run { try directory.uploads.list(of: key) }
     }
 }

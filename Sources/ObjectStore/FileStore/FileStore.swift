@@ -17,7 +17,7 @@ import WireProtocol
 ///   named and made durable through the descriptor of the last folder (`OpenFolder`). So no symbolic link, mount
 ///   point or swapped folder leads out of the directory.
 /// - An object gets its name under a lock that all gateways on the directory share, so that the object that a
-///   condition compares is the one that is replaced (`StoreDirectory.publish`). Other programs do not take the lock.
+///   condition compares is the one that is replaced (`ObjectFiles.publish`). Other programs do not take the lock.
 ///   `ifAbsent` holds against them too, because the kernel checks it; `ifMatch` can replace a file that another
 ///   program wrote within the same microseconds.
 /// - If the file system cannot keep these promises, the store does not open (`FileSystemRules`).
@@ -139,13 +139,13 @@ extension FileStore {
     package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? {
         let key = try self.key(key)
         let directory = directory
-        return try await threads.run { try directory.summary(of: key)?.summary }
+        return try await threads.run { try directory.objects.summary(of: key)?.summary }
     }
 
     package func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader? {
         let key = try self.key(key)
         let directory = directory
-        guard let found = try await threads.run({ try directory.summary(of: key) }) else { return nil }
+        guard let found = try await threads.run({ try directory.objects.summary(of: key) }) else { return nil }
         let bytes = OpenObjectBytes(object: found.file, size: found.summary.size, threads: threads)
         return ObjectReader(summary: found.summary, bytes: bytes)
     }
@@ -157,7 +157,7 @@ extension FileStore {
         guard body.byteCount <= limits.partBytesMax else { throw StoreError(.tooLarge) }
         let directory = directory
         let staged = try await threads.run {
-            try directory.check(condition, of: key)
+            try directory.objects.check(condition, of: key)
             return try StagedFile(directory.files.create(directory.instance.makeStagingPath()))
         }
         do {
@@ -166,7 +166,7 @@ extension FileStore {
             metadata.partDigest = body.digest
             let evidence = ObjectEvidence.partDigest(body.digest)
             try await threads.run { [metadata] in
-                try directory.publish(
+                try directory.objects.publish(
                     finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
             }
             return ObjectReceipt(etag: evidence.fileStoreETag, version: nil, evidence: evidence)
@@ -228,7 +228,7 @@ extension FileStore {
     func discard(_ staged: StagedFile) async {
         let directory = directory
         do {
-            try await threads.run { directory.discard(staged.path) }
+            try await threads.run { directory.files.discard(staged.path, directory.logger) }
         } catch {
             // The thread pool has ended. The next gateway on this directory removes the file.
         }

@@ -89,6 +89,16 @@ final class FileStoreInstance: Sendable {
 }
 
 extension FileSystem {
+    /// Removes a useless file. If that fails, the file only takes up space.
+    func discard(_ path: String, _ logger: Logger) {
+        do {
+            try removeFile(path)
+        } catch {
+            guard let code = error.code, code != ENOENT else { return }
+            logger.warning("Could not remove a file from the store", metadata: ["error.code": "\(code)"])
+        }
+    }
+
     /// Removes a folder and its content. A missing folder is no error, nor is another process that removes it
     /// meanwhile.
     func removeTree(_ path: String) throws {

@@ -25,6 +25,9 @@ struct FileStoreLayout: Sendable {
     /// The name that no key may have as its first segment.
     static let ownFolderName = ".sluice"
 
+    /// Most bytes of a description: room for a key of `PATH_MAX` bytes, each escaped, and the other fields.
+    static let descriptionBytesMax = 1 << 15
+
     /// The store's directory: an absolute path without a slash at its end.
     let root: String
 
@@ -111,7 +114,7 @@ struct FileStoreKey: Sendable {
     /// The key as text, for display and for descriptions.
     var text: String { key.text }
 
-    /// Refuses keys that cannot be file names. `StoreDirectory.checkPlace` later checks the key against existing
+    /// Refuses keys that cannot be file names. `KeyFolders.check` later checks the key against existing
     /// objects.
     init(_ key: ObjectKey, bytesMax: Int) throws(StoreError) {
         // The comparison ignores case, so that the directory can be copied to a file system that ignores case.

@@ -53,19 +53,20 @@ final class UploadCompletion: Sendable {
         _ directory: StoreDirectory, key: FileStoreKey, upload: String, parts: [CompletedPart], size: UInt64,
         condition: PutCondition
     ) throws -> UploadCompletion {
-        let metadata = try directory.description(of: upload, of: key)
-        guard let lock = try directory.lockUpload(upload) else { throw StoreError(.completionInProgress) }
-        try directory.undoCompletion(of: upload, of: key)
+        let metadata = try directory.uploads.description(of: upload, of: key)
+        guard let lock = try directory.uploads.lock(upload) else { throw StoreError(.completionInProgress) }
+        try directory.uploads.undoCompletion(of: upload, of: key)
         try check(parts, size: size, partBytes: metadata.partBytes)
         var invalid: [PartNumber] = []
         for part in parts {
-            guard let stored = try directory.part(part.number, of: upload), part.isSame(as: stored.listed) else {
+            guard let stored = try directory.uploads.part(part.number, of: upload), part.isSame(as: stored.listed)
+            else {
                 invalid.append(part.number)
                 continue
             }
         }
         guard invalid.isEmpty else { throw StoreError(.invalidParts(invalid)) }
-        try directory.check(condition, of: key)
+        try directory.objects.check(condition, of: key)
         let joined = try directory.files.create(directory.layout.joined(of: upload))
         return UploadCompletion(
             directory: directory, key: key, upload: upload, parts: parts, metadata: metadata, lock: lock, joined: joined
@@ -100,7 +101,8 @@ final class UploadCompletion: Sendable {
             var budget = stepBytes
             while budget > 0, state.joinedParts < parts.count {
                 let part = parts[state.joinedParts]
-                guard let stored = try directory.part(part.number, of: upload), part.isSame(as: stored.listed) else {
+                guard let stored = try directory.uploads.part(part.number, of: upload), part.isSame(as: stored.listed)
+                else {
                     throw StoreError(.invalidParts([part.number]))
                 }
                 let count = min(part.size - state.joinedBytesOfPart, budget)
@@ -166,9 +168,10 @@ final class UploadCompletion: Sendable {
         // that the object exists.
         _ = try directory.files.create(directory.layout.completing(of: upload))
         try directory.files.syncFolder(directory.layout.upload(upload))
-        try directory.publish(finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
+        try directory.objects.publish(
+            finished, under: key, metadata: metadata, evidence: evidence, condition: condition)
         do {
-            try directory.removeUpload(upload)
+            try directory.uploads.remove(upload)
         } catch {
             // The object is durable. Later calls recognise the rest of the upload as a remainder and ignore it.
             directory.logger.warning("Could not remove a completed upload", metadata: ["error": "\(error)"])
@@ -184,7 +187,7 @@ final class UploadCompletion: Sendable {
         defer { state.withLock { $0.lock.unlock() } }
         guard !mayBePublished else { return }
         do {
-            try directory.undoCompletion(of: upload, of: key)
+            try directory.uploads.undoCompletion(of: upload, of: key)
         } catch {
             // The next attempt, or the next gateway that starts, undoes the completion.
             directory.logger.debug("Could not undo a completion", metadata: ["error": "\(error)"])

@@ -89,7 +89,7 @@ package struct AgentReceipts: Sendable {
 
     private func forEach(_ key: String?, _ body: (StoredReceipt) throws -> Void) throws -> Int {
         var count = 0
-        try AgentJournal.open(home, logger: logger).forEachReceipt(ofKey: key) { receipt in
+        try AgentJournal.open(home, logger: logger).signedReceipts.forEachReceipt(ofKey: key) { receipt in
             count += 1
             try body(receipt)
         }

@@ -165,11 +165,11 @@ private struct DamagedJournal {
         _ = try journal.finishedMilliseconds(key: "old")
         _ = try (journal.record(ofKey: "old"), journal.record(ofKey: "withdrawn"))
         _ = try (journal.lastUpload(), journal.unfinishedCount())
-        try journal.forEachReceipt { receipt in
+        try journal.signedReceipts.forEachReceipt { receipt in
             let text = ReceiptFile.text(of: [receipt])
             try expect(!text.isEmpty, "a receipt without a text")
         }
-        _ = try journal.receipts(ofKey: Self.key)
+        _ = try journal.signedReceipts.list(ofKey: Self.key)
         try journal.apply(Self.writes(id: 9), nowMilliseconds: 1) { _ in Self.subject }
         try expect(try journal.upload(UploadID(9))?.saved.parts.count == 2, "a written value is missing")
     }
@@ -216,7 +216,7 @@ private struct DamagedJournal {
             let dropped = [JournalWrite.mayStillAppear(UploadID(5)), .finished(UploadID(5), .dropped)]
             try journal.apply(writes(id: 5) + dropped, nowMilliseconds: 1) { _ in withdrawn }
             try journal.apply(writes(id: 7), nowMilliseconds: 1) { _ in subject }
-            try journal.keep([signed].compactMap { $0 })
+            try journal.signedReceipts.keep([signed].compactMap { $0 })
         }
         // Closing the database merges its write-ahead log into the file.
         return Array(try Data(contentsOf: URL(filePath: made.home.journalPath)))

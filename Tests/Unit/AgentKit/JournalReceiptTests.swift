@@ -36,7 +36,7 @@ struct JournalReceiptTests {
 
     private func all(_ journal: Journal) throws -> [StoredReceipt] {
         var receipts: [StoredReceipt] = []
-        try journal.forEachReceipt { receipts.append($0) }
+        try journal.signedReceipts.forEachReceipt { receipts.append($0) }
         return receipts
     }
 
@@ -47,14 +47,14 @@ struct JournalReceiptTests {
                 try Self.receipt(Self.statement(key: "b", session: .max, time: .max)),
                 try Self.receipt(Self.statement(key: "é", time: .min)),
             ]
-            try Journal.open(path).keep(receipts)
+            try Journal.open(path).signedReceipts.keep(receipts)
             let journal = try Journal.open(path)
             #expect(try all(journal) == receipts)
             for (key, receipt) in zip(["a", "b", "é"], receipts) {
-                #expect(try journal.receipts(ofKey: key) == [receipt])
+                #expect(try journal.signedReceipts.list(ofKey: key) == [receipt])
             }
             // Keys are compared as bytes; `String` would treat both as equal.
-            #expect(try journal.receipts(ofKey: "e\u{301}") == [])
+            #expect(try journal.signedReceipts.list(ofKey: "e\u{301}") == [])
         }
     }
 
@@ -67,9 +67,9 @@ struct JournalReceiptTests {
             let again = try Self.receipt(Self.statement(time: 3), signature: 7)
             let replaced = try Self.receipt(Self.statement(session: 2, time: 2))
             let elsewhere = try Self.receipt(Self.statement(store: 9, time: 4))
-            try journal.keep([first])
-            try journal.keep([again, replaced, elsewhere])
-            #expect(try journal.receipts(ofKey: "site/file") == [replaced, again, elsewhere])
+            try journal.signedReceipts.keep([first])
+            try journal.signedReceipts.keep([again, replaced, elsewhere])
+            #expect(try journal.signedReceipts.list(ofKey: "site/file") == [replaced, again, elsewhere])
         }
     }
 
@@ -78,7 +78,7 @@ struct JournalReceiptTests {
             let journal = try Journal.open(path)
             let bad = StoredReceipt(statement: [1], signature: [2], publicKey: [3])
             #expect(throws: ReceiptStatementError.unknownPurpose) {
-                try journal.keep([Self.receipt(Self.statement()), bad])
+                try journal.signedReceipts.keep([Self.receipt(Self.statement()), bad])
             }
             #expect(try all(journal) == [])
         }
@@ -108,7 +108,7 @@ struct JournalReceiptTests {
             let journal = try Journal.open(path)
             let subject = Journal.Subject(path: "/data/file", key: "site/file", policy: .verify)
             let stored = UploadReceipt(size: 1, partBytes: 1, root: nil, evidence: .none, etag: "", version: "")
-            try journal.keep([Self.receipt(Self.statement())])
+            try journal.signedReceipts.keep([Self.receipt(Self.statement())])
             #expect(try !journal.record(ofKey: "site/file").hasReceipt)
             try journal.apply([.finished(UploadID(1), .stored(stored, wasThere: false))], nowMilliseconds: 1) { _ in
                 subject
@@ -144,7 +144,7 @@ struct JournalReceiptTests {
             #expect(try journal.record(ofKey: "file").unfinished?.id == UploadID(4))
             #expect(try all(journal) == [])
             let receipt = try Self.receipt(Self.statement())
-            try journal.keep([receipt])
+            try journal.signedReceipts.keep([receipt])
             #expect(try all(Journal.open(path)) == [receipt])
         }
     }
@@ -157,7 +157,7 @@ struct JournalReceiptTests {
     ])
     func foreignValuesAreNoticed(change: String, isDamage: Bool) async throws {
         try await withPath { path in
-            try Journal.open(path).keep([Self.receipt(Self.statement())])
+            try Journal.open(path).signedReceipts.keep([Self.receipt(Self.statement())])
             let queue = try DatabaseQueue(path: path)
             // A table without constraints accepts any value.
             try queue.inDatabase {
@@ -179,7 +179,7 @@ struct JournalReceiptTests {
     @Test func certificatesThatAreNotBase64AreAnError() async throws {
         try await withPath { path in
             let journal = try Journal.open(path)
-            try journal.keep([Self.receipt(Self.statement())])
+            try journal.signedReceipts.keep([Self.receipt(Self.statement())])
             let queue = try DatabaseQueue(path: path)
             try queue.inDatabase { try $0.execute(sql: "UPDATE signed_receipts SET certificates = '%'") }
             try queue.close()

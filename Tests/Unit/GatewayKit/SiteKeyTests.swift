@@ -51,18 +51,19 @@ import WireProtocol
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint
             #expect(try home.siteKeys().next == nil)
-            let next = try home.announceKey(keyType)
+            let next = try SiteKeyChange(of: home).announce(keyType)
             #expect(next != old)
             #expect(try home.siteKeys().next == next)
             #expect(try home.siteKeys().identity.fingerprint == old)
             #expect(
-                try FileManager.default.attributesOfItem(atPath: home.nextKeyPath)[.posixPermissions] as? Int == 0o600)
+                try FileManager.default.attributesOfItem(atPath: home.siteKeyFiles.nextKeyPath)[.posixPermissions]
+                    as? Int == 0o600)
 
-            #expect(try home.switchKey(force: false) == next)
+            #expect(try SiteKeyChange(of: home).switchKey(force: false) == next)
             #expect(try home.siteKeys().identity.chain() == [next, old])
             #expect(try home.siteKeys().next == nil)
 
-            #expect(try home.retireKey(force: false) == next)
+            #expect(try SiteKeyChange(of: home).retire(force: false) == next)
             #expect(try home.siteKeys().identity.chain() == [next])
             #expect(try home.siteKeys().identity.isSelfSigned)
             let left = try names(home).filter { !$0.hasSuffix(".lock") }
@@ -75,13 +76,13 @@ import WireProtocol
 
     @Test func eachStepIsSafeToRepeat() async throws {
         try await with { home in
-            let next = try home.announceKey()
+            let next = try SiteKeyChange(of: home).announce()
             let announced = try files(home)
-            #expect(try home.announceKey(.p256) == next)
+            #expect(try SiteKeyChange(of: home).announce(.p256) == next)
             #expect(try files(home) == announced)
-            for _ in 0..<2 { #expect(try home.switchKey(force: false) == next) }
+            for _ in 0..<2 { #expect(try SiteKeyChange(of: home).switchKey(force: false) == next) }
             #expect(try home.siteKeys().identity.chain().count == 2)
-            for _ in 0..<2 { #expect(try home.retireKey(force: false) == next) }
+            for _ in 0..<2 { #expect(try SiteKeyChange(of: home).retire(force: false) == next) }
         }
     }
 
@@ -91,18 +92,18 @@ import WireProtocol
         try await with { home in
             var chain = [try home.siteKeys().identity.fingerprint]
             for _ in 1..<PinnedChain.certificatesMax {
-                chain.insert(try home.announceKey(), at: 0)
-                _ = try home.switchKey(force: false)
+                chain.insert(try SiteKeyChange(of: home).announce(), at: 0)
+                _ = try SiteKeyChange(of: home).switchKey(force: false)
                 #expect(try home.siteKeys().identity.chain() == chain)
             }
-            let error = #expect(throws: SiteKeyError.self) { try home.announceKey() }
+            let error = #expect(throws: SiteKeyError.self) { try SiteKeyChange(of: home).announce() }
             #expect(error?.description.contains("identity retire") == true)
         }
     }
 
     @Test func switchNeedsAnAnnouncement() async throws {
         try await with { home in
-            let error = #expect(throws: SiteKeyError.self) { try home.switchKey(force: true) }
+            let error = #expect(throws: SiteKeyError.self) { try SiteKeyChange(of: home).switchKey(force: true) }
             #expect(error?.kind == .pointless)
             #expect(error?.description.contains("identity announce") == true)
         }
@@ -113,17 +114,19 @@ import WireProtocol
         try await with { home in
             let other = GatewayHome(path: home.path + "-2")
             try FileManager.default.copyItem(atPath: home.path, toPath: other.path)
-            let next = try home.announceKey()
-            try FileManager.default.copyItem(atPath: home.nextCertificatePath, toPath: other.nextCertificatePath)
+            let next = try SiteKeyChange(of: home).announce()
+            try FileManager.default.copyItem(
+                atPath: home.siteKeyFiles.nextCertificatePath, toPath: other.siteKeyFiles.nextCertificatePath)
             // The certificate alone announces the key, but a switch needs the private key too.
             #expect(try other.siteKeys().next == next)
-            let error = #expect(throws: GatewayHomeError.self) { try other.switchKey(force: false) }
+            let error = #expect(throws: GatewayHomeError.self) { try SiteKeyChange(of: other).switchKey(force: false) }
             #expect(error?.description.contains("next.key") == true)
-            #expect(throws: GatewayHomeError.self) { try other.announceKey() }
-            try FileManager.default.copyItem(atPath: home.nextKeyPath, toPath: other.nextKeyPath)
-            #expect(try other.announceKey() == next)
-            #expect(try home.switchKey(force: false) == next)
-            #expect(try other.switchKey(force: false) == next)
+            #expect(throws: GatewayHomeError.self) { try SiteKeyChange(of: other).announce() }
+            try FileManager.default.copyItem(
+                atPath: home.siteKeyFiles.nextKeyPath, toPath: other.siteKeyFiles.nextKeyPath)
+            #expect(try SiteKeyChange(of: other).announce() == next)
+            #expect(try SiteKeyChange(of: home).switchKey(force: false) == next)
+            #expect(try SiteKeyChange(of: other).switchKey(force: false) == next)
             #expect(try other.siteKeys().identity.chain() == home.siteKeys().identity.chain())
         }
     }
@@ -137,9 +140,9 @@ import WireProtocol
                 try FileManager.default.createSymbolicLink(
                     atPath: other.path + "/" + name, withDestinationPath: home.path + "/" + name)
             }
-            let next = try other.announceKey()
+            let next = try SiteKeyChange(of: other).announce()
             #expect(try home.siteKeys().next == next)
-            #expect(try other.switchKey(force: false) == next)
+            #expect(try SiteKeyChange(of: other).switchKey(force: false) == next)
             for each in [home, other] {
                 #expect(try each.siteKeys().identity.fingerprint == next)
                 #expect(try each.siteKeys().next == nil)
@@ -152,11 +155,13 @@ import WireProtocol
 
     @Test func invalidAnnouncementDoesNotStopServing() async throws {
         try await with { home in
-            try Data("nonsense".utf8).write(to: URL(filePath: home.nextCertificatePath))
+            try Data("nonsense".utf8).write(to: URL(filePath: home.siteKeyFiles.nextCertificatePath))
             let keys = try home.siteKeys()
             #expect(keys.next == nil)
             #expect(keys.problem?.description.contains("next.crt") == true)
-            for step in [{ try home.announceKey() }, { try home.switchKey(force: true) }] {
+            for step in [
+                { try SiteKeyChange(of: home).announce() }, { try SiteKeyChange(of: home).switchKey(force: true) },
+            ] {
                 let error = #expect(throws: GatewayHomeError.self) { try step() }
                 #expect(error?.description.contains("remove") == true)
             }
@@ -164,8 +169,9 @@ import WireProtocol
         // A certificate signed by another site.
         try await with { home in
             try await with { other in
-                _ = try other.announceKey()
-                try FileManager.default.copyItem(atPath: other.nextCertificatePath, toPath: home.nextCertificatePath)
+                _ = try SiteKeyChange(of: other).announce()
+                try FileManager.default.copyItem(
+                    atPath: other.siteKeyFiles.nextCertificatePath, toPath: home.siteKeyFiles.nextCertificatePath)
                 #expect(try home.siteKeys().next == nil)
                 #expect(try home.siteKeys().problem?.description.contains("not signed by the present key") == true)
             }
@@ -178,7 +184,7 @@ import WireProtocol
             let authority = try await Authority(in: URL(filePath: home.path + "-authority"))
             try await authority.sign(home.path + "/identity.csr", to: home.path + "/identity.crt")
             #expect(try home.siteKeys().identity.isVouchedFor)
-            let error = #expect(throws: SiteKeyError.self) { try home.announceKey() }
+            let error = #expect(throws: SiteKeyError.self) { try SiteKeyChange(of: home).announce() }
             #expect(error?.description.contains("authority") == true)
         }
     }
@@ -187,11 +193,11 @@ import WireProtocol
 
     @Test func interruptedAnnouncementIsFinished() async throws {
         try await with { home in
-            let next = try home.announceKey()
-            try FileManager.default.removeItem(atPath: home.nextCertificatePath)
+            let next = try SiteKeyChange(of: home).announce()
+            try FileManager.default.removeItem(atPath: home.siteKeyFiles.nextCertificatePath)
             #expect(try home.siteKeys().next == nil)
             // The next attempt uses the existing key.
-            #expect(try home.announceKey() == next)
+            #expect(try SiteKeyChange(of: home).announce() == next)
         }
     }
 
@@ -199,9 +205,9 @@ import WireProtocol
     @Test func interruptedSwitchIsFinished() async throws {
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint
-            let next = try home.announceKey()
+            let next = try SiteKeyChange(of: home).announce()
             let before = try files(home)
-            _ = try home.switchKey(force: false)
+            _ = try SiteKeyChange(of: home).switchKey(force: false)
             let after = try files(home)
             var states: [[String: Data]] = []
             var state = before
@@ -212,9 +218,10 @@ import WireProtocol
             #expect(states.last == after)
             for (index, state) in states.enumerated() {
                 let steps: [() throws -> Fingerprint?] = [
-                    { try home.switchKey(force: false) }, { try home.retireKey(force: false) },
+                    { try SiteKeyChange(of: home).switchKey(force: false) },
+                    { try SiteKeyChange(of: home).retire(force: false) },
                     {
-                        _ = try home.announceKey()
+                        _ = try SiteKeyChange(of: home).announce()
                         return nil
                     },
                 ]
@@ -252,59 +259,59 @@ import WireProtocol
         try await with { home in
             let old = try home.siteKeys().identity.fingerprint
             try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
-            let next = try home.announceKey()
+            let next = try SiteKeyChange(of: home).announce()
             func knowledge() throws -> [SiteKeyReport.Device.Knowledge] {
-                try home.siteKeyReport().devices.map(\.knowledge)
+                try SiteKeyReport.read(from: home).devices.map(\.knowledge)
             }
             #expect(try knowledge() == [.neverHeard])
-            #expect(throws: SiteKeyError.self) { try home.switchKey(force: false) }
+            #expect(throws: SiteKeyError.self) { try SiteKeyChange(of: home).switchKey(force: false) }
             try await hear("cam", 1, [old], in: home)
             #expect(try knowledge() == [.doesNotKnow])
-            let refusal = #expect(throws: SiteKeyError.self) { try home.switchKey(force: false) }
+            let refusal = #expect(throws: SiteKeyError.self) { try SiteKeyChange(of: home).switchKey(force: false) }
             #expect(refusal?.kind == .devices)
             #expect(refusal?.description.contains("cam") == true && refusal?.description.contains("--force") == true)
             #expect(try home.siteKeys().identity.fingerprint == old)
             // The certificate chain leads this device to the new key until the old key is retired.
-            #expect(try home.switchKey(force: true) == next)
-            #expect(throws: SiteKeyError.self) { try home.retireKey(force: false) }
+            #expect(try SiteKeyChange(of: home).switchKey(force: true) == next)
+            #expect(throws: SiteKeyError.self) { try SiteKeyChange(of: home).retire(force: false) }
             #expect(try home.siteKeys().identity.chain() == [next, old])
             try await hear("cam", 1, [old, next], in: home)
             #expect(try knowledge() == [.knows])
-            #expect(try home.retireKey(force: false) == next)
+            #expect(try SiteKeyChange(of: home).retire(force: false) == next)
         }
     }
 
     @Test func pinsOfAnotherKeyDoNotCount() async throws {
         try await with { home in
             try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
-            let next = try home.announceKey()
+            let next = try SiteKeyChange(of: home).announce()
             try await hear("cam", 2, [next], in: home)
-            #expect(try home.siteKeyReport().devices.map(\.knowledge) == [.neverHeard])
+            #expect(try SiteKeyReport.read(from: home).devices.map(\.knowledge) == [.neverHeard])
             // A device that is on no list any more does not count either.
             try await hear("gone", 3, [], in: home)
-            #expect(try home.siteKeyReport().devices.map(\.name) == ["cam"])
+            #expect(try SiteKeyReport.read(from: home).devices.map(\.name) == ["cam"])
         }
     }
 
     @Test func deviceWithoutPinsDoesNotStopTheStep() async throws {
         try await with { home in
             try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
-            _ = try home.announceKey()
+            _ = try SiteKeyChange(of: home).announce()
             try await hear("cam", 1, [], in: home)
-            #expect(try home.siteKeyReport().devices.map(\.knowledge) == [.pinsNothing])
-            _ = try home.switchKey(force: false)
+            #expect(try SiteKeyReport.read(from: home).devices.map(\.knowledge) == [.pinsNothing])
+            _ = try SiteKeyChange(of: home).switchKey(force: false)
         }
     }
 
     @Test func unreadablePinsFileIsRewritten() async throws {
         try await with { home in
             try home.addDevice(name: "cam", fingerprint: Fingerprint(fingerprint(1)), prefix: "")
-            let next = try home.announceKey()
+            let next = try SiteKeyChange(of: home).announce()
             try Data("nonsense".utf8).write(to: URL(filePath: home.devicePinsPath))
-            let error = #expect(throws: GatewayHomeError.self) { try home.switchKey(force: false) }
+            let error = #expect(throws: GatewayHomeError.self) { try SiteKeyChange(of: home).switchKey(force: false) }
             #expect(error?.description.contains("device-pins.json") == true)
             try await hear("cam", 1, [next], in: home)
-            #expect(try home.siteKeyReport().devices.map(\.knowledge) == [.knows])
+            #expect(try SiteKeyReport.read(from: home).devices.map(\.knowledge) == [.knows])
         }
     }
 }

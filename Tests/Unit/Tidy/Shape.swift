@@ -1,8 +1,11 @@
-/// Maximum sizes of files, functions and lines.
+/// Maximum sizes of files, types, functions and lines.
 enum ShapeLimit {
     static let lineCharacters = 120
     static let functionLines = 70
     static let fileLines = 400
+
+    /// Maximum length of a type of `Sources`, extensions included.
+    static let typeLines = 400
 
     /// Maximum length of a file in `longFiles`.
     static let listedFileLines = 800

@@ -32,6 +32,46 @@ import Testing
         #expect(pages.contains("README.md") && pages.contains("Protocol/specification.md"))
     }
 
+    @Test func noTypeIsLongerThan400LinesExtensionsIncluded() {
+        for type in longTypes(in: repositoryFiles) {
+            Issue.record("\(type)")
+        }
+    }
+
+    /// Source texts of one target, and the number of lines of the type `A` if it is too long.
+    static let types: [(texts: [String], lineCount: Int?)] = [
+        ([declaration("struct A", 400)], nil),
+        ([declaration("struct A", 401)], 401),
+        ([declaration("@frozen package final class A<B>: C where B: D", 401)], 401),
+        ([declaration("struct A", 200), declaration("extension A: B", 200)], nil),
+        ([declaration("struct A", 200), declaration("extension A: B", 201)], 401),
+        ([declaration("struct A", 200) + declaration("extension A", 100) + declaration("extension A", 101)], 401),
+        ([declaration("enum A", 300), declaration("package extension A.B", 101)], 401),
+        ([declaration("struct A", 300) + declaration("private struct B", 300)], nil),
+        ([declaration("extension A", 399) + "extension A: B {}\n" + "extension A: C {}\n"], 401),
+        ([declaration("struct A", 399) + "extension A: B {}\n" + declaration("struct B", 9)], nil),
+        (["struct A {\n    let text = \"\"\"\n}\n" + declaration("        \"\"\"", 399)], 402),
+        (["/*\n" + declaration("struct A", 401) + "*/\n"], nil),
+    ]
+
+    @Test(arguments: types) func countsTheLinesOfATypeAndOfItsExtensions(texts: [String], lineCount: Int?) {
+        let files = texts.map { sample("Sources/Target/File.swift", $0) }
+        #expect(
+            longTypes(in: files)
+                == (lineCount.map { [TypeLength(target: "Target", type: "A", lineCount: $0)] } ?? []))
+    }
+
+    @Test func countsATypeInEachTargetOfTheSources() {
+        let (declared, extended) = (Self.declaration("struct A", 300), Self.declaration("extension A", 300))
+        #expect(longTypes(in: [sample("Sources/B/A.swift", declared), sample("Sources/C/A.swift", extended)]) == [])
+        #expect(longTypes(in: [sample("Tests/B/A.swift", declared), sample("Tests/B/A+C.swift", extended)]) == [])
+    }
+
+    /// A declaration of so many lines, the braces included.
+    private static func declaration(_ start: String, _ lineCount: Int) -> String {
+        "\(start) {\n" + String(repeating: "    // Text.\n", count: lineCount - 2) + "}\n"
+    }
+
     @Test func programsAreShort() {
         for program in ["sluice-agent", "sluice-gateway"] {
             for file in repositoryFiles

@@ -35,7 +35,7 @@ struct AgentReceiptsTests {
         }
 
         func keep(_ receipts: [StoredReceipt]) throws {
-            try AgentJournal.open(home, logger: Logger(label: "test")).keep(receipts)
+            try AgentJournal.open(home, logger: Logger(label: "test")).signedReceipts.keep(receipts)
         }
     }
 

@@ -1,8 +1,7 @@
 import GRDB
 
-// The journal's tables. A released migration must not be changed.
-
-extension Journal {
+/// The journal's tables. A released migration must not be changed.
+enum JournalSchema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { database in try database.execute(sql: schema1) }

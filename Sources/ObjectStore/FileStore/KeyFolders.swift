@@ -1,6 +1,5 @@
 import Synchronization
 import SystemSupport
-import WireProtocol
 
 #if canImport(Glibc)
     import Glibc
@@ -10,7 +9,31 @@ import WireProtocol
 
 /// The folders of keys. Each folder is opened from within the one above it, and its entries are reached only through
 /// its descriptor.
-extension StoreDirectory {
+struct KeyFolders: Sendable {
+    let layout: FileStoreLayout
+    let files: FileSystem
+    /// The status of the store's directory, to detect that its path leads to another one, such as an empty mount
+    /// point.
+    let root: FileStatus
+    /// The status of `.sluice`, to recognise it under another name on a file system that treats several names as
+    /// equal.
+    let ownFolder: FileStatus
+    /// How to open the folders of keys. The store tests this once; a later failure of `openat2` is an error.
+    let walk: FolderWalk
+    private let durableFolders = DurableFolders()
+
+    init(layout: FileStoreLayout, files: FileSystem, root: FileStatus, ownFolder: FileStatus, walk: FolderWalk) {
+        self.layout = layout
+        self.files = files
+        self.root = root
+        self.ownFolder = ownFolder
+        self.walk = walk
+    }
+
+    /// Most attempts at a step that another gateway can undo by removing or making a folder of the key.
+    static let placingsMax = 10
+    static let notAFile = "The key's path exists and is not a regular file."
+
     /// - Throws: `.noSuchBucket` where the directory is not the one that was opened: on a disk that is not mounted,
     ///   everything is absent.
     private func openRoot() throws -> OpenFolder {
@@ -19,9 +42,11 @@ extension StoreDirectory {
             file = try files.openFolder(layout.root)
         } catch {
             guard error.code == ENOENT || error.code == ENOTDIR else { throw error }
-            throw StoreError(.noSuchBucket, Self.directoryIsGone, cause: error)
+            throw StoreError(.noSuchBucket, StorePresence.directoryIsGone, cause: error)
         }
-        guard try file.status().isSameFile(as: root) else { throw StoreError(.noSuchBucket, Self.directoryIsGone) }
+        guard try file.status().isSameFile(as: root) else {
+            throw StoreError(.noSuchBucket, StorePresence.directoryIsGone)
+        }
         return OpenFolder(file, walk: walk)
     }
 
@@ -114,13 +139,13 @@ extension StoreDirectory {
     ///
     /// - Returns: the status of the object under the key, or `nil` if there is none.
     /// - Throws: `.keyUnsupported` if an object is in the way, or if the path leads out of the store.
-    func checkPlace(_ key: FileStoreKey) throws -> FileStatus? {
+    func check(_ key: FileStoreKey) throws -> FileStatus? {
         guard let parent = try openParent(of: key) else { return nil }
-        return try checkPlace(key, in: parent)
+        return try check(key, in: parent)
     }
 
     /// - Parameter parent: the folder that contains the object's name.
-    func checkPlace(_ key: FileStoreKey, in parent: borrowing OpenFolder) throws -> FileStatus? {
+    func check(_ key: FileStoreKey, in parent: borrowing OpenFolder) throws -> FileStatus? {
         guard let status = try parent.status(of: key.name) else { return nil }
         switch status.kind {
         case .file:
@@ -157,7 +182,7 @@ extension StoreDirectory {
 }
 
 /// A name in a folder.
-struct FolderPlace: Hashable, Sendable {
+private struct FolderPlace: Hashable, Sendable {
     var parent: FolderIdentity
     var name: [UInt8]
 }
@@ -165,7 +190,7 @@ struct FolderPlace: Hashable, Sendable {
 /// Folders whose names are durable, so that each object need not sync all folders above it.
 ///
 /// An entry holds only for the folder that had the name at that time.
-final class DurableFolders: Sendable {
+private final class DurableFolders: Sendable {
     private static let countMax = 4096
     private let folders = Mutex<[FolderPlace: FolderIdentity]>([:])
 

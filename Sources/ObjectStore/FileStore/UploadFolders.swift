@@ -1,8 +1,6 @@
-import FoundationEssentials
 import Logging
 import SystemSupport
 import TransferCommon
-import WireProtocol
 
 #if canImport(Glibc)
     import Glibc
@@ -10,10 +8,18 @@ import WireProtocol
     import Musl
 #endif
 
-extension StoreDirectory {
+/// The unfinished uploads of a store: a folder each, with the upload's description and its parts.
+struct UploadFolders: Sendable {
+    let layout: FileStoreLayout
+    let files: FileSystem
+    let instance: FileStoreInstance
+    let presence: StorePresence
+    let folders: KeyFolders
+    let logger: Logger
+
     /// Makes an upload's folder with its description: whole or not at all, and durable.
-    func createUpload(of key: FileStoreKey, metadata: ObjectMetadata) throws -> String {
-        _ = try checkPlace(key)
+    func create(of key: FileStoreKey, metadata: ObjectMetadata) throws -> String {
+        _ = try folders.check(key)
         let id = FileStoreLayout.makeUploadID(for: key)
         let staged = instance.makeStagingPath()
         try files.makeFolder(staged)
@@ -36,10 +42,10 @@ extension StoreDirectory {
     ///
     /// - Throws: `.noSuchUpload`, also if the upload has become an object and a crash left its folder;
     ///   `.completionInProgress` if a gateway is completing it now.
-    func openUpload(_ id: String, of key: FileStoreKey) throws -> ObjectMetadata {
+    func open(_ id: String, of key: FileStoreKey) throws -> ObjectMetadata {
         let metadata = try description(of: id, of: key)
         if try files.status(layout.completing(of: id)) != nil {
-            guard let lock = try lockUpload(id) else { throw StoreError(.completionInProgress) }
+            guard let lock = try lock(id) else { throw StoreError(.completionInProgress) }
             try withExtendedLifetime(lock) {
                 if try isPublished(id, of: key) { throw StoreError(.noSuchUpload) }
             }
@@ -52,10 +58,10 @@ extension StoreDirectory {
         guard FileStoreLayout.isUploadID(id, of: key) else { throw StoreError(.noSuchUpload) }
         let bytes: [UInt8]
         do {
-            bytes = try files.open(layout.description(of: id)).read(Self.descriptionBytesMax, at: 0)
+            bytes = try files.open(layout.description(of: id)).read(FileStoreLayout.descriptionBytesMax, at: 0)
         } catch {
             guard error.code == ENOENT else { throw error }
-            try confirmPresent()
+            try presence.confirm()
             throw StoreError(.noSuchUpload, cause: error)
         }
         guard let description: UploadDescription = decodedJSON(bytes),
@@ -69,7 +75,7 @@ extension StoreDirectory {
     ///
     /// - Returns: `nil` if another holder has the lock.
     /// - Throws: `.noSuchUpload` if the folder is gone.
-    func lockUpload(_ id: String) throws -> OpenFile? {
+    func lock(_ id: String) throws -> OpenFile? {
         do {
             var folder = try files.openFolder(layout.upload(id))
             guard try folder.lock() else { return nil }
@@ -79,7 +85,7 @@ extension StoreDirectory {
             }
             return folder
         } catch let error as FileError where error.code == ENOENT {
-            try confirmPresent()
+            try presence.confirm()
             throw StoreError(.noSuchUpload, cause: error)
         }
     }
@@ -91,18 +97,18 @@ extension StoreDirectory {
     func isPublished(_ id: String, of key: FileStoreKey) throws -> Bool {
         guard try files.status(layout.completing(of: id)) != nil else { return false }
         guard let joined = try files.status(layout.joined(of: id)) else { return true }
-        guard let parent = try openParent(of: key) else { return false }
+        guard let parent = try folders.openParent(of: key) else { return false }
         return try parent.status(of: key.name)?.isSameFile(as: joined) ?? false
     }
 
     /// Removes a locked upload: first by one durable rename into staging, then file by file.
-    func removeUpload(_ id: String) throws {
+    func remove(_ id: String) throws {
         let staged = instance.makeStagingPath()
         do {
             try files.rename(layout.upload(id), to: staged)
         } catch {
             guard error.code == ENOENT else { throw error }
-            try confirmPresent()
+            try presence.confirm()
             throw StoreError(.noSuchUpload, cause: error)
         }
         let synced = Result { try files.syncFolder(layout.uploads) }
@@ -111,18 +117,18 @@ extension StoreDirectory {
     }
 
     /// Aborts an upload durably.
-    func abortUpload(_ id: String, of key: FileStoreKey) throws {
+    func abort(_ id: String, of key: FileStoreKey) throws {
         _ = try description(of: id, of: key)
-        guard let lock = try lockUpload(id) else { throw StoreError(.completionInProgress) }
+        guard let lock = try lock(id) else { throw StoreError(.completionInProgress) }
         try withExtendedLifetime(lock) {
             let isPublished = try isPublished(id, of: key)
-            try removeUpload(id)
+            try remove(id)
             if isPublished { throw StoreError(.noSuchUpload) }
         }
     }
 
     /// The unfinished uploads of a key, the oldest first.
-    func uploads(of key: FileStoreKey) throws -> [UploadSummary] {
+    func list(of key: FileStoreKey) throws -> [UploadSummary] {
         var ids: [String] = []
         try files.list(layout.uploads) { name in
             if FileStoreLayout.isUploadID(name, of: key) { ids.append(name) }
@@ -131,7 +137,7 @@ extension StoreDirectory {
         var found: [UploadSummary] = []
         for id in ids {
             do {
-                let metadata = try openUpload(id, of: key)
+                let metadata = try open(id, of: key)
                 guard let status = try files.status(layout.description(of: id)) else { continue }
                 found.append(UploadSummary(upload: id, created: status.modified, sessionID: metadata.sessionID))
             } catch let error as StoreError where error.reason == .noSuchUpload {
@@ -156,7 +162,7 @@ extension StoreDirectory {
                 return true
             }
         } catch let error as FileError where error.code == ENOENT {
-            try confirmPresent()
+            try presence.confirm()
             throw StoreError(.noSuchUpload, cause: error)
         }
         numbers.sort()
@@ -190,13 +196,13 @@ extension StoreDirectory {
     }
 
     /// Moves a finished file into an upload's folder; replaces an earlier file of the same part.
-    func placePart(_ file: FinishedFile, as number: PartNumber, of id: String) throws {
+    func place(_ file: FinishedFile, as number: PartNumber, of id: String) throws {
         do {
             try files.rename(file.path, to: layout.part(number, of: id))
             try files.syncFolder(layout.upload(id))
         } catch {
             guard error.code == ENOENT else { throw error }
-            try confirmPresent()
+            try presence.confirm()
             throw StoreError(.noSuchUpload, cause: error)
         }
     }
@@ -213,13 +219,14 @@ extension StoreDirectory {
             // Skip uploads that are gone or damaged: calls on them report the error.
             guard try files.status(layout.joined(of: id)) != nil || files.status(layout.completing(of: id)) != nil,
                 // The upload is skipped if the file cannot be read.
-                let bytes = try? files.open(layout.description(of: id)).read(Self.descriptionBytesMax, at: 0),
+                let bytes = try? files.open(layout.description(of: id))
+                    .read(FileStoreLayout.descriptionBytesMax, at: 0),
                 let description: UploadDescription = decodedJSON(bytes),
                 // try?: the upload is skipped if the key is not valid.
                 let key = try? FileStoreKey(ObjectKey(validating: description.key), bytesMax: layout.keyBytesMax)
             else { continue }
             do {
-                guard let lock = try lockUpload(id) else { continue }
+                guard let lock = try lock(id) else { continue }
                 try withExtendedLifetime(lock) { try undoCompletion(of: id, of: key) }
             } catch let error as StoreError where error.reason == .noSuchUpload {
                 continue
@@ -232,8 +239,8 @@ extension StoreDirectory {
     /// - Throws: `.noSuchUpload` if the upload has become the object; its folder is then removed.
     func undoCompletion(of id: String, of key: FileStoreKey) throws {
         if try isPublished(id, of: key) {
-            try syncParent(of: key)
-            try removeUpload(id)
+            try folders.syncParent(of: key)
+            try remove(id)
             throw StoreError(.noSuchUpload)
         }
         if try files.status(layout.completing(of: id)) != nil {
@@ -246,11 +253,11 @@ extension StoreDirectory {
     }
 
     /// Removes a file or folder from this instance's staging. If that fails, a later gateway removes it.
-    func removeStaged(_ path: String) {
+    private func removeStaged(_ path: String) {
         do {
             try files.removeTree(path)
         } catch let error as FileError where error.code == ENOTDIR {
-            discard(path)
+            files.discard(path, logger)
         } catch {
             logger.warning("Could not remove a folder from staging", metadata: ["error": "\(error)"])
         }

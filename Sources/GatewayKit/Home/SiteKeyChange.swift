@@ -1,83 +1,35 @@
 package import Cryptography
-import FoundationEssentials
 import SecureChannel
 import SystemSupport
 
-// Changing the key of a site: announce the next key, switch to it, retire the old one.
-//
-// Each step takes effect when one particular file is replaced. A process that is killed before that has changed
-// nothing. A process that is killed after that has changed everything that gateways and agents see; the next step
-// removes leftover files.
-//
-//     announce   writes next.key, then next.crt                        takes effect with next.crt
-//     switch     identity.crt, then identity.key, identity.csr;        takes effect with identity.crt: gateways read
-//                removes next.crt, then next.key                       the key from next.key until identity.key follows
-//     retire     identity.crt                                          takes effect with identity.crt
+/// Changing the key of a site: announce the next key, switch to it, retire the old one.
+///
+/// Each step takes effect when one particular file is replaced. A process that is killed before that has changed
+/// nothing. A process that is killed after that has changed everything that gateways and agents see; the next step
+/// removes leftover files.
+///
+///     announce   writes next.key, then next.crt                     takes effect with next.crt
+///     switch     identity.crt, then identity.key, identity.csr;     takes effect with identity.crt: gateways read
+///                removes next.crt, then next.key                    the key from next.key until identity.key follows
+///     retire     identity.crt                                       takes effect with identity.crt
+package struct SiteKeyChange: Sendable {
+    private let home: GatewayHome
+    private var files: SiteKeyFiles { home.siteKeyFiles }
 
-extension GatewayHome {
-    private static let nextKeyFileName = "next.key"
-    private static let nextCertificateFileName = "next.crt"
-    private static let certificateBytesMax = 16 * 1024
-
-    private var keyPath: String { path + "/" + Identity.keyFileName }
-    private var certificatePath: String { path + "/" + Identity.certificateFileName }
-    private var requestPath: String { path + "/" + Identity.requestFileName }
-
-    /// Directory of the certificate's real file. Homes that share the certificate through a symbolic link also share
-    /// the announced key.
-    private var sharedDirectory: String {
-        URL(filePath: Self.target(of: certificatePath)).deletingLastPathComponent().path
+    /// - Parameter home: any home of a gateway of the site.
+    package init(of home: GatewayHome) {
+        self.home = home
     }
-
-    /// Path of the private key that is announced as the site's next one.
-    package var nextKeyPath: String { sharedDirectory + "/" + Self.nextKeyFileName }
-    /// Path of the announced key's certificate, signed by the present key.
-    package var nextCertificatePath: String { sharedDirectory + "/" + Self.nextCertificateFileName }
-
-    /// All files that `siteKeys` reads.
-    var siteKeyPaths: [String] { [certificatePath, keyPath, nextCertificatePath] }
-
-    /// The present key and the announced key, read from the files.
-    package func siteKeys() throws(GatewayHomeError) -> SiteKeys {
-        let identity = try identity()
-        do {
-            guard let next = try announced() else { return SiteKeys(identity: identity, next: nil, problem: nil) }
-            let fingerprint = try next.first.fingerprint()
-            // The present key is the announced one: a switch was interrupted before it removed next.crt.
-            guard fingerprint != identity.fingerprint else {
-                return SiteKeys(identity: identity, next: nil, problem: nil)
-            }
-            guard identity.hasSigned(next) else {
-                throw GatewayHomeError("\(nextCertificatePath) is not signed by the present key")
-            }
-            return SiteKeys(identity: identity, next: fingerprint, problem: nil)
-        } catch {
-            let problem = GatewayHomeError("the next key is not announced: \(error)")
-            return SiteKeys(identity: identity, next: nil, problem: problem)
-        }
-    }
-
-    /// The announced certificates; `nil` if the file does not exist.
-    private func announced() throws -> CertificateBundle? {
-        guard AtomicFile.exists(nextCertificatePath) else { return nil }
-        let pem = try BoundedFile.read(nextCertificatePath, bytesMax: Self.certificateBytesMax, access: .anyone)
-        guard let bundle = CertificateBundle(pem: pem) else {
-            throw GatewayHomeError("\(nextCertificatePath) is not a certificate in PEM")
-        }
-        return bundle
-    }
-
-    // MARK: Steps
 
     /// Announces a next key. Generates the key unless `next.key` exists, from an earlier call or copied from another
     /// gateway.
     ///
     /// - Parameter keyType: type of a generated key; `nil` for the type of the present key.
     /// - Returns: fingerprint of the announced key.
-    package func announceKey(_ keyType: KeyType? = nil) throws -> Fingerprint {
+    package func announce(_ keyType: KeyType? = nil) throws -> Fingerprint {
         try withSiteKeysLocked {
             _ = try finishSwitch()
-            let keys = try siteKeys()
+            let keys = try home.siteKeys()
             if let problem = keys.problem { throw problem.adding(removeAnnouncement) }
             if let next = keys.next {
                 _ = try nextKey(of: next)
@@ -95,14 +47,14 @@ extension GatewayHome {
                     .pointless,
                     "agents do not look at so many old keys; run sluice-gateway identity retire first")
             }
-            if !AtomicFile.exists(nextKeyPath) {
+            if !AtomicFile.exists(files.nextKeyPath) {
                 let made = try PrivateKey.generate(keyType ?? identity.privateKey.type).pem()
-                try AtomicFile.writeNew(made, to: nextKeyPath, mode: .ownerOnly)
+                try AtomicFile.writeNew(made, to: files.nextKeyPath, mode: .ownerOnly)
             }
-            let key = try Identity.loadKey(nextKeyPath)
+            let key = try Identity.loadKey(files.nextKeyPath)
             let certificate = try identity.certificate(forNext: key)
-            try AtomicFile.write(certificate, to: nextCertificatePath, mode: .ownerWritesAllRead)
-            guard let next = try siteKeys().next else {
+            try AtomicFile.write(certificate, to: files.nextCertificatePath, mode: .ownerWritesAllRead)
+            guard let next = try home.siteKeys().next else {
                 throw GatewayHomeError("the next key was written but cannot be read back; \(removeAnnouncement)")
             }
             return next
@@ -118,9 +70,9 @@ extension GatewayHome {
     package func switchKey(force: Bool) throws -> Fingerprint {
         try withSiteKeysLocked {
             let wasCutShort = try finishSwitch()
-            let keys = try siteKeys()
+            let keys = try home.siteKeys()
             if let problem = keys.problem { throw problem.adding(removeAnnouncement) }
-            guard let next = keys.next, let certificates = try announced() else {
+            guard let next = keys.next, let certificates = try files.announced() else {
                 guard try wasCutShort || isSwitched(keys.identity) else {
                     throw SiteKeyError(
                         .pointless,
@@ -132,7 +84,7 @@ extension GatewayHome {
             _ = try nextKey(of: next)
             if !force { try refuseUnlessKnown(next, "announced", "sluice-gateway identity switch --force") }
             let chain = try keys.identity.chain(behind: certificates)
-            try AtomicFile.write(chain, to: Self.target(of: certificatePath), mode: .ownerWritesAllRead)
+            try AtomicFile.write(chain, to: GatewayHome.target(of: files.certificatePath), mode: .ownerWritesAllRead)
             _ = try finishSwitch()
             return next
         }
@@ -142,16 +94,17 @@ extension GatewayHome {
     ///
     /// - Parameter force: retire even if a known device has not pinned the present key.
     /// - Returns: fingerprint of the present key. Safe to repeat: does nothing if no old key is presented.
-    package func retireKey(force: Bool) throws -> Fingerprint {
+    package func retire(force: Bool) throws -> Fingerprint {
         try withSiteKeysLocked {
             _ = try finishSwitch()
-            let identity = try identity()
+            let identity = try home.identity()
             guard try isSwitched(identity) else { return identity.fingerprint }
             if !force {
                 try refuseUnlessKnown(identity.fingerprint, "present", "sluice-gateway identity retire --force")
             }
             let certificate = try identity.selfSignedCertificate()
-            try AtomicFile.write(certificate, to: Self.target(of: certificatePath), mode: .ownerWritesAllRead)
+            try AtomicFile.write(
+                certificate, to: GatewayHome.target(of: files.certificatePath), mode: .ownerWritesAllRead)
             return identity.fingerprint
         }
     }
@@ -165,22 +118,23 @@ extension GatewayHome {
     ///
     /// - Returns: whether a file had to be moved or removed.
     private func finishSwitch() throws -> Bool {
-        let present = try identity()
+        let present = try home.identity()
         // An unreadable file is not the present key's certificate; `siteKeys` reports it.
-        let certificate = try? announced()
+        let certificate = try? files.announced()
         let isCertificateLeft = try certificate.map { try $0.first.fingerprint() == present.fingerprint } ?? false
         var isKeyLeft = false
-        if AtomicFile.exists(nextKeyPath) {
-            isKeyLeft = present.certificate.belongs(to: try Identity.loadKey(nextKeyPath))
+        if AtomicFile.exists(files.nextKeyPath) {
+            isKeyLeft = present.certificate.belongs(to: try Identity.loadKey(files.nextKeyPath))
         }
         if isKeyLeft {
-            let key = try BoundedFile.read(nextKeyPath, bytesMax: Self.certificateBytesMax, access: .ownerOnly)
-            try AtomicFile.write(key, to: Self.target(of: keyPath), mode: .ownerOnly)
+            let key = try BoundedFile.read(
+                files.nextKeyPath, bytesMax: SiteKeyFiles.certificateBytesMax, access: .ownerOnly)
+            try AtomicFile.write(key, to: GatewayHome.target(of: files.keyPath), mode: .ownerOnly)
             try AtomicFile.write(
-                present.certificateRequest(), to: Self.target(of: requestPath), mode: .ownerWritesAllRead)
+                present.certificateRequest(), to: GatewayHome.target(of: files.requestPath), mode: .ownerWritesAllRead)
         }
-        if isCertificateLeft { AtomicFile.remove(nextCertificatePath) }
-        if isKeyLeft { AtomicFile.remove(nextKeyPath) }
+        if isCertificateLeft { AtomicFile.remove(files.nextCertificatePath) }
+        if isKeyLeft { AtomicFile.remove(files.nextKeyPath) }
         return isCertificateLeft || isKeyLeft
     }
 
@@ -188,26 +142,26 @@ extension GatewayHome {
 
     /// The announced private key. It is missing in a home that has only a copy of the certificate.
     private func nextKey(of next: Fingerprint) throws -> PrivateKey {
-        guard AtomicFile.exists(nextKeyPath) else {
+        guard AtomicFile.exists(files.nextKeyPath) else {
             throw GatewayHomeError(
-                "the announced key \(next) is not in this home; copy \(Self.nextKeyFileName) from the gateway that "
-                    + "made it to \(nextKeyPath)")
+                "the announced key \(next) is not in this home; copy \(SiteKeyFiles.nextKeyFileName) from the "
+                    + "gateway that made it to \(files.nextKeyPath)")
         }
-        let key = try Identity.loadKey(nextKeyPath)
-        guard let certificates = try announced(), certificates.first.belongs(to: key) else {
+        let key = try Identity.loadKey(files.nextKeyPath)
+        guard let certificates = try files.announced(), certificates.first.belongs(to: key) else {
             throw GatewayHomeError(
-                "\(nextKeyPath) is not the key of \(nextCertificatePath); bring both from one gateway, or "
+                "\(files.nextKeyPath) is not the key of \(files.nextCertificatePath); bring both from one gateway, or "
                     + removeAnnouncement)
         }
         return key
     }
 
     private var removeAnnouncement: String {
-        "remove \(nextCertificatePath) and \(nextKeyPath), then run sluice-gateway identity announce"
+        "remove \(files.nextCertificatePath) and \(files.nextKeyPath), then run sluice-gateway identity announce"
     }
 
     private func refuseUnlessKnown(_ key: Fingerprint, _ which: String, _ forced: String) throws {
-        let ignorant = try knowledge(of: key).filter { !$0.isFine }.map(\.name)
+        let ignorant = try SiteKeyReport.knowledge(of: key, in: home).filter { !$0.isFine }.map(\.name)
         guard let first = ignorant.first else { return }
         let others = ignorant.count == 1 ? "" : " and \(ignorant.count - 1) more"
         throw SiteKeyError(
@@ -218,7 +172,7 @@ extension GatewayHome {
 
     private func withSiteKeysLocked<Result>(_ body: () throws -> Result) throws -> Result {
         do {
-            return try withLocked(certificatePath, body)
+            return try home.withLocked(files.certificatePath, body)
         } catch let error as FileError {
             throw GatewayHomeError("cannot change the site's key", cause: error)
         } catch let error as IdentityError {

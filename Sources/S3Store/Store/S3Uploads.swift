@@ -1,37 +1,27 @@
-import FoundationEssentials
 import NIOHTTP1
-package import ObjectStore
-package import TransferCommon
-import WireProtocol
+import ObjectStore
+import TransferCommon
 
-extension S3Store {
-    package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
-        try await createUpload(at: try writableKey(key), metadata: metadata)
-    }
+/// The multipart uploads of a bucket, by their whole keys.
+struct S3Uploads: Sendable {
+    let bucket: S3Bucket
 
     /// - Parameter key: the whole key in the bucket.
-    func createUpload(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
+    func create(at key: String, metadata: ObjectMetadata) async throws(StoreError) -> String {
         var request = S3Request(.POST, key: key)
         request.query = [("uploads", "")]
         // A repetition could create a second upload whose id is never recorded.
         request.isIdempotent = false
-        request.headers = Self.headers(of: metadata)
-        if provider.keepsSHA256 {
+        request.headers = S3ObjectHeaders.fields(of: metadata)
+        if bucket.provider.keepsSHA256 {
             request.headers += [("x-amz-checksum-algorithm", "SHA256"), ("x-amz-checksum-type", "COMPOSITE")]
         }
-        let response = try await client.send(request)
+        let response = try await bucket.client.send(request)
         let created = S3XML.decode(S3Documents.Created.self, from: response.body)
         guard let upload = created?.uploadId, Self.isUploadID(upload) else {
             throw StoreError(.outcomeUnknown, "The store began an upload and did not return its id.")
         }
         return upload
-    }
-
-    package func uploadPart(
-        key: ObjectKey, upload: String, number: PartNumber, body: ObjectBody
-    ) async throws(StoreError) -> String {
-        try await uploadPart(
-            at: try writableKey(key), upload: upload, number: number, body: body, verifies: verifiesBodies)
     }
 
     /// - Parameters:
@@ -40,22 +30,25 @@ extension S3Store {
     func uploadPart(
         at key: String, upload: String, number: PartNumber, body: ObjectBody, verifies: Bool
     ) async throws(StoreError) -> String {
-        guard number.value <= limits.partsMax else { throw StoreError(.tooLarge) }
+        guard number.value <= bucket.provider.partsMax else { throw StoreError(.tooLarge) }
         var request = try self.request(.PUT, at: key, upload: upload)
         request.query.append(("partNumber", String(number.value)))
-        if provider.keepsSHA256 { request.headers.append(Self.checksumHeader(body.digest)) }
-        if let md5 = body.md5 { request.headers.append(Self.md5Header(md5)) }
-        let response = try await send(request, body: body, verifies: verifies)
+        if bucket.provider.keepsSHA256 { request.headers.append(S3ObjectHeaders.checksum(body.digest)) }
+        if let md5 = body.md5 { request.headers.append(S3ObjectHeaders.md5(md5)) }
+        let response = try await bucket.send(request, body: body, verifies: verifies)
         guard let etag = response.headers.value("etag") else {
             throw StoreError(.unavailable, "The store took a part and did not return its ETag.")
         }
         return etag
     }
 
-    package func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
-        var request = try self.request(.GET, at: try writableKey(key), upload: upload)
+    /// One page of an upload's parts.
+    ///
+    /// - Parameter key: the whole key in the bucket.
+    func parts(at key: String, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
+        var request = try self.request(.GET, at: key, upload: upload)
         if let after { request.query.append(("part-number-marker", String(after.value))) }
-        let response = try await client.send(request)
+        let response = try await bucket.client.send(request)
         guard let page = S3XML.decode(S3Documents.Parts.self, from: response.body) else {
             throw StoreError(.damaged, "The store's list of parts cannot be read.")
         }
@@ -73,22 +66,9 @@ extension S3Store {
         return PartPage(parts: parts, next: next)
     }
 
-    package func abortUpload(key: ObjectKey, upload: String) async throws(StoreError) {
-        try await abortUpload(at: try writableKey(key), upload: upload)
-    }
-
     /// - Parameter key: the whole key in the bucket.
-    func abortUpload(at key: String, upload: String) async throws(StoreError) {
-        _ = try await client.send(try request(.DELETE, at: key, upload: upload))
-    }
-
-    package func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
-        guard let wanted = readableKey(key) else { return [] }
-        // Keys are listed in order, so keys that only begin with this one all follow it.
-        return try await uploads(prefix: wanted) { key in
-            if key.hasSameBytes(as: wanted) { return .wanted }
-            return wanted.utf8.lexicographicallyPrecedes(key.utf8) ? .behind : .passedOver
-        }.map(\.summary)
+    func abort(at key: String, upload: String) async throws(StoreError) {
+        _ = try await bucket.client.send(try request(.DELETE, at: key, upload: upload))
     }
 
     /// How a listed key relates to the requested one.
@@ -100,7 +80,7 @@ extension S3Store {
     }
 
     /// The unfinished uploads of keys that begin with a prefix, the oldest first.
-    func uploads(
+    func list(
         prefix: String, choosing choose: (String) -> ListedKey
     ) async throws(StoreError) -> [(key: String, summary: UploadSummary)] {
         var found: [(key: String, summary: UploadSummary)] = []
@@ -139,7 +119,7 @@ extension S3Store {
             request.query.append(("key-marker", marker.key))
             if !marker.upload.isEmpty { request.query.append(("upload-id-marker", marker.upload)) }
         }
-        let response = try await client.send(request)
+        let response = try await bucket.client.send(request)
         let page = S3XML.decode(S3Documents.Uploads.self, from: response.body)
         guard let page else { throw StoreError(.damaged, "The store's list of uploads cannot be read.") }
         return page
@@ -169,8 +149,8 @@ extension S3Store {
             let modified = part.lastModified.flatMap({ S3Time.date(xml: $0) })
         else { throw StoreError(.damaged, "The store lists an invalid part.") }
         return ListedPart(
-            number: number, size: size, etag: etag, digest: part.checksumSHA256.flatMap { sha256(base64: $0) },
-            modified: modified)
+            number: number, size: size, etag: etag,
+            digest: part.checksumSHA256.flatMap { S3Digests.sha256(base64: $0) }, modified: modified)
     }
 }
 

@@ -1,6 +1,6 @@
+import Logging
 import SystemSupport
 import TransferCommon
-import WireProtocol
 
 #if canImport(Glibc)
     import Glibc
@@ -18,7 +18,66 @@ struct FinishedFile: Sendable {
     var generation: UInt32
 }
 
-extension StoreDirectory {
+/// The objects of a store: a file each under its key, and a description of that file.
+struct ObjectFiles: Sendable {
+    let layout: FileStoreLayout
+    let files: FileSystem
+    let folders: KeyFolders
+    let logger: Logger
+
+    /// The object under a key and its summary, both durable.
+    func summary(of key: FileStoreKey) throws -> (summary: ObjectSummary, file: OpenObject)? {
+        guard let parent = try folders.openParent(of: key) else { return nil }
+        guard try folders.check(key, in: parent) != nil else { return nil }
+        // Another gateway may have ended before it synced the object's name.
+        try parent.sync()
+        return try summary(of: key, in: parent)
+    }
+
+    /// The current object, which may not be durable yet.
+    func summary(
+        of key: FileStoreKey, in parent: borrowing OpenFolder
+    ) throws -> (summary: ObjectSummary, file: OpenObject)? {
+        let file: OpenFile
+        do {
+            file = try parent.openFile(key.name)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            return nil
+        }
+        let status = try file.status()
+        // The entry was a plain file at the check before.
+        guard status.kind == .file else { throw StoreError(.keyUnsupported, KeyFolders.notAFile) }
+        let generation = file.generation()
+        let description = try description(of: key, status: status, generation: generation)
+        let evidence = description?.evidence ?? .none
+        // FileStore computes each digest itself while it writes, before a description names the file. The description
+        // matches exactly this file, so the evidence counts as checked.
+        let summary = ObjectSummary(
+            size: status.size, etag: evidence.fileStoreETag ?? status.fileStoreETag(generation: generation),
+            version: nil, modified: status.modified, metadata: description?.metadata.metadata, evidence: evidence,
+            isEvidenceChecked: evidence != .none)
+        return (summary, OpenObject(file: file))
+    }
+
+    /// Returns `nil` if there is no description of exactly this file.
+    private func description(
+        of key: FileStoreKey, status: FileStatus, generation: UInt32
+    ) throws -> ObjectDescription? {
+        let bytes: [UInt8]
+        do {
+            let file = try files.open(layout.objectDescription(of: key, inode: status.inode))
+            bytes = try file.read(FileStoreLayout.descriptionBytesMax, at: 0)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            return nil
+        }
+        guard let description: ObjectDescription = decodedJSON(bytes),
+            description.describes(status, generation: generation), description.key.hasSameBytes(as: key.text)
+        else { return nil }
+        return description
+    }
+
     /// Makes a finished file the object under a key in one step, with its description.
     ///
     /// Order: description, its folder, the key's folders, the object's name, its folder. The tables of `FileStore`
@@ -37,7 +96,7 @@ extension StoreDirectory {
             try write(description, to: descriptionPath, folder: layout.descriptionFolder(of: key))
             placed = try place(file, under: key, condition)
         } catch {
-            if (error as? StoreError)?.reason != .outcomeUnknown { discard(descriptionPath) }
+            if (error as? StoreError)?.reason != .outcomeUnknown { files.discard(descriptionPath, logger) }
             throw error
         }
         do {
@@ -45,9 +104,9 @@ extension StoreDirectory {
         } catch {
             throw StoreError(.outcomeUnknown, "The object is stored but may not survive a power cut.", cause: error)
         }
-        if placed.hasOldName { discard(file.path) }
+        if placed.hasOldName { files.discard(file.path, logger) }
         if let inode = placed.replaced?.inode, inode != file.status.inode {
-            discard(layout.objectDescription(of: key, inode: inode))
+            files.discard(layout.objectDescription(of: key, inode: inode), logger)
         }
     }
 
@@ -70,11 +129,11 @@ extension StoreDirectory {
     /// Refuses a write that `publish` would refuse too, before its bytes arrive. `publish` checks the condition
     /// again.
     func check(_ condition: PutCondition, of key: FileStoreKey) throws {
-        guard let parent = try openParent(of: key) else {
+        guard let parent = try folders.openParent(of: key) else {
             if case .ifMatch = condition { throw StoreError(.preconditionGone) }
             return
         }
-        try check(condition, of: key, in: parent, holding: checkPlace(key, in: parent))
+        try check(condition, of: key, in: parent, holding: folders.check(key, in: parent))
     }
 
     private func check(
@@ -102,7 +161,7 @@ extension StoreDirectory {
                 return try placeOnce(file, under: key, condition)
             } catch let error as FileError {
                 // Another gateway may have removed this key's empty folder, or made a folder at the key.
-                guard [ENOENT, EEXIST, ENOTEMPTY, EISDIR].contains(error.code), attempt < Self.placingsMax,
+                guard [ENOENT, EEXIST, ENOTEMPTY, EISDIR].contains(error.code), attempt < KeyFolders.placingsMax,
                     try files.status(file.path) != nil
                 else { throw error }
             }
@@ -110,20 +169,18 @@ extension StoreDirectory {
         throw StoreError(.unavailable)
     }
 
-    static let placingsMax = 10
-
     private func placeOnce(
         _ file: FinishedFile, under key: FileStoreKey, _ condition: PutCondition
     ) throws -> PlacedFile {
-        let parent = try makeParent(of: key)
+        let parent = try folders.makeParent(of: key)
         var lock = try lockName(of: key)
         defer { lock.unlock() }
-        let found = try checkPlace(key, in: parent)
+        let found = try folders.check(key, in: parent)
         try check(condition, of: key, in: parent, holding: found)
         let replaced = found == nil ? nil : ReplacedFile(key.name, in: parent)
         do {
             if found == nil, try parent.status(of: key.name)?.kind == .folder {
-                try removeEmptyFolders(key.name, in: parent)
+                try folders.removeEmptyFolders(key.name, in: parent)
             }
             let hasOldName = try give(key.name, in: parent, to: file, onlyIfAbsent: condition == .ifAbsent)
             return PlacedFile(parent: parent, replaced: replaced, hasOldName: hasOldName)
@@ -135,7 +192,7 @@ extension StoreDirectory {
                 throw StoreError(
                     .unsupported, "The file system cannot create a file only if its name is free.", cause: error)
             }
-            if error.code == EEXIST, try checkPlace(key, in: parent) != nil {
+            if error.code == EEXIST, try folders.check(key, in: parent) != nil {
                 throw StoreError(.alreadyExists, cause: error)
             }
             throw error
@@ -216,5 +273,19 @@ private final class ReplacedFile: Sendable {
         } catch {
             return nil
         }
+    }
+}
+
+/// An object opened for reading. Replacing the key does not change its bytes.
+final class OpenObject: Sendable {
+    private let file: OpenFile
+
+    init(file: consuming OpenFile) {
+        self.file = file
+    }
+
+    /// Reads up to `count` bytes at a byte offset; returns none only at the end.
+    func read(_ count: Int, at offset: UInt64) throws(FileError) -> [UInt8] {
+        try file.read(count, at: offset)
     }
 }

@@ -20,28 +20,28 @@ extension StoreProbe {
         // try?: the library computed the probe's other digests; if it fails here, the result is unclear.
         guard let digests = try? Self.digests(first, last) else { return false }
         let rival = Rival()
-        let bytes = InterruptedBytes(first: first, last: last) { [store, metadata] in
+        let bytes = InterruptedBytes(first: first, last: last) { [bucket, metadata] in
             // Give the store time to receive the request's head before the other object is written.
             try await Task.sleep(for: Self.headTime)
             await rival.put(waitingAtMost: Self.rivalTime) {
                 let body = ObjectBody(buffers: [last], digest: digests.last)
-                _ = try await store.putObject(at: late, body: body, metadata: metadata, condition: .none)
+                _ = try await bucket.put(at: late, body: body, metadata: metadata, condition: .none)
             }
         }
         let body = ObjectBody(byteCount: UInt64(Self.firstBytes + 1), digest: digests.whole, bytes: bytes)
         var isSafe = false
         do {
-            _ = try await store.putObject(at: late, body: body, metadata: metadata, condition: .ifAbsent)
+            _ = try await bucket.put(at: late, body: body, metadata: metadata, condition: .ifAbsent)
             isSafe = rival.hadToWait
         } catch {
             isSafe = error.reason == .alreadyExists || error.reason == .conflict
         }
         await rival.end()
         do {
-            try await store.delete(key: late)
+            try await bucket.delete(key: late)
         } catch {
             // `removeProbes` finds the object later by its folder.
-            store.logger.debug(
+            bucket.logger.debug(
                 "The store's probe could not be removed", metadata: ["store.error": "\(error.shortDescription)"])
         }
         return isSafe
@@ -59,7 +59,8 @@ extension StoreProbe {
     /// Larger than any body that is sent only when it is complete.
     private static let firstBytes = 96 << 10
     private static let headTime = Duration.milliseconds(200)
-    /// Time limit for the other write. Without it, a store that makes it wait for the first write would block both.
+    /// Time limit for the other write. Without it, a store that makes this write wait for the first one would block
+    /// both.
     private static let rivalTime = Duration.seconds(5)
 }
 

@@ -1,34 +1,20 @@
 import NIOCore
 import NIOHTTP1
-package import ObjectStore
-package import TransferCommon
-import WireProtocol
+import ObjectStore
+import TransferCommon
 
-extension S3Store {
-    package func completeUpload(
-        key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
-    ) async throws(StoreError) -> ObjectReceipt {
-        try Self.check(parts, size: size)
-        do {
-            return try await completeUpload(
-                at: try writableKey(key), upload: upload, parts: parts, size: size, condition: condition)
-        } catch {
-            guard case .invalidParts = error.reason else { throw error }
-            throw try await differing(parts, key: key, upload: upload, cause: error)
-        }
-    }
-
+extension S3Uploads {
     /// - Parameter key: the whole key in the bucket.
-    func completeUpload(
+    func complete(
         at key: String, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
     ) async throws(StoreError) -> ObjectReceipt {
         var request = try request(.POST, at: key, upload: upload)
         request.isIdempotent = false
         request.isSlow = true
         request.headers.append(("content-type", "application/xml"))
-        if provider.checksObjectSize { request.headers.append(("x-amz-mp-object-size", String(size))) }
-        if let header = provider.completeConditions.header(condition) { request.headers.append(header) }
-        let (sent, client, body) = (request, self.client, ByteBuffer(string: document(of: parts)))
+        if bucket.provider.checksObjectSize { request.headers.append(("x-amz-mp-object-size", String(size))) }
+        if let header = bucket.provider.completeConditions.header(condition) { request.headers.append(header) }
+        let (sent, client, body) = (request, bucket.client, ByteBuffer(string: document(of: parts)))
         let response = try await withCommitment { (commitment) -> Result<S3Response, StoreError> in
             // From here on only the store's answer says whether the completion took effect.
             guard commitment.commit() else { return .failure(StoreError(.cancelled)) }
@@ -44,12 +30,12 @@ extension S3Store {
         // Ceph's first answer has an empty ETag.
         let etag = document.eTag.flatMap { $0.isEmpty ? nil : $0 } ?? response.headers.value("etag")
         return ObjectReceipt(
-            etag: etag, version: Self.version(of: response.headers),
+            etag: etag, version: S3ObjectHeaders(headers: response.headers).version,
             evidence: evidence(of: parts, etag: etag, checksum: document.checksumSHA256))
     }
 
     /// Checks a list of parts by rules that need no look at the store.
-    private static func check(_ parts: [CompletedPart], size: UInt64) throws(StoreError) {
+    static func check(_ parts: [CompletedPart], size: UInt64) throws(StoreError) {
         var sum: UInt64 = 0
         for (index, part) in parts.enumerated() {
             guard let number = PartNumber(UInt32(clamping: index + 1)) else { break }
@@ -71,41 +57,23 @@ extension S3Store {
         var text = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
         for part in parts {
             text += "<Part><PartNumber>\(part.number)</PartNumber><ETag>\(S3XML.escaped(part.etag))</ETag>"
-            if provider.keepsSHA256 {
-                text += "<ChecksumSHA256>\(Self.checksumHeader(part.digest).value)</ChecksumSHA256>"
+            if bucket.provider.keepsSHA256 {
+                text += "<ChecksumSHA256>\(S3ObjectHeaders.checksum(part.digest).value)</ChecksumSHA256>"
             }
             text += "</Part>"
         }
         return text + "</CompleteMultipartUpload>"
     }
 
-    /// Finds the wrong parts by listing the stored ones, because the store does not name them.
-    private func differing(
-        _ parts: [CompletedPart], key: ObjectKey, upload: String, cause: StoreError
-    ) async throws(StoreError) -> StoreError {
-        var listed: [PartNumber: ListedPart] = [:]
-        for part in try await allParts(key: key, upload: upload) { listed[part.number] = part }
-        let wrong = parts.filter { part in
-            guard let found = listed[part.number] else { return true }
-            return found.size != part.size || bare(found.etag) != bare(part.etag)
-        }
-        // If all parts agree with the listing, the store's error is misleading, and no part can be relied on.
-        return StoreError(.invalidParts((wrong.isEmpty ? parts : wrong).map(\.number)), cause: cause.cause)
-    }
-
-    /// The ETag without quotes: some stores quote it in one place and not in another.
-    private func bare(_ etag: String) -> [UInt8] {
-        etag.utf8.filter { $0 != UInt8(ascii: "\"") }
-    }
-
     /// The evidence in the answer, if the object itself will later have the same evidence.
     private func evidence(of parts: [CompletedPart], etag: String?, checksum: String?) -> ObjectEvidence {
         guard let first = parts.first else { return .none }
-        if provider.keepsSHA256, let checksum, let (root, count) = Self.compositeSHA256(checksum) {
+        if bucket.provider.keepsSHA256, let checksum, let (root, count) = S3Digests.compositeSHA256(checksum) {
             return .compositeSHA256(root: root, partBytes: first.size, partCount: count)
         }
-        if provider.keepsCompositeMD5, provider.keepsMetadata,
-            let (etag, count) = etag.flatMap({ Self.compositeMD5(etag: $0) }), count == UInt32(exactly: parts.count)
+        if bucket.provider.keepsCompositeMD5, bucket.provider.keepsMetadata,
+            let (etag, count) = etag.flatMap({ S3Digests.compositeMD5(etag: $0) }),
+            count == UInt32(exactly: parts.count)
         {
             return .compositeMD5(etag: etag, partBytes: first.size)
         }

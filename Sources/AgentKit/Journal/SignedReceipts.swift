@@ -3,10 +3,12 @@ import GRDB
 import TransferCommon
 package import WireProtocol
 
-// Receipts that gateways have signed. The journal keeps only the newest receipt of each object that a session wrote,
-// because it confirms the same at a later time. The journal does not verify receipts.
+/// The journal's table of receipts that gateways have signed. It keeps only the newest receipt of each object that a
+/// session wrote, because it confirms the same at a later time. The journal does not verify receipts.
+package struct SignedReceipts: Sendable {
+    let queue: DatabaseQueue
+    let reader: DatabaseQueue
 
-extension Journal {
     /// Stores receipts in one transaction.
     ///
     /// - Throws: `ReceiptStatementError` if a receipt's statement cannot be parsed. Then no receipt is stored.
@@ -36,7 +38,7 @@ extension Journal {
     /// The receipts of a key, oldest first.
     ///
     /// - Parameter key: full key, including the prefix.
-    package func receipts(ofKey key: String) throws -> [StoredReceipt] {
+    package func list(ofKey key: String) throws -> [StoredReceipt] {
         var receipts: [StoredReceipt] = []
         try forEachReceipt(ofKey: key) { receipts.append($0) }
         return receipts
@@ -51,7 +53,7 @@ extension Journal {
         try reader.read { database in
             let rows = try GRDB.Row.fetchCursor(
                 database,
-                Self.request(
+                Journal.request(
                     "SELECT \(columns) FROM signed_receipts WHERE ?1 IS NULL OR key = ?1 ORDER BY key, made, id",
                     [key], for: GRDB.Row.self))
             while let row = try rows.next() { try body(Self.receipt(row)) }

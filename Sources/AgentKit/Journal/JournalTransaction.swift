@@ -1,0 +1,145 @@
+import Foundation
+import GRDB
+import TransferCommon
+import TransferCore
+import WireProtocol
+
+/// One transaction that writes to the journal.
+struct JournalTransaction {
+    let database: Database
+    /// Milliseconds since 1970 by the device's clock.
+    let nowMilliseconds: Int64
+    /// Time since boot.
+    let clock: @Sendable () -> BootMoment
+
+    /// Applies one change.
+    ///
+    /// - Parameter subject: returns the subject of an upload.
+    func apply(_ write: JournalWrite, subject: (UploadID) -> Journal.Subject?) throws {
+        switch write {
+        case .began(let id, let saved):
+            guard let subject = subject(id) else { return }
+            try begin(id, saved, subject)
+        case .token(let id, let token):
+            try execute(sql: "UPDATE uploads SET token = ? WHERE id = ?", arguments: [Data(token), id.value])
+        case .stored(let id, let entry):
+            try execute(
+                sql: "INSERT OR REPLACE INTO parts SELECT id, ?, ?, ?, ? FROM uploads WHERE id = ?",
+                arguments: [
+                    Int64(entry.part.value), Int64(bitPattern: entry.size), Data(entry.digest?.bytes ?? []), entry.etag,
+                    id.value,
+                ])
+        case .unstored(let id, let parts):
+            for part in parts {
+                try execute(
+                    sql: "DELETE FROM parts WHERE upload = ? AND number = ?", arguments: [id.value, Int64(part.value)])
+            }
+        case .restamped(let id, let stamp):
+            try restamp(id, stamp)
+        case .lost(let id, let losses):
+            try execute(sql: "DELETE FROM parts WHERE upload = ?", arguments: [id.value])
+            try execute(sql: "UPDATE uploads SET losses = ?, token = x'' WHERE id = ?", arguments: [losses, id.value])
+        case .dropping(let id):
+            try execute(sql: "UPDATE uploads SET is_dropping = 1 WHERE id = ?", arguments: [id.value])
+        case .mayStillAppear(let id):
+            try withdraw(id, at: clock())
+        case .finished(let id, let outcome):
+            try finish(id, outcome, subject(id))
+        case .site(let site):
+            try execute(
+                sql: "INSERT OR REPLACE INTO site (id, store, device, prefix) VALUES (0, ?, ?, ?)",
+                arguments: [Data(site.store.bytes), site.device, site.prefix])
+        case .receipt(let receipt):
+            try SignedReceipts.keep(receipt, database)
+        }
+    }
+
+    private func execute(sql: String, arguments: StatementArguments) throws {
+        try database.cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    private func begin(_ id: UploadID, _ saved: SavedSession, _ subject: Journal.Subject) throws {
+        // A key has at most one unfinished upload, so this row replaces an earlier one. Keep the earlier row's drop
+        // mark, which another process may have set.
+        try execute(
+            sql: """
+                INSERT OR REPLACE INTO uploads (id, path, key, policy, session, token, part_bytes,
+                    \(Self.stampColumns()), losses, created, condition, condition_session, content_type, metadata,
+                    wants_receipt, is_dropping)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+                    (SELECT coalesce(max(is_dropping), 0) FROM uploads WHERE id = ?1))
+                """,
+            arguments: [
+                id.value, subject.path, subject.key, Int64(subject.policy.rawValue), Data(saved.session.bytes),
+                Data(saved.token), Int64(bitPattern: saved.partBytes),
+            ] + Self.arguments(of: saved.stamp) + [
+                saved.losses, nowMilliseconds, Int64(saved.condition.code), Data(saved.condition.session.bytes),
+                saved.metadata.contentType, saved.metadata.lines, subject.wantsReceipt,
+            ])
+        // An upload begins only when a withdrawn version can no longer appear in the store.
+        try execute(sql: "DELETE FROM withdrawn WHERE key = ?", arguments: [subject.key])
+        try execute(
+            sql: """
+                INSERT OR REPLACE INTO numbers (id, last)
+                    SELECT 0, max(?, coalesce((SELECT last FROM numbers WHERE id = 0), 0))
+                """, arguments: [id.value])
+    }
+
+    /// Copies from an upload's row which version of which file may still appear, and sets the time to now.
+    private func withdraw(_ id: UploadID, at now: BootMoment) throws {
+        try execute(
+            sql: """
+                INSERT OR REPLACE INTO withdrawn (key, boot, since, \(Self.stampColumns()))
+                    SELECT key, ?, ?, \(Self.stampColumns()) FROM uploads WHERE id = ?
+                """, arguments: [now.boot, now.milliseconds, id.value])
+    }
+
+    private func restamp(_ id: UploadID, _ stamp: FileStamp) throws {
+        try execute(
+            sql: "UPDATE uploads SET (\(Self.stampColumns())) = (?, ?, ?, ?, ?, ?, ?) WHERE id = ?",
+            arguments: Self.arguments(of: stamp) + [id.value])
+    }
+
+    /// - Parameter size: name of the column with the file's size.
+    private static func stampColumns(size: String = "size") -> String {
+        "device, inode, \(size), modified_seconds, modified_nanoseconds, changed_seconds, changed_nanoseconds"
+    }
+
+    /// The values of a stamp in the order of `stampColumns(size:)`.
+    private static func arguments(of stamp: FileStamp) -> StatementArguments {
+        [
+            Int64(bitPattern: stamp.device), Int64(bitPattern: stamp.inode), Int64(bitPattern: stamp.size),
+            stamp.modification.seconds, Int64(stamp.modification.nanoseconds), stamp.change.seconds,
+            Int64(stamp.change.nanoseconds),
+        ]
+    }
+
+    private func finish(_ id: UploadID, _ outcome: UploadOutcome, _ subject: Journal.Subject?) throws {
+        switch outcome {
+        case .stored(let receipt, _):
+            try execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+            // The receipt becomes durable together with the proof of the same object.
+            if case .kept(let signed) = receipt.signed { try SignedReceipts.keep(signed, database) }
+            guard let subject else { return }
+            try execute(
+                sql: """
+                    INSERT OR REPLACE INTO receipts (key, path, size, part_bytes, root, evidence, etag, version,
+                        finished, session, store, whole_key, stamp_counts, \(Self.stampColumns(size: "file_size")))
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    subject.key, subject.path, Int64(bitPattern: receipt.size), Int64(bitPattern: receipt.partBytes),
+                    receipt.root.map { Data($0.bytes) }, "\(receipt.evidence)", receipt.etag, receipt.version,
+                    nowMilliseconds, Data(receipt.session?.bytes ?? []), Data(receipt.site?.store.bytes ?? []),
+                    receipt.site?.wholeKey(subject.key) ?? "", receipt.stampCounts,
+                ] + (receipt.stamp.map(Self.arguments) ?? StatementArguments(Array(repeating: nil as Int64?, count: 7)))
+            )
+        case .dropped:
+            try execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+        case .failed(let failure) where failure.isKept:
+            try execute(sql: "UPDATE uploads SET trouble = ? WHERE id = ?", arguments: [failure.cause, id.value])
+        case .failed:
+            try execute(sql: "DELETE FROM uploads WHERE id = ?", arguments: [id.value])
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import FoundationEssentials
+import NIOPosix
+import TransferCommon
+import TransferCore
+
+/// Submits uploads to the core, after the journal's writer and the user have learned of them.
+struct UploadSubmission {
+    typealias Events = AsyncStream<[ShellEvent]>.Continuation
+    typealias Request = (request: UploadRequest, path: String, source: UploadSource?)
+
+    let shell: AgentShell
+    let journal: Journal
+    let writer: JournalWriter
+    let configuration: Uploader.Configuration
+    let threads: NIOThreadPool
+    let events: Events
+
+    /// - Returns: the number of submitted requests.
+    func submit(_ requests: [Request]) async -> Int {
+        guard !requests.isEmpty else { return 0 }
+        for (request, path, _) in requests {
+            writer.register(
+                request.id,
+                Journal.Subject(
+                    path: Self.absolute(path), key: request.key, policy: request.policy,
+                    wantsReceipt: request.wantsReceipt))
+        }
+        events.yield(requests.map { .submitted($0.request.id, path: $0.path, key: $0.request.key, $0.request.purpose) })
+        await shell.submit(requests.map { ($0.request, $0.source) })
+        return requests.count
+    }
+
+    /// Submits an unfinished upload to be resumed or aborted.
+    ///
+    /// - Returns: the number of submitted uploads, 1 or 0.
+    func takeUp(_ id: UploadID, at path: String?, abort: Bool) async -> Int {
+        do {
+            guard let row = try journal.upload(id) else {
+                let failure = UploadFailure(
+                    .missing, "there is no unfinished upload \(id.value); sluice-agent status lists them")
+                events.yield([.refused(path: path ?? "", key: "\(id.value)", failure)])
+                return 0
+            }
+            let record = try journal.record(ofKey: row.key)
+            let path = path ?? row.path
+            let abort = abort || row.isDropping
+            _ = await shell.waitForRoom()
+            do throws(UploadFailure) {
+                let file = abort ? nil : try await reopen(path)
+                var request = UploadRequest(
+                    id: id, purpose: abort ? .abort : .resume, key: row.key, stamp: file?.stamp, policy: row.policy,
+                    partBytesWish: nil, saved: row.saved, wasStoredBefore: false)
+                request.proof = record.proof
+                request.withdrawn = record.withdrawn
+                request.wantsReceipt = configuration.wantsReceipts || row.wantsReceipt
+                return await submit([(request, path, (file?.source).map(UploadSource.file))])
+            } catch {
+                events.yield([.refused(path: path, key: row.key, error, isResumable: true)])
+            }
+        } catch {
+            events.yield([.refused(path: path ?? "", key: "\(id.value)", JournalWriter.failure(error))])
+        }
+        return 0
+    }
+
+    private typealias OpenFile = (source: SourceFile, stamp: FileStamp)
+
+    private func reopen(_ path: String) async throws(UploadFailure) -> OpenFile {
+        guard path != SourceStream.path else {
+            let message = "a stream cannot be read again after its run has ended: drop it, and push the stream again"
+            throw UploadFailure(.unreadable, message)
+        }
+        do {
+            return try await threads.runIfActive { try Self.open(path) }
+        } catch {
+            throw error as? UploadFailure ?? UploadFailure(.stopped, "stopped")
+        }
+    }
+
+    private static func open(_ path: String) throws(UploadFailure) -> OpenFile {
+        let file = try SourceFile.open(path)
+        return (file, try file.stamp())
+    }
+
+    /// An absolute path, which stays valid if a later run has another working directory.
+    private static func absolute(_ path: String) -> String {
+        path.isAbsolutePath || path == SourceStream.path ? path : FileManager.default.currentDirectoryPath + "/" + path
+    }
+}

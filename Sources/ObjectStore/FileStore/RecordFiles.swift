@@ -1,0 +1,71 @@
+import Logging
+import SystemSupport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The session records of a store: a file each.
+struct RecordFiles: Sendable {
+    let layout: FileStoreLayout
+    let files: FileSystem
+    let instance: FileStoreInstance
+    let presence: StorePresence
+    let logger: Logger
+
+    /// Writes a record in staging and renames it into place once its bytes are durable.
+    func write(_ name: String, _ bytes: [UInt8]) throws {
+        let path = instance.makeStagingPath()
+        do {
+            let file = try files.create(path)
+            try file.write(bytes, at: 0)
+            try file.sync()
+            try files.rename(path, to: layout.record(name))
+        } catch {
+            files.discard(path, logger)
+            throw error
+        }
+        try files.syncFolder(layout.sessions)
+    }
+
+    /// Returns `nil` if there is no record; throws `.damaged` if the file of that name cannot be a record.
+    func read(_ name: String, bytesMax: Int) throws -> StoredRecord? {
+        do {
+            let file = try files.open(layout.record(name))
+            let status = try file.status()
+            guard status.kind == .file, status.size <= UInt64(bytesMax) else {
+                throw StoreError(.damaged, "A record is larger than the maximum.")
+            }
+            return StoredRecord(bytes: try file.read(bytesMax, at: 0), modified: status.modified)
+        } catch let error as FileError where error.code == ENOENT {
+            try presence.confirm()
+            return nil
+        }
+    }
+
+    /// Removes a record durably. If another gateway removed it first, makes that removal durable.
+    func remove(_ name: String) throws {
+        do {
+            try files.removeFile(layout.record(name))
+        } catch {
+            guard error.code == ENOENT else { throw error }
+            try presence.confirm()
+        }
+        try files.syncFolder(layout.sessions)
+    }
+
+    /// Reads the whole folder for each page. The folder holds one record per unfinished session.
+    func names(prefix: String, after: String?, countMax: Int) throws -> RecordNamePage {
+        var names: [String] = []
+        try files.list(layout.sessions) { name in
+            let isAfter = after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
+            if isAfter, name.utf8.starts(with: prefix.utf8), SessionRecord.isName(name) { names.append(name) }
+            return true
+        }
+        names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let page = Array(names.prefix(countMax))
+        return RecordNamePage(names: page, next: page.count < names.count ? page.last : nil)
+    }
+}

@@ -1,0 +1,69 @@
+import NIOCore
+import NIOHTTP1
+import ObjectStore
+
+/// A folder of the gateways' own in a bucket: that of the session records, or that of the probes.
+struct S3Folder: Sendable {
+    static let recordBytesMax = 64 << 10
+
+    let bucket: S3Bucket
+    /// The prefix of the keys in the folder, with a slash at its end.
+    let path: String
+
+    func write(_ name: String, bytes: [UInt8]) async throws(StoreError) {
+        let key = try key(of: name)
+        guard bytes.count <= Self.recordBytesMax else { throw StoreError(.tooLarge) }
+        var request = S3Request(.PUT, key: key)
+        request.headers.append(("content-type", "application/json"))
+        _ = try await bucket.client.send(request, body: ByteBuffer(bytes: bytes))
+    }
+
+    func read(_ name: String) async throws(StoreError) -> StoredRecord? {
+        let request = S3Request(.GET, key: try key(of: name))
+        let response: S3Response
+        do {
+            response = try await bucket.client.send(request)
+        } catch {
+            guard error.isNotFound() else { throw error }
+            return nil
+        }
+        guard let modified = response.headers.value("last-modified").flatMap({ S3Time.date(header: $0) }) else {
+            throw StoreError(.damaged, "The store does not report a record's date.")
+        }
+        return StoredRecord(bytes: response.body, modified: modified)
+    }
+
+    func delete(_ name: String) async throws(StoreError) {
+        try await bucket.delete(key: try key(of: name))
+    }
+
+    /// One page of the names that begin with `prefix`.
+    func names(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
+        var request = S3Request(.GET, key: nil)
+        request.query = [("list-type", "2"), ("prefix", path + prefix), ("encoding-type", "url")]
+        if let after { request.query.append(("start-after", path + after)) }
+        let response = try await bucket.client.send(request)
+        let page = S3XML.decode(S3Documents.Objects.self, from: response.body)
+        guard let page else { throw StoreError(.damaged, "The store's list of records cannot be read.") }
+        let isEncoded = page.encodingType == "url"
+        let keys = (page.contents ?? []).compactMap { object in
+            object.key.flatMap { isEncoded ? S3Documents.decoded($0) : $0 }
+        }
+        let ours = keys.filter { $0.utf8.starts(with: path.utf8) }
+        let all = ours.map { String($0.dropFirst(path.count)) }
+        // Skip the folder's own entry and foreign objects, which are not records.
+        let names = all.filter { name in
+            SessionRecord.isName(name) && after.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
+        }
+        guard S3Documents.isTrue(page.isTruncated) else { return RecordNamePage(names: names, next: nil) }
+        guard let next = all.last, after.map({ $0.utf8.lexicographicallyPrecedes(next.utf8) }) ?? true else {
+            throw StoreError(.damaged, "The store's list of records does not advance.")
+        }
+        return RecordNamePage(names: names, next: next)
+    }
+
+    private func key(of name: String) throws(StoreError) -> String {
+        guard SessionRecord.isName(name) else { throw StoreError(.keyUnsupported) }
+        return path + name
+    }
+}

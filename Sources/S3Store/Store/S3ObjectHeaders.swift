@@ -1,0 +1,102 @@
+import FoundationEssentials
+import NIOHTTP1
+import ObjectStore
+import TransferCommon
+
+/// The headers that describe an object in an answer, and those that a request sends to describe one.
+struct S3ObjectHeaders {
+    let headers: HTTPHeaders
+
+    /// The object's summary.
+    ///
+    /// - Parameter provider: says which headers are reliable.
+    func summary(from provider: S3Provider) throws(StoreError) -> ObjectSummary {
+        guard let size = headers.value("content-length").flatMap({ UInt64($0) }),
+            let modified = headers.value("last-modified").flatMap({ S3Time.date(header: $0) })
+        else { throw StoreError(.damaged, "The store does not report an object's size and date.") }
+        let metadata = self.metadata
+        let checked = checkedEvidence(metadata, provider)
+        return ObjectSummary(
+            size: size, etag: headers.value("etag"), version: version, modified: modified,
+            metadata: metadata, evidence: checked ?? toldEvidence(metadata, provider),
+            isEvidenceChecked: checked != nil)
+    }
+
+    /// The evidence with a SHA-256 that the store has checked; `nil` if it keeps none.
+    private func checkedEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence? {
+        guard provider.keepsSHA256, let checksum = headers.value("x-amz-checksum-sha256") else { return nil }
+        if let (root, count) = S3Digests.compositeSHA256(checksum), let metadata {
+            return .compositeSHA256(root: root, partBytes: metadata.partBytes, partCount: count)
+        }
+        guard let digest = S3Digests.sha256(base64: checksum), headers.value("x-amz-checksum-type") != "COMPOSITE"
+        else {
+            return nil
+        }
+        return .partDigest(digest)
+    }
+
+    /// The strongest other evidence in the headers that this store is known to report correctly.
+    private func toldEvidence(_ metadata: ObjectMetadata?, _ provider: S3Provider) -> ObjectEvidence {
+        if let digest = metadata?.partDigest { return .partDigest(digest) }
+        // With encryption under a key, an ETag of the same form is not an MD5.
+        let encryption = headers.value("x-amz-server-side-encryption")
+        let isPlain = encryption == nil || encryption == "AES256"
+        if provider.keepsCompositeMD5, isPlain, let metadata,
+            headers.value("x-amz-server-side-encryption-customer-algorithm") == nil,
+            let (etag, _) = headers.value("etag").flatMap({ S3Digests.compositeMD5(etag: $0) })
+        {
+            return .compositeMD5(etag: etag, partBytes: metadata.partBytes)
+        }
+        return .none
+    }
+
+    /// The gateways' own metadata, without the user's, which only readers of the object need.
+    var metadata: ObjectMetadata? {
+        guard let session = headers.value("x-amz-meta-sluice-session").flatMap({ SessionID($0) }),
+            let partBytes = headers.value("x-amz-meta-sluice-part-bytes").flatMap({ UInt64($0) }),
+            let time = headers.value("x-amz-meta-sluice-modified").flatMap({ Self.modificationTime($0) })
+        else { return nil }
+        return ObjectMetadata(
+            sessionID: session, partBytes: partBytes, modificationTime: time,
+            partDigest: headers.value("x-amz-meta-sluice-part-digest").flatMap { SHA256Digest($0) })
+    }
+
+    private static func modificationTime(_ text: String) -> ModificationTime? {
+        let halves = text.split(separator: "s", maxSplits: 1)
+        guard halves.count == 2, halves[1].hasSuffix("ns"), let seconds = Int64(halves[0]),
+            let nanoseconds = UInt32(halves[1].dropLast(2)), nanoseconds < 1_000_000_000
+        else { return nil }
+        return ModificationTime(seconds: seconds, nanoseconds: nanoseconds)
+    }
+
+    var version: String? {
+        // A bucket with suspended versioning gives every version this id.
+        headers.value("x-amz-version-id").flatMap { $0 == "null" ? nil : $0 }
+    }
+
+    // MARK: - Of a request
+
+    static func fields(of metadata: ObjectMetadata) -> [(name: String, value: String)] {
+        let time = metadata.modificationTime
+        var headers = [
+            (name: "x-amz-meta-sluice-session", value: String(describing: metadata.sessionID)),
+            (name: "x-amz-meta-sluice-part-bytes", value: String(metadata.partBytes)),
+            (name: "x-amz-meta-sluice-modified", value: "\(time.seconds)s\(time.nanoseconds)ns"),
+        ]
+        if let digest = metadata.partDigest {
+            headers.append((name: "x-amz-meta-sluice-part-digest", value: String(describing: digest)))
+        }
+        let user = metadata.userMetadata
+        if !user.contentType.isEmpty { headers.append((name: "content-type", value: user.contentType)) }
+        headers += user.pairs.map { (name: "x-amz-meta-" + $0.name, value: $0.value) }
+        return headers
+    }
+
+    static func checksum(_ digest: SHA256Digest) -> (name: String, value: String) {
+        ("x-amz-checksum-sha256", Data(digest.bytes).base64EncodedString())
+    }
+
+    static func md5(_ md5: MD5Digest) -> (name: String, value: String) {
+        ("content-md5", Data(md5.bytes).base64EncodedString())
+    }
+}

@@ -1,0 +1,118 @@
+package import FoundationEssentials
+import NIOHTTP1
+package import ObjectStore
+package import TransferCommon
+
+// The calls of `ObjectStore`, which name objects by the keys of devices. The bucket has them under whole keys.
+
+// MARK: - Objects
+
+extension S3Store {
+    package func object(key: ObjectKey) async throws(StoreError) -> ObjectSummary? {
+        guard let key = readableKey(key), let headers = try await bucket.head(at: key) else { return nil }
+        return try S3ObjectHeaders(headers: headers).summary(from: provider)
+    }
+
+    package func putObject(
+        key: ObjectKey, body: ObjectBody, metadata: ObjectMetadata, condition: PutCondition
+    ) async throws(StoreError) -> ObjectReceipt {
+        try await bucket.put(at: try writableKey(key), body: body, metadata: metadata, condition: condition)
+    }
+
+    package func readObject(key: ObjectKey) async throws(StoreError) -> ObjectReader? {
+        guard let key = readableKey(key) else { return nil }
+        return try await bucket.read(at: key)
+    }
+}
+
+// MARK: - Uploads
+
+extension S3Store {
+    package func createUpload(key: ObjectKey, metadata: ObjectMetadata) async throws(StoreError) -> String {
+        try await uploads.create(at: try writableKey(key), metadata: metadata)
+    }
+
+    package func uploadPart(
+        key: ObjectKey, upload: String, number: PartNumber, body: ObjectBody
+    ) async throws(StoreError) -> String {
+        try await uploads.uploadPart(
+            at: try writableKey(key), upload: upload, number: number, body: body, verifies: bucket.verifiesBodies)
+    }
+
+    package func listParts(key: ObjectKey, upload: String, after: PartNumber?) async throws(StoreError) -> PartPage {
+        try await uploads.parts(at: try writableKey(key), upload: upload, after: after)
+    }
+
+    package func completeUpload(
+        key: ObjectKey, upload: String, parts: [CompletedPart], size: UInt64, condition: PutCondition
+    ) async throws(StoreError) -> ObjectReceipt {
+        try S3Uploads.check(parts, size: size)
+        do {
+            return try await uploads.complete(
+                at: try writableKey(key), upload: upload, parts: parts, size: size, condition: condition)
+        } catch {
+            guard case .invalidParts = error.reason else { throw error }
+            throw try await differing(parts, key: key, upload: upload, cause: error)
+        }
+    }
+
+    /// Finds the wrong parts by listing the stored ones, because the store does not name them.
+    private func differing(
+        _ parts: [CompletedPart], key: ObjectKey, upload: String, cause: StoreError
+    ) async throws(StoreError) -> StoreError {
+        var listed: [PartNumber: ListedPart] = [:]
+        for part in try await allParts(key: key, upload: upload) { listed[part.number] = part }
+        let wrong = parts.filter { part in
+            guard let found = listed[part.number] else { return true }
+            return found.size != part.size || bare(found.etag) != bare(part.etag)
+        }
+        // If all parts agree with the listing, the store's error is misleading, and no part can be relied on.
+        return StoreError(.invalidParts((wrong.isEmpty ? parts : wrong).map(\.number)), cause: cause.cause)
+    }
+
+    /// The ETag without quotes: some stores quote it in one place and not in another.
+    private func bare(_ etag: String) -> [UInt8] {
+        etag.utf8.filter { $0 != UInt8(ascii: "\"") }
+    }
+
+    package func abortUpload(key: ObjectKey, upload: String) async throws(StoreError) {
+        try await uploads.abort(at: try writableKey(key), upload: upload)
+    }
+
+    package func uploads(key: ObjectKey) async throws(StoreError) -> [UploadSummary] {
+        guard let wanted = readableKey(key) else { return [] }
+        // Keys are listed in order, so keys that only begin with this one all follow it.
+        return try await uploads.list(prefix: wanted) { key in
+            if key.hasSameBytes(as: wanted) { return .wanted }
+            return wanted.utf8.lexicographicallyPrecedes(key.utf8) ? .behind : .passedOver
+        }.map(\.summary)
+    }
+}
+
+// MARK: - Records
+
+extension S3Store {
+    package func writeRecord(name: String, bytes: [UInt8]) async throws(StoreError) {
+        try await records.write(name, bytes: bytes)
+    }
+
+    package func readRecord(name: String) async throws(StoreError) -> StoredRecord? {
+        try await records.read(name)
+    }
+
+    package func deleteRecord(name: String) async throws(StoreError) {
+        try await records.delete(name)
+    }
+
+    package func recordNames(prefix: String, after: String?) async throws(StoreError) -> RecordNamePage {
+        try await records.names(prefix: prefix, after: after)
+    }
+
+    package func currentTime() async throws(StoreError) -> Date {
+        let response = try await bucket.client.send(S3Request(.HEAD, key: nil))
+        guard let date = response.headers.value("date").flatMap({ S3Time.date(header: $0) }) else {
+            throw StoreError(.damaged, "The store does not report the time.")
+        }
+        return date
+    }
+}

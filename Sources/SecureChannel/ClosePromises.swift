@@ -1,0 +1,35 @@
+import NIOCore
+
+/// The promises of calls to `close`, until they are passed on to the channel.
+///
+/// A class, because completing a promise may call the handler, which then changes this object.
+final class ClosePromises {
+    private var output: EventLoopPromise<Void>?
+    private var channel: EventLoopPromise<Void>?
+
+    /// Keeps the promise of `close(mode: .output)`.
+    func waitForOutput(_ promise: EventLoopPromise<Void>?) {
+        output = promise
+    }
+
+    /// Keeps the promise of `close()`. A repeated call waits for the first one.
+    func waitForChannel(_ promise: EventLoopPromise<Void>?) {
+        if let channel, let promise {
+            channel.futureResult.cascade(to: promise)
+        } else {
+            channel = channel ?? promise
+        }
+    }
+
+    /// Removes and returns the promise of `close(mode: .output)`.
+    func takeOutput() -> EventLoopPromise<Void>? {
+        defer { output = nil }
+        return output
+    }
+
+    /// Removes and returns the promise of `close()`.
+    func takeChannel() -> EventLoopPromise<Void>? {
+        defer { channel = nil }
+        return channel
+    }
+}
