@@ -26,8 +26,10 @@ extension Agent {
     mutating func beginProofsOfReceipts() {
         let ended = context.proofsToBegin
         context.proofsToBegin = []
-        for (request, purpose) in ended {
-            begin(AgentProof(request, purpose: purpose, submissionOrder: nextSubmissionOrder(), now: context.now))
+        for proof in ended {
+            begin(
+                AgentProof(
+                    proof.request, purpose: proof.purpose, submissionOrder: nextSubmissionOrder(), now: context.now))
         }
     }
 

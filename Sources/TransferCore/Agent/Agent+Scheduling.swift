@@ -145,7 +145,7 @@ extension Agent {
 
 extension AgentUpload {
     /// What an upload waits for that no answer brings.
-    struct Needs: Equatable {
+    struct Needs: Hashable {
         var slot = false
         var room = false
         /// It has no part, read or being read.

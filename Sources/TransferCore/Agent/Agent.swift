@@ -7,7 +7,7 @@ package import WireProtocol
 // the next. It never waits and never asks for the time; randomness is handed in at the start.
 
 /// The agent's machine.
-package struct Agent {
+package struct Agent: Hashable {
     var context: AgentContext
     var uploads: [UploadID: AgentUpload] = [:]
     /// By the same numbers as uploads, which never name one of each (`Agent+Proofs`).
@@ -30,7 +30,7 @@ package struct Agent {
     }
 
     /// Whether the agent takes up work (`Agent+Stopping`).
-    enum Phase: Equatable {
+    enum Phase: Hashable {
         case running
         /// Nothing new begins; parts and completions that are under way may end until then.
         case stopping(deadline: Instant)
@@ -41,10 +41,10 @@ package struct Agent {
     /// - Parameter site: where this device's objects lie, as the journal has it; `nil` where it does not know.
     package init(
         limits: AgentLimits, identity: AgentIdentity, cryptography: any AgentCryptography,
-        generator: any RandomNumberGenerator & Sendable, site: DeviceSite? = nil, now: Instant
+        generator: any RandomNumberGenerator & Hashable & Sendable, site: DeviceSite? = nil, now: Instant
     ) {
         self.context = AgentContext(
-            limits: limits, cryptography: cryptography, generator: generator, site: site, now: now)
+            limits: limits, cryptography: cryptography, generator: AgentGenerator(generator), site: site, now: now)
         self.limiter = RateLimiter(bytesPerSecond: limits.bytesPerSecond, now: now)
         self.identity = identity
         self.pins = SitePins(durable: identity.pins)

@@ -9,8 +9,8 @@ import WireProtocol
 ///
 /// Frames overtake chunks that wait for their turn. So that no chunk of an earlier use is taken for one of a later use,
 /// a slot is used again, and a part offered again, only when none of its chunks wait any more.
-struct AgentConnection {
-    enum Phase: Equatable {
+struct AgentConnection: Hashable {
+    enum Phase: Hashable {
         /// Not connected; to be tried again at a moment.
         case away(until: Instant)
         case connecting(deadline: Instant)
@@ -22,13 +22,13 @@ struct AgentConnection {
     }
 
     /// A part whose data this connection carries.
-    struct Carried: Equatable {
+    struct Carried: Hashable {
         var upload: UploadID
         var part: PartNumber
     }
 
     /// A chunk that was handed to the shell and not taken by the socket.
-    struct QueuedChunk: Equatable {
+    struct QueuedChunk: Hashable {
         var slot: Slot
         var carried: Carried
         /// Which offer of the part it belongs to (`AgentPart.attempt`).

@@ -2,13 +2,13 @@ import TransferCommon
 import WireProtocol
 
 /// What an upload's machine may use while it handles one event: connections, journal numbers, the queue of actions.
-struct AgentContext {
+struct AgentContext: Hashable {
     let limits: AgentLimits
-    let cryptography: any AgentCryptography
+    private let library: Uncompared<any AgentCryptography>
     var now: Instant
     var connections: [ConnectionID: AgentConnection] = [:]
     var actions: [AgentAction] = []
-    var generator: any RandomNumberGenerator & Sendable
+    private var generator: AgentGenerator
     /// The last moment at which something moved forward; giving up counts from here.
     var progressAt: Instant
     /// Parts that count against `concurrency`: being read, offered, sent, or awaiting the store.
@@ -22,25 +22,39 @@ struct AgentContext {
     /// The user knows that a gateway signs receipts with another key than its own.
     var isOtherKeyTold = false
     /// Uploads that are stored, and for whose receipts a gateway is to be asked.
-    var proofsToBegin: [(ProofRequest, AgentProof.Purpose)] = []
+    var proofsToBegin: [ProofToBegin] = []
     /// Room for parts was freed or requested: the agent checks whether uploads that wait hold all of it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
     private var lastAttempt: UInt64 = 0
     /// Whose next step waits for which write to be durable, in order of the writes.
-    private var awaited: [(sequence: JournalSequence, upload: UploadID)] = []
+    private var awaited: [AwaitedWrite] = []
+
+    /// A proof that begins after the event that is being handled.
+    struct ProofToBegin: Hashable {
+        var request: ProofRequest
+        var purpose: AgentProof.Purpose
+    }
+
+    /// A journal write, and the upload or proof whose next step waits until the write is durable.
+    private struct AwaitedWrite: Hashable {
+        var sequence: JournalSequence
+        var upload: UploadID
+    }
 
     init(
-        limits: AgentLimits, cryptography: any AgentCryptography, generator: any RandomNumberGenerator & Sendable,
-        site: DeviceSite?, now: Instant
+        limits: AgentLimits, cryptography: any AgentCryptography, generator: AgentGenerator, site: DeviceSite?,
+        now: Instant
     ) {
         self.limits = limits
-        self.cryptography = cryptography
+        self.library = Uncompared(cryptography)
         self.generator = generator
         self.site = site
         self.now = now
         self.progressAt = now
     }
+
+    var cryptography: any AgentCryptography { library.value }
 
     mutating func send(_ frame: Frame, to attachment: Attachment) {
         actions.append(.send(attachment.connection, attachment.slot, frame))
@@ -57,7 +71,7 @@ struct AgentContext {
     /// Writes something that an upload's next step waits for.
     mutating func journal(_ write: JournalWrite, awaitedBy upload: UploadID) -> JournalSequence {
         let sequence = journal(write)
-        awaited.append((sequence, upload))
+        awaited.append(AwaitedWrite(sequence: sequence, upload: upload))
         return sequence
     }
 
@@ -82,9 +96,7 @@ struct AgentContext {
     mutating func retryDelay(
         afterFailures failures: Int, _ cause: RetryPolicy.Cause = .answer, adviceMilliseconds: UInt32 = 0
     ) -> Duration {
-        var generator = AnyGenerator(base: self.generator)
-        defer { self.generator = generator.base }
-        return limits.retry.delay(
+        limits.retry.delay(
             afterFailures: failures, cause, advice: .milliseconds(Int64(adviceMilliseconds)), using: &generator)
     }
 
@@ -96,10 +108,4 @@ struct AgentContext {
         connections.filter { $0.value.isOpen && $0.value.hasFreeSlot && !taken.contains($0.key) }
             .min { ($0.value.slots.count, $0.key) < ($1.value.slots.count, $1.key) }?.key
     }
-}
-
-private struct AnyGenerator: RandomNumberGenerator {
-    var base: any RandomNumberGenerator & Sendable
-
-    mutating func next() -> UInt64 { base.next() }
 }

@@ -2,7 +2,7 @@ package import TransferCommon
 package import WireProtocol
 
 /// Who the agent is to a gateway.
-package struct AgentIdentity: Equatable, Sendable {
+package struct AgentIdentity: Hashable, Sendable {
     package var fingerprint: SHA256Digest
     package var run: RunID
     package var capabilities: Capabilities

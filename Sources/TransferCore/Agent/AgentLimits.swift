@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// Everything that bounds an agent, in one place.
-package struct AgentLimits: Equatable, Sendable {
+package struct AgentLimits: Hashable, Sendable {
     /// Parts under way at once, from being read until they are stored.
     package var concurrency = 4
     /// Offers in a slot that is opening or resuming: a gateway need not keep more decisions (specification §7.1).

@@ -1,8 +1,8 @@
 import TransferCommon
 
 /// One part on its way from the file to the gateway.
-struct AgentPart {
-    enum Stage: Equatable {
+struct AgentPart: Hashable {
+    enum Stage: Hashable {
         /// The shell reads and hashes it.
         case reading
         /// Hashed; to be offered, not before a moment.

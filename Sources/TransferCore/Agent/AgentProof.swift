@@ -20,16 +20,16 @@ import WireProtocol
 //   proving    the connection lost                            waiting
 //   recording  the receipt is durable                         ended
 //   any        the run ends                                   ended(failed)
-struct AgentProof {
+struct AgentProof: Hashable {
     /// Who wants to know.
-    enum Purpose: Equatable {
+    enum Purpose: Hashable {
         /// A user: the answer is the outcome.
         case question
         /// The file of an upload that ended is stored, without the receipt that its user wants.
         case receipt(UploadReceipt, wasThere: Bool, UploadProgress)
     }
 
-    enum Phase: Equatable {
+    enum Phase: Hashable {
         case waiting(until: Instant)
         case hashing
         case proving(Attachment)

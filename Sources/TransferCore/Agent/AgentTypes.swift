@@ -13,7 +13,7 @@ package struct UploadID: Hashable, Comparable, Sendable {
 }
 
 /// What tells one version of a file from another, as the file system has it.
-package struct FileStamp: Equatable, Sendable {
+package struct FileStamp: Hashable, Sendable {
     package var device: UInt64
     package var inode: UInt64
     package var size: UInt64
@@ -31,7 +31,7 @@ package struct FileStamp: Equatable, Sendable {
     }
 
     /// How a later look at the file compares.
-    package enum Difference: Equatable, Sendable {
+    package enum Difference: Hashable, Sendable {
         case none
         /// The same bytes as far as size goes; only digests can tell.
         case touched
@@ -74,7 +74,7 @@ package enum ExistingKeyPolicy: UInt8, Sendable, CaseIterable {
 }
 
 /// What the journal holds of a session that was begun.
-package struct SavedSession: Equatable, Sendable {
+package struct SavedSession: Hashable, Sendable {
     package var session: SessionID
     package var token: [UInt8]
     package var partBytes: UInt64
@@ -106,9 +106,9 @@ package struct SavedSession: Equatable, Sendable {
 }
 
 /// One file to be uploaded, or one upload to be dropped.
-package struct UploadRequest: Equatable, Sendable {
+package struct UploadRequest: Hashable, Sendable {
     /// What the user wants of the upload.
-    package enum Purpose: Equatable, Sendable {
+    package enum Purpose: Hashable, Sendable {
         /// The file as it is now; an unfinished session of another version is dropped.
         case push
         /// The version that was begun, or nothing.
@@ -156,7 +156,7 @@ package struct UploadRequest: Equatable, Sendable {
 }
 
 /// What the journal knows of the object that was last stored or found under a key, and of the file that it equals.
-package struct StoredProof: Equatable, Sendable {
+package struct StoredProof: Hashable, Sendable {
     /// This agent's session that wrote the object; `nil` where another writer did, or the store does not tell.
     package var session: SessionID?
     /// The file as it was read.
@@ -186,7 +186,7 @@ package struct StoredProof: Equatable, Sendable {
 
 /// A version of a one-part file whose upload was given up after COMPLETE may have been sent: its object may appear
 /// until the put limit has passed (specification §9.2).
-package struct WithdrawnVersion: Equatable, Sendable {
+package struct WithdrawnVersion: Hashable, Sendable {
     package var stamp: FileStamp
     /// How long ago it was given up, at least.
     package var age: Duration
@@ -198,7 +198,7 @@ package struct WithdrawnVersion: Equatable, Sendable {
 }
 
 /// Proof of a finished upload, for the journal and the user.
-package struct UploadReceipt: Equatable, Sendable {
+package struct UploadReceipt: Hashable, Sendable {
     package var size: UInt64
     package var partBytes: UInt64
     /// `nil` where the file was found there by other evidence.
@@ -233,9 +233,9 @@ package struct UploadReceipt: Equatable, Sendable {
 }
 
 /// Why an upload came to nothing, this time or for good.
-package struct UploadFailure: Error, Equatable, Sendable {
+package struct UploadFailure: Error, Hashable, Sendable {
     /// One word for each cause; programs read it in `--json`.
-    package enum Kind: String, Equatable, Sendable, CaseIterable {
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
         case changed, wrongFile, missing, unreadable
         /// A process writes the file: it is not sent yet.
         case stillWritten
@@ -275,14 +275,14 @@ package struct UploadFailure: Error, Equatable, Sendable {
 }
 
 /// How an upload ended in this run.
-package enum UploadOutcome: Equatable, Sendable {
+package enum UploadOutcome: Hashable, Sendable {
     case stored(UploadReceipt, wasThere: Bool)
     case dropped
     case failed(UploadFailure)
 }
 
 /// One change to the journal. Each is one row's worth; the shell may join several in one transaction, in order.
-package enum JournalWrite: Equatable, Sendable {
+package enum JournalWrite: Hashable, Sendable {
     /// A session is about to be opened, or adopted. Must be durable before the gateway hears of it.
     case began(UploadID, SavedSession)
     case token(UploadID, [UInt8])
@@ -315,7 +315,7 @@ package struct JournalSequence: Hashable, Comparable, Sendable {
 }
 
 /// What came of reading a part.
-package enum PartReading: Equatable, Sendable {
+package enum PartReading: Hashable, Sendable {
     /// - stamp: the file as it was right after the last byte was read.
     case read(digest: SHA256Digest, md5: MD5Digest?, stamp: FileStamp)
     /// - bytes: fewer than were asked for only where the stream ends.
@@ -327,13 +327,13 @@ package enum PartReading: Equatable, Sendable {
 }
 
 /// What came of reading a whole file for comparison.
-package enum EvidenceReading: Equatable, Sendable {
+package enum EvidenceReading: Hashable, Sendable {
     case computed(ContentEvidence, stamp: FileStamp)
     case failed(UploadFailure)
 }
 
 /// What the agent's machine wants done. The shell does these in order.
-package enum AgentAction: Equatable, Sendable {
+package enum AgentAction: Hashable, Sendable {
     /// Connect to a gateway; answered by `connected` or `connectionLost`.
     case connect(ConnectionID)
     case send(ConnectionID, Slot, Frame)
@@ -361,7 +361,7 @@ package enum AgentAction: Equatable, Sendable {
 }
 
 /// What is worth telling the user while an upload goes on.
-package enum AgentReport: Equatable, Sendable {
+package enum AgentReport: Hashable, Sendable {
     case opened(SessionID, resumedBytes: UInt64)
     case partProgress(PartNumber, sent: UInt64, size: UInt64, isStored: Bool)
     /// The same file is being compared with the object that is there.

@@ -5,9 +5,15 @@ import WireProtocol
 // file is read, and its content decides.
 
 extension AgentUpload {
-    struct Comparison: Equatable {
+    /// A session of an earlier run, and the file that it was of.
+    struct EarlierSession: Hashable {
+        var session: SessionID
+        var inode: UInt64
+    }
+
+    struct Comparison: Hashable {
         /// What the file is compared for.
-        enum Question: Equatable {
+        enum Question: Hashable {
             /// Is the object this file?
             case isSame
             /// Is the object what this file was before it grew?

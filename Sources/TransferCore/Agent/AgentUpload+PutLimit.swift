@@ -5,7 +5,7 @@ import TransferCommon
 
 extension AgentUpload {
     /// The wait for the put limit. How long the limit is, only a gateway can tell.
-    enum PutLimitWait: Equatable {
+    enum PutLimitWait: Hashable {
         case none
         /// Counts from the moment at which a gateway has told the limit.
         case whole

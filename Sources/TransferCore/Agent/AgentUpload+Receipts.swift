@@ -29,9 +29,9 @@ extension AgentUpload {
         var stored = stamp
         stored.size = receipt.size
         context.proofsToBegin.append(
-            (
-                ProofRequest(id: id, key: request.key, stamp: stored, partBytes: receipt.partBytes, root: root),
-                .receipt(receipt, wasThere: wasThere, progress)
-            ))
+            AgentContext.ProofToBegin(
+                request: ProofRequest(
+                    id: id, key: request.key, stamp: stored, partBytes: receipt.partBytes, root: root),
+                purpose: .receipt(receipt, wasThere: wasThere, progress)))
     }
 }

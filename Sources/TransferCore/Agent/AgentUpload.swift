@@ -31,15 +31,15 @@ import WireProtocol
 //   any            the session of no more use                waiting(open) anew, or ending(failed)
 //   any            the same, and the session exists          waiting(abort)
 //   ending         the outcome is durable                    ended
-struct AgentUpload {
+struct AgentUpload: Hashable {
     /// What to ask a gateway for as soon as a connection is open and the wait is over.
-    enum PendingRequest: Equatable {
+    enum PendingRequest: Hashable {
         case open
         case resume
         case abort
     }
 
-    enum Phase: Equatable {
+    enum Phase: Hashable {
         case waiting(PendingRequest, until: Instant)
         /// A journal row is on its way to the disk.
         case recording(JournalSequence, then: PendingRequest)
@@ -56,7 +56,7 @@ struct AgentUpload {
     }
 
     /// Reading stored parts again, to see whether a touched file is the same.
-    struct Verification: Equatable {
+    struct Verification: Hashable {
         var unread: [PartNumber]
         var beingRead: Set<PartNumber> = []
         /// The file's stamp as of now; every read must find it unchanged.
@@ -65,7 +65,7 @@ struct AgentUpload {
         var completes: Bool
     }
 
-    enum Stage: Equatable {
+    enum Stage: Hashable {
         case opening
         case resuming
         case open
@@ -73,7 +73,7 @@ struct AgentUpload {
         case aborting
     }
 
-    struct Link: Equatable {
+    struct Link: Hashable {
         var attachment: Attachment
         var stage: Stage
     }
@@ -90,7 +90,7 @@ struct AgentUpload {
     /// The object under the key was compared: the next session replaces it, and asks for no comparison again.
     var isSettled = false
     /// The session of the journal's row when this run began: what it wrote is the agent's own.
-    var earlierSession: (session: SessionID, inode: UInt64)?
+    var earlierSession: EarlierSession?
     var session: SessionID?
     var token: [UInt8] = []
     var plan: PartPlan?
@@ -220,7 +220,7 @@ struct AgentUpload {
 
     private mutating func beginAgain(_ saved: SavedSession, _ context: inout AgentContext) {
         session = saved.session
-        earlierSession = (saved.session, saved.stamp.inode)
+        earlierSession = EarlierSession(session: saved.session, inode: saved.stamp.inode)
         isSessionTold = true
         token = saved.token
         losses = saved.losses

@@ -42,7 +42,7 @@ package enum FileCheck {
     }
 
     /// The state with its reason, a sentence for people.
-    package struct Finding: Equatable, Sendable {
+    package struct Finding: Hashable, Sendable {
         package var state: State
         package var reason: String
 
@@ -53,7 +53,7 @@ package enum FileCheck {
     }
 
     /// What the journal knows of a file's key.
-    package struct Record: Equatable, Sendable {
+    package struct Record: Hashable, Sendable {
         package var proof: StoredProof?
         /// Something was stored, also where there is no proof of a file.
         package var wasStored: Bool
@@ -68,7 +68,7 @@ package enum FileCheck {
     }
 
     /// How far a check has come.
-    package enum Step: Equatable, Sendable {
+    package enum Step: Hashable, Sendable {
         case found(Finding)
         /// The file is to be read in parts of this size; its root digest has to be this one.
         case read(partBytes: UInt64, root: SHA256Digest)

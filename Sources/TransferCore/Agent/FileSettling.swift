@@ -22,12 +22,12 @@ import WireProtocol
 //   waiting    no digest where one is needed                       waiting (the shell hashes and looks again)
 //   waiting    the same digest                                     ready
 //   waiting    a digest, and the first look had none               waiting, for a third look
-package struct FileSettling: Equatable, Sendable {
+package struct FileSettling: Hashable, Sendable {
     /// Names a file for as long as it waits.
     package typealias FileID = UInt64
 
     /// What the system answered when a read lease was asked for (fcntl F_SETLEASE).
-    package enum Lease: Equatable, Sendable {
+    package enum Lease: Hashable, Sendable {
         /// No process of this machine has the file open for writing, or mapped.
         case granted
         /// A process has it open for writing, or mapped.
@@ -37,7 +37,7 @@ package struct FileSettling: Equatable, Sendable {
     }
 
     /// What can be believed of a file system.
-    package enum FileSystem: Equatable, Sendable {
+    package enum FileSystem: Hashable, Sendable {
         /// Every write shows in the stamp, and every writer is a process of this machine.
         case stamping
         /// Every writer is a process of this machine, and a write need not show in the stamp: FAT, exFAT, tmpfs.
@@ -47,7 +47,7 @@ package struct FileSettling: Equatable, Sendable {
     }
 
     /// What one look at a file found.
-    package struct Look: Equatable, Sendable {
+    package struct Look: Hashable, Sendable {
         package var stamp: FileStamp
         package var lease: Lease
         package var fileSystem: FileSystem
@@ -80,7 +80,7 @@ package struct FileSettling: Equatable, Sendable {
     }
 
     /// What to do with a file after a look.
-    package enum Verdict: Equatable, Sendable {
+    package enum Verdict: Hashable, Sendable {
         case ready
         /// Hash the content and look again at once.
         case hash
@@ -92,7 +92,7 @@ package struct FileSettling: Equatable, Sendable {
     /// A change time is old from this age on: no file system's stamps are coarser.
     package static let oldSeconds: Int64 = 2
 
-    private struct Waiting: Equatable {
+    private struct Waiting: Hashable {
         var file: FileID
         var due: Instant
     }

@@ -7,9 +7,9 @@ import WireProtocol
 /// What such a word is worth shows when the agent has read the part: it counts only where the agent's digest is the one
 /// that was named. Until then the word is kept here. A partial belongs to the slot that named it, and is forgotten with
 /// the slot; that the store has a part holds for as long as the session.
-struct NamedParts: Equatable {
-    struct Named: Equatable {
-        enum Standing: Equatable {
+struct NamedParts: Hashable {
+    struct Named: Hashable {
+        enum Standing: Hashable {
             /// The gateway has the bytes below the offset, and the agent may send bytes below the limit in this slot.
             case partial(Attachment, offset: ByteOffset, limit: ByteOffset)
             case stored(etag: String)

@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// A file of which a gateway is asked whether the store holds it (specification §9.6).
-package struct ProofRequest: Equatable, Sendable {
+package struct ProofRequest: Hashable, Sendable {
     /// Tells it from the other requests and uploads of the run.
     package var id: UploadID
     /// Without the device's prefix.
@@ -29,7 +29,7 @@ package struct ProofRequest: Equatable, Sendable {
 }
 
 /// What came of asking.
-package enum ProofOutcome: Equatable, Sendable {
+package enum ProofOutcome: Hashable, Sendable {
     /// The store holds exactly this content.
     case proven(ReceiptOutcome)
     /// The key holds no object.

@@ -4,7 +4,7 @@ import TransferCommon
 ///
 /// A waiting upload is queued under what it waits for. It may be queued more than once: looking at an upload that
 /// cannot proceed does no harm.
-struct ReadyQueue {
+struct ReadyQueue: Hashable {
     /// An upload, sorted by the order of submission.
     struct OrderedUpload: Hashable, Comparable {
         var submissionOrder: UInt64
@@ -15,7 +15,7 @@ struct ReadyQueue {
         }
     }
 
-    private struct Wake: Comparable {
+    private struct Wake: Hashable, Comparable {
         var at: Instant
         var ordered: OrderedUpload
 
@@ -23,7 +23,7 @@ struct ReadyQueue {
     }
 
     /// Each upload once, in the order of submission.
-    struct Queue {
+    struct Queue: Hashable {
         private var heap = Heap<OrderedUpload>()
         private var members: Set<UploadID> = []
 

@@ -4,7 +4,7 @@ package import WireProtocol
 // What an agent needs to know of gateways to keep what they sign (specification §9.5), and what came of it.
 
 /// What WELCOME says of where this device's objects lie. All gateways of a site say the same.
-package struct DeviceSite: Equatable, Sendable {
+package struct DeviceSite: Hashable, Sendable {
     package var store: StoreIdentity
     /// The name by which the gateways know the device.
     package var device: String
@@ -33,7 +33,7 @@ extension Welcome {
 }
 
 /// What a gateway proved in the handshake.
-package struct GatewayProof: Equatable, Sendable {
+package struct GatewayProof: Hashable, Sendable {
     /// The fingerprint of its key.
     package var fingerprint: SHA256Digest
     /// What it showed, DER, its own first; none where nobody needs them to follow them to an authority.
@@ -46,7 +46,7 @@ package struct GatewayProof: Equatable, Sendable {
 }
 
 /// What became of the receipt of an object.
-package enum ReceiptOutcome: Equatable, Sendable {
+package enum ReceiptOutcome: Hashable, Sendable {
     case notAskedFor
     /// The gateway has signed what the agent knows of the object.
     case kept(StoredReceipt)
@@ -55,7 +55,7 @@ package enum ReceiptOutcome: Equatable, Sendable {
 }
 
 /// Why a receipt that came is not kept.
-package enum ReceiptRefusal: Equatable, Sendable {
+package enum ReceiptRefusal: Hashable, Sendable {
     /// The gateway signs with another key than the one that it proved.
     case otherKey
     /// The signature is not one of what the agent knows: the two differ in a field.

@@ -5,7 +5,7 @@ package import TransferCommon
 /// All that there is room for, until a connection is lost with some of them on their way: unless the next gateway is
 /// the same, what it had of these is gone. From then on parts go one at a time, so that the next cut loses the least,
 /// and one more at a time after each round that got through.
-package struct SendWindow: Equatable {
+package struct SendWindow: Hashable {
     /// `nil` where nothing bounds it.
     package private(set) var partsMax: Int?
     private var storedInRound = 0

@@ -5,7 +5,7 @@ import WireProtocol
 ///
 /// One list is written at a time, because a later list must not be overtaken by an earlier one. Only durable pins are
 /// named in HELLO: the operator of the site relies on them.
-package struct SitePins: Equatable, Sendable {
+package struct SitePins: Hashable, Sendable {
     /// The one added first stands first. Empty where the agent pins nothing, because it follows an authority or speaks
     /// plain TCP; then it never gets any.
     package private(set) var durable: [SHA256Digest]
@@ -14,7 +14,7 @@ package struct SitePins: Equatable, Sendable {
     /// Keys that came while a list was being written, with the key that the gateway had proved then.
     private var waiting: [Wish] = []
 
-    private struct Wish: Equatable {
+    private struct Wish: Hashable {
         var key: SHA256Digest
         var proved: SHA256Digest?
     }

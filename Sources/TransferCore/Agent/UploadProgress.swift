@@ -1,5 +1,5 @@
 /// How far an upload is.
-package struct UploadProgress: Equatable, Sendable {
+package struct UploadProgress: Hashable, Sendable {
     package var size: UInt64
     /// Known to be in the store.
     package var storedBytes: UInt64

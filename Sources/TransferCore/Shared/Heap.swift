@@ -1,5 +1,5 @@
 /// A queue that gives its least element first.
-struct Heap<Element: Comparable> {
+struct Heap<Element: Comparable & Hashable>: Hashable {
     private var elements: [Element] = []
 
     var first: Element? { elements.first }
