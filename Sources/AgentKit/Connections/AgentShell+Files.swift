@@ -87,12 +87,11 @@ extension AgentShell {
             // Released meanwhile, or released and asked for again: this read is no longer the one awaited.
             guard reads[key]?.number == number else { return }
             kept[key] = bytes
-            machine.partRead(key.part, of: key.upload, reading, now: now)
+            handle(.partRead(key.part, of: key.upload, reading))
         case .stamp(let id, let stamp):
-            machine.fileChecked(stamp, of: id, now: now)
+            handle(.fileChecked(stamp, of: id))
         case .evidence(let id, let reading):
-            machine.evidenceComputed(reading, of: id, now: now)
+            handle(.evidenceComputed(reading, of: id))
         }
-        perform()
     }
 }

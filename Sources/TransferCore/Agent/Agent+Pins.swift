@@ -1,7 +1,7 @@
-package import TransferCommon
+import TransferCommon
 package import WireProtocol
 
-// The gateway's keys that the agent pins, and what a connection's two sides have agreed on.
+// The keys of the gateway that the agent pins, and the capabilities on which the two sides of a connection agree.
 
 extension Agent {
     /// Pins a key, unless it is pinned already or the agent pins nothing.
@@ -10,14 +10,12 @@ extension Agent {
         context.actions.append(.keepPins(list))
     }
 
-    /// The pins that were to be kept are durable, or could not be written.
-    package mutating func pinsKept(_ isDurable: Bool, now: Instant) {
-        context.now = now
+    mutating func pinsKept(_ isDurable: Bool) {
         guard let list = pins.written(isDurable) else { return }
         context.actions.append(.keepPins(list))
     }
 
-    /// What HELLO and WELCOME of a connection agree on (specification §7.3); nothing before WELCOME.
+    /// The capabilities that both HELLO and WELCOME of a connection name (specification §7.3); none before WELCOME.
     package func agreedCapabilities(on id: ConnectionID) -> Capabilities {
         context.connections[id]?.welcome?.capabilities.intersection(identity.capabilities) ?? []
     }

@@ -1,19 +1,17 @@
-package import TransferCommon
+import TransferCommon
 import WireProtocol
 
 // Proofs among the uploads of an agent: they use the same connections and slots, and wait in the same queues. A number
 // names an upload or a proof, never both: an upload that ended without its receipt becomes a proof.
 
 extension Agent {
-    /// A file of which a gateway is to be asked. The caller keeps within `room`.
-    package mutating func prove(_ request: ProofRequest, now: Instant) {
-        context.now = now
+    mutating func prove(_ request: ProofRequest) {
         if let refusal {
             context.actions.append(.answered(request.id, .failed(refusal)))
             return
         }
-        if isIdle { context.progressAt = now }
-        begin(AgentProof(request, purpose: .question, submissionOrder: nextSubmissionOrder(), now: now))
+        if isIdle { context.progressAt = context.now }
+        begin(AgentProof(request, purpose: .question, submissionOrder: nextSubmissionOrder(), now: context.now))
         proceed()
     }
 

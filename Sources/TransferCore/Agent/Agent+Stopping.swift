@@ -1,4 +1,4 @@
-package import TransferCommon
+import TransferCommon
 
 // Stopping, and ending for good.
 //
@@ -28,12 +28,11 @@ extension Agent {
         }
     }
 
-    /// Stops, with everything kept: what can be finished within the grace is finished. A second stop ends at once.
-    package mutating func stop(now: Instant) {
-        context.now = now
+    /// Withholds what cannot be finished within the grace. A second stop ends the run at once.
+    mutating func stop() {
         switch phase {
         case .running:
-            phase = .stopping(deadline: now + context.limits.stopGrace)
+            phase = .stopping(deadline: context.now + context.limits.stopGrace)
             let parts = partsWithinGrace()
             for id in inOrder(uploads.keys) { uploads[id]?.withholdParts(except: parts[id] ?? [], &context) }
             giveUpProofs(.interrupted)

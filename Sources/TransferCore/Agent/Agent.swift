@@ -1,12 +1,12 @@
 package import TransferCommon
-package import WireProtocol
+import WireProtocol
 
-// The whole agent but its sockets, files, journal and clocks: connections, uploads, what is read and sent next.
-//
-// How to use it: hand it one event, with the time; then take `takeActions()` and do them in order; only then hand it
-// the next. It never waits and never asks for the time; randomness is handed in at the start.
-
-/// The agent's machine.
+/// The agent's machine: it decides about connections and uploads, and about what is read and sent next. It has no
+/// sockets, files, journal or clocks.
+///
+/// The shell passes one event with the time to `handle`, takes the actions from `takeActions()`, performs them in order,
+/// and only then passes the next event. The machine never waits and never reads a clock. Its generator comes in at the
+/// start.
 package struct Agent: Hashable {
     var context: AgentContext
     var uploads: [UploadID: AgentUpload] = [:]
@@ -75,11 +75,42 @@ package struct Agent: Hashable {
         uploads[id]?.progress
     }
 
+    // MARK: Events
+
+    /// Handles one event.
+    ///
+    /// - Parameter now: the time of the event; never earlier than that of the event before.
+    package mutating func handle(_ event: AgentEvent, now: Instant) {
+        if case .chunkEncoded(let plainBytes, let wireBytes) = event {
+            return chunkEncoded(plainBytes: plainBytes, wireBytes: wireBytes, now: now)
+        }
+        context.now = now
+        switch event {
+        case .submitted(let request): submit(request)
+        case .dropped(let id): drop(id)
+        case .asked(let request): prove(request)
+        case .stopped: stop()
+        case .connected(let id, let gateway): connected(id, by: gateway)
+        case .connectionLost(let id): connectionLost(id)
+        case .rejected(let failure, let id): rejected(failure, by: id)
+        case .receivedFrame(let frame, let slot, let id): receivedFrame(frame, slot: slot, from: id)
+        case .receivedMalformed(let code, let message, let id): receivedMalformed(code, message: message, from: id)
+        case .chunkEncoded: break
+        case .chunkSent(let chunk, let wireBytes): chunkSent(chunk, wireBytes: wireBytes)
+        case .chunkFailed(let chunk, let failure): chunkFailed(chunk, failure)
+        case .partRead(let part, let id, let reading): partRead(part, of: id, reading)
+        case .evidenceComputed(let reading, let id): evidenceComputed(reading, of: id)
+        case .fileChecked(let result, let id): fileChecked(result, of: id)
+        case .journalCommitted(let sequence): journalCommitted(through: sequence)
+        case .journalFailed(let failure): journalFailed(failure)
+        case .pinsKept(let isDurable): pinsKept(isDurable)
+        case .tick: tick()
+        }
+    }
+
     // MARK: Commands
 
-    /// A file to be taken up. The caller keeps within `room`.
-    package mutating func submit(_ request: UploadRequest, now: Instant) {
-        context.now = now
+    private mutating func submit(_ request: UploadRequest) {
         let refusal = refusal
         if isJournalLost, let refusal {
             // Nothing can be written down any more, not even that it has failed.
@@ -87,7 +118,7 @@ package struct Agent: Hashable {
             context.actions.append(.finish(request.id, .failed(refusal), figures))
             return
         }
-        if isIdle { context.progressAt = now }
+        if isIdle { context.progressAt = context.now }
         var upload = AgentUpload(request: request, submissionOrder: nextSubmissionOrder())
         if let refusal {
             // The next run drops it.
@@ -107,9 +138,7 @@ package struct Agent: Hashable {
         return lastSubmissionOrder
     }
 
-    /// The user drops an upload that is under way.
-    package mutating func drop(_ id: UploadID, now: Instant) {
-        context.now = now
+    private mutating func drop(_ id: UploadID) {
         uploads[id]?.dropNow(&context)
         touch(id)
         proceed()
@@ -117,15 +146,12 @@ package struct Agent: Hashable {
 
     // MARK: Connections
 
-    /// A connection that was asked for is there: HELLO goes first.
-    ///
-    /// - Parameter gateway: what the gateway has proved; `nil` on plain TCP.
-    package mutating func connected(_ id: ConnectionID, by gateway: GatewayProof? = nil, now: Instant) {
-        context.now = now
+    /// HELLO is the first frame of a connection.
+    private mutating func connected(_ id: ConnectionID, by gateway: GatewayProof?) {
         guard case .connecting = context.connections[id]?.phase else { return }
-        let deadline = now + context.limits.connectLimit
+        let deadline = context.now + context.limits.connectLimit
         context.connections[id]?.phase = .greeting(deadline: deadline)
-        context.connections[id]?.heardAt = now
+        context.connections[id]?.heardAt = context.now
         context.connections[id]?.gateway = gateway
         let hello = Hello(
             versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: identity.capabilities,
@@ -134,29 +160,21 @@ package struct Agent: Hashable {
         if let gateway { pin(gateway.fingerprint, provedOn: id) }
     }
 
-    /// The connection could not be made, or is gone.
-    package mutating func connectionLost(_ id: ConnectionID, now: Instant) {
-        context.now = now
+    private mutating func connectionLost(_ id: ConnectionID) {
         lose(id)
         proceed()
     }
 
-    /// The gateway, or what answers in its place, will not have us or cannot be trusted; no other attempt would help.
-    package mutating func rejected(_ failure: UploadFailure, by id: ConnectionID, now: Instant) {
-        context.now = now
+    private mutating func rejected(_ failure: UploadFailure, by id: ConnectionID) {
         guard let connection = context.connections[id] else { return }
         context.actions.append(.close(id))
         lose(id)
-        // Where it had been open, bytes were damaged on the way: the next connection does better.
+        // On an open connection the cause is bytes that were damaged on the way; a new connection mends that.
         if connection.welcome == nil { giveUp(failure) }
         proceed()
     }
 
-    /// The gateway sent something that is no frame of the protocol.
-    ///
-    /// - Parameter message: which type and which field, for the gateway's log.
-    package mutating func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID, now: Instant) {
-        context.now = now
+    private mutating func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
         guard context.connections[id] != nil else { return }
         violated(id, code, message)
     }
@@ -166,11 +184,9 @@ package struct Agent: Hashable {
         giveUp(UploadFailure(.protocolViolation, "what answers at the gateway's address is no gateway (\(code.words))"))
     }
 
-    /// A frame has arrived. Frames of connections that are gone are ignored: their bytes were under way.
-    package mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID, now: Instant) {
-        context.now = now
+    private mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         guard context.connections[id] != nil else { return }
-        context.connections[id]?.heardAt = now
+        context.connections[id]?.heardAt = context.now
         if slot == .connection {
             receivedConnectionFrame(frame, from: id)
         } else {
@@ -292,13 +308,11 @@ package struct Agent: Hashable {
 
     // MARK: Time
 
-    /// Called at `nextDeadline`, or at any time.
-    package mutating func tick(now: Instant) {
-        context.now = now
+    private mutating func tick() {
         for id in context.connections.keys.sorted() { tick(connection: id) }
         switch phase {
         case .running: giveUpIfStalled()
-        case .stopping(let deadline): if deadline <= now { stop(now: now) }
+        case .stopping(let deadline): if deadline <= context.now { stop() }
         case .ended: break
         }
         proceed()

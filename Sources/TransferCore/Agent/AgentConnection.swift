@@ -178,12 +178,11 @@ struct AgentConnection: Hashable {
         queuedChunks.contains { $0.carried == carried }
     }
 
-    /// The first chunk that waits of an upload, or of a part of it, is done with: its socket has taken it, or it will
-    /// never be sent.
-    mutating func unqueue(_ upload: UploadID, _ part: PartNumber?, plainBytes: UInt64) -> QueuedChunk? {
-        queuedBytes -= min(plainBytes, queuedBytes)
-        let first = queuedChunks.firstIndex { $0.carried.upload == upload && (part == nil || $0.carried.part == part) }
-        guard let index = first else { return nil }
+    /// The socket has taken a chunk, or the chunk will never be sent. Takes the first queued chunk of the same part.
+    mutating func unqueue(_ chunk: Chunk) -> QueuedChunk? {
+        queuedBytes -= min(UInt64(chunk.plainBytes), queuedBytes)
+        let carried = Carried(upload: chunk.upload, part: chunk.part)
+        guard let index = queuedChunks.firstIndex(where: { $0.carried == carried }) else { return nil }
         let chunk = queuedChunks.remove(at: index)
         if closedSlots.contains(chunk.slot), !queuedChunks.contains(where: { $0.slot == chunk.slot }) {
             closedSlots.remove(chunk.slot)

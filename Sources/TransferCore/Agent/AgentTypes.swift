@@ -338,8 +338,8 @@ package enum AgentAction: Hashable, Sendable {
     case connect(ConnectionID)
     case send(ConnectionID, Slot, Frame)
     /// Read the bytes if they are not held, compress them if it pays, and send them as one PART DATA frame. Chunks of
-    /// one connection go in order. Answered by `chunkSent` or `chunkFailed`.
-    case sendChunk(ConnectionID, Slot, UploadID, PartNumber, offset: ByteOffset, plainBytes: UInt32)
+    /// one connection go in order. Answered by `chunkEncoded`, then `chunkSent` or `chunkFailed`.
+    case sendChunk(Chunk)
     case close(ConnectionID)
     /// Read and hash a part. Answered by `partRead`. With `keep`, its bytes will be asked for soon.
     case readPart(UploadID, PartNumber, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool)

@@ -166,8 +166,9 @@ extension AgentUpload {
         guard var part = parts[number], let attachment = part.attachment else { return }
         context.actions.append(
             .sendChunk(
-                attachment.connection, attachment.slot, id, number, offset: part.handed,
-                plainBytes: UInt32(clamping: bytes)))
+                Chunk(
+                    connection: attachment.connection, slot: attachment.slot, upload: id, part: number,
+                    offset: part.handed, plainBytes: UInt32(clamping: bytes))))
         part.handed += bytes
         bytesSent += bytes
         if part.limit == nil {
