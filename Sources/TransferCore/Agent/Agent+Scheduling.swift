@@ -192,7 +192,7 @@ extension AgentUpload {
     /// Whether another part would be read if there were room for it.
     private func wantsPart(_ context: AgentContext) -> Bool {
         if case .verifying(let verification) = phase {
-            return !verification.unread.isEmpty && verification.beingRead.count < context.limits.concurrency
+            return verification.next(concurrency: context.limits.concurrency) != nil
         }
         guard phase == .transferring || mayOfferEarly(context), !named.awaitsList else { return false }
         return !pending.isEmpty || hasFreshParts

@@ -347,7 +347,7 @@ package struct Agent: Hashable {
             uploads.values.contains { $0.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
         if isAnswerDue, context.now < context.progressAt + context.limits.answerFor { return }
         // Reading is progress that only the shell sees, and the put limit may be longer than the patience.
-        guard !uploads.values.contains(where: { $0.isReading || $0.waitsForPutLimit(context.now) }),
+        guard !uploads.values.contains(where: { $0.isReading || $0.putLimit.isWaiting(at: context.now) }),
             !proofs.values.contains(where: { $0.isPatient(context) })
         else {
             context.progressAt = context.now

@@ -246,7 +246,7 @@ extension AgentUpload {
         case .success(let later):
             switch difference(whileReading: later) {
             case .none: sendComplete(&context)
-            case .touched: verify(stamp: later, completes: true, &context)
+            case .touched: verify(stamp: later, for: .complete, &context)
             case .changed: end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)
             }
         case .failure(let failure):

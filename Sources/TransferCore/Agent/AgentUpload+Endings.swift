@@ -16,7 +16,7 @@ extension AgentUpload {
             return
         }
         startOver(&context)
-        if isOnePart, isOtherVersion { putLimitWait = .whole }
+        if isOnePart, isOtherVersion { putLimit.otherVersionMayAppear() }
     }
 
     mutating func end(_ outcome: UploadOutcome, _ context: inout AgentContext) {
@@ -121,6 +121,17 @@ extension AgentUpload {
             goOnElsewhere(at: context.now, &context)
         case .waiting, .recording, .ending, .ended:
             break
+        }
+    }
+}
+
+extension UploadOutcome {
+    /// Whether the journal's row is deleted although the outcome of the session's last request is not known.
+    var forgetsUnknownOutcome: Bool {
+        switch self {
+        case .stored: false
+        case .dropped: true
+        case .failed(let failure): !failure.isKept
         }
     }
 }

@@ -1,27 +1,26 @@
 import TransferCommon
 import WireProtocol
 
-// A file that was touched: its stored parts are read again, and only their digests say whether it is the same.
+// A file that was touched: its stored parts are read again, and only their digests tell whether it is the same.
 
 extension AgentUpload {
-    mutating func verify(stamp: FileStamp, completes: Bool, _ context: inout AgentContext) {
+    mutating func verify(stamp: FileStamp, for purpose: FileVerification.Purpose, _ context: inout AgentContext) {
         guard !stored.isEmpty else {
             self.stamp = stamp
             phase = .waiting(requestToRepeat, until: context.now)
             return
         }
-        phase = .verifying(Verification(unread: stored.keys.sorted(), stamp: stamp, completes: completes))
+        phase = .verifying(FileVerification(of: stored.keys.sorted(), stamp: stamp, for: purpose))
     }
 
     mutating func readForVerification(
-        _ verification: Verification, _ context: inout AgentContext
+        _ verification: FileVerification, _ context: inout AgentContext
     ) -> Bool {
-        var next = verification
-        guard let number = next.unread.first, next.beingRead.count < context.limits.concurrency, let plan,
+        guard let number = verification.next(concurrency: context.limits.concurrency), let plan,
             let size = plan.bytes(of: number)
         else { return false }
-        next.unread.removeFirst()
-        next.beingRead.insert(number)
+        var next = verification
+        next.began(number)
         phase = .verifying(next)
         context.actions.append(
             .readPart(id, number, start: plan.start(of: number), bytes: size, withMD5: false, keep: false))
@@ -29,33 +28,28 @@ extension AgentUpload {
     }
 
     mutating func partVerified(
-        _ number: PartNumber, _ reading: PartReading, _ verification: Verification, _ context: inout AgentContext
+        _ number: PartNumber, _ reading: PartReading, _ verification: FileVerification, _ context: inout AgentContext
     ) {
         var next = verification
-        guard next.beingRead.remove(number) != nil else { return }
+        guard let result = next.read(number, reading, expected: stored[number]?.digest) else { return }
         phase = .verifying(next)
-        switch reading {
-        case .read(let digest, _, let later):
-            guard verification.stamp == later else {
-                return end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
-            }
-            guard digest == stored[number]?.digest else {
-                guard verification.completes else { return versionChanged(&context) }
-                return end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)
-            }
-        case .truncated, .readOfStream:
-            return end(.failed(UploadFailure(.changed, "the file was cut short while it was being read")), &context)
-        case .failed(let failure):
-            return end(.failed(failure), &context)
-        }
-        guard next.unread.isEmpty, next.beingRead.isEmpty else { return }
-        stamp = next.stamp
-        if next.completes {
+        switch (result, next.purpose) {
+        case (.reading, _):
+            break
+        case (.same, .complete):
+            stamp = next.stamp
             context.journal(.restamped(id, next.stamp))
             sendComplete(&context)
-        } else {
+        case (.same, .resume):
+            stamp = next.stamp
             acceptStored()
             phase = .waiting(requestToRepeat, until: context.now)
+        case (.other, .resume):
+            versionChanged(&context)
+        case (.other, .complete):
+            end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)
+        case (.failed(let failure), _):
+            end(.failed(failure), &context)
         }
     }
 }

@@ -46,23 +46,13 @@ struct AgentUpload: Hashable {
         case opening
         case resuming
         case comparing(Comparison)
-        case verifying(Verification)
+        case verifying(FileVerification)
         case transferring
         case rechecking
         case completing
         case aborting
         case ending(JournalSequence, UploadOutcome)
         case ended
-    }
-
-    /// Reading stored parts again, to see whether a touched file is the same.
-    struct Verification: Hashable {
-        var unread: [PartNumber]
-        var beingRead: Set<PartNumber> = []
-        /// The file's stamp as of now; every read must find it unchanged.
-        var stamp: FileStamp
-        /// Whether the file is to be completed afterwards, or else resumed.
-        var completes: Bool
     }
 
     enum Stage: Hashable {
@@ -120,9 +110,7 @@ struct AgentUpload: Hashable {
     var mayBeCompleting = false
     /// The last entry in the journal, of a part or of an adopted session, that is not durable yet.
     var unsavedEntry: JournalSequence?
-    var putLimitWait = PutLimitWait.none
-    /// The upload waits for the put limit until then, or has waited; that is no standstill. `nil`: it has not.
-    var putLimitEndsAt: Instant?
+    var putLimit = PutLimit()
     /// Where the object lies, by the gateway that told of it.
     var site: DeviceSite?
     /// A gateway may have heard of the session, and have begun something in the store that nobody can name.
@@ -212,7 +200,7 @@ struct AgentUpload: Hashable {
             if withdrawn.stamp == request.stamp {
                 mayStillAppear = true
             } else {
-                putLimitWait = .counting(from: context.now, passed: withdrawn.age)
+                putLimit.otherVersionWasGivenUp(age: withdrawn.age, now: context.now)
             }
         }
         phase = .waiting(.open, until: context.now)
@@ -259,7 +247,7 @@ struct AgentUpload: Hashable {
             leaveSavedSession(isOtherVersion: true, &context)
         case .touched:
             isTouched = true
-            verify(stamp: stamp, completes: false, &context)
+            verify(stamp: stamp, for: .resume, &context)
         case .changed:
             versionChanged(&context)
         }
@@ -362,11 +350,13 @@ struct AgentUpload: Hashable {
         guard let stamp, let connection = context.leastUsedConnection(),
             let welcome = context.connections[connection]?.welcome
         else { return false }
-        if putLimitWait != .none {
-            waitForPutLimit(.milliseconds(Int64(welcome.putLimitMilliseconds)), &context)
+        let putLimitMax = Duration.milliseconds(Int64(welcome.putLimitMilliseconds))
+        if case .wait(let end, let rest) = putLimit.named(putLimitMax, now: context.now) {
+            phase = .waiting(.open, until: end)
+            if rest > .zero { context.actions.append(.report(id, .waitingForEarlierVersion(rest))) }
             return true
         }
-        if putLimitEndsAt != nil { mayStillAppear = false }
+        if putLimit.wasAwaited { mayStillAppear = false }
         let partBytes: UInt64
         do {
             let known = request.isStream ? nil : stamp.size
