@@ -46,7 +46,7 @@ extension Agent {
 
     /// A frame that closes a slot has come in one that a proof has.
     mutating func receivedInProofSlot(_ frame: Frame, at attachment: Attachment, of id: UploadID) {
-        context.connections[attachment.connection]?.giveBack(attachment.slot)
+        context.connections[attachment.connection]?.withOpen { $0.closed(attachment.slot) }
         proofs[id]?.received(frame, at: attachment, &context)
         removeIfEnded(id)
         touch(id)

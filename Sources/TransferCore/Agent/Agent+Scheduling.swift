@@ -61,11 +61,11 @@ extension Agent {
 
     private mutating func connectWhereDue(_ connections: [ConnectionID]) {
         guard !isIdle else { return }
+        let (limit, now) = (context.limits.connectLimit, context.now)
         for id in connections {
-            guard case .away(let until) = context.connections[id]?.phase, until <= context.now else { continue }
-            let deadline = context.now + context.limits.connectLimit
-            context.connections[id]?.phase = .connecting(deadline: deadline)
-            context.actions.append(.connect(id))
+            if context.connections[id]?.connectIfDue(within: limit, now: now) == true {
+                context.actions.append(.connect(id))
+            }
         }
     }
 
@@ -94,19 +94,20 @@ extension Agent {
     private mutating func sendChunk(on id: ConnectionID) -> Bool {
         let limits = context.limits
         while limiter.readyAt(now: context.now) <= context.now,
-            let (next, bytesMax) = context.connections[id]?.takeCarried(limits)
+            let turn = context.connections[id]?.withOpen({ $0.takeNext(limits) }) ?? nil
         {
-            let bytes = min(uploads[next.upload]?.sendable(next.part, on: id, context) ?? 0, bytesMax)
+            let next = turn.part
+            let bytes = min(uploads[next.upload]?.sendable(next.part, on: id, context) ?? 0, turn.bytesMax)
             guard bytes > 0 else {
-                // With a limit, it comes back when that is raised; without one, when credit is given back.
+                // A decided part gets its next turn when its limit rises, an undecided one when credit is returned.
                 if uploads[next.upload]?.waitsForCredit(next.part, on: id, context) == true {
-                    context.connections[id]?.awaitingCredit.append(next)
+                    context.connections[id]?.withOpen { $0.changeTurns { $0.awaitCredit(next) } }
                 }
                 continue
             }
-            context.connections[id]?.carried.append(next)
+            context.connections[id]?.withOpen { $0.changeTurns { $0.putLast(next) } }
             uploads[next.upload]?.sendChunk(next.part, bytes: bytes, &context)
-            // Compressed it may become less; until that is known no connection sends what another's chunk may need.
+            // Compression may make the chunk smaller. Until its size is known, no connection sends what the chunk may need.
             limiter.spent(bytes, now: context.now)
             return true
         }
@@ -132,7 +133,7 @@ extension Agent {
 
     /// The uploads with a slot on a connection, in order.
     func uploadsOn(_ id: ConnectionID) -> [UploadID] {
-        inOrder(Set((context.connections[id]?.slots ?? [:]).values))
+        inOrder(context.connections[id]?.opened?.slots.uploads ?? [])
     }
 
     /// The uploads of these ids, in the order of submission.
@@ -231,12 +232,12 @@ extension AgentUpload {
             guard link.stage == .open || early && link.isUnanswered && partsSending(on: link) < limits.offersAheadMax,
                 let connection = context.connections[link.attachment.connection], connection.isOpen
             else { return false }
-            // Chunks of an earlier offer would be taken for this one's.
-            return !connection.hasQueued(.init(upload: id, part: number)) && hasShareLeft(link, context)
+            // The gateway would take queued chunks of an earlier offer for chunks of this one.
+            return !connection.hasQueued(UploadPart(upload: id, part: number)) && hasShareLeft(link, context)
         }
         .min { left, right in
             let load = { (link: Link) in
-                let carried = context.connections[link.attachment.connection]?.carried.count ?? 0
+                let carried = context.connections[link.attachment.connection]?.opened?.turns.sending.count ?? 0
                 return (partsSending(on: link), carried, link.attachment.connection)
             }
             return load(left) < load(right)

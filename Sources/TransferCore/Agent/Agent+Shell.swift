@@ -4,10 +4,13 @@ import TransferCommon
 
 extension Agent {
     mutating func chunkSent(_ chunk: Chunk, wireBytes: UInt64) {
-        let queued = context.connections[chunk.connection]?.unqueue(chunk)
-        context.connections[chunk.connection]?.measure(wireBytes: wireBytes, now: context.now)
-        if let queued {
-            uploads[chunk.upload]?.chunkTaken(chunk.part, attempt: queued.attempt, end: chunk.end, &context)
+        let now = context.now
+        let queued = context.connections[chunk.connection]?.withOpen { open in
+            open.taken(wireBytes: wireBytes, now: now)
+            return open.removed(chunk)
+        }
+        if let queued = queued ?? nil {
+            uploads[chunk.upload]?.chunkTaken(chunk.part, attempt: queued.offer, end: chunk.end, &context)
         }
         touch(chunk.upload)
         proceed()
@@ -23,9 +26,9 @@ extension Agent {
     /// Ends the upload, unless the part has been deferred, dropped or offered again since: then the failure is of an
     /// attempt that does not count any more.
     mutating func chunkFailed(_ chunk: Chunk, _ failure: UploadFailure) {
-        let queued = context.connections[chunk.connection]?.unqueue(chunk)
+        let queued = context.connections[chunk.connection]?.withOpen { $0.removed(chunk) } ?? nil
         limiter.giveBack(UInt64(chunk.plainBytes), now: context.now)
-        if let queued { uploads[chunk.upload]?.chunkFailed(chunk.part, attempt: queued.attempt, failure, &context) }
+        if let queued { uploads[chunk.upload]?.chunkFailed(chunk.part, attempt: queued.offer, failure, &context) }
         touch(chunk.upload)
         proceed()
     }

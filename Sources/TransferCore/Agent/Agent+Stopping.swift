@@ -47,14 +47,15 @@ extension Agent {
     private func partsWithinGrace() -> [UploadID: Set<PartNumber>] {
         var chosen: [UploadID: Set<PartNumber>] = [:]
         for (id, connection) in context.connections {
-            let bytesMax = connection.bytesPerSecond * context.limits.stopGrace.inSeconds
+            guard let rate = connection.opened?.rate.bytesPerSecond else { continue }
+            let bytesMax = rate * context.limits.stopGrace.inSeconds
             let rests = uploadsOn(id).flatMap { upload in
                 (uploads[upload]?.rests(on: id) ?? []).map { (upload: upload, part: $0.part, bytes: $0.bytes) }
             }
             var sum: UInt64 = 0
             for rest in rests.sorted(by: { ($0.bytes, $0.upload, $0.part) < ($1.bytes, $1.upload, $1.part) }) {
                 sum &+= rest.bytes
-                guard connection.bytesPerSecond == 0 || Double(sum) <= bytesMax else { break }
+                guard rate == 0 || Double(sum) <= bytesMax else { break }
                 chosen[rest.upload, default: []].insert(rest.part)
             }
         }

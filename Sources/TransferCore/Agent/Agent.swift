@@ -68,7 +68,9 @@ package struct Agent: Hashable {
     package var partsUnderWay: Int { context.partsUnderWay }
 
     /// Slots that carry an upload, or whose SESSION LEFT has not been read.
-    package var slotsInUse: Int { context.connections.values.reduce(0) { $0 + $1.slots.count + $1.leftSlots.count } }
+    package var slotsInUse: Int {
+        context.connections.values.reduce(0) { $0 + ($1.opened?.slots.openCount ?? 0) }
+    }
 
     /// An upload's figures; `nil` once it has ended.
     package func progress(of id: UploadID) -> UploadProgress? {
@@ -148,11 +150,8 @@ package struct Agent: Hashable {
 
     /// HELLO is the first frame of a connection.
     private mutating func connected(_ id: ConnectionID, by gateway: GatewayProof?) {
-        guard case .connecting = context.connections[id]?.phase else { return }
-        let deadline = context.now + context.limits.connectLimit
-        context.connections[id]?.phase = .greeting(deadline: deadline)
-        context.connections[id]?.heardAt = context.now
-        context.connections[id]?.gateway = gateway
+        let limit = context.limits.connectLimit
+        guard context.connections[id]?.established(by: gateway, within: limit, now: context.now) == true else { return }
         let hello = Hello(
             versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: identity.capabilities,
             fingerprint: identity.fingerprint, run: identity.run, pins: pins.durable, software: identity.software)
@@ -186,7 +185,7 @@ package struct Agent: Hashable {
 
     private mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         guard context.connections[id] != nil else { return }
-        context.connections[id]?.heardAt = context.now
+        context.connections[id]?.heard(now: context.now)
         if slot == .connection {
             receivedConnectionFrame(frame, from: id)
         } else {
@@ -206,8 +205,7 @@ package struct Agent: Hashable {
                 end(id, .badValue, message)
                 return giveUp(UploadFailure(.versionUnsupported, message))
             }
-            context.connections[id]?.phase = .open(welcome)
-            context.connections[id]?.failures = 0
+            _ = context.connections[id]?.welcomed(welcome, now: context.now)
             if let next = welcome.nextSiteKey { pin(next, provedOn: id) }
             context.learn(welcome.site)
             // Sessions may be joined here that have been going on elsewhere.
@@ -215,10 +213,8 @@ package struct Agent: Hashable {
         case .ping(let ping):
             context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
         case .goAway(let away):
-            guard case .open(let welcome) = context.connections[id]?.phase else { return }
             let deadline = context.now + .milliseconds(Int64(away.deadlineMilliseconds))
-            context.connections[id]?.phase = .leaving(welcome, deadline: deadline)
-            addConnection()
+            if context.connections[id]?.toldToLeave(until: deadline) == true { addConnection() }
         case .error(let report):
             receivedConnectionError(report, from: id)
         case .pong:
@@ -253,16 +249,16 @@ package struct Agent: Hashable {
         let effect = answer.effect(in: slotState(at: attachment))
         guard effect != .ignore else { return }
         if answer == .sessionLeft {
-            context.connections[attachment.connection]?.left(attachment.slot)
+            context.connections[attachment.connection]?.withOpen { $0.left(attachment.slot) }
             return
         }
-        guard let id = context.connections[attachment.connection]?.slots[attachment.slot] else { return }
+        guard let id = upload(at: attachment) else { return }
         guard let stage = uploads[id]?.stage(at: attachment) else {
             return receivedInProofSlot(frame, at: attachment, of: id)
         }
         touch(id)
         if effect == .close {
-            context.connections[attachment.connection]?.giveBack(attachment.slot)
+            context.connections[attachment.connection]?.withOpen { $0.closed(attachment.slot) }
             uploads[id]?.linkClosed(attachment, &context)
         }
         uploads[id]?.received(frame, at: attachment, stage: stage, &context)
@@ -270,15 +266,21 @@ package struct Agent: Hashable {
     }
 
     private func slotState(at attachment: Attachment) -> AgentSlotState {
-        guard let connection = context.connections[attachment.connection] else { return .closed }
-        if connection.leftSlots.contains(attachment.slot) { return .leaving }
-        guard let id = connection.slots[attachment.slot] else { return .closed }
-        return uploads[id]?.slotState(at: attachment) ?? proofState(at: attachment, of: id) ?? .closed
+        switch context.connections[attachment.connection]?.opened?.slots.state(of: attachment.slot) {
+        case .left: .leaving
+        case .used(let id): uploads[id]?.slotState(at: attachment) ?? proofState(at: attachment, of: id) ?? .closed
+        case .free, .draining, nil: .closed
+        }
+    }
+
+    /// The upload or proof that uses a slot.
+    private func upload(at attachment: Attachment) -> UploadID? {
+        context.connections[attachment.connection]?.opened?.slots.upload(in: attachment.slot)
     }
 
     private mutating func addConnection() {
         lastConnection += 1
-        context.connections[ConnectionID(lastConnection)] = AgentConnection(now: context.now)
+        context.connections[ConnectionID(lastConnection)] = AgentConnection(awayUntil: context.now)
     }
 
     /// The one place where a connection's end is dealt with.
@@ -296,14 +298,12 @@ package struct Agent: Hashable {
         // What was kept for it goes on elsewhere.
         if connection.isComing { for upload in uploads.keys { touch(upload) } }
         if case .leaving = connection.phase { return }
-        // A number is used for one connection only: what arrives late for the old one finds nobody.
+        // Each connection has a number of its own, so that what arrives late for the old one finds none.
         lastConnection += 1
-        var next = AgentConnection(now: context.now)
-        next.failures = connection.failures + 1
-        let delay = context.retryDelay(
-            afterFailures: next.failures, cause, adviceMilliseconds: adviceMilliseconds)
-        next.phase = .away(until: context.now + delay)
-        context.connections[ConnectionID(lastConnection)] = next
+        let failures = connection.failures + 1
+        let delay = context.retryDelay(afterFailures: failures, cause, adviceMilliseconds: adviceMilliseconds)
+        context.connections[ConnectionID(lastConnection)] = AgentConnection(
+            awayUntil: context.now + delay, failures: failures)
     }
 
     // MARK: Time
@@ -319,20 +319,10 @@ package struct Agent: Hashable {
     }
 
     private mutating func tick(connection id: ConnectionID) {
-        guard let connection = context.connections[id] else { return }
-        switch connection.phase {
-        case .away:
-            break  // `proceed` connects when there is something to do.
-        case .connecting(let deadline), .greeting(let deadline):
-            if deadline <= context.now { abandon(id) }
-        case .open(let welcome), .leaving(let welcome, _):
-            let idle = Duration.milliseconds(Int64(max(welcome.idleLimitMilliseconds, 3_000)))
-            if connection.heardAt + idle <= context.now { return abandon(id) }
-            if case .leaving(_, let deadline) = connection.phase, deadline <= context.now { return abandon(id) }
-            let quietSince = max(connection.heardAt, connection.pingedAt ?? connection.heardAt)
-            guard quietSince + idle / 3 <= context.now else { return }
-            context.connections[id]?.pingedAt = context.now
-            context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
+        switch context.connections[id]?.tick(now: context.now) {
+        case .close: abandon(id)
+        case .sendPing: context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
+        case .wait, nil: break
         }
     }
 
@@ -375,18 +365,8 @@ package struct Agent: Hashable {
         case .ended: return nil
         }
         for connection in context.connections.values {
-            switch connection.phase {
-            case .away(let until): if until > context.now { deadlines.append(until) }
-            case .connecting(let deadline), .greeting(let deadline): deadlines.append(deadline)
-            case .open(let welcome), .leaving(let welcome, _):
-                let third = Duration.milliseconds(Int64(max(welcome.idleLimitMilliseconds, 3_000))) / 3
-                deadlines.append(max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + third)
-            }
-            if case .leaving(_, let deadline) = connection.phase { deadlines.append(deadline) }
-            guard !connection.carried.isEmpty || !connection.awaitingCredit.isEmpty, limiter.bytesPerSecond != nil
-            else {
-                continue
-            }
+            if let deadline = connection.nextDeadline(now: context.now) { deadlines.append(deadline) }
+            guard limiter.bytesPerSecond != nil, connection.opened?.turns.isEmpty == false else { continue }
             let ready = limiter.readyAt(now: context.now)
             if ready > context.now { deadlines.append(ready) }
         }

@@ -1,87 +1,143 @@
-import TransferCommon
-import WireProtocol
+package import TransferCommon
+package import WireProtocol
 
-/// One connection as the agent sees it.
+/// One attempt of the agent to be connected, from the wait before it to its end.
 ///
-///     away ── due ──▶ connecting ── connected ──▶ greeting ── WELCOME ──▶ open ── GO AWAY ──▶ leaving
-///      ▲                  │                          │                     │                    │
-///      └──────────────────┴────────── lost ──────────┴─────────────────────┴────────────────────┘
+///     from        event                                        to
+///     away        the wait is over, and there is work          connecting
+///     connecting  the connection is established                greeting
+///     greeting    WELCOME                                      open
+///     open        GO AWAY                                      leaving
 ///
-/// Frames overtake chunks that wait for their turn. So that no chunk of an earlier use is taken for one of a later use,
-/// a slot is used again, and a part offered again, only when none of its chunks wait any more.
-struct AgentConnection: Hashable {
-    enum Phase: Hashable {
-        /// Not connected; to be tried again at a moment.
+/// A connection that is lost in any phase is replaced by another value with a number of its own, so that what arrives
+/// late for the old connection finds none. `Agent.lose` does that.
+package struct AgentConnection: Hashable, Sendable {
+    /// The phases of the table above. Each owns the data that exists only in it.
+    package enum Phase: Hashable, Sendable {
+        /// Not connected before this moment.
         case away(until: Instant)
         case connecting(deadline: Instant)
         /// HELLO was sent.
-        case greeting(deadline: Instant)
-        case open(Welcome)
-        /// Told to go away: what is under way is finished, nothing new begins.
-        case leaving(Welcome, deadline: Instant)
+        ///
+        /// - gateway: what the gateway proved in the handshake; `nil` on plain TCP.
+        case greeting(deadline: Instant, gateway: GatewayProof?)
+        case open(OpenConnection)
+        /// The gateway wants the connection to end: work in progress is finished, and none begins.
+        case leaving(OpenConnection, deadline: Instant)
     }
 
-    /// A part whose data this connection carries.
-    struct Carried: Hashable {
-        var upload: UploadID
-        var part: PartNumber
+    /// What the agent does after a tick.
+    package enum OnTick: Hashable, Sendable {
+        case wait
+        case sendPing
+        case close
     }
 
-    /// A chunk that was handed to the shell and not taken by the socket.
-    struct QueuedChunk: Hashable {
-        var slot: Slot
-        var carried: Carried
-        /// Which offer of the part it belongs to (`AgentPart.attempt`).
-        var attempt: UInt64
+    package private(set) var phase: Phase
+    /// Attempts in a row that failed before this one, for the back-off.
+    package private(set) var failures: Int
+
+    package init(awayUntil moment: Instant, failures: Int = 0) {
+        self.phase = .away(until: moment)
+        self.failures = failures
     }
 
-    var phase: Phase
-    /// Failures in a row, for the backoff.
-    var failures = 0
-    var heardAt = Instant(nanoseconds: 0)
-    var pingedAt: Instant?
-    /// What the gateway proved in the handshake; `nil` on plain TCP.
-    var gateway: GatewayProof?
-    /// Which upload each slot in use belongs to.
-    private(set) var slots: [Slot: UploadID] = [:]
-    /// Slots that were left: whatever arrives there before SESSION LEFT was sent before the gateway knew.
-    private(set) var leftSlots: Set<Slot> = []
-    /// Closed slots with chunks that wait to be sent; the gateway will discard them.
-    private var closedSlots: Set<Slot> = []
-    private var freeSlots: [Slot] = []
-    private var lastSlot: UInt16 = 0
-    /// Parts whose data may go on, in turn.
-    var carried: [Carried] = []
-    /// Undecided parts that wait for others to give back initial credit.
-    var awaitingCredit: [Carried] = []
-    /// Plain bytes sent of parts that are not decided (specification §7.2).
-    var undecidedBytes: UInt64 = 0
-    /// Plain bytes handed to the shell and not taken by the socket.
-    private(set) var queuedBytes: UInt64 = 0
-    private var queuedChunks: [QueuedChunk] = []
-    /// What the socket takes, in bytes a second; 0 while unknown.
-    private(set) var bytesPerSecond: Double = 0
-    private var measuredBytes: UInt64 = 0
-    private var measuredSince: Instant?
+    // MARK: Events
 
-    init(now: Instant) {
-        self.phase = .away(until: now)
+    /// There is work for a connection.
+    ///
+    /// - Returns: whether the shell is to connect now.
+    package mutating func connectIfDue(within limit: Duration, now: Instant) -> Bool {
+        guard case .away(let until) = phase, until <= now else { return false }
+        phase = .connecting(deadline: now + limit)
+        return true
     }
 
-    var welcome: Welcome? {
+    /// The connection is established.
+    ///
+    /// - Returns: whether HELLO is to be sent.
+    package mutating func established(by gateway: GatewayProof?, within limit: Duration, now: Instant) -> Bool {
+        guard case .connecting = phase else { return false }
+        phase = .greeting(deadline: now + limit, gateway: gateway)
+        return true
+    }
+
+    /// WELCOME has been read.
+    ///
+    /// - Returns: `false` if WELCOME is not due.
+    package mutating func welcomed(_ welcome: Welcome, now: Instant) -> Bool {
+        guard case .greeting(_, let gateway) = phase else { return false }
+        phase = .open(OpenConnection(welcome, gateway: gateway, now: now))
+        failures = 0
+        return true
+    }
+
+    /// GO AWAY has been read.
+    ///
+    /// - Returns: whether another connection is needed.
+    package mutating func toldToLeave(until deadline: Instant) -> Bool {
+        guard case .open(let open) = phase else { return false }
+        phase = .leaving(open, deadline: deadline)
+        return true
+    }
+
+    /// A frame has arrived.
+    package mutating func heard(now: Instant) { withOpen { $0.liveness.heard(now: now) } }
+
+    /// Called at `nextDeadline`, or at any time.
+    package mutating func tick(now: Instant) -> OnTick {
         switch phase {
-        case .open(let welcome), .leaving(let welcome, _): welcome
+        case .away: return .wait
+        case .connecting(let deadline), .greeting(let deadline, _), .leaving(_, let deadline):
+            if deadline <= now { return .close }
+        case .open: break
+        }
+        let onTick = withOpen { $0.liveness.tick(idleLimit: $0.idleLimit, now: now) }
+        return switch onTick {
+        case .sendPing?: .sendPing
+        case .close?: .close
+        case .wait?, nil: .wait
+        }
+    }
+
+    /// When `tick` has something to do, or the connection is due; `nil` if it is due now and waits for work.
+    package func nextDeadline(now: Instant) -> Instant? {
+        switch phase {
+        case .away(let until): until > now ? until : nil
+        case .connecting(let deadline), .greeting(let deadline, _): deadline
+        case .open(let open): open.liveness.nextDeadline(idleLimit: open.idleLimit)
+        case .leaving(let open, let deadline):
+            open.liveness.nextDeadline(idleLimit: open.idleLimit).map { min($0, deadline) } ?? deadline
+        }
+    }
+
+    // MARK: Read-outs
+
+    /// The data of an open connection; `nil` before WELCOME.
+    var opened: OpenConnection? {
+        switch phase {
+        case .open(let open), .leaving(let open, _): open
         case .away, .connecting, .greeting: nil
         }
     }
 
-    /// Whether sessions may be opened or resumed here.
-    var isOpen: Bool {
-        guard case .open = phase else { return false }
-        return true
+    package var welcome: Welcome? { opened?.welcome }
+
+    /// What the gateway proved in the handshake; `nil` on plain TCP, or before the handshake.
+    var gateway: GatewayProof? {
+        switch phase {
+        case .greeting(_, let gateway): gateway
+        case .open(let open), .leaving(let open, _): open.gateway
+        case .away, .connecting: nil
+        }
     }
 
-    /// Whether it is being made for the first time, and so is likely to be there soon.
+    /// Whether sessions may be opened or resumed here.
+    package var isOpen: Bool {
+        if case .open = phase { true } else { false }
+    }
+
+    /// Whether this is the first attempt and under way, so that the connection is likely to be open soon.
     var isComing: Bool {
         switch phase {
         case .connecting, .greeting: failures == 0
@@ -89,127 +145,44 @@ struct AgentConnection: Hashable {
         }
     }
 
-    // MARK: Slots
+    var hasFreeSlot: Bool { opened?.hasFreeSlot ?? false }
 
-    var hasFreeSlot: Bool {
-        guard let welcome else { return false }
-        return !freeSlots.isEmpty || lastSlot < welcome.slotsMax
-    }
+    var usedSlotCount: Int { opened?.slots.usedCount ?? 0 }
 
-    /// A closed slot, or `nil` where all are in use.
-    mutating func takeSlot(for upload: UploadID) -> Slot? {
-        guard hasFreeSlot else { return nil }
-        let slot: Slot
-        if let free = freeSlots.popLast() {
-            slot = free
-        } else {
-            lastSlot += 1
-            slot = Slot(lastSlot)
-        }
-        slots[slot] = upload
-        return slot
-    }
+    /// Whether chunks of a part wait for the socket.
+    func hasQueued(_ part: UploadPart) -> Bool { opened?.chunks.contains(part) ?? false }
 
-    /// The frame that closed the slot has been read: it can be used again.
-    mutating func giveBack(_ slot: Slot) {
-        guard slots.removeValue(forKey: slot) != nil else { return }
-        free(slot)
-    }
+    // MARK: The open connection
 
-    /// SESSION LEAVE is being sent in the slot.
-    mutating func leave(_ slot: Slot, of upload: UploadID) {
-        carried.removeAll { $0.upload == upload }
-        awaitingCredit.removeAll { $0.upload == upload }
-        guard slots.removeValue(forKey: slot) != nil else { return }
-        leftSlots.insert(slot)
-    }
-
-    /// SESSION LEFT has been read.
-    mutating func left(_ slot: Slot) {
-        guard leftSlots.remove(slot) != nil else { return }
-        free(slot)
-    }
-
-    private mutating func free(_ slot: Slot) {
-        if queuedChunks.contains(where: { $0.slot == slot }) {
-            closedSlots.insert(slot)
-        } else {
-            freeSlots.append(slot)
-        }
-    }
-
-    // MARK: Data
-
-    mutating func carry(_ carried: Carried) {
-        awaitingCredit.removeAll { $0 == carried }
-        if !self.carried.contains(carried) { self.carried.append(carried) }
-    }
-
-    mutating func drop(_ carried: Carried) {
-        self.carried.removeAll { $0 == carried }
-        awaitingCredit.removeAll { $0 == carried }
-    }
-
-    /// Takes out the part whose turn it is, while the socket has not enough.
+    /// Changes the data of an open connection in place.
     ///
-    /// - Returns: with the part, how many bytes of it may be in the next chunk.
-    mutating func takeCarried(_ limits: AgentLimits) -> (Carried, bytesMax: UInt64)? {
-        guard let welcome, welcome.chunkBytesMax > 0, queuedBytes < limits.queuedBytesMax else { return nil }
-        carryWhatCreditAllows()
-        guard !carried.isEmpty else { return nil }
-        return (carried.removeFirst(), chunkBytes(limits))
-    }
-
-    /// Initial credit that is left lets one more undecided part go on.
-    private mutating func carryWhatCreditAllows() {
-        guard !awaitingCredit.isEmpty, let credit = welcome?.initialCreditBytes, undecidedBytes < UInt64(credit) else {
-            return
+    /// - Returns: `nil` before WELCOME; then nothing changes.
+    @discardableResult
+    mutating func withOpen<Result>(_ body: (inout OpenConnection) -> Result) -> Result? {
+        // The phase is taken out meanwhile: two references to the tables would make each change copy them.
+        var taken = Phase.away(until: Instant(nanoseconds: 0))
+        swap(&taken, &phase)
+        switch consume taken {
+        case .open(var open):
+            let result = body(&open)
+            phase = .open(open)
+            return result
+        case .leaving(var open, let deadline):
+            let result = body(&open)
+            phase = .leaving(open, deadline: deadline)
+            return result
+        case let other:
+            phase = other
+            return nil
         }
-        carried.append(awaitingCredit.removeFirst())
     }
 
-    mutating func queue(_ chunk: QueuedChunk, plainBytes: UInt64) {
-        queuedChunks.append(chunk)
-        queuedBytes += plainBytes
-    }
+    mutating func takeSlot(for upload: UploadID) -> Slot? { withOpen { $0.takeSlot(for: upload) } ?? nil }
 
-    /// Whether chunks of the part wait to be sent.
-    func hasQueued(_ carried: Carried) -> Bool {
-        queuedChunks.contains { $0.carried == carried }
-    }
+    /// The parts on this connection take turns.
+    mutating func add(_ part: UploadPart) { withOpen { $0.changeTurns { $0.add(part) } } }
 
-    /// The socket has taken a chunk, or the chunk will never be sent. Takes the first queued chunk of the same part.
-    mutating func unqueue(_ chunk: Chunk) -> QueuedChunk? {
-        queuedBytes -= min(UInt64(chunk.plainBytes), queuedBytes)
-        let carried = Carried(upload: chunk.upload, part: chunk.part)
-        guard let index = queuedChunks.firstIndex(where: { $0.carried == carried }) else { return nil }
-        let chunk = queuedChunks.remove(at: index)
-        if closedSlots.contains(chunk.slot), !queuedChunks.contains(where: { $0.slot == chunk.slot }) {
-            closedSlots.remove(chunk.slot)
-            freeSlots.append(chunk.slot)
-        }
-        return chunk
-    }
+    mutating func remove(_ part: UploadPart) { withOpen { $0.changeTurns { $0.remove(part) } } }
 
-    /// The socket has taken bytes.
-    mutating func measure(wireBytes: UInt64, now: Instant) {
-        let since = measuredSince ?? now
-        measuredSince = since
-        measuredBytes += wireBytes
-        let elapsed = now.since(since).inSeconds
-        guard elapsed >= 0.25 else { return }
-        let rate = Double(measuredBytes) / elapsed
-        bytesPerSecond = bytesPerSecond == 0 ? rate : bytesPerSecond * 0.5 + rate * 0.5
-        measuredBytes = 0
-        measuredSince = now
-    }
-
-    /// The most plain bytes that one chunk should carry here: at most a second of the link, so that control frames,
-    /// a second part and a cut never wait behind more than that.
-    func chunkBytes(_ limits: AgentLimits) -> UInt64 {
-        var bytes = UInt64(min(limits.chunkBytesMax, welcome?.chunkBytesMax ?? 0))
-        if bytesPerSecond > 0, bytesPerSecond < Double(bytes) { bytes = UInt64(bytesPerSecond) }
-        if let limit = limits.bytesPerSecond { bytes = min(bytes, max(limit / 20, 1)) }
-        return max(bytes, UInt64(min(limits.chunkBytesMin, welcome?.chunkBytesMax ?? 1)))
-    }
+    mutating func returnCredit(_ bytes: UInt64) { withOpen { $0.changeTurns { $0.returnCredit(bytes) } } }
 }

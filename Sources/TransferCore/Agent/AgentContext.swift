@@ -26,7 +26,7 @@ struct AgentContext: Hashable {
     /// Room for parts was freed or requested: the agent checks whether uploads that wait hold all of it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
-    private var lastAttempt: UInt64 = 0
+    private var lastOffer: UInt64 = 0
     /// Whose next step waits for which write to be durable, in order of the writes.
     private var awaited: [AwaitedWrite] = []
 
@@ -82,10 +82,9 @@ struct AgentContext: Hashable {
         return awaited.prefix(count).map(\.upload)
     }
 
-    /// Tells one offer of a part from the next.
-    mutating func newAttempt() -> UInt64 {
-        lastAttempt += 1
-        return lastAttempt
+    mutating func newOffer() -> OfferID {
+        lastOffer += 1
+        return OfferID(lastOffer)
     }
 
     mutating func newSession() -> SessionID {
@@ -106,6 +105,6 @@ struct AgentContext: Hashable {
     /// The open connection with a free slot and the fewest sessions, by number where several have as few.
     func leastUsedConnection(excluding taken: Set<ConnectionID> = []) -> ConnectionID? {
         connections.filter { $0.value.isOpen && $0.value.hasFreeSlot && !taken.contains($0.key) }
-            .min { ($0.value.slots.count, $0.key) < ($1.value.slots.count, $1.key) }?.key
+            .min { ($0.value.usedSlotCount, $0.key) < ($1.value.usedSlotCount, $1.key) }?.key
     }
 }

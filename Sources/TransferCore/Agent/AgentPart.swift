@@ -22,7 +22,7 @@ struct AgentPart: Hashable {
     var isCounted: Bool
     /// Where it was offered, and which of all offers that was.
     var attachment: Attachment?
-    var attempt: UInt64 = 0
+    var attempt = OfferID(0)
     /// Plain bytes handed to the connection, and those that its socket has taken.
     var handed: ByteOffset = 0
     var taken: ByteOffset = 0

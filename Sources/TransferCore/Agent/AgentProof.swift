@@ -231,7 +231,7 @@ struct AgentProof: Hashable {
     /// Where the run has ended, its connections end with it, and nobody is told.
     private func leave(_ attachment: Attachment, _ context: inout AgentContext) {
         if case .ended = context.phase { return }
-        context.connections[attachment.connection]?.leave(attachment.slot, of: request.id)
+        context.connections[attachment.connection]?.withOpen { $0.leave(attachment.slot, of: request.id) }
         context.send(.sessionLeave(SessionLeave()), to: attachment)
     }
 

@@ -58,7 +58,7 @@ extension AgentUpload {
     /// SESSION LEFT has been read.
     mutating func leaveLinks(_ context: inout AgentContext) {
         for link in links {
-            context.connections[link.attachment.connection]?.leave(link.attachment.slot, of: id)
+            context.connections[link.attachment.connection]?.withOpen { $0.leave(link.attachment.slot, of: id) }
             context.send(.sessionLeave(SessionLeave()), to: link.attachment)
         }
         links = []

@@ -59,7 +59,7 @@ extension AgentUpload {
                 return false
             }
             // Chunks of an earlier offer would be taken for these; when they are gone, this is called again.
-            guard !connection.hasQueued(.init(upload: id, part: number)) else { return true }
+            guard !connection.hasQueued(UploadPart(upload: id, part: number)) else { return true }
             named.forget(number)
             sendOn(number, from: offset, limit: limit, in: slot, &context)
             return true
@@ -74,7 +74,7 @@ extension AgentUpload {
         let start = min(offset, part.size)
         part.stage = .sending
         part.attachment = slot
-        part.attempt = context.newAttempt()
+        part.attempt = context.newOffer()
         part.handed = start
         part.taken = start
         part.mostTaken = max(part.mostTaken, start)
@@ -82,7 +82,7 @@ extension AgentUpload {
         part.earlyBytes = 0
         parts[number] = part
         if start < part.size {
-            context.connections[slot.connection]?.carry(.init(upload: id, part: number))
+            context.connections[slot.connection]?.add(UploadPart(upload: id, part: number))
         } else {
             partTaken(number, &context)
         }

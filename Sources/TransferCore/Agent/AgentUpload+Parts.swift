@@ -114,7 +114,7 @@ extension AgentUpload {
             sending += 1
             part.stage = .sending
             part.attachment = link
-            part.attempt = context.newAttempt()
+            part.attempt = context.newOffer()
             part.handed = 0
             part.taken = 0
             part.limit = nil
@@ -124,7 +124,7 @@ extension AgentUpload {
                 part: number, size: part.size, isLast: plan?.isLast(number) == true, digest: digest, md5: part.md5)
             context.send(.partOffer(offer), to: link)
             if part.size > 0 {
-                context.connections[link.connection]?.carry(.init(upload: id, part: number))
+                context.connections[link.connection]?.add(UploadPart(upload: id, part: number))
             } else {
                 partTaken(number, &context)
             }
@@ -139,10 +139,8 @@ extension AgentUpload {
             let carrier = context.connections[connection]
         else { return 0 }
         if let limit = part.limit { return limit > part.handed ? limit - part.handed : 0 }
-        guard mayGoUndecided(number, part, context), let credit = carrier.welcome?.initialCreditBytes,
-            UInt64(credit) > carrier.undecidedBytes
-        else { return 0 }
-        return min(part.size - min(part.handed, part.size), UInt64(credit) - carrier.undecidedBytes)
+        guard mayGoUndecided(number, part, context) else { return 0 }
+        return min(part.size - min(part.handed, part.size), carrier.opened?.creditLeft ?? 0)
     }
 
     /// Whether a part that was offered on a connection may go on before it is decided, as soon as there is credit.
@@ -164,27 +162,26 @@ extension AgentUpload {
     /// Called by the agent's scheduler: the next chunk of a part goes to its connection.
     mutating func sendChunk(_ number: PartNumber, bytes: UInt64, _ context: inout AgentContext) {
         guard var part = parts[number], let attachment = part.attachment else { return }
-        context.actions.append(
-            .sendChunk(
-                Chunk(
-                    connection: attachment.connection, slot: attachment.slot, upload: id, part: number,
-                    offset: part.handed, plainBytes: UInt32(clamping: bytes))))
+        let chunk = Chunk(
+            connection: attachment.connection, slot: attachment.slot, upload: id, part: number, offset: part.handed,
+            plainBytes: UInt32(clamping: bytes))
+        context.actions.append(.sendChunk(chunk))
         part.handed += bytes
         bytesSent += bytes
         if part.limit == nil {
             part.earlyBytes += bytes
-            context.connections[attachment.connection]?.undecidedBytes += bytes
         }
-        let carried = AgentConnection.Carried(upload: id, part: number)
-        context.connections[attachment.connection]?.queue(
-            .init(slot: attachment.slot, carried: carried, attempt: part.attempt), plainBytes: bytes)
         parts[number] = part
-        if part.handed >= part.size { context.connections[attachment.connection]?.drop(carried) }
+        context.connections[attachment.connection]?.withOpen { open in
+            if part.limit == nil { open.changeTurns { $0.spendCredit(bytes) } }
+            open.queued(chunk, of: part.attempt)
+            if part.handed >= part.size { open.changeTurns { $0.remove(chunk.uploadPart) } }
+        }
     }
 
     /// Called by the agent when a connection's socket has taken a chunk of this upload.
     mutating func chunkTaken(
-        _ number: PartNumber, attempt: UInt64, end: ByteOffset, _ context: inout AgentContext
+        _ number: PartNumber, attempt: OfferID, end: ByteOffset, _ context: inout AgentContext
     ) {
         guard var part = parts[number], part.attempt == attempt, part.stage == .sending else { return }
         part.taken = max(part.taken, end)
@@ -213,7 +210,7 @@ extension AgentUpload {
 
     /// Called by the agent when the shell could not read a chunk again.
     mutating func chunkFailed(
-        _ number: PartNumber, attempt: UInt64, _ failure: UploadFailure, _ context: inout AgentContext
+        _ number: PartNumber, attempt: OfferID, _ failure: UploadFailure, _ context: inout AgentContext
     ) {
         guard let part = parts[number], part.attempt == attempt, part.stage == .sending else { return }
         end(.failed(failure), &context)
@@ -237,7 +234,7 @@ extension AgentUpload {
             if part.taken >= part.size {
                 partTaken(number, &context)
             } else if part.handed < part.size {
-                context.connections[attachment.connection]?.carry(.init(upload: id, part: number))
+                context.connections[attachment.connection]?.add(UploadPart(upload: id, part: number))
             }
         case .have(let etag):
             parts[number] = part
@@ -254,8 +251,7 @@ extension AgentUpload {
 
     private func giveBackEarlyCredit(_ part: inout AgentPart, _ context: inout AgentContext) {
         guard part.limit == nil, let connection = part.attachment?.connection else { return }
-        let held = context.connections[connection]?.undecidedBytes ?? 0
-        context.connections[connection]?.undecidedBytes = held - min(part.earlyBytes, held)
+        context.connections[connection]?.returnCredit(part.earlyBytes)
         part.earlyBytes = 0
     }
 
@@ -265,7 +261,7 @@ extension AgentUpload {
         part.limit = max(limit, min(received.limit, part.size))
         parts[received.part] = part
         if part.stage == .sending, part.handed < part.size {
-            context.connections[attachment.connection]?.carry(.init(upload: id, part: received.part))
+            context.connections[attachment.connection]?.add(UploadPart(upload: id, part: received.part))
         }
     }
 
@@ -309,7 +305,7 @@ extension AgentUpload {
         part.attachment = nil
         part.stage = .ready(notBefore: context.now + delay)
         parts[number] = part
-        if let connection { context.connections[connection]?.drop(.init(upload: id, part: number)) }
+        if let connection { context.connections[connection]?.remove(UploadPart(upload: id, part: number)) }
         if plan?.isOnePart == true { reopenAfterCompletion() }
         context.reportWait(of: id, code, message: "")
     }
@@ -330,7 +326,7 @@ extension AgentUpload {
                 connection == nil || attachment.connection == connection
             else { continue }
             giveBackEarlyCredit(&part, &context)
-            context.connections[attachment.connection]?.drop(.init(upload: id, part: number))
+            context.connections[attachment.connection]?.remove(UploadPart(upload: id, part: number))
             part.attachment = nil
             part.stage = .ready(notBefore: context.now)
             parts[number] = part
@@ -356,7 +352,7 @@ extension AgentUpload {
         guard var part = parts.removeValue(forKey: number) else { return }
         giveBackEarlyCredit(&part, &context)
         if let connection = part.attachment?.connection {
-            context.connections[connection]?.drop(.init(upload: id, part: number))
+            context.connections[connection]?.remove(UploadPart(upload: id, part: number))
         }
         if part.isCounted {
             context.partsUnderWay -= 1
