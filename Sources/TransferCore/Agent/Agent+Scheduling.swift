@@ -179,7 +179,7 @@ extension AgentUpload {
     private func needs(_ context: AgentContext) -> Needs {
         var needs = Needs(holdsNothing: parts.isEmpty)
         for part in parts.values {
-            if case .ready(let notBefore) = part.stage { needs.wake(at: notBefore, context) }
+            if case .ready(_, let notBefore, _) = part.state { needs.wake(at: notBefore, context) }
         }
         if wantsToJoin(context) { needs.wake(at: joinsAt, context) }
         if case .waiting(_, let until) = phase {
@@ -196,14 +196,7 @@ extension AgentUpload {
             return verification.next(concurrency: context.limits.concurrency) != nil
         }
         guard phase == .transferring || mayOfferEarly(context), !named.awaitsList else { return false }
-        return !pending.isEmpty || hasFreshParts
-    }
-
-    /// Whether there are parts that were never taken up, as far as can be known now.
-    private var hasFreshParts: Bool {
-        guard let plan else { return false }
-        guard let count = plan.partCount else { return !parts.values.contains { $0.stage == .reading } }
-        return nextFresh <= count
+        return queue.hasNext(in: plan, isReading: isReadingPart)
     }
 
     private func wantsToJoin(_ context: AgentContext) -> Bool {
@@ -226,7 +219,7 @@ extension AgentUpload {
     }
 
     /// Where a part is offered: on the connection that has the fewest of this upload, then of all.
-    func linkForOffer(of number: PartNumber, _ context: AgentContext) -> Attachment? {
+    func placeForOffer(of number: PartNumber, _ context: AgentContext) -> Attachment? {
         let (early, limits) = (mayOfferEarly(context), context.limits)
         return links.filter { link in
             guard link.stage == .open || early && link.isUnanswered && partsSending(on: link) < limits.offersAheadMax,
@@ -262,20 +255,20 @@ extension AgentUpload {
 
     /// A part that waits for credit is not carried just then, and stays where it is.
     private func partsSending(on link: Link) -> Int {
-        parts.values.count { $0.stage == .sending && $0.attachment == link.attachment }
+        parts.values.count { $0.isSending && $0.place == link.attachment }
     }
 
     private var hasUnsentParts: Bool {
-        if !pending.isEmpty || hasFreshParts { return true }
-        let isReady = parts.values.contains { if case .ready = $0.stage { true } else { false } }
+        if queue.hasNext(in: plan, isReading: isReadingPart) { return true }
+        let isReady = parts.values.contains(where: \.isReady)
         // Parts that were taken up ahead of the answer to a query are still being read when it comes.
-        return isReady || parts.values.count { $0.stage == .reading } > 1
+        return isReady || parts.values.count(where: \.isReading) > 1
     }
 
     /// Whether an answer or a part is still awaited on a connection.
     func isWorking(on connection: ConnectionID) -> Bool {
         links.contains { $0.attachment.connection == connection && $0.stage != .open }
-            || parts.values.contains { $0.attachment?.connection == connection }
+            || parts.values.contains { $0.place?.connection == connection }
     }
 
     /// Whether a gateway that is connected owes an answer. It may be looking for an object for minutes.
@@ -297,7 +290,7 @@ extension AgentUpload {
         switch phase {
         case .comparing, .rechecking: true
         case .verifying(let verification): !verification.beingRead.isEmpty
-        default: parts.values.contains { $0.stage == .reading }
+        default: isReadingPart
         }
     }
 

@@ -10,7 +10,7 @@ extension Agent {
             return open.removed(chunk)
         }
         if let queued = queued ?? nil {
-            uploads[chunk.upload]?.chunkTaken(chunk.part, attempt: queued.offer, end: chunk.end, &context)
+            uploads[chunk.upload]?.chunkTaken(chunk.part, of: queued.offer, upTo: chunk.end, &context)
         }
         touch(chunk.upload)
         proceed()
@@ -28,7 +28,7 @@ extension Agent {
     mutating func chunkFailed(_ chunk: Chunk, _ failure: UploadFailure) {
         let queued = context.connections[chunk.connection]?.withOpen { $0.removed(chunk) } ?? nil
         limiter.giveBack(UInt64(chunk.plainBytes), now: context.now)
-        if let queued { uploads[chunk.upload]?.chunkFailed(chunk.part, attempt: queued.offer, failure, &context) }
+        if let queued { uploads[chunk.upload]?.chunkFailed(chunk.part, of: queued.offer, failure, &context) }
         touch(chunk.upload)
         proceed()
     }

@@ -92,19 +92,16 @@ extension AgentUpload {
     /// The parts that are being sent on a connection, with the bytes that its socket has not taken.
     func rests(on connection: ConnectionID) -> [(part: PartNumber, bytes: UInt64)] {
         parts.compactMap { number, part in
-            guard part.stage == .sending, part.attachment?.connection == connection else { return nil }
-            return (number, part.size - min(part.taken, part.size))
+            guard part.isSending, part.place?.connection == connection else { return nil }
+            return (number, part.bytesToTake)
         }
     }
 
     /// The agent is stopping: only these parts, and parts that have been sent, go on.
     mutating func withholdParts(except chosen: Set<PartNumber>, _ context: inout AgentContext) {
         for number in parts.keys.sorted() {
-            switch parts[number]?.stage {
-            case .sent: continue
-            case .sending where chosen.contains(number): continue
-            default: removePart(number, &context)
-            }
+            guard let part = parts[number], !part.isSent, !(part.isSending && chosen.contains(number)) else { continue }
+            removePart(number, &context)
         }
     }
 
@@ -121,7 +118,7 @@ extension AgentUpload {
         }
     }
 
-    private var isSendingParts: Bool { parts.values.contains { $0.stage == .sending || $0.stage == .sent } }
+    private var isSendingParts: Bool { parts.values.contains { $0.isSending || $0.isSent } }
 
     /// Ends with everything kept, together with the agent's connections.
     mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {

@@ -142,10 +142,10 @@ extension AgentUpload {
         guard !known.isEmpty else { return }
         for number in known {
             named.forget(number)
-            if let entry = unkeep(number) { bytesResumed -= min(bytesResumed, entry.size) }
+            if let entry = stored.remove(number) { bytesResumed -= min(bytesResumed, entry.size) }
         }
         context.journal(.unstored(id, known))
-        pending = known + pending
+        queue.putFirst(known)
     }
 
     private mutating func received(
@@ -196,7 +196,7 @@ extension AgentUpload {
         if plan.isOnePart {
             return onePartDigest.flatMap { context.cryptography.rootDigest(of: [$0]) }
         }
-        let digests = stored.values.sorted { $0.part < $1.part }.compactMap(\.digest)
+        let digests = stored.digests
         return digests.count == Int(count) ? context.cryptography.rootDigest(of: digests) : nil
     }
 
@@ -259,8 +259,8 @@ extension AgentUpload {
             phase = .waiting(requestToRepeat, until: context.now)
             return
         }
-        let entries = stored.values.sorted { $0.part < $1.part }
-        guard let root = context.cryptography.rootDigest(of: entries.compactMap(\.digest)) else {
+        let entries = stored.list
+        guard let root = context.cryptography.rootDigest(of: stored.digests) else {
             return end(.failed(UploadFailure(.protocolViolation, "the digests could not be joined")), &context)
         }
         phase = .completing

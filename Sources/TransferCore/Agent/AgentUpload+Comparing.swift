@@ -50,10 +50,9 @@ extension AgentUpload {
         if stage != .opening { failures += 1 }
         forgetParts(&context)
         leaveLinks(&context)
-        unkeepAll()
+        stored.removeAll()
         bytesResumed = 0
-        pending = []
-        nextFresh = 1
+        queue = PartQueue()
         guard !request.isStream else {
             let message = "the key holds an object already, with which a stream cannot be compared"
             return end(.failed(UploadFailure(.keyTaken, message)), &context)

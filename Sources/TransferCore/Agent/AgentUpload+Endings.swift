@@ -106,7 +106,7 @@ extension AgentUpload {
         links.removeAll { $0.attachment.connection == connection }
         named.forgetSlots { $0.connection == connection }
         let hasLost = parts.values.contains { part in
-            part.stage == .sending && part.taken > 0 && part.attachment?.connection == connection
+            part.isSending && part.offer.map { $0.taken > 0 && $0.place.connection == connection } ?? false
         }
         if hasLost { window.shrink() }
         interruptParts(on: connection, &context)

@@ -39,9 +39,9 @@ extension AgentUpload {
             let message = "the gateway opened another session, which cannot be of this file"
             return end(.failed(UploadFailure(.protocolViolation, message)), &context)
         }
-        unkeepAll()
+        stored.removeAll()
         bytesResumed = 0
-        nextFresh = 1
+        queue.restart()
         isTouched = false
         session = opened.session
         token = opened.token

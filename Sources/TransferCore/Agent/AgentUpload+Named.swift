@@ -10,12 +10,12 @@ extension AgentUpload {
     mutating func received(_ partials: [PartialPart], at attachment: Attachment) {
         var fresh: [PartNumber] = []
         for partial in partials where stored[partial.part] == nil && plan?.bytes(of: partial.part) != nil {
-            guard parts[partial.part]?.attachment == nil else { continue }
+            guard parts[partial.part]?.place == nil else { continue }
             named.name(partial, in: attachment)
             if parts[partial.part] == nil { fresh.append(partial.part) }
         }
         window.known.formUnion(partials.map(\.part))
-        pending = fresh + pending
+        queue.putFirst(fresh)
     }
 
     /// The parts that the store has and the agent did not list: looked at first.
@@ -23,11 +23,11 @@ extension AgentUpload {
         guard let plan, let count = plan.partCount else { return }
         window.known.formUnion(page.entries.map(\.part))
         for entry in page.entries where stored[entry.part] == nil && plan.bytes(of: entry.part) == entry.size {
-            if let digest = entry.digest, parts[entry.part]?.attachment == nil {
+            if let digest = entry.digest, parts[entry.part]?.place == nil {
                 named.list(entry.part, digest: digest, etag: entry.etag)
             }
-            guard parts[entry.part] == nil, pending.count <= Int(count) else { continue }
-            pending.append(entry.part)
+            guard parts[entry.part] == nil, queue.preferredCount <= Int(count) else { continue }
+            queue.putLast(entry.part)
             if entry.digest == nil { needsMD5.insert(entry.part) }
         }
         if page.isLast { named.listEnded() }
@@ -70,18 +70,11 @@ extension AgentUpload {
         _ number: PartNumber, from offset: ByteOffset, limit: ByteOffset, in slot: Attachment,
         _ context: inout AgentContext
     ) {
-        guard var part = parts[number] else { return }
-        let start = min(offset, part.size)
-        part.stage = .sending
-        part.attachment = slot
-        part.attempt = context.newOffer()
-        part.handed = start
-        part.taken = start
-        part.mostTaken = max(part.mostTaken, start)
-        part.limit = min(limit, part.size)
-        part.earlyBytes = 0
-        parts[number] = part
-        if start < part.size {
+        guard let size = parts[number]?.size else { return }
+        let start = min(offset, size)
+        parts[number]?.begin(
+            OutgoingPart.Offer(context.newOffer(), in: slot, from: start, limit: min(limit, size)))
+        if start < size {
             context.connections[slot.connection]?.add(UploadPart(upload: id, part: number))
         } else {
             partTaken(number, &context)

@@ -15,7 +15,7 @@ extension AgentUpload {
     }
 
     func sendResumeQuery(to attachment: Attachment, joining: Bool = false, _ context: inout AgentContext) {
-        let entries = joining ? [] : stored.values.sorted { $0.part < $1.part }
+        let entries = joining ? [] : stored.list
         let query = ResumeQuery(
             listedParts: UInt32(clamping: entries.count), token: token, asksForPartials: !joining && !named.isComplete,
             asksForReceipt: request.wantsReceipt)

@@ -16,7 +16,7 @@ extension AgentUpload {
         switch report.scope {
         case .part(let number):
             // A part that was offered elsewhere since is no longer this slot's.
-            guard parts[number]?.attachment == attachment else {
+            guard parts[number]?.place == attachment else {
                 let failure = UploadFailure(report.code, message: report.message)
                 return namedPartRefused(number, failure, report.code, at: attachment, &context)
             }
@@ -82,7 +82,7 @@ extension AgentUpload {
     private mutating func readAgain(_ number: PartNumber, _ context: inout AgentContext) {
         let mismatches = parts[number]?.mismatches ?? 0
         removePart(number, &context)
-        pending.insert(number, at: 0)
+        queue.putFirst([number])
         if plan?.isOnePart == true { reopenAfterCompletion() }
         guard takeUpPart(&context) else { return }
         parts[number]?.mismatches = mismatches + 1

@@ -47,11 +47,7 @@ extension AgentUpload {
         }
         var count = 0
         for number in parts.keys.sorted() where count < most {
-            guard let part = parts[number], part.waitsForStore, case .ready(let notBefore) = part.stage,
-                notBefore > context.now
-            else { continue }
-            parts[number]?.stage = .ready(notBefore: context.now)
-            count += 1
+            if parts[number]?.storeIsWell(now: context.now) == true { count += 1 }
         }
         return count
     }

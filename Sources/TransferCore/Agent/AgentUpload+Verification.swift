@@ -10,7 +10,7 @@ extension AgentUpload {
             phase = .waiting(requestToRepeat, until: context.now)
             return
         }
-        phase = .verifying(FileVerification(of: stored.keys.sorted(), stamp: stamp, for: purpose))
+        phase = .verifying(FileVerification(of: stored.list.map(\.part), stamp: stamp, for: purpose))
     }
 
     mutating func readForVerification(

@@ -118,19 +118,13 @@ struct AgentUpload: Hashable {
     /// The journal has a row of the upload.
     private var isRecorded: Bool
 
-    /// Stored parts, by the gateway's word or the journal's; changed by `keep` and `unkeep` only.
-    private(set) var stored: [PartNumber: PartListEntry] = [:]
-    /// Bytes of `stored`.
-    private var storedSum: UInt64 = 0
+    var stored = StoredParts()
     /// Parts under way.
-    var parts: [PartNumber: AgentPart] = [:]
+    var parts: [PartNumber: OutgoingPart] = [:]
     var window = SendWindow()
     /// What gateways have said of parts without an offer.
     var named = NamedParts()
-    /// Parts to be sent before fresh ones: interrupted, wanted again, or perhaps stored already.
-    var pending: [PartNumber] = []
-    /// The lowest number that has never been taken up.
-    var nextFresh: UInt32 = 1
+    var queue = PartQueue()
     /// Parts that the store lists without a digest: their offer carries an MD5.
     var needsMD5: Set<PartNumber> = []
 
@@ -169,25 +163,7 @@ struct AgentUpload: Hashable {
 
     var storedBytes: UInt64 {
         if case .ending(_, .stored(let receipt, _)) = phase { return receipt.size }
-        return storedSum
-    }
-
-    mutating func keep(_ entry: PartListEntry) {
-        unkeep(entry.part)
-        stored[entry.part] = entry
-        storedSum &+= entry.size
-    }
-
-    @discardableResult
-    mutating func unkeep(_ part: PartNumber) -> PartListEntry? {
-        guard let entry = stored.removeValue(forKey: part) else { return nil }
-        storedSum &-= entry.size
-        return entry
-    }
-
-    mutating func unkeepAll() {
-        stored = [:]
-        storedSum = 0
+        return stored.bytes
     }
 
     // MARK: Beginning
@@ -228,7 +204,7 @@ struct AgentUpload: Hashable {
         guard allows(saved, difference) else { return abandonSaved(difference, &context) }
         condition = saved.condition
         metadata = saved.metadata
-        for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { keep(entry) }
+        for entry in saved.parts where plan.bytes(of: entry.part) == entry.size { stored.keep(entry) }
         // Whether an earlier run sent it is not written down.
         mayBeCompleting = true
         named = NamedParts(ofEarlierRun: !saved.token.isEmpty)
@@ -261,7 +237,7 @@ struct AgentUpload: Hashable {
         }
         // The old version's parts are dropped first; then the new one begins.
         forgetParts(&context)
-        unkeepAll()
+        stored.removeAll()
         bytesResumed = 0
         stamp = request.stamp
         leaveSavedSession(isOtherVersion: true, &context)
@@ -269,7 +245,7 @@ struct AgentUpload: Hashable {
 
     /// What the journal says is stored counts as found.
     mutating func acceptStored() {
-        bytesResumed = storedSum
+        bytesResumed = stored.bytes
     }
 
     /// Drops the upload: what was begun at the gateway, then the row.
@@ -297,14 +273,13 @@ struct AgentUpload: Hashable {
     /// A new session for the file as it is now; its id is written down before anyone hears of it.
     mutating func startOver(_ context: inout AgentContext) {
         forgetParts(&context)
-        unkeepAll()
+        stored.removeAll()
         bytesResumed = 0
         isTouched = false
         wantedRounds = 0
-        pending = []
+        queue = PartQueue()
         needsMD5 = []
         named = NamedParts()
-        nextFresh = 1
         token = []
         session = nil
         plan = nil
