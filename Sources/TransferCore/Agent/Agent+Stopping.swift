@@ -88,47 +88,6 @@ extension Agent {
     }
 }
 
-extension AgentUpload {
-    /// The parts that are being sent on a connection, with the bytes that its socket has not taken.
-    func rests(on connection: ConnectionID) -> [(part: PartNumber, bytes: UInt64)] {
-        parts.compactMap { number, part in
-            guard part.isSending, part.place?.connection == connection else { return nil }
-            return (number, part.bytesToTake)
-        }
-    }
-
-    /// The agent is stopping: only these parts, and parts that have been sent, go on.
-    mutating func withholdParts(except chosen: Set<PartNumber>, _ context: inout AgentContext) {
-        for number in parts.keys.sorted() {
-            guard let part = parts[number], !part.isSent, !(part.isSending && chosen.contains(number)) else { continue }
-            removePart(number, &context)
-        }
-    }
-
-    /// Whether an answer is awaited that saves work, or a part is on its way.
-    var isWorthFinishing: Bool {
-        // Unless its end has been read, nothing of a stream can be resumed.
-        if request.isStream, plan?.fileBytes == nil { return false }
-        return switch phase {
-        case .rechecking, .completing, .aborting: true
-        // With several parts, the answer brings the token with which the next run resumes.
-        case .opening: !isDropping && (plan?.isOnePart == false || isSendingParts)
-        case .transferring: isSendingParts
-        case .waiting, .recording, .resuming, .comparing, .verifying, .ending, .ended: false
-        }
-    }
-
-    private var isSendingParts: Bool { parts.values.contains { $0.isSending || $0.isSent } }
-
-    /// Ends with everything kept, together with the agent's connections.
-    mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
-        switch phase {
-        case .ending, .ended: break
-        default: endWithConnections(failure, &context)
-        }
-    }
-}
-
 extension UploadFailure {
     fileprivate static let interrupted = UploadFailure(.stopped, "interrupted")
 }

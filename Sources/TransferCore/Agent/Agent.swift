@@ -253,7 +253,7 @@ package struct Agent: Hashable {
             return
         }
         guard let id = upload(at: attachment) else { return }
-        guard let stage = uploads[id]?.stage(at: attachment) else {
+        guard let stage = uploads[id]?.lifecycle.links.stage(at: attachment) else {
             return receivedInProofSlot(frame, at: attachment, of: id)
         }
         touch(id)
@@ -262,13 +262,14 @@ package struct Agent: Hashable {
             uploads[id]?.linkClosed(attachment, &context)
         }
         uploads[id]?.received(frame, at: attachment, stage: stage, &context)
-        uploads[id]?.goOnIfStranded(&context)
+        uploads[id]?.askAgainIfStranded(&context)
     }
 
     private func slotState(at attachment: Attachment) -> AgentSlotState {
         switch context.connections[attachment.connection]?.opened?.slots.state(of: attachment.slot) {
         case .left: .leaving
-        case .used(let id): uploads[id]?.slotState(at: attachment) ?? proofState(at: attachment, of: id) ?? .closed
+        case .used(let id):
+            uploads[id]?.lifecycle.slotState(at: attachment) ?? proofState(at: attachment, of: id) ?? .closed
         case .free, .draining, nil: .closed
         }
     }

@@ -1,133 +1,150 @@
 import TransferCommon
 import WireProtocol
 
-// How an upload waits, loses its connection, and ends.
+// How an upload waits, loses its connection, is dropped and ends.
 
 extension AgentUpload {
-    /// Begins anew instead of going on with a saved session. Where the session has an upload, the upload is aborted
-    /// first.
-    ///
-    /// - Parameter isOtherVersion: the file is not known to be the version that the session is of. That version may
-    ///   still appear under the key, so the new one waits for the put limit.
-    mutating func leaveSavedSession(isOtherVersion: Bool, _ context: inout AgentContext) {
-        let isOnePart = plan?.isOnePart == true
-        guard token.isEmpty || isOnePart else {
-            phase = .waiting(.abort, until: context.now)
-            return
-        }
-        startOver(&context)
-        if isOnePart, isOtherVersion { putLimit.otherVersionMayAppear() }
+    // MARK: Dropping
+
+    /// The user drops the upload while it is under way.
+    mutating func dropNow(_ context: inout AgentContext) {
+        guard !lifecycle.isDropping, !lifecycle.hasOutcome else { return }
+        guard phase == .aborting else { return drop(&context) }
+        // An older version is being dropped already; now no new version follows.
+        lifecycle.drop(.end)
+        context.journal(.dropping(id))
     }
 
+    /// The source can never be whole: what was begun is dropped, and the upload ends with this failure.
+    mutating func abandon(_ failure: UploadFailure, _ context: inout AgentContext) {
+        drop(then: .fail(failure), &context)
+    }
+
+    /// Drops what was begun at the gateway, then the journal's row.
+    mutating func drop(then after: UploadLifecycle.After = .end, _ context: inout AgentContext) {
+        forgetParts(&context)
+        lifecycle.drop(after)
+        context.journal(.dropping(id))
+        if phase == .opening, plan?.isOnePart == false {
+            return  // The answer brings the token that ABORT needs.
+        }
+        if token.isEmpty {
+            end(after.outcome ?? .dropped, &context)
+        } else {
+            leaveLinks(&context)
+            lifecycle.wait(to: .abort, until: context.now)
+        }
+    }
+
+    // MARK: Ending
+
+    /// Ends the upload. If it is being dropped because its source failed, that failure is the outcome.
     mutating func end(_ outcome: UploadOutcome, _ context: inout AgentContext) {
-        let outcome = outcome == .dropped ? abandonment.map { .failed($0) } ?? .dropped : outcome
+        let outcome = outcome == .dropped ? lifecycle.after.outcome ?? .dropped : outcome
         leaveLinks(&context)
         finish(outcome, &context)
     }
 
-    /// Ends while the connections end too: the gateway takes that for a cut, and keeps what it has received for a
-    /// while. After SESSION LEAVE it would not.
-    mutating func endWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
-        links = []
+    /// Ends the upload with everything kept.
+    mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
+        if !lifecycle.hasOutcome { end(.failed(failure), &context) }
+    }
+
+    /// Ends the upload with everything kept, while the agent's connections end too. The gateway takes the end for a cut
+    /// and keeps for a while what it has received. After SESSION LEAVE it would not.
+    mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
+        guard !lifecycle.hasOutcome else { return }
+        lifecycle.closedAll()
         finish(.failed(failure), &context)
     }
 
     private mutating func finish(_ outcome: UploadOutcome, _ context: inout AgentContext) {
         forgetParts(&context)
         if mayStillAppear, outcome.forgetsUnknownOutcome { context.journal(.mayStillAppear(id)) }
-        phase = .ending(context.journal(.finished(id, outcome), awaitedBy: id), outcome)
+        lifecycle.end(outcome, recordedBy: context.journal(.finished(id, outcome), awaitedBy: id))
     }
 
-    /// Waits and begins again, because of what a gateway or store said.
+    // MARK: Waiting
+
+    /// Waits because of what a gateway or the store said, and then asks again.
     mutating func retry(
         code: ErrorCode, message: String, adviceMilliseconds: UInt32, _ context: inout AgentContext
     ) {
         failures += 1
         trouble = UploadFailure(code, message: message)
-        // A query that lists stored parts is long: it is not repeated as often as the gateway would bear.
+        // A query that lists stored parts is long, so it is not repeated as often as the gateway would allow.
         let delay =
             stored.isEmpty
             ? context.storeDelay(afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds)
             : context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
-        goOnElsewhere(at: context.now + delay, &context)
+        askAgain(at: context.now + delay, &context)
         waitsForStoreUntil = code.isOfStore ? context.now + delay : nil
         context.reportWait(of: id, code, message: message)
     }
 
-    /// Turns away from every slot that is still in use: the gateway keeps what is stored. A slot can be used again when
-    /// SESSION LEFT has been read.
-    mutating func leaveLinks(_ context: inout AgentContext) {
-        for link in links {
-            context.connections[link.attachment.connection]?.withOpen { $0.leave(link.attachment.slot, of: id) }
-            context.send(.sessionLeave(SessionLeave()), to: link.attachment)
-        }
-        links = []
-        named.forgetSlots { _ in true }
-    }
-
-    /// What to ask for again when the last connection is lost.
+    /// What to ask for when the last connection is lost.
     var requestToRepeat: PendingRequest {
-        if case .aborting = phase { return .abort }
-        return token.isEmpty || plan?.isOnePart == true ? .open : .resume
+        if phase == .aborting { return .abort }
+        return token.isEmpty || isOnePart ? .open : .resume
     }
 
-    /// The session is to be opened or resumed anew; whatever is left of it on other connections is left.
-    mutating func goOnElsewhere(at moment: Instant, _ context: inout AgentContext) {
-        let pending = requestToRepeat
+    /// Leaves all slots; the session is to be opened or resumed again.
+    mutating func askAgain(at moment: Instant, _ context: inout AgentContext) {
+        let request = requestToRepeat
         interruptParts(&context)
         leaveLinks(&context)
-        phase = .waiting(pending, until: moment)
+        lifecycle.wait(to: request, until: moment)
         context.isRoomToBeLookedAt = true
     }
 
-    /// Called by the agent after each frame. A frame that closes the last slot and is no answer to what was asked
-    /// leaves nothing to wait for: the request is sent again, after a while.
-    mutating func goOnIfStranded(_ context: inout AgentContext) {
-        guard links.isEmpty else { return }
-        switch phase {
-        case .opening, .resuming, .transferring, .completing, .aborting:
-            failures += 1
-            goOnElsewhere(at: context.now + context.retryDelay(afterFailures: failures), &context)
-        case .waiting, .recording, .comparing, .verifying, .rechecking, .ending, .ended:
-            break
-        }
+    /// The agent calls this after each frame. A frame that closes the last slot without answering the request leaves
+    /// nothing to wait for: the request is sent again after a while.
+    mutating func askAgainIfStranded(_ context: inout AgentContext) {
+        guard lifecycle.isStranded else { return }
+        failures += 1
+        askAgain(at: context.now + context.retryDelay(afterFailures: failures), &context)
     }
 
-    /// The slot has been closed by the gateway's frame; the parts that were offered in it wait for another.
-    mutating func linkClosed(_ attachment: Attachment, _ context: inout AgentContext) {
-        links.removeAll { $0.attachment == attachment }
-        named.forgetSlots { $0 == attachment }
-        interruptParts(at: attachment, &context)
+    // MARK: Slots
+
+    /// Sends SESSION LEAVE in every slot of the upload. The gateway keeps what is stored. A slot can be used again when
+    /// SESSION LEFT has been read.
+    mutating func leaveLinks(_ context: inout AgentContext) {
+        for link in lifecycle.links.all {
+            context.connections[link.place.connection]?.withOpen { $0.leave(link.place.slot, of: id) }
+            context.send(.sessionLeave(SessionLeave()), to: link.place)
+        }
+        lifecycle.closedAll()
+        named.forgetSlots { _ in true }
+    }
+
+    /// A frame of the gateway has closed the slot. The parts that were offered in it wait for another slot.
+    mutating func linkClosed(_ place: Attachment, _ context: inout AgentContext) {
+        lifecycle.closed(place)
+        named.forgetSlots { $0 == place }
+        interruptParts(at: place, &context)
     }
 
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
-        guard links.contains(where: { $0.attachment.connection == connection }) else { return }
-        let wasCompleting = links.contains { $0.attachment.connection == connection && $0.stage == .completing }
-        links.removeAll { $0.attachment.connection == connection }
+        guard lifecycle.links.contains(connection) else { return }
+        let onLost = lifecycle.connectionLost(connection, hasToken: !token.isEmpty)
         named.forgetSlots { $0.connection == connection }
         let hasLost = parts.values.contains { part in
             part.isSending && part.offer.map { $0.taken > 0 && $0.place.connection == connection } ?? false
         }
         if hasLost { window.shrink() }
         interruptParts(on: connection, &context)
-        switch phase {
-        case .transferring where !links.isEmpty, .rechecking where !links.isEmpty, .verifying, .comparing:
-            break
-        case .completing where !wasCompleting && !links.isEmpty:
-            break
-        case .opening where isDropping && token.isEmpty:
-            end(.dropped, &context)
-        case .opening, .resuming, .transferring, .rechecking, .completing, .aborting:
-            goOnElsewhere(at: context.now, &context)
-        case .waiting, .recording, .ending, .ended:
-            break
+        switch onLost {
+        case .goOn: break
+        case .askAgain: askAgain(at: context.now, &context)
+        case .dropped: end(.dropped, &context)
         }
     }
 }
 
 extension UploadOutcome {
-    /// Whether the journal's row is deleted although the outcome of the session's last request is not known.
-    var forgetsUnknownOutcome: Bool {
+    /// Whether the journal's row is deleted although the outcome of the session's last request is unknown.
+    fileprivate var forgetsUnknownOutcome: Bool {
         switch self {
         case .stored: false
         case .dropped: true
@@ -137,6 +154,7 @@ extension UploadOutcome {
 }
 
 extension Welcome {
+    /// The sizes of parts and objects that the gateway takes.
     var rule: PartRule {
         PartRule(
             partBytesMin: partBytesMin, partBytesMax: partBytesMax, partBytesDefault: partBytesDefault,

@@ -1,27 +1,21 @@
 import TransferCommon
 import WireProtocol
 
-// What waits for the journal.
+// Steps that wait for the journal.
 
 extension AgentUpload {
-    /// Called by the agent when the journal has become durable that far.
+    /// The journal is durable up to this write.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
         if let unsavedEntry, unsavedEntry <= sequence {
             self.unsavedEntry = nil
             recheckIfWhole(&context)
         }
-        switch phase {
-        case .recording(let awaited, let pending) where awaited <= sequence:
-            phase = .waiting(pending, until: context.now)
-        case .ending(let awaited, let outcome) where awaited <= sequence:
-            phase = .ended
-            tell(outcome, &context)
-        default:
-            break
+        if case .ended(let outcome) = lifecycle.committed(through: sequence, now: context.now) {
+            report(outcome, &context)
         }
     }
 
-    /// The journal's row of a session that begins, here.
+    /// The journal's row of a session that begins.
     func row(of session: SessionID, partBytes: UInt64, _ stamp: FileStamp) -> SavedSession {
         SavedSession(
             session: session, token: token, partBytes: partBytes, condition: condition, policy: policy,
@@ -29,10 +23,10 @@ extension AgentUpload {
     }
 
     /// The gateway has opened another session: an unfinished one with equal terms, which the journal had lost
-    /// (specification §8.3). The slot carries it from here on. If the agent ends before the journal has it, the next
-    /// run opens anew and has it adopted again; so only COMPLETE waits.
+    /// (specification §8.3). From now on the slot carries that session. If the agent ends before the journal has it, the
+    /// next run opens a session and has this one adopted again. So only COMPLETE waits for the journal.
     mutating func adopt(
-        _ opened: SessionOpened, _ adoption: SessionOpened.Adoption, at attachment: Attachment,
+        _ opened: SessionOpened, _ adoption: SessionOpened.Adoption, at place: Attachment,
         _ context: inout AgentContext
     ) {
         guard let plan, let stamp, plan.fileBytes != nil, !plan.isOnePart, opened.partBytes == plan.partBytes else {
@@ -46,16 +40,15 @@ extension AgentUpload {
         session = opened.session
         token = opened.token
         named = NamedParts()
-        // The run that lost its journal may have sent it.
+        // The run that lost its journal may have sent COMPLETE.
         mayBeCompleting = true
         unsavedEntry = context.journal(
             .began(id, row(of: opened.session, partBytes: opened.partBytes, stamp)), awaitedBy: id)
         context.actions.append(.report(id, .adopted(opened.session)))
-        setStage(.open, of: attachment)
-        phase = .transferring
+        lifecycle.opened(in: place)
         context.actions.append(.report(id, .opened(opened.session, resumedBytes: 0)))
-        named.expectList(of: adoption.candidateParts, in: attachment)
-        received(adoption.partials, at: attachment)
+        named.expectList(of: adoption.candidateParts, in: place)
+        received(adoption.partials, at: place)
         offerReadyParts(&context)
     }
 }

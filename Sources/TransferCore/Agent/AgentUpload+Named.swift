@@ -53,7 +53,8 @@ extension AgentUpload {
             partStored(number, etag: etag, &context)
             return true
         case .partial(let slot, let offset, let limit):
-            guard stage(at: slot) == .open, let connection = context.connections[slot.connection], connection.isOpen
+            guard lifecycle.links.stage(at: slot) == .open, let connection = context.connections[slot.connection],
+                connection.isOpen
             else {
                 named.forget(number)
                 return false

@@ -59,7 +59,7 @@ extension AgentUpload {
         switch difference(whileReading: later) {
         case .none:
             break
-        case .touched where plan?.isOnePart == true && part.digest != digests.sha256:
+        case .touched where isOnePart && part.digest != digests.sha256:
             self.stamp = later
             parts[number]?.readAgain(after: digests.sha256)
             return context.actions.append(
@@ -140,7 +140,7 @@ extension AgentUpload {
     private func mayGoUndecided(_ number: PartNumber, _ part: OutgoingPart, _ context: AgentContext) -> Bool {
         context.store.allowsEarlyData && !part.wasDeferred && part.reached == 0 && !window.known.contains(number)
             && phase != .resuming && named.isComplete && !named.wereHeld.contains(number)
-            && !(plan?.isOnePart == true && request.saved?.session == session)
+            && !(isOnePart && request.saved?.session == session)
     }
 
     /// Passes the next chunk of a part to its connection.
@@ -173,14 +173,13 @@ extension AgentUpload {
     /// The socket has the last byte of the part.
     mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
         parts[number]?.allTaken()
-        guard plan?.isOnePart == true else { return offerReadyParts(&context) }
+        guard isOnePart else { return offerReadyParts(&context) }
         guard let part = parts[number], let place = part.place,
             let digest = part.digest, let root = context.cryptography.rootDigest(of: [digest])
         else { return }
-        setStage(.completing, of: place)
+        lifecycle.completesOnePart(in: place)
         mayStillAppear = true
         context.send(.complete(Complete(root: root, partCount: 1, size: part.size)), to: place)
-        if phase == .transferring { phase = .completing }
     }
 
     /// The shell could not read a chunk again.
@@ -275,15 +274,8 @@ extension AgentUpload {
         if let place = part.place {
             context.connections[place.connection]?.remove(UploadPart(upload: id, part: number))
         }
-        if plan?.isOnePart == true { reopenAfterCompletion() }
+        if isOnePart { lifecycle.reopen() }
         context.reportWait(of: id, code, message: "")
-    }
-
-    /// COMPLETE of a one-part file came to nothing with its part: the session is open as before.
-    mutating func reopenAfterCompletion() {
-        let stage: Stage = phase == .opening ? .opening : .open
-        for index in links.indices where links[index].stage == .completing { links[index].stage = stage }
-        if phase == .completing { phase = .transferring }
     }
 
     // MARK: The end of an offer, and of a part
@@ -331,7 +323,7 @@ extension AgentUpload {
     /// Releases all parts while the upload waits, so that other uploads have room; the parts are read again later. A
     /// stream cannot be read again and keeps its parts.
     mutating func yieldRoom(_ context: inout AgentContext) {
-        guard case .waiting = phase, !request.isStream else { return }
+        guard lifecycle.isWaiting, !request.isStream else { return }
         let held = parts.keys.sorted()
         for number in held { removePart(number, &context) }
         queue.putFirst(held)

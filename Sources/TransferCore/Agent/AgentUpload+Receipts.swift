@@ -1,28 +1,28 @@
 import WireProtocol
 
-// The receipt that a file's user wants: it comes with COMPLETED, or is asked for by PROVE once the file is stored.
+// The receipt that the user wants of a file: it comes with COMPLETED, or the agent asks for it by PROVE once the file is
+// stored.
 
 extension AgentUpload {
     /// What becomes of the receipt of an object that was completed as this file.
     ///
-    /// - Parameter isCompared: the gateway's evidence was found to be the file's. A receipt of other evidence would say
-    ///   of the file what the agent does not know.
+    /// - Parameter isCompared: the gateway's evidence was found to be the file's. A receipt with other evidence would
+    ///   state something about the file that the agent does not know.
     func receipt(
-        of completed: Completed, isCompared: Bool, at attachment: Attachment, _ context: inout AgentContext
+        of completed: Completed, isCompared: Bool, at place: Attachment, _ context: inout AgentContext
     ) -> ReceiptOutcome {
         guard request.wantsReceipt else { return .notAskedFor }
         guard isCompared else { return .missing }
         return context.receipt(
-            completed.receipt, of: completed.object(of: session), key: request.key, for: id,
-            on: attachment.connection)
+            completed.receipt, of: completed.object(of: session), key: request.key, for: id, on: place.connection)
     }
 
-    /// Whether the stamp of the file as it was read tells all later versions from it. A part that an earlier run has
+    /// Whether the stamp of the file as it was read distinguishes it from all later versions. A part that an earlier run
     /// read may have been read too soon after a change.
     var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
 
-    /// The outcome is durable: it is told, or a gateway is asked first for the receipt that did not come.
-    func tell(_ outcome: UploadOutcome, _ context: inout AgentContext) {
+    /// The outcome is durable: it is reported, unless a gateway is first asked for the receipt that did not come.
+    func report(_ outcome: UploadOutcome, _ context: inout AgentContext) {
         guard case .stored(let receipt, let wasThere) = outcome, receipt.signed == .missing, let root = receipt.root,
             receipt.partBytes > 0, let stamp, context.phase == .running, context.isReceiptToBeHad
         else { return context.actions.append(.finish(id, outcome, progress)) }

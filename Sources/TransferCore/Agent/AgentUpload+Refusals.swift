@@ -11,14 +11,14 @@ extension AgentUpload {
     }
 
     mutating func received(
-        _ report: ErrorReport, at attachment: Attachment, stage: Stage, _ context: inout AgentContext
+        _ report: ErrorReport, at place: Attachment, stage: Stage, _ context: inout AgentContext
     ) {
         switch report.scope {
         case .part(let number):
-            // A part that was offered elsewhere since is no longer this slot's.
-            guard parts[number]?.place == attachment else {
+            // A part that has been offered elsewhere since does not belong to this slot any more.
+            guard parts[number]?.place == place else {
                 let failure = UploadFailure(report.code, message: report.message)
-                return namedPartRefused(number, failure, report.code, at: attachment, &context)
+                return namedPartRefused(number, failure, report.code, at: place, &context)
             }
             partRefused(
                 number, report.code, message: report.message, adviceMilliseconds: report.retryAfterMilliseconds,
@@ -28,21 +28,21 @@ extension AgentUpload {
                 code: report.code, message: report.message, adviceMilliseconds: report.retryAfterMilliseconds,
                 stage: stage, &context)
         case .connection:
-            break  // Such a report does not come here.
+            break  // The agent handles reports of this scope.
         }
     }
 
     private mutating func received(
         code: ErrorCode, message: String, adviceMilliseconds: UInt32, stage: Stage, _ context: inout AgentContext
     ) {
-        if isDropping, phase == .opening { return end(.dropped, &context) }
+        if lifecycle.isDropping, phase == .opening { return end(.dropped, &context) }
         if stage == .resuming, phase != .resuming {
             return slotRefused(adviceMilliseconds: adviceMilliseconds, &context)
         }
         switch FailureRule.reaction(to: code, in: .session) {
         case .beginAnew where stage == .aborting:
-            dropped(&context)  // What cannot be named cannot be dropped; cleaning finds it.
-        case .beginAnew where code == .sessionLost && isInAnotherSlot:
+            dropped(&context)  // The gateway cannot name the session, so ABORT has nothing to drop. Cleaning finds it.
+        case .beginAnew where code == .sessionLost && lifecycle.isInAnotherSlot:
             slotRefused(adviceMilliseconds: adviceMilliseconds, &context)
         case .beginAnew:
             beginAnew(after: code, &context)
@@ -68,22 +68,22 @@ extension AgentUpload {
         case .readAgain:
             end(.failed(failure), &context)
         case .report, .stop:
-            // Nothing else can be made of a stream's session.
+            // A stream cannot be read again, so its session is of no use any more.
             if request.isStream { abandon(failure, &context) } else { end(.failed(failure), &context) }
         case .tryAgain, .reconnect, .beginAnew:
             deferPart(number, code: code, adviceMilliseconds: adviceMilliseconds, &context)
         }
     }
 
-    /// How often the bytes of one part may turn out to be others than those that were hashed before that is reported.
+    /// How often other bytes of one part may arrive than were hashed, before that is reported.
     private static let mismatchesMax = 3
 
-    /// The bytes that arrived are not those that were hashed: the file is read again, which shows whether it changed.
+    /// Other bytes arrived than were hashed: the file is read again, which shows whether it changed.
     private mutating func readAgain(_ number: PartNumber, _ context: inout AgentContext) {
         let mismatches = parts[number]?.mismatches ?? 0
         removePart(number, &context)
         queue.putFirst([number])
-        if plan?.isOnePart == true { reopenAfterCompletion() }
+        if isOnePart { lifecycle.reopen() }
         guard takeUpPart(&context) else { return }
         parts[number]?.mismatches = mismatches + 1
         parts[number]?.wasDeferred = true
@@ -91,28 +91,23 @@ extension AgentUpload {
 
     // MARK: Several slots
 
-    /// Whether another slot carries the session. The gateway at its other end may be completing the session at this
-    /// moment.
-    private var isInAnotherSlot: Bool { links.contains { $0.stage == .open || $0.stage == .completing } }
-
-    /// One of several slots is closed: a query that joins was refused, or the session is lost to one gateway. The
-    /// session goes on in the other slots, and only the answer in the last one counts (specification §8.2). A query
-    /// that joins lists no parts; so where it was the last, the session is resumed with a query that does.
+    /// One of several slots is closed: a query that joins was refused, or one gateway has lost the session. The session
+    /// continues in the other slots, and only the answer in the last slot counts (specification §8.2). A query that joins
+    /// lists no parts; so if its slot was the last, the session is resumed with a query that lists them.
     mutating func slotRefused(adviceMilliseconds: UInt32, _ context: inout AgentContext) {
         failures += 1
         let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
         joinsAt = context.now + delay
-        if links.isEmpty { return goOnElsewhere(at: joinsAt, &context) }
-        guard phase == .completing, !links.contains(where: { $0.stage == .completing }) else { return }
-        // The slot in which the outcome was awaited is gone: COMPLETE goes out in another.
-        phase = .transferring
+        if lifecycle.links.isEmpty { return askAgain(at: joinsAt, &context) }
+        // If the slot in which the outcome was awaited is gone, COMPLETE is sent in another.
+        guard !lifecycle.links.contains(.completing), lifecycle.transferAgain() else { return }
         recheckIfWhole(&context)
     }
 
     // MARK: Beginning anew
 
-    /// The session is of no more use, though the file is well: the file begins anew (specification §8.5). A loss is
-    /// counted in the journal before that, and the second one is reported instead.
+    /// The session cannot be used any more, although the file is unchanged: the file begins anew (specification §8.5).
+    /// The loss is counted in the journal first, and the second loss is reported instead.
     mutating func beginAnew(after code: ErrorCode, _ context: inout AgentContext) {
         losses += 1
         leaveLinks(&context)
@@ -124,7 +119,7 @@ extension AgentUpload {
         }
         context.actions.append(.report(id, .lost))
         context.journal(.lost(id, losses: losses))
-        // The session that the gateway found wrong exists, and is dropped first.
+        // A session that the gateway found to be wrong still exists, and is dropped first.
         if mayAbort { leaveSavedSession(isOtherVersion: false, &context) } else { startOver(&context) }
     }
 

@@ -41,8 +41,8 @@ extension AgentUpload {
     ///
     /// - Returns: how many waits were ended.
     mutating func goOnAtOnce(most: Int, _ context: AgentContext) -> Int {
-        if case .waiting(let pending, let until) = phase, until == waitsForStoreUntil, until > context.now {
-            phase = .waiting(pending, until: context.now)
+        if case .waiting(_, let until) = phase, until == waitsForStoreUntil, until > context.now {
+            lifecycle.stopWaiting(now: context.now)
             return 1
         }
         var count = 0

@@ -7,10 +7,10 @@ extension AgentUpload {
     mutating func verify(stamp: FileStamp, for purpose: FileVerification.Purpose, _ context: inout AgentContext) {
         guard !stored.isEmpty else {
             self.stamp = stamp
-            phase = .waiting(requestToRepeat, until: context.now)
+            lifecycle.wait(to: requestToRepeat, until: context.now)
             return
         }
-        phase = .verifying(FileVerification(of: stored.list.map(\.part), stamp: stamp, for: purpose))
+        lifecycle.verify(FileVerification(of: stored.list.map(\.part), stamp: stamp, for: purpose))
     }
 
     mutating func readForVerification(
@@ -21,7 +21,7 @@ extension AgentUpload {
         else { return false }
         var next = verification
         next.began(number)
-        phase = .verifying(next)
+        lifecycle.verify(next)
         context.actions.append(
             .readPart(id, number, start: plan.start(of: number), bytes: size, withMD5: false, keep: false))
         return true
@@ -32,7 +32,7 @@ extension AgentUpload {
     ) {
         var next = verification
         guard let result = next.read(number, reading, expected: stored[number]?.digest) else { return }
-        phase = .verifying(next)
+        lifecycle.verify(next)
         switch (result, next.purpose) {
         case (.reading, _):
             break
@@ -43,7 +43,7 @@ extension AgentUpload {
         case (.same, .resume):
             stamp = next.stamp
             acceptStored()
-            phase = .waiting(requestToRepeat, until: context.now)
+            lifecycle.wait(to: requestToRepeat, until: context.now)
         case (.other, .resume):
             versionChanged(&context)
         case (.other, .complete):

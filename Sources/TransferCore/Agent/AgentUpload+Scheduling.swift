@@ -1,0 +1,192 @@
+import TransferCommon
+import WireProtocol
+
+// What an upload does when the agent gives it a turn, and what it then waits for.
+
+extension AgentUpload {
+    /// What an upload waits for that no answer brings.
+    struct Needs: Hashable {
+        var slot = false
+        var room = false
+        /// The upload has no part, neither read nor being read.
+        var holdsNothing = false
+        var wakeAt: Instant?
+
+        mutating func wake(at moment: Instant, _ context: AgentContext) {
+            guard moment > context.now else { return }
+            wakeAt = wakeAt.map { min($0, moment) } ?? moment
+        }
+    }
+
+    /// Does all that it can do now.
+    mutating func doWhatItCan(_ context: inout AgentContext) -> Needs {
+        while runPendingRequest(&context) {}
+        joinConnections(&context)
+        offerReadyParts(&context)
+        takeUpParts(&context)
+        return needs(context)
+    }
+
+    private mutating func takeUpParts(_ context: inout AgentContext) {
+        if isSmall(context) {
+            while takeUpPart(&context) {}
+        } else {
+            while context.partsUnderWay < context.limits.concurrency, takeUpPart(&context) {}
+        }
+    }
+
+    private func needs(_ context: AgentContext) -> Needs {
+        var needs = Needs(holdsNothing: parts.isEmpty)
+        for part in parts.values {
+            if case .ready(_, let notBefore, _) = part.state { needs.wake(at: notBefore, context) }
+        }
+        if wantsToJoin(context) { needs.wake(at: joinsAt, context) }
+        if case .waiting(_, let until) = phase {
+            needs.wake(at: until, context)
+            needs.slot = until <= context.now
+        }
+        needs.room = !isSmall(context) && wantsPart(context)
+        return needs
+    }
+
+    /// Whether another part would be read if there were room for it.
+    private func wantsPart(_ context: AgentContext) -> Bool {
+        if case .verifying(let verification) = phase {
+            return verification.next(concurrency: context.limits.concurrency) != nil
+        }
+        guard phase == .transferring || mayOfferEarly(context), !named.awaitsList else { return false }
+        return queue.hasNext(in: plan, isReading: isReadingPart)
+    }
+
+    // MARK: Further connections
+
+    private func wantsToJoin(_ context: AgentContext) -> Bool {
+        phase == .transferring && context.limits.connections > 1 && !token.isEmpty && plan?.isOnePart == false
+            && hasUnsentParts
+    }
+
+    private var hasUnsentParts: Bool {
+        if queue.hasNext(in: plan, isReading: isReadingPart) || parts.values.contains(where: \.isReady) { return true }
+        // Parts that were taken up ahead of the answer to a query are still being read when the answer comes.
+        return parts.values.count(where: \.isReading) > 1
+    }
+
+    /// Joins further connections to a session that has more than one part to send.
+    private mutating func joinConnections(_ context: inout AgentContext) {
+        guard wantsToJoin(context), joinsAt <= context.now else { return }
+        while let connection = context.leastUsedConnection(excluding: lifecycle.links.connections),
+            let slot = context.connections[connection]?.takeSlot(for: id)
+        {
+            let place = Attachment(connection: connection, slot: slot)
+            lifecycle.joined(place)
+            sendResumeQuery(to: place, joining: true, &context)
+        }
+    }
+
+    // MARK: Where a part is offered
+
+    /// The slot in which a part is offered: on the connection that sends the fewest parts of this upload, then of all
+    /// uploads. `nil` if no slot may carry the part now.
+    func placeForOffer(of number: PartNumber, _ context: AgentContext) -> Attachment? {
+        let (early, limits) = (mayOfferEarly(context), context.limits)
+        return lifecycle.links.all.filter { link in
+            guard link.stage == .open || early && link.isUnanswered && partsSending(in: link) < limits.offersAheadMax,
+                let connection = context.connections[link.place.connection], connection.isOpen
+            else { return false }
+            // The gateway would take queued chunks of an earlier offer for chunks of this one.
+            return !connection.hasQueued(UploadPart(upload: id, part: number)) && hasShareLeft(link, context)
+        }
+        .min { left, right in
+            let load = { (link: SessionLinks.Link) in
+                let turns = context.connections[link.place.connection]?.opened?.turns.sending.count ?? 0
+                return (partsSending(in: link), turns, link.place.connection)
+            }
+            return load(left) < load(right)
+        }?.place
+    }
+
+    /// Whether a connection may take one more part while others are being established or joined. Each is left its share:
+    /// a part stays where it was offered, and the few parts under way may be the only ones for minutes.
+    private func hasShareLeft(_ link: SessionLinks.Link, _ context: AgentContext) -> Bool {
+        guard context.limits.connections > 1, plan?.isOnePart == false else { return true }
+        let links = lifecycle.links
+        var coming = links.count(.resuming) + context.connections.values.count(where: \.isComing)
+        // These connections join as soon as the query has been answered.
+        if phase == .resuming {
+            let taken = links.connections
+            coming += context.connections.count { !taken.contains($0.key) && $0.value.isOpen && $0.value.hasFreeSlot }
+        }
+        guard coming > 0 else { return true }
+        let all = coming + links.all.count { $0.stage != .resuming }
+        let share = (context.limits.concurrency + all - 1) / all
+        return partsSending(in: link) < share
+    }
+
+    /// A part that waits for credit has no turn on its connection, but stays there.
+    private func partsSending(in link: SessionLinks.Link) -> Int {
+        parts.values.count { $0.isSending && $0.place == link.place }
+    }
+
+    // MARK: What is under way
+
+    /// Whether an answer or a part is awaited on a connection.
+    func isWorking(on connection: ConnectionID) -> Bool {
+        lifecycle.links.awaitsAnswer(on: connection) || parts.values.contains { $0.place?.connection == connection }
+    }
+
+    /// Whether a gateway that is connected owes an answer. The gateway may look for an object for minutes.
+    func awaitsAnswer(_ context: AgentContext) -> Bool {
+        lifecycle.awaitsAnswer
+            && lifecycle.links.connections.contains { context.connections[$0]?.isOpen == true }
+    }
+
+    /// Whether the shell is reading for the upload: that is progress which only the shell sees.
+    var isReading: Bool {
+        switch phase {
+        case .comparing, .rechecking: true
+        case .verifying(let verification): !verification.beingRead.isEmpty
+        default: isReadingPart
+        }
+    }
+}
+
+// MARK: - Stopping
+
+extension AgentUpload {
+    /// A part that is being sent, with the bytes that its socket has not taken.
+    struct Rest: Hashable {
+        var part: PartNumber
+        var bytes: UInt64
+    }
+
+    /// The parts that are being sent on a connection.
+    func rests(on connection: ConnectionID) -> [Rest] {
+        parts.compactMap { number, part in
+            guard part.isSending, part.place?.connection == connection else { return nil }
+            return Rest(part: number, bytes: part.bytesToTake)
+        }
+    }
+
+    /// The agent is stopping: only these parts, and parts that have been sent, go on.
+    mutating func withholdParts(except chosen: Set<PartNumber>, _ context: inout AgentContext) {
+        for number in parts.keys.sorted() {
+            guard let part = parts[number], !part.isSent, !(part.isSending && chosen.contains(number)) else { continue }
+            removePart(number, &context)
+        }
+    }
+
+    /// Whether an answer is awaited that saves work, or a part is on its way.
+    var isWorthFinishing: Bool {
+        // Nothing of a stream can be resumed, so it is worth finishing only once its end has been read.
+        if request.isStream, plan?.fileBytes == nil { return false }
+        return switch phase {
+        case .rechecking, .completing, .aborting: true
+        // With several parts, the answer brings the token with which the next run resumes.
+        case .opening: !lifecycle.isDropping && (plan?.isOnePart == false || isSendingParts)
+        case .transferring: isSendingParts
+        case .beginning, .waiting, .recording, .resuming, .comparing, .verifying, .ending, .ended: false
+        }
+    }
+
+    private var isSendingParts: Bool { parts.values.contains { $0.isSending || $0.isSent } }
+}
