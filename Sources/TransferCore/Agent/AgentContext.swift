@@ -6,7 +6,7 @@ struct AgentContext: Hashable {
     let limits: AgentLimits
     private let library: Uncompared<any AgentCryptography>
     var now: Instant
-    var connections: [ConnectionID: AgentConnection] = [:]
+    var connections = ConnectionTable()
     var actions: [AgentAction] = []
     private var generator: AgentGenerator
     /// The last moment at which something moved forward; giving up counts from here.
@@ -16,7 +16,7 @@ struct AgentContext: Hashable {
     /// What is known of the store.
     var store = StoreTrust()
     /// Parts are taken up and offered only while the agent runs.
-    var phase = Agent.Phase.running
+    var phase = AgentPhase.running
     /// Where this device's objects lie, as the journal has it; `nil` where it does not know.
     var site: DeviceSite?
     /// The user knows that a gateway signs receipts with another key than its own.
@@ -55,6 +55,13 @@ struct AgentContext: Hashable {
     }
 
     var cryptography: any AgentCryptography { library.value }
+
+    var isJournalLost: Bool {
+        if case .journalLost = phase { true } else { false }
+    }
+
+    /// Whether another part may be taken up.
+    var hasRoom: Bool { partsUnderWay < limits.concurrency }
 
     mutating func send(_ frame: Frame, to attachment: Attachment) {
         actions.append(.send(attachment.connection, attachment.slot, frame))
@@ -97,14 +104,5 @@ struct AgentContext: Hashable {
     ) -> Duration {
         limits.retry.delay(
             afterFailures: failures, cause, advice: .milliseconds(Int64(adviceMilliseconds)), using: &generator)
-    }
-
-    /// Whether a session could be opened or resumed somewhere.
-    var hasFreeSlot: Bool { connections.values.contains { $0.isOpen && $0.hasFreeSlot } }
-
-    /// The open connection with a free slot and the fewest sessions, by number where several have as few.
-    func leastUsedConnection(excluding taken: Set<ConnectionID> = []) -> ConnectionID? {
-        connections.filter { $0.value.isOpen && $0.value.hasFreeSlot && !taken.contains($0.key) }
-            .min { ($0.value.usedSlotCount, $0.key) < ($1.value.usedSlotCount, $1.key) }?.key
     }
 }

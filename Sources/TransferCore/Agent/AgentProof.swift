@@ -76,6 +76,9 @@ struct AgentProof: Hashable {
         return context.connections[attachment.connection]?.isOpen == true
     }
 
+    /// What the slot is to its gateway.
+    func slotState(at place: Attachment) -> AgentSlotState { phase == .proving(place) ? .proving : .closed }
+
     func isProving(on connection: ConnectionID) -> Bool {
         guard case .proving(let attachment) = phase else { return false }
         return attachment.connection == connection
@@ -93,7 +96,7 @@ struct AgentProof: Hashable {
             hash(&context)
             return needs
         }
-        guard let partBytes, let connection = context.leastUsedConnection(),
+        guard let partBytes, let connection = context.connections.leastUsed(),
             let slot = context.connections[connection]?.takeSlot(for: request.id)
         else {
             needs.slot = true
@@ -111,7 +114,7 @@ struct AgentProof: Hashable {
     /// says which it would be.
     private mutating func hash(_ context: inout AgentContext) {
         if partBytes == nil {
-            guard let connection = context.leastUsedConnection(),
+            guard let connection = context.connections.leastUsed(),
                 let welcome = context.connections[connection]?.welcome
             else { return }
             do throws(PartRule.Refusal) {
@@ -216,9 +219,9 @@ struct AgentProof: Hashable {
 
     /// The run ends, or has waited for long enough. What is on its way to the disk is waited for, unless the journal
     /// is what has failed.
-    mutating func giveUp(_ failure: UploadFailure, isJournalLost: Bool, _ context: inout AgentContext) {
+    mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         switch phase {
-        case .recording where isJournalLost, .waiting, .hashing:
+        case .recording where context.isJournalLost, .waiting, .hashing:
             finish(.failed(failure), &context)
         case .proving(let attachment):
             leave(attachment, &context)
@@ -230,7 +233,7 @@ struct AgentProof: Hashable {
 
     /// Where the run has ended, its connections end with it, and nobody is told.
     private func leave(_ attachment: Attachment, _ context: inout AgentContext) {
-        if case .ended = context.phase { return }
+        if context.phase.verdict != nil { return }
         context.connections[attachment.connection]?.withOpen { $0.leave(attachment.slot, of: request.id) }
         context.send(.sessionLeave(SessionLeave()), to: attachment)
     }

@@ -31,7 +31,7 @@ extension AgentUpload {
         if isSmall(context) {
             while takeUpPart(&context) {}
         } else {
-            while context.partsUnderWay < context.limits.concurrency, takeUpPart(&context) {}
+            while context.hasRoom, takeUpPart(&context) {}
         }
     }
 
@@ -74,7 +74,7 @@ extension AgentUpload {
     /// Joins further connections to a session that has more than one part to send.
     private mutating func joinConnections(_ context: inout AgentContext) {
         guard wantsToJoin(context), joinsAt <= context.now else { return }
-        while let connection = context.leastUsedConnection(excluding: lifecycle.links.connections),
+        while let connection = context.connections.leastUsed(excluding: lifecycle.links.connections),
             let slot = context.connections[connection]?.takeSlot(for: id)
         {
             let place = Attachment(connection: connection, slot: slot)
@@ -113,8 +113,7 @@ extension AgentUpload {
         var coming = links.count(.resuming) + context.connections.values.count(where: \.isComing)
         // These connections join as soon as the query has been answered.
         if phase == .resuming {
-            let taken = links.connections
-            coming += context.connections.count { !taken.contains($0.key) && $0.value.isOpen && $0.value.hasFreeSlot }
+            coming += context.connections.countWithFreeSlot(excluding: links.connections)
         }
         guard coming > 0 else { return true }
         let all = coming + links.all.count { $0.stage != .resuming }
@@ -153,17 +152,11 @@ extension AgentUpload {
 // MARK: - Stopping
 
 extension AgentUpload {
-    /// A part that is being sent, with the bytes that its socket has not taken.
-    struct Rest: Hashable {
-        var part: PartNumber
-        var bytes: UInt64
-    }
-
     /// The parts that are being sent on a connection.
-    func rests(on connection: ConnectionID) -> [Rest] {
+    func rests(on connection: ConnectionID) -> [SendRest] {
         parts.compactMap { number, part in
             guard part.isSending, part.place?.connection == connection else { return nil }
-            return Rest(part: number, bytes: part.bytesToTake)
+            return SendRest(part: UploadPart(upload: id, part: number), bytes: part.bytesToTake)
         }
     }
 

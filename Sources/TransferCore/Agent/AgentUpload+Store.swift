@@ -1,3 +1,4 @@
+import TransferCommon
 import WireProtocol
 
 // What waits for a store that is down or full (specification §7.5).
@@ -23,31 +24,18 @@ extension AgentContext {
     }
 }
 
-extension Agent {
-    /// The store takes parts again: some of what waits for it goes on at once.
-    mutating func wakeWhatWaitsForStore() {
-        var left = context.store.takeWakes()
-        guard left > 0 else { return }
-        for id in inOrder(uploads.keys) where left > 0 {
-            let count = uploads[id]?.goOnAtOnce(most: left, context) ?? 0
-            if count > 0 { touch(id) }
-            left -= count
-        }
-    }
-}
-
 extension AgentUpload {
     /// Ends the wait for the store: of the upload, or of some of its parts.
     ///
     /// - Returns: how many waits were ended.
-    mutating func goOnAtOnce(most: Int, _ context: AgentContext) -> Int {
-        if case .waiting(_, let until) = phase, until == waitsForStoreUntil, until > context.now {
-            lifecycle.stopWaiting(now: context.now)
+    mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
+        if case .waiting(_, let until) = phase, until == waitsForStoreUntil, until > now {
+            lifecycle.stopWaiting(now: now)
             return 1
         }
         var count = 0
         for number in parts.keys.sorted() where count < most {
-            if parts[number]?.storeIsWell(now: context.now) == true { count += 1 }
+            if parts[number]?.storeIsWell(now: now) == true { count += 1 }
         }
         return count
     }

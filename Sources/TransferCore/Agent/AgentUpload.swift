@@ -256,7 +256,7 @@ extension AgentUpload {
     mutating func runPendingRequest(_ context: inout AgentContext) -> Bool {
         guard let request = lifecycle.due(at: context.now) else { return false }
         if request == .open, session == nil || mayHaveLeftUpload { return chooseSession(&context) }
-        guard let connection = context.leastUsedConnection(),
+        guard let connection = context.connections.leastUsed(),
             let slot = context.connections[connection]?.takeSlot(for: id)
         else { return false }
         let place = Attachment(connection: connection, slot: slot)
@@ -278,7 +278,7 @@ extension AgentUpload {
 
     /// Chooses part size and session id, as soon as a gateway has said what it takes.
     private mutating func chooseSession(_ context: inout AgentContext) -> Bool {
-        guard let stamp, let connection = context.leastUsedConnection(),
+        guard let stamp, let connection = context.connections.leastUsed(),
             let welcome = context.connections[connection]?.welcome
         else { return false }
         let putLimitMax = Duration.milliseconds(Int64(welcome.putLimitMilliseconds))
