@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-/// What an upload's machine may use while it handles one event: connections, journal numbers, the queue of actions.
+/// What uploads and proofs use while they handle one event: connections, journal numbers and the queue of actions.
 struct AgentContext: Hashable {
     let limits: AgentLimits
     private let library: Uncompared<any AgentCryptography>
@@ -9,25 +9,25 @@ struct AgentContext: Hashable {
     var connections = ConnectionTable()
     var actions: [AgentAction] = []
     private var generator: AgentGenerator
-    /// The last moment at which something moved forward; giving up counts from here.
+    /// The last moment of progress. The agent gives up if there is none for too long.
     var progressAt: Instant
-    /// Parts that count against `concurrency`: being read, offered, sent, or awaiting the store.
+    /// Parts that count against `AgentLimits.concurrency`: they are read, offered or sent, or wait for the store.
     var partsUnderWay = 0
     /// What is known of the store.
     var store = StoreTrust()
-    /// Parts are taken up and offered only while the agent runs.
+    /// Parts are taken up and offered only while this is `running`.
     var phase = AgentPhase.running
-    /// Where this device's objects lie, as the journal has it; `nil` where it does not know.
+    /// Where this device's objects lie, according to the journal; `nil` if the journal does not know.
     var site: DeviceSite?
-    /// The user knows that a gateway signs receipts with another key than its own.
+    /// The user has been told that a gateway signs receipts with another key than its own.
     var isOtherKeyTold = false
-    /// Uploads that are stored, and for whose receipts a gateway is to be asked.
+    /// Uploads that are stored, and for whose receipts the agent asks a gateway after this event.
     var proofsToBegin: [ProofToBegin] = []
     /// Room for parts was freed or requested: the agent checks whether uploads that wait hold all of it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
     private var lastOffer: UInt64 = 0
-    /// Whose next step waits for which write to be durable, in order of the writes.
+    /// Writes that a next step waits for, in their order.
     private var awaited: [AwaitedWrite] = []
 
     /// A proof that begins after the event that is being handled.
@@ -75,14 +75,14 @@ struct AgentContext: Hashable {
         return sequence
     }
 
-    /// Writes something that an upload's next step waits for.
+    /// Adds a write that the next step of an upload or proof waits for.
     mutating func journal(_ write: JournalWrite, awaitedBy upload: UploadID) -> JournalSequence {
         let sequence = journal(write)
         awaited.append(AwaitedWrite(sequence: sequence, upload: upload))
         return sequence
     }
 
-    /// The uploads whose writes have become durable, each once for each write.
+    /// The uploads and proofs whose writes have become durable, each once per write.
     mutating func committed(through sequence: JournalSequence) -> [UploadID] {
         let count = awaited.prefix { $0.sequence <= sequence }.count
         defer { awaited.removeFirst(count) }
@@ -98,7 +98,7 @@ struct AgentContext: Hashable {
         SessionID(high: generator.next(), low: generator.next())
     }
 
-    /// A wait before the attempt after `failures` failed ones (specification §5.4).
+    /// The wait before the next attempt, after so many failed attempts (specification §5.4).
     mutating func retryDelay(
         afterFailures failures: Int, _ cause: RetryPolicy.Cause = .answer, adviceMilliseconds: UInt32 = 0
     ) -> Duration {

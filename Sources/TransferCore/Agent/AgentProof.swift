@@ -1,31 +1,31 @@
 import TransferCommon
 import WireProtocol
 
-// Asking a gateway by PROVE whether the store holds a file's content under a key (specification §9.6), for a user who
-// wants to know, or for the receipt of an object that was stored without one.
-//
-// Invariants
-// - What is asked about is what was read: the digest is of the file with the stamp that the request names.
-// - A receipt that is kept is durable in the journal before the outcome is told.
-// - Nothing is begun at a gateway that costs more than a look: only the answer matters, and it may be asked for again.
-//
-//   from       event                                          to
-//   waiting    no digest yet, and the part size is known      hashing
-//   hashing    the file was read, and is what it was          waiting
-//   hashing    it changed, or cannot be read                  ended(failed)
-//   waiting    a slot is free, the time has come              proving
-//   proving    PROVEN                                         ended, or recording
-//   proving    SESSION REFUSED, ERROR of session scope        waiting, or ended(failed), by the code (§12)
-//   proving    another frame that closes the slot             waiting
-//   proving    the connection lost                            waiting
-//   recording  the receipt is durable                         ended
-//   any        the run ends                                   ended(failed)
+/// Asks a gateway by PROVE whether the store holds a file's content under a key (specification §9.6): for a user, or for
+/// the receipt of an object that was stored without one.
+///
+///     from       event                                                  to
+///     waiting    the digest is missing, and the part size is known      hashing
+///     waiting    no gateway takes a file of this size                   ended
+///     waiting    a slot is free, and the moment has come                proving
+///     hashing    the shell has read the file, and it is unchanged       waiting
+///     hashing    the file changed, or cannot be read                    ended
+///     proving    PROVEN with a receipt that is kept                     recording
+///     proving    PROVEN without one; a code that reports (§12)          ended
+///     proving    another code; another frame; the connection is lost    waiting
+///     recording  the receipt is durable in the journal                  ended
+///     any        the run ends                                           ended
+///
+/// Invariants:
+/// - The question is about what was read: the digest is of the file with the stamp that the request names.
+/// - A receipt that is kept is durable in the journal before the outcome is reported.
+/// - A question costs the gateway a look-up at most, unless the user allows more, so it can be asked again.
 struct AgentProof: Hashable {
-    /// Who wants to know.
+    /// What the answer is for.
     enum Purpose: Hashable {
-        /// A user: the answer is the outcome.
+        /// A user has asked, and the answer is the outcome.
         case question
-        /// The file of an upload that ended is stored, without the receipt that its user wants.
+        /// An upload has ended as stored, without the receipt that its user wants.
         case receipt(UploadReceipt, wasThere: Bool, UploadProgress)
     }
 
@@ -46,10 +46,10 @@ struct AgentProof: Hashable {
     private var root: SHA256Digest?
     /// Attempts that a gateway has answered with a code.
     private var failures = 0
-    /// What the last trouble was, for the day the agent gives up.
+    /// The reason for the last wait, reported if the agent gives up.
     private(set) var trouble: UploadFailure?
 
-    /// How often a gateway may defer an answer that nothing but a receipt depends on.
+    /// How many times gateways may refuse to answer if only a receipt depends on the answer.
     private static let refusalsOfReceiptMax = 3
 
     init(_ request: ProofRequest, purpose: Purpose, submissionOrder: UInt64, now: Instant) {
@@ -61,8 +61,8 @@ struct AgentProof: Hashable {
         self.root = request.root
     }
 
-    /// Reading is progress that only the shell sees; and who has allowed the gateway to read the object waits for as
-    /// long as the connection lives.
+    /// Whether the proof waits for something that no frame shows: only the shell sees the progress of reading, and a user
+    /// who lets the gateway read the object waits for as long as the connection lives.
     func isPatient(_ context: AgentContext) -> Bool {
         switch phase {
         case .hashing: true
@@ -71,6 +71,7 @@ struct AgentProof: Hashable {
         }
     }
 
+    /// Whether a gateway that is connected owes the answer.
     func awaitsAnswer(_ context: AgentContext) -> Bool {
         guard case .proving(let attachment) = phase else { return false }
         return context.connections[attachment.connection]?.isOpen == true
@@ -84,7 +85,7 @@ struct AgentProof: Hashable {
         return attachment.connection == connection
     }
 
-    // MARK: What it does
+    // MARK: Asking
 
     /// Does all that it can do now.
     mutating func doWhatItCan(_ context: inout AgentContext) -> AgentUpload.Needs {
@@ -110,8 +111,8 @@ struct AgentProof: Hashable {
         return needs
     }
 
-    /// Has the file read, as soon as its part size is known: where nobody has named one, a gateway that is connected
-    /// says which it would be.
+    /// Has the file read, as soon as its part size is known. If the request names none, it is the size that a connected
+    /// gateway would use.
     private mutating func hash(_ context: inout AgentContext) {
         if partBytes == nil {
             guard let connection = context.connections.leastUsed(),
@@ -145,7 +146,7 @@ struct AgentProof: Hashable {
 
     // MARK: Answers
 
-    /// A frame that closes the slot. The agent has given the slot back.
+    /// A frame has closed the slot, and the agent has released the slot.
     mutating func received(_ frame: Frame, at attachment: Attachment, _ context: inout AgentContext) {
         guard phase == .proving(attachment) else { return }
         switch frame {
@@ -178,7 +179,7 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// Whether what the gateway has judged by is this file's.
+    /// Whether the evidence of the gateway is this file's.
     private func agrees(_ object: ProvenObject, _ context: AgentContext) -> Bool {
         guard let root, let partBytes, object.size == request.stamp.size else { return false }
         switch object.evidence {
@@ -217,8 +218,8 @@ struct AgentProof: Hashable {
 
     // MARK: Ending
 
-    /// The run ends, or has waited for long enough. What is on its way to the disk is waited for, unless the journal
-    /// is what has failed.
+    /// The run ends, or has made no progress for too long. A receipt that is on its way to the disk is waited for, unless
+    /// the journal has failed.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         switch phase {
         case .recording where context.isJournalLost, .waiting, .hashing:
@@ -231,14 +232,14 @@ struct AgentProof: Hashable {
         }
     }
 
-    /// Where the run has ended, its connections end with it, and nobody is told.
+    /// If the run has ended, its connections end with it, and SESSION LEAVE is not needed.
     private func leave(_ attachment: Attachment, _ context: inout AgentContext) {
         if context.phase.verdict != nil { return }
         context.connections[attachment.connection]?.withOpen { $0.leave(attachment.slot, of: request.id) }
         context.send(.sessionLeave(SessionLeave()), to: attachment)
     }
 
-    /// Called by the agent when the journal has become durable that far.
+    /// The journal is durable up to this write.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
         guard case .recording(let awaited, let outcome) = phase, awaited <= sequence else { return }
         finish(outcome, &context)

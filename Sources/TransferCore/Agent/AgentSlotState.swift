@@ -1,7 +1,7 @@
-/// The state of a slot as the agent follows it (specification §6.1). The gateway follows the same states; but only a
-/// gateway knows of a list that is not whole, and only an agent of a slot that it has left.
+/// The state of a slot as the agent sees it (specification §6.1). The gateway sees the same states, with two exceptions:
+/// only a gateway knows that a list is incomplete, and only an agent knows that it has left a slot.
 package enum AgentSlotState: String, CaseIterable, Sendable {
-    /// The slot has no use.
+    /// The slot is not used.
     case closed
     /// SESSION OPEN was sent, and no answer has come.
     case opening

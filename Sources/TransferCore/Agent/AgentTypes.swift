@@ -1,7 +1,7 @@
 package import TransferCommon
 package import WireProtocol
 
-/// Names one file's way into the store for as long as the journal knows it; the number of its row there.
+/// Names an upload for as long as the journal has it: the number of its row.
 package struct UploadID: Hashable, Comparable, Sendable {
     package let value: Int64
 
@@ -12,7 +12,7 @@ package struct UploadID: Hashable, Comparable, Sendable {
     package static func < (left: UploadID, right: UploadID) -> Bool { left.value < right.value }
 }
 
-/// What tells one version of a file from another, as the file system has it.
+/// What the file system says of a file, to tell its versions apart.
 package struct FileStamp: Hashable, Sendable {
     package var device: UInt64
     package var inode: UInt64
@@ -30,15 +30,15 @@ package struct FileStamp: Hashable, Sendable {
         self.change = change
     }
 
-    /// How a later look at the file compares.
+    /// How a later look at the file differs.
     package enum Difference: Hashable, Sendable {
         case none
-        /// The same bytes as far as size goes; only digests can tell.
+        /// The size is the same; only digests can show whether the bytes are.
         case touched
         case changed
     }
 
-    /// While a file is being read, only its change time may move (a rename, a new link, another mode): then its
+    /// The difference while the file is being read. If only the change time moves (by a rename, a new link, another mode),
     /// digests decide. Any other difference is another version.
     package func difference(whileReading later: FileStamp) -> Difference {
         guard self != later else { return .none }
@@ -47,45 +47,46 @@ package struct FileStamp: Hashable, Sendable {
         return same == self ? .touched : .changed
     }
 
-    /// Between two runs a file may also have been copied or restored: the same size is worth a comparison of digests.
+    /// The difference between two runs. The file may have been copied or restored meanwhile, so the same size is worth a
+    /// comparison of digests.
     package func difference(betweenRuns later: FileStamp) -> Difference {
         guard self != later else { return .none }
         return size == later.size ? .touched : .changed
     }
 }
 
-/// What the user wants where the key holds an object.
+/// What the user wants if the key holds an object.
 package enum ExistingKeyPolicy: UInt8, Sendable, CaseIterable {
-    /// The same content is success, and so is replacing what this file was before it grew. Anything else is a failure.
+    /// The same content is success. An object that is what this file was before it grew is replaced. Other content is a
+    /// failure.
     case verify = 0
     /// The same content is success, other content is replaced.
     case replace = 1
-    /// A failure whatever is there.
+    /// Any object is a failure.
     case fail = 2
 
-    /// The write condition of a session that begins without knowing what the key holds.
+    /// The write condition of a session that begins before the agent knows what the key holds.
     package var condition: WriteCondition { self == .replace ? .any : .absent }
 
-    /// Whether a session with this condition replaces the agent's own object, because the file was found to have only
-    /// grown since.
+    /// Whether a session with this condition replaces the agent's own object, because the file has only grown since.
     func isContinuation(_ condition: WriteCondition) -> Bool {
         if self == .verify, case .matches = condition { true } else { false }
     }
 }
 
-/// What the journal holds of a session that was begun.
+/// A session that was begun, as the journal has it.
 package struct SavedSession: Hashable, Sendable {
     package var session: SessionID
     package var token: [UInt8]
     package var partBytes: UInt64
-    /// The session's write condition, and the user's word that it follows from.
+    /// The session's write condition, which follows from `policy`.
     package var condition: WriteCondition
     package var policy: ExistingKeyPolicy
     /// Terms of the session like its condition.
     package var metadata: SessionMetadata
     package var stamp: FileStamp
     package var parts: [PartListEntry]
-    /// How often the store has lost this file's session before.
+    /// How often the file's session was lost before.
     package var losses: Int
 
     package init(
@@ -105,13 +106,13 @@ package struct SavedSession: Hashable, Sendable {
     }
 }
 
-/// One file to be uploaded, or one upload to be dropped.
+/// A file to be uploaded, or an upload to be dropped.
 package struct UploadRequest: Hashable, Sendable {
     /// What the user wants of the upload.
     package enum Purpose: Hashable, Sendable {
-        /// The file as it is now; an unfinished session of another version is dropped.
+        /// Send the file as it is now; an unfinished session of another version is dropped.
         case push
-        /// The version that was begun, or nothing.
+        /// Send the version that was begun, or nothing.
         case resume
         /// Drop what was begun.
         case abort
@@ -120,24 +121,24 @@ package struct UploadRequest: Hashable, Sendable {
     package var id: UploadID
     package var purpose: Purpose
     package var key: String
-    /// The file as it was found; `nil` only for `abort`.
+    /// The file when the shell found it; `nil` only for `abort`.
     package var stamp: FileStamp?
     package var policy: ExistingKeyPolicy
     package var partBytesWish: UInt64?
-    /// What the store is to keep beside the object; of no use where a saved session is resumed, which has its own.
+    /// What the store keeps beside the object. A saved session has metadata of its own.
     package var metadata = SessionMetadata.none
     package var saved: SavedSession?
-    /// The journal holds a receipt of this key: it is worth asking before anything is sent.
+    /// The journal has a proof of this key, so the key may hold an object that makes sending needless.
     package var wasStoredBefore: Bool
-    /// It is read once, in order, and ends where it ends. Its stamp has no size and never changes.
+    /// The source is read once, in order, and its size is unknown until its end. Its stamp has no size and never changes.
     package var isStream = false
-    /// What the journal knows of the object that was last stored under the key.
+    /// The object that was last stored under the key, according to the journal.
     package var proof: StoredProof?
-    /// A version of the key's file that was given up and may still appear in the store.
+    /// A version of the file that was given up and may still appear in the store.
     package var withdrawn: WithdrawnVersion?
     /// The user wants the gateway's signed receipt.
     package var wantsReceipt = false
-    /// The file's stamp tells it from every later version: it was old enough when it was found.
+    /// The file's stamp distinguishes it from every later version: the stamp was old enough when the file was found.
     package var stampCounts = false
 
     package init(
@@ -155,24 +156,24 @@ package struct UploadRequest: Hashable, Sendable {
     }
 }
 
-/// What the journal knows of the object that was last stored or found under a key, and of the file that it equals.
+/// The object that was last stored or found under a key, and the file that it equals, according to the journal.
 package struct StoredProof: Hashable, Sendable {
     /// This agent's session that wrote the object; `nil` where another writer did, or the store does not tell.
     package var session: SessionID?
     /// The file as it was read.
     package var stamp: FileStamp
     package var partBytes: UInt64
-    /// The digest over the parts' digests; `nil` where the object was compared by other evidence.
+    /// The digest over the parts' digests; `nil` if the object was compared by other evidence.
     package var root: SHA256Digest?
     /// Bytes of the object.
     package var size: UInt64
-    /// The object as the store named it.
+    /// ETag and version of the object, by the store.
     package var etag = ""
     package var version = ""
-    /// The store in which it lies, and its whole key there; `nil` where that was not written down yet.
+    /// The store that holds the object, and its whole key there; `nil` if an older journal did not record them.
     package var store: StoreIdentity?
     package var wholeKey: String?
-    /// The file's stamp tells it from every later version.
+    /// The file's stamp distinguishes it from every later version.
     package var stampCounts = false
 
     package init(session: SessionID?, stamp: FileStamp, partBytes: UInt64, root: SHA256Digest?, size: UInt64) {
@@ -201,7 +202,7 @@ package struct WithdrawnVersion: Hashable, Sendable {
 package struct UploadReceipt: Hashable, Sendable {
     package var size: UInt64
     package var partBytes: UInt64
-    /// `nil` where the file was found there by other evidence.
+    /// `nil` if the object was compared by other evidence.
     package var root: SHA256Digest?
     package var evidence: ContentEvidence
     package var etag: String
@@ -210,11 +211,11 @@ package struct UploadReceipt: Hashable, Sendable {
     package var session: SessionID?
     /// The file as it was read; `nil` for a stream.
     package var stamp: FileStamp?
-    /// Its stamp tells it from every later version.
+    /// The stamp distinguishes the file from every later version.
     package var stampCounts = false
-    /// Where the object lies, by the gateway that told of it.
+    /// Where the object lies, by the gateway that reported it.
     package var site: DeviceSite?
-    /// The gateway's signed receipt, where the user wants one.
+    /// The gateway's signed receipt, if the user wants one.
     package var signed = ReceiptOutcome.notAskedFor
 
     package init(
@@ -232,27 +233,27 @@ package struct UploadReceipt: Hashable, Sendable {
     }
 }
 
-/// Why an upload came to nothing, this time or for good.
+/// Why an upload failed, in this run or for good.
 package struct UploadFailure: Error, Hashable, Sendable {
     /// One word for each cause; programs read it in `--json`.
     package enum Kind: String, Hashable, Sendable, CaseIterable {
         case changed, wrongFile, missing, unreadable
         /// A process writes the file: it is not sent yet.
         case stillWritten
-        /// What produced the bytes failed, or gave more or fewer than it should: nothing is stored.
+        /// The source of the bytes failed, or gave more or fewer bytes than it should: nothing is stored.
         case incomplete
         case keyInvalid, keyTaken, keyUnsupported
         case sizeUnsupported, partSizeUnsupported, metadataInvalid
         case storeRefuses, bucketMissing, contentRefused
         case unreachable, storeUnavailable, storeFull, busy, fenced, stopped, journalFull
-        /// The gateway has a defect, or gives a reason that this agent does not know.
+        /// The gateway has a defect, or gives a code that this agent does not know.
         case gatewayFailed
         case sessionLost, outcomeUnknown, superseded
         case versionUnsupported, notAuthorised, gatewayUntrusted, protocolViolation
     }
 
     package var kind: Kind
-    /// A sentence, or empty where the kind says it all.
+    /// A sentence; empty if the kind is enough.
     package var message: String
 
     package init(_ kind: Kind, _ message: String = "") {
@@ -260,7 +261,7 @@ package struct UploadFailure: Error, Hashable, Sendable {
         self.message = message
     }
 
-    /// Whether the upload stays in the journal to be gone on with.
+    /// Whether the upload stays in the journal, so that a later run can continue it.
     package var isKept: Bool {
         switch kind {
         case .changed, .wrongFile, .stillWritten, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull,
@@ -281,25 +282,25 @@ package enum UploadOutcome: Hashable, Sendable {
     case failed(UploadFailure)
 }
 
-/// One change to the journal. Each is one row's worth; the shell may join several in one transaction, in order.
+/// One change to the journal. The shell may join several changes in one transaction, in order.
 package enum JournalWrite: Hashable, Sendable {
-    /// A session is about to be opened, or adopted. Must be durable before the gateway hears of it.
+    /// A session begins, or is adopted. The agent opens a session only once this is durable.
     case began(UploadID, SavedSession)
     case token(UploadID, [UInt8])
     case stored(UploadID, PartListEntry)
-    /// Parts that the store turned out to hold in another form.
+    /// Parts that the store turned out to lack.
     case unstored(UploadID, [PartNumber])
     case restamped(UploadID, FileStamp)
-    /// The session is of no more use, and the next one begins anew (specification §8.5).
+    /// The session cannot be used any more, and the file begins anew (specification §8.5).
     case lost(UploadID, losses: Int)
-    /// The upload is to be dropped, whatever happens in between.
+    /// The upload is to be dropped, by the next run if this one ends first.
     case dropping(UploadID)
-    /// The row is about to go, and the version of the file that it names may still appear in the store.
+    /// The row is about to be deleted, and the version of the file that it names may still appear in the store.
     case mayStillAppear(UploadID)
     case finished(UploadID, UploadOutcome)
-    /// Where this device's objects lie is another place than the journal knows.
+    /// This device's objects lie at another place than the journal has.
     case site(DeviceSite)
-    /// What a gateway has signed, apart from the end of an upload.
+    /// A receipt that a gateway has signed after its upload had ended, or for a user's question.
     case receipt(StoredReceipt)
 }
 
@@ -314,64 +315,64 @@ package struct JournalSequence: Hashable, Comparable, Sendable {
     package static func < (left: JournalSequence, right: JournalSequence) -> Bool { left.value < right.value }
 }
 
-/// What came of reading a part.
+/// The result of reading a part.
 package enum PartReading: Hashable, Sendable {
-    /// - stamp: the file as it was right after the last byte was read.
+    /// - stamp: the file's right after the last byte was read.
     case read(digest: SHA256Digest, md5: MD5Digest?, stamp: FileStamp)
-    /// - bytes: fewer than were asked for only where the stream ends.
-    /// - isLast: nothing follows.
+    /// - bytes: fewer than were requested only if the stream ends.
+    /// - isLast: the stream has ended.
     case readOfStream(digest: SHA256Digest, md5: MD5Digest?, bytes: UInt64, isLast: Bool)
     /// The file ends before the part does.
     case truncated
     case failed(UploadFailure)
 }
 
-/// What came of reading a whole file for comparison.
+/// The result of reading a whole file for comparison.
 package enum EvidenceReading: Hashable, Sendable {
     case computed(ContentEvidence, stamp: FileStamp)
     case failed(UploadFailure)
 }
 
-/// What the agent's machine wants done. The shell does these in order.
+/// What the agent's machine wants the shell to do. The shell performs the actions in order.
 package enum AgentAction: Hashable, Sendable {
-    /// Connect to a gateway; answered by `connected` or `connectionLost`.
+    /// Connect to a gateway. Answered by `connected`, `connectionLost` or `rejected`.
     case connect(ConnectionID)
     case send(ConnectionID, Slot, Frame)
     /// Read the bytes if they are not held, compress them if it pays, and send them as one PART DATA frame. Chunks of
     /// one connection go in order. Answered by `chunkEncoded`, then `chunkSent` or `chunkFailed`.
     case sendChunk(Chunk)
     case close(ConnectionID)
-    /// Read and hash a part. Answered by `partRead`. With `keep`, its bytes will be asked for soon.
+    /// Read and hash a part. Answered by `partRead`. With `keep`, chunks of the part follow soon.
     case readPart(UploadID, PartNumber, start: UInt64, bytes: UInt64, withMD5: Bool, keep: Bool)
-    /// The part's bytes are needed no more.
+    /// The part's bytes are not needed any more.
     case releasePart(UploadID, PartNumber)
     /// Read so many bytes from the file's start and compute evidence of this kind. Answered by `evidenceComputed`.
     case computeEvidence(UploadID, bytes: UInt64, partBytes: UInt64, like: ContentEvidence)
-    /// Look at the file once more. Answered by `fileChecked`.
+    /// Look at the file again. Answered by `fileChecked`.
     case checkFile(UploadID)
-    /// Answered by `journalCommitted` once durable; transactions are committed in order.
+    /// Write to the journal, in order. Answered by `journalCommitted` once the write is durable, or by `journalFailed`.
     case journal(JournalSequence, JournalWrite)
     case report(UploadID, AgentReport)
-    /// Make these the pinned keys of the gateway, durably, and for connections from now on. Answered by `pinsKept`.
+    /// Pin these keys of the gateway durably, and for connections from now on. Answered by `pinsKept`.
     case keepPins([SHA256Digest])
-    /// The upload has ended in this run, with these figures; its file can be closed.
+    /// The upload has ended in this run, with these figures. Its file can be closed.
     case finish(UploadID, UploadOutcome, UploadProgress)
-    /// A gateway was asked, or could not be; the file can be closed.
+    /// The answer to a proof request. The file can be closed.
     case answered(UploadID, ProofOutcome)
 }
 
-/// What is worth telling the user while an upload goes on.
+/// News of an upload that is under way, for the user.
 package enum AgentReport: Hashable, Sendable {
     case opened(SessionID, resumedBytes: UInt64)
     case partProgress(PartNumber, sent: UInt64, size: UInt64, isStored: Bool)
-    /// The same file is being compared with the object that is there.
+    /// The file is being compared with the object under the key.
     case comparing
     case adopted(SessionID)
     case lost
-    /// Nothing is sent for so long: an earlier version of the file may still appear under the key.
+    /// Nothing is sent for this time, because an earlier version of the file may still appear under the key.
     case waitingForEarlierVersion(Duration)
-    /// Waiting because of this; tried again by itself.
+    /// The upload waits because of this code, and tries again.
     case waiting(ErrorCode, message: String)
-    /// A receipt came and is not kept.
+    /// The gateway sent a receipt that is not kept.
     case receiptRefused(ReceiptRefusal)
 }

@@ -1,8 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// Parts that a gateway has named as partials or candidates (specification §8.1): sent on, or kept as stored, without an
-// offer.
+// Parts that a gateway has named as partials or candidates (specification §8.1): without an offer, partials are sent and
+// candidates count as stored.
 
 extension AgentUpload {
     /// RESUME STATE or SESSION OPENED has named partials in a slot. A part that was offered there is decided by the
@@ -18,7 +18,7 @@ extension AgentUpload {
         queue.putFirst(fresh)
     }
 
-    /// The parts that the store has and the agent did not list: looked at first.
+    /// PART LIST names the parts that the store has and the agent did not list. They are read first.
     mutating func received(_ page: PartList, _ context: inout AgentContext) {
         guard let plan, let count = plan.partCount else { return }
         window.known.formUnion(page.entries.map(\.part))
@@ -34,14 +34,14 @@ extension AgentUpload {
         offerReadyParts(&context)
     }
 
-    /// A part has been read that a gateway may have named. Where the digest agrees, the part is stored already, or its
-    /// data goes on in the slot that named it.
+    /// A part has been read that a gateway may have named. If the digest agrees, the part is stored already, or its data
+    /// continues in the slot in which it was named.
     ///
     /// - Returns: whether the part needs no offer now.
     mutating func goesOnWithoutOffer(_ number: PartNumber, _ context: inout AgentContext) -> Bool {
         guard let known = named[number], let part = parts[number], let digest = part.digest else { return false }
         guard known.digest == digest else {
-            // The offer tells the gateway that what it holds is of no use.
+            // The offer tells the gateway that it holds other content.
             named.forget(number)
             return false
         }
@@ -59,7 +59,7 @@ extension AgentUpload {
                 named.forget(number)
                 return false
             }
-            // Chunks of an earlier offer would be taken for these; when they are gone, this is called again.
+            // The gateway would take queued chunks of an earlier offer for these. The part is tried again when they are gone.
             guard !connection.hasQueued(UploadPart(upload: id, part: number)) else { return true }
             named.forget(number)
             sendOn(number, from: offset, limit: limit, in: slot, &context)

@@ -1,10 +1,10 @@
 import TransferCommon
 import WireProtocol
 
-// What waits for a store that is down or full (specification §7.5).
+// Waiting for a store that is down or full (specification §7.5).
 
 extension AgentContext {
-    /// Tells the user what an upload waits for. A wait for the store is reported once for all uploads.
+    /// Reports what an upload waits for. A wait for the store is reported once for all uploads.
     mutating func reportWait(of upload: UploadID, _ code: ErrorCode, message: String) {
         guard code.isOfStore else { return actions.append(.report(upload, .waiting(code, message: message))) }
         guard store.refused(code) else { return }
@@ -13,8 +13,8 @@ extension AgentContext {
         actions.append(.report(upload, .waiting(code, message: text)))
     }
 
-    /// The wait before something is tried again that the store is the reason for. The gateway knows when that is worth
-    /// a try, and its advice keeps agents apart; waiting longer of our own accord would only cost time.
+    /// The wait before the next attempt after a failure whose reason may be the store. The gateway knows when another
+    /// attempt is worthwhile, and its advice keeps agents apart; to wait longer than advised would only cost time.
     mutating func storeDelay(
         afterFailures failures: Int, code: ErrorCode, adviceMilliseconds: UInt32
     ) -> Duration {

@@ -1,7 +1,7 @@
 package import WireProtocol
 
 extension ErrorCode {
-    /// The code for people to read: why something waits or ended.
+    /// The code in words: why something waits or has ended.
     package var words: String {
         switch self {
         case .storeUnavailable: "the store is not available"

@@ -1,29 +1,29 @@
 package import TransferCommon
 
-// Whether exactly a file's content is stored, by what the journal knows, or by what a gateway says of it.
+// Whether exactly a file's content is stored, according to the journal or to a gateway.
 //
 // Invariants
-// - *Proven* is said only where the journal's proof names the store in use and the file's key there, and the file is
-//   what was read: by its content, or by its stamp where stamps tell versions apart.
-// - What is not known is never *proven*, and never *not sent*.
+// - *Proven* means: the journal's proof names the store in use and the file's key there, and the file is what was read,
+//   by its content, or by its stamp if stamps tell versions apart.
+// - An unknown file is neither *proven* nor *not sent*.
 //
 //   in this order                                          is
 //   a process writes the file                              stillWritten
 //   no proof, nothing was stored                           notSent
 //   no proof of a file, something was stored               unknown
-//   the proof names no store, or no store is known         unknown
+//   the proof names no store, or the agent knows no store  unknown
 //   the proof is of another store                          otherStore
-//   the proof is of another key, by the prefix of now      otherKey
+//   the proof is of another key, by the present prefix     otherKey
 //   the file has another size                              changed
-//   no digest is known of what was stored                  unknown
-//   the stamp counts, is asked for, and is the proof's     proven
+//   the digest of what was stored is unknown               unknown
+//   the stamp counts, may be used, and is the proof's      proven
 //   else, after the file was read                          proven, changed
 package enum FileCheck {
-    /// What a file turned out to be. Programs read the words.
+    /// The result of a check. Programs read the words.
     package enum State: String, CaseIterable, Sendable {
         /// Exactly this content is stored.
         case proven
-        /// The file is another one than what was stored.
+        /// The file differs from what was stored.
         case changed
         /// Nothing was stored under its key.
         case notSent = "not_sent"
@@ -33,7 +33,7 @@ package enum FileCheck {
         case otherKey = "other_key"
         /// A process writes it.
         case stillWritten = "still_written"
-        /// Nobody can tell.
+        /// Neither the journal nor the gateway can tell.
         case unknown
         /// The gateway says that the key holds no object.
         case absent
@@ -52,12 +52,12 @@ package enum FileCheck {
         }
     }
 
-    /// What the journal knows of a file's key.
+    /// A file's key, according to the journal.
     package struct Record: Hashable, Sendable {
         package var proof: StoredProof?
-        /// Something was stored, also where there is no proof of a file.
+        /// An object was stored under the key, even if there is no proof of its file.
         package var wasStored: Bool
-        /// An upload was begun and has not ended.
+        /// The journal has an unfinished upload of the key.
         package var isUnfinished: Bool
 
         package init(proof: StoredProof? = nil, wasStored: Bool = false, isUnfinished: Bool = false) {
@@ -70,16 +70,16 @@ package enum FileCheck {
     /// How far a check has come.
     package enum Step: Hashable, Sendable {
         case found(Finding)
-        /// The file is to be read in parts of this size; its root digest has to be this one.
+        /// The shell reads the file in parts of this size. The file is proven if its root digest is this one.
         case read(partBytes: UInt64, root: SHA256Digest)
     }
 
-    /// What can be said of a file without reading it.
+    /// The result as far as it is known without reading the file.
     ///
     /// - Parameters:
     ///   - key: without the device's prefix.
-    ///   - site: where the device's objects lie now; `nil` where no gateway has said it yet.
-    ///   - trustsStamp: a file with the proof's stamp need not be read, where stamps tell versions apart.
+    ///   - site: where the device's objects lie now; `nil` if no gateway has said it yet.
+    ///   - trustsStamp: a file with the proof's stamp need not be read if stamps tell versions apart.
     package static func begin(
         key: String, _ record: Record, _ look: FileSettling.Look, site: DeviceSite?, trustsStamp: Bool
     ) -> Step {
@@ -101,7 +101,7 @@ package enum FileCheck {
         return .read(partBytes: proof.partBytes, root: root)
     }
 
-    /// What is said of the file once it was read.
+    /// The result once the file has been read.
     package static func finding(read root: SHA256Digest, expected: SHA256Digest) -> Finding {
         root == expected
             ? Finding(.proven, "its content is what was stored")
@@ -113,9 +113,9 @@ package enum FileCheck {
         proof.stampCounts && look.fileSystem == .stamping && look.stamp == proof.stamp
     }
 
-    /// What a gateway's answer means to the user; `nil` where the gateway was not asked, or refused to say.
+    /// What a gateway's answer means for the file; `nil` if the gateway was not asked, or refused to answer.
     ///
-    /// - Parameter fileBytes: of the file.
+    /// - Parameter fileBytes: the size of the file.
     package static func finding(_ outcome: ProofOutcome, fileBytes: UInt64) -> Finding? {
         switch outcome {
         case .proven(.kept):
@@ -147,7 +147,7 @@ package enum FileCheck {
             : Finding(.notSent, "nothing was stored under its key")
     }
 
-    /// - Returns: `nil` where the proof is of the store in use and of the key of now.
+    /// - Returns: `nil` if the proof is of the store in use and of the present key.
     private static func otherPlace(than site: DeviceSite?, key: String, _ proof: StoredProof) -> Finding? {
         guard let store = proof.store, let wholeKey = proof.wholeKey, let site else {
             return Finding(.unknown, "the journal does not say in which store it is; \(remoteAdvice)")

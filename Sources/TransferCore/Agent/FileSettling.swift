@@ -1,12 +1,12 @@
 package import TransferCommon
 import WireProtocol
 
-// Whether a file may be sent now, or a process may still be writing it (design: capture).
+// Whether a file may be sent now, or a process may still be writing it.
 //
 // Invariants
-// - A file is ready only where no process writes it, as far as the system can tell: a read lease was granted, its
-//   change time is old, or two looks at least `distance` apart saw the same.
-// - The device's clock decides nothing: `Look.systemTime` is there only where the clock is known not to have been set.
+// - A file is ready only if no process writes it, as far as the system can tell: a read lease was granted, its change
+//   time is old, or two looks at least `distance` apart found the same.
+// - The device's clock decides nothing: `Look.systemTime` is `nil` unless the clock is known not to have been set.
 // - Files that wait for their second look are bounded by `waitingMax`.
 //
 //   from       a look finds                                        to
@@ -26,34 +26,34 @@ package struct FileSettling: Hashable, Sendable {
     /// Names a file for as long as it waits.
     package typealias FileID = UInt64
 
-    /// What the system answered when a read lease was asked for (fcntl F_SETLEASE).
+    /// The answer of the system to the request for a read lease (fcntl F_SETLEASE).
     package enum Lease: Hashable, Sendable {
         /// No process of this machine has the file open for writing, or mapped.
         case granted
         /// A process has it open for writing, or mapped.
         case refused
-        /// No lease can be had: the file is another user's, or the file system has no leases.
+        /// The system grants no lease: the file is another user's, or the file system has no leases.
         case unavailable
     }
 
-    /// What can be believed of a file system.
+    /// How far a file system shows writes.
     package enum FileSystem: Hashable, Sendable {
         /// Every write shows in the stamp, and every writer is a process of this machine.
         case stamping
         /// Every writer is a process of this machine, and a write need not show in the stamp: FAT, exFAT, tmpfs.
         case local
-        /// Others may write without this machine knowing: network file systems, FUSE, and any that is not known.
+        /// Other machines may write, which this machine does not notice: network file systems, FUSE, and unknown ones.
         case shared
     }
 
-    /// What one look at a file found.
+    /// The result of one look at a file.
     package struct Look: Hashable, Sendable {
         package var stamp: FileStamp
         package var lease: Lease
         package var fileSystem: FileSystem
-        /// The time of the clock that change times are made of; `nil` where that clock may have been set.
+        /// The time of the clock from which change times are taken; `nil` if that clock may have been set.
         package var systemTime: ModificationTime?
-        /// SHA-256 of the content; `nil` where the content has not been read.
+        /// SHA-256 of the content; `nil` if the content has not been read.
         package var digest: SHA256Digest?
 
         package init(
@@ -69,8 +69,8 @@ package struct FileSettling: Hashable, Sendable {
 
         fileprivate var isLeaseProof: Bool { lease == .granted && fileSystem != .shared }
 
-        /// Whether the stamp tells the file from every later version: its change time is so old that another write
-        /// would give it another one. False where nobody knows what time it is.
+        /// Whether the stamp distinguishes the file from every later version: its change time is so old that another
+        /// write would give the file another one. False if the time is unknown.
         package var stampCounts: Bool { isOld }
 
         fileprivate var isOld: Bool {
@@ -84,12 +84,12 @@ package struct FileSettling: Hashable, Sendable {
         case ready
         /// Hash the content and look again at once.
         case hash
-        /// Close the file, and look again then.
+        /// Close the file, and look again at this moment.
         case lookAgain(at: Instant)
         case stillWritten
     }
 
-    /// A change time is old from this age on: no file system's stamps are coarser.
+    /// A change time of this age is old: no file system has coarser stamps.
     package static let oldSeconds: Int64 = 2
 
     private struct Waiting: Hashable {
@@ -99,33 +99,33 @@ package struct FileSettling: Hashable, Sendable {
 
     private let distance: Duration
     private let waitingMax: Int
-    /// The looks to compare the next ones with.
+    /// The first look at each waiting file, for comparison with the next.
     private var looks: [FileID: Look] = [:]
     /// In the order of their moments, which is the order of their first looks.
     private var waiting: [Waiting] = []
-    /// How many of `waiting`, from its front on, are due no more.
+    /// How many entries at the front of `waiting` have been taken.
     private var taken = 0
 
     /// - Parameters:
-    ///   - distance: between two looks at a file.
-    ///   - waitingMax: of files that wait for their second look; at least 1.
+    ///   - distance: the time between two looks at a file.
+    ///   - waitingMax: the number of files that may wait for their second look; at least 1.
     package init(distance: Duration, waitingMax: Int) {
         self.distance = distance
         self.waitingMax = max(waitingMax, 1)
     }
 
-    /// Whether no further file should be looked at for the first time now.
+    /// Whether no other file should be looked at for the first time now.
     package var isFull: Bool { looks.count >= waitingMax }
 
-    /// When the next file is due; `nil` where none waits.
+    /// When the next file is due; `nil` if none waits.
     package var nextDeadline: Instant? { taken < waiting.count ? waiting[taken].due : nil }
 
-    /// The next file that is to be looked at now, if there is one. It waits no longer, and its next look is compared.
+    /// Takes the next file that is due; `nil` if none is. Its next look is compared with the earlier one.
     package mutating func takeDue(now: Instant) -> FileID? {
         guard let next = nextDeadline, next <= now else { return nil }
         defer {
             taken += 1
-            // Moving the others for each one taken would cost the square of their number.
+            // To move the others for each taken file would cost the square of their number.
             if taken * 2 > waiting.count {
                 waiting.removeFirst(taken)
                 taken = 0
@@ -134,7 +134,7 @@ package struct FileSettling: Hashable, Sendable {
         return waiting[taken].file
     }
 
-    /// The file could not be looked at again: nothing of it is kept.
+    /// The file could not be looked at again.
     package mutating func forget(_ file: FileID) {
         looks[file] = nil
     }
@@ -174,7 +174,7 @@ package struct FileSettling: Hashable, Sendable {
 }
 
 extension ModificationTime {
-    /// Whether it lies so many seconds before another, or more.
+    /// Whether this time is at least so many seconds before another.
     fileprivate func isAtLeast(seconds age: Int64, before later: ModificationTime) -> Bool {
         let (moment, overflow) = seconds.addingReportingOverflow(age)
         guard !overflow else { return false }

@@ -1,16 +1,16 @@
 import TransferCommon
 import WireProtocol
 
-/// What a gateway has said of parts without being asked for each: that it holds the beginning of some, the partials,
-/// and that the store has others, the candidates (specification §8.1).
+/// Parts that a gateway has named without an offer: partials, of which the gateway holds the beginning, and candidates,
+/// which the store has (specification §8.1).
 ///
-/// What such a word is worth shows when the agent has read the part: it counts only where the agent's digest is the one
-/// that was named. Until then the word is kept here. A partial belongs to the slot that named it, and is forgotten with
-/// the slot; that the store has a part holds for as long as the session.
+/// A named part counts only if its digest equals the digest that the agent computes. The agent has to read the part for
+/// that; until then the part is kept here. A partial belongs to the slot in which it was named, and is forgotten with the
+/// slot. A candidate is valid for as long as the session.
 struct NamedParts: Hashable {
     struct Named: Hashable {
         enum Standing: Hashable {
-            /// The gateway has the bytes below the offset, and the agent may send bytes below the limit in this slot.
+            /// The gateway has the bytes below the offset. The agent may send bytes below the limit in this slot.
             case partial(Attachment, offset: ByteOffset, limit: ByteOffset)
             case stored(etag: String)
         }
@@ -20,13 +20,13 @@ struct NamedParts: Hashable {
     }
 
     private var parts: [PartNumber: Named] = [:]
-    /// Whether the agent knows which parts a gateway may hold bytes of: the session was opened in this run, or a
-    /// gateway has named its partials in this run.
+    /// Whether the agent knows every part of which a gateway may hold bytes: this run opened the session, or a gateway has
+    /// named its partials in this run.
     private(set) var isComplete: Bool
-    /// Parts that were ever named as partials: data of them waits for a decision, which says from which byte on.
+    /// Parts that were ever named as partials. Their data waits for a decision, which says at which byte the data begins.
     private(set) var wereHeld: Set<PartNumber> = []
-    /// The slot in which a list of candidates has been announced and is not whole. Until it is, no part is read that
-    /// may have to be offered with an MD5.
+    /// The slot in which a list of candidates has been announced and is not complete. Until it is, no part is read,
+    /// because the list says which parts need an MD5 in their offer.
     private var listDue: Attachment?
 
     init(ofEarlierRun isOfEarlierRun: Bool = false) {
@@ -37,8 +37,8 @@ struct NamedParts: Hashable {
 
     var awaitsList: Bool { listDue != nil }
 
-    /// A query has been answered. Until then each query that does not join asks for partials: one that was cut or
-    /// refused has brought no knowledge.
+    /// A query has been answered. Until then each query that does not join asks for partials, because a query that was
+    /// cut or refused has brought no knowledge.
     mutating func answered() { isComplete = true }
 
     mutating func name(_ partial: PartialPart, in slot: Attachment) {
@@ -47,7 +47,7 @@ struct NamedParts: Hashable {
             digest: partial.digest, standing: .partial(slot, offset: partial.offset, limit: partial.limit))
     }
 
-    /// The store has the part, and says which digest.
+    /// The store has the part and lists its digest.
     mutating func list(_ part: PartNumber, digest: SHA256Digest, etag: String) {
         parts[part] = Named(digest: digest, standing: .stored(etag: etag))
     }
@@ -81,7 +81,7 @@ struct NamedParts: Hashable {
         return true
     }
 
-    /// Slots are closed or left: what was named there is not to be sent without an offer any more.
+    /// Slots are closed or left: parts that were named there need an offer from now on.
     mutating func forgetSlots(where isGone: (Attachment) -> Bool) {
         if let slot = listDue, isGone(slot) { listDue = nil }
         for (number, named) in parts {

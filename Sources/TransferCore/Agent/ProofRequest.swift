@@ -1,18 +1,18 @@
 package import TransferCommon
 
-/// A file of which a gateway is asked whether the store holds it (specification §9.6).
+/// A file about which the agent asks a gateway whether the store holds it (specification §9.6).
 package struct ProofRequest: Hashable, Sendable {
-    /// Tells it from the other requests and uploads of the run.
+    /// Distinguishes the request from the other requests and uploads of the run.
     package var id: UploadID
     /// Without the device's prefix.
     package var key: String
     /// The file as it was found.
     package var stamp: FileStamp
-    /// The part size that the root digest depends on; `nil` for the one that a gateway takes for such a file.
+    /// The part size that the root digest depends on; `nil` for the size that a gateway would use for such a file.
     package var partBytes: UInt64?
-    /// `nil` where the file is to be read for it. Where it is known, so is `partBytes`.
+    /// `nil` if the file has to be read for it. If it is known, `partBytes` is known as well.
     package var root: SHA256Digest?
-    /// The gateway may read the object back where nothing else tells its content.
+    /// The gateway may read the object back if nothing else shows its content.
     package var readsBack: Bool
 
     package init(
@@ -28,15 +28,15 @@ package struct ProofRequest: Hashable, Sendable {
     }
 }
 
-/// What came of asking.
+/// The answer to a proof request.
 package enum ProofOutcome: Hashable, Sendable {
     /// The store holds exactly this content.
     case proven(ReceiptOutcome)
     /// The key holds no object.
     case absent
-    /// The object has this size, and is another one.
+    /// The key holds another object, of this size.
     case different(size: UInt64)
-    /// The object has the file's size, and nothing that the gateway may ask tells its content.
+    /// The object has the file's size, and nothing that the gateway may use shows its content.
     case unknown
     case failed(UploadFailure)
 }

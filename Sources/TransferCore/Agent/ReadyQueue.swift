@@ -1,9 +1,10 @@
 import TransferCommon
 
-/// Which uploads to look at next, and when: an event then costs as much as it changes, however many uploads there are.
+/// Which uploads and proofs have the next turn, and when. Because of it, the cost of an event depends on how much the
+/// event changes, not on how many uploads there are.
 ///
-/// A waiting upload is queued under what it waits for. It may be queued more than once: looking at an upload that
-/// cannot proceed does no harm.
+/// A waiting upload is queued under what it waits for. It may be queued more than once: a turn of an upload that cannot
+/// proceed changes nothing.
 struct ReadyQueue: Hashable {
     /// An upload, sorted by the order of submission.
     struct OrderedUpload: Hashable, Comparable {
@@ -42,9 +43,9 @@ struct ReadyQueue: Hashable {
 
     /// Changed by the event that is being handled.
     var touched = Queue()
-    /// A pending request is due, and no slot is free.
+    /// Uploads whose request is due while no slot is free.
     var awaitingSlot = Queue()
-    /// A part is to be taken up, and as many are under way as may be.
+    /// Uploads that have a part to take up while the concurrency is used up.
     var awaitingRoom = Queue()
     private var wakes = Heap<Wake>()
     private var nextWakes: [UploadID: Instant] = [:]
@@ -57,11 +58,11 @@ struct ReadyQueue: Hashable {
         wakes.push(Wake(at: moment, ordered: ordered))
     }
 
-    /// Moves those whose time has come to `touched`.
+    /// Moves the uploads whose time has come to `touched`.
     mutating func wakeDue(_ now: Instant) {
         while let first = wakes.first, first.at <= now {
             _ = wakes.popFirst()
-            // Times that were overtaken by an earlier one are still in the heap.
+            // The heap still holds times that an earlier time has replaced.
             if nextWakes[first.ordered.upload] == first.at { nextWakes[first.ordered.upload] = nil }
             touched.insert(first.ordered)
         }

@@ -1,14 +1,14 @@
 package import TransferCommon
 package import WireProtocol
 
-// What an agent needs to know of gateways to keep what they sign (specification §9.5), and what came of it.
+// What an agent has to know about gateways to keep the receipts that they sign (specification §9.5).
 
-/// What WELCOME says of where this device's objects lie. All gateways of a site say the same.
+/// Where this device's objects lie, as WELCOME says. All gateways of a site say the same.
 package struct DeviceSite: Hashable, Sendable {
     package var store: StoreIdentity
-    /// The name by which the gateways know the device.
+    /// The device's name at the gateways.
     package var device: String
-    /// What the device's whole keys begin with; empty, or ending in a slash.
+    /// The beginning of the device's whole keys: empty, or ending in a slash.
     package var prefix: String
 
     package init(store: StoreIdentity, device: String, prefix: String) {
@@ -17,26 +17,26 @@ package struct DeviceSite: Hashable, Sendable {
         self.prefix = prefix
     }
 
-    /// Texts are compared as bytes: prefixes that only look alike are two places.
+    /// Compares texts by their bytes: prefixes that only look alike are different places.
     package static func == (left: DeviceSite, right: DeviceSite) -> Bool {
         left.store == right.store && left.device.hasSameBytes(as: right.device)
             && left.prefix.hasSameBytes(as: right.prefix)
     }
 
-    /// A key of the device as the store has it.
+    /// The whole key in the store of one of the device's keys.
     package func wholeKey(_ key: String) -> String { prefix + key }
 }
 
 extension Welcome {
-    /// Where the device's objects lie, by this gateway.
+    /// Where the device's objects lie, according to this gateway.
     package var site: DeviceSite { DeviceSite(store: storeIdentity, device: deviceName, prefix: prefix) }
 }
 
-/// What a gateway proved in the handshake.
+/// What a gateway proved in the TLS handshake.
 package struct GatewayProof: Hashable, Sendable {
     /// The fingerprint of its key.
     package var fingerprint: SHA256Digest
-    /// What it showed, DER, its own first; none where nobody needs them to follow them to an authority.
+    /// The certificates that it showed, in DER, its own first; empty if the agent does not keep them.
     package var certificates: [[UInt8]]
 
     package init(fingerprint: SHA256Digest, certificates: [[UInt8]] = []) {
@@ -45,28 +45,28 @@ package struct GatewayProof: Hashable, Sendable {
     }
 }
 
-/// What became of the receipt of an object.
+/// What has become of the receipt of an object.
 package enum ReceiptOutcome: Hashable, Sendable {
     case notAskedFor
     /// The gateway has signed what the agent knows of the object.
     case kept(StoredReceipt)
-    /// None came, or what came is no receipt.
+    /// The gateway sent none, or what it sent is not valid.
     case missing
 }
 
-/// Why a receipt that came is not kept.
+/// Why a receipt that a gateway sent is not kept.
 package enum ReceiptRefusal: Hashable, Sendable {
-    /// The gateway signs with another key than the one that it proved.
+    /// The gateway signs with another key than it proved in the handshake.
     case otherKey
-    /// The signature is not one of what the agent knows: the two differ in a field.
+    /// The signature is not of the statement that the agent expects: a field differs.
     case badSignature
 }
 
-/// What the agent's machine needs of cryptography, handed in so that it stays free of libraries.
+/// The cryptography that the agent's machine uses. It comes in as an argument, so the machine depends on no library.
 package protocol AgentCryptography: RootDigesting {
-    /// SHA-256 of a public key (DER SubjectPublicKeyInfo); `nil` where the library fails.
+    /// SHA-256 of a public key (DER SubjectPublicKeyInfo); `nil` if the library fails.
     func fingerprint(ofKey publicKey: [UInt8]) -> SHA256Digest?
 
-    /// Whether the key (DER SubjectPublicKeyInfo) has signed exactly these bytes. False, too, where the key is none.
+    /// Whether the key (DER SubjectPublicKeyInfo) has signed exactly these bytes. False if the key is not valid.
     func isSignature(_ signature: [UInt8], of statement: [UInt8], by publicKey: [UInt8]) -> Bool
 }

@@ -2,14 +2,19 @@ package import TransferCommon
 
 /// How many parts an upload sends at once.
 ///
-/// All that there is room for, until a connection is lost with some of them on their way: unless the next gateway is
-/// the same, what it had of these is gone. From then on parts go one at a time, so that the next cut loses the least,
-/// and one more at a time after each round that got through.
+///     from       event                                                     to
+///     unbounded  a connection is lost with a part on its way               bounded, to one part
+///     bounded    a connection is lost with a part on its way               bounded, to one part
+///     bounded    as many parts are stored as may be sent at once           bounded, to one part more
+///     bounded    the same, and the bound reaches the concurrency           unbounded
+///
+/// If a connection is lost, the bytes of the parts on their way are lost too, unless the next connection reaches the same
+/// gateway. Sending few parts at once then keeps the next loss small.
 package struct SendWindow: Hashable {
-    /// `nil` where nothing bounds it.
+    /// `nil` while only the concurrency bounds the upload.
     package private(set) var partsMax: Int?
     private var storedInRound = 0
-    /// Parts of which the gateway said that it has something: they cost nothing to offer.
+    /// Parts of which the gateway has bytes, as it said: to offer them costs nothing.
     package var known: Set<PartNumber> = []
 
     package init() {}
@@ -19,7 +24,7 @@ package struct SendWindow: Hashable {
         known.contains(number) || partsMax.map { sending < $0 } ?? true
     }
 
-    /// A connection was lost, and with it a part that was being sent.
+    /// A connection was lost while a part was being sent on it.
     package mutating func shrink() {
         partsMax = 1
         storedInRound = 0
@@ -28,7 +33,7 @@ package struct SendWindow: Hashable {
 
     /// A part was stored.
     ///
-    /// - Parameter roomMax: parts that there is ever room for.
+    /// - Parameter roomMax: the concurrency of the agent.
     package mutating func grow(roomMax: Int) {
         guard let parts = partsMax else { return }
         storedInRound += 1

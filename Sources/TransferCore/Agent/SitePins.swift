@@ -1,17 +1,17 @@
 package import TransferCommon
 import WireProtocol
 
-/// The gateway's keys that an agent has pinned (specification §5.1): those that are durable, and those that are to be.
+/// The gateway's keys that an agent has pinned (specification §5.1): those that are durable, and those that will be.
 ///
-/// One list is written at a time, because a later list must not be overtaken by an earlier one. Only durable pins are
-/// named in HELLO: the operator of the site relies on them.
+/// One list is written at a time, because an earlier list must not overwrite a later one. HELLO names only durable pins,
+/// because the operator of the site relies on them.
 package struct SitePins: Hashable, Sendable {
-    /// The one added first stands first. Empty where the agent pins nothing, because it follows an authority or speaks
-    /// plain TCP; then it never gets any.
+    /// In the order in which they were added. Empty if the agent pins nothing, because it follows an authority or uses
+    /// plain TCP; then it stays empty.
     package private(set) var durable: [SHA256Digest]
     /// The list that is being written.
     private var beingWritten: [SHA256Digest]?
-    /// Keys that came while a list was being written, with the key that the gateway had proved then.
+    /// Keys that arrived while a list was being written, with the key that the gateway had proved then.
     private var waiting: [Wish] = []
 
     private struct Wish: Hashable {
@@ -23,16 +23,16 @@ package struct SitePins: Hashable, Sendable {
         self.durable = durable
     }
 
-    /// A key is to be pinned.
+    /// Pins a key.
     ///
-    /// - Parameter proved: the key that the gateway proved on this connection. It never gives way: without it the agent
+    /// - Parameter proved: the key that the gateway proved on this connection. It is never removed: without it the agent
     ///   could not connect again.
-    /// - Returns: the list to be written now; `nil` where nothing is to be written, or not yet.
+    /// - Returns: the list to be written now; `nil` if nothing is to be written, or not yet.
     package mutating func add(_ key: SHA256Digest, whileProved proved: SHA256Digest?) -> [SHA256Digest]? {
         guard !durable.isEmpty, !durable.contains(key), beingWritten?.contains(key) != true else { return nil }
         guard beingWritten == nil else {
             let wish = Wish(key: key, proved: proved)
-            // A gateway announces one key at a time: more than this many say nothing.
+            // A gateway announces one key at a time, so more wishes than this are not sincere.
             if !waiting.contains(wish), waiting.count < WireLimits.pinsMax { waiting.append(wish) }
             return nil
         }
@@ -44,9 +44,9 @@ package struct SitePins: Hashable, Sendable {
         return list
     }
 
-    /// The list that was to be written is durable, or could not be written; then the pins are what they were.
+    /// The list is durable, or could not be written; in that case the pins stay as they were.
     ///
-    /// - Returns: the next list to be written.
+    /// - Returns: the next list to be written; `nil` if there is none.
     package mutating func written(_ isDurable: Bool) -> [SHA256Digest]? {
         if isDurable, let beingWritten { durable = beingWritten }
         beingWritten = nil

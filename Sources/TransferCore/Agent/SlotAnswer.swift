@@ -1,6 +1,6 @@
 package import WireProtocol
 
-/// A frame of the gateway in a slot, as the second table of specification §6.1 tells them apart: one row each.
+/// A frame of the gateway in a slot: one row of the second table of specification §6.1.
 ///
 /// `effect(in:)` is that table, and a test compares it with the text cell by cell.
 package enum SlotAnswer: String, CaseIterable, Sendable {
@@ -28,12 +28,12 @@ package enum SlotAnswer: String, CaseIterable, Sendable {
         case open
         /// The slot is completing.
         case complete
-        /// The frame is about the session or a part of it, and changes nothing about the slot; but where the part of a
+        /// The frame is about the session or a part of it and does not change the slot. One exception: if the part of a
         /// one-part file comes to nothing, a completing slot is open again.
         case take
         /// The slot is closed and may be used again at once.
         case close
-        /// The gateway sent the frame before it knew, or the frame has no meaning.
+        /// The gateway sent the frame before it knew the state of the slot, or the frame has no meaning in it.
         case ignore
     }
 
@@ -79,7 +79,7 @@ package enum SlotAnswer: String, CaseIterable, Sendable {
         case (.sessionOpened, _), (.resumeOngoing, _), (.resumeCompleting, _): .ignore
         case (.partsWanted, .completing): .open
         case (.partsWanted, _): .ignore
-        // A gateway that can hold no more offers defers one before it has opened the session.
+        // A gateway that can hold no more offers defers an offer before it has opened the session.
         case (.partDecision, .opening), (.partDecision, .resuming), (.partDecision, .open),
             (.partDecision, .completing):
             .take

@@ -1,38 +1,38 @@
 package import WireProtocol
 
-/// What an agent knows of the store behind its gateways, by what they say. It outlives connections: the gateways of a
-/// site have one store.
+/// Whether the agent trusts the store behind its gateways to take data. It outlives connections, because the gateways of
+/// a site have one store.
 ///
 ///     from       event                                             to
-///     trusting   told that the store is not available, or full     doubting
-///     doubting   told so again                                     doubting, from the beginning
+///     trusting   a gateway says that the store is down or full     doubting
+///     doubting   a gateway says it again                           doubting, from the beginning
 ///     doubting   8 parts stored in a row                           trusting
 ///
-/// While the agent doubts, it sends no data before a decision, and tells the user once what it waits for. With each
-/// part that is stored, two that wait for the store go on at once: that is how the gateway's circuit breaker grows
-/// (specification §7.5). Eight parts are what the breaker stores before it closes, so the agent does not flood a
-/// gateway that would defer it again.
+/// While the agent doubts, it sends no data before a decision, and reports once what it waits for. With each part that is
+/// stored, two uploads or parts that wait for the store continue at once: the gateway's circuit breaker grows in the same
+/// way (specification §7.5). The breaker closes after eight stored parts, so the agent trusts the store after as many and
+/// does not flood a gateway that would defer its parts again.
 package struct StoreTrust: Hashable, Sendable {
     private enum State: Hashable {
         case trusting
-        /// - told: what the user knows.
+        /// - told: the codes that have been reported to the user.
         case doubting(storedCount: Int, told: Set<ErrorCode>)
     }
 
     private static let storedToTrust = 8
 
     private var state = State.trusting
-    /// How many that wait for the store may go on now.
+    /// How many uploads or parts that wait for the store may continue now.
     private var wakeCount = 0
 
     package init() {}
 
-    /// Whether data may go out that no gateway has asked for.
+    /// Whether data may go out before the gateway's decision.
     package var allowsEarlyData: Bool { state == .trusting }
 
     /// A gateway has said that the store is not available, or full.
     ///
-    /// - Returns: whether the user does not know it yet.
+    /// - Returns: whether that is new to the user.
     package mutating func refused(_ code: ErrorCode) -> Bool {
         var told: Set<ErrorCode> = []
         if case .doubting(_, let before) = state { told = before }
@@ -49,7 +49,7 @@ package struct StoreTrust: Hashable, Sendable {
             storedCount + 1 < Self.storedToTrust ? .doubting(storedCount: storedCount + 1, told: told) : .trusting
     }
 
-    /// - Returns: how many that wait for the store may go on now; told once.
+    /// How many uploads or parts that wait for the store may continue now. Returned once.
     package mutating func takeWakes() -> Int {
         defer { wakeCount = 0 }
         return wakeCount
@@ -57,6 +57,6 @@ package struct StoreTrust: Hashable, Sendable {
 }
 
 extension ErrorCode {
-    /// Whether the reason is the store, which may be well again at any time.
+    /// Whether the reason is the store, which may recover at any time.
     var isOfStore: Bool { self == .storeUnavailable || self == .storeFull }
 }

@@ -1,6 +1,6 @@
 package import WireProtocol
 
-// What a code of the gateway is called where it ends an upload.
+// The failure of an upload that a code of the gateway ends.
 
 extension UploadFailure {
     /// A code of session or part scope.
@@ -51,8 +51,8 @@ extension UploadFailure.Kind {
             }
     }
 
-    /// What the agent would have done again belongs to the gateway: a defect there, or a code of a later version. The
-    /// rest says that one of the two broke the protocol.
+    /// A code after which the agent tries again comes from a defect of the gateway, or from a later version. The other codes
+    /// say that one of the two sides broke the protocol.
     private static func ofUnnamed(_ code: ErrorCode) -> Self {
         switch FailureRule.of(code)?.reaction {
         case .report, .stop: .protocolViolation

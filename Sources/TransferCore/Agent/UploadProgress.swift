@@ -1,15 +1,15 @@
-/// How far an upload is.
+/// The figures of an upload.
 package struct UploadProgress: Hashable, Sendable {
     package var size: UInt64
-    /// Known to be in the store.
+    /// Bytes that are known to be in the store.
     package var storedBytes: UInt64
     /// Plain bytes put on the wire in this run, resends included.
     package var bytesSent: UInt64
-    /// Found stored already.
+    /// Bytes that were found stored already.
     package var bytesResumed: UInt64
-    /// `size` is all that a stream has had so far.
+    /// Whether the file is a stream whose end has not been read; `size` is what has been read.
     package var isGrowing = false
-    /// The journal got a row with which a later run can go on, unless the outcome deletes it.
+    /// The journal has a row from which a later run can continue, unless the outcome deletes the row.
     package var isResumable = false
 
     package init(size: UInt64, storedBytes: UInt64, bytesSent: UInt64, bytesResumed: UInt64) {
