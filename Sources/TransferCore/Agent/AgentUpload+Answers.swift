@@ -19,7 +19,10 @@ extension AgentUpload {
         case .received(let received): self.received(received, at: place, &context)
         case .stored(let stored): received(stored, at: place, &context)
         case .resumeState(let state): received(state, at: place, stage: stage, &context)
-        case .partList(let page): received(page, &context)
+        case .partList(let page):
+            guard let plan, plan.partCount != nil else { return }
+            parts.list(page, of: plan)
+            offerReadyParts(&context)
         case .partsWanted(let wanted): received(wanted, at: place, &context)
         case .completed(let completed): received(completed, at: place, stage: stage, &context)
         case .aborted: receivedAborted(&context)
@@ -80,10 +83,10 @@ extension AgentUpload {
             takeToken(state.token, &context)
             restampIfTouched(&context)
             if !state.wanted.isEmpty { sendAgain(state.wanted, &context) }
-            named.answered()
-            received(state.partials, at: place)
+            parts.queryAnswered()
+            parts.name(state.partials, in: place, of: plan)
             if lifecycle.resumed(in: place) {
-                named.expectList(of: state.candidateParts, in: place)
+                parts.expectList(of: state.candidateParts, in: place)
                 reportOpened(&context)
             }
             offerReadyParts(&context)
@@ -109,14 +112,10 @@ extension AgentUpload {
     private static let wantedRoundsMax = 3
 
     private mutating func sendAgain(_ wanted: [PartNumber], _ context: inout AgentContext) {
-        let known = wanted.filter { stored[$0] != nil }
-        guard !known.isEmpty else { return }
-        for number in known {
-            named.forget(number)
-            if let entry = stored.remove(number) { bytesResumed -= min(bytesResumed, entry.size) }
-        }
-        context.journal(.unstored(id, known))
-        queue.putFirst(known)
+        let known = parts.sendAgain(wanted)
+        guard !known.numbers.isEmpty else { return }
+        bytesResumed -= min(bytesResumed, known.bytes)
+        context.journal(.unstored(id, known.numbers))
     }
 
     private mutating func received(
@@ -158,7 +157,7 @@ extension AgentUpload {
         if plan.isOnePart {
             return onePartDigest.flatMap { context.cryptography.rootDigest(of: [$0]) }
         }
-        let digests = stored.digests
+        let digests = parts.stored.digests
         return digests.count == Int(count) ? context.cryptography.rootDigest(of: digests) : nil
     }
 
@@ -187,7 +186,7 @@ extension AgentUpload {
     /// gateway is completing the upload. If parts have been wanted since, the completion was answered.
     mutating func recheckIfWhole(_ context: inout AgentContext) {
         guard phase == .transferring, let plan, !plan.isOnePart, parts.isEmpty, let count = plan.partCount,
-            stored.count == Int(count), unsavedEntry == nil
+            parts.stored.count == Int(count), unsavedEntry == nil
         else { return }
         lifecycle.recheck()
         context.actions.append(.checkFile(id))
@@ -212,8 +211,8 @@ extension AgentUpload {
         guard let place = lifecycle.links.firstOpen else {
             return lifecycle.wait(to: requestToRepeat, until: context.now)
         }
-        let entries = stored.list
-        guard let root = context.cryptography.rootDigest(of: stored.digests) else {
+        let entries = parts.stored.list
+        guard let root = context.cryptography.rootDigest(of: parts.stored.digests) else {
             return end(.failed(UploadFailure(.protocolViolation, "the digests could not be joined")), &context)
         }
         lifecycle.completes(in: place)

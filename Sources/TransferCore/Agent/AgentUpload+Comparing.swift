@@ -25,9 +25,8 @@ extension AgentUpload {
         if stage != .opening { failures += 1 }
         forgetParts(&context)
         leaveLinks(&context)
-        stored.removeAll()
+        parts.startOver()
         bytesResumed = 0
-        queue = PartQueue()
         guard !request.isStream else {
             let message = "the key holds an object already, with which a stream cannot be compared"
             return end(.failed(UploadFailure(.keyTaken, message)), &context)

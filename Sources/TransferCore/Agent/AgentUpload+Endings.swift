@@ -74,7 +74,7 @@ extension AgentUpload {
         trouble = UploadFailure(code, message: message)
         // A query that lists stored parts is long, so it is not repeated as often as the gateway would allow.
         let delay =
-            stored.isEmpty
+            parts.stored.isEmpty
             ? context.storeDelay(afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds)
             : context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)
         askAgain(at: context.now + delay, &context)
@@ -115,24 +115,21 @@ extension AgentUpload {
             context.send(.sessionLeave(SessionLeave()), to: link.place)
         }
         lifecycle.closedAll()
-        named.forgetSlots { _ in true }
+        parts.forgetSlots { _ in true }
     }
 
     /// A frame of the gateway has closed the slot. The parts that were offered in it wait for another slot.
     mutating func linkClosed(_ place: Attachment, _ context: inout AgentContext) {
         lifecycle.closed(place)
-        named.forgetSlots { $0 == place }
+        parts.forgetSlots { $0 == place }
         interruptParts(at: place, &context)
     }
 
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
         guard lifecycle.links.contains(connection) else { return }
         let onLost = lifecycle.connectionLost(connection, hasToken: !token.isEmpty)
-        named.forgetSlots { $0.connection == connection }
-        let hasLost = parts.values.contains { part in
-            part.isSending && part.offer.map { $0.taken > 0 && $0.place.connection == connection } ?? false
-        }
-        if hasLost { window.shrink() }
+        parts.forgetSlots { $0.connection == connection }
+        if parts.hasDataUnderWay(on: connection) { parts.shrinkWindow() }
         interruptParts(on: connection, &context)
         switch onLost {
         case .goOn: break

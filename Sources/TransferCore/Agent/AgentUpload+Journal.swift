@@ -33,13 +33,11 @@ extension AgentUpload {
             let message = "the gateway opened another session, which cannot be of this file"
             return end(.failed(UploadFailure(.protocolViolation, message)), &context)
         }
-        stored.removeAll()
+        parts.adopt()
         bytesResumed = 0
-        queue.restart()
         isTouched = false
         session = opened.session
         token = opened.token
-        named = NamedParts()
         // The run that lost its journal may have sent COMPLETE.
         mayBeCompleting = true
         unsavedEntry = context.journal(
@@ -47,8 +45,8 @@ extension AgentUpload {
         context.actions.append(.report(id, .adopted(opened.session)))
         lifecycle.opened(in: place)
         context.actions.append(.report(id, .opened(opened.session, resumedBytes: 0)))
-        named.expectList(of: adoption.candidateParts, in: place)
-        received(adoption.partials, at: place)
+        parts.expectList(of: adoption.candidateParts, in: place)
+        parts.name(adoption.partials, in: place, of: plan)
         offerReadyParts(&context)
     }
 }

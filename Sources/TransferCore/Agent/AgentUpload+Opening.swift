@@ -15,10 +15,10 @@ extension AgentUpload {
     }
 
     func sendResumeQuery(to place: Attachment, joining: Bool = false, _ context: inout AgentContext) {
-        let entries = joining ? [] : stored.list
+        let entries = joining ? [] : parts.stored.list
         let query = ResumeQuery(
-            listedParts: UInt32(clamping: entries.count), token: token, asksForPartials: !joining && !named.isComplete,
-            asksForReceipt: request.wantsReceipt)
+            listedParts: UInt32(clamping: entries.count), token: token,
+            asksForPartials: !joining && !parts.knowsPartials, asksForReceipt: request.wantsReceipt)
         context.send(.resumeQuery(query), to: place)
         guard !entries.isEmpty else { return }
         for page in PartList.pages(of: entries) { context.send(.partList(page), to: place) }

@@ -1,36 +1,27 @@
 import TransferCommon
 import WireProtocol
 
-// Reading, offering and sending parts (specification §7).
+// Reading, offering and sending parts (specification §7): the upload applies what `UploadParts` returns.
 
 extension AgentUpload {
+    // MARK: Reading
+
     /// Takes up the next part. The agent calls this while there is room for another part.
     ///
     /// - Returns: whether there was a part to take up.
     mutating func takeUpPart(_ context: inout AgentContext) -> Bool {
         if case .verifying(let verification) = phase { return readForVerification(verification, &context) }
-        guard context.phase == .running, phase == .transferring || mayOfferEarly(context), !named.awaitsList,
-            let plan, let number = takeNextPart(of: plan), let size = plan.bytes(of: number)
-        else { return false }
         let isCounted = !isSmall(context)
-        parts[number] = OutgoingPart(size: size, isCounted: isCounted)
+        guard context.phase == .running, phase == .transferring || mayOfferEarly(context), !parts.awaitsList,
+            let plan, let next = parts.takeUp(in: plan, isCounted: isCounted)
+        else { return false }
         if isCounted { context.partsUnderWay += 1 }
-        // The answer to the first query of a run says which parts the store has without a digest. It comes too late for
-        // parts that are offered ahead of it.
-        let withMD5 = needsMD5.contains(number) || !named.isComplete
         context.actions.append(
-            .readPart(id, number, start: plan.start(of: number), bytes: size, withMD5: withMD5, keep: true))
+            .readPart(
+                id, next.number, start: plan.start(of: next.number), bytes: next.size, withMD5: next.withMD5,
+                keep: true))
         return true
     }
-
-    private mutating func takeNextPart(of plan: PartPlan) -> PartNumber? {
-        let (stored, parts) = (stored, parts)
-        return queue.next(in: plan, isReading: isReadingPart) { stored[$0] != nil || parts[$0] != nil }
-    }
-
-    var isReadingPart: Bool { parts.values.contains(where: \.isReading) }
-
-    // MARK: Reading
 
     /// The shell has read a part, or failed to.
     mutating func partRead(_ number: PartNumber, _ reading: PartReading, _ context: inout AgentContext) {
@@ -82,9 +73,8 @@ extension AgentUpload {
                 "the stream is longer than the \(streamPartsMax) parts that the store takes: give a larger --part-size"
             return abandon(UploadFailure(.sizeUnsupported, message), &context)
         }
-        streamBytes += bytes
-        if isLast { plan?.ended(after: streamBytes) }
-        parts[number]?.read(digests, bytes: bytes, now: context.now)
+        parts.readOfStream(number, digests, bytes: bytes, now: context.now)
+        if isLast { plan?.ended(after: parts.streamBytes) }
         offerReadyParts(&context)
     }
 
@@ -93,69 +83,82 @@ extension AgentUpload {
     /// Offers the parts that are ready and that the window admits, each on the connection that sends the fewest parts.
     mutating func offerReadyParts(_ context: inout AgentContext) {
         guard context.phase == .running else { return }
-        var sending = parts.values.count(where: \.isSending)
-        for number in parts.keys.sorted() {
-            guard parts[number]?.digestsToOffer(at: context.now) != nil, window.admits(number, beside: sending),
-                !goesOnWithoutOffer(number, &context),
-                let part = parts[number], let digests = part.digestsToOffer(at: context.now),
-                let place = placeForOffer(of: number, context)
-            else { continue }
-            sending += 1
-            parts[number]?.begin(OutgoingPart.Offer(context.newOffer(), in: place))
-            let offer = PartOffer(
-                part: number, size: part.size, isLast: plan?.isLast(number) == true, digest: digests.sha256,
-                md5: digests.md5)
-            context.send(.partOffer(offer), to: place)
-            if part.size > 0 {
-                context.connections[place.connection]?.add(UploadPart(upload: id, part: number))
-            } else {
-                partTaken(number, &context)
-            }
+        var sending = parts.sendingCount
+        for number in parts.numbers where parts.mayOffer(number, beside: sending, now: context.now) {
+            if offer(number, &context) { sending += 1 }
         }
+    }
+
+    /// - Returns: whether the part was offered. A part that a gateway has named may need no offer.
+    private mutating func offer(_ number: PartNumber, _ context: inout AgentContext) -> Bool {
+        let slot = parts.placeOfPartial(number).map { slotOfPartial(number, at: $0, context) } ?? .closed
+        switch parts.judgeNamed(number, maySkip: phase == .transferring, slot: slot) {
+        case .wait:
+            return false
+        case .stored(let etag):
+            bytesResumed += parts[number]?.size ?? 0
+            partStored(number, etag: etag, &context)
+            return false
+        case .resume(let place, let offset, let limit):
+            let result = parts.resume(number, context.newOffer(), in: place, from: offset, limit: limit)
+            goOn(number, result, on: place.connection, &context)
+            return false
+        case .offer:
+            break
+        }
+        guard let place = placeForOffer(of: number, context),
+            let offer = parts.offer(number, context.newOffer(), in: place, of: plan)
+        else { return false }
+        context.send(.partOffer(offer), to: place)
+        goOn(number, offer.size > 0 ? .send : .whole, on: place.connection, &context)
+        return true
+    }
+
+    private func slotOfPartial(
+        _ number: PartNumber, at place: Attachment, _ context: AgentContext
+    ) -> NamedParts.Slot {
+        guard lifecycle.links.stage(at: place) == .open, let connection = context.connections[place.connection],
+            connection.isOpen
+        else { return .closed }
+        return connection.hasQueued(UploadPart(upload: id, part: number)) ? .hasChunks : .free
     }
 
     // MARK: Sending
 
     /// How many plain bytes of a part may go out on a connection now.
     func sendable(_ number: PartNumber, on connection: ConnectionID, _ context: AgentContext) -> UInt64 {
-        guard let part = parts[number], part.isSending, let offer = part.offer, offer.place.connection == connection,
-            let carrier = context.connections[connection]
-        else { return 0 }
-        guard offer.isUndecided else { return part.bytesToHand }
-        guard mayGoUndecided(number, part, context) else { return 0 }
-        return min(part.bytesToHand, carrier.opened?.creditLeft ?? 0)
+        switch parts.sendable(number, on: connection, mayGoEarly: mayGoEarly(context)) {
+        case .none: 0
+        case .decided(let bytes): bytes
+        case .undecided(let bytes): min(bytes, context.connections[connection]?.opened?.creditLeft ?? 0)
+        }
     }
 
     /// Whether data of a part that was offered on a connection may go out before the decision, as soon as there is
     /// initial credit.
     func waitsForCredit(_ number: PartNumber, on connection: ConnectionID, _ context: AgentContext) -> Bool {
-        guard let part = parts[number], part.isSending, let offer = part.offer, offer.place.connection == connection
-        else { return false }
-        return offer.isUndecided && mayGoUndecided(number, part, context)
+        if case .undecided = parts.sendable(number, on: connection, mayGoEarly: mayGoEarly(context)) {
+            true
+        } else {
+            false
+        }
     }
 
-    /// Whether bytes of a part may be sent before the gateway has decided. A part that was deferred once may be deferred
-    /// again. A part of which bytes were sent before may be held by the gateway, whose decision says from which byte the
-    /// data continues.
-    private func mayGoUndecided(_ number: PartNumber, _ part: OutgoingPart, _ context: AgentContext) -> Bool {
-        context.store.allowsEarlyData && !part.wasDeferred && part.reached == 0 && !window.known.contains(number)
-            && phase != .resuming && named.isComplete && !named.wereHeld.contains(number)
-            && !(isOnePart && request.saved?.session == session)
+    /// Whether the upload allows data before a decision. The gateway may hold bytes of a one-part file that an earlier run
+    /// began.
+    private func mayGoEarly(_ context: AgentContext) -> Bool {
+        context.store.allowsEarlyData && phase != .resuming && !(isOnePart && request.saved?.session == session)
     }
 
     /// Passes the next chunk of a part to its connection.
     mutating func sendChunk(_ number: PartNumber, bytes: UInt64, _ context: inout AgentContext) {
-        guard let part = parts[number], let offer = part.offer else { return }
-        let chunk = Chunk(
-            connection: offer.place.connection, slot: offer.place.slot, upload: id, part: number, offset: offer.handed,
-            plainBytes: UInt32(clamping: bytes))
-        context.actions.append(.sendChunk(chunk))
+        guard let sent = parts.send(number, bytes: bytes, of: id) else { return }
+        context.actions.append(.sendChunk(sent.chunk))
         bytesSent += bytes
-        let isWhole = parts[number]?.handed(bytes) ?? true
-        context.connections[offer.place.connection]?.withOpen { open in
-            if offer.isUndecided { open.changeTurns { $0.spendCredit(bytes) } }
-            open.queued(chunk, of: offer.id)
-            if isWhole { open.changeTurns { $0.remove(chunk.uploadPart) } }
+        context.connections[sent.chunk.connection]?.withOpen { open in
+            if sent.isUndecided { open.changeTurns { $0.spendCredit(bytes) } }
+            open.queued(sent.chunk, of: sent.offer)
+            if sent.isWhole { open.changeTurns { $0.remove(sent.chunk.uploadPart) } }
         }
     }
 
@@ -171,7 +174,7 @@ extension AgentUpload {
     }
 
     /// The socket has the last byte of the part.
-    mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
+    private mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
         parts[number]?.allTaken()
         guard isOnePart else { return offerReadyParts(&context) }
         guard let part = parts[number], let place = part.place,
@@ -194,8 +197,10 @@ extension AgentUpload {
 
     mutating func received(_ decision: PartDecision, at place: Attachment, _ context: inout AgentContext) {
         let number = decision.part
-        guard let part = parts[number], let offer = part.offer, offer.place == place, offer.isUndecided else { return }
-        returnEarlyCredit(number, &context)
+        guard let part = parts[number], part.isUndecided(in: place) else { return }
+        if let early = parts.takeEarlyBytes(number) {
+            context.connections[place.connection]?.returnCredit(early.earlyBytes)
+        }
         switch decision.decision {
         case .send(let offset, let limit):
             let result = parts[number]?.granted(from: offset, limit: limit) ?? .nothing
@@ -221,39 +226,25 @@ extension AgentUpload {
         }
     }
 
-    private mutating func returnEarlyCredit(_ number: PartNumber, _ context: inout AgentContext) {
-        guard let connection = parts[number]?.place?.connection, let bytes = parts[number]?.takeEarlyBytes() else {
-            return
-        }
-        context.connections[connection]?.returnCredit(bytes)
-    }
-
     mutating func received(_ received: Received, at place: Attachment, _ context: inout AgentContext) {
-        named.received(received, at: place)
-        guard parts[received.part]?.place == place else { return }
-        let result = parts[received.part]?.raised(to: received.limit) ?? .nothing
-        goOn(received.part, result, on: place.connection, &context)
+        goOn(received.part, parts.received(received, at: place), on: place.connection, &context)
     }
 
     mutating func received(_ stored: Stored, at place: Attachment, _ context: inout AgentContext) {
-        guard parts[stored.part]?.place == place else { return named.stored(stored, at: place) }
+        guard parts.isStored(stored, at: place) else { return }
         context.store.stored()
         partStored(stored.part, etag: stored.etag, &context)
     }
 
-    mutating func partStored(_ number: PartNumber, etag: String, _ context: inout AgentContext) {
-        guard let part = parts[number], let digest = part.digest else { return }
-        let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
-        stored.keep(entry)
-        named.forget(number)
+    private mutating func partStored(_ number: PartNumber, etag: String, _ context: inout AgentContext) {
+        guard let stored = parts.store(number, etag: etag, roomMax: context.limits.concurrency) else { return }
         failures = 0
-        for other in parts.keys { parts[other]?.failures = 0 }
-        window.grow(roomMax: context.limits.concurrency)
-        // The trouble of another part that was deferred may be all that can be reported.
-        if parts.allSatisfy({ $0.key == number || !$0.value.wasDeferred }) { trouble = nil }
+        // While another part is deferred, its trouble may be all that can be reported.
+        if stored.othersAreWell { trouble = nil }
         context.progressAt = context.now
+        let entry = stored.entry
         unsavedEntry = context.journal(.stored(id, entry), awaitedBy: id)
-        let progress = AgentReport.partProgress(number, sent: part.size, size: part.size, isStored: true)
+        let progress = AgentReport.partProgress(number, sent: entry.size, size: entry.size, isStored: true)
         context.actions.append(.report(id, progress))
         removePart(number, &context)
         recheckIfWhole(&context)
@@ -263,38 +254,39 @@ extension AgentUpload {
     mutating func deferPart(
         _ number: PartNumber, code: ErrorCode, adviceMilliseconds: UInt32, _ context: inout AgentContext
     ) {
-        guard let part = parts[number] else { return }
-        parts[number]?.failures += 1
-        parts[number]?.wasDeferred = true
+        guard let failures = parts.failed(number) else { return }
         trouble = UploadFailure(code, message: "")
-        returnEarlyCredit(number, &context)
         let delay = context.storeDelay(
-            afterFailures: part.failures + 1, code: code, adviceMilliseconds: adviceMilliseconds)
-        parts[number]?.withdraw(notBefore: context.now + delay, waitsForStore: code.isOfStore)
-        if let place = part.place {
-            context.connections[place.connection]?.remove(UploadPart(upload: id, part: number))
-        }
+            afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds)
+        let withdrawn = parts.withdraw(number, notBefore: context.now + delay, waitsForStore: code.isOfStore)
+        release(withdrawn, number, &context)
         if isOnePart { lifecycle.reopen() }
         context.reportWait(of: id, code, message: "")
     }
 
     // MARK: The end of an offer, and of a part
 
+    private func release(
+        _ withdrawn: UploadParts.OnWithdrawn?, _ number: PartNumber, _ context: inout AgentContext
+    ) {
+        guard let withdrawn else { return }
+        context.connections[withdrawn.place.connection]?.returnCredit(withdrawn.earlyBytes)
+        context.connections[withdrawn.place.connection]?.remove(UploadPart(upload: id, part: number))
+    }
+
     /// Parts whose connection is gone keep their bytes and wait to be offered on another.
     mutating func interruptParts(on connection: ConnectionID? = nil, _ context: inout AgentContext) {
-        for number in parts.keys.sorted() {
+        for number in parts.numbers {
             guard let place = parts[number]?.place, connection == nil || place.connection == connection else {
                 continue
             }
-            returnEarlyCredit(number, &context)
-            context.connections[place.connection]?.remove(UploadPart(upload: id, part: number))
-            parts[number]?.withdraw(notBefore: context.now)
+            release(parts.withdraw(number, notBefore: context.now), number, &context)
         }
     }
 
     /// Parts whose slot has been closed wait to be offered in another.
     mutating func interruptParts(at place: Attachment, _ context: inout AgentContext) {
-        guard parts.values.contains(where: { $0.place == place }) else { return }
+        guard parts.isUnderWay(in: place) else { return }
         interruptParts(on: place.connection, &context)
     }
 
@@ -303,17 +295,14 @@ extension AgentUpload {
         if case .verifying(let verification) = phase {
             for number in verification.beingRead.sorted() { context.actions.append(.releasePart(id, number)) }
         }
-        for number in parts.keys.sorted() { removePart(number, &context) }
+        for number in parts.numbers { removePart(number, &context) }
     }
 
     /// The one place where a part's credit, room and bytes are released.
     mutating func removePart(_ number: PartNumber, _ context: inout AgentContext) {
-        returnEarlyCredit(number, &context)
-        guard let part = parts.removeValue(forKey: number) else { return }
-        if let place = part.place {
-            context.connections[place.connection]?.remove(UploadPart(upload: id, part: number))
-        }
-        if part.isCounted {
+        guard let removed = parts.remove(number) else { return }
+        release(removed.offer, number, &context)
+        if removed.isCounted {
             context.partsUnderWay -= 1
             context.isRoomToBeLookedAt = true
         }
@@ -324,8 +313,8 @@ extension AgentUpload {
     /// stream cannot be read again and keeps its parts.
     mutating func yieldRoom(_ context: inout AgentContext) {
         guard lifecycle.isWaiting, !request.isStream else { return }
-        let held = parts.keys.sorted()
+        let held = parts.numbers
         for number in held { removePart(number, &context) }
-        queue.putFirst(held)
+        parts.putFirst(held)
     }
 }

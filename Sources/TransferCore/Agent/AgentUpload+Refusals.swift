@@ -18,7 +18,12 @@ extension AgentUpload {
             // A part that has been offered elsewhere since does not belong to this slot any more.
             guard parts[number]?.place == place else {
                 let failure = UploadFailure(report.code, message: report.message)
-                return namedPartRefused(number, failure, report.code, at: place, &context)
+                // The gateway has evicted a part that it had named. The agent offers the part once it has read it.
+                guard parts.evicted(number, at: place) else { return }
+                switch FailureRule.reaction(to: report.code, in: .part) {
+                case .report, .stop: return end(.failed(failure), &context)
+                case .tryAgain, .reconnect, .beginAnew, .readAgain: return
+                }
             }
             partRefused(
                 number, report.code, message: report.message, adviceMilliseconds: report.retryAfterMilliseconds,
@@ -82,7 +87,7 @@ extension AgentUpload {
     private mutating func readAgain(_ number: PartNumber, _ context: inout AgentContext) {
         let mismatches = parts[number]?.mismatches ?? 0
         removePart(number, &context)
-        queue.putFirst([number])
+        parts.putFirst([number])
         if isOnePart { lifecycle.reopen() }
         guard takeUpPart(&context) else { return }
         parts[number]?.mismatches = mismatches + 1

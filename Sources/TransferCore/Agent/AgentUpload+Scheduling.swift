@@ -37,9 +37,7 @@ extension AgentUpload {
 
     private func needs(_ context: AgentContext) -> Needs {
         var needs = Needs(holdsNothing: parts.isEmpty)
-        for part in parts.values {
-            if case .ready(_, let notBefore, _) = part.state { needs.wake(at: notBefore, context) }
-        }
+        for moment in parts.offerTimes { needs.wake(at: moment, context) }
         if wantsToJoin(context) { needs.wake(at: joinsAt, context) }
         if case .waiting(_, let until) = phase {
             needs.wake(at: until, context)
@@ -54,21 +52,15 @@ extension AgentUpload {
         if case .verifying(let verification) = phase {
             return verification.next(concurrency: context.limits.concurrency) != nil
         }
-        guard phase == .transferring || mayOfferEarly(context), !named.awaitsList else { return false }
-        return queue.hasNext(in: plan, isReading: isReadingPart)
+        guard phase == .transferring || mayOfferEarly(context), !parts.awaitsList else { return false }
+        return parts.hasNext(in: plan)
     }
 
     // MARK: Further connections
 
     private func wantsToJoin(_ context: AgentContext) -> Bool {
         phase == .transferring && context.limits.connections > 1 && !token.isEmpty && plan?.isOnePart == false
-            && hasUnsentParts
-    }
-
-    private var hasUnsentParts: Bool {
-        if queue.hasNext(in: plan, isReading: isReadingPart) || parts.values.contains(where: \.isReady) { return true }
-        // Parts that were taken up ahead of the answer to a query are still being read when the answer comes.
-        return parts.values.count(where: \.isReading) > 1
+            && parts.hasUnsent(in: plan)
     }
 
     /// Joins further connections to a session that has more than one part to send.
@@ -90,8 +82,9 @@ extension AgentUpload {
     func placeForOffer(of number: PartNumber, _ context: AgentContext) -> Attachment? {
         let (early, limits) = (mayOfferEarly(context), context.limits)
         return lifecycle.links.all.filter { link in
-            guard link.stage == .open || early && link.isUnanswered && partsSending(in: link) < limits.offersAheadMax,
-                let connection = context.connections[link.place.connection], connection.isOpen
+            let mayGoAhead = early && link.isUnanswered && parts.sendingCount(in: link.place) < limits.offersAheadMax
+            guard link.stage == .open || mayGoAhead, let connection = context.connections[link.place.connection],
+                connection.isOpen
             else { return false }
             // The gateway would take queued chunks of an earlier offer for chunks of this one.
             return !connection.hasQueued(UploadPart(upload: id, part: number)) && hasShareLeft(link, context)
@@ -99,7 +92,7 @@ extension AgentUpload {
         .min { left, right in
             let load = { (link: SessionLinks.Link) in
                 let turns = context.connections[link.place.connection]?.opened?.turns.sending.count ?? 0
-                return (partsSending(in: link), turns, link.place.connection)
+                return (parts.sendingCount(in: link.place), turns, link.place.connection)
             }
             return load(left) < load(right)
         }?.place
@@ -118,19 +111,14 @@ extension AgentUpload {
         guard coming > 0 else { return true }
         let all = coming + links.all.count { $0.stage != .resuming }
         let share = (context.limits.concurrency + all - 1) / all
-        return partsSending(in: link) < share
-    }
-
-    /// A part that waits for credit has no turn on its connection, but stays there.
-    private func partsSending(in link: SessionLinks.Link) -> Int {
-        parts.values.count { $0.isSending && $0.place == link.place }
+        return parts.sendingCount(in: link.place) < share
     }
 
     // MARK: What is under way
 
     /// Whether an answer or a part is awaited on a connection.
     func isWorking(on connection: ConnectionID) -> Bool {
-        lifecycle.links.awaitsAnswer(on: connection) || parts.values.contains { $0.place?.connection == connection }
+        lifecycle.links.awaitsAnswer(on: connection) || parts.isUnderWay(on: connection)
     }
 
     /// Whether a gateway that is connected owes an answer. The gateway may look for an object for minutes.
@@ -144,7 +132,7 @@ extension AgentUpload {
         switch phase {
         case .comparing, .rechecking: true
         case .verifying(let verification): !verification.beingRead.isEmpty
-        default: isReadingPart
+        default: parts.isReading
         }
     }
 }
@@ -152,17 +140,9 @@ extension AgentUpload {
 // MARK: - Stopping
 
 extension AgentUpload {
-    /// The parts that are being sent on a connection.
-    func rests(on connection: ConnectionID) -> [SendRest] {
-        parts.compactMap { number, part in
-            guard part.isSending, part.place?.connection == connection else { return nil }
-            return SendRest(part: UploadPart(upload: id, part: number), bytes: part.bytesToTake)
-        }
-    }
-
     /// The agent is stopping: only these parts, and parts that have been sent, go on.
     mutating func withholdParts(except chosen: Set<PartNumber>, _ context: inout AgentContext) {
-        for number in parts.keys.sorted() {
+        for number in parts.numbers {
             guard let part = parts[number], !part.isSent, !(part.isSending && chosen.contains(number)) else { continue }
             removePart(number, &context)
         }
@@ -175,11 +155,9 @@ extension AgentUpload {
         return switch phase {
         case .rechecking, .completing, .aborting: true
         // With several parts, the answer brings the token with which the next run resumes.
-        case .opening: !lifecycle.isDropping && (plan?.isOnePart == false || isSendingParts)
-        case .transferring: isSendingParts
+        case .opening: !lifecycle.isDropping && (plan?.isOnePart == false || parts.isSending)
+        case .transferring: parts.isSending
         case .beginning, .waiting, .recording, .resuming, .comparing, .verifying, .ending, .ended: false
         }
     }
-
-    private var isSendingParts: Bool { parts.values.contains { $0.isSending || $0.isSent } }
 }

@@ -33,10 +33,6 @@ extension AgentUpload {
             lifecycle.stopWaiting(now: now)
             return 1
         }
-        var count = 0
-        for number in parts.keys.sorted() where count < most {
-            if parts[number]?.storeIsWell(now: now) == true { count += 1 }
-        }
-        return count
+        return parts.stopWaitingForStore(most: most, now: now)
     }
 }

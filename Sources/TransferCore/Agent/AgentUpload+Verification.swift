@@ -5,12 +5,12 @@ import WireProtocol
 
 extension AgentUpload {
     mutating func verify(stamp: FileStamp, for purpose: FileVerification.Purpose, _ context: inout AgentContext) {
-        guard !stored.isEmpty else {
+        guard !parts.stored.isEmpty else {
             self.stamp = stamp
             lifecycle.wait(to: requestToRepeat, until: context.now)
             return
         }
-        lifecycle.verify(FileVerification(of: stored.list.map(\.part), stamp: stamp, for: purpose))
+        lifecycle.verify(FileVerification(of: parts.stored.list.map(\.part), stamp: stamp, for: purpose))
     }
 
     mutating func readForVerification(
@@ -31,7 +31,7 @@ extension AgentUpload {
         _ number: PartNumber, _ reading: PartReading, _ verification: FileVerification, _ context: inout AgentContext
     ) {
         var next = verification
-        guard let result = next.read(number, reading, expected: stored[number]?.digest) else { return }
+        guard let result = next.read(number, reading, expected: parts.stored[number]?.digest) else { return }
         lifecycle.verify(next)
         switch (result, next.purpose) {
         case (.reading, _):

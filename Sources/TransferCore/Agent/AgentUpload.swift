@@ -3,9 +3,9 @@ import WireProtocol
 
 /// One file's way into the store, as the agent sees it: through sessions, connections and cuts to an outcome.
 ///
-/// `UploadLifecycle` has the phases and their table; `OutgoingPart`, `PartQueue`, `StoredParts`, `NamedParts`,
-/// `SendWindow`, `PutLimit`, `FileVerification` and `ObjectComparison` decide about their part of the upload by values.
-/// This type applies what they return: it alone sends frames and writes the journal.
+/// `UploadLifecycle` has the phases and their table, `UploadParts` the parts. `PutLimit`, `FileVerification` and
+/// `ObjectComparison` decide one question each. All of them work on values. This type applies what they return: it alone
+/// sends frames and writes the journal.
 ///
 /// Invariants:
 /// - Only parts that STORED or *have* named count as stored. Each is in the journal with its digest and ETag.
@@ -67,17 +67,7 @@ struct AgentUpload: Hashable {
 
     // MARK: Parts
 
-    var stored = StoredParts()
-    /// Parts under way.
-    var parts: [PartNumber: OutgoingPart] = [:]
-    var window = SendWindow()
-    /// What gateways have said of parts without an offer.
-    var named = NamedParts()
-    var queue = PartQueue()
-    /// Parts that the store lists without a digest: their offer carries an MD5.
-    var needsMD5: Set<PartNumber> = []
-    /// Bytes of the stream that have been read.
-    var streamBytes: UInt64 = 0
+    var parts = UploadParts()
     /// The number of parts that the store takes of a stream.
     var streamPartsMax: UInt32 = 1
     private static let streamPartBytesMax: UInt64 = 1 << 30
@@ -108,7 +98,8 @@ struct AgentUpload: Hashable {
 
     var progress: UploadProgress {
         var progress = UploadProgress(
-            size: fileBytes ?? streamBytes, storedBytes: storedBytes, bytesSent: bytesSent, bytesResumed: bytesResumed)
+            size: fileBytes ?? parts.streamBytes, storedBytes: storedBytes, bytesSent: bytesSent,
+            bytesResumed: bytesResumed)
         progress.isGrowing = fileBytes == nil
         progress.isResumable = isRecorded && !request.isStream
         return progress
@@ -119,7 +110,7 @@ struct AgentUpload: Hashable {
 
     private var storedBytes: UInt64 {
         if case .ending(_, .stored(let receipt, _)) = phase { return receipt.size }
-        return stored.bytes
+        return parts.stored.bytes
     }
 }
 
@@ -172,10 +163,10 @@ extension AgentUpload {
     private mutating func restore(_ saved: SavedSession) {
         condition = saved.condition
         metadata = saved.metadata
-        for entry in saved.parts where plan?.bytes(of: entry.part) == entry.size { stored.keep(entry) }
         // The journal does not record whether an earlier run sent COMPLETE.
         mayBeCompleting = true
-        named = NamedParts(ofEarlierRun: !saved.token.isEmpty)
+        parts.restore(
+            saved.parts.filter { plan?.bytes(of: $0.part) == $0.size }, isQueried: !saved.token.isEmpty)
     }
 
     private mutating func resume(after difference: FileStamp.Difference, _ context: inout AgentContext) {
@@ -183,7 +174,7 @@ extension AgentUpload {
         case .none:
             acceptStored()
             lifecycle.wait(to: requestToRepeat, until: context.now)
-        case .touched where request.purpose == .resume && (isOnePart || stored.isEmpty):
+        case .touched where request.purpose == .resume && (isOnePart || parts.stored.isEmpty):
             let message =
                 "the file was changed or moved since this upload was begun, and nothing is stored yet that could "
                 + "prove its content"
@@ -201,7 +192,7 @@ extension AgentUpload {
 
     /// The parts that the journal names count as found stored.
     mutating func acceptStored() {
-        bytesResumed = stored.bytes
+        bytesResumed = parts.stored.bytes
     }
 
     /// The file on disk is another version than the one that was begun. The old version's parts are dropped first; then
@@ -212,7 +203,7 @@ extension AgentUpload {
                 .failed(UploadFailure(.wrongFile, "the file is not the one this upload was begun with")), &context)
         }
         forgetParts(&context)
-        stored.removeAll()
+        parts.forgetStored()
         bytesResumed = 0
         stamp = request.stamp
         leaveSavedSession(isOtherVersion: true, &context)
@@ -233,13 +224,10 @@ extension AgentUpload {
     /// Begins a new session for the file as it is now.
     mutating func startOver(_ context: inout AgentContext) {
         forgetParts(&context)
-        stored.removeAll()
+        parts.startOver()
         bytesResumed = 0
         isTouched = false
         wantedRounds = 0
-        queue = PartQueue()
-        needsMD5 = []
-        named = NamedParts()
         token = []
         session = nil
         plan = nil

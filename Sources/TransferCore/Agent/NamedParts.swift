@@ -7,9 +7,9 @@ import WireProtocol
 /// A named part counts only if its digest equals the digest that the agent computes. The agent has to read the part for
 /// that; until then the part is kept here. A partial belongs to the slot in which it was named, and is forgotten with the
 /// slot. A candidate is valid for as long as the session.
-struct NamedParts: Hashable {
-    struct Named: Hashable {
-        enum Standing: Hashable {
+struct NamedParts: Hashable, Sendable {
+    struct Named: Hashable, Sendable {
+        enum Standing: Hashable, Sendable {
             /// The gateway has the bytes below the offset. The agent may send bytes below the limit in this slot.
             case partial(Attachment, offset: ByteOffset, limit: ByteOffset)
             case stored(etag: String)
@@ -71,6 +71,51 @@ struct NamedParts: Hashable {
     }
 
     mutating func forget(_ number: PartNumber) { parts[number] = nil }
+
+    /// What becomes of a part that has been read.
+    enum OnRead: Hashable {
+        /// The part needs an offer.
+        case offer
+        /// The store has the part.
+        case stored(etag: String)
+        /// Data of the part continues in the slot in which the part was named.
+        case resume(Attachment, from: ByteOffset, limit: ByteOffset)
+        /// The part is tried again later.
+        case wait
+    }
+
+    /// The slot in which a partial was named.
+    enum Slot: Hashable {
+        case closed
+        /// Chunks of an earlier offer of the part are queued. The gateway would take them for chunks of this one.
+        case hasChunks
+        case free
+    }
+
+    /// The agent has read a part.
+    ///
+    /// - Parameters:
+    ///   - digest: the digest that the agent computed.
+    ///   - maySkip: whether a candidate may count as stored now.
+    ///   - slot: the slot in which the part was named as a partial.
+    mutating func judge(_ number: PartNumber, _ digest: SHA256Digest, maySkip: Bool, slot: Slot) -> OnRead {
+        guard let known = parts[number] else { return .offer }
+        guard known.digest == digest else {
+            // The offer tells the gateway that it holds other content.
+            forget(number)
+            return .offer
+        }
+        switch known.standing {
+        case .stored(let etag):
+            guard maySkip else { return .offer }
+            forget(number)
+            return .stored(etag: etag)
+        case .partial(let place, let offset, let limit):
+            if slot == .hasChunks { return .wait }
+            forget(number)
+            return slot == .closed ? .offer : .resume(place, from: offset, limit: limit)
+        }
+    }
 
     /// The gateway has evicted a partial.
     ///

@@ -160,6 +160,9 @@ extension OutgoingPart {
         if case .sent = state { true } else { false }
     }
 
+    /// Whether a decision is due on the part in this slot.
+    func isUndecided(in place: Attachment) -> Bool { offer.map { $0.place == place && $0.isUndecided } ?? false }
+
     /// The digests of a part that may be offered now.
     package func digestsToOffer(at now: Instant) -> Digests? {
         if case .ready(let digests, let notBefore, _) = state, notBefore <= now { digests } else { nil }

@@ -182,7 +182,7 @@ extension Scheduler {
         var chosen: [UploadID: Set<PartNumber>] = [:]
         for id in context.connections.ids {
             guard let rate = context.connections[id]?.opened?.rate.bytesPerSecond else { continue }
-            let rests = uploads(on: id, context).flatMap { uploads[$0]?.rests(on: id) ?? [] }
+            let rests = uploads(on: id, context).flatMap { uploads[$0]?.parts.rests(of: $0, on: id) ?? [] }
             for part in rests.finishable(rate: rate, within: context.limits.stopGrace.inSeconds) {
                 chosen[part.upload, default: []].insert(part.part)
             }

@@ -137,7 +137,7 @@ extension Scheduler {
     private mutating func freeHeldRoom(_ context: inout AgentContext) {
         context.isRoomToBeLookedAt = false
         guard !context.hasRoom, !queue.awaitingRoom.isEmpty else { return }
-        let holding = uploads.values.filter { upload in upload.parts.values.contains(where: \.isCounted) }
+        let holding = uploads.values.filter(\.parts.holdsRoom)
         guard holding.allSatisfy(\.lifecycle.isWaiting) else { return }
         for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
     }
