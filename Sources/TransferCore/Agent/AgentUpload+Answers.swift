@@ -20,7 +20,7 @@ extension AgentUpload {
         case .stored(let stored): received(stored, at: place, &context)
         case .resumeState(let state): received(state, at: place, stage: stage, &context)
         case .partList(let page):
-            guard let plan, plan.partCount != nil else { return }
+            guard let plan = session.plan, plan.partCount != nil else { return }
             parts.list(page, of: plan)
             offerReadyParts(&context)
         case .partsWanted(let wanted): received(wanted, at: place, &context)
@@ -34,9 +34,9 @@ extension AgentUpload {
     private mutating func received(_ opened: SessionOpened, at place: Attachment, _ context: inout AgentContext) {
         guard phase == .opening else { return }
         if lifecycle.isDropping { return dropOpened(opened, &context) }
-        if token.isEmpty { context.progressAt = context.now }
+        if session.token.isEmpty { context.progressAt = context.now }
         if let adoption = opened.adoption { return adopt(opened, adoption, at: place, &context) }
-        guard opened.session == session, opened.partBytes == plan?.partBytes else {
+        guard opened.session == session.id, opened.partBytes == session.plan?.partBytes else {
             return end(.failed(UploadFailure(.protocolViolation, "the gateway opened another session")), &context)
         }
         takeToken(opened.token, &context)
@@ -48,30 +48,27 @@ extension AgentUpload {
     }
 
     private func reportOpened(_ context: inout AgentContext) {
-        guard let session else { return }
+        guard let session = session.id else { return }
         context.actions.append(.report(id, .opened(session, resumedBytes: bytesResumed)))
     }
 
     /// The user dropped the upload while its session was being opened: now there is a token for ABORT.
     private mutating func dropOpened(_ opened: SessionOpened, _ context: inout AgentContext) {
         guard !opened.isAdopted else { return end(.dropped, &context) }
-        token = opened.token
+        session.takeToken(opened.token)
         leaveLinks(&context)
         lifecycle.wait(to: .abort, until: context.now)
     }
 
-    /// The answer shows that the session was not completed before the file was touched.
     private mutating func restampIfTouched(_ context: inout AgentContext) {
-        guard isTouched, let stamp else { return }
-        isTouched = false
-        context.journal(.restamped(id, stamp))
+        if let stamp = session.notCompleted() { context.journal(.restamped(id, stamp)) }
     }
 
     private mutating func takeToken(_ token: [UInt8], _ context: inout AgentContext) {
         guard !token.isEmpty else { return }
-        self.token = token
+        session.takeToken(token)
         // A one-part file is opened again by its id, so its token is not worth a write.
-        if !isOnePart { context.journal(.token(id, token)) }
+        if !session.isOnePart { context.journal(.token(id, token)) }
     }
 
     private mutating func received(
@@ -84,7 +81,7 @@ extension AgentUpload {
             restampIfTouched(&context)
             if !state.wanted.isEmpty { sendAgain(state.wanted, &context) }
             parts.queryAnswered()
-            parts.name(state.partials, in: place, of: plan)
+            parts.name(state.partials, in: place, of: session.plan)
             if lifecycle.resumed(in: place) {
                 parts.expectList(of: state.candidateParts, in: place)
                 reportOpened(&context)
@@ -102,14 +99,10 @@ extension AgentUpload {
 
     private mutating func received(_ wanted: PartsWanted, at place: Attachment, _ context: inout AgentContext) {
         guard lifecycle.partsWanted(in: place) else { return offerReadyParts(&context) }
-        wantedRounds += 1
-        // A store that repeatedly lacks what it confirmed has lost the session.
-        guard wantedRounds <= Self.wantedRoundsMax else { return beginAnew(after: .sessionLost, &context) }
+        guard session.wanted() else { return beginAnew(after: .sessionLost, &context) }
         sendAgain(wanted.parts, &context)
         recheckIfWhole(&context)
     }
-
-    private static let wantedRoundsMax = 3
 
     private mutating func sendAgain(_ wanted: [PartNumber], _ context: inout AgentContext) {
         let known = parts.sendAgain(wanted)
@@ -125,27 +118,22 @@ extension AgentUpload {
         if lifecycle.isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
         site = context.connections[place.connection]?.welcome?.site
-        if isOnePart { context.store.stored() }
-        guard completed.size == fileBytes else {
+        if session.isOnePart { context.store.stored() }
+        guard completed.size == session.fileBytes else {
             return end(.failed(UploadFailure(.protocolViolation, "the gateway completed another size")), &context)
         }
         let root = ownRoot(context)
         let agrees = completed.evidence.agrees(
-            root: root, hasPartSize: completed.partBytes == plan?.partBytes, whole: onePartDigest)
+            root: root, hasPartSize: completed.partBytes == session.plan?.partBytes, whole: onePartDigest)
         switch agrees {
         case false?:
-            compare(with: completed.existing(session), stage: stage, isOther: true, &context)
-        case nil where !request.isStream && (completed.evidence != .none || stage != .completing || isTouched):
+            compare(with: completed.existing(session.id), stage: stage, isOther: true, &context)
+        case nil where !request.isStream && (completed.evidence != .none || stage != .completing || session.isTouched):
             // The object may have the file's content from before it was touched. Or another agent with the same identity
             // completed the session with another file.
-            compare(with: completed.existing(session), stage: stage, &context)
+            compare(with: completed.existing(session.id), stage: stage, &context)
         case let agrees:
-            var receipt = UploadReceipt(
-                size: completed.size, partBytes: completed.partBytes, root: root, evidence: completed.evidence,
-                etag: completed.etag, version: completed.version, session: session,
-                stamp: request.isStream ? nil : stamp)
-            receipt.site = site
-            receipt.stampCounts = stampCounts
+            var receipt = session.receipt(of: completed, root: root, at: site)
             receipt.signed = self.receipt(of: completed, isCompared: agrees == true, at: place, &context)
             end(.stored(receipt, wasThere: false), &context)
         }
@@ -153,7 +141,7 @@ extension AgentUpload {
 
     /// The root digest; `nil` unless the digest of every part is known.
     private func ownRoot(_ context: AgentContext) -> SHA256Digest? {
-        guard let plan, let count = plan.partCount else { return nil }
+        guard let plan = session.plan, let count = plan.partCount else { return nil }
         if plan.isOnePart {
             return onePartDigest.flatMap { context.cryptography.rootDigest(of: [$0]) }
         }
@@ -162,7 +150,7 @@ extension AgentUpload {
     }
 
     /// The digest of a file of one part.
-    private var onePartDigest: SHA256Digest? { isOnePart ? PartNumber(1).flatMap { parts[$0]?.digest } : nil }
+    private var onePartDigest: SHA256Digest? { session.isOnePart ? PartNumber(1).flatMap { parts[$0]?.digest } : nil }
 
     private mutating func receivedAborted(_ context: inout AgentContext) {
         guard phase == .aborting else { return }
@@ -182,11 +170,11 @@ extension AgentUpload {
 
     /// When every part is stored, the file is looked at once more before it is completed.
     ///
-    /// The journal must have every part by then: a later run that lists fewer parts thereby tells its gateway that no other
-    /// gateway is completing the upload. If parts have been wanted since, the completion was answered.
+    /// The journal must have every part by then: a later run that lists fewer parts thereby tells its gateway that no
+    /// other gateway is completing the upload. If parts have been wanted since, the completion was answered.
     mutating func recheckIfWhole(_ context: inout AgentContext) {
-        guard phase == .transferring, let plan, !plan.isOnePart, parts.isEmpty, let count = plan.partCount,
-            parts.stored.count == Int(count), unsavedEntry == nil
+        guard phase == .transferring, let plan = session.plan, !plan.isOnePart, parts.isEmpty,
+            let count = plan.partCount, parts.stored.count == Int(count), unsavedEntry == nil
         else { return }
         lifecycle.recheck()
         context.actions.append(.checkFile(id))
@@ -197,7 +185,7 @@ extension AgentUpload {
         guard phase == .rechecking else { return }
         switch result {
         case .success(let later):
-            switch difference(whileReading: later) {
+            switch session.difference(whileReading: later) {
             case .none: sendComplete(&context)
             case .touched: verify(stamp: later, for: .complete, &context)
             case .changed: end(.failed(UploadFailure(.changed, "the file changed while it was being sent")), &context)
@@ -217,11 +205,7 @@ extension AgentUpload {
         }
         lifecycle.completes(in: place)
         for page in PartList.pages(of: entries) { context.send(.partList(page), to: place) }
-        let complete = Complete(
-            root: root, partCount: UInt32(clamping: entries.count), size: entries.reduce(0) { $0 &+ $1.size },
-            isFirst: !mayBeCompleting)
-        mayBeCompleting = true
-        context.send(.complete(complete), to: place)
+        context.send(.complete(session.complete(entries, root: root)), to: place)
     }
 }
 

@@ -9,7 +9,7 @@ extension AgentUpload {
         guard lifecycle.concernsObject else { return }
         if lifecycle.isDropping { return end(.dropped, &context) }
         context.progressAt = context.now
-        guard policy != .fail else {
+        guard session.policy != .fail else {
             return end(.failed(UploadFailure(.keyTaken, "the key holds an object already")), &context)
         }
         compare(with: exists, stage: stage, &context)
@@ -31,7 +31,7 @@ extension AgentUpload {
             let message = "the key holds an object already, with which a stream cannot be compared"
             return end(.failed(UploadFailure(.keyTaken, message)), &context)
         }
-        guard !isOther, let comparison = comparison(with: exists) else {
+        guard !isOther, let comparison = session.comparison(with: exists) else {
             return contentDiffers(exists, isKnown: isOther, &context)
         }
         lifecycle.compare(comparison)
@@ -40,16 +40,9 @@ extension AgentUpload {
             .computeEvidence(id, bytes: exists.size, partBytes: comparison.partBytes, like: comparison.expected))
     }
 
-    private func comparison(with exists: SessionExists) -> ObjectComparison? {
-        guard let fileBytes else { return nil }
-        let file = ObjectComparison.File(
-            bytes: fileBytes, inode: stamp?.inode, policy: policy, proof: request.proof, earlierSession: earlierSession)
-        return ObjectComparison(of: file, with: exists)
-    }
-
     /// The shell has read the file.
     mutating func evidenceComputed(_ reading: EvidenceReading, _ context: inout AgentContext) {
-        guard case .comparing(let comparison) = phase, let stamp else { return }
+        guard case .comparing(let comparison) = phase, let stamp = session.stamp else { return }
         switch reading {
         case .computed(let evidence, let later):
             guard stamp.difference(whileReading: later) != .changed else {
@@ -75,41 +68,23 @@ extension AgentUpload {
         case .wholeDigest(let digest): root = context.cryptography.rootDigest(of: [digest])
         case .compositeMD5, .none: break
         }
-        // An object with the same content that another device wrote stays that device's.
-        let own = [session, earlierSession?.session, request.proof?.session]
-        let writer = exists.session.flatMap { own.contains($0) ? $0 : nil }
-        var receipt = UploadReceipt(
-            size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
-            version: exists.version, session: writer, stamp: stamp)
-        // The digest of the whole depends on no part size. Its root digest belongs to one that the whole object fits.
-        if root != nil, receipt.partBytes == 0 { receipt.partBytes = max(exists.size, 1) }
-        receipt.site = site
-        receipt.stampCounts = stampCounts
-        receipt.signed = request.wantsReceipt ? .missing : .notAskedFor
+        let receipt = session.receipt(of: exists, evidence, root: root, at: site)
         end(.stored(receipt, wasThere: true), &context)
     }
 
     private mutating func contentDiffers(
         _ exists: SessionExists, isKnown: Bool, _ context: inout AgentContext
     ) {
-        guard policy != .replace else { return replace(exists, &context) }
-        end(.failed(exists.keyTaken(fileBytes: fileBytes, isKnown: isKnown)), &context)
+        guard session.policy != .replace else { return replace(exists, &context) }
+        end(.failed(exists.keyTaken(fileBytes: session.fileBytes, isKnown: isKnown)), &context)
     }
 
     /// A new session replaces exactly the object that was shown, if the store tells which object that is.
     private mutating func replace(_ exists: SessionExists, _ context: inout AgentContext) {
         startOver(&context)
-        condition = exists.session.map { .matches($0) } ?? policy.condition
-        isSettled = true
+        session.replace(exists)
         // If each comparison meets another object, the file must not be read again without a pause.
         let delay = failures > 0 ? context.retryDelay(afterFailures: failures) : .zero
         lifecycle.wait(to: .open, until: context.now + delay)
-    }
-
-    /// How the file differs from the one that the session is of. A file was found to have only grown with its stamp,
-    /// change time included; once the file is touched, nothing shows that its beginning is still the same.
-    func difference(whileReading later: FileStamp) -> FileStamp.Difference {
-        guard let difference = stamp?.difference(whileReading: later) else { return .changed }
-        return difference == .touched && policy.isContinuation(condition) ? .changed : difference
     }
 }

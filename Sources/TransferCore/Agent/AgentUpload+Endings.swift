@@ -25,10 +25,10 @@ extension AgentUpload {
         forgetParts(&context)
         lifecycle.drop(after)
         context.journal(.dropping(id))
-        if phase == .opening, plan?.isOnePart == false {
+        if phase == .opening, session.isMultipart {
             return  // The answer brings the token that ABORT needs.
         }
-        if token.isEmpty {
+        if session.token.isEmpty {
             end(after.outcome ?? .dropped, &context)
         } else {
             leaveLinks(&context)
@@ -60,7 +60,7 @@ extension AgentUpload {
 
     private mutating func finish(_ outcome: UploadOutcome, _ context: inout AgentContext) {
         forgetParts(&context)
-        if mayStillAppear, outcome.forgetsUnknownOutcome { context.journal(.mayStillAppear(id)) }
+        if session.mayStillAppear, outcome.forgetsUnknownOutcome { context.journal(.mayStillAppear(id)) }
         lifecycle.end(outcome, recordedBy: context.journal(.finished(id, outcome), awaitedBy: id))
     }
 
@@ -84,8 +84,7 @@ extension AgentUpload {
 
     /// What to ask for when the last connection is lost.
     var requestToRepeat: PendingRequest {
-        if phase == .aborting { return .abort }
-        return token.isEmpty || isOnePart ? .open : .resume
+        phase == .aborting ? .abort : session.requestToRepeat
     }
 
     /// Leaves all slots; the session is to be opened or resumed again.
@@ -127,7 +126,7 @@ extension AgentUpload {
 
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
         guard lifecycle.links.contains(connection) else { return }
-        let onLost = lifecycle.connectionLost(connection, hasToken: !token.isEmpty)
+        let onLost = lifecycle.connectionLost(connection, hasToken: !session.token.isEmpty)
         parts.forgetSlots { $0.connection == connection }
         if parts.hasDataUnderWay(on: connection) { parts.shrinkWindow() }
         interruptParts(on: connection, &context)

@@ -15,13 +15,6 @@ extension AgentUpload {
         }
     }
 
-    /// The journal's row of a session that begins.
-    func row(of session: SessionID, partBytes: UInt64, _ stamp: FileStamp) -> SavedSession {
-        SavedSession(
-            session: session, token: token, partBytes: partBytes, condition: condition, policy: policy,
-            metadata: metadata, stamp: stamp, parts: [], losses: losses)
-    }
-
     /// The gateway has opened another session: an unfinished one with equal terms, which the journal had lost
     /// (specification §8.3). From now on the slot carries that session. If the agent ends before the journal has it, the
     /// next run opens a session and has this one adopted again. So only COMPLETE waits for the journal.
@@ -29,19 +22,17 @@ extension AgentUpload {
         _ opened: SessionOpened, _ adoption: SessionOpened.Adoption, at place: Attachment,
         _ context: inout AgentContext
     ) {
-        guard let plan, let stamp, plan.fileBytes != nil, !plan.isOnePart, opened.partBytes == plan.partBytes else {
+        guard let plan = session.plan, let stamp = session.stamp, plan.fileBytes != nil, !plan.isOnePart,
+            opened.partBytes == plan.partBytes
+        else {
             let message = "the gateway opened another session, which cannot be of this file"
             return end(.failed(UploadFailure(.protocolViolation, message)), &context)
         }
         parts.adopt()
+        session.adopt(opened)
         bytesResumed = 0
-        isTouched = false
-        session = opened.session
-        token = opened.token
-        // The run that lost its journal may have sent COMPLETE.
-        mayBeCompleting = true
-        unsavedEntry = context.journal(
-            .began(id, row(of: opened.session, partBytes: opened.partBytes, stamp)), awaitedBy: id)
+        let row = session.row(of: opened.session, stamp, partBytes: opened.partBytes)
+        unsavedEntry = context.journal(.began(id, row), awaitedBy: id)
         context.actions.append(.report(id, .adopted(opened.session)))
         lifecycle.opened(in: place)
         context.actions.append(.report(id, .opened(opened.session, resumedBytes: 0)))

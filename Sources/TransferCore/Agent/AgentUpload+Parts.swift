@@ -11,9 +11,9 @@ extension AgentUpload {
     /// - Returns: whether there was a part to take up.
     mutating func takeUpPart(_ context: inout AgentContext) -> Bool {
         if case .verifying(let verification) = phase { return readForVerification(verification, &context) }
-        let isCounted = !isSmall(context)
+        let isCounted = !session.isSmall(context.limits)
         guard context.phase == .running, phase == .transferring || mayOfferEarly(context), !parts.awaitsList,
-            let plan, let next = parts.takeUp(in: plan, isCounted: isCounted)
+            let plan = session.plan, let next = parts.takeUp(in: plan, isCounted: isCounted)
         else { return false }
         if isCounted { context.partsUnderWay += 1 }
         context.actions.append(
@@ -47,11 +47,11 @@ extension AgentUpload {
         _ number: PartNumber, _ part: OutgoingPart, _ digests: OutgoingPart.Digests, _ later: FileStamp,
         _ context: inout AgentContext
     ) {
-        switch difference(whileReading: later) {
+        switch session.difference(whileReading: later) {
         case .none:
             break
-        case .touched where isOnePart && part.digest != digests.sha256:
-            self.stamp = later
+        case .touched where session.isOnePart && part.digest != digests.sha256:
+            session.restamped(later)
             parts[number]?.readAgain(after: digests.sha256)
             return context.actions.append(
                 .readPart(id, number, start: 0, bytes: part.size, withMD5: false, keep: true))
@@ -68,13 +68,14 @@ extension AgentUpload {
         _ number: PartNumber, _ digests: OutgoingPart.Digests, bytes: UInt64, isLast: Bool,
         _ context: inout AgentContext
     ) {
-        guard isLast || number.value < streamPartsMax else {
+        guard isLast || number.value < session.streamPartsMax else {
             let message =
-                "the stream is longer than the \(streamPartsMax) parts that the store takes: give a larger --part-size"
+                "the stream is longer than the \(session.streamPartsMax) parts that the store takes: "
+                + "give a larger --part-size"
             return abandon(UploadFailure(.sizeUnsupported, message), &context)
         }
         parts.readOfStream(number, digests, bytes: bytes, now: context.now)
-        if isLast { plan?.ended(after: parts.streamBytes) }
+        if isLast { session.streamEnded(after: parts.streamBytes) }
         offerReadyParts(&context)
     }
 
@@ -107,7 +108,7 @@ extension AgentUpload {
             break
         }
         guard let place = placeForOffer(of: number, context),
-            let offer = parts.offer(number, context.newOffer(), in: place, of: plan)
+            let offer = parts.offer(number, context.newOffer(), in: place, of: session.plan)
         else { return false }
         context.send(.partOffer(offer), to: place)
         goOn(number, offer.size > 0 ? .send : .whole, on: place.connection, &context)
@@ -147,7 +148,7 @@ extension AgentUpload {
     /// Whether the upload allows data before a decision. The gateway may hold bytes of a one-part file that an earlier run
     /// began.
     private func mayGoEarly(_ context: AgentContext) -> Bool {
-        context.store.allowsEarlyData && phase != .resuming && !(isOnePart && request.saved?.session == session)
+        context.store.allowsEarlyData && phase != .resuming && !(session.isOnePart && session.isOfEarlierRun)
     }
 
     /// Passes the next chunk of a part to its connection.
@@ -176,12 +177,12 @@ extension AgentUpload {
     /// The socket has the last byte of the part.
     private mutating func partTaken(_ number: PartNumber, _ context: inout AgentContext) {
         parts[number]?.allTaken()
-        guard isOnePart else { return offerReadyParts(&context) }
+        guard session.isOnePart else { return offerReadyParts(&context) }
         guard let part = parts[number], let place = part.place,
             let digest = part.digest, let root = context.cryptography.rootDigest(of: [digest])
         else { return }
         lifecycle.completesOnePart(in: place)
-        mayStillAppear = true
+        session.completesOnePart()
         context.send(.complete(Complete(root: root, partCount: 1, size: part.size)), to: place)
     }
 
@@ -260,7 +261,7 @@ extension AgentUpload {
             afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds)
         let withdrawn = parts.withdraw(number, notBefore: context.now + delay, waitsForStore: code.isOfStore)
         release(withdrawn, number, &context)
-        if isOnePart { lifecycle.reopen() }
+        if session.isOnePart { lifecycle.reopen() }
         context.reportWait(of: id, code, message: "")
     }
 

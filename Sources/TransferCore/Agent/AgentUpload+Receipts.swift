@@ -14,17 +14,13 @@ extension AgentUpload {
         guard request.wantsReceipt else { return .notAskedFor }
         guard isCompared else { return .missing }
         return context.receipt(
-            completed.receipt, of: completed.object(of: session), key: request.key, for: id, on: place.connection)
+            completed.receipt, of: completed.object(of: session.id), key: request.key, for: id, on: place.connection)
     }
-
-    /// Whether the stamp of the file as it was read distinguishes it from all later versions. A part that an earlier run
-    /// read may have been read too soon after a change.
-    var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
 
     /// The outcome is durable: it is reported, unless a gateway is first asked for the receipt that did not come.
     func report(_ outcome: UploadOutcome, _ context: inout AgentContext) {
         guard case .stored(let receipt, let wasThere) = outcome, receipt.signed == .missing, let root = receipt.root,
-            receipt.partBytes > 0, let stamp, context.phase == .running, context.isReceiptToBeHad
+            receipt.partBytes > 0, let stamp = session.stamp, context.phase == .running, context.isReceiptToBeHad
         else { return context.actions.append(.finish(id, outcome, progress)) }
         var stored = stamp
         stored.size = receipt.size

@@ -88,7 +88,7 @@ extension AgentUpload {
         let mismatches = parts[number]?.mismatches ?? 0
         removePart(number, &context)
         parts.putFirst([number])
-        if isOnePart { lifecycle.reopen() }
+        if session.isOnePart { lifecycle.reopen() }
         guard takeUpPart(&context) else { return }
         parts[number]?.mismatches = mismatches + 1
         parts[number]?.wasDeferred = true
@@ -114,26 +114,17 @@ extension AgentUpload {
     /// The session cannot be used any more, although the file is unchanged: the file begins anew (specification §8.5).
     /// The loss is counted in the journal first, and the second loss is reported instead.
     mutating func beginAnew(after code: ErrorCode, _ context: inout AgentContext) {
-        losses += 1
+        session.lost()
         leaveLinks(&context)
         forgetParts(&context)
         let mayAbort = code == .rootMismatch || code == .listInvalid
-        guard losses < context.limits.lossesMax, !request.isStream else {
-            let failure = UploadFailure(.sessionLost, messageOfLoss(code))
-            return mayAbort && plan?.isOnePart == false ? abandon(failure, &context) : end(.failed(failure), &context)
+        guard session.losses < context.limits.lossesMax, !request.isStream else {
+            let failure = UploadFailure(.sessionLost, session.messageOfLoss(code))
+            return mayAbort && session.isMultipart ? abandon(failure, &context) : end(.failed(failure), &context)
         }
         context.actions.append(.report(id, .lost))
-        context.journal(.lost(id, losses: losses))
+        context.journal(.lost(id, losses: session.losses))
         // A session that the gateway found to be wrong still exists, and is dropped first.
         if mayAbort { leaveSavedSession(isOtherVersion: false, &context) } else { startOver(&context) }
-    }
-
-    private func messageOfLoss(_ code: ErrorCode) -> String {
-        guard !request.isStream else {
-            return "what was sent of the stream cannot be used any more (\(code.words)), and it cannot be read again"
-        }
-        return code == .sessionLost
-            ? "the store lost this upload \(losses) times; look at its expiry rules, then push again"
-            : "what was sent could not be used any more \(losses) times, at last because of this: \(code.words)"
     }
 }

@@ -28,7 +28,7 @@ extension AgentUpload {
     }
 
     private mutating func takeUpParts(_ context: inout AgentContext) {
-        if isSmall(context) {
+        if session.isSmall(context.limits) {
             while takeUpPart(&context) {}
         } else {
             while context.hasRoom, takeUpPart(&context) {}
@@ -43,8 +43,14 @@ extension AgentUpload {
             needs.wake(at: until, context)
             needs.slot = until <= context.now
         }
-        needs.room = !isSmall(context) && wantsPart(context)
+        needs.room = !session.isSmall(context.limits) && wantsPart(context)
         return needs
+    }
+
+    /// Whether parts may be offered before the gateway has answered RESUME QUERY or SESSION OPEN.
+    func mayOfferEarly(_ context: AgentContext) -> Bool {
+        phase == .resuming
+            || phase == .opening && !lifecycle.isDropping && session.mayOfferBehindOpen(context.limits)
     }
 
     /// Whether another part would be read if there were room for it.
@@ -53,14 +59,14 @@ extension AgentUpload {
             return verification.next(concurrency: context.limits.concurrency) != nil
         }
         guard phase == .transferring || mayOfferEarly(context), !parts.awaitsList else { return false }
-        return parts.hasNext(in: plan)
+        return parts.hasNext(in: session.plan)
     }
 
     // MARK: Further connections
 
     private func wantsToJoin(_ context: AgentContext) -> Bool {
-        phase == .transferring && context.limits.connections > 1 && !token.isEmpty && plan?.isOnePart == false
-            && parts.hasUnsent(in: plan)
+        phase == .transferring && context.limits.connections > 1 && !session.token.isEmpty && session.isMultipart
+            && parts.hasUnsent(in: session.plan)
     }
 
     /// Joins further connections to a session that has more than one part to send.
@@ -101,7 +107,7 @@ extension AgentUpload {
     /// Whether a connection may take one more part while others are being established or joined. Each is left its share:
     /// a part stays where it was offered, and the few parts under way may be the only ones for minutes.
     private func hasShareLeft(_ link: SessionLinks.Link, _ context: AgentContext) -> Bool {
-        guard context.limits.connections > 1, plan?.isOnePart == false else { return true }
+        guard context.limits.connections > 1, session.isMultipart else { return true }
         let links = lifecycle.links
         var coming = links.count(.resuming) + context.connections.values.count(where: \.isComing)
         // These connections join as soon as the query has been answered.
@@ -151,11 +157,11 @@ extension AgentUpload {
     /// Whether an answer is awaited that saves work, or a part is on its way.
     var isWorthFinishing: Bool {
         // Nothing of a stream can be resumed, so it is worth finishing only once its end has been read.
-        if request.isStream, plan?.fileBytes == nil { return false }
+        if request.isStream, session.fileBytes == nil { return false }
         return switch phase {
         case .rechecking, .completing, .aborting: true
         // With several parts, the answer brings the token with which the next run resumes.
-        case .opening: !lifecycle.isDropping && (plan?.isOnePart == false || parts.isSending)
+        case .opening: !lifecycle.isDropping && (session.isMultipart || parts.isSending)
         case .transferring: parts.isSending
         case .beginning, .waiting, .recording, .resuming, .comparing, .verifying, .ending, .ended: false
         }

@@ -6,7 +6,7 @@ import WireProtocol
 extension AgentUpload {
     mutating func verify(stamp: FileStamp, for purpose: FileVerification.Purpose, _ context: inout AgentContext) {
         guard !parts.stored.isEmpty else {
-            self.stamp = stamp
+            session.restamped(stamp)
             lifecycle.wait(to: requestToRepeat, until: context.now)
             return
         }
@@ -16,7 +16,7 @@ extension AgentUpload {
     mutating func readForVerification(
         _ verification: FileVerification, _ context: inout AgentContext
     ) -> Bool {
-        guard let number = verification.next(concurrency: context.limits.concurrency), let plan,
+        guard let number = verification.next(concurrency: context.limits.concurrency), let plan = session.plan,
             let size = plan.bytes(of: number)
         else { return false }
         var next = verification
@@ -37,11 +37,11 @@ extension AgentUpload {
         case (.reading, _):
             break
         case (.same, .complete):
-            stamp = next.stamp
+            session.restamped(next.stamp)
             context.journal(.restamped(id, next.stamp))
             sendComplete(&context)
         case (.same, .resume):
-            stamp = next.stamp
+            session.restamped(next.stamp)
             acceptStored()
             lifecycle.wait(to: requestToRepeat, until: context.now)
         case (.other, .resume):

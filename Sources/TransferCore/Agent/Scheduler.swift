@@ -35,7 +35,7 @@ struct Scheduler: Hashable {
     /// Whether something goes on that no frame shows: only the shell sees the progress of reading, and the put limit may
     /// be longer than the agent waits for a gateway.
     func isBusy(_ context: AgentContext) -> Bool {
-        uploads.values.contains { $0.isReading || $0.putLimit.isWaiting(at: context.now) }
+        uploads.values.contains { $0.isReading || $0.session.putLimit.isWaiting(at: context.now) }
             || proofs.values.contains { $0.isPatient(context) }
     }
 
