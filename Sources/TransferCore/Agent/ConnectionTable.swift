@@ -58,7 +58,7 @@ struct ConnectionTable: Hashable {
     }
 
     /// What a slot is used for; `nil` if there is no such open connection.
-    func state(of place: Attachment) -> SlotTable.State? {
+    func state(of place: Attachment) -> AgentSlotTable.State? {
         connections[place.connection]?.opened?.slots.state(of: place.slot)
     }
 

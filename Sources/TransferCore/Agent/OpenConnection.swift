@@ -7,7 +7,7 @@ package struct OpenConnection: Hashable, Sendable {
     /// What the gateway proved in the handshake; `nil` on plain TCP.
     let gateway: GatewayProof?
     var liveness: PeerLiveness
-    private(set) var slots = SlotTable()
+    private(set) var slots = AgentSlotTable()
     private(set) var turns = PartTurns()
     private(set) var chunks = ChunkQueue()
     private(set) var rate = SendRate()

@@ -14,7 +14,7 @@ package import WireProtocol
 ///
 /// Frames overtake queued chunks. A slot is therefore free only when none of its chunks is queued: otherwise the
 /// gateway would take a chunk of an earlier use for one of a later use.
-package struct SlotTable: Hashable, Sendable {
+package struct AgentSlotTable: Hashable, Sendable {
     package enum State: Hashable, Sendable {
         case free
         case used(UploadID)

@@ -5,17 +5,17 @@ import TransferCore
 import WireProtocol
 
 /// The slots of one connection of an agent.
-@Suite struct SlotTableTests {
+@Suite struct AgentSlotTableTests {
     private static let upload = UploadID(1)
     private static let slot = Slot(1)
 
-    private static let events: [@Sendable (inout SlotTable) -> Void] = [
+    private static let events: [@Sendable (inout AgentSlotTable) -> Void] = [
         { _ = $0.take(for: upload, slotsMax: 1) }, { $0.closed(slot, hasChunks: false) },
         { $0.closed(slot, hasChunks: true) }, { $0.leave(slot) }, { $0.left(slot, hasChunks: false) },
         { $0.left(slot, hasChunks: true) }, { $0.drained(slot) },
     ]
 
-    private static func name(of table: SlotTable) -> String {
+    private static func name(of table: AgentSlotTable) -> String {
         switch table.state(of: slot) {
         case .free: "free"
         case .used: "used"
@@ -26,7 +26,7 @@ import WireProtocol
 
     /// The table at the top of the source contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
-        var tables = [SlotTable()]
+        var tables = [AgentSlotTable()]
         var seen = Set(tables)
         var changes: Set<TransitionTable.Row> = []
         while let table = tables.popLast() {
@@ -38,12 +38,12 @@ import WireProtocol
                 if seen.insert(next).inserted { tables.append(next) }
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/SlotTable.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/AgentSlotTable.swift")
         #expect(Set(rows) == changes)
     }
 
     @Test func theSlotThatBecameFreeLastIsTakenFirst() {
-        var table = SlotTable()
+        var table = AgentSlotTable()
         let slots = (0..<3).map { _ in table.take(for: Self.upload, slotsMax: 3) }
         #expect(slots == [Slot(1), Slot(2), Slot(3)])
         #expect(table.take(for: Self.upload, slotsMax: 3) == nil && !table.hasFree(slotsMax: 3))
@@ -55,7 +55,7 @@ import WireProtocol
     }
 
     @Test func aSlotThatWasLeftIsInUseUntilTheAnswer() {
-        var table = SlotTable()
+        var table = AgentSlotTable()
         _ = table.take(for: Self.upload, slotsMax: 1)
         table.leave(Self.slot)
         #expect(table.upload(in: Self.slot) == nil && table.openCount == 1 && table.usedCount == 0)
