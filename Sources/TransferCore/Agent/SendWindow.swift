@@ -10,14 +10,24 @@ package import TransferCommon
 ///
 /// If a connection is lost, the bytes of the parts on their way are lost too, unless the next connection reaches the same
 /// gateway. Sending few parts at once then keeps the next loss small.
-package struct SendWindow: Hashable {
-    /// `nil` while only the concurrency bounds the upload.
-    package private(set) var partsMax: Int?
-    private var storedInRound = 0
+package struct SendWindow: Hashable, Sendable {
+    private enum State: Hashable {
+        /// Only the concurrency bounds the upload.
+        case unbounded
+        /// - storedCount: parts that were stored since the bound was set.
+        case bounded(partsMax: Int, storedCount: Int)
+    }
+
+    private var state = State.unbounded
     /// Parts of which the gateway has bytes, as it said: to offer them costs nothing.
     package var known: Set<PartNumber> = []
 
     package init() {}
+
+    /// `nil` while only the concurrency bounds the upload.
+    package var partsMax: Int? {
+        if case .bounded(let partsMax, _) = state { partsMax } else { nil }
+    }
 
     /// Whether a part may be offered while others of the upload are being sent.
     package func admits(_ number: PartNumber, beside sending: Int) -> Bool {
@@ -26,8 +36,7 @@ package struct SendWindow: Hashable {
 
     /// A connection was lost while a part was being sent on it.
     package mutating func shrink() {
-        partsMax = 1
-        storedInRound = 0
+        state = .bounded(partsMax: 1, storedCount: 0)
         known = []
     }
 
@@ -35,10 +44,11 @@ package struct SendWindow: Hashable {
     ///
     /// - Parameter roomMax: the concurrency of the agent.
     package mutating func grow(roomMax: Int) {
-        guard let parts = partsMax else { return }
-        storedInRound += 1
-        guard storedInRound >= parts else { return }
-        storedInRound = 0
-        partsMax = parts + 1 < roomMax ? parts + 1 : nil
+        guard case .bounded(let parts, let count) = state else { return }
+        if count + 1 < parts {
+            state = .bounded(partsMax: parts, storedCount: count + 1)
+        } else {
+            state = parts + 1 < roomMax ? .bounded(partsMax: parts + 1, storedCount: 0) : .unbounded
+        }
     }
 }
