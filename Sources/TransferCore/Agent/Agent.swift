@@ -323,7 +323,7 @@ extension Agent {
 // MARK: - Ending
 
 extension Agent {
-    /// Stops the run with everything kept: until the grace is over, a part goes on if the measured rate of its connection
+    /// Stops the run with everything kept: until the grace is over, a part is sent if the measured rate of its connection
     /// can carry the rest of it, and a session whose parts are all stored is completed. A second stop ends the run.
     private mutating func stop() -> AfterEvent {
         switch phase {

@@ -112,7 +112,7 @@ package struct UploadRequest: Hashable, Sendable {
     package enum Purpose: Hashable, Sendable {
         /// Send the file as it is now; an unfinished session of another version is dropped.
         case push
-        /// Send the version that was begun, or nothing.
+        /// Send the version that was begun; fail if the file is another one.
         case resume
         /// Drop what was begun.
         case abort

@@ -131,7 +131,7 @@ extension AgentUpload {
         if parts.hasDataUnderWay(on: connection) { parts.shrinkWindow() }
         interruptParts(on: connection, &context)
         switch onLost {
-        case .goOn: break
+        case .unaffected: break
         case .askAgain: askAgain(at: context.now, &context)
         case .dropped: end(.dropped, &context)
         }

@@ -102,7 +102,7 @@ extension AgentUpload {
             return false
         case .resume(let place, let offset, let limit):
             let result = parts.resume(number, context.newOffer(), in: place, from: offset, limit: limit)
-            goOn(number, result, on: place.connection, &context)
+            applyCredit(number, result, on: place.connection, &context)
             return false
         case .offer:
             break
@@ -111,7 +111,7 @@ extension AgentUpload {
             let offer = parts.offer(number, context.newOffer(), in: place, of: session.plan)
         else { return false }
         context.send(.partOffer(offer), to: place)
-        goOn(number, offer.size > 0 ? .send : .whole, on: place.connection, &context)
+        applyCredit(number, offer.size > 0 ? .send : .whole, on: place.connection, &context)
         return true
     }
 
@@ -205,7 +205,7 @@ extension AgentUpload {
         switch decision.decision {
         case .send(let offset, let limit):
             let result = parts[number]?.granted(from: offset, limit: limit) ?? .nothing
-            goOn(number, result, on: place.connection, &context)
+            applyCredit(number, result, on: place.connection, &context)
         case .have(let etag):
             bytesResumed += part.size
             partStored(number, etag: etag, &context)
@@ -216,7 +216,7 @@ extension AgentUpload {
         }
     }
 
-    private mutating func goOn(
+    private mutating func applyCredit(
         _ number: PartNumber, _ result: OutgoingPart.OnCredit, on connection: ConnectionID,
         _ context: inout AgentContext
     ) {
@@ -228,7 +228,7 @@ extension AgentUpload {
     }
 
     mutating func received(_ received: Received, at place: Attachment, _ context: inout AgentContext) {
-        goOn(received.part, parts.received(received, at: place), on: place.connection, &context)
+        applyCredit(received.part, parts.received(received, at: place), on: place.connection, &context)
     }
 
     mutating func received(_ stored: Stored, at place: Attachment, _ context: inout AgentContext) {

@@ -73,7 +73,7 @@ extension AgentUpload {
         case .readAgain:
             end(.failed(failure), &context)
         case .report, .stop:
-            // A stream cannot be read again, so its session is of no use any more.
+            // A stream cannot be read again, so its session cannot be used any more.
             if request.isStream { abandon(failure, &context) } else { end(.failed(failure), &context) }
         case .tryAgain, .reconnect, .beginAnew:
             deferPart(number, code: code, adviceMilliseconds: adviceMilliseconds, &context)

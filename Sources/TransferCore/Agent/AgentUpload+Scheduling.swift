@@ -146,7 +146,7 @@ extension AgentUpload {
 // MARK: - Stopping
 
 extension AgentUpload {
-    /// The agent is stopping: only these parts, and parts that have been sent, go on.
+    /// The agent is stopping: only these parts, and parts that have been sent, are kept.
     mutating func withholdParts(except chosen: Set<PartNumber>, _ context: inout AgentContext) {
         for number in parts.numbers {
             guard let part = parts[number], !part.isSent, !(part.isSending && chosen.contains(number)) else { continue }

@@ -6,7 +6,7 @@ package import WireProtocol
 ///     from     event                                                         to
 ///     reading  the shell has read the part                                   ready
 ///     reading  the file was touched: the part is read a second time          reading
-///     ready    the part is offered, or goes on where a gateway holds it      sending
+///     ready    the part is offered, or continues where a gateway holds it    sending
 ///     sending  the socket has taken the last byte                            sent
 ///     sending  the part is deferred, or its slot or connection is gone       ready
 ///     sent     the part is deferred, or its slot or connection is gone       ready
@@ -199,7 +199,7 @@ extension OutgoingPart {
         state = .reading(earlier: digest)
     }
 
-    /// The part is offered, or goes on in the slot in which a gateway has named it.
+    /// The part is offered, or continues in the slot in which a gateway has named it.
     package mutating func begin(_ offer: Offer) {
         guard case .ready(let digests, _, _) = state else { return }
         reached = max(reached, offer.taken)

@@ -32,8 +32,8 @@ struct Scheduler: Hashable {
         uploads.values.contains { $0.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
     }
 
-    /// Whether something goes on that no frame shows: only the shell sees the progress of reading, and the put limit may
-    /// be longer than the agent waits for a gateway.
+    /// Whether there is progress that no frame shows: only the shell sees the progress of reading, and the wait for
+    /// the put limit may be longer than the agent waits for a gateway.
     func isBusy(_ context: AgentContext) -> Bool {
         uploads.values.contains { $0.isReading || $0.session.putLimit.isWaiting(at: context.now) }
             || proofs.values.contains { $0.isPatient(context) }

@@ -71,7 +71,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         /// The source can never be whole.
         case fail(UploadFailure)
 
-        /// The outcome of the upload; `nil` if it goes on.
+        /// The outcome of the upload; `nil` if the upload continues.
         package var outcome: UploadOutcome? {
             switch self {
             case .beginAnew: nil
@@ -248,8 +248,8 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     /// What the loss of a connection leads to.
     enum OnConnectionLost: Hashable, Sendable {
-        /// The upload goes on in other slots, or needs none now.
-        case goOn
+        /// The upload continues in other slots, or needs none now.
+        case unaffected
         /// The session is to be opened or resumed on another connection.
         case askAgain
         /// The user dropped the upload before a gateway gave a token to abort it with.
@@ -261,11 +261,11 @@ package struct UploadLifecycle: Hashable, Sendable {
         let wasCompleting = links.contains(.completing, on: connection)
         links.remove(on: connection)
         return switch phase {
-        case .transferring where !links.isEmpty, .rechecking where !links.isEmpty, .verifying, .comparing: .goOn
-        case .completing where !wasCompleting && !links.isEmpty: .goOn
+        case .transferring where !links.isEmpty, .rechecking where !links.isEmpty, .verifying, .comparing: .unaffected
+        case .completing where !wasCompleting && !links.isEmpty: .unaffected
         case .opening where isDropping && !hasToken: .dropped
         case .opening, .resuming, .transferring, .rechecking, .completing, .aborting: .askAgain
-        case .beginning, .waiting, .recording, .ending, .ended: .goOn
+        case .beginning, .waiting, .recording, .ending, .ended: .unaffected
         }
     }
 

@@ -157,7 +157,7 @@ struct UploadSession: Hashable {
 
     /// The store lacks parts that were to be completed.
     ///
-    /// - Returns: whether the session can go on. A store that repeatedly lacks what it confirmed has lost it.
+    /// - Returns: whether the session can continue. A store that repeatedly lacks what it confirmed has lost it.
     mutating func wanted() -> Bool {
         wantedRounds += 1
         return wantedRounds <= Self.wantedRoundsMax
@@ -380,7 +380,7 @@ extension UploadSession {
         return receipt
     }
 
-    /// What the user is told of a session that cannot be used any more.
+    /// What the user reads about a session that cannot be used any more.
     func messageOfLoss(_ code: ErrorCode) -> String {
         guard !request.isStream else {
             return "what was sent of the stream cannot be used any more (\(code.words)), and it cannot be read again"
