@@ -88,10 +88,10 @@ struct AgentProof: Hashable {
     // MARK: Asking
 
     /// Does all that it can do now.
-    mutating func doWhatItCan(_ context: inout AgentContext) -> AgentUpload.Needs {
-        var needs = AgentUpload.Needs()
+    mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
+        var needs = UploadNeeds()
         guard case .waiting(let until) = phase else { return needs }
-        needs.wake(at: until, context)
+        needs.wake(at: until, now: context.now)
         guard until <= context.now else { return needs }
         guard let root else {
             hash(&context)

@@ -4,22 +4,8 @@ import WireProtocol
 // What an upload does when the agent gives it a turn, and what it then waits for.
 
 extension AgentUpload {
-    /// What an upload waits for that no answer brings.
-    struct Needs: Hashable {
-        var slot = false
-        var room = false
-        /// The upload has no part, neither read nor being read.
-        var holdsNothing = false
-        var wakeAt: Instant?
-
-        mutating func wake(at moment: Instant, _ context: AgentContext) {
-            guard moment > context.now else { return }
-            wakeAt = wakeAt.map { min($0, moment) } ?? moment
-        }
-    }
-
     /// Does all that it can do now.
-    mutating func doWhatItCan(_ context: inout AgentContext) -> Needs {
+    mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
         while runPendingRequest(&context) {}
         joinConnections(&context)
         offerReadyParts(&context)
@@ -35,12 +21,12 @@ extension AgentUpload {
         }
     }
 
-    private func needs(_ context: AgentContext) -> Needs {
-        var needs = Needs(holdsNothing: parts.isEmpty)
-        for moment in parts.offerTimes { needs.wake(at: moment, context) }
-        if wantsToJoin(context) { needs.wake(at: joinsAt, context) }
+    private func needs(_ context: AgentContext) -> UploadNeeds {
+        var needs = UploadNeeds(holdsNothing: parts.isEmpty)
+        for moment in parts.offerTimes { needs.wake(at: moment, now: context.now) }
+        if wantsToJoin(context) { needs.wake(at: joinsAt, now: context.now) }
         if case .waiting(_, let until) = phase {
-            needs.wake(at: until, context)
+            needs.wake(at: until, now: context.now)
             needs.slot = until <= context.now
         }
         needs.room = !session.isSmall(context.limits) && wantsPart(context)
@@ -83,41 +69,32 @@ extension AgentUpload {
 
     // MARK: Where a part is offered
 
-    /// The slot in which a part is offered: on the connection that sends the fewest parts of this upload, then of all
-    /// uploads. `nil` if no slot may carry the part now.
+    /// The slot in which a part is offered; `nil` if no slot may carry the part now.
     func placeForOffer(of number: PartNumber, _ context: AgentContext) -> Attachment? {
-        let (early, limits) = (mayOfferEarly(context), context.limits)
-        return lifecycle.links.all.filter { link in
-            let mayGoAhead = early && link.isUnanswered && parts.sendingCount(in: link.place) < limits.offersAheadMax
+        let early = mayOfferEarly(context)
+        let candidates = lifecycle.links.all.compactMap { link -> OfferPlacement.Candidate? in
+            let sending = parts.sendingCount(in: link.place)
+            let mayGoAhead = early && link.isUnanswered && sending < context.limits.offersAheadMax
             guard link.stage == .open || mayGoAhead, let connection = context.connections[link.place.connection],
                 connection.isOpen
-            else { return false }
+            else { return nil }
             // The gateway would take queued chunks of an earlier offer for chunks of this one.
-            return !connection.hasQueued(UploadPart(upload: id, part: number)) && hasShareLeft(link, context)
+            if connection.hasQueued(UploadPart(upload: id, part: number)) { return nil }
+            let turns = connection.opened?.turns.sending.count ?? 0
+            return OfferPlacement.Candidate(link.place, sendingCount: sending, turnCount: turns)
         }
-        .min { left, right in
-            let load = { (link: SessionLinks.Link) in
-                let turns = context.connections[link.place.connection]?.opened?.turns.sending.count ?? 0
-                return (parts.sendingCount(in: link.place), turns, link.place.connection)
-            }
-            return load(left) < load(right)
-        }?.place
+        return placement(context).choose(among: candidates)
     }
 
-    /// Whether a connection may take one more part while others are being established or joined. Each is left its share:
-    /// a part stays where it was offered, and the few parts under way may be the only ones for minutes.
-    private func hasShareLeft(_ link: SessionLinks.Link, _ context: AgentContext) -> Bool {
-        guard context.limits.connections > 1, session.isMultipart else { return true }
+    private func placement(_ context: AgentContext) -> OfferPlacement {
+        guard context.limits.connections > 1, session.isMultipart else { return OfferPlacement() }
         let links = lifecycle.links
         var coming = links.count(.resuming) + context.connections.values.count(where: \.isComing)
         // These connections join as soon as the query has been answered.
-        if phase == .resuming {
-            coming += context.connections.countWithFreeSlot(excluding: links.connections)
-        }
-        guard coming > 0 else { return true }
-        let all = coming + links.all.count { $0.stage != .resuming }
-        let share = (context.limits.concurrency + all - 1) / all
-        return parts.sendingCount(in: link.place) < share
+        if phase == .resuming { coming += context.connections.countWithFreeSlot(excluding: links.connections) }
+        return OfferPlacement(
+            concurrency: context.limits.concurrency, coming: coming,
+            present: links.all.count { $0.stage != .resuming })
     }
 
     // MARK: What is under way
@@ -135,11 +112,7 @@ extension AgentUpload {
 
     /// Whether the shell is reading for the upload: that is progress which only the shell sees.
     var isReading: Bool {
-        switch phase {
-        case .comparing, .rechecking: true
-        case .verifying(let verification): !verification.beingRead.isEmpty
-        default: parts.isReading
-        }
+        lifecycle.isReading ?? parts.isReading
     }
 }
 
@@ -158,12 +131,6 @@ extension AgentUpload {
     var isWorthFinishing: Bool {
         // Nothing of a stream can be resumed, so it is worth finishing only once its end has been read.
         if request.isStream, session.fileBytes == nil { return false }
-        return switch phase {
-        case .rechecking, .completing, .aborting: true
-        // With several parts, the answer brings the token with which the next run resumes.
-        case .opening: !lifecycle.isDropping && (session.isMultipart || parts.isSending)
-        case .transferring: parts.isSending
-        case .beginning, .waiting, .recording, .resuming, .comparing, .verifying, .ending, .ended: false
-        }
+        return lifecycle.isWorthFinishing(isMultipart: session.isMultipart, isSending: parts.isSending)
     }
 }

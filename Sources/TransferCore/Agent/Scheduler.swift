@@ -112,7 +112,7 @@ extension Scheduler {
     }
 
     /// Lets an upload or a proof do all that it can, and queues it under what it then waits for.
-    mutating func runTurn(of id: UploadID, _ context: inout AgentContext) -> AgentUpload.Needs? {
+    mutating func runTurn(of id: UploadID, _ context: inout AgentContext) -> UploadNeeds? {
         guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder,
             let needs = uploads[id]?.doWhatItCan(&context) ?? runTurn(ofProof: id, &context)
         else { return nil }
@@ -126,7 +126,7 @@ extension Scheduler {
         return needs
     }
 
-    private mutating func runTurn(ofProof id: UploadID, _ context: inout AgentContext) -> AgentUpload.Needs? {
+    private mutating func runTurn(ofProof id: UploadID, _ context: inout AgentContext) -> UploadNeeds? {
         let needs = proofs[id]?.doWhatItCan(&context)
         removeIfEnded(proof: id)
         return needs

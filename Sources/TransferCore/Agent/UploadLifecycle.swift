@@ -119,6 +119,30 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
+    /// Whether the shell is reading for this phase; `nil` if only the parts tell.
+    package var isReading: Bool? {
+        switch phase {
+        case .comparing, .rechecking: true
+        case .verifying(let verification): !verification.beingRead.isEmpty
+        default: nil
+        }
+    }
+
+    /// Whether a stopping agent waits for the answer of this phase, because it saves work.
+    ///
+    /// - Parameters:
+    ///   - isMultipart: whether the session has several parts.
+    ///   - isSending: whether a part is on its way.
+    package func isWorthFinishing(isMultipart: Bool, isSending: Bool) -> Bool {
+        switch phase {
+        case .rechecking, .completing, .aborting: true
+        // With several parts, the answer brings the token with which the next run resumes.
+        case .opening: !isDropping && (isMultipart || isSending)
+        case .transferring: isSending
+        case .beginning, .waiting, .recording, .resuming, .comparing, .verifying, .ending, .ended: false
+        }
+    }
+
     /// What the slot is to its gateway. COMPLETE that was sent ahead means nothing before SESSION OPENED.
     func slotState(at place: Attachment) -> AgentSlotState {
         switch links.stage(at: place) {
