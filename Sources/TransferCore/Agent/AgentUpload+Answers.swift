@@ -133,7 +133,7 @@ extension AgentUpload {
             // completed the session with another file.
             compare(with: completed.existing(session.id), stage: stage, &context)
         case let agrees:
-            var receipt = session.receipt(of: completed, root: root, at: site)
+            var receipt = UploadReceipt(of: completed, by: session, root: root, at: site)
             receipt.signed = self.receipt(of: completed, isCompared: agrees == true, at: place, &context)
             end(.stored(receipt, wasThere: false), &context)
         }

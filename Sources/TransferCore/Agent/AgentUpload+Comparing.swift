@@ -68,7 +68,7 @@ extension AgentUpload {
         case .wholeDigest(let digest): root = context.cryptography.rootDigest(of: [digest])
         case .compositeMD5, .none: break
         }
-        let receipt = session.receipt(of: exists, evidence, root: root, at: site)
+        let receipt = UploadReceipt(of: exists, by: session, evidence, root: root, at: site)
         end(.stored(receipt, wasThere: true), &context)
     }
 

@@ -119,7 +119,8 @@ extension AgentUpload {
         forgetParts(&context)
         let mayAbort = code == .rootMismatch || code == .listInvalid
         guard session.losses < context.limits.lossesMax, !request.isStream else {
-            let failure = UploadFailure(.sessionLost, session.messageOfLoss(code))
+            let failure = UploadFailure(
+                lossAfter: code, losses: session.losses, isStream: request.isStream)
             return mayAbort && session.isMultipart ? abandon(failure, &context) : end(.failed(failure), &context)
         }
         context.actions.append(.report(id, .lost))

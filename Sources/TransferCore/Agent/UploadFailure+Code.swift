@@ -10,6 +10,21 @@ extension UploadFailure {
         self.message = "the gateway refuses it (\(code.words))"
     }
 
+    /// A session that cannot be used any more.
+    ///
+    /// - Parameter losses: how many sessions of the file were lost.
+    init(lossAfter code: ErrorCode, losses: Int, isStream: Bool) {
+        let message =
+            if isStream {
+                "what was sent of the stream cannot be used any more (\(code.words)), and it cannot be read again"
+            } else if code == .sessionLost {
+                "the store lost this upload \(losses) times; look at its expiry rules, then push again"
+            } else {
+                "what was sent could not be used any more \(losses) times, at last because of this: \(code.words)"
+            }
+        self.init(.sessionLost, message)
+    }
+
     /// A code of connection scope.
     package init(ofConnection code: ErrorCode, message: String) {
         self.init(Kind(code), message)

@@ -1,47 +1,65 @@
-import TransferCommon
-import WireProtocol
+package import TransferCommon
+package import WireProtocol
 
 /// The session of an upload: what the user requested, what was agreed with a gateway, and what may have become of it.
 ///
+///     from       event                                                               to
+///     submitted  no session is saved                                                 open
+///     submitted  no session is saved, and the user wants it dropped                  end
+///     submitted  the user wants the saved session dropped                            drop
+///     submitted  the file of the saved session is unchanged                          resume
+///     submitted  the file was touched, and its stored parts can prove its content    verify
+///     submitted  the file was touched and has one part                               leave
+///     submitted  the user's word does not allow the terms of the saved session       leave
+///     submitted  the file has another size, or the source is a stream                otherVersion
+///     submitted  the user wants exactly what was begun, and nothing can prove it     end
+///
 /// It decides by values alone how an upload begins, which session it opens, and what it states in its frames and in its
 /// receipt. A file may need several sessions in a row; `startOver` begins the next one.
-struct UploadSession: Hashable {
-    let request: UploadRequest
+package struct UploadSession: Hashable, Sendable {
+    /// What the user requested.
+    package let request: UploadRequest
     /// The write condition of the session that is open, or will be.
-    private(set) var condition: WriteCondition
+    package private(set) var condition: WriteCondition
     /// Terms of the session, as the write condition is.
     private var metadata: SessionMetadata
     /// The object under the key was compared. The next session replaces it and asks for no further comparison.
-    private(set) var isSettled = false
+    package private(set) var isSettled = false
     /// The session of the journal's row when this run began. What that session wrote is the agent's own.
-    private var earlier: ObjectComparison.EarlierSession?
-    private(set) var id: SessionID?
-    private(set) var token: [UInt8] = []
-    private(set) var plan: PartPlan?
-    private(set) var stamp: FileStamp?
+    private(set) var earlier: ObjectComparison.EarlierSession?
+    /// `nil` before a gateway has said what it takes.
+    package private(set) var id: SessionID?
+    /// What a gateway gave to resume the session with; empty if none has.
+    package private(set) var token: [UInt8] = []
+    /// How the file is divided; `nil` before a gateway has said what it takes.
+    package private(set) var plan: PartPlan?
+    /// The file's stamp; `nil` if the file is only to be dropped.
+    package private(set) var stamp: FileStamp?
     /// How often the file's session was lost.
-    private(set) var losses = 0
+    package private(set) var losses = 0
     /// How often the store turned out to lack parts of this session when the session was to be completed.
     private var wantedRounds = 0
     /// The file was touched after the session began, and the journal does not know. The session may have been completed
     /// with the content from before.
-    private(set) var isTouched = false
+    package private(set) var isTouched = false
     /// COMPLETE of a one-part file may have been sent, and its outcome is unknown.
-    private(set) var mayStillAppear = false
+    package private(set) var mayStillAppear = false
     /// COMPLETE of several parts may have been sent, by this run or an earlier one.
     private var mayBeCompleting = false
     /// A gateway may have heard of the session, and have begun something in the store for it.
     private var isTold = false
     /// The journal has a row of the upload.
-    private(set) var isRecorded: Bool
-    private(set) var putLimit = PutLimit()
+    package private(set) var isRecorded: Bool
+    /// The wait for an earlier version of the file.
+    package private(set) var putLimit = PutLimit()
     /// The number of parts that the store takes of a stream.
-    private(set) var streamPartsMax: UInt32 = 1
+    package private(set) var streamPartsMax: UInt32 = 1
 
     private static let streamPartBytesMax: UInt64 = 1 << 30
     private static let wantedRoundsMax = 3
 
-    init(_ request: UploadRequest) {
+    /// - Parameter request: as the shell has submitted it.
+    package init(_ request: UploadRequest) {
         self.request = request
         self.condition = request.policy.condition
         self.metadata = request.metadata
@@ -51,18 +69,20 @@ struct UploadSession: Hashable {
 
     // MARK: Read-outs
 
-    var policy: ExistingKeyPolicy { request.policy }
+    /// What the user wants if the key holds an object.
+    package var policy: ExistingKeyPolicy { request.policy }
 
-    var isOnePart: Bool { plan?.isOnePart == true }
+    /// Whether the file is known to be one part.
+    package var isOnePart: Bool { plan?.isOnePart == true }
 
     /// Whether the session has several parts; false while the number of parts is unknown.
-    var isMultipart: Bool { plan?.isOnePart == false }
+    package var isMultipart: Bool { plan?.isOnePart == false }
 
     /// Bytes of the file; `nil` for a stream whose end has not been seen.
-    var fileBytes: UInt64? { request.isStream ? plan?.fileBytes : stamp?.size ?? 0 }
+    package var fileBytes: UInt64? { request.isStream ? plan?.fileBytes : stamp?.size ?? 0 }
 
     /// Whether an earlier run began this session.
-    var isOfEarlierRun: Bool { request.saved?.session == id }
+    package var isOfEarlierRun: Bool { request.saved?.session == id }
 
     /// Whether the session's id may have made an upload in the store. Such an id is opened only once: two gateways with
     /// the same id would make two uploads, and the session's record names only one. What was made is adopted by the next
@@ -70,30 +90,30 @@ struct UploadSession: Hashable {
     private var mayHaveLeftUpload: Bool { isTold && token.isEmpty && isMultipart }
 
     /// Whether an id has to be chosen before the session is opened.
-    var needsChoice: Bool { id == nil || mayHaveLeftUpload }
+    package var needsChoice: Bool { id == nil || mayHaveLeftUpload }
 
     /// Whether there is something at a gateway that ABORT can name. The token of a one-part file names nothing.
-    var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
+    package var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
 
     /// What to ask for when the last connection is lost.
-    var requestToRepeat: UploadLifecycle.PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
+    package var requestToRepeat: UploadLifecycle.PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
 
     /// How the file differs from the one that the session is of. A file was found to have only grown with its stamp,
     /// change time included; once the file is touched, nothing shows that its beginning is still the same.
-    func difference(whileReading later: FileStamp) -> FileStamp.Difference {
+    package func difference(whileReading later: FileStamp) -> FileStamp.Difference {
         guard let difference = stamp?.difference(whileReading: later) else { return .changed }
         return difference == .touched && policy.isContinuation(condition) ? .changed : difference
     }
 
     /// Whether the file is one part that does not count against the concurrency (`AgentLimits.smallPartBytes`).
-    func isSmall(_ limits: AgentLimits) -> Bool {
+    package func isSmall(_ limits: AgentLimits) -> Bool {
         guard let plan, let fileBytes = plan.fileBytes else { return false }
         return plan.isOnePart && fileBytes <= limits.smallPartBytes
     }
 
     /// Whether parts may be offered behind SESSION OPEN, before its answer. They may not if the key may hold an object that
     /// is worth a comparison first.
-    func mayOfferBehindOpen(_ limits: AgentLimits) -> Bool {
+    package func mayOfferBehindOpen(_ limits: AgentLimits) -> Bool {
         guard let plan else { return false }
         switch policy {
         case .verify, .fail: return !request.wasStoredBefore && isSmall(limits)
@@ -104,15 +124,16 @@ struct UploadSession: Hashable {
     // MARK: Changes
 
     /// The file is the same with this stamp.
-    mutating func restamped(_ stamp: FileStamp) { self.stamp = stamp }
+    package mutating func restamped(_ stamp: FileStamp) { self.stamp = stamp }
 
     /// The session begins anew with the file as it was submitted.
-    mutating func takeSubmittedStamp() { stamp = request.stamp }
+    package mutating func takeSubmittedStamp() { stamp = request.stamp }
 
-    mutating func streamEnded(after bytes: UInt64) { plan?.ended(after: bytes) }
+    /// The end of the stream has been read.
+    package mutating func streamEnded(after bytes: UInt64) { plan?.ended(after: bytes) }
 
     /// The session is dropped, and the next one is of the file as it is now.
-    mutating func startOver() {
+    package mutating func startOver() {
         isTouched = false
         wantedRounds = 0
         token = []
@@ -121,30 +142,31 @@ struct UploadSession: Hashable {
     }
 
     /// The next session replaces exactly the object that was shown, if the store tells which object that is.
-    mutating func replace(_ exists: SessionExists) {
+    package mutating func replace(_ exists: SessionExists) {
         condition = exists.session.map { .matches($0) } ?? policy.condition
         isSettled = true
     }
 
     /// Another version of a one-part file may still appear.
-    mutating func otherVersionMayAppear() { putLimit.otherVersionMayAppear() }
+    package mutating func otherVersionMayAppear() { putLimit.otherVersionMayAppear() }
 
     /// A gateway hears of the session.
-    mutating func told() { isTold = true }
+    package mutating func told() { isTold = true }
 
-    mutating func takeToken(_ token: [UInt8]) { self.token = token }
+    /// A gateway has given a token.
+    package mutating func takeToken(_ token: [UInt8]) { self.token = token }
 
     /// The answer of a gateway shows that the session was not completed before the file was touched.
     ///
     /// - Returns: the stamp to be recorded; `nil` if the file was not touched.
-    mutating func notCompleted() -> FileStamp? {
+    package mutating func notCompleted() -> FileStamp? {
         guard isTouched else { return nil }
         isTouched = false
         return stamp
     }
 
     /// The session that the gateway has opened takes the place of this one.
-    mutating func adopt(_ opened: SessionOpened) {
+    package mutating func adopt(_ opened: SessionOpened) {
         isTouched = false
         id = opened.session
         token = opened.token
@@ -153,24 +175,25 @@ struct UploadSession: Hashable {
     }
 
     /// COMPLETE of a one-part file is sent.
-    mutating func completesOnePart() { mayStillAppear = true }
+    package mutating func completesOnePart() { mayStillAppear = true }
 
     /// The store lacks parts that were to be completed.
     ///
     /// - Returns: whether the session can continue. A store that repeatedly lacks what it confirmed has lost it.
-    mutating func wanted() -> Bool {
+    package mutating func wanted() -> Bool {
         wantedRounds += 1
         return wantedRounds <= Self.wantedRoundsMax
     }
 
-    mutating func lost() { losses += 1 }
+    /// The session cannot be used any more.
+    package mutating func lost() { losses += 1 }
 }
 
 // MARK: - Beginning
 
 extension UploadSession {
     /// How an upload begins.
-    enum OnBegin: Hashable {
+    package enum OnBegin: Hashable, Sendable {
         /// A new session is to be opened.
         case open
         case end(UploadOutcome, stored: [PartListEntry] = [])
@@ -185,7 +208,8 @@ extension UploadSession {
         case verify(stored: [PartListEntry], FileStamp)
     }
 
-    mutating func begin(now: Instant) -> OnBegin {
+    /// Decides how the upload begins.
+    package mutating func begin(now: Instant) -> OnBegin {
         if let saved = request.saved { return beginAgain(saved) }
         guard request.purpose != .abort else { return .end(.dropped) }
         guard let withdrawn = request.withdrawn else { return .open }
@@ -254,7 +278,7 @@ extension UploadSession {
 
 extension UploadSession {
     /// What precedes the opening of a new session.
-    enum OnChoose: Hashable {
+    package enum OnChoose: Hashable, Sendable {
         /// An earlier version of the file may still appear.
         case wait(until: Instant, rest: Duration)
         case fail(UploadFailure)
@@ -263,7 +287,7 @@ extension UploadSession {
     }
 
     /// Chooses the part size by what a gateway takes.
-    mutating func choose(by welcome: Welcome, now: Instant) -> OnChoose? {
+    package mutating func choose(by welcome: Welcome, now: Instant) -> OnChoose? {
         guard let stamp else { return nil }
         let putLimitMax = Duration.milliseconds(Int64(welcome.putLimitMilliseconds))
         if case .wait(let end, let rest) = putLimit.named(putLimitMax, now: now) {
@@ -289,7 +313,7 @@ extension UploadSession {
     /// The session gets its id, and is opened once the journal has it.
     ///
     /// - Returns: the journal's row.
-    mutating func record(_ id: SessionID, _ stamp: FileStamp, partBytes: UInt64) -> SavedSession {
+    package mutating func record(_ id: SessionID, _ stamp: FileStamp, partBytes: UInt64) -> SavedSession {
         self.id = id
         isTold = false
         mayBeCompleting = false
@@ -298,7 +322,7 @@ extension UploadSession {
     }
 
     /// The journal's row of a session that begins.
-    func row(of id: SessionID, _ stamp: FileStamp, partBytes: UInt64) -> SavedSession {
+    package func row(of id: SessionID, _ stamp: FileStamp, partBytes: UInt64) -> SavedSession {
         SavedSession(
             session: id, token: token, partBytes: partBytes, condition: condition, policy: policy, metadata: metadata,
             stamp: stamp, parts: [], losses: losses)
@@ -308,7 +332,8 @@ extension UploadSession {
 // MARK: - Frames
 
 extension UploadSession {
-    var openFrame: SessionOpen? {
+    /// SESSION OPEN; `nil` before an id has been chosen.
+    package var openFrame: SessionOpen? {
         guard let id, let plan, let stamp else { return nil }
         let terms = SessionTerms(
             key: request.key, size: plan.fileBytes, partBytes: plan.partBytes, modification: stamp.modification,
@@ -317,17 +342,19 @@ extension UploadSession {
         return SessionOpen(session: id, terms: terms, compares: compares, asksForReceipt: request.wantsReceipt)
     }
 
+    /// RESUME QUERY.
+    ///
     /// - Parameters:
     ///   - listing: the stored parts that PART LIST names behind the query.
     ///   - asksForPartials: whether the gateway is to name the parts of which it holds bytes.
-    func resumeQuery(listing entries: [PartListEntry], asksForPartials: Bool) -> ResumeQuery {
+    package func resumeQuery(listing entries: [PartListEntry], asksForPartials: Bool) -> ResumeQuery {
         ResumeQuery(
             listedParts: UInt32(clamping: entries.count), token: token, asksForPartials: asksForPartials,
             asksForReceipt: request.wantsReceipt)
     }
 
     /// COMPLETE of several parts is sent.
-    mutating func complete(_ entries: [PartListEntry], root: SHA256Digest) -> Complete {
+    package mutating func complete(_ entries: [PartListEntry], root: SHA256Digest) -> Complete {
         defer { mayBeCompleting = true }
         return Complete(
             root: root, partCount: UInt32(clamping: entries.count), size: entries.reduce(0) { $0 &+ $1.size },
@@ -339,7 +366,7 @@ extension UploadSession {
 
 extension UploadSession {
     /// What the object under the key is compared with; `nil` if reading the file could show nothing.
-    func comparison(with exists: SessionExists) -> ObjectComparison? {
+    package func comparison(with exists: SessionExists) -> ObjectComparison? {
         guard let fileBytes else { return nil }
         let file = ObjectComparison.File(
             bytes: fileBytes, inode: stamp?.inode, policy: policy, proof: request.proof, earlierSession: earlier)
@@ -348,45 +375,5 @@ extension UploadSession {
 
     /// Whether the stamp of the file as it was read distinguishes it from all later versions. A part that an earlier run
     /// read may have been read too soon after a change.
-    private var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
-
-    /// The receipt of an object that was completed as this file.
-    func receipt(of completed: Completed, root: SHA256Digest?, at site: DeviceSite?) -> UploadReceipt {
-        var receipt = UploadReceipt(
-            size: completed.size, partBytes: completed.partBytes, root: root, evidence: completed.evidence,
-            etag: completed.etag, version: completed.version, session: id, stamp: request.isStream ? nil : stamp)
-        receipt.site = site
-        receipt.stampCounts = stampCounts
-        return receipt
-    }
-
-    /// The receipt of an object that was found to be this file.
-    ///
-    /// - Parameter root: the root digest, if the evidence gives one.
-    func receipt(
-        of exists: SessionExists, _ evidence: ContentEvidence, root: SHA256Digest?, at site: DeviceSite?
-    ) -> UploadReceipt {
-        // An object with the same content that another device wrote stays that device's.
-        let own = [id, earlier?.session, request.proof?.session]
-        let writer = exists.session.flatMap { own.contains($0) ? $0 : nil }
-        var receipt = UploadReceipt(
-            size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
-            version: exists.version, session: writer, stamp: stamp)
-        // The digest of the whole depends on no part size. Its root digest belongs to one that the whole object fits.
-        if root != nil, receipt.partBytes == 0 { receipt.partBytes = max(exists.size, 1) }
-        receipt.site = site
-        receipt.stampCounts = stampCounts
-        receipt.signed = request.wantsReceipt ? .missing : .notAskedFor
-        return receipt
-    }
-
-    /// What the user reads about a session that cannot be used any more.
-    func messageOfLoss(_ code: ErrorCode) -> String {
-        guard !request.isStream else {
-            return "what was sent of the stream cannot be used any more (\(code.words)), and it cannot be read again"
-        }
-        return code == .sessionLost
-            ? "the store lost this upload \(losses) times; look at its expiry rules, then push again"
-            : "what was sent could not be used any more \(losses) times, at last because of this: \(code.words)"
-    }
+    var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
 }
