@@ -39,7 +39,7 @@ import WireProtocol
                 if seen.insert(next).inserted { connections.append(next) }
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/AgentConnection.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Connections/AgentConnection.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

@@ -13,12 +13,14 @@ import Testing
     }
 
     private static let machines = [
-        Machine(file: "AgentConnection", states: "Phase"), Machine(file: "AgentPhase", states: "AgentPhase"),
-        Machine(file: "AgentProof", states: "Phase"), Machine(file: "AgentSlotTable", states: "State"),
-        Machine(file: "OutgoingPart", states: "State"), Machine(file: "PutLimit", states: "State"),
-        Machine(file: "SendWindow", states: "State"), Machine(file: "SessionLinks", states: "Stage"),
-        Machine(file: "StoreTrust", states: "State"),
-        Machine(file: "UploadLifecycle", states: "Phase"),
+        Machine(file: "Connections/AgentConnection", states: "Phase"),
+        Machine(file: "AgentPhase", states: "AgentPhase"),
+        Machine(file: "Proofs/AgentProof", states: "Phase"),
+        Machine(file: "Connections/AgentSlotTable", states: "State"),
+        Machine(file: "Parts/OutgoingPart", states: "State"), Machine(file: "Sessions/PutLimit", states: "State"),
+        Machine(file: "Parts/SendWindow", states: "State"), Machine(file: "Sessions/SessionLinks", states: "Stage"),
+        Machine(file: "Scheduling/StoreTrust", states: "State"),
+        Machine(file: "Sessions/UploadLifecycle", states: "Phase"),
     ]
 
     /// States that a table may name and the enum does not have: a slot that is not in use any more.

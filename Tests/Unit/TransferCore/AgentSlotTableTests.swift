@@ -38,7 +38,7 @@ import WireProtocol
                 if seen.insert(next).inserted { tables.append(next) }
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/AgentSlotTable.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Connections/AgentSlotTable.swift")
         #expect(Set(rows) == changes)
     }
 

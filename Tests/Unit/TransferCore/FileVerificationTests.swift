@@ -48,7 +48,7 @@ import TransferCoreSupport
                 changes.insert(TransitionTable.Row(from: "reading", to: Self.name(of: result)))
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/FileVerification.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/FileVerification.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

@@ -29,7 +29,7 @@ import WireProtocol
                 changes.insert(TransitionTable.Row(from: "comparing", to: "\(comparison.judge(evidence))"))
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/ObjectComparison.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/ObjectComparison.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

@@ -56,7 +56,7 @@ import WireProtocol
                 if seen.insert(next).inserted { parts.append(next) }
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/OutgoingPart.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Parts/OutgoingPart.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

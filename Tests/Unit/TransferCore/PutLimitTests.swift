@@ -39,7 +39,7 @@ import TransferCore
                 if seen.insert(next).inserted { limits.append(next) }
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/PutLimit.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/PutLimit.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

@@ -44,7 +44,7 @@ import WireProtocol
 
     /// The table at the top of the source names every phase and no other.
     @Test func theTableNamesThePhases() throws {
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/UploadLifecycle.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/UploadLifecycle.swift")
         #expect(Set(rows.map(\.from)) == Set(Self.phases.keys).union(["any"]).subtracting(["ended"]))
         #expect(Set(rows.map(\.to)) == Set(Self.phases.keys).subtracting(["beginning", "resuming", "aborting"]))
     }
@@ -52,7 +52,7 @@ import WireProtocol
     /// The table of the slots names every stage and no other.
     @Test func theTableNamesTheStages() throws {
         let names = Set(SessionLinks.Stage.allCases.map(\.rawValue))
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/SessionLinks.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/SessionLinks.swift")
         #expect(Set(rows.map(\.from)) == names.union(["any"]))
         #expect(Set(rows.map(\.to)).isSubset(of: names.union(["removed"])))
     }

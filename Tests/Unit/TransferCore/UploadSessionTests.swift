@@ -57,7 +57,7 @@ import WireProtocol
         for var session in Self.sessions {
             changes.insert(TransitionTable.Row(from: "submitted", to: Self.name(of: session.begin(now: Self.now))))
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/UploadSession.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/UploadSession.swift")
         #expect(Set(rows) == changes)
     }
 
