@@ -45,6 +45,7 @@ extension Agent {
     /// How many more uploads the agent can take up; the others wait in the journal.
     package var room: Int { max(context.limits.sessionsMax - scheduler.count, 0) }
 
+    /// Whether the agent has no upload and no proof.
     package var isIdle: Bool { scheduler.isEmpty }
 
     /// Parts that count against the concurrency.

@@ -15,6 +15,7 @@ package import WireProtocol
 /// Frames overtake queued chunks. A slot is therefore free only when none of its chunks is queued: otherwise the
 /// gateway would take a chunk of an earlier use for one of a later use.
 package struct AgentSlotTable: Hashable, Sendable {
+    /// The states of the table above.
     package enum State: Hashable, Sendable {
         case free
         case used(UploadID)
@@ -32,6 +33,7 @@ package struct AgentSlotTable: Hashable, Sendable {
 
     package init() {}
 
+    /// The state of a slot; `free` for one that was never used.
     package func state(of slot: Slot) -> State { states[slot] ?? .free }
 
     /// The upload or proof that uses a slot.
@@ -42,6 +44,7 @@ package struct AgentSlotTable: Hashable, Sendable {
     /// Those that use a slot.
     package var uploads: Set<UploadID> { Set(states.keys.compactMap { upload(in: $0) }) }
 
+    /// How many slots are used.
     package private(set) var usedCount = 0
 
     /// Slots that are used, or whose SESSION LEFT has not been read.

@@ -24,6 +24,7 @@ package struct UploadPart: Hashable, Sendable {
 
 /// The chunks of one connection that the shell has and the socket has not taken, in their order.
 package struct ChunkQueue: Hashable, Sendable {
+    /// A chunk that is queued.
     package struct Entry: Hashable, Sendable {
         package var slot: Slot
         package var part: UploadPart
@@ -37,13 +38,16 @@ package struct ChunkQueue: Hashable, Sendable {
 
     package init() {}
 
+    /// The shell has the chunk.
     package mutating func append(_ chunk: Chunk, of offer: OfferID) {
         entries.append(Entry(slot: chunk.slot, part: chunk.uploadPart, offer: offer))
         bytes += UInt64(chunk.plainBytes)
     }
 
+    /// Whether chunks of a part are queued.
     package func contains(_ part: UploadPart) -> Bool { entries.contains { $0.part == part } }
 
+    /// Whether chunks of a slot are queued.
     package func contains(_ slot: Slot) -> Bool { entries.contains { $0.slot == slot } }
 
     /// The socket has taken a chunk, or the chunk will never be sent. Takes the first entry of the same part.

@@ -11,6 +11,7 @@ package struct PartQueue: Hashable, Sendable {
 
     package init() {}
 
+    /// How many parts come before fresh ones.
     package var preferredCount: Int { preferred.count }
 
     /// Parts to be read before all others.

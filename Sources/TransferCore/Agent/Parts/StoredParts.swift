@@ -9,6 +9,7 @@ package struct StoredParts: Hashable, Sendable {
 
     package init() {}
 
+    /// The entry of a stored part; `nil` for any other part.
     package subscript(number: PartNumber) -> PartListEntry? { entries[number] }
 
     package var isEmpty: Bool { entries.isEmpty }
@@ -21,12 +22,16 @@ package struct StoredParts: Hashable, Sendable {
     /// The digests that are known, by part number.
     package var digests: [SHA256Digest] { list.compactMap(\.digest) }
 
+    /// The store has the part. The entry replaces an earlier one of the part.
     package mutating func keep(_ entry: PartListEntry) {
         remove(entry.part)
         entries[entry.part] = entry
         bytes &+= entry.size
     }
 
+    /// The store lacks the part.
+    ///
+    /// - Returns: the entry of the part, if it counted as stored.
     @discardableResult
     package mutating func remove(_ part: PartNumber) -> PartListEntry? {
         guard let entry = entries.removeValue(forKey: part) else { return nil }
@@ -34,5 +39,6 @@ package struct StoredParts: Hashable, Sendable {
         return entry
     }
 
+    /// No part counts as stored any more.
     package mutating func removeAll() { self = StoredParts() }
 }

@@ -13,6 +13,7 @@ package import TransferCommon
 /// agent writes no other version of the file under the key. Only a gateway knows how long the limit is, so the wait
 /// begins when a gateway has named it.
 package struct PutLimit: Hashable, Sendable {
+    /// The states of the table above.
     package enum State: Hashable, Sendable {
         /// No other version may appear.
         case none

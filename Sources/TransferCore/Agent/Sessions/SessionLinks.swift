@@ -17,6 +17,7 @@ import WireProtocol
 /// The agent's own table of slots (`AgentSlotTable`) says which upload a slot belongs to; this one says what the slot is to
 /// the session.
 package struct SessionLinks: Hashable, Sendable {
+    /// The stages of the table above.
     package enum Stage: String, CaseIterable, Hashable, Sendable {
         /// SESSION OPEN was sent.
         case opening
@@ -45,14 +46,18 @@ package struct SessionLinks: Hashable, Sendable {
     /// In the order in which the slots were taken.
     var all: [Link] { links }
 
+    /// Whether no gateway carries the session.
     package var isEmpty: Bool { links.isEmpty }
 
+    /// The connections on which the session has a slot.
     var connections: Set<ConnectionID> { Set(links.map(\.place.connection)) }
 
     func stage(at place: Attachment) -> Stage? { links.first { $0.place == place }?.stage }
 
+    /// How many slots are in this stage.
     package func count(_ stage: Stage) -> Int { links.count { $0.stage == stage } }
 
+    /// Whether a slot is in this stage.
     package func contains(_ stage: Stage) -> Bool { links.contains { $0.stage == stage } }
 
     func contains(_ connection: ConnectionID) -> Bool { links.contains { $0.place.connection == connection } }
@@ -85,5 +90,6 @@ package struct SessionLinks: Hashable, Sendable {
 
     mutating func remove(on connection: ConnectionID) { links.removeAll { $0.place.connection == connection } }
 
+    /// All slots are left, or end with their connections.
     package mutating func removeAll() { links = [] }
 }

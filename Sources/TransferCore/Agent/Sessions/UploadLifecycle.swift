@@ -81,8 +81,11 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
+    /// The phase that the upload is in.
     package private(set) var phase = Phase.beginning
+    /// What follows a drop.
     package private(set) var after = After.beginAnew
+    /// The slots in which the session is.
     private(set) var links = SessionLinks()
 
     package init() {}
@@ -98,6 +101,7 @@ package struct UploadLifecycle: Hashable, Sendable {
         }
     }
 
+    /// Whether the upload waits for a slot, or for the moment of its request.
     package var isWaiting: Bool {
         if case .waiting = phase { true } else { false }
     }
