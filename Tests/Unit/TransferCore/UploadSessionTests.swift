@@ -99,4 +99,28 @@ import WireProtocol
         let results = (0..<4).map { _ in session.wanted() }
         #expect(results == [true, true, true, false])
     }
+
+    @Test func onlyEvidenceOfTheFileIsBelieved() {
+        let root = ToyDigest.sha256([1])
+        var begun = Self.session(saved: AgentDriver.saved())
+        _ = begun.begin(now: Self.now)
+        let session = begun
+        let judge = { (evidence: ContentEvidence, isAnswer: Bool) in
+            let completed = Completed(
+                size: 2_500, evidence: evidence, partBytes: 1_000, etag: "", version: "", location: "file")
+            return completed.judge(for: session, root: root, whole: nil, isAnswer: isAnswer)
+        }
+        #expect(judge(.root(root), true) == .stored(isCompared: true))
+        #expect(judge(.none, true) == .stored(isCompared: false))
+        guard case .compare(_, isOther: true) = judge(.root(ToyDigest.sha256([2])), true) else {
+            Issue.record("another root digest is another object")
+            return
+        }
+        for (evidence, isAnswer) in [(.compositeMD5("x-3"), true), (.none, false)] as [(ContentEvidence, Bool)] {
+            guard case .compare(_, isOther: false) = judge(evidence, isAnswer) else {
+                Issue.record("\(evidence) shows nothing")
+                return
+            }
+        }
+    }
 }

@@ -1,5 +1,5 @@
 package import TransferCommon
-import WireProtocol
+package import WireProtocol
 
 /// The phases of one upload, from its submission to its outcome, and the slots in which its session is.
 ///
@@ -308,6 +308,31 @@ package struct UploadLifecycle: Hashable, Sendable {
 
     /// Whether another slot carries the session. The gateway there may be completing the session at this moment.
     var isInAnotherSlot: Bool { links.contains(.open) || links.contains(.completing) }
+
+    /// What a code of session scope leads to.
+    package enum OnRefused: Hashable, Sendable {
+        /// Nothing is left to be dropped.
+        case dropped
+        /// The session continues in other slots.
+        case slotClosed
+        case beginAnew
+        case retry
+        case end
+    }
+
+    /// A gateway has refused the request, or ended the session, in a slot that was in this stage.
+    package func refused(_ code: ErrorCode, in stage: SessionLinks.Stage) -> OnRefused {
+        if isDropping, phase == .opening { return .dropped }
+        if stage == .resuming, phase != .resuming { return .slotClosed }
+        switch FailureRule.reaction(to: code, in: .session) {
+        // The gateway cannot name the session, so ABORT has nothing to drop. Cleaning finds it.
+        case .beginAnew where stage == .aborting: return .dropped
+        case .beginAnew where code == .sessionLost && isInAnotherSlot: return .slotClosed
+        case .beginAnew: return .beginAnew
+        case .tryAgain, .reconnect, .readAgain: return .retry
+        case .report, .stop: return .end
+        }
+    }
 
     // MARK: Ending
 

@@ -119,22 +119,15 @@ extension AgentUpload {
         context.progressAt = context.now
         site = context.connections[place.connection]?.welcome?.site
         if session.isOnePart { context.store.stored() }
-        guard completed.size == session.fileBytes else {
-            return end(.failed(UploadFailure(.protocolViolation, "the gateway completed another size")), &context)
-        }
         let root = ownRoot(context)
-        let agrees = completed.evidence.agrees(
-            root: root, hasPartSize: completed.partBytes == session.plan?.partBytes, whole: onePartDigest)
-        switch agrees {
-        case false?:
-            compare(with: completed.existing(session.id), stage: stage, isOther: true, &context)
-        case nil where !request.isStream && (completed.evidence != .none || stage != .completing || session.isTouched):
-            // The object may have the file's content from before it was touched. Or another agent with the same identity
-            // completed the session with another file.
-            compare(with: completed.existing(session.id), stage: stage, &context)
-        case let agrees:
+        switch completed.judge(for: session, root: root, whole: onePartDigest, isAnswer: stage == .completing) {
+        case .otherSize:
+            end(.failed(UploadFailure(.protocolViolation, "the gateway completed another size")), &context)
+        case .compare(let exists, let isOther):
+            compare(with: exists, stage: stage, isOther: isOther, &context)
+        case .stored(let isCompared):
             var receipt = UploadReceipt(of: completed, by: session, root: root, at: site)
-            receipt.signed = self.receipt(of: completed, isCompared: agrees == true, at: place, &context)
+            receipt.signed = self.receipt(of: completed, isCompared: isCompared, at: place, &context)
             end(.stored(receipt, wasThere: false), &context)
         }
     }
@@ -206,14 +199,5 @@ extension AgentUpload {
         lifecycle.completes(in: place)
         for page in PartList.pages(of: entries) { context.send(.partList(page), to: place) }
         context.send(.complete(session.complete(entries, root: root)), to: place)
-    }
-}
-
-extension Completed {
-    /// The object as SESSION EXISTS would name it. The session was completed with content that need not be the file's,
-    /// and cannot be used again.
-    fileprivate func existing(_ session: SessionID?) -> SessionExists {
-        SessionExists(
-            size: size, partBytes: partBytes, evidence: evidence, etag: etag, version: version, session: session)
     }
 }

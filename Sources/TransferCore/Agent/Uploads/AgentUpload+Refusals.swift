@@ -40,21 +40,12 @@ extension AgentUpload {
     private mutating func received(
         code: ErrorCode, message: String, adviceMilliseconds: UInt32, stage: Stage, _ context: inout AgentContext
     ) {
-        if lifecycle.isDropping, phase == .opening { return end(.dropped, &context) }
-        if stage == .resuming, phase != .resuming {
-            return slotRefused(adviceMilliseconds: adviceMilliseconds, &context)
-        }
-        switch FailureRule.reaction(to: code, in: .session) {
-        case .beginAnew where stage == .aborting:
-            dropped(&context)  // The gateway cannot name the session, so ABORT has nothing to drop. Cleaning finds it.
-        case .beginAnew where code == .sessionLost && lifecycle.isInAnotherSlot:
-            slotRefused(adviceMilliseconds: adviceMilliseconds, &context)
-        case .beginAnew:
-            beginAnew(after: code, &context)
-        case .tryAgain, .reconnect, .readAgain:
-            retry(code: code, message: message, adviceMilliseconds: adviceMilliseconds, &context)
-        case .report, .stop:
-            end(.failed(UploadFailure(code, message: message)), &context)
+        switch lifecycle.refused(code, in: stage) {
+        case .dropped: dropped(&context)
+        case .slotClosed: slotRefused(adviceMilliseconds: adviceMilliseconds, &context)
+        case .beginAnew: beginAnew(after: code, &context)
+        case .retry: retry(code: code, message: message, adviceMilliseconds: adviceMilliseconds, &context)
+        case .end: end(.failed(UploadFailure(code, message: message)), &context)
         }
     }
 
