@@ -6,7 +6,7 @@ struct AgentContext: Hashable {
     let limits: AgentLimits
     private let library: Uncompared<any AgentCryptography>
     var now: Instant
-    var connections = ConnectionTable()
+    var connections = AgentConnectionTable()
     var actions: [AgentAction] = []
     private var generator: AgentGenerator
     /// The last moment of progress. The agent gives up if there is none for too long.

@@ -3,7 +3,7 @@ import WireProtocol
 
 /// The agent's connections by number. A number is used for one connection only, so that what arrives late for an old
 /// connection finds none.
-struct ConnectionTable: Hashable {
+struct AgentConnectionTable: Hashable {
     private var connections: [ConnectionID: AgentConnection] = [:]
     private var lastNumber: UInt64 = 0
 
