@@ -116,6 +116,21 @@ extension AgentUpload {
     }
 }
 
+// MARK: - The store
+
+extension AgentUpload {
+    /// Ends the wait for the store: of the upload, or of some of its parts.
+    ///
+    /// - Returns: how many waits were ended.
+    mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
+        if case .waiting(_, let until) = phase, until == waitsForStoreUntil, until > now {
+            lifecycle.stopWaiting(now: now)
+            return 1
+        }
+        return parts.stopWaitingForStore(most: most, now: now)
+    }
+}
+
 // MARK: - Stopping
 
 extension AgentUpload {

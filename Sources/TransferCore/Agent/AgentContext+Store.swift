@@ -1,4 +1,3 @@
-import TransferCommon
 import WireProtocol
 
 // Waiting for a store that is down or full (specification §7.5).
@@ -21,18 +20,5 @@ extension AgentContext {
         let isAdvised = code.isOfStore && adviceMilliseconds > 0
         return retryDelay(
             afterFailures: isAdvised ? min(failures, 3) : failures, adviceMilliseconds: adviceMilliseconds)
-    }
-}
-
-extension AgentUpload {
-    /// Ends the wait for the store: of the upload, or of some of its parts.
-    ///
-    /// - Returns: how many waits were ended.
-    mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
-        if case .waiting(_, let until) = phase, until == waitsForStoreUntil, until > now {
-            lifecycle.stopWaiting(now: now)
-            return 1
-        }
-        return parts.stopWaitingForStore(most: most, now: now)
     }
 }
