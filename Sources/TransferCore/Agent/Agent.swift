@@ -4,9 +4,9 @@ package import WireProtocol
 /// The agent's machine: it decides about connections and uploads, and about what is read and sent next. It has no
 /// sockets, files, journal or clocks.
 ///
-/// The shell passes one event with the time to `handle`, takes the actions from `takeActions()`, performs them in order,
-/// and only then passes the next event. The machine never waits and never reads a clock. Its generator comes in at the
-/// start.
+/// The shell passes one event with the time to `handle`, takes the actions from `takeActions()`, performs them in
+/// order, and only then passes the next event. The machine never waits and never reads a clock. Its generator comes in
+/// at the start.
 package struct Agent: Hashable {
     var context: AgentContext
     var scheduler: Scheduler
@@ -324,8 +324,9 @@ extension Agent {
 // MARK: - Ending
 
 extension Agent {
-    /// Stops the run with everything kept: until the grace is over, a part is sent if the measured rate of its connection
-    /// can carry the rest of it, and a session whose parts are all stored is completed. A second stop ends the run.
+    /// Stops the run with everything kept: until the grace is over, a part is sent if the measured rate of its
+    /// connection can carry the rest of it, and a session whose parts are all stored is completed. A second stop ends
+    /// the run.
     private mutating func stop() -> AfterEvent {
         switch phase {
         case .running:
@@ -340,9 +341,9 @@ extension Agent {
 
     /// Ends the run: every upload ends with the reason, and what was begun is kept.
     ///
-    /// The connections are closed without SESSION LEAVE. The gateway takes that for a cut and keeps the bytes that it has
-    /// received (`GatewayLimits.partGrace`), so that the next run continues at the byte. A stop therefore loses nothing
-    /// that a crash keeps.
+    /// The connections are closed without SESSION LEAVE. The gateway takes that for a cut and keeps the bytes that it
+    /// has received (`GatewayLimits.partGrace`), so that the next run continues at the byte. A stop therefore loses
+    /// nothing that a crash keeps.
     private mutating func end(_ failure: UploadFailure) {
         guard verdict == nil else { return }
         phase = .ended(failure)

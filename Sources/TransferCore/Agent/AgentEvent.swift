@@ -3,8 +3,8 @@ package import WireProtocol
 
 /// Everything that can happen to an agent (`Agent.handle`).
 ///
-/// An event may arrive late. If it names a connection, an upload or a part that the machine no longer knows, the machine
-/// ignores the event, because the event was on its way when the machine gave that up.
+/// An event may arrive late. If it names a connection, an upload or a part that the machine no longer knows, the
+/// machine ignores the event, because the event was on its way when the machine gave that up.
 package enum AgentEvent: Hashable, Sendable {
     // MARK: From the user
 
@@ -38,8 +38,8 @@ package enum AgentEvent: Hashable, Sendable {
 
     // MARK: Answers to `AgentAction.sendChunk`
 
-    /// The frame of a chunk was written to its connection, or cannot be written any more (0 bytes). Its size on the wire
-    /// is what counts against the rate.
+    /// The frame of a chunk was written to its connection, or cannot be written any more (0 bytes). Its size on the
+    /// wire is what counts against the rate.
     case chunkEncoded(plainBytes: UInt32, wireBytes: UInt64)
     /// The socket has taken a chunk.
     ///

@@ -1,8 +1,8 @@
 import RepositoryFiles
 import Testing
 
-/// The transition tables of the agent's machines name exactly the states of their enums. Where events can be passed to a
-/// machine alone, its own tests compare the transitions too.
+/// The transition tables of the agent's machines name exactly the states of their enums. Where events can be passed to
+/// a machine alone, its own tests compare the transitions too.
 @Suite struct AgentMachineTests {
     struct Machine: CustomTestStringConvertible, Sendable {
         var file: String

@@ -1,5 +1,5 @@
-/// The state of a slot as the agent sees it (specification §6.1). The gateway sees the same states, with two exceptions:
-/// only a gateway knows that a list is incomplete, and only an agent knows that it has left a slot.
+/// The state of a slot as the agent sees it (specification §6.1). The gateway sees the same states, with two
+/// exceptions: only a gateway knows that a list is incomplete, and only an agent knows that it has left a slot.
 package enum AgentSlotState: String, CaseIterable, Sendable {
     /// The slot is not used.
     case closed

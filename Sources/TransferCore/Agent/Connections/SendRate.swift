@@ -1,6 +1,7 @@
 package import TransferCommon
 
-/// How many bytes the socket of one connection takes per second: the mean over at least a quarter of a second, smoothed.
+/// How many bytes the socket of one connection takes per second: the mean over at least a quarter of a second,
+/// smoothed.
 package struct SendRate: Hashable, Sendable {
     /// 0 while the rate is not known.
     package private(set) var bytesPerSecond: Double = 0

@@ -3,8 +3,8 @@ import WireProtocol
 
 /// The gateway's keys that an agent has pinned (specification §5.1): those that are durable, and those that will be.
 ///
-/// One list is written at a time, because an earlier list must not overwrite a later one. HELLO names only durable pins,
-/// because the operator of the site relies on them.
+/// One list is written at a time, because an earlier list must not overwrite a later one. HELLO names only durable
+/// pins, because the operator of the site relies on them.
 package struct SitePins: Hashable, Sendable {
     /// In the order in which they were added. Empty if the agent pins nothing, because it follows an authority or uses
     /// plain TCP; then it stays empty.
@@ -25,8 +25,8 @@ package struct SitePins: Hashable, Sendable {
 
     /// Pins a key.
     ///
-    /// - Parameter proved: the key that the gateway proved on this connection. It is never removed: without it the agent
-    ///   could not connect again.
+    /// - Parameter proved: the key that the gateway proved on this connection. It is never removed: without it the
+    ///   agent could not connect again.
     /// - Returns: the list to be written now; `nil` if nothing is to be written, or not yet.
     package mutating func add(_ key: SHA256Digest, whileProved proved: SHA256Digest?) -> [SHA256Digest]? {
         guard !durable.isEmpty, !durable.contains(key), beingWritten?.contains(key) != true else { return nil }

@@ -26,8 +26,8 @@ package struct FileStamp: Hashable, Sendable {
         case changed
     }
 
-    /// The difference while the file is being read. If only the change time moves (by a rename, a new link, another mode),
-    /// digests decide. Any other difference is another version.
+    /// The difference while the file is being read. If only the change time moves (by a rename, a new link, another
+    /// mode), digests decide. Any other difference is another version.
     package func difference(whileReading later: FileStamp) -> Difference {
         guard self != later else { return .none }
         var same = later
@@ -35,8 +35,8 @@ package struct FileStamp: Hashable, Sendable {
         return same == self ? .touched : .changed
     }
 
-    /// The difference between two runs. The file may have been copied or restored meanwhile, so the same size is worth a
-    /// comparison of digests.
+    /// The difference between two runs. The file may have been copied or restored meanwhile, so the same size is worth
+    /// a comparison of digests.
     package func difference(betweenRuns later: FileStamp) -> Difference {
         guard self != later else { return .none }
         return size == later.size ? .touched : .changed

@@ -66,8 +66,8 @@ extension UploadFailure.Kind {
             }
     }
 
-    /// A code after which the agent tries again comes from a defect of the gateway, or from a later version. The other codes
-    /// say that one of the two sides broke the protocol.
+    /// A code after which the agent tries again comes from a defect of the gateway, or from a later version. The other
+    /// codes say that one of the two sides broke the protocol.
     private static func ofUnnamed(_ code: ErrorCode) -> Self {
         switch FailureRule.of(code)?.reaction {
         case .report, .stop: .protocolViolation

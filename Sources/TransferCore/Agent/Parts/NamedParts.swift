@@ -5,8 +5,8 @@ import WireProtocol
 /// which the store has (specification §8.1).
 ///
 /// A named part counts only if its digest equals the digest that the agent computes. The agent has to read the part for
-/// that; until then the part is kept here. A partial belongs to the slot in which it was named, and is forgotten with the
-/// slot. A candidate is valid for as long as the session.
+/// that; until then the part is kept here. A partial belongs to the slot in which it was named, and is forgotten with
+/// the slot. A candidate is valid for as long as the session.
 struct NamedParts: Hashable, Sendable {
     struct Named: Hashable, Sendable {
         enum Standing: Hashable, Sendable {
@@ -20,10 +20,11 @@ struct NamedParts: Hashable, Sendable {
     }
 
     private var parts: [PartNumber: Named] = [:]
-    /// Whether the agent knows every part of which a gateway may hold bytes: this run opened the session, or a gateway has
-    /// named its partials in this run.
+    /// Whether the agent knows every part of which a gateway may hold bytes: this run opened the session, or a gateway
+    /// has named its partials in this run.
     private(set) var isComplete: Bool
-    /// Parts that were ever named as partials. Their data waits for a decision, which says at which byte the data begins.
+    /// Parts that were ever named as partials. Their data waits for a decision, which says at which byte the data
+    /// begins.
     private(set) var wereHeld: Set<PartNumber> = []
     /// The slot in which a list of candidates has been announced and is not complete. Until it is, no part is read,
     /// because the list says which parts need an MD5 in their offer.

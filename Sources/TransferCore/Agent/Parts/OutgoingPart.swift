@@ -237,7 +237,8 @@ extension OutgoingPart {
 
     /// The gateway wants the bytes from an offset on.
     ///
-    /// - Parameter limit: the agent may send bytes below it. A gateway may grant more than there is (specification §7.2).
+    /// - Parameter limit: the agent may send bytes below it. A gateway may grant more than there is (specification
+    ///   §7.2).
     package mutating func granted(from offset: ByteOffset, limit: ByteOffset) -> OnCredit {
         let start = min(offset, size)
         let isSending = isSending

@@ -1,7 +1,8 @@
 package import TransferCommon
 
 /// Which parts of an upload are read next. Parts that were interrupted, that the store turned out to lack, or that a
-/// gateway has named come first, in the order in which they were put here; then the other parts follow by their numbers.
+/// gateway has named come first, in the order in which they were put here; then the other parts follow by their
+/// numbers.
 ///
 /// A part may be put here more than once, and may have been taken up or stored since: `next` skips it then.
 package struct PartQueue: Hashable, Sendable {

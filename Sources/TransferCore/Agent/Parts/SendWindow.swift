@@ -8,8 +8,8 @@ package import TransferCommon
 ///     bounded    as many parts are stored as may be sent at once           bounded, to one part more
 ///     bounded    the same, and the bound reaches the concurrency           unbounded
 ///
-/// If a connection is lost, the bytes of the parts on their way are lost too, unless the next connection reaches the same
-/// gateway. Sending few parts at once then keeps the next loss small.
+/// If a connection is lost, the bytes of the parts on their way are lost too, unless the next connection reaches the
+/// same gateway. Sending few parts at once then keeps the next loss small.
 package struct SendWindow: Hashable, Sendable {
     private enum State: Hashable {
         /// Only the concurrency bounds the upload.

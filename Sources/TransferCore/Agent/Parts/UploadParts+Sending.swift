@@ -55,9 +55,9 @@ extension UploadParts {
         return mayGoEarly && mayGoUndecided(number, part) ? .undecided(part.bytesToHand) : .none
     }
 
-    /// Whether bytes of a part may be sent before the gateway has decided. A part that was deferred once may be deferred
-    /// again. A part of which bytes were sent before may be held by the gateway, whose decision says from which byte the
-    /// data continues.
+    /// Whether bytes of a part may be sent before the gateway has decided. A part that was deferred once may be
+    /// deferred again. A part of which bytes were sent before may be held by the gateway, whose decision says from
+    /// which byte the data continues.
     private func mayGoUndecided(_ number: PartNumber, _ part: OutgoingPart) -> Bool {
         !part.wasDeferred && part.reached == 0 && !window.known.contains(number) && named.isComplete
             && !named.wereHeld.contains(number)

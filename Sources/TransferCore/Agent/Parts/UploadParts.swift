@@ -3,8 +3,8 @@ import WireProtocol
 
 /// The parts of one upload: those under way, those that are stored, and what gateways have said of the others.
 ///
-/// `OutgoingPart` has the states of each part. This type decides which part is taken up, offered and sent next, by values
-/// alone. The upload performs what the methods return.
+/// `OutgoingPart` has the states of each part. This type decides which part is taken up, offered and sent next, by
+/// values alone. The upload performs what the methods return.
 struct UploadParts: Hashable, Sendable {
     var underWay: [PartNumber: OutgoingPart] = [:]
     private(set) var stored = StoredParts()

@@ -1,8 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-/// Asks a gateway by PROVE whether the store holds a file's content under a key (specification §9.6): for a user, or for
-/// the receipt of an object that was stored without one.
+/// Asks a gateway by PROVE whether the store holds a file's content under a key (specification §9.6): for a user, or
+/// for the receipt of an object that was stored without one.
 ///
 ///     from       event                                                  to
 ///     waiting    the digest is missing, and the part size is known      hashing
@@ -61,8 +61,8 @@ struct AgentProof: Hashable {
         self.root = request.root
     }
 
-    /// Whether the proof waits for something that no frame shows: only the shell sees the progress of reading, and a user
-    /// who lets the gateway read the object waits for as long as the connection lives.
+    /// Whether the proof waits for something that no frame shows: only the shell sees the progress of reading, and a
+    /// user who lets the gateway read the object waits for as long as the connection lives.
     func isPatient(_ context: AgentContext) -> Bool {
         switch phase {
         case .hashing: true
@@ -218,8 +218,8 @@ struct AgentProof: Hashable {
 
     // MARK: Ending
 
-    /// The run ends, or has made no progress for too long. A receipt that is on its way to the disk is waited for, unless
-    /// the journal has failed.
+    /// The run ends, or has made no progress for too long. A receipt that is on its way to the disk is waited for,
+    /// unless the journal has failed.
     mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
         switch phase {
         case .recording where context.isJournalLost, .waiting, .hashing:

@@ -65,8 +65,8 @@ extension Scheduler {
         touch(id)
     }
 
-    /// The journal is durable up to this write. Uploads that ended without the receipt that their users want continue as
-    /// proofs.
+    /// The journal is durable up to this write. Uploads that ended without the receipt that their users want continue
+    /// as proofs.
     mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
         for id in context.committed(through: sequence) {
             uploads[id]?.journalCommitted(through: sequence, &context)

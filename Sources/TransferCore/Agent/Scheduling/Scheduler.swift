@@ -3,8 +3,8 @@ import WireProtocol
 
 /// The uploads and proofs of an agent: which of them has the next turn, and which connection sends the next chunk.
 ///
-/// `ReadyQueue` says which uploads an event concerns, `ChunkPacer` which connection's turn it is. An upload does all that
-/// it can when it has a turn, and is queued under what it then waits for.
+/// `ReadyQueue` says which uploads an event concerns, `ChunkPacer` which connection's turn it is. An upload does all
+/// that it can when it has a turn, and is queued under what it then waits for.
 struct Scheduler: Hashable {
     var uploads: [UploadID: AgentUpload] = [:]
     /// A number names an upload or a proof, never both: an upload that ended without its receipt becomes a proof.

@@ -1,17 +1,17 @@
 package import WireProtocol
 
-/// Whether the agent trusts the store behind its gateways to take data. It outlives connections, because the gateways of
-/// a site have one store.
+/// Whether the agent trusts the store behind its gateways to take data. It outlives connections, because the gateways
+/// of a site have one store.
 ///
 ///     from       event                                             to
 ///     trusting   a gateway says that the store is down or full     doubting
 ///     doubting   a gateway says it again                           doubting, from the beginning
 ///     doubting   8 parts stored in a row                           trusting
 ///
-/// While the agent doubts, it sends no data before a decision, and reports once what it waits for. With each part that is
-/// stored, two uploads or parts that wait for the store continue at once: the gateway's circuit breaker grows in the same
-/// way (specification §7.5). The breaker closes after eight stored parts, so the agent trusts the store after as many and
-/// does not flood a gateway that would defer its parts again.
+/// While the agent doubts, it sends no data before a decision, and reports once what it waits for. With each part that
+/// is stored, two uploads or parts that wait for the store continue at once: the gateway's circuit breaker grows in the
+/// same way (specification §7.5). The breaker closes after eight stored parts, so the agent trusts the store after as
+/// many and does not flood a gateway that would defer its parts again.
 package struct StoreTrust: Hashable, Sendable {
     private enum State: Hashable {
         case trusting

@@ -30,8 +30,8 @@ extension Completed {
         case false?:
             return .compare(exists, isOther: true)
         case nil where !session.request.isStream && (evidence != .none || !isAnswer || session.isTouched):
-            // The object may have the file's content from before it was touched. Or another agent with the same identity
-            // completed the session with another file.
+            // The object may have the file's content from before it was touched. Or another agent with the same
+            // identity completed the session with another file.
             return .compare(exists, isOther: false)
         case let agrees:
             return .stored(isCompared: agrees == true)

@@ -14,8 +14,8 @@ import WireProtocol
 ///     aborting    the slot is closed                                           removed
 ///     any         the slot is closed or left; the connection is lost           removed
 ///
-/// The agent's own table of slots (`AgentSlotTable`) says which upload a slot belongs to; this one says what the slot is to
-/// the session.
+/// The agent's own table of slots (`AgentSlotTable`) says which upload a slot belongs to; this one says what the slot
+/// is to the session.
 package struct SessionLinks: Hashable, Sendable {
     /// The stages of the table above.
     package enum Stage: String, CaseIterable, Hashable, Sendable {

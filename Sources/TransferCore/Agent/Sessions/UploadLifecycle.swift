@@ -225,8 +225,8 @@ package struct UploadLifecycle: Hashable, Sendable {
         phase = .completing
     }
 
-    /// PARTS WANTED has been read in a slot. It opens that slot only: another gateway, which has not said it, may still be
-    /// completing the session.
+    /// PARTS WANTED has been read in a slot. It opens that slot only: another gateway, which has not said it, may still
+    /// be completing the session.
     ///
     /// - Returns: whether the session is transferred again; otherwise it was already.
     mutating func partsWanted(in place: Attachment) -> Bool {

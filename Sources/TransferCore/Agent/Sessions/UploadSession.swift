@@ -85,8 +85,8 @@ package struct UploadSession: Hashable, Sendable {
     package var isOfEarlierRun: Bool { request.saved?.session == id }
 
     /// Whether the session's id may have made an upload in the store. Such an id is opened only once: two gateways with
-    /// the same id would make two uploads, and the session's record names only one. What was made is adopted by the next
-    /// id, or found by cleaning.
+    /// the same id would make two uploads, and the session's record names only one. What was made is adopted by the
+    /// next id, or found by cleaning.
     private var mayHaveLeftUpload: Bool { isTold && token.isEmpty && isMultipart }
 
     /// Whether an id has to be chosen before the session is opened.
@@ -111,8 +111,8 @@ package struct UploadSession: Hashable, Sendable {
         return plan.isOnePart && fileBytes <= limits.smallPartBytes
     }
 
-    /// Whether parts may be offered behind SESSION OPEN, before its answer. They may not if the key may hold an object that
-    /// is worth a comparison first.
+    /// Whether parts may be offered behind SESSION OPEN, before its answer. They may not if the key may hold an object
+    /// that is worth a comparison first.
     package func mayOfferBehindOpen(_ limits: AgentLimits) -> Bool {
         guard let plan else { return false }
         switch policy {
@@ -373,7 +373,7 @@ extension UploadSession {
         return ObjectComparison(of: file, with: exists)
     }
 
-    /// Whether the stamp of the file as it was read distinguishes it from all later versions. A part that an earlier run
-    /// read may have been read too soon after a change.
+    /// Whether the stamp of the file as it was read distinguishes it from all later versions. A part that an earlier
+    /// run read may have been read too soon after a change.
     var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
 }

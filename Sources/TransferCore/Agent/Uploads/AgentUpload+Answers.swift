@@ -4,8 +4,8 @@ import WireProtocol
 // What the gateway's frames mean to an upload (specification §6, §8, §9).
 
 extension AgentUpload {
-    /// The agent calls this with each frame in a slot of this upload. If the frame closes the slot, the agent has removed
-    /// the slot already.
+    /// The agent calls this with each frame in a slot of this upload. If the frame closes the slot, the agent has
+    /// removed the slot already.
     ///
     /// - Parameter stage: the stage of the slot before the frame.
     mutating func received(_ frame: Frame, at place: Attachment, stage: Stage, _ context: inout AgentContext) {

@@ -16,8 +16,8 @@ extension AgentUpload {
     }
 
     /// The gateway has opened another session: an unfinished one with equal terms, which the journal had lost
-    /// (specification §8.3). From now on the slot carries that session. If the agent ends before the journal has it, the
-    /// next run opens a session and has this one adopted again. So only COMPLETE waits for the journal.
+    /// (specification §8.3). From now on the slot carries that session. If the agent ends before the journal has it,
+    /// the next run opens a session and has this one adopted again. So only COMPLETE waits for the journal.
     mutating func adopt(
         _ opened: SessionOpened, _ adoption: SessionOpened.Adoption, at place: Attachment,
         _ context: inout AgentContext

@@ -145,8 +145,8 @@ extension AgentUpload {
         }
     }
 
-    /// Whether the upload allows data before a decision. The gateway may hold bytes of a one-part file that an earlier run
-    /// began.
+    /// Whether the upload allows data before a decision. The gateway may hold bytes of a one-part file that an earlier
+    /// run began.
     private func mayGoEarly(_ context: AgentContext) -> Bool {
         context.store.allowsEarlyData && phase != .resuming && !(session.isOnePart && session.isOfEarlierRun)
     }

@@ -1,7 +1,7 @@
 import WireProtocol
 
-// The receipt that the user wants of a file: it comes with COMPLETED, or the agent asks for it by PROVE once the file is
-// stored.
+// The receipt that the user wants of a file: it comes with COMPLETED, or the agent asks for it by PROVE once the file
+// is stored.
 
 extension AgentUpload {
     /// What becomes of the receipt of an object that was completed as this file.

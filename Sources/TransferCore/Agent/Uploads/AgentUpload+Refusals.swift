@@ -88,8 +88,8 @@ extension AgentUpload {
     // MARK: Several slots
 
     /// One of several slots is closed: a query that joins was refused, or one gateway has lost the session. The session
-    /// continues in the other slots, and only the answer in the last slot counts (specification §8.2). A query that joins
-    /// lists no parts; so if its slot was the last, the session is resumed with a query that lists them.
+    /// continues in the other slots, and only the answer in the last slot counts (specification §8.2). A query that
+    /// joins lists no parts; so if its slot was the last, the session is resumed with a query that lists them.
     mutating func slotRefused(adviceMilliseconds: UInt32, _ context: inout AgentContext) {
         failures += 1
         let delay = context.retryDelay(afterFailures: failures, adviceMilliseconds: adviceMilliseconds)

@@ -54,7 +54,8 @@ package struct UploadRequest: Hashable, Sendable {
     package var saved: SavedSession?
     /// The journal has a proof of this key, so the key may hold an object that makes sending needless.
     package var wasStoredBefore: Bool
-    /// The source is read once, in order, and its size is unknown until its end. Its stamp has no size and never changes.
+    /// The source is read once, in order, and its size is unknown until its end. Its stamp has no size and never
+    /// changes.
     package var isStream = false
     /// The object that was last stored under the key, according to the journal.
     package var proof: StoredProof?
