@@ -2,35 +2,39 @@ import TransferCommon
 
 /// Whose turn it is on one connection: the parts whose data may go out, one chunk of each in turn, and the account of
 /// the initial credit (specification §7.2).
-struct PartTurns: Hashable, Sendable {
+package struct PartTurns: Hashable, Sendable {
     /// Parts with data that may go out now, next one first.
-    private(set) var sending: [UploadPart] = []
+    package private(set) var sending: [UploadPart] = []
     /// Undecided parts that wait until other parts return initial credit, first one first.
-    private(set) var awaitingCredit: [UploadPart] = []
+    package private(set) var awaitingCredit: [UploadPart] = []
     /// Plain bytes that were sent of parts that are not decided.
-    private(set) var undecidedBytes: UInt64 = 0
+    package private(set) var undecidedBytes: UInt64 = 0
 
-    var isEmpty: Bool { sending.isEmpty && awaitingCredit.isEmpty }
+    package init() {}
+
+    /// Whether no part waits for a turn or for credit.
+    package var isEmpty: Bool { sending.isEmpty && awaitingCredit.isEmpty }
 
     /// Data of the part may go out.
-    mutating func add(_ part: UploadPart) {
+    package mutating func add(_ part: UploadPart) {
         awaitingCredit.removeAll { $0 == part }
         if !sending.contains(part) { sending.append(part) }
     }
 
     /// No data of the part may go out.
-    mutating func remove(_ part: UploadPart) {
+    package mutating func remove(_ part: UploadPart) {
         sending.removeAll { $0 == part }
         awaitingCredit.removeAll { $0 == part }
     }
 
-    mutating func removeAll(of upload: UploadID) {
+    /// No data of an upload may go out.
+    package mutating func removeAll(of upload: UploadID) {
         sending.removeAll { $0.upload == upload }
         awaitingCredit.removeAll { $0.upload == upload }
     }
 
     /// Takes the part whose turn it is. Initial credit that is left lets one more undecided part take its turn.
-    mutating func takeNext(initialCredit: UInt32) -> UploadPart? {
+    package mutating func takeNext(initialCredit: UInt32) -> UploadPart? {
         if !awaitingCredit.isEmpty, undecidedBytes < UInt64(initialCredit) {
             sending.append(awaitingCredit.removeFirst())
         }
@@ -38,17 +42,19 @@ struct PartTurns: Hashable, Sendable {
     }
 
     /// The part had its turn, and the next one comes after those of the others.
-    mutating func putLast(_ part: UploadPart) { sending.append(part) }
+    package mutating func putLast(_ part: UploadPart) { sending.append(part) }
 
     /// The part has no turn before there is initial credit.
-    mutating func awaitCredit(_ part: UploadPart) { awaitingCredit.append(part) }
+    package mutating func awaitCredit(_ part: UploadPart) { awaitingCredit.append(part) }
 
     /// How many bytes of undecided parts may still go out.
-    func creditLeft(initialCredit: UInt32) -> UInt64 {
+    package func creditLeft(initialCredit: UInt32) -> UInt64 {
         UInt64(initialCredit) > undecidedBytes ? UInt64(initialCredit) - undecidedBytes : 0
     }
 
-    mutating func spendCredit(_ bytes: UInt64) { undecidedBytes += bytes }
+    /// Bytes of an undecided part are sent.
+    package mutating func spendCredit(_ bytes: UInt64) { undecidedBytes += bytes }
 
-    mutating func returnCredit(_ bytes: UInt64) { undecidedBytes -= min(bytes, undecidedBytes) }
+    /// Bytes no longer count, because their part is decided or gone.
+    package mutating func returnCredit(_ bytes: UInt64) { undecidedBytes -= min(bytes, undecidedBytes) }
 }
