@@ -1,6 +1,6 @@
 /// Limits the sending rate of all connections together. The token bucket refills steadily and holds little, so the
 /// limit holds over any second and no burst fills a queue on the network.
-package struct RateLimiter: Equatable, Sendable {
+package struct RateLimiter: Hashable, Sendable {
     /// Wire bytes per second; `nil` for no limit.
     package let bytesPerSecond: UInt64?
     private var level: Double

@@ -1,6 +1,6 @@
 /// How long an agent waits before it tries again (specification §5.4). The wait doubles from `first` and has jitter,
 /// so that agents that lost their connections together do not reconnect together.
-package struct RetryPolicy: Equatable, Sendable {
+package struct RetryPolicy: Hashable, Sendable {
     /// Why an attempt failed.
     package enum Cause: CaseIterable, Sendable {
         /// The connection failed or was cut. The link may be up for a few seconds only, so the waits stay short.

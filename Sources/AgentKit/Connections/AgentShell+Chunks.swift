@@ -7,25 +7,13 @@ import WireProtocol
 // Sending parts: chunks are encoded on the cheapest thread and written in the order of their connection.
 
 extension AgentShell {
-    /// Bytes of a part that one frame carries.
-    struct Chunk: Sendable {
-        var connection: ConnectionID
-        var slot: Slot
-        var upload: UploadID
-        var part: PartNumber
-        var offset: ByteOffset
-        var plainBytes: UInt32
-
-        var end: ByteOffset { offset &+ UInt64(plainBytes) }
-    }
-
     private typealias Pieces = (head: ByteBuffer, payload: ByteBuffer)
 
     /// Encodes the frame (on the loop for plain bytes in memory, else on a thread) and writes it in its turn.
     func sendChunk(_ chunk: Chunk) {
         guard let channel = channels[chunk.connection] else {
             // The machine counted the chunk against the rate when it decided to send it.
-            return machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0, now: now)
+            return machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: 0), now: now)
         }
         flush()
         let key = PartKey(upload: chunk.upload, part: chunk.part)
@@ -76,24 +64,18 @@ extension AgentShell {
     private func write(_ pieces: Pieces, of chunk: Chunk, on channel: any Channel) {
         let wireBytes = UInt64(pieces.head.readableBytes + pieces.payload.readableBytes)
         self.wireBytes += wireBytes
-        machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: now)
+        machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes), now: now)
         channel.write(pieces.head, promise: nil)
         channel.writeAndFlush(pieces.payload).whenComplete { _ in
             // The connection ends after a failed write, and that event reports the failure.
             self.assumeIsolated { shell in
-                shell.machine.chunkSent(
-                    chunk.connection, upload: chunk.upload, part: chunk.part, end: chunk.end,
-                    plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: shell.now)
-                shell.perform()
+                shell.handle(.chunkSent(chunk, wireBytes: wireBytes))
             }
         }
     }
 
     private func chunkFailed(_ chunk: Chunk, _ error: any Error) {
         let failure = error as? UploadFailure ?? UploadFailure(.unreadable, "\(error)")
-        machine.chunkFailed(
-            chunk.connection, upload: chunk.upload, part: chunk.part, plainBytes: chunk.plainBytes, failure: failure,
-            now: now)
-        perform()
+        handle(.chunkFailed(chunk, failure))
     }
 }

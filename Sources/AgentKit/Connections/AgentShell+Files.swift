@@ -87,12 +87,11 @@ extension AgentShell {
             // The part was released, or released and requested again, so this read is obsolete.
             guard reads[key]?.number == number else { return }
             kept[key] = bytes
-            machine.partRead(key.part, of: key.upload, reading, now: now)
+            handle(.partRead(key.part, of: key.upload, reading))
         case .stamp(let id, let stamp):
-            machine.fileChecked(stamp, of: id, now: now)
+            handle(.fileChecked(stamp, of: id))
         case .evidence(let id, let reading):
-            machine.evidenceComputed(reading, of: id, now: now)
+            handle(.evidenceComputed(reading, of: id))
         }
-        perform()
     }
 }

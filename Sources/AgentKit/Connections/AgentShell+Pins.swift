@@ -24,7 +24,7 @@ struct PinKeeper: Sendable {
 extension AgentShell {
     /// Writes pins on a thread that may block, and passes the result to the machine.
     func keepPins(_ pins: [SHA256Digest]) {
-        guard let keeper = configuration.pinKeeper else { return machine.pinsKept(false, now: now) }
+        guard let keeper = configuration.pinKeeper else { return machine.handle(.pinsKept(isDurable: false), now: now) }
         let keys = pins.map { Fingerprint($0) }
         let kept = threads.runIfActive(eventLoop: eventLoop) { try keeper.keep(keys) }
         pinning = kept.map { _ in }.recover { _ in }
@@ -35,8 +35,7 @@ extension AgentShell {
                 case .success(let tls): shell.tls = tls
                 case .failure(let error): shell.tellOnce("The gateway's next key could not be pinned", error)
                 }
-                shell.machine.pinsKept(result.isSuccess, now: shell.now)
-                shell.perform()
+                shell.handle(.pinsKept(isDurable: result.isSuccess))
             }
         }
     }

@@ -9,8 +9,7 @@ extension AgentShell {
     func prove(_ questions: [Question]) {
         for (request, file) in questions {
             provenFiles[request.id] = file
-            machine.prove(request, now: now)
-            perform()
+            handle(.asked(request))
         }
     }
 

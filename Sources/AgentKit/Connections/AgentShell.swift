@@ -101,7 +101,7 @@ actor AgentShell {
     /// Starts the clock.
     func start() {
         ticker = eventLoop.scheduleRepeatedTask(initialDelay: .milliseconds(10), delay: .milliseconds(10)) {
-            [weak self] _ in self?.assumeIsolated { $0.tick() }
+            [weak self] _ in self?.assumeIsolated { $0.handle(.tick) }
         }
     }
 
@@ -123,8 +123,7 @@ actor AgentShell {
             let encoder = ChunkEncoder(choice: configuration.compression, compressors: compressors)
             sources[request.id] = Source(
                 file: source?.file, stream: source?.stream, encoder: encoder, request: request)
-            machine.submit(request, now: now)
-            perform()
+            handle(.submitted(request))
         }
     }
 
@@ -133,8 +132,7 @@ actor AgentShell {
     /// - Returns: whether the upload is active in this run.
     func drop(_ id: UploadID) -> Bool {
         guard sources[id] != nil else { return false }
-        machine.drop(id, now: now)
-        perform()
+        handle(.dropped(id))
         return true
     }
 
@@ -159,8 +157,7 @@ actor AgentShell {
     /// Stops and keeps all uploads: the first call within the grace period, the second at once.
     func stop() {
         for source in sources.values { source.stream?.stop() }
-        machine.stop(now: now)
-        perform()
+        handle(.stopped)
     }
 
     /// Closes the remaining connections.
@@ -180,54 +177,48 @@ actor AgentShell {
         channels[id] = nil
         outbound[id] = nil
         lastWrites[id] = nil
-        machine.connectionLost(id, now: now)
-        perform()
+        handle(.connectionLost(id))
     }
 
     /// The gateway has proved its identity, or the connection is plain TCP.
     func connected(_ id: ConnectionID, by gateway: GatewayProof?) {
-        machine.connected(id, by: gateway, now: now)
-        perform()
+        handle(.connected(id, by: gateway))
     }
 
     /// The connection could not be made secure.
     func receivedTLSError(_ error: TLSError, from id: ConnectionID) {
         logger.info("TLS failed", metadata: ["tls.error": "\(error.shortDescription)"])
         guard let failure = UploadFailure(error) else { return }
-        machine.rejected(failure, by: id, now: now)
-        perform()
+        handle(.rejected(failure, by: id))
     }
 
     func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         // The connection that replaces this one uses the same interface.
         if case .goAway = frame { interfaces.free(id) }
-        machine.receivedFrame(frame, slot: slot, from: id, now: now)
-        perform()
+        handle(.receivedFrame(frame, slot: slot, from: id))
     }
 
     func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID) {
-        machine.receivedMalformed(code, message: message, from: id, now: now)
-        perform()
+        handle(.receivedMalformed(code, message: message, from: id))
     }
 
     // MARK: Journal
 
     func journalCommitted(through sequence: JournalSequence) {
-        machine.journalCommitted(through: sequence, now: now)
-        perform()
+        handle(.journalCommitted(through: sequence))
     }
 
     func journalFailed(_ failure: UploadFailure) {
-        machine.journalFailed(failure, now: now)
-        perform()
+        handle(.journalFailed(failure))
     }
 
     // MARK: Performing
 
     var now: Instant { Instant(nanoseconds: 0) + (clock.now - startedAt) }
 
-    private func tick() {
-        machine.tick(now: now)
+    /// Passes an event to the machine and performs what the machine decides.
+    func handle(_ event: AgentEvent) {
+        machine.handle(event, now: now)
         perform()
     }
 
@@ -259,9 +250,7 @@ actor AgentShell {
         switch action {
         case .connect(let id): connect(id)
         case .send(let id, let slot, let frame): send(frame, slot: slot, on: id)
-        case .sendChunk(let id, let slot, let upload, let part, let offset, let plainBytes):
-            sendChunk(
-                Chunk(connection: id, slot: slot, upload: upload, part: part, offset: offset, plainBytes: plainBytes))
+        case .sendChunk(let chunk): sendChunk(chunk)
         case .close(let id): close(id)
         case .readPart(let upload, let part, let start, let bytes, let withMD5, let keep):
             readPart(PartKey(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)

@@ -210,7 +210,7 @@ package struct Uploader: Sendable {
             machine: { [limits] now in
                 Agent(
                     limits: limits, identity: who, cryptography: FileCryptography(),
-                    generator: SystemRandomNumberGenerator(), site: site, now: now)
+                    generator: SystemGenerator(), site: site, now: now)
             },
             configuration: .init(
                 host: configuration.host, port: configuration.port, tls: tls,

@@ -1,351 +1,68 @@
 package import TransferCommon
 package import WireProtocol
 
-// The whole agent but its sockets, files, journal and clocks: connections, uploads, what is read and sent next.
-//
-// How to use it: hand it one event, with the time; then take `takeActions()` and do them in order; only then hand it
-// the next. It never waits and never asks for the time; randomness is handed in at the start.
-
-/// The agent's machine.
-package struct Agent {
+/// The agent's machine: it decides about connections and uploads, and about what is read and sent next. It has no
+/// sockets, files, journal or clocks.
+///
+/// The shell passes one event with the time to `handle`, takes the actions from `takeActions()`, performs them in
+/// order, and only then passes the next event. The machine never waits and never reads a clock. Its generator comes in
+/// at the start.
+package struct Agent: Hashable {
     var context: AgentContext
-    var uploads: [UploadID: AgentUpload] = [:]
-    /// By the same numbers as uploads, which never name one of each (`Agent+Proofs`).
-    var proofs: [UploadID: AgentProof] = [:]
-    var readyQueue = ReadyQueue()
-    private var lastSubmissionOrder: UInt64 = 0
-    var limiter: RateLimiter
-    /// Which connection had the last chunk that the rate allowed.
-    var lastPaced = ConnectionID(0)
-    let identity: AgentIdentity
-    var pins: SitePins
-    private var lastConnection: UInt64 = 0
-    /// The journal takes nothing more.
-    var isJournalLost = false
+    var scheduler: Scheduler
+    private let identity: AgentIdentity
+    private var pins: SitePins
 
-    /// Kept in the context, because uploads need it too.
-    var phase: Phase {
+    /// The context has the phase, because uploads need it too.
+    var phase: AgentPhase {
         get { context.phase }
         set { context.phase = newValue }
     }
 
-    /// Whether the agent takes up work (`Agent+Stopping`).
-    enum Phase: Equatable {
-        case running
-        /// Nothing new begins; parts and completions that are under way may end until then.
-        case stopping(deadline: Instant)
-        /// Every upload ends with this reason, and no connection is made.
-        case ended(UploadFailure)
-    }
-
-    /// - Parameter site: where this device's objects lie, as the journal has it; `nil` where it does not know.
+    /// - Parameter site: where this device's objects lie, according to the journal; `nil` if the journal does not know.
     package init(
         limits: AgentLimits, identity: AgentIdentity, cryptography: any AgentCryptography,
-        generator: any RandomNumberGenerator & Sendable, site: DeviceSite? = nil, now: Instant
+        generator: any RandomNumberGenerator & Hashable & Sendable, site: DeviceSite? = nil, now: Instant
     ) {
         self.context = AgentContext(
-            limits: limits, cryptography: cryptography, generator: generator, site: site, now: now)
-        self.limiter = RateLimiter(bytesPerSecond: limits.bytesPerSecond, now: now)
+            limits: limits, cryptography: cryptography, generator: AgentGenerator(generator), site: site, now: now)
+        self.scheduler = Scheduler(bytesPerSecond: limits.bytesPerSecond, now: now)
         self.identity = identity
         self.pins = SitePins(durable: identity.pins)
-        for _ in 0..<max(limits.connections, 1) { addConnection() }
+        for _ in 0..<max(limits.connections, 1) { context.connections.add(AgentConnection(awayUntil: now)) }
     }
+}
 
-    // MARK: Read-outs
+// MARK: - Read-outs
 
-    /// What is to be done, in order; taken after every event.
+extension Agent {
+    /// The actions to perform, in order. The shell takes them after every event.
     package mutating func takeActions() -> [AgentAction] {
         defer { context.actions = [] }
         return context.actions
     }
 
-    /// How many more uploads it can take up; the rest waits in the journal.
-    package var room: Int { max(context.limits.sessionsMax - uploads.count - proofs.count, 0) }
+    /// How many more uploads the agent can take up; the others wait in the journal.
+    package var room: Int { max(context.limits.sessionsMax - scheduler.count, 0) }
 
-    package var isIdle: Bool { uploads.isEmpty && proofs.isEmpty }
+    /// Whether the agent has no upload and no proof.
+    package var isIdle: Bool { scheduler.isEmpty }
 
     /// Parts that count against the concurrency.
     package var partsUnderWay: Int { context.partsUnderWay }
 
     /// Slots that carry an upload, or whose SESSION LEFT has not been read.
-    package var slotsInUse: Int { context.connections.values.reduce(0) { $0 + $1.slots.count + $1.leftSlots.count } }
+    package var slotsInUse: Int { context.connections.openSlotCount }
+
+    /// Why every upload ends, once none is taken up any more.
+    package var verdict: UploadFailure? { phase.verdict }
 
     /// An upload's figures; `nil` once it has ended.
-    package func progress(of id: UploadID) -> UploadProgress? {
-        uploads[id]?.progress
-    }
+    package func progress(of id: UploadID) -> UploadProgress? { scheduler.uploads[id]?.progress }
 
-    // MARK: Commands
-
-    /// A file to be taken up. The caller keeps within `room`.
-    package mutating func submit(_ request: UploadRequest, now: Instant) {
-        context.now = now
-        let refusal = refusal
-        if isJournalLost, let refusal {
-            // Nothing can be written down any more, not even that it has failed.
-            let figures = UploadProgress(size: request.stamp?.size ?? 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
-            context.actions.append(.finish(request.id, .failed(refusal), figures))
-            return
-        }
-        if isIdle { context.progressAt = now }
-        var upload = AgentUpload(request: request, submissionOrder: nextSubmissionOrder())
-        if let refusal {
-            // The next run drops it.
-            if request.purpose == .abort { context.journal(.dropping(request.id)) }
-            upload.end(.failed(refusal), &context)
-        } else {
-            upload.begin(&context)
-        }
-        uploads[request.id] = upload
-        touch(request.id)
-        proceed()
-    }
-
-    /// Uploads and proofs share one order of submission.
-    mutating func nextSubmissionOrder() -> UInt64 {
-        lastSubmissionOrder += 1
-        return lastSubmissionOrder
-    }
-
-    /// The user drops an upload that is under way.
-    package mutating func drop(_ id: UploadID, now: Instant) {
-        context.now = now
-        uploads[id]?.dropNow(&context)
-        touch(id)
-        proceed()
-    }
-
-    // MARK: Connections
-
-    /// A connection that was asked for is there: HELLO goes first.
-    ///
-    /// - Parameter gateway: what the gateway has proved; `nil` on plain TCP.
-    package mutating func connected(_ id: ConnectionID, by gateway: GatewayProof? = nil, now: Instant) {
-        context.now = now
-        guard case .connecting = context.connections[id]?.phase else { return }
-        let deadline = now + context.limits.connectLimit
-        context.connections[id]?.phase = .greeting(deadline: deadline)
-        context.connections[id]?.heardAt = now
-        context.connections[id]?.gateway = gateway
-        let hello = Hello(
-            versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: identity.capabilities,
-            fingerprint: identity.fingerprint, run: identity.run, pins: pins.durable, software: identity.software)
-        context.actions.append(.send(id, .connection, .hello(hello)))
-        if let gateway { pin(gateway.fingerprint, provedOn: id) }
-    }
-
-    /// The connection could not be made, or is gone.
-    package mutating func connectionLost(_ id: ConnectionID, now: Instant) {
-        context.now = now
-        lose(id)
-        proceed()
-    }
-
-    /// The gateway, or what answers in its place, will not have us or cannot be trusted; no other attempt would help.
-    package mutating func rejected(_ failure: UploadFailure, by id: ConnectionID, now: Instant) {
-        context.now = now
-        guard let connection = context.connections[id] else { return }
-        context.actions.append(.close(id))
-        lose(id)
-        // Where it had been open, bytes were damaged on the way: the next connection does better.
-        if connection.welcome == nil { giveUp(failure) }
-        proceed()
-    }
-
-    /// The gateway sent something that is no frame of the protocol.
-    ///
-    /// - Parameter message: which type and which field, for the gateway's log.
-    package mutating func receivedMalformed(_ code: ErrorCode, message: String, from id: ConnectionID, now: Instant) {
-        context.now = now
-        guard context.connections[id] != nil else { return }
-        violated(id, code, message)
-    }
-
-    private mutating func violated(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
-        end(id, code, message)
-        giveUp(UploadFailure(.protocolViolation, "what answers at the gateway's address is no gateway (\(code.words))"))
-    }
-
-    /// A frame has arrived. Frames of connections that are gone are ignored: their bytes were under way.
-    package mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID, now: Instant) {
-        context.now = now
-        guard context.connections[id] != nil else { return }
-        context.connections[id]?.heardAt = now
-        if slot == .connection {
-            receivedConnectionFrame(frame, from: id)
-        } else {
-            receivedSlotFrame(frame, at: Attachment(connection: id, slot: slot))
-        }
-        proceed()
-    }
-
-    private mutating func receivedConnectionFrame(_ frame: Frame, from id: ConnectionID) {
-        switch frame {
-        case .welcome(let welcome):
-            guard case .greeting = context.connections[id]?.phase else {
-                return violated(id, .unexpectedFrame, "WELCOME came twice")
-            }
-            guard welcome.version == WireLimits.version else {
-                let message = "the gateway picked version \(welcome.version), which was not offered"
-                end(id, .badValue, message)
-                return giveUp(UploadFailure(.versionUnsupported, message))
-            }
-            context.connections[id]?.phase = .open(welcome)
-            context.connections[id]?.failures = 0
-            if let next = welcome.nextSiteKey { pin(next, provedOn: id) }
-            context.learn(welcome.site)
-            // Sessions may be joined here that have been going on elsewhere.
-            for id in [UploadID](uploads.keys) + proofs.keys { touch(id) }
-        case .ping(let ping):
-            context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
-        case .goAway(let away):
-            guard case .open(let welcome) = context.connections[id]?.phase else { return }
-            let deadline = context.now + .milliseconds(Int64(away.deadlineMilliseconds))
-            context.connections[id]?.phase = .leaving(welcome, deadline: deadline)
-            addConnection()
-        case .error(let report):
-            receivedConnectionError(report, from: id)
-        case .pong:
-            break  // That it was heard is all it says.
-        default:
-            violated(id, .unexpectedFrame, "a gateway does not send \(frame.type) here")
-        }
-    }
-
-    private mutating func receivedConnectionError(_ report: ErrorReport, from id: ConnectionID) {
-        context.actions.append(.close(id))
-        lose(id, .answer, adviceMilliseconds: report.retryAfterMilliseconds)
-        switch FailureRule.reaction(to: report.code, in: .connection) {
-        case .report, .stop: giveUp(UploadFailure(ofConnection: report.code, message: report.message))
-        case .reconnect, .tryAgain, .beginAnew, .readAgain: break
-        }
-    }
-
-    /// The gateway broke the protocol: it is told, and the connection closed.
-    private mutating func end(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
-        let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: message)
-        context.actions.append(.send(id, .connection, .error(report)))
-        context.actions.append(.close(id))
-        lose(id)
-    }
-
-    private mutating func receivedSlotFrame(_ frame: Frame, at attachment: Attachment) {
-        guard let answer = SlotAnswer(frame) else {
-            let message = "a gateway does not send \(frame.type) in a slot"
-            return violated(attachment.connection, .unexpectedFrame, message)
-        }
-        let effect = answer.effect(in: slotState(at: attachment))
-        guard effect != .ignore else { return }
-        if answer == .sessionLeft {
-            context.connections[attachment.connection]?.left(attachment.slot)
-            return
-        }
-        guard let id = context.connections[attachment.connection]?.slots[attachment.slot] else { return }
-        guard let stage = uploads[id]?.stage(at: attachment) else {
-            return receivedInProofSlot(frame, at: attachment, of: id)
-        }
-        touch(id)
-        if effect == .close {
-            context.connections[attachment.connection]?.giveBack(attachment.slot)
-            uploads[id]?.linkClosed(attachment, &context)
-        }
-        uploads[id]?.received(frame, at: attachment, stage: stage, &context)
-        uploads[id]?.goOnIfStranded(&context)
-    }
-
-    private func slotState(at attachment: Attachment) -> AgentSlotState {
-        guard let connection = context.connections[attachment.connection] else { return .closed }
-        if connection.leftSlots.contains(attachment.slot) { return .leaving }
-        guard let id = connection.slots[attachment.slot] else { return .closed }
-        return uploads[id]?.slotState(at: attachment) ?? proofState(at: attachment, of: id) ?? .closed
-    }
-
-    private mutating func addConnection() {
-        lastConnection += 1
-        context.connections[ConnectionID(lastConnection)] = AgentConnection(now: context.now)
-    }
-
-    /// The one place where a connection's end is dealt with.
-    private mutating func lose(
-        _ id: ConnectionID, _ cause: RetryPolicy.Cause = .connection, adviceMilliseconds: UInt32 = 0
-    ) {
-        guard let connection = context.connections[id] else { return }
-        let left = uploadsOn(id)
-        context.connections[id] = nil
-        for upload in left {
-            uploads[upload]?.connectionLost(id, &context)
-            touch(upload)
-        }
-        proofsLose(id)
-        // What was kept for it goes on elsewhere.
-        if connection.isComing { for upload in uploads.keys { touch(upload) } }
-        if case .leaving = connection.phase { return }
-        // A number is used for one connection only: what arrives late for the old one finds nobody.
-        lastConnection += 1
-        var next = AgentConnection(now: context.now)
-        next.failures = connection.failures + 1
-        let delay = context.retryDelay(
-            afterFailures: next.failures, cause, adviceMilliseconds: adviceMilliseconds)
-        next.phase = .away(until: context.now + delay)
-        context.connections[ConnectionID(lastConnection)] = next
-    }
-
-    // MARK: Time
-
-    /// Called at `nextDeadline`, or at any time.
-    package mutating func tick(now: Instant) {
-        context.now = now
-        for id in context.connections.keys.sorted() { tick(connection: id) }
-        switch phase {
-        case .running: giveUpIfStalled()
-        case .stopping(let deadline): if deadline <= now { stop(now: now) }
-        case .ended: break
-        }
-        proceed()
-    }
-
-    private mutating func tick(connection id: ConnectionID) {
-        guard let connection = context.connections[id] else { return }
-        switch connection.phase {
-        case .away:
-            break  // `proceed` connects when there is something to do.
-        case .connecting(let deadline), .greeting(let deadline):
-            if deadline <= context.now { abandon(id) }
-        case .open(let welcome), .leaving(let welcome, _):
-            let idle = Duration.milliseconds(Int64(max(welcome.idleLimitMilliseconds, 3_000)))
-            if connection.heardAt + idle <= context.now { return abandon(id) }
-            if case .leaving(_, let deadline) = connection.phase, deadline <= context.now { return abandon(id) }
-            let quietSince = max(connection.heardAt, connection.pingedAt ?? connection.heardAt)
-            guard quietSince + idle / 3 <= context.now else { return }
-            context.connections[id]?.pingedAt = context.now
-            context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
-        }
-    }
-
-    private mutating func abandon(_ id: ConnectionID) {
-        context.actions.append(.close(id))
-        lose(id)
-    }
-
-    private mutating func giveUpIfStalled() {
-        guard !isIdle, context.progressAt + context.limits.retryFor <= context.now else { return }
-        let isAnswerDue =
-            uploads.values.contains { $0.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
-        if isAnswerDue, context.now < context.progressAt + context.limits.answerFor { return }
-        // Reading is progress that only the shell sees, and the put limit may be longer than the patience.
-        guard !uploads.values.contains(where: { $0.isReading || $0.waitsForPutLimit(context.now) }),
-            !proofs.values.contains(where: { $0.isPatient(context) })
-        else {
-            context.progressAt = context.now
-            return
-        }
-        let silent = UploadFailure(.unreachable, "the gateway could not be reached")
-        for id in inOrder(uploads.keys) {
-            let trouble = uploads[id]?.trouble ?? silent
-            uploads[id]?.giveUp(trouble, &context)
-        }
-        giveUpProofs(silent, hadTrouble: true)
-        context.progressAt = context.now
+    /// The capabilities that both HELLO and WELCOME of a connection name (specification §7.3); none before WELCOME.
+    package func agreedCapabilities(on id: ConnectionID) -> Capabilities {
+        context.connections[id]?.welcome?.capabilities.intersection(identity.capabilities) ?? []
     }
 
     /// The next moment at which `tick` has something to do. What is due now and is not done waits for something else.
@@ -356,26 +73,302 @@ package struct Agent {
         case .running:
             let giveUpAt = context.progressAt + context.limits.retryFor
             deadlines = [giveUpAt > context.now ? giveUpAt : context.progressAt + context.limits.answerFor]
-            if let wake = readyQueue.nextWake { deadlines.append(wake) }
+            if let wake = scheduler.nextWake { deadlines.append(wake) }
         case .stopping(let deadline): deadlines = [deadline]
-        case .ended: return nil
+        case .ended, .journalLost: return nil
         }
-        for connection in context.connections.values {
-            switch connection.phase {
-            case .away(let until): if until > context.now { deadlines.append(until) }
-            case .connecting(let deadline), .greeting(let deadline): deadlines.append(deadline)
-            case .open(let welcome), .leaving(let welcome, _):
-                let third = Duration.milliseconds(Int64(max(welcome.idleLimitMilliseconds, 3_000))) / 3
-                deadlines.append(max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + third)
+        if let next = context.connections.nextDeadline(scheduler.pacer, now: context.now) { deadlines.append(next) }
+        return deadlines.min().map { max($0, context.now) }
+    }
+}
+
+// MARK: - Events
+
+extension Agent {
+    /// Handles one event.
+    ///
+    /// - Parameter now: the time of the event; never earlier than that of the event before.
+    package mutating func handle(_ event: AgentEvent, now: Instant) {
+        if case .chunkEncoded(let plainBytes, let wireBytes) = event {
+            return scheduler.chunkEncoded(plainBytes: plainBytes, wireBytes: wireBytes, now: now)
+        }
+        context.now = now
+        if apply(event) == .proceed { proceed() }
+    }
+
+    /// Whether an event may have made work that was waiting possible.
+    private enum AfterEvent {
+        case proceed
+        case rest
+    }
+
+    private mutating func apply(_ event: AgentEvent) -> AfterEvent {
+        switch event {
+        case .submitted(let request): return submit(request)
+        case .dropped(let id): scheduler.drop(id, &context)
+        case .asked(let request): return ask(request)
+        case .stopped: return stop()
+        case .connected(let id, let gateway): return connected(id, by: gateway)
+        case .connectionLost(let id): lose(id)
+        case .rejected(let failure, let id): return rejected(failure, by: id)
+        case .receivedFrame(let frame, let slot, let id): return receivedFrame(frame, slot: slot, from: id)
+        case .receivedMalformed(let code, let message, let id):
+            if context.connections[id] != nil { violated(id, code, message) }
+            return .rest
+        case .chunkEncoded: return .rest
+        case .chunkSent(let chunk, let wireBytes): scheduler.chunkSent(chunk, wireBytes: wireBytes, &context)
+        case .chunkFailed(let chunk, let failure): scheduler.chunkFailed(chunk, failure, &context)
+        case .partRead(let part, let id, let reading): scheduler.partRead(part, of: id, reading, &context)
+        case .evidenceComputed(let reading, let id):
+            context.progressAt = context.now
+            scheduler.evidenceComputed(reading, of: id, &context)
+        case .fileChecked(let result, let id): scheduler.fileChecked(result, of: id, &context)
+        case .journalCommitted(let sequence): scheduler.journalCommitted(through: sequence, &context)
+        case .journalFailed(let failure): return journalFailed(failure)
+        case .pinsKept(let isDurable):
+            if let list = pins.written(isDurable) { context.actions.append(.keepPins(list)) }
+            return .rest
+        case .tick: tick()
+        }
+        return .proceed
+    }
+
+    /// Does all that the events so far have made possible.
+    private mutating func proceed() {
+        switch phase {
+        case .running:
+            connectWhereDue()
+            scheduler.runTurns(&context)
+            scheduler.sendChunks(&context)
+            closeWhereDone()
+        case .stopping:
+            scheduler.sendChunks(&context)
+            if !scheduler.endWhatHasStopped(.interrupted, &context) { end(.interrupted) }
+        case .ended, .journalLost: break
+        }
+    }
+
+    private mutating func submit(_ request: UploadRequest) -> AfterEvent {
+        if case .journalLost(let failure) = phase {
+            // Nothing can be recorded any more, not even the failure.
+            let figures = UploadProgress(size: request.stamp?.size ?? 0, storedBytes: 0, bytesSent: 0, bytesResumed: 0)
+            context.actions.append(.finish(request.id, .failed(failure), figures))
+            return .rest
+        }
+        if isIdle { context.progressAt = context.now }
+        scheduler.add(request, refusal: phase.refusal, &context)
+        return .proceed
+    }
+
+    private mutating func ask(_ request: ProofRequest) -> AfterEvent {
+        if let refusal = phase.refusal {
+            context.actions.append(.answered(request.id, .failed(refusal)))
+            return .rest
+        }
+        if isIdle { context.progressAt = context.now }
+        scheduler.add(request, .question, now: context.now)
+        return .proceed
+    }
+
+    private mutating func tick() {
+        for id in context.connections.ids {
+            switch context.connections[id]?.tick(now: context.now) {
+            case .close: close(id)
+            case .sendPing: context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
+            case .wait, nil: break
             }
-            if case .leaving(_, let deadline) = connection.phase { deadlines.append(deadline) }
-            guard !connection.carried.isEmpty || !connection.awaitingCredit.isEmpty, limiter.bytesPerSecond != nil
-            else {
+        }
+        switch phase {
+        case .running: giveUpIfStalled()
+        case .stopping(let deadline): if deadline <= context.now { end(.interrupted) }
+        case .ended, .journalLost: break
+        }
+    }
+}
+
+// MARK: - Connections
+
+extension Agent {
+    private mutating func connectWhereDue() {
+        guard !isIdle else { return }
+        let (limit, now) = (context.limits.connectLimit, context.now)
+        for id in context.connections.ids where context.connections[id]?.connectIfDue(within: limit, now: now) == true {
+            context.actions.append(.connect(id))
+        }
+    }
+
+    /// HELLO is the first frame of a connection.
+    private mutating func connected(_ id: ConnectionID, by gateway: GatewayProof?) -> AfterEvent {
+        let limit = context.limits.connectLimit
+        guard context.connections[id]?.established(by: gateway, within: limit, now: context.now) == true else {
+            return .rest
+        }
+        let hello = Hello(
+            versionMin: WireLimits.version, versionMax: WireLimits.version, capabilities: identity.capabilities,
+            fingerprint: identity.fingerprint, run: identity.run, pins: pins.durable, software: identity.software)
+        context.actions.append(.send(id, .connection, .hello(hello)))
+        if let gateway { pin(gateway.fingerprint, provedOn: id) }
+        return .rest
+    }
+
+    /// Pins a key, unless it is pinned already or the agent pins nothing.
+    private mutating func pin(_ key: SHA256Digest, provedOn id: ConnectionID) {
+        guard let list = pins.add(key, whileProved: context.connections[id]?.gateway?.fingerprint) else { return }
+        context.actions.append(.keepPins(list))
+    }
+
+    private mutating func rejected(_ failure: UploadFailure, by id: ConnectionID) -> AfterEvent {
+        guard let connection = context.connections[id] else { return .rest }
+        close(id)
+        // On an open connection the cause is bytes that were damaged on the way; a new connection mends that.
+        if connection.welcome == nil { end(failure) }
+        return .proceed
+    }
+
+    private mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) -> AfterEvent {
+        guard context.connections[id] != nil else { return .rest }
+        context.connections[id]?.heard(now: context.now)
+        if slot == .connection {
+            receivedConnectionFrame(frame, from: id)
+        } else if let answer = SlotAnswer(frame) {
+            scheduler.received(frame, answer, at: Attachment(connection: id, slot: slot), &context)
+        } else {
+            violated(id, .unexpectedFrame, "a gateway does not send \(frame.type) in a slot")
+        }
+        return .proceed
+    }
+
+    private mutating func receivedConnectionFrame(_ frame: Frame, from id: ConnectionID) {
+        switch frame {
+        case .welcome(let welcome): receivedWelcome(welcome, from: id)
+        case .ping(let ping): context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
+        case .pong: break  // It shows that the gateway is alive, as any frame does.
+        case .goAway(let away):
+            let deadline = context.now + .milliseconds(Int64(away.deadlineMilliseconds))
+            if context.connections[id]?.toldToLeave(until: deadline) == true {
+                context.connections.add(AgentConnection(awayUntil: context.now))
+            }
+        case .error(let report):
+            context.actions.append(.close(id))
+            lose(id, .answer, adviceMilliseconds: report.retryAfterMilliseconds)
+            switch FailureRule.reaction(to: report.code, in: .connection) {
+            case .report, .stop: end(UploadFailure(ofConnection: report.code, message: report.message))
+            case .reconnect, .tryAgain, .beginAnew, .readAgain: break
+            }
+        default: violated(id, .unexpectedFrame, "a gateway does not send \(frame.type) here")
+        }
+    }
+
+    private mutating func receivedWelcome(_ welcome: Welcome, from id: ConnectionID) {
+        guard case .greeting = context.connections[id]?.phase else {
+            return violated(id, .unexpectedFrame, "WELCOME came twice")
+        }
+        guard welcome.version == WireLimits.version else {
+            let message = "the gateway picked version \(welcome.version), which was not offered"
+            refuse(id, .badValue, message)
+            return end(UploadFailure(.versionUnsupported, message))
+        }
+        _ = context.connections[id]?.welcomed(welcome, now: context.now)
+        if let next = welcome.nextSiteKey { pin(next, provedOn: id) }
+        context.learn(welcome.site)
+        // Sessions that are open on other connections may be joined here.
+        scheduler.touchAll()
+    }
+
+    /// The gateway broke the protocol: no further connection would help.
+    private mutating func violated(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
+        refuse(id, code, message)
+        end(UploadFailure(.protocolViolation, "what answers at the gateway's address is no gateway (\(code.words))"))
+    }
+
+    /// Sends ERROR to the gateway and closes the connection.
+    private mutating func refuse(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
+        let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: message)
+        context.actions.append(.send(id, .connection, .error(report)))
+        close(id)
+    }
+
+    private mutating func close(_ id: ConnectionID) {
+        context.actions.append(.close(id))
+        lose(id)
+    }
+
+    /// The one place where the end of a connection is handled. Another connection takes its place, unless the gateway
+    /// wanted the end: then another was added already.
+    private mutating func lose(
+        _ id: ConnectionID, _ cause: RetryPolicy.Cause = .connection, adviceMilliseconds: UInt32 = 0
+    ) {
+        guard let connection = context.connections[id] else { return }
+        let left = scheduler.uploads(on: id, context)
+        context.connections.remove(id)
+        scheduler.connectionLost(id, left: left, &context)
+        if connection.isComing { scheduler.touchUploads() }
+        if case .leaving = connection.phase { return }
+        let failures = connection.failures + 1
+        let delay = context.retryDelay(afterFailures: failures, cause, adviceMilliseconds: adviceMilliseconds)
+        context.connections.add(AgentConnection(awayUntil: context.now + delay, failures: failures))
+    }
+
+    /// Closes each connection that its gateway wants to end, once nothing is under way on it.
+    private mutating func closeWhereDone() {
+        for id in context.connections.ids {
+            guard case .leaving = context.connections[id]?.phase, !scheduler.isWorking(on: id, context) else {
                 continue
             }
-            let ready = limiter.readyAt(now: context.now)
-            if ready > context.now { deadlines.append(ready) }
+            context.actions.append(.close(id))
+            scheduler.leave(id, &context)
         }
-        return deadlines.min().map { max($0, context.now) }
+    }
+}
+
+// MARK: - Ending
+
+extension Agent {
+    /// Stops the run with everything kept: until the grace is over, a part is sent if the measured rate of its
+    /// connection can carry the rest of it, and a session whose parts are all stored is completed. A second stop ends
+    /// the run.
+    private mutating func stop() -> AfterEvent {
+        switch phase {
+        case .running:
+            phase = .stopping(deadline: context.now + context.limits.stopGrace)
+            scheduler.withholdParts(.interrupted, &context)
+            return .proceed
+        case .stopping: end(.interrupted)
+        case .ended, .journalLost: break
+        }
+        return .rest
+    }
+
+    /// Ends the run: every upload ends with the reason, and what was begun is kept.
+    ///
+    /// The connections are closed without SESSION LEAVE. The gateway takes that for a cut and keeps the bytes that it
+    /// has received (`GatewayLimits.partGrace`), so that the next run continues at the byte. A stop therefore loses
+    /// nothing that a crash keeps.
+    private mutating func end(_ failure: UploadFailure) {
+        guard verdict == nil else { return }
+        phase = .ended(failure)
+        scheduler.giveUpWithConnections(failure, &context)
+        closeConnections()
+    }
+
+    private mutating func journalFailed(_ failure: UploadFailure) -> AfterEvent {
+        phase = .journalLost(failure)
+        scheduler.endWithoutJournal(failure, &context)
+        closeConnections()
+        return .rest
+    }
+
+    private mutating func closeConnections() {
+        for id in context.connections.removeAll() { context.actions.append(.close(id)) }
+    }
+
+    private mutating func giveUpIfStalled() {
+        guard !isIdle, context.progressAt + context.limits.retryFor <= context.now else { return }
+        let mayWaitForAnswer = context.now < context.progressAt + context.limits.answerFor
+        if mayWaitForAnswer, scheduler.awaitsAnswer(context) { return }
+        if !scheduler.isBusy(context) {
+            scheduler.giveUp(UploadFailure(.unreachable, "the gateway could not be reached"), &context)
+        }
+        context.progressAt = context.now
     }
 }

@@ -1,15 +1,16 @@
 import WireProtocol
 
-// Receipts: the agent builds the statement that the gateway says to have signed, and believes only the signature of
-// exactly that (specification §9.5).
+// Receipts: the agent builds the statement that the gateway claims to have signed, and accepts only a signature of
+// exactly this statement (specification §9.5).
 
 extension AgentContext {
-    /// What becomes of the receipt that came, or did not come, with an answer.
+    /// Judges the receipt of an answer.
     ///
     /// - Parameters:
-    ///   - key: the object's, without the device's prefix.
-    ///   - upload: whose user is told why a receipt is not kept.
-    ///   - connection: on which the answer came.
+    ///   - signature: `nil` if the answer has none.
+    ///   - key: of the object, without the device's prefix.
+    ///   - upload: a report about it says why a receipt is not kept.
+    ///   - connection: the one on which the answer came.
     mutating func receipt(
         _ signature: ReceiptSignature?, of object: ProvenObject, key: String, for upload: UploadID,
         on connection: ConnectionID
@@ -20,7 +21,7 @@ extension AgentContext {
         guard let fingerprint = cryptography.fingerprint(ofKey: welcome.receiptKey),
             connection.gateway.map({ $0.fingerprint == fingerprint }) ?? true
         else {
-            // It says the same of every file.
+            // The reason holds for every file, so one report is enough.
             if !isOtherKeyTold { actions.append(.report(upload, .receiptRefused(.otherKey))) }
             isOtherKeyTold = true
             return .missing
@@ -37,7 +38,7 @@ extension AgentContext {
                         certificates: connection.gateway?.certificates ?? []))
             }
         } catch {
-            // Nobody can have signed what has no bytes.
+            // A statement that cannot be encoded cannot have been signed.
         }
         actions.append(.report(upload, .receiptRefused(.badSignature)))
         return .missing
@@ -46,7 +47,7 @@ extension AgentContext {
     /// Whether a gateway that is connected now signs receipts.
     var isReceiptToBeHad: Bool { connections.values.contains { $0.welcome?.receiptKey.isEmpty == false } }
 
-    /// A gateway has told where this device's objects lie. The journal takes it where it is news.
+    /// A gateway has said where this device's objects lie. The journal records it if it has changed.
     mutating func learn(_ site: DeviceSite) {
         guard self.site != site else { return }
         self.site = site

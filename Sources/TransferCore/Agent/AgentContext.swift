@@ -1,46 +1,67 @@
 import TransferCommon
 import WireProtocol
 
-/// What an upload's machine may use while it handles one event: connections, journal numbers, the queue of actions.
-struct AgentContext {
+/// What uploads and proofs use while they handle one event: connections, journal numbers and the queue of actions.
+struct AgentContext: Hashable {
     let limits: AgentLimits
-    let cryptography: any AgentCryptography
+    private let library: Uncompared<any AgentCryptography>
     var now: Instant
-    var connections: [ConnectionID: AgentConnection] = [:]
+    var connections = AgentConnectionTable()
     var actions: [AgentAction] = []
-    var generator: any RandomNumberGenerator & Sendable
-    /// The last moment at which something moved forward; giving up counts from here.
+    private var generator: AgentGenerator
+    /// The last moment of progress. The agent gives up if there is none for too long.
     var progressAt: Instant
-    /// Parts that count against `concurrency`: being read, offered, sent, or awaiting the store.
+    /// Parts that count against `AgentLimits.concurrency`: they are read, offered or sent, or wait for the store.
     var partsUnderWay = 0
     /// What is known of the store.
     var store = StoreTrust()
-    /// Parts are taken up and offered only while the agent runs.
-    var phase = Agent.Phase.running
-    /// Where this device's objects lie, as the journal has it; `nil` where it does not know.
+    /// Parts are taken up and offered only while this is `running`.
+    var phase = AgentPhase.running
+    /// Where this device's objects lie, according to the journal; `nil` if the journal does not know.
     var site: DeviceSite?
-    /// The user knows that a gateway signs receipts with another key than its own.
+    /// The user has been told that a gateway signs receipts with another key than its own.
     var isOtherKeyTold = false
-    /// Uploads that are stored, and for whose receipts a gateway is to be asked.
-    var proofsToBegin: [(ProofRequest, AgentProof.Purpose)] = []
+    /// Uploads that are stored, and for whose receipts the agent asks a gateway after this event.
+    var proofsToBegin: [ProofToBegin] = []
     /// Room for parts was freed or requested: the agent checks whether uploads that wait hold all of it.
     var isRoomToBeLookedAt = false
     private var lastSequence: UInt64 = 0
-    private var lastAttempt: UInt64 = 0
-    /// Whose next step waits for which write to be durable, in order of the writes.
-    private var awaited: [(sequence: JournalSequence, upload: UploadID)] = []
+    private var lastOffer: UInt64 = 0
+    /// Writes that a next step waits for, in their order.
+    private var awaited: [AwaitedWrite] = []
+
+    /// A proof that begins after the event that is being handled.
+    struct ProofToBegin: Hashable {
+        var request: ProofRequest
+        var purpose: AgentProof.Purpose
+    }
+
+    /// A journal write, and the upload or proof whose next step waits until the write is durable.
+    private struct AwaitedWrite: Hashable {
+        var sequence: JournalSequence
+        var upload: UploadID
+    }
 
     init(
-        limits: AgentLimits, cryptography: any AgentCryptography, generator: any RandomNumberGenerator & Sendable,
-        site: DeviceSite?, now: Instant
+        limits: AgentLimits, cryptography: any AgentCryptography, generator: AgentGenerator, site: DeviceSite?,
+        now: Instant
     ) {
         self.limits = limits
-        self.cryptography = cryptography
+        self.library = Uncompared(cryptography)
         self.generator = generator
         self.site = site
         self.now = now
         self.progressAt = now
     }
+
+    var cryptography: any AgentCryptography { library.value }
+
+    var isJournalLost: Bool {
+        if case .journalLost = phase { true } else { false }
+    }
+
+    /// Whether another part may be taken up.
+    var hasRoom: Bool { partsUnderWay < limits.concurrency }
 
     mutating func send(_ frame: Frame, to attachment: Attachment) {
         actions.append(.send(attachment.connection, attachment.slot, frame))
@@ -54,52 +75,34 @@ struct AgentContext {
         return sequence
     }
 
-    /// Writes something that an upload's next step waits for.
+    /// Adds a write that the next step of an upload or proof waits for.
     mutating func journal(_ write: JournalWrite, awaitedBy upload: UploadID) -> JournalSequence {
         let sequence = journal(write)
-        awaited.append((sequence, upload))
+        awaited.append(AwaitedWrite(sequence: sequence, upload: upload))
         return sequence
     }
 
-    /// The uploads whose writes have become durable, each once for each write.
+    /// The uploads and proofs whose writes have become durable, each once per write.
     mutating func committed(through sequence: JournalSequence) -> [UploadID] {
         let count = awaited.prefix { $0.sequence <= sequence }.count
         defer { awaited.removeFirst(count) }
         return awaited.prefix(count).map(\.upload)
     }
 
-    /// Tells one offer of a part from the next.
-    mutating func newAttempt() -> UInt64 {
-        lastAttempt += 1
-        return lastAttempt
+    mutating func newOffer() -> OfferID {
+        lastOffer += 1
+        return OfferID(lastOffer)
     }
 
     mutating func newSession() -> SessionID {
         SessionID(high: generator.next(), low: generator.next())
     }
 
-    /// A wait before the attempt after `failures` failed ones (specification §5.4).
+    /// The wait before the next attempt, after so many failed attempts (specification §5.4).
     mutating func retryDelay(
         afterFailures failures: Int, _ cause: RetryPolicy.Cause = .answer, adviceMilliseconds: UInt32 = 0
     ) -> Duration {
-        var generator = AnyGenerator(base: self.generator)
-        defer { self.generator = generator.base }
-        return limits.retry.delay(
+        limits.retry.delay(
             afterFailures: failures, cause, advice: .milliseconds(Int64(adviceMilliseconds)), using: &generator)
     }
-
-    /// Whether a session could be opened or resumed somewhere.
-    var hasFreeSlot: Bool { connections.values.contains { $0.isOpen && $0.hasFreeSlot } }
-
-    /// The open connection with a free slot and the fewest sessions, by number where several have as few.
-    func leastUsedConnection(excluding taken: Set<ConnectionID> = []) -> ConnectionID? {
-        connections.filter { $0.value.isOpen && $0.value.hasFreeSlot && !taken.contains($0.key) }
-            .min { ($0.value.slots.count, $0.key) < ($1.value.slots.count, $1.key) }?.key
-    }
-}
-
-private struct AnyGenerator: RandomNumberGenerator {
-    var base: any RandomNumberGenerator & Sendable
-
-    mutating func next() -> UInt64 { base.next() }
 }

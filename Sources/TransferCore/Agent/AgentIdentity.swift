@@ -1,12 +1,12 @@
 package import TransferCommon
 package import WireProtocol
 
-/// Who the agent is to a gateway.
-package struct AgentIdentity: Equatable, Sendable {
+/// What the agent says of itself in HELLO.
+package struct AgentIdentity: Hashable, Sendable {
     package var fingerprint: SHA256Digest
     package var run: RunID
     package var capabilities: Capabilities
-    /// Keys of the gateway that are pinned durably; none where the agent pins nothing.
+    /// Keys of the gateway that are pinned durably; empty if the agent pins none.
     package var pins: [SHA256Digest]
     /// Name and version.
     package var software: String

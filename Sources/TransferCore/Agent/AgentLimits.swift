@@ -1,8 +1,8 @@
 package import TransferCommon
 
 /// Everything that bounds an agent, in one place.
-package struct AgentLimits: Equatable, Sendable {
-    /// Parts under way at once, from being read until they are stored.
+package struct AgentLimits: Hashable, Sendable {
+    /// Parts under way at once, from the beginning of their read until they are stored.
     package var concurrency = 4
     /// Offers in a slot that is opening or resuming: a gateway need not keep more decisions (specification §7.1).
     package var offersAheadMax = 64
@@ -10,26 +10,26 @@ package struct AgentLimits: Equatable, Sendable {
     package var connections = 1
     /// Sessions at once; beyond that, files wait in the journal.
     package var sessionsMax = 256
-    /// Bytes handed to a connection that its socket has not taken.
+    /// Bytes passed to a connection that its socket has not taken.
     package var queuedBytesMax: UInt64 = 1 << 20
-    /// The most a chunk carries; also bounded by the gateway, and by a second of the link.
+    /// Maximum size of a chunk, which the gateway and the rate of the link bound as well.
     package var chunkBytesMax: UInt32 = 256 << 10
-    /// The least a chunk carries, however slow the link.
+    /// Minimum size of a chunk on a slow link.
     package var chunkBytesMin: UInt32 = 4 << 10
-    /// Parts up to this size are bounded by credit and sessions, not by `concurrency`: they are on their way at once.
+    /// Files of one part up to this size do not count against `concurrency`; credit and `sessionsMax` bound them.
     package var smallPartBytes: UInt64 = 256 << 10
     /// Bytes a second on the wire, over all connections; `nil` for no limit.
     package var bytesPerSecond: UInt64?
-    /// How long to go on without any progress before giving up with everything kept.
+    /// How long the agent goes without progress before it gives up with everything kept.
     package var retryFor = Duration.seconds(300)
-    /// The same while a gateway that is connected owes an answer: it may be looking for an object for two minutes.
+    /// The same while a connected gateway owes an answer. A gateway may look for an object for two minutes.
     package var answerFor = Duration.seconds(180)
     package var retry = RetryPolicy()
-    /// How long a stop waits for parts and completions that are under way.
+    /// How long a stopping agent waits for parts and completions that are under way.
     package var stopGrace = Duration.seconds(3)
-    /// How long to wait for a connection, or for WELCOME.
+    /// How long the agent waits for a connection to be established, and then for WELCOME.
     package var connectLimit = Duration.seconds(20)
-    /// How often a session may be lost before that is reported instead of repeated.
+    /// At this number of lost sessions the agent reports the loss instead of beginning anew.
     package var lossesMax = 2
 
     package init() {}

@@ -1,5 +1,5 @@
 /// A priority queue that returns its least element first.
-struct Heap<Element: Comparable> {
+struct Heap<Element: Comparable & Hashable>: Hashable {
     private var elements: [Element] = []
 
     var first: Element? { elements.first }

@@ -66,7 +66,7 @@ extension AgentReplay {
         let request = ProofRequest(
             id: id, key: prove.key, stamp: file.stamp, partBytes: prove.partBytes, root: root,
             readsBack: prove.readsBack)
-        host.change { $0.prove(request, now: schedule.now) }
+        host.handle(.asked(request))
     }
 
     /// Checks that the journal holds every receipt that the agent received.

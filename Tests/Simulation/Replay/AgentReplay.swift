@@ -323,7 +323,7 @@ final class AgentReplay {
     private func drop(in run: Int, _ host: AgentHost) {
         for key in submitted[run] ?? [] {
             guard let id = uploads[key] else { continue }
-            host.change { $0.drop(id, now: schedule.now) }
+            host.handle(.dropped(id))
         }
     }
 

@@ -98,7 +98,7 @@ extension Simulation {
             // A signal is handled after the current operation.
             schedule.after(.zero) { [unowned self] in
                 guard !self.agents[agent].isDead else { return }
-                self.agents[agent].change { $0.stop(now: self.schedule.now) }
+                self.agents[agent].handle(.stopped)
             }
         }
     }

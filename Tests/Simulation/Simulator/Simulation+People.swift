@@ -143,7 +143,7 @@ extension Simulation {
         jobs[number].isWantedDropped = true
         let state = jobs[number]
         if !agents[state.agent].isDead, people[state.agent].submitted.contains(state.upload) {
-            agents[state.agent].change { $0.drop(state.upload, now: self.schedule.now) }
+            agents[state.agent].handle(.dropped(state.upload))
         }
     }
 

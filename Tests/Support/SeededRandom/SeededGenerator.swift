@@ -1,5 +1,5 @@
 /// Random numbers determined by a seed (SplitMix64), so that a failing test can be repeated with the same numbers.
-package struct SeededGenerator: RandomNumberGenerator, Sendable {
+package struct SeededGenerator: RandomNumberGenerator, Hashable, Sendable {
     private var state: UInt64
 
     package init(seed: UInt64) {

@@ -31,7 +31,7 @@ extension AgentHost {
                     digest: ToyDigest.sha256(content), md5: withMD5 ? ToyDigest.md5(content) : nil, stamp: file.stamp)
             }
             if let tamper = host.tamperReading { reading = tamper(before, reading) }
-            host.machine.partRead(key.part, of: key.upload, reading, now: host.now)
+            host.machine.handle(.partRead(key.part, of: key.upload, reading), now: host.now)
         }
     }
 
@@ -46,14 +46,15 @@ extension AgentHost {
             guard failure == nil, host.streams[key.upload] == start, let content = file.read(start: start, count: count)
             else {
                 let reason = failure ?? UploadFailure(.sessionLost, "a stream cannot be read again")
-                return host.machine.partRead(key.part, of: key.upload, .failed(reason), now: host.now)
+                return host.machine.handle(
+                    .partRead(key.part, of: key.upload, .failed(reason)), now: host.now)
             }
             host.streams[key.upload] = start + count
             // The host keeps a stream's bytes until they are stored, because a stream cannot be read again.
             host.held[key] = (start, content)
             let reading = PartReading.readOfStream(
                 digest: ToyDigest.sha256(content), md5: nil, bytes: count, isLast: start + count == all)
-            host.machine.partRead(key.part, of: key.upload, reading, now: host.now)
+            host.machine.handle(.partRead(key.part, of: key.upload, reading), now: host.now)
         }
     }
 
@@ -68,8 +69,8 @@ extension AgentHost {
                 failure = failure ?? UploadFailure(.changed, "the file was cut short while it was being read")
             }
             failure = failure ?? host.world.reading(upload, reaches: .end, at: host)
-            host.machine.evidenceComputed(
-                failure.map { .failed($0) } ?? .computed(evidence, stamp: file.stamp), of: upload, now: host.now)
+            let reading = failure.map { EvidenceReading.failed($0) } ?? .computed(evidence, stamp: file.stamp)
+            host.machine.handle(.evidenceComputed(reading, of: upload), now: host.now)
         }
     }
 }

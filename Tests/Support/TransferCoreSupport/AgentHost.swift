@@ -5,14 +5,6 @@ package import WireProtocol
 
 /// An agent's shell without sockets and disks: performs the machine's actions in the simulation.
 package final class AgentHost {
-    private struct Chunk {
-        var slot: Slot
-        var upload: UploadID
-        var part: PartNumber
-        var offset: UInt64
-        var plainBytes: UInt32
-    }
-
     private struct End {
         var wire: Wire?
         var decoder = FrameDecoder(receiver: .agent)
@@ -136,9 +128,11 @@ package final class AgentHost {
     package func submit(_ request: UploadRequest) {
         outcomes[request.id] = nil
         if request.isStream { streams[request.id] = 0 }
-        machine.submit(request, now: now)
-        perform()
+        handle(.submitted(request))
     }
+
+    /// Passes an event to the machine and performs what the machine decides.
+    package func handle(_ event: AgentEvent) { change { $0.handle(event, now: now) } }
 
     package func change(_ body: (inout Agent) -> Void) {
         body(&machine)
@@ -149,8 +143,7 @@ package final class AgentHost {
 
     func connectionLost(_ id: ConnectionID) {
         guard !isDead, ends.removeValue(forKey: id) != nil else { return }
-        machine.connectionLost(id, now: now)
-        perform()
+        handle(.connectionLost(id))
     }
 
     func received(_ bytes: ByteBuffer, from id: ConnectionID) {
@@ -160,13 +153,11 @@ package final class AgentHost {
                 guard case .frame(let slot, let frame) = inbound else { continue }
                 world.delivered(frame, to: self)
                 world.delivered(frame, slot: slot, on: id, to: self)
-                machine.receivedFrame(tamperInbound?(frame) ?? frame, slot: slot, from: id, now: now)
-                perform()
+                handle(.receivedFrame(tamperInbound?(frame) ?? frame, slot: slot, from: id))
             }
         } catch {
             world.violation("the gateway sent \(error.code.name)")
-            machine.receivedMalformed(error.code, message: error.description, from: id, now: now)
-            perform()
+            handle(.receivedMalformed(error.code, message: error.description, from: id))
         }
     }
 
@@ -193,11 +184,10 @@ package final class AgentHost {
         switch action {
         case .connect(let id): connect(id)
         case .send(let id, let slot, let frame): send(frame, slot: slot, to: id)
-        case .sendChunk(let id, let slot, let upload, let part, let offset, let plainBytes):
-            guard ends[id] != nil else { return }
-            ends[id]?.chunks.append(
-                Chunk(slot: slot, upload: upload, part: part, offset: offset, plainBytes: plainBytes))
-            pump(id)
+        case .sendChunk(let chunk):
+            guard ends[chunk.connection] != nil else { return }
+            ends[chunk.connection]?.chunks.append(chunk)
+            pump(chunk.connection)
         case .close(let id): ends.removeValue(forKey: id)?.wire?.close(from: .toGateway)
         case .readPart(let upload, let part, let start, let bytes, let withMD5, let keep):
             read(PartKey(upload: upload, part: part), start: start, bytes: bytes, withMD5: withMD5, keep: keep)
@@ -209,17 +199,17 @@ package final class AgentHost {
         case .checkFile(let upload):
             later(.reading) { host in
                 if let failure = host.world.reading(upload, reaches: .end, at: host) {
-                    return host.machine.fileChecked(.failure(failure), of: upload, now: host.now)
+                    return host.machine.handle(.fileChecked(.failure(failure), of: upload), now: host.now)
                 }
                 guard let stamp = host.world.file(of: upload, at: host)?.stamp else { return }
-                host.machine.fileChecked(.success(stamp), of: upload, now: host.now)
+                host.machine.handle(.fileChecked(.success(stamp), of: upload), now: host.now)
             }
         case .journal(let sequence, let write):
             uncommitted.append((sequence, write))
             planCommit()
         case .report(_, let report): reports.append(report)
         // The simulated disk always keeps the pins.
-        case .keepPins: machine.pinsKept(true, now: now)
+        case .keepPins: machine.handle(.pinsKept(isDurable: true), now: now)
         case .finish(let upload, let outcome, _):
             outcomes[upload] = outcome
             world.finished(upload, outcome, at: self)
@@ -247,11 +237,11 @@ package final class AgentHost {
             guard host.ends[id] != nil else { return }
             guard let wire = host.world.connect(id, from: host) else {
                 host.ends[id] = nil
-                host.machine.connectionLost(id, now: host.now)
+                host.machine.handle(.connectionLost(id), now: host.now)
                 return
             }
             host.ends[id]?.wire = wire
-            host.machine.connected(id, now: host.now)
+            host.machine.handle(.connected(id, by: nil), now: host.now)
         }
     }
 
@@ -282,9 +272,7 @@ package final class AgentHost {
         let key = PartKey(upload: chunk.upload, part: chunk.part)
         guard let payload = payload(of: chunk, key) else {
             ends[id]?.isPumping = false
-            machine.chunkFailed(
-                id, upload: chunk.upload, part: chunk.part, plainBytes: chunk.plainBytes,
-                failure: UploadFailure(.changed, "the part cannot be read"), now: now)
+            machine.handle(.chunkFailed(chunk, UploadFailure(.changed, "the part cannot be read")), now: now)
             return pump(id)
         }
         let header = PartDataHeader(
@@ -298,15 +286,13 @@ package final class AgentHost {
         }
         buffer.writeBytes(payload)
         let wireBytes = UInt64(buffer.readableBytes)
-        machine.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: now)
+        machine.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes), now: now)
         wire.write(buffer, .toGateway)
         world.sendsChunk(header, of: chunk.upload, on: id, wireBytes: wireBytes, from: self)
         later(.sending(wireBytes: wireBytes)) { host in
             guard host.ends[id] != nil else { return }
             host.ends[id]?.isPumping = false
-            host.machine.chunkSent(
-                id, upload: chunk.upload, part: chunk.part, end: chunk.offset + UInt64(chunk.plainBytes),
-                plainBytes: chunk.plainBytes, wireBytes: wireBytes, now: host.now)
+            host.machine.handle(.chunkSent(chunk, wireBytes: wireBytes), now: host.now)
             host.pump(id)
         }
     }
@@ -330,17 +316,17 @@ package final class AgentHost {
         committing = uncommitted
         uncommitted = []
         if claimsCommits {
-            later(.microseconds(1)) { $0.machine.journalCommitted(through: last, now: $0.now) }
+            later(.microseconds(1)) { $0.machine.handle(.journalCommitted(through: last), now: $0.now) }
         }
         later(.committing) { host in
             host.isCommitPlanned = false
             let writes = host.committing.map(\.1)
             host.committing = []
             if let failure = host.world.commit(writes, of: host) {
-                return host.machine.journalFailed(failure, now: host.now)
+                return host.machine.handle(.journalFailed(failure), now: host.now)
             }
             host.commitCount += 1
-            host.machine.journalCommitted(through: last, now: host.now)
+            host.machine.handle(.journalCommitted(through: last), now: host.now)
             host.world.committed(host)
             host.planCommit()
         }
@@ -355,8 +341,7 @@ package final class AgentHost {
             guard let self, life == self.life, !self.isDead, self.timerAt == deadline else { return }
             self.timerAt = nil
             self.world.ticked("agent")
-            self.machine.tick(now: self.now)
-            self.perform()
+            self.handle(.tick)
         }
     }
 }

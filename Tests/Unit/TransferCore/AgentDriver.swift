@@ -14,7 +14,8 @@ struct AgentDriver {
     var now = Instant(nanoseconds: 1_000_000_000)
     /// Connections that the machine has requested and not closed.
     private(set) var connections: [ConnectionID] = []
-    private(set) var chunks: [(connection: ConnectionID, part: PartNumber, offset: UInt64, bytes: UInt32)] = []
+    /// Chunks that the machine has asked to send and that the socket has not taken.
+    private(set) var chunks: [Chunk] = []
     /// Parts that the machine has asked to read and not released.
     private(set) var reads: [PartNumber] = []
     private(set) var lastWrite: JournalSequence?
@@ -41,6 +42,14 @@ struct AgentDriver {
 
     // MARK: Events
 
+    /// Passes an event to the machine.
+    ///
+    /// - Returns: what the machine decides.
+    @discardableResult
+    mutating func handle(_ event: AgentEvent) -> [AgentAction] {
+        change { $0.handle(event, now: $1) }
+    }
+
     @discardableResult
     mutating func change(_ body: (inout Agent, Instant) -> Void) -> [AgentAction] {
         body(&machine, now)
@@ -56,7 +65,7 @@ struct AgentDriver {
         let place = slots.last ?? (connections.last ?? ConnectionID(1), Slot(1))
         let isOfConnection = !frame.type.scope.allows(Slot(1)) || frame.isConnectionError
         let slot = slot ?? (isOfConnection ? .connection : place.slot)
-        return change { $0.receivedFrame(frame, slot: slot, from: place.connection, now: $1) }
+        return handle(.receivedFrame(frame, slot: slot, from: place.connection))
     }
 
     @discardableResult
@@ -71,7 +80,7 @@ struct AgentDriver {
         request.proof = proof
         request.metadata = metadata
         request.withdrawn = withdrawn
-        return change { $0.submit(request, now: $1) }
+        return handle(.submitted(request))
     }
 
     @discardableResult
@@ -80,7 +89,7 @@ struct AgentDriver {
             id: Self.upload, purpose: .push, key: "file", stamp: Self.stamp(size: 0), policy: .verify,
             partBytesWish: nil, saved: nil, wasStoredBefore: false)
         request.isStream = true
-        return change { $0.submit(request, now: $1) }
+        return handle(.submitted(request))
     }
 
     /// Completes the oldest read of a stream.
@@ -90,25 +99,22 @@ struct AgentDriver {
         let part = reads.removeFirst()
         let reading = PartReading.readOfStream(
             digest: ToyDigest.sha256([UInt8(part.value)]), md5: nil, bytes: bytes, isLast: isLast)
-        return change { $0.partRead(part, of: Self.upload, reading, now: $1) }
+        return handle(.partRead(part, of: Self.upload, reading))
     }
 
     /// Establishes the newest connection and receives WELCOME on it; does nothing if that happened before.
     @discardableResult
     mutating func welcome(initialCredit: UInt32 = 500, partsMax: UInt32 = 10_000) -> [AgentAction] {
         guard let id = connections.last, welcomed.insert(id).inserted else { return [] }
-        let actions = change { $0.connected(id, now: $1) }
-        return actions
-            + change {
-                $0.receivedFrame(
-                    .welcome(Self.welcome(initialCredit, partsMax: partsMax)), slot: .connection, from: id, now: $1)
-            }
+        let actions = handle(.connected(id, by: nil))
+        let welcome = Frame.welcome(Self.welcome(initialCredit, partsMax: partsMax))
+        return actions + handle(.receivedFrame(welcome, slot: .connection, from: id))
     }
 
     @discardableResult
     mutating func commit() -> [AgentAction] {
         guard let lastWrite else { return [] }
-        return change { $0.journalCommitted(through: lastWrite, now: $1) }
+        return handle(.journalCommitted(through: lastWrite))
     }
 
     /// Completes the oldest read.
@@ -119,7 +125,7 @@ struct AgentDriver {
         let reading = PartReading.read(
             digest: ToyDigest.sha256(GatewayDriver.bytes(part.value, of: size)), md5: nil,
             stamp: stamp ?? Self.stamp(size: size))
-        return change { $0.partRead(part, of: Self.upload, reading, now: $1) }
+        return handle(.partRead(part, of: Self.upload, reading))
     }
 
     /// Reports that the socket took the oldest chunk.
@@ -128,10 +134,9 @@ struct AgentDriver {
         guard !chunks.isEmpty else { return [] }
         let chunk = chunks.removeFirst()
         return change {
-            $0.chunkEncoded(plainBytes: chunk.bytes, wireBytes: UInt64(chunk.bytes) + 24, now: $1)
-            $0.chunkSent(
-                chunk.connection, upload: Self.upload, part: chunk.part, end: chunk.offset + UInt64(chunk.bytes),
-                plainBytes: chunk.bytes, wireBytes: UInt64(chunk.bytes) + 24, now: $1)
+            let wireBytes = UInt64(chunk.plainBytes) + 24
+            $0.handle(.chunkEncoded(plainBytes: chunk.plainBytes, wireBytes: wireBytes), now: $1)
+            $0.handle(.chunkSent(chunk, wireBytes: wireBytes), now: $1)
         }
     }
 
@@ -139,31 +144,25 @@ struct AgentDriver {
     mutating func chunkFailed() -> [AgentAction] {
         guard !chunks.isEmpty else { return [] }
         let chunk = chunks.removeFirst()
-        return change {
-            $0.chunkFailed(
-                chunk.connection, upload: Self.upload, part: chunk.part, plainBytes: chunk.bytes,
-                failure: UploadFailure(.unreadable), now: $1)
-        }
+        return handle(.chunkFailed(chunk, UploadFailure(.unreadable)))
     }
 
     @discardableResult
     mutating func tick(after duration: Duration) -> [AgentAction] {
         now = now + duration
-        return change { $0.tick(now: $1) }
+        return handle(.tick)
     }
 
     /// Stops the agent, answers every outstanding frame, and commits the journal.
     mutating func comeToRest() {
-        change { $0.stop(now: $1) }
+        handle(.stopped)
         // The second stop ends the grace period of the first.
-        change { $0.stop(now: $1) }
+        handle(.stopped)
         for _ in 0..<3 {
             while !chunks.isEmpty { chunkSent() }
             while !reads.isEmpty { read() }
             for place in left {
-                change {
-                    $0.receivedFrame(.sessionLeft(SessionLeft()), slot: place.slot, from: place.connection, now: $1)
-                }
+                handle(.receivedFrame(.sessionLeft(SessionLeft()), slot: place.slot, from: place.connection))
             }
             left = []
             commit()
@@ -176,8 +175,7 @@ struct AgentDriver {
         case .close(let id):
             connections.removeAll { $0 == id }
             chunks.removeAll { $0.connection == id }
-        case .sendChunk(let id, _, _, let part, let offset, let plainBytes):
-            chunks.append((id, part, offset, plainBytes))
+        case .sendChunk(let chunk): chunks.append(chunk)
         case .readPart(_, let part, _, _, _, _): reads.append(part)
         case .releasePart(_, let part): reads.removeAll { $0 == part }
         case .journal(let sequence, let write):
@@ -199,7 +197,7 @@ struct AgentDriver {
         guard let id = connections.last else { return [] }
         connections.removeAll { $0 == id }
         chunks.removeAll { $0.connection == id }
-        return change { $0.connectionLost(id, now: $1) }
+        return handle(.connectionLost(id))
     }
 
     // MARK: Values
@@ -254,4 +252,16 @@ extension Frame {
 /// The frames that an agent's machine sends, in order.
 func frames(_ actions: [AgentAction]) -> [Frame] {
     actions.compactMap { if case .send(_, _, let frame) = $0 { frame } else { nil } }
+}
+
+extension AgentAction {
+    /// The action that sends a chunk.
+    static func sendChunk(
+        _ connection: ConnectionID, _ slot: Slot, _ upload: UploadID, _ part: PartNumber, offset: ByteOffset,
+        plainBytes: UInt32
+    ) -> AgentAction {
+        .sendChunk(
+            Chunk(
+                connection: connection, slot: slot, upload: upload, part: part, offset: offset, plainBytes: plainBytes))
+    }
 }

@@ -137,14 +137,14 @@ import WireProtocol
         case .connecting: driver.submit(size: 2_500)
         case .greeting:
             driver.submit(size: 2_500)
-            if let id = driver.connections.last { driver.change { $0.connected(id, now: $1) } }
+            if let id = driver.connections.last { driver.handle(.connected(id, by: nil)) }
         case .resuming, .resumed, .verifying, .verifyingToComplete, .rechecking, .completing, .aborting:
             bringUpResumed(&driver, to: state)
         case .stoppingWhileOpening, .stoppingWhileSending, .stoppingWhileCompleting:
             driver = Self.driver(
                 in: state == .stoppingWhileOpening
                     ? .opening : state == .stoppingWhileSending ? .sendingDecided : .completing)
-            driver.change { $0.stop(now: $1) }
+            driver.handle(.stopped)
         default:
             bringUp(&driver, to: state)
         }
@@ -163,7 +163,7 @@ import WireProtocol
         driver.frame(AgentDriver.resumeState())
         guard state != .resumed, state != .rechecking else { return }
         let stamp = state == .verifyingToComplete ? Event.stampTouched : AgentDriver.stamp
-        driver.change { $0.fileChecked(.success(stamp), of: AgentDriver.upload, now: $1) }
+        driver.handle(.fileChecked(.success(stamp), of: AgentDriver.upload))
     }
 
     private static func bringUp(_ driver: inout AgentDriver, to state: State) {
@@ -184,13 +184,13 @@ import WireProtocol
                         session: nil)))
             return
         case .droppingWhileOpening:
-            driver.change { $0.drop(AgentDriver.upload, now: $1) }
+            driver.handle(.dropped(AgentDriver.upload))
             return
         case .waitingToRetry:
             driver.frame(.sessionRefused(SessionRefused(code: .busy, retryAfterMilliseconds: 5_000, message: "")))
             return
         case .ending, .stopped:
-            for _ in 0..<2 { driver.change { $0.stop(now: $1) } }
+            for _ in 0..<2 { driver.handle(.stopped) }
             if state == .stopped { driver.commit() }
             return
         default:
@@ -219,24 +219,24 @@ import WireProtocol
         case .adopted: return driver.frame(AgentDriver.opened(SessionID(high: 5, low: 5), isAdopted: true))
         case .connected:
             guard let id = driver.connections.last else { return [] }
-            return driver.change { $0.connected(id, now: $1) }
+            return driver.handle(.connected(id, by: nil))
         case .connectionLost: return driver.connectionLost()
         case .malformed:
             guard let id = driver.connections.last else { return [] }
-            return driver.change { $0.receivedMalformed(.badValue, message: "m", from: id, now: $1) }
+            return driver.handle(.receivedMalformed(.badValue, message: "m", from: id))
         case .commit: return driver.commit()
         case .chunkSent: return driver.chunkSent()
         case .chunkFailed: return driver.chunkFailed()
         case .sessionLeft: return driver.frame(.sessionLeft(SessionLeft()))
         case .reading(let reading):
             guard let part = PartNumber(1) else { return [] }
-            return driver.change { $0.partRead(part, of: upload, reading, now: $1) }
-        case .evidence(let reading): return driver.change { $0.evidenceComputed(reading, of: upload, now: $1) }
-        case .checked(let result): return driver.change { $0.fileChecked(result, of: upload, now: $1) }
+            return driver.handle(.partRead(part, of: upload, reading))
+        case .evidence(let reading): return driver.handle(.evidenceComputed(reading, of: upload))
+        case .checked(let result): return driver.handle(.fileChecked(result, of: upload))
         case .tick(let duration): return driver.tick(after: duration)
-        case .drop: return driver.change { $0.drop(upload, now: $1) }
-        case .stop: return driver.change { $0.stop(now: $1) }
-        case .journalFailed: return driver.change { $0.journalFailed(UploadFailure(.journalFull), now: $1) }
+        case .drop: return driver.handle(.dropped(upload))
+        case .stop: return driver.handle(.stopped)
+        case .journalFailed: return driver.handle(.journalFailed(UploadFailure(.journalFull)))
         case .submit: return driver.submit(size: 10, id: UploadID(2))
         }
     }

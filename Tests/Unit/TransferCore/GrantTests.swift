@@ -26,7 +26,7 @@ import WireProtocol
     private func sendAll(_ driver: inout AgentDriver) -> [Range<UInt64>] {
         var sent: [Range<UInt64>] = []
         while let chunk = driver.chunks.first, sent.count < 100 {
-            sent.append(chunk.offset..<chunk.offset + UInt64(chunk.bytes))
+            sent.append(chunk.offset..<chunk.offset + UInt64(chunk.plainBytes))
             driver.chunkSent()
         }
         return sent

@@ -34,7 +34,7 @@ import WireProtocol
     }
 
     private func chunks(_ driver: AgentDriver) -> [[UInt64]] {
-        driver.chunks.map { [UInt64($0.part.value), $0.offset, UInt64($0.bytes)] }
+        driver.chunks.map { [UInt64($0.part.value), $0.offset, UInt64($0.plainBytes)] }
     }
 
     /// A driver that has sent RESUME QUERY for the session of an earlier run.

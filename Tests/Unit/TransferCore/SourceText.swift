@@ -19,6 +19,26 @@ enum SourceText {
         return (first, Array(rows.dropFirst(2)))
     }
 
+    /// The names of the cases of an enum, in order. The enum may be invisible to tests.
+    ///
+    /// - Parameters:
+    ///   - name: the enum's name, without the types that contain it.
+    ///   - path: from the root of the repository.
+    static func cases(of name: String, in path: String) throws -> [String] {
+        let lines = try RepositoryFiles.text(of: path).split(separator: "\n")
+        guard let start = lines.firstIndex(where: { $0.contains("enum \(name):") }) else { return [] }
+        let indent = lines[start].prefix { $0 == " " }
+        let body = lines[(start + 1)...].prefix { $0 != indent + "}" }
+        return body.compactMap { line in
+            let words = line.split(separator: " ")
+            guard words.count > 1, words[0] == "case", line.prefix(while: { $0 == " " }).count == indent.count + 4
+            else {
+                return nil
+            }
+            return String(words[1].prefix { $0.isLetter })
+        }
+    }
+
     /// The specification has no such table.
     struct MissingTable: Error {
         let header: [String]

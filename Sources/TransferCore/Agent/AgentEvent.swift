@@ -1,0 +1,73 @@
+package import TransferCommon
+package import WireProtocol
+
+/// Everything that can happen to an agent (`Agent.handle`).
+///
+/// An event may arrive late. If it names a connection, an upload or a part that the machine no longer knows, the
+/// machine ignores the event, because the event was on its way when the machine gave that up.
+package enum AgentEvent: Hashable, Sendable {
+    // MARK: From the user
+
+    /// A file is to be uploaded, or an unfinished upload is to be dropped. The shell submits no more than `Agent.room`.
+    case submitted(UploadRequest)
+    /// The user drops an upload that is under way.
+    case dropped(UploadID)
+    /// The user asks whether the store holds a file. The shell asks no more than `Agent.room`.
+    case asked(ProofRequest)
+    /// The run is to stop, with everything kept: what can be finished within the grace is finished. A second stop ends
+    /// the run at once.
+    case stopped
+
+    // MARK: From connections
+
+    /// The connection that `AgentAction.connect` requested is established.
+    ///
+    /// - by: what the gateway proved in the handshake; `nil` on plain TCP.
+    case connected(ConnectionID, by: GatewayProof?)
+    /// The connection could not be established, or has ended.
+    case connectionLost(ConnectionID)
+    /// The handshake failed for a reason that another attempt would meet again: the gateway does not accept this agent,
+    /// or the agent cannot trust the gateway.
+    case rejected(UploadFailure, by: ConnectionID)
+    /// A frame has arrived.
+    case receivedFrame(Frame, slot: Slot, from: ConnectionID)
+    /// Bytes have arrived that are no frame of the protocol.
+    ///
+    /// - message: the frame type and the field, for the gateway's log.
+    case receivedMalformed(ErrorCode, message: String, from: ConnectionID)
+
+    // MARK: Answers to `AgentAction.sendChunk`
+
+    /// The frame of a chunk was written to its connection, or cannot be written any more (0 bytes). Its size on the
+    /// wire is what counts against the rate.
+    case chunkEncoded(plainBytes: UInt32, wireBytes: UInt64)
+    /// The socket has taken a chunk.
+    ///
+    /// - wireBytes: the size of the frame, header included.
+    case chunkSent(Chunk, wireBytes: UInt64)
+    /// The shell could not read or compress a chunk, and will not send it.
+    case chunkFailed(Chunk, UploadFailure)
+
+    // MARK: Answers to the actions that read files
+
+    /// The shell has read and hashed a part, or failed to (`AgentAction.readPart`).
+    case partRead(PartNumber, of: UploadID, PartReading)
+    /// The shell has read a file for a comparison, or failed to (`AgentAction.computeEvidence`).
+    case evidenceComputed(EvidenceReading, of: UploadID)
+    /// The shell has looked at the file again, or failed to (`AgentAction.checkFile`).
+    case fileChecked(Result<FileStamp, UploadFailure>, of: UploadID)
+
+    // MARK: From the disk
+
+    /// All journal writes up to this one are durable (`AgentAction.journal`).
+    case journalCommitted(through: JournalSequence)
+    /// The journal cannot be written. Every upload and proof ends where it is.
+    case journalFailed(UploadFailure)
+    /// The pins are durable, or could not be written (`AgentAction.keepPins`).
+    case pinsKept(isDurable: Bool)
+
+    // MARK: From the clock
+
+    /// Time has passed. The shell sends this event at `Agent.nextDeadline`, and may send it at any time.
+    case tick
+}

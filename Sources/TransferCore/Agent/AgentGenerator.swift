@@ -1,0 +1,19 @@
+/// The randomness of an agent: session ids and the jitter of back-off are drawn from it.
+///
+/// The shell chooses the generator. Two agents are equal only if their generators would draw the same numbers, so the
+/// generator must be a value that can be compared.
+struct AgentGenerator: RandomNumberGenerator, Hashable, Sendable {
+    private var base: any RandomNumberGenerator & Hashable & Sendable
+
+    init(_ base: any RandomNumberGenerator & Hashable & Sendable) {
+        self.base = base
+    }
+
+    mutating func next() -> UInt64 { base.next() }
+
+    static func == (left: AgentGenerator, right: AgentGenerator) -> Bool {
+        AnyHashable(left.base) == AnyHashable(right.base)
+    }
+
+    func hash(into hasher: inout Hasher) { base.hash(into: &hasher) }
+}

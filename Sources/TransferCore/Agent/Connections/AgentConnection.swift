@@ -1,0 +1,188 @@
+package import TransferCommon
+package import WireProtocol
+
+/// One attempt of the agent to be connected, from the wait before it to its end.
+///
+///     from        event                                        to
+///     away        the wait is over, and there is work          connecting
+///     connecting  the connection is established                greeting
+///     greeting    WELCOME                                      open
+///     open        GO AWAY                                      leaving
+///
+/// A connection that is lost in any phase is replaced by another value with a number of its own, so that what arrives
+/// late for the old connection finds none. `Agent.lose` does that.
+package struct AgentConnection: Hashable, Sendable {
+    /// The phases of the table above. Each owns the data that exists only in it.
+    package enum Phase: Hashable, Sendable {
+        /// Not connected before this moment.
+        case away(until: Instant)
+        case connecting(deadline: Instant)
+        /// HELLO was sent.
+        ///
+        /// - gateway: what the gateway proved in the handshake; `nil` on plain TCP.
+        case greeting(deadline: Instant, gateway: GatewayProof?)
+        case open(OpenConnection)
+        /// The gateway wants the connection to end: work in progress is finished, and none begins.
+        case leaving(OpenConnection, deadline: Instant)
+    }
+
+    /// What the agent does after a tick.
+    package enum OnTick: Hashable, Sendable {
+        case wait
+        case sendPing
+        case close
+    }
+
+    package private(set) var phase: Phase
+    /// Attempts in a row that failed before this one, for the back-off.
+    package private(set) var failures: Int
+
+    package init(awayUntil moment: Instant, failures: Int = 0) {
+        self.phase = .away(until: moment)
+        self.failures = failures
+    }
+
+    // MARK: Events
+
+    /// There is work for a connection.
+    ///
+    /// - Returns: whether the shell is to connect now.
+    package mutating func connectIfDue(within limit: Duration, now: Instant) -> Bool {
+        guard case .away(let until) = phase, until <= now else { return false }
+        phase = .connecting(deadline: now + limit)
+        return true
+    }
+
+    /// The connection is established.
+    ///
+    /// - Returns: whether HELLO is to be sent.
+    package mutating func established(by gateway: GatewayProof?, within limit: Duration, now: Instant) -> Bool {
+        guard case .connecting = phase else { return false }
+        phase = .greeting(deadline: now + limit, gateway: gateway)
+        return true
+    }
+
+    /// WELCOME has been read.
+    ///
+    /// - Returns: `false` if WELCOME is not due.
+    package mutating func welcomed(_ welcome: Welcome, now: Instant) -> Bool {
+        guard case .greeting(_, let gateway) = phase else { return false }
+        phase = .open(OpenConnection(welcome, gateway: gateway, now: now))
+        failures = 0
+        return true
+    }
+
+    /// GO AWAY has been read.
+    ///
+    /// - Returns: whether another connection is needed.
+    package mutating func toldToLeave(until deadline: Instant) -> Bool {
+        guard case .open(let open) = phase else { return false }
+        phase = .leaving(open, deadline: deadline)
+        return true
+    }
+
+    /// A frame has arrived.
+    package mutating func heard(now: Instant) { withOpen { $0.liveness.heard(now: now) } }
+
+    /// Called at `nextDeadline`, or at any time.
+    package mutating func tick(now: Instant) -> OnTick {
+        switch phase {
+        case .away: return .wait
+        case .connecting(let deadline), .greeting(let deadline, _), .leaving(_, let deadline):
+            if deadline <= now { return .close }
+        case .open: break
+        }
+        let onTick = withOpen { $0.liveness.tick(idleLimit: $0.idleLimit, now: now) }
+        return switch onTick {
+        case .sendPing?: .sendPing
+        case .close?: .close
+        case .wait?, nil: .wait
+        }
+    }
+
+    /// When `tick` has something to do, or the connection is due; `nil` if it is due now and waits for work.
+    package func nextDeadline(now: Instant) -> Instant? {
+        switch phase {
+        case .away(let until): until > now ? until : nil
+        case .connecting(let deadline), .greeting(let deadline, _): deadline
+        case .open(let open): open.liveness.nextDeadline(idleLimit: open.idleLimit)
+        case .leaving(let open, let deadline):
+            open.liveness.nextDeadline(idleLimit: open.idleLimit).map { min($0, deadline) } ?? deadline
+        }
+    }
+
+    // MARK: Read-outs
+
+    /// The data of an open connection; `nil` before WELCOME.
+    var opened: OpenConnection? {
+        switch phase {
+        case .open(let open), .leaving(let open, _): open
+        case .away, .connecting, .greeting: nil
+        }
+    }
+
+    package var welcome: Welcome? { opened?.welcome }
+
+    /// What the gateway proved in the handshake; `nil` on plain TCP, or before the handshake.
+    var gateway: GatewayProof? {
+        switch phase {
+        case .greeting(_, let gateway): gateway
+        case .open(let open), .leaving(let open, _): open.gateway
+        case .away, .connecting: nil
+        }
+    }
+
+    /// Whether sessions may be opened or resumed here.
+    package var isOpen: Bool {
+        if case .open = phase { true } else { false }
+    }
+
+    /// Whether this is the first attempt and under way, so that the connection is likely to be open soon.
+    var isComing: Bool {
+        switch phase {
+        case .connecting, .greeting: failures == 0
+        case .away, .open, .leaving: false
+        }
+    }
+
+    var hasFreeSlot: Bool { opened?.hasFreeSlot ?? false }
+
+    var usedSlotCount: Int { opened?.slots.usedCount ?? 0 }
+
+    /// Whether chunks of a part wait for the socket.
+    func hasQueued(_ part: UploadPart) -> Bool { opened?.chunks.contains(part) ?? false }
+
+    // MARK: The open connection
+
+    /// Changes the data of an open connection in place.
+    ///
+    /// - Returns: `nil` before WELCOME; then nothing changes.
+    @discardableResult
+    mutating func withOpen<Result>(_ body: (inout OpenConnection) -> Result) -> Result? {
+        // The phase is taken out meanwhile: two references to the tables would make each change copy them.
+        var taken = Phase.away(until: Instant(nanoseconds: 0))
+        swap(&taken, &phase)
+        switch consume taken {
+        case .open(var open):
+            let result = body(&open)
+            phase = .open(open)
+            return result
+        case .leaving(var open, let deadline):
+            let result = body(&open)
+            phase = .leaving(open, deadline: deadline)
+            return result
+        case let other:
+            phase = other
+            return nil
+        }
+    }
+
+    mutating func takeSlot(for upload: UploadID) -> Slot? { withOpen { $0.takeSlot(for: upload) } ?? nil }
+
+    /// The parts on this connection take turns.
+    mutating func add(_ part: UploadPart) { withOpen { $0.changeTurns { $0.add(part) } } }
+
+    mutating func remove(_ part: UploadPart) { withOpen { $0.changeTurns { $0.remove(part) } } }
+
+    mutating func returnCredit(_ bytes: UInt64) { withOpen { $0.changeTurns { $0.returnCredit(bytes) } } }
+}

@@ -1,0 +1,74 @@
+import TransferCommon
+import WireProtocol
+
+/// The agent's connections by number. A number is used for one connection only, so that what arrives late for an old
+/// connection finds none.
+struct AgentConnectionTable: Hashable {
+    private var connections: [ConnectionID: AgentConnection] = [:]
+    private var lastNumber: UInt64 = 0
+
+    subscript(id: ConnectionID) -> AgentConnection? {
+        get { connections[id] }
+        _modify { yield &connections[id] }
+    }
+
+    /// In the order in which they were added.
+    var ids: [ConnectionID] { connections.keys.sorted() }
+
+    var values: Dictionary<ConnectionID, AgentConnection>.Values { connections.values }
+
+    // MARK: Adding and removing
+
+    /// Adds a connection that is established as soon as there is work for it.
+    mutating func add(_ connection: AgentConnection) {
+        lastNumber += 1
+        connections[ConnectionID(lastNumber)] = connection
+    }
+
+    mutating func remove(_ id: ConnectionID) { connections[id] = nil }
+
+    /// Removes all connections.
+    ///
+    /// - Returns: those that are to be closed, in order.
+    mutating func removeAll() -> [ConnectionID] {
+        let closing = ids.filter { id in
+            if case .away? = connections[id]?.phase { false } else { true }
+        }
+        connections = [:]
+        return closing
+    }
+
+    // MARK: Read-outs
+
+    /// Slots that carry an upload or a proof, or whose SESSION LEFT has not been read.
+    var openSlotCount: Int { connections.values.reduce(0) { $0 + ($1.opened?.slots.openCount ?? 0) } }
+
+    /// Whether a session could be opened or resumed.
+    var hasFreeSlot: Bool { connections.values.contains { $0.isOpen && $0.hasFreeSlot } }
+
+    /// The number of connections on which a session could be opened or resumed.
+    func countWithFreeSlot(excluding taken: Set<ConnectionID>) -> Int {
+        connections.count { !taken.contains($0.key) && $0.value.isOpen && $0.value.hasFreeSlot }
+    }
+
+    /// The open connection with a free slot and the fewest sessions; among equals the one with the lowest number.
+    func leastUsed(excluding taken: Set<ConnectionID> = []) -> ConnectionID? {
+        connections.filter { $0.value.isOpen && $0.value.hasFreeSlot && !taken.contains($0.key) }
+            .min { ($0.value.usedSlotCount, $0.key) < ($1.value.usedSlotCount, $1.key) }?.key
+    }
+
+    /// What a slot is used for; `nil` if there is no such open connection.
+    func state(of place: Attachment) -> AgentSlotTable.State? {
+        connections[place.connection]?.opened?.slots.state(of: place.slot)
+    }
+
+    /// When a connection has something to do.
+    ///
+    /// - Parameter pacer: a connection with data sends when the pacer lets it.
+    func nextDeadline(_ pacer: ChunkPacer, now: Instant) -> Instant? {
+        var deadlines = connections.values.compactMap { $0.nextDeadline(now: now) }
+        let hasData = connections.values.contains { $0.opened?.turns.isEmpty == false }
+        if pacer.isLimited, hasData, let ready = pacer.nextDeadline(now: now) { deadlines.append(ready) }
+        return deadlines.min()
+    }
+}

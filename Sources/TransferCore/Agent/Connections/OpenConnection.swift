@@ -1,0 +1,79 @@
+import TransferCommon
+package import WireProtocol
+
+/// A connection between WELCOME and its end: what the gateway said, and the slots, chunks and parts that use it.
+package struct OpenConnection: Hashable, Sendable {
+    package let welcome: Welcome
+    /// What the gateway proved in the handshake; `nil` on plain TCP.
+    let gateway: GatewayProof?
+    var liveness: PeerLiveness
+    private(set) var slots = AgentSlotTable()
+    private(set) var turns = PartTurns()
+    private(set) var chunks = ChunkQueue()
+    private(set) var rate = SendRate()
+
+    init(_ welcome: Welcome, gateway: GatewayProof?, now: Instant) {
+        self.welcome = welcome
+        self.gateway = gateway
+        self.liveness = PeerLiveness(now: now)
+    }
+
+    /// After this time without a byte from the gateway the connection counts as dead. The least is 3 s, so that a
+    /// gateway cannot make the agent send PING without end.
+    var idleLimit: Duration { .milliseconds(Int64(max(welcome.idleLimitMilliseconds, 3_000))) }
+
+    // MARK: Slots
+
+    var hasFreeSlot: Bool { slots.hasFree(slotsMax: welcome.slotsMax) }
+
+    mutating func takeSlot(for upload: UploadID) -> Slot? { slots.take(for: upload, slotsMax: welcome.slotsMax) }
+
+    /// The frame that closes the slot has been read.
+    mutating func closed(_ slot: Slot) { slots.closed(slot, hasChunks: chunks.contains(slot)) }
+
+    /// SESSION LEAVE is sent in the slot.
+    mutating func leave(_ slot: Slot, of upload: UploadID) {
+        turns.removeAll(of: upload)
+        slots.leave(slot)
+    }
+
+    /// SESSION LEFT has been read.
+    mutating func left(_ slot: Slot) { slots.left(slot, hasChunks: chunks.contains(slot)) }
+
+    // MARK: Data
+
+    /// Changes the turns of the parts.
+    mutating func changeTurns(_ body: (inout PartTurns) -> Void) { body(&turns) }
+
+    /// Takes the part whose turn it is, unless enough bytes wait for the socket.
+    ///
+    /// - Returns: with the part, how many of its bytes may be in the next chunk.
+    mutating func takeNext(_ limits: AgentLimits) -> Turn? {
+        guard welcome.chunkBytesMax > 0, chunks.bytes < limits.queuedBytesMax,
+            let part = turns.takeNext(initialCredit: welcome.initialCreditBytes)
+        else { return nil }
+        return Turn(part: part, bytesMax: rate.chunkBytes(limits, gatewayMax: welcome.chunkBytesMax))
+    }
+
+    /// The turn of a part: its next chunk.
+    struct Turn: Hashable, Sendable {
+        var part: UploadPart
+        var bytesMax: UInt64
+    }
+
+    /// How many bytes of undecided parts may go out.
+    var creditLeft: UInt64 { turns.creditLeft(initialCredit: welcome.initialCreditBytes) }
+
+    /// A chunk has been passed to the shell.
+    mutating func queued(_ chunk: Chunk, of offer: OfferID) { chunks.append(chunk, of: offer) }
+
+    /// The socket has taken a chunk, or the chunk will never be sent.
+    mutating func removed(_ chunk: Chunk) -> ChunkQueue.Entry? {
+        guard let entry = chunks.remove(chunk) else { return nil }
+        if !chunks.contains(entry.slot) { slots.drained(entry.slot) }
+        return entry
+    }
+
+    /// The socket has taken bytes.
+    mutating func taken(wireBytes: UInt64, now: Instant) { rate.taken(wireBytes: wireBytes, now: now) }
+}

@@ -1,0 +1,60 @@
+import TransferCommon
+
+/// Whose turn it is on one connection: the parts whose data may go out, one chunk of each in turn, and the account of
+/// the initial credit (specification §7.2).
+package struct PartTurns: Hashable, Sendable {
+    /// Parts with data that may go out now, next one first.
+    package private(set) var sending: [UploadPart] = []
+    /// Undecided parts that wait until other parts return initial credit, first one first.
+    package private(set) var awaitingCredit: [UploadPart] = []
+    /// Plain bytes that were sent of parts that are not decided.
+    package private(set) var undecidedBytes: UInt64 = 0
+
+    package init() {}
+
+    /// Whether no part waits for a turn or for credit.
+    package var isEmpty: Bool { sending.isEmpty && awaitingCredit.isEmpty }
+
+    /// Data of the part may go out.
+    package mutating func add(_ part: UploadPart) {
+        awaitingCredit.removeAll { $0 == part }
+        if !sending.contains(part) { sending.append(part) }
+    }
+
+    /// No data of the part may go out.
+    package mutating func remove(_ part: UploadPart) {
+        sending.removeAll { $0 == part }
+        awaitingCredit.removeAll { $0 == part }
+    }
+
+    /// No data of an upload may go out.
+    package mutating func removeAll(of upload: UploadID) {
+        sending.removeAll { $0.upload == upload }
+        awaitingCredit.removeAll { $0.upload == upload }
+    }
+
+    /// Takes the part whose turn it is. Initial credit that is left lets one more undecided part take its turn.
+    package mutating func takeNext(initialCredit: UInt32) -> UploadPart? {
+        if !awaitingCredit.isEmpty, undecidedBytes < UInt64(initialCredit) {
+            sending.append(awaitingCredit.removeFirst())
+        }
+        return sending.isEmpty ? nil : sending.removeFirst()
+    }
+
+    /// The part had its turn, and the next one comes after those of the others.
+    package mutating func putLast(_ part: UploadPart) { sending.append(part) }
+
+    /// The part has no turn before there is initial credit.
+    package mutating func awaitCredit(_ part: UploadPart) { awaitingCredit.append(part) }
+
+    /// How many bytes of undecided parts may still go out.
+    package func creditLeft(initialCredit: UInt32) -> UInt64 {
+        UInt64(initialCredit) > undecidedBytes ? UInt64(initialCredit) - undecidedBytes : 0
+    }
+
+    /// Bytes of an undecided part are sent.
+    package mutating func spendCredit(_ bytes: UInt64) { undecidedBytes += bytes }
+
+    /// Bytes no longer count, because their part is decided or gone.
+    package mutating func returnCredit(_ bytes: UInt64) { undecidedBytes -= min(bytes, undecidedBytes) }
+}

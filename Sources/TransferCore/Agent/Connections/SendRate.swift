@@ -1,0 +1,37 @@
+package import TransferCommon
+
+/// How many bytes the socket of one connection takes per second: the mean over at least a quarter of a second,
+/// smoothed.
+package struct SendRate: Hashable, Sendable {
+    /// 0 while the rate is not known.
+    package private(set) var bytesPerSecond: Double = 0
+    private var measuredBytes: UInt64 = 0
+    /// When the measurement that is under way began.
+    private var measuredSince: Instant?
+
+    package init() {}
+
+    /// The socket has taken bytes.
+    package mutating func taken(wireBytes: UInt64, now: Instant) {
+        let since = measuredSince ?? now
+        measuredSince = since
+        measuredBytes += wireBytes
+        let elapsed = now.since(since).inSeconds
+        guard elapsed >= 0.25 else { return }
+        let rate = Double(measuredBytes) / elapsed
+        bytesPerSecond = bytesPerSecond == 0 ? rate : bytesPerSecond * 0.5 + rate * 0.5
+        measuredBytes = 0
+        measuredSince = now
+    }
+
+    /// Plain bytes that one chunk should carry: at most a second of the link, so that control frames, a second part and
+    /// a cut never wait behind more than that.
+    ///
+    /// - Parameter gatewayMax: the most that the gateway takes in one chunk.
+    package func chunkBytes(_ limits: AgentLimits, gatewayMax: UInt32) -> UInt64 {
+        var bytes = UInt64(min(limits.chunkBytesMax, gatewayMax))
+        if bytesPerSecond > 0, bytesPerSecond < Double(bytes) { bytes = UInt64(bytesPerSecond) }
+        if let limit = limits.bytesPerSecond { bytes = min(bytes, max(limit / 20, 1)) }
+        return max(bytes, UInt64(min(limits.chunkBytesMin, gatewayMax)))
+    }
+}

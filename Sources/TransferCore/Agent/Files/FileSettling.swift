@@ -1,0 +1,183 @@
+package import TransferCommon
+import WireProtocol
+
+// Whether a file may be sent now, or a process may still be writing it.
+//
+// Invariants
+// - A file is ready only if no process writes it, as far as the system can tell: a read lease was granted, its change
+//   time is old, or two looks at least `distance` apart found the same.
+// - The device's clock decides nothing: `Look.systemTime` is `nil` unless the clock is known not to have been set.
+// - Files that wait for their second look are bounded by `waitingMax`.
+//
+//   from       a look finds                                        to
+//   unknown    the lease granted, on a local file system           ready
+//   unknown    the change time old, where stamps count             ready
+//   unknown    the lease refused                                   waiting
+//   unknown    no lease, stamps count, the change time young       waiting
+//   unknown    no lease, stamps do not count, no digest yet        unknown (the shell hashes and looks again)
+//   unknown    no lease, stamps do not count, a digest             waiting
+//   waiting    the lease refused                                   stillWritten
+//   waiting    another stamp or another digest                     stillWritten
+//   waiting    the same stamp, where stamps or the lease count     ready
+//   waiting    no digest where one is needed                       waiting (the shell hashes and looks again)
+//   waiting    the same digest                                     ready
+//   waiting    a digest, and the first look had none               waiting, for a third look
+package struct FileSettling: Hashable, Sendable {
+    /// Names a file for as long as it waits.
+    package typealias FileID = UInt64
+
+    /// The answer of the system to the request for a read lease (fcntl F_SETLEASE).
+    package enum Lease: Hashable, Sendable {
+        /// No process of this machine has the file open for writing, or mapped.
+        case granted
+        /// A process has it open for writing, or mapped.
+        case refused
+        /// The system grants no lease: the file is another user's, or the file system has no leases.
+        case unavailable
+    }
+
+    /// How far a file system shows writes.
+    package enum FileSystem: Hashable, Sendable {
+        /// Every write shows in the stamp, and every writer is a process of this machine.
+        case stamping
+        /// Every writer is a process of this machine, and a write need not show in the stamp: FAT, exFAT, tmpfs.
+        case local
+        /// Other machines may write, which this machine does not notice: network file systems, FUSE, and unknown ones.
+        case shared
+    }
+
+    /// The result of one look at a file.
+    package struct Look: Hashable, Sendable {
+        package var stamp: FileStamp
+        package var lease: Lease
+        package var fileSystem: FileSystem
+        /// The time of the clock from which change times are taken; `nil` if that clock may have been set.
+        package var systemTime: ModificationTime?
+        /// SHA-256 of the content; `nil` if the content has not been read.
+        package var digest: SHA256Digest?
+
+        package init(
+            stamp: FileStamp, lease: Lease, fileSystem: FileSystem, systemTime: ModificationTime? = nil,
+            digest: SHA256Digest? = nil
+        ) {
+            self.stamp = stamp
+            self.lease = lease
+            self.fileSystem = fileSystem
+            self.systemTime = systemTime
+            self.digest = digest
+        }
+
+        fileprivate var isLeaseProof: Bool { lease == .granted && fileSystem != .shared }
+
+        /// Whether the stamp distinguishes the file from every later version: its change time is so old that another
+        /// write would give the file another one. False if the time is unknown.
+        package var stampCounts: Bool { isOld }
+
+        fileprivate var isOld: Bool {
+            guard fileSystem == .stamping, let systemTime else { return false }
+            return stamp.change.isAtLeast(seconds: FileSettling.oldSeconds, before: systemTime)
+        }
+    }
+
+    /// What to do with a file after a look.
+    package enum Verdict: Hashable, Sendable {
+        case ready
+        /// Hash the content and look again at once.
+        case hash
+        /// Close the file, and look again at this moment.
+        case lookAgain(at: Instant)
+        case stillWritten
+    }
+
+    /// A change time of this age is old: no file system has coarser stamps.
+    package static let oldSeconds: Int64 = 2
+
+    private struct Waiting: Hashable {
+        var file: FileID
+        var due: Instant
+    }
+
+    private let distance: Duration
+    private let waitingMax: Int
+    /// The first look at each waiting file, for comparison with the next.
+    private var looks: [FileID: Look] = [:]
+    /// In the order of their moments, which is the order of their first looks.
+    private var waiting: [Waiting] = []
+    /// How many entries at the front of `waiting` have been taken.
+    private var taken = 0
+
+    /// - Parameters:
+    ///   - distance: the time between two looks at a file.
+    ///   - waitingMax: the number of files that may wait for their second look; at least 1.
+    package init(distance: Duration, waitingMax: Int) {
+        self.distance = distance
+        self.waitingMax = max(waitingMax, 1)
+    }
+
+    /// Whether no other file should be looked at for the first time now.
+    package var isFull: Bool { looks.count >= waitingMax }
+
+    /// When the next file is due; `nil` if none waits.
+    package var nextDeadline: Instant? { taken < waiting.count ? waiting[taken].due : nil }
+
+    /// Takes the next file that is due; `nil` if none is. Its next look is compared with the earlier one.
+    package mutating func takeDue(now: Instant) -> FileID? {
+        guard let next = nextDeadline, next <= now else { return nil }
+        defer {
+            taken += 1
+            // To move the others for each taken file would cost the square of their number.
+            if taken * 2 > waiting.count {
+                waiting.removeFirst(taken)
+                taken = 0
+            }
+        }
+        return waiting[taken].file
+    }
+
+    /// The file could not be looked at again.
+    package mutating func forget(_ file: FileID) {
+        looks[file] = nil
+    }
+
+    /// The shell has looked at a file.
+    ///
+    /// - Parameter file: the same for every look at one file, and used for no other.
+    package mutating func looked(_ file: FileID, _ look: Look, now: Instant) -> Verdict {
+        let verdict = judge(look, after: looks[file], now: now)
+        switch verdict {
+        case .ready, .stillWritten:
+            looks[file] = nil
+        case .hash:
+            break
+        case .lookAgain(let due):
+            looks[file] = look
+            waiting.append(Waiting(file: file, due: due))
+        }
+        return verdict
+    }
+
+    private func judge(_ look: Look, after earlier: Look?, now: Instant) -> Verdict {
+        let again = Verdict.lookAgain(at: now + distance)
+        guard let earlier else {
+            if look.lease == .refused { return again }
+            if look.isLeaseProof || look.isOld { return .ready }
+            return look.fileSystem == .stamping || look.digest != nil ? again : .hash
+        }
+        if look.lease == .refused { return .stillWritten }
+        guard look.fileSystem == .shared || look.stamp == earlier.stamp else { return .stillWritten }
+        guard look.stamp.size == earlier.stamp.size else { return .stillWritten }
+        if look.isLeaseProof || look.fileSystem == .stamping { return .ready }
+        guard let digest = look.digest else { return .hash }
+        guard let before = earlier.digest else { return again }
+        return digest == before ? .ready : .stillWritten
+    }
+}
+
+extension ModificationTime {
+    /// Whether this time is at least so many seconds before another.
+    fileprivate func isAtLeast(seconds age: Int64, before later: ModificationTime) -> Bool {
+        let (moment, overflow) = seconds.addingReportingOverflow(age)
+        guard !overflow else { return false }
+        return (moment, nanoseconds) <= (later.seconds, later.nanoseconds)
+    }
+}

@@ -1,0 +1,44 @@
+package import TransferCommon
+
+/// What the file system says of a file, to tell its versions apart.
+package struct FileStamp: Hashable, Sendable {
+    package var device: UInt64
+    package var inode: UInt64
+    package var size: UInt64
+    package var modification: ModificationTime
+    package var change: ModificationTime
+
+    package init(
+        device: UInt64, inode: UInt64, size: UInt64, modification: ModificationTime, change: ModificationTime
+    ) {
+        self.device = device
+        self.inode = inode
+        self.size = size
+        self.modification = modification
+        self.change = change
+    }
+
+    /// How a later look at the file differs.
+    package enum Difference: Hashable, Sendable {
+        case none
+        /// The size is the same; only digests can show whether the bytes are.
+        case touched
+        case changed
+    }
+
+    /// The difference while the file is being read. If only the change time moves (by a rename, a new link, another
+    /// mode), digests decide. Any other difference is another version.
+    package func difference(whileReading later: FileStamp) -> Difference {
+        guard self != later else { return .none }
+        var same = later
+        same.change = change
+        return same == self ? .touched : .changed
+    }
+
+    /// The difference between two runs. The file may have been copied or restored meanwhile, so the same size is worth
+    /// a comparison of digests.
+    package func difference(betweenRuns later: FileStamp) -> Difference {
+        guard self != later else { return .none }
+        return size == later.size ? .touched : .changed
+    }
+}

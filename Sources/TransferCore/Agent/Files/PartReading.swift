@@ -1,0 +1,20 @@
+package import TransferCommon
+package import WireProtocol
+
+/// The result of reading a part.
+package enum PartReading: Hashable, Sendable {
+    /// - stamp: the file's right after the last byte was read.
+    case read(digest: SHA256Digest, md5: MD5Digest?, stamp: FileStamp)
+    /// - bytes: fewer than were requested only if the stream ends.
+    /// - isLast: the stream has ended.
+    case readOfStream(digest: SHA256Digest, md5: MD5Digest?, bytes: UInt64, isLast: Bool)
+    /// The file ends before the part does.
+    case truncated
+    case failed(UploadFailure)
+}
+
+/// The result of reading a whole file for comparison.
+package enum EvidenceReading: Hashable, Sendable {
+    case computed(ContentEvidence, stamp: FileStamp)
+    case failed(UploadFailure)
+}

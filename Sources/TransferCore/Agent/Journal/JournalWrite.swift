@@ -1,0 +1,35 @@
+package import TransferCommon
+package import WireProtocol
+
+/// One change to the journal. The shell may join several changes in one transaction, in order.
+package enum JournalWrite: Hashable, Sendable {
+    /// A session begins, or is adopted. The agent opens a session only once this is durable.
+    case began(UploadID, SavedSession)
+    case token(UploadID, [UInt8])
+    case stored(UploadID, PartListEntry)
+    /// Parts that the store turned out to lack.
+    case unstored(UploadID, [PartNumber])
+    case restamped(UploadID, FileStamp)
+    /// The session cannot be used any more, and the file begins anew (specification §8.5).
+    case lost(UploadID, losses: Int)
+    /// The upload is to be dropped, by the next run if this one ends first.
+    case dropping(UploadID)
+    /// The row is about to be deleted, and the version of the file that it names may still appear in the store.
+    case mayStillAppear(UploadID)
+    case finished(UploadID, UploadOutcome)
+    /// This device's objects lie at another place than the journal has.
+    case site(DeviceSite)
+    /// A receipt that a gateway has signed after its upload had ended, or for a user's question.
+    case receipt(StoredReceipt)
+}
+
+/// Names a journal write for as long as it is not durable.
+package struct JournalSequence: Hashable, Comparable, Sendable {
+    package let value: UInt64
+
+    package init(_ value: UInt64) {
+        self.value = value
+    }
+
+    package static func < (left: JournalSequence, right: JournalSequence) -> Bool { left.value < right.value }
+}

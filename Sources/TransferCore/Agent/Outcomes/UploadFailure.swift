@@ -1,0 +1,48 @@
+/// Why an upload failed, in this run or for good.
+package struct UploadFailure: Error, Hashable, Sendable {
+    /// One word for each cause; programs read it in `--json`.
+    package enum Kind: String, Hashable, Sendable, CaseIterable {
+        case changed, wrongFile, missing, unreadable
+        /// A process writes the file: it is not sent yet.
+        case stillWritten
+        /// The source of the bytes failed, or gave more or fewer bytes than it should: nothing is stored.
+        case incomplete
+        case keyInvalid, keyTaken, keyUnsupported
+        case sizeUnsupported, partSizeUnsupported, metadataInvalid
+        case storeRefuses, bucketMissing, contentRefused
+        case unreachable, storeUnavailable, storeFull, busy, fenced, stopped, journalFull
+        /// The gateway has a defect, or gives a code that this agent does not know.
+        case gatewayFailed
+        case sessionLost, outcomeUnknown, superseded
+        case versionUnsupported, notAuthorised, gatewayUntrusted, protocolViolation
+    }
+
+    package var kind: Kind
+    /// A sentence; empty if the kind is enough.
+    package var message: String
+
+    package init(_ kind: Kind, _ message: String = "") {
+        self.kind = kind
+        self.message = message
+    }
+
+    /// Whether the upload stays in the journal, so that a later run can continue it.
+    package var isKept: Bool {
+        switch kind {
+        case .changed, .wrongFile, .stillWritten, .missing, .unreadable, .unreachable, .storeUnavailable, .storeFull,
+            .busy, .gatewayFailed, .fenced, .stopped, .journalFull, .storeRefuses, .bucketMissing, .versionUnsupported,
+            .notAuthorised, .gatewayUntrusted, .protocolViolation, .outcomeUnknown:
+            true
+        case .keyInvalid, .keyTaken, .keyUnsupported, .sizeUnsupported, .partSizeUnsupported, .metadataInvalid,
+            .contentRefused, .incomplete, .sessionLost, .superseded:
+            false
+        }
+    }
+}
+
+/// How an upload ended in this run.
+package enum UploadOutcome: Hashable, Sendable {
+    case stored(UploadReceipt, wasThere: Bool)
+    case dropped
+    case failed(UploadFailure)
+}

@@ -1,0 +1,21 @@
+/// The figures of an upload.
+package struct UploadProgress: Hashable, Sendable {
+    package var size: UInt64
+    /// Bytes that are known to be in the store.
+    package var storedBytes: UInt64
+    /// Plain bytes put on the wire in this run, resends included.
+    package var bytesSent: UInt64
+    /// Bytes that were found stored already.
+    package var bytesResumed: UInt64
+    /// Whether the file is a stream whose end has not been read; `size` is what has been read.
+    package var isGrowing = false
+    /// The journal has a row from which a later run can continue, unless the outcome deletes the row.
+    package var isResumable = false
+
+    package init(size: UInt64, storedBytes: UInt64, bytesSent: UInt64, bytesResumed: UInt64) {
+        self.size = size
+        self.storedBytes = storedBytes
+        self.bytesSent = bytesSent
+        self.bytesResumed = bytesResumed
+    }
+}

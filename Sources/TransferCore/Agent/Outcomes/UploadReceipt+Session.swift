@@ -1,0 +1,36 @@
+import TransferCommon
+import WireProtocol
+
+// The receipts of an upload's object.
+
+extension UploadReceipt {
+    /// The receipt of an object that was completed as the session's file.
+    init(of completed: Completed, by session: UploadSession, root: SHA256Digest?, at site: DeviceSite?) {
+        self.init(
+            size: completed.size, partBytes: completed.partBytes, root: root, evidence: completed.evidence,
+            etag: completed.etag, version: completed.version, session: session.id,
+            stamp: session.request.isStream ? nil : session.stamp)
+        self.site = site
+        self.stampCounts = session.stampCounts
+    }
+
+    /// The receipt of an object that was found to be the session's file.
+    ///
+    /// - Parameter root: the root digest, if the evidence gives one.
+    init(
+        of exists: SessionExists, by session: UploadSession, _ evidence: ContentEvidence, root: SHA256Digest?,
+        at site: DeviceSite?
+    ) {
+        // An object with the same content that another device wrote stays that device's.
+        let own = [session.id, session.earlier?.session, session.request.proof?.session]
+        let writer = exists.session.flatMap { own.contains($0) ? $0 : nil }
+        self.init(
+            size: exists.size, partBytes: exists.partBytes, root: root, evidence: evidence, etag: exists.etag,
+            version: exists.version, session: writer, stamp: session.stamp)
+        // The digest of the whole depends on no part size. Its root digest belongs to one that the whole object fits.
+        if root != nil, partBytes == 0 { partBytes = max(exists.size, 1) }
+        self.site = site
+        self.stampCounts = session.stampCounts
+        self.signed = session.request.wantsReceipt ? .missing : .notAskedFor
+    }
+}

@@ -1,0 +1,302 @@
+package import TransferCommon
+package import WireProtocol
+
+/// One part on its way from the file to the gateway.
+///
+///     from     event                                                         to
+///     reading  the shell has read the part                                   ready
+///     reading  the file was touched: the part is read a second time          reading
+///     ready    the part is offered, or continues where a gateway holds it    sending
+///     sending  the socket has taken the last byte                            sent
+///     sending  the part is deferred, or its slot or connection is gone       ready
+///     sent     the part is deferred, or its slot or connection is gone       ready
+///
+/// A part that is stored or given up is removed, in any state.
+package struct OutgoingPart: Hashable, Sendable {
+    /// The digests of the bytes that were read.
+    package struct Digests: Hashable, Sendable {
+        package var sha256: SHA256Digest
+        package var md5: MD5Digest?
+
+        package init(sha256: SHA256Digest, md5: MD5Digest?) {
+            self.sha256 = sha256
+            self.md5 = md5
+        }
+    }
+
+    /// The states of the table above. Each owns the data that exists only in it.
+    package enum State: Hashable, Sendable {
+        /// The shell reads and hashes the part.
+        ///
+        /// - earlier: the digest of the first read, where the part is read a second time.
+        case reading(earlier: SHA256Digest?)
+        /// To be offered, but not before a moment.
+        ///
+        /// - waitsForStore: the store is the reason for the wait.
+        case ready(Digests, notBefore: Instant, waitsForStore: Bool)
+        /// Data goes as credit allows.
+        case sending(Digests, Offer)
+        /// The word of the store is awaited.
+        case sent(Digests, Offer)
+    }
+
+    /// One use of a slot for the part.
+    package struct Offer: Hashable, Sendable {
+        /// What the gateway has said about the offer.
+        enum Credit: Hashable, Sendable {
+            /// - sentEarly: bytes that were sent nevertheless; they count against the connection's initial credit.
+            case undecided(sentEarly: UInt64)
+            /// The agent may send bytes below the limit, which is at most the part's size.
+            case decided(limit: ByteOffset)
+        }
+
+        let id: OfferID
+        let place: Attachment
+        /// The shell has the bytes below this offset.
+        fileprivate(set) var handed: ByteOffset
+        /// The socket has taken the bytes below this offset.
+        fileprivate(set) var taken: ByteOffset
+        fileprivate(set) var credit: Credit
+
+        /// The part was offered.
+        init(_ id: OfferID, in place: Attachment) {
+            self.id = id
+            self.place = place
+            self.handed = 0
+            self.taken = 0
+            self.credit = .undecided(sentEarly: 0)
+        }
+
+        /// The gateway has named the part in the slot: it holds the bytes below an offset.
+        init(_ id: OfferID, in place: Attachment, from start: ByteOffset, limit: ByteOffset) {
+            self.id = id
+            self.place = place
+            self.handed = start
+            self.taken = start
+            self.credit = .decided(limit: limit)
+        }
+
+        /// - Parameter slot: in which the part was offered on the connection.
+        package init(_ id: OfferID, on connection: ConnectionID, slot: Slot) {
+            self.init(id, in: Attachment(connection: connection, slot: slot))
+        }
+
+        var isUndecided: Bool {
+            if case .undecided = credit { true } else { false }
+        }
+    }
+
+    /// What the owner does when data may go out again.
+    package enum OnCredit: Hashable, Sendable {
+        case nothing
+        /// The part takes turns on its connection.
+        case send
+        /// The socket has the whole part already.
+        case whole
+    }
+
+    /// What follows when the socket has taken a chunk.
+    package struct OnTaken: Hashable, Sendable {
+        package var taken: ByteOffset
+        /// No attempt before has come so far.
+        package var isProgress: Bool
+        package var isWhole: Bool
+    }
+
+    /// Of a stream, the bytes that were requested until the part has been read.
+    package private(set) var size: UInt64
+    package private(set) var state = State.reading(earlier: nil)
+    /// Whether the part counts against the concurrency.
+    package let isCounted: Bool
+    /// Highest offset that any attempt has written to a socket.
+    package private(set) var reached: ByteOffset = 0
+    /// Failures since the store took a part of the session, for the back-off.
+    package var failures = 0
+    /// The part was deferred, or other bytes arrived than were hashed: its data waits for a decision.
+    package var wasDeferred = false
+    /// How often other bytes arrived than were hashed.
+    package var mismatches = 0
+
+    package init(size: UInt64, isCounted: Bool) {
+        self.size = size
+        self.isCounted = isCounted
+    }
+}
+
+// MARK: - Read-outs
+
+extension OutgoingPart {
+    package var digest: SHA256Digest? {
+        switch state {
+        case .reading(let earlier): earlier
+        case .ready(let digests, _, _), .sending(let digests, _), .sent(let digests, _): digests.sha256
+        }
+    }
+
+    /// The offer that is in use.
+    package var offer: Offer? {
+        switch state {
+        case .reading, .ready: nil
+        case .sending(_, let offer), .sent(_, let offer): offer
+        }
+    }
+
+    /// Where the part was offered.
+    var place: Attachment? { offer?.place }
+
+    package var isReading: Bool {
+        if case .reading = state { true } else { false }
+    }
+
+    package var isReady: Bool {
+        if case .ready = state { true } else { false }
+    }
+
+    package var isSending: Bool {
+        if case .sending = state { true } else { false }
+    }
+
+    package var isSent: Bool {
+        if case .sent = state { true } else { false }
+    }
+
+    /// Whether a decision is due on the part in this slot.
+    func isUndecided(in place: Attachment) -> Bool { offer.map { $0.place == place && $0.isUndecided } ?? false }
+
+    /// The digests of a part that may be offered now.
+    package func digestsToOffer(at now: Instant) -> Digests? {
+        if case .ready(let digests, let notBefore, _) = state, notBefore <= now { digests } else { nil }
+    }
+
+    /// Bytes that the shell does not have yet; of a decided part, those within its limit.
+    package var bytesToHand: UInt64 {
+        guard case .sending(_, let offer) = state else { return 0 }
+        return switch offer.credit {
+        case .undecided: size - min(offer.handed, size)
+        case .decided(let limit): limit > offer.handed ? limit - offer.handed : 0
+        }
+    }
+
+    /// Bytes that the socket has not taken.
+    package var bytesToTake: UInt64 { size - min(offer?.taken ?? 0, size) }
+}
+
+// MARK: - Events
+
+extension OutgoingPart {
+    /// The shell has read the part.
+    ///
+    /// - Parameter bytes: of a stream, the bytes that were read.
+    package mutating func read(_ digests: Digests, bytes: UInt64? = nil, now: Instant) {
+        guard case .reading = state else { return }
+        size = bytes ?? size
+        state = .ready(digests, notBefore: now, waitsForStore: false)
+    }
+
+    /// The file was touched while the part was read: only the same digest twice proves that the bytes did not change.
+    package mutating func readAgain(after digest: SHA256Digest) {
+        guard case .reading = state else { return }
+        state = .reading(earlier: digest)
+    }
+
+    /// The part is offered, or continues in the slot in which a gateway has named it.
+    package mutating func begin(_ offer: Offer) {
+        guard case .ready(let digests, _, _) = state else { return }
+        reached = max(reached, offer.taken)
+        state = .sending(digests, offer)
+    }
+
+    /// Bytes have been passed to the shell.
+    ///
+    /// - Returns: whether no byte is left.
+    package mutating func handed(_ bytes: UInt64) -> Bool {
+        guard case .sending(let digests, var offer) = state else { return true }
+        offer.handed += bytes
+        if case .undecided(let early) = offer.credit { offer.credit = .undecided(sentEarly: early + bytes) }
+        state = .sending(digests, offer)
+        return offer.handed >= size
+    }
+
+    /// The socket has taken a chunk.
+    ///
+    /// - Parameter end: of the chunk.
+    /// - Returns: `nil` if the chunk is not of the offer in use.
+    package mutating func taken(upTo end: ByteOffset, of id: OfferID) -> OnTaken? {
+        guard case .sending(let digests, var offer) = state, offer.id == id else { return nil }
+        offer.taken = max(offer.taken, end)
+        state = .sending(digests, offer)
+        let isProgress = offer.taken > reached
+        reached = max(reached, offer.taken)
+        return OnTaken(taken: offer.taken, isProgress: isProgress, isWhole: offer.taken >= size)
+    }
+
+    /// The socket has the whole part.
+    package mutating func allTaken() {
+        if case .sending(let digests, let offer) = state { state = .sent(digests, offer) }
+    }
+
+    /// The gateway wants the bytes from an offset on.
+    ///
+    /// - Parameter limit: the agent may send bytes below it. A gateway may grant more than there is (specification
+    ///   §7.2).
+    package mutating func granted(from offset: ByteOffset, limit: ByteOffset) -> OnCredit {
+        let start = min(offset, size)
+        let isSending = isSending
+        change { offer, size in
+            offer.credit = .decided(limit: min(limit, size))
+            offer.handed = max(offer.handed, start)
+            offer.taken = max(offer.taken, start)
+        }
+        reached = max(reached, start)
+        guard isSending, let offer else { return .nothing }
+        if offer.taken >= size { return .whole }
+        return offer.handed < size ? .send : .nothing
+    }
+
+    /// The gateway allows more bytes.
+    package mutating func raised(to limit: ByteOffset) -> OnCredit {
+        guard case .decided(let before)? = offer?.credit else { return .nothing }
+        change { offer, size in offer.credit = .decided(limit: max(before, min(limit, size))) }
+        guard isSending, let offer, offer.handed < size else { return .nothing }
+        return .send
+    }
+
+    /// The bytes that were sent before a decision no longer count against the initial credit.
+    ///
+    /// - Returns: how many there were.
+    package mutating func takeEarlyBytes() -> UInt64 {
+        guard case .undecided(let bytes)? = offer?.credit else { return 0 }
+        change { offer, _ in offer.credit = .undecided(sentEarly: 0) }
+        return bytes
+    }
+
+    /// The offer came to nothing: the part is to be offered again.
+    package mutating func withdraw(notBefore moment: Instant, waitsForStore: Bool = false) {
+        switch state {
+        case .sending(let digests, _), .sent(let digests, _):
+            state = .ready(digests, notBefore: moment, waitsForStore: waitsForStore)
+        case .reading, .ready: break
+        }
+    }
+
+    /// The store takes data again.
+    ///
+    /// - Returns: whether the part waited for the store.
+    package mutating func storeIsWell(now: Instant) -> Bool {
+        guard case .ready(let digests, let notBefore, true) = state, notBefore > now else { return false }
+        state = .ready(digests, notBefore: now, waitsForStore: true)
+        return true
+    }
+
+    private mutating func change(_ body: (inout Offer, UInt64) -> Void) {
+        switch state {
+        case .sending(let digests, var offer):
+            body(&offer, size)
+            state = .sending(digests, offer)
+        case .sent(let digests, var offer):
+            body(&offer, size)
+            state = .sent(digests, offer)
+        case .reading, .ready: break
+        }
+    }
+}

@@ -1,0 +1,59 @@
+package import TransferCommon
+
+/// Which parts of an upload are read next. Parts that were interrupted, that the store turned out to lack, or that a
+/// gateway has named come first, in the order in which they were put here; then the other parts follow by their
+/// numbers.
+///
+/// A part may be put here more than once, and may have been taken up or stored since: `next` skips it then.
+package struct PartQueue: Hashable, Sendable {
+    private var preferred: [PartNumber] = []
+    /// The lowest number that has never been taken from the plan.
+    private var nextFresh: UInt32 = 1
+
+    package init() {}
+
+    /// How many parts come before fresh ones.
+    package var preferredCount: Int { preferred.count }
+
+    /// Parts to be read before all others.
+    package mutating func putFirst(_ parts: [PartNumber]) { preferred = parts + preferred }
+
+    /// A part to be read before fresh ones, and after the others that are preferred.
+    package mutating func putLast(_ part: PartNumber) { preferred.append(part) }
+
+    /// Every part of the plan is fresh again.
+    package mutating func restart() { nextFresh = 1 }
+
+    /// Whether `next` may return a part, as far as can be known without taking it.
+    ///
+    /// - Parameter isReading: whether a part of the upload is being read.
+    package func hasNext(in plan: PartPlan?, isReading: Bool) -> Bool {
+        if !preferred.isEmpty { return true }
+        guard let plan else { return false }
+        guard let count = plan.partCount else { return !isReading }
+        return nextFresh <= count
+    }
+
+    /// Takes the next part.
+    ///
+    /// - Parameters:
+    ///   - isReading: whether a part of the upload is being read. A stream is read in order, and only what has been
+    ///     read tells whether more follows.
+    ///   - isTaken: whether a part is stored or under way.
+    package mutating func next(in plan: PartPlan, isReading: Bool, isTaken: (PartNumber) -> Bool) -> PartNumber? {
+        while !preferred.isEmpty {
+            let number = preferred.removeFirst()
+            if !isTaken(number) { return number }
+        }
+        if plan.isStream, plan.fileBytes == nil {
+            guard !isReading else { return nil }
+            defer { nextFresh += 1 }
+            return PartNumber(nextFresh)
+        }
+        while let number = PartNumber(nextFresh), let count = plan.partCount, nextFresh <= count {
+            nextFresh += 1
+            if !isTaken(number) { return number }
+        }
+        return nil
+    }
+}

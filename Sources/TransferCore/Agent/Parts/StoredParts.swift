@@ -1,0 +1,44 @@
+package import TransferCommon
+package import WireProtocol
+
+/// The parts of an upload that are known to be in the store, by the gateway's word or by the journal's.
+package struct StoredParts: Hashable, Sendable {
+    private var entries: [PartNumber: PartListEntry] = [:]
+    /// Bytes of the stored parts.
+    package private(set) var bytes: UInt64 = 0
+
+    package init() {}
+
+    /// The entry of a stored part; `nil` for any other part.
+    package subscript(number: PartNumber) -> PartListEntry? { entries[number] }
+
+    package var isEmpty: Bool { entries.isEmpty }
+
+    package var count: Int { entries.count }
+
+    /// By part number.
+    package var list: [PartListEntry] { entries.values.sorted { $0.part < $1.part } }
+
+    /// The digests that are known, by part number.
+    package var digests: [SHA256Digest] { list.compactMap(\.digest) }
+
+    /// The store has the part. The entry replaces an earlier one of the part.
+    package mutating func keep(_ entry: PartListEntry) {
+        remove(entry.part)
+        entries[entry.part] = entry
+        bytes &+= entry.size
+    }
+
+    /// The store lacks the part.
+    ///
+    /// - Returns: the entry of the part, if it counted as stored.
+    @discardableResult
+    package mutating func remove(_ part: PartNumber) -> PartListEntry? {
+        guard let entry = entries.removeValue(forKey: part) else { return nil }
+        bytes &-= entry.size
+        return entry
+    }
+
+    /// No part counts as stored any more.
+    package mutating func removeAll() { self = StoredParts() }
+}

@@ -1,0 +1,158 @@
+import TransferCommon
+import WireProtocol
+
+// Offers of parts, and the data that follows them (specification §7).
+
+extension UploadParts {
+    // MARK: Offering
+
+    /// Whether a part may be offered now.
+    ///
+    /// - Parameter sending: the number of parts that are being sent.
+    func mayOffer(_ number: PartNumber, beside sending: Int, now: Instant) -> Bool {
+        underWay[number]?.digestsToOffer(at: now) != nil && window.admits(number, beside: sending)
+    }
+
+    var sendingCount: Int { underWay.values.count(where: \.isSending) }
+
+    /// A part is offered in a slot.
+    mutating func offer(_ number: PartNumber, _ id: OfferID, in place: Attachment, of plan: PartPlan?) -> PartOffer? {
+        guard let part = underWay[number], case .ready(let digests, _, _) = part.state else { return nil }
+        underWay[number]?.begin(OutgoingPart.Offer(id, in: place))
+        return PartOffer(
+            part: number, size: part.size, isLast: plan?.isLast(number) == true, digest: digests.sha256,
+            md5: digests.md5)
+    }
+
+    /// Data of a part continues in the slot in which a gateway has named it.
+    ///
+    /// - Returns: whether the gateway lacks bytes of the part.
+    mutating func resume(
+        _ number: PartNumber, _ id: OfferID, in place: Attachment, from offset: ByteOffset, limit: ByteOffset
+    ) -> OutgoingPart.OnCredit {
+        guard let size = underWay[number]?.size else { return .nothing }
+        let start = min(offset, size)
+        underWay[number]?.begin(OutgoingPart.Offer(id, in: place, from: start, limit: min(limit, size)))
+        return start < size ? .send : .whole
+    }
+
+    // MARK: Sending
+
+    /// How many bytes of a part may go out now.
+    enum Sendable: Hashable {
+        case none
+        /// Within the limit that the gateway granted.
+        case decided(UInt64)
+        /// Before the decision, within the initial credit of the connection.
+        case undecided(UInt64)
+    }
+
+    /// - Parameter mayGoEarly: whether the upload allows data before a decision at all.
+    func sendable(_ number: PartNumber, on connection: ConnectionID, mayGoEarly: Bool) -> Sendable {
+        guard let part = underWay[number], part.isSending, let offer = part.offer, offer.place.connection == connection
+        else { return .none }
+        guard offer.isUndecided else { return .decided(part.bytesToHand) }
+        return mayGoEarly && mayGoUndecided(number, part) ? .undecided(part.bytesToHand) : .none
+    }
+
+    /// Whether bytes of a part may be sent before the gateway has decided. A part that was deferred once may be
+    /// deferred again. A part of which bytes were sent before may be held by the gateway, whose decision says from
+    /// which byte the data continues.
+    private func mayGoUndecided(_ number: PartNumber, _ part: OutgoingPart) -> Bool {
+        !part.wasDeferred && part.reached == 0 && !window.known.contains(number) && named.isComplete
+            && !named.wereHeld.contains(number)
+    }
+
+    /// A chunk that is to be sent.
+    struct OnSend: Hashable {
+        var chunk: Chunk
+        var offer: OfferID
+        /// The chunk counts against the initial credit of its connection.
+        var isUndecided: Bool
+        /// No byte of the part is left.
+        var isWhole: Bool
+    }
+
+    /// Passes the next chunk of a part to the shell.
+    mutating func send(_ number: PartNumber, bytes: UInt64, of upload: UploadID) -> OnSend? {
+        guard let offer = underWay[number]?.offer else { return nil }
+        let chunk = Chunk(
+            connection: offer.place.connection, slot: offer.place.slot, upload: upload, part: number,
+            offset: offer.handed, plainBytes: UInt32(clamping: bytes))
+        let isWhole = underWay[number]?.handed(bytes) ?? true
+        return OnSend(chunk: chunk, offer: offer.id, isUndecided: offer.isUndecided, isWhole: isWhole)
+    }
+
+    // MARK: Answers
+
+    /// RECEIVED has come in a slot.
+    mutating func received(_ received: Received, at place: Attachment) -> OutgoingPart.OnCredit {
+        named.received(received, at: place)
+        guard underWay[received.part]?.place == place else { return .nothing }
+        return underWay[received.part]?.raised(to: received.limit) ?? .nothing
+    }
+
+    /// STORED has come in a slot.
+    ///
+    /// - Returns: whether the part was offered there; otherwise it may have been named there.
+    mutating func isStored(_ stored: Stored, at place: Attachment) -> Bool {
+        if underWay[stored.part]?.place == place { return true }
+        named.stored(stored, at: place)
+        return false
+    }
+
+    // MARK: The end of an offer, and of a part
+
+    /// What is released with an offer.
+    struct OnWithdrawn: Hashable {
+        var place: Attachment
+        /// Bytes that no longer count against the initial credit.
+        var earlyBytes: UInt64
+    }
+
+    /// The early bytes of a part no longer count against the initial credit.
+    mutating func takeEarlyBytes(_ number: PartNumber) -> OnWithdrawn? {
+        guard let place = underWay[number]?.place, let bytes = underWay[number]?.takeEarlyBytes() else { return nil }
+        return OnWithdrawn(place: place, earlyBytes: bytes)
+    }
+
+    /// A part has failed in a way that another attempt may mend.
+    ///
+    /// - Returns: how often it has failed; `nil` for a part that is not under way.
+    mutating func failed(_ number: PartNumber) -> Int? {
+        underWay[number]?.failures += 1
+        underWay[number]?.wasDeferred = true
+        return underWay[number]?.failures
+    }
+
+    /// The offer of a part came to nothing: the part is to be offered again.
+    mutating func withdraw(_ number: PartNumber, notBefore moment: Instant, waitsForStore: Bool = false) -> OnWithdrawn?
+    {
+        let withdrawn = takeEarlyBytes(number)
+        underWay[number]?.withdraw(notBefore: moment, waitsForStore: waitsForStore)
+        return withdrawn
+    }
+
+    /// What is released with a part.
+    struct OnRemoved: Hashable {
+        var offer: OnWithdrawn?
+        var isCounted: Bool
+    }
+
+    /// The one place where a part is removed.
+    mutating func remove(_ number: PartNumber) -> OnRemoved? {
+        let offer = takeEarlyBytes(number)
+        return underWay.removeValue(forKey: number).map { OnRemoved(offer: offer, isCounted: $0.isCounted) }
+    }
+
+    /// The store takes data again: parts that wait for it may be offered at once.
+    ///
+    /// - Returns: how many there were.
+    mutating func stopWaitingForStore(most: Int, now: Instant) -> Int {
+        var count = 0
+        for number in numbers where count < most {
+            if underWay[number]?.storeIsWell(now: now) == true { count += 1 }
+        }
+        return count
+    }
+}

@@ -1,0 +1,239 @@
+import TransferCommon
+import WireProtocol
+
+/// The parts of one upload: those under way, those that are stored, and what gateways have said of the others.
+///
+/// `OutgoingPart` has the states of each part. This type decides which part is taken up, offered and sent next, by
+/// values alone. The upload performs what the methods return.
+struct UploadParts: Hashable, Sendable {
+    var underWay: [PartNumber: OutgoingPart] = [:]
+    private(set) var stored = StoredParts()
+    private var queue = PartQueue()
+    var window = SendWindow()
+    /// What gateways have said of parts without an offer.
+    var named = NamedParts()
+    /// Parts that the store lists without a digest: their offer carries an MD5.
+    private var needsMD5: Set<PartNumber> = []
+    /// Bytes of the stream that have been read.
+    private(set) var streamBytes: UInt64 = 0
+
+    // MARK: Read-outs
+
+    /// A part under way. It is added by `takeUp` and removed by `remove` only.
+    subscript(number: PartNumber) -> OutgoingPart? {
+        get { underWay[number] }
+        _modify { yield &underWay[number] }
+    }
+
+    var isEmpty: Bool { underWay.isEmpty }
+
+    var isReading: Bool { underWay.values.contains(where: \.isReading) }
+
+    /// Whether data is being sent, or the word of the store is awaited.
+    var isSending: Bool { underWay.values.contains { $0.isSending || $0.isSent } }
+
+    /// Whether a part counts against the concurrency.
+    var holdsRoom: Bool { underWay.values.contains(where: \.isCounted) }
+
+    /// In the order of their numbers.
+    var numbers: [PartNumber] { underWay.keys.sorted() }
+
+    /// The moments at which parts may be offered.
+    var offerTimes: [Instant] {
+        underWay.values.compactMap { part in
+            if case .ready(_, let notBefore, _) = part.state { notBefore } else { nil }
+        }
+    }
+
+    /// A list of candidates has been announced. Until it is complete, no part is read.
+    var awaitsList: Bool { named.awaitsList }
+
+    /// Every part of which a gateway may hold bytes is known.
+    var knowsPartials: Bool { named.isComplete }
+
+    /// Whether another part could be taken up, as far as is known.
+    func hasNext(in plan: PartPlan?) -> Bool { queue.hasNext(in: plan, isReading: isReading) }
+
+    /// Whether there is more than one part to send.
+    func hasUnsent(in plan: PartPlan?) -> Bool {
+        if hasNext(in: plan) || underWay.values.contains(where: \.isReady) { return true }
+        // Parts that were taken up ahead of the answer to a query are still being read when the answer comes.
+        return underWay.values.count(where: \.isReading) > 1
+    }
+
+    func isUnderWay(on connection: ConnectionID) -> Bool {
+        underWay.values.contains { $0.place?.connection == connection }
+    }
+
+    func isUnderWay(in place: Attachment) -> Bool { underWay.values.contains { $0.place == place } }
+
+    /// How many parts are being sent in a slot. A part that waits for credit has no turn on its connection, but stays
+    /// there and counts.
+    func sendingCount(in place: Attachment) -> Int { underWay.values.count { $0.isSending && $0.place == place } }
+
+    /// Whether the loss of a connection loses bytes of a part that was being sent on it.
+    func hasDataUnderWay(on connection: ConnectionID) -> Bool {
+        underWay.values.contains { part in
+            part.isSending && part.offer.map { $0.taken > 0 && $0.place.connection == connection } ?? false
+        }
+    }
+
+    /// The parts that are being sent on a connection, with the bytes that its socket has not taken.
+    func rests(of upload: UploadID, on connection: ConnectionID) -> [SendRest] {
+        underWay.compactMap { number, part in
+            guard part.isSending, part.place?.connection == connection else { return nil }
+            return SendRest(part: UploadPart(upload: upload, part: number), bytes: part.bytesToTake)
+        }
+    }
+
+    // MARK: The session
+
+    /// A session of an earlier run is continued.
+    mutating func restore(_ entries: [PartListEntry], isQueried: Bool) {
+        for entry in entries { stored.keep(entry) }
+        named = NamedParts(ofEarlierRun: isQueried)
+    }
+
+    /// A new session begins: nothing of the file is stored.
+    mutating func startOver() {
+        stored.removeAll()
+        queue = PartQueue()
+        needsMD5 = []
+        named = NamedParts()
+    }
+
+    /// The session has been replaced by one that the gateway knows; parts under way stay.
+    mutating func adopt() {
+        stored.removeAll()
+        queue.restart()
+        named = NamedParts()
+    }
+
+    mutating func forgetStored() { stored.removeAll() }
+
+    /// A query has been answered.
+    mutating func queryAnswered() { named.answered() }
+
+    /// The gateway has announced candidates in a slot.
+    mutating func expectList(of count: UInt32, in place: Attachment) { named.expectList(of: count, in: place) }
+
+    /// Slots are closed or left.
+    mutating func forgetSlots(where isGone: (Attachment) -> Bool) { named.forgetSlots(where: isGone) }
+
+    /// A connection was lost while a part was being sent on it.
+    mutating func shrinkWindow() { window.shrink() }
+
+    // MARK: Taking up
+
+    /// What the shell is to read.
+    struct OnTakeUp: Hashable {
+        var number: PartNumber
+        var size: UInt64
+        var withMD5: Bool
+    }
+
+    /// Takes up the next part.
+    mutating func takeUp(in plan: PartPlan, isCounted: Bool) -> OnTakeUp? {
+        let (stored, underWay) = (self.stored, self.underWay)
+        let next = queue.next(in: plan, isReading: isReading) { stored[$0] != nil || underWay[$0] != nil }
+        guard let number = next, let size = plan.bytes(of: number) else { return nil }
+        self.underWay[number] = OutgoingPart(size: size, isCounted: isCounted)
+        // The answer to the first query of a run says which parts the store has without a digest. It comes too late for
+        // parts that are offered ahead of it.
+        return OnTakeUp(number: number, size: size, withMD5: needsMD5.contains(number) || !named.isComplete)
+    }
+
+    /// Parts to be read before all others.
+    mutating func putFirst(_ numbers: [PartNumber]) { queue.putFirst(numbers) }
+
+    /// The shell has read a part of a stream.
+    mutating func readOfStream(_ number: PartNumber, _ digests: OutgoingPart.Digests, bytes: UInt64, now: Instant) {
+        streamBytes += bytes
+        underWay[number]?.read(digests, bytes: bytes, now: now)
+    }
+
+    // MARK: Stored and wanted
+
+    /// A part that has been stored.
+    struct OnStored: Hashable {
+        var entry: PartListEntry
+        /// No other part was deferred.
+        var othersAreWell: Bool
+    }
+
+    /// The store has confirmed a part. The part stays under way until it is removed.
+    mutating func store(_ number: PartNumber, etag: String, roomMax: Int) -> OnStored? {
+        guard let part = underWay[number], let digest = part.digest else { return nil }
+        let entry = PartListEntry(part: number, size: part.size, digest: digest, etag: etag)
+        stored.keep(entry)
+        named.forget(number)
+        for other in underWay.keys { underWay[other]?.failures = 0 }
+        window.grow(roomMax: roomMax)
+        return OnStored(
+            entry: entry, othersAreWell: underWay.allSatisfy { $0.key == number || !$0.value.wasDeferred })
+    }
+
+    /// Parts that counted as stored and are sent again.
+    struct OnWanted: Hashable {
+        var numbers: [PartNumber]
+        var bytes: UInt64 = 0
+    }
+
+    /// The store turned out to lack parts.
+    mutating func sendAgain(_ wanted: [PartNumber]) -> OnWanted {
+        var result = OnWanted(numbers: wanted.filter { stored[$0] != nil })
+        for number in result.numbers {
+            named.forget(number)
+            if let entry = stored.remove(number) { result.bytes &+= entry.size }
+        }
+        queue.putFirst(result.numbers)
+        return result
+    }
+}
+
+// MARK: - Parts that are named without an offer
+
+extension UploadParts {
+    /// RESUME STATE or SESSION OPENED has named partials in a slot. The offer of a part that was offered already is
+    /// answered by a decision, so such a part is not taken over.
+    mutating func name(_ partials: [PartialPart], in place: Attachment, of plan: PartPlan?) {
+        var fresh: [PartNumber] = []
+        for partial in partials where stored[partial.part] == nil && plan?.bytes(of: partial.part) != nil {
+            guard underWay[partial.part]?.place == nil else { continue }
+            named.name(partial, in: place)
+            if underWay[partial.part] == nil { fresh.append(partial.part) }
+        }
+        window.known.formUnion(partials.map(\.part))
+        queue.putFirst(fresh)
+    }
+
+    /// PART LIST names the parts that the store has and the agent did not list. They are read first.
+    mutating func list(_ page: PartList, of plan: PartPlan) {
+        guard let count = plan.partCount else { return }
+        window.known.formUnion(page.entries.map(\.part))
+        for entry in page.entries where stored[entry.part] == nil && plan.bytes(of: entry.part) == entry.size {
+            if let digest = entry.digest, underWay[entry.part]?.place == nil {
+                named.list(entry.part, digest: digest, etag: entry.etag)
+            }
+            guard underWay[entry.part] == nil, queue.preferredCount <= Int(count) else { continue }
+            queue.putLast(entry.part)
+            if entry.digest == nil { needsMD5.insert(entry.part) }
+        }
+        if page.isLast { named.listEnded() }
+    }
+
+    /// The slot in which a part was named as a partial.
+    func placeOfPartial(_ number: PartNumber) -> Attachment? {
+        if case .partial(let place, _, _)? = named[number]?.standing { place } else { nil }
+    }
+
+    /// Judges a part that has been read, if a gateway has named it (`NamedParts.judge`).
+    mutating func judgeNamed(_ number: PartNumber, maySkip: Bool, slot: NamedParts.Slot) -> NamedParts.OnRead {
+        underWay[number]?.digest.map { named.judge(number, $0, maySkip: maySkip, slot: slot) } ?? .offer
+    }
+
+    /// A gateway has evicted a part that it had named and that is not read yet.
+    ///
+    /// - Returns: whether the part was named in this slot.
+    mutating func evicted(_ number: PartNumber, at place: Attachment) -> Bool { named.evicted(number, at: place) }
+}

@@ -1,0 +1,263 @@
+import TransferCommon
+import WireProtocol
+
+/// Asks a gateway by PROVE whether the store holds a file's content under a key (specification §9.6): for a user, or
+/// for the receipt of an object that was stored without one.
+///
+///     from       event                                                  to
+///     waiting    the digest is missing, and the part size is known      hashing
+///     waiting    no gateway takes a file of this size                   ended
+///     waiting    a slot is free, and the moment has come                proving
+///     hashing    the shell has read the file, and it is unchanged       waiting
+///     hashing    the file changed, or cannot be read                    ended
+///     proving    PROVEN with a receipt that is kept                     recording
+///     proving    PROVEN without one; a code that reports (§12)          ended
+///     proving    another code; another frame; the connection is lost    waiting
+///     recording  the receipt is durable in the journal                  ended
+///     any        the run ends                                           ended
+///
+/// Invariants:
+/// - The question is about what was read: the digest is of the file with the stamp that the request names.
+/// - A receipt that is kept is durable in the journal before the outcome is reported.
+/// - A question costs the gateway a look-up at most, unless the user allows more, so it can be asked again.
+struct AgentProof: Hashable {
+    /// What the answer is for.
+    enum Purpose: Hashable {
+        /// A user has asked, and the answer is the outcome.
+        case question
+        /// An upload has ended as stored, without the receipt that its user wants.
+        case receipt(UploadReceipt, wasThere: Bool, UploadProgress)
+    }
+
+    enum Phase: Hashable {
+        case waiting(until: Instant)
+        case hashing
+        case proving(Attachment)
+        case recording(JournalSequence, ProofOutcome)
+        case ended
+    }
+
+    let request: ProofRequest
+    /// Where it stands in the order of submission, counted from 1.
+    let submissionOrder: UInt64
+    private let purpose: Purpose
+    private(set) var phase: Phase
+    private var partBytes: UInt64?
+    private var root: SHA256Digest?
+    /// Attempts that a gateway has answered with a code.
+    private var failures = 0
+    /// The reason for the last wait, reported if the agent gives up.
+    private(set) var trouble: UploadFailure?
+
+    /// How many times gateways may refuse to answer if only a receipt depends on the answer.
+    private static let refusalsOfReceiptMax = 3
+
+    init(_ request: ProofRequest, purpose: Purpose, submissionOrder: UInt64, now: Instant) {
+        self.request = request
+        self.submissionOrder = submissionOrder
+        self.purpose = purpose
+        self.phase = .waiting(until: now)
+        self.partBytes = request.partBytes
+        self.root = request.root
+    }
+
+    /// Whether the proof waits for something that no frame shows: only the shell sees the progress of reading, and a
+    /// user who lets the gateway read the object waits for as long as the connection lives.
+    func isPatient(_ context: AgentContext) -> Bool {
+        switch phase {
+        case .hashing: true
+        case .proving: request.readsBack && awaitsAnswer(context)
+        case .waiting, .recording, .ended: false
+        }
+    }
+
+    /// Whether a gateway that is connected owes the answer.
+    func awaitsAnswer(_ context: AgentContext) -> Bool {
+        guard case .proving(let attachment) = phase else { return false }
+        return context.connections[attachment.connection]?.isOpen == true
+    }
+
+    /// What the slot is to its gateway.
+    func slotState(at place: Attachment) -> AgentSlotState { phase == .proving(place) ? .proving : .closed }
+
+    func isProving(on connection: ConnectionID) -> Bool {
+        guard case .proving(let attachment) = phase else { return false }
+        return attachment.connection == connection
+    }
+
+    // MARK: Asking
+
+    /// Does all that it can do now.
+    mutating func doWhatItCan(_ context: inout AgentContext) -> UploadNeeds {
+        var needs = UploadNeeds()
+        guard case .waiting(let until) = phase else { return needs }
+        needs.wake(at: until, now: context.now)
+        guard until <= context.now else { return needs }
+        guard let root else {
+            hash(&context)
+            return needs
+        }
+        guard let partBytes, let connection = context.connections.leastUsed(),
+            let slot = context.connections[connection]?.takeSlot(for: request.id)
+        else {
+            needs.slot = true
+            return needs
+        }
+        let attachment = Attachment(connection: connection, slot: slot)
+        phase = .proving(attachment)
+        let prove = Prove(
+            size: request.stamp.size, partBytes: partBytes, root: root, key: request.key, readsBack: request.readsBack)
+        context.send(.prove(prove), to: attachment)
+        return needs
+    }
+
+    /// Has the file read, as soon as its part size is known. If the request names none, it is the size that a connected
+    /// gateway would use.
+    private mutating func hash(_ context: inout AgentContext) {
+        if partBytes == nil {
+            guard let connection = context.connections.leastUsed(),
+                let welcome = context.connections[connection]?.welcome
+            else { return }
+            do throws(PartRule.Refusal) {
+                partBytes = try welcome.rule.partBytes(fileBytes: request.stamp.size, wish: nil)
+            } catch {
+                return end(.failed(error.failure), &context)
+            }
+        }
+        guard let partBytes else { return }
+        phase = .hashing
+        context.actions.append(
+            .computeEvidence(request.id, bytes: request.stamp.size, partBytes: partBytes, like: .root(.zero)))
+    }
+
+    /// The shell has read the file.
+    mutating func evidenceComputed(_ reading: EvidenceReading, _ context: inout AgentContext) {
+        guard phase == .hashing else { return }
+        switch reading {
+        case .computed(.root(let digest), let later) where request.stamp.difference(whileReading: later) != .changed:
+            root = digest
+            phase = .waiting(until: context.now)
+        case .computed:
+            end(.failed(UploadFailure(.changed, "the file changed while it was being read")), &context)
+        case .failed(let failure):
+            end(.failed(failure), &context)
+        }
+    }
+
+    // MARK: Answers
+
+    /// A frame has closed the slot, and the agent has released the slot.
+    mutating func received(_ frame: Frame, at attachment: Attachment, _ context: inout AgentContext) {
+        guard phase == .proving(attachment) else { return }
+        switch frame {
+        case .proven(let proven):
+            context.progressAt = context.now
+            received(proven, on: attachment.connection, &context)
+        case .sessionRefused(let refused):
+            self.refused(refused.code, refused.message, adviceMilliseconds: refused.retryAfterMilliseconds, &context)
+        case .error(let report):
+            refused(report.code, report.message, adviceMilliseconds: report.retryAfterMilliseconds, &context)
+        default:
+            failures += 1
+            tryAgain(after: context.retryDelay(afterFailures: failures), &context)
+        }
+    }
+
+    private mutating func received(_ proven: Proven, on connection: ConnectionID, _ context: inout AgentContext) {
+        switch proven {
+        case .absent: end(.absent, &context)
+        case .different(let object): end(.different(size: object.size), &context)
+        case .unknown: end(.unknown, &context)
+        case .proven(let object, let signature):
+            guard agrees(object, context) else {
+                let message = "the gateway says that the object is this file, and shows evidence of another"
+                return end(.failed(UploadFailure(.protocolViolation, message)), &context)
+            }
+            let receipt = context.receipt(
+                signature, of: object, key: request.key, for: request.id, on: connection)
+            end(.proven(receipt), &context)
+        }
+    }
+
+    /// Whether the evidence of the gateway is this file's.
+    private func agrees(_ object: ProvenObject, _ context: AgentContext) -> Bool {
+        guard let root, let partBytes, object.size == request.stamp.size else { return false }
+        switch object.evidence {
+        case .root(let there): return there == root
+        case .wholeDigest(let there):
+            return object.size <= partBytes && context.cryptography.rootDigest(of: [there]) == root
+        case .compositeMD5, .none: return false
+        }
+    }
+
+    private mutating func refused(
+        _ code: ErrorCode, _ message: String, adviceMilliseconds: UInt32, _ context: inout AgentContext
+    ) {
+        let failure = UploadFailure(code, message: message)
+        switch FailureRule.reaction(to: code, in: .session) {
+        case .report, .stop: return end(.failed(failure), &context)
+        case .tryAgain, .reconnect, .beginAnew, .readAgain: break
+        }
+        failures += 1
+        trouble = failure
+        if case .receipt = purpose, failures >= Self.refusalsOfReceiptMax { return end(.failed(failure), &context) }
+        context.reportWait(of: request.id, code, message: message)
+        tryAgain(
+            after: context.storeDelay(afterFailures: failures, code: code, adviceMilliseconds: adviceMilliseconds),
+            &context)
+    }
+
+    private mutating func tryAgain(after delay: Duration, _ context: inout AgentContext) {
+        phase = .waiting(until: context.now + delay)
+    }
+
+    mutating func connectionLost(_ connection: ConnectionID, _ context: inout AgentContext) {
+        guard isProving(on: connection) else { return }
+        tryAgain(after: .zero, &context)
+    }
+
+    // MARK: Ending
+
+    /// The run ends, or has made no progress for too long. A receipt that is on its way to the disk is waited for,
+    /// unless the journal has failed.
+    mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
+        switch phase {
+        case .recording where context.isJournalLost, .waiting, .hashing:
+            finish(.failed(failure), &context)
+        case .proving(let attachment):
+            leave(attachment, &context)
+            finish(.failed(failure), &context)
+        case .recording, .ended:
+            break
+        }
+    }
+
+    /// If the run has ended, its connections end with it, and SESSION LEAVE is not needed.
+    private func leave(_ attachment: Attachment, _ context: inout AgentContext) {
+        if context.phase.verdict != nil { return }
+        context.connections[attachment.connection]?.withOpen { $0.leave(attachment.slot, of: request.id) }
+        context.send(.sessionLeave(SessionLeave()), to: attachment)
+    }
+
+    /// The journal is durable up to this write.
+    mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
+        guard case .recording(let awaited, let outcome) = phase, awaited <= sequence else { return }
+        finish(outcome, &context)
+    }
+
+    private mutating func end(_ outcome: ProofOutcome, _ context: inout AgentContext) {
+        guard case .proven(.kept(let receipt)) = outcome else { return finish(outcome, &context) }
+        phase = .recording(context.journal(.receipt(receipt), awaitedBy: request.id), outcome)
+    }
+
+    private mutating func finish(_ outcome: ProofOutcome, _ context: inout AgentContext) {
+        phase = .ended
+        switch purpose {
+        case .question:
+            context.actions.append(.answered(request.id, outcome))
+        case .receipt(var receipt, let wasThere, let progress):
+            if case .proven(let signed) = outcome { receipt.signed = signed }
+            context.actions.append(.finish(request.id, .stored(receipt, wasThere: wasThere), progress))
+        }
+    }
+}

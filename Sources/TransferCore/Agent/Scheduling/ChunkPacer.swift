@@ -1,0 +1,69 @@
+package import TransferCommon
+
+/// Which connection sends the next chunk, and when, if the rate of the agent is limited (`AgentLimits.bytesPerSecond`).
+///
+/// The connections share a limited rate: they send one chunk each in turn, and the next round begins behind the
+/// connection that sent last.
+package struct ChunkPacer: Hashable, Sendable {
+    /// The connections in the order of one round.
+    package struct Round: Hashable, Sendable {
+        private let connections: [ConnectionID]
+        private var index: Int
+        /// Connections in a row that had nothing to send.
+        private var idleCount = 0
+
+        fileprivate init(_ connections: [ConnectionID], behind last: ConnectionID) {
+            self.connections = connections
+            self.index = connections.firstIndex { last < $0 } ?? 0
+        }
+
+        /// The connection whose turn it is; `nil` once none has anything to send.
+        package var next: ConnectionID? { idleCount < connections.count ? connections[index] : nil }
+
+        /// The connection has had its turn.
+        package mutating func tookTurn(hasSent: Bool) {
+            idleCount = hasSent ? 0 : idleCount + 1
+            index = (index + 1) % connections.count
+        }
+    }
+
+    private var limiter: RateLimiter
+    /// The connection that sent last.
+    private var last = ConnectionID(0)
+
+    /// - Parameter bytesPerSecond: on the wire, over all connections; `nil` for no limit.
+    package init(bytesPerSecond: UInt64?, now: Instant) {
+        self.limiter = RateLimiter(bytesPerSecond: bytesPerSecond, now: now)
+    }
+
+    /// Whether the rate is limited.
+    package var isLimited: Bool { limiter.bytesPerSecond != nil }
+
+    /// Whether the rate allows a chunk now.
+    package func maySend(at now: Instant) -> Bool { limiter.readyAt(now: now) <= now }
+
+    /// When the next chunk may go out; `nil` if it may now.
+    package func nextDeadline(now: Instant) -> Instant? {
+        let ready = limiter.readyAt(now: now)
+        return ready > now ? ready : nil
+    }
+
+    /// A round of turns, which begins behind the connection that sent last.
+    package func round(of connections: [ConnectionID]) -> Round { Round(connections, behind: last) }
+
+    /// A connection sends a chunk. Compression may make the chunk smaller. Until its size is known, no connection sends
+    /// what the chunk may need.
+    package mutating func sent(_ plainBytes: UInt64, on connection: ConnectionID, now: Instant) {
+        limiter.spent(plainBytes, now: now)
+        if isLimited { last = connection }
+    }
+
+    /// The size of a chunk on the wire is known.
+    package mutating func encoded(plainBytes: UInt32, wireBytes: UInt64, now: Instant) {
+        limiter.giveBack(UInt64(plainBytes), now: now)
+        limiter.spent(wireBytes, now: now)
+    }
+
+    /// A chunk will not be sent.
+    package mutating func failed(plainBytes: UInt32, now: Instant) { limiter.giveBack(UInt64(plainBytes), now: now) }
+}

@@ -1,0 +1,70 @@
+import TransferCommon
+
+/// Which uploads and proofs have the next turn, and when. Because of it, the cost of an event depends on how much the
+/// event changes, not on how many uploads there are.
+///
+/// A waiting upload is queued under what it waits for. It may be queued more than once: a turn of an upload that cannot
+/// proceed changes nothing.
+struct ReadyQueue: Hashable {
+    /// An upload, sorted by the order of submission.
+    struct OrderedUpload: Hashable, Comparable {
+        var submissionOrder: UInt64
+        var upload: UploadID
+
+        static func < (left: OrderedUpload, right: OrderedUpload) -> Bool {
+            left.submissionOrder < right.submissionOrder
+        }
+    }
+
+    private struct Wake: Hashable, Comparable {
+        var at: Instant
+        var ordered: OrderedUpload
+
+        static func < (left: Wake, right: Wake) -> Bool { (left.at, left.ordered) < (right.at, right.ordered) }
+    }
+
+    /// Each upload once, in the order of submission.
+    struct Queue: Hashable {
+        private var heap = Heap<OrderedUpload>()
+        private var members: Set<UploadID> = []
+
+        var isEmpty: Bool { members.isEmpty }
+
+        mutating func insert(_ ordered: OrderedUpload) {
+            if members.insert(ordered.upload).inserted { heap.push(ordered) }
+        }
+
+        mutating func popFirst() -> UploadID? {
+            guard let first = heap.popFirst() else { return nil }
+            members.remove(first.upload)
+            return first.upload
+        }
+    }
+
+    /// Changed by the event that is being handled.
+    var touched = Queue()
+    /// Uploads whose request is due while no slot is free.
+    var awaitingSlot = Queue()
+    /// Uploads that have a part to take up while the concurrency is used up.
+    var awaitingRoom = Queue()
+    private var wakes = Heap<Wake>()
+    private var nextWakes: [UploadID: Instant] = [:]
+
+    var nextWake: Instant? { wakes.first?.at }
+
+    mutating func wake(_ ordered: OrderedUpload, at moment: Instant) {
+        if let planned = nextWakes[ordered.upload], planned <= moment { return }
+        nextWakes[ordered.upload] = moment
+        wakes.push(Wake(at: moment, ordered: ordered))
+    }
+
+    /// Moves the uploads whose time has come to `touched`.
+    mutating func wakeDue(_ now: Instant) {
+        while let first = wakes.first, first.at <= now {
+            _ = wakes.popFirst()
+            // The heap still holds times that an earlier time has replaced.
+            if nextWakes[first.ordered.upload] == first.at { nextWakes[first.ordered.upload] = nil }
+            touched.insert(first.ordered)
+        }
+    }
+}

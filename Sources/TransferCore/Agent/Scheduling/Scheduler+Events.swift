@@ -1,0 +1,192 @@
+import TransferCommon
+import WireProtocol
+
+// What the scheduler passes on to the uploads and proofs that an event concerns.
+
+extension Scheduler {
+    mutating func drop(_ id: UploadID, _ context: inout AgentContext) {
+        uploads[id]?.dropNow(&context)
+        touch(id)
+    }
+
+    /// What the agent does with a frame in a slot depends on the slot's state (specification §6.1).
+    func slotState(at place: Attachment, _ context: AgentContext) -> AgentSlotState {
+        switch context.connections.state(of: place) {
+        case .left: .leaving
+        case .used(let id):
+            uploads[id]?.lifecycle.slotState(at: place) ?? proofs[id]?.slotState(at: place) ?? .closed
+        case .free, .draining, nil: .closed
+        }
+    }
+
+    /// A frame has arrived in a slot.
+    mutating func received(
+        _ frame: Frame, _ answer: SlotAnswer, at place: Attachment, _ context: inout AgentContext
+    ) {
+        let effect = answer.effect(in: slotState(at: place, context))
+        guard effect != .ignore else { return }
+        if answer == .sessionLeft {
+            context.connections[place.connection]?.withOpen { $0.left(place.slot) }
+            return
+        }
+        guard case .used(let id) = context.connections.state(of: place) else { return }
+        guard let stage = uploads[id]?.lifecycle.links.stage(at: place) else {
+            // A frame that reaches a proof closes its slot.
+            context.connections[place.connection]?.withOpen { $0.closed(place.slot) }
+            proofs[id]?.received(frame, at: place, &context)
+            removeIfEnded(proof: id)
+            return touch(id)
+        }
+        touch(id)
+        if effect == .close {
+            context.connections[place.connection]?.withOpen { $0.closed(place.slot) }
+            uploads[id]?.linkClosed(place, &context)
+        }
+        uploads[id]?.received(frame, at: place, stage: stage, &context)
+        uploads[id]?.askAgainIfStranded(&context)
+    }
+
+    mutating func partRead(_ part: PartNumber, of id: UploadID, _ reading: PartReading, _ context: inout AgentContext) {
+        uploads[id]?.partRead(part, reading, &context)
+        touch(id)
+    }
+
+    mutating func evidenceComputed(_ reading: EvidenceReading, of id: UploadID, _ context: inout AgentContext) {
+        uploads[id]?.evidenceComputed(reading, &context)
+        proofs[id]?.evidenceComputed(reading, &context)
+        removeIfEnded(proof: id)
+        touch(id)
+    }
+
+    mutating func fileChecked(
+        _ result: Result<FileStamp, UploadFailure>, of id: UploadID, _ context: inout AgentContext
+    ) {
+        uploads[id]?.fileChecked(result, &context)
+        touch(id)
+    }
+
+    /// The journal is durable up to this write. Uploads that ended without the receipt that their users want continue
+    /// as proofs.
+    mutating func journalCommitted(through sequence: JournalSequence, _ context: inout AgentContext) {
+        for id in context.committed(through: sequence) {
+            uploads[id]?.journalCommitted(through: sequence, &context)
+            if uploads[id]?.phase == .ended { uploads[id] = nil }
+            proofs[id]?.journalCommitted(through: sequence, &context)
+            removeIfEnded(proof: id)
+            touch(id)
+        }
+        let ended = context.proofsToBegin
+        context.proofsToBegin = []
+        for proof in ended { add(proof.request, proof.purpose, now: context.now) }
+    }
+
+    mutating func removeIfEnded(proof id: UploadID) {
+        if proofs[id]?.phase == .ended { proofs[id] = nil }
+    }
+}
+
+// MARK: - Connections that end
+
+extension Scheduler {
+    /// A connection is lost, and has been removed.
+    ///
+    /// - Parameter left: the uploads that had a slot on it, in order.
+    mutating func connectionLost(_ id: ConnectionID, left: [UploadID], _ context: inout AgentContext) {
+        for upload in left {
+            uploads[upload]?.connectionLost(id, &context)
+            touch(upload)
+        }
+        for proof in proofsInOrder where proofs[proof]?.isProving(on: id) == true {
+            proofs[proof]?.connectionLost(id, &context)
+            touch(proof)
+        }
+    }
+
+    /// A connection that was to be established soon will not be: the share that was kept for it goes to the others.
+    mutating func touchUploads() {
+        for upload in uploads.keys { touch(upload) }
+    }
+
+    /// Whether an answer or a part is awaited on a connection.
+    func isWorking(on id: ConnectionID, _ context: AgentContext) -> Bool {
+        uploads(on: id, context).contains { uploads[$0]?.isWorking(on: id) == true }
+            || proofs.values.contains { $0.isProving(on: id) }
+    }
+
+    /// A connection with nothing under way ends, because its gateway wants that.
+    mutating func leave(_ id: ConnectionID, _ context: inout AgentContext) {
+        let left = uploads(on: id, context)
+        for upload in left { uploads[upload]?.connectionLost(id, &context) }
+        context.connections.remove(id)
+        for upload in left { _ = runTurn(of: upload, &context) }
+    }
+}
+
+// MARK: - Ending
+
+extension Scheduler {
+    /// Every upload and proof ends with what troubled it, or with this failure, and everything is kept.
+    mutating func giveUp(_ failure: UploadFailure, _ context: inout AgentContext) {
+        for id in uploadsInOrder {
+            let trouble = uploads[id]?.trouble ?? failure
+            uploads[id]?.giveUp(trouble, &context)
+        }
+        for id in proofsInOrder { giveUp(proof: id, proofs[id]?.trouble ?? failure, &context) }
+    }
+
+    /// Every upload ends with this failure, together with the agent's connections, and everything is kept.
+    mutating func giveUpWithConnections(_ failure: UploadFailure, _ context: inout AgentContext) {
+        for id in uploadsInOrder { uploads[id]?.giveUpWithConnections(failure, &context) }
+        giveUpProofs(failure, &context)
+    }
+
+    mutating func giveUpProofs(_ failure: UploadFailure, _ context: inout AgentContext) {
+        for id in proofsInOrder { giveUp(proof: id, failure, &context) }
+    }
+
+    private mutating func giveUp(proof id: UploadID, _ failure: UploadFailure, _ context: inout AgentContext) {
+        proofs[id]?.giveUp(failure, &context)
+        removeIfEnded(proof: id)
+    }
+
+    /// The journal is lost: the outcome of no upload can be recorded.
+    mutating func endWithoutJournal(_ failure: UploadFailure, _ context: inout AgentContext) {
+        for id in uploadsInOrder {
+            uploads[id]?.forgetParts(&context)
+            guard let upload = uploads[id] else { continue }
+            context.actions.append(.finish(id, .failed(failure), upload.progress))
+        }
+        uploads = [:]
+        giveUpProofs(failure, &context)
+    }
+
+    /// The agent is stopping: parts that cannot be sent within the grace are withheld.
+    mutating func withholdParts(_ failure: UploadFailure, _ context: inout AgentContext) {
+        let parts = partsWithinGrace(context)
+        for id in uploadsInOrder { uploads[id]?.withholdParts(except: parts[id] ?? [], &context) }
+        giveUpProofs(failure, &context)
+    }
+
+    /// The agent is stopping: uploads end that are not worth finishing.
+    ///
+    /// - Returns: whether any upload is left.
+    mutating func endWhatHasStopped(_ failure: UploadFailure, _ context: inout AgentContext) -> Bool {
+        for id in uploadsInOrder where uploads[id]?.isWorthFinishing == false {
+            uploads[id]?.giveUpWithConnections(failure, &context)
+        }
+        return uploads.values.contains(where: \.isWorthFinishing)
+    }
+
+    /// The parts that their connections can finish within the grace.
+    private func partsWithinGrace(_ context: AgentContext) -> [UploadID: Set<PartNumber>] {
+        var chosen: [UploadID: Set<PartNumber>] = [:]
+        for id in context.connections.ids {
+            guard let rate = context.connections[id]?.opened?.rate.bytesPerSecond else { continue }
+            let rests = uploads(on: id, context).flatMap { uploads[$0]?.parts.rests(of: $0, on: id) ?? [] }
+            for part in rests.finishable(rate: rate, within: context.limits.stopGrace.inSeconds) {
+                chosen[part.upload, default: []].insert(part.part)
+            }
+        }
+        return chosen
+    }
+}

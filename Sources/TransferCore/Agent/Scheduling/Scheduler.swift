@@ -1,0 +1,219 @@
+import TransferCommon
+import WireProtocol
+
+/// The uploads and proofs of an agent: which of them has the next turn, and which connection sends the next chunk.
+///
+/// `ReadyQueue` says which uploads an event concerns, `ChunkPacer` which connection's turn it is. An upload does all
+/// that it can when it has a turn, and is queued under what it then waits for.
+struct Scheduler: Hashable {
+    var uploads: [UploadID: AgentUpload] = [:]
+    /// A number names an upload or a proof, never both: an upload that ended without its receipt becomes a proof.
+    var proofs: [UploadID: AgentProof] = [:]
+    private var queue = ReadyQueue()
+    private(set) var pacer: ChunkPacer
+    /// Uploads and proofs share one order of submission.
+    private var lastSubmissionOrder: UInt64 = 0
+
+    init(bytesPerSecond: UInt64?, now: Instant) {
+        self.pacer = ChunkPacer(bytesPerSecond: bytesPerSecond, now: now)
+    }
+
+    // MARK: Read-outs
+
+    var isEmpty: Bool { uploads.isEmpty && proofs.isEmpty }
+
+    var count: Int { uploads.count + proofs.count }
+
+    /// When the next upload is to have a turn.
+    var nextWake: Instant? { queue.nextWake }
+
+    /// Whether a gateway that is connected owes an answer.
+    func awaitsAnswer(_ context: AgentContext) -> Bool {
+        uploads.values.contains { $0.awaitsAnswer(context) } || proofs.values.contains { $0.awaitsAnswer(context) }
+    }
+
+    /// Whether there is progress that no frame shows: only the shell sees the progress of reading, and the wait for
+    /// the put limit may be longer than the agent waits for a gateway.
+    func isBusy(_ context: AgentContext) -> Bool {
+        uploads.values.contains { $0.isReading || $0.session.putLimit.isWaiting(at: context.now) }
+            || proofs.values.contains { $0.isPatient(context) }
+    }
+
+    /// The uploads with a slot on a connection, in the order of submission.
+    func uploads(on connection: ConnectionID, _ context: AgentContext) -> [UploadID] {
+        inOrder(context.connections[connection]?.opened?.slots.uploads ?? [])
+    }
+
+    /// All uploads in the order of submission.
+    var uploadsInOrder: [UploadID] { inOrder(uploads.keys) }
+
+    private func inOrder(_ ids: some Sequence<UploadID>) -> [UploadID] {
+        ids.compactMap { id in
+            uploads[id].map { ReadyQueue.OrderedUpload(submissionOrder: $0.submissionOrder, upload: id) }
+        }.sorted().map(\.upload)
+    }
+
+    var proofsInOrder: [UploadID] {
+        proofs.values.sorted { $0.submissionOrder < $1.submissionOrder }.map(\.request.id)
+    }
+
+    // MARK: Adding
+
+    /// - Parameter refusal: why the upload cannot begin; it ends at once then.
+    mutating func add(_ request: UploadRequest, refusal: UploadFailure?, _ context: inout AgentContext) {
+        lastSubmissionOrder += 1
+        var upload = AgentUpload(request: request, submissionOrder: lastSubmissionOrder)
+        if let refusal {
+            // The next run drops the upload.
+            if request.purpose == .abort { context.journal(.dropping(request.id)) }
+            upload.end(.failed(refusal), &context)
+        } else {
+            upload.begin(&context)
+        }
+        uploads[request.id] = upload
+        touch(request.id)
+    }
+
+    mutating func add(_ request: ProofRequest, _ purpose: AgentProof.Purpose, now: Instant) {
+        lastSubmissionOrder += 1
+        proofs[request.id] = AgentProof(
+            request, purpose: purpose, submissionOrder: lastSubmissionOrder, now: now)
+        touch(request.id)
+    }
+
+    /// The upload or proof has the next turn.
+    mutating func touch(_ id: UploadID) {
+        guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder else { return }
+        queue.touched.insert(.init(submissionOrder: submissionOrder, upload: id))
+    }
+
+    /// Every upload and proof has the next turn.
+    mutating func touchAll() {
+        for id in [UploadID](uploads.keys) + proofs.keys { touch(id) }
+    }
+}
+
+// MARK: - Turns
+
+extension Scheduler {
+    /// Gives a turn to all that an event concerns.
+    mutating func runTurns(_ context: inout AgentContext) {
+        wakeWhatWaitsForStore(&context)
+        queue.wakeDue(context.now)
+        while let id = queue.touched.popFirst() { _ = runTurn(of: id, &context) }
+        // Stop at the first upload that cannot use the slot; otherwise this loop never ends.
+        while context.connections.hasFreeSlot, let id = queue.awaitingSlot.popFirst() {
+            if runTurn(of: id, &context)?.slot == true { break }
+        }
+        if context.isRoomToBeLookedAt { freeHeldRoom(&context) }
+        while context.hasRoom, let id = queue.awaitingRoom.popFirst() {
+            if runTurn(of: id, &context)?.room == true, context.hasRoom { break }
+        }
+    }
+
+    /// Lets an upload or a proof do all that it can, and queues it under what it then waits for.
+    mutating func runTurn(of id: UploadID, _ context: inout AgentContext) -> UploadNeeds? {
+        guard let submissionOrder = uploads[id]?.submissionOrder ?? proofs[id]?.submissionOrder,
+            let needs = uploads[id]?.doWhatItCan(&context) ?? runTurn(ofProof: id, &context)
+        else { return nil }
+        let ordered = ReadyQueue.OrderedUpload(submissionOrder: submissionOrder, upload: id)
+        if needs.slot { queue.awaitingSlot.insert(ordered) }
+        if needs.room {
+            queue.awaitingRoom.insert(ordered)
+            if needs.holdsNothing { context.isRoomToBeLookedAt = true }
+        }
+        if let moment = needs.wakeAt { queue.wake(ordered, at: moment) }
+        return needs
+    }
+
+    private mutating func runTurn(ofProof id: UploadID, _ context: inout AgentContext) -> UploadNeeds? {
+        let needs = proofs[id]?.doWhatItCan(&context)
+        removeIfEnded(proof: id)
+        return needs
+    }
+
+    /// Uploads that wait for a slot or for their next attempt keep the parts that they have read. If they hold all the
+    /// room, uploads with a slot could never take up a part: then the waiting uploads release theirs.
+    private mutating func freeHeldRoom(_ context: inout AgentContext) {
+        context.isRoomToBeLookedAt = false
+        guard !context.hasRoom, !queue.awaitingRoom.isEmpty else { return }
+        let holding = uploads.values.filter(\.parts.holdsRoom)
+        guard holding.allSatisfy(\.lifecycle.isWaiting) else { return }
+        for id in inOrder(holding.map(\.id)) { uploads[id]?.yieldRoom(&context) }
+    }
+
+    /// The store takes parts again: some of what waits for it continues at once.
+    private mutating func wakeWhatWaitsForStore(_ context: inout AgentContext) {
+        var left = context.store.takeWakes()
+        guard left > 0 else { return }
+        for id in uploadsInOrder where left > 0 {
+            let count = uploads[id]?.stopWaitingForStore(most: left, now: context.now) ?? 0
+            if count > 0 { touch(id) }
+            left -= count
+        }
+    }
+}
+
+// MARK: - Chunks
+
+extension Scheduler {
+    /// Sends chunks on each connection until its socket has enough or no part may send.
+    mutating func sendChunks(_ context: inout AgentContext) {
+        let connections = context.connections.ids
+        guard pacer.isLimited else {
+            for id in connections { while sendChunk(on: id, &context) {} }
+            return
+        }
+        var round = pacer.round(of: connections)
+        while let id = round.next { round.tookTurn(hasSent: sendChunk(on: id, &context)) }
+    }
+
+    /// - Returns: whether a chunk was sent.
+    private mutating func sendChunk(on id: ConnectionID, _ context: inout AgentContext) -> Bool {
+        let limits = context.limits
+        while pacer.maySend(at: context.now),
+            let turn = context.connections[id]?.withOpen({ $0.takeNext(limits) }) ?? nil
+        {
+            let part = turn.part
+            let bytes = min(uploads[part.upload]?.sendable(part.part, on: id, context) ?? 0, turn.bytesMax)
+            guard bytes > 0 else {
+                // A decided part gets its next turn when its limit rises, an undecided one when credit is returned.
+                if uploads[part.upload]?.waitsForCredit(part.part, on: id, context) == true {
+                    context.connections[id]?.withOpen { $0.changeTurns { $0.awaitCredit(part) } }
+                }
+                continue
+            }
+            context.connections[id]?.withOpen { $0.changeTurns { $0.putLast(part) } }
+            uploads[part.upload]?.sendChunk(part.part, bytes: bytes, &context)
+            pacer.sent(bytes, on: id, now: context.now)
+            return true
+        }
+        return false
+    }
+
+    /// Only the account of the rate depends on this event, so its time is not the time of the next decision.
+    mutating func chunkEncoded(plainBytes: UInt32, wireBytes: UInt64, now: Instant) {
+        pacer.encoded(plainBytes: plainBytes, wireBytes: wireBytes, now: now)
+    }
+
+    mutating func chunkSent(_ chunk: Chunk, wireBytes: UInt64, _ context: inout AgentContext) {
+        let now = context.now
+        let queued = context.connections[chunk.connection]?.withOpen { open in
+            open.taken(wireBytes: wireBytes, now: now)
+            return open.removed(chunk)
+        }
+        if let queued = queued ?? nil {
+            uploads[chunk.upload]?.chunkTaken(chunk.part, of: queued.offer, upTo: chunk.end, &context)
+        }
+        touch(chunk.upload)
+    }
+
+    /// Ends the upload, unless the part has been deferred, dropped or offered again since: then the failure is of an
+    /// attempt that does not count any more.
+    mutating func chunkFailed(_ chunk: Chunk, _ failure: UploadFailure, _ context: inout AgentContext) {
+        let queued = context.connections[chunk.connection]?.withOpen { $0.removed(chunk) } ?? nil
+        pacer.failed(plainBytes: chunk.plainBytes, now: context.now)
+        if let queued { uploads[chunk.upload]?.chunkFailed(chunk.part, of: queued.offer, failure, &context) }
+        touch(chunk.upload)
+    }
+}

@@ -1,0 +1,62 @@
+package import WireProtocol
+
+/// Whether the agent trusts the store behind its gateways to take data. It outlives connections, because the gateways
+/// of a site have one store.
+///
+///     from       event                                             to
+///     trusting   a gateway says that the store is down or full     doubting
+///     doubting   a gateway says it again                           doubting, from the beginning
+///     doubting   8 parts stored in a row                           trusting
+///
+/// While the agent doubts, it sends no data before a decision, and reports once what it waits for. With each part that
+/// is stored, two uploads or parts that wait for the store continue at once: the gateway's circuit breaker grows in the
+/// same way (specification §7.5). The breaker closes after eight stored parts, so the agent trusts the store after as
+/// many and does not flood a gateway that would defer its parts again.
+package struct StoreTrust: Hashable, Sendable {
+    private enum State: Hashable {
+        case trusting
+        /// - told: the codes that have been reported to the user.
+        case doubting(storedCount: Int, told: Set<ErrorCode>)
+    }
+
+    private static let storedToTrust = 8
+
+    private var state = State.trusting
+    /// How many uploads or parts that wait for the store may continue now.
+    private var wakeCount = 0
+
+    package init() {}
+
+    /// Whether data may go out before the gateway's decision.
+    package var allowsEarlyData: Bool { state == .trusting }
+
+    /// A gateway has said that the store is not available, or full.
+    ///
+    /// - Returns: whether that is new to the user.
+    package mutating func refused(_ code: ErrorCode) -> Bool {
+        var told: Set<ErrorCode> = []
+        if case .doubting(_, let before) = state { told = before }
+        let isNews = told.insert(code).inserted
+        state = .doubting(storedCount: 0, told: told)
+        return isNews
+    }
+
+    /// The store has confirmed a part, or a one-part file.
+    package mutating func stored() {
+        guard case .doubting(let storedCount, let told) = state else { return }
+        wakeCount += 2
+        state =
+            storedCount + 1 < Self.storedToTrust ? .doubting(storedCount: storedCount + 1, told: told) : .trusting
+    }
+
+    /// How many uploads or parts that wait for the store may continue now. Returned once.
+    package mutating func takeWakes() -> Int {
+        defer { wakeCount = 0 }
+        return wakeCount
+    }
+}
+
+extension ErrorCode {
+    /// Whether the reason is the store, which may recover at any time.
+    var isOfStore: Bool { self == .storeUnavailable || self == .storeFull }
+}

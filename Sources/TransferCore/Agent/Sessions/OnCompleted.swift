@@ -1,0 +1,40 @@
+package import TransferCommon
+package import WireProtocol
+
+/// What COMPLETED shows.
+package enum OnCompleted: Hashable, Sendable {
+    /// The object has not the size of the file.
+    case otherSize
+    /// The object need not be the file as it is now. `isOther`: it is known not to be.
+    case compare(SessionExists, isOther: Bool)
+    /// The object is the file. `isCompared`: the evidence of the gateway is the file's.
+    case stored(isCompared: Bool)
+}
+
+extension Completed {
+    /// Judges the object by the evidence that the frame carries.
+    ///
+    /// - Parameters:
+    ///   - root: the file's root digest, if the digest of every part is known.
+    ///   - whole: the digest of a file of one part.
+    ///   - isAnswer: whether this run has sent COMPLETE in the slot.
+    package func judge(
+        for session: UploadSession, root: SHA256Digest?, whole: SHA256Digest?, isAnswer: Bool
+    ) -> OnCompleted {
+        guard size == session.fileBytes else { return .otherSize }
+        // The session was completed with content that need not be the file's, and cannot be used again.
+        let exists = SessionExists(
+            size: size, partBytes: partBytes, evidence: evidence, etag: etag, version: version, session: session.id)
+        let hasPartSize = partBytes == session.plan?.partBytes
+        switch evidence.agrees(root: root, hasPartSize: hasPartSize, whole: whole) {
+        case false?:
+            return .compare(exists, isOther: true)
+        case nil where !session.request.isStream && (evidence != .none || !isAnswer || session.isTouched):
+            // The object may have the file's content from before it was touched. Or another agent with the same
+            // identity completed the session with another file.
+            return .compare(exists, isOther: false)
+        case let agrees:
+            return .stored(isCompared: agrees == true)
+        }
+    }
+}

@@ -1,0 +1,366 @@
+package import TransferCommon
+package import WireProtocol
+
+/// The phases of one upload, from its submission to its outcome, and the slots in which its session is.
+///
+///     from          event                                             to
+///     beginning     a saved session, and the file is untouched        waiting, to resume
+///     beginning     a saved session, and the file was touched         verifying, or with one part waiting to open anew
+///     beginning     a saved session that the user does not allow      waiting, to abort or to open anew
+///     beginning     no saved session                                  waiting, to open
+///     beginning     a request that cannot be carried out              ending
+///     waiting       a connection is open, no session has been chosen  recording
+///     recording     the journal has the session                       waiting, to open
+///     waiting       a connection is open, the moment has come         opening, resuming, aborting
+///     opening       SESSION OPENED                                    transferring
+///     opening       SESSION OPENED, and COMPLETE was sent ahead       completing
+///     resuming      RESUME STATE ongoing                              transferring
+///     resuming      RESUME STATE completing                           completing
+///     transferring  every part is stored and in the journal           rechecking
+///     transferring  COMPLETE of a one-part file is sent               completing
+///     rechecking    the file is unchanged                             completing
+///     rechecking    only the change time of the file moved            verifying
+///     verifying     the content is the same, COMPLETE can be sent     completing
+///     verifying     the content is the same, or another version       waiting
+///     completing    PARTS WANTED; a one-part file is sent again       transferring
+///     any           SESSION EXISTS, or COMPLETED of other content     comparing
+///     comparing     the object may be replaced                        waiting, to open anew
+///     aborting      ABORTED; what follows is to begin anew            waiting, to open anew
+///     any           the last slot or connection is lost               waiting
+///     any           the session is of no more use                     waiting, to open anew or to abort
+///     any           stored, dropped or failed                         ending
+///     ending        the outcome is durable in the journal             ended
+///
+/// Invariants:
+/// - A session is durable in the journal before a gateway hears of it.
+/// - COMPLETE is sent only when the file is still the version with which the session began.
+/// - The outcome is durable in the journal before it is reported.
+package struct UploadLifecycle: Hashable, Sendable {
+    /// What the upload asks a gateway for as soon as a connection is open and the wait is over.
+    package enum PendingRequest: Hashable, Sendable {
+        case open
+        case resume
+        case abort
+    }
+
+    /// The phases of the table above. Each owns the data that exists only in it.
+    package enum Phase: Hashable, Sendable {
+        /// The upload has been submitted and has not begun.
+        case beginning
+        case waiting(PendingRequest, until: Instant)
+        /// A journal row is on its way to the disk.
+        case recording(JournalSequence, then: PendingRequest)
+        case opening
+        case resuming
+        case comparing(ObjectComparison)
+        case verifying(FileVerification)
+        case transferring
+        case rechecking
+        case completing
+        case aborting
+        case ending(JournalSequence, UploadOutcome)
+        case ended
+    }
+
+    /// What follows once everything that was begun at a gateway has been dropped.
+    package enum After: Hashable, Sendable {
+        /// A session for the file as it is now.
+        case beginAnew
+        /// The user dropped the upload.
+        case end
+        /// The source can never be whole.
+        case fail(UploadFailure)
+
+        /// The outcome of the upload; `nil` if the upload continues.
+        package var outcome: UploadOutcome? {
+            switch self {
+            case .beginAnew: nil
+            case .end: .dropped
+            case .fail(let failure): .failed(failure)
+            }
+        }
+    }
+
+    /// The phase that the upload is in.
+    package private(set) var phase = Phase.beginning
+    /// What follows a drop.
+    package private(set) var after = After.beginAnew
+    /// The slots in which the session is.
+    private(set) var links = SessionLinks()
+
+    package init() {}
+
+    /// Whether nothing but dropping is left to do.
+    package var isDropping: Bool { after != .beginAnew }
+
+    /// Whether the upload has an outcome.
+    package var hasOutcome: Bool {
+        switch phase {
+        case .ending, .ended: true
+        default: false
+        }
+    }
+
+    /// Whether the upload waits for a slot, or for the moment of its request.
+    package var isWaiting: Bool {
+        if case .waiting = phase { true } else { false }
+    }
+
+    /// Whether an object that a gateway names under the key can be this session's doing, or a reason to compare. In the
+    /// other phases the frame is of an older version, or comes after the end.
+    package var concernsObject: Bool {
+        switch phase {
+        case .opening, .resuming, .transferring, .rechecking, .completing: true
+        default: false
+        }
+    }
+
+    /// Whether a gateway owes an answer.
+    package var awaitsAnswer: Bool {
+        switch phase {
+        case .opening, .resuming, .completing, .aborting: true
+        default: false
+        }
+    }
+
+    /// Whether the shell is reading for this phase; `nil` if only the parts tell.
+    package var isReading: Bool? {
+        switch phase {
+        case .comparing, .rechecking: true
+        case .verifying(let verification): !verification.beingRead.isEmpty
+        default: nil
+        }
+    }
+
+    /// Whether a stopping agent waits for the answer of this phase, because it saves work.
+    ///
+    /// - Parameters:
+    ///   - isMultipart: whether the session has several parts.
+    ///   - isSending: whether a part is on its way.
+    package func isWorthFinishing(isMultipart: Bool, isSending: Bool) -> Bool {
+        switch phase {
+        case .rechecking, .completing, .aborting: true
+        // With several parts, the answer brings the token with which the next run resumes.
+        case .opening: !isDropping && (isMultipart || isSending)
+        case .transferring: isSending
+        case .beginning, .waiting, .recording, .resuming, .comparing, .verifying, .ending, .ended: false
+        }
+    }
+
+    /// What the slot is to its gateway. COMPLETE that was sent ahead means nothing before SESSION OPENED.
+    func slotState(at place: Attachment) -> AgentSlotState {
+        switch links.stage(at: place) {
+        case .opening: .opening
+        case .resuming: .resuming
+        case .open: .open
+        case .completing: phase == .opening ? .opening : .completing
+        case .aborting: .aborting
+        case nil: .closed
+        }
+    }
+
+    // MARK: Waiting and asking
+
+    mutating func wait(to request: PendingRequest, until moment: Instant) {
+        phase = .waiting(request, until: moment)
+    }
+
+    /// The request that is due.
+    package func due(at now: Instant) -> PendingRequest? {
+        if case .waiting(let request, let until) = phase, until <= now { request } else { nil }
+    }
+
+    /// Ends a wait early.
+    package mutating func stopWaiting(now: Instant) {
+        if case .waiting(let request, _) = phase { phase = .waiting(request, until: now) }
+    }
+
+    mutating func record(_ sequence: JournalSequence, then request: PendingRequest) {
+        phase = .recording(sequence, then: request)
+    }
+
+    /// The request is sent in a slot.
+    mutating func asked(_ request: PendingRequest, in place: Attachment) {
+        switch request {
+        case .open:
+            links.add(place, .opening)
+            phase = .opening
+        case .resume:
+            links.add(place, .resuming)
+            phase = .resuming
+        case .abort:
+            links.add(place, .aborting)
+            phase = .aborting
+        }
+    }
+
+    /// RESUME QUERY is sent in one more slot of a session that is being transferred.
+    mutating func joined(_ place: Attachment) { links.add(place, .resuming) }
+
+    // MARK: Transferring
+
+    /// SESSION OPENED has been read in a slot.
+    mutating func opened(in place: Attachment) {
+        if links.stage(at: place) == .completing {
+            phase = .completing
+        } else {
+            links.set(.open, at: place)
+            phase = .transferring
+        }
+    }
+
+    /// RESUME STATE ongoing has been read in a slot.
+    ///
+    /// - Returns: whether the session is transferred from now on; otherwise it was already.
+    mutating func resumed(in place: Attachment) -> Bool {
+        links.set(.open, at: place)
+        guard phase == .resuming else { return false }
+        phase = .transferring
+        return true
+    }
+
+    /// RESUME STATE completing has been read in a slot.
+    mutating func foundCompleting(in place: Attachment) {
+        links.set(.completing, at: place)
+        phase = .completing
+    }
+
+    /// PARTS WANTED has been read in a slot. It opens that slot only: another gateway, which has not said it, may still
+    /// be completing the session.
+    ///
+    /// - Returns: whether the session is transferred again; otherwise it was already.
+    mutating func partsWanted(in place: Attachment) -> Bool {
+        links.set(.open, at: place)
+        return transferAgain()
+    }
+
+    /// COMPLETE is not under way any more.
+    ///
+    /// - Returns: whether it was.
+    mutating func transferAgain() -> Bool {
+        guard phase == .completing else { return false }
+        phase = .transferring
+        return true
+    }
+
+    mutating func recheck() { phase = .rechecking }
+
+    mutating func verify(_ verification: FileVerification) { phase = .verifying(verification) }
+
+    mutating func compare(_ comparison: ObjectComparison) { phase = .comparing(comparison) }
+
+    /// COMPLETE of several parts is sent in a slot.
+    mutating func completes(in place: Attachment) {
+        links.set(.completing, at: place)
+        phase = .completing
+    }
+
+    /// COMPLETE of a one-part file is sent in a slot. Ahead of SESSION OPENED the phase stays.
+    mutating func completesOnePart(in place: Attachment) {
+        links.set(.completing, at: place)
+        if phase == .transferring { phase = .completing }
+    }
+
+    /// COMPLETE of a one-part file came to nothing with its part: the session is open as before.
+    mutating func reopen() {
+        links.reopen(as: phase == .opening ? .opening : .open)
+        _ = transferAgain()
+    }
+
+    // MARK: Slots
+
+    mutating func closed(_ place: Attachment) { links.remove(place) }
+
+    /// All slots are left, or end with the agent's connections.
+    mutating func closedAll() { links.removeAll() }
+
+    /// What the loss of a connection leads to.
+    enum OnConnectionLost: Hashable, Sendable {
+        /// The upload continues in other slots, or needs none now.
+        case unaffected
+        /// The session is to be opened or resumed on another connection.
+        case askAgain
+        /// The user dropped the upload before a gateway gave a token to abort it with.
+        case dropped
+    }
+
+    /// - Parameter hasToken: whether a gateway has given a token.
+    mutating func connectionLost(_ connection: ConnectionID, hasToken: Bool) -> OnConnectionLost {
+        let wasCompleting = links.contains(.completing, on: connection)
+        links.remove(on: connection)
+        return switch phase {
+        case .transferring where !links.isEmpty, .rechecking where !links.isEmpty, .verifying, .comparing: .unaffected
+        case .completing where !wasCompleting && !links.isEmpty: .unaffected
+        case .opening where isDropping && !hasToken: .dropped
+        case .opening, .resuming, .transferring, .rechecking, .completing, .aborting: .askAgain
+        case .beginning, .waiting, .recording, .ending, .ended: .unaffected
+        }
+    }
+
+    /// Whether the upload waits for an answer and has no slot any more in which one can come.
+    package var isStranded: Bool {
+        guard links.isEmpty else { return false }
+        return switch phase {
+        case .opening, .resuming, .transferring, .completing, .aborting: true
+        default: false
+        }
+    }
+
+    /// Whether another slot carries the session. The gateway there may be completing the session at this moment.
+    var isInAnotherSlot: Bool { links.contains(.open) || links.contains(.completing) }
+
+    /// What a code of session scope leads to.
+    package enum OnRefused: Hashable, Sendable {
+        /// Nothing is left to be dropped.
+        case dropped
+        /// The session continues in other slots.
+        case slotClosed
+        case beginAnew
+        case retry
+        case end
+    }
+
+    /// A gateway has refused the request, or ended the session, in a slot that was in this stage.
+    package func refused(_ code: ErrorCode, in stage: SessionLinks.Stage) -> OnRefused {
+        if isDropping, phase == .opening { return .dropped }
+        if stage == .resuming, phase != .resuming { return .slotClosed }
+        switch FailureRule.reaction(to: code, in: .session) {
+        // The gateway cannot name the session, so ABORT has nothing to drop. Cleaning finds it.
+        case .beginAnew where stage == .aborting: return .dropped
+        case .beginAnew where code == .sessionLost && isInAnotherSlot: return .slotClosed
+        case .beginAnew: return .beginAnew
+        case .tryAgain, .reconnect, .readAgain: return .retry
+        case .report, .stop: return .end
+        }
+    }
+
+    // MARK: Ending
+
+    /// The user drops the upload, or its source can never be whole.
+    package mutating func drop(_ after: After) { self.after = after }
+
+    /// The outcome is on its way to the disk.
+    mutating func end(_ outcome: UploadOutcome, recordedBy sequence: JournalSequence) {
+        phase = .ending(sequence, outcome)
+    }
+
+    /// What a durable journal leads to.
+    package enum OnCommitted: Hashable, Sendable {
+        case nothing
+        case ended(UploadOutcome)
+    }
+
+    /// The journal is durable up to this write.
+    package mutating func committed(through sequence: JournalSequence, now: Instant) -> OnCommitted {
+        switch phase {
+        case .recording(let awaited, let request) where awaited <= sequence:
+            phase = .waiting(request, until: now)
+            return .nothing
+        case .ending(let awaited, let outcome) where awaited <= sequence:
+            phase = .ended
+            return .ended(outcome)
+        default:
+            return .nothing
+        }
+    }
+}

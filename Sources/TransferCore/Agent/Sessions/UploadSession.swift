@@ -1,0 +1,379 @@
+package import TransferCommon
+package import WireProtocol
+
+/// The session of an upload: what the user requested, what was agreed with a gateway, and what may have become of it.
+///
+///     from       event                                                               to
+///     submitted  no session is saved                                                 open
+///     submitted  no session is saved, and the user wants it dropped                  end
+///     submitted  the user wants the saved session dropped                            drop
+///     submitted  the file of the saved session is unchanged                          resume
+///     submitted  the file was touched, and its stored parts can prove its content    verify
+///     submitted  the file was touched and has one part                               leave
+///     submitted  the user's word does not allow the terms of the saved session       leave
+///     submitted  the file has another size, or the source is a stream                otherVersion
+///     submitted  the user wants exactly what was begun, and nothing can prove it     end
+///
+/// It decides by values alone how an upload begins, which session it opens, and what it states in its frames and in its
+/// receipt. A file may need several sessions in a row; `startOver` begins the next one.
+package struct UploadSession: Hashable, Sendable {
+    /// What the user requested.
+    package let request: UploadRequest
+    /// The write condition of the session that is open, or will be.
+    package private(set) var condition: WriteCondition
+    /// Terms of the session, as the write condition is.
+    private var metadata: SessionMetadata
+    /// The object under the key was compared. The next session replaces it and asks for no further comparison.
+    package private(set) var isSettled = false
+    /// The session of the journal's row when this run began. What that session wrote is the agent's own.
+    private(set) var earlier: ObjectComparison.EarlierSession?
+    /// `nil` before a gateway has said what it takes.
+    package private(set) var id: SessionID?
+    /// What a gateway gave to resume the session with; empty if none has.
+    package private(set) var token: [UInt8] = []
+    /// How the file is divided; `nil` before a gateway has said what it takes.
+    package private(set) var plan: PartPlan?
+    /// The file's stamp; `nil` if the file is only to be dropped.
+    package private(set) var stamp: FileStamp?
+    /// How often the file's session was lost.
+    package private(set) var losses = 0
+    /// How often the store turned out to lack parts of this session when the session was to be completed.
+    private var wantedRounds = 0
+    /// The file was touched after the session began, and the journal does not know. The session may have been completed
+    /// with the content from before.
+    package private(set) var isTouched = false
+    /// COMPLETE of a one-part file may have been sent, and its outcome is unknown.
+    package private(set) var mayStillAppear = false
+    /// COMPLETE of several parts may have been sent, by this run or an earlier one.
+    private var mayBeCompleting = false
+    /// A gateway may have heard of the session, and have begun something in the store for it.
+    private var isTold = false
+    /// The journal has a row of the upload.
+    package private(set) var isRecorded: Bool
+    /// The wait for an earlier version of the file.
+    package private(set) var putLimit = PutLimit()
+    /// The number of parts that the store takes of a stream.
+    package private(set) var streamPartsMax: UInt32 = 1
+
+    private static let streamPartBytesMax: UInt64 = 1 << 30
+    private static let wantedRoundsMax = 3
+
+    /// - Parameter request: as the shell has submitted it.
+    package init(_ request: UploadRequest) {
+        self.request = request
+        self.condition = request.policy.condition
+        self.metadata = request.metadata
+        self.stamp = request.stamp
+        self.isRecorded = request.saved != nil
+    }
+
+    // MARK: Read-outs
+
+    /// What the user wants if the key holds an object.
+    package var policy: ExistingKeyPolicy { request.policy }
+
+    /// Whether the file is known to be one part.
+    package var isOnePart: Bool { plan?.isOnePart == true }
+
+    /// Whether the session has several parts; false while the number of parts is unknown.
+    package var isMultipart: Bool { plan?.isOnePart == false }
+
+    /// Bytes of the file; `nil` for a stream whose end has not been seen.
+    package var fileBytes: UInt64? { request.isStream ? plan?.fileBytes : stamp?.size ?? 0 }
+
+    /// Whether an earlier run began this session.
+    package var isOfEarlierRun: Bool { request.saved?.session == id }
+
+    /// Whether the session's id may have made an upload in the store. Such an id is opened only once: two gateways with
+    /// the same id would make two uploads, and the session's record names only one. What was made is adopted by the
+    /// next id, or found by cleaning.
+    private var mayHaveLeftUpload: Bool { isTold && token.isEmpty && isMultipart }
+
+    /// Whether an id has to be chosen before the session is opened.
+    package var needsChoice: Bool { id == nil || mayHaveLeftUpload }
+
+    /// Whether there is something at a gateway that ABORT can name. The token of a one-part file names nothing.
+    package var isToBeAborted: Bool { !token.isEmpty && !isOnePart }
+
+    /// What to ask for when the last connection is lost.
+    package var requestToRepeat: UploadLifecycle.PendingRequest { token.isEmpty || isOnePart ? .open : .resume }
+
+    /// How the file differs from the one that the session is of. A file was found to have only grown with its stamp,
+    /// change time included; once the file is touched, nothing shows that its beginning is still the same.
+    package func difference(whileReading later: FileStamp) -> FileStamp.Difference {
+        guard let difference = stamp?.difference(whileReading: later) else { return .changed }
+        return difference == .touched && policy.isContinuation(condition) ? .changed : difference
+    }
+
+    /// Whether the file is one part that does not count against the concurrency (`AgentLimits.smallPartBytes`).
+    package func isSmall(_ limits: AgentLimits) -> Bool {
+        guard let plan, let fileBytes = plan.fileBytes else { return false }
+        return plan.isOnePart && fileBytes <= limits.smallPartBytes
+    }
+
+    /// Whether parts may be offered behind SESSION OPEN, before its answer. They may not if the key may hold an object
+    /// that is worth a comparison first.
+    package func mayOfferBehindOpen(_ limits: AgentLimits) -> Bool {
+        guard let plan else { return false }
+        switch policy {
+        case .verify, .fail: return !request.wasStoredBefore && isSmall(limits)
+        case .replace: return plan.isOnePart && (isSettled || !request.wasStoredBefore)
+        }
+    }
+
+    // MARK: Changes
+
+    /// The file is the same with this stamp.
+    package mutating func restamped(_ stamp: FileStamp) { self.stamp = stamp }
+
+    /// The session begins anew with the file as it was submitted.
+    package mutating func takeSubmittedStamp() { stamp = request.stamp }
+
+    /// The end of the stream has been read.
+    package mutating func streamEnded(after bytes: UInt64) { plan?.ended(after: bytes) }
+
+    /// The session is dropped, and the next one is of the file as it is now.
+    package mutating func startOver() {
+        isTouched = false
+        wantedRounds = 0
+        token = []
+        id = nil
+        plan = nil
+    }
+
+    /// The next session replaces exactly the object that was shown, if the store tells which object that is.
+    package mutating func replace(_ exists: SessionExists) {
+        condition = exists.session.map { .matches($0) } ?? policy.condition
+        isSettled = true
+    }
+
+    /// Another version of a one-part file may still appear.
+    package mutating func otherVersionMayAppear() { putLimit.otherVersionMayAppear() }
+
+    /// A gateway hears of the session.
+    package mutating func told() { isTold = true }
+
+    /// A gateway has given a token.
+    package mutating func takeToken(_ token: [UInt8]) { self.token = token }
+
+    /// The answer of a gateway shows that the session was not completed before the file was touched.
+    ///
+    /// - Returns: the stamp to be recorded; `nil` if the file was not touched.
+    package mutating func notCompleted() -> FileStamp? {
+        guard isTouched else { return nil }
+        isTouched = false
+        return stamp
+    }
+
+    /// The session that the gateway has opened takes the place of this one.
+    package mutating func adopt(_ opened: SessionOpened) {
+        isTouched = false
+        id = opened.session
+        token = opened.token
+        // The run that lost its journal may have sent COMPLETE.
+        mayBeCompleting = true
+    }
+
+    /// COMPLETE of a one-part file is sent.
+    package mutating func completesOnePart() { mayStillAppear = true }
+
+    /// The store lacks parts that were to be completed.
+    ///
+    /// - Returns: whether the session can continue. A store that repeatedly lacks what it confirmed has lost it.
+    package mutating func wanted() -> Bool {
+        wantedRounds += 1
+        return wantedRounds <= Self.wantedRoundsMax
+    }
+
+    /// The session cannot be used any more.
+    package mutating func lost() { losses += 1 }
+}
+
+// MARK: - Beginning
+
+extension UploadSession {
+    /// How an upload begins.
+    package enum OnBegin: Hashable, Sendable {
+        /// A new session is to be opened.
+        case open
+        case end(UploadOutcome, stored: [PartListEntry] = [])
+        case drop
+        /// The session is of another version of the file.
+        case otherVersion(stored: [PartListEntry] = [])
+        /// The session cannot be used, although it may be of this version.
+        case leave(isOtherVersion: Bool)
+        /// The session continues with these parts.
+        case resume(stored: [PartListEntry])
+        /// The file was touched: the parts are read again first.
+        case verify(stored: [PartListEntry], FileStamp)
+    }
+
+    /// Decides how the upload begins.
+    package mutating func begin(now: Instant) -> OnBegin {
+        if let saved = request.saved { return beginAgain(saved) }
+        guard request.purpose != .abort else { return .end(.dropped) }
+        guard let withdrawn = request.withdrawn else { return .open }
+        if withdrawn.stamp == request.stamp {
+            mayStillAppear = true
+        } else {
+            putLimit.otherVersionWasGivenUp(age: withdrawn.age, now: now)
+        }
+        return .open
+    }
+
+    private mutating func beginAgain(_ saved: SavedSession) -> OnBegin {
+        id = saved.session
+        earlier = .init(session: saved.session, inode: saved.stamp.inode)
+        isTold = true
+        token = saved.token
+        losses = saved.losses
+        // The journal keeps no token of a one-part file, and does not record whether COMPLETE was sent.
+        mayStillAppear = saved.token.isEmpty && saved.plan?.isOnePart == true
+        switch saved.verdict(for: request) {
+        case .drop:
+            return .drop
+        case .streamIsGone:
+            return .otherVersion()
+        case .isDamaged:
+            return .end(.failed(UploadFailure(.superseded, "the journal's row makes no sense")))
+        case .isNotAllowed(let difference):
+            plan = saved.plan
+            guard request.purpose == .push else {
+                let message = "the file has changed since it was found to have only grown: push it again"
+                return .end(.failed(UploadFailure(.wrongFile, message)))
+            }
+            return .leave(isOtherVersion: difference != .none)
+        case .isAllowed(let difference):
+            plan = saved.plan
+            condition = saved.condition
+            metadata = saved.metadata
+            // The journal does not record whether an earlier run sent COMPLETE.
+            mayBeCompleting = true
+            return resume(saved.parts.filter { plan?.bytes(of: $0.part) == $0.size }, after: difference)
+        }
+    }
+
+    private mutating func resume(_ stored: [PartListEntry], after difference: FileStamp.Difference) -> OnBegin {
+        switch difference {
+        case .none:
+            return .resume(stored: stored)
+        case .touched where request.purpose == .resume && (isOnePart || stored.isEmpty):
+            let message =
+                "the file was changed or moved since this upload was begun, and nothing is stored yet that could "
+                + "prove its content"
+            return .end(.failed(UploadFailure(.wrongFile, message)), stored: stored)
+        case .touched where isOnePart:
+            // Nothing shows whether the content is the same, and the old content may be stored or about to be.
+            return .leave(isOtherVersion: true)
+        case .touched:
+            isTouched = true
+            return stamp.map { .verify(stored: stored, $0) } ?? .otherVersion(stored: stored)
+        case .changed:
+            return .otherVersion(stored: stored)
+        }
+    }
+}
+
+// MARK: - Choosing
+
+extension UploadSession {
+    /// What precedes the opening of a new session.
+    package enum OnChoose: Hashable, Sendable {
+        /// An earlier version of the file may still appear.
+        case wait(until: Instant, rest: Duration)
+        case fail(UploadFailure)
+        /// An id is to be chosen and recorded.
+        case record(FileStamp, partBytes: UInt64)
+    }
+
+    /// Chooses the part size by what a gateway takes.
+    package mutating func choose(by welcome: Welcome, now: Instant) -> OnChoose? {
+        guard let stamp else { return nil }
+        let putLimitMax = Duration.milliseconds(Int64(welcome.putLimitMilliseconds))
+        if case .wait(let end, let rest) = putLimit.named(putLimitMax, now: now) {
+            return .wait(until: end, rest: rest)
+        }
+        if putLimit.wasAwaited { mayStillAppear = false }
+        let known = request.isStream ? nil : stamp.size
+        let partBytes: UInt64
+        do {
+            partBytes = try welcome.rule.partBytes(fileBytes: known, wish: request.partBytesWish)
+        } catch {
+            return .fail(error.failure)
+        }
+        guard !request.isStream || partBytes <= Self.streamPartBytesMax else {
+            let message = "parts of a stream wait in memory: give a --part-size of at most 1GiB"
+            return .fail(UploadFailure(.partSizeUnsupported, message))
+        }
+        plan = PartPlan(fileBytes: known, partBytes: partBytes)
+        streamPartsMax = welcome.rule.partsMax
+        return .record(stamp, partBytes: partBytes)
+    }
+
+    /// The session gets its id, and is opened once the journal has it.
+    ///
+    /// - Returns: the journal's row.
+    package mutating func record(_ id: SessionID, _ stamp: FileStamp, partBytes: UInt64) -> SavedSession {
+        self.id = id
+        isTold = false
+        mayBeCompleting = false
+        isRecorded = true
+        return row(of: id, stamp, partBytes: partBytes)
+    }
+
+    /// The journal's row of a session that begins.
+    package func row(of id: SessionID, _ stamp: FileStamp, partBytes: UInt64) -> SavedSession {
+        SavedSession(
+            session: id, token: token, partBytes: partBytes, condition: condition, policy: policy, metadata: metadata,
+            stamp: stamp, parts: [], losses: losses)
+    }
+}
+
+// MARK: - Frames
+
+extension UploadSession {
+    /// SESSION OPEN; `nil` before an id has been chosen.
+    package var openFrame: SessionOpen? {
+        guard let id, let plan, let stamp else { return nil }
+        let terms = SessionTerms(
+            key: request.key, size: plan.fileBytes, partBytes: plan.partBytes, modification: stamp.modification,
+            condition: condition, metadata: metadata)
+        let compares = !request.isStream && policy != .fail && !isSettled
+        return SessionOpen(session: id, terms: terms, compares: compares, asksForReceipt: request.wantsReceipt)
+    }
+
+    /// RESUME QUERY.
+    ///
+    /// - Parameters:
+    ///   - listing: the stored parts that PART LIST names behind the query.
+    ///   - asksForPartials: whether the gateway is to name the parts of which it holds bytes.
+    package func resumeQuery(listing entries: [PartListEntry], asksForPartials: Bool) -> ResumeQuery {
+        ResumeQuery(
+            listedParts: UInt32(clamping: entries.count), token: token, asksForPartials: asksForPartials,
+            asksForReceipt: request.wantsReceipt)
+    }
+
+    /// COMPLETE of several parts is sent.
+    package mutating func complete(_ entries: [PartListEntry], root: SHA256Digest) -> Complete {
+        defer { mayBeCompleting = true }
+        return Complete(
+            root: root, partCount: UInt32(clamping: entries.count), size: entries.reduce(0) { $0 &+ $1.size },
+            isFirst: !mayBeCompleting)
+    }
+}
+
+// MARK: - The object
+
+extension UploadSession {
+    /// What the object under the key is compared with; `nil` if reading the file could show nothing.
+    package func comparison(with exists: SessionExists) -> ObjectComparison? {
+        guard let fileBytes else { return nil }
+        let file = ObjectComparison.File(
+            bytes: fileBytes, inode: stamp?.inode, policy: policy, proof: request.proof, earlierSession: earlier)
+        return ObjectComparison(of: file, with: exists)
+    }
+
+    /// Whether the stamp of the file as it was read distinguishes it from all later versions. A part that an earlier
+    /// run read may have been read too soon after a change.
+    var stampCounts: Bool { request.stampCounts && request.saved == nil && stamp == request.stamp }
+}

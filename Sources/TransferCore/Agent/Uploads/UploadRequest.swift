@@ -1,0 +1,82 @@
+package import TransferCommon
+
+/// Names an upload for as long as the journal has it: the number of its row.
+package struct UploadID: Hashable, Comparable, Sendable {
+    package let value: Int64
+
+    package init(_ value: Int64) {
+        self.value = value
+    }
+
+    package static func < (left: UploadID, right: UploadID) -> Bool { left.value < right.value }
+}
+
+/// What the user wants if the key holds an object.
+package enum ExistingKeyPolicy: UInt8, Sendable, CaseIterable {
+    /// The same content is success. An object that is what this file was before it grew is replaced. Other content is a
+    /// failure.
+    case verify = 0
+    /// The same content is success, other content is replaced.
+    case replace = 1
+    /// Any object is a failure.
+    case fail = 2
+
+    /// The write condition of a session that begins before the agent knows what the key holds.
+    package var condition: WriteCondition { self == .replace ? .any : .absent }
+
+    /// Whether a session with this condition replaces the agent's own object, because the file has only grown since.
+    func isContinuation(_ condition: WriteCondition) -> Bool {
+        if self == .verify, case .matches = condition { true } else { false }
+    }
+}
+
+/// A file to be uploaded, or an upload to be dropped.
+package struct UploadRequest: Hashable, Sendable {
+    /// What the user wants of the upload.
+    package enum Purpose: Hashable, Sendable {
+        /// Send the file as it is now; an unfinished session of another version is dropped.
+        case push
+        /// Send the version that was begun; fail if the file is another one.
+        case resume
+        /// Drop what was begun.
+        case abort
+    }
+
+    package var id: UploadID
+    package var purpose: Purpose
+    package var key: String
+    /// The file when the shell found it; `nil` only for `abort`.
+    package var stamp: FileStamp?
+    package var policy: ExistingKeyPolicy
+    package var partBytesWish: UInt64?
+    /// What the store keeps beside the object. A saved session has metadata of its own.
+    package var metadata = SessionMetadata.none
+    package var saved: SavedSession?
+    /// The journal has a proof of this key, so the key may hold an object that makes sending needless.
+    package var wasStoredBefore: Bool
+    /// The source is read once, in order, and its size is unknown until its end. Its stamp has no size and never
+    /// changes.
+    package var isStream = false
+    /// The object that was last stored under the key, according to the journal.
+    package var proof: StoredProof?
+    /// A version of the file that was given up and may still appear in the store.
+    package var withdrawn: WithdrawnVersion?
+    /// The user wants the gateway's signed receipt.
+    package var wantsReceipt = false
+    /// The file's stamp distinguishes it from every later version: the stamp was old enough when the file was found.
+    package var stampCounts = false
+
+    package init(
+        id: UploadID, purpose: Purpose, key: String, stamp: FileStamp?, policy: ExistingKeyPolicy,
+        partBytesWish: UInt64?, saved: SavedSession?, wasStoredBefore: Bool
+    ) {
+        self.id = id
+        self.purpose = purpose
+        self.key = key
+        self.stamp = stamp
+        self.policy = policy
+        self.partBytesWish = partBytesWish
+        self.saved = saved
+        self.wasStoredBefore = wasStoredBefore
+    }
+}

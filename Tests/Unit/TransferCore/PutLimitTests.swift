@@ -1,0 +1,72 @@
+import RepositoryFiles
+import Testing
+import TransferCommon
+import TransferCore
+
+/// How long an upload waits for an earlier version of its file (specification §9.2).
+@Suite struct PutLimitTests {
+    private static let now = Instant(nanoseconds: 1_000_000_000)
+
+    private static func name(of state: PutLimit.State) -> String {
+        switch state {
+        case .none: "none"
+        case .due: "due"
+        case .counting: "counting"
+        case .waiting: "waiting"
+        }
+    }
+
+    private static let events: [@Sendable (inout PutLimit) -> Void] = [
+        { _ = $0.named(.seconds(30), now: now) }, { $0.otherVersionMayAppear() },
+        { $0.otherVersionWasGivenUp(age: .seconds(5), now: now) },
+    ]
+
+    /// The table at the top of the source contains exactly the transitions that an upload makes: a version that an
+    /// earlier run gave up is known only at the beginning, and a limit that is due is not due twice.
+    @Test func theTableIsTrue() throws {
+        var limits: [PutLimit] = [PutLimit()]
+        var changes: Set<TransitionTable.Row> = []
+        var seen = Set(limits)
+        while let limit = limits.popLast() {
+            let from = Self.name(of: limit.state)
+            for (index, event) in Self.events.enumerated() {
+                if index == 2, from != "none" { continue }
+                if index == 1, from == "counting" { continue }
+                var next = limit
+                event(&next)
+                guard next != limit else { continue }
+                changes.insert(TransitionTable.Row(from: from, to: Self.name(of: next.state)))
+                if seen.insert(next).inserted { limits.append(next) }
+            }
+        }
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/PutLimit.swift")
+        #expect(rows.count == Set(rows).count)
+        #expect(Set(rows) == changes)
+    }
+
+    @Test func theWholeLimitCountsFromTheMomentItIsNamed() {
+        var limit = PutLimit()
+        limit.otherVersionMayAppear()
+        let end = Self.now + .seconds(30)
+        #expect(limit.named(.seconds(30), now: Self.now) == .wait(until: end, rest: .seconds(30)))
+        #expect(limit.isWaiting(at: Self.now) && !limit.isWaiting(at: end) && limit.wasAwaited)
+        #expect(limit.named(.seconds(30), now: end) == .proceed)
+    }
+
+    @Test func aPartOfTheLimitThatHasPassedCounts() {
+        var limit = PutLimit()
+        limit.otherVersionWasGivenUp(age: .seconds(5), now: Self.now)
+        let later = Self.now + .seconds(10)
+        #expect(limit.named(.seconds(30), now: later) == .wait(until: later + .seconds(15), rest: .seconds(15)))
+
+        limit = PutLimit()
+        limit.otherVersionWasGivenUp(age: .seconds(500), now: Self.now)
+        #expect(limit.named(.seconds(30), now: later) == .wait(until: later, rest: .zero))
+    }
+
+    @Test func withoutAnotherVersionNothingIsAwaited() {
+        var limit = PutLimit()
+        #expect(limit.named(.seconds(30), now: Self.now) == .proceed)
+        #expect(!limit.wasAwaited)
+    }
+}

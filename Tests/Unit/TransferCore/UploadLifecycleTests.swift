@@ -1,0 +1,74 @@
+import RepositoryFiles
+import Testing
+import TransferCommon
+import TransferCore
+import TransferCoreSupport
+import WireProtocol
+
+/// The phases of an upload and the stages of its slots.
+@Suite struct UploadLifecycleTests {
+    private static let now = Instant(nanoseconds: 1_000_000_000)
+
+    /// Every phase, with its name in the table.
+    private static let phases: [String: UploadLifecycle.Phase] = {
+        let exists = SessionExists(
+            size: 2_500, partBytes: 700, evidence: .root(ToyDigest.sha256([1])), etag: "", version: "", session: nil)
+        let file = ObjectComparison.File(bytes: 2_500, inode: 1, policy: .verify, proof: nil, earlierSession: nil)
+        let verification = FileVerification(of: [], stamp: AgentDriver.stamp, for: .resume)
+        var phases: [UploadLifecycle.Phase] = [
+            .beginning, .waiting(.open, until: now), .recording(JournalSequence(1), then: .open), .opening, .resuming,
+            .verifying(verification), .transferring, .rechecking, .completing, .aborting,
+            .ending(JournalSequence(1), .dropped), .ended,
+        ]
+        if let comparison = ObjectComparison(of: file, with: exists) { phases.append(.comparing(comparison)) }
+        return Dictionary(uniqueKeysWithValues: phases.map { (name(of: $0), $0) })
+    }()
+
+    private static func name(of phase: UploadLifecycle.Phase) -> String {
+        switch phase {
+        case .beginning: "beginning"
+        case .waiting: "waiting"
+        case .recording: "recording"
+        case .opening: "opening"
+        case .resuming: "resuming"
+        case .comparing: "comparing"
+        case .verifying: "verifying"
+        case .transferring: "transferring"
+        case .rechecking: "rechecking"
+        case .completing: "completing"
+        case .aborting: "aborting"
+        case .ending: "ending"
+        case .ended: "ended"
+        }
+    }
+
+    /// The table at the top of the source names every phase and no other.
+    @Test func theTableNamesThePhases() throws {
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/UploadLifecycle.swift")
+        #expect(Set(rows.map(\.from)) == Set(Self.phases.keys).union(["any"]).subtracting(["ended"]))
+        #expect(Set(rows.map(\.to)) == Set(Self.phases.keys).subtracting(["beginning", "resuming", "aborting"]))
+    }
+
+    /// The table of the slots names every stage and no other.
+    @Test func theTableNamesTheStages() throws {
+        let names = Set(SessionLinks.Stage.allCases.map(\.rawValue))
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Agent/Sessions/SessionLinks.swift")
+        #expect(Set(rows.map(\.from)) == names.union(["any"]))
+        #expect(Set(rows.map(\.to)).isSubset(of: names.union(["removed"])))
+    }
+
+    @Test func anUploadBeginsWithoutAnOutcome() {
+        let lifecycle = UploadLifecycle()
+        #expect(lifecycle.phase == .beginning && !lifecycle.hasOutcome && !lifecycle.isDropping)
+        #expect(lifecycle.due(at: Self.now) == nil && !lifecycle.awaitsAnswer && !lifecycle.isStranded)
+    }
+
+    @Test func whatFollowsADropIsTheOutcome() {
+        var lifecycle = UploadLifecycle()
+        #expect(lifecycle.after.outcome == nil)
+        lifecycle.drop(.end)
+        #expect(lifecycle.isDropping && lifecycle.after.outcome == .dropped)
+        lifecycle.drop(.fail(UploadFailure(.incomplete)))
+        #expect(lifecycle.after.outcome == .failed(UploadFailure(.incomplete)))
+    }
+}
