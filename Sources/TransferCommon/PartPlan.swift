@@ -1,7 +1,7 @@
 /// How a file is divided into parts: all of one size except the last, which may be smaller (specification §1).
 ///
 /// An empty file is one empty part. A stream has no known size; the number of its parts is known only at its end.
-package struct PartPlan: Equatable, Sendable {
+package struct PartPlan: Hashable, Sendable {
     /// Bytes of the file; `nil` for a stream whose end has not been seen.
     package private(set) var fileBytes: UInt64?
     package let partBytes: UInt64
@@ -53,7 +53,7 @@ package struct PartPlan: Equatable, Sendable {
 }
 
 /// The bounds for the choice of a part size (WELCOME, specification §4.2). They differ by store, so they are data.
-package struct PartRule: Equatable, Sendable {
+package struct PartRule: Hashable, Sendable {
     package var partBytesMin: UInt64
     package var partBytesMax: UInt64
     package var partBytesDefault: UInt64

@@ -2,7 +2,7 @@ package import NIOCore
 
 /// A frame whose whole body has been read. PART DATA is not among the cases: its payload is never collected
 /// (`PartDataHeader`). The frame's slot travels beside this value.
-package enum Frame: Equatable, Sendable {
+package enum Frame: Hashable, Sendable {
     case hello(Hello)
     case welcome(Welcome)
     case ping(Ping)

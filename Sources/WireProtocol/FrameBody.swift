@@ -3,7 +3,7 @@ import TransferCommon
 
 /// The fields of one frame; every frame but PART DATA conforms. Errors name fields as the specification does.
 /// Encoding and decoding check the same ranges, so no end can send what the other refuses.
-protocol FrameBody: Equatable, Sendable {
+protocol FrameBody: Hashable, Sendable {
     static var type: FrameType { get }
 
     /// The header's flag bits for these fields.

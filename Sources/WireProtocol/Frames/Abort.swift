@@ -1,5 +1,5 @@
 /// The agent aborts a session (specification §4.21, §9.3).
-package struct Abort: Equatable, Sendable {
+package struct Abort: Hashable, Sendable {
     /// The newest token of the session, at most 4,096 bytes.
     package let token: [UInt8]
 
@@ -9,7 +9,7 @@ package struct Abort: Equatable, Sendable {
 }
 
 /// The gateway has aborted the session. An object that the store already holds stays (specification §4.22).
-package struct Aborted: Equatable, Sendable {
+package struct Aborted: Hashable, Sendable {
     package init() {}
 }
 

@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// The agent declares the whole file: after the PART LIST, or alone for a one-part file (specification §4.18, §9).
-package struct Complete: Equatable, Sendable {
+package struct Complete: Hashable, Sendable {
     /// The root digest over the session's part size.
     package let root: SHA256Digest
     /// Number of parts, from 1.

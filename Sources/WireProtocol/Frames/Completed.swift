@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// The store holds the whole object (specification §4.20, §9).
-package struct Completed: Equatable, Sendable {
+package struct Completed: Hashable, Sendable {
     /// Bytes of the object.
     package let size: UInt64
     /// Evidence by which a reader can check the object's content.

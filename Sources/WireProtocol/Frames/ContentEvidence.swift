@@ -2,7 +2,7 @@ package import TransferCommon
 
 /// Evidence of an object's content that needs no reading of the object (fields `evidenceKind` and `evidence`,
 /// specification §4.8).
-package enum ContentEvidence: Equatable, Sendable {
+package enum ContentEvidence: Hashable, Sendable {
     case none
     /// The root digest; it depends on the part size.
     case root(SHA256Digest)

@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// A device that is not on the device list sends its invitation instead of HELLO (specification §4.24).
-package struct Enrol: Equatable, Sendable {
+package struct Enrol: Hashable, Sendable {
     /// SHA-256 of the device's public key (DER SubjectPublicKeyInfo). The TLS handshake has proved the key.
     package let fingerprint: SHA256Digest
     /// The secret that the gateway's operator issued together with the gateway's address and fingerprint.
@@ -17,7 +17,7 @@ package struct Enrol: Equatable, Sendable {
 }
 
 /// The gateway has added the device to its list; it closes the connection after this frame (specification §4.24).
-package struct Enrolled: Equatable, Sendable {
+package struct Enrolled: Hashable, Sendable {
     /// The device's name on the device list, at most 255 bytes.
     package let name: String
     /// Prefix of all keys of the device; empty, or ending in a slash.

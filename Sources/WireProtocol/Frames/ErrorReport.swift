@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// What an ERROR ends.
-package enum ErrorScope: Equatable, Sendable {
+package enum ErrorScope: Hashable, Sendable {
     /// One part of the slot's session.
     case part(PartNumber)
     /// The slot's session.
@@ -11,7 +11,7 @@ package enum ErrorScope: Equatable, Sendable {
 }
 
 /// The frame ERROR (specification §4.5). No end answers an ERROR with another ERROR.
-package struct ErrorReport: Equatable, Sendable {
+package struct ErrorReport: Hashable, Sendable {
     package let scope: ErrorScope
     package let code: ErrorCode
     /// Milliseconds to wait before trying again; 0 gives no advice.

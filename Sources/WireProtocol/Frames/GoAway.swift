@@ -1,5 +1,5 @@
 /// The gateway drains this connection (specification §4.4, §5).
-package struct GoAway: Equatable, Sendable {
+package struct GoAway: Hashable, Sendable {
     /// The gateway closes the connection at the latest this many milliseconds after it sent the frame.
     package let deadlineMilliseconds: UInt32
     /// The reason, for people. The sender cuts it at 512 bytes.

@@ -13,7 +13,7 @@ package struct Capabilities: OptionSet, Hashable, Sendable {
 }
 
 /// The agent's first frame: its identity, its versions and its capabilities (specification §4.1).
-package struct Hello: Equatable, Sendable {
+package struct Hello: Hashable, Sendable {
     /// The lowest version that the agent speaks.
     package let versionMin: UInt16
     /// The highest version that the agent speaks; not below `versionMin`.

@@ -3,7 +3,7 @@ package import TransferCommon
 
 /// The fields of PART DATA before its payload (specification §4.12). The payload follows and is never collected into
 /// one buffer.
-package struct PartDataHeader: Equatable, Sendable {
+package struct PartDataHeader: Hashable, Sendable {
     package let part: PartNumber
     /// Offset of the chunk's first plain byte within the part; the chunk's end is below 2⁶⁴.
     package let offset: ByteOffset

@@ -1,9 +1,9 @@
 package import TransferCommon
 
 /// The gateway's single answer to an offer (specification §4.11, §7.1).
-package struct PartDecision: Equatable, Sendable {
+package struct PartDecision: Hashable, Sendable {
     /// What the gateway decided about the part.
-    package enum Decision: Equatable, Sendable {
+    package enum Decision: Hashable, Sendable {
         /// The gateway holds the bytes below `offset`; the agent may send bytes below `limit`.
         case send(offset: ByteOffset, limit: ByteOffset)
         /// The store already holds the part under this ETag.

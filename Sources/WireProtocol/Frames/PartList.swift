@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// A part as the sender of the list knows it.
-package struct PartListEntry: Equatable, Sendable {
+package struct PartListEntry: Hashable, Sendable {
     package let part: PartNumber
     /// Plain bytes of the part.
     package let size: UInt64
@@ -19,7 +19,7 @@ package struct PartListEntry: Equatable, Sendable {
 }
 
 /// One page of a list of parts (specification §4.17).
-package struct PartList: Equatable, Sendable {
+package struct PartList: Hashable, Sendable {
     /// Ascending by part number. This type does not check that the page continues the previous one.
     package let entries: [PartListEntry]
     /// Whether this is the last page.

@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// The agent offers a part before it sends the part's data (specification §4.10, §7.1).
-package struct PartOffer: Equatable, Sendable {
+package struct PartOffer: Hashable, Sendable {
     package let part: PartNumber
     /// Plain bytes of the part. This type does not check them against the session terms.
     package let size: UInt64

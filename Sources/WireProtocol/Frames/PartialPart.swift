@@ -2,7 +2,7 @@ package import TransferCommon
 
 /// A part whose first bytes the gateway holds while no connection sends it. It has the effect of the decision *send*
 /// in the slot of the frame that names it (specification §8.1).
-package struct PartialPart: Equatable, Sendable {
+package struct PartialPart: Hashable, Sendable {
     package let part: PartNumber
     /// The digest of the whole part, from its offer.
     package let digest: SHA256Digest

@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// Parts that the agent must offer again before its next COMPLETE (specification §4.19, §9.1).
-package struct PartsWanted: Equatable, Sendable {
+package struct PartsWanted: Hashable, Sendable {
     /// Ascending part numbers, 1 to 10,000 of them.
     package let parts: [PartNumber]
 

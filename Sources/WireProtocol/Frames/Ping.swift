@@ -1,5 +1,5 @@
 /// Asks whether the peer is still alive (specification §4.3).
-package struct Ping: Equatable, Sendable {
+package struct Ping: Hashable, Sendable {
     /// A number of the sender's choice, which PONG repeats.
     package let nonce: UInt64
 
@@ -9,7 +9,7 @@ package struct Ping: Equatable, Sendable {
 }
 
 /// The immediate answer to a PING.
-package struct Pong: Equatable, Sendable {
+package struct Pong: Hashable, Sendable {
     /// The nonce of the PING.
     package let nonce: UInt64
 

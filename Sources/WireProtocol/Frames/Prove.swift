@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// The agent asks whether the store holds a file's content under a key, without sending it (specification §4.25, §9.6).
-package struct Prove: Equatable, Sendable {
+package struct Prove: Hashable, Sendable {
     /// Bytes of the file.
     package let size: UInt64
     /// The part size on which `root` depends, from 1.

@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// What the gateway found under the key of a PROVE (specification §4.26, §9.6). The frame closes the slot.
-package enum Proven: Equatable, Sendable {
+package enum Proven: Hashable, Sendable {
     /// The object has the file's size, and evidence of its content agrees with the root digest.
     case proven(ProvenObject, receipt: ReceiptSignature?)
     /// The key holds no object.
@@ -13,7 +13,7 @@ package enum Proven: Equatable, Sendable {
 }
 
 /// The object that a PROVEN frame describes.
-package struct ProvenObject: Equatable, Sendable {
+package struct ProvenObject: Hashable, Sendable {
     /// Bytes of the object.
     package let size: UInt64
     /// The evidence that the gateway compared.

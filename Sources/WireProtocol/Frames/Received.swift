@@ -2,7 +2,7 @@ package import TransferCommon
 
 /// The gateway has received bytes of a part. They are volatile; the frame serves flow control (specification §4.13,
 /// §7.2).
-package struct Received: Equatable, Sendable {
+package struct Received: Hashable, Sendable {
     package let part: PartNumber
     /// The gateway holds all bytes of the part below this offset.
     package let received: ByteOffset

@@ -1,5 +1,5 @@
 /// The agent resumes a session, or attaches one more connection to it (specification §4.15, §8).
-package struct ResumeQuery: Equatable, Sendable {
+package struct ResumeQuery: Hashable, Sendable {
     /// How many parts the following PART LIST frames name; 0: no PART LIST follows. This type compares it with no
     /// limit.
     package let listedParts: UInt32

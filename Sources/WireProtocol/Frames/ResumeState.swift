@@ -11,7 +11,7 @@ package enum ResumePhase: UInt8, Sendable {
 }
 
 /// The gateway's answer to RESUME QUERY (specification §4.16, §8.1).
-package struct ResumeState: Equatable, Sendable {
+package struct ResumeState: Hashable, Sendable {
     package let phase: ResumePhase
     package let partBytes: UInt64
     /// How many parts the following PART LIST frames name; 0: no PART LIST follows.

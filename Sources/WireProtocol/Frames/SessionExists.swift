@@ -2,7 +2,7 @@ package import TransferCommon
 
 /// The key holds an object that the session may not replace, or that the agent asked to compare first (specification
 /// §4.8, §6.3). The frame ends the session.
-package struct SessionExists: Equatable, Sendable {
+package struct SessionExists: Hashable, Sendable {
     /// Bytes of the object under the key.
     package let size: UInt64
     /// The part size that the evidence depends on; 0 if it depends on none.

@@ -1,10 +1,10 @@
 /// The agent leaves a slot's session without aborting it (specification §4.23, §6.1).
-package struct SessionLeave: Equatable, Sendable {
+package struct SessionLeave: Hashable, Sendable {
     package init() {}
 }
 
 /// The gateway's one answer to each SESSION LEAVE; the agent may then reuse the slot (specification §4.23, §6.1).
-package struct SessionLeft: Equatable, Sendable {
+package struct SessionLeft: Hashable, Sendable {
     package init() {}
 }
 

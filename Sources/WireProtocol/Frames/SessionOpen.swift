@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// The agent begins a session in the frame's slot (specification §4.6).
-package struct SessionOpen: Equatable, Sendable {
+package struct SessionOpen: Hashable, Sendable {
     package let session: SessionID
     /// Metadata as the agent offers it, unchecked. `terms` applies the rules of §6.6.
     package let metadata: OfferedMetadata

@@ -2,9 +2,9 @@ package import TransferCommon
 
 /// The gateway has opened a session in this slot: the agent's own, or an unfinished one that it found and adopted
 /// (specification §4.7, §8.3).
-package struct SessionOpened: Equatable, Sendable {
+package struct SessionOpened: Hashable, Sendable {
     /// The state of an adopted session, as in RESUME STATE.
-    package struct Adoption: Equatable, Sendable {
+    package struct Adoption: Hashable, Sendable {
         /// How many parts the following PART LIST frames name; 0: no PART LIST follows.
         package let candidateParts: UInt32
         /// At most 1,024 partial parts.

@@ -1,5 +1,5 @@
 /// The gateway refuses to open, resume or abort the session, and closes the slot (specification §4.9).
-package struct SessionRefused: Equatable, Sendable {
+package struct SessionRefused: Hashable, Sendable {
     package let code: ErrorCode
     /// Milliseconds to wait before trying again; 0 gives no advice.
     package let retryAfterMilliseconds: UInt32

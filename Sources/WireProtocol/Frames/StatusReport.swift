@@ -19,7 +19,7 @@ package struct AgentStatus: RawRepresentable, Hashable, Sendable {
 
 /// The frame REPORT: how far a device is behind, and why (specification §4.27, §5.5). It has no answer. It carries
 /// ages and no timestamps, because the device's clock may be wrong.
-package struct StatusReport: Equatable, Sendable {
+package struct StatusReport: Hashable, Sendable {
     package let status: AgentStatus
     /// Number of files that the device is to upload and that are not proven.
     package let pendingItems: UInt32

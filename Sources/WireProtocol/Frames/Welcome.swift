@@ -1,7 +1,7 @@
 package import TransferCommon
 
 /// The gateway's answer to HELLO: the protocol version, and the limits of this connection (specification §4.2).
-package struct Welcome: Equatable, Sendable {
+package struct Welcome: Hashable, Sendable {
     /// The version that both ends use from now on.
     package let version: UInt16
     /// The agent's capabilities that the gateway accepts.
