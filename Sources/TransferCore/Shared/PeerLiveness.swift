@@ -1,0 +1,72 @@
+package import TransferCommon
+
+/// Whether the peer of an open connection still answers. Agent and gateway each run one for every open connection
+/// (specification §5, rule 3).
+///
+///     from    event                                                        to
+///     heard   something arrives                                            heard
+///     heard   nothing was heard for a third of the idle limit              pinged
+///     heard   nothing was heard for the idle limit                         lost
+///     pinged  something arrives                                            heard
+///     pinged  nothing was heard for a third of the limit since the PING    pinged
+///     pinged  nothing was heard for the idle limit                         lost
+///
+/// Any byte counts, not only PONG: a peer that sends is alive.
+package struct PeerLiveness: Hashable, Sendable {
+    /// The states of the table above.
+    package enum State: Hashable, Sendable {
+        case heard(at: Instant)
+        /// PING was sent after the peer was heard last.
+        case pinged(at: Instant, heardAt: Instant)
+        /// The owner closes the connection.
+        case lost
+    }
+
+    /// What the owner does after a tick.
+    package enum OnTick: Hashable, Sendable {
+        case wait
+        case sendPing
+        case close
+    }
+
+    package private(set) var state: State
+
+    /// - Parameter now: when the connection opened. Opening counts as hearing from the peer.
+    package init(now: Instant) {
+        self.state = .heard(at: now)
+    }
+
+    /// Something has arrived from the peer.
+    package mutating func heard(now: Instant) {
+        guard state != .lost else { return }
+        state = .heard(at: now)
+    }
+
+    /// Called at `nextDeadline`, or at any time.
+    package mutating func tick(idleLimit: Duration, now: Instant) -> OnTick {
+        let heardAt: Instant
+        let quietSince: Instant
+        switch state {
+        case .heard(let at): (heardAt, quietSince) = (at, at)
+        case .pinged(let at, let heard): (heardAt, quietSince) = (heard, at)
+        case .lost: return .wait
+        }
+        if heardAt + idleLimit <= now {
+            state = .lost
+            return .close
+        }
+        guard quietSince + idleLimit / 3 <= now else { return .wait }
+        state = .pinged(at: now, heardAt: heardAt)
+        return .sendPing
+    }
+
+    /// When `tick` has something to do; `nil` once the peer is lost.
+    ///
+    /// The end of the idle limit is no deadline of its own, because a PING is due before it, and `tick` looks at both.
+    package func nextDeadline(idleLimit: Duration) -> Instant? {
+        switch state {
+        case .heard(let at), .pinged(let at, _): at + idleLimit / 3
+        case .lost: nil
+        }
+    }
+}
