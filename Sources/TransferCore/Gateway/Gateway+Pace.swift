@@ -31,7 +31,7 @@ extension Gateway {
 
     /// Bytes of a connection have arrived, whatever they are: they count as life.
     package mutating func heard(_ bytes: UInt64, from id: ConnectionID, now: Instant) {
-        connections[id]?.heardAt = now
+        connections[id]?.liveness.heard(now: now)
         connections[id]?.heardBytes &+= bytes
     }
 

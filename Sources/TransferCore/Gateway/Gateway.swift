@@ -127,7 +127,7 @@ package struct Gateway {
         context.now = now
         context.wallMilliseconds = wallMilliseconds
         guard let phase = connections[id]?.phase else { return }
-        connections[id]?.heardAt = now
+        connections[id]?.liveness.heard(now: now)
         switch phase {
         case .silent:
             switch frame {
@@ -160,7 +160,7 @@ package struct Gateway {
     ) -> OnPartData {
         context.now = now
         guard let phase = connections[id]?.phase else { return .discard }
-        connections[id]?.heardAt = now
+        connections[id]?.liveness.heard(now: now)
         guard case .open = phase else { return violation(id, .unexpectedFrame, "PART DATA before WELCOME") }
         guard slot.value <= context.limits.slotsMax else {
             return violation(id, .badSlot, "slot \(slot), at most \(context.limits.slotsMax)")
@@ -192,7 +192,7 @@ package struct Gateway {
     /// - Returns: whether they still may.
     package mutating func receivedBytes(_ count: UInt64, flow: FlowID, from id: ConnectionID, now: Instant) -> Bool {
         context.now = now
-        connections[id]?.heardAt = now
+        connections[id]?.liveness.heard(now: now)
         guard connections[id] != nil, let session = context.flowOwners[flow] else { return false }
         return sessions[session]?.receivedBytes(count, flow: flow, connection: id, &context) ?? false
     }
@@ -282,8 +282,6 @@ package struct Gateway {
 
     // MARK: Connections
 
-    private var pingAfter: Duration { context.limits.idleLimit / 3 }
-
     /// Looks at every connection, and notes when to do so again: what is heard meanwhile only makes that later.
     private mutating func tickConnections() {
         connectionsCheckedAt = nil
@@ -293,7 +291,9 @@ package struct Gateway {
             switch connection.phase {
             case .silent(let deadline), .enrolling(let deadline): checkConnections(by: deadline)
             case .open:
-                checkConnections(by: max(connection.heardAt, connection.pingedAt ?? connection.heardAt) + pingAfter)
+                if let deadline = connection.liveness.nextDeadline(idleLimit: context.limits.idleLimit) {
+                    checkConnections(by: deadline)
+                }
             }
         }
     }
@@ -303,18 +303,17 @@ package struct Gateway {
     }
 
     private mutating func tick(connection id: ConnectionID) {
-        guard let connection = connections[id] else { return }
-        switch connection.phase {
+        switch connections[id]?.phase {
         case .silent(let deadline), .enrolling(let deadline):
             if deadline <= context.now { end(id, .idle, "no HELLO in time") }
         case .open:
-            if connection.heardAt + context.limits.idleLimit <= context.now {
-                return end(id, .idle, "nothing was heard for the idle limit")
+            switch connections[id]?.liveness.tick(idleLimit: context.limits.idleLimit, now: context.now) {
+            case .sendPing:
+                context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
+            case .close: end(id, .idle, "nothing was heard for the idle limit")
+            case .wait, nil: break
             }
-            let quietSince = max(connection.heardAt, connection.pingedAt ?? connection.heardAt)
-            guard quietSince + pingAfter <= context.now else { return }
-            connections[id]?.pingedAt = context.now
-            context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
+        case nil: break
         }
     }
 
@@ -344,7 +343,7 @@ package struct Gateway {
         let credit = reserveCredit(for: device)
         connections[id]?.phase = .open(device: device, run: hello.run)
         connections[id]?.creditBytes = credit
-        checkConnections(by: context.now + pingAfter)
+        checkConnections(by: context.now + context.limits.idleLimit / 3)
         welcome(hello, from: id, device: device, creditBytes: credit)
     }
 

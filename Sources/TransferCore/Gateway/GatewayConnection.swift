@@ -63,15 +63,15 @@ struct GatewayConnection {
     var capabilities: Capabilities = []
     /// The initial credit that was granted, and is reserved.
     var creditBytes: UInt32 = 0
-    var heardAt: Instant
-    var pingedAt: Instant?
+    /// Counts from the first byte of the connection; judged once the connection is open.
+    var liveness: PeerLiveness
     /// Bytes that have arrived, and had when progress was judged last.
     var heardBytes: UInt64 = 0
     var heardBytesMark: UInt64 = 0
 
     init(now: Instant, limits: GatewayLimits) {
         self.phase = .silent(deadline: now + limits.helloLimit)
-        self.heardAt = now
+        self.liveness = PeerLiveness(now: now)
     }
 
     func state(of slot: Slot) -> SlotState {
