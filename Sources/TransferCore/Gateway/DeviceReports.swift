@@ -4,7 +4,7 @@ package import WireProtocol
 // What devices say of themselves by REPORT (specification §5.5). Nothing here decides anything: it is for people.
 
 /// The newest REPORT of a device.
-package struct DeviceReport: Equatable, Sendable {
+package struct DeviceReport: Hashable, Sendable {
     /// The device's name.
     package var device: String
     /// When it arrived: milliseconds since 1970, by the gateway's clock.

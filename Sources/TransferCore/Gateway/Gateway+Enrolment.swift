@@ -4,7 +4,7 @@ import WireProtocol
 // How a device that is on no list yet gets onto it, by an invitation (specification §5.2).
 
 /// What came of an invitation.
-package enum EnrolmentOutcome: Equatable, Sendable {
+package enum EnrolmentOutcome: Hashable, Sendable {
     /// The device is on the list now.
     case registered(AuthorisedDevice)
     /// No live invitation has the secret.

@@ -13,7 +13,7 @@ package struct ConnectionID: Hashable, Comparable, Sendable {
 }
 
 /// A device that may use this site, as the device list has it, or as an authority vouches for it.
-package struct AuthorisedDevice: Equatable, Sendable {
+package struct AuthorisedDevice: Hashable, Sendable {
     /// What sessions belong to, for as long as they live: no two devices have one name at a time.
     package var name: String
     /// What a device is told apart by, and what its HELLO is handed over with: the fingerprint of its key. Where an
@@ -34,7 +34,7 @@ package struct AuthorisedDevice: Equatable, Sendable {
 /// What one device may use, more or less than others of its site; `nil` where the site's limit is the device's.
 ///
 /// What holds for all devices together (`GatewayLimits`) holds whatever stands here.
-package struct DeviceLimits: Equatable, Sendable {
+package struct DeviceLimits: Hashable, Sendable {
     /// At least 1.
     package var connectionsMax: Int?
     /// At least 1.
@@ -54,7 +54,7 @@ package struct DeviceLimits: Equatable, Sendable {
 }
 
 /// What the gateway's machine wants done. The shell does these in order.
-package enum GatewayAction: Equatable, Sendable {
+package enum GatewayAction: Hashable, Sendable {
     case send(ConnectionID, Slot, Frame)
     /// After what was sent has been flushed.
     case close(ConnectionID)
@@ -73,7 +73,7 @@ package enum GatewayAction: Equatable, Sendable {
 }
 
 /// What is worth a line in the gateway's log.
-package enum GatewayNote: Equatable, Sendable {
+package enum GatewayNote: Hashable, Sendable {
     case welcomed(ConnectionID, device: String, run: RunID)
     case fenced(ConnectionID, device: String)
     case refused(ConnectionID, ErrorCode)
@@ -94,7 +94,7 @@ package enum GatewayNote: Equatable, Sendable {
 }
 
 /// What to do with the payload of a PART DATA frame.
-package enum OnPartData: Equatable, Sendable {
+package enum OnPartData: Hashable, Sendable {
     /// Give the plain bytes to the flow, without the first `skip`.
     case accept(FlowID, skip: UInt64)
     case discard

@@ -3,7 +3,7 @@ import WireProtocol
 
 /// One connection as the gateway sees it: who is at its other end, and what its slots carry.
 struct GatewayConnection {
-    enum Phase: Equatable {
+    enum Phase: Hashable {
         /// Nothing was said yet; closed at the deadline.
         case silent(deadline: Instant)
         /// An invitation is being looked at; closed at the deadline.
@@ -13,7 +13,7 @@ struct GatewayConnection {
 
     /// What a slot carries. A slot that is not there is closed.
     struct SlotUse {
-        enum Stage: Equatable {
+        enum Stage: Hashable {
             case opening
             /// RESUME QUERY is there; `missing` entries of its list are not.
             case listing(token: SessionToken, missing: UInt32)

@@ -5,7 +5,7 @@ import WireProtocol
 
 extension GatewayContext {
     /// Whether a part may begin.
-    enum PartAdmission: Equatable {
+    enum PartAdmission: Hashable {
         /// - isCautious: the agent is to send little before the store takes it.
         case admitted(isCautious: Bool)
         case later(ErrorCode, after: Duration)

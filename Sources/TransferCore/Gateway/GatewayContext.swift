@@ -133,7 +133,7 @@ struct Attachment: Hashable {
 }
 
 /// What became of a slot.
-enum SlotChange: Equatable {
+enum SlotChange: Hashable {
     case open(Attachment)
     case completing(Attachment)
     /// - Parameter isFruitful: an object is under the key, and the agent was told of it.

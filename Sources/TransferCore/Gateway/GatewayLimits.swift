@@ -3,7 +3,7 @@ package import TransferCommon
 /// Every limit that a gateway sets, with its unit and its reason. Memory is bounded by these, not by the number of
 /// agents or the size of files. What the protocol fixes for everybody (the longest frame of each type, the longest
 /// fields) stands in `WireLimits`.
-package struct GatewayLimits: Equatable, Sendable {
+package struct GatewayLimits: Hashable, Sendable {
     // MARK: Before a key is proved
 
     /// Connections whose device has not said HELLO, in all and from one address: anybody may make these. Where there

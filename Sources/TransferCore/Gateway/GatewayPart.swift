@@ -28,7 +28,7 @@ struct GatewayPart {
     var progressMark: ProgressMark?
 
     /// Whether the store may have the last bytes of a one-part file.
-    enum Release: Equatable {
+    enum Release: Hashable {
         case held
         /// COMPLETE is there, and the store is asked what the key holds.
         case looking(StoreRequestID)

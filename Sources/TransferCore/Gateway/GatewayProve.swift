@@ -13,18 +13,18 @@ import WireProtocol
 //
 // Evidence is what the store has compared with the bytes, or the bytes themselves. Metadata and MD5s are not looked at.
 struct GatewayProve {
-    enum Phase: Equatable {
+    enum Phase: Hashable {
         case lookingUp(StoreRequestID)
         case reading
     }
 
     /// What the machine does next.
-    enum Step: Equatable {
+    enum Step: Hashable {
         case answer(Outcome, ProvenObject?)
         case readBack(size: UInt64)
     }
 
-    enum Outcome: Equatable {
+    enum Outcome: Hashable {
         case proven, absent, different, unknown
     }
 

@@ -7,7 +7,7 @@ import WireProtocol
 extension GatewaySession {
     /// A look at the uploads of unfinished sessions, one after another: the record of an upload that is gone says
     /// nothing, and must do no harm.
-    struct Probe: Equatable {
+    struct Probe: Hashable {
         /// The one whose upload the store is asked for.
         var record: SessionRecordFacts
         /// Those to be looked at where its upload is gone, the lowest session id first.

@@ -5,8 +5,8 @@ import WireProtocol
 
 extension GatewaySession {
     /// Completing several parts.
-    struct Completion: Equatable {
-        enum Step: Equatable {
+    struct Completion: Hashable {
+        enum Step: Hashable {
             /// The store's own list is being compared with the agent's.
             case comparing
             /// The store is asked what the key holds, right before the upload is completed, or because the answer to
@@ -27,7 +27,7 @@ extension GatewaySession {
         var content: ContentEvidence { .root(complete.root) }
     }
 
-    struct Abortion: Equatable {
+    struct Abortion: Hashable {
         var attempts = 0
         var resumesAt: Instant?
         var isListing = false

@@ -4,7 +4,7 @@ import WireProtocol
 // The write condition (specification §6.3): which object the session may replace, and how the store is told.
 
 /// What the key held when the store was asked last.
-enum KeyView: Equatable {
+enum KeyView: Hashable {
     /// It was not asked.
     case unknown
     case absent

@@ -9,7 +9,7 @@ import WireProtocol
 /// Two things count: the store has confirmed bytes that this gateway received, where one of the two has compared the
 /// digest; or the store's own list names the digest. What an agent lists, and a part that only an MD5 speaks for, do
 /// not count.
-struct PartEvidence: Equatable {
+struct PartEvidence: Hashable {
     private var entries: [PartNumber: PartListEntry] = [:]
 
     /// The store has confirmed a part that this gateway received.

@@ -5,9 +5,9 @@ import WireProtocol
 // patience stands here, so that no caller can forget it.
 
 extension GatewaySession {
-    struct Search: Equatable {
+    struct Search: Hashable {
         /// What the store said.
-        enum Cause: Equatable {
+        enum Cause: Hashable {
             /// It does not know the upload. Another gateway may be completing it, and the store hide it meanwhile.
             case uploadUnknown
             /// The key held an object, or another one than was named, or none any more.
@@ -19,7 +19,7 @@ extension GatewaySession {
         }
 
         /// What is written again where the key turns out to hold nothing that forbids it.
-        enum Retry: Equatable {
+        enum Retry: Hashable {
             case nothing
             case completion(Completion)
             /// The part's bytes are gone: the agent sends them again.

@@ -37,7 +37,7 @@ import WireProtocol
 //   aborting          the store lists no part            ended
 //   any opening       the store fails                    ended (refused; the agent tries again)
 struct GatewaySession {
-    enum Phase: Equatable {
+    enum Phase: Hashable {
         case lookingUp
         case findingRecords
         /// An unfinished session with equal terms was found.
@@ -59,7 +59,7 @@ struct GatewaySession {
     }
 
     /// What an attachment is waiting to hear before it counts as open.
-    enum Awaits: Equatable {
+    enum Awaits: Hashable {
         case opened
         /// SESSION OPENED that names this session in place of the one that the agent opened.
         case adopted
@@ -72,7 +72,7 @@ struct GatewaySession {
     }
 
     /// A connection's standing with the session.
-    struct Attached: Equatable {
+    struct Attached: Hashable {
         var attachment: Attachment
         var awaits: Awaits
         /// Whether part 1 of a one-part file was offered in this slot, or named there as a partial.

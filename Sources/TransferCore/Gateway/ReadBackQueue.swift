@@ -16,7 +16,7 @@ struct ReadBackQueue {
     }
 
     /// One object to be read.
-    struct Reading: Equatable {
+    struct Reading: Hashable {
         var reader: Reader
         var device: SHA256Digest
         /// Whole, prefix included.
@@ -28,7 +28,7 @@ struct ReadBackQueue {
     }
 
     /// A reading that has begun.
-    struct Running: Equatable {
+    struct Running: Hashable {
         /// `nil` once its PROVE has ended. The reading counts until the store's call has ended.
         var reader: Reader?
         var device: SHA256Digest

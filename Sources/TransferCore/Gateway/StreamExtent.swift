@@ -5,14 +5,14 @@ import WireProtocol
 /// (specification §6.4).
 ///
 /// A gateway that was not offered a part knows nothing of its flag: then the list of COMPLETE decides.
-struct StreamExtent: Equatable {
+struct StreamExtent: Hashable {
     /// The highest part that was offered; 0 before the first.
     private(set) var highest: UInt32 = 0
     /// The part that was offered as the last one.
     private(set) var last: PartNumber?
 
     /// What an offer comes to, before any data.
-    enum OnOffer: Equatable {
+    enum OnOffer: Hashable {
         case fits
         /// A violation, for this reason.
         case wrong(String)

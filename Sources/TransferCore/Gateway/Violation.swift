@@ -2,7 +2,7 @@ import TransferCommon
 import WireProtocol
 
 /// What an agent did against the protocol: it ends the connection.
-struct Violation: Error, Equatable {
+struct Violation: Error, Hashable {
     let code: ErrorCode
     /// What was wrong, for people.
     let message: String

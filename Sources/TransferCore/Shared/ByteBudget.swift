@@ -4,7 +4,7 @@ package import TransferCommon
 ///
 /// Every byte that a peer may send and we must hold is reserved here first. A reservation is refused, never waited
 /// for: the peer is told to come again later.
-package struct ByteBudget: Equatable, Sendable {
+package struct ByteBudget: Hashable, Sendable {
     package let bytesMax: UInt64
     package private(set) var bytesReserved: UInt64 = 0
     private var byDevice: [SHA256Digest: UInt64] = [:]

@@ -3,7 +3,7 @@ import WireProtocol
 
 /// The plain text of a session token (specification §11): all that a gateway must know to go on with a session that it
 /// has never seen.
-package struct SessionToken: Equatable, Sendable {
+package struct SessionToken: Hashable, Sendable {
     /// Sealed, a token never exceeds this: an upload id longer than that is refused when the session opens.
     package static let sealedBytesMax = 4_096
     /// What sealing adds, generously.
@@ -66,7 +66,7 @@ package struct SessionToken: Equatable, Sendable {
 
 extension SessionToken {
     /// What a plain text turned out to be.
-    package enum Reading: Equatable, Sendable {
+    package enum Reading: Hashable, Sendable {
         case token(SessionToken)
         /// A later version of the gateway wrote it: another gateway of the site can read it.
         case unknownFormat

@@ -10,9 +10,9 @@ package import TransferCommon
 /// It also knows how long the store takes from a part's last byte to its answer. A part that waits far longer than that
 /// is in the slow tail: given up and asked for again, it goes out on another connection and is usually done before the
 /// first one would have been. That is done for few, or a store that is slow as a whole would only get more to do.
-package struct StorePace: Equatable, Sendable {
+package struct StorePace: Hashable, Sendable {
     /// Whether another part may begin.
-    package enum Admission: Equatable, Sendable {
+    package enum Admission: Hashable, Sendable {
         case admitted
         /// As many are under way as the store takes.
         case full(retryAfter: Duration)
@@ -20,7 +20,7 @@ package struct StorePace: Equatable, Sendable {
         case paused(retryAfter: Duration)
     }
 
-    private struct Part: Equatable {
+    private struct Part: Hashable {
         var begunAt: Instant
         /// When the store's side had taken the last byte.
         var handedOverAt: Instant?
@@ -140,7 +140,7 @@ package struct StorePace: Equatable, Sendable {
 }
 
 /// What `StorePace` goes by.
-package struct StorePaceLimits: Equatable, Sendable {
+package struct StorePaceLimits: Hashable, Sendable {
     /// Parts under way to the store, whatever it says. Small files are many parts at once, and bounded by budgets too.
     package var partsMax = 1_024
     /// The pause after a request for one that does not say how long; doubled with each further one, up to the longest.

@@ -27,7 +27,7 @@ package struct FlowID: Hashable, Comparable, Sendable {
 }
 
 /// What is fixed about an object when its upload begins.
-package struct ObjectLabel: Equatable, Sendable {
+package struct ObjectLabel: Hashable, Sendable {
     package var session: SessionID
     package var partBytes: UInt64
     package var modification: ModificationTime
@@ -45,7 +45,7 @@ package struct ObjectLabel: Equatable, Sendable {
 }
 
 /// The bytes of one part on their way: announced by size and digest, carried by the flow.
-package struct PartBytes: Equatable, Sendable {
+package struct PartBytes: Hashable, Sendable {
     package var flow: FlowID
     package var size: UInt64
     package var digest: SHA256Digest
@@ -60,7 +60,7 @@ package struct PartBytes: Equatable, Sendable {
 }
 
 /// One call to the store. Answers: `StoreAnswer`, and for any of them `failed`.
-package enum StoreRequest: Equatable, Sendable {
+package enum StoreRequest: Hashable, Sendable {
     /// What is under the key → `object`. The object's bytes are not read.
     ///
     /// - plan: how the asker's file is cut into parts.
@@ -89,7 +89,7 @@ package enum StoreRequest: Equatable, Sendable {
 }
 
 /// What came of one call to the store; which case fits which request is said there.
-package enum StoreAnswer: Equatable, Sendable {
+package enum StoreAnswer: Hashable, Sendable {
     case done
     case object(ObjectFacts?)
     case records([SessionRecordFacts])
@@ -101,7 +101,7 @@ package enum StoreAnswer: Equatable, Sendable {
 }
 
 /// Why a call to the store came to nothing, as far as it decides what the machine does next.
-package enum StoreFailure: Equatable, Sendable {
+package enum StoreFailure: Hashable, Sendable {
     /// The store does not know the upload. Not success, and not yet *lost*.
     case uploadUnknown
     /// Busy or away; nothing is known to be wrong with the request. A time above zero is a pause that the store asks
@@ -130,7 +130,7 @@ package enum StoreFailure: Equatable, Sendable {
 }
 
 /// What the store says of an object.
-package struct ObjectFacts: Equatable, Sendable {
+package struct ObjectFacts: Hashable, Sendable {
     package var size: UInt64
     /// The part size that `evidence` depends on; 0 where it depends on none.
     package var partBytes: UInt64
@@ -158,7 +158,7 @@ package struct ObjectFacts: Equatable, Sendable {
 }
 
 /// What the store says when an object has come to be.
-package struct StoreReceipt: Equatable, Sendable {
+package struct StoreReceipt: Hashable, Sendable {
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
@@ -174,7 +174,7 @@ package struct StoreReceipt: Equatable, Sendable {
 }
 
 /// The record of an unfinished session, kept in the store where any gateway finds it (`.sluice/sessions/`).
-package struct SessionRecordFacts: Equatable, Sendable {
+package struct SessionRecordFacts: Hashable, Sendable {
     package var device: String
     package var session: SessionID
     /// With the whole key, prefix included.

@@ -24,7 +24,7 @@ package protocol TransferCryptography: RootDigesting {
 }
 
 /// The public half of the key that signs receipts.
-package struct ReceiptKey: Equatable, Sendable {
+package struct ReceiptKey: Hashable, Sendable {
     /// DER SubjectPublicKeyInfo, as WELCOME carries it.
     package let publicKey: [UInt8]
     /// SHA-256 over `publicKey`, as it stands in each statement.
@@ -37,7 +37,7 @@ package struct ReceiptKey: Equatable, Sendable {
 }
 
 /// What came of opening a token.
-package enum TokenOpening: Equatable, Sendable {
+package enum TokenOpening: Hashable, Sendable {
     case opened([UInt8])
     /// Too short, too long, tampered with, or of an unknown form.
     case invalid
