@@ -4,7 +4,7 @@ import TransferCore
 
 extension GatewayShell {
     /// What an earlier process of this gateway had kept.
-    func restoreReports(_ reports: [DeviceReport]) { machine.restoreReports(reports) }
+    func restoreReports(_ reports: [DeviceReport]) { machine.handle(.reportsRestored(reports), now: now) }
 
     /// The newest report of each device, where one has come since the last call; else `nil`.
     func takeChangedReports() -> [DeviceReport]? { machine.takeChangedReports() }

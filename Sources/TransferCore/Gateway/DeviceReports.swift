@@ -69,7 +69,4 @@ extension Gateway {
 
     /// The newest REPORT of each device, where one has come since the last call; else `nil`.
     package mutating func takeChangedReports() -> [DeviceReport]? { reports.takeChanged() }
-
-    /// Reports that an earlier process of this gateway had kept; called before the first event.
-    package mutating func restoreReports(_ kept: [DeviceReport]) { reports.restore(kept, limits) }
 }

@@ -1,4 +1,4 @@
-package import TransferCommon
+import TransferCommon
 import WireProtocol
 
 // How a device that is on no list yet gets onto it, by an invitation (specification §5.2).
@@ -23,9 +23,8 @@ extension Gateway {
         context.actions.append(.enrol(id, fingerprint: enrol.fingerprint, enrol.secret))
     }
 
-    /// The invitation was looked at.
-    package mutating func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID, now: Instant) {
-        context.now = now
+    /// Ignored if the connection has ended meanwhile, or has passed its deadline.
+    mutating func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID) {
         guard case .enrolling = connections[id]?.phase else { return }
         switch outcome {
         case .registered(let device): finishEnrolment(of: device, on: id)

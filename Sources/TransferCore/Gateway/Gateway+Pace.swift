@@ -1,4 +1,4 @@
-package import TransferCommon
+import TransferCommon
 import WireProtocol
 
 // How fast a device may begin things and send frames, and how slowly what holds memory may move (specification §5.3).
@@ -19,19 +19,18 @@ struct DevicePace {
 // MARK: - Rates
 
 extension Gateway {
-    /// Called by the shell after each frame that it hands in, with what that brought done.
+    /// Takes one frame from the device's rate.
     ///
-    /// - Returns: how long nothing more is to be read from the connection; `nil` for on at once.
-    package mutating func pauseAfterFrame(from id: ConnectionID, now: Instant) -> Duration? {
+    /// - Returns: how long the shell reads nothing more from the connection; `nil` if it reads on at once.
+    mutating func pauseAfterFrame(from id: ConnectionID) -> Duration? {
         guard let device = connections[id]?.device?.fingerprint else { return nil }
         let untouched = DevicePace(limits)
-        let debt = paces[device, default: untouched].frames.takeInAdvance(now: now)
+        let debt = paces[device, default: untouched].frames.takeInAdvance(now: context.now)
         return debt > .zero ? max(debt, limits.framePause) : nil
     }
 
-    /// Bytes of a connection have arrived, whatever they are: they count as life.
-    package mutating func heard(_ bytes: UInt64, from id: ConnectionID, now: Instant) {
-        connections[id]?.liveness.heard(now: now)
+    mutating func heard(_ bytes: UInt64, from id: ConnectionID) {
+        connections[id]?.liveness.heard(now: context.now)
         connections[id]?.heardBytes &+= bytes
     }
 

@@ -62,7 +62,7 @@ extension Gateway {
     /// The peer closes the connection with a reason; its code is for the log.
     private mutating func connectionEnded(_ id: ConnectionID) {
         context.actions.append(.close(id))
-        connectionLost(id, now: context.now)
+        connectionLost(id)
     }
 
     func use(_ attachment: Attachment) -> GatewayConnection.SlotUse? {

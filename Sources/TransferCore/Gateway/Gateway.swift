@@ -1,13 +1,11 @@
 package import TransferCommon
-package import WireProtocol
+import WireProtocol
 
-// The whole gateway but its sockets, files and clocks: connections, slots, runs, budgets and sessions.
-//
-// How to use it: hand it one event, with the time; then take `takeActions()` and do them in order; only then hand it
-// the next. It never waits, never asks for the time, and no input ends the process: whatever a peer or a store says is
-// answered or ended with a code.
-
-/// The gateway's machine.
+/// The gateway's machine: connections, slots, runs, budgets and sessions, without sockets, files and clocks.
+///
+/// The shell calls `handle` with one event and the time, then performs `takeActions()` in order, and only then reports
+/// the next event. The machine never waits and never reads a clock. No input traps: the machine answers whatever a peer
+/// or a store sends, or ends the connection with a code.
 package struct Gateway {
     var context: GatewayContext
     var connections: [ConnectionID: GatewayConnection] = [:]
@@ -37,7 +35,7 @@ package struct Gateway {
     package private(set) var drainDeadline: Instant?
     let software: String
     /// The fingerprint of the key that will be the site's next one, for WELCOME; `nil` while none is announced.
-    package var nextSiteKey: SHA256Digest?
+    package private(set) var nextSiteKey: SHA256Digest?
 
     static let drainMessage = "the gateway is being stopped"
     private static let fencedMessage = "a newer run of this device has taken over"
@@ -80,10 +78,42 @@ package struct Gateway {
 
     // MARK: Events
 
-    /// The device list was read, at start or again: devices that are gone lose their connections, and those that have
-    /// changed connect anew.
-    package mutating func devicesChanged(_ list: [AuthorisedDevice], now: Instant) {
+    /// The one way in. Each event is handled to its end before the next.
+    @discardableResult
+    package mutating func handle(_ event: GatewayEvent, now: Instant) -> OnEvent {
         context.now = now
+        switch event {
+        case .devicesChanged(let list): devicesChanged(list)
+        case .deviceVouchedFor(let device): deviceVouchedFor(device)
+        case .deviceLeft(let fingerprint): deviceLeft(fingerprint)
+        case .siteKeyChanged: siteKeyChanged()
+        case .nextSiteKeyChanged(let fingerprint): nextSiteKey = fingerprint
+        case .enrolled(let outcome, let id): enrolled(outcome, on: id)
+        case .reportsRestored(let kept): reports.restore(kept, limits)
+        case .accepted(let id): accepted(id)
+        case .heard(let bytes, let id): heard(bytes, from: id)
+        case .frame(let frame, let slot, let id, let wallMilliseconds):
+            context.wallMilliseconds = wallMilliseconds
+            receivedFrame(frame, slot: slot, from: id)
+        case .frameCounted(let id): return .pause(pauseAfterFrame(from: id))
+        case .malformed(let code, let message, let id):
+            end(id, code, message)
+            settleSlots()
+        case .data(let header, let slot, let id): return .data(receivedData(header, slot: slot, from: id))
+        case .bytes(let count, let flow, let id):
+            return .bytes(areWanted: receivedBytes(count, flow: flow, from: id))
+        case .connectionLost(let id): connectionLost(id)
+        case .consumed(let total, let flow): consumed(total, flow: flow)
+        case .storeAnswered(let request, let answer, let wallMilliseconds):
+            context.wallMilliseconds = wallMilliseconds
+            storeAnswered(request, answer)
+        case .tick: tick()
+        case .drain(let duration): drain(within: duration)
+        }
+        return .none
+    }
+
+    private mutating func devicesChanged(_ list: [AuthorisedDevice]) {
         context.devices = [:]
         for device in list { context.devices[device.fingerprint] = device }
         currentRuns = currentRuns.filter { context.devices[$0.key] != nil }
@@ -105,12 +135,10 @@ package struct Gateway {
     /// Whether a device is on the list.
     package func knows(_ fingerprint: SHA256Digest) -> Bool { context.devices[fingerprint] != nil }
 
-    /// A peer has connected.
-    package mutating func accepted(_ id: ConnectionID, now: Instant) {
-        context.now = now
-        if connections.isEmpty { judgesAt = now + context.limits.progressWindow }
-        connections[id] = GatewayConnection(now: now, limits: context.limits)
-        checkConnections(by: now + context.limits.helloLimit)
+    private mutating func accepted(_ id: ConnectionID) {
+        if connections.isEmpty { judgesAt = context.now + context.limits.progressWindow }
+        connections[id] = GatewayConnection(now: context.now, limits: context.limits)
+        checkConnections(by: context.now + context.limits.helloLimit)
         if drainDeadline != nil {
             end(id, .draining, Self.drainMessage)
         } else if connections.count > context.limits.connectionsMax {
@@ -118,16 +146,9 @@ package struct Gateway {
         }
     }
 
-    /// A frame has arrived. Frames of connections that were ended are ignored: their bytes were under way.
-    ///
-    /// - Parameter wallMilliseconds: the gateway's clock, milliseconds since 1970.
-    package mutating func receivedFrame(
-        _ frame: Frame, slot: Slot, from id: ConnectionID, now: Instant, wallMilliseconds: Int64
-    ) {
-        context.now = now
-        context.wallMilliseconds = wallMilliseconds
+    private mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         guard let phase = connections[id]?.phase else { return }
-        connections[id]?.liveness.heard(now: now)
+        connections[id]?.liveness.heard(now: context.now)
         switch phase {
         case .silent:
             switch frame {
@@ -143,24 +164,9 @@ package struct Gateway {
         settleSlots()
     }
 
-    /// The peer sent something that is no frame of the protocol.
-    ///
-    /// - Parameter message: what is wrong with it, for people; never empty.
-    package mutating func receivedMalformed(
-        _ code: ErrorCode, message: String, from id: ConnectionID, now: Instant
-    ) {
-        context.now = now
-        end(id, code, message)
-        settleSlots()
-    }
-
-    /// The header of a PART DATA frame has arrived; its payload follows.
-    package mutating func receivedData(
-        _ header: PartDataHeader, slot: Slot, from id: ConnectionID, now: Instant
-    ) -> OnPartData {
-        context.now = now
+    private mutating func receivedData(_ header: PartDataHeader, slot: Slot, from id: ConnectionID) -> OnPartData {
         guard let phase = connections[id]?.phase else { return .discard }
-        connections[id]?.liveness.heard(now: now)
+        connections[id]?.liveness.heard(now: context.now)
         guard case .open = phase else { return violation(id, .unexpectedFrame, "PART DATA before WELCOME") }
         guard slot.value <= context.limits.slotsMax else {
             return violation(id, .badSlot, "slot \(slot), at most \(context.limits.slotsMax)")
@@ -187,36 +193,23 @@ package struct Gateway {
         }
     }
 
-    /// Plain bytes of an accepted chunk are about to go to their flow.
-    ///
-    /// - Returns: whether they still may.
-    package mutating func receivedBytes(_ count: UInt64, flow: FlowID, from id: ConnectionID, now: Instant) -> Bool {
-        context.now = now
-        connections[id]?.liveness.heard(now: now)
+    private mutating func receivedBytes(_ count: UInt64, flow: FlowID, from id: ConnectionID) -> Bool {
+        connections[id]?.liveness.heard(now: context.now)
         guard connections[id] != nil, let session = context.flowOwners[flow] else { return false }
         return sessions[session]?.receivedBytes(count, flow: flow, connection: id, &context) ?? false
     }
 
-    /// The connection is gone.
-    package mutating func connectionLost(_ id: ConnectionID, now: Instant) {
-        context.now = now
+    mutating func connectionLost(_ id: ConnectionID) {
         forget(id)
         settleSlots()
     }
 
-    /// The store's side has taken bytes of a flow; `total` counts from the flow's beginning.
-    package mutating func consumed(_ total: UInt64, flow: FlowID, now: Instant) {
-        context.now = now
+    private mutating func consumed(_ total: UInt64, flow: FlowID) {
         guard let session = context.flowOwners[flow] else { return }
         sessions[session]?.consumed(total, flow: flow, &context)
     }
 
-    /// The store has answered. Every request is answered once, also a cancelled one.
-    package mutating func storeAnswered(
-        _ request: StoreRequestID, _ answer: StoreAnswer, now: Instant, wallMilliseconds: Int64
-    ) {
-        context.now = now
-        context.wallMilliseconds = wallMilliseconds
+    private mutating func storeAnswered(_ request: StoreRequestID, _ answer: StoreAnswer) {
         let owner = context.ownerOfAnswered(request)
         context.storeAnswered(request, answer, device: owner.flatMap(device))
         guard let owner else { return }
@@ -232,9 +225,8 @@ package struct Gateway {
         settleSlots()
     }
 
-    /// Called at `nextDeadline`, or at any time.
-    package mutating func tick(now: Instant) {
-        context.now = now
+    private mutating func tick() {
+        let now = context.now
         if let connectionsCheckedAt, connectionsCheckedAt <= now { tickConnections() }
         if let judgesAt, judgesAt <= now { judgeProgress() }
         // Taken out before any is put in: each is looked at once.
@@ -269,11 +261,9 @@ package struct Gateway {
         return deadlines.min()
     }
 
-    /// The gateway is going away: agents are told, parts under way are finished until the deadline.
-    package mutating func drain(within duration: Duration, now: Instant) {
-        context.now = now
+    private mutating func drain(within duration: Duration) {
         guard drainDeadline == nil else { return }
-        drainDeadline = now + duration
+        drainDeadline = context.now + duration
         let away = GoAway(deadlineMilliseconds: duration.wireMilliseconds, message: Self.drainMessage)
         for id in connections.keys.sorted() {
             if connections[id]?.device != nil { context.actions.append(.send(id, .connection, .goAway(away))) }

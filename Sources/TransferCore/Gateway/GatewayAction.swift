@@ -92,12 +92,3 @@ package enum GatewayNote: Hashable, Sendable {
     /// It takes parts again.
     case storeRecovered
 }
-
-/// What to do with the payload of a PART DATA frame.
-package enum OnPartData: Hashable, Sendable {
-    /// Give the plain bytes to the flow, without the first `skip`.
-    case accept(FlowID, skip: UInt64)
-    case discard
-    /// The connection has been ended with a code.
-    case violation
-}
