@@ -19,7 +19,7 @@ package struct DeviceReport: Hashable, Sendable {
 }
 
 /// The newest REPORT of each device, with or without a connection of the device.
-struct DeviceReports {
+struct DeviceReports: Hashable {
     private var reports: [String: DeviceReport] = [:]
     /// When each device's newest was kept, by the monotonic clock.
     private var keptAt: [String: Instant] = [:]

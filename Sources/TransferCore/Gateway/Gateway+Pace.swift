@@ -4,7 +4,7 @@ import WireProtocol
 // How fast a device may begin things and send frames, and how slowly what holds memory may move (specification §5.3).
 
 /// What a device has taken of its rates, over all its connections.
-struct DevicePace {
+struct DevicePace: Hashable {
     /// Of uses of slots that come to nothing.
     var beginnings: Allowance
     var frames: Allowance
@@ -66,7 +66,7 @@ extension Frame {
 // MARK: - Progress
 
 /// A part that took in less than it holds during a whole window.
-struct SlowPart {
+struct SlowPart: Hashable {
     var session: SessionID
     var number: PartNumber
     /// The part may have been offered anew since.

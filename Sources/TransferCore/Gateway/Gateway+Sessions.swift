@@ -75,7 +75,7 @@ extension Gateway {
 }
 
 /// When a session has something to do.
-struct SessionWake: Comparable {
+struct SessionWake: Hashable, Comparable {
     var at: Instant
     var session: SessionID
 

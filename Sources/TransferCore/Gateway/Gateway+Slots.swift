@@ -307,7 +307,7 @@ extension GatewaySession {
     /// A slot turns away from the session while its connection goes on: the agent will not come back for its parts.
     mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
         attached.removeAll { $0.attachment == attachment }
-        if pendingCompletion?.from == attachment { pendingCompletion = nil }
+        if pendingCompletion == attachment { pendingCompletion = nil }
         for number in parts.keys.sorted() where parts[number]?.owner == attachment { dropPart(number, &context) }
         if attached.isEmpty { detachedAt = context.now }
     }

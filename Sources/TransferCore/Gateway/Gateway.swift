@@ -6,7 +6,7 @@ import WireProtocol
 /// The shell calls `handle` with one event and the time, then performs `takeActions()` in order, and only then reports
 /// the next event. The machine never waits and never reads a clock. No input traps: the machine answers whatever a peer
 /// or a store sends, or ends the connection with a code.
-package struct Gateway {
+package struct Gateway: Hashable {
     var context: GatewayContext
     var connections: [ConnectionID: GatewayConnection] = [:]
     /// Changed by `add` and `tidy` only, but for what a session does to itself.
@@ -17,8 +17,8 @@ package struct Gateway {
     var wakes = Heap<SessionWake>()
     /// No connection has anything to do before that.
     private var connectionsCheckedAt: Instant?
-    /// The run whose connections came last, of each device, and the first connection on which it said HELLO.
-    var currentRuns: [SHA256Digest: (run: RunID, first: ConnectionID)] = [:]
+    /// The run of each device whose connections came last.
+    var currentRuns: [SHA256Digest: CurrentRun] = [:]
     /// Of devices on the list only.
     var paces: [SHA256Digest: DevicePace] = [:]
     /// When progress is judged next, as long as there are connections.
@@ -321,14 +321,14 @@ package struct Gateway {
         }
         if drainDeadline != nil {
             // The older run has been turned away all the same, and its frames that are still under way with it.
-            if currentRuns[device.fingerprint]?.run != hello.run { currentRuns[device.fingerprint] = (hello.run, id) }
+            keepRun(hello.run, of: device, on: id)
             return end(id, .draining, Self.drainMessage)
         }
         let siblings = connectionsOfDevices[device.fingerprint]?.count ?? 0
         guard siblings < context.limits(of: device.fingerprint).connectionsPerDeviceMax else {
             return end(id, .tooManyConnections, "the device has as many connections as it may have")
         }
-        if currentRuns[device.fingerprint]?.run != hello.run { currentRuns[device.fingerprint] = (hello.run, id) }
+        keepRun(hello.run, of: device, on: id)
         connectionsOfDevices[device.fingerprint, default: []].insert(id)
         let credit = reserveCredit(for: device)
         connections[id]?.phase = .open(device: device, run: hello.run)

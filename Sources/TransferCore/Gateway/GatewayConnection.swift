@@ -2,7 +2,7 @@ import TransferCommon
 import WireProtocol
 
 /// One connection as the gateway sees it: who is at its other end, and what its slots carry.
-struct GatewayConnection {
+struct GatewayConnection: Hashable {
     enum Phase: Hashable {
         /// Nothing was said yet; closed at the deadline.
         case silent(deadline: Instant)
@@ -12,7 +12,7 @@ struct GatewayConnection {
     }
 
     /// What a slot carries. A slot that is not there is closed.
-    struct SlotUse {
+    struct SlotUse: Hashable {
         enum Stage: Hashable {
             case opening
             /// RESUME QUERY is there; `missing` entries of its list are not.

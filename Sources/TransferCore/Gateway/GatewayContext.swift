@@ -2,9 +2,9 @@ import TransferCommon
 import WireProtocol
 
 /// What a session's machine may use while it handles one event: limits, budget, ids and the queue of actions.
-struct GatewayContext {
+struct GatewayContext: Hashable {
     let limits: GatewayLimits
-    let cryptography: any TransferCryptography
+    private let uncompared: UncomparedCryptography
     /// All that may use the site, with the limits of each.
     var devices: [SHA256Digest: AuthorisedDevice] = [:]
     var budget: ByteBudget
@@ -33,11 +33,13 @@ struct GatewayContext {
 
     init(limits: GatewayLimits, cryptography: any TransferCryptography) {
         self.limits = limits
-        self.cryptography = cryptography
+        self.uncompared = UncomparedCryptography(value: cryptography)
         self.budget = ByteBudget(bytesMax: limits.budgetBytes)
         self.pace = StorePace(limits: limits.store)
         self.breaker = StoreBreaker(limits: limits.breaker)
     }
+
+    var cryptography: any TransferCryptography { uncompared.value }
 
     mutating func send(_ frame: Frame, to attachment: Attachment) {
         actions.append(.send(attachment.connection, attachment.slot, frame))

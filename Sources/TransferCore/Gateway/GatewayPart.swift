@@ -2,7 +2,7 @@ import TransferCommon
 import WireProtocol
 
 /// One offered part on its way through the gateway.
-struct GatewayPart {
+struct GatewayPart: Hashable {
     var offer: PartOffer
     /// Whose data counts; `nil` while its connection is gone.
     var owner: Attachment?
@@ -36,7 +36,7 @@ struct GatewayPart {
     }
 
     /// What had arrived, and how much more the agent might have sent.
-    struct ProgressMark {
+    struct ProgressMark: Hashable {
         var received: ByteOffset
         var credit: UInt64
     }

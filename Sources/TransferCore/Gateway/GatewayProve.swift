@@ -12,7 +12,7 @@ import WireProtocol
 //   either      SESSION LEAVE, or the connection ends           ended without an answer
 //
 // Evidence is what the store has compared with the bytes, or the bytes themselves. Metadata and MD5s are not looked at.
-struct GatewayProve {
+struct GatewayProve: Hashable {
     enum Phase: Hashable {
         case lookingUp(StoreRequestID)
         case reading

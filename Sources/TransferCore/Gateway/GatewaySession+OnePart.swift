@@ -22,7 +22,7 @@ extension GatewaySession {
             let message = "the digest of the part does not give the root digest"
             return refuseCompletion(SessionRefused(.rootMismatch, message: message), to: slot.attachment, &context)
         }
-        pendingCompletion = (complete, slot.attachment)
+        pendingCompletion = slot.attachment
         if !slot.isUnanswered { expectOutcome(at: slot.attachment, &context) }
         releaseIfComplete(&context)
     }
@@ -40,7 +40,7 @@ extension GatewaySession {
     /// Lets the last bytes of a one-part file go to the store, once the part is decided and COMPLETE has passed.
     mutating func releaseIfComplete(_ context: inout GatewayContext) {
         guard case .open = phase, let pending = pendingCompletion, let number = PartNumber(1), let part = parts[number],
-            part.owner == pending.from, !part.isUndecided, part.release == .held
+            part.owner == pending, !part.isUndecided, part.release == .held
         else { return }
         guard mustLookBefore(context.limits.conditions.put, with: part.condition) else {
             return release(number, &context)
@@ -69,7 +69,7 @@ extension GatewaySession {
         }
         guard !ends(with: object, content: .wholeDigest(part.offer.digest), &context) else { return }
         // COMPLETE of a connection that is gone releases nothing. The next COMPLETE brings another look.
-        guard let pending = pendingCompletion, pending.from == part.owner else {
+        guard let pending = pendingCompletion, pending == part.owner else {
             parts[number]?.release = .held
             return
         }

@@ -36,7 +36,7 @@ import WireProtocol
 //   any but ended     ABORT                              aborting
 //   aborting          the store lists no part            ended
 //   any opening       the store fails                    ended (refused; the agent tries again)
-struct GatewaySession {
+struct GatewaySession: Hashable {
     enum Phase: Hashable {
         case lookingUp
         case findingRecords
@@ -120,8 +120,8 @@ struct GatewaySession {
     var parts: [PartNumber: GatewayPart] = [:]
     /// What the requests carried that were given up; they may take effect all the same, until they are answered.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
-    /// COMPLETE of a one-part file that has passed, and who sent it.
-    var pendingCompletion: (complete: Complete, from: Attachment)?
+    /// The slot whose COMPLETE of a one-part file has passed the checks and is not void.
+    var pendingCompletion: Attachment?
     /// The request that drops an upload which may have been left beside the object; its record goes with it.
     var leftover: StoreRequestID?
     /// The session that made the object under the key, where that is known.
@@ -207,7 +207,7 @@ struct GatewaySession {
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
         attached.removeAll { $0.attachment.connection == connection }
         if attached.isEmpty, detachedAt == nil { detachedAt = context.now }
-        if pendingCompletion?.from.connection == connection { pendingCompletion = nil }
+        if pendingCompletion?.connection == connection { pendingCompletion = nil }
         for number in parts.keys.sorted() where parts[number]?.owner?.connection == connection {
             // A one-part file that was released must not appear long after its agent has gone (specification §9.2).
             if parts[number]?.isUndecided == true || parts[number]?.release == .released {
@@ -253,7 +253,7 @@ struct GatewaySession {
             context.send(.partDecision(PartDecision(part: number, decision: decision)), to: attachment)
         }
         attached[index].heldDecisions = [:]
-        if pendingCompletion?.from == attachment { expectOutcome(at: attachment, &context) }
+        if pendingCompletion == attachment { expectOutcome(at: attachment, &context) }
     }
 
     /// The slot is completing.

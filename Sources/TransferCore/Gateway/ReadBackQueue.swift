@@ -7,7 +7,7 @@ import TransferCommon
 /// The objects that are being read back, and those that wait for it.
 ///
 /// The caller bounds how many wait: sessions and PROVEs are bounded, and each of them waits for one object at a time.
-struct ReadBackQueue {
+struct ReadBackQueue: Hashable {
     /// For whom an object is read.
     enum Reader: Hashable {
         /// A session whose look at the key found an object; the look is answered when the object has been read.

@@ -30,3 +30,7 @@ struct Heap<Element: Comparable> {
         }
     }
 }
+
+extension Heap: Equatable where Element: Equatable {}
+
+extension Heap: Hashable where Element: Hashable {}
