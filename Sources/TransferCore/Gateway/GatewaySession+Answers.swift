@@ -37,7 +37,7 @@ extension GatewaySession {
         case .listing: receivedListing(answer, &context)
         case .searching(let search): receivedSearchResult(answer, search, &context)
         case .completing(let completion): receivedCompletionAnswer(answer, completion, &context)
-        case .aborting(let abortion): receivedAbortAnswer(answer, abortion, &context)
+        case .aborting(let abort): receivedAbortAnswer(answer, abort, &context)
         case .open, .settled, .taken, .ended: break
         }
     }

@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// Completing and aborting (specification §9). Both go on by themselves when the agent's connection ends.
+// Completing a session of several parts (specification §9.1). It continues when the agent's connection ends.
 
 extension GatewaySession {
     /// Completing several parts.
@@ -25,12 +25,6 @@ extension GatewaySession {
 
         /// What the completed object holds.
         var content: ContentEvidence { .root(complete.root) }
-    }
-
-    struct Abortion: Hashable {
-        var attempts = 0
-        var resumesAt: Instant?
-        var isListing = false
     }
 
     /// Called by the gateway for COMPLETE in a slot that is opening, resuming or open (specification §9.1).
@@ -238,94 +232,5 @@ extension GatewaySession {
         }
         answerAllNowOpen(&context)
         decideWaitingParts(&context)
-    }
-
-    // MARK: Aborting
-
-    /// Called by the gateway for ABORT.
-    mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
-        dropAllParts(&context)
-        pendingCompletion = nil
-        while let other = attached.firstIndex(where: { $0.awaits != .aborted && $0.attachment != attachment }) {
-            answer(other, attached[other].refusing(.aborted), &context)
-        }
-        attached.removeAll { $0.attachment == attachment }
-        attached.append(Attached(attachment: attachment, awaits: .aborted))
-        detachedAt = nil
-        if case .settled = phase { return finishAborting(&context) }
-        if isOnePart, !givenUp.isEmpty {
-            // Each may still store the object. ABORTED follows the last answer.
-            phase = .aborting(Abortion())
-            request = nil
-            return
-        }
-        guard !isOnePart, facts.upload != nil else { return finishAborting(&context) }
-        abortInStore(Abortion(), &context)
-    }
-
-    mutating func abortInStore(_ abortion: Abortion, _ context: inout GatewayContext) {
-        guard let upload = facts.upload else { return finishAborting(&context) }
-        var next = abortion
-        next.attempts += 1
-        next.isListing = false
-        next.resumesAt = nil
-        phase = .aborting(next)
-        request = context.request(.abort(key: facts.key, upload: upload), for: id)
-    }
-
-    mutating func receivedAbortAnswer(
-        _ answer: StoreAnswer, _ abortion: Abortion, _ context: inout GatewayContext
-    ) {
-        var next = abortion
-        // What is still on its way may land where nothing is now. Each request is answered at last, and until then the
-        // session has to be the one that knows of it.
-        let isRepeated = !givenUp.isEmpty
-        // Waiting for these is no failure, and uses no attempt up.
-        if isRepeated { next.attempts = min(next.attempts, 5) }
-        switch answer {
-        case .done:
-            guard let upload = facts.upload else { return finishAborting(&context) }
-            next.isListing = true
-            phase = .aborting(next)
-            request = context.request(.listParts(key: facts.key, upload: upload), for: id)
-        case .failed(.uploadUnknown) where !isRepeated, .parts([]) where !isRepeated:
-            finishAborting(&context)
-        case .failed where isRepeated, .parts where isRepeated || abortion.attempts < 8,
-            .failed(.unavailable) where abortion.attempts < 8, .failed(.outcomeUnknown) where abortion.attempts < 8:
-            // Parts that were on their way may land after an abort: it is repeated until none is listed.
-            next.resumesAt = context.now + .milliseconds(100 << min(abortion.attempts, 5))
-            phase = .aborting(next)
-        default:
-            fail(answer.refusal(in: .session), &context)
-        }
-    }
-
-    /// An upload that may have been left beside its object has been aborted or listed. Whatever may still be there
-    /// keeps its record, by which cleaning finds it.
-    mutating func receivedLeftoverAnswer(_ answer: StoreAnswer, _ context: inout GatewayContext) {
-        leftover = nil
-        switch answer {
-        case .done:
-            guard let upload = facts.upload else { return }
-            leftover = context.request(.listParts(key: facts.key, upload: upload), for: id)
-        case .failed(.uploadUnknown), .parts([]):
-            if givenUp.isEmpty { removeRecord(&context) }
-        default:
-            break
-        }
-    }
-
-    /// Called with each answer to a request that was given up.
-    mutating func finishAbortingIfAnswered(_ context: inout GatewayContext) {
-        guard case .aborting = phase, isOnePart, givenUp.isEmpty else { return }
-        finishAborting(&context)
-    }
-
-    private mutating func finishAborting(_ context: inout GatewayContext) {
-        // A part that is still on its way may land in the upload again: then its record is left for cleaning.
-        if !isOnePart, givenUp.isEmpty { removeRecord(&context) }
-        phase = .ended
-        while !attached.isEmpty { answer(0, .aborted(Aborted()), &context) }
-        context.actions.append(.note(.aborted(id, key: facts.key)))
     }
 }

@@ -49,7 +49,7 @@ struct GatewaySession: Hashable {
         case searching(Search)
         case open
         case completing(Completion)
-        case aborting(Abortion)
+        case aborting(UploadAbort)
         /// The object is there. Remembered for a while, for an agent that lost the answer.
         case settled(Completed)
         /// The key holds an object that this session may not replace. What was begun is dropped, and the answer
@@ -284,7 +284,7 @@ struct GatewaySession: Hashable {
         if case .completing(let completion) = phase, let resumesAt = completion.resumesAt {
             deadlines.append(resumesAt)
         }
-        if case .aborting(let abortion) = phase, let resumesAt = abortion.resumesAt { deadlines.append(resumesAt) }
+        if case .aborting(let abort) = phase, let resumesAt = abort.nextDeadline { deadlines.append(resumesAt) }
         return deadlines.min()
     }
 
@@ -302,8 +302,8 @@ struct GatewaySession: Hashable {
         if case .completing(let completion) = phase, let resumesAt = completion.resumesAt, resumesAt <= context.now {
             completeAgain(completion, &context)
         }
-        if case .aborting(let abortion) = phase, let resumesAt = abortion.resumesAt, resumesAt <= context.now {
-            abortInStore(abortion, &context)
+        if case .aborting(let abort) = phase, let resumesAt = abort.nextDeadline, resumesAt <= context.now {
+            abortAgain(abort, &context)
         }
     }
 
