@@ -101,7 +101,7 @@ extension GatewaySession {
             context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         case .failed(.uploadUnknown):
-            search(Search(cause: .uploadUnknown, isPatient: mayBeCompletedElsewhere), &context)
+            search(.uploadUnknown, isPatient: mayBeCompletedElsewhere, &context)
         default:
             fail(answer.refusal(in: .session), &context)
         }

@@ -131,12 +131,12 @@ extension GatewaySession {
         case (_, .failed(.uploadUnknown)):
             // Without an earlier COMPLETE, and with no request of this one that may still be at work, nobody makes it.
             let isPatient = !completion.complete.isFirst || completion.attempts > 1
-            search(Search(cause: .uploadUnknown, isPatient: isPatient, content: completion.content), &context)
+            search(.uploadUnknown, isPatient: isPatient, content: completion.content, &context)
         case (.completing, .failed(.keyTaken)), (.completing, .failed(.objectGone)):
             // Perhaps by an earlier attempt of this very session, whose answer was lost.
-            search(searching(.conditionFailed, completion), &context)
+            search(.conditionFailed, retry: .completion(completion), content: completion.content, &context)
         case (.completing, .failed(.conflict)):
-            search(searching(.conflict, completion), &context)
+            search(.conflict, retry: .completion(completion), content: completion.content, &context)
         case (.completing, .failed(.outcomeUnknown)):
             var next = completion
             next.step = .looking
@@ -150,10 +150,6 @@ extension GatewaySession {
             // The upload is still there: the agent resumes and completes again when the store is back.
             fail(answer.refusal(in: .session), &context)
         }
-    }
-
-    private func searching(_ cause: Search.Cause, _ completion: Completion) -> Search {
-        Search(cause: cause, retry: .completion(completion), content: completion.content)
     }
 
     private mutating func compare(

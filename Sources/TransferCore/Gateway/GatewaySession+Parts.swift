@@ -245,7 +245,7 @@ extension GatewaySession {
         case .failed(.uploadUnknown):
             let isPatient = mayBeCompletedElsewhere
             removePart(number, &context)
-            search(Search(cause: .uploadUnknown, isPatient: isPatient), &context)
+            search(.uploadUnknown, isPatient: isPatient, &context)
         case .failed(.keyTaken) where isOnePart, .failed(.objectGone) where isOnePart:
             // Perhaps by an earlier request of this very session, whose answer was lost.
             searchForOnePart(part, .conditionFailed, &context)
@@ -268,13 +268,12 @@ extension GatewaySession {
     }
 
     private mutating func searchForOnePart(
-        _ part: GatewayPart, _ cause: Search.Cause, _ context: inout GatewayContext
+        _ part: GatewayPart, _ cause: ObjectSearch.Cause, _ context: inout GatewayContext
     ) {
         removePart(part.offer.part, &context)
         pendingCompletion = nil
         search(
-            Search(cause: cause, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest)),
-            &context)
+            cause, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest), &context)
     }
 
     /// Tells the slot in which a part was offered last that the part has come to nothing.

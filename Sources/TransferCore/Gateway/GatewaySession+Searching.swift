@@ -1,24 +1,13 @@
 import TransferCommon
 import WireProtocol
 
-// Looking for the object of a session after the store's answer to a write left it open what the key holds. The
-// patience stands here, so that no caller can forget it.
+// Looking for the object of a session after the store's answer to a write left open what the key holds. `ObjectSearch`
+// says how often; this file says what the session does with each result.
 
 extension GatewaySession {
+    /// A search, and what follows it.
     struct Search: Hashable {
-        /// What the store said.
-        enum Cause: Hashable {
-            /// It does not know the upload. Another gateway may be completing it, and the store hide it meanwhile.
-            case uploadUnknown
-            /// The key held an object, or another one than was named, or none any more.
-            case conditionFailed
-            /// Another request for the key was under way, which may have been this session's own. Where the key holds
-            /// nothing after some looks, the same request is sent again; if the other one has taken the upload away
-            /// meanwhile, the store says so.
-            case conflict
-        }
-
-        /// What is written again where the key turns out to hold nothing that forbids it.
+        /// What the session writes again if the key holds nothing that forbids it.
         enum Retry: Hashable {
             case nothing
             case completion(Completion)
@@ -26,49 +15,51 @@ extension GatewaySession {
             case onePart(owner: Attachment?)
         }
 
-        let cause: Cause
-        /// Whether an object of this session may still appear, because another request may be making it.
-        var isPatient = true
-        var retry = Retry.nothing
-        var checks = 0
-        /// Until then an object of this session may still appear; set when the search begins.
-        var patientUntil = Instant(nanoseconds: 0)
-        /// When to look again; `nil` while the store is being asked.
-        var resumesAt: Instant?
-        /// What the session's object holds, where its completion was under way: then equal content tells it, too.
-        var content = ContentEvidence.none
+        var looks: ObjectSearch
+        let retry: Retry
+        /// What the session's object holds, if its completion was under way: then equal content identifies it, too.
+        let content: ContentEvidence
     }
 
-    mutating func search(_ search: Search, _ context: inout GatewayContext) {
+    /// Begins to look for the session's object.
+    ///
+    /// - Parameter isPatient: whether another gateway may be completing the upload.
+    mutating func search(
+        _ cause: ObjectSearch.Cause, isPatient: Bool = true, retry: Search.Retry = .nothing,
+        content: ContentEvidence = .none, _ context: inout GatewayContext
+    ) {
         // Offers that wait for the session to open are decided, or their slots closed, when the search has ended.
         for number in parts.keys.sorted() where parts[number]?.isUndecided == false { dropPart(number, &context) }
+        let patience = isPatient ? context.limits.completionTimeMax : .zero
+        let looks = ObjectSearch(cause: cause, patience: patience, now: context.now)
+        lookForObject(Search(looks: looks, retry: retry, content: content), &context)
+    }
+
+    /// The pause before the next look is over.
+    mutating func lookAgain(_ search: Search, _ context: inout GatewayContext) {
         var search = search
-        search.patientUntil =
-            search.isPatient && search.cause == .uploadUnknown
-            ? context.now + context.limits.completionTimeMax : context.now
+        search.looks.resumed()
         lookForObject(search, &context)
     }
 
-    mutating func lookForObject(_ search: Search, _ context: inout GatewayContext) {
-        var search = search
-        search.checks += 1
-        search.resumesAt = nil
+    private mutating func lookForObject(_ search: Search, _ context: inout GatewayContext) {
         phase = .searching(search)
         request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
     }
 
     mutating func receivedSearchResult(_ answer: StoreAnswer, _ search: Search, _ context: inout GatewayContext) {
         guard case .object(let object) = answer else { return fail(answer.refusal(in: .session), &context) }
-        let isUploadGone = search.cause == .uploadUnknown
+        let isUploadGone = search.looks.cause == .uploadUnknown
         guard !ends(with: object, content: search.content, isUploadGone: isUploadGone, &context) else { return }
-        if search.cause == .conditionFailed { return writeAgain(search.retry, &context) }
-        let goesOn = search.checks < context.limits.lossChecks || context.now < search.patientUntil
-        guard goesOn else {
-            return search.cause == .conflict ? writeAgain(search.retry, &context) : becomeLost(&context)
+        var search = search
+        let limits = context.limits
+        let result = search.looks.foundNothing(
+            looksMin: limits.lossChecks, interval: limits.lossCheckInterval, now: context.now)
+        switch result {
+        case .pause: phase = .searching(search)
+        case .writeAgain: writeAgain(search.retry, &context)
+        case .lost: becomeLost(&context)
         }
-        var next = search
-        next.resumesAt = context.now + context.limits.lossCheckInterval * min(search.checks, 10)
-        phase = .searching(next)
     }
 
     /// Whether another gateway may be completing the upload at this moment. It needs every part; so those that are not

@@ -280,11 +280,11 @@ struct GatewaySession: Hashable {
             part.isWhole && !isOnePart ? nil : part.orphanedAt.map { $0 + limits.partGrace }
         }
         if let detachedAt, mayBeForgotten { deadlines.append(detachedAt + limits.sessionGrace) }
-        if case .searching(let search) = phase, let resumesAt = search.resumesAt { deadlines.append(resumesAt) }
+        if case .searching(let search) = phase, let at = search.looks.nextDeadline { deadlines.append(at) }
         if case .completing(let completion) = phase, let resumesAt = completion.resumesAt {
             deadlines.append(resumesAt)
         }
-        if case .aborting(let abort) = phase, let resumesAt = abort.nextDeadline { deadlines.append(resumesAt) }
+        if case .aborting(let abort) = phase, let at = abort.nextDeadline { deadlines.append(at) }
         return deadlines.min()
     }
 
@@ -296,13 +296,13 @@ struct GatewaySession: Hashable {
             guard parts[number]?.isWhole != true || isOnePart else { continue }
             if orphanedAt + context.limits.partGrace <= context.now { dropPart(number, &context) }
         }
-        if case .searching(let search) = phase, let resumesAt = search.resumesAt, resumesAt <= context.now {
-            lookForObject(search, &context)
+        if case .searching(let search) = phase, let at = search.looks.nextDeadline, at <= context.now {
+            lookAgain(search, &context)
         }
         if case .completing(let completion) = phase, let resumesAt = completion.resumesAt, resumesAt <= context.now {
             completeAgain(completion, &context)
         }
-        if case .aborting(let abort) = phase, let resumesAt = abort.nextDeadline, resumesAt <= context.now {
+        if case .aborting(let abort) = phase, let at = abort.nextDeadline, at <= context.now {
             abortAgain(abort, &context)
         }
     }
