@@ -4,29 +4,6 @@ import WireProtocol
 // Completing a session of several parts (specification §9.1). It continues when the agent's connection ends.
 
 extension GatewaySession {
-    /// Completing several parts.
-    struct Completion: Hashable {
-        enum Step: Hashable {
-            /// The store's own list is being compared with the agent's.
-            case comparing
-            /// The store is asked what the key holds, right before the upload is completed, or because the answer to
-            /// an earlier completion was lost.
-            case looking
-            case completing
-        }
-
-        var step: Step
-        var list: [PartListEntry]
-        var complete: Complete
-        var attempts = 0
-        var resumesAt: Instant?
-        /// Listed parts that the store's listing lacks: it may lag, or they may be gone.
-        var unlisted: [PartNumber] = []
-
-        /// What the completed object holds.
-        var content: ContentEvidence { .root(complete.root) }
-    }
-
     /// Called by the gateway for COMPLETE in a slot that is opening, resuming or open (specification §9.1).
     ///
     /// - Parameter list: the PART LIST pages in this slot since it became open, or since the last COMPLETE in it; `nil`
@@ -50,10 +27,9 @@ extension GatewaySession {
         }
         expectOutcome(at: attachment, &context)
         guard phase == .open else { return }  // The upload is gone: the outcome follows from the search.
-        guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
+        guard facts.upload != nil else { return fail(.defect("the session has no upload"), &context) }
         dropAllParts(&context)
-        phase = .completing(Completion(step: .comparing, list: list, complete: complete))
-        request = context.request(.listParts(key: facts.key, upload: upload), for: id)
+        ask(Completion(list: list, complete: complete), &context)
     }
 
     /// Whether a COMPLETE of several parts is being decided.
@@ -108,113 +84,87 @@ extension GatewaySession {
         return nil
     }
 
+    // MARK: The store's answers
+
     mutating func receivedCompletionAnswer(
         _ answer: StoreAnswer, _ completion: Completion, _ context: inout GatewayContext
     ) {
-        switch (completion.step, answer) {
-        case (.comparing, .parts(let listing)):
-            compare(listing, completion, &context)
-        case (.completing, .objectStored(let receipt)):
+        var completion = completion
+        if completion.step == .comparing, case .parts(let listing) = answer { evidence.listed(listing) }
+        let result = completion.answered(answer, attemptsMax: context.limits.completionAttempts, now: context.now)
+        switch result {
+        case .prepare: prepareCompletion(completion, &context)
+        case .found(let object):
+            guard !ends(with: object, content: completion.content, &context) else { return }
+            completeInStore(completion, &context)
+        case .look: ask(completion, &context)
+        case .pause: phase = .completing(completion)
+        case .wanted(let parts): want(parts, &context)
+        case .stored(let receipt):
             let isVerified = evidence.covers(completion.list)
             settle(
                 receipt.proven(by: completion.content, isVerified: isVerified), bytes: completion.complete.size,
                 &context)
-        case (.completing, .failed(.partsInvalid(let named))):
-            // Only listed parts can be sent again, and each once, whatever the store names.
-            let named = Set(named)
-            let listed = completion.list.map(\.part).filter(named.contains)
-            let suspects = listed.isEmpty ? completion.unlisted : listed
-            want(suspects.isEmpty ? completion.list.map(\.part) : suspects, &context)
-        case (.looking, .object(let object)):
-            guard !ends(with: object, content: completion.content, &context) else { return }
-            completeInStore(completion, &context)
-        case (_, .failed(.uploadUnknown)):
-            // Without an earlier COMPLETE, and with no request of this one that may still be at work, nobody makes it.
-            let isPatient = !completion.complete.isFirst || completion.attempts > 1
-            search(.uploadUnknown, isPatient: isPatient, content: completion.content, &context)
-        case (.completing, .failed(.keyTaken)), (.completing, .failed(.objectGone)):
-            // Perhaps by an earlier attempt of this very session, whose answer was lost.
-            search(.conditionFailed, retry: .completion(completion), content: completion.content, &context)
-        case (.completing, .failed(.conflict)):
-            search(.conflict, retry: .completion(completion), content: completion.content, &context)
-        case (.completing, .failed(.outcomeUnknown)):
-            var next = completion
-            next.step = .looking
-            completeAgain(next, &context)
-        case (_, .failed(.unavailable(let retryAfter))) where completion.attempts < context.limits.completionAttempts:
-            var next = completion
-            if next.step != .completing { next.attempts += 1 }
-            next.resumesAt = context.now + max(retryAfter, .milliseconds(250 << min(next.attempts, 6)))
-            phase = .completing(next)
-        default:
+        case .search(let cause, let isPatient):
+            let retry = cause == .uploadUnknown ? Search.Retry.nothing : .completion(completion)
+            search(cause, isPatient: isPatient, retry: retry, content: completion.content, &context)
+        case .failed:
             // The upload is still there: the agent resumes and completes again when the store is back.
             fail(answer.refusal(in: .session), &context)
         }
     }
 
-    private mutating func compare(
-        _ listing: [PartListEntry], _ completion: Completion, _ context: inout GatewayContext
-    ) {
-        var listed: [PartNumber: PartListEntry] = [:]
-        for entry in listing { listed[entry.part] = entry }
-        evidence.listed(listing)
-        let overwritten = completion.list.filter { entry in
-            guard let known = listed[entry.part] else { return false }
-            // The store has checked the digests of its own listing; elsewhere a digest may be an agent's word.
-            let isOfOtherContent = known.digest != nil && known.digest != entry.digest
-            return isOfOtherContent || !known.isSameAsStored(entry)
+    /// The pause before the next step is over.
+    mutating func completeAgain(_ completion: Completion, _ context: inout GatewayContext) {
+        var completion = completion
+        completion.resumed()
+        if completion.step == .completing {
+            prepareCompletion(completion, &context)
+        } else {
+            ask(completion, &context)
         }
-        guard overwritten.isEmpty else { return want(overwritten.map(\.part), &context) }
-        var next = completion
-        next.unlisted = completion.list.map(\.part).filter { listed[$0] == nil }
-        prepareCompletion(next, &context)
     }
 
-    /// Completes the upload, after a look at the key where the store does not check the condition, or where nobody has
-    /// looked what may be replaced.
+    /// Completes the upload, after a look at the key if the store does not check the condition, or if the session has
+    /// not seen yet what it may replace.
     mutating func prepareCompletion(_ completion: Completion, _ context: inout GatewayContext) {
         let isUnseen = facts.terms.condition != .absent && seen == .unknown
-        guard isUnseen || mustLookBefore(context.limits.conditions.complete, with: putCondition) else {
-            return completeInStore(completion, &context)
+        let mustLook = isUnseen || mustLookBefore(context.limits.conditions.complete, with: putCondition)
+        var completion = completion
+        guard completion.prepare(mustLook: mustLook, attemptsMax: context.limits.completionAttempts) else {
+            return failCompletion(&context)
         }
-        var next = completion
-        next.step = .looking
-        completeAgain(next, &context)
-    }
-
-    /// Goes on at the step that is still to be answered.
-    mutating func completeAgain(_ completion: Completion, _ context: inout GatewayContext) {
-        guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
-        var next = completion
-        next.resumesAt = nil
-        let question: StoreRequest
-        switch next.step {
-        case .completing: return prepareCompletion(next, &context)
-        case .comparing: question = .listParts(key: facts.key, upload: upload)
-        case .looking: question = .lookUpObject(key: facts.key, plan: plan)
-        }
-        phase = .completing(next)
-        request = context.request(question, for: id)
+        ask(completion, &context)
     }
 
     private mutating func completeInStore(_ completion: Completion, _ context: inout GatewayContext) {
-        guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
-        guard completion.attempts < context.limits.completionAttempts else {
-            return fail(
-                SessionRefused(
-                    .storeUnavailable, retryAfter: .seconds(1), message: "the store did not complete the file"),
-                &context)
+        var completion = completion
+        guard completion.completes(attemptsMax: context.limits.completionAttempts) else {
+            return failCompletion(&context)
         }
-        var next = completion
-        next.step = .completing
-        next.attempts += 1
-        next.resumesAt = nil
-        phase = .completing(next)
-        request = context.request(
-            .complete(
-                key: facts.key, upload: upload, parts: completion.list, size: completion.complete.size,
-                condition: putCondition),
-            for: id)
+        ask(completion, &context)
+    }
+
+    /// Asks the store the question of the completion's step.
+    private mutating func ask(_ completion: Completion, _ context: inout GatewayContext) {
+        guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
+        let question: StoreRequest =
+            switch completion.step {
+            case .comparing: .listParts(key: facts.key, upload: upload)
+            case .looking: .lookUpObject(key: facts.key, plan: plan)
+            case .completing:
+                .complete(
+                    key: facts.key, upload: upload, parts: completion.list, size: completion.complete.size,
+                    condition: putCondition)
+            }
+        phase = .completing(completion)
+        request = context.request(question, for: id)
+    }
+
+    private mutating func failCompletion(_ context: inout GatewayContext) {
+        let refusal = SessionRefused(
+            .storeUnavailable, retryAfter: .seconds(1), message: "the store did not complete the file")
+        fail(refusal, &context)
     }
 
     /// The store holds these parts in another form, or not at all: they are to be sent again.

@@ -281,9 +281,7 @@ struct GatewaySession: Hashable {
         }
         if let detachedAt, mayBeForgotten { deadlines.append(detachedAt + limits.sessionGrace) }
         if case .searching(let search) = phase, let at = search.looks.nextDeadline { deadlines.append(at) }
-        if case .completing(let completion) = phase, let resumesAt = completion.resumesAt {
-            deadlines.append(resumesAt)
-        }
+        if case .completing(let completion) = phase, let at = completion.nextDeadline { deadlines.append(at) }
         if case .aborting(let abort) = phase, let at = abort.nextDeadline { deadlines.append(at) }
         return deadlines.min()
     }
@@ -299,7 +297,7 @@ struct GatewaySession: Hashable {
         if case .searching(let search) = phase, let at = search.looks.nextDeadline, at <= context.now {
             lookAgain(search, &context)
         }
-        if case .completing(let completion) = phase, let resumesAt = completion.resumesAt, resumesAt <= context.now {
+        if case .completing(let completion) = phase, let at = completion.nextDeadline, at <= context.now {
             completeAgain(completion, &context)
         }
         if case .aborting(let abort) = phase, let at = abort.nextDeadline, at <= context.now {
