@@ -5,62 +5,39 @@ import WireProtocol
 
 extension Gateway {
     mutating func reserveList(count: UInt32, device: AuthorisedDevice) -> Bool {
-        context.reserve(UInt64(count) * GatewayConnection.listEntryBytes, device: device.fingerprint)
+        context.reserve(ListIntake.bytes(announced: count), device: device.fingerprint)
     }
 
     mutating func receivedPartList(_ page: PartList, at attachment: Attachment, device: AuthorisedDevice) {
-        guard var use = use(attachment) else { return }
-        switch use.stage {
-        case .listing(let token, let missing):
-            let count = UInt32(clamping: page.entries.count)
-            guard count <= missing, page.isLast == (count == missing) else {
-                let page = "a page of \(count) parts, \(page.isLast ? "" : "not ")the last"
-                return end(attachment.connection, .badValue, "PART LIST: \(page), where \(missing) are missing")
-            }
-            guard Self.continues(page, use.listed) else {
-                return refuse(.listInvalid, "the parts do not ascend from page to page", at: attachment)
-            }
-            // The rest was reserved when the query announced so many.
-            let excess =
-                GatewayConnection.listBytes(of: page.entries) - UInt64(count) * GatewayConnection.listEntryBytes
-            guard excess == 0 || context.reserve(excess, device: device.fingerprint) else {
-                return refuseForRoom(at: attachment)
-            }
-            use.listBytes += excess
-            use.listed += page.entries
-            use.stage = .listing(token: token, missing: missing - count)
-            connections[attachment.connection]?.slots[attachment.slot] = use
-            if page.isLast { resume(token, listed: use.listed, at: attachment, device: device) }
-        case .open:
-            // The parts of a one-part file are not listed (specification §9.2).
-            guard sessions[use.session]?.isOnePart == false else { return }
-            if use.listIsWhole {
-                use.listed = []
-                use.listIsWhole = false
-            }
-            let partsMax = context.limits(of: device.fingerprint).grantedParts.partsMax
-            guard use.listed.count + page.entries.count <= Int(partsMax) else {
-                return end(attachment.connection, .badValue, "PART LIST: more than \(partsMax) parts")
-            }
-            let needed = GatewayConnection.listBytes(of: use.listed) + GatewayConnection.listBytes(of: page.entries)
-            if needed > use.listBytes {
-                guard context.reserve(needed - use.listBytes, device: device.fingerprint) else {
-                    return deferCompletion(at: attachment, "the gateway has no room for the list now")
-                }
-                use.listBytes = needed
-            }
-            use.listed += page.entries
-            use.listIsWhole = page.isLast
-            connections[attachment.connection]?.slots[attachment.slot] = use
-        case .opening, .resuming, .completing, .aborting:
-            break  // `SlotState` has no list taken there.
+        guard let use = use(attachment) else { return }
+        // The parts of a one-part file are not listed (specification §9.2).
+        if use.stage == .open, sessions[use.session]?.isOnePart != false { return }
+        let partsMax = context.limits(of: device.fingerprint).grantedParts.partsMax
+        switch use.list.judge(page, partsMax: partsMax) {
+        case .violation(let message): end(attachment.connection, .badValue, message)
+        case .unordered: refuse(.listInvalid, "the parts do not ascend from page to page", at: attachment)
+        case .fits(let excess): keep(page, excess: excess, at: attachment, device: device)
         }
     }
 
-    /// Whether a page's parts come after those of the pages before.
-    private static func continues(_ page: PartList, _ listed: [PartListEntry]) -> Bool {
-        guard let last = listed.last, let first = page.entries.first else { return true }
-        return last.part < first.part
+    private mutating func keep(
+        _ page: PartList, excess: UInt64, at attachment: Attachment, device: AuthorisedDevice
+    ) {
+        guard let stage = use(attachment)?.stage else { return }
+        let isReserved = excess == 0 || context.reserve(excess, device: device.fingerprint)
+        switch stage {
+        case .listing(let token):
+            guard isReserved else { return refuseForRoom(at: attachment) }
+            connections[attachment.connection]?.slots[attachment.slot]?.list.append(page, reserved: excess)
+            if page.isLast { resume(token, at: attachment, device: device) }
+        case .open:
+            guard isReserved else {
+                return deferCompletion(at: attachment, "the gateway has no room for the list now")
+            }
+            connections[attachment.connection]?.slots[attachment.slot]?.list.append(page, reserved: excess)
+        case .opening, .resuming, .completing, .aborting:
+            break  // `SlotState` has no list taken there.
+        }
     }
 
     /// A list holds budget, and its next page or the COMPLETE behind it does not come: the agent tries again later.
@@ -84,12 +61,9 @@ extension Gateway {
     }
 
     mutating func releaseList(_ attachment: Attachment) {
-        guard let bytes = connections[attachment.connection]?.slots[attachment.slot]?.listBytes, bytes > 0,
-            let device = connections[attachment.connection]?.device
+        guard let device = connections[attachment.connection]?.device,
+            let bytes = connections[attachment.connection]?.slots[attachment.slot]?.list.release()
         else { return }
         context.budget.release(bytes, device: device.fingerprint)
-        connections[attachment.connection]?.slots[attachment.slot]?.listed = []
-        connections[attachment.connection]?.slots[attachment.slot]?.listIsWhole = false
-        connections[attachment.connection]?.slots[attachment.slot]?.listBytes = 0
     }
 }

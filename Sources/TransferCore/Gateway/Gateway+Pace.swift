@@ -117,12 +117,11 @@ extension Gateway {
     /// What is wanted of lists is a page in every window, or the COMPLETE behind them.
     private mutating func judgeLists(of id: ConnectionID, _ judgement: inout Judgement) {
         let slots = connections[id]?.slots ?? [:]
-        for (slot, use) in slots.filter({ $0.value.awaitsList }).sorted(by: { $0.key.value < $1.key.value }) {
+        for slot in slots.filter({ $0.value.awaitsList }).keys.sorted(by: { $0.value < $1.value }) {
             judgement.holders[id, default: 0] += 1
-            if use.listMark == use.listed.count {
+            if connections[id]?.slots[slot]?.list.hasMoved() == false {
                 judgement.stagnantLists.append(Attachment(connection: id, slot: slot))
             }
-            connections[id]?.slots[slot]?.listMark = use.listed.count
         }
     }
 
@@ -173,7 +172,7 @@ extension GatewayConnection.SlotUse {
     /// Whether budget is held for pages of a list, or for a whole one, and the agent has to go on.
     var awaitsList: Bool {
         if case .listing = stage { return true }
-        return stage == .open && !listed.isEmpty
+        return stage == .open && !list.entries.isEmpty
     }
 }
 

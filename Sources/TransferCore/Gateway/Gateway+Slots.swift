@@ -183,12 +183,11 @@ extension Gateway {
         guard reserveList(count: query.listedParts, device: device) else {
             return refuseForRoom(at: attachment)
         }
-        turn(attachment, to: token.session, .listing(token: token, missing: query.listedParts))
+        turn(attachment, to: token.session, .listing(token: token))
         if query.asksForReceipt { context.slotsWithReceipt.insert(attachment) }
-        let bytes = UInt64(query.listedParts) * GatewayConnection.listEntryBytes
-        connections[attachment.connection]?.slots[attachment.slot]?.listBytes = bytes
+        connections[attachment.connection]?.slots[attachment.slot]?.list = ListIntake(announced: query.listedParts)
         connections[attachment.connection]?.slots[attachment.slot]?.asksForPartials = query.asksForPartials
-        if query.listedParts == 0 { resume(token, listed: [], at: attachment, device: device) }
+        if query.listedParts == 0 { resume(token, at: attachment, device: device) }
     }
 
     /// Opens a token and looks at all that it must agree with; answers the slot itself where it does not.
@@ -233,10 +232,9 @@ extension Gateway {
         return token
     }
 
-    mutating func resume(
-        _ token: SessionToken, listed: [PartListEntry], at attachment: Attachment, device: AuthorisedDevice
-    ) {
-        connections[attachment.connection]?.slots[attachment.slot]?.listed = []
+    /// RESUME QUERY and its list are whole.
+    mutating func resume(_ token: SessionToken, at attachment: Attachment, device: AuthorisedDevice) {
+        let listed = connections[attachment.connection]?.slots[attachment.slot]?.list.takeAnnounced() ?? []
         let awaits = GatewaySession.Awaits.resumeState(
             listed: listed, asksForPartials: use(attachment)?.asksForPartials == true)
         if sessions[token.session] != nil {
@@ -269,13 +267,11 @@ extension Gateway {
     }
 
     private mutating func receivedComplete(_ complete: Complete, at attachment: Attachment) {
-        guard let use = use(attachment) else { return }
-        connections[attachment.connection]?.slots[attachment.slot]?.listed = []
-        connections[attachment.connection]?.slots[attachment.slot]?.listIsWhole = false
-        sessions[use.session]?.receivedComplete(
-            complete, list: use.listIsWhole ? use.listed : nil, from: attachment, &context)
+        guard let session = use(attachment)?.session else { return }
+        let list = connections[attachment.connection]?.slots[attachment.slot]?.list.takeWhole()
+        sessions[session]?.receivedComplete(complete, list: list, from: attachment, &context)
         settleSlots()
-        tidy(use.session)
+        tidy(session)
     }
 
     mutating func leaveSession(at attachment: Attachment) {

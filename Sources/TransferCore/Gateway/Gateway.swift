@@ -377,7 +377,7 @@ package struct Gateway: Hashable {
             sessions[use.session]?.connectionLost(id, &context)
             tidy(use.session)
             guard let device = connection.device else { continue }
-            context.budget.release(use.listBytes, device: device.fingerprint)
+            context.budget.release(use.list.bytesReserved, device: device.fingerprint)
         }
         context.undecidedBytes[id] = nil
         guard let device = connection.device else { return }

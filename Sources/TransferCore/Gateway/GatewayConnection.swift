@@ -15,8 +15,8 @@ struct GatewayConnection: Hashable {
     struct SlotUse: Hashable {
         enum Stage: Hashable {
             case opening
-            /// RESUME QUERY is there; `missing` entries of its list are not.
-            case listing(token: SessionToken, missing: UInt32)
+            /// RESUME QUERY has arrived, and its list is still arriving.
+            case listing(token: SessionToken)
             case resuming
             case open
             case completing
@@ -38,21 +38,7 @@ struct GatewayConnection: Hashable {
         var stage: Stage
         /// RESUME QUERY wants the gateway's partials named.
         var asksForPartials = false
-        /// The pages of PART LIST since the last query or completion.
-        var listed: [PartListEntry] = []
-        var listIsWhole = false
-        /// Budget held for `listed`.
-        var listBytes: UInt64 = 0
-        /// How many were listed when progress was judged last.
-        var listMark: Int?
-    }
-
-    /// What an entry of a part list weighs in memory, generously, with an ETag as stores give them.
-    static let listEntryBytes: UInt64 = 192
-
-    /// What entries weigh together; long ETags weigh more.
-    static func listBytes(of entries: [PartListEntry]) -> UInt64 {
-        entries.reduce(0) { $0 + listEntryBytes + UInt64(max(0, $1.etag.utf8.count - 80)) }
+        var list = ListIntake()
     }
 
     var phase: Phase

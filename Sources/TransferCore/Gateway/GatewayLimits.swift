@@ -144,7 +144,7 @@ package struct GatewayLimits: Hashable, Sendable {
     /// could never be completed. Larger parts hold the same file.
     var grantedParts: PartRule {
         var rule = parts
-        let listable = min(budgetBytes, budgetBytesPerDevice) / 4 / GatewayConnection.listEntryBytes
+        let listable = min(budgetBytes, budgetBytesPerDevice) / 4 / ListIntake.entryBytes
         rule.partsMax = min(rule.partsMax, UInt32(clamping: max(listable, 1)))
         return rule
     }
