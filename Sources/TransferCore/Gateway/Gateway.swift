@@ -21,10 +21,7 @@ package struct Gateway: Hashable {
     var currentRuns: [SHA256Digest: CurrentRun] = [:]
     /// Of devices on the list only.
     var paces: [SHA256Digest: DevicePace] = [:]
-    /// When progress is judged next, as long as there are connections.
-    var judgesAt: Instant?
-    /// What makes room if there is none; the next one last.
-    var slowParts: [SlowPart] = []
+    var progress = ProgressCheck()
     /// Objects that are read back, and those that wait for it.
     var readBacks = ReadBackQueue()
     /// PROVEs under way, of each device.
@@ -136,7 +133,7 @@ package struct Gateway: Hashable {
     package func knows(_ fingerprint: SHA256Digest) -> Bool { context.devices[fingerprint] != nil }
 
     private mutating func accepted(_ id: ConnectionID) {
-        if connections.isEmpty { judgesAt = context.now + context.limits.progressWindow }
+        if connections.isEmpty { progress.began(limits.progress, now: context.now) }
         connections[id] = GatewayConnection(now: context.now, limits: context.limits)
         checkConnections(by: context.now + context.limits.helloLimit)
         if drainDeadline != nil {
@@ -228,7 +225,7 @@ package struct Gateway: Hashable {
     private mutating func tick() {
         let now = context.now
         if let connectionsCheckedAt, connectionsCheckedAt <= now { tickConnections() }
-        if let judgesAt, judgesAt <= now { judgeProgress() }
+        if let nextAt = progress.nextDeadline, nextAt <= now { judgeProgress() }
         // Taken out before any is put in: each is looked at once.
         var due: [SessionWake] = []
         while let wake = wakes.first, wake.at <= now, let first = wakes.popFirst() { due.append(first) }
@@ -255,7 +252,7 @@ package struct Gateway: Hashable {
         var deadlines: [Instant] = []
         if let wake = wakes.first { deadlines.append(wake.at) }
         if let connectionsCheckedAt { deadlines.append(connectionsCheckedAt) }
-        if !connections.isEmpty { deadlines += [drainDeadline, judgesAt].compactMap { $0 } }
+        if !connections.isEmpty { deadlines += [drainDeadline, progress.nextDeadline].compactMap { $0 } }
         if let slow = context.pace.nextDeadline { deadlines.append(slow) }
         if let closing = context.breaker.nextDeadline { deadlines.append(closing) }
         return deadlines.min()

@@ -128,12 +128,6 @@ enum RequestOwner: Hashable {
     case readBack(device: SHA256Digest)
 }
 
-/// Where a session is reached: a slot of a connection.
-struct Attachment: Hashable {
-    var connection: ConnectionID
-    var slot: Slot
-}
-
 /// What became of a slot.
 enum SlotChange: Hashable {
     case open(Attachment)

@@ -134,6 +134,10 @@ package struct GatewayLimits: Hashable, Sendable {
     /// Names the store, to agents (specification §11.3). The shell sets it.
     package var storeIdentity = SHA256Digest.zero
 
+    var progress: ProgressCheck.Limits {
+        ProgressCheck.Limits(window: progressWindow, bytesMin: progressBytesMin, slowBytesMax: slowBytesMax)
+    }
+
     /// The window that is granted: within half of the budgets, so that one part always finds room.
     var partWindowBytes: UInt64 { max(min(windowBytes, budgetBytes / 2, budgetBytesPerDevice / 2), 1) }
 

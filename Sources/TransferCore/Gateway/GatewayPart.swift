@@ -24,7 +24,7 @@ struct GatewayPart: Hashable {
     /// Budget held.
     var reserved: UInt64 = 0
     var release = Release.held
-    /// Where the part stood when progress was judged last; `nil` where others than the agent were awaited since.
+    /// Where the part stood at the end of the last window; `nil` if something else than its agent was awaited since.
     var progressMark: ProgressMark?
 
     /// Whether the store may have the last bytes of a one-part file.
@@ -43,4 +43,19 @@ struct GatewayPart: Hashable {
 
     var isUndecided: Bool { request == nil }
     var isWhole: Bool { received == offer.size }
+
+    /// Called at the end of each window of progress.
+    ///
+    /// - Parameter creditBytes: what the part's agent might send of it now; 0 if something else is awaited.
+    /// - Returns: what the part took in since the last call; `nil` if it is not measured over the whole window.
+    mutating func measure(creditBytes: UInt64) -> ProgressCheck.Gain? {
+        guard creditBytes > 0 else {
+            progressMark = nil
+            return nil
+        }
+        defer { progressMark = ProgressMark(received: received, credit: creditBytes) }
+        return progressMark.map { mark in
+            ProgressCheck.Gain(bytes: received - mark.received, creditBytes: mark.credit)
+        }
+    }
 }

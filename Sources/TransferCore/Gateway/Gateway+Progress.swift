@@ -1,0 +1,103 @@
+import TransferCommon
+import WireProtocol
+
+// Evicting parts and lists that hold memory and do not move (specification §7.4). `ProgressCheck` says which.
+
+extension Gateway {
+    /// Called once in every window: measures what holds memory, and evicts what does not move.
+    mutating func judgeProgress() {
+        var parts: [ProgressCheck.HeldPart] = []
+        for id in sessions.values.filter({ !$0.parts.isEmpty }).map(\.id).sorted(by: Gateway.isBefore) {
+            parts += sessions[id]?.measureParts() ?? []
+        }
+        let lists = connections.keys.sorted().flatMap { measureLists(of: $0) }
+        var heardBytes: [ConnectionID: UInt64] = [:]
+        for id in connections.keys { heardBytes[id] = connections[id]?.takeHeardBytes() }
+        let stagnant = progress.windowPassed(
+            parts: parts, lists: lists, heardBytes: heardBytes, limits.progress, now: context.now)
+        for part in stagnant.parts { evictPart(part.number, of: part.session) }
+        for list in stagnant.lists { giveUpList(at: list.attachment) }
+        settleSlots()
+    }
+
+    /// The budget is full: evicts one slow part, if slow parts hold more than their share.
+    mutating func makeRoomForParts() {
+        while let slow = progress.nextSlowPart() {
+            guard let part = sessions[slow.session]?.parts[slow.number], part.flow == slow.flow, !part.isWhole else {
+                continue
+            }
+            return evictPart(slow.number, of: slow.session)
+        }
+    }
+
+    private mutating func evictPart(_ number: PartNumber, of session: SessionID) {
+        sessions[session]?.evictPart(number, &context)
+        tidy(session)
+    }
+
+    /// A list moves if a page of it, or the COMPLETE after it, arrives in every window.
+    private mutating func measureLists(of id: ConnectionID) -> [ProgressCheck.HeldList] {
+        let slots = (connections[id]?.slots ?? [:]).filter { $0.value.awaitsList }.keys
+        return slots.sorted { $0.value < $1.value }.map { slot in
+            let hasMoved = connections[id]?.slots[slot]?.list.hasMoved() ?? true
+            return ProgressCheck.HeldList(attachment: Attachment(connection: id, slot: slot), hasMoved: hasMoved)
+        }
+    }
+
+    private static func isBefore(_ left: SessionID, _ right: SessionID) -> Bool {
+        (left.high, left.low) < (right.high, right.low)
+    }
+}
+
+extension GatewayConnection {
+    /// Bytes that arrived since the last call.
+    mutating func takeHeardBytes() -> UInt64 {
+        defer { heardBytesMark = heardBytes }
+        return heardBytes &- heardBytesMark
+    }
+}
+
+extension GatewayConnection.SlotUse {
+    /// Whether budget is held for pages of a list, or for a whole list, and the agent sends next.
+    var awaitsList: Bool {
+        if case .listing = stage { return true }
+        return stage == .open && !list.entries.isEmpty
+    }
+}
+
+extension GatewaySession {
+    /// How much the agent might send of a part now, if nothing but the agent is awaited: bytes below the limit, or the
+    /// COMPLETE of a one-part file that is whole; else 0.
+    private func creditToUse(of part: GatewayPart) -> UInt64 {
+        guard part.owner != nil, !part.isUndecided else { return 0 }
+        if part.isWhole { return isOnePart && part.release == .held ? 1 : 0 }
+        return part.limit > part.received ? part.limit - part.received : 0
+    }
+
+    /// The parts that only their agents can move, in order.
+    mutating func measureParts() -> [ProgressCheck.HeldPart] {
+        var held: [ProgressCheck.HeldPart] = []
+        for number in parts.keys.sorted() {
+            guard var part = parts[number] else { continue }
+            let credit = creditToUse(of: part)
+            let gain = part.measure(creditBytes: credit)
+            parts[number] = part
+            guard credit > 0, let owner = part.owner else { continue }
+            held.append(
+                ProgressCheck.HeldPart(
+                    session: id, number: number, owner: owner, flow: part.flow, device: device.fingerprint,
+                    bytesReserved: part.reserved, isWhole: part.isWhole, gain: gain))
+        }
+        return held
+    }
+
+    /// Drops the part and tells the agent to offer it again; the session stays open.
+    mutating func evictPart(_ number: PartNumber, _ context: inout GatewayContext) {
+        guard let owner = parts[number]?.owner else { return }
+        dropPart(number, &context)
+        let refusal = SessionRefused(
+            .partInterrupted, retryAfter: context.limits.laterAdvice, message: "the part did not move")
+        reportPart(number, refusal, to: owner, &context)
+        context.actions.append(.note(.partEvicted(id, number)))
+    }
+}
