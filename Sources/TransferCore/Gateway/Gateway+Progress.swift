@@ -66,27 +66,16 @@ extension GatewayConnection.SlotUse {
 }
 
 extension GatewaySession {
-    /// How much the agent might send of a part now, if nothing but the agent is awaited: bytes below the limit, or the
-    /// COMPLETE of a one-part file that is whole; else 0.
-    private func creditToUse(of part: GatewayPart) -> UInt64 {
-        guard part.owner != nil, !part.isUndecided else { return 0 }
-        if part.isWhole { return isOnePart && part.release == .held ? 1 : 0 }
-        return part.limit > part.received ? part.limit - part.received : 0
-    }
-
     /// The parts that only their agents can move, in order.
     mutating func measureParts() -> [ProgressCheck.HeldPart] {
         var held: [ProgressCheck.HeldPart] = []
         for number in parts.keys.sorted() {
-            guard var part = parts[number] else { continue }
-            let credit = creditToUse(of: part)
-            let gain = part.measure(creditBytes: credit)
-            parts[number] = part
-            guard credit > 0, let owner = part.owner else { continue }
+            let gain = parts[number]?.measure()
+            guard let part = parts[number], part.creditToUse > 0, let owner = part.owner else { continue }
             held.append(
                 ProgressCheck.HeldPart(
                     session: id, number: number, owner: owner, flow: part.flow, device: device.fingerprint,
-                    bytesReserved: part.reserved, isWhole: part.isWhole, gain: gain))
+                    bytesReserved: part.bytesReserved, isWhole: part.isWhole, gain: gain))
         }
         return held
     }

@@ -94,8 +94,7 @@ extension GatewaySession {
     ) {
         guard let offered = opening.parts[number], let owner = offered.owner else { return }
         if let own = parts[number] {
-            let isSame = own.offer.digest == offered.offer.digest && own.offer.size == offered.offer.size
-            if isSame, own.received >= max(offered.received, offered.announced) {
+            if own.isSame(as: offered.offer), own.received >= offered.reach {
                 opening.dropPart(number, &context)
                 return takeOver(number, from: owner, &context)
             }

@@ -10,7 +10,7 @@ extension GatewaySession {
     mutating func receivedAnswer(
         _ answer: StoreAnswer, to request: StoreRequestID, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
     ) {
-        if let number = parts.first(where: { $0.value.request == request })?.key {
+        if let number = parts.first(where: { $0.value.sending?.call == request })?.key {
             return receivedPartAnswer(answer, part: number, &context)
         }
         if let digest = givenUp.removeValue(forKey: request) {
@@ -22,7 +22,7 @@ extension GatewaySession {
             finishAbortingIfAnswered(&context)
         }
         if leftover == request { return receivedLeftoverAnswer(answer, &context) }
-        if let number = parts.first(where: { $0.value.release == .looking(request) })?.key {
+        if let number = parts.first(where: { $0.value.tail == .looking(request) })?.key {
             return receivedLookBeforeRelease(answer, part: number, &context)
         }
         // What the phase does not wait for is the end of a request that was given up, or of removing a record:

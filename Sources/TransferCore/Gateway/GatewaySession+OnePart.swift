@@ -40,18 +40,18 @@ extension GatewaySession {
     /// Lets the last bytes of a one-part file go to the store, once the part is decided and COMPLETE has passed.
     mutating func releaseIfComplete(_ context: inout GatewayContext) {
         guard case .open = phase, let pending = pendingCompletion, let number = PartNumber(1), let part = parts[number],
-            part.owner == pending, !part.isUndecided, part.release == .held
+            part.owner == pending, let sending = part.sending, part.tail == .held
         else { return }
-        guard mustLookBefore(context.limits.conditions.put, with: part.condition) else {
+        guard mustLookBefore(context.limits.conditions.put, with: sending.condition) else {
             return release(number, &context)
         }
         let look = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
-        parts[number]?.release = .looking(look)
+        parts[number]?.looks(look)
     }
 
     private mutating func release(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts[number] else { return }
-        parts[number]?.release = .released
+        parts[number]?.released()
         context.actions.append(.releaseFlow(part.flow))
     }
 
@@ -70,7 +70,7 @@ extension GatewaySession {
         guard !ends(with: object, content: .wholeDigest(part.offer.digest), &context) else { return }
         // COMPLETE of a connection that is gone releases nothing. The next COMPLETE brings another look.
         guard let pending = pendingCompletion, pending == part.owner else {
-            parts[number]?.release = .held
+            parts[number]?.holdsAgain()
             return
         }
         release(number, &context)

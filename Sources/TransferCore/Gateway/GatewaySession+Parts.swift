@@ -29,9 +29,9 @@ extension GatewaySession {
             decide(number, .no(code: .sizeUnsupported), for: attachment, &context)
             return nil
         }
-        let isSame = parts[number]?.offer.digest == offer.digest && parts[number]?.offer.size == offer.size
+        let isSame = parts[number]?.isSame(as: offer) == true
         // COMPLETE stands behind the offer that it completes, unless it was acted upon.
-        if !isSame || parts[number]?.release != .released { voidCompletion(&context) }
+        if !isSame || parts[number]?.tail != .released { voidCompletion(&context) }
         if isSame, parts[number]?.isUndecided == false {
             takeOver(number, from: attachment, &context)
             return nil
@@ -47,7 +47,7 @@ extension GatewaySession {
             return nil
         }
         let flow = context.openFlow(size: offer.size, holdsLast: isOnePart, for: id)
-        parts[number] = GatewayPart(offer: offer, owner: attachment, flow: flow)
+        parts[number] = IncomingPart(offer: offer, owner: attachment, flow: flow, holdsTail: isOnePart)
         context.partAwaitsDecision(attachment.connection)
         if case .open = phase { decideWaitingPart(number, &context) }
         return nil
@@ -75,9 +75,7 @@ extension GatewaySession {
     /// The part goes on where it is, for a connection that came later.
     mutating func takeOver(_ number: PartNumber, from attachment: Attachment, _ context: inout GatewayContext) {
         guard var part = parts[number] else { return }
-        part.owner = attachment
-        part.orphanedAt = nil
-        part.progressMark = nil
+        part.takenOver(by: attachment)
         parts[number] = part
         decide(number, .send(offset: part.received, limit: part.limit), for: attachment, &context)
     }
@@ -101,19 +99,15 @@ extension GatewaySession {
         case .admitted(let isCautious): if isCautious { firstBytes = context.limits.breaker.cautiousBytes }
         case .later(let code, let delay): return deferPart(number, code, after: delay, owner, &context)
         }
-        let wanted = max(min(part.offer.size, context.limits(of: device.fingerprint).partWindowBytes), part.received)
+        let wanted = part.bytesNeeded(window: context.limits(of: device.fingerprint).partWindowBytes)
         guard context.reserve(wanted, device: device.fingerprint) else {
             return deferPart(number, .busy, after: context.limits.laterAdvice, owner, &context)
         }
         context.partIsDecided(owner.connection, received: part.received)
-        part.reserved = wanted
-        // More follows when the store has taken some of it.
-        part.limit = max(part.received, min(part.offer.size, part.consumed + min(wanted, max(firstBytes, 1))))
         let bytes = PartBytes(flow: part.flow, size: part.offer.size, digest: part.offer.digest, md5: part.offer.md5)
         let request = context.request(storeRequest(for: number, bytes), for: id)
         context.partBegan(request)
-        part.request = request
-        part.condition = putCondition
+        part.decided(call: request, condition: putCondition, reserved: wanted, bytesFirst: firstBytes)
         parts[number] = part
         decide(number, .send(offset: part.received, limit: part.limit), for: owner, &context)
         releaseIfComplete(&context)
@@ -153,31 +147,15 @@ extension GatewaySession {
     mutating func receivedData(
         _ header: PartDataHeader, from attachment: Attachment, creditBytes: UInt32, _ context: inout GatewayContext
     ) -> Result<OnPartData, Violation> {
-        guard let part = parts[header.part], part.owner == attachment else { return .success(.discard) }
-        let (end, overflow) = header.offset.addingReportingOverflow(UInt64(header.plainBytes))
-        guard !overflow, end <= part.offer.size else {
-            return .failure(.data(header, .creditExceeded, "the part has \(part.offer.size) bytes"))
+        guard var part = parts[header.part], part.owner == attachment else { return .success(.discard) }
+        let undecided = context.undecidedBytes[attachment.connection] ?? 0
+        let result = part.receivedData(header, creditBytes: UInt64(creditBytes), undecidedBytes: undecided)
+        parts[header.part] = part
+        switch result {
+        case .accept(let skip): return .success(.accept(part.flow, skip: skip))
+        case .discard: return .success(.discard)
+        case .violation(let code, let reason): return .failure(.data(header, code, reason))
         }
-        guard header.offset <= part.received else {
-            return .failure(.data(header, .offsetGap, "\(part.received) bytes are there"))
-        }
-        guard end > part.received else { return .success(.discard) }
-        if part.isUndecided {
-            let held = context.undecidedBytes[attachment.connection] ?? 0
-            guard held + (end - part.received) <= UInt64(creditBytes) else {
-                let credit = "\(held) bytes are undecided, of at most \(creditBytes)"
-                return .failure(.data(header, .creditExceeded, credit))
-            }
-        } else {
-            // What was sent before the decision was read may lie beyond the limit of a part that is only tried; it is
-            // within what the part has reserved.
-            let early = min(UInt64(creditBytes), part.consumed + part.reserved)
-            guard end <= max(part.limit, early) else {
-                return .failure(.data(header, .creditExceeded, "the limit is \(part.limit)"))
-            }
-        }
-        parts[header.part]?.announced = end
-        return .success(.accept(part.flow, skip: part.received - header.offset))
     }
 
     /// Called by the gateway before plain bytes of an accepted chunk go to their flow.
@@ -187,43 +165,29 @@ extension GatewaySession {
         _ count: UInt64, flow: FlowID, connection: ConnectionID, _ context: inout GatewayContext
     ) -> Bool {
         guard let number = parts.first(where: { $0.value.flow == flow })?.key, var part = parts[number],
-            let owner = part.owner, owner.connection == connection, count <= part.offer.size - part.received
+            let owner = part.owner, owner.connection == connection, part.receivedBytes(count)
         else { return false }
-        part.received += count
-        if part.isUndecided { context.undecidedBytes[connection, default: 0] += count }
-        if part.received >= part.limit { part.progressMark = nil }
         parts[number] = part
-        if part.isWhole, !part.isUndecided {
-            let received = Received(part: number, received: part.received, limit: part.limit)
-            context.send(.received(received), to: owner)
-        }
+        if part.isUndecided { context.undecidedBytes[connection, default: 0] += count }
+        if part.isWhole, !part.isUndecided { sendReceived(part, to: owner, &context) }
         return true
     }
 
     /// Called by the gateway when the store's side has taken bytes of a flow; `total` counts from its beginning.
     mutating func consumed(_ total: UInt64, flow: FlowID, _ context: inout GatewayContext) {
-        guard let number = parts.first(where: { $0.value.flow == flow })?.key, var part = parts[number],
-            total > part.consumed, total <= part.received
-        else { return }
-        part.consumed = total
-        if total == part.offer.size, let request = part.request {
-            context.pace.handedOver(request, now: context.now)
-        }
-        // A small part is kept whole until the store has answered.
-        let rest = part.offer.size <= context.limits.heldPartBytesMax ? part.offer.size : part.offer.size - total
-        if part.reserved > rest {
-            context.budget.release(part.reserved - rest, device: device.fingerprint)
-            part.reserved = rest
-        }
-        let limit = min(part.offer.size, total + part.reserved)
-        let step = min(context.limits(of: device.fingerprint).partWindowBytes / 4, part.offer.size - part.limit)
-        if !part.isUndecided, limit > part.limit, limit - part.limit >= step {
-            part.limit = limit
-            if let owner = part.owner {
-                context.send(.received(Received(part: number, received: part.received, limit: limit)), to: owner)
-            }
-        }
+        guard let number = parts.first(where: { $0.value.flow == flow })?.key, var part = parts[number] else { return }
+        let window = context.limits(of: device.fingerprint).partWindowBytes
+        let result = part.consumed(total, heldBytesMax: context.limits.heldPartBytesMax, window: window)
+        guard let result else { return }
         parts[number] = part
+        if let call = result.handedOver { context.pace.handedOver(call, now: context.now) }
+        context.budget.release(result.bytesReleased, device: device.fingerprint)
+        if result.isLimitRaised, let owner = part.owner { sendReceived(part, to: owner, &context) }
+    }
+
+    private func sendReceived(_ part: IncomingPart, to owner: Attachment, _ context: inout GatewayContext) {
+        let received = Received(part: part.offer.part, received: part.received, limit: part.limit)
+        context.send(.received(received), to: owner)
     }
 
     // MARK: The store's answer
@@ -268,7 +232,7 @@ extension GatewaySession {
     }
 
     private mutating func searchForOnePart(
-        _ part: GatewayPart, _ cause: ObjectSearch.Cause, _ context: inout GatewayContext
+        _ part: IncomingPart, _ cause: ObjectSearch.Cause, _ context: inout GatewayContext
     ) {
         removePart(part.offer.part, &context)
         pendingCompletion = nil
@@ -293,7 +257,7 @@ extension GatewaySession {
     /// another connection to the store. What becomes of the first request makes no difference, as it carried the same
     /// bytes.
     mutating func repeatSlowPart(_ request: StoreRequestID, _ context: inout GatewayContext) {
-        guard !isOnePart, let number = parts.first(where: { $0.value.request == request })?.key,
+        guard !isOnePart, let number = parts.first(where: { $0.value.sending?.call == request })?.key,
             let owner = parts[number]?.owner
         else { return }
         dropPart(number, &context)
@@ -305,7 +269,7 @@ extension GatewaySession {
     /// Gives a part up: its flow ends, and with it the store call that reads from it.
     mutating func dropPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts[number] else { return }
-        if let request = part.request {
+        if let request = part.sending?.call {
             context.actions.append(.cancel(request))
             context.breaker.abandoned(request, now: context.now)
             givenUp[request] = part.offer.digest
@@ -323,7 +287,7 @@ extension GatewaySession {
         if part.isUndecided, let owner = part.owner {
             context.partIsDecided(owner.connection, received: part.received)
         }
-        context.budget.release(part.reserved, device: device.fingerprint)
+        context.budget.release(part.bytesReserved, device: device.fingerprint)
         context.dropFlow(part.flow)
     }
 }

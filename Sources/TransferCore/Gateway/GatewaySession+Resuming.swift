@@ -60,14 +60,10 @@ extension GatewaySession {
     private mutating func namePartials(in index: Int, except listed: Set<PartNumber>) -> [PartialPart] {
         var partials: [PartialPart] = []
         for number in parts.keys.sorted() where partials.count < WireLimits.partialPartsMax {
-            guard var part = parts[number], part.owner == nil, !part.isUndecided, part.received > 0,
-                !listed.contains(number)
-            else { continue }
-            part.owner = attached[index].attachment
-            part.orphanedAt = nil
-            part.progressMark = nil
-            // What came before the decision was read may lie beyond the limit of a part that is only tried.
-            part.limit = max(part.limit, part.received)
+            guard var part = parts[number], part.owner == nil, part.received > 0, !listed.contains(number) else {
+                continue
+            }
+            part.named(to: attached[index].attachment)
             parts[number] = part
             // COMPLETE of a one-part file stands on a part that was named, too.
             attached[index].hasOffered = true

@@ -117,7 +117,7 @@ struct GatewaySession: Hashable {
     /// How far a stream has come by the offers of its parts.
     var extent = StreamExtent()
     /// The parts under way.
-    var parts: [PartNumber: GatewayPart] = [:]
+    var parts: [PartNumber: IncomingPart] = [:]
     /// What the requests carried that were given up; they may take effect all the same, until they are answered.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
     /// The slot whose COMPLETE of a one-part file has passed the checks and is not void.
@@ -209,13 +209,10 @@ struct GatewaySession: Hashable {
         if attached.isEmpty, detachedAt == nil { detachedAt = context.now }
         if pendingCompletion?.connection == connection { pendingCompletion = nil }
         for number in parts.keys.sorted() where parts[number]?.owner?.connection == connection {
-            // A one-part file that was released must not appear long after its agent has gone (specification §9.2).
-            if parts[number]?.isUndecided == true || parts[number]?.release == .released {
-                dropPart(number, &context)
+            if let call = parts[number]?.connectionLost(now: context.now) {
+                context.breaker.abandoned(call, now: context.now)
             } else {
-                if let request = parts[number]?.request { context.breaker.abandoned(request, now: context.now) }
-                parts[number]?.owner = nil
-                parts[number]?.orphanedAt = context.now
+                dropPart(number, &context)
             }
         }
     }
@@ -276,9 +273,7 @@ struct GatewaySession: Hashable {
 
     /// The next moment at which `tick` has something to do.
     func nextDeadline(_ limits: GatewayLimits) -> Instant? {
-        var deadlines = parts.values.compactMap { part in
-            part.isWhole && !isOnePart ? nil : part.orphanedAt.map { $0 + limits.partGrace }
-        }
+        var deadlines = parts.values.compactMap { $0.nextDeadline(grace: limits.partGrace) }
         if let detachedAt, mayBeForgotten { deadlines.append(detachedAt + limits.sessionGrace) }
         if case .searching(let search) = phase, let at = search.looks.nextDeadline { deadlines.append(at) }
         if case .completing(let completion) = phase, let at = completion.nextDeadline { deadlines.append(at) }
@@ -289,10 +284,8 @@ struct GatewaySession: Hashable {
     /// Called by the gateway when `nextDeadline` has passed.
     mutating func tick(_ context: inout GatewayContext) {
         for number in parts.keys.sorted() {
-            guard let orphanedAt = parts[number]?.orphanedAt else { continue }
-            // A whole part of several ends by itself, with the store's answer.
-            guard parts[number]?.isWhole != true || isOnePart else { continue }
-            if orphanedAt + context.limits.partGrace <= context.now { dropPart(number, &context) }
+            guard let deadline = parts[number]?.nextDeadline(grace: context.limits.partGrace) else { continue }
+            if deadline <= context.now { dropPart(number, &context) }
         }
         if case .searching(let search) = phase, let at = search.looks.nextDeadline, at <= context.now {
             lookAgain(search, &context)
@@ -362,7 +355,7 @@ extension GatewaySession {
     var isBusy: Bool {
         switch phase {
         case .ended, .settled, .taken: false
-        case .open: parts.values.contains { $0.request != nil && $0.owner != nil }
+        case .open: parts.values.contains { !$0.isUndecided && $0.owner != nil }
         default: true
         }
     }
