@@ -6,27 +6,28 @@ extension Gateway {
     /// Called after each answer of the store: where a session that is being opened has found an unfinished one whose
     /// upload the store lists, its slots turn to that one, and its own id is spent.
     mutating func adoptIfFound(by id: SessionID) {
-        guard let opening = sessions[id], case .probing(let probe) = opening.phase, let listed = probe.listed else {
-            return
-        }
-        // Nobody waits for an answer any more.
-        guard !opening.attached.isEmpty else { return forget(opening) }
-        let adopted = probe.record.session
+        guard let session = sessions[id], case .opening(let opening) = session.phase,
+            case .found(let candidate, let listed, _) = opening.phase
+        else { return }
+        // No slot waits for an answer any more.
+        guard !session.attached.isEmpty else { return forget(session) }
+        let record = candidate.record
+        let adopted = record.session
         // It may have been taken up while the store was asked.
         guard sessions[adopted]?.isAdoptable != false,
-            let plan = PartPlan(fileBytes: probe.record.terms.size, partBytes: probe.record.terms.partBytes)
+            let plan = PartPlan(fileBytes: record.terms.size, partBytes: record.terms.partBytes)
         else {
-            sessions[id]?.passOver(probe, &context)
+            sessions[id]?.passOver(opening, &context)
             return
         }
-        forget(opening)
+        forget(session)
         if sessions[adopted] == nil {
-            add(GatewaySession(device: opening.device, facts: probe.record, plan: plan, compares: opening.compares))
+            add(GatewaySession(device: session.device, facts: record, plan: plan, compares: session.compares))
         }
-        for slot in opening.attached.map(\.attachment) {
+        for slot in session.attached.map(\.attachment) {
             connections[slot.connection]?.slots[slot.slot]?.session = adopted
         }
-        sessions[adopted]?.adoptSlots(of: opening, listed: listed, &context)
+        sessions[adopted]?.adoptSlots(of: session, listed: listed, &context)
         settleSlots()
         tidy(adopted)
     }

@@ -157,7 +157,7 @@ extension Gateway {
         } else {
             turn(attachment, to: id, stage)
         }
-        let isNew = sessions[id]?.phase == .ended
+        let isNew = sessions[id]?.phase == .new
         sessions[id]?.attach(attachment, awaits: awaits, &context)
         if isNew {
             if stage == .opening { sessions[id]?.beginOpening(&context) } else { sessions[id]?.beginResuming(&context) }

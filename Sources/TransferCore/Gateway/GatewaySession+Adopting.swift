@@ -5,61 +5,6 @@ import WireProtocol
 // the agent's journal has lost. The slots of the one that gives way turn to the other, with all that was sent ahead.
 
 extension GatewaySession {
-    /// A look at the uploads of unfinished sessions, one after another: the record of an upload that is gone says
-    /// nothing, and must do no harm.
-    struct Probe: Hashable {
-        /// The one whose upload the store is asked for.
-        var record: SessionRecordFacts
-        /// Those to be looked at where its upload is gone, the lowest session id first.
-        var left: [SessionRecordFacts]
-        /// What the store has of it, once the store has said so. The gateway then adopts the session.
-        var listed: [PartListEntry]?
-    }
-
-    /// Whether a record is that of a session with equal terms which this one may give way to.
-    func adoptable(_ record: SessionRecordFacts) -> Bool {
-        // A record may outlast its session where removing it failed. A damaged one names no plan: its token would be
-        // refused, and the agent be offered it again for ever.
-        record.upload != nil && record.hasPlan && record.session != id && record.session != objectSession
-            && record.isSameUpload(as: facts)
-    }
-
-    /// Begins to look for a session to give way to; of several the one with the lowest id counts.
-    mutating func probe(_ records: [SessionRecordFacts], _ context: inout GatewayContext) {
-        // A slot that resumes this very session wants no other one.
-        let isOnlyOpening = attached.allSatisfy { $0.awaits == .opened }
-        let sorted = records.sorted { ($0.session.high, $0.session.low) < ($1.session.high, $1.session.low) }
-        probeNext(isOnlyOpening ? Array(sorted.prefix(context.limits.probesMax)) : [], &context)
-    }
-
-    private mutating func probeNext(_ records: [SessionRecordFacts], _ context: inout GatewayContext) {
-        guard let record = records.first, let upload = record.upload else {
-            phase = .recording
-            request = context.request(.writeRecord(facts), for: id)
-            return
-        }
-        phase = .probing(Probe(record: record, left: Array(records.dropFirst())))
-        request = context.request(.listParts(key: record.key, upload: upload), for: id)
-    }
-
-    mutating func receivedProbe(_ answer: StoreAnswer, _ probe: Probe, _ context: inout GatewayContext) {
-        switch answer {
-        case .parts(let entries):
-            var found = probe
-            found.listed = entries
-            phase = .probing(found)
-        case .failed(.uploadUnknown):
-            probeNext(probe.left, &context)
-        default:
-            fail(answer.refusal(in: .session), &context)
-        }
-    }
-
-    /// The session that was found is in use at this gateway by now.
-    mutating func passOver(_ probe: Probe, _ context: inout GatewayContext) {
-        probeNext(probe.left, &context)
-    }
-
     /// Called by the gateway: this session takes over the slots of one that was being opened, and what was sent ahead
     /// in them.
     ///

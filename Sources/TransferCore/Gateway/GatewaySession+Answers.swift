@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// What the store's answers mean to a session that is opening, resuming, or looking for its object.
+// Which part or phase of a session an answer of the store is for, and what the values of answers mean.
 
 extension GatewaySession {
     /// Called by the gateway with each answer to a request of this session, once.
@@ -30,80 +30,11 @@ extension GatewaySession {
         guard self.request == request else { return }
         self.request = nil
         switch phase {
-        case .lookingUp: receivedLookUp(answer, &context)
-        case .findingRecords: receivedRecords(answer, isBusy: isBusy, &context)
-        case .probing(let probe): receivedProbe(answer, probe, &context)
-        case .recording, .creating, .recordingUpload: receivedCreationStep(answer, &context)
-        case .listing: receivedListing(answer, &context)
+        case .opening(let opening): receivedOpeningAnswer(answer, opening, isBusy: isBusy, &context)
         case .searching(let search): receivedSearchResult(answer, search, &context)
         case .completing(let completion): receivedCompletionAnswer(answer, completion, &context)
         case .aborting(let abort): receivedAbortAnswer(answer, abort, &context)
-        case .open, .settled, .taken, .ended: break
-        }
-    }
-
-    private mutating func receivedLookUp(_ answer: StoreAnswer, _ context: inout GatewayContext) {
-        switch answer {
-        case .object(let object):
-            guard !ends(with: object, &context) else { return }
-            if isOnePart {
-                becomeOpen(&context)
-            } else {
-                phase = .findingRecords
-                request = context.request(.findRecords(key: facts.key), for: id)
-            }
-        case .failed(let failure):
-            fail(failure.refusal(in: .session), &context)
-        default:
-            fail(answer.refusal(in: .session), &context)
-        }
-    }
-
-    private mutating func receivedRecords(
-        _ answer: StoreAnswer, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
-    ) {
-        guard case .records(let records) = answer else { return fail(answer.refusal(in: .session), &context) }
-        if let own = records.first(where: { $0.session == id }) {
-            // Without an upload id, an upload may be there that only cleaning finds, as long as its record says so.
-            guard own.upload != nil, own.isSameUpload(as: facts) else {
-                return fail(
-                    SessionRefused(.sessionLost, message: "the record of the session names no upload of these terms"),
-                    &context)
-            }
-            facts.upload = own.upload
-            return beginListing(&context)
-        }
-        probe(records.filter { adoptable($0) && !isBusy($0.session) }, &context)
-    }
-
-    private mutating func receivedCreationStep(_ answer: StoreAnswer, _ context: inout GatewayContext) {
-        switch (phase, answer) {
-        case (.recording, .done):
-            phase = .creating
-            request = context.request(.createUpload(key: facts.key, label: facts.label), for: id)
-        case (.creating, .uploadCreated(let upload)):
-            facts.upload = upload
-            phase = .recordingUpload
-            request = context.request(.writeRecord(facts), for: id)
-        case (.recordingUpload, .done):
-            context.actions.append(.note(.opened(id, device: device.name, key: facts.key)))
-            becomeOpen(&context)
-        default:
-            fail(answer.refusal(in: .session), &context)
-        }
-    }
-
-    private mutating func receivedListing(_ answer: StoreAnswer, _ context: inout GatewayContext) {
-        switch answer {
-        case .parts(let entries):
-            for entry in entries where plan.bytes(of: entry.part) != nil { stored[entry.part] = entry }
-            evidence.listed(entries)
-            context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
-            becomeOpen(&context)
-        case .failed(.uploadUnknown):
-            search(.uploadUnknown, isPatient: mayBeCompletedElsewhere, &context)
-        default:
-            fail(answer.refusal(in: .session), &context)
+        case .new, .open, .settled, .taken, .ended: break
         }
     }
 }

@@ -56,7 +56,7 @@ extension GatewaySession {
 
     /// Whether the session has only looked at the key so far, and no agent waits for it. An agent opens a session of
     /// several parts anew under another id, so this one comes to nothing.
-    var isLookAbandoned: Bool { phase == .lookingUp && attached.isEmpty && !isOnePart }
+    var isLookAbandoned: Bool { phase == .opening(.lookingUp) && attached.isEmpty && !isOnePart }
 
     /// Whether an object is this session's: by its session id, or by its content if it has no session id.
     private func isOwn(_ object: ObjectFacts, _ content: ContentEvidence) -> Bool {
@@ -83,7 +83,7 @@ extension GatewaySession {
 
     /// Whether the agent compares with an object before anything is sent, although the object may be replaced.
     private func isToBeCompared(_ object: ObjectFacts) -> Bool {
-        phase == .lookingUp && compares && object.size == plan.fileBytes
+        phase == .opening(.lookingUp) && compares && object.size == plan.fileBytes
     }
 
     /// Whether the object may be the agent's file already, or its beginning: the agent reads the file to find out, and

@@ -38,14 +38,9 @@ import WireProtocol
 //   any opening       the store fails                    ended (refused; the agent tries again)
 struct GatewaySession: Hashable {
     enum Phase: Hashable {
-        case lookingUp
-        case findingRecords
-        /// An unfinished session with equal terms was found.
-        case probing(Probe)
-        case recording
-        case creating
-        case recordingUpload
-        case listing
+        /// The gateway has made the session, and has attached no slot to it yet.
+        case new
+        case opening(SessionOpening)
         case searching(Search)
         case open
         case completing(Completion)
@@ -139,32 +134,25 @@ struct GatewaySession: Hashable {
         self.facts = facts
         self.plan = plan
         self.compares = compares
-        self.phase = .ended
+        self.phase = .new
     }
 
     // MARK: Beginning
 
     /// Called by the gateway once, for SESSION OPEN of a session that is not known here.
     mutating func beginOpening(_ context: inout GatewayContext) {
-        // Also where the session may replace whatever is there: the object may be its own already.
-        phase = .lookingUp
-        request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
+        ask(.lookingUp, &context)
     }
 
     /// Called by the gateway once, for RESUME QUERY of a session that is not known here.
     mutating func beginResuming(_ context: inout GatewayContext) {
         if isOnePart {
-            phase = .lookingUp
-            request = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
+            ask(.lookingUp, &context)
+        } else if let upload = facts.upload {
+            ask(.listing(upload: upload), &context)
         } else {
-            beginListing(&context)
+            becomeOpen(&context)
         }
-    }
-
-    mutating func beginListing(_ context: inout GatewayContext) {
-        guard let upload = facts.upload else { return becomeOpen(&context) }
-        phase = .listing
-        request = context.request(.listParts(key: facts.key, upload: upload), for: id)
     }
 
     mutating func becomeOpen(_ context: inout GatewayContext) {
@@ -197,8 +185,7 @@ struct GatewaySession: Hashable {
             expectOutcome(at: attachment, &context)
         case .aborting:
             answer(index, .sessionRefused(.aborted), &context)
-        case .searching, .lookingUp, .findingRecords, .probing, .recording, .creating, .recordingUpload, .listing,
-            .ended:
+        case .new, .opening, .searching, .ended:
             break
         }
     }
@@ -354,7 +341,7 @@ extension GatewaySession {
     /// Whether stopping now would cut something short that is worth waiting for.
     var isBusy: Bool {
         switch phase {
-        case .ended, .settled, .taken: false
+        case .new, .ended, .settled, .taken: false
         case .open: parts.values.contains { !$0.isUndecided && $0.owner != nil }
         default: true
         }
