@@ -9,7 +9,7 @@ extension Gateway {
     /// store keeps nothing of it. Sessions are bounded, and so is what waits for them here.
     mutating func readsBack(_ answer: StoreAnswer, to request: StoreRequestID, of id: SessionID) -> Bool {
         guard case .object(let object?) = answer, let session = sessions[id], session.awaitsLook(request),
-            session.needsContent(of: object)
+            session.writeGuard.needsContent(of: object)
         else { return false }
         readBacks.add(
             ReadBackQueue.Reading(

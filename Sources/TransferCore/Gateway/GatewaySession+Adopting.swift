@@ -17,8 +17,7 @@ extension GatewaySession {
         for entry in listed where stored[entry.part] == nil && plan.bytes(of: entry.part) != nil {
             stored[entry.part] = entry
         }
-        seen = opening.seen
-        objectSession = opening.objectSession
+        writeGuard.inherit(opening.writeGuard)
         detachedAt = nil
         for var slot in opening.attached {
             slot.awaits = .adopted

@@ -128,8 +128,8 @@ extension GatewaySession {
     /// Completes the upload, after a look at the key if the store does not check the condition, or if the session has
     /// not seen yet what it may replace.
     mutating func prepareCompletion(_ completion: Completion, _ context: inout GatewayContext) {
-        let isUnseen = facts.terms.condition != .absent && seen == .unknown
-        let mustLook = isUnseen || mustLookBefore(context.limits.conditions.complete, with: putCondition)
+        let request = context.limits.conditions.complete
+        let mustLook = writeGuard.isBlind || writeGuard.mustLook(before: request, asking: writeGuard.putCondition)
         var completion = completion
         guard completion.prepare(mustLook: mustLook, attemptsMax: context.limits.completionAttempts) else {
             return failCompletion(&context)
@@ -155,7 +155,7 @@ extension GatewaySession {
             case .completing:
                 .complete(
                     key: facts.key, upload: upload, parts: completion.list, size: completion.complete.size,
-                    condition: putCondition)
+                    condition: writeGuard.putCondition)
             }
         phase = .completing(completion)
         request = context.request(question, for: id)

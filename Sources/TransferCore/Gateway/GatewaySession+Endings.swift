@@ -69,7 +69,7 @@ extension GatewaySession {
         while !attached.isEmpty { answer(0, .sessionExists(exists), &context) }
         detachedAt = context.now
         dropLeftover(&context)
-        guard !agentCompares(with: object) else { return }
+        guard !writeGuard.agentCompares(with: object) else { return }
         context.actions.append(.note(.failed(id, key: facts.key, .keyTaken)))
     }
 

@@ -42,7 +42,7 @@ extension GatewaySession {
         guard case .open = phase, let pending = pendingCompletion, let number = PartNumber(1), let part = parts[number],
             part.owner == pending, let sending = part.sending, part.tail == .held
         else { return }
-        guard mustLookBefore(context.limits.conditions.put, with: sending.condition) else {
+        guard writeGuard.mustLook(before: context.limits.conditions.put, asking: sending.condition) else {
             return release(number, &context)
         }
         let look = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)

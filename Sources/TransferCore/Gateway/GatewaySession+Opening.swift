@@ -78,7 +78,8 @@ extension GatewaySession {
     private func isAdoptable(_ record: SessionRecordFacts) -> Bool {
         // A record may outlast its session if removing it failed. A damaged record names no plan: the gateway would
         // refuse its token, and the agent would be offered the session again and again.
-        record.hasPlan && record.session != id && record.session != objectSession && record.isSameUpload(as: facts)
+        record.hasPlan && record.session != id && record.session != writeGuard.objectSession
+            && record.isSameUpload(as: facts)
     }
 
     /// Called by the gateway if the session that was found is in use by now.

@@ -107,7 +107,7 @@ extension GatewaySession {
         let bytes = PartBytes(flow: part.flow, size: part.offer.size, digest: part.offer.digest, md5: part.offer.md5)
         let request = context.request(storeRequest(for: number, bytes), for: id)
         context.partBegan(request)
-        part.decided(call: request, condition: putCondition, reserved: wanted, bytesFirst: firstBytes)
+        part.decided(call: request, condition: writeGuard.putCondition, reserved: wanted, bytesFirst: firstBytes)
         parts[number] = part
         decide(number, .send(offset: part.received, limit: part.limit), for: owner, &context)
         releaseIfComplete(&context)
@@ -124,7 +124,7 @@ extension GatewaySession {
 
     private func storeRequest(for number: PartNumber, _ bytes: PartBytes) -> StoreRequest {
         guard let upload = facts.upload, !isOnePart else {
-            return .storeObject(key: facts.key, label: facts.label, bytes: bytes, condition: putCondition)
+            return .storeObject(key: facts.key, label: facts.label, bytes: bytes, condition: writeGuard.putCondition)
         }
         return .storePart(key: facts.key, upload: upload, part: number, bytes: bytes)
     }

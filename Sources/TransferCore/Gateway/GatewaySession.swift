@@ -95,10 +95,9 @@ struct GatewaySession: Hashable {
     let device: AuthorisedDevice
     var facts: SessionRecordFacts
     let plan: PartPlan
-    /// The agent wants to compare with an object of the file's size before anything is sent.
+    /// The agent compares with an object of the file's size before it sends anything.
     let compares: Bool
-    /// What the key held when the store was asked last.
-    var seen = KeyView.unknown
+    var writeGuard: WriteGuard
     var phase: Phase
     var attached: [Attached] = []
     /// The request whose answer the phase waits for.
@@ -119,8 +118,6 @@ struct GatewaySession: Hashable {
     var pendingCompletion: Attachment?
     /// The request that drops an upload which may have been left beside the object; its record goes with it.
     var leftover: StoreRequestID?
-    /// The session that made the object under the key, where that is known.
-    var objectSession: SessionID?
     /// Since when no connection has been attached.
     var detachedAt: Instant?
     /// When the gateway looks at it next, by its own note.
@@ -134,6 +131,8 @@ struct GatewaySession: Hashable {
         self.facts = facts
         self.plan = plan
         self.compares = compares
+        self.writeGuard = WriteGuard(
+            session: facts.session, condition: facts.terms.condition, plan: plan, compares: compares)
         self.phase = .new
     }
 
