@@ -92,7 +92,8 @@ extension Gateway {
 
     /// Counts a beginning; answers the slot itself where the device has had too many.
     mutating func mayBegin(at attachment: Attachment, device: AuthorisedDevice) -> Bool {
-        guard let wait = countBeginning(of: device) else { return true }
+        let wait = context.devices.countBeginning(of: device.fingerprint, limits, now: context.now)
+        guard let wait else { return true }
         refuse(.busy, "the device has begun too much that came to nothing", retryAfter: wait, at: attachment)
         return false
     }

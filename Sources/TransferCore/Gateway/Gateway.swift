@@ -12,15 +12,10 @@ package struct Gateway: Hashable {
     /// Changed by `add` and `tidy` only, but for what a session does to itself.
     var sessions: [SessionID: GatewaySession] = [:]
     var sessionCounts: [SHA256Digest: Int] = [:]
-    private var connectionsOfDevices: [SHA256Digest: Set<ConnectionID>] = [:]
     /// When to look at sessions; some of it may have become pointless.
     var wakes = Heap<SessionWake>()
     /// No connection has anything to do before that.
     private var connectionsCheckedAt: Instant?
-    /// The run of each device whose connections came last.
-    var currentRuns: [SHA256Digest: CurrentRun] = [:]
-    /// Of devices on the list only.
-    var paces: [SHA256Digest: DevicePace] = [:]
     var progress = ProgressCheck()
     /// Objects that are read back, and those that wait for it.
     var readBacks = ReadBackQueue()
@@ -54,7 +49,7 @@ package struct Gateway: Hashable {
     /// What a device has of what `DeviceLimits` limits.
     package func use(of device: SHA256Digest) -> (connections: Int, sessions: Int, bytesReserved: UInt64) {
         (
-            connectionsOfDevices[device]?.count ?? 0, sessionCounts[device] ?? 0,
+            context.devices.connectionCount(of: device), sessionCounts[device] ?? 0,
             context.budget.bytesReserved(device: device)
         )
     }
@@ -81,8 +76,8 @@ package struct Gateway: Hashable {
         context.now = now
         switch event {
         case .devicesChanged(let list): devicesChanged(list)
-        case .deviceVouchedFor(let device): deviceVouchedFor(device)
-        case .deviceLeft(let fingerprint): deviceLeft(fingerprint)
+        case .deviceVouchedFor(let device): context.devices.add(device)
+        case .deviceLeft(let fingerprint): context.devices.remove(fingerprint)
         case .siteKeyChanged: siteKeyChanged()
         case .nextSiteKeyChanged(let fingerprint): nextSiteKey = fingerprint
         case .enrolled(let outcome, let id): enrolled(outcome, on: id)
@@ -111,10 +106,7 @@ package struct Gateway: Hashable {
     }
 
     private mutating func devicesChanged(_ list: [AuthorisedDevice]) {
-        context.devices = [:]
-        for device in list { context.devices[device.fingerprint] = device }
-        currentRuns = currentRuns.filter { context.devices[$0.key] != nil }
-        paces = paces.filter { context.devices[$0.key] != nil }
+        context.devices.replace(by: list)
         for id in connections.keys.sorted() {
             guard let device = connections[id]?.device, context.devices[device.fingerprint] != device else { continue }
             if context.devices[device.fingerprint] == nil {
@@ -311,22 +303,21 @@ package struct Gateway: Hashable {
         guard let device = context.devices[hello.fingerprint] else {
             return end(id, .notAuthorised, "the device is not known here")
         }
-        if let current = currentRuns[device.fingerprint], current.run != hello.run {
-            // A HELLO that was long on its way, of a connection from before, takes nothing over.
-            guard id > current.first else { return end(id, .fenced, Self.fencedMessage) }
-            fenceOlderRuns(of: device)
+        switch context.devices.judge(hello.run, on: id, of: device.fingerprint) {
+        case .current: break
+        case .fences(let older): for id in older { fence(id, of: device) }
+        case .fenced: return end(id, .fenced, Self.fencedMessage)
         }
         if drainDeadline != nil {
-            // The older run has been turned away all the same, and its frames that are still under way with it.
-            keepRun(hello.run, of: device, on: id)
+            context.devices.keep(hello.run, on: id, of: device.fingerprint)
             return end(id, .draining, Self.drainMessage)
         }
-        let siblings = connectionsOfDevices[device.fingerprint]?.count ?? 0
+        let siblings = context.devices.connectionCount(of: device.fingerprint)
         guard siblings < context.limits(of: device.fingerprint).connectionsPerDeviceMax else {
             return end(id, .tooManyConnections, "the device has as many connections as it may have")
         }
-        keepRun(hello.run, of: device, on: id)
-        connectionsOfDevices[device.fingerprint, default: []].insert(id)
+        context.devices.keep(hello.run, on: id, of: device.fingerprint)
+        context.devices.opened(id, of: device.fingerprint)
         let credit = reserveCredit(for: device)
         connections[id]?.phase = .open(device: device, run: hello.run)
         connections[id]?.creditBytes = credit
@@ -334,12 +325,10 @@ package struct Gateway: Hashable {
         welcome(hello, from: id, device: device, creditBytes: credit)
     }
 
-    /// The newer run has the device: nothing more is taken from the older ones, and nobody waits for them.
-    private mutating func fenceOlderRuns(of device: AuthorisedDevice) {
-        for id in (connectionsOfDevices[device.fingerprint] ?? []).sorted() {
-            context.actions.append(.note(.fenced(id, device: device.name)))
-            end(id, .fenced, Self.fencedMessage)
-        }
+    /// Ends a connection of an older run.
+    private mutating func fence(_ id: ConnectionID, of device: AuthorisedDevice) {
+        context.actions.append(.note(.fenced(id, device: device.name)))
+        end(id, .fenced, Self.fencedMessage)
     }
 
     /// Ends a connection with a code. Whatever else arrives on it is ignored.
@@ -379,7 +368,6 @@ package struct Gateway: Hashable {
         context.undecidedBytes[id] = nil
         guard let device = connection.device else { return }
         context.budget.release(UInt64(connection.creditBytes), device: device.fingerprint)
-        connectionsOfDevices[device.fingerprint]?.remove(id)
-        if connectionsOfDevices[device.fingerprint]?.isEmpty == true { connectionsOfDevices[device.fingerprint] = nil }
+        context.devices.closed(id, of: device.fingerprint)
     }
 }

@@ -5,8 +5,7 @@ import WireProtocol
 struct GatewayContext: Hashable {
     let limits: GatewayLimits
     private let uncompared: UncomparedCryptography
-    /// All that may use the site, with the limits of each.
-    var devices: [SHA256Digest: AuthorisedDevice] = [:]
+    var devices = DeviceTable()
     var budget: ByteBudget
     var pace: StorePace
     var breaker: StoreBreaker

@@ -78,6 +78,8 @@ package struct IncomingPart: Hashable, Sendable {
         package var bytesReleased: UInt64 = 0
         /// RECEIVED tells the new limit.
         package var isLimitRaised = false
+
+        package init() {}
     }
 
     package let offer: PartOffer

@@ -11,8 +11,8 @@ import WireProtocol
     private static let device = GatewayDriver.device.fingerprint
     private static let otherDevice = GatewayDriver.otherDevice.fingerprint
 
-    private static func attachment(_ connection: UInt64) -> Attachment {
-        Attachment(connection: ConnectionID(connection), slot: Slot(1))
+    private static func attachment(_ connection: UInt64) -> TransferCore.Attachment {
+        TransferCore.Attachment(connection: ConnectionID(connection), slot: Slot(1))
     }
 
     private static func part(

@@ -71,7 +71,7 @@ import WireProtocol
     /// The table at the top of the source contains exactly the transitions that occur.
     @Test func theTableIsTrue() throws {
         var finding = SessionOpening.lookingUp
-        #expect(finding.proceed(isOnePart: false))
+        #expect(finding.proceed(isOnePart: false) == true)
         let candidates = [try Self.candidate(3), try Self.candidate(4)]
         var changes: Set<TransitionTable.Row> = []
         let openings = [
