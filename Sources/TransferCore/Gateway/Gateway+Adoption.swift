@@ -10,7 +10,7 @@ extension Gateway {
             case .found(let candidate, let listed, _) = opening.phase
         else { return }
         // No slot waits for an answer any more.
-        guard !session.attached.isEmpty else { return forget(session) }
+        guard !session.attached.isEmpty else { return sessions.remove(session) }
         let record = candidate.record
         let adopted = record.session
         // It may have been taken up while the store was asked.
@@ -20,9 +20,9 @@ extension Gateway {
             sessions[id]?.passOver(opening, &context)
             return
         }
-        forget(session)
+        sessions.remove(session)
         if sessions[adopted] == nil {
-            add(GatewaySession(device: session.device, facts: record, plan: plan, compares: session.compares))
+            sessions.add(GatewaySession(device: session.device, facts: record, plan: plan, compares: session.compares))
         }
         for slot in session.attached.map(\.attachment) {
             connections[slot.connection]?.slots[slot.slot]?.session = adopted

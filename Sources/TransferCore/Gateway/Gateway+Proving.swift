@@ -34,12 +34,11 @@ extension Gateway {
             .lookUpObject(key: key, plan: plan), for: .prove(attachment, device: device.fingerprint))
         connections[attachment.connection]?.proves[attachment.slot] = GatewayProve(
             question: question, key: key, plan: plan, device: device, phase: .lookingUp(request))
-        proveCounts[device.fingerprint, default: 0] += 1
+        proveCounts.add(device.fingerprint)
     }
 
     private func hasRoomToProve(for device: AuthorisedDevice) -> Bool {
-        (proveCounts[device.fingerprint] ?? 0) < limits.provesPerDeviceMax
-            && proveCounts.values.reduce(0, +) < limits.provesMax
+        proveCounts[device.fingerprint] < limits.provesPerDeviceMax && proveCounts.total < limits.provesMax
     }
 
     /// The look-up of a PROVE was answered. The slot may have been left meanwhile, and be used again.
@@ -112,7 +111,6 @@ extension Gateway {
         guard let prove = connections[attachment.connection]?.proves.removeValue(forKey: attachment.slot) else {
             return
         }
-        let count = (proveCounts[prove.device.fingerprint] ?? 1) - 1
-        proveCounts[prove.device.fingerprint] = count > 0 ? count : nil
+        proveCounts.remove(prove.device.fingerprint)
     }
 }

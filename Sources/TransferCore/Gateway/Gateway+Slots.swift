@@ -144,7 +144,7 @@ extension Gateway {
         guard makeRoom(for: device) else {
             return refuseForRoom(at: attachment)
         }
-        add(GatewaySession(device: device, facts: facts, plan: plan, compares: open.compares))
+        sessions.add(GatewaySession(device: device, facts: facts, plan: plan, compares: open.compares))
         attach(attachment, to: open.session, stage: .opening, awaits: .opened)
     }
 
@@ -244,7 +244,7 @@ extension Gateway {
         guard makeRoom(for: device), let session = session(of: token, device: device) else {
             return refuseForRoom(at: attachment)
         }
-        add(session)
+        sessions.add(session)
         attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
     }
 
@@ -291,7 +291,7 @@ extension Gateway {
             guard makeRoom(for: device), let session = session(of: token, device: device) else {
                 return refuseForRoom(at: attachment)
             }
-            add(session)
+            sessions.add(session)
         }
         turn(attachment, to: token.session, .aborting)
         sessions[token.session]?.receivedAbort(from: attachment, &context)

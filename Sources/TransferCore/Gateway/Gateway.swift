@@ -9,18 +9,14 @@ import WireProtocol
 package struct Gateway: Hashable {
     var context: GatewayContext
     var connections: [ConnectionID: GatewayConnection] = [:]
-    /// Changed by `add` and `tidy` only, but for what a session does to itself.
-    var sessions: [SessionID: GatewaySession] = [:]
-    var sessionCounts: [SHA256Digest: Int] = [:]
-    /// When to look at sessions; some of it may have become pointless.
-    var wakes = Heap<SessionWake>()
+    var sessions = SessionTable()
     /// No connection has anything to do before that.
     private var connectionsCheckedAt: Instant?
     var progress = ProgressCheck()
     /// Objects that are read back, and those that wait for it.
     var readBacks = ReadBackQueue()
     /// PROVEs under way, of each device.
-    var proveCounts: [SHA256Digest: Int] = [:]
+    var proveCounts = Tally<SHA256Digest>()
     /// The newest REPORT of each device.
     var reports = DeviceReports()
     /// When the gateway goes away; `nil` while it stays.
@@ -49,7 +45,7 @@ package struct Gateway: Hashable {
     /// What a device has of what `DeviceLimits` limits.
     package func use(of device: SHA256Digest) -> (connections: Int, sessions: Int, bytesReserved: UInt64) {
         (
-            context.devices.connectionCount(of: device), sessionCounts[device] ?? 0,
+            context.devices.connectionCount(of: device), sessions.count(of: device),
             context.budget.bytesReserved(device: device)
         )
     }
@@ -218,12 +214,7 @@ package struct Gateway: Hashable {
         let now = context.now
         if let connectionsCheckedAt, connectionsCheckedAt <= now { tickConnections() }
         if let nextAt = progress.nextDeadline, nextAt <= now { judgeProgress() }
-        // Taken out before any is put in: each is looked at once.
-        var due: [SessionWake] = []
-        while let wake = wakes.first, wake.at <= now, let first = wakes.popFirst() { due.append(first) }
-        for wake in due where sessions[wake.session]?.wakesAt == wake.at {
-            // One that was overtaken by an earlier one, or by the session's end, says nothing.
-            sessions[wake.session]?.wakesAt = nil
+        for wake in sessions.takeDue(now: now) where sessions.take(wake) {
             sessions[wake.session]?.tick(&context)
             settleSlots()
             tidy(wake.session)
@@ -242,7 +233,7 @@ package struct Gateway: Hashable {
     /// The next moment at which `tick` may have something to do; cheap to ask.
     package var nextDeadline: Instant? {
         var deadlines: [Instant] = []
-        if let wake = wakes.first { deadlines.append(wake.at) }
+        if let wake = sessions.nextDeadline { deadlines.append(wake) }
         if let connectionsCheckedAt { deadlines.append(connectionsCheckedAt) }
         if !connections.isEmpty { deadlines += [drainDeadline, progress.nextDeadline].compactMap { $0 } }
         if let slow = context.pace.nextDeadline { deadlines.append(slow) }

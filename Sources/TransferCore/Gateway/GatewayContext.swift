@@ -22,7 +22,7 @@ struct GatewayContext: Hashable {
     /// Undecided plain bytes of each connection, held against its initial credit.
     var undecidedBytes: [ConnectionID: UInt64] = [:]
     /// How many parts of each connection wait for a decision.
-    private(set) var undecidedParts: [ConnectionID: Int] = [:]
+    private(set) var undecidedParts = Tally<ConnectionID>()
     /// A reservation failed because all devices together hold the budget; the gateway looks for room after the event.
     var isShort = false
     /// What became of slots; the gateway applies it after each event.
@@ -107,12 +107,12 @@ struct GatewayContext: Hashable {
 
     /// A part was offered that is not decided yet.
     mutating func partAwaitsDecision(_ connection: ConnectionID) {
-        undecidedParts[connection, default: 0] += 1
+        undecidedParts.add(connection)
     }
 
     /// A part was decided or dropped of which so many bytes had come.
     mutating func partIsDecided(_ connection: ConnectionID, received bytes: UInt64) {
-        if let count = undecidedParts[connection] { undecidedParts[connection] = count > 1 ? count - 1 : nil }
+        undecidedParts.remove(connection)
         guard let held = undecidedBytes[connection] else { return }
         undecidedBytes[connection] = held > bytes ? held - bytes : nil
     }

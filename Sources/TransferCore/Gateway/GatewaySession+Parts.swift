@@ -37,7 +37,7 @@ extension GatewaySession {
             return nil
         }
         if parts[number] != nil { dropPart(number, &context) }
-        let undecided = context.undecidedParts[attachment.connection] ?? 0
+        let undecided = context.undecidedParts[attachment.connection]
         guard parts.count < context.limits.partsPerSessionMax, undecided < context.limits.undecidedPartsMax else {
             decide(number, .later(.busy, after: context.limits.laterAdvice), for: attachment, &context)
             return nil

@@ -120,8 +120,6 @@ struct GatewaySession: Hashable {
     var leftover: StoreRequestID?
     /// Since when no connection has been attached.
     var detachedAt: Instant?
-    /// When the gateway looks at it next, by its own note.
-    var wakesAt: Instant?
 
     var id: SessionID { facts.session }
     var isOnePart: Bool { plan.isOnePart }
@@ -285,10 +283,10 @@ struct GatewaySession: Hashable {
     }
 
     /// Whether nothing would be lost by forgetting the session: no connection, no bytes, nothing asked of the store.
-    func isForgettable(_ context: GatewayContext) -> Bool {
+    func isForgettable(_ limits: GatewayLimits, now: Instant) -> Bool {
         if phase == .ended { return true }
         guard let detachedAt, mayBeForgotten else { return false }
-        return detachedAt + context.limits.sessionGrace <= context.now
+        return detachedAt + limits.sessionGrace <= now
     }
 
     /// Whether it has ended and is kept only for an agent that may ask again.

@@ -42,7 +42,7 @@ struct ReadBackQueue: Hashable {
     /// Devices with an object that waits; the one whose turn is next comes first.
     private var turns: [SHA256Digest] = []
     private(set) var running: [StoreRequestID: Running] = [:]
-    private var runningCounts: [SHA256Digest: Int] = [:]
+    private var runningCounts = Tally<SHA256Digest>()
 
     var waitingCount: Int { waiting.values.reduce(0) { $0 + $1.count } }
 
@@ -54,7 +54,7 @@ struct ReadBackQueue: Hashable {
     /// Takes the object that may be read now out of the queue; `nil` where none may.
     mutating func next(_ limits: GatewayLimits) -> Reading? {
         // The first of those of which the fewest are being read.
-        let counts = turns.map { runningCounts[$0] ?? 0 }
+        let counts = turns.map { runningCounts[$0] }
         guard running.count < limits.readBacksMax, let fewest = counts.min(), fewest < limits.readBacksPerDeviceMax,
             let turn = counts.firstIndex(of: fewest)
         else { return nil }
@@ -77,14 +77,13 @@ struct ReadBackQueue: Hashable {
 
     mutating func began(_ reading: Reading, request: StoreRequestID, reserved: UInt64) {
         running[request] = Running(reader: reading.reader, device: reading.device, reserved: reserved)
-        runningCounts[reading.device, default: 0] += 1
+        runningCounts.add(reading.device)
     }
 
     /// The store's call has ended.
     mutating func ended(_ request: StoreRequestID) -> Running? {
         guard let ended = running.removeValue(forKey: request) else { return nil }
-        let count = (runningCounts[ended.device] ?? 1) - 1
-        runningCounts[ended.device] = count > 0 ? count : nil
+        runningCounts.remove(ended.device)
         return ended
     }
 
