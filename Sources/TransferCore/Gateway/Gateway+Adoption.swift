@@ -25,7 +25,7 @@ extension Gateway {
             sessions.add(GatewaySession(device: session.device, facts: record, plan: plan, compares: session.compares))
         }
         for slot in session.attached.map(\.attachment) {
-            connections[slot.connection]?.slots[slot.slot]?.session = adopted
+            self[slot]?.session = adopted
         }
         sessions[adopted]?.adoptSlots(of: session, listed: listed, &context)
         settleSlots()

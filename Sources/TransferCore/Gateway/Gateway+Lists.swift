@@ -9,7 +9,7 @@ extension Gateway {
     }
 
     mutating func receivedPartList(_ page: PartList, at attachment: Attachment, device: AuthorisedDevice) {
-        guard let use = use(attachment) else { return }
+        guard let use = self[attachment] else { return }
         // The parts of a one-part file are not listed (specification §9.2).
         if use.stage == .open, sessions[use.session]?.isOnePart != false { return }
         let partsMax = context.limits(of: device.fingerprint).grantedParts.partsMax
@@ -23,18 +23,18 @@ extension Gateway {
     private mutating func keep(
         _ page: PartList, excess: UInt64, at attachment: Attachment, device: AuthorisedDevice
     ) {
-        guard let stage = use(attachment)?.stage else { return }
+        guard let stage = self[attachment]?.stage else { return }
         let isReserved = excess == 0 || context.reserve(excess, device: device.fingerprint)
         switch stage {
         case .listing(let token):
             guard isReserved else { return refuseForRoom(at: attachment) }
-            connections[attachment.connection]?.slots[attachment.slot]?.list.append(page, reserved: excess)
+            self[attachment]?.list.append(page, reserved: excess)
             if page.isLast { resume(token, at: attachment, device: device) }
         case .open:
             guard isReserved else {
                 return deferCompletion(at: attachment, "the gateway has no room for the list now")
             }
-            connections[attachment.connection]?.slots[attachment.slot]?.list.append(page, reserved: excess)
+            self[attachment]?.list.append(page, reserved: excess)
         case .opening, .resuming, .completing, .aborting:
             break  // `SlotState` has no list taken there.
         }
@@ -42,7 +42,7 @@ extension Gateway {
 
     /// A list holds budget, and its next page or the COMPLETE behind it does not come: the agent tries again later.
     mutating func giveUpList(at attachment: Attachment) {
-        guard let use = use(attachment) else { return }
+        guard let use = self[attachment] else { return }
         if case .listing = use.stage {
             return refuse(
                 .busy, "the announced list of parts did not come in time", retryAfter: context.limits.laterAdvice,
@@ -62,7 +62,7 @@ extension Gateway {
 
     mutating func releaseList(_ attachment: Attachment) {
         guard let device = connections[attachment.connection]?.device,
-            let bytes = connections[attachment.connection]?.slots[attachment.slot]?.list.release()
+            let bytes = self[attachment]?.list.release()
         else { return }
         context.budget.release(bytes, device: device.fingerprint)
     }

@@ -37,9 +37,9 @@ extension Gateway {
 
     /// A list moves if a page of it, or the COMPLETE after it, arrives in every window.
     private mutating func measureLists(of id: ConnectionID) -> [ProgressCheck.HeldList] {
-        let slots = (connections[id]?.slots ?? [:]).filter { $0.value.awaitsList }.keys
-        return slots.sorted { $0.value < $1.value }.map { slot in
-            let hasMoved = connections[id]?.slots[slot]?.list.hasMoved() ?? true
+        guard let slots = connections[id]?.slots else { return [] }
+        return slots.inUse.filter { slots[session: $0]?.awaitsList == true }.map { slot in
+            let hasMoved = connections[id]?.slots[session: slot]?.list.hasMoved() ?? true
             return ProgressCheck.HeldList(attachment: Attachment(connection: id, slot: slot), hasMoved: hasMoved)
         }
     }
@@ -54,14 +54,6 @@ extension GatewayConnection {
     mutating func takeHeardBytes() -> UInt64 {
         defer { heardBytesMark = heardBytes }
         return heardBytes &- heardBytesMark
-    }
-}
-
-extension GatewayConnection.SlotUse {
-    /// Whether budget is held for pages of a list, or for a whole list, and the agent sends next.
-    var awaitsList: Bool {
-        if case .listing = stage { return true }
-        return stage == .open && !list.entries.isEmpty
     }
 }
 

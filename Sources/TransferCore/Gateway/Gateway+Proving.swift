@@ -4,10 +4,6 @@ import WireProtocol
 // PROVE in the slots of a connection (specification §9.6).
 
 extension Gateway {
-    func prove(at attachment: Attachment) -> GatewayProve? {
-        connections[attachment.connection]?.proves[attachment.slot]
-    }
-
     mutating func receivedProve(_ question: Prove, at attachment: Attachment, device: AuthorisedDevice) {
         guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
         guard mayBegin(at: attachment, device: device) else { return }
@@ -32,7 +28,7 @@ extension Gateway {
         }
         let request = context.request(
             .lookUpObject(key: key, plan: plan), for: .prove(attachment, device: device.fingerprint))
-        connections[attachment.connection]?.proves[attachment.slot] = GatewayProve(
+        self[prove: attachment] = GatewayProve(
             question: question, key: key, plan: plan, device: device, phase: .lookingUp(request))
         proveCounts.add(device.fingerprint)
     }
@@ -43,13 +39,13 @@ extension Gateway {
 
     /// The look-up of a PROVE was answered. The slot may have been left meanwhile, and be used again.
     mutating func receivedLookUp(_ answer: StoreAnswer, to request: StoreRequestID, at attachment: Attachment) {
-        guard prove(at: attachment)?.phase == .lookingUp(request) else { return }
+        guard self[prove: attachment]?.phase == .lookingUp(request) else { return }
         receivedContent(answer, at: attachment)
     }
 
     /// The object of a PROVE was looked up or read.
     mutating func receivedContent(_ answer: StoreAnswer, at attachment: Attachment) {
-        guard let prove = prove(at: attachment) else { return }
+        guard let prove = self[prove: attachment] else { return }
         guard case .object(let object) = answer else {
             let refusal = context.advised(answer.refusal(in: .session))
             removeProve(at: attachment)
@@ -59,7 +55,7 @@ extension Gateway {
         }
         switch prove.judge(object, rootDigest: context.cryptography.rootDigest) {
         case .readBack(let size):
-            connections[attachment.connection]?.proves[attachment.slot]?.phase = .reading
+            self[prove: attachment]?.phase = .reading
             readBacks.add(
                 ReadBackQueue.Reading(
                     reader: .prove(attachment), device: prove.device.fingerprint, key: prove.key, size: size,
@@ -89,7 +85,7 @@ extension Gateway {
 
     /// SESSION LEAVE: the answer is not sent, and what is asked of the store for it is cancelled.
     mutating func endProve(at attachment: Attachment) {
-        guard let prove = prove(at: attachment) else { return }
+        guard let prove = self[prove: attachment] else { return }
         removeProve(at: attachment)
         switch prove.phase {
         case .lookingUp(let request):
@@ -102,15 +98,14 @@ extension Gateway {
 
     /// The connection ends.
     mutating func endProves(of id: ConnectionID) {
-        for slot in (connections[id]?.proves ?? [:]).keys.sorted(by: { $0.value < $1.value }) {
+        for slot in connections[id]?.slots.inUse ?? [] {
             endProve(at: Attachment(connection: id, slot: slot))
         }
     }
 
     private mutating func removeProve(at attachment: Attachment) {
-        guard let prove = connections[attachment.connection]?.proves.removeValue(forKey: attachment.slot) else {
-            return
-        }
+        guard let prove = self[prove: attachment] else { return }
+        self[prove: attachment] = nil
         proveCounts.remove(prove.device.fingerprint)
     }
 }

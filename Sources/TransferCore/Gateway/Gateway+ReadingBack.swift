@@ -43,7 +43,7 @@ extension Gateway {
     private func isAwaited(_ reader: ReadBackQueue.Reader) -> Bool {
         switch reader {
         case .session(let id, let look): sessions[id].map { $0.awaitsLook(look) && !$0.isLookAbandoned } ?? false
-        case .prove(let attachment): prove(at: attachment)?.phase == .reading
+        case .prove(let attachment): self[prove: attachment]?.phase == .reading
         }
     }
 

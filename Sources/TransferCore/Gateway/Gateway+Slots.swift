@@ -31,7 +31,7 @@ extension Gateway {
         guard let kind = SlotState.Frame(frame) else {
             return end(id, .unexpectedFrame, "\(frame.type) has no meaning now")
         }
-        let state = connections[id]?.state(of: attachment.slot) ?? .closed
+        let state = connections[id]?.slots.state(of: attachment.slot) ?? .closed
         switch state.effect(of: kind) {
         case .begin, .take, .hold, .judge:
             act(on: frame, at: attachment, device: device)
@@ -65,14 +65,10 @@ extension Gateway {
         connectionLost(id)
     }
 
-    func use(_ attachment: Attachment) -> GatewayConnection.SlotUse? {
-        connections[attachment.connection]?.slots[attachment.slot]
-    }
-
     private mutating func turn(
-        _ attachment: Attachment, to session: SessionID, _ stage: GatewayConnection.SlotUse.Stage
+        _ attachment: Attachment, to session: SessionID, _ stage: SessionSlot.Stage
     ) {
-        connections[attachment.connection]?.slots[attachment.slot] = .init(session: session, stage: stage)
+        self[attachment] = SessionSlot(session: session, stage: stage)
     }
 
     mutating func refuse(
@@ -150,11 +146,11 @@ extension Gateway {
 
     /// Turns a slot to a session; one that has only been made begins with it.
     private mutating func attach(
-        _ attachment: Attachment, to id: SessionID, stage: GatewayConnection.SlotUse.Stage,
+        _ attachment: Attachment, to id: SessionID, stage: SessionSlot.Stage,
         awaits: GatewaySession.Awaits
     ) {
-        if connections[attachment.connection]?.slots[attachment.slot]?.session == id {
-            connections[attachment.connection]?.slots[attachment.slot]?.stage = stage
+        if self[attachment]?.session == id {
+            self[attachment]?.stage = stage
         } else {
             turn(attachment, to: id, stage)
         }
@@ -186,8 +182,8 @@ extension Gateway {
         }
         turn(attachment, to: token.session, .listing(token: token))
         if query.asksForReceipt { context.slotsWithReceipt.insert(attachment) }
-        connections[attachment.connection]?.slots[attachment.slot]?.list = ListIntake(announced: query.listedParts)
-        connections[attachment.connection]?.slots[attachment.slot]?.asksForPartials = query.asksForPartials
+        self[attachment]?.list = ListIntake(announced: query.listedParts)
+        self[attachment]?.asksForPartials = query.asksForPartials
         if query.listedParts == 0 { resume(token, at: attachment, device: device) }
     }
 
@@ -235,9 +231,9 @@ extension Gateway {
 
     /// RESUME QUERY and its list are whole.
     mutating func resume(_ token: SessionToken, at attachment: Attachment, device: AuthorisedDevice) {
-        let listed = connections[attachment.connection]?.slots[attachment.slot]?.list.takeAnnounced() ?? []
+        let listed = self[attachment]?.list.takeAnnounced() ?? []
         let awaits = GatewaySession.Awaits.resumeState(
-            listed: listed, asksForPartials: use(attachment)?.asksForPartials == true)
+            listed: listed, asksForPartials: self[attachment]?.asksForPartials == true)
         if sessions[token.session] != nil {
             return attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
         }
@@ -260,7 +256,7 @@ extension Gateway {
     // MARK: PART OFFER, PART LIST, COMPLETE
 
     private mutating func receivedOffer(_ offer: PartOffer, at attachment: Attachment) {
-        guard let session = use(attachment)?.session else { return }
+        guard let session = self[attachment]?.session else { return }
         if let violation = sessions[session]?.receivedOffer(offer, from: attachment, &context) {
             end(attachment.connection, violation.code, violation.message)
         }
@@ -268,15 +264,15 @@ extension Gateway {
     }
 
     private mutating func receivedComplete(_ complete: Complete, at attachment: Attachment) {
-        guard let session = use(attachment)?.session else { return }
-        let list = connections[attachment.connection]?.slots[attachment.slot]?.list.takeWhole()
+        guard let session = self[attachment]?.session else { return }
+        let list = self[attachment]?.list.takeWhole()
         sessions[session]?.receivedComplete(complete, list: list, from: attachment, &context)
         settleSlots()
         tidy(session)
     }
 
     mutating func leaveSession(at attachment: Attachment) {
-        guard let use = use(attachment) else { return }
+        guard let use = self[attachment] else { return }
         sessions[use.session]?.leave(attachment, &context)
         closeSlot(attachment)
         tidy(use.session)

@@ -50,7 +50,7 @@ package struct Gateway: Hashable {
         )
     }
     /// Slots that carry a session or a PROVE, over all connections.
-    package var slotsInUse: Int { connections.values.reduce(0) { $0 + $1.slots.count + $1.proves.count } }
+    package var slotsInUse: Int { connections.values.reduce(0) { $0 + $1.slots.count } }
     /// Requests to the store that have not been answered.
     package var requestsUnderWay: Int { context.requestOwners.count }
     package var partsUnderWay: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
@@ -163,11 +163,11 @@ package struct Gateway: Hashable {
         if header.isCompressed, connections[id]?.capabilities.contains(.lz4) != true {
             return violation(id, .badCompression, "PART DATA in LZ4, which HELLO and WELCOME do not agree on")
         }
-        let state = connections[id]?.state(of: slot) ?? .closed
+        let state = connections[id]?.slots.state(of: slot) ?? .closed
         guard state.effect(of: .partData) != .unexpectedFrame else {
             return violation(id, .unexpectedFrame, state.objection(to: .partData, in: slot))
         }
-        guard state != .closed, let session = connections[id]?.slots[slot]?.session,
+        guard state != .closed, let session = connections[id]?.slots[session: slot]?.session,
             let result = sessions[session]?.receivedData(
                 header, from: Attachment(connection: id, slot: slot), creditBytes: connections[id]?.creditBytes ?? 0,
                 &context)
@@ -349,8 +349,8 @@ package struct Gateway: Hashable {
     private mutating func forget(_ id: ConnectionID) {
         endProves(of: id)
         guard let connection = connections.removeValue(forKey: id) else { return }
-        context.slotsWithReceipt.subtract(connection.slots.keys.map { Attachment(connection: id, slot: $0) })
-        for use in connection.slots.sorted(by: { $0.key.value < $1.key.value }).map(\.value) {
+        context.slotsWithReceipt.subtract(connection.slots.inUse.map { Attachment(connection: id, slot: $0) })
+        for use in connection.slots.inUse.compactMap({ connection.slots[session: $0] }) {
             sessions[use.session]?.connectionLost(id, &context)
             tidy(use.session)
             guard let device = connection.device else { continue }

@@ -11,40 +11,8 @@ struct GatewayConnection: Hashable {
         case open(device: AuthorisedDevice, run: RunID)
     }
 
-    /// What a slot carries. A slot that is not there is closed.
-    struct SlotUse: Hashable {
-        enum Stage: Hashable {
-            case opening
-            /// RESUME QUERY has arrived, and its list is still arriving.
-            case listing(token: SessionToken)
-            case resuming
-            case open
-            case completing
-            case aborting
-
-            var state: SlotState {
-                switch self {
-                case .opening: .opening
-                case .listing: .listing
-                case .resuming: .resuming
-                case .open: .open
-                case .completing: .completing
-                case .aborting: .aborting
-                }
-            }
-        }
-
-        var session: SessionID
-        var stage: Stage
-        /// RESUME QUERY wants the gateway's partials named.
-        var asksForPartials = false
-        var list = ListIntake()
-    }
-
     var phase: Phase
-    var slots: [Slot: SlotUse] = [:]
-    /// The slots whose use is a PROVE.
-    var proves: [Slot: GatewayProve] = [:]
+    var slots = SlotTable()
     /// What HELLO and WELCOME agree on.
     var capabilities: Capabilities = []
     /// The initial credit that was granted, and is reserved.
@@ -58,10 +26,6 @@ struct GatewayConnection: Hashable {
     init(now: Instant, limits: GatewayLimits) {
         self.phase = .silent(deadline: now + limits.helloLimit)
         self.liveness = PeerLiveness(now: now)
-    }
-
-    func state(of slot: Slot) -> SlotState {
-        slots[slot]?.stage.state ?? (proves[slot] == nil ? .closed : .proving)
     }
 
     var device: AuthorisedDevice? {
