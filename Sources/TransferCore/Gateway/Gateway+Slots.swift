@@ -74,10 +74,13 @@ extension Gateway {
     mutating func refuse(
         _ code: ErrorCode, _ message: String, retryAfter: Duration = .zero, at attachment: Attachment
     ) {
+        refuse(SessionRefused(code, retryAfter: retryAfter, message: message), at: attachment)
+    }
+
+    private mutating func refuse(_ refusal: SessionRefused, at attachment: Attachment) {
         closeSlot(attachment)
-        context.send(
-            .sessionRefused(SessionRefused(code, retryAfter: retryAfter, message: message)), to: attachment)
-        context.actions.append(.note(.refused(attachment.connection, code)))
+        context.send(.sessionRefused(refusal), to: attachment)
+        context.actions.append(.note(.refused(attachment.connection, refusal.code)))
     }
 
     /// There is no room for a session or a list now.
@@ -99,36 +102,15 @@ extension Gateway {
     private mutating func receivedOpen(_ open: SessionOpen, at attachment: Attachment, device: AuthorisedDevice) {
         guard drainDeadline == nil else { return refuse(.draining, Self.drainMessage, at: attachment) }
         guard mayBegin(at: attachment, device: device) else { return }
-        var terms: SessionTerms
-        do {
-            terms = try open.terms
-        } catch {
-            return refuse(.metadataInvalid, error.description, at: attachment)
+        let facts: SessionRecordFacts
+        let plan: PartPlan
+        switch openingRule(for: device).judge(open) {
+        case .agreed(let agreed, let cut): (facts, plan) = (agreed, cut)
+        case .refused(let refusal): return refuse(refusal, at: attachment)
         }
-        do {
-            terms.key = try KeyRule.wholeKey(prefix: device.prefix, key: terms.key)
-        } catch {
-            return refuse(.keyInvalid, error.message, at: attachment)
-        }
-        let rule = context.limits(of: device.fingerprint).grantedParts
-        guard terms.partBytes >= rule.partBytesMin, terms.partBytes <= rule.partBytesMax else {
-            return refuse(
-                .partSizeUnsupported,
-                "parts have \(rule.partBytesMin) to \(rule.partBytesMax) bytes here, not \(terms.partBytes)",
-                at: attachment)
-        }
-        guard rule.allows(fileBytes: terms.size, partBytes: terms.partBytes),
-            let plan = PartPlan(fileBytes: terms.size, partBytes: terms.partBytes)
-        else {
-            return refuse(
-                .sizeUnsupported,
-                "the gateway takes files of at most \(rule.objectBytesMax) bytes and \(rule.partsMax) parts",
-                at: attachment)
-        }
-        let facts = SessionRecordFacts(device: device.name, session: open.session, terms: terms, upload: nil)
         if open.asksForReceipt { context.slotsWithReceipt.insert(attachment) }
         if let known = sessions[open.session] {
-            guard known.device.name == device.name, known.facts.terms == terms else {
+            guard known.device.name == device.name, known.facts.terms == facts.terms else {
                 return refuse(.superseded, "the session has other terms, or is another device's", at: attachment)
             }
             return attach(attachment, to: open.session, stage: .opening, awaits: .opened)
@@ -187,46 +169,21 @@ extension Gateway {
         if query.listedParts == 0 { resume(token, at: attachment, device: device) }
     }
 
-    /// Opens a token and looks at all that it must agree with; answers the slot itself where it does not.
+    private func openingRule(for device: AuthorisedDevice) -> OpeningRule {
+        OpeningRule(device: device, parts: context.limits(of: device.fingerprint).grantedParts)
+    }
+
+    /// Opens and judges a token; refuses the slot if the token does not pass.
     private mutating func opened(
         _ sealed: [UInt8], at attachment: Attachment, device: AuthorisedDevice
     ) -> SessionToken? {
-        func refuseInvalid(_ message: String) { refuse(.tokenInvalid, message, at: attachment) }
-        func refuseUnreadable(_ message: String) {
-            refuse(.tokenKeyUnknown, message, retryAfter: .seconds(1), at: attachment)
-        }
-        switch context.cryptography.open(token: sealed) {
-        case .opened(let plain):
-            switch SessionToken.read(plain) {
-            case .token(let token): return accepted(token, at: attachment, device: device)
-            case .unknownFormat: refuseUnreadable("the token is of a form that this gateway does not know")
-            case .malformed: refuseInvalid("the token holds no session")
-            }
-        case .invalid: refuseInvalid("the token is not one that this site sealed")
-        case .keyUnknown: refuseUnreadable("this gateway does not have the key of the token")
-        }
-        return nil
-    }
-
-    private mutating func accepted(
-        _ token: SessionToken, at attachment: Attachment, device: AuthorisedDevice
-    ) -> SessionToken? {
-        // Several parts without an upload could only be stored as if each were the file.
-        guard let plan = PartPlan(fileBytes: token.terms.size, partBytes: token.terms.partBytes),
-            plan.isOnePart || !token.upload.isEmpty
-        else {
-            refuse(.tokenInvalid, "the token names no upload", at: attachment)
+        let opening = context.cryptography.open(token: sealed)
+        switch openingRule(for: device).judge(opening, owner: { sessions[$0]?.device.name }) {
+        case .agreed(let token): return token
+        case .refused(let refusal):
+            refuse(refusal, at: attachment)
             return nil
         }
-        guard token.device == device.name, token.terms.key.utf8.starts(with: device.prefix.utf8),
-            sessions[token.session].map({ $0.device.name == device.name }) ?? true
-        else {
-            refuse(
-                .tokenForeign, "the token is another device's, or of a prefix that the device does not have",
-                at: attachment)
-            return nil
-        }
-        return token
     }
 
     /// RESUME QUERY and its list are whole.
