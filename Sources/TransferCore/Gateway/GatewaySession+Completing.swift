@@ -14,15 +14,18 @@ extension GatewaySession {
         guard let slot = attached.first(where: { $0.attachment == attachment }) else { return }
         // It is being decided already, and told to every slot that waits for it.
         if isCompleting, slot.awaits == .nothing { return expectOutcome(at: attachment, &context) }
-        if let objection = objectionToNumbers(of: complete) {
-            return refuseCompletion(SessionRefused(.listInvalid, message: objection), to: attachment, &context)
+        let rule = CompleteRule(plan: plan, extent: extent)
+        if let objection = rule.objection(to: complete) {
+            return refuseCompletion(objection, to: attachment, &context)
         }
         if isOnePart { return receivedCompleteOfOnePart(complete, from: slot, &context) }
         guard let list else {
             let refusal = SessionRefused(.listInvalid, message: "COMPLETE without a whole list of the parts")
             return refuseCompletion(refusal, to: attachment, &context)
         }
-        if let objection = objection(to: list, complete, context) {
+        if let objection = rule.objection(
+            to: list, of: complete, rootDigest: context.cryptography.rootDigest)
+        {
             return refuseCompletion(objection, to: attachment, &context)
         }
         expectOutcome(at: attachment, &context)
@@ -46,42 +49,6 @@ extension GatewaySession {
     ) {
         guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
         answer(index, .error(refusal.asSessionError), &context)
-    }
-
-    /// Why the numbers of COMPLETE are not the session's.
-    private func objectionToNumbers(of complete: Complete) -> String? {
-        let named = "COMPLETE names \(complete.partCount) parts and \(complete.size) bytes"
-        if let bytes = plan.fileBytes, bytes != complete.size { return "\(named); the session has \(bytes) bytes" }
-        let whole = PartPlan(fileBytes: complete.size, partBytes: plan.partBytes)
-        guard whole?.partCount == complete.partCount else { return "\(named), in parts of \(plan.partBytes)" }
-        return plan.isStream ? extent.objection(to: complete) : nil
-    }
-
-    /// Whether the list is one whole file of the root digest: numbers without a gap, sizes that fit, digests that
-    /// agree.
-    private func objection(
-        to list: [PartListEntry], _ complete: Complete, _ context: GatewayContext
-    ) -> SessionRefused? {
-        guard list.count == Int(complete.partCount),
-            let whole = PartPlan(fileBytes: complete.size, partBytes: plan.partBytes)
-        else {
-            let message = "COMPLETE names \(complete.partCount) parts, its list \(list.count)"
-            return SessionRefused(.listInvalid, message: message)
-        }
-        var digests: [SHA256Digest] = []
-        for (index, entry) in list.enumerated() {
-            guard Int(entry.part.value) == index + 1, entry.size == whole.bytes(of: entry.part), !entry.etag.isEmpty,
-                let digest = entry.digest
-            else {
-                let message = "entry \(index + 1) of the list is not that part, whole and with digest and ETag"
-                return SessionRefused(.listInvalid, message: message)
-            }
-            digests.append(digest)
-        }
-        guard context.cryptography.rootDigest(of: digests) == complete.root else {
-            return SessionRefused(.rootMismatch, message: "the digests of the parts do not give the root digest")
-        }
-        return nil
     }
 
     // MARK: The store's answers

@@ -14,13 +14,9 @@ extension GatewaySession {
             let refusal = SessionRefused(.listInvalid, message: "COMPLETE of a part that was not offered in this slot")
             return refuseCompletion(refusal, to: slot.attachment, &context)
         }
-        guard part.isWhole else {
-            let message = "COMPLETE of a part of which \(part.received) of \(part.offer.size) bytes are there"
-            return refuseCompletion(SessionRefused(.listInvalid, message: message), to: slot.attachment, &context)
-        }
-        guard context.cryptography.rootDigest(of: [part.offer.digest]) == complete.root else {
-            let message = "the digest of the part does not give the root digest"
-            return refuseCompletion(SessionRefused(.rootMismatch, message: message), to: slot.attachment, &context)
+        let rule = CompleteRule(plan: plan, extent: extent)
+        if let objection = rule.objection(to: part, of: complete, rootDigest: context.cryptography.rootDigest) {
+            return refuseCompletion(objection, to: slot.attachment, &context)
         }
         pendingCompletion = slot.attachment
         if !slot.isUnanswered { expectOutcome(at: slot.attachment, &context) }

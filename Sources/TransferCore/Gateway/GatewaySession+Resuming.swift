@@ -1,7 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// What a slot is told when its session goes on: candidates, partials, parts that are wanted again (specification §8.1).
+// What a slot is told when its session continues there (specification §8.1, §8.3). `ResumeAnswer` chooses the stored
+// parts; this file names the partials.
 
 extension GatewaySession {
     func resumeState(_ phase: ResumePhase) -> ResumeState {
@@ -13,44 +14,24 @@ extension GatewaySession {
         listed: [PartListEntry], asksForPartials: Bool, token: [UInt8], to index: Int, _ context: inout GatewayContext
     ) {
         let attachment = attached[index].attachment
-        let named = Set(listed.map(\.part))
-        // A connection that joins knows all that was stored here, but for what an offer's digest cannot prove.
         let joins =
             listed.isEmpty && !asksForPartials
             && attached.contains { $0.attachment != attachment && $0.awaits == .nothing }
-        let candidates = candidates(except: named).filter { !joins || $0.digest == nil }
-        let wanted = listed.filter { entry in
-            guard let known = stored[entry.part] else { return false }
-            return !known.isSameAsStored(entry)
-        }
-        let state = ResumeState(
-            phase: .ongoing, partBytes: plan.partBytes, candidateParts: UInt32(clamping: candidates.count),
-            partials: asksForPartials ? namePartials(in: index, except: named) : [],
-            wanted: wanted.map(\.part).sorted(), token: token)
+        let answer = ResumeAnswer(stored: stored, listed: listed, joins: joins)
+        let partials = asksForPartials ? namePartials(in: index, except: Set(listed.map(\.part))) : []
+        let state = answer.resumeState(partBytes: plan.partBytes, partials: partials, token: token)
         context.send(.resumeState(state), to: attachment)
-        send(candidates, to: attachment, &context)
+        for page in answer.pages { context.send(.partList(page), to: attachment) }
     }
 
-    /// SESSION OPENED *adopted*: RESUME STATE is spared, so its fields are here.
+    /// SESSION OPENED *adopted*: its fields stand for RESUME STATE.
     mutating func sendAdopted(token: [UInt8], to index: Int, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
-        let candidates = candidates(except: [])
-        let adoption = SessionOpened.Adoption(
-            candidateParts: UInt32(clamping: candidates.count), partials: namePartials(in: index, except: []))
+        let answer = ResumeAnswer(stored: stored, listed: [], joins: false)
+        let adoption = answer.adoption(partials: namePartials(in: index, except: []))
         let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token, adoption: adoption)
         context.send(.sessionOpened(opened), to: attachment)
-        send(candidates, to: attachment, &context)
-    }
-
-    /// The parts that the store has and the agent has not listed.
-    private func candidates(except listed: Set<PartNumber>) -> [PartListEntry] {
-        stored.values.filter { !listed.contains($0.part) }.sorted { $0.part < $1.part }
-    }
-
-    private func send(_ candidates: [PartListEntry], to attachment: Attachment, _ context: inout GatewayContext) {
-        for page in PartList.pages(of: candidates) where !candidates.isEmpty {
-            context.send(.partList(page), to: attachment)
-        }
+        for page in answer.pages { context.send(.partList(page), to: attachment) }
     }
 
     /// Names the parts of which bytes are here and which no connection sends. Each is a decision *send*: the slot has
