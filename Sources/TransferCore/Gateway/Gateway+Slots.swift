@@ -113,7 +113,7 @@ extension Gateway {
             guard known.device.name == device.name, known.facts.terms == facts.terms else {
                 return refuse(.superseded, "the session has other terms, or is another device's", at: attachment)
             }
-            return attach(attachment, to: open.session, stage: .opening, awaits: .opened)
+            return attach(attachment, to: open.session, stage: .opening, asks: .open)
         }
         if let refusal = context.breaker.openingRefusal(now: context.now) {
             let message = refusal.cause == .full ? "the store is full" : "the store is not available"
@@ -123,13 +123,13 @@ extension Gateway {
             return refuseForRoom(at: attachment)
         }
         sessions.add(GatewaySession(device: device, facts: facts, plan: plan, compares: open.compares))
-        attach(attachment, to: open.session, stage: .opening, awaits: .opened)
+        attach(attachment, to: open.session, stage: .opening, asks: .open)
     }
 
     /// Turns a slot to a session; one that has only been made begins with it.
     private mutating func attach(
         _ attachment: Attachment, to id: SessionID, stage: SessionSlot.Stage,
-        awaits: GatewaySession.Awaits
+        asks question: AttachedSlot.Question
     ) {
         if self[attachment]?.session == id {
             self[attachment]?.stage = stage
@@ -137,7 +137,7 @@ extension Gateway {
             turn(attachment, to: id, stage)
         }
         let isNew = sessions[id]?.phase == .new
-        sessions[id]?.attach(attachment, awaits: awaits, &context)
+        sessions[id]?.attach(attachment, asks: question, &context)
         if isNew {
             if stage == .opening { sessions[id]?.beginOpening(&context) } else { sessions[id]?.beginResuming(&context) }
         }
@@ -189,16 +189,16 @@ extension Gateway {
     /// RESUME QUERY and its list are whole.
     mutating func resume(_ token: SessionToken, at attachment: Attachment, device: AuthorisedDevice) {
         let listed = self[attachment]?.list.takeAnnounced() ?? []
-        let awaits = GatewaySession.Awaits.resumeState(
+        let question = AttachedSlot.Question.resume(
             listed: listed, asksForPartials: self[attachment]?.asksForPartials == true)
         if sessions[token.session] != nil {
-            return attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
+            return attach(attachment, to: token.session, stage: .resuming, asks: question)
         }
         guard makeRoom(for: device), let session = session(of: token, device: device) else {
             return refuseForRoom(at: attachment)
         }
         sessions.add(session)
-        attach(attachment, to: token.session, stage: .resuming, awaits: awaits)
+        attach(attachment, to: token.session, stage: .resuming, asks: question)
     }
 
     private func session(of token: SessionToken, device: AuthorisedDevice) -> GatewaySession? {

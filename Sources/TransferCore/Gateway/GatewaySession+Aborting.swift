@@ -9,11 +9,11 @@ extension GatewaySession {
     mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
         dropAllParts(&context)
         pendingCompletion = nil
-        while let other = attached.firstIndex(where: { $0.awaits != .aborted && $0.attachment != attachment }) {
+        while let other = attached.firstIndex(where: { $0.phase != .aborting && $0.attachment != attachment }) {
             answer(other, attached[other].refusing(.aborted), &context)
         }
         attached.removeAll { $0.attachment == attachment }
-        attached.append(Attached(attachment: attachment, awaits: .aborted))
+        attached.append(AttachedSlot(aborting: attachment))
         detachedAt = nil
         if case .settled = phase { return finishAborting(&context) }
         if isOnePart, !givenUp.isEmpty {

@@ -20,7 +20,7 @@ extension GatewaySession {
         writeGuard.inherit(opening.writeGuard)
         detachedAt = nil
         for var slot in opening.attached {
-            slot.awaits = .adopted
+            slot.turnedToAdopted()
             attached.append(slot)
         }
         var opening = opening

@@ -13,7 +13,7 @@ extension GatewaySession {
     ) {
         guard let slot = attached.first(where: { $0.attachment == attachment }) else { return }
         // It is being decided already, and told to every slot that waits for it.
-        if isCompleting, slot.awaits == .nothing { return expectOutcome(at: attachment, &context) }
+        if isCompleting, slot.phase == .open { return expectOutcome(at: attachment, &context) }
         let rule = CompleteRule(plan: plan, extent: extent)
         if let objection = rule.objection(to: complete) {
             return refuseCompletion(objection, to: attachment, &context)
@@ -138,8 +138,7 @@ extension GatewaySession {
     private mutating func want(_ wanted: [PartNumber], _ context: inout GatewayContext) {
         for part in wanted { stored[part] = nil }
         phase = .open
-        for index in attached.indices where attached[index].awaits == .outcome {
-            attached[index].awaits = .nothing
+        for index in attached.indices where attached[index].reopens() {
             context.slotChanges.append(.open(attached[index].attachment))
             context.send(.partsWanted(PartsWanted(parts: wanted.sorted())), to: attached[index].attachment)
         }

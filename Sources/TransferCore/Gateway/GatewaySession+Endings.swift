@@ -45,7 +45,7 @@ extension GatewaySession {
         pendingCompletion = nil
         request = nil
         while let first = attached.first {
-            if case .resumeState = first.awaits, refusal.code == .sessionLost {
+            if case .resume = first.question, refusal.code == .sessionLost {
                 answer(0, .resumeState(resumeState(.lost)), &context)
             } else {
                 answer(0, first.refusing(refusal), &context)

@@ -6,7 +6,7 @@ import WireProtocol
 extension GatewaySession {
     /// COMPLETE whose numbers are the session's.
     mutating func receivedCompleteOfOnePart(
-        _ complete: Complete, from slot: Attached, _ context: inout GatewayContext
+        _ complete: Complete, from slot: AttachedSlot, _ context: inout GatewayContext
     ) {
         guard let part = PartNumber(1).flatMap({ parts[$0] }), part.owner == slot.attachment else {
             // The part was deferred, failed or moved meanwhile: COMPLETE is void, and the agent completes anew.
@@ -19,7 +19,7 @@ extension GatewaySession {
             return refuseCompletion(objection, to: slot.attachment, &context)
         }
         pendingCompletion = slot.attachment
-        if !slot.isUnanswered { expectOutcome(at: slot.attachment, &context) }
+        if slot.question == nil { expectOutcome(at: slot.attachment, &context) }
         releaseIfComplete(&context)
     }
 
@@ -27,8 +27,7 @@ extension GatewaySession {
     mutating func voidCompletion(_ context: inout GatewayContext) {
         pendingCompletion = nil
         guard isOnePart else { return }
-        for index in attached.indices where attached[index].awaits == .outcome {
-            attached[index].awaits = .nothing
+        for index in attached.indices where attached[index].reopens() {
             context.slotChanges.append(.open(attached[index].attachment))
         }
     }

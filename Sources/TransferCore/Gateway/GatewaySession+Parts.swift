@@ -12,10 +12,9 @@ extension GatewaySession {
     ) -> Violation? {
         let number = offer.part
         if let index = attached.firstIndex(where: { $0.attachment == attachment }) {
-            attached[index].hasOffered = true
-            attached[index].heldDecisions[number] = nil
+            attached[index].offered(number)
             // Held ones cost memory that nothing else counts.
-            guard attached[index].heldDecisions.count < context.limits.heldDecisionsMax else {
+            guard attached[index].heldCount < context.limits.heldDecisionsMax else {
                 let message = "more than \(context.limits.heldDecisionsMax) offers before the session was open"
                 let refusal = SessionRefused(.busy, retryAfter: context.limits.laterAdvice, message: message)
                 answer(index, attached[index].refusing(refusal), &context)
@@ -134,11 +133,11 @@ extension GatewaySession {
         _ number: PartNumber, _ decision: PartDecision.Decision, for attachment: Attachment,
         _ context: inout GatewayContext
     ) {
-        if let index = attached.firstIndex(where: { $0.attachment == attachment }), attached[index].isUnanswered {
-            attached[index].heldDecisions[number] = decision
-        } else {
-            context.send(.partDecision(PartDecision(part: number, decision: decision)), to: attachment)
+        let decision = PartDecision(part: number, decision: decision)
+        if let index = attached.firstIndex(where: { $0.attachment == attachment }), attached[index].hold(decision) {
+            return
         }
+        context.send(.partDecision(decision), to: attachment)
     }
 
     // MARK: Data

@@ -16,7 +16,7 @@ extension GatewaySession {
         let attachment = attached[index].attachment
         let joins =
             listed.isEmpty && !asksForPartials
-            && attached.contains { $0.attachment != attachment && $0.awaits == .nothing }
+            && attached.contains { $0.attachment != attachment && $0.phase == .open }
         let answer = ResumeAnswer(stored: stored, listed: listed, joins: joins)
         let partials = asksForPartials ? namePartials(in: index, except: Set(listed.map(\.part))) : []
         let state = answer.resumeState(partBytes: plan.partBytes, partials: partials, token: token)
@@ -47,7 +47,7 @@ extension GatewaySession {
             part.named(to: attached[index].attachment)
             parts[number] = part
             // COMPLETE of a one-part file stands on a part that was named, too.
-            attached[index].hasOffered = true
+            attached[index].offered(number)
             partials.append(
                 PartialPart(
                     part: number, digest: part.offer.digest, offset: part.received, limit: part.limit))

@@ -67,8 +67,7 @@ extension GatewaySession {
     /// where it may have sent COMPLETE (specification §9.1).
     var mayBeCompletedElsewhere: Bool {
         guard let count = plan.partCount else { return true }
-        let lists = attached.map { if case .resumeState(let parts, _) = $0.awaits { parts.count } else { 0 } }
-        let listed = lists.max() ?? 0
+        let listed = attached.map(\.listed.count).max() ?? 0
         let underWay = parts.values.count { !$0.isUndecided }
         return max(stored.count + underWay, listed) >= Int(count)
     }

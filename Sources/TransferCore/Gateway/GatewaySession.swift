@@ -53,45 +53,6 @@ struct GatewaySession: Hashable {
         case ended
     }
 
-    /// What an attachment is waiting to hear before it counts as open.
-    enum Awaits: Hashable {
-        case opened
-        /// SESSION OPENED that names this session in place of the one that the agent opened.
-        case adopted
-        case resumeState(listed: [PartListEntry], asksForPartials: Bool)
-        /// The slot is completing.
-        case outcome
-        case aborted
-        /// The slot is open.
-        case nothing
-    }
-
-    /// A connection's standing with the session.
-    struct Attached: Hashable {
-        var attachment: Attachment
-        var awaits: Awaits
-        /// Whether part 1 of a one-part file was offered in this slot, or named there as a partial.
-        var hasOffered = false
-        /// Decisions that follow the answer to SESSION OPEN or RESUME QUERY: an agent skips what comes before it.
-        var heldDecisions: [PartNumber: PartDecision.Decision] = [:]
-
-        /// Whether the slot is opening or resuming.
-        var isUnanswered: Bool {
-            switch awaits {
-            case .opened, .adopted, .resumeState: true
-            case .outcome, .aborted, .nothing: false
-            }
-        }
-
-        /// The frame that closes the slot with a reason, in the form that the slot's state has for it.
-        func refusing(_ refusal: SessionRefused) -> Frame {
-            switch awaits {
-            case .nothing, .outcome: .error(refusal.asSessionError)
-            case .opened, .adopted, .resumeState, .aborted: .sessionRefused(refusal)
-            }
-        }
-    }
-
     let device: AuthorisedDevice
     var facts: SessionRecordFacts
     let plan: PartPlan
@@ -99,7 +60,7 @@ struct GatewaySession: Hashable {
     let compares: Bool
     var writeGuard: WriteGuard
     var phase: Phase
-    var attached: [Attached] = []
+    var attached: [AttachedSlot] = []
     /// The request whose answer the phase waits for.
     var request: StoreRequestID?
     /// The parts that the store is known to have, by its answers and listings.
@@ -163,9 +124,11 @@ struct GatewaySession: Hashable {
     // MARK: Connections
 
     /// Called by the gateway when a slot turns to this session.
-    mutating func attach(_ attachment: Attachment, awaits: Awaits, _ context: inout GatewayContext) {
+    mutating func attach(
+        _ attachment: Attachment, asks question: AttachedSlot.Question, _ context: inout GatewayContext
+    ) {
         attached.removeAll { $0.attachment == attachment }
-        attached.append(Attached(attachment: attachment, awaits: awaits))
+        attached.append(AttachedSlot(attachment, asks: question))
         detachedAt = nil
         let index = attached.count - 1
         switch phase {
@@ -176,7 +139,7 @@ struct GatewaySession: Hashable {
         case .taken(let exists):
             answer(index, .sessionExists(exists), &context)
         case .completing:
-            guard case .resumeState = awaits else { break }
+            guard case .resume = question else { break }
             context.send(.resumeState(resumeState(.completing)), to: attachment)
             context.slotChanges.append(.open(attachment))  // The list of the query is not needed any more.
             expectOutcome(at: attachment, &context)
@@ -212,35 +175,29 @@ struct GatewaySession: Hashable {
 
     private mutating func answerNowOpen(_ index: Int, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
-        let awaits = attached[index].awaits
-        guard attached[index].isUnanswered else { return }
+        guard let question = attached[index].question else { return }
         guard let token = context.token(for: facts, device: device) else {
             return answer(index, .sessionRefused(.defect("the gateway cannot seal a token")), &context)
         }
-        attached[index].awaits = .nothing
+        let held = attached[index].answered()
         context.slotChanges.append(.open(attachment))
-        switch awaits {
-        case .opened:
+        switch question {
+        case .open:
             let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token)
             context.send(.sessionOpened(opened), to: attachment)
-        case .adopted:
+        case .adopt:
             sendAdopted(token: token, to: index, &context)
-        case .resumeState(let listed, let asksForPartials):
+        case .resume(let listed, let asksForPartials):
             sendResumeState(listed: listed, asksForPartials: asksForPartials, token: token, to: index, &context)
-        case .nothing, .outcome, .aborted:
-            break
         }
-        for (number, decision) in attached[index].heldDecisions.sorted(by: { $0.key < $1.key }) {
-            context.send(.partDecision(PartDecision(part: number, decision: decision)), to: attachment)
-        }
-        attached[index].heldDecisions = [:]
+        for decision in held { context.send(.partDecision(decision), to: attachment) }
         if pendingCompletion == attachment { expectOutcome(at: attachment, &context) }
     }
 
     /// The slot is completing.
     mutating func expectOutcome(at attachment: Attachment, _ context: inout GatewayContext) {
         guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
-        attached[index].awaits = .outcome
+        attached[index].completes()
         context.slotChanges.append(.completing(attachment))
     }
 
