@@ -1,42 +1,49 @@
 import TransferCommon
 import WireProtocol
 
-// A session at one gateway: the machine that decides what the store is asked, what the agent is told, and when.
-//
-// Invariants
-// - *stored* is said of a part only after the store's own answer, and never taken back (`stored` only grows, but for
-//   parts that the store is seen to hold in another form).
-// - Completed are exactly the ETags that the agent listed, and only if they make one whole file.
-// - "The store does not know the upload" leads to a search for evidence, never to success or loss by itself.
-// - Every byte the agent may send is reserved in the budget before it is told so.
-// - No object is replaced that the session's write condition does not name.
-//
-//   from              event                              to
-//   lookingUp         the store has nothing in the way   findingRecords (several parts), open (one part)
-//   findingRecords    none to go on with                 recording
-//   findingRecords    this session's own                 listing
-//   findingRecords    one to adopt                       probing
-//   probing           the store lists its upload         ended (the slots turn to that session)
-//   probing           the store does not                 probing (the next one), recording
-//   recording         record written                     creating
-//   creating          upload created                     recordingUpload
-//   recordingUpload   record written                     open
-//   listing           parts listed                       open
-//   listing           upload unknown                     searching
-//   open              COMPLETE                           completing
-//   open, completing  upload unknown                     searching
-//   searching         the condition holds again          completing, open (one part: it is sent again)
-//   searching         nothing, for long enough           ended (lost); after a conflict as in the row above
-//   any look          an object of this session          settled
-//   any look          one that must not be replaced      taken, ended (without an upload)
-//   lookingUp         one that the agent compares with   ended
-//   completing        a condition failed, a conflict     searching
-//   completing        parts wanted                       open
-//   completing        completed                          settled
-//   any but ended     ABORT                              aborting
-//   aborting          the store lists no part            ended
-//   any opening       the store fails                    ended (refused; the agent tries again)
+/// A session at one gateway: decides what the store is asked, what the agent is told, and when.
+///
+///     from        event                                                              to
+///     new         SESSION OPEN; RESUME QUERY                                         opening
+///     new         another session adopts this one                                    open
+///     opening     the store is ready for parts                                       open
+///     opening     the store does not know the upload                                 searching
+///     opening     a look finds an object of this session                             settled
+///     opening     a look finds another object; the store fails; it gives way         ended
+///     open        COMPLETE of several parts passes the checks                        completing
+///     open        the upload is unknown; a condition failed; a conflict              searching
+///     open        the store has the object of a one-part file                        settled
+///     open        a look finds another object; a part cannot be stored               ended
+///     searching   nothing forbids the completion                                     completing
+///     searching   nothing forbids the one part, which the agent sends again          open
+///     searching   a look finds an object of this session                             settled
+///     searching   a look finds another object, and there is an upload                taken
+///     searching   nothing is found for long enough; the store fails                  ended
+///     completing  the store wants parts                                              open
+///     completing  the upload is unknown; a condition failed; a conflict              searching
+///     completing  the store has the object                                           settled
+///     completing  a look finds another object                                        taken
+///     completing  the store fails                                                    ended
+///     settled     ABORT                                                              ended
+///     any         ABORT of a session with an upload                                  aborting
+///     aborting    the store lists no part; the store fails                           ended
+///
+/// *Another object* is one that the session may not replace, or that the agent compares with. An ABORT that finds nothing
+/// to drop in the store ends the session at once. After a while without a slot the gateway forgets a session that is
+/// open, settled or taken; it forgets an ended one at once.
+///
+/// The machines of this folder decide the details: `SessionOpening`, `IncomingPart`, `Completion`, `ObjectSearch`,
+/// `UploadAbort`, `WriteGuard`, `AttachedSlot`. They ask nothing and send nothing. This type applies their results: it
+/// asks the store, answers the slots and notes.
+///
+/// - *Stored* is said of a part only after the store's own answer, and is never taken back: `stored` loses a part only
+///   if the store is seen to hold it in another form.
+/// - The session completes exactly the ETags that the agent listed, and only if they make one whole file.
+/// - "The store does not know the upload" leads to a search for evidence, never to success or loss by itself.
+/// - Every byte that the agent may send is reserved in the budget before the agent is told.
+/// - No object is replaced that the session's write condition does not name.
 struct GatewaySession: Hashable {
+    /// The phases of the table above.
     enum Phase: Hashable {
         /// The gateway has made the session, and has attached no slot to it yet.
         case new
@@ -45,10 +52,10 @@ struct GatewaySession: Hashable {
         case open
         case completing(Completion)
         case aborting(UploadAbort)
-        /// The object is there. Remembered for a while, for an agent that lost the answer.
+        /// The store has the object. The gateway remembers the answer for a while, for an agent that lost it.
         case settled(Completed)
-        /// The key holds an object that this session may not replace. What was begun is dropped, and the answer
-        /// remembered for a while.
+        /// The key holds an object that this session may not replace. The gateway drops the upload, and remembers the
+        /// answer for a while.
         case taken(SessionExists)
         case ended
     }
@@ -63,23 +70,24 @@ struct GatewaySession: Hashable {
     var attached: [AttachedSlot] = []
     /// The request whose answer the phase waits for.
     var request: StoreRequestID?
-    /// The parts that the store is known to have, by its answers and listings.
+    /// The parts that the store has, by its answers and listings.
     var stored: [PartNumber: PartListEntry] = [:]
     /// Which parts' digests this gateway knows by more than the agent's word.
     var evidence = PartEvidence()
-    /// Whether the gateway may sign what it tells of the object of a settled session.
+    /// Whether the gateway may sign what it says of the object of a settled session.
     var isVerified = false
-    /// How far a stream has come by the offers of its parts.
+    /// What the offers say of a stream's length.
     var extent = StreamExtent()
-    /// The parts under way.
+    /// The parts that are offered and not answered.
     var parts: [PartNumber: IncomingPart] = [:]
-    /// What the requests carried that were given up; they may take effect all the same, until they are answered.
+    /// Requests that were given up, with the digest of the part that each carries. A request may take effect until the
+    /// store has answered it.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
     /// The slot whose COMPLETE of a one-part file has passed the checks and is not void.
     var pendingCompletion: Attachment?
-    /// The request that drops an upload which may have been left beside the object; its record goes with it.
+    /// The request that drops an upload beside the session's object, or looks what is left of it.
     var leftover: StoreRequestID?
-    /// Since when no connection has been attached.
+    /// When the last slot was detached; `nil` while a slot is attached.
     var detachedAt: Instant?
 
     var id: SessionID { facts.session }
@@ -97,12 +105,12 @@ struct GatewaySession: Hashable {
 
     // MARK: Beginning
 
-    /// Called by the gateway once, for SESSION OPEN of a session that is not known here.
+    /// Called by the gateway once, for SESSION OPEN of a session that it does not know.
     mutating func beginOpening(_ context: inout GatewayContext) {
         ask(.lookingUp, &context)
     }
 
-    /// Called by the gateway once, for RESUME QUERY of a session that is not known here.
+    /// Called by the gateway once, for RESUME QUERY of a session that it does not know.
     mutating func beginResuming(_ context: inout GatewayContext) {
         if isOnePart {
             ask(.lookingUp, &context)
@@ -141,7 +149,7 @@ struct GatewaySession: Hashable {
         case .completing:
             guard case .resume = question else { break }
             context.send(.resumeState(resumeState(.completing)), to: attachment)
-            context.slotChanges.append(.open(attachment))  // The list of the query is not needed any more.
+            context.slotChanges.append(.open(attachment))  // Releases the list of the query.
             expectOutcome(at: attachment, &context)
         case .aborting:
             answer(index, .sessionRefused(.aborted), &context)
@@ -150,7 +158,7 @@ struct GatewaySession: Hashable {
         }
     }
 
-    /// Called by the gateway when a connection is gone: its parts wait for a while for the agent to come back.
+    /// Called by the gateway when a connection is gone: its parts stay for a while, for the agent's next connection.
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
         attached.removeAll { $0.attachment.connection == connection }
         if attached.isEmpty, detachedAt == nil { detachedAt = context.now }
@@ -164,10 +172,10 @@ struct GatewaySession: Hashable {
         }
     }
 
-    /// Tells every attachment that waits for it that the session is open.
+    /// Answers every slot that waits until the session is open.
     mutating func answerAllNowOpen(_ context: inout GatewayContext) {
         for attachment in attached.map(\.attachment) {
-            // An answer may close the slot, and so remove the attachment.
+            // An answer may close a slot, which detaches it.
             guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { continue }
             answerNowOpen(index, &context)
         }
@@ -201,7 +209,7 @@ struct GatewaySession: Hashable {
         context.slotChanges.append(.completing(attachment))
     }
 
-    /// Answers an attachment with the frame that closes its slot; the parts under way in the slot are dropped.
+    /// Answers a slot with the frame that closes it, and drops the parts that it sends.
     mutating func answer(_ index: Int, _ frame: Frame, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
         let frame = withReceipt(frame, for: attachment, &context)
@@ -239,14 +247,14 @@ struct GatewaySession: Hashable {
         }
     }
 
-    /// Whether nothing would be lost by forgetting the session: no connection, no bytes, nothing asked of the store.
+    /// Whether forgetting the session loses nothing: no slot, no bytes, no request to the store.
     func isForgettable(_ limits: GatewayLimits, now: Instant) -> Bool {
         if phase == .ended { return true }
         guard let detachedAt, mayBeForgotten else { return false }
         return detachedAt + limits.sessionGrace <= now
     }
 
-    /// Whether it has ended and is kept only for an agent that may ask again.
+    /// Whether the session has ended and is kept only for an agent that may ask again.
     var isOnlyRemembered: Bool {
         switch phase {
         case .settled, .taken: attached.isEmpty && parts.isEmpty && leftover == nil
@@ -254,14 +262,15 @@ struct GatewaySession: Hashable {
         }
     }
 
-    /// The order in which remembered sessions give way; the id makes it one order everywhere.
+    /// The order in which remembered sessions give way. The id decides between equals, so that the order is always the
+    /// same.
     static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
         let never = Instant(nanoseconds: .max)
         return (left.detachedAt ?? never, left.id.high, left.id.low)
             < (right.detachedAt ?? never, right.id.high, right.id.low)
     }
 
-    /// Whether nothing is asked of the store, and no bytes are held: what is under way ends by itself first.
+    /// Whether no request to the store is under way, and no bytes are held: both end by themselves first.
     private var mayBeForgotten: Bool {
         switch phase {
         case .open, .settled, .taken: parts.isEmpty && leftover == nil && (isOnePart || givenUp.isEmpty)
@@ -271,7 +280,7 @@ struct GatewaySession: Hashable {
 }
 
 extension SessionRefused {
-    /// - Parameter message: what was wrong, for people; never empty.
+    /// - Parameter message: what is wrong, in words for a person; never empty.
     init(_ code: ErrorCode, retryAfter: Duration = .zero, message: String) {
         self.init(code: code, retryAfterMilliseconds: retryAfter.wireMilliseconds, message: message)
     }
@@ -281,18 +290,17 @@ extension SessionRefused {
             scope: .session, code: code, retryAfterMilliseconds: retryAfterMilliseconds, message: message)
     }
 
-    /// Something that cannot be is our own fault.
+    /// A state that cannot occur is an error of this program.
     static func defect(_ message: String) -> SessionRefused { SessionRefused(.internal, message: message) }
 
     static let aborted = SessionRefused(.superseded, message: "the session was aborted")
 }
 
 extension GatewaySession {
-    /// Whether another session may give way to it: it is neither carried by a slot, nor at work, nor at its end
-    /// (specification §8.3).
+    /// Whether another session may give way to this one: no slot carries it, and it waits for parts (specification §8.3).
     var isAdoptable: Bool { phase == .open && attached.isEmpty }
 
-    /// Whether stopping now would cut something short that is worth waiting for.
+    /// Whether a stopping gateway waits for the session.
     var isBusy: Bool {
         switch phase {
         case .new, .ended, .settled, .taken: false

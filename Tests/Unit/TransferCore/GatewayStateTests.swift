@@ -1,3 +1,4 @@
+import RepositoryFiles
 import Testing
 import TransferCommon
 import TransferCore
@@ -31,5 +32,15 @@ import WireProtocol
         driver.tick(after: .seconds(10))
         states.insert(driver.machine)
         #expect(states.count == 4)
+    }
+
+    /// The transition table of the session names every phase and no other.
+    @Test func theTableOfTheSessionNamesItsPhases() throws {
+        let names: Set<String> = [
+            "new", "opening", "open", "searching", "completing", "aborting", "settled", "taken", "ended",
+        ]
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/GatewaySession.swift")
+        #expect(Set(rows).count == rows.count)
+        #expect(Set(rows.flatMap { [$0.from, $0.to] }) == names.union(["any"]))
     }
 }
