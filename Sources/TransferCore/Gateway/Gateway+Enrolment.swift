@@ -1,20 +1,20 @@
 import TransferCommon
 import WireProtocol
 
-// How a device that is on no list yet gets onto it, by an invitation (specification §5.2).
+// Enrolment (specification §5.2): a device that no list names uses an invitation.
 
-/// What came of an invitation.
+/// What the shell has found out about an invitation.
 package enum EnrolmentOutcome: Hashable, Sendable {
     /// The device is on the list now.
     case registered(AuthorisedDevice)
     /// No live invitation has the secret.
     case invalid
-    /// The gateway could not look, or not write.
+    /// The shell could not read the invitations, or not write the device list.
     case unavailable
 }
 
 extension Gateway {
-    /// ENROL in place of HELLO. A device that is on the list already asks again because an answer was lost.
+    /// ENROL comes in place of HELLO. A device that is on the list already repeats it because an answer was lost.
     mutating func receivedEnrol(_ enrol: Enrol, from id: ConnectionID) {
         if let device = context.devices[enrol.fingerprint] { return finishEnrolment(of: device, on: id) }
         let deadline = context.now + context.limits.helloLimit
@@ -23,7 +23,7 @@ extension Gateway {
         context.actions.append(.enrol(id, fingerprint: enrol.fingerprint, enrol.secret))
     }
 
-    /// Ignored if the connection has ended meanwhile, or has passed its deadline.
+    /// Ignored if the connection has ended meanwhile.
     mutating func enrolled(_ outcome: EnrolmentOutcome, on id: ConnectionID) {
         guard case .enrolling = connections[id]?.phase else { return }
         switch outcome {

@@ -1,7 +1,8 @@
 import TransferCommon
 import WireProtocol
 
-// Lists of parts (specification §8.1, §9.1): pages behind RESUME QUERY and before COMPLETE, and the budget they hold.
+// Lists of parts (specification §8.1, §9.1): the pages after RESUME QUERY and before COMPLETE. `ListIntake` judges
+// them.
 
 extension Gateway {
     mutating func reserveList(count: UInt32, device: AuthorisedDevice) -> Bool {
@@ -36,11 +37,11 @@ extension Gateway {
             }
             self[attachment]?.list.append(page, reserved: excess)
         case .opening, .resuming, .completing, .aborting:
-            break  // `SlotState` has no list taken there.
+            break  // `SlotState` takes no page here.
         }
     }
 
-    /// A list holds budget, and its next page or the COMPLETE behind it does not come: the agent tries again later.
+    /// A list holds budget, and neither its next page nor COMPLETE arrives: the agent tries again later.
     mutating func giveUpList(at attachment: Attachment) {
         guard let use = self[attachment] else { return }
         if case .listing = use.stage {
@@ -51,7 +52,7 @@ extension Gateway {
         deferCompletion(at: attachment, "the list of parts or COMPLETE did not come in time")
     }
 
-    /// The completion has to wait: the agent resumes later and lists again.
+    /// Refuses the completion for now: the agent resumes later and lists again.
     private mutating func deferCompletion(at attachment: Attachment, _ message: String) {
         let report = ErrorReport(
             scope: .session, code: .busy, retryAfterMilliseconds: context.limits.laterAdvice.wireMilliseconds,

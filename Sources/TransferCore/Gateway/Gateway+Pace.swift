@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// How often a device may begin uses of slots and send frames (specification §5.3).
+// The rates of a device (specification §5.3).
 
 extension Gateway {
     /// Takes one frame from the rate of the connection's device.
@@ -17,7 +17,7 @@ extension Gateway {
         connections[id]?.heardBytes &+= bytes
     }
 
-    /// A use of a slot has shown an object: it shall not have counted.
+    /// A use of a slot has shown an object, so its beginning does not count.
     mutating func giveBackBeginning(at attachment: Attachment) {
         guard let device = connections[attachment.connection]?.device?.fingerprint else { return }
         context.devices.giveBackBeginning(of: device)
@@ -25,7 +25,7 @@ extension Gateway {
 }
 
 extension Frame {
-    /// Whether an agent that gets it in answer knows now what is under its key: that is no fruitless use of a slot.
+    /// Whether the frame tells the agent what its key holds: such an answer makes no use of a slot fruitless.
     var tellsOfObject: Bool {
         switch self {
         case .completed, .sessionExists: true

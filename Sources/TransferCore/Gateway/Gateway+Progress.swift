@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// Evicting parts and lists that hold memory and do not move (specification §7.4). `ProgressCheck` says which.
+// Evicting parts and lists that hold memory and do not move (specification §7.4). `ProgressCheck` chooses them.
 
 extension Gateway {
     /// Called once in every window: measures what holds memory, and evicts what does not move.

@@ -13,7 +13,7 @@ extension Gateway {
         } catch {
             return refuse(.keyInvalid, error.message, at: attachment)
         }
-        // Each part costs a digest when the object is read, and no session has had more.
+        // Reading the object computes a digest for each part. No session has had more parts than this.
         guard let plan = PartPlan(fileBytes: question.size, partBytes: question.partBytes),
             let count = plan.partCount, count <= WireLimits.partsMax
         else {
@@ -37,13 +37,13 @@ extension Gateway {
         proveCounts[device.fingerprint] < limits.provesPerDeviceMax && proveCounts.total < limits.provesMax
     }
 
-    /// The look-up of a PROVE was answered. The slot may have been left meanwhile, and be used again.
+    /// The store has looked up the key of a PROVE. An agent may have left the slot meanwhile, and use it again.
     mutating func receivedLookUp(_ answer: StoreAnswer, to request: StoreRequestID, at attachment: Attachment) {
         guard self[prove: attachment]?.phase == .lookingUp(request) else { return }
         receivedContent(answer, at: attachment)
     }
 
-    /// The object of a PROVE was looked up or read.
+    /// The store has looked up or read the object of a PROVE.
     mutating func receivedContent(_ answer: StoreAnswer, at attachment: Attachment) {
         guard let prove = self[prove: attachment] else { return }
         guard case .object(let object) = answer else {
@@ -83,7 +83,7 @@ extension Gateway {
 
     // MARK: Ending without an answer
 
-    /// SESSION LEAVE: the answer is not sent, and what is asked of the store for it is cancelled.
+    /// SESSION LEAVE: no answer is sent, and the request to the store is cancelled.
     mutating func endProve(at attachment: Attachment) {
         guard let prove = self[prove: attachment] else { return }
         removeProve(at: attachment)
@@ -96,7 +96,7 @@ extension Gateway {
         }
     }
 
-    /// The connection ends.
+    /// Called when the connection ends.
     mutating func endProves(of id: ConnectionID) {
         for slot in connections[id]?.slots.inUse ?? [] {
             endProve(at: Attachment(connection: id, slot: slot))

@@ -1,12 +1,14 @@
 import TransferCommon
 import WireProtocol
 
-// Reading objects back where nothing else tells their content: for SESSION OPEN (specification §6.3), and for PROVE
+// Reading objects back if nothing else tells their content: for SESSION OPEN (specification §6.3), and for PROVE
 // (§9.6).
 
 extension Gateway {
-    /// Whether an answer waits until the object that it names has been read: the session needs the content, and the
-    /// store keeps nothing of it. Sessions are bounded, and so is what waits for them here.
+    /// Holds back the answer to a look until the object has been read, if the session needs the content and the store
+    /// keeps no digest. Sessions are bounded, and so is what waits for them here.
+    ///
+    /// - Returns: whether the answer is held back.
     mutating func readsBack(_ answer: StoreAnswer, to request: StoreRequestID, of id: SessionID) -> Bool {
         guard case .object(let object?) = answer, let session = sessions[id], session.awaitsLook(request),
             session.writeGuard.needsContent(of: object)
@@ -18,8 +20,7 @@ extension Gateway {
         return true
     }
 
-    /// Begins as many readings as may be under way, and cancels those whose session or PROVE has ended; called after
-    /// every event.
+    /// Called by `settleSlots`: begins as many readings as allowed, and cancels those whose session or PROVE has ended.
     mutating func beginReadBacks() {
         for (request, reader) in readBacks.awaited where !isAwaited(reader) {
             readBacks.abandon(request)
@@ -31,7 +32,7 @@ extension Gateway {
                 continue
             }
             let bytes = limits.readBackBytes
-            // The memory comes back with parts and readings that end, and each of these is an event.
+            // Parts and readings that end return memory, and each of these is an event.
             guard context.reserve(bytes, device: reading.device) else { return readBacks.putBack(reading) }
             let request = context.request(
                 .readObject(key: reading.key, size: reading.size, partBytes: reading.partBytes),
@@ -47,7 +48,7 @@ extension Gateway {
         }
     }
 
-    /// A session that is still there waits for one answer to each request.
+    /// A session waits for one answer to each request, also to one that was abandoned.
     private mutating func answerAbandoned(_ reader: ReadBackQueue.Reader) {
         guard case .session(let id, let look) = reader else { return }
         deliver(.failed(.cancelled), to: look, of: id)
@@ -57,7 +58,7 @@ extension Gateway {
         guard let ended = readBacks.ended(request) else { return }
         context.budget.release(ended.reserved, device: ended.device)
         switch ended.reader {
-        // An abandoned reading may have ended well all the same.
+        // The store may have answered an abandoned reading before the cancellation.
         case .session(let id, let look): deliver(ended.isAbandoned ? .failed(.cancelled) : answer, to: look, of: id)
         case .prove(let attachment): receivedContent(answer, at: attachment)
         case nil: break

@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// Answers of the store to sessions, and the room for sessions.
+// Room for sessions, and the answers of the store to them.
 
 extension Gateway {
     /// Whether the device may begin another session.
@@ -11,7 +11,7 @@ extension Gateway {
             for: device.fingerprint, sessionsMax: limits.sessionsMax, perDeviceMax: perDeviceMax)
     }
 
-    /// The device for which a request was made; `nil` where its session is gone.
+    /// The device for which a request was made; `nil` if its session is gone.
     func device(of owner: RequestOwner) -> SHA256Digest? {
         switch owner {
         case .session(let id): sessions[id]?.device.fingerprint
@@ -19,7 +19,7 @@ extension Gateway {
         }
     }
 
-    /// Hands a session the answer to its request.
+    /// Passes an answer of the store to a session.
     mutating func deliver(_ answer: StoreAnswer, to request: StoreRequestID, of id: SessionID) {
         var busy: Set<SessionID> = []
         if case .records(let records) = answer {
@@ -31,7 +31,7 @@ extension Gateway {
         tidy(id)
     }
 
-    /// Called after whatever may have changed a session.
+    /// Called after each event that may have changed a session.
     mutating func tidy(_ id: SessionID) {
         sessions.tidy(id, limits, now: context.now)
     }

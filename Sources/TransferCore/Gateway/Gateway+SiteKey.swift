@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// The key that the gateway proves to agents, and the one that will follow it (specification §5.1).
+// The key that the gateway proves to agents (specification §5.1).
 
 extension Gateway {
     mutating func siteKeyChanged() {
@@ -9,6 +9,6 @@ extension Gateway {
         settleSlots()
     }
 
-    /// The name of the device that a connection is; `nil` before WELCOME.
+    /// The name of the device at the other end of a connection; `nil` before WELCOME.
     package func deviceName(on id: ConnectionID) -> String? { connections[id]?.device?.name }
 }

@@ -1,4 +1,4 @@
-// What became of slots during an event.
+// The slots of all connections, and what sessions change about them.
 
 extension Gateway {
     /// The session in a slot; `nil` if the slot is closed or proves, or its connection is gone.
@@ -13,13 +13,13 @@ extension Gateway {
         set { connections[attachment.connection]?.slots[prove: attachment.slot] = newValue }
     }
 
-    /// Applies what sessions said of slots during the event.
+    /// Applies the changes of slots that sessions have queued during the event, then begins readings and makes room.
     mutating func settleSlots() {
         for change in context.slotChanges {
             switch change {
             case .open(let attachment):
                 self[attachment]?.stage = .open
-                releaseList(attachment)  // The list of RESUME QUERY has been compared.
+                releaseList(attachment)  // The session has compared the list of RESUME QUERY.
             case .completing(let attachment):
                 self[attachment]?.stage = .completing
             case .closed(let attachment, let isFruitful):

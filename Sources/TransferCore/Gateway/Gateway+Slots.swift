@@ -15,7 +15,7 @@ extension Gateway {
         case .ping(let ping):
             context.actions.append(.send(id, .connection, .pong(Pong(nonce: ping.nonce))))
         case .pong:
-            break  // That it was heard is all it says.
+            break  // PONG only shows that the agent lives.
         case .report(let report):
             received(report, from: device)
         case .error(let report) where report.scope == .connection:
@@ -27,7 +27,7 @@ extension Gateway {
 
     private mutating func receivedSlotFrame(_ frame: Frame, at attachment: Attachment, device: AuthorisedDevice) {
         let id = attachment.connection
-        // HELLO twice, or a frame of the other direction that a decoder let through.
+        // A second HELLO, or a frame that only gateways send.
         guard let kind = SlotState.Frame(frame) else {
             return end(id, .unexpectedFrame, "\(frame.type) has no meaning now")
         }
@@ -55,11 +55,11 @@ extension Gateway {
         case .partOffer(let offer): receivedOffer(offer, at: attachment)
         case .partList(let page): receivedPartList(page, at: attachment, device: device)
         case .complete(let complete): receivedComplete(complete, at: attachment)
-        default: break  // Whatever else an agent sends in a slot is left or discarded.
+        default: break  // `SlotState` acts on no other frame.
         }
     }
 
-    /// The peer closes the connection with a reason; its code is for the log.
+    /// The agent closes the connection with a code, which is only for the log.
     private mutating func connectionEnded(_ id: ConnectionID) {
         context.actions.append(.close(id))
         connectionLost(id)
@@ -83,13 +83,13 @@ extension Gateway {
         context.actions.append(.note(.refused(attachment.connection, refusal.code)))
     }
 
-    /// There is no room for a session or a list now.
+    /// The gateway has no room for a session or a list.
     mutating func refuseForRoom(at attachment: Attachment) {
         refuse(
             .busy, "the gateway has no room for it now", retryAfter: context.limits.laterAdvice, at: attachment)
     }
 
-    /// Counts a beginning; answers the slot itself where the device has had too many.
+    /// Counts the beginning of a use. Refuses the slot if the device has begun too often.
     mutating func mayBegin(at attachment: Attachment, device: AuthorisedDevice) -> Bool {
         let wait = context.devices.countBeginning(of: device.fingerprint, limits, now: context.now)
         guard let wait else { return true }
@@ -126,7 +126,7 @@ extension Gateway {
         attach(attachment, to: open.session, stage: .opening, asks: .open)
     }
 
-    /// Turns a slot to a session; one that has only been made begins with it.
+    /// Attaches a slot to a session. A new session begins with its first slot.
     private mutating func attach(
         _ attachment: Attachment, to id: SessionID, stage: SessionSlot.Stage,
         asks question: AttachedSlot.Question
@@ -186,7 +186,7 @@ extension Gateway {
         }
     }
 
-    /// RESUME QUERY and its list are whole.
+    /// RESUME QUERY and all pages of its list have arrived.
     mutating func resume(_ token: SessionToken, at attachment: Attachment, device: AuthorisedDevice) {
         let listed = self[attachment]?.list.takeAnnounced() ?? []
         let question = AttachedSlot.Question.resume(
@@ -206,7 +206,7 @@ extension Gateway {
         let facts = SessionRecordFacts(
             device: device.name, session: token.session, terms: token.terms,
             upload: token.upload.isEmpty ? nil : token.upload)
-        // Only SESSION OPEN says that the agent compares.
+        // Only SESSION OPEN can say that the agent compares.
         return GatewaySession(device: device, facts: facts, plan: plan, compares: false)
     }
 
@@ -254,7 +254,8 @@ extension Gateway {
 }
 
 extension GatewaySession {
-    /// A slot turns away from the session while its connection goes on: the agent will not come back for its parts.
+    /// Detaches a slot whose connection stays: the agent does not come back for the parts of the slot, so they are
+    /// dropped.
     mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
         attached.removeAll { $0.attachment == attachment }
         if pendingCompletion == attachment { pendingCompletion = nil }

@@ -1,11 +1,12 @@
 import TransferCommon
 import WireProtocol
 
-// What a device is told once it is known: the limits of its connection, and the credit that is reserved for it.
+// WELCOME: the limits of a connection, and the initial credit that is reserved for it.
 
 extension Gateway {
-    /// Initial credit takes at most half of the budgets: idle connections must not keep parts out. There is none while
-    /// the store is known to be down or full: what is sent before a decision would be sent for nothing.
+    /// Reserves the initial credit of a connection. It takes at most half of the budgets, so that idle connections do
+    /// not keep parts out. There is none while the store is known to be down or full, because the agent would send
+    /// those bytes for nothing.
     mutating func reserveCredit(for device: AuthorisedDevice) -> UInt32 {
         let limits = context.limits(of: device.fingerprint)
         let wanted = UInt64(limits.grantedCreditBytes)

@@ -10,19 +10,19 @@ package struct Gateway: Hashable {
     var context: GatewayContext
     var connections: [ConnectionID: GatewayConnection] = [:]
     var sessions = SessionTable()
-    /// No connection has anything to do before that.
+    /// The earliest deadline of a connection; what arrives meanwhile only moves it later.
     private var connectionsCheckedAt: Instant?
     var progress = ProgressCheck()
-    /// Objects that are read back, and those that wait for it.
+    /// The objects that the gateway reads back, and those that wait.
     var readBacks = ReadBackQueue()
     /// PROVEs under way, of each device.
     var proveCounts = Tally<SHA256Digest>()
     /// The newest REPORT of each device.
     var reports = DeviceReports()
-    /// When the gateway goes away; `nil` while it stays.
+    /// When a stopping gateway closes its connections; `nil` while it serves.
     package private(set) var drainDeadline: Instant?
     let software: String
-    /// The fingerprint of the key that will be the site's next one, for WELCOME; `nil` while none is announced.
+    /// Fingerprint of the site's next key, for WELCOME; `nil` while none is announced.
     package private(set) var nextSiteKey: SHA256Digest?
 
     static let drainMessage = "the gateway is being stopped"
@@ -37,12 +37,12 @@ package struct Gateway: Hashable {
 
     package var limits: GatewayLimits { context.limits }
     package var bytesReserved: UInt64 { context.budget.bytesReserved }
-    /// How many parts may be on their way to the store at once, by what it has said.
+    /// How many parts may be on their way to the store at once, by the store's answers.
     package var partsAllowed: Int { context.pace.partsAllowed }
     package var connectionCount: Int { connections.count }
     package var sessionCount: Int { sessions.count }
 
-    /// What a device has of what `DeviceLimits` limits.
+    /// What a device uses of the resources that `DeviceLimits` limits.
     package func use(of device: SHA256Digest) -> (connections: Int, sessions: Int, bytesReserved: UInt64) {
         (
             context.devices.connectionCount(of: device), sessions.count(of: device),
@@ -51,14 +51,14 @@ package struct Gateway: Hashable {
     }
     /// Slots that carry a session or a PROVE, over all connections.
     package var slotsInUse: Int { connections.values.reduce(0) { $0 + $1.slots.count } }
-    /// Requests to the store that have not been answered.
+    /// Requests that the store has not answered.
     package var requestsUnderWay: Int { context.requestOwners.count }
     package var partsUnderWay: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
 
-    /// Whether a draining gateway has nothing more to finish.
+    /// Whether a stopping gateway has nothing left to finish.
     package var isDrained: Bool { drainDeadline != nil && !sessions.values.contains { $0.isBusy } }
 
-    /// What is to be done, in order; taken after every event.
+    /// Takes the actions that the shell performs, in order. Called after every event.
     package mutating func takeActions() -> [GatewayAction] {
         defer { context.actions = [] }
         return context.actions
@@ -66,7 +66,7 @@ package struct Gateway: Hashable {
 
     // MARK: Events
 
-    /// The one way in. Each event is handled to its end before the next.
+    /// Handles one event to its end. Every change of the machine goes through here.
     @discardableResult
     package mutating func handle(_ event: GatewayEvent, now: Instant) -> OnEvent {
         context.now = now
@@ -114,10 +114,10 @@ package struct Gateway: Hashable {
         settleSlots()
     }
 
-    /// Whether a connection's device was welcomed, and is still.
+    /// Whether a connection is open: it was sent WELCOME, and has not ended.
     package func isOpen(_ id: ConnectionID) -> Bool { connections[id]?.device != nil }
 
-    /// Whether a device is on the list.
+    /// Whether a device may use the site.
     package func knows(_ fingerprint: SHA256Digest) -> Bool { context.devices[fingerprint] != nil }
 
     private mutating func accepted(_ id: ConnectionID) {
@@ -230,7 +230,7 @@ package struct Gateway: Hashable {
         settleSlots()
     }
 
-    /// The next moment at which `tick` may have something to do; cheap to ask.
+    /// When `tick` may have something to do. Cheap to ask after every event.
     package var nextDeadline: Instant? {
         var deadlines: [Instant] = []
         if let wake = sessions.nextDeadline { deadlines.append(wake) }
@@ -252,7 +252,7 @@ package struct Gateway: Hashable {
 
     // MARK: Connections
 
-    /// Looks at every connection, and notes when to do so again: what is heard meanwhile only makes that later.
+    /// Ticks every connection, and notes when to do so again.
     private mutating func tickConnections() {
         connectionsCheckedAt = nil
         for id in connections.keys.sorted() {
@@ -322,9 +322,9 @@ package struct Gateway: Hashable {
         end(id, .fenced, Self.fencedMessage)
     }
 
-    /// Ends a connection with a code. Whatever else arrives on it is ignored.
+    /// Ends a connection with a code. Frames that still arrive on it are ignored.
     ///
-    /// - Parameter message: what was wrong, for people; never empty.
+    /// - Parameter message: what is wrong, in words for a person; never empty.
     mutating func end(_ id: ConnectionID, _ code: ErrorCode, _ message: String) {
         guard connections[id] != nil else { return }
         let report = ErrorReport(scope: .connection, code: code, retryAfterMilliseconds: 0, message: message)
@@ -339,13 +339,13 @@ package struct Gateway: Hashable {
         return .violation
     }
 
-    /// Closes a connection that has served its purpose, once everything sent has been flushed.
+    /// Closes a connection that has nothing left to do, once everything sent has been flushed.
     mutating func close(_ id: ConnectionID) {
         context.actions.append(.close(id))
         forget(id)
     }
 
-    /// The one place where a connection's slots, credit and budget are given back.
+    /// The only place that returns the slots, the credit and the budget of a connection.
     private mutating func forget(_ id: ConnectionID) {
         endProves(of: id)
         guard let connection = connections.removeValue(forKey: id) else { return }

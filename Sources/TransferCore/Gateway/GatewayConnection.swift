@@ -1,12 +1,12 @@
 import TransferCommon
 import WireProtocol
 
-/// One connection as the gateway sees it: who is at its other end, and what its slots carry.
+/// One connection: the device at its other end, its slots, its credit and its liveness.
 struct GatewayConnection: Hashable {
     enum Phase: Hashable {
-        /// Nothing was said yet; closed at the deadline.
+        /// The peer has sent no frame; the gateway closes the connection at the deadline.
         case silent(deadline: Instant)
-        /// An invitation is being looked at; closed at the deadline.
+        /// The shell is looking up an invitation; the gateway closes the connection at the deadline.
         case enrolling(deadline: Instant)
         case open(device: AuthorisedDevice, run: RunID)
     }
@@ -15,11 +15,11 @@ struct GatewayConnection: Hashable {
     var slots = SlotTable()
     /// What HELLO and WELCOME agree on.
     var capabilities: Capabilities = []
-    /// The initial credit that was granted, and is reserved.
+    /// The initial credit that WELCOME grants; reserved in the budget.
     var creditBytes: UInt32 = 0
     /// Counts from the first byte of the connection; judged once the connection is open.
     var liveness: PeerLiveness
-    /// Bytes that have arrived, and had when progress was judged last.
+    /// All bytes that have arrived, and those of them that had arrived at the end of the last window of progress.
     var heardBytes: UInt64 = 0
     var heardBytesMark: UInt64 = 0
 

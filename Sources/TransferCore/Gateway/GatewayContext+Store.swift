@@ -1,12 +1,12 @@
 import TransferCommon
 import WireProtocol
 
-// Whether the store is to get more, by its pace and its circuit breaker.
+// Whether the store gets another part: its pace and its circuit breaker decide.
 
 extension GatewayContext {
     /// Whether a part may begin.
     enum PartAdmission: Hashable {
-        /// - isCautious: the agent is to send little before the store takes it.
+        /// - isCautious: the agent sends little until the store has taken it.
         case admitted(isCautious: Bool)
         case later(ErrorCode, after: Duration)
     }
@@ -32,7 +32,7 @@ extension GatewayContext {
 
     /// The store has answered a request.
     ///
-    /// - Parameter device: whose session made it.
+    /// - Parameter device: the device that caused the request.
     mutating func storeAnswered(_ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?) {
         pace.answered(request, answer, now: now)
         note(breaker.answered(request, answer, device: device, now: now))
@@ -50,7 +50,7 @@ extension GatewayContext {
         }
     }
 
-    /// The refusal that a session ends with: where the store is the reason, the agent comes back when a part may begin.
+    /// Adds to a refusal because of the store how long the agent waits until a part may begin.
     func advised(_ refusal: SessionRefused) -> SessionRefused {
         guard refusal.code == .storeUnavailable || refusal.code == .storeFull else { return refusal }
         let pause = breaker.pause(now: now).wireMilliseconds
@@ -61,6 +61,6 @@ extension GatewayContext {
 }
 
 extension StoreBreaker.Cause {
-    /// What an agent is told.
+    /// The code that tells an agent.
     var code: ErrorCode { self == .full ? .storeFull : .storeUnavailable }
 }

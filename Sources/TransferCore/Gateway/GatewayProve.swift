@@ -1,24 +1,26 @@
 import TransferCommon
 import WireProtocol
 
-// One PROVE at the gateway: whether the store holds a file's content under a key (specification §9.6).
-//
-//   from        event                                           to
-//   lookingUp   no object, another size, or verified evidence   answered
-//   lookingUp   nothing tells the content, bit 0 is set         reading (it waits for its turn, then is read)
-//   lookingUp   nothing tells the content, bit 0 is not set     answered (unknown)
-//   reading     the object was read, or is gone                 answered
-//   either      the store fails                                 answered (SESSION REFUSED)
-//   either      SESSION LEAVE, or the connection ends           ended without an answer
-//
-// Evidence is what the store has compared with the bytes, or the bytes themselves. Metadata and MD5s are not looked at.
+/// One PROVE at the gateway: whether the store holds a file's content under a key (specification §9.6).
+///
+///     from       event                                                     to
+///     lookingUp  no object, another size, or verified evidence             answered
+///     lookingUp  no evidence of the content, and PROVE asks to read it     reading
+///     lookingUp  no evidence of the content, and PROVE does not            answered
+///     lookingUp  the store fails                                           answered
+///     reading    the object was read, or is gone                           answered
+///     reading    the store fails                                           answered
+///
+/// - Evidence is a digest that the store has compared with the bytes, or that the gateway has read. Metadata and MD5s
+///   are no evidence.
+/// - The gateway ends a PROVE with its answer. SESSION LEAVE and the end of the connection end it without one.
 struct GatewayProve: Hashable {
     enum Phase: Hashable {
         case lookingUp(StoreRequestID)
         case reading
     }
 
-    /// What the machine does next.
+    /// What the gateway does next.
     enum Step: Hashable {
         case answer(Outcome, ProvenObject?)
         case readBack(size: UInt64)
@@ -29,13 +31,13 @@ struct GatewayProve: Hashable {
     }
 
     let question: Prove
-    /// Whole, prefix included.
+    /// The whole key, prefix included.
     let key: String
     let plan: PartPlan
     let device: AuthorisedDevice
     var phase: Phase
 
-    /// Judges the object under the key by what is known of it so far.
+    /// Judges the object under the key by the evidence so far; `nil` is no object.
     func judge(_ object: ObjectFacts?, rootDigest: ([SHA256Digest]) -> SHA256Digest?) -> Step {
         guard let object else { return .answer(.absent, nil) }
         let told = ProvenObject(
@@ -48,14 +50,14 @@ struct GatewayProve: Hashable {
         return .readBack(size: object.size)
     }
 
-    /// Whether evidence of an object of the file's size agrees with the root digest; `nil` where it settles nothing.
+    /// Whether the evidence of an object agrees with the root digest; `nil` if the evidence does not tell.
     private func agreement(
         with object: ObjectFacts, _ rootDigest: ([SHA256Digest]) -> SHA256Digest?
     ) -> Bool? {
         guard object.isVerified else { return nil }
         switch object.evidence {
         case .root(let root):
-            // A file of one part has the same root digest by every part size that holds it.
+            // A file of one part has the same root digest by every part size that is large enough.
             let isOnePart = plan.isOnePart && object.partBytes >= question.size
             return object.partBytes == question.partBytes || isOnePart ? root == question.root : nil
         case .wholeDigest(let digest):

@@ -66,7 +66,7 @@ extension GatewaySession {
         }
     }
 
-    /// Called with each answer to a request that was given up.
+    /// Called after each answer to a request that was given up.
     mutating func finishAbortingIfAnswered(_ context: inout GatewayContext) {
         guard case .aborting = phase, isOnePart, givenUp.isEmpty else { return }
         finishAborting(&context)

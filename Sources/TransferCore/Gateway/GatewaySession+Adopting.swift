@@ -1,19 +1,20 @@
 import TransferCommon
 import WireProtocol
 
-// Adoption (specification §8.3): a session that is being opened gives way to an unfinished one with equal terms, which
-// the agent's journal has lost. The slots of the one that gives way turn to the other, with all that was sent ahead.
+// Adoption (specification §8.3): an opening session gives way to an unfinished session with equal terms, which the
+// agent's journal has lost. The slots of the opening session turn to the other one, with everything that the agent has
+// sent ahead.
 
 extension GatewaySession {
-    /// Called by the gateway: this session takes over the slots of one that was being opened, and what was sent ahead
+    /// Called by the gateway: this session takes over the slots of an opening one, and the parts that were sent ahead
     /// in them.
     ///
-    /// - Parameter listed: what the store has of this session.
+    /// - Parameter listed: the parts that the store has of this session.
     mutating func adoptSlots(
         of opening: GatewaySession, listed: [PartListEntry], _ context: inout GatewayContext
     ) {
         phase = .open
-        // What this gateway has stored itself it knows better: it has the digests.
+        // An entry of this gateway is better than the one of the listing: it has the digest.
         for entry in listed where stored[entry.part] == nil && plan.bytes(of: entry.part) != nil {
             stored[entry.part] = entry
         }
@@ -30,9 +31,9 @@ extension GatewaySession {
         decideWaitingParts(&context)
     }
 
-    /// A part that was offered ahead. Where bytes of the same part with the same digest are here, what reaches further
-    /// is kept; that counts the whole of a chunk that is still arriving, because nothing but the rest of it is sent
-    /// for it.
+    /// Takes over a part that was offered ahead. If this session has bytes of the same part with the same digest, it
+    /// keeps whichever part reaches further. A chunk that is still arriving counts as a whole, because the agent sends
+    /// only the rest of it.
     private mutating func adoptPart(
         _ number: PartNumber, of opening: inout GatewaySession, _ context: inout GatewayContext
     ) {

@@ -6,7 +6,7 @@ import WireProtocol
 extension GatewaySession {
     /// Called by the gateway with each answer to a request of this session, once.
     ///
-    /// - Parameter isBusy: whether another session is in use or at its end, and so not to be adopted.
+    /// - Parameter isBusy: whether another session must not be adopted, because it is in use or has ended.
     mutating func receivedAnswer(
         _ answer: StoreAnswer, to request: StoreRequestID, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
     ) {
@@ -15,7 +15,7 @@ extension GatewaySession {
         }
         if let digest = givenUp.removeValue(forKey: request) {
             if case .objectStored(let receipt) = answer, phase == .open {
-                // A request that was given up has taken effect all the same: the object holds this session's bytes.
+                // A request that was given up has taken effect after all: the object holds this session's bytes.
                 return settle(
                     receipt.proven(by: .wholeDigest(digest), isVerified: true), bytes: plan.fileBytes ?? 0, &context)
             }
@@ -25,8 +25,8 @@ extension GatewaySession {
         if let number = parts.first(where: { $0.value.tail == .looking(request) })?.key {
             return receivedLookBeforeRelease(answer, part: number, &context)
         }
-        // What the phase does not wait for is the end of a request that was given up, or of removing a record:
-        // cleaning finds what is left.
+        // Any other answer ends a request that was given up, or the removal of a record. Cleaning finds what such a
+        // request leaves behind.
         guard self.request == request else { return }
         self.request = nil
         switch phase {
@@ -40,8 +40,8 @@ extension GatewaySession {
 }
 
 extension SessionRecordFacts {
-    /// Whether two sessions are uploads of the same version of the same file, as far as a record can say. Nothing tells
-    /// one stream from another.
+    /// Whether two records say that their sessions upload the same version of the same file. Two streams cannot be
+    /// compared.
     func isSameUpload(as other: SessionRecordFacts) -> Bool {
         device == other.device && terms == other.terms && terms.size != nil
     }
@@ -50,7 +50,8 @@ extension SessionRecordFacts {
 }
 
 extension StoreReceipt {
-    /// What was completed from these very parts has their digest, whatever the store itself keeps of it.
+    /// The receipt of an object that the store has made of these parts: it has their digest, whatever the store keeps
+    /// of it.
     ///
     /// - Parameter isVerified: whether the gateway or the store has compared each of these digests with the bytes.
     func proven(by evidence: ContentEvidence, isVerified: Bool) -> StoreReceipt {
@@ -62,9 +63,10 @@ extension StoreReceipt {
 }
 
 extension ObjectFacts {
-    /// What COMPLETED says of an object that was found.
+    /// What COMPLETED says of an object that a look has found.
     ///
-    /// - Parameter partBytes: the session's. A root digest by another part size is not signed as one by this size.
+    /// - Parameter partBytes: the part size of the session. A root digest by another part size is not signed as one by
+    ///   this size.
     func receipt(partBytes: UInt64) -> StoreReceipt {
         var receipt = StoreReceipt(evidence: evidence, etag: etag, version: version)
         if case .root = evidence {
@@ -77,8 +79,8 @@ extension ObjectFacts {
 }
 
 extension PartListEntry {
-    /// Whether two statements are about the same stored part. Some stores write ETags with quotes in one place and
-    /// without in another.
+    /// Whether two entries name the same stored part. Some stores write an ETag with quotes in one place and without in
+    /// another.
     func isSameAsStored(_ other: PartListEntry) -> Bool {
         size == other.size && etag.utf8.filter { $0 != 0x22 } == other.etag.utf8.filter { $0 != 0x22 }
     }

@@ -6,13 +6,13 @@ import WireProtocol
 extension GatewaySession {
     /// Called by the gateway for COMPLETE in a slot that is opening, resuming or open (specification §9.1).
     ///
-    /// - Parameter list: the PART LIST pages in this slot since it became open, or since the last COMPLETE in it; `nil`
-    ///   where their last page is not there.
+    /// - Parameter list: the PART LIST pages that arrived in this slot since it became open, or since the last COMPLETE
+    ///   in it; `nil` if their last page is missing.
     mutating func receivedComplete(
         _ complete: Complete, list: [PartListEntry]?, from attachment: Attachment, _ context: inout GatewayContext
     ) {
         guard let slot = attached.first(where: { $0.attachment == attachment }) else { return }
-        // It is being decided already, and told to every slot that waits for it.
+        // The session is completing already. The slot waits for the outcome as well.
         if isCompleting, slot.phase == .open { return expectOutcome(at: attachment, &context) }
         let rule = CompleteRule(plan: plan, extent: extent)
         if let objection = rule.objection(to: complete) {
@@ -29,13 +29,13 @@ extension GatewaySession {
             return refuseCompletion(objection, to: attachment, &context)
         }
         expectOutcome(at: attachment, &context)
-        guard phase == .open else { return }  // The upload is gone: the outcome follows from the search.
+        guard phase == .open else { return }  // The search for a lost upload brings the outcome.
         guard facts.upload != nil else { return fail(.defect("the session has no upload"), &context) }
         dropAllParts(&context)
         ask(Completion(list: list, complete: complete), &context)
     }
 
-    /// Whether a COMPLETE of several parts is being decided.
+    /// Whether a COMPLETE of several parts has no outcome yet.
     private var isCompleting: Bool {
         switch phase {
         case .completing: true
@@ -76,7 +76,7 @@ extension GatewaySession {
             let retry = cause == .uploadUnknown ? Search.Retry.nothing : .completion(completion)
             search(cause, isPatient: isPatient, retry: retry, content: completion.content, &context)
         case .failed:
-            // The upload is still there: the agent resumes and completes again when the store is back.
+            // The upload still exists: the agent resumes and completes again when the store is back.
             fail(answer.refusal(in: .session), &context)
         }
     }
@@ -134,7 +134,7 @@ extension GatewaySession {
         fail(refusal, &context)
     }
 
-    /// The store holds these parts in another form, or not at all: they are to be sent again.
+    /// The store holds these parts in another form, or not at all: the agent sends them again.
     private mutating func want(_ wanted: [PartNumber], _ context: inout GatewayContext) {
         for part in wanted { stored[part] = nil }
         phase = .open

@@ -1,15 +1,15 @@
 import TransferCommon
 import WireProtocol
 
-// How a session ends: completed, refused, lost, or because the key holds an object that it may not replace.
+// How a session ends: it is completed, refused or lost, or the key holds an object that it may not replace.
 
 extension GatewaySession {
-    /// The object is there: every attachment is told, and the record goes.
+    /// The store has the object: every slot is answered, and the record is removed.
     ///
     /// - Parameters:
-    ///   - bytes: the object's size. A stream's is known from nothing else.
-    ///   - leavesUpload: the object may be of another upload, and this one still be there. Then it goes, and
-    ///   its record after it; where that fails, cleaning finds both.
+    ///   - bytes: size of the object; the only source of a stream's size.
+    ///   - leavesUpload: the object may be of another upload, so that this session's own is left. The session drops it,
+    ///     and then its record; if that fails, cleaning finds both.
     mutating func settle(
         _ receipt: StoreReceipt, bytes size: UInt64, leavesUpload: Bool = false, _ context: inout GatewayContext
     ) {
@@ -33,12 +33,12 @@ extension GatewaySession {
         context.actions.append(.note(.completed(id, key: facts.key, bytes: size)))
     }
 
-    /// The key below the device's prefix. Keys are bytes: characters may reach across the end of the prefix.
+    /// The key without the device's prefix. Keys are bytes: a character may reach across the end of the prefix.
     private var location: String {
         String(decoding: facts.key.utf8.dropFirst(device.prefix.utf8.count), as: UTF8.self)
     }
 
-    /// The session is of no more use: every attachment is told, in the form it waits for.
+    /// The session cannot continue: every slot is refused, in the form that its state has for it.
     mutating func fail(_ refusal: SessionRefused, _ context: inout GatewayContext) {
         let refusal = context.advised(refusal)
         dropAllParts(&context)
@@ -55,8 +55,8 @@ extension GatewaySession {
         context.actions.append(.note(.failed(id, key: facts.key, refusal.code)))
     }
 
-    /// The key holds an object that the session may not replace, or that the agent wants to compare with first: every
-    /// attachment is told, and what was begun in the store is dropped.
+    /// The key holds an object that the session may not replace, or that the agent compares with first: every slot is
+    /// answered, and the upload is dropped.
     mutating func answerExisting(_ object: ObjectFacts, _ context: inout GatewayContext) {
         let exists = SessionExists(
             size: object.size, partBytes: object.partBytes, evidence: object.evidence, etag: object.etag,
@@ -73,7 +73,7 @@ extension GatewaySession {
         context.actions.append(.note(.failed(id, key: facts.key, .keyTaken)))
     }
 
-    /// Drops the upload of a session that has ended without it, and then its record. Where that fails, cleaning finds
+    /// Drops the upload of a session that has ended without it, and then its record. If that fails, cleaning finds
     /// both.
     private mutating func dropLeftover(_ context: inout GatewayContext) {
         guard let upload = facts.upload else { return }

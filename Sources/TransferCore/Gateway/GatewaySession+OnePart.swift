@@ -4,12 +4,13 @@ import WireProtocol
 // Completing a file of one part (specification §9.2): one request to the store, whose last bytes wait for COMPLETE.
 
 extension GatewaySession {
-    /// COMPLETE whose numbers are the session's.
+    /// COMPLETE has arrived, and its numbers are the session's.
     mutating func receivedCompleteOfOnePart(
         _ complete: Complete, from slot: AttachedSlot, _ context: inout GatewayContext
     ) {
         guard let part = PartNumber(1).flatMap({ parts[$0] }), part.owner == slot.attachment else {
-            // The part was deferred, failed or moved meanwhile: COMPLETE is void, and the agent completes anew.
+            // The part was deferred, has failed or continues in another slot: COMPLETE is void, and the agent sends it
+            // again.
             guard !slot.hasOffered else { return }
             let refusal = SessionRefused(.listInvalid, message: "COMPLETE of a part that was not offered in this slot")
             return refuseCompletion(refusal, to: slot.attachment, &context)
@@ -23,7 +24,8 @@ extension GatewaySession {
         releaseIfComplete(&context)
     }
 
-    /// COMPLETE has come to nothing with its part: the slots are open as before, and the agent completes anew.
+    /// The part of COMPLETE has come to nothing. The slots that were completing are open again, and the agent sends
+    /// COMPLETE again.
     mutating func voidCompletion(_ context: inout GatewayContext) {
         pendingCompletion = nil
         guard isOnePart else { return }
@@ -32,7 +34,8 @@ extension GatewaySession {
         }
     }
 
-    /// Lets the last bytes of a one-part file go to the store, once the part is decided and COMPLETE has passed.
+    /// Releases the last bytes of a one-part file to the store, once the part is decided and COMPLETE has passed the
+    /// checks.
     mutating func releaseIfComplete(_ context: inout GatewayContext) {
         guard case .open = phase, let pending = pendingCompletion, let number = PartNumber(1), let part = parts[number],
             part.owner == pending, let sending = part.sending, part.tail == .held
@@ -50,7 +53,7 @@ extension GatewaySession {
         context.actions.append(.releaseFlow(part.flow))
     }
 
-    /// What the key holds is known, right before the last bytes of a one-part file may go to the store.
+    /// The store has looked up the key, right before the last bytes of a one-part file are released.
     mutating func receivedLookBeforeRelease(
         _ answer: StoreAnswer, part number: PartNumber, _ context: inout GatewayContext
     ) {
@@ -63,7 +66,7 @@ extension GatewaySession {
             return reportPart(number, answer.refusal(in: .part), to: part.owner, &context)
         }
         guard !ends(with: object, content: .wholeDigest(part.offer.digest), &context) else { return }
-        // COMPLETE of a connection that is gone releases nothing. The next COMPLETE brings another look.
+        // COMPLETE of a lost connection releases nothing. The next COMPLETE causes another look.
         guard let pending = pendingCompletion, pending == part.owner else {
             parts[number]?.holdsAgain()
             return

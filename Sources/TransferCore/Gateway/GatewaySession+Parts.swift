@@ -13,7 +13,7 @@ extension GatewaySession {
         let number = offer.part
         if let index = attached.firstIndex(where: { $0.attachment == attachment }) {
             attached[index].offered(number)
-            // Held ones cost memory that nothing else counts.
+            // Held decisions cost memory that no budget counts.
             guard attached[index].heldCount < context.limits.heldDecisionsMax else {
                 let message = "more than \(context.limits.heldDecisionsMax) offers before the session was open"
                 let refusal = SessionRefused(.busy, retryAfter: context.limits.laterAdvice, message: message)
@@ -29,7 +29,7 @@ extension GatewaySession {
             return nil
         }
         let isSame = parts[number]?.isSame(as: offer) == true
-        // COMPLETE stands behind the offer that it completes, unless it was acted upon.
+        // COMPLETE counts for the offer before it. A new offer voids it, unless the store has the last bytes already.
         if !isSame || parts[number]?.tail != .released { voidCompletion(&context) }
         if isSame, parts[number]?.isUndecided == false {
             takeOver(number, from: attachment, &context)
@@ -61,7 +61,7 @@ extension GatewaySession {
         return fits ? .fits : .wrong("the session has \(partCount) parts of \(plan.partBytes) bytes or the rest")
     }
 
-    /// The stored part that the offer names, by its digest, or by its MD5 where the store keeps nothing better.
+    /// The stored part that the offer names: by its digest, or by its MD5 if the store keeps no digest.
     private mutating func storedForm(of offer: PartOffer) -> PartListEntry? {
         guard !isOnePart, let known = stored[offer.part], known.size == offer.size else { return nil }
         if let digest = known.digest { return digest == offer.digest ? known : nil }
@@ -71,7 +71,7 @@ extension GatewaySession {
         return proven
     }
 
-    /// The part goes on where it is, for a connection that came later.
+    /// The part continues in another slot, from the bytes that have arrived.
     mutating func takeOver(_ number: PartNumber, from attachment: Attachment, _ context: inout GatewayContext) {
         guard var part = parts[number] else { return }
         part.takenOver(by: attachment)
@@ -128,7 +128,7 @@ extension GatewaySession {
         return .storePart(key: facts.key, upload: upload, part: number, bytes: bytes)
     }
 
-    /// Sends a decision; in a slot that is opening or resuming behind the answer to what the agent has asked.
+    /// Sends a decision. A slot that is opening or resuming gets it after the answer to SESSION OPEN or RESUME QUERY.
     mutating func decide(
         _ number: PartNumber, _ decision: PartDecision.Decision, for attachment: Attachment,
         _ context: inout GatewayContext
@@ -159,7 +159,7 @@ extension GatewaySession {
 
     /// Called by the gateway before plain bytes of an accepted chunk go to their flow.
     ///
-    /// - Returns: whether they still may; not, where the part was taken over or dropped in the middle of the chunk.
+    /// - Returns: whether they may; not, if the part was taken over or dropped in the middle of the chunk.
     mutating func receivedBytes(
         _ count: UInt64, flow: FlowID, connection: ConnectionID, _ context: inout GatewayContext
     ) -> Bool {
@@ -172,7 +172,8 @@ extension GatewaySession {
         return true
     }
 
-    /// Called by the gateway when the store's side has taken bytes of a flow; `total` counts from its beginning.
+    /// Called by the gateway when the store call has taken bytes of a flow; `total` counts from the beginning of the
+    /// flow.
     mutating func consumed(_ total: UInt64, flow: FlowID, _ context: inout GatewayContext) {
         guard let number = parts.first(where: { $0.value.flow == flow })?.key, var part = parts[number] else { return }
         let window = context.limits(of: device.fingerprint).partWindowBytes
@@ -210,7 +211,7 @@ extension GatewaySession {
             removePart(number, &context)
             search(.uploadUnknown, isPatient: isPatient, &context)
         case .failed(.keyTaken) where isOnePart, .failed(.objectGone) where isOnePart:
-            // Perhaps by an earlier request of this very session, whose answer was lost.
+            // An earlier request of this session may have made the object, and its answer may be lost.
             searchForOnePart(part, .conditionFailed, &context)
         case .failed(.conflict) where isOnePart:
             searchForOnePart(part, .conflict, &context)
@@ -239,7 +240,7 @@ extension GatewaySession {
             cause, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest), &context)
     }
 
-    /// Tells the slot in which a part was offered last that the part has come to nothing.
+    /// Reports a failed part to the slot that offered it last.
     mutating func reportPart(
         _ number: PartNumber, _ refusal: SessionRefused, to owner: Attachment?, _ context: inout GatewayContext
     ) {
@@ -252,9 +253,9 @@ extension GatewaySession {
         context.send(.error(report), to: owner)
     }
 
-    /// Called by the gateway for a part whose answer takes far longer than others': the agent sends it again, on
-    /// another connection to the store. What becomes of the first request makes no difference, as it carried the same
-    /// bytes.
+    /// Called by the gateway for a part whose answer takes far longer than others: the agent sends it again, and the
+    /// store gets it on another connection. Both requests carry the same bytes, so it does not matter what the first
+    /// one does.
     mutating func repeatSlowPart(_ request: StoreRequestID, _ context: inout GatewayContext) {
         guard !isOnePart, let number = parts.first(where: { $0.value.sending?.call == request })?.key,
             let owner = parts[number]?.owner
@@ -265,7 +266,7 @@ extension GatewaySession {
 
     // MARK: The end of a part
 
-    /// Gives a part up: its flow ends, and with it the store call that reads from it.
+    /// Gives a part up. Its flow ends, and with it the store call that reads from it.
     mutating func dropPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts[number] else { return }
         if let request = part.sending?.call {
@@ -280,7 +281,7 @@ extension GatewaySession {
         for number in parts.keys.sorted() { dropPart(number, &context) }
     }
 
-    /// The one place where a part's credit, budget and flow are given back.
+    /// The only place that returns the credit, the budget and the flow of a part.
     private mutating func removePart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts.removeValue(forKey: number) else { return }
         if part.isUndecided, let owner = part.owner {
@@ -292,7 +293,7 @@ extension GatewaySession {
 }
 
 extension StoreFailure {
-    /// Whether a part's failure is one that no repetition on this session would mend.
+    /// Whether sending the part again in this session cannot succeed.
     var endsSession: Bool {
         switch self {
         case .denied, .bucketMissing, .keyTaken, .keyUnsupported, .refused: true

@@ -1,14 +1,12 @@
 import TransferCommon
 import WireProtocol
 
-// What a session knows of its parts by more than the agent's word, and the receipt that stands on it (specification
-// §9.5).
+// Evidence of what the stored parts hold, and the receipt that the evidence allows (specification §9.5).
 
-/// The parts of a session whose digests are known to be those of the stored bytes.
+/// The parts of a session whose stored bytes have a known digest.
 ///
-/// Two things count: the store has confirmed bytes that this gateway received, where one of the two has compared the
-/// digest; or the store's own list names the digest. What an agent lists, and a part that only an MD5 speaks for, do
-/// not count.
+/// Two things are evidence: the store has confirmed bytes that this gateway received, and one of the two has compared
+/// the digest; or the store's own list names the digest. A list of the agent is none, and neither is an MD5.
 struct PartEvidence: Hashable {
     private var entries: [PartNumber: PartListEntry] = [:]
 
@@ -17,8 +15,8 @@ struct PartEvidence: Hashable {
         entries[entry.part] = entry
     }
 
-    /// The store has listed its parts. One that it lists under another name than before, without a digest, is another
-    /// part of which nothing is known.
+    /// The store has listed its parts. A part that it lists without a digest, and under another ETag than before, is
+    /// another part, and nothing is known of it.
     mutating func listed(_ listing: [PartListEntry]) {
         for entry in listing {
             if entry.digest != nil {
@@ -29,7 +27,7 @@ struct PartEvidence: Hashable {
         }
     }
 
-    /// Whether each part of the list is known to have the digest that the list names.
+    /// Whether there is evidence that each part of the list has the digest that the list names.
     func covers(_ list: [PartListEntry]) -> Bool {
         list.allSatisfy { listed in
             guard let known = entries[listed.part], let digest = known.digest else { return false }
@@ -39,8 +37,8 @@ struct PartEvidence: Hashable {
 }
 
 extension GatewaySession {
-    /// COMPLETED with a receipt, where the frame that opened the slot asked for one and the gateway knows the object's
-    /// content; any other frame as it is.
+    /// Adds a receipt to COMPLETED, if the frame that opened the slot asked for one and the gateway knows the object's
+    /// content. Returns any other frame unchanged.
     func withReceipt(_ frame: Frame, for attachment: Attachment, _ context: inout GatewayContext) -> Frame {
         guard case .completed(let completed) = frame, isVerified, context.slotsWithReceipt.contains(attachment),
             let receipt = context.receipt(for: completed.object(of: id), key: facts.key, device: device)

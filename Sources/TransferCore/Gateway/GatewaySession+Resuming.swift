@@ -34,8 +34,8 @@ extension GatewaySession {
         for page in answer.pages { context.send(.partList(page), to: attachment) }
     }
 
-    /// Names the parts of which bytes are here and which no connection sends. Each is a decision *send*: the slot has
-    /// the part from here on, and the memory that is reserved for it stays.
+    /// Names the parts that have bytes at this gateway and that no connection sends. Naming a part decides it *send*:
+    /// the slot has the part from then on, and its budget stays reserved.
     ///
     /// - Parameter listed: parts that the agent holds as stored. It would send nothing of them.
     private mutating func namePartials(in index: Int, except listed: Set<PartNumber>) -> [PartialPart] {
@@ -46,7 +46,7 @@ extension GatewaySession {
             }
             part.named(to: attached[index].attachment)
             parts[number] = part
-            // COMPLETE of a one-part file stands on a part that was named, too.
+            // COMPLETE of a one-part file may follow a named part, too.
             attached[index].offered(number)
             partials.append(
                 PartialPart(

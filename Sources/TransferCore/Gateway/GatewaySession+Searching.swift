@@ -11,7 +11,7 @@ extension GatewaySession {
         enum Retry: Hashable {
             case nothing
             case completion(Completion)
-            /// The part's bytes are gone: the agent sends them again.
+            /// The gateway no longer has the part's bytes, so the agent sends them again.
             case onePart(owner: Attachment?)
         }
 
@@ -28,7 +28,7 @@ extension GatewaySession {
         _ cause: ObjectSearch.Cause, isPatient: Bool = true, retry: Search.Retry = .nothing,
         content: ContentEvidence = .none, _ context: inout GatewayContext
     ) {
-        // Offers that wait for the session to open are decided, or their slots closed, when the search has ended.
+        // Undecided offers stay: they are decided, or their slots are closed, when the search has ended.
         for number in parts.keys.sorted() where parts[number]?.isUndecided == false { dropPart(number, &context) }
         let patience = isPatient ? context.limits.completionTimeMax : .zero
         let looks = ObjectSearch(cause: cause, patience: patience, now: context.now)
@@ -62,9 +62,9 @@ extension GatewaySession {
         }
     }
 
-    /// Whether another gateway may be completing the upload at this moment. It needs every part; so those that are not
-    /// stored yet, as far as this gateway knows, must all be on their way. An agent that resumes lists all of them
-    /// where it may have sent COMPLETE (specification §9.1).
+    /// Whether another gateway may be completing the upload now. For that it needs every part, so parts that are not
+    /// stored, as far as this gateway knows, must all be on their way. An agent that may have sent COMPLETE lists all
+    /// of them when it resumes (specification §9.1).
     var mayBeCompletedElsewhere: Bool {
         guard let count = plan.partCount else { return true }
         let listed = attached.map(\.listed.count).max() ?? 0
