@@ -65,6 +65,6 @@ extension Gateway {
         guard let device = connections[attachment.connection]?.device,
             let bytes = self[attachment]?.list.release()
         else { return }
-        context.budget.release(bytes, device: device.fingerprint)
+        context.reservations.release(bytes, device: device.fingerprint)
     }
 }

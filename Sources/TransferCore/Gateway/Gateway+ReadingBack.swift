@@ -56,7 +56,7 @@ extension Gateway {
 
     mutating func receivedReadBack(_ answer: StoreAnswer, to request: StoreRequestID) {
         guard let ended = readBacks.ended(request) else { return }
-        context.budget.release(ended.reserved, device: ended.device)
+        context.reservations.release(ended.reserved, device: ended.device)
         switch ended.reader {
         // The store may have answered an abandoned reading before the cancellation.
         case .session(let id, let look): deliver(ended.isAbandoned ? .failed(.cancelled) : answer, to: look, of: id)

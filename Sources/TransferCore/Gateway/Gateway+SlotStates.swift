@@ -29,8 +29,8 @@ extension Gateway {
         }
         context.slotChanges = []
         beginReadBacks()
-        if context.isShort { makeRoomForParts() }
-        context.isShort = false
+        if context.reservations.state == .short { makeRoomForParts() }
+        context.reservations.madeRoom()
     }
 
     mutating func closeSlot(_ attachment: Attachment) {

@@ -10,9 +10,8 @@ extension Gateway {
     mutating func reserveCredit(for device: AuthorisedDevice) -> UInt32 {
         let limits = context.limits(of: device.fingerprint)
         let wanted = UInt64(limits.grantedCreditBytes)
-        guard context.breaker.isTrusting, context.budget.bytesReserved + wanted <= limits.budgetBytes / 2,
-            context.budget.bytesReserved(device: device.fingerprint) + wanted <= limits.budgetBytesPerDevice / 2,
-            context.budget.reserve(
+        guard context.breaker.isTrusting,
+            context.reservations.reserveCredit(
                 wanted, device: device.fingerprint, deviceMax: limits.budgetBytesPerDevice)
         else { return 0 }
         return limits.grantedCreditBytes

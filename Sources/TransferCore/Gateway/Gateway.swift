@@ -36,7 +36,7 @@ package struct Gateway: Hashable {
     // MARK: Read-outs
 
     package var limits: GatewayLimits { context.limits }
-    package var bytesReserved: UInt64 { context.budget.bytesReserved }
+    package var bytesReserved: UInt64 { context.reservations.bytesReserved }
     /// How many parts may be on their way to the store at once, by the store's answers.
     package var partsAllowed: Int { context.pace.partsAllowed }
     package var connectionCount: Int { connections.count }
@@ -46,7 +46,7 @@ package struct Gateway: Hashable {
     package func use(of device: SHA256Digest) -> (connections: Int, sessions: Int, bytesReserved: UInt64) {
         (
             context.devices.connectionCount(of: device), sessions.count(of: device),
-            context.budget.bytesReserved(device: device)
+            context.reservations.bytesReserved(device: device)
         )
     }
     /// Slots that carry a session or a PROVE, over all connections.
@@ -354,11 +354,11 @@ package struct Gateway: Hashable {
             sessions[use.session]?.connectionLost(id, &context)
             tidy(use.session)
             guard let device = connection.device else { continue }
-            context.budget.release(use.list.bytesReserved, device: device.fingerprint)
+            context.reservations.release(use.list.bytesReserved, device: device.fingerprint)
         }
-        context.undecidedBytes[id] = nil
+        context.reservations.closed(id)
         guard let device = connection.device else { return }
-        context.budget.release(UInt64(connection.creditBytes), device: device.fingerprint)
+        context.reservations.release(UInt64(connection.creditBytes), device: device.fingerprint)
         context.devices.closed(id, of: device.fingerprint)
     }
 }

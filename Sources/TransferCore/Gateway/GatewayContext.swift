@@ -6,7 +6,7 @@ struct GatewayContext: Hashable {
     let limits: GatewayLimits
     private let uncompared: UncomparedCryptography
     var devices = DeviceTable()
-    var budget: ByteBudget
+    var reservations: Reservations
     var pace: StorePace
     var breaker: StoreBreaker
     var now = Instant(nanoseconds: 0)
@@ -19,13 +19,6 @@ struct GatewayContext: Hashable {
     var slotsWithReceipt: Set<Attachment> = []
     /// The session that each flow belongs to.
     private(set) var flowOwners: [FlowID: SessionID] = [:]
-    /// Plain bytes of undecided parts, of each connection. They count against its initial credit.
-    var undecidedBytes: [ConnectionID: UInt64] = [:]
-    /// Undecided parts of each connection.
-    private(set) var undecidedParts = Tally<ConnectionID>()
-    /// A reservation failed because all devices together hold the budget: after the event the gateway evicts a slow
-    /// part.
-    var isShort = false
     /// Changes of slots that the gateway applies after the event.
     var slotChanges: [SlotChange] = []
     private var lastRequest: UInt64 = 0
@@ -34,7 +27,7 @@ struct GatewayContext: Hashable {
     init(limits: GatewayLimits, cryptography: any TransferCryptography) {
         self.limits = limits
         self.uncompared = UncomparedCryptography(value: cryptography)
-        self.budget = ByteBudget(bytesMax: limits.budgetBytes)
+        self.reservations = Reservations(bytesMax: limits.budgetBytes)
         self.pace = StorePace(limits: limits.store)
         self.breaker = StoreBreaker(limits: limits.breaker)
     }
@@ -88,11 +81,7 @@ struct GatewayContext: Hashable {
     /// Reserves all of `bytes` or nothing.
     mutating func reserve(_ bytes: UInt64, device: SHA256Digest) -> Bool {
         let deviceMax = limits(of: device).budgetBytesPerDevice
-        if budget.reserve(bytes, device: device, deviceMax: deviceMax) { return true }
-        // A device at its own limit gains nothing if others make room.
-        let isWithinOwn = bytes <= deviceMax && budget.bytesReserved(device: device) <= deviceMax - bytes
-        if isWithinOwn, budget.isShort(of: bytes) { isShort = true }
-        return false
+        return reservations.reserve(bytes, device: device, deviceMax: deviceMax)
     }
 
     /// Seals a token for a session; `nil` if it is too long, or no key seals.
@@ -104,20 +93,6 @@ struct GatewayContext: Hashable {
             sealed.count <= SessionToken.sealedBytesMax
         else { return nil }
         return sealed
-    }
-
-    /// Counts an undecided part.
-    mutating func partAwaitsDecision(_ connection: ConnectionID) {
-        undecidedParts.add(connection)
-    }
-
-    /// An undecided part was decided or dropped.
-    ///
-    /// - Parameter bytes: what has arrived of it.
-    mutating func partIsDecided(_ connection: ConnectionID, received bytes: UInt64) {
-        undecidedParts.remove(connection)
-        guard let held = undecidedBytes[connection] else { return }
-        undecidedBytes[connection] = held > bytes ? held - bytes : nil
     }
 }
 

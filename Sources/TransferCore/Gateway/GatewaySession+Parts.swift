@@ -36,7 +36,7 @@ extension GatewaySession {
             return nil
         }
         if parts[number] != nil { dropPart(number, &context) }
-        let undecided = context.undecidedParts[attachment.connection]
+        let undecided = context.reservations.undecidedParts(on: attachment.connection)
         guard parts.count < context.limits.partsPerSessionMax, undecided < context.limits.undecidedPartsMax else {
             decide(number, .later(.busy, after: context.limits.laterAdvice), for: attachment, &context)
             return nil
@@ -47,7 +47,7 @@ extension GatewaySession {
         }
         let flow = context.openFlow(size: offer.size, holdsLast: isOnePart, for: id)
         parts[number] = IncomingPart(offer: offer, owner: attachment, flow: flow, holdsTail: isOnePart)
-        context.partAwaitsDecision(attachment.connection)
+        context.reservations.offered(on: attachment.connection)
         if case .open = phase { decideWaitingPart(number, &context) }
         return nil
     }
@@ -102,7 +102,7 @@ extension GatewaySession {
         guard context.reserve(wanted, device: device.fingerprint) else {
             return deferPart(number, .busy, after: context.limits.laterAdvice, owner, &context)
         }
-        context.partIsDecided(owner.connection, received: part.received)
+        context.reservations.decided(on: owner.connection, received: part.received)
         let bytes = PartBytes(flow: part.flow, size: part.offer.size, digest: part.offer.digest, md5: part.offer.md5)
         let request = context.request(storeRequest(for: number, bytes), for: id)
         context.partBegan(request)
@@ -147,7 +147,7 @@ extension GatewaySession {
         _ header: PartDataHeader, from attachment: Attachment, creditBytes: UInt32, _ context: inout GatewayContext
     ) -> Result<OnPartData, Violation> {
         guard var part = parts[header.part], part.owner == attachment else { return .success(.discard) }
-        let undecided = context.undecidedBytes[attachment.connection] ?? 0
+        let undecided = context.reservations.undecidedBytes(on: attachment.connection)
         let result = part.receivedData(header, creditBytes: UInt64(creditBytes), undecidedBytes: undecided)
         parts[header.part] = part
         switch result {
@@ -167,7 +167,7 @@ extension GatewaySession {
             let owner = part.owner, owner.connection == connection, part.receivedBytes(count)
         else { return false }
         parts[number] = part
-        if part.isUndecided { context.undecidedBytes[connection, default: 0] += count }
+        if part.isUndecided { context.reservations.receivedUndecided(count, on: connection) }
         if part.isWhole, !part.isUndecided { sendReceived(part, to: owner, &context) }
         return true
     }
@@ -181,7 +181,7 @@ extension GatewaySession {
         guard let result else { return }
         parts[number] = part
         if let call = result.handedOver { context.pace.handedOver(call, now: context.now) }
-        context.budget.release(result.bytesReleased, device: device.fingerprint)
+        context.reservations.release(result.bytesReleased, device: device.fingerprint)
         if result.isLimitRaised, let owner = part.owner { sendReceived(part, to: owner, &context) }
     }
 
@@ -285,9 +285,9 @@ extension GatewaySession {
     private mutating func removePart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let part = parts.removeValue(forKey: number) else { return }
         if part.isUndecided, let owner = part.owner {
-            context.partIsDecided(owner.connection, received: part.received)
+            context.reservations.decided(on: owner.connection, received: part.received)
         }
-        context.budget.release(part.bytesReserved, device: device.fingerprint)
+        context.reservations.release(part.bytesReserved, device: device.fingerprint)
         context.dropFlow(part.flow)
     }
 }

@@ -1,5 +1,5 @@
 /// How many there are of each key. A key of which there is none takes no memory.
-struct Tally<Key: Hashable>: Hashable {
+struct Tally<Key: Hashable & Sendable>: Hashable, Sendable {
     private var counts: [Key: Int] = [:]
     /// Of all keys together.
     private(set) var total = 0
