@@ -1,7 +1,7 @@
 import TransferCommon
 package import WireProtocol
 
-// What devices say of themselves by REPORT (specification §5.5). Nothing here decides anything: it is for people.
+// Reports of devices (specification §5.5). They are for people; no decision depends on them.
 
 /// The newest REPORT of a device.
 package struct DeviceReport: Hashable, Sendable {
@@ -21,12 +21,12 @@ package struct DeviceReport: Hashable, Sendable {
 /// The newest REPORT of each device, with or without a connection of the device.
 struct DeviceReports: Hashable {
     private var reports: [String: DeviceReport] = [:]
-    /// When each device's newest was kept, by the monotonic clock.
+    /// When the newest report of each device was kept, by the monotonic clock.
     private var keptAt: [String: Instant] = [:]
-    /// Whether they have changed since the shell took them.
+    /// Whether a report has changed since the shell took them.
     private(set) var haveChanged = false
 
-    /// Keeps a report, unless it comes sooner after the last one than it may.
+    /// Keeps a report, unless the last one of its device is too recent.
     mutating func keep(_ report: DeviceReport, now: Instant, _ limits: GatewayLimits) {
         if let last = keptAt[report.device], now < last + limits.reportInterval { return }
         if reports[report.device] == nil, reports.count >= limits.reportsMax { removeOldest() }
@@ -35,14 +35,14 @@ struct DeviceReports: Hashable {
         haveChanged = true
     }
 
-    /// What an earlier process of the gateway had kept.
+    /// Keeps reports that an earlier process of the gateway has saved.
     mutating func restore(_ kept: [DeviceReport], _ limits: GatewayLimits) {
         for report in kept.sorted(by: Self.isNewer).prefix(limits.reportsMax) where reports[report.device] == nil {
             reports[report.device] = report
         }
     }
 
-    /// - Returns: all of them, where they have changed since the last call; the newest first.
+    /// - Returns: all reports, the newest first, if one has changed since the last call.
     mutating func takeChanged() -> [DeviceReport]? {
         guard haveChanged else { return nil }
         haveChanged = false
@@ -67,6 +67,6 @@ extension Gateway {
         reports.keep(kept, now: context.now, limits)
     }
 
-    /// The newest REPORT of each device, where one has come since the last call; else `nil`.
+    /// The newest REPORT of each device, if one has come since the last call; otherwise `nil`.
     package mutating func takeChangedReports() -> [DeviceReport]? { reports.takeChanged() }
 }

@@ -1,16 +1,16 @@
 import TransferCommon
 
-// Which objects are read back, and in which order (specification §9.6): so many at once in all and for one device. The
-// devices take turns, those of which fewer are being read first. Each device's objects are read in the order in which
-// they were asked for.
+// Which objects are read back, and in which order (specification §9.6). The number of readings is bounded, in all and
+// for one device. Devices take turns; the device with the fewest readings comes first. The objects of one device are
+// read in the order in which they were requested.
 
-/// The objects that are being read back, and those that wait for it.
+/// The objects that are being read back, and those that wait.
 ///
 /// The caller bounds how many wait: sessions and PROVEs are bounded, and each of them waits for one object at a time.
 struct ReadBackQueue: Hashable {
-    /// For whom an object is read.
+    /// What needs the content of an object.
     enum Reader: Hashable {
-        /// A session whose look at the key found an object; the look is answered when the object has been read.
+        /// A session, whose look at the key is answered when the object has been read.
         case session(SessionID, look: StoreRequestID)
         case prove(Attachment)
     }
@@ -19,27 +19,27 @@ struct ReadBackQueue: Hashable {
     struct Reading: Hashable {
         var reader: Reader
         var device: SHA256Digest
-        /// Whole, prefix included.
+        /// The whole key, prefix included.
         var key: String
-        /// The object's, as the look-up told it.
+        /// Size of the object, by the look-up.
         var size: UInt64
-        /// By which the root digest is computed.
+        /// Part size of the root digest.
         var partBytes: UInt64
     }
 
     /// A reading that has begun.
     struct Running: Hashable {
-        /// `nil` once its PROVE has ended. The reading counts until the store's call has ended.
+        /// `nil` once its PROVE has ended. The reading counts until the store call has ended.
         var reader: Reader?
         var device: SHA256Digest
         /// Budget held.
         var reserved: UInt64
-        /// The store's call has been cancelled.
+        /// The store call has been cancelled.
         var isAbandoned = false
     }
 
     private var waiting: [SHA256Digest: [Reading]] = [:]
-    /// Devices with an object that waits; the one whose turn is next comes first.
+    /// Devices with an object that waits, in the order of their turns.
     private var turns: [SHA256Digest] = []
     private(set) var running: [StoreRequestID: Running] = [:]
     private var runningCounts = Tally<SHA256Digest>()
@@ -51,9 +51,9 @@ struct ReadBackQueue: Hashable {
         waiting[reading.device, default: []].append(reading)
     }
 
-    /// Takes the object that may be read now out of the queue; `nil` where none may.
+    /// Takes the next object out of the queue; `nil` if none may be read now.
     mutating func next(_ limits: GatewayLimits) -> Reading? {
-        // The first of those of which the fewest are being read.
+        // The first of the devices with the fewest readings.
         let counts = turns.map { runningCounts[$0] }
         guard running.count < limits.readBacksMax, let fewest = counts.min(), fewest < limits.readBacksPerDeviceMax,
             let turn = counts.firstIndex(of: fewest)
@@ -68,7 +68,7 @@ struct ReadBackQueue: Hashable {
         return next
     }
 
-    /// Puts an object back to the front of its device's queue: it cannot be read yet.
+    /// Puts an object back to the front of its device's queue, because there is no memory for it.
     mutating func putBack(_ reading: Reading) {
         turns.removeAll { $0 == reading.device }
         turns.insert(reading.device, at: 0)
@@ -80,14 +80,14 @@ struct ReadBackQueue: Hashable {
         runningCounts.add(reading.device)
     }
 
-    /// The store's call has ended.
+    /// The store call has ended.
     mutating func ended(_ request: StoreRequestID) -> Running? {
         guard let ended = running.removeValue(forKey: request) else { return nil }
         runningCounts.remove(ended.device)
         return ended
     }
 
-    /// The readings under way that have not been abandoned, in order.
+    /// The running readings that are not abandoned, in order.
     var awaited: [(request: StoreRequestID, reader: Reader)] {
         guard !running.isEmpty else { return [] }
         return running.compactMap { request, reading in
@@ -95,14 +95,14 @@ struct ReadBackQueue: Hashable {
         }.sorted { $0.request < $1.request }
     }
 
-    /// The store's call is being cancelled, because its session or PROVE does not need the result any more.
+    /// The store call is being cancelled, because its session or PROVE no longer needs the result.
     mutating func abandon(_ request: StoreRequestID) {
         running[request]?.isAbandoned = true
     }
 
-    /// A PROVE has ended, and its reading with it.
+    /// A PROVE has ended, and with it its reading.
     ///
-    /// - Returns: the store's call that reads for it, where it has begun. It is to be cancelled.
+    /// - Returns: the store call to cancel, if the reading has begun.
     mutating func remove(_ reader: Reader, device: SHA256Digest) -> StoreRequestID? {
         if let request = running.first(where: { $0.value.reader == reader })?.key {
             running[request]?.reader = nil

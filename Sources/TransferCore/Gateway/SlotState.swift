@@ -7,19 +7,19 @@ import WireProtocol
 package enum SlotState: String, CaseIterable, Sendable {
     /// The slot has no use.
     case closed
-    /// SESSION OPEN is there; SESSION OPENED or another answer is not.
+    /// SESSION OPEN has arrived and is not answered.
     case opening
-    /// RESUME QUERY is there, and PART LIST pages that it announced are not all there.
+    /// RESUME QUERY has arrived, and PART LIST pages that it announced are missing.
     case listing
-    /// The query is whole; its answer is not there.
+    /// RESUME QUERY and its list have arrived and are not answered.
     case resuming
     /// Parts may be offered and sent.
     case open
-    /// COMPLETE is there; the outcome is not.
+    /// COMPLETE has arrived and has no outcome.
     case completing
-    /// ABORT is there; its answer is not.
+    /// ABORT has arrived and is not answered.
     case aborting
-    /// PROVE is there; its answer is not.
+    /// PROVE has arrived and is not answered.
     case proving
 
     /// A frame that an agent sends in a slot, by its name in the specification.
@@ -43,7 +43,7 @@ package enum SlotState: String, CaseIterable, Sendable {
         case begin
         /// The gateway acts on the frame.
         case take
-        /// The gateway keeps the frame until the session is open; at once where it is.
+        /// The gateway keeps the frame until the session is open, and acts on it at once if it is.
         case hold
         /// The gateway checks the frame now, and acts on it as soon as the session is open.
         case judge

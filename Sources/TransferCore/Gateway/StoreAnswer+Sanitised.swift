@@ -5,8 +5,8 @@ import WireProtocol
 // something else. Each answer is sanitised here, before any machine sees it, so that frames can carry all of it.
 
 extension StoreAnswer {
-    /// The answer without the values that no frame can carry. A part whose ETag is unusable cannot be completed later
-    /// either: it counts as one that the store refuses, or as not listed.
+    /// The answer without values that no frame can carry. A part with an unusable ETag cannot be completed later: it
+    /// counts as one that the store refuses, or that it does not list.
     var sanitised: StoreAnswer {
         switch self {
         case .partStored(let etag) where !isPartETag(etag):
@@ -61,14 +61,14 @@ extension ContentEvidence {
     }
 }
 
-/// No store keeps a session waiting for longer than this with one answer.
+/// The longest pause that one answer of a store may ask for.
 private let retryAfterMax = Duration.seconds(300)
 
 private func isPartETag(_ etag: String) -> Bool {
     (1...WireLimits.partETagBytesMax).contains(etag.utf8.count)
 }
 
-/// A name that is not worth a frame of its own is left out: nothing depends on it.
+/// Leaves out a name that is too long for a frame. No decision depends on such a name.
 private func short(_ name: String) -> String {
     name.utf8.count <= WireLimits.partETagBytesMax ? name : ""
 }

@@ -1,12 +1,12 @@
 package import TransferCommon
 import WireProtocol
 
-/// The circuit breaker of one store: while the store is known to be down or full, agents are told *later* before they
-/// send a byte of a part (specification §7.5).
+/// The circuit breaker of one store: while the store is known to be down or full, agents get *later* before they send a
+/// byte of a part (specification §7.5).
 ///
-/// Every answer of the store is one of four words: *stored* (it holds a part that it was sent), *alive* (any other
-/// answer, also a refusal that is about the request), *refused* (it is full, or asks for a pause), or *lost* (no
-/// answer, or one that tells that the store failed). What was cancelled says nothing.
+/// The breaker distinguishes four answers: *stored* (the store holds a part that it was sent), *alive* (any other
+/// answer, also a refusal of the request itself), *refused* (the store is full, or asks for a pause), and *lost* (no
+/// answer, or one that reports a failure of the store). A cancelled request is no evidence.
 ///
 ///     from    event                                            to
 ///     closed  answers lost in a row; refusals in a row         open
@@ -20,36 +20,36 @@ import WireProtocol
 ///     rising  answers lost in a row; refusals in a row         open, for twice as long
 ///     rising  30 s have passed                                 closed
 ///
-/// - *In a row* means that nothing speaks for the store in between: any answer is enough against lost ones, but only a
-///   part that is stored against refusals, because a full store looks objects up as ever. So one lost request does not
-///   open the breaker while others succeed, and a device that has used up its own quota does not while other devices
-///   store. Two refusals are enough where they are of two devices.
-/// - Requests for a pause count once for each flight of parts: what was sent before the last one counted says nothing
-///   new, and `StorePace` sees to the rest.
+/// - *In a row* means without evidence for the store in between. Any answer is evidence against lost ones. Only a
+///   stored part is evidence against refusals, because a full store still looks objects up. So one lost request does
+///   not open the breaker while others succeed, and neither does a device that has used up its own quota while other
+///   devices store. Two refusals are enough if they are of two devices.
+/// - Requests for a pause count once for each flight of parts: a request that was sent before the last counted one
+///   tells nothing new. `StorePace` does the rest.
 /// - The waits double from a second to half a minute: most outages are restarts and last for seconds, and a long one
 ///   costs no more than a trial every 30 s. There is one breaker for each gateway and one trial at a time, so the waits
 ///   need no randomness; `spread` keeps the agents apart.
-/// - A wait that is over ends with the next part that is offered. Where none is, the breaker stays open and costs
-///   nothing.
+/// - After its wait the breaker tries the store with the next part that is offered. Without an offer it stays open,
+///   which costs nothing.
 /// - A trial that has no result after 30 s does not block others: it may be a large part on a slow link.
 package struct StoreBreaker: Hashable, Sendable {
-    /// What is wrong with the store.
+    /// Why the breaker is open.
     package enum Cause: Hashable, Sendable {
-        /// It does not answer, or fails.
+        /// The store does not answer, or fails.
         case unavailable
-        /// It asks for a pause.
+        /// The store asks for a pause.
         case throttled
         case full
     }
 
     /// Whether a part may begin.
     package enum Admission: Hashable, Sendable {
-        /// - isCautious: something speaks against the store; the agent is to send little before the store takes it.
+        /// - isCautious: there is evidence against the store; the agent sends little until the store has taken it.
         case admitted(isCautious: Bool)
         case deferred(Cause, retryAfter: Duration)
     }
 
-    /// What is worth a line in the log.
+    /// A change that the log tells.
     package enum Change: Hashable, Sendable {
         case opened(Cause)
         case closed
@@ -60,22 +60,22 @@ package struct StoreBreaker: Hashable, Sendable {
         case closed
         case open(Outage)
         case trying(Outage, trial: StoreRequestID, begunAt: Instant)
-        /// - parts: those under way that began in this state.
+        /// - parts: parts on their way that began in this state.
         case rising(Outage, partsMax: Int, parts: Set<StoreRequestID>, closesAt: Instant)
     }
 
     /// Why the breaker is not closed, and when it tries the store again.
     package struct Outage: Hashable, Sendable {
         package var cause: Cause
-        /// How long the newest wait is.
+        /// Length of the newest wait.
         package var wait: Duration
-        /// When it is over.
+        /// End of the newest wait.
         package var trialAt: Instant
-        /// The first request that was made when the wait was over.
+        /// The first request after the wait.
         var firstSince: StoreRequestID?
     }
 
-    /// What speaks against the store, since something has last spoken for it.
+    /// Evidence against the store since the last evidence for it.
     private struct Evidence: Hashable {
         var lostCount = 0
         var refusalCount = 0
@@ -94,19 +94,19 @@ package struct StoreBreaker: Hashable, Sendable {
     private let limits: StoreBreakerLimits
     package private(set) var state = State.closed
     private var evidence = Evidence()
-    /// Whether the newest word of a call that carries no part was *lost*, or there was none since the breaker opened.
+    /// Whether the newest answer to a call without a part was *lost*, or there was none since the breaker opened.
     private var isSilent = false
-    /// All requests under way that carry a part.
+    /// All unanswered requests that carry a part.
     private var parts: Set<StoreRequestID> = []
     private var newestRequest: StoreRequestID?
-    /// Those that were deferred since a part last began.
+    /// Parts and sessions that were deferred since a part last began.
     private var deferredCount = 0
 
     package init(limits: StoreBreakerLimits) {
         self.limits = limits
     }
 
-    /// Whether data may be sent that nobody has asked for.
+    /// Whether agents may send data before a decision.
     package var isTrusting: Bool {
         switch state {
         case .closed, .rising: true
@@ -114,7 +114,7 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// How long no part will be admitted, as far as is known now.
+    /// How long no part is admitted, as far as the breaker knows now.
     package func pause(now: Instant) -> Duration {
         guard case .open(let outage) = state else { return .zero }
         return outage.trialAt.since(now)
@@ -128,7 +128,7 @@ package struct StoreBreaker: Hashable, Sendable {
 
     // MARK: Asking
 
-    /// Called before a part begins. What is deferred is counted: the caller tells the agent *later*.
+    /// Called before a part begins. Counts a deferral: the caller answers *later*.
     package mutating func admission(now: Instant) -> Admission {
         switch state {
         case .closed:
@@ -146,16 +146,16 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// Called before a new session asks the store anything.
+    /// Called before a new session asks the store.
     ///
-    /// - Returns: `nil` where it may: a full store still tells which objects are there already, and a store that is
-    ///   away is asked again when the wait is over.
+    /// - Returns: `nil` if the session may ask. A full store still tells which objects it has, and an unavailable store
+    ///   is asked again after the wait.
     package mutating func openingRefusal(now: Instant) -> (cause: Cause, retryAfter: Duration)? {
         guard case .open(let outage) = state, outage.cause != .full, outage.trialAt > now else { return nil }
         return (outage.cause, outage.trialAt.since(now) + spread())
     }
 
-    /// So that those who were deferred together do not come back together.
+    /// Keeps agents that were deferred together from coming back together.
     private mutating func spread() -> Duration {
         deferredCount += 1
         return limits.spread * min(deferredCount, limits.spreadCountMax)
@@ -184,7 +184,7 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// A part was given up, or its connection is gone: nothing is to wait for it.
+    /// A part was given up, or its connection is lost: nothing waits for it any more.
     package mutating func abandoned(_ request: StoreRequestID, now: Instant) {
         switch state {
         case .trying(let outage, request, _):
@@ -201,7 +201,7 @@ package struct StoreBreaker: Hashable, Sendable {
 
     /// The store has answered a request, or the request was cancelled.
     ///
-    /// - Parameter device: whose session made it; `nil` where that is not known any more.
+    /// - Parameter device: the device that caused the request; `nil` if its session is gone.
     package mutating func answered(
         _ request: StoreRequestID, _ answer: StoreAnswer, device: SHA256Digest?, now: Instant
     ) -> Change? {
@@ -236,7 +236,7 @@ package struct StoreBreaker: Hashable, Sendable {
     private mutating func answered(
         _ word: Word, to request: StoreRequestID, isPart: Bool, while outage: Outage, now: Instant
     ) -> Change? {
-        // A call that began when the wait was over does as well for a trial as a part, and costs no byte of one.
+        // A call that began after the wait is as good a trial as a part, and carries no byte of one.
         let isSince = outage.firstSince.map { $0 <= request } ?? false
         switch word {
         case .stored:
@@ -275,7 +275,7 @@ package struct StoreBreaker: Hashable, Sendable {
         case .lost where !isPart:
             isSilent = true
         case .alive, .lost, .refused, .nothing:
-            break  // Of a part that is no trial, and so was begun before the breaker opened, or has become too old.
+            break  // The part began before the breaker opened, or is too old.
         }
         return nil
     }
@@ -318,7 +318,7 @@ package struct StoreBreaker: Hashable, Sendable {
     private static func word(_ answer: StoreAnswer, isPart: Bool) -> Word {
         switch answer {
         case .partStored, .objectStored:
-            // That an upload could be completed does not say that there is room for another part.
+            // A store that completes an upload may have no room for another part.
             return isPart ? .stored : .alive
         case .done, .object, .records, .uploadCreated, .parts:
             return .alive
@@ -336,7 +336,7 @@ package struct StoreBreaker: Hashable, Sendable {
         }
     }
 
-    /// - Returns: why the breaker is to open; `nil` where it is not.
+    /// - Returns: why the breaker opens; `nil` if it does not.
     private mutating func weigh(_ word: Word, of request: StoreRequestID, _ device: SHA256Digest?) -> Cause? {
         switch word {
         case .stored:

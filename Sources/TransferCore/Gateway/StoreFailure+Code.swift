@@ -1,14 +1,14 @@
 import WireProtocol
 
 extension StoreFailure {
-    /// What the agent is told when this ends an opening, a completion or a session, or comes to a part.
+    /// The refusal that tells the agent of this failure: of an opening, a completion, a session or a part.
     ///
-    /// - Parameter scope: session or part. A code of §12 never comes in a scope that its row does not name.
+    /// - Parameter scope: session or part. A code never comes in a scope that its row of §12 does not name.
     func refusal(in scope: FailureRule.Scope) -> SessionRefused {
         let told = refusal
         if FailureRule.allows(told.code, in: scope) { return told }
         guard self == .digestMismatch else {
-            // The store has answered something that does not fit what it was asked.
+            // The answer of the store does not fit the request.
             return SessionRefused(
                 .storeUnavailable, retryAfter: .seconds(1), message: "the store gave an answer that makes no sense here"
             )
@@ -41,7 +41,8 @@ extension StoreFailure {
 }
 
 extension StoreAnswer {
-    /// What the agent is told of an answer that does not fit its request: the failure, or our own defect.
+    /// The refusal that tells the agent of an answer that does not fit its request: the failure, or an error of this
+    /// program.
     func refusal(in scope: FailureRule.Scope) -> SessionRefused {
         guard case .failed(let failure) = self else {
             return .defect("the store's answer does not fit what it was asked")

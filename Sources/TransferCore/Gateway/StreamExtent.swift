@@ -1,26 +1,26 @@
 import TransferCommon
 import WireProtocol
 
-/// How far a stream has come by the offers of its parts: which part is its last is told by the offers alone
-/// (specification §6.4).
+/// How long a stream is, by the offers of its parts: only the offers tell which part is the last one (specification
+/// §6.4).
 ///
-/// A gateway that was not offered a part knows nothing of its flag: then the list of COMPLETE decides.
+/// A gateway that was not offered a part does not know its flag. Then the list of COMPLETE decides.
 struct StreamExtent: Hashable {
     /// The highest part that was offered; 0 before the first.
     private(set) var highest: UInt32 = 0
     /// The part that was offered as the last one.
     private(set) var last: PartNumber?
 
-    /// What an offer comes to, before any data.
+    /// The judgement of an offer, before any data.
     enum OnOffer: Hashable {
         case fits
-        /// A violation, for this reason.
+        /// The offer violates the protocol; the text says how.
         case wrong(String)
-        /// The session can hold no such part.
+        /// The part is beyond what a session may have.
         case beyond
     }
 
-    /// - Parameter rule: what WELCOME has told the device.
+    /// - Parameter rule: the bounds that WELCOME has told the device.
     mutating func offered(_ offer: PartOffer, partBytes: UInt64, rule: PartRule) -> OnOffer {
         let number = offer.part.value
         if offer.isLast {

@@ -1,13 +1,13 @@
 import TransferCommon
 import WireProtocol
 
-/// What an agent did against the protocol: it ends the connection.
+/// A violation of the protocol by an agent; it ends the connection.
 struct Violation: Error, Hashable {
     let code: ErrorCode
-    /// What was wrong, for people.
+    /// What is wrong, in words for a person.
     let message: String
 
-    /// Data that do not continue their part, or lie beyond its credit.
+    /// Data that do not continue their part, or are beyond its credit.
     static func data(_ header: PartDataHeader, _ code: ErrorCode, _ reason: String) -> Violation {
         Violation(
             code: code,

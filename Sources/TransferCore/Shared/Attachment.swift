@@ -1,6 +1,6 @@
 package import WireProtocol
 
-/// Where a session is reached: a slot of a connection.
+/// A slot of a connection, through which a session is reached.
 package struct Attachment: Hashable, Sendable {
     package var connection: ConnectionID
     package var slot: Slot

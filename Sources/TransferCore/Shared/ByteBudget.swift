@@ -1,9 +1,9 @@
 package import TransferCommon
 
-/// The bytes of memory that parts under way may take, in all and for each device (specification §7.2).
+/// Memory for parts and part lists, in all and for each device (specification §7.2).
 ///
-/// Every byte that a peer may send and we must hold is reserved here first. A reservation is refused, never waited
-/// for: the peer is told to come again later.
+/// Every byte that a peer may send and the gateway must hold is reserved here first. A reservation that does not fit is
+/// refused at once, and the peer tries again later.
 package struct ByteBudget: Hashable, Sendable {
     package let bytesMax: UInt64
     package private(set) var bytesReserved: UInt64 = 0
@@ -15,7 +15,7 @@ package struct ByteBudget: Hashable, Sendable {
 
     /// Reserves all of `bytes` or nothing.
     ///
-    /// - Parameter deviceMax: what this device may hold, this included.
+    /// - Parameter deviceMax: what the device may hold, `bytes` included.
     package mutating func reserve(_ bytes: UInt64, device: SHA256Digest, deviceMax: UInt64) -> Bool {
         let held = byDevice[device] ?? 0
         guard bytes <= bytesMax - bytesReserved, held <= deviceMax, bytes <= deviceMax - held else { return false }
@@ -24,7 +24,7 @@ package struct ByteBudget: Hashable, Sendable {
         return true
     }
 
-    /// Gives back what was reserved. More than is held gives back what is held: an account never goes below zero.
+    /// Returns reserved bytes, at most those that the device holds: no account goes below zero.
     package mutating func release(_ bytes: UInt64, device: SHA256Digest) {
         let held = byDevice[device] ?? 0
         let released = min(bytes, held)
@@ -32,7 +32,7 @@ package struct ByteBudget: Hashable, Sendable {
         byDevice[device] = held == released ? nil : held - released
     }
 
-    /// Whether so many bytes are more than all devices together leave.
+    /// Whether all devices together leave less than so many bytes.
     func isShort(of bytes: UInt64) -> Bool { bytes > bytesMax - bytesReserved }
 
     /// What one device holds of the budget.

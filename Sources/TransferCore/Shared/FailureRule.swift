@@ -1,36 +1,36 @@
 package import WireProtocol
 
-/// What the specification says of one code (§12): where it may come, what an agent does about it, and with which exit
-/// code the agent ends where the code ends something.
+/// The rule of one code (specification §12): its scopes, what an agent does about it, and the exit code of an agent
+/// that ends because of it.
 ///
-/// `all` is the table of §12 and the only one in the code: a test compares it with the text row by row. The gateway
-/// takes from it in which scopes it may send a code, the agent what it does about a code.
+/// `all` is the table of §12 and the only one in the code: a test compares it with the text row by row. By it the
+/// gateway knows in which scopes it may send a code, and the agent what to do about a code.
 package struct FailureRule: Equatable, Sendable {
-    /// What a code is about; one letter of the column *scope*.
+    /// What a code is about: a letter of the column *scope*.
     package enum Scope: String, CaseIterable, Sendable {
         case connection = "c"
         case session = "s"
         case part = "p"
     }
 
-    /// What an agent does; one of the words of the column *agent*.
+    /// What an agent does: a word of the column *agent*.
     package enum Reaction: String, CaseIterable, Sendable {
-        /// It ends the upload and tells its user. At a code of connection scope it ends every upload.
+        /// The agent ends the upload and reports the failure. A code of connection scope ends every upload.
         case report
-        /// It ends every upload, keeps its state and connects no more.
+        /// The agent ends every upload, keeps its state, and connects no more.
         case stop
-        /// It connects again after a wait, and opens or resumes its sessions there.
+        /// The agent waits, connects again, and opens or resumes its sessions there.
         case reconnect
-        /// After a wait it does again what failed.
+        /// The agent waits and repeats what failed.
         case tryAgain = "try again"
-        /// It opens a new session for the file. The second time for one file it reports instead.
+        /// The agent opens a new session for the file. The second time for one file it reports instead.
         case beginAnew = "begin anew"
-        /// It reads the part again, and offers it again if the file is the same. The third time for one part it
-        /// reports.
+        /// The agent reads the part again, and offers it again if the file is the same. The third time for one part it
+        /// reports instead.
         case readAgain = "read again"
 
-        /// The exit code where trying, beginning or reading again has come to its end; `nil` where the code has its
-        /// own, or where nothing ends.
+        /// The exit code when trying, beginning or reading again has failed too often; `nil` if the code has its own,
+        /// or if nothing ends.
         package var exitCodeInTheEnd: Int32? {
             switch self {
             case .report, .stop, .reconnect: nil
@@ -45,7 +45,7 @@ package struct FailureRule: Equatable, Sendable {
     package let name: String
     package let scopes: Set<Scope>
     package let reaction: Reaction
-    /// The exit code of an agent that ends because of this; `nil` where the reaction alone ends nothing.
+    /// The exit code of an agent that ends because of the code; `nil` if the reaction alone ends nothing.
     package let exitCode: Int32?
 
     private init(
@@ -60,10 +60,10 @@ package struct FailureRule: Equatable, Sendable {
 }
 
 extension FailureRule {
-    /// The rule of a code; `nil` where §12 does not name the code.
+    /// The rule of a code; `nil` if §12 does not name the code.
     package static func of(_ code: ErrorCode) -> FailureRule? { rules[code] }
 
-    /// What an agent does about a code that came in a scope. A code that is not known is treated by its scope.
+    /// What an agent does about a code in a scope. The scope alone decides about an unknown code.
     package static func reaction(to code: ErrorCode, in scope: Scope) -> Reaction {
         if let rule = rules[code] { return rule.reaction }
         return scope == .connection ? .reconnect : .tryAgain

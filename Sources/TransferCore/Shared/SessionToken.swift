@@ -1,15 +1,15 @@
 package import TransferCommon
 import WireProtocol
 
-/// The plain text of a session token (specification §11): all that a gateway must know to go on with a session that it
+/// The plain text of a session token (specification §11): everything that a gateway needs to continue a session that it
 /// has never seen.
 package struct SessionToken: Hashable, Sendable {
-    /// Sealed, a token never exceeds this: an upload id longer than that is refused when the session opens.
+    /// Maximum size of a sealed token. If an upload id makes it longer, the session is refused when it opens.
     package static let sealedBytesMax = 4_096
-    /// What sealing adds, generously.
+    /// Upper bound of what sealing adds.
     static let sealingBytes = 64
 
-    /// What a gateway writes, and the oldest that it reads.
+    /// The format that a gateway writes, and the oldest that it reads.
     private static let format: UInt64 = 2
     private static let formatWithoutCondition: UInt64 = 1
 
@@ -17,7 +17,7 @@ package struct SessionToken: Hashable, Sendable {
     package var session: SessionID
     /// With the whole key, prefix included.
     package var terms: SessionTerms
-    /// Milliseconds since 1970 by the gateway's clock; for the logs of people, nothing depends on it.
+    /// Milliseconds since 1970 by the gateway's clock. It is for logs; no decision depends on it.
     package var issuedMilliseconds: Int64
     /// The store's upload id; empty for a one-part file.
     package var upload: String
@@ -32,7 +32,7 @@ package struct SessionToken: Hashable, Sendable {
         self.upload = upload
     }
 
-    /// The plain text, or `nil` where a field is longer than its form allows.
+    /// The plain text; `nil` if a field is too long for its form.
     package var encoded: [UInt8]? {
         let names = (device: Array(device.utf8), key: Array(terms.key.utf8), upload: Array(upload.utf8))
         guard names.device.count <= 255, names.key.count <= 65_535, names.upload.count <= 65_535 else { return nil }
@@ -65,10 +65,10 @@ package struct SessionToken: Hashable, Sendable {
 // MARK: - Reading
 
 extension SessionToken {
-    /// What a plain text turned out to be.
+    /// The result of reading a plain text.
     package enum Reading: Hashable, Sendable {
         case token(SessionToken)
-        /// A later version of the gateway wrote it: another gateway of the site can read it.
+        /// A later version of the gateway has written it; another gateway of the site may read it.
         case unknownFormat
         case malformed
     }
@@ -85,7 +85,7 @@ extension SessionToken {
         }
     }
 
-    /// Reads a plain text; anything but exactly one token gives `nil`.
+    /// Reads a plain text; `nil` unless it is exactly one token.
     package init?(encoded: [UInt8]) {
         guard case .token(let token) = Self.read(encoded) else { return nil }
         self = token
@@ -148,7 +148,7 @@ private struct TokenReader {
 }
 
 extension TokenReader {
-    /// `nil` also where the metadata break a rule: no gateway seals such.
+    /// `nil` also if the metadata break a rule, because no gateway seals such metadata.
     fileprivate mutating func metadata() -> SessionMetadata? {
         guard let contentType = text(countBytes: 1), let count = integer(1) else { return nil }
         var pairs: [MetadataPair] = []
@@ -156,7 +156,7 @@ extension TokenReader {
             guard let name = text(countBytes: 1), let value = text(countBytes: 2) else { return nil }
             pairs.append(MetadataPair(name: name, value: value))
         }
-        // Which rule is broken is of no use: the token is malformed.
+        // It does not matter which rule is broken: the token is malformed.
         return try? SessionMetadata(OfferedMetadata(contentType: contentType, pairs: pairs))
     }
 }

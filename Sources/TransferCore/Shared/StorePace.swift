@@ -1,20 +1,21 @@
 package import TransferCommon
 
-/// How many parts may be on their way to the store at once, learnt from what the store itself says.
+/// How many parts may be on their way to the store at once, learnt from the store's answers.
 ///
-/// A store that asks for a pause is taken at its word: nothing new is begun meanwhile, agents are told *later* before
-/// they send a byte, and afterwards half as many parts are under way. Each part that is stored adds a little, so that
-/// the number swings about what the store can do (additive increase, multiplicative decrease). Parts of one flight that
-/// are refused together halve it once.
+/// If the store asks for a pause, no part begins until the pause is over: agents get *later* before they send a byte.
+/// Afterwards half as many parts may be on their way. Each stored part adds a little, so that the number swings about
+/// what the store can take (additive increase, multiplicative decrease). Parts of one flight that are refused together
+/// halve it once.
 ///
-/// It also knows how long the store takes from a part's last byte to its answer. A part that waits far longer than that
-/// is in the slow tail: given up and asked for again, it goes out on another connection and is usually done before the
-/// first one would have been. That is done for few, or a store that is slow as a whole would only get more to do.
+/// It also measures how long the store takes from the last byte of a part to its answer. A part that waits far longer
+/// is in the slow tail: the agent sends it again, on another connection to the store, where it is usually stored before
+/// the first one would have been. Only a few parts are repeated so, because a store that is slow as a whole would get
+/// more to do.
 package struct StorePace: Hashable, Sendable {
     /// Whether another part may begin.
     package enum Admission: Hashable, Sendable {
         case admitted
-        /// As many are under way as the store takes.
+        /// As many parts as the store takes are on their way.
         case full(retryAfter: Duration)
         /// The store has asked for a pause.
         case paused(retryAfter: Duration)
@@ -22,19 +23,19 @@ package struct StorePace: Hashable, Sendable {
 
     private struct Part: Hashable {
         var begunAt: Instant
-        /// When the store's side had taken the last byte.
+        /// When the store call had taken the last byte.
         var handedOverAt: Instant?
     }
 
     private let limits: StorePaceLimits
     private var parts: [StoreRequestID: Part] = [:]
-    /// Fractions count: several parts stored make one more.
+    /// Has fractions: several stored parts add one.
     private var allowed: Double
     private var pausedUntil: Instant?
-    /// Of the next request for a pause that does not say how long.
+    /// Length of the next pause, if the store does not say how long.
     private var nextPause: Duration
     private var reducedAt: Instant?
-    /// Parts deferred since one was last admitted: each is told to come a little later than the one before.
+    /// Parts deferred since a part last began. Each is advised to come a little later than the one before.
     private var deferredCount = 0
     private var answerTime: Duration?
     private var answerCount = 0
@@ -46,11 +47,11 @@ package struct StorePace: Hashable, Sendable {
         self.nextPause = limits.pauseFirst
     }
 
-    /// How many parts may be under way now.
+    /// How many parts may be on their way now.
     package var partsAllowed: Int { max(1, Int(allowed)) }
     package var partsUnderWay: Int { parts.count }
 
-    /// Called before a part begins. A part that is not admitted is counted: the caller defers it.
+    /// Called before a part begins. Counts a deferral: the caller answers *later*.
     package mutating func admission(now: Instant) -> Admission {
         if let pausedUntil, pausedUntil > now {
             deferredCount += 1
@@ -72,13 +73,13 @@ package struct StorePace: Hashable, Sendable {
         parts[request] = Part(begunAt: now)
     }
 
-    /// The store's side has taken a part's last byte.
+    /// The store call has taken the last byte of a part.
     package mutating func handedOver(_ request: StoreRequestID, now: Instant) {
         guard parts[request]?.handedOverAt == nil else { return }
         parts[request]?.handedOverAt = now
     }
 
-    /// The store has answered a request, of a part or of anything else.
+    /// The store has answered a request, with or without a part.
     package mutating func answered(_ request: StoreRequestID, _ answer: StoreAnswer, now: Instant) {
         let part = parts.removeValue(forKey: request)
         switch answer {
@@ -93,7 +94,7 @@ package struct StorePace: Hashable, Sendable {
     }
 
     private mutating func slowDown(retryAfter: Duration, begunAt: Instant?, now: Instant) {
-        // What was begun before the last reduction says nothing new.
+        // An answer to what began before the last reduction tells nothing new.
         if let reducedAt, begunAt.map({ $0 <= reducedAt }) ?? (pausedUntil.map { $0 > now } ?? false) { return }
         allowed = max(1, min(allowed, Double(parts.count + 1)) / 2)
         reducedAt = now
@@ -121,42 +122,43 @@ package struct StorePace: Hashable, Sendable {
         return max(limits.slowAfterLeast, answerTime * limits.slowFactor)
     }
 
-    /// When `takeSlow` may have something to say.
+    /// When `takeSlow` may return a part.
     package var nextDeadline: Instant? {
         guard let slowAfter else { return nil }
         return parts.values.compactMap(\.handedOverAt).min().map { $0 + slowAfter }
     }
 
-    /// The part that has waited longest for its answer, if that is too long; it is told once.
+    /// Takes the part that has waited longest for its answer, if it is slow. Each part is returned once.
     package mutating func takeSlow(now: Instant) -> StoreRequestID? {
         guard let slowAfter else { return nil }
         let slow = parts.filter { $0.value.handedOverAt.map { $0 + slowAfter <= now } ?? false }
         guard let request = slow.keys.min() else { return nil }
-        // It still counts as under way, until the store has answered; but nobody waits for it any more.
+        // It still counts until the store has answered, but is not measured any more.
         parts[request]?.handedOverAt = nil
         storedSinceRepeat = 0
         return request
     }
 }
 
-/// What `StorePace` goes by.
+/// The limits of `StorePace`.
 package struct StorePaceLimits: Hashable, Sendable {
-    /// Parts under way to the store, whatever it says. Small files are many parts at once, and bounded by budgets too.
+    /// Parts on their way to the store, whatever the store takes. Small files are many parts at once; budgets bound
+    /// them, too.
     package var partsMax = 1_024
-    /// The pause after a request for one that does not say how long; doubled with each further one, up to the longest.
+    /// The pause if the store does not say how long. Each further request doubles it, up to the longest.
     package var pauseFirst = Duration.milliseconds(250)
     package var pauseLongest = Duration.seconds(30)
-    /// What an agent is advised to wait when as many parts are under way as the store takes.
+    /// How long an agent is advised to wait while as many parts as the store takes are on their way.
     package var laterAdvice = Duration.milliseconds(200)
-    /// How far apart parts come back that were deferred together, and for how many of them the distance grows.
+    /// Distance between the retries of parts that were deferred together, and the number of parts up to which it grows.
     package var spread = Duration.milliseconds(20)
     package var spreadCountMax = 100
-    /// An answer is slow when it takes so many times as long as usual, and at least so long.
+    /// An answer is slow if it takes so many times as long as usual, and at least so long.
     package var slowFactor = 8
     package var slowAfterLeast = Duration.seconds(5)
     /// Answers that are needed before "usual" means anything.
     package var answersNeeded = 4
-    /// At most one part in so many is asked for again because it is slow.
+    /// At most one part in so many is repeated because it is slow.
     package var storedBetweenRepeats = 8
 
     package init() {}

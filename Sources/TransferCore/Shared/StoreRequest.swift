@@ -1,10 +1,10 @@
 package import TransferCommon
 package import WireProtocol
 
-// What the gateway's machine asks of the object store, one call each, so that whoever stands in for the store decides
+// The calls that the gateway's machine asks of the object store. Each is one call, so that a simulated store decides
 // what happens between any two of them.
 
-/// Names one request to the store for as long as its answer is awaited.
+/// Names one request to the store.
 package struct StoreRequestID: Hashable, Comparable, Sendable {
     package let value: UInt64
 
@@ -31,7 +31,7 @@ package struct ObjectLabel: Hashable, Sendable {
     package var session: SessionID
     package var partBytes: UInt64
     package var modification: ModificationTime
-    /// The user's.
+    /// The metadata that the user has given.
     package var metadata: SessionMetadata
 
     package init(
@@ -44,7 +44,7 @@ package struct ObjectLabel: Hashable, Sendable {
     }
 }
 
-/// The bytes of one part on their way: announced by size and digest, carried by the flow.
+/// The bytes of one part: their flow, and the size and digests that the agent has announced.
 package struct PartBytes: Hashable, Sendable {
     package var flow: FlowID
     package var size: UInt64
@@ -61,34 +61,34 @@ package struct PartBytes: Hashable, Sendable {
 
 /// One call to the store. Answers: `StoreAnswer`, and for any of them `failed`.
 package enum StoreRequest: Hashable, Sendable {
-    /// What is under the key → `object`. The object's bytes are not read.
+    /// The object under the key → `object`. Does not read its bytes.
     ///
-    /// - plan: how the asker's file is cut into parts.
+    /// - plan: how the file of the request is cut into parts.
     case lookUpObject(key: String, plan: PartPlan)
-    /// Reads an object of this size → `object` with the root digest by this part size as verified evidence. An object
-    /// of another size, which has replaced the one that was looked up, is not read.
+    /// Reads an object of this size → `object`, with the root digest by this part size as verified evidence. Does not
+    /// read an object of another size, which has replaced the one that was looked up.
     case readObject(key: String, size: UInt64, partBytes: UInt64)
     /// The records of unfinished sessions of this key → `records`.
     case findRecords(key: String)
     /// Writes or replaces a session's record, durably → `done`.
     case writeRecord(SessionRecordFacts)
-    /// → `done`, also where there is none.
+    /// Removes a session's record → `done`, also if there is none.
     case removeRecord(key: String, session: SessionID)
-    /// → `uploadCreated`.
+    /// Begins an upload → `uploadCreated`.
     case createUpload(key: String, label: ObjectLabel)
     /// All parts that the store lists → `parts`.
     case listParts(key: String, upload: String)
-    /// → `partStored`.
+    /// Stores a part of an upload → `partStored`.
     case storePart(key: String, upload: String, part: PartNumber, bytes: PartBytes)
-    /// A one-part file, whole. The flow gives its last bytes only once it is released → `objectStored`.
+    /// Stores a one-part file. The flow gives its last bytes only after its release → `objectStored`.
     case storeObject(key: String, label: ObjectLabel, bytes: PartBytes, condition: PutCondition)
-    /// Exactly these parts → `objectStored`.
+    /// Completes an upload with exactly these parts → `objectStored`.
     case complete(key: String, upload: String, parts: [PartListEntry], size: UInt64, condition: PutCondition)
-    /// → `done`, also where the upload is gone.
+    /// Drops an upload → `done`, also if it is gone.
     case abort(key: String, upload: String)
 }
 
-/// What came of one call to the store; which case fits which request is said there.
+/// The answer to one call to the store. `StoreRequest` says which case fits which request.
 package enum StoreAnswer: Hashable, Sendable {
     case done
     case object(ObjectFacts?)
@@ -100,11 +100,11 @@ package enum StoreAnswer: Hashable, Sendable {
     case failed(StoreFailure)
 }
 
-/// Why a call to the store came to nothing, as far as it decides what the machine does next.
+/// Why a call to the store failed, as far as the machine distinguishes.
 package enum StoreFailure: Hashable, Sendable {
-    /// The store does not know the upload. Not success, and not yet *lost*.
+    /// The store does not know the upload. That is no success, and not yet a loss.
     case uploadUnknown
-    /// Busy or away; nothing is known to be wrong with the request. A time above zero is a pause that the store asks
+    /// The store is busy or away. The request itself may be right. A time above zero is a pause that the store asks
     /// for.
     case unavailable(retryAfter: Duration)
     /// The request may or may not have taken effect.
@@ -114,33 +114,33 @@ package enum StoreFailure: Hashable, Sendable {
     case bucketMissing
     /// The bytes are not those of the offered digest.
     case digestMismatch
-    /// Completion named parts that the store does not have in that form; empty where it does not say which.
+    /// A completion named parts that the store does not have in that form; empty if the store does not say which.
     case partsInvalid([PartNumber])
-    /// The condition did not hold: the key holds an object, or another one than was named.
+    /// The condition failed: the key holds an object, or another one than was named.
     case keyTaken
     /// The condition named an object, and the key holds none any more.
     case objectGone
-    /// Another request for the key was under way at the same time. Nothing is known of either.
+    /// The store was handling another request for the key. The outcome of both is unknown.
     case conflict
     case keyUnsupported(message: String)
-    /// The store refuses this content, its size or the request itself, and would again.
+    /// The store refuses the content, its size or the request itself, and would refuse it again.
     case refused(message: String)
-    /// We gave it up ourselves.
+    /// The gateway has cancelled the call.
     case cancelled
 }
 
 /// What the store says of an object.
 package struct ObjectFacts: Hashable, Sendable {
     package var size: UInt64
-    /// The part size that `evidence` depends on; 0 where it depends on none.
+    /// The part size that `evidence` depends on; 0 if it depends on none.
     package var partBytes: UInt64
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
-    /// The session that made it, where the store keeps metadata.
+    /// The session that made the object, if the store keeps metadata.
     package var session: SessionID?
-    /// Whether `evidence` is known to be true of the object: the store has compared the digest with the bytes, or the
-    /// object was read back. Metadata are never verified.
+    /// Whether `evidence` is true of the bytes: the store has compared the digest with them, or the gateway has read
+    /// the object back. Metadata are never verified.
     package var isVerified: Bool
 
     package init(
@@ -157,13 +157,13 @@ package struct ObjectFacts: Hashable, Sendable {
     }
 }
 
-/// What the store says when an object has come to be.
+/// What the store says of an object that it has just made.
 package struct StoreReceipt: Hashable, Sendable {
     package var evidence: ContentEvidence
     package var etag: String
     package var version: String
-    /// Whether the gateway may sign that the object holds what `evidence` says (specification §9.5). A store's own
-    /// answer does not say so: the session's machine knows which parts the gateway has checked.
+    /// Whether the gateway may sign that the object holds what `evidence` says (specification §9.5). The store's answer
+    /// does not tell: the session knows which parts the gateway has checked.
     package var isVerified = false
 
     package init(evidence: ContentEvidence, etag: String, version: String) {
@@ -173,7 +173,7 @@ package struct StoreReceipt: Hashable, Sendable {
     }
 }
 
-/// The record of an unfinished session, kept in the store where any gateway finds it (`.sluice/sessions/`).
+/// The record of an unfinished session. It lies in the store (`.sluice/sessions/`), where any gateway finds it.
 package struct SessionRecordFacts: Hashable, Sendable {
     package var device: String
     package var session: SessionID
@@ -191,7 +191,7 @@ package struct SessionRecordFacts: Hashable, Sendable {
 
     package var key: String { terms.key }
 
-    /// What the object is labelled with.
+    /// The label of the object.
     package var label: ObjectLabel {
         ObjectLabel(
             session: session, partBytes: terms.partBytes, modification: terms.modification, metadata: terms.metadata)

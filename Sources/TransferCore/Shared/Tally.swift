@@ -1,4 +1,4 @@
-/// How many there are of each key. A key of which there is none takes no memory.
+/// Counts by key. A key without a count takes no memory.
 struct Tally<Key: Hashable & Sendable>: Hashable, Sendable {
     private var counts: [Key: Int] = [:]
     /// Of all keys together.

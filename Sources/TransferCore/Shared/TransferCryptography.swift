@@ -1,25 +1,24 @@
 package import TransferCommon
 
-/// What the agent's machine needs of cryptography, handed in so that it stays free of libraries.
+/// The cryptography of the agent's machine. It is passed in, so that the machine needs no library.
 package protocol RootDigesting: Sendable {
-    /// SHA-256 over the digests' bytes, joined in order (the root digest, specification §1); `nil` where the library
-    /// fails.
+    /// The root digest (specification §1): SHA-256 over the bytes of the digests, in order; `nil` if the library fails.
     func rootDigest(of partDigests: [SHA256Digest]) -> SHA256Digest?
 }
 
-/// What the gateway's machine needs of cryptography, handed in so that it stays free of libraries and of randomness.
+/// The cryptography of the gateway's machine. It is passed in, so that the machine needs no library and no randomness.
 package protocol TransferCryptography: RootDigesting {
-    /// Seals a token's plain text (specification §11); `nil` where the key ring has no key that seals.
+    /// Seals the plain text of a token (specification §11); `nil` if the key ring has no key that seals.
     func seal(token plain: [UInt8]) -> [UInt8]?
 
     /// Opens a sealed token.
     func open(token sealed: [UInt8]) -> TokenOpening
 
-    /// The key that signs receipts (specification §9.5), which is the one that every connection of this gateway proves;
-    /// `nil` where the gateway makes no receipts. It changes only when all connections end (`siteKeyChanged`).
+    /// The key that signs receipts (specification §9.5); `nil` if the gateway makes none. Every connection of the
+    /// gateway proves this key, so it changes only when all connections end (`siteKeyChanged`).
     var receiptKey: ReceiptKey? { get }
 
-    /// Signs the bytes of a receipt's statement with `receiptKey`; `nil` where there is none, or the library fails.
+    /// Signs the bytes of a receipt's statement with `receiptKey`; `nil` without a key, or if the library fails.
     func signature(of statement: [UInt8]) -> [UInt8]?
 }
 
@@ -46,11 +45,12 @@ package struct ReceiptKey: Hashable, Sendable {
     }
 }
 
-/// What came of opening a token.
+/// The result of opening a token.
 package enum TokenOpening: Hashable, Sendable {
     case opened([UInt8])
     /// Too short, too long, tampered with, or of an unknown form.
     case invalid
-    /// Sealed by a key that is not on the ring (yet, or no longer): try again, never *lost*.
+    /// The key ring does not have the key that sealed the token, or not yet: the agent tries again. The session is not
+    /// lost.
     case keyUnknown
 }
