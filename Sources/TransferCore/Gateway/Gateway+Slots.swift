@@ -258,7 +258,6 @@ extension GatewaySession {
     /// dropped.
     mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
         attached.removeAll { $0.attachment == attachment }
-        if pendingCompletion == attachment { pendingCompletion = nil }
         for number in parts.keys.sorted() where parts[number]?.owner == attachment { dropPart(number, &context) }
         if attached.isEmpty { detachedAt = context.now }
     }

@@ -8,7 +8,6 @@ extension GatewaySession {
     /// Called by the gateway for ABORT.
     mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
         dropAllParts(&context)
-        pendingCompletion = nil
         while let other = attached.firstIndex(where: { $0.phase != .aborting && $0.attachment != attachment }) {
             answer(other, attached[other].refusing(.aborted), &context)
         }

@@ -22,7 +22,7 @@ extension GatewaySession {
             finishAbortingIfAnswered(&context)
         }
         if leftover == request { return receivedLeftoverAnswer(answer, &context) }
-        if let number = parts.first(where: { $0.value.tail == .looking(request) })?.key {
+        if let number = parts.first(where: { $0.value.look == request })?.key {
             return receivedLookBeforeRelease(answer, part: number, &context)
         }
         // Any other answer ends a request that was given up, or the removal of a record. Cleaning finds what such a

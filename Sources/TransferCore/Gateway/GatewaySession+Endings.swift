@@ -17,7 +17,6 @@ extension GatewaySession {
             size: size, evidence: receipt.evidence, partBytes: plan.partBytes, etag: receipt.etag,
             version: receipt.version, location: location)
         dropAllParts(&context)
-        pendingCompletion = nil
         request = nil
         phase = .settled(completed)
         isVerified = receipt.isVerified
@@ -42,7 +41,6 @@ extension GatewaySession {
     mutating func fail(_ refusal: SessionRefused, _ context: inout GatewayContext) {
         let refusal = context.advised(refusal)
         dropAllParts(&context)
-        pendingCompletion = nil
         request = nil
         while let first = attached.first {
             if case .resume = first.question, refusal.code == .sessionLost {
@@ -62,7 +60,6 @@ extension GatewaySession {
             size: object.size, partBytes: object.partBytes, evidence: object.evidence, etag: object.etag,
             version: object.version, session: object.session)
         dropAllParts(&context)
-        pendingCompletion = nil
         request = nil
         stored = [:]
         phase = facts.upload == nil ? .ended : .taken(exists)

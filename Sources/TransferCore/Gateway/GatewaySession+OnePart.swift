@@ -8,7 +8,7 @@ extension GatewaySession {
     mutating func receivedCompleteOfOnePart(
         _ complete: Complete, from slot: AttachedSlot, _ context: inout GatewayContext
     ) {
-        guard let part = PartNumber(1).flatMap({ parts[$0] }), part.owner == slot.attachment else {
+        guard let number = PartNumber(1), let part = parts[number], part.owner == slot.attachment else {
             // The part was deferred, has failed or continues in another slot: COMPLETE is void, and the agent sends it
             // again.
             guard !slot.hasOffered else { return }
@@ -19,7 +19,7 @@ extension GatewaySession {
         if let objection = rule.objection(to: part, of: complete, rootDigest: context.cryptography.rootDigest) {
             return refuseCompletion(objection, to: slot.attachment, &context)
         }
-        pendingCompletion = slot.attachment
+        parts[number]?.completed()
         if slot.question == nil { expectOutcome(at: slot.attachment, &context) }
         releaseIfComplete(&context)
     }
@@ -27,8 +27,8 @@ extension GatewaySession {
     /// The part of COMPLETE has come to nothing. The slots that were completing are open again, and the agent sends
     /// COMPLETE again.
     mutating func voidCompletion(_ context: inout GatewayContext) {
-        pendingCompletion = nil
-        guard isOnePart else { return }
+        guard isOnePart, let number = PartNumber(1) else { return }
+        parts[number]?.completionVoided()
         for index in attached.indices where attached[index].reopens() {
             context.slotChanges.append(.open(attached[index].attachment))
         }
@@ -37,10 +37,11 @@ extension GatewaySession {
     /// Releases the last bytes of a one-part file to the store, once the part is decided and COMPLETE has passed the
     /// checks.
     mutating func releaseIfComplete(_ context: inout GatewayContext) {
-        guard case .open = phase, let pending = pendingCompletion, let number = PartNumber(1), let part = parts[number],
-            part.owner == pending, let sending = part.sending, part.tail == .held
+        guard case .open = phase, let number = PartNumber(1), let part = parts[number], part.tail == .wanted,
+            let sending = part.sending
         else { return }
         guard writeGuard.mustLook(before: context.limits.conditions.put, asking: sending.condition) else {
+            parts[number]?.released()
             return release(number, &context)
         }
         let look = context.request(.lookUpObject(key: facts.key, plan: plan), for: id)
@@ -48,8 +49,7 @@ extension GatewaySession {
     }
 
     private mutating func release(_ number: PartNumber, _ context: inout GatewayContext) {
-        guard let part = parts[number] else { return }
-        parts[number]?.released()
+        guard let part = parts[number], part.tail == .released else { return }
         context.actions.append(.releaseFlow(part.flow))
     }
 
@@ -66,11 +66,7 @@ extension GatewaySession {
             return reportPart(number, answer.refusal(in: .part), to: part.owner, &context)
         }
         guard !ends(with: object, content: .wholeDigest(part.offer.digest), &context) else { return }
-        // COMPLETE of a lost connection releases nothing. The next COMPLETE causes another look.
-        guard let pending = pendingCompletion, pending == part.owner else {
-            parts[number]?.holdsAgain()
-            return
-        }
+        parts[number]?.looked()
         release(number, &context)
     }
 }

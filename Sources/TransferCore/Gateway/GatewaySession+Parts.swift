@@ -235,7 +235,6 @@ extension GatewaySession {
         _ part: IncomingPart, _ cause: ObjectSearch.Cause, _ context: inout GatewayContext
     ) {
         removePart(part.offer.part, &context)
-        pendingCompletion = nil
         search(
             cause, retry: .onePart(owner: part.owner), content: .wholeDigest(part.offer.digest), &context)
     }

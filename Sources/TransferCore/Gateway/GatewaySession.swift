@@ -83,8 +83,6 @@ struct GatewaySession: Hashable {
     /// Requests that were given up, with the digest of the part that each carries. A request may take effect until the
     /// store has answered it.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
-    /// The slot whose COMPLETE of a one-part file has passed the checks and is not void.
-    var pendingCompletion: Attachment?
     /// The request that drops an upload beside the session's object, or looks what is left of it.
     var leftover: StoreRequestID?
     /// When the last slot was detached; `nil` while a slot is attached.
@@ -162,7 +160,6 @@ struct GatewaySession: Hashable {
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
         attached.removeAll { $0.attachment.connection == connection }
         if attached.isEmpty, detachedAt == nil { detachedAt = context.now }
-        if pendingCompletion?.connection == connection { pendingCompletion = nil }
         for number in parts.keys.sorted() where parts[number]?.owner?.connection == connection {
             if let call = parts[number]?.connectionLost(now: context.now) {
                 context.breaker.abandoned(call, now: context.now)
@@ -199,7 +196,8 @@ struct GatewaySession: Hashable {
             sendResumeState(listed: listed, asksForPartials: asksForPartials, token: token, to: index, &context)
         }
         for decision in held { context.send(.partDecision(decision), to: attachment) }
-        if pendingCompletion == attachment { expectOutcome(at: attachment, &context) }
+        let isComplete = parts.values.contains { $0.owner == attachment && $0.tail == .wanted }
+        if isComplete { expectOutcome(at: attachment, &context) }
     }
 
     /// The slot is completing.

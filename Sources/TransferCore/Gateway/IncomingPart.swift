@@ -46,13 +46,28 @@ package struct IncomingPart: Hashable, Sendable {
     }
 
     /// The last bytes of a one-part file, without which the store makes no object.
+    ///
+    ///     from           event                                        to
+    ///     held           COMPLETE of the owner passes the checks      wanted
+    ///     wanted         COMPLETE becomes void                        held
+    ///     wanted         the store looks up the key before            looking
+    ///     wanted         no look is needed                            released
+    ///     looking        COMPLETE becomes void                        lookingInVain
+    ///     looking        the key may be written                       released
+    ///     lookingInVain  COMPLETE of the owner passes the checks      looking
+    ///     lookingInVain  the key may be written                       held
+    ///
+    /// COMPLETE becomes void when the part is offered again, fails, or loses its connection. The next COMPLETE causes
+    /// another look, unless one is under way.
     package enum Tail: Hashable, Sendable {
         /// The session has several parts: nothing is held back.
         case unheld
         case held
-        /// COMPLETE has passed the checks, and the store looks up the key.
+        /// COMPLETE has arrived, and the part is not decided yet.
+        case wanted
         case looking(StoreRequestID)
-        /// The store may have them.
+        case lookingInVain(StoreRequestID)
+        /// The store may have the last bytes.
         case released
     }
 
@@ -190,6 +205,7 @@ package struct IncomingPart: Hashable, Sendable {
         guard case .sending(var sending) = phase, tail != .released else { return nil }
         sending.holder = .orphaned(since: now)
         phase = .sending(sending)
+        completionVoided()
         return sending.call
     }
 
@@ -269,19 +285,49 @@ package struct IncomingPart: Hashable, Sendable {
 
     // MARK: The tail
 
+    /// The look at the key that is under way before the tail may go.
+    package var look: StoreRequestID? {
+        switch tail {
+        case .looking(let look), .lookingInVain(let look): look
+        case .unheld, .held, .wanted, .released: nil
+        }
+    }
+
+    /// COMPLETE of the owner has passed the checks.
+    package mutating func completed() {
+        switch tail {
+        case .held: tail = .wanted
+        case .lookingInVain(let look): tail = .looking(look)
+        case .unheld, .wanted, .looking, .released: break
+        }
+    }
+
+    /// COMPLETE is void. A release cannot be taken back.
+    package mutating func completionVoided() {
+        switch tail {
+        case .wanted: tail = .held
+        case .looking(let look): tail = .lookingInVain(look)
+        case .unheld, .held, .lookingInVain, .released: break
+        }
+    }
+
     /// The store looks up the key before the tail may go.
     package mutating func looks(_ look: StoreRequestID) {
-        if tail == .held { tail = .looking(look) }
+        if tail == .wanted { tail = .looking(look) }
     }
 
-    /// COMPLETE has come to nothing after the look.
-    package mutating func holdsAgain() {
-        if case .looking = tail { tail = .held }
+    /// The look has found that the key may be written: the tail is released, unless COMPLETE became void meanwhile.
+    package mutating func looked() {
+        switch tail {
+        case .looking: tail = .released
+        case .lookingInVain: tail = .held
+        case .unheld, .held, .wanted, .released: break
+        }
     }
 
-    /// The store may have the tail.
+    /// The tail may go without a look.
     package mutating func released() {
-        if tail != .unheld { tail = .released }
+        if tail == .wanted { tail = .released }
     }
 
     // MARK: Progress

@@ -51,6 +51,7 @@ import WireProtocol
         var orphaned = try Self.sending()
         #expect(orphaned.connectionLost(now: Self.now) == Self.call)
         var released = try Self.sending(holdsTail: true)
+        released.completed()
         released.released()
         // The session drops a part in every phase.
         var changes = Set(["waiting", "sending", "orphaned"].map { TransitionTable.Row(from: $0, to: "dropped") })
@@ -134,17 +135,52 @@ import WireProtocol
         }
     }
 
-    @Test func theTailGoesOutOnce() throws {
+    private static func name(of tail: IncomingPart.Tail) -> String {
+        switch tail {
+        case .unheld: "unheld"
+        case .held: "held"
+        case .wanted: "wanted"
+        case .looking: "looking"
+        case .lookingInVain: "lookingInVain"
+        case .released: "released"
+        }
+    }
+
+    /// The table at the tail contains exactly the transitions that occur.
+    @Test func theTableOfTheTailIsTrue() throws {
+        let events: [(inout IncomingPart) -> Void] = [
+            { $0.completed() }, { $0.completionVoided() }, { $0.looks(StoreRequestID(8)) }, { $0.looked() },
+            { $0.released() }, { _ = $0.connectionLost(now: Self.now) },
+        ]
+        var (seen, next): (Set<IncomingPart>, [IncomingPart]) = ([], [try Self.sending(holdsTail: true)])
+        var changes: Set<TransitionTable.Row> = []
+        while let part = next.popLast() {
+            guard seen.insert(part).inserted else { continue }
+            for event in events {
+                var changed = part
+                event(&changed)
+                next.append(changed)
+                guard changed.tail != part.tail else { continue }
+                changes.insert(TransitionTable.Row(from: Self.name(of: part.tail), to: Self.name(of: changed.tail)))
+            }
+        }
+        let rows: Set<TransitionTable.Row> = [
+            .init(from: "held", to: "wanted"), .init(from: "wanted", to: "held"),
+            .init(from: "wanted", to: "looking"), .init(from: "wanted", to: "released"),
+            .init(from: "looking", to: "lookingInVain"), .init(from: "looking", to: "released"),
+            .init(from: "lookingInVain", to: "looking"), .init(from: "lookingInVain", to: "held"),
+        ]
+        #expect(changes == rows)
+    }
+
+    @Test func aReleasedTailIsNotHeldAgain() throws {
         var part = try Self.sending(holdsTail: true)
-        #expect(part.tail == .held)
+        part.completed()
         part.looks(StoreRequestID(8))
-        #expect(part.tail == .looking(StoreRequestID(8)))
-        part.holdsAgain()
-        #expect(part.tail == .held)
-        part.released()
-        part.looks(StoreRequestID(9))
-        part.holdsAgain()
-        #expect(part.tail == .released)
+        #expect(part.look == StoreRequestID(8))
+        part.looked()
+        part.completionVoided()
+        #expect(part.tail == .released && part.look == nil)
         #expect(part.connectionLost(now: Self.now) == nil)
     }
 
