@@ -63,6 +63,7 @@ package struct Completion: Hashable, Sendable {
         case failed
     }
 
+    package let upload: String
     package let list: [PartListEntry]
     package let complete: Complete
     package private(set) var phase = Phase.asking(.comparing)
@@ -72,7 +73,8 @@ package struct Completion: Hashable, Sendable {
     private var unlisted: [PartNumber] = []
 
     /// The session has asked the store for its list of parts.
-    package init(list: [PartListEntry], complete: Complete) {
+    package init(of upload: String, list: [PartListEntry], complete: Complete) {
+        self.upload = upload
         self.list = list
         self.complete = complete
     }
@@ -84,6 +86,18 @@ package struct Completion: Hashable, Sendable {
     package var step: Step {
         switch phase {
         case .asking(let step), .pausing(let step, _): step
+        }
+    }
+
+    /// What the store is asked in this step.
+    ///
+    /// - Parameter condition: what the store checks when it completes the object.
+    package func question(key: String, plan: PartPlan, condition: PutCondition) -> StoreRequest {
+        switch step {
+        case .comparing: .listParts(key: key, upload: upload)
+        case .looking: .lookUpObject(key: key, plan: plan)
+        case .completing:
+            .complete(key: key, upload: upload, parts: list, size: complete.size, condition: condition)
         }
     }
 

@@ -16,22 +16,22 @@ extension GatewaySession {
         detachedAt = nil
         if case .settled = phase { return finishAborting(&context) }
         if isOnePart, !givenUp.isEmpty {
-            phase = .aborting(.ofOnePart)
-            request = nil
-            return
+            return ask(.ofOnePart, &context)
         }
         guard !isOnePart, let upload = facts.upload else { return finishAborting(&context) }
-        phase = .aborting(.ofUpload)
-        request = context.request(.abort(key: facts.key, upload: upload), for: id)
+        ask(UploadAbort(of: upload), &context)
+    }
+
+    private mutating func ask(_ abort: UploadAbort, _ context: inout GatewayContext) {
+        phase = .aborting(abort)
+        request = abort.question(key: facts.key).map { context.request($0, for: id) }
     }
 
     /// The pause before the next attempt is over.
     mutating func abortAgain(_ abort: UploadAbort, _ context: inout GatewayContext) {
-        guard let upload = facts.upload else { return finishAborting(&context) }
         var abort = abort
         abort.resumed()
-        phase = .aborting(abort)
-        request = context.request(.abort(key: facts.key, upload: upload), for: id)
+        ask(abort, &context)
     }
 
     mutating func receivedAbortAnswer(
@@ -39,12 +39,9 @@ extension GatewaySession {
     ) {
         var abort = abort
         let result = abort.answered(answer, mayLand: !givenUp.isEmpty, now: context.now)
-        phase = .aborting(abort)
         switch result {
-        case .list:
-            guard let upload = facts.upload else { return finishAborting(&context) }
-            request = context.request(.listParts(key: facts.key, upload: upload), for: id)
-        case .pause: break
+        case .ask: ask(abort, &context)
+        case .pause: phase = .aborting(abort)
         case .finished: finishAborting(&context)
         case .failed: fail(answer.refusal(in: .session), &context)
         }

@@ -30,9 +30,9 @@ extension GatewaySession {
         }
         expectOutcome(at: attachment, &context)
         guard phase == .open else { return }  // The search for a lost upload brings the outcome.
-        guard facts.upload != nil else { return fail(.defect("the session has no upload"), &context) }
+        guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
         dropAllParts(&context)
-        ask(Completion(list: list, complete: complete), &context)
+        ask(Completion(of: upload, list: list, complete: complete), &context)
     }
 
     /// Whether a COMPLETE of several parts has no outcome yet.
@@ -114,16 +114,7 @@ extension GatewaySession {
 
     /// Asks the store the question of the completion's step.
     private mutating func ask(_ completion: Completion, _ context: inout GatewayContext) {
-        guard let upload = facts.upload else { return fail(.defect("the session has no upload"), &context) }
-        let question: StoreRequest =
-            switch completion.step {
-            case .comparing: .listParts(key: facts.key, upload: upload)
-            case .looking: .lookUpObject(key: facts.key, plan: plan)
-            case .completing:
-                .complete(
-                    key: facts.key, upload: upload, parts: completion.list, size: completion.complete.size,
-                    condition: writeGuard.putCondition)
-            }
+        let question = completion.question(key: facts.key, plan: plan, condition: writeGuard.putCondition)
         phase = .completing(completion)
         request = context.request(question, for: id)
     }

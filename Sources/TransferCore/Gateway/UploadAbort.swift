@@ -21,19 +21,19 @@ package struct UploadAbort: Hashable, Sendable {
     /// The phases of the table above.
     package enum Phase: Hashable, Sendable {
         /// The store is dropping the upload.
-        case asking
+        case asking(upload: String)
         /// The store is listing what is left of the upload.
-        case listing
+        case listing(upload: String)
         /// The abort is repeated at this time.
-        case pausing(until: Instant)
+        case pausing(upload: String, until: Instant)
         /// A file of one part has no upload, but its requests that were given up may still store the object.
         case awaitingGivenUp
     }
 
     /// What the session does after an answer.
     package enum OnAnswer: Hashable, Sendable {
-        /// Ask the store which parts the upload has.
-        case list
+        /// Ask the store `question`.
+        case ask
         /// Nothing: the abort is repeated after a pause.
         case pause
         case finished
@@ -50,29 +50,45 @@ package struct UploadAbort: Hashable, Sendable {
         self.phase = phase
     }
 
-    /// The session has asked the store to drop its upload.
-    package static var ofUpload: UploadAbort { UploadAbort(.asking) }
+    /// The session asks the store to drop its upload.
+    package init(of upload: String) {
+        self.init(.asking(upload: upload))
+    }
 
     /// The session has no upload, and waits for the answers to requests that were given up.
     package static var ofOnePart: UploadAbort { UploadAbort(.awaitingGivenUp) }
 
-    /// The store has answered the newest question.
+    /// What the store is asked in this phase; `nil` while it is asked nothing.
+    package func question(key: String) -> StoreRequest? {
+        switch phase {
+        case .asking(let upload): .abort(key: key, upload: upload)
+        case .listing(let upload): .listParts(key: key, upload: upload)
+        case .pausing, .awaitingGivenUp: nil
+        }
+    }
+
+    /// The store has answered `question`. An answer in another phase changes nothing.
     ///
     /// - Parameter mayLand: whether a request that was given up has no answer yet.
     package mutating func answered(_ answer: StoreAnswer, mayLand: Bool, now: Instant) -> OnAnswer {
+        let upload: String
+        switch phase {
+        case .asking(let asked), .listing(let asked): upload = asked
+        case .pausing, .awaitingGivenUp: return .pause
+        }
         let attempt = attempts
         // Waiting for these requests is no failure, so it uses up no attempt.
         if mayLand { attempts = min(attempts, 5) }
         switch answer {
         case .done:
-            phase = .listing
-            return .list
+            phase = .listing(upload: upload)
+            return .ask
         case .failed(.uploadUnknown) where !mayLand, .parts([]) where !mayLand:
             return .finished
         case .failed where mayLand, .parts where mayLand || attempt < Self.attemptsMax,
             .failed(.unavailable) where attempt < Self.attemptsMax,
             .failed(.outcomeUnknown) where attempt < Self.attemptsMax:
-            phase = .pausing(until: now + .milliseconds(100 << min(attempt, 5)))
+            phase = .pausing(upload: upload, until: now + .milliseconds(100 << min(attempt, 5)))
             return .pause
         default:
             return .failed
@@ -81,13 +97,14 @@ package struct UploadAbort: Hashable, Sendable {
 
     /// When `resumed` is due; `nil` except while pausing.
     package var nextDeadline: Instant? {
-        guard case .pausing(let until) = phase else { return nil }
+        guard case .pausing(_, let until) = phase else { return nil }
         return until
     }
 
     /// The pause is over: the session asks the store again to drop the upload.
     package mutating func resumed() {
+        guard case .pausing(let upload, _) = phase else { return }
         attempts += 1
-        phase = .asking
+        phase = .asking(upload: upload)
     }
 }

@@ -25,7 +25,7 @@ import WireProtocol
     }
 
     private static func comparing(isFirst: Bool = false) -> Completion {
-        Completion(list: list, complete: GatewayDriver.complete(2_500, isFirst: isFirst))
+        Completion(of: "upload-1", list: list, complete: GatewayDriver.complete(2_500, isFirst: isFirst))
     }
 
     private static func looking() -> Completion {

@@ -43,4 +43,11 @@ import WireProtocol
         #expect(Set(rows).count == rows.count)
         #expect(Set(rows.flatMap { [$0.from, $0.to] }) == names.union(["any"]))
     }
+
+    /// The transition table of PROVE names every phase and no other.
+    @Test func theTableOfProveNamesItsPhases() throws {
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/GatewayProve.swift")
+        #expect(Set(rows.map(\.from)) == ["lookingUp", "reading"])
+        #expect(Set(rows.map(\.to)) == ["reading", "answered"])
+    }
 }

@@ -23,7 +23,7 @@ import WireProtocol
 
     private static func name(after abort: UploadAbort, _ result: UploadAbort.OnAnswer) -> String {
         switch result {
-        case .list, .pause: name(of: abort.phase)
+        case .ask, .pause: name(of: abort.phase)
         case .finished: "finished"
         case .failed: "failed"
         }
@@ -33,9 +33,9 @@ import WireProtocol
     @Test func theTableIsTrue() throws {
         // The session ends it, with the answer to the last request that was given up.
         var changes: Set<TransitionTable.Row> = [TransitionTable.Row(from: "awaitingGivenUp", to: "finished")]
-        var listing = UploadAbort.ofUpload
-        #expect(listing.answered(.done, mayLand: false, now: Self.now) == .list)
-        for abort in [UploadAbort.ofUpload, listing] {
+        var listing = UploadAbort(of: "upload-1")
+        #expect(listing.answered(.done, mayLand: false, now: Self.now) == .ask)
+        for abort in [UploadAbort(of: "upload-1"), listing] {
             for answer in Self.answers {
                 for mayLand in [false, true] {
                     var next = abort
@@ -54,20 +54,20 @@ import WireProtocol
     }
 
     @Test func isRepeatedUntilNothingIsListed() {
-        var abort = UploadAbort.ofUpload
+        var abort = UploadAbort(of: "upload-1")
         let parts = StoreAnswer.parts(GatewayDriver.entries(of: 900))
         for attempt in 1...7 {
-            #expect(abort.answered(.done, mayLand: false, now: Self.now) == .list)
+            #expect(abort.answered(.done, mayLand: false, now: Self.now) == .ask)
             #expect(abort.answered(parts, mayLand: false, now: Self.now) == .pause)
             #expect(abort.nextDeadline == Self.now + .milliseconds(100 << min(attempt, 5)))
             abort.resumed()
         }
-        #expect(abort.answered(.done, mayLand: false, now: Self.now) == .list)
+        #expect(abort.answered(.done, mayLand: false, now: Self.now) == .ask)
         #expect(abort.answered(parts, mayLand: false, now: Self.now) == .failed)
     }
 
     @Test func waitingForRequestsThatWereGivenUpUsesNoAttempt() {
-        var abort = UploadAbort.ofUpload
+        var abort = UploadAbort(of: "upload-1")
         for _ in 0..<20 {
             #expect(abort.answered(.failed(.uploadUnknown), mayLand: true, now: Self.now) == .pause)
             abort.resumed()
