@@ -8,7 +8,7 @@ package import WireProtocol
 ///     unanswered  the session is open                                         open
 ///     unanswered  RESUME QUERY finds the session completing                   completing
 ///     open        COMPLETE has passed the checks                              completing
-///     completing  parts are wanted; the part of COMPLETE came to nothing      open
+///     completing  parts are wanted; COMPLETE becomes void                     open
 ///
 /// - ABORT attaches a slot as `aborting`, and the slot stays so. Every other answer closes the slot and detaches it.
 /// - An agent skips decisions that arrive before the answer to SESSION OPEN or RESUME QUERY. So an unanswered slot holds
@@ -99,7 +99,7 @@ package struct AttachedSlot: Hashable, Sendable {
         phase = .completing
     }
 
-    /// COMPLETE has come to nothing.
+    /// COMPLETE is void, or parts are wanted.
     ///
     /// - Returns: whether the slot was completing, and is open now.
     package mutating func reopens() -> Bool {

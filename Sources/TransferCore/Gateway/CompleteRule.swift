@@ -1,14 +1,20 @@
-import TransferCommon
-import WireProtocol
+package import TransferCommon
+package import WireProtocol
 
 /// What COMPLETE must agree with (specification §9.1): the numbers of the session, the list or the part that it stands
 /// on, and the root digest. Each check says what to refuse; `nil` if nothing.
-struct CompleteRule {
-    let plan: PartPlan
-    let extent: StreamExtent
+package struct CompleteRule {
+    private let plan: PartPlan
+    private let extent: StreamExtent
+
+    /// - Parameter extent: what the offers say of a stream's length.
+    package init(plan: PartPlan, extent: StreamExtent = StreamExtent()) {
+        self.plan = plan
+        self.extent = extent
+    }
 
     /// Checks the numbers.
-    func objection(to complete: Complete) -> SessionRefused? {
+    package func objection(to complete: Complete) -> SessionRefused? {
         objectionToNumbers(of: complete).map { SessionRefused(.listInvalid, message: $0) }
     }
 
@@ -21,7 +27,7 @@ struct CompleteRule {
     }
 
     /// Checks the list of several parts: numbers without a gap, sizes that fit, digests that give the root digest.
-    func objection(
+    package func objection(
         to list: [PartListEntry], of complete: Complete, rootDigest: ([SHA256Digest]) -> SHA256Digest?
     ) -> SessionRefused? {
         guard list.count == Int(complete.partCount),
@@ -47,7 +53,7 @@ struct CompleteRule {
     }
 
     /// Checks the part of a one-part file.
-    func objection(
+    package func objection(
         to part: IncomingPart, of complete: Complete, rootDigest: ([SHA256Digest]) -> SHA256Digest?
     ) -> SessionRefused? {
         guard part.isWhole else {

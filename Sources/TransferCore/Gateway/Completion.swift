@@ -24,7 +24,7 @@ package import WireProtocol
 ///     pausing     the pause is over before a look, or a look is needed        looking
 ///     pausing     the pause is over before a completion                       completing
 ///
-/// - `wanted`, `searching`, `stored` and `failed` are no phases: the session goes on with them.
+/// - `wanted`, `searching`, `stored` and `failed` are no phases: the session continues with them.
 /// - Exactly the ETags that the agent listed are completed, whatever else the store lists.
 /// - An unknown upload or a failed condition may come from an earlier attempt of this session whose answer was lost. So
 ///   neither is judged here; a search for the object follows.

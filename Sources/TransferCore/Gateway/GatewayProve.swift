@@ -40,13 +40,13 @@ struct GatewayProve: Hashable {
     /// Judges the object under the key by the evidence so far; `nil` is no object.
     func judge(_ object: ObjectFacts?, rootDigest: ([SHA256Digest]) -> SHA256Digest?) -> Step {
         guard let object else { return .answer(.absent, nil) }
-        let told = ProvenObject(
+        let shown = ProvenObject(
             size: object.size, evidence: object.isVerified ? object.evidence : .none,
             partBytes: object.isVerified ? object.partBytes : 0, etag: object.etag, version: object.version,
             session: object.session)
-        guard object.size == question.size else { return .answer(.different, told) }
-        if let agrees = agreement(with: object, rootDigest) { return .answer(agrees ? .proven : .different, told) }
-        guard question.readsBack, phase != .reading else { return .answer(.unknown, told) }
+        guard object.size == question.size else { return .answer(.different, shown) }
+        if let agrees = agreement(with: object, rootDigest) { return .answer(agrees ? .proven : .different, shown) }
+        guard question.readsBack, phase != .reading else { return .answer(.unknown, shown) }
         return .readBack(size: object.size)
     }
 

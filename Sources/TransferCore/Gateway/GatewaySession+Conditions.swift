@@ -36,6 +36,6 @@ extension GatewaySession {
     }
 
     /// Whether the session has only looked at the key so far, and no agent waits for it. An agent opens a session of
-    /// several parts anew under another id, so this one comes to nothing.
+    /// several parts anew under another id, so this one has no use.
     var isLookAbandoned: Bool { phase == .opening(.lookingUp) && attached.isEmpty && !isOnePart }
 }

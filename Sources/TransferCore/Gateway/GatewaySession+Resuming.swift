@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-// What a slot is told when its session continues there (specification §8.1, §8.3). `ResumeAnswer` chooses the stored
+// The answer to a slot in which a session continues (specification §8.1, §8.3). `ResumeAnswer` chooses the stored
 // parts; this file names the partials.
 
 extension GatewaySession {

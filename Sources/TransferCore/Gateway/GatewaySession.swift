@@ -1,7 +1,7 @@
 import TransferCommon
 import WireProtocol
 
-/// A session at one gateway: decides what the store is asked, what the agent is told, and when.
+/// A session at one gateway: decides what the store is asked, what the agent is sent, and when.
 ///
 ///     from        event                                                              to
 ///     new         SESSION OPEN; RESUME QUERY                                         opening
@@ -40,7 +40,7 @@ import WireProtocol
 ///   if the store is seen to hold it in another form.
 /// - The session completes exactly the ETags that the agent listed, and only if they make one whole file.
 /// - "The store does not know the upload" leads to a search for evidence, never to success or loss by itself.
-/// - Every byte that the agent may send is reserved in the budget before the agent is told.
+/// - Every byte that the agent may send is reserved in the budget before the agent learns of it.
 /// - No object is replaced that the session's write condition does not name.
 struct GatewaySession: Hashable {
     /// The phases of the table above.

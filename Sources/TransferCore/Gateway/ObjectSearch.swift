@@ -9,7 +9,7 @@ package import TransferCommon
 ///     looking  the key holds nothing of the session, at last                      lost
 ///     pausing  the pause is over                                                  looking
 ///
-/// - `writeAgain` and `lost` are no phases: the session goes on with them. A look that finds the session's object, or
+/// - `writeAgain` and `lost` are no phases: the session continues with them. A look that finds the session's object, or
 ///   one that the session may not replace, ends the search too.
 /// - The limits of looks and of patience are in this type alone, so that no caller can forget them.
 package struct ObjectSearch: Hashable, Sendable {

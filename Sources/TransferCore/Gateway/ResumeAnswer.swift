@@ -1,18 +1,18 @@
-import TransferCommon
-import WireProtocol
+package import TransferCommon
+package import WireProtocol
 
-/// Which stored parts a slot is told when its session continues there (specification §8.1, §8.3).
-struct ResumeAnswer: Hashable {
+/// The stored parts that a slot learns of when its session continues there (specification §8.1, §8.3).
+package struct ResumeAnswer: Hashable, Sendable {
     /// Parts that the store has and the agent has not listed, in order.
-    let candidates: [PartListEntry]
+    package let candidates: [PartListEntry]
     /// Parts that the agent has listed and the store has in another form, in order.
-    let wanted: [PartNumber]
+    package let wanted: [PartNumber]
 
     /// - Parameters:
     ///   - listed: what the agent holds as stored.
-    ///   - joins: whether another connection of the run has been told already. It knows all parts that were stored
-    ///     here, but not those without a digest, because an offer cannot prove them.
-    init(stored: [PartNumber: PartListEntry], listed: [PartListEntry], joins: Bool) {
+    ///   - joins: whether another slot of the run is open already. The agent then knows all parts that this gateway has
+    ///     stored, but not those without a digest, because an offer cannot prove them.
+    package init(stored: [PartNumber: PartListEntry], listed: [PartListEntry], joins: Bool) {
         let named = Set(listed.map(\.part))
         candidates = stored.values
             .filter { !named.contains($0.part) && (!joins || $0.digest == nil) }
@@ -22,17 +22,17 @@ struct ResumeAnswer: Hashable {
     }
 
     /// RESUME STATE of a session that continues.
-    func resumeState(partBytes: UInt64, partials: [PartialPart], token: [UInt8]) -> ResumeState {
+    package func resumeState(partBytes: UInt64, partials: [PartialPart], token: [UInt8]) -> ResumeState {
         ResumeState(
             phase: .ongoing, partBytes: partBytes, candidateParts: UInt32(clamping: candidates.count),
             partials: partials, wanted: wanted, token: token)
     }
 
     /// The part of SESSION OPENED that stands for RESUME STATE after an adoption.
-    func adoption(partials: [PartialPart]) -> SessionOpened.Adoption {
+    package func adoption(partials: [PartialPart]) -> SessionOpened.Adoption {
         SessionOpened.Adoption(candidateParts: UInt32(clamping: candidates.count), partials: partials)
     }
 
     /// PART LIST pages with the candidates, to be sent after RESUME STATE or SESSION OPENED.
-    var pages: [PartList] { candidates.isEmpty ? [] : PartList.pages(of: candidates) }
+    package var pages: [PartList] { candidates.isEmpty ? [] : PartList.pages(of: candidates) }
 }

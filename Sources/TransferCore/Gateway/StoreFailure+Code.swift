@@ -5,15 +5,15 @@ extension StoreFailure {
     ///
     /// - Parameter scope: session or part. A code never comes in a scope that its row of §12 does not name.
     func refusal(in scope: FailureRule.Scope) -> SessionRefused {
-        let told = refusal
-        if FailureRule.allows(told.code, in: scope) { return told }
+        let refusal = refusal
+        if FailureRule.allows(refusal.code, in: scope) { return refusal }
         guard self == .digestMismatch else {
             // The answer of the store does not fit the request.
             return SessionRefused(
                 .storeUnavailable, retryAfter: .seconds(1), message: "the store gave an answer that makes no sense here"
             )
         }
-        return SessionRefused(.contentRefused, message: told.message)
+        return SessionRefused(.contentRefused, message: refusal.message)
     }
 
     private var refusal: SessionRefused {

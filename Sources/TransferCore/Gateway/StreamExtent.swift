@@ -1,18 +1,18 @@
-import TransferCommon
-import WireProtocol
+package import TransferCommon
+package import WireProtocol
 
 /// How long a stream is, by the offers of its parts: only the offers tell which part is the last one (specification
 /// §6.4).
 ///
 /// A gateway that was not offered a part does not know its flag. Then the list of COMPLETE decides.
-struct StreamExtent: Hashable {
+package struct StreamExtent: Hashable, Sendable {
     /// The highest part that was offered; 0 before the first.
-    private(set) var highest: UInt32 = 0
+    private var highest: UInt32 = 0
     /// The part that was offered as the last one.
-    private(set) var last: PartNumber?
+    private var last: PartNumber?
 
     /// The judgement of an offer, before any data.
-    enum OnOffer: Hashable {
+    package enum OnOffer: Hashable, Sendable {
         case fits
         /// The offer violates the protocol; the text says how.
         case wrong(String)
@@ -20,8 +20,13 @@ struct StreamExtent: Hashable {
         case beyond
     }
 
+    /// A stream of which no part was offered.
+    package init() {}
+
+    /// Judges an offer, and keeps what it says of the length.
+    ///
     /// - Parameter rule: the bounds that WELCOME has told the device.
-    mutating func offered(_ offer: PartOffer, partBytes: UInt64, rule: PartRule) -> OnOffer {
+    package mutating func offered(_ offer: PartOffer, partBytes: UInt64, rule: PartRule) -> OnOffer {
         let number = offer.part.value
         if offer.isLast {
             let isWhole = (1...partBytes).contains(offer.size) || offer.size == 0 && number == 1
@@ -42,7 +47,7 @@ struct StreamExtent: Hashable {
     }
 
     /// Why COMPLETE does not agree with what was offered.
-    func objection(to complete: Complete) -> String? {
+    package func objection(to complete: Complete) -> String? {
         let named = "COMPLETE names \(complete.partCount) parts"
         if let last { return last.value == complete.partCount ? nil : "\(named), and part \(last.value) is the last" }
         return highest < complete.partCount ? nil : "\(named), and part \(highest) was offered as not the last"
