@@ -18,8 +18,8 @@ extension Gateway {
     mutating func receivedEnrol(_ enrol: Enrol, from id: ConnectionID) {
         if let device = context.devices[enrol.fingerprint] { return finishEnrolment(of: device, on: id) }
         let deadline = context.now + context.limits.helloLimit
-        connections[id]?.phase = .enrolling(deadline: deadline)
-        checkConnections(by: deadline)
+        connections[id]?.enrols(until: deadline)
+        connections.check(at: deadline)
         context.actions.append(.enrol(id, fingerprint: enrol.fingerprint, enrol.secret))
     }
 

@@ -12,11 +12,6 @@ extension Gateway {
         return context.devices.countFrame(of: device, limits, now: context.now)
     }
 
-    mutating func heard(_ bytes: UInt64, from id: ConnectionID) {
-        connections[id]?.liveness.heard(now: context.now)
-        connections[id]?.heardBytes &+= bytes
-    }
-
     /// A use of a slot has shown an object, so its beginning does not count.
     mutating func giveBackBeginning(at attachment: Attachment) {
         guard let device = connections[attachment.connection]?.device?.fingerprint else { return }

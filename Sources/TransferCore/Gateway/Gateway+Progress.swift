@@ -10,9 +10,9 @@ extension Gateway {
         for id in sessions.values.filter({ !$0.parts.isEmpty }).map(\.id).sorted(by: Gateway.isBefore) {
             parts += sessions[id]?.measureParts() ?? []
         }
-        let lists = connections.keys.sorted().flatMap { measureLists(of: $0) }
+        let lists = connections.ids.flatMap { measureLists(of: $0) }
         var heardBytes: [ConnectionID: UInt64] = [:]
-        for id in connections.keys { heardBytes[id] = connections[id]?.takeHeardBytes() }
+        for id in connections.ids { heardBytes[id] = connections[id]?.takeHeardBytes() }
         let stagnant = progress.windowPassed(
             parts: parts, lists: lists, heardBytes: heardBytes, limits.progress, now: context.now)
         for part in stagnant.parts { evictPart(part.number, of: part.session) }
@@ -46,14 +46,6 @@ extension Gateway {
 
     private static func isBefore(_ left: SessionID, _ right: SessionID) -> Bool {
         (left.high, left.low) < (right.high, right.low)
-    }
-}
-
-extension GatewayConnection {
-    /// Bytes that arrived since the last call.
-    mutating func takeHeardBytes() -> UInt64 {
-        defer { heardBytesMark = heardBytes }
-        return heardBytes &- heardBytesMark
     }
 }
 

@@ -5,7 +5,7 @@ import WireProtocol
 
 extension Gateway {
     mutating func siteKeyChanged() {
-        for id in connections.keys.sorted() { end(id, .draining, "the gateway's key has changed; connect again") }
+        for id in connections.ids { end(id, .draining, "the gateway's key has changed; connect again") }
         settleSlots()
     }
 

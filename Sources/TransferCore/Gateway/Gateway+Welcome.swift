@@ -18,11 +18,10 @@ extension Gateway {
     }
 
     mutating func welcome(
-        _ hello: Hello, from id: ConnectionID, device: AuthorisedDevice, creditBytes: UInt32
+        _ hello: Hello, from id: ConnectionID, device: AuthorisedDevice, capabilities: Capabilities,
+        creditBytes: UInt32
     ) {
         let limits = context.limits(of: device.fingerprint)
-        let capabilities = hello.capabilities.intersection(.lz4)
-        connections[id]?.capabilities = capabilities
         let parts = limits.grantedParts
         let welcome = Welcome(
             version: WireLimits.version, capabilities: capabilities, slotsMax: limits.slotsMax,

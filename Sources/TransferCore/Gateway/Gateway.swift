@@ -8,10 +8,8 @@ import WireProtocol
 /// or a store sends, or ends the connection with a code.
 package struct Gateway: Hashable {
     var context: GatewayContext
-    var connections: [ConnectionID: GatewayConnection] = [:]
+    var connections = ConnectionTable()
     var sessions = SessionTable()
-    /// The earliest deadline of a connection; what arrives meanwhile only moves it later.
-    private var connectionsCheckedAt: Instant?
     var progress = ProgressCheck()
     /// The objects that the gateway reads back, and those that wait.
     var readBacks = ReadBackQueue()
@@ -50,7 +48,7 @@ package struct Gateway: Hashable {
         )
     }
     /// Slots that carry a session or a PROVE, over all connections.
-    package var slotsInUse: Int { connections.values.reduce(0) { $0 + $1.slots.count } }
+    package var slotsInUse: Int { connections.slotCount }
     /// Requests that the store has not answered.
     package var requestsUnderWay: Int { context.requestOwners.count }
     package var partsUnderWay: Int { sessions.values.reduce(0) { $0 + $1.parts.count } }
@@ -79,7 +77,7 @@ package struct Gateway: Hashable {
         case .enrolled(let outcome, let id): enrolled(outcome, on: id)
         case .reportsRestored(let kept): reports.restore(kept, limits)
         case .accepted(let id): accepted(id)
-        case .heard(let bytes, let id): heard(bytes, from: id)
+        case .heard(let bytes, let id): connections[id]?.heard(bytes: bytes, now: now)
         case .frame(let frame, let slot, let id, let wallMilliseconds):
             context.wallMilliseconds = wallMilliseconds
             receivedFrame(frame, slot: slot, from: id)
@@ -103,7 +101,7 @@ package struct Gateway: Hashable {
 
     private mutating func devicesChanged(_ list: [AuthorisedDevice]) {
         context.devices.replace(by: list)
-        for id in connections.keys.sorted() {
+        for id in connections.ids {
             guard let device = connections[id]?.device, context.devices[device.fingerprint] != device else { continue }
             if context.devices[device.fingerprint] == nil {
                 end(id, .notAuthorised, "the device is no longer on the list")
@@ -122,8 +120,8 @@ package struct Gateway: Hashable {
 
     private mutating func accepted(_ id: ConnectionID) {
         if connections.isEmpty { progress.began(limits.progress, now: context.now) }
-        connections[id] = GatewayConnection(now: context.now, limits: context.limits)
-        checkConnections(by: context.now + context.limits.helloLimit)
+        connections.add(GatewayConnection(now: context.now, helloLimit: limits.helloLimit), id)
+        connections.check(at: context.now + limits.helloLimit)
         if drainDeadline != nil {
             end(id, .draining, Self.drainMessage)
         } else if connections.count > context.limits.connectionsMax {
@@ -133,7 +131,7 @@ package struct Gateway: Hashable {
 
     private mutating func receivedFrame(_ frame: Frame, slot: Slot, from id: ConnectionID) {
         guard let phase = connections[id]?.phase else { return }
-        connections[id]?.liveness.heard(now: context.now)
+        connections[id]?.heard(now: context.now)
         switch phase {
         case .silent:
             switch frame {
@@ -150,36 +148,26 @@ package struct Gateway: Hashable {
     }
 
     private mutating func receivedData(_ header: PartDataHeader, slot: Slot, from id: ConnectionID) -> OnPartData {
-        guard let phase = connections[id]?.phase else { return .discard }
-        connections[id]?.liveness.heard(now: context.now)
-        guard case .open = phase else { return violation(id, .unexpectedFrame, "PART DATA before WELCOME") }
-        guard slot.value <= context.limits.slotsMax else {
-            return violation(id, .badSlot, "slot \(slot), at most \(context.limits.slotsMax)")
+        connections[id]?.heard(now: context.now)
+        guard let connection = connections[id] else { return .discard }
+        let session: SessionID
+        switch connection.judge(header, slot: slot, limits) {
+        case .violation(let violation): return end(id, violation)
+        case .discard: return .discard
+        case .pass(let passed): session = passed
         }
-        guard header.plainBytes <= context.limits.chunkBytesMax else {
-            return violation(
-                id, .badValue, "PART DATA of \(header.plainBytes) plain bytes, at most \(context.limits.chunkBytesMax)")
-        }
-        if header.isCompressed, connections[id]?.capabilities.contains(.lz4) != true {
-            return violation(id, .badCompression, "PART DATA in LZ4, which HELLO and WELCOME do not agree on")
-        }
-        let state = connections[id]?.slots.state(of: slot) ?? .closed
-        guard state.effect(of: .partData) != .unexpectedFrame else {
-            return violation(id, .unexpectedFrame, state.objection(to: .partData, in: slot))
-        }
-        guard state != .closed, let session = connections[id]?.slots[session: slot]?.session,
-            let result = sessions[session]?.receivedData(
-                header, from: Attachment(connection: id, slot: slot), creditBytes: connections[id]?.creditBytes ?? 0,
-                &context)
-        else { return .discard }
+        let attachment = Attachment(connection: id, slot: slot)
+        let result = sessions[session]?.receivedData(
+            header, from: attachment, creditBytes: connection.creditBytes, &context)
         switch result {
         case .success(let verdict): return verdict
-        case .failure(let failure): return violation(id, failure.code, failure.message)
+        case .failure(let violation): return end(id, violation)
+        case nil: return .discard
         }
     }
 
     private mutating func receivedBytes(_ count: UInt64, flow: FlowID, from id: ConnectionID) -> Bool {
-        connections[id]?.liveness.heard(now: context.now)
+        connections[id]?.heard(now: context.now)
         guard connections[id] != nil, let session = context.flowOwners[flow] else { return false }
         return sessions[session]?.receivedBytes(count, flow: flow, connection: id, &context) ?? false
     }
@@ -212,7 +200,7 @@ package struct Gateway: Hashable {
 
     private mutating func tick() {
         let now = context.now
-        if let connectionsCheckedAt, connectionsCheckedAt <= now { tickConnections() }
+        for due in connections.tick(idleLimit: limits.idleLimit, now: now) { apply(due) }
         if let nextAt = progress.nextDeadline, nextAt <= now { judgeProgress() }
         for wake in sessions.takeDue(now: now) where sessions.take(wake) {
             sessions[wake.session]?.tick(&context)
@@ -225,7 +213,7 @@ package struct Gateway: Hashable {
             tidy(owner)
         }
         if let drainDeadline, drainDeadline <= now {
-            for id in connections.keys.sorted() { end(id, .draining, Self.drainMessage) }
+            for id in connections.ids { end(id, .draining, Self.drainMessage) }
         }
         settleSlots()
     }
@@ -234,7 +222,7 @@ package struct Gateway: Hashable {
     package var nextDeadline: Instant? {
         var deadlines: [Instant] = []
         if let wake = sessions.nextDeadline { deadlines.append(wake) }
-        if let connectionsCheckedAt { deadlines.append(connectionsCheckedAt) }
+        if let check = connections.nextDeadline { deadlines.append(check) }
         if !connections.isEmpty { deadlines += [drainDeadline, progress.nextDeadline].compactMap { $0 } }
         if let slow = context.pace.nextDeadline { deadlines.append(slow) }
         if let closing = context.breaker.nextDeadline { deadlines.append(closing) }
@@ -245,45 +233,20 @@ package struct Gateway: Hashable {
         guard drainDeadline == nil else { return }
         drainDeadline = context.now + duration
         let away = GoAway(deadlineMilliseconds: duration.wireMilliseconds, message: Self.drainMessage)
-        for id in connections.keys.sorted() {
+        for id in connections.ids {
             if connections[id]?.device != nil { context.actions.append(.send(id, .connection, .goAway(away))) }
         }
     }
 
     // MARK: Connections
 
-    /// Ticks every connection, and notes when to do so again.
-    private mutating func tickConnections() {
-        connectionsCheckedAt = nil
-        for id in connections.keys.sorted() {
-            tick(connection: id)
-            guard let connection = connections[id] else { continue }
-            switch connection.phase {
-            case .silent(let deadline), .enrolling(let deadline): checkConnections(by: deadline)
-            case .open:
-                if let deadline = connection.liveness.nextDeadline(idleLimit: context.limits.idleLimit) {
-                    checkConnections(by: deadline)
-                }
-            }
-        }
-    }
-
-    mutating func checkConnections(by moment: Instant) {
-        connectionsCheckedAt = min(connectionsCheckedAt ?? moment, moment)
-    }
-
-    private mutating func tick(connection id: ConnectionID) {
-        switch connections[id]?.phase {
-        case .silent(let deadline), .enrolling(let deadline):
-            if deadline <= context.now { end(id, .idle, "no HELLO in time") }
-        case .open:
-            switch connections[id]?.liveness.tick(idleLimit: context.limits.idleLimit, now: context.now) {
-            case .sendPing:
-                context.actions.append(.send(id, .connection, .ping(Ping(nonce: context.now.nanoseconds))))
-            case .close: end(id, .idle, "nothing was heard for the idle limit")
-            case .wait, nil: break
-            }
-        case nil: break
+    private mutating func apply(_ due: ConnectionTable.Due) {
+        switch due.result {
+        case .wait: break
+        case .sendPing:
+            let ping = Ping(nonce: context.now.nanoseconds)
+            context.actions.append(.send(due.id, .connection, .ping(ping)))
+        case .close(let reason): end(due.id, .idle, reason)
         }
     }
 
@@ -310,10 +273,10 @@ package struct Gateway: Hashable {
         context.devices.keep(hello.run, on: id, of: device.fingerprint)
         context.devices.opened(id, of: device.fingerprint)
         let credit = reserveCredit(for: device)
-        connections[id]?.phase = .open(device: device, run: hello.run)
-        connections[id]?.creditBytes = credit
-        checkConnections(by: context.now + context.limits.idleLimit / 3)
-        welcome(hello, from: id, device: device, creditBytes: credit)
+        let capabilities = hello.capabilities.intersection(.lz4)
+        connections[id]?.opened(by: device, run: hello.run, capabilities: capabilities, creditBytes: credit)
+        connections.check(at: context.now + limits.idleLimit / 3)
+        welcome(hello, from: id, device: device, capabilities: capabilities, creditBytes: credit)
     }
 
     /// Ends a connection of an older run.
@@ -334,8 +297,8 @@ package struct Gateway: Hashable {
         forget(id)
     }
 
-    private mutating func violation(_ id: ConnectionID, _ code: ErrorCode, _ message: String) -> OnPartData {
-        end(id, code, message)
+    private mutating func end(_ id: ConnectionID, _ violation: Violation) -> OnPartData {
+        end(id, violation.code, violation.message)
         return .violation
     }
 
@@ -348,7 +311,7 @@ package struct Gateway: Hashable {
     /// The only place that returns the slots, the credit and the budget of a connection.
     private mutating func forget(_ id: ConnectionID) {
         endProves(of: id)
-        guard let connection = connections.removeValue(forKey: id) else { return }
+        guard let connection = connections.remove(id) else { return }
         context.slotsWithReceipt.subtract(connection.slots.inUse.map { Attachment(connection: id, slot: $0) })
         for use in connection.slots.inUse.compactMap({ connection.slots[session: $0] }) {
             sessions[use.session]?.connectionLost(id, &context)
