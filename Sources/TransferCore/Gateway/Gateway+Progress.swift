@@ -8,7 +8,8 @@ extension Gateway {
     mutating func judgeProgress() {
         var parts: [ProgressCheck.HeldPart] = []
         for id in sessions.values.filter({ !$0.parts.isEmpty }).map(\.id).sorted(by: Gateway.isBefore) {
-            parts += sessions[id]?.measureParts() ?? []
+            guard let device = sessions[id]?.device.fingerprint else { continue }
+            parts += sessions[id]?.parts.measure(session: id, device: device) ?? []
         }
         let lists = connections.ids.flatMap { measureLists(of: $0) }
         var heardBytes: [ConnectionID: UInt64] = [:]
@@ -50,20 +51,6 @@ extension Gateway {
 }
 
 extension GatewaySession {
-    /// The parts that only their agents can move, in order.
-    mutating func measureParts() -> [ProgressCheck.HeldPart] {
-        var held: [ProgressCheck.HeldPart] = []
-        for number in parts.keys.sorted() {
-            let gain = parts[number]?.measure()
-            guard let part = parts[number], part.creditToUse > 0, let owner = part.owner else { continue }
-            held.append(
-                ProgressCheck.HeldPart(
-                    session: id, number: number, owner: owner, flow: part.flow, device: device.fingerprint,
-                    bytesReserved: part.bytesReserved, isWhole: part.isWhole, gain: gain))
-        }
-        return held
-    }
-
     /// Drops the part and tells the agent to offer it again; the session stays open.
     mutating func evictPart(_ number: PartNumber, _ context: inout GatewayContext) {
         guard let owner = parts[number]?.owner else { return }

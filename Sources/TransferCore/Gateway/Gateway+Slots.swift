@@ -258,7 +258,7 @@ extension GatewaySession {
     /// dropped.
     mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
         attached.removeAll { $0.attachment == attachment }
-        for number in parts.keys.sorted() where parts[number]?.owner == attachment { dropPart(number, &context) }
+        for number in parts.numbers(where: { $0.owner == attachment }) { dropPart(number, &context) }
         if attached.isEmpty { detachedAt = context.now }
     }
 }

@@ -14,10 +14,7 @@ extension GatewaySession {
         of opening: GatewaySession, listed: [PartListEntry], _ context: inout GatewayContext
     ) {
         phase = .open
-        // An entry of this gateway is better than the one of the listing: it has the digest.
-        for entry in listed where stored[entry.part] == nil && plan.bytes(of: entry.part) != nil {
-            stored[entry.part] = entry
-        }
+        stored.adopted(listed, plan: plan)
         writeGuard.inherit(opening.writeGuard)
         detachedAt = nil
         for var slot in opening.attached {
@@ -25,7 +22,7 @@ extension GatewaySession {
             attached.append(slot)
         }
         var opening = opening
-        for number in opening.parts.keys.sorted() { adoptPart(number, of: &opening, &context) }
+        for number in opening.parts.numbers() { adoptPart(number, of: &opening, &context) }
         context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
         answerAllNowOpen(&context)
         decideWaitingParts(&context)

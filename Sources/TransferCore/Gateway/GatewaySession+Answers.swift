@@ -10,7 +10,7 @@ extension GatewaySession {
     mutating func receivedAnswer(
         _ answer: StoreAnswer, to request: StoreRequestID, isBusy: (SessionID) -> Bool, _ context: inout GatewayContext
     ) {
-        if let number = parts.first(where: { $0.value.sending?.call == request })?.key {
+        if let number = parts.number(ofCall: request) {
             return receivedPartAnswer(answer, part: number, &context)
         }
         if let digest = givenUp.removeValue(forKey: request) {
@@ -22,7 +22,7 @@ extension GatewaySession {
             finishAbortingIfAnswered(&context)
         }
         if leftover == request { return receivedLeftoverAnswer(answer, &context) }
-        if let number = parts.first(where: { $0.value.look == request })?.key {
+        if let number = parts.number(ofLook: request) {
             return receivedLookBeforeRelease(answer, part: number, &context)
         }
         // Any other answer ends a request that was given up, or the removal of a record. Cleaning finds what such a

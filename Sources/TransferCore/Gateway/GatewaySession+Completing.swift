@@ -57,7 +57,7 @@ extension GatewaySession {
         _ answer: StoreAnswer, _ completion: Completion, _ context: inout GatewayContext
     ) {
         var completion = completion
-        if completion.step == .comparing, case .parts(let listing) = answer { evidence.listed(listing) }
+        if completion.step == .comparing, case .parts(let listing) = answer { stored.compared(listing) }
         let result = completion.answered(answer, attemptsMax: context.limits.completionAttempts, now: context.now)
         switch result {
         case .prepare: prepareCompletion(completion, &context)
@@ -68,7 +68,7 @@ extension GatewaySession {
         case .pause: phase = .completing(completion)
         case .wanted(let parts): want(parts, &context)
         case .stored(let receipt):
-            let isVerified = evidence.covers(completion.list)
+            let isVerified = stored.prove(completion.list)
             settle(
                 receipt.proven(by: completion.content, isVerified: isVerified), bytes: completion.complete.size,
                 &context)
@@ -127,7 +127,7 @@ extension GatewaySession {
 
     /// The store holds these parts in another form, or not at all: the agent sends them again.
     private mutating func want(_ wanted: [PartNumber], _ context: inout GatewayContext) {
-        for part in wanted { stored[part] = nil }
+        stored.wanted(wanted)
         phase = .open
         for index in attached.indices where attached[index].reopens() {
             context.slotChanges.append(.open(attached[index].attachment))

@@ -32,7 +32,7 @@ extension GatewaySession {
 
     /// Whether the session still waits for the answer to a look at the key.
     func awaitsLook(_ request: StoreRequestID) -> Bool {
-        self.request == request || parts.values.contains { $0.look == request }
+        self.request == request || parts.number(ofLook: request) != nil
     }
 
     /// Whether the session has only looked at the key so far, and no agent waits for it. An agent opens a session of

@@ -27,8 +27,7 @@ extension GatewaySession {
         } else if !isOnePart {
             removeRecord(&context)
         }
-        stored = [:]
-        evidence = PartEvidence()
+        stored = StoredParts()
         context.actions.append(.note(.completed(id, key: facts.key, bytes: size)))
     }
 
@@ -61,7 +60,7 @@ extension GatewaySession {
             version: object.version, session: object.session)
         dropAllParts(&context)
         request = nil
-        stored = [:]
+        stored = StoredParts()
         phase = facts.upload == nil ? .ended : .taken(exists)
         while !attached.isEmpty { answer(0, .sessionExists(exists), &context) }
         detachedAt = context.now

@@ -29,8 +29,7 @@ extension GatewaySession {
             context.actions.append(.note(.opened(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         case .resumed(let entries):
-            for entry in entries where plan.bytes(of: entry.part) != nil { stored[entry.part] = entry }
-            evidence.listed(entries)
+            stored.listed(entries, plan: plan)
             context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))
             becomeOpen(&context)
         case .uploadUnknown:

@@ -61,14 +61,9 @@ extension GatewaySession {
         return fits ? .fits : .wrong("the session has \(partCount) parts of \(plan.partBytes) bytes or the rest")
     }
 
-    /// The stored part that the offer names: by its digest, or by its MD5 if the store keeps no digest.
+    /// The stored part that the offer names.
     private mutating func storedForm(of offer: PartOffer) -> PartListEntry? {
-        guard !isOnePart, let known = stored[offer.part], known.size == offer.size else { return nil }
-        if let digest = known.digest { return digest == offer.digest ? known : nil }
-        guard let md5 = offer.md5, known.etag.lowercased().filter({ $0 != "\"" }) == md5.description else { return nil }
-        let proven = PartListEntry(part: known.part, size: known.size, digest: offer.digest, etag: known.etag)
-        stored[offer.part] = proven
-        return proven
+        isOnePart ? nil : stored.form(of: offer)
     }
 
     /// The part continues in another slot, from the bytes that have arrived.
@@ -81,7 +76,7 @@ extension GatewaySession {
 
     /// Decides the parts that were offered while the session was opening.
     mutating func decideWaitingParts(_ context: inout GatewayContext) {
-        for number in parts.keys.sorted() where parts[number]?.isUndecided == true {
+        for number in parts.numbers(where: \.isUndecided) {
             if let offer = parts[number]?.offer, let owner = parts[number]?.owner, let known = storedForm(of: offer) {
                 dropPart(number, &context)
                 decide(number, .have(etag: known.etag), for: owner, &context)
@@ -163,7 +158,7 @@ extension GatewaySession {
     mutating func receivedBytes(
         _ count: UInt64, flow: FlowID, connection: ConnectionID, _ context: inout GatewayContext
     ) -> Bool {
-        guard let number = parts.first(where: { $0.value.flow == flow })?.key, var part = parts[number],
+        guard let number = parts.number(ofFlow: flow), var part = parts[number],
             let owner = part.owner, owner.connection == connection, part.receivedBytes(count)
         else { return false }
         parts[number] = part
@@ -175,7 +170,7 @@ extension GatewaySession {
     /// Called by the gateway when the store call has taken bytes of a flow; `total` counts from the beginning of the
     /// flow.
     mutating func consumed(_ total: UInt64, flow: FlowID, _ context: inout GatewayContext) {
-        guard let number = parts.first(where: { $0.value.flow == flow })?.key, var part = parts[number] else { return }
+        guard let number = parts.number(ofFlow: flow), var part = parts[number] else { return }
         let window = context.limits(of: device.fingerprint).partWindowBytes
         let result = part.consumed(total, heldBytesMax: context.limits.heldPartBytesMax, window: window)
         guard let result else { return }
@@ -197,8 +192,7 @@ extension GatewaySession {
         switch answer {
         case .partStored(let etag):
             let entry = PartListEntry(part: number, size: part.offer.size, digest: part.offer.digest, etag: etag)
-            stored[number] = entry
-            evidence.add(entry)
+            stored.confirmed(entry)
             removePart(number, &context)
             if let owner = part.owner { context.send(.stored(Stored(part: number, etag: etag)), to: owner) }
         case .objectStored(let receipt):
@@ -256,7 +250,7 @@ extension GatewaySession {
     /// store gets it on another connection. Both requests carry the same bytes, so it does not matter what the first
     /// one does.
     mutating func repeatSlowPart(_ request: StoreRequestID, _ context: inout GatewayContext) {
-        guard !isOnePart, let number = parts.first(where: { $0.value.sending?.call == request })?.key,
+        guard !isOnePart, let number = parts.number(ofCall: request),
             let owner = parts[number]?.owner
         else { return }
         dropPart(number, &context)
@@ -277,12 +271,13 @@ extension GatewaySession {
     }
 
     mutating func dropAllParts(_ context: inout GatewayContext) {
-        for number in parts.keys.sorted() { dropPart(number, &context) }
+        for number in parts.numbers() { dropPart(number, &context) }
     }
 
     /// The only place that returns the credit, the budget and the flow of a part.
     private mutating func removePart(_ number: PartNumber, _ context: inout GatewayContext) {
-        guard let part = parts.removeValue(forKey: number) else { return }
+        guard let part = parts[number] else { return }
+        parts[number] = nil
         if part.isUndecided, let owner = part.owner {
             context.reservations.decided(on: owner.connection, received: part.received)
         }

@@ -17,7 +17,7 @@ extension GatewaySession {
         let joins =
             listed.isEmpty && !asksForPartials
             && attached.contains { $0.attachment != attachment && $0.phase == .open }
-        let answer = ResumeAnswer(stored: stored, listed: listed, joins: joins)
+        let answer = ResumeAnswer(stored: stored.entries, listed: listed, joins: joins)
         let partials = asksForPartials ? namePartials(in: index, except: Set(listed.map(\.part))) : []
         let state = answer.resumeState(partBytes: plan.partBytes, partials: partials, token: token)
         context.send(.resumeState(state), to: attachment)
@@ -27,7 +27,7 @@ extension GatewaySession {
     /// SESSION OPENED *adopted*: its fields stand for RESUME STATE.
     mutating func sendAdopted(token: [UInt8], to index: Int, _ context: inout GatewayContext) {
         let attachment = attached[index].attachment
-        let answer = ResumeAnswer(stored: stored, listed: [], joins: false)
+        let answer = ResumeAnswer(stored: stored.entries, listed: [], joins: false)
         let adoption = answer.adoption(partials: namePartials(in: index, except: []))
         let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token, adoption: adoption)
         context.send(.sessionOpened(opened), to: attachment)
@@ -40,7 +40,7 @@ extension GatewaySession {
     /// - Parameter listed: parts that the agent holds as stored. It would send nothing of them.
     private mutating func namePartials(in index: Int, except listed: Set<PartNumber>) -> [PartialPart] {
         var partials: [PartialPart] = []
-        for number in parts.keys.sorted() where partials.count < WireLimits.partialPartsMax {
+        for number in parts.numbers() where partials.count < WireLimits.partialPartsMax {
             guard var part = parts[number], part.owner == nil, part.received > 0, !listed.contains(number) else {
                 continue
             }

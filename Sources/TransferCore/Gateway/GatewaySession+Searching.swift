@@ -29,7 +29,7 @@ extension GatewaySession {
         content: ContentEvidence = .none, _ context: inout GatewayContext
     ) {
         // Undecided offers stay: they are decided, or their slots are closed, when the search has ended.
-        for number in parts.keys.sorted() where parts[number]?.isUndecided == false { dropPart(number, &context) }
+        for number in parts.numbers(where: { !$0.isUndecided }) { dropPart(number, &context) }
         let patience = isPatient ? context.limits.completionTimeMax : .zero
         let looks = ObjectSearch(cause: cause, patience: patience, now: context.now)
         lookForObject(Search(looks: looks, retry: retry, content: content), &context)
@@ -68,8 +68,7 @@ extension GatewaySession {
     var mayBeCompletedElsewhere: Bool {
         guard let count = plan.partCount else { return true }
         let listed = attached.map(\.listed.count).max() ?? 0
-        let underWay = parts.values.count { !$0.isUndecided }
-        return max(stored.count + underWay, listed) >= Int(count)
+        return max(stored.entries.count + parts.decidedCount, listed) >= Int(count)
     }
 
     private mutating func writeAgain(_ retry: Search.Retry, _ context: inout GatewayContext) {

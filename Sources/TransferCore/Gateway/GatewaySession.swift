@@ -70,16 +70,12 @@ struct GatewaySession: Hashable {
     var attached: [AttachedSlot] = []
     /// The request whose answer the phase waits for.
     var request: StoreRequestID?
-    /// The parts that the store has, by its answers and listings.
-    var stored: [PartNumber: PartListEntry] = [:]
-    /// Which parts' digests this gateway knows by more than the agent's word.
-    var evidence = PartEvidence()
+    var stored = StoredParts()
     /// Whether the gateway may sign what it says of the object of a settled session.
     var isVerified = false
     /// What the offers say of a stream's length.
     var extent = StreamExtent()
-    /// The parts that are offered and not answered.
-    var parts: [PartNumber: IncomingPart] = [:]
+    var parts = PartTable()
     /// Requests that were given up, with the digest of the part that each carries. A request may take effect until the
     /// store has answered it.
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
@@ -160,7 +156,7 @@ struct GatewaySession: Hashable {
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
         attached.removeAll { $0.attachment.connection == connection }
         if attached.isEmpty, detachedAt == nil { detachedAt = context.now }
-        for number in parts.keys.sorted() where parts[number]?.owner?.connection == connection {
+        for number in parts.numbers(where: { $0.owner?.connection == connection }) {
             if let call = parts[number]?.connectionLost(now: context.now) {
                 context.breaker.abandoned(call, now: context.now)
             } else {
@@ -196,8 +192,7 @@ struct GatewaySession: Hashable {
             sendResumeState(listed: listed, asksForPartials: asksForPartials, token: token, to: index, &context)
         }
         for decision in held { context.send(.partDecision(decision), to: attachment) }
-        let isComplete = parts.values.contains { $0.owner == attachment && $0.tail == .wanted }
-        if isComplete { expectOutcome(at: attachment, &context) }
+        if parts.isWanted(by: attachment) { expectOutcome(at: attachment, &context) }
     }
 
     /// The slot is completing.
@@ -220,7 +215,7 @@ struct GatewaySession: Hashable {
 
     /// The next moment at which `tick` has something to do.
     func nextDeadline(_ limits: GatewayLimits) -> Instant? {
-        var deadlines = parts.values.compactMap { $0.nextDeadline(grace: limits.partGrace) }
+        var deadlines = [parts.nextDeadline(grace: limits.partGrace)].compactMap { $0 }
         if let detachedAt, mayBeForgotten { deadlines.append(detachedAt + limits.sessionGrace) }
         if case .searching(let search) = phase, let at = search.looks.nextDeadline { deadlines.append(at) }
         if case .completing(let completion) = phase, let at = completion.nextDeadline { deadlines.append(at) }
@@ -230,10 +225,7 @@ struct GatewaySession: Hashable {
 
     /// Called by the gateway when `nextDeadline` has passed.
     mutating func tick(_ context: inout GatewayContext) {
-        for number in parts.keys.sorted() {
-            guard let deadline = parts[number]?.nextDeadline(grace: context.limits.partGrace) else { continue }
-            if deadline <= context.now { dropPart(number, &context) }
-        }
+        for number in parts.due(grace: context.limits.partGrace, now: context.now) { dropPart(number, &context) }
         if case .searching(let search) = phase, let at = search.looks.nextDeadline, at <= context.now {
             lookAgain(search, &context)
         }
@@ -302,7 +294,7 @@ extension GatewaySession {
     var isBusy: Bool {
         switch phase {
         case .new, .ended, .settled, .taken: false
-        case .open: parts.values.contains { !$0.isUndecided && $0.owner != nil }
+        case .open: parts.isFed
         default: true
         }
     }
