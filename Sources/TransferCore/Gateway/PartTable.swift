@@ -21,7 +21,7 @@ package struct PartTable: Hashable, Sendable {
     /// Whether a store call takes a part whose agent is connected.
     package var isFed: Bool { parts.values.contains { !$0.isUndecided && $0.owner != nil } }
 
-    /// The numbers of the parts that fulfil a condition, in order. The condition is asked before the first is returned.
+    /// The numbers of the parts that fulfil a condition, in order.
     package func numbers(where condition: (IncomingPart) -> Bool = { _ in true }) -> [PartNumber] {
         parts.filter { condition($0.value) }.keys.sorted()
     }
