@@ -46,7 +46,7 @@ import WireProtocol
                 changes.insert(TransitionTable.Row(from: Self.name(of: slot), to: Self.name(of: next)))
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/AttachedSlot.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Slots/AttachedSlot.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

@@ -90,7 +90,7 @@ import WireProtocol
     @Test func theTableIsTrue() throws {
         let phases = [Self.comparing(), Self.looking(), Self.completing(), Self.completing(attempts: 4)]
         let changes = Set(phases.flatMap { phase in Self.answers.flatMap { Self.rows(after: phase, $0) } })
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Completion.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Completing/Completion.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

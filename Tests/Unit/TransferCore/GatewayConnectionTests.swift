@@ -43,7 +43,7 @@ import WireProtocol
             guard case .close = next.tick(idleLimit: Self.idleLimit, now: Self.at(60)) else { continue }
             changes.insert(TransitionTable.Row(from: Self.name(of: connection), to: "closed"))
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/GatewayConnection.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Connections/GatewayConnection.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

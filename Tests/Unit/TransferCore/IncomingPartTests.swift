@@ -68,7 +68,7 @@ import WireProtocol
             changes.insert(
                 TransitionTable.Row(from: Self.name(of: part), to: isKept ? Self.name(of: lost) : "dropped"))
         }
-        let rows = Set(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/IncomingPart.swift"))
+        let rows = Set(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Parts/IncomingPart.swift"))
         #expect(rows == changes)
     }
 

@@ -59,7 +59,7 @@ import WireProtocol
         }
         let beginsAgain = Self.intake(Self.page(0..<2, isLast: true), whole)
         changes.insert(TransitionTable.Row(from: "whole", to: Self.name(of: beginsAgain)))
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/ListIntake.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Slots/ListIntake.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

@@ -35,7 +35,7 @@ import TransferCore
                 changes.insert(TransitionTable.Row(from: "pausing", to: "looking"))
             }
         }
-        let rows = Set(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/ObjectSearch.swift"))
+        let rows = Set(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Session/ObjectSearch.swift"))
         #expect(rows == changes)
     }
 

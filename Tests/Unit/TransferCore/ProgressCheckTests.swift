@@ -48,7 +48,7 @@ import WireProtocol
         #expect(ProgressCheck().phase == .idle && ProgressCheck().nextDeadline == nil)
         #expect(accepted.phase == .watching(nextAt: Self.start + .seconds(65)))
         #expect(passed.phase == .watching(nextAt: Self.start + .seconds(120)))
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/ProgressCheck.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Parts/ProgressCheck.swift")
         #expect(rows.map(\.from) == ["idle", "watching", "watching"])
         #expect(rows.allSatisfy { $0.to == "watching" })
     }

@@ -22,7 +22,7 @@ import TransferCore
         reservations.madeRoom()
         states.append("\(reservations.state)")
         let changes = zip(states, states.dropFirst()).map { TransitionTable.Row(from: $0, to: $1) }
-        #expect(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Reservations.swift") == changes)
+        #expect(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Parts/Reservations.swift") == changes)
     }
 
     @Test func aDeviceAtItsOwnLimitNeedsNoRoom() {

@@ -92,7 +92,7 @@ import WireProtocol
             found.passOver()
             changes.insert(TransitionTable.Row(from: "found", to: Self.name(of: found)))
         }
-        let rows = Set(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/SessionOpening.swift"))
+        let rows = Set(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Opening/SessionOpening.swift"))
         #expect(rows == changes)
     }
 

@@ -37,7 +37,7 @@ import WireProtocol
                 changes.insert(TransitionTable.Row(from: name(parts), to: name(next)))
             }
         }
-        let rows = Set(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/StoredParts.swift"))
+        let rows = Set(try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Parts/StoredParts.swift"))
         #expect(rows == changes)
     }
 

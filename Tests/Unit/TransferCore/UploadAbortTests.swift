@@ -48,7 +48,7 @@ import WireProtocol
                 }
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/UploadAbort.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Completing/UploadAbort.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }

@@ -51,7 +51,7 @@ import WireProtocol
                 changes.insert(TransitionTable.Row(from: Self.name(of: writeGuard), to: Self.name(of: next)))
             }
         }
-        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/WriteGuard.swift")
+        let rows = try TransitionTable.rows(of: "Sources/TransferCore/Gateway/Session/WriteGuard.swift")
         #expect(rows.count == Set(rows).count)
         #expect(Set(rows) == changes)
     }
