@@ -13,8 +13,7 @@ package struct Gateway: Hashable {
     var progress = ProgressCheck()
     /// The objects that the gateway reads back, and those that wait.
     var readBacks = ReadBackQueue()
-    /// PROVEs under way, of each device.
-    var proveCounts = Tally<SHA256Digest>()
+    var proves = ProveTable()
     /// The newest REPORT of each device.
     var reports = DeviceReports()
     /// When a stopping gateway closes its connections; `nil` while it serves.

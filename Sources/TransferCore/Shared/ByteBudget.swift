@@ -32,7 +32,7 @@ package struct ByteBudget: Hashable, Sendable {
         byDevice[device] = held == released ? nil : held - released
     }
 
-    /// Whether all devices together leave less than so many bytes.
+    /// Whether all devices together leave less than `bytes`.
     func isShort(of bytes: UInt64) -> Bool { bytes > bytesMax - bytesReserved }
 
     /// What one device holds of the budget.

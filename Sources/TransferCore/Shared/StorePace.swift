@@ -153,12 +153,12 @@ package struct StorePaceLimits: Hashable, Sendable {
     /// Distance between the retries of parts that were deferred together, and the number of parts up to which it grows.
     package var spread = Duration.milliseconds(20)
     package var spreadCountMax = 100
-    /// An answer is slow if it takes so many times as long as usual, and at least so long.
+    /// An answer is slow if it takes this many times the usual time, and at least this long.
     package var slowFactor = 8
     package var slowAfterLeast = Duration.seconds(5)
     /// Answers that are needed before "usual" means anything.
     package var answersNeeded = 4
-    /// At most one part in so many is repeated because it is slow.
+    /// At most one of this many parts is repeated because it is slow.
     package var storedBetweenRepeats = 8
 
     package init() {}

@@ -21,7 +21,7 @@ extension Gateway {
                 .sizeUnsupported, "no file has more than \(WireLimits.partsMax) parts; this one would have more",
                 at: attachment)
         }
-        guard hasRoomToProve(for: device) else {
+        guard proves.hasRoom(for: device.fingerprint, limits) else {
             return refuse(
                 .busy, "as many objects are being proved as may be at once", retryAfter: context.limits.laterAdvice,
                 at: attachment)
@@ -30,11 +30,7 @@ extension Gateway {
             .lookUpObject(key: key, plan: plan), for: .prove(attachment, device: device.fingerprint))
         self[prove: attachment] = GatewayProve(
             question: question, key: key, plan: plan, device: device, phase: .lookingUp(request))
-        proveCounts.add(device.fingerprint)
-    }
-
-    private func hasRoomToProve(for device: AuthorisedDevice) -> Bool {
-        proveCounts[device.fingerprint] < limits.provesPerDeviceMax && proveCounts.total < limits.provesMax
+        proves.began(by: device.fingerprint)
     }
 
     /// The store has looked up the key of a PROVE. An agent may have left the slot meanwhile, and use it again.
@@ -106,6 +102,6 @@ extension Gateway {
     private mutating func removeProve(at attachment: Attachment) {
         guard let prove = self[prove: attachment] else { return }
         self[prove: attachment] = nil
-        proveCounts.remove(prove.device.fingerprint)
+        proves.ended(by: prove.device.fingerprint)
     }
 }

@@ -22,7 +22,8 @@ package struct ListIntake: Hashable, Sendable {
     /// The phases of the table above.
     package enum Phase: Hashable, Sendable {
         case empty
-        /// RESUME QUERY has announced entries, of which so many are missing. Their budget is reserved.
+        /// RESUME QUERY has announced entries; `missing` is the number that has not arrived. The budget of all of them
+        /// is reserved.
         case announced(missing: UInt32)
         /// Pages before COMPLETE, without the last one.
         case partial
@@ -32,7 +33,7 @@ package struct ListIntake: Hashable, Sendable {
 
     /// What the gateway does with a page.
     package enum OnPage: Hashable, Sendable {
-        /// Reserve so many bytes, then `append` the page.
+        /// Reserve the bytes, then `append` the page.
         case fits(excess: UInt64)
         /// End the connection; the text says what is wrong with the page.
         case violation(String)

@@ -13,7 +13,7 @@ package struct StoreBreakerLimits: Hashable, Sendable {
     package var waitLongest = Duration.seconds(30)
     /// How long a trial without a result keeps other parts out.
     package var trialPatience = Duration.seconds(30)
-    /// The breaker closes when the store has taken so many parts at once.
+    /// The most parts at once while the breaker is rising. The next stored part closes it.
     package var partsMaxRising = 8
     /// How long an agent is advised to wait while all parts that are allowed are on their way.
     package var risingAdvice = Duration.milliseconds(200)
