@@ -8,12 +8,10 @@ extension GatewaySession {
     /// Called by the gateway for ABORT.
     mutating func receivedAbort(from attachment: Attachment, _ context: inout GatewayContext) {
         dropAllParts(&context)
-        while let other = attached.firstIndex(where: { $0.phase != .aborting && $0.attachment != attachment }) {
-            answer(other, attached[other].refusing(.aborted), &context)
+        while let other = attached.nextEnded(byAbortAt: attachment) {
+            answer(other.attachment, other.refusing(.aborted), &context)
         }
-        attached.removeAll { $0.attachment == attachment }
-        attached.append(AttachedSlot(aborting: attachment))
-        detachedAt = nil
+        attached.attach(AttachedSlot(aborting: attachment))
         if case .settled = phase { return finishAborting(&context) }
         if isOnePart, !givenUp.isEmpty {
             return ask(.ofOnePart, &context)
@@ -72,7 +70,7 @@ extension GatewaySession {
         // A request that was given up may still put a part into the upload: then cleaning needs the record.
         if !isOnePart, givenUp.isEmpty { removeRecord(&context) }
         phase = .ended
-        while !attached.isEmpty { answer(0, .aborted(Aborted()), &context) }
+        for attachment in attached.attachments { answer(attachment, .aborted(Aborted()), &context) }
         context.actions.append(.note(.aborted(id, key: facts.key)))
     }
 }

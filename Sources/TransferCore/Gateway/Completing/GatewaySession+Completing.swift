@@ -11,7 +11,7 @@ extension GatewaySession {
     mutating func receivedComplete(
         _ complete: Complete, list: [PartListEntry]?, from attachment: Attachment, _ context: inout GatewayContext
     ) {
-        guard let slot = attached.first(where: { $0.attachment == attachment }) else { return }
+        guard let slot = attached[attachment] else { return }
         // The session is completing already. The slot waits for the outcome as well.
         if isCompleting, slot.phase == .open { return expectOutcome(at: attachment, &context) }
         let rule = CompleteRule(plan: plan, extent: extent)
@@ -47,8 +47,8 @@ extension GatewaySession {
     mutating func refuseCompletion(
         _ refusal: SessionRefused, to attachment: Attachment, _ context: inout GatewayContext
     ) {
-        guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
-        answer(index, .error(refusal.asSessionError), &context)
+        guard attached[attachment] != nil else { return }
+        answer(attachment, .error(refusal.asSessionError), &context)
     }
 
     // MARK: The store's answers
@@ -129,9 +129,9 @@ extension GatewaySession {
     private mutating func want(_ wanted: [PartNumber], _ context: inout GatewayContext) {
         stored.wanted(wanted)
         phase = .open
-        for index in attached.indices where attached[index].reopens() {
-            context.slotChanges.append(.open(attached[index].attachment))
-            context.send(.partsWanted(PartsWanted(parts: wanted.sorted())), to: attached[index].attachment)
+        for attachment in attached.reopen() {
+            context.slotChanges.append(.open(attachment))
+            context.send(.partsWanted(PartsWanted(parts: wanted.sorted())), to: attachment)
         }
         answerAllNowOpen(&context)
         decideWaitingParts(&context)

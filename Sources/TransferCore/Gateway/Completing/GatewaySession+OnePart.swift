@@ -29,9 +29,7 @@ extension GatewaySession {
     mutating func voidCompletion(_ context: inout GatewayContext) {
         guard isOnePart, let number = PartNumber(1) else { return }
         parts[number]?.completionVoided()
-        for index in attached.indices where attached[index].reopens() {
-            context.slotChanges.append(.open(attached[index].attachment))
-        }
+        for attachment in attached.reopen() { context.slotChanges.append(.open(attachment)) }
     }
 
     /// Releases the last bytes of a one-part file to the store, once the part is decided and COMPLETE has passed the

@@ -24,7 +24,7 @@ extension Gateway {
         if sessions[adopted] == nil {
             sessions.add(GatewaySession(device: session.device, facts: record, plan: plan, compares: session.compares))
         }
-        for slot in session.attached.map(\.attachment) {
+        for slot in session.attached.attachments {
             self[slot]?.session = adopted
         }
         sessions[adopted]?.adoptSlots(of: session, listed: listed, &context)

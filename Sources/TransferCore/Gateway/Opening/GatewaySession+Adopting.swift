@@ -16,11 +16,7 @@ extension GatewaySession {
         phase = .open
         stored.adopted(listed, plan: plan)
         writeGuard.inherit(opening.writeGuard)
-        detachedAt = nil
-        for var slot in opening.attached {
-            slot.turnedToAdopted()
-            attached.append(slot)
-        }
+        attached.takeOver(opening.attached)
         var opening = opening
         for number in opening.parts.numbers() { adoptPart(number, of: &opening, &context) }
         context.actions.append(.note(.resumed(id, device: device.name, key: facts.key)))

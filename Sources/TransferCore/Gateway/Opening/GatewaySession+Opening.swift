@@ -64,7 +64,7 @@ extension GatewaySession {
         among records: [SessionRecordFacts], _ limits: GatewayLimits
     ) -> [SessionOpening.Candidate] {
         // A slot that resumes this very session must not be turned to another one.
-        guard attached.allSatisfy({ $0.question == .open }) else { return [] }
+        guard attached.areAllOpening else { return [] }
         return records.filter(isAdoptable).compactMap { SessionOpening.Candidate($0) }
             .sorted { left, right in
                 let (left, right) = (left.record.session, right.record.session)

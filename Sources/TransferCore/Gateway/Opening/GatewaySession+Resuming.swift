@@ -11,24 +11,23 @@ extension GatewaySession {
     }
 
     mutating func sendResumeState(
-        listed: [PartListEntry], asksForPartials: Bool, token: [UInt8], to index: Int, _ context: inout GatewayContext
+        listed: [PartListEntry], asksForPartials: Bool, token: [UInt8], to attachment: Attachment,
+        _ context: inout GatewayContext
     ) {
-        let attachment = attached[index].attachment
         let joins =
             listed.isEmpty && !asksForPartials
-            && attached.contains { $0.attachment != attachment && $0.phase == .open }
+            && attached.hasOpenSlot(besides: attachment)
         let answer = ResumeAnswer(stored: stored.entries, listed: listed, joins: joins)
-        let partials = asksForPartials ? namePartials(in: index, except: Set(listed.map(\.part))) : []
+        let partials = asksForPartials ? namePartials(in: attachment, except: Set(listed.map(\.part))) : []
         let state = answer.resumeState(partBytes: plan.partBytes, partials: partials, token: token)
         context.send(.resumeState(state), to: attachment)
         for page in answer.pages { context.send(.partList(page), to: attachment) }
     }
 
     /// SESSION OPENED *adopted*: its fields stand for RESUME STATE.
-    mutating func sendAdopted(token: [UInt8], to index: Int, _ context: inout GatewayContext) {
-        let attachment = attached[index].attachment
+    mutating func sendAdopted(token: [UInt8], to attachment: Attachment, _ context: inout GatewayContext) {
         let answer = ResumeAnswer(stored: stored.entries, listed: [], joins: false)
-        let adoption = answer.adoption(partials: namePartials(in: index, except: []))
+        let adoption = answer.adoption(partials: namePartials(in: attachment, except: []))
         let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token, adoption: adoption)
         context.send(.sessionOpened(opened), to: attachment)
         for page in answer.pages { context.send(.partList(page), to: attachment) }
@@ -38,16 +37,16 @@ extension GatewaySession {
     /// the slot has the part from then on, and its budget stays reserved.
     ///
     /// - Parameter listed: parts that the agent holds as stored. It would send nothing of them.
-    private mutating func namePartials(in index: Int, except listed: Set<PartNumber>) -> [PartialPart] {
+    private mutating func namePartials(in attachment: Attachment, except listed: Set<PartNumber>) -> [PartialPart] {
         var partials: [PartialPart] = []
         for number in parts.numbers() where partials.count < WireLimits.partialPartsMax {
             guard var part = parts[number], part.owner == nil, part.received > 0, !listed.contains(number) else {
                 continue
             }
-            part.named(to: attached[index].attachment)
+            part.named(to: attachment)
             parts[number] = part
             // COMPLETE of a one-part file may follow a named part, too.
-            attached[index].offered(number)
+            attached[attachment]?.offered(number)
             partials.append(
                 PartialPart(
                     part: number, digest: part.offer.digest, offset: part.received, limit: part.limit))

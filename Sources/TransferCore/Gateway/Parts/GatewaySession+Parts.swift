@@ -11,13 +11,13 @@ extension GatewaySession {
         _ offer: PartOffer, from attachment: Attachment, _ context: inout GatewayContext
     ) -> Violation? {
         let number = offer.part
-        if let index = attached.firstIndex(where: { $0.attachment == attachment }) {
-            attached[index].offered(number)
+        attached[attachment]?.offered(number)
+        if let slot = attached[attachment] {
             // Held decisions cost memory that no budget counts.
-            guard attached[index].heldCount < context.limits.heldDecisionsMax else {
+            guard slot.heldCount < context.limits.heldDecisionsMax else {
                 let message = "more than \(context.limits.heldDecisionsMax) offers before the session was open"
                 let refusal = SessionRefused(.busy, retryAfter: context.limits.laterAdvice, message: message)
-                answer(index, attached[index].refusing(refusal), &context)
+                answer(attachment, slot.refusing(refusal), &context)
                 return nil
             }
         }
@@ -129,9 +129,7 @@ extension GatewaySession {
         _ context: inout GatewayContext
     ) {
         let decision = PartDecision(part: number, decision: decision)
-        if let index = attached.firstIndex(where: { $0.attachment == attachment }), attached[index].hold(decision) {
-            return
-        }
+        if attached[attachment]?.hold(decision) == true { return }
         context.send(.partDecision(decision), to: attachment)
     }
 
@@ -238,7 +236,7 @@ extension GatewaySession {
         _ number: PartNumber, _ refusal: SessionRefused, to owner: Attachment?, _ context: inout GatewayContext
     ) {
         voidCompletion(&context)
-        guard let owner, attached.contains(where: { $0.attachment == owner }) else { return }
+        guard let owner, attached[owner] != nil else { return }
         let refusal = context.advised(refusal)
         let report = ErrorReport(
             scope: .part(number), code: refusal.code, retryAfterMilliseconds: refusal.retryAfterMilliseconds,

@@ -20,8 +20,8 @@ extension GatewaySession {
         request = nil
         phase = .settled(completed)
         isVerified = receipt.isVerified
-        while !attached.isEmpty { answer(0, .completed(completed), &context) }
-        detachedAt = context.now
+        for attachment in attached.attachments { answer(attachment, .completed(completed), &context) }
+        attached.ended(now: context.now)
         if leavesUpload {
             dropLeftover(&context)
         } else if !isOnePart {
@@ -43,9 +43,9 @@ extension GatewaySession {
         request = nil
         while let first = attached.first {
             if case .resume = first.question, refusal.code == .sessionLost {
-                answer(0, .resumeState(resumeState(.lost)), &context)
+                answer(first.attachment, .resumeState(resumeState(.lost)), &context)
             } else {
-                answer(0, first.refusing(refusal), &context)
+                answer(first.attachment, first.refusing(refusal), &context)
             }
         }
         phase = .ended
@@ -62,8 +62,8 @@ extension GatewaySession {
         request = nil
         stored = StoredParts()
         phase = facts.upload == nil ? .ended : .taken(exists)
-        while !attached.isEmpty { answer(0, .sessionExists(exists), &context) }
-        detachedAt = context.now
+        for attachment in attached.attachments { answer(attachment, .sessionExists(exists), &context) }
+        attached.ended(now: context.now)
         dropLeftover(&context)
         guard !writeGuard.agentCompares(with: object) else { return }
         context.actions.append(.note(.failed(id, key: facts.key, .keyTaken)))

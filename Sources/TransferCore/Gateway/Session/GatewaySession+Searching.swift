@@ -67,8 +67,7 @@ extension GatewaySession {
     /// of them when it resumes (specification §9.1).
     var mayBeCompletedElsewhere: Bool {
         guard let count = plan.partCount else { return true }
-        let listed = attached.map(\.listed.count).max() ?? 0
-        return max(stored.entries.count + parts.decidedCount, listed) >= Int(count)
+        return max(stored.entries.count + parts.decidedCount, attached.listedMax) >= Int(count)
     }
 
     private mutating func writeAgain(_ retry: Search.Retry, _ context: inout GatewayContext) {

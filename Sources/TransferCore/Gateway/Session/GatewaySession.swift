@@ -67,7 +67,7 @@ struct GatewaySession: Hashable {
     let compares: Bool
     var writeGuard: WriteGuard
     var phase: Phase
-    var attached: [AttachedSlot] = []
+    var attached = AttachedSlots()
     /// The request whose answer the phase waits for.
     var request: StoreRequestID?
     var stored = StoredParts()
@@ -81,8 +81,6 @@ struct GatewaySession: Hashable {
     var givenUp: [StoreRequestID: SHA256Digest] = [:]
     /// The request that drops an upload beside the session's object, or looks what is left of it.
     var leftover: StoreRequestID?
-    /// When the last slot was detached; `nil` while a slot is attached.
-    var detachedAt: Instant?
 
     var id: SessionID { facts.session }
     var isOnePart: Bool { plan.isOnePart }
@@ -129,24 +127,21 @@ struct GatewaySession: Hashable {
     mutating func attach(
         _ attachment: Attachment, asks question: AttachedSlot.Question, _ context: inout GatewayContext
     ) {
-        attached.removeAll { $0.attachment == attachment }
-        attached.append(AttachedSlot(attachment, asks: question))
-        detachedAt = nil
-        let index = attached.count - 1
+        attached.attach(AttachedSlot(attachment, asks: question))
         switch phase {
         case .open:
-            answerNowOpen(index, &context)
+            answerNowOpen(attachment, &context)
         case .settled(let completed):
-            answer(index, .completed(completed), &context)
+            answer(attachment, .completed(completed), &context)
         case .taken(let exists):
-            answer(index, .sessionExists(exists), &context)
+            answer(attachment, .sessionExists(exists), &context)
         case .completing:
             guard case .resume = question else { break }
             context.send(.resumeState(resumeState(.completing)), to: attachment)
             context.slotChanges.append(.open(attachment))  // Releases the list of the query.
             expectOutcome(at: attachment, &context)
         case .aborting:
-            answer(index, .sessionRefused(.aborted), &context)
+            answer(attachment, .sessionRefused(.aborted), &context)
         case .new, .opening, .searching, .ended:
             break
         }
@@ -154,8 +149,7 @@ struct GatewaySession: Hashable {
 
     /// Called by the gateway when a connection is gone: its parts stay for a while, for the agent's next connection.
     mutating func connectionLost(_ connection: ConnectionID, _ context: inout GatewayContext) {
-        attached.removeAll { $0.attachment.connection == connection }
-        if attached.isEmpty, detachedAt == nil { detachedAt = context.now }
+        attached.connectionLost(connection, now: context.now)
         for number in parts.numbers(where: { $0.owner?.connection == connection }) {
             if let call = parts[number]?.connectionLost(now: context.now) {
                 context.breaker.abandoned(call, now: context.now)
@@ -167,29 +161,25 @@ struct GatewaySession: Hashable {
 
     /// Answers every slot that waits until the session is open.
     mutating func answerAllNowOpen(_ context: inout GatewayContext) {
-        for attachment in attached.map(\.attachment) {
-            // An answer may close a slot, which detaches it.
-            guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { continue }
-            answerNowOpen(index, &context)
-        }
+        for attachment in attached.attachments { answerNowOpen(attachment, &context) }
     }
 
-    private mutating func answerNowOpen(_ index: Int, _ context: inout GatewayContext) {
-        let attachment = attached[index].attachment
-        guard let question = attached[index].question else { return }
+    private mutating func answerNowOpen(_ attachment: Attachment, _ context: inout GatewayContext) {
+        // The answer to an earlier slot may have closed this one.
+        guard let question = attached[attachment]?.question else { return }
         guard let token = context.token(for: facts, device: device) else {
-            return answer(index, .sessionRefused(.defect("the gateway cannot seal a token")), &context)
+            return answer(attachment, .sessionRefused(.defect("the gateway cannot seal a token")), &context)
         }
-        let held = attached[index].answered()
+        let held = attached[attachment]?.answered() ?? []
         context.slotChanges.append(.open(attachment))
         switch question {
         case .open:
             let opened = SessionOpened(session: id, partBytes: plan.partBytes, token: token)
             context.send(.sessionOpened(opened), to: attachment)
         case .adopt:
-            sendAdopted(token: token, to: index, &context)
+            sendAdopted(token: token, to: attachment, &context)
         case .resume(let listed, let asksForPartials):
-            sendResumeState(listed: listed, asksForPartials: asksForPartials, token: token, to: index, &context)
+            sendResumeState(listed: listed, asksForPartials: asksForPartials, token: token, to: attachment, &context)
         }
         for decision in held { context.send(.partDecision(decision), to: attachment) }
         if parts.isWanted(by: attachment) { expectOutcome(at: attachment, &context) }
@@ -197,14 +187,13 @@ struct GatewaySession: Hashable {
 
     /// The slot is completing.
     mutating func expectOutcome(at attachment: Attachment, _ context: inout GatewayContext) {
-        guard let index = attached.firstIndex(where: { $0.attachment == attachment }) else { return }
-        attached[index].completes()
+        guard attached[attachment] != nil else { return }
+        attached[attachment]?.completes()
         context.slotChanges.append(.completing(attachment))
     }
 
     /// Answers a slot with the frame that closes it, and drops the parts that it sends.
-    mutating func answer(_ index: Int, _ frame: Frame, _ context: inout GatewayContext) {
-        let attachment = attached[index].attachment
+    mutating func answer(_ attachment: Attachment, _ frame: Frame, _ context: inout GatewayContext) {
         let frame = withReceipt(frame, for: attachment, &context)
         leave(attachment, &context)
         context.send(frame, to: attachment)
@@ -216,7 +205,7 @@ struct GatewaySession: Hashable {
     /// The next moment at which `tick` has something to do.
     func nextDeadline(_ limits: GatewayLimits) -> Instant? {
         var deadlines = [parts.nextDeadline(grace: limits.partGrace)].compactMap { $0 }
-        if let detachedAt, mayBeForgotten { deadlines.append(detachedAt + limits.sessionGrace) }
+        if let detachedAt = attached.detachedAt, mayBeForgotten { deadlines.append(detachedAt + limits.sessionGrace) }
         if case .searching(let search) = phase, let at = search.looks.nextDeadline { deadlines.append(at) }
         if case .completing(let completion) = phase, let at = completion.nextDeadline { deadlines.append(at) }
         if case .aborting(let abort) = phase, let at = abort.nextDeadline { deadlines.append(at) }
@@ -240,7 +229,7 @@ struct GatewaySession: Hashable {
     /// Whether forgetting the session loses nothing: no slot, no bytes, no request to the store.
     func isForgettable(_ limits: GatewayLimits, now: Instant) -> Bool {
         if phase == .ended { return true }
-        guard let detachedAt, mayBeForgotten else { return false }
+        guard let detachedAt = attached.detachedAt, mayBeForgotten else { return false }
         return detachedAt + limits.sessionGrace <= now
     }
 
@@ -256,8 +245,8 @@ struct GatewaySession: Hashable {
     /// same.
     static func isOlder(_ left: GatewaySession, _ right: GatewaySession) -> Bool {
         let never = Instant(nanoseconds: .max)
-        return (left.detachedAt ?? never, left.id.high, left.id.low)
-            < (right.detachedAt ?? never, right.id.high, right.id.low)
+        return (left.attached.detachedAt ?? never, left.id.high, left.id.low)
+            < (right.attached.detachedAt ?? never, right.id.high, right.id.low)
     }
 
     /// Whether no request to the store is under way, and no bytes are held: both end by themselves first.

@@ -257,8 +257,7 @@ extension GatewaySession {
     /// Detaches a slot whose connection stays: the agent does not come back for the parts of the slot, so they are
     /// dropped.
     mutating func leave(_ attachment: Attachment, _ context: inout GatewayContext) {
-        attached.removeAll { $0.attachment == attachment }
+        attached.detach(attachment, now: context.now)
         for number in parts.numbers(where: { $0.owner == attachment }) { dropPart(number, &context) }
-        if attached.isEmpty { detachedAt = context.now }
     }
 }
