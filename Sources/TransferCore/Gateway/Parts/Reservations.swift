@@ -51,6 +51,7 @@ package struct Reservations: Hashable, Sendable {
         return budget.reserve(bytes, device: device, deviceMax: deviceMax)
     }
 
+    /// Returns reserved bytes, at most those that the device holds.
     package mutating func release(_ bytes: UInt64, device: SHA256Digest) {
         budget.release(bytes, device: device)
     }
