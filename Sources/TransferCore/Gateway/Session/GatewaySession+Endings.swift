@@ -18,8 +18,7 @@ extension GatewaySession {
             version: receipt.version, location: location)
         dropAllParts(&context)
         request = nil
-        phase = .settled(completed)
-        isVerified = receipt.isVerified
+        phase = .settled(completed, isVerified: receipt.isVerified)
         for attachment in attached.attachments { answer(attachment, .completed(completed), &context) }
         attached.ended(now: context.now)
         if leavesUpload {

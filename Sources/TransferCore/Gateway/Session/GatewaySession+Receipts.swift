@@ -7,7 +7,8 @@ extension GatewaySession {
     /// Adds a receipt to COMPLETED, if the frame that opened the slot asked for one and the gateway knows the object's
     /// content. Returns any other frame unchanged.
     func withReceipt(_ frame: Frame, for attachment: Attachment, _ context: inout GatewayContext) -> Frame {
-        guard case .completed(let completed) = frame, isVerified, context.slotsWithReceipt.contains(attachment),
+        guard case .completed(let completed) = frame, case .settled(_, true) = phase,
+            context.slotsWithReceipt.contains(attachment),
             let receipt = context.receipt(for: completed.object(of: id), key: facts.key, device: device)
         else { return frame }
         return .completed(

@@ -53,7 +53,9 @@ struct GatewaySession: Hashable {
         case completing(Completion)
         case aborting(UploadAbort)
         /// The store has the object. The gateway remembers the answer for a while, for an agent that lost it.
-        case settled(Completed)
+        ///
+        /// - isVerified: the gateway may sign what it says of the object.
+        case settled(Completed, isVerified: Bool)
         /// The key holds an object that this session may not replace. The gateway drops the upload, and remembers the
         /// answer for a while.
         case taken(SessionExists)
@@ -71,8 +73,6 @@ struct GatewaySession: Hashable {
     /// The request whose answer the phase waits for.
     var request: StoreRequestID?
     var stored = StoredParts()
-    /// Whether the gateway may sign what it says of the object of a settled session.
-    var isVerified = false
     /// What the offers say of a stream's length.
     var extent = StreamExtent()
     var parts = PartTable()
@@ -131,7 +131,7 @@ struct GatewaySession: Hashable {
         switch phase {
         case .open:
             answerNowOpen(attachment, &context)
-        case .settled(let completed):
+        case .settled(let completed, _):
             answer(attachment, .completed(completed), &context)
         case .taken(let exists):
             answer(attachment, .sessionExists(exists), &context)
