@@ -27,10 +27,11 @@ extension Gateway {
         guard let stage = self[attachment]?.stage else { return }
         let isReserved = excess == 0 || context.reserve(excess, device: device.fingerprint)
         switch stage {
-        case .listing(let token):
+        case .listing(let token, let asksForPartials):
             guard isReserved else { return refuseForRoom(at: attachment) }
             self[attachment]?.list.append(page, reserved: excess)
-            if page.isLast { resume(token, at: attachment, device: device) }
+            guard page.isLast else { return }
+            resume(token, asksForPartials: asksForPartials, at: attachment, device: device)
         case .open:
             guard isReserved else {
                 return deferCompletion(at: attachment, "the gateway has no room for the list now")

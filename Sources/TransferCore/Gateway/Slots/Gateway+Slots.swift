@@ -162,11 +162,12 @@ extension Gateway {
         guard reserveList(count: query.listedParts, device: device) else {
             return refuseForRoom(at: attachment)
         }
-        turn(attachment, to: token.session, .listing(token: token))
+        let asksForPartials = query.asksForPartials
+        turn(attachment, to: token.session, .listing(token: token, asksForPartials: asksForPartials))
         if query.asksForReceipt { context.slotsWithReceipt.insert(attachment) }
         self[attachment]?.list = ListIntake(announced: query.listedParts)
-        self[attachment]?.asksForPartials = query.asksForPartials
-        if query.listedParts == 0 { resume(token, at: attachment, device: device) }
+        guard query.listedParts == 0 else { return }
+        resume(token, asksForPartials: asksForPartials, at: attachment, device: device)
     }
 
     private func openingRule(for device: AuthorisedDevice) -> OpeningRule {
@@ -187,10 +188,11 @@ extension Gateway {
     }
 
     /// RESUME QUERY and all pages of its list have arrived.
-    mutating func resume(_ token: SessionToken, at attachment: Attachment, device: AuthorisedDevice) {
+    mutating func resume(
+        _ token: SessionToken, asksForPartials: Bool, at attachment: Attachment, device: AuthorisedDevice
+    ) {
         let listed = self[attachment]?.list.takeAnnounced() ?? []
-        let question = AttachedSlot.Question.resume(
-            listed: listed, asksForPartials: self[attachment]?.asksForPartials == true)
+        let question = AttachedSlot.Question.resume(listed: listed, asksForPartials: asksForPartials)
         if sessions[token.session] != nil {
             return attach(attachment, to: token.session, stage: .resuming, asks: question)
         }

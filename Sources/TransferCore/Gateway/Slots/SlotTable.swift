@@ -61,8 +61,8 @@ struct SlotTable: Hashable {
 struct SessionSlot: Hashable {
     enum Stage: Hashable {
         case opening
-        /// RESUME QUERY has arrived, and its list is still arriving.
-        case listing(token: SessionToken)
+        /// RESUME QUERY has arrived, and its list is still arriving. It asks for the gateway's partials, or not.
+        case listing(token: SessionToken, asksForPartials: Bool)
         case resuming
         case open
         case completing
@@ -82,8 +82,6 @@ struct SessionSlot: Hashable {
 
     var session: SessionID
     var stage: Stage
-    /// RESUME QUERY asks for the gateway's partials.
-    var asksForPartials = false
     var list = ListIntake()
 
     /// Whether budget is held for pages of a list, or for a whole list, and the agent sends next.
