@@ -22,8 +22,8 @@ package protocol TransferCryptography: RootDigesting {
     func signature(of statement: [UInt8]) -> [UInt8]?
 }
 
-/// Cryptography that a machine calls. It is no part of the machine's state: two are always equal, so that states compare
-/// by what the machine has seen.
+/// Cryptography that a machine calls. It is no part of the machine's state: two are always equal, so that states
+/// compare by what the machine has seen.
 struct UncomparedCryptography: Hashable {
     let value: any TransferCryptography
 

@@ -24,8 +24,8 @@ extension GatewaySession {
         releaseIfComplete(&context)
     }
 
-    /// COMPLETE is void, because its part is offered again, deferred, dropped or has failed. The slots that were completing
-    /// are open again, and the agent sends COMPLETE again.
+    /// COMPLETE is void, because its part is offered again, deferred, dropped or has failed. The slots that were
+    /// completing are open again, and the agent sends COMPLETE again.
     mutating func voidCompletion(_ context: inout GatewayContext) {
         guard isOnePart, let number = PartNumber(1) else { return }
         parts[number]?.completionVoided()

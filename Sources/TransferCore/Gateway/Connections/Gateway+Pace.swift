@@ -20,7 +20,8 @@ extension Gateway {
 }
 
 extension Frame {
-    /// Whether the frame tells the agent what its key holds. A use of a slot that ends with such a frame is not fruitless.
+    /// Whether the frame tells the agent what its key holds. A use of a slot that ends with such a frame is not
+    /// fruitless.
     var tellsOfObject: Bool {
         switch self {
         case .completed, .sessionExists: true

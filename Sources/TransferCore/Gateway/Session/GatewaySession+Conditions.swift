@@ -4,8 +4,8 @@ import WireProtocol
 // The write condition (specification §6.3): what a look at the key means to the session. `WriteGuard` judges it.
 
 extension GatewaySession {
-    /// Applies a look at the key. The session ends if the object is its own, if it must not be replaced, or if the agent
-    /// compares with it before it sends anything.
+    /// Applies a look at the key. The session ends if the object is its own, if it must not be replaced, or if the
+    /// agent compares with it before it sends anything.
     ///
     /// - Parameters:
     ///   - content: what the session's own object holds; `.none` while that is not known.

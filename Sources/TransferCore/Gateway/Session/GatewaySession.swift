@@ -28,9 +28,9 @@ import WireProtocol
 ///     any         ABORT of a session with an upload                                  aborting
 ///     aborting    the store lists no part; the store fails                           ended
 ///
-/// *Another object* is one that the session may not replace, or that the agent compares with. An ABORT that finds nothing
-/// to drop in the store ends the session at once. After a while without a slot the gateway forgets a session that is
-/// open, settled or taken; it forgets an ended one at once.
+/// *Another object* is one that the session may not replace, or that the agent compares with. An ABORT that finds
+/// nothing to drop in the store ends the session at once. After a while without a slot the gateway forgets a session
+/// that is open, settled or taken; it forgets an ended one at once.
 ///
 /// The machines of this folder decide the details: `SessionOpening`, `IncomingPart`, `Completion`, `ObjectSearch`,
 /// `UploadAbort`, `WriteGuard`, `AttachedSlot`. They ask nothing and send nothing. This type applies their results: it
@@ -276,7 +276,8 @@ extension SessionRefused {
 }
 
 extension GatewaySession {
-    /// Whether another session may give way to this one: no slot carries it, and it waits for parts (specification §8.3).
+    /// Whether another session may give way to this one: no slot carries it, and it waits for parts (specification
+    /// §8.3).
     var isAdoptable: Bool { phase == .open && attached.isEmpty }
 
     /// Whether a stopping gateway waits for the session.

@@ -11,8 +11,8 @@ package import WireProtocol
 ///     completing  parts are wanted; COMPLETE becomes void                     open
 ///
 /// - ABORT attaches a slot as `aborting`, and the slot stays so. Every other answer closes the slot and detaches it.
-/// - An agent skips decisions that arrive before the answer to SESSION OPEN or RESUME QUERY. So an unanswered slot holds
-///   them, and they follow the answer.
+/// - An agent skips decisions that arrive before the answer to SESSION OPEN or RESUME QUERY. So an unanswered slot
+///   holds them, and they follow the answer.
 package struct AttachedSlot: Hashable, Sendable {
     /// The phases of the table above.
     package enum Phase: Hashable, Sendable {
